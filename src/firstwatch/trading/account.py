@@ -1,0 +1,59 @@
+"""What a venue says of one account."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from firstwatch.trading.orders import Side
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Money of an account in quote: ``free`` is what a new position may take as margin."""
+
+    total: Decimal
+    used: Decimal
+    free: Decimal
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """One position. ``side`` None: flat."""
+
+    account: str
+    symbol: str
+    side: Side | None
+    amount: Decimal
+    entry_price: Decimal | None
+    leverage: Decimal | None
+    is_isolated: bool
+    liquidation_price: Decimal | None
+    margin: Decimal
+    unrealised_pnl: Decimal
+    time_ms: int
+
+    @property
+    def is_flat(self) -> bool:
+        return self.side is None or self.amount == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """One funding payment. Idempotent by (venue, funding_id)."""
+
+    funding_id: str
+    account: str
+    symbol: str
+    paid: Decimal
+    """In quote; positive was paid, negative was received."""
+    rate: Decimal
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Something the venue must know before a run may trade, and what it costs and allows."""
+
+    name: str
+    is_given: bool
+    sentence: str

@@ -1,0 +1,66 @@
+"""Time is injected. This is the only module that reads the machine's clocks."""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the rim of the program asks for the time."""
+
+    def now_ms(self) -> int:
+        """Return wall time, milliseconds since the epoch, UTC."""
+
+    def elapsed_s(self) -> float:
+        """Return seconds on a clock that never jumps and counts the machine's suspension."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def elapsed_s(self) -> float:
+        # CLOCK_BOOTTIME counts suspend, so a laptop that slept does not believe in its old heartbeat.
+        return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class ManualClock:
+    """A clock that stands until it is moved: for tests and for the simulated scheduler."""
+
+    def __init__(self, now_ms: int = 0) -> None:
+        self._now_ms = now_ms
+        self._started_ms = now_ms
+
+    def now_ms(self) -> int:
+        return self._now_ms
+
+    def elapsed_s(self) -> float:
+        return (self._now_ms - self._started_ms) / 1000
+
+    def advance(self, ms: int) -> None:
+        """Move the clock on by ``ms`` milliseconds."""
+        self._now_ms += ms
+
+
+def iso(time_ms: int) -> str:
+    """Return ISO 8601 UTC for milliseconds since the epoch: ``2025-01-02T03:04:05Z``.
+
+    Milliseconds are written only where there are some.
+    """
+    moment = datetime.fromtimestamp(time_ms / 1000, tz=UTC)
+    precision = "milliseconds" if time_ms % 1000 else "seconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def parse_iso(text: str) -> int:
+    """Return milliseconds since the epoch for an ISO 8601 date or time; one without a zone is UTC.
+
+    Raises:
+        ValueError: the text is no ISO 8601 time.
+    """
+    moment = datetime.fromisoformat(text.strip())
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1000)

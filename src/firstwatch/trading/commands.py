@@ -1,0 +1,102 @@
+"""Commands: how the screen, the command line and agents ask the engine for something.
+
+A command is a row that the engine picks up; its outcome is written on the same row.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.runs import StopMode
+
+DEFAULT_EXPIRY_MS = 10_000
+
+
+class CommandOutcome(StrEnum):
+    PENDING = "PENDING"
+    ACCEPTED = "ACCEPTED"
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+    EXPIRED = "EXPIRED"
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PreviewLaunch(_Command):
+    """Run the launch checks and say what a start would do; nothing is changed."""
+
+    kind: Literal["preview_launch"] = "preview_launch"
+    settings: LaunchSettings
+
+
+class StartRun(_Command):
+    """Check again and start. ``run_id`` is chosen by the sender, so a repeat cannot start twice."""
+
+    kind: Literal["start_run"] = "start_run"
+    run_id: str
+    settings: LaunchSettings
+
+
+class StopRun(_Command):
+    kind: Literal["stop_run"] = "stop_run"
+    run_id: str
+    mode: StopMode = StopMode.LEAVE
+
+
+class PauseEntries(_Command):
+    kind: Literal["pause_entries"] = "pause_entries"
+    run_id: str
+
+
+class ResumeEntries(_Command):
+    kind: Literal["resume_entries"] = "resume_entries"
+    run_id: str
+
+
+class CancelRun(_Command):
+    """Give up a run that has not written an order."""
+
+    kind: Literal["cancel_run"] = "cancel_run"
+    run_id: str
+
+
+class ClosePosition(_Command):
+    """Close the run's position at market; the run goes on, with entries paused (reason ``manual``)."""
+
+    kind: Literal["close_position"] = "close_position"
+    run_id: str
+
+
+class FundWallet(_Command):
+    """Put play money into a paper wallet."""
+
+    kind: Literal["fund_wallet"] = "fund_wallet"
+    wallet: str
+    amount: Decimal = Field(gt=0)
+
+
+class StopEngine(_Command):
+    """Ask the engine to drain to the next bar close and let go of the lock; runs stay active."""
+
+    kind: Literal["stop_engine"] = "stop_engine"
+
+
+Command = Annotated[
+    PreviewLaunch
+    | StartRun
+    | StopRun
+    | PauseEntries
+    | ResumeEntries
+    | CancelRun
+    | ClosePosition
+    | FundWallet
+    | StopEngine,
+    Field(discriminator="kind"),
+]
+
+COMMAND: TypeAdapter[Command] = TypeAdapter(Command)

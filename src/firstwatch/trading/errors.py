@@ -1,0 +1,34 @@
+"""One small hierarchy of errors. Each message is a sentence an operator can act on."""
+
+
+class FirstwatchError(Exception):
+    """Anything the program says to an operator instead of a traceback.
+
+    ``exit_code`` is what the command line returns: 1 failed, 2 wrong use, 3 refused by a check.
+    """
+
+    exit_code = 1
+
+
+class WrongUseError(FirstwatchError):
+    """The operator's input is wrong: a file, a value, a name. Nothing was changed."""
+
+    exit_code = 2
+
+
+class RefusedError(FirstwatchError):
+    """A check said no: the input is well formed, and acting on it would be wrong now."""
+
+    exit_code = 3
+
+
+class StoreError(FirstwatchError):
+    """The store cannot be used: damaged, newer, read-only, full."""
+
+
+class VenueError(FirstwatchError):
+    """A venue could not be asked, or answered something that cannot be understood."""
+
+
+class IllegalTransitionError(FirstwatchError):
+    """A state machine was asked for a move that its table does not hold. A defect of the program."""

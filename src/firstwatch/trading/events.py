@@ -1,0 +1,197 @@
+"""The journal of a run: what happened, one row each, in order.
+
+Payloads are versioned; a reader accepts all older versions (golden files in the tests).
+Money is Decimal, written as canonical text; prices of the market data are float.
+"""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
+from firstwatch.trading.runs import ExitReason, RunState, StopMode
+
+PAYLOAD_VERSION = 1
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Transitioned(_Event):
+    kind: Literal["transitioned"] = "transitioned"
+    old: RunState | None
+    new: RunState
+    why: str
+    stop_mode: StopMode | None = None
+
+
+class CheckWaived(_Event):
+    """A soft launch check that did not pass, with the operator's reason."""
+
+    kind: Literal["check_waived"] = "check_waived"
+    check: str
+    found: str
+    reason: str
+
+
+class EntryDecided(_Event):
+    kind: Literal["entry_decided"] = "entry_decided"
+    bar_time_ms: int
+    side: Side
+    amount: Decimal
+    expected_price: float
+    limit_price: Decimal | None = None
+    is_follow_up: bool = False
+
+
+class ExitDecided(_Event):
+    kind: Literal["exit_decided"] = "exit_decided"
+    bar_time_ms: int
+    reason: ExitReason
+    expected_price: float
+
+
+class DecisionDropped(_Event):
+    """A decision that was not acted on, and why (``late``, ``paused``, ``below minimum``, ...)."""
+
+    kind: Literal["decision_dropped"] = "decision_dropped"
+    bar_time_ms: int
+    decision: str
+    cause: str
+
+
+class OrderIntended(_Event):
+    kind: Literal["order_intended"] = "order_intended"
+    client_order_id: str
+    purpose: OrderPurpose
+    side: OrderSide
+    order_kind: OrderKind
+    amount: Decimal
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    reduce_only: bool = False
+
+
+class OrderMoved(_Event):
+    kind: Literal["order_moved"] = "order_moved"
+    client_order_id: str
+    old: OrderState
+    new: OrderState
+    why: str = ""
+
+
+class FillBooked(_Event):
+    kind: Literal["fill_booked"] = "fill_booked"
+    fill_id: str
+    client_order_id: str | None
+    side: OrderSide
+    amount: Decimal
+    price: Decimal
+    fee: Decimal
+    mid_at_decision: float | None = None
+    mid_at_submission: float | None = None
+    mid_at_acknowledgement: float | None = None
+    mid_at_fill: float | None = None
+
+
+class FundingBooked(_Event):
+    kind: Literal["funding_booked"] = "funding_booked"
+    paid: Decimal
+    rate: Decimal
+
+
+class TradeClosed(_Event):
+    kind: Literal["trade_closed"] = "trade_closed"
+    side: Side
+    amount: Decimal
+    entry_price: Decimal
+    exit_price: Decimal
+    pnl: Decimal
+    reason: ExitReason
+
+
+class ProtectionMoved(_Event):
+    kind: Literal["protection_moved"] = "protection_moved"
+    stop: Decimal | None
+    target: Decimal | None
+    why: str
+
+
+class EntriesPaused(_Event):
+    kind: Literal["entries_paused"] = "entries_paused"
+    why: str
+
+
+class EntriesResumed(_Event):
+    kind: Literal["entries_resumed"] = "entries_resumed"
+    why: str
+
+
+class AlarmRaised(_Event):
+    """Something an operator must see. ``topic`` is stable; the alarm stands until it is cleared."""
+
+    kind: Literal["alarm_raised"] = "alarm_raised"
+    topic: str
+    sentence: str
+
+
+class AlarmCleared(_Event):
+    kind: Literal["alarm_cleared"] = "alarm_cleared"
+    topic: str
+
+
+class Recovered(_Event):
+    kind: Literal["recovered"] = "recovered"
+    why: str
+    past_bars: int = 0
+    doubtful_orders: int = 0
+
+
+class Adopted(_Event):
+    kind: Literal["adopted"] = "adopted"
+    side: Side
+    amount: Decimal
+    entry_price: Decimal
+    mark: float
+
+
+class HoleFound(_Event):
+    """Bars are missing; confirmed: the venue says that nothing traded."""
+
+    kind: Literal["hole_found"] = "hole_found"
+    first_ms: int
+    last_ms: int
+    is_confirmed: bool
+
+
+class Noted(_Event):
+    kind: Literal["noted"] = "noted"
+    sentence: str
+
+
+RunEvent = Annotated[
+    Transitioned
+    | CheckWaived
+    | EntryDecided
+    | ExitDecided
+    | DecisionDropped
+    | OrderIntended
+    | OrderMoved
+    | FillBooked
+    | FundingBooked
+    | TradeClosed
+    | ProtectionMoved
+    | EntriesPaused
+    | EntriesResumed
+    | AlarmRaised
+    | AlarmCleared
+    | Recovered
+    | Adopted
+    | HoleFound
+    | Noted,
+    Field(discriminator="kind"),
+]
+
+RUN_EVENT: TypeAdapter[RunEvent] = TypeAdapter(RunEvent)

@@ -1,0 +1,24 @@
+"""Identities. Randomness is injected, so that one seed gives one history."""
+
+import secrets
+from collections.abc import Callable
+
+RandomBits = Callable[[int], int]
+"""Returns that many random bits as an integer."""
+
+_HALF = 16
+
+
+def new_run_id(random_bits: RandomBits = secrets.randbits) -> str:
+    """Return 16 lower-case hex characters: 64 bits that head all of the run's client order ids."""
+    return f"{random_bits(64):016x}"
+
+
+def client_order_id(run_id: str, number: int) -> str:
+    """Return the run's ``number``-th client order id: 32 hex characters, the first 16 the run's."""
+    return f"{run_id}{number:016x}"
+
+
+def run_of(client_order_id: str) -> str:
+    """Return the id of the run that the client order id belongs to."""
+    return client_order_id[:_HALF]

@@ -1,0 +1,190 @@
+"""What an operator chooses at launch (trading.md 6)."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from firstwatch.trading.orders import Side
+from firstwatch.trading.runs import ExitReason, StopMode
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ResetMode(StrEnum):
+    COOLDOWN_ONLY = "cooldown_only"
+    REGULAR = "regular"
+    STRICT = "strict"
+
+
+class FollowUpSide(StrEnum):
+    SAME = "same"
+    OPPOSITE = "opposite"
+
+
+class OnExhausted(StrEnum):
+    RESET = "reset"
+    STOP_RUN = "stop_run"
+
+
+class FollowUp(_Frozen):
+    """One link of the follow-up chain (trading.md 5)."""
+
+    after: tuple[ExitReason, ...] = Field(min_length=1)
+    side: FollowUpSide = FollowUpSide.SAME
+    wait_bars: int = Field(default=0, ge=0)
+    within_bars: int = Field(ge=1)
+    require_signal: bool = True
+    size_factor: float = Field(default=1.0, gt=0, le=2)
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> Self:
+        if self.wait_bars >= self.within_bars:
+            raise ValueError(f"wait_bars ({self.wait_bars}) must be below within_bars ({self.within_bars})")
+        return self
+
+
+class ResetSettings(_Frozen):
+    """What happens after a trade (trading.md 5)."""
+
+    mode: ResetMode = ResetMode.COOLDOWN_ONLY
+    cooldown_bars: int = Field(default=0, ge=0)
+    on_exhausted: OnExhausted = OnExhausted.RESET
+    follow_up: tuple[FollowUp, ...] = ()
+
+
+class GuardAction(StrEnum):
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class Guards(_Frozen):
+    """Limits evaluated at closes (trading.md 3). A limit that is None does not exist."""
+
+    drawdown: float | None = Field(default=None, gt=0, lt=1)
+    """Fraction of the peak of run equity."""
+    drawdown_action: GuardAction = GuardAction.STOP
+    daily_loss: float | None = Field(default=None, gt=0, lt=1)
+    """Fraction of the day's first run equity (UTC)."""
+    daily_loss_action: GuardAction = GuardAction.PAUSE
+    losing_trades: int | None = Field(default=None, ge=1)
+    """Closed trades in a row with net PnL below zero."""
+    losing_trades_action: GuardAction = GuardAction.PAUSE
+    stop_mode: StopMode = StopMode.CLOSE
+
+
+class SessionPolicy(StrEnum):
+    OFF = "off"
+    PAUSE_ENTRIES = "pause_entries"
+    FLATTEN = "flatten"
+
+
+class Weekday(StrEnum):
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+class SessionWindow(_Frozen):
+    """A weekly window in the calendar's time zone; one that ends before it starts crosses midnight.
+
+    Equal ``start`` and ``end`` mean the whole day.
+    """
+
+    days: tuple[Weekday, ...] = Field(min_length=1)
+    start: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    end: Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
+
+
+class SessionSettings(_Frozen):
+    """Session calendar policy (trading.md 6): weekly windows, or an exchange calendar by its code."""
+
+    policy: SessionPolicy = SessionPolicy.OFF
+    timezone: str = "UTC"
+    windows: tuple[SessionWindow, ...] = ()
+    calendar: str | None = None
+    trading: Literal["inside", "outside"] = "inside"
+    """Trading time is inside or outside of the windows."""
+    lead_minutes: int = Field(default=0, ge=0, le=24 * 60)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone {value!r}; write one like UTC or America/New_York") from error
+        return value
+
+    @model_validator(mode="after")
+    def _one_calendar(self) -> Self:
+        if self.policy is not SessionPolicy.OFF and bool(self.windows) == (self.calendar is not None):
+            raise ValueError("a session policy needs weekly windows or a calendar, and not both")
+        return self
+
+
+class LaunchSettings(_Frozen):
+    """Everything a run is started with, frozen into its row."""
+
+    algorithm: str
+    version: int
+    wallet: str
+    symbol: str
+    capital: Decimal = Field(gt=0)
+    leverage: Decimal = Field(default=Decimal(1), ge=1)
+    trades_limit: int | None = Field(default=None, ge=1)
+    assume_position_now: bool = False
+    close_position_on_exit: bool = True
+    without_stop_reason: str | None = None
+    """Why closing is left to the operator although the algorithm has no stop."""
+    session: SessionSettings = SessionSettings()
+    reset: ResetSettings | None = None
+    """None: the version's own. Otherwise an override, and shown as one."""
+    guards: Guards = Guards()
+    accepted_warnings: str | None = None
+    """The written reason for soft checks that failed."""
+    parent_run_id: str | None = None
+
+    @model_validator(mode="after")
+    def _policies_agree(self) -> Self:
+        if not self.close_position_on_exit and self.session.policy is SessionPolicy.FLATTEN:
+            raise ValueError("session policy 'flatten' needs 'Close position on exit' on")
+        return self
+
+
+class CheckResult(_Frozen):
+    """One launch check: hard ones refuse, soft ones want a written reason."""
+
+    name: str
+    is_hard: bool
+    passed: bool
+    found: str
+    """What was seen, in words with figures."""
+    remedy: str = ""
+    """What to do when it did not pass."""
+
+
+class LaunchPreview(_Frozen):
+    """What would happen if this launch were started now."""
+
+    checks: tuple[CheckResult, ...]
+    assume_position: str = ""
+    """Which of the cases of 'Assume position now' will happen, in words."""
+    adopts: Side | None = None
+    time_ms: int = 0
+
+    @property
+    def refused_by(self) -> tuple[CheckResult, ...]:
+        return tuple(check for check in self.checks if check.is_hard and not check.passed)
+
+    @property
+    def warnings(self) -> tuple[CheckResult, ...]:
+        return tuple(check for check in self.checks if not check.is_hard and not check.passed)

@@ -1,0 +1,82 @@
+"""What a venue says of one symbol: steps, minimums, fees, margin."""
+
+import math
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# Half of a billionth of a step: binary noise of float64 prices and amounts, far below any real step.
+COUNT_EPSILON = 1e-9
+
+
+class Market(BaseModel):
+    """One symbol at one venue; the same object serves backtest, paper and live.
+
+    Amounts are in the base coin; an adapter whose venue counts contracts converts by
+    ``contract_size`` at its edge. Fees are in basis points of the notional.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    symbol: str = "BTC/USDC:USDC"
+    amount_step: Decimal = Field(default=Decimal("0.000001"), gt=0)
+    tick: Decimal = Field(default=Decimal("0.01"), gt=0)
+    price_figures: int | None = Field(default=None, ge=1, le=12)
+    """Most significant figures a price may have, where the venue says so; whole numbers always may."""
+    minimum_amount: Decimal = Field(default=Decimal(0), ge=0)
+    minimum_cost: Decimal = Field(default=Decimal(10), ge=0)
+    """Smallest notional of an order, in quote."""
+    taker_fee_bps: Decimal = Decimal("4.5")
+    maker_fee_bps: Decimal = Decimal("4.5")
+    maintenance_rate: Decimal = Field(default=Decimal("0.0125"), ge=0, lt=1)
+    maximum_leverage: int = Field(default=50, ge=1)
+    whole_leverage: bool = True
+    contract_size: Decimal = Field(default=Decimal(1), gt=0)
+
+    @property
+    def base(self) -> str:
+        """The coin that is traded: ``BTC`` of ``BTC/USDC:USDC``."""
+        return self.symbol.split("/", maxsplit=1)[0]
+
+    @property
+    def quote(self) -> str:
+        """The coin that is paid with: ``USDC`` of ``BTC/USDC:USDC``."""
+        return self.symbol.split("/", maxsplit=1)[-1].split(":", maxsplit=1)[0]
+
+    def tick_at(self, price: float) -> Decimal:
+        """Return the price step at ``price``: the tick, coarser where significant figures limit it."""
+        if self.price_figures is None or price <= 0:
+            return self.tick
+        by_figures = Decimal(1).scaleb(math.floor(math.log10(price)) - self.price_figures + 1)
+        return max(self.tick, min(by_figures, Decimal(1)))
+
+    def price(self, value: float) -> Decimal:
+        """Return ``value`` as a whole count of ticks, nearest."""
+        return _on_step(value, self.tick_at(value), ROUND_HALF_EVEN)
+
+    def price_down(self, value: float) -> Decimal:
+        """Return the highest price on the tick that is not above ``value``."""
+        tick = self.tick_at(value)
+        return _on_step(value + COUNT_EPSILON * float(tick), tick, ROUND_FLOOR)
+
+    def price_up(self, value: float) -> Decimal:
+        """Return the lowest price on the tick that is not below ``value``."""
+        return _on_step(
+            value - COUNT_EPSILON * float(self.tick_at(value)), self.tick_at(value), ROUND_CEILING
+        )
+
+    def amount(self, steps: int) -> Decimal:
+        """Return ``steps`` whole amount steps as an amount of the base coin."""
+        return self.amount_step * steps
+
+    def steps(self, amount: Decimal) -> int:
+        """Return how many whole amount steps are in ``amount``, never rounded up."""
+        return int((amount / self.amount_step).to_integral_value(ROUND_DOWN))
+
+
+def _on_step(value: float, step: Decimal, rounding: str) -> Decimal:
+    return (Decimal(repr(value)) / step).to_integral_value(rounding) * step
+
+
+DEFAULT_MARKET = Market()
+"""The market of a symbol that no venue describes (trading.md)."""

@@ -1,0 +1,199 @@
+"""Orders: what is wanted, in which state it is, and the one table that moves it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from firstwatch.trading.errors import IllegalTransitionError
+
+
+class Side(StrEnum):
+    """The side of a position."""
+
+    LONG = "long"
+    SHORT = "short"
+
+    @property
+    def sign(self) -> int:
+        """+1 for long, -1 for short."""
+        return 1 if self is Side.LONG else -1
+
+    @property
+    def opposite(self) -> "Side":
+        return Side.SHORT if self is Side.LONG else Side.LONG
+
+
+class OrderSide(StrEnum):
+    """What an order does."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 for buy, -1 for sell."""
+        return 1 if self is OrderSide.BUY else -1
+
+    @property
+    def opposite(self) -> "OrderSide":
+        return OrderSide.SELL if self is OrderSide.BUY else OrderSide.BUY
+
+
+def opening(side: Side) -> OrderSide:
+    """Return the order side that opens a position of ``side``."""
+    return OrderSide.BUY if side is Side.LONG else OrderSide.SELL
+
+
+def closing(side: Side) -> OrderSide:
+    """Return the order side that closes a position of ``side``."""
+    return opening(side).opposite
+
+
+class OrderKind(StrEnum):
+    """How an order executes. A market order is immediate-or-cancel within its worst price."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    """A stop-market trigger: at ``trigger_price`` of the mark it becomes a market order."""
+
+
+class OrderPurpose(StrEnum):
+    """Why the run has this order."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    STOP = "stop"
+    TARGET = "target"
+
+
+class OrderState(StrEnum):
+    """Where an order stands, as far as the venue's own words tell."""
+
+    PENDING_SUBMIT = "PENDING_SUBMIT"
+    SUBMITTED = "SUBMITTED"
+    ACCEPTED = "ACCEPTED"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def is_final(self) -> bool:
+        """No further fill is expected. A late fill is still booked."""
+        return self in _FINAL
+
+    @property
+    def is_open(self) -> bool:
+        """The venue may execute this order; a doubtful one counts as open."""
+        return self not in _FINAL
+
+
+_FINAL = frozenset({OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
+
+_S = OrderState
+_LIVE = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL, _S.FILLED, _S.CANCELED, _S.EXPIRED})
+
+ORDER_TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
+    # SUBMITTED is written when the request left; PENDING_SUBMIT of another process life is doubtful.
+    _S.PENDING_SUBMIT: _LIVE | {_S.SUBMITTED, _S.REJECTED, _S.UNKNOWN},
+    _S.SUBMITTED: _LIVE | {_S.REJECTED, _S.UNKNOWN},
+    _S.ACCEPTED: _LIVE | {_S.REJECTED, _S.UNKNOWN},
+    _S.PARTIALLY_FILLED: _LIVE | {_S.UNKNOWN},
+    _S.PENDING_CANCEL: _LIVE | {_S.UNKNOWN},
+    _S.UNKNOWN: _LIVE | {_S.REJECTED, _S.UNKNOWN},
+    # Streams are unordered: a fill may arrive after the word of the end.
+    _S.CANCELED: frozenset({_S.FILLED, _S.CANCELED}),
+    _S.EXPIRED: frozenset({_S.FILLED, _S.CANCELED}),
+    _S.FILLED: frozenset(),
+    _S.REJECTED: frozenset(),
+}
+
+
+def move_order(current: OrderState, new: OrderState) -> OrderState:
+    """Return ``new`` if the table allows the move from ``current``.
+
+    Raises:
+        IllegalTransitionError: the table does not hold the move.
+    """
+    if new not in ORDER_TRANSITIONS[current]:
+        raise IllegalTransitionError(f"an order cannot go from {current} to {new}")
+    return new
+
+
+@dataclass(frozen=True, slots=True)
+class OrderIntent:
+    """An order that is wanted: stored before it is a request. Amounts in base, prices in quote."""
+
+    client_order_id: str
+    """32 lower-case hex characters, the first 16 the run's (see ``ids``)."""
+    run_id: str
+    account: str
+    symbol: str
+    purpose: OrderPurpose
+    side: OrderSide
+    kind: OrderKind
+    amount: Decimal
+    reduce_only: bool
+    price: Decimal | None = None
+    """Limit price; for market and stop orders the worst price, beyond which nothing may fill."""
+    trigger_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReport:
+    """What the venue says of one order."""
+
+    client_order_id: str | None
+    venue_order_id: str
+    account: str
+    symbol: str
+    side: OrderSide
+    kind: OrderKind
+    state: OrderState
+    amount: Decimal
+    filled: Decimal
+    reduce_only: bool
+    time_ms: int
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    average_price: Decimal | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution. Idempotent by (venue, fill_id)."""
+
+    fill_id: str
+    client_order_id: str | None
+    """None: an order of somebody else in this account, or the venue's own (a liquidation)."""
+    account: str
+    symbol: str
+    side: OrderSide
+    amount: Decimal
+    price: Decimal
+    fee: Decimal
+    """In quote, all included; negative is a rebate."""
+    time_ms: int
+    is_maker: bool = False
+    is_liquidation: bool = False
+    builder_fee: Decimal = Decimal(0)
+    """The part of ``fee`` that went to a builder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """The prices at one moment. On a bar feed all but ``mark`` derive from the last price."""
+
+    bid: float
+    ask: float
+    mark: float
+    time_ms: int
+
+    @property
+    def mid(self) -> float:
+        return (self.bid + self.ask) / 2

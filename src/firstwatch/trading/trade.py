@@ -1,0 +1,30 @@
+"""One finished trade: a position from flat to flat."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from firstwatch.trading.orders import Side
+from firstwatch.trading.runs import ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """Money in quote, amounts in base; ``pnl`` is net of ``fees`` and ``funding`` (positive = paid)."""
+
+    side: Side
+    entry_time_ms: int
+    entry_price: Decimal
+    exit_time_ms: int
+    exit_price: Decimal
+    amount: Decimal
+    gross_pnl: Decimal
+    fees: Decimal
+    funding: Decimal
+    pnl: Decimal
+    reason: ExitReason
+    bars_held: int
+    adverse_excursion: Decimal
+    """Largest distance against the trade from the entry price, in quote per unit, not negative."""
+    favourable_excursion: Decimal
+    expected_entry_price: Decimal | None = None
+    expected_exit_price: Decimal | None = None

@@ -1,0 +1,1 @@
+"""Venues: one protocol, and an adapter for each place where orders go."""

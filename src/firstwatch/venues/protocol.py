@@ -1,0 +1,282 @@
+"""The one shape of a venue, made to fit the hardest case (architecture.md, hyperliquid.md).
+
+Calls block and have a timeout of their own. Events reach a run by one call of its ``deliver``,
+which must not block. Everything that trades is driven by the venue's time.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from firstwatch.trading.account import Approval, Balance, Funding, Position
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.market import Market
+from firstwatch.trading.orders import Fill, OrderIntent, OrderReport, Touch
+from firstwatch.trading.timeframe import Timeframe
+
+# --- answers -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRequest:
+    """A request that is complete but not sent; stored before it is. ``body`` holds no key."""
+
+    client_order_id: str
+    body: bytes
+    nonce: int | None = None
+    expires_at_ms: int | None = None
+    """Wall time after which the venue cannot execute the request any more, where it says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The venue took the request. Fills come as events."""
+
+    venue_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The venue's own structured refusal: the request did not and will not execute."""
+
+    code: str
+    """``beyond_mark rate_limit auth margin minimum reduce_only not_found other``: one of these."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The outcome is in doubt: a timeout, a dropped connection, an answer that cannot be read."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """The venue knows the order."""
+
+    report: OrderReport
+
+
+@dataclass(frozen=True, slots=True)
+class NeverWill:
+    """The venue does not know the order and can no longer execute the request."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StillUnknown:
+    """Ask again later."""
+
+    reason: str
+
+
+SendOutcome = Accepted | Refused | Unknown
+Resolution = Executed | NeverWill | StillUnknown
+
+# --- events ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BarOpened:
+    """The first price of a new bar is known. Only feeds with phases send it."""
+
+    symbol: str
+    timeframe: Timeframe
+    bar_time_ms: int
+    price: float
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BarClosed:
+    """A bar is closed by the venue's word. ``mark_high`` and ``mark_low`` are the mark's range in it."""
+
+    symbol: str
+    timeframe: Timeframe
+    bar: Bar
+    mark_high: float | None
+    mark_low: float | None
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkMoved:
+    symbol: str
+    touch: Touch
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FillReported:
+    fill: Fill
+    touch: Touch | None
+    """The prices around the fill, where the venue can say them."""
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReported:
+    report: OrderReport
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FundingReported:
+    funding: Funding
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEnded:
+    """A phase of a bar feed is complete; the feed goes on when every run has acknowledged ``token``.
+
+    Events are delivered in order, so acknowledging after handling this one means that all of the
+    phase was handled, and everything that it led to was sent.
+    """
+
+    token: int
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEnded:
+    """A replay has no more bars. Orders now execute at the last close."""
+
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLost:
+    stream: str
+    reason: str
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRestored:
+    """The stream is back; what was missed in between must be read."""
+
+    stream: str
+    time_ms: int
+
+
+VenueEvent = (
+    BarOpened
+    | BarClosed
+    | MarkMoved
+    | FillReported
+    | OrderReported
+    | FundingReported
+    | PhaseEnded
+    | FeedEnded
+    | StreamLost
+    | StreamRestored
+)
+
+Deliver = Callable[[VenueEvent], None]
+
+# --- the venue ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an adapter can do, so that nobody has to ask which venue it is."""
+
+    is_paper: bool
+    modifies_orders: bool
+    has_phases: bool
+    """Bars come in phases that wait for ``acknowledge``."""
+    burns_nonces: bool
+
+
+class Subscription(Protocol):
+    """One run's ear at a venue."""
+
+    def acknowledge(self, token: int) -> None:
+        """Say that everything up to ``PhaseEnded(token)`` was handled. Never blocks."""
+
+    def close(self) -> None:
+        """Stop delivering; a feed no longer waits for this run. Idempotent."""
+
+
+class Venue(Protocol):
+    """A place where orders go. All methods may be called from any thread.
+
+    Raises:
+        VenueError: from every reading method, when the venue cannot be asked or understood.
+    """
+
+    name: str
+    capabilities: Capabilities
+
+    def now_ms(self) -> int:
+        """Return the venue's time."""
+
+    def markets(self) -> dict[str, Market]:
+        """Return the tradable markets by their ccxt unified symbol."""
+
+    def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
+        """Return the last ``limit`` closed bars that end at or before ``end_ms``, oldest first."""
+
+    def subscribe(
+        self,
+        account: str,
+        symbol: str,
+        timeframe: Timeframe,
+        deliver: Deliver,
+        *,
+        after_ms: int | None = None,
+    ) -> Subscription:
+        """Begin to deliver bars of the symbol and everything private of (account, symbol).
+
+        ``after_ms``: the open time of the last bar already known. Bars closed since are not delivered
+        again; the run reads them with ``candles``.
+        """
+
+    def touch(self, symbol: str) -> Touch:
+        """Return the prices now."""
+
+    def prepare(self, intent: OrderIntent) -> PreparedRequest:
+        """Make the request that ``send`` will send. No input or output."""
+
+    def send(self, prepared: PreparedRequest) -> SendOutcome:
+        """Send it, once. Never raises for the venue's sake: doubt is ``Unknown``."""
+
+    def resolve(self, prepared: PreparedRequest) -> Resolution:
+        """Ask what became of a request whose outcome is in doubt. Never sends it again."""
+
+    def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
+        """Cancel an order. ``Refused('not_found')``: it is not open any more; read it."""
+
+    def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
+        """Replace an open order by ``new`` in one step (only with ``modifies_orders``)."""
+
+    def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Return what the venue knows of this order; None: it knows of none."""
+
+    def open_orders(self, account: str, symbol: str) -> Sequence[OrderReport]:
+        """Return all open orders of the account in the symbol, whoever sent them."""
+
+    def fills_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Fill]:
+        """Return the fills at or after that venue time, oldest first, liquidations included."""
+
+    def funding_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Funding]:
+        """Return the funding payments at or after that venue time, oldest first."""
+
+    def position(self, account: str, symbol: str) -> Position:
+        """Return the position in the symbol, flat or not."""
+
+    def balance(self, account: str) -> Balance:
+        """Return the account's money."""
+
+    def set_leverage(self, account: str, symbol: str, leverage: Decimal) -> SendOutcome:
+        """Set isolated margin at that leverage."""
+
+    def approvals(self, account: str, symbol: str, leverage: Decimal) -> Sequence[Approval]:
+        """Return what the venue must have approved before this account may trade so."""
+
+    def close(self) -> None:
+        """End threads and connections. Idempotent."""

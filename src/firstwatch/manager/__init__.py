@@ -1,0 +1,1 @@
+"""What the screen, the command line and agents talk to: commands in, snapshots out."""

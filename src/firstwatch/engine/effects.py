@@ -1,0 +1,113 @@
+"""What a run's core wants done, in order. The worker does it and hands each outcome back as an event."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SendOrder:
+    """Send an order whose request was stored with this step's records. Outcome: ``SendAnswered``."""
+
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyOrder:
+    """Replace an open order by a new one that was stored with this step's records. ``ModifyAnswered``."""
+
+    client_order_id: str
+    new_client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Outcome: ``CancelAnswered``."""
+
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveOrder:
+    """Ask what became of an order in doubt. Outcome: ``ResolveAnswered``."""
+
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetLeverage:
+    """Set isolated margin at that leverage. Outcome: ``LeverageSet``."""
+
+    leverage: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOrder:
+    """Outcome: ``OrderRead`` or ``ReadFailed``."""
+
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPosition:
+    """Outcome: ``PositionRead`` or ``ReadFailed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOpenOrders:
+    """Outcome: ``OpenOrdersRead`` or ``ReadFailed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFills:
+    """Read fills and funding at or after ``since_ms``. Outcome: ``FillsRead`` or ``ReadFailed``."""
+
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBalance:
+    """Outcome: ``BalanceRead`` or ``ReadFailed``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBars:
+    """Read the closed bars that open after ``after_ms``. Outcome: ``BarsRead`` or ``ReadFailed``."""
+
+    after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcile:
+    """Read the venue as a whole (``events.VenueReading``). Outcome: ``Reconciled`` or ``ReadFailed``."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """Tell the feed that everything up to this token was handled. No outcome."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndRun:
+    """The run is over: close the subscription and end the worker. No outcome."""
+
+
+Effect = (
+    SendOrder
+    | ModifyOrder
+    | CancelOrder
+    | ResolveOrder
+    | SetLeverage
+    | ReadOrder
+    | ReadPosition
+    | ReadOpenOrders
+    | ReadFills
+    | ReadBalance
+    | ReadBars
+    | Reconcile
+    | Acknowledge
+    | EndRun
+)

@@ -62,8 +62,21 @@ class CandleArrays:
         return int(np.searchsorted(self.time_ms, time_ms, side="left"))
 
     @classmethod
+    def joined(cls, parts: Sequence["CandleArrays"]) -> "CandleArrays":
+        """Return the candles of at least one part, one after the other."""
+        return cls(
+            np.concatenate([part.time_ms for part in parts]),
+            np.concatenate([part.open for part in parts]),
+            np.concatenate([part.high for part in parts]),
+            np.concatenate([part.low for part in parts]),
+            np.concatenate([part.close for part in parts]),
+            np.concatenate([part.volume for part in parts]),
+            parts[0].timeframe,
+        )
+
+    @classmethod
     def from_bars(cls, bars: Sequence[Bar], timeframe: Timeframe) -> "CandleArrays":
         """Return arrays that hold ``bars``."""
-        prices = np.array([bar[1:] for bar in bars], dtype=np.float64).reshape(-1, 5)
-        columns = [np.ascontiguousarray(prices[:, column]) for column in range(5)]
-        return cls(np.array([bar.time_ms for bar in bars], dtype=np.int64), *columns, timeframe=timeframe)
+        columns = np.array([bar[1:] for bar in bars], dtype=np.float64).reshape(-1, 5).T.copy()
+        times = np.array([bar.time_ms for bar in bars], dtype=np.int64)
+        return cls(times, columns[0], columns[1], columns[2], columns[3], columns[4], timeframe)

@@ -1,0 +1,1 @@
+"""Market data: history files, their cache, feeds and session windows. No store, no venue, no thread."""

@@ -1,0 +1,143 @@
+"""Where the bars of a feed come from, and when they are due. Pure: no thread, no clock.
+
+A source is asked by index; a pace turns market time into wall time. The venue that replays them
+owns position, phases and waiting.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from firstwatch.market.funding import NO_FUNDING, FundingRate, FundingSeries
+from firstwatch.market.synthetic import SyntheticMarket
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.timeframe import Timeframe
+
+
+class CandleSource(Protocol):
+    """Bars of one market by index, from 0, oldest first. All methods may be called from any thread."""
+
+    @property
+    def timeframe(self) -> Timeframe:
+        """The size of the bars."""
+
+    @property
+    def start_index(self) -> int:
+        """The first bar that is replayed; the bars before it are history."""
+
+    def bar(self, index: int) -> Bar | None:
+        """Return a bar; None: the feed has ended before it."""
+
+    def index_at(self, time_ms: int) -> int:
+        """Return the index of the first bar whose open time is not before ``time_ms``."""
+
+    def history(self, end_index: int, limit: int) -> list[Bar]:
+        """Return up to ``limit`` bars that come right before ``end_index``, oldest first."""
+
+    def funding_between(self, start_ms: int, end_ms: int) -> Sequence[FundingRate]:
+        """Return the fundings with ``start_ms <= time < end_ms``, oldest first."""
+
+
+class ReplayFeed:
+    """The bars of a file, replayed from ``start_ms`` on; None: from the first one."""
+
+    def __init__(
+        self, candles: CandleArrays, funding: FundingSeries = NO_FUNDING, start_ms: int | None = None
+    ) -> None:
+        """Take the candles.
+
+        Raises:
+            WrongUseError: no bar is left to replay.
+        """
+        self.timeframe = candles.timeframe
+        self._bars = candles.bars()
+        self._times = [bar.time_ms for bar in self._bars]
+        self._funding = funding
+        self.start_index = 0 if start_ms is None else self.index_at(start_ms)
+        if self.start_index >= len(self._bars):
+            raise WrongUseError("the candles end before the start of the replay; choose an earlier start")
+
+    def __len__(self) -> int:
+        return len(self._bars)
+
+    def bar(self, index: int) -> Bar | None:
+        """Return a bar; None behind the last one."""
+        return self._bars[index] if index < len(self._bars) else None
+
+    def index_at(self, time_ms: int) -> int:
+        """Return the index of the first bar at or after ``time_ms``, the count of bars when there is none."""
+        return bisect_left(self._times, time_ms)
+
+    def history(self, end_index: int, limit: int) -> list[Bar]:
+        """Return up to ``limit`` bars right before ``end_index``; fewer when the file begins later."""
+        end = min(end_index, len(self._bars))
+        return self._bars[max(0, end - limit) : end]
+
+    def funding_between(self, start_ms: int, end_ms: int) -> Sequence[FundingRate]:
+        """Return the fundings of the file with ``start_ms <= time < end_ms``."""
+        return self._funding.between(start_ms, end_ms)
+
+
+class SyntheticFeed:
+    """The bars of a seeded market from ``start_ms`` on, without end.
+
+    An index counts bars since 1970, so there is always more history than anybody asks for.
+    """
+
+    def __init__(self, market: SyntheticMarket, start_ms: int) -> None:
+        self.timeframe = market.timeframe
+        self._market = market
+        self.start_index = self.index_at(start_ms)
+
+    def bar(self, index: int) -> Bar | None:
+        """Return a bar; there always is one."""
+        return self._market.bar(index)
+
+    def index_at(self, time_ms: int) -> int:
+        """Return the index of the first bar whose open time is not before ``time_ms``."""
+        return -(-time_ms // self.timeframe.ms)
+
+    def history(self, end_index: int, limit: int) -> list[Bar]:
+        """Return ``limit`` bars right before ``end_index``."""
+        first = max(0, end_index - limit)
+        return self._market.candles(first * self.timeframe.ms, end_index - first).bars()
+
+    def funding_between(self, start_ms: int, end_ms: int) -> Sequence[FundingRate]:
+        """Return the fundings with ``start_ms <= time < end_ms``."""
+        return self._market.funding(start_ms, end_ms).between(start_ms, end_ms)
+
+
+Speed = float | Literal["max"]
+"""Market seconds per wall second; ``max``: nothing waits for the wall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Market time against wall time: when the wall showed ``wall_ms`` the market stood at ``market_ms``."""
+
+    speed: Speed
+    market_ms: int = 0
+    wall_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if self.speed != "max" and not 0 < self.speed < float("inf"):
+            raise WrongUseError(f'speed {self.speed!r}: give a number above zero (1 is real time) or "max"')
+
+    def from_here(self, market_ms: int, wall_ms: int) -> "Pace":
+        """Return the same speed counted from here, after time stood still or the feed was moved."""
+        return replace(self, market_ms=market_ms, wall_ms=wall_ms)
+
+    def due_ms(self, market_ms: int) -> int:
+        """Return the wall time at which the market reaches ``market_ms``; at ``max`` it is due already."""
+        if self.speed == "max":
+            return self.wall_ms
+        return self.wall_ms + round((market_ms - self.market_ms) / self.speed)
+
+    def market_at(self, wall_ms: int) -> int:
+        """Return the market time at a wall time; at ``max`` the wall does not move the market."""
+        if self.speed == "max":
+            return self.market_ms
+        return self.market_ms + round((wall_ms - self.wall_ms) * self.speed)

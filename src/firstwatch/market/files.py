@@ -1,0 +1,192 @@
+"""History files: candles and funding rates from CSV, plain or gzipped.
+
+A mistake is refused with its line; nothing is mended. A hole is no mistake (no trades, no bar), but it is
+told with its line and its length.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstwatch.market.funding import FundingSeries
+from firstwatch.market.table import Columns, Mistakes, read_columns
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.trading.clock import iso
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.timeframe import Timeframe
+
+_TIME_NAMES = ("open_time", "time", "timestamp", "date", "datetime")
+_CANDLE_NAMES = {
+    "time": _TIME_NAMES,
+    "open": ("open",),
+    "high": ("high",),
+    "low": ("low",),
+    "close": ("close",),
+    "volume": ("volume",),
+}
+# Files of the public data collections hold the rate in ``open``.
+_FUNDING_NAMES = {"time": _TIME_NAMES, "rate": ("rate", "funding_rate", "fundingrate", "open")}
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Bars that a file does not have: open times of the first and the last one missing, and how many.
+
+    ``line`` is the line of the first bar behind the hole.
+    """
+
+    first_ms: int
+    last_ms: int
+    bars: int
+    line: int
+
+    def __str__(self) -> str:
+        missing = "1 bar is" if self.bars == 1 else f"{self.bars} bars are"
+        until = "" if self.bars == 1 else f" to {iso(self.last_ms)}"
+        return f"line {self.line}: {missing} missing before it, {iso(self.first_ms)}{until}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CandleFile:
+    """The candles of a file and the holes in them, oldest first."""
+
+    path: Path
+    candles: CandleArrays
+    holes: tuple[Hole, ...]
+
+    @property
+    def timeframe(self) -> Timeframe:
+        return self.candles.timeframe
+
+
+def read_candles(path: Path, timeframe: Timeframe | None = None) -> CandleFile:
+    """Read candles: columns date (or time, timestamp, open_time), open, high, low, close, volume.
+
+    Columns are found by name in any order, or by position when there is no header. Times are open times:
+    epoch seconds, ms or µs, or ISO 8601, UTC where no zone is given. ``timeframe`` None: the most common
+    step between two bars.
+
+    Raises:
+        WrongUseError: the file cannot be read, a row is incomplete, a cell is no number, times are
+            repeated, out of order or off the timeframe, a price is not above zero, a volume is negative,
+            or high and low do not enclose open and close. The first mistakes are listed by line.
+    """
+    path = Path(path)
+    mistakes = Mistakes(str(path))
+    columns = read_columns(path, _CANDLE_NAMES, mistakes)
+    mistakes.raise_if_any()
+    _check_order(columns, mistakes)
+    _check_prices(columns, mistakes)
+    mistakes.raise_if_any()
+    steps = np.diff(columns.time_ms)
+    actual = _timeframe(path, steps, timeframe)
+    for row in np.flatnonzero(columns.time_ms % actual.ms):
+        mistakes.add(
+            int(columns.line[row]),
+            f"column time: {iso(int(columns.time_ms[row]))} is not the open time of a {actual} bar",
+        )
+    mistakes.raise_if_any()
+    values = columns.numbers
+    candles = CandleArrays(
+        columns.time_ms,
+        values["open"],
+        values["high"],
+        values["low"],
+        values["close"],
+        values["volume"],
+        actual,
+    )
+    return CandleFile(path, candles, tuple(_holes(columns, steps, actual)))
+
+
+def read_funding(path: Path) -> FundingSeries:
+    """Read funding rates (fractions): columns date (or time, ...) and rate, funding_rate or open.
+
+    Without a header: time, rate. Times as in ``read_candles``; gaps are allowed, fundings have no fixed step.
+
+    Raises:
+        WrongUseError: as ``read_candles`` for rows, numbers, repeated times and disorder.
+    """
+    path = Path(path)
+    mistakes = Mistakes(str(path))
+    columns = read_columns(path, _FUNDING_NAMES, mistakes)
+    mistakes.raise_if_any()
+    _check_order(columns, mistakes)
+    mistakes.raise_if_any()
+    return FundingSeries(columns.time_ms, columns.numbers["rate"])
+
+
+def write_candles(path: Path, candles: CandleArrays) -> None:
+    """Write candles as a CSV file that ``read_candles`` reads back equal to the bit."""
+    rows = (f"{iso(bar.time_ms)},{','.join(map(repr, bar[1:]))}\n" for bar in candles.bars())
+    _write(path, "date,open,high,low,close,volume\n", rows)
+
+
+def write_funding(path: Path, funding: FundingSeries) -> None:
+    """Write funding rates as a CSV file that ``read_funding`` reads back equal to the bit."""
+    pairs = zip(funding.time_ms.tolist(), funding.rate.tolist(), strict=True)
+    _write(path, "date,rate\n", (f"{iso(time_ms)},{rate!r}\n" for time_ms, rate in pairs))
+
+
+def _write(path: Path, header: str, rows: Iterable[str]) -> None:
+    with path.open("w", encoding="ascii", newline="") as file:
+        file.write(header)
+        file.writelines(rows)
+
+
+def _timeframe(path: Path, steps: NDArray[np.int64], wanted: Timeframe | None) -> Timeframe:
+    if not len(steps):
+        if wanted is None:
+            raise WrongUseError(
+                f"{path} holds one candle; its timeframe cannot be seen: give it, or more candles"
+            )
+        return wanted
+    lengths, counts = np.unique(steps, return_counts=True)
+    common_ms = int(lengths[counts.argmax()])
+    try:
+        actual = Timeframe.of_ms(common_ms)
+    except ValueError as error:
+        raise WrongUseError(
+            f"{path}: the most common step between two candles fits no timeframe: {error}"
+        ) from error
+    if wanted is not None and wanted is not actual:
+        raise WrongUseError(f"{path} holds {actual} candles, and {wanted} candles are wanted here")
+    return actual
+
+
+def _check_order(columns: Columns, mistakes: Mistakes) -> None:
+    for row in np.flatnonzero(np.diff(columns.time_ms) <= 0):
+        before, time_ms = columns.time_ms[row : row + 2].tolist()
+        verb = "repeats" if before == time_ms else "is older than"
+        mistakes.add(
+            int(columns.line[row + 1]),
+            f"column time: {iso(time_ms)} {verb} the time of line {columns.line[row]}",
+        )
+
+
+def _check_prices(columns: Columns, mistakes: Mistakes) -> None:
+    values = columns.numbers
+    checks = [(role, values[role] <= 0, "is not above zero") for role in ("open", "high", "low", "close")]
+    checks.append(("volume", values["volume"] < 0, "is negative"))
+    checks.append(("high", values["high"] < values["low"], "is below low"))
+    highest, lowest = np.maximum(values["open"], values["close"]), np.minimum(values["open"], values["close"])
+    encloses = values["high"] >= values["low"]
+    checks.append(("high", encloses & (values["high"] < highest), "is below open or close"))
+    checks.append(("low", encloses & (values["low"] > lowest), "is above open or close"))
+    for role, is_wrong, what in checks:
+        for row in np.flatnonzero(is_wrong):
+            mistakes.add(int(columns.line[row]), f"column {role}: {values[role][row]:g} {what}")
+
+
+def _holes(columns: Columns, steps: NDArray[np.int64], timeframe: Timeframe) -> Iterable[Hole]:
+    for row in np.flatnonzero(steps != timeframe.ms):
+        before, behind = columns.time_ms[row : row + 2].tolist()
+        yield Hole(
+            first_ms=before + timeframe.ms,
+            last_ms=behind - timeframe.ms,
+            bars=(behind - before) // timeframe.ms - 1,
+            line=int(columns.line[row + 1]),
+        )

@@ -1,0 +1,249 @@
+"""A terminal driver that can lose its terminal: the screen ends, the process and its engine do not.
+
+Textual's own driver blocks the event loop when the reader stalls, spins on a terminal that hung up, and
+starts application mode again on SIGCONT (architecture.md, "Facts measured on Textual 8.2.8").
+"""
+
+import asyncio
+import os
+import select
+import signal
+import termios
+import threading
+import tty
+from codecs import getincrementaldecoder
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from textual import events
+from textual._parser import ParseError
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+WAITING_LIMIT = 1 << 20
+"""Characters that may wait for a slow reader; beyond it all are dropped and the screen is repainted whole."""
+
+_SELECT_S = 0.1
+_LAST_WORDS_S = 0.5
+_READ_BYTES = 4096
+
+_ENTER = "\x1b[?1049h\x1b[?25l\x1b[?1004h\x1b[?2004h\x1b[?7l"
+"""Alternate screen, cursor hidden, focus events, bracketed paste, no line wrap."""
+_LEAVE = "\x1b[?2004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+_KITTY_KEYS = "\x1b[>25u"
+"""Disambiguated, all keys reported, with their text."""
+
+
+class PatientWriter(threading.Thread):
+    """Writes to the terminal without ever making the caller wait.
+
+    ``on_room`` is called from this thread when text had been dropped and the reader is back,
+    ``on_lost`` when the terminal is gone.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        on_room: Callable[[], None],
+        on_lost: Callable[[], None],
+        limit: int = WAITING_LIMIT,
+    ) -> None:
+        super().__init__(name="terminal-writer", daemon=True)
+        self._descriptor = descriptor
+        self._on_room = on_room
+        self._on_lost = on_lost
+        self._limit = limit
+        self._waiting: deque[str] = deque()
+        self._characters = 0
+        self._has_dropped = False
+        self._is_ending = False
+        self._changed = threading.Condition()
+
+    def write(self, text: str) -> None:
+        """Queue the text; when too much is waiting already, drop it all until the reader is back."""
+        with self._changed:
+            if self._characters + len(text) > self._limit:
+                self._forget()
+                self._has_dropped = True
+            elif not self._has_dropped:
+                self._waiting.append(text)
+                self._characters += len(text)
+            self._changed.notify()
+
+    def end(self, last_words: str) -> None:
+        """Write ``last_words`` if the reader takes them in half a second, and end. Idempotent."""
+        with self._changed:
+            if not self._is_ending:
+                self._waiting.append(last_words)
+                self._is_ending = True
+            self._changed.notify()
+        if self.is_alive() and threading.current_thread() is not self:
+            self.join(_LAST_WORDS_S)
+
+    def run(self) -> None:
+        while True:
+            with self._changed:
+                while not (self._waiting or self._is_ending or self._has_dropped):
+                    self._changed.wait()
+                text = "".join(self._waiting)
+                self._forget()
+                is_last = self._is_ending
+                was_dropped, self._has_dropped = self._has_dropped, False
+            if was_dropped and not is_last:
+                self._on_room()
+            try:
+                self._write_all(text.encode("utf-8", "replace"))
+            except OSError:
+                self._on_lost()
+                return
+            if is_last:
+                return
+
+    def _forget(self) -> None:
+        self._waiting.clear()
+        self._characters = 0
+
+    def _write_all(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+
+class ScreenDriver(LinuxDriver):
+    """The driver of the real terminal. The app must have ``on_terminal_lost()`` and ``on_terminate()``."""
+
+    def __init__(
+        self, app: "App[Any]", *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._writer: PatientWriter | None = None
+        self._is_lost = False
+        # Stopping the process would stop the engine in it.
+        for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCONT, lambda *_: self._after_continue())
+        signal.signal(signal.SIGHUP, lambda *_: self._lose_terminal())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._on_loop("on_terminate"))
+
+    @property
+    def can_suspend(self) -> bool:
+        return False
+
+    def write(self, data: str) -> None:
+        if self._writer is not None:
+            self._writer.write(data)
+
+    def start_application_mode(self) -> None:
+        """Take the terminal: raw mode, alternate screen, threads for reading and writing."""
+        if self._file is None:
+            raise RuntimeError("the screen needs a standard error that is open")
+        self._writer = PatientWriter(self._file.fileno(), self._repaint, self._lose_terminal)
+        self._writer.start()
+        signal.signal(signal.SIGWINCH, lambda *_: self._resized())
+        try:
+            self.attrs_before = termios.tcgetattr(self.fileno)
+        except termios.error:
+            self.attrs_before = None
+        self._make_raw()
+        self.write(_ENTER)
+        self._enable_mouse_support()
+        self.write(_KITTY_KEYS)
+        self._resized()
+        self._key_thread = threading.Thread(target=self._read_keys, name="terminal-reader", daemon=True)
+        self._key_thread.start()
+        self._request_terminal_sync_mode_support()
+        self._query_in_band_window_resize()
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back as it was found. Waits for nobody longer than half a second."""
+        self._disable_in_band_window_resize()
+        self.disable_input()
+        if self._writer is not None:
+            self._writer.end(_LEAVE)
+        if self.attrs_before is not None:
+            try:
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+            except termios.error:
+                # The terminal is gone: nothing is left to restore.
+                self._is_lost = True
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.end("")
+
+    # --- the terminal's own words ------------------------------------------------------------
+
+    def _read_keys(self) -> None:
+        """Read keys until the screen ends or the terminal does."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        while not self.exit_event.is_set():
+            try:
+                ready, _, _ = select.select([self.fileno], [], [], _SELECT_S)
+                data = os.read(self.fileno, _READ_BYTES) if ready else None
+            except (OSError, ValueError):
+                data = b""
+            if data == b"":
+                self._lose_terminal()
+                return
+            try:
+                if data:
+                    for message in parser.feed(decode(data)):
+                        self.process_message(message)
+                for message in parser.tick():
+                    self.process_message(message)
+            except (EOFError, ParseError):
+                parser = XTermParser(self._debug)
+
+    def _lose_terminal(self) -> None:
+        if not self._is_lost:
+            self._is_lost = True
+            self._on_loop("on_terminal_lost")
+
+    def _after_continue(self) -> None:
+        """Repaint if the terminal is still there and still ours; never start application mode again."""
+        try:
+            is_ours = os.tcgetpgrp(self.fileno) == os.getpgrp()
+        except OSError:
+            return
+        if is_ours and not self._is_lost and self._writer is not None and not self.exit_event.is_set():
+            self._make_raw()
+            self.write(_ENTER)
+            self._repaint()
+
+    def _resized(self) -> None:
+        if self._in_band_window_resize:
+            return
+        size = Size(*self._get_terminal_size())
+        coroutine = self._app._post_message(events.Resize(size, size))
+        asyncio.run_coroutine_threadsafe(coroutine, loop=self._loop)
+
+    def _make_raw(self) -> None:
+        try:
+            attributes = termios.tcgetattr(self.fileno)
+            attributes[tty.LFLAG] = self._patch_lflag(attributes[tty.LFLAG])
+            attributes[tty.IFLAG] = self._patch_iflag(attributes[tty.IFLAG])
+            attributes[tty.CC][termios.VMIN] = 1
+            termios.tcsetattr(self.fileno, termios.TCSANOW, attributes)
+        except termios.error:
+            # The reader will find the terminal gone and say so.
+            return
+
+    def _repaint(self) -> None:
+        self._call(lambda: self._app.refresh(layout=True))
+
+    def _on_loop(self, method: str) -> None:
+        self._call(getattr(self._app, method))
+
+    def _call(self, function: Callable[[], Any]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(function)
+        except RuntimeError:
+            # The loop is closed: the screen has ended already.
+            return

@@ -1,0 +1,106 @@
+"""The formulas of prices and money that the core, the backtest and the paper venue share.
+
+Only int, float, bool, ``if`` and ``math``: compiled and interpreted give the same bits.
+"""
+
+import math
+
+from firstwatch.strategy.core_state import AMOUNT, ATR, FRACTION, CoreSettings
+
+COUNT_EPSILON = 1e-9
+"""Binary noise of a count of whole steps or ticks (trading.md 3, Size)."""
+
+
+def amount_of(settings: CoreSettings, steps: int) -> float:
+    """Return whole amount steps as base coin: the float nearest to the decimal."""
+    return steps * settings.step_units / settings.step_scale
+
+
+def tick_at(settings: CoreSettings, price: float) -> float:
+    """Return the price step at ``price``, coarser where significant figures limit it (Market.tick_at)."""
+    scale = _figures_scale(settings, price)
+    return 1.0 / scale if scale > 0.0 else settings.tick_units / settings.tick_scale
+
+
+def round_level(settings: CoreSettings, price: float, up: int) -> float:
+    """Return ``price`` on the tick: never below it when ``up`` is 1, else never above it."""
+    scale = _figures_scale(settings, price)
+    units = 1.0
+    if scale == 0.0:
+        scale = settings.tick_scale
+        units = settings.tick_units
+    count = price * scale / units
+    # A price of many ticks carries more noise than the epsilon of a count.
+    noise = COUNT_EPSILON + abs(count) * 1e-15
+    whole = math.ceil(count - noise) if up == 1 else math.floor(count + noise)
+    return whole * units / scale
+
+
+def _figures_scale(settings: CoreSettings, price: float) -> float:
+    """Return ticks per unit of price by significant figures; 0 where the market's tick is coarser."""
+    if settings.price_figures == 0 or price <= 0.0:
+        return 0.0
+    decimals = settings.price_figures - 1 - math.floor(math.log10(price))
+    scale = 10.0 ** float(decimals) if decimals > 0 else 1.0
+    return scale if scale * settings.tick_units < settings.tick_scale else 0.0
+
+
+def taker_price(price: float, order_sign: int, slippage: float, half_spread: float) -> float:
+    """Return what a taker pays (``order_sign`` +1 buys) or gets (-1 sells); fractions, not rounded."""
+    return price * (1.0 + order_sign * (slippage + half_spread))
+
+
+def limit_is_reached(side: int, price: float, limit: float) -> int:
+    """Return 1 when an open at ``price`` fills an entry limit of that side at once.
+
+    It fills at the open itself, as a taker, without slippage: the limit bounds the price.
+    """
+    return 1 if side * price <= side * limit else 0
+
+
+def fee_of(price: float, amount: float, rate: float) -> float:
+    """Return the fee of a fill in quote; ``rate`` is a fraction of the notional."""
+    return price * amount * rate
+
+
+def funding_paid(side: int, amount: float, price: float, rate: float) -> float:
+    """Return what a position pays at a funding time (negative: receives), in quote."""
+    return side * amount * price * rate
+
+
+def liquidation_price(side: int, entry: float, amount: float, margin: float, maintenance: float) -> float:
+    """Return where isolated ``margin`` is used up but for maintenance; 0: nowhere.
+
+    (entry - s * margin / amount) / (1 - s * m): trading.md 3 with the margin after funding.
+    """
+    price = (entry - side * margin / amount) / (1.0 - side * maintenance)
+    return price if price > 0.0 else 0.0
+
+
+def level_distance(kind: int, value: float, price: float, atr: float) -> float:
+    """Return how far a stop or target lies from ``price``, in quote."""
+    if kind == FRACTION:
+        return price * value
+    if kind == AMOUNT:
+        return value
+    if kind == ATR:
+        return value * atr
+    return 0.0
+
+
+def stop_level(settings: CoreSettings, side: int, price: float, atr: float) -> float:
+    """Return the stop measured from ``price``, on the tick, rounded toward it; 0: none."""
+    distance = level_distance(settings.stop_kind, settings.stop_value, price, atr)
+    level = price - side * distance
+    if not distance > 0.0 or level <= 0.0:
+        return 0.0
+    return round_level(settings, level, 1 if side > 0 else 0)
+
+
+def target_level(settings: CoreSettings, side: int, price: float, atr: float) -> float:
+    """Return the target measured from ``price``, on the tick, rounded toward it; 0: none."""
+    distance = level_distance(settings.target_kind, settings.target_value, price, atr)
+    level = price + side * distance
+    if not distance > 0.0 or level <= 0.0:
+        return 0.0
+    return round_level(settings, level, 0 if side > 0 else 1)

@@ -1,0 +1,107 @@
+"""The one way from bars to higher bars, bar by bar (trading.md 1)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.timeframe import Timeframe
+
+
+class Aggregator:
+    """Builds bars of a higher timeframe, aligned to UTC, from bars given in order.
+
+    A higher bar is closed by the base bar that ends with it, or by a later one if there was a hole.
+    The first one is used only if its first base bar is there. Volume is summed in order.
+    """
+
+    __slots__ = ("_after_ms", "_base_ms", "_bucket_ms", "_close", "_high", "_is_whole", "_low", "_ms",
+                 "_open", "_volume")  # fmt: skip
+
+    def __init__(self, base: Timeframe, timeframe: Timeframe, *, after_ms: int | None = None) -> None:
+        """``after_ms``: the open time of the last higher bar that is already known from elsewhere.
+
+        Raises:
+            ValueError: ``timeframe`` is not made of whole bars of ``base``.
+        """
+        if not timeframe.is_multiple_of(base):
+            raise ValueError(f"bars of {timeframe} cannot be made of bars of {base}")
+        self._base_ms, self._ms = base.ms, timeframe.ms
+        self._after_ms = after_ms
+        self._bucket_ms: int | None = None
+        self._is_whole = False
+        self._open = self._high = self._low = self._close = self._volume = 0.0
+
+    def push(self, bar: Bar) -> tuple[Bar, ...]:
+        """Take the next base bar and return the higher bars that are closed now: none, one or two."""
+        time_ms, opened, high, low, close, volume = bar
+        bucket_ms = time_ms - time_ms % self._ms
+        closed: tuple[Bar, ...] = ()
+        if bucket_ms != self._bucket_ms:
+            closed = self._take()
+            # A bar whose predecessor was seen is whole even if it begins with a hole.
+            self._is_whole = self._bucket_ms is not None or time_ms == bucket_ms
+            if self._after_ms is not None and bucket_ms <= self._after_ms:
+                self._is_whole = False
+            self._bucket_ms = bucket_ms
+            self._open, self._high, self._low, self._volume = opened, high, low, 0.0
+        self._high = max(self._high, high)
+        self._low = min(self._low, low)
+        self._close = close
+        self._volume += volume
+        if time_ms + self._base_ms == bucket_ms + self._ms:
+            closed += self._take()
+        return closed
+
+    def _take(self) -> tuple[Bar, ...]:
+        if not self._is_whole or self._bucket_ms is None:
+            return ()
+        self._is_whole = False
+        return (Bar(self._bucket_ms, self._open, self._high, self._low, self._close, self._volume),)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HigherBars:
+    """Higher bars, with the count of them that is closed at each base bar's close (int64)."""
+
+    candles: CandleArrays
+    closed: NDArray[np.int64]
+    aggregator: Aggregator
+    """Goes on from the last base bar."""
+
+
+def higher_bars(base: CandleArrays, timeframe: Timeframe, given: CandleArrays | None = None) -> HigherBars:
+    """Return the higher bars seen from ``base``: those ``given`` by the venue, then those made of base bars.
+
+    Given bars count from the first base bar that ends with them or later; such that end after the last
+    base bar are not used, they are made of base bars in their time. Without base bars all given count.
+
+    Raises:
+        ValueError: ``timeframe`` is not made of whole bars of ``base``.
+    """
+    ends = base.time_ms + base.timeframe.ms
+    known: list[Bar] = []
+    closed_by: list[int] = []
+    if given is not None:
+        given_ends = given.time_ms + timeframe.ms
+        usable = len(given) if len(base) == 0 else int(np.searchsorted(given_ends, ends[-1], side="right"))
+        known = given.part(0, usable).bars()
+        closed_by = np.searchsorted(ends, given_ends[:usable], side="left").tolist()
+    aggregator = Aggregator(base.timeframe, timeframe, after_ms=known[-1].time_ms if known else None)
+    for index, bar in enumerate(base.bars()):
+        for higher in aggregator.push(bar):
+            known.append(higher)
+            closed_by.append(index)
+    closed = np.searchsorted(np.array(closed_by, dtype=np.int64), np.arange(len(base)), side="right")
+    return HigherBars(CandleArrays.from_bars(known, timeframe), closed.astype(np.int64), aggregator)
+
+
+def resample(candles: CandleArrays, timeframe: Timeframe) -> CandleArrays:
+    """Return the closed bars of a higher timeframe; the candles themselves if it is their own.
+
+    Raises:
+        ValueError: ``timeframe`` is not made of whole bars of the candles'.
+    """
+    return candles if timeframe is candles.timeframe else higher_bars(candles, timeframe).candles

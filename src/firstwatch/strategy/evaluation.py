@@ -1,0 +1,267 @@
+"""Conditions over whole arrays: the backtest's evaluator, and the stream's way into history."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstwatch.strategy.aggregate import HigherBars, higher_bars
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.strategy.conditions import (
+    Condition,
+    Indicator,
+    Number,
+    Operand,
+    Operator,
+    Price,
+    PriceField,
+    Series,
+)
+from firstwatch.strategy.function_table import FUNCTIONS
+from firstwatch.strategy.functions import Function
+from firstwatch.strategy.indicators import FloatArray, outputs
+from firstwatch.strategy.specification import AlgorithmSpec, Group, Level, atr
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.orders import Side
+from firstwatch.trading.timeframe import Timeframe
+
+BoolArray = NDArray[np.bool_]
+FlagArray = NDArray[np.int8]
+TRUE, FALSE, UNKNOWN = 1, 0, -1
+
+
+class GroupFlags(NamedTuple):
+    """What the groups say at one close: 1 true; 0 false, every operand valued; -1 otherwise.
+
+    A side that the algorithm may not take is -1 on entry; an empty exit group is 0.
+    ``atr_stop`` and ``atr_target`` are NaN where the level is not of that kind or has no value.
+    ``ready``: every operand of the algorithm has a value.
+    """
+
+    entry_long: int
+    entry_short: int
+    exit_long: int
+    exit_short: int
+    atr_stop: float
+    atr_target: float
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SignalArrays:
+    """``GroupFlags`` for every bar; ``first_ready`` is the first bar that is, or their count."""
+
+    entry_long: FlagArray
+    entry_short: FlagArray
+    exit_long: FlagArray
+    exit_short: FlagArray
+    atr_stop: FloatArray
+    atr_target: FloatArray
+    ready: BoolArray
+    first_ready: int
+
+    def at(self, index: int) -> GroupFlags:
+        """Return the flags at one bar's close."""
+        return GroupFlags(
+            int(self.entry_long[index]),
+            int(self.entry_short[index]),
+            int(self.exit_long[index]),
+            int(self.exit_short[index]),
+            float(self.atr_stop[index]),
+            float(self.atr_target[index]),
+            bool(self.ready[index]),
+        )
+
+
+def evaluate_arrays(
+    spec: AlgorithmSpec,
+    candles: CandleArrays,
+    higher: Mapping[Timeframe, CandleArrays] | None = None,
+) -> SignalArrays:
+    """Return what the groups say at every close of ``candles``, which are of the spec's timeframe.
+
+    ``higher``: bars of higher timeframes that the venue gave; what is not given is made of ``candles``.
+
+    Raises:
+        ValueError: the candles have another timeframe.
+    """
+    return ArrayEvaluator(spec, candles, higher or {}).signals()
+
+
+def field_value(bar: Bar, field: PriceField) -> float:
+    """Return a price field of one bar, by the formula that arrays use."""
+    match field:
+        case PriceField.HL2:
+            return (bar.high + bar.low) / 2
+        case PriceField.HLC3:
+            return (bar.high + bar.low + bar.close) / 3
+        case PriceField.OHLC4:
+            return (bar.open + bar.high + bar.low + bar.close) / 4
+    return float(getattr(bar, field))
+
+
+def _field_array(candles: CandleArrays, field: PriceField) -> FloatArray:
+    match field:
+        case PriceField.HL2:
+            return (candles.high + candles.low) / 2
+        case PriceField.HLC3:
+            return (candles.high + candles.low + candles.close) / 3
+        case PriceField.OHLC4:
+            return (candles.open + candles.high + candles.low + candles.close) / 4
+    array: FloatArray = getattr(candles, field)
+    return array
+
+
+def input_series(indicator: Indicator, function: Function) -> tuple[Series, ...]:
+    """Return the series that feed an indicator, in the order of TA-Lib's arguments."""
+    chosen = {"source": indicator.source, "periods": indicator.periods}
+    return tuple(chosen.get(name) or Price(PriceField(name)) for name in function.inputs)
+
+
+class ArrayEvaluator:
+    """Arrays of one algorithm over one history; everything is computed once."""
+
+    def __init__(
+        self, spec: AlgorithmSpec, candles: CandleArrays, higher: Mapping[Timeframe, CandleArrays]
+    ) -> None:
+        if candles.timeframe is not spec.timeframe:
+            raise ValueError(f"candles of {candles.timeframe} for an algorithm of {spec.timeframe}")
+        self._spec = spec
+        self._candles = candles
+        self._higher: dict[Timeframe, HigherBars] = {
+            timeframe: higher_bars(candles, timeframe, higher.get(timeframe))
+            for timeframe in spec.timeframes()
+            if timeframe is not spec.timeframe
+        }
+        self._computed: dict[tuple[Timeframe, Indicator], tuple[FloatArray, ...]] = {}
+        self._seen: dict[Operand, FloatArray | float] = {}
+
+    def higher(self, timeframe: Timeframe) -> HigherBars:
+        """Return the bars of a higher timeframe."""
+        return self._higher[timeframe]
+
+    def bars_of(self, timeframe: Timeframe) -> CandleArrays:
+        """Return the bars that an operand of that timeframe is computed on."""
+        return self._candles if timeframe is self._spec.timeframe else self._higher[timeframe].candles
+
+    def series(self, series: Series, timeframe: Timeframe) -> FloatArray:
+        """Return a series over its own bars, those of ``timeframe``."""
+        if isinstance(series, Price):
+            return _field_array(self.bars_of(timeframe), series.field)
+        key = timeframe, replace(series.call, timeframe=None)
+        if key not in self._computed:
+            inputs = input_series(series, FUNCTIONS[series.function])
+            self._computed[key] = outputs(
+                series.function,
+                series.parameters,
+                [np.ascontiguousarray(self.series(one, timeframe)) for one in inputs],
+                may_lack=any(isinstance(one, Indicator) for one in inputs),
+            )
+        return self._computed[key][series.output_index]
+
+    def seen(self, operand: Operand) -> FloatArray | float:
+        """Return an operand's value as seen at every base close."""
+        if isinstance(operand, Number):
+            return operand.value
+        if operand not in self._seen:
+            timeframe = operand.timeframe or self._spec.timeframe
+            values = self.series(operand, timeframe)
+            if timeframe is not self._spec.timeframe:
+                values = np.concatenate([[np.nan], values])[self._higher[timeframe].closed]
+            self._seen[operand] = values
+        return self._seen[operand]
+
+    def signals(self) -> SignalArrays:
+        count = len(self._candles)
+        ready = np.ones(count, dtype=np.bool_)
+        flags: dict[tuple[str, Side], FlagArray] = {}
+        for kind, groups, absent in (
+            ("entry", self._spec.entry, UNKNOWN),
+            ("exit", self._spec.exit, FALSE),
+        ):
+            for side in Side:
+                group = groups.of(side) if self._spec.direction.allows(side) else None
+                if group is None:
+                    flags[kind, side] = np.full(count, absent, dtype=np.int8)
+                else:
+                    flags[kind, side], valued = self._group(group, count)
+                    ready &= valued
+        levels = []
+        for level in (self._spec.stop_loss, self._spec.take_profit):
+            levels.append(self._level(level, count))
+            if level is not None and level.period is not None:
+                ready &= np.isfinite(levels[-1])
+        first = int(np.argmax(ready)) if ready.any() else count
+        return SignalArrays(
+            flags["entry", Side.LONG],
+            flags["entry", Side.SHORT],
+            flags["exit", Side.LONG],
+            flags["exit", Side.SHORT],
+            levels[0],
+            levels[1],
+            ready,
+            first,
+        )
+
+    def _level(self, level: Level | None, count: int) -> FloatArray:
+        if level is None or level.period is None:
+            return np.broadcast_to(np.float64(math.nan), count)
+        return self.series(atr(level.period), self._spec.timeframe)
+
+    def _group(self, group: Group, count: int) -> tuple[FlagArray, BoolArray]:
+        required = [self._condition(condition, count) for condition in group.required]
+        optional = [self._condition(condition, count) for condition in group.optional]
+        truths = [truth for truth, _ in required]
+        if optional:
+            truths.append(_any(truth for truth, _ in optional))
+        truth = np.logical_and.reduce(truths)
+        valued = np.logical_and.reduce([valued for _, valued in (*required, *optional)])
+        flags = np.where(truth, np.int8(TRUE), np.where(valued, np.int8(FALSE), np.int8(UNKNOWN)))
+        return flags, valued
+
+    def _condition(self, condition: Condition, count: int) -> tuple[BoolArray, BoolArray]:
+        """Return where the condition holds, and where it has a value."""
+        left, right = self.seen(condition.left), self.seen(condition.right)
+        valued = np.ones(count, dtype=np.bool_)
+        for side in (left, right):
+            if not isinstance(side, float):
+                valued &= np.isfinite(side)
+        with np.errstate(invalid="ignore"):
+            truth = _compared(left, condition.operator, right) & valued
+        if not condition.operator.is_cross:
+            return truth, valued
+        opposite = (
+            Operator.AT_OR_BELOW if condition.operator is Operator.CROSSES_ABOVE else Operator.AT_OR_ABOVE
+        )
+        with np.errstate(invalid="ignore"):
+            before = _compared(left, opposite, right)
+        valued_both = valued & _shifted(valued)
+        return truth & valued_both & _shifted(before), valued_both
+
+
+def _compared(left: FloatArray | float, operator: Operator, right: FloatArray | float) -> BoolArray:
+    compare = {
+        Operator.BELOW: np.less,
+        Operator.AT_OR_BELOW: np.less_equal,
+        Operator.ABOVE: np.greater,
+        Operator.AT_OR_ABOVE: np.greater_equal,
+        Operator.CROSSES_ABOVE: np.greater,
+        Operator.CROSSES_BELOW: np.less,
+    }[operator]
+    result: BoolArray = compare(left, right)
+    return result
+
+
+def _shifted(flags: BoolArray) -> BoolArray:
+    """Return the flags of the bar before; nothing is known before the first."""
+    shifted = np.zeros_like(flags)
+    shifted[1:] = flags[:-1]
+    return shifted
+
+
+def _any(truths: Iterable[BoolArray]) -> BoolArray:
+    result: BoolArray = np.logical_or.reduce(list(truths))
+    return result

@@ -1,0 +1,58 @@
+"""What the condition language knows of TA-Lib's functions, without importing TA-Lib.
+
+The facts are in ``function_table``, which ``tests/strategy/make_function_table.py`` generates.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Memory(StrEnum):
+    """How far back a function's value reaches, found by starting histories at different points."""
+
+    FINITE = "finite"
+    """Equal as soon as there is a value, whatever came before."""
+    FADING = "fading"
+    """Differs at first, and the difference dies out."""
+    ANCHORED = "anchored"
+    """The difference stays: the value itself means nothing, only its course does."""
+
+
+class ParameterKind(StrEnum):
+    INTEGER = "integer"
+    REAL = "real"
+    MOVING_AVERAGE = "moving_average"
+    """TA-Lib's number of a moving average: 0 simple, 1 exponential, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter with TA-Lib's default and range, bounds included."""
+
+    name: str
+    kind: ParameterKind
+    default: float
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One TA-Lib function. ``name`` and all names in it are TA-Lib's, in lower case.
+
+    ``inputs`` in TA-Lib's order: price fields, ``source`` (a series of one's choice, close unless
+    said otherwise) and ``periods`` (a series that must be given).
+    """
+
+    name: str
+    memory: Memory
+    inputs: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def default_output(self) -> str | None:
+        """The output meant when none is named: the only one, or the one named like the function."""
+        if len(self.outputs) == 1:
+            return self.outputs[0]
+        return self.name if self.name in self.outputs else None

@@ -1,0 +1,300 @@
+"""The condition language: one line of text to a typed condition (trading.md 2)."""
+
+import math
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+
+from firstwatch.strategy.conditions import (
+    Condition,
+    Indicator,
+    Number,
+    Operand,
+    Operator,
+    Price,
+    PriceField,
+    Series,
+    anchor_problem,
+    anchors_of,
+    number_text,
+)
+from firstwatch.strategy.function_table import FUNCTIONS
+from firstwatch.strategy.functions import Function, Parameter, ParameterKind
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.timeframe import Timeframe
+
+MAXIMUM_LENGTH = 500
+"""Characters of one condition: nobody reads more, and no parser recurses deeper."""
+
+_PRICES = frozenset(PriceField)
+_SERIES_ARGUMENTS = ("source", "periods")
+_WORDS = {
+    "NUMBER": "a number",
+    "NAME": "a price or an indicator",
+    "COMPARISON": "< <= > >=",
+    "CROSSES": "'crosses'",
+    "DIRECTION": "'above' or 'below'",
+    "TIMEFRAME": "a timeframe",
+    "LPAR": "'('",
+    "RPAR": "')'",
+    "COMMA": "','",
+    "DOT": "'.'",
+    "AT": "'@'",
+    "EQUAL": "'='",
+    "$END": "the end",
+}
+
+
+class ConditionError(WrongUseError):
+    """A condition that cannot be understood. ``column`` counts from 1."""
+
+    def __init__(self, sentence: str, column: int) -> None:
+        super().__init__(f"column {column}: {sentence}")
+        self.sentence = sentence
+        self.column = column
+
+
+def parse_condition(text: str, base: Timeframe | None = None) -> Condition:
+    """Return the condition that the text says; with ``base``, for an algorithm of that timeframe.
+
+    Raises:
+        ConditionError: what is wrong, at which column, and the nearest name that is known.
+    """
+    if len(text) > MAXIMUM_LENGTH:
+        raise ConditionError(f"a condition has at most {MAXIMUM_LENGTH} characters", MAXIMUM_LENGTH + 1)
+    if not text.strip():
+        raise ConditionError("the condition is empty; write one like rsi(14) < 30", 1)
+    try:
+        tree = _parser().parse(text)
+    except UnexpectedInput as error:
+        raise _unexpected(text, error) from None
+    left, operator, right = tree.children
+    condition = Condition(_operand(left, base), _operator(operator), _operand(right, base))
+    if not condition.series:
+        raise ConditionError("two numbers are compared; name a price or an indicator", 1)
+    if problem := anchor_problem(condition):
+        anchored = left if anchors_of(condition.left) else right
+        raise ConditionError(problem, anchored.children[0].start_pos + 1)
+    return condition
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``, nearest is 'x'`` for the known name most like ``name``, or nothing."""
+    found = get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
+    return f", nearest is '{found[0]}'" if found else ""
+
+
+@cache
+def _parser() -> Lark:
+    grammar = files("firstwatch.strategy").joinpath("grammar.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", maybe_placeholders=True)
+
+
+def _unexpected(text: str, error: UnexpectedInput) -> ConditionError:
+    column = len(text.rstrip()) + 1
+    found = "the end"
+    expected: set[str] = set()
+    if isinstance(error, UnexpectedCharacters):
+        column, found = error.pos_in_stream + 1, f"'{text[error.pos_in_stream]}'"
+        expected = set(error.allowed or ())
+    elif isinstance(error, UnexpectedToken):
+        expected = set(error.accepts or error.expected)
+        if error.token.type != "$END":
+            column, found = error.token.start_pos + 1, f"'{error.token}'"
+    if "CROSSES" in expected:
+        expected = {"COMPARISON", "CROSSES"}
+    words = " or ".join(word for key, word in _WORDS.items() if key in expected)
+    hint = nearest(found.strip("'"), ("crosses", "above", "below")) if found[1:2].isalpha() else ""
+    return ConditionError(f"{words or 'something else'} expected, {found} found{hint}", column)
+
+
+def _operator(tree: Tree[Token]) -> Operator:
+    return Operator(" ".join(str(token).lower() for token in tree.children))
+
+
+def _operand(tree: Tree[Token], base: Timeframe | None) -> Operand:
+    if tree.data == "number":
+        return Number(_number(tree.children[0]))
+    return _series(tree, base, is_inner=False)
+
+
+def _number(token: Token) -> float:
+    value = float(token)
+    if not math.isfinite(value):
+        raise ConditionError(f"the number {token} is too large", token.start_pos + 1)
+    return value
+
+
+def _series(tree: Tree[Token], base: Timeframe | None, *, is_inner: bool) -> Series:
+    name_token, arguments, output, timeframe_token = tree.children
+    name, column = str(name_token).lower(), name_token.start_pos + 1
+    if is_inner and timeframe_token is not None:
+        raise ConditionError(
+            "a source has the timeframe of the indicator around it; write the timeframe behind that one",
+            timeframe_token.start_pos,
+        )
+    timeframe = _timeframe(timeframe_token, base) if timeframe_token is not None else None
+    if name in _PRICES:
+        if arguments is not None or output is not None:
+            raise ConditionError(f"{name} is a price: it takes no parameters and has no outputs", column)
+        return Price(PriceField(name), timeframe)
+    if name not in FUNCTIONS:
+        kind = "price" if arguments is None else "indicator"
+        known = (*FUNCTIONS, *_PRICES) if arguments is None else FUNCTIONS
+        raise ConditionError(f"no {kind} is called '{name_token}'{nearest(name, known)}", column)
+    if arguments is None:
+        raise ConditionError(f"{name} is an indicator: write {_usage(FUNCTIONS[name])}", column)
+    return _indicator(FUNCTIONS[name], arguments, output, timeframe, column)
+
+
+def _indicator(
+    function: Function,
+    arguments: Tree[Token],
+    output: Token | None,
+    timeframe: Timeframe | None,
+    column: int,
+) -> Indicator:
+    values: dict[str, int | float] = {}
+    series: dict[str, Series] = {}
+    last_named = ""
+    for position, argument in enumerate(arg for arg in arguments.children if arg is not None):
+        if argument.data == "positional":
+            token = argument.children[0]
+            if last_named:
+                raise ConditionError(
+                    f"a parameter without a name cannot follow {last_named}=", token.start_pos + 1
+                )
+            if position >= len(function.parameters):
+                raise ConditionError(
+                    f"{function.name} takes {_count(len(function.parameters))}: write {_usage(function)}",
+                    token.start_pos + 1,
+                )
+            parameter = function.parameters[position]
+            values[parameter.name] = _parameter(function, parameter, token)
+            continue
+        name_token, value = argument.children
+        last_named, at = str(name_token).lower(), name_token.start_pos + 1
+        if last_named in values or last_named in series:
+            raise ConditionError(f"{last_named} is given twice", at)
+        if last_named in _SERIES_ARGUMENTS and last_named in function.inputs:
+            series[last_named] = _inner(value, last_named)
+            continue
+        values[last_named] = _named(function, name_token, value)
+    if "periods" in function.inputs and "periods" not in series:
+        raise ConditionError(
+            f"{function.name} needs a series of periods: {_usage(function)}, periods=ht_dcperiod()", column
+        )
+    if "source" in function.inputs:
+        series.setdefault("source", Price(PriceField.CLOSE))
+    parameters = tuple(
+        values.get(parameter.name, _whole(parameter, parameter.default)) for parameter in function.parameters
+    )
+    named = {parameter.name: value for parameter, value in zip(function.parameters, parameters, strict=True)}
+    if "maxperiod" in named and named["minperiod"] > named["maxperiod"]:
+        raise ConditionError(f"{function.name}: minperiod is above maxperiod", column)
+    return Indicator(
+        function.name,
+        parameters,
+        _output(function, output, column),
+        series.get("source"),
+        series.get("periods"),
+        timeframe,
+    )
+
+
+def _inner(tree: Tree[Token], argument: str) -> Series:
+    if tree.data == "number":
+        token = tree.children[0]
+        raise ConditionError(
+            f"{argument} is a price or an indicator, not the number {token}", token.start_pos + 1
+        )
+    return _series(tree, None, is_inner=True)
+
+
+def _named(function: Function, name_token: Token, value: Tree[Token]) -> int | float:
+    name = str(name_token).lower()
+    known = {parameter.name: parameter for parameter in function.parameters}
+    if name not in known:
+        takes = (*known, *(argument for argument in _SERIES_ARGUMENTS if argument in function.inputs))
+        if name == "source":
+            reads = ", ".join(function.inputs)
+            raise ConditionError(
+                f"{function.name} reads {reads} and takes no source", name_token.start_pos + 1
+            )
+        raise ConditionError(
+            f"{function.name} has no parameter '{name_token}'{nearest(name, takes)}", name_token.start_pos + 1
+        )
+    if value.data != "number":
+        raise ConditionError(f"{name} is a number", value.children[0].start_pos + 1)
+    return _parameter(function, known[name], value.children[0])
+
+
+def _parameter(function: Function, parameter: Parameter, token: Token) -> int | float:
+    value = _number(token)
+    where = f"{parameter.name} of {function.name}"
+    if parameter.kind is not ParameterKind.REAL and value != int(value):
+        raise ConditionError(f"{where} is a whole number, not {token}", token.start_pos + 1)
+    if not parameter.minimum <= value <= parameter.maximum:
+        raise ConditionError(
+            f"{where} is from {number_text(parameter.minimum)} to {number_text(parameter.maximum)}, "
+            f"not {token}",
+            token.start_pos + 1,
+        )
+    return _whole(parameter, value)
+
+
+def _whole(parameter: Parameter, value: float) -> int | float:
+    return float(value) if parameter.kind is ParameterKind.REAL else int(value)
+
+
+def _output(function: Function, token: Token | None, column: int) -> str | None:
+    outputs = ", ".join(function.outputs)
+    if token is None:
+        if function.default_output is None:
+            first = function.outputs[0]
+            raise ConditionError(
+                f"{function.name} has the outputs {outputs}: say which, as in {_usage(function)}.{first}",
+                column,
+            )
+        output = function.default_output
+    else:
+        output = str(token).lower()
+        if output not in function.outputs:
+            raise ConditionError(
+                f"{function.name} has no output '{token}'{nearest(output, function.outputs)}; "
+                f"it has {outputs}",
+                token.start_pos + 1,
+            )
+    return output if len(function.outputs) > 1 else None
+
+
+def _timeframe(token: Token, base: Timeframe | None) -> Timeframe:
+    text, column = str(token).lower(), token.start_pos + 1
+    known = [str(timeframe) for timeframe in Timeframe]
+    if text not in known:
+        raise ConditionError(
+            f"no timeframe is called '{token}'{nearest(text, known)}; known are {' '.join(known)}", column
+        )
+    timeframe = Timeframe(text)
+    if base is not None and (problem := timeframe_problem(timeframe, base)):
+        raise ConditionError(problem, column)
+    return timeframe
+
+
+def timeframe_problem(timeframe: Timeframe, base: Timeframe) -> str | None:
+    """Say why an operand of ``timeframe`` cannot be used on bars of ``base``."""
+    if timeframe.is_multiple_of(base):
+        return None
+    return f"{timeframe} is no multiple of the algorithm's timeframe {base}"
+
+
+def _usage(function: Function) -> str:
+    return f"{function.name}({', '.join(number_text(p.default) for p in function.parameters)})"
+
+
+def _count(parameters: int) -> str:
+    return {0: "no parameters", 1: "one parameter"}.get(parameters, f"{parameters} parameters")

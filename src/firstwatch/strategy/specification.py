@@ -1,0 +1,437 @@
+"""The specification of an algorithm: what a version of it is, in TOML and in canonical JSON.
+
+The models have the shape of the file (trading.md 2), so the path of a mistake is the key in the file.
+"""
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from importlib.resources import files
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from firstwatch.strategy.conditions import Condition, Indicator, Series, anchors_of, indicators_of
+from firstwatch.strategy.function_table import FUNCTIONS
+from firstwatch.strategy.functions import ParameterKind
+from firstwatch.strategy.language import ConditionError, nearest, parse_condition, timeframe_problem
+from firstwatch.strategy.toml_text import toml_text
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.launch import FollowUpSide, ResetSettings
+from firstwatch.trading.orders import Side
+from firstwatch.trading.timeframe import Timeframe
+
+MINIMUM_HISTORY = 1_000
+"""Bars per timeframe that a live run starts with at least (trading.md 1)."""
+PERIODS_OF_HISTORY = 10
+
+
+def _read_condition(value: object, info: ValidationInfo) -> Condition:
+    if isinstance(value, Condition):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"a condition is a text like 'rsi(14) < 30', not {value!r}")
+    base = info.context.get("timeframe") if isinstance(info.context, dict) else None
+    try:
+        return parse_condition(value, base)
+    except ConditionError as error:
+        raise ValueError(f"{error} in '{value}'") from error
+
+
+ConditionText = Annotated[Condition, PlainValidator(_read_condition), PlainSerializer(str, return_type=str)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Direction(StrEnum):
+    LONG = "long"
+    SHORT = "short"
+    BOTH = "both"
+
+    def allows(self, side: Side) -> bool:
+        """Tell whether the algorithm may hold a position of that side."""
+        return self in (Direction.BOTH, Direction(side.value))
+
+
+class Group(_Part):
+    """True when all of ``required`` and, where there are any, one of ``optional`` are true."""
+
+    required: tuple[ConditionText, ...] = ()
+    optional: tuple[ConditionText, ...] = ()
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        return self.required + self.optional
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.conditions
+
+
+class SideGroups(_Part):
+    long: Group | None = None
+    short: Group | None = None
+
+    def of(self, side: Side) -> Group | None:
+        """Return the group of that side; None where there is none or it is empty."""
+        group = self.long if side is Side.LONG else self.short
+        return None if group is None or group.is_empty else group
+
+
+class LevelKind(StrEnum):
+    FRACTION = "fraction"
+    AMOUNT = "amount"
+    ATR = "atr"
+
+
+class Level(_Part):
+    """A protective stop or target: exactly one of the three kinds."""
+
+    fraction: float | None = Field(default=None, gt=0)
+    """Of the entry price: 0.05 is 5 %."""
+    amount: float | None = Field(default=None, gt=0)
+    """Distance in price."""
+    atr: float | None = Field(default=None, gt=0)
+    """Multiple of ATR(``period``)."""
+    period: int | None = Field(default=None, ge=1, le=100_000)
+    trailing: bool = False
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        _exactly_one(self, LevelKind)
+        if (self.atr is None) != (self.period is None):
+            raise ValueError("atr and period belong together: write both or neither")
+        return self
+
+    @property
+    def kind(self) -> LevelKind:
+        return next(kind for kind in LevelKind if getattr(self, kind) is not None)
+
+    @property
+    def value(self) -> float:
+        """The fraction, the amount or the multiple."""
+        return float(getattr(self, self.kind))
+
+
+class SizingKind(StrEnum):
+    FIXED = "fixed"
+    EQUITY = "equity"
+    RISK = "risk"
+
+
+class Sizing(_Part):
+    """Position size: exactly one of the three kinds."""
+
+    fixed: float | None = Field(default=None, gt=0)
+    """Margin in quote."""
+    equity: float | None = Field(default=None, gt=0, le=1)
+    """Fraction of run equity as margin."""
+    risk: float | None = Field(default=None, gt=0, lt=1)
+    """Fraction of run equity that is lost when the stop is hit."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        _exactly_one(self, SizingKind)
+        return self
+
+    @property
+    def kind(self) -> SizingKind:
+        return next(kind for kind in SizingKind if getattr(self, kind) is not None)
+
+    @property
+    def value(self) -> float:
+        return float(getattr(self, self.kind))
+
+
+class EntryKind(StrEnum):
+    MARKET = "market"
+    LIMIT = "limit"
+
+
+class EntryOrder(_Part):
+    """How an entry is sent. A limit rests ``offset_bps`` away for ``timeout_bars`` bars."""
+
+    kind: EntryKind = EntryKind.MARKET
+    offset_bps: float = Field(default=0.0, ge=0, lt=10_000)
+    timeout_bars: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _limit_is_whole(self) -> Self:
+        given = {"offset_bps", "timeout_bars"} & self.model_fields_set
+        if self.kind is EntryKind.LIMIT and len(given) < 2:
+            raise ValueError("a limit entry needs offset_bps and timeout_bars")
+        if self.kind is EntryKind.MARKET and given:
+            raise ValueError(f'{" and ".join(sorted(given))} belong to kind = "limit"')
+        return self
+
+
+class AlgorithmSpec(_Part):
+    """One immutable version of an algorithm (trading.md 2)."""
+
+    name: str = Field(min_length=1, max_length=80, pattern=r"^[^\s@]([^@\n]*[^\s@])?$")
+    """``@`` is kept for ``name@version``."""
+    direction: Direction
+    timeframe: Timeframe
+    symbol: str | None = Field(default=None, pattern=r"^[^\s/:]+/[^\s/:]+(:[^\s/:]+)?$")
+    """ccxt unified symbol; when set, a run cannot choose another market."""
+    entry: SideGroups
+    exit: SideGroups = SideGroups()
+    stop_loss: Level | None = None
+    take_profit: Level | None = None
+    sizing: Sizing
+    order: EntryOrder = EntryOrder()
+    reset: ResetSettings = ResetSettings()
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        problems = list(self._problems())
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        for side in Side:
+            if self.direction.allows(side) and self.entry.of(side) is None:
+                yield f"entry.{side}: direction '{self.direction}' needs conditions here"
+        if self.take_profit is not None and self.take_profit.trailing:
+            yield "take_profit.trailing: only a stop can trail"
+        if self.sizing.kind is SizingKind.RISK and self.stop_loss is None:
+            yield "sizing.risk: needs a stop_loss"
+        if self.stop_loss is not None and (self.stop_loss.fraction or 0) >= 1 and self.direction != "short":
+            yield "stop_loss.fraction: a long's stop lies above price 0, so the fraction is below 1"
+        if (
+            self.take_profit is not None
+            and (self.take_profit.fraction or 0) >= 1
+            and self.direction != "long"
+        ):
+            yield "take_profit.fraction: a short's target lies above price 0, so the fraction is below 1"
+        if problem := follow_up_problem(self.reset, self.direction):
+            yield f"reset.{problem}"
+        for series in self._series():
+            if series.timeframe is not None and (
+                problem := timeframe_problem(series.timeframe, self.timeframe)
+            ):
+                yield f"timeframe: {series}: {problem}"
+
+    # --- what it uses --------------------------------------------------------------------------
+
+    def groups(self) -> Iterator[Group]:
+        """Yield the groups of the sides that the algorithm may take."""
+        for side in Side:
+            if self.direction.allows(side):
+                yield from filter(None, (self.entry.of(side), self.exit.of(side)))
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """Return the conditions of the sides that the algorithm may take."""
+        return tuple(condition for group in self.groups() for condition in group.conditions)
+
+    def levels(self) -> tuple[Level, ...]:
+        return tuple(level for level in (self.stop_loss, self.take_profit) if level is not None)
+
+    def _series(self) -> tuple[Series, ...]:
+        return tuple(series for condition in self.conditions() for series in condition.series)
+
+    def _indicators(self) -> Iterator[Indicator]:
+        for series in self._series():
+            yield from indicators_of(series)
+        for level in self.levels():
+            if level.period is not None:
+                yield atr(level.period)
+
+    def timeframes(self) -> tuple[Timeframe, ...]:
+        """Return the algorithm's timeframe and the higher ones that its conditions name, rising."""
+        named = {series.timeframe for series in self._series() if series.timeframe is not None}
+        return tuple(sorted({self.timeframe, *named}, key=lambda timeframe: timeframe.ms))
+
+    def longest_period(self) -> int:
+        """Return the largest period of any indicator, in bars of its timeframe; 1 without any.
+
+        A function whose first value needs more bars than its periods say counts with those.
+        """
+        return max([1, *(_period(indicator) for indicator in self._indicators())])
+
+    def needed_bars(self) -> dict[Timeframe, int]:
+        """Return the live history per timeframe: max(1,000, 10 x the longest period) bars.
+
+        Of the algorithm's own timeframe also as many as the longest higher bar has, so that the
+        higher bar that is open at the start can be completed from them.
+        """
+        needed = max(MINIMUM_HISTORY, PERIODS_OF_HISTORY * self.longest_period())
+        bars = dict.fromkeys(self.timeframes(), needed)
+        longest = self.timeframes()[-1]
+        bars[self.timeframe] = max(needed, longest.ms // self.timeframe.ms)
+        return bars
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what is allowed and may surprise, in sentences."""
+        sentences = []
+        for condition in self.conditions():
+            anchors = {anchor.function for series in condition.series for anchor in anchors_of(series)}
+            if anchors:
+                sentences.append(
+                    f"'{condition}': the value of {' and '.join(sorted(anchors))} depends on where history "
+                    "starts, so a live run and a backtest may see this condition differently"
+                )
+        for side in Side:
+            unused = [key for key, groups in (("entry", self.entry), ("exit", self.exit)) if groups.of(side)]
+            if unused and not self.direction.allows(side):
+                keys = " and ".join(f"{key}.{side}" for key in unused)
+                sentences.append(f"{keys}: never used, because direction is '{self.direction}'")
+        if self.stop_loss is None:
+            sentences.append("no stop_loss: a loss is limited by signals and by liquidation only")
+        return tuple(sentences)
+
+    # --- as text -------------------------------------------------------------------------------
+
+    def document(self) -> dict[str, Any]:
+        """Return the specification as plain values in the shape of the file, defaults written out."""
+        document = self.model_dump(mode="json", exclude_none=True)
+        if self.order.kind is EntryKind.MARKET:
+            document["order"] = {"kind": "market"}
+        return document
+
+    def to_toml(self) -> str:
+        """Return the canonical file; reading it gives an equal specification."""
+        return toml_text(self.document())
+
+    def canonical_json(self) -> str:
+        """Return the one JSON text of this specification: keys sorted, no blanks, all defaults."""
+        return json.dumps(self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the canonical JSON, 64 hex characters."""
+        return hashlib.sha256(self.canonical_json().encode()).hexdigest()
+
+    @classmethod
+    def from_toml(cls, text: str, where: str = "the algorithm") -> Self:
+        """Return the specification that a TOML file says.
+
+        Raises:
+            WrongUseError: all mistakes of the file together, each with its key, headed by ``where``.
+        """
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise WrongUseError(f"{where} is no valid TOML: {error}") from error
+        return cls._from_document(document, where)
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "the stored version") -> Self:
+        """Return the specification that a canonical JSON text says.
+
+        Raises:
+            WrongUseError: as in ``from_toml``.
+        """
+        try:
+            document = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise WrongUseError(f"{where} is no valid JSON: {error}") from error
+        if not isinstance(document, dict):
+            raise WrongUseError(f"{where} is no JSON object")
+        return cls._from_document(document, where)
+
+    @classmethod
+    def _from_document(cls, document: dict[str, Any], where: str) -> Self:
+        base = document.get("timeframe")
+        known = isinstance(base, str) and base in list(Timeframe)
+        try:
+            return cls.model_validate(document, context={"timeframe": Timeframe(base) if known else None})
+        except ValidationError as error:
+            lines = [line for mistake in error.errors() for line in _sentences(mistake, cls)]
+            raise WrongUseError("\n".join(f"{where}: {line}" for line in lines)) from error
+
+
+def atr(period: int) -> Indicator:
+    """Return the ATR that levels are measured with, on the algorithm's timeframe."""
+    return Indicator("atr", (period,))
+
+
+def follow_up_problem(reset: ResetSettings, direction: Direction) -> str | None:
+    """Say which link of the chain wants a side that the algorithm may not take (trading.md 5)."""
+    for number, link in enumerate(reset.follow_up):
+        if link.side is FollowUpSide.OPPOSITE and direction is not Direction.BOTH:
+            return f"follow_up[{number}].side: 'opposite' is not allowed by direction '{direction}'"
+    return None
+
+
+def sample_toml() -> str:
+    """Return the sample algorithm's file: RSI reversion with a trailing stop and a target."""
+    return files("firstwatch.strategy").joinpath("sample.toml").read_text(encoding="utf-8")
+
+
+def _period(indicator: Indicator) -> int:
+    # TA-Lib is imported where it is needed: listing and checking algorithms does without.
+    from firstwatch.strategy.indicators import lookback
+
+    periods = [
+        int(value)
+        for parameter, value in zip(
+            FUNCTIONS[indicator.function].parameters, indicator.parameters, strict=True
+        )
+        if parameter.kind is ParameterKind.INTEGER
+    ]
+    return max([1, *periods, math.ceil(lookback(indicator.function, indicator.parameters) / 2)])
+
+
+def _exactly_one(part: BaseModel, kinds: type[StrEnum]) -> None:
+    given = [str(kind) for kind in kinds if getattr(part, kind) is not None]
+    if len(given) != 1:
+        names = ", ".join(kinds)
+        raise ValueError(f"exactly one of {names} is needed, {' and '.join(given) or 'none'} given")
+
+
+# --- mistakes ----------------------------------------------------------------------------------
+
+
+def _sentences(mistake: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
+    """Return what pydantic found, as lines of key and sentence."""
+    path = mistake["loc"]
+    key = _key(path)
+    if mistake["type"] == "extra_forbidden":
+        owner = _fields_at(model, path[:-1])
+        return [f"{key}: there is no such key{nearest(str(path[-1]), owner)}; known are {', '.join(owner)}"]
+    if mistake["type"] == "missing":
+        return [f"{key}: is missing"]
+    text = str(mistake["msg"]).removeprefix("Value error, ")
+    if not path:
+        return text.split("\n")
+    shown = "" if mistake["type"] == "value_error" else f", not {mistake['input']!r}"
+    return [f"{key}: {text[:1].lower()}{text[1:]}{shown}"]
+
+
+def _key(path: tuple[str | int, ...]) -> str:
+    key = ""
+    for part in path:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
+    return key
+
+
+def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """Return the names of the keys that the table at ``path`` may have."""
+    current: type[BaseModel] = model
+    for part in path:
+        if isinstance(part, str):
+            current = _model_in(current.model_fields[part].annotation) or current
+    return list(current.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model in an annotation like ``Group | None`` or ``tuple[FollowUp, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    arguments = getattr(annotation, "__args__", ())
+    return next((found for found in map(_model_in, arguments) if found is not None), None)

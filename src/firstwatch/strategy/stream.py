@@ -1,0 +1,224 @@
+"""Conditions bar by bar: the live run's evaluator, equal to the bit to ``evaluation``."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from firstwatch.strategy.aggregate import Aggregator
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.strategy.conditions import Condition, Indicator, Number, Operand, Operator, Price, Series
+from firstwatch.strategy.evaluation import (
+    FALSE,
+    TRUE,
+    UNKNOWN,
+    ArrayEvaluator,
+    GroupFlags,
+    field_value,
+    input_series,
+)
+from firstwatch.strategy.function_table import FUNCTIONS
+from firstwatch.strategy.indicators import Running
+from firstwatch.strategy.specification import AlgorithmSpec, Group, Level, atr
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.errors import FirstwatchError
+from firstwatch.trading.orders import Side
+from firstwatch.trading.timeframe import Timeframe
+
+Read = Callable[[], float]
+"""Gives a series' value at the last bar; NaN where there is none."""
+
+
+@dataclass(slots=True)
+class _Indicator:
+    """One computation and where its inputs come from."""
+
+    running: Running
+    inputs: tuple[Read, ...]
+
+
+@dataclass(slots=True)
+class _Bars:
+    """The bars of one timeframe: the last one, and what is computed on it, inner series first."""
+
+    aggregator: Aggregator | None
+    """None: the algorithm's own bars."""
+    last: Bar | None = None
+    indicators: dict[Indicator, _Indicator] = field(default_factory=dict)
+
+    def push(self, bar: Bar) -> None:
+        self.last = bar
+        for indicator in self.indicators.values():
+            indicator.running.push([read() for read in indicator.inputs])
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A condition with its operands' values at this close and at the close before."""
+
+    condition: Condition
+    left: Read
+    right: Read
+    now: tuple[float, float] = (math.nan, math.nan)
+    before: tuple[float, float] = (math.nan, math.nan)
+
+    def step(self) -> None:
+        self.before = self.now
+        self.now = self.left(), self.right()
+
+    @property
+    def is_valued(self) -> bool:
+        values = self.now + self.before if self.condition.operator.is_cross else self.now
+        return all(map(math.isfinite, values))
+
+    @property
+    def is_true(self) -> bool:
+        if not self.is_valued:
+            return False
+        left, right = self.now
+        match self.condition.operator:
+            case Operator.BELOW:
+                return left < right
+            case Operator.AT_OR_BELOW:
+                return left <= right
+            case Operator.ABOVE:
+                return left > right
+            case Operator.AT_OR_ABOVE:
+                return left >= right
+            case Operator.CROSSES_ABOVE:
+                return self.before[0] <= self.before[1] and left > right
+            case Operator.CROSSES_BELOW:
+                return self.before[0] >= self.before[1] and left < right
+
+
+class SignalStream:
+    """The groups of one algorithm, bar by bar. Holds TA-Lib handles: it cannot be pickled or copied.
+
+    After a restart a new stream is warmed with the same history, from the stored first bar.
+    """
+
+    def __init__(self, spec: AlgorithmSpec) -> None:
+        self._spec = spec
+        self._bars: dict[Timeframe, _Bars] = {}
+        self._watched: dict[Condition, _Watched] = {}
+        self._levels: dict[int, Read] = {}
+        self._last_ms: int | None = None
+        empty = CandleArrays.from_bars([], spec.timeframe)
+        self._build(ArrayEvaluator(spec, empty, {}))
+
+    @property
+    def last_ms(self) -> int | None:
+        """The open time of the last bar taken; None before the first."""
+        return self._last_ms
+
+    def warm(self, history: Mapping[Timeframe, CandleArrays]) -> GroupFlags | None:
+        """Begin after a history and return what the groups say at its last close; None without bars.
+
+        ``history`` holds closed bars of the algorithm's timeframe and, as far as the venue gives them,
+        of the higher ones; from the last of those on higher bars are made of base bars.
+
+        Raises:
+            FirstwatchError: the stream has taken bars already.
+        """
+        if self._last_ms is not None:
+            raise FirstwatchError("a signal stream is warmed once, before its first bar")
+        candles = history.get(self._spec.timeframe, CandleArrays.from_bars([], self._spec.timeframe))
+        arrays = ArrayEvaluator(self._spec, candles, history)
+        self._build(arrays)
+        if len(candles) == 0:
+            return None
+        self._last_ms = int(candles.time_ms[-1])
+        for watched in self._watched.values():
+            watched.step()
+        return arrays.signals().at(-1)
+
+    def push(self, bar: Bar) -> GroupFlags:
+        """Take the next closed bar of the algorithm's timeframe and return what the groups say.
+
+        Raises:
+            FirstwatchError: the bar is not newer than the last one.
+        """
+        if self._last_ms is not None and bar.time_ms <= self._last_ms:
+            raise FirstwatchError(
+                f"bar {bar.time_ms} came after bar {self._last_ms}: read the bars again and warm a new stream"
+            )
+        self._last_ms = bar.time_ms
+        for bars in self._bars.values():
+            for closed in (bar,) if bars.aggregator is None else bars.aggregator.push(bar):
+                bars.push(closed)
+        for watched in self._watched.values():
+            watched.step()
+        return self._flags()
+
+    def _flags(self) -> GroupFlags:
+        stop, target = self._level(self._spec.stop_loss), self._level(self._spec.take_profit)
+        ready = all(watched.is_valued for watched in self._watched.values()) and all(
+            math.isfinite(read()) for read in self._levels.values()
+        )
+        spec = self._spec
+        return GroupFlags(
+            self._group(spec.entry.of(Side.LONG), Side.LONG, UNKNOWN),
+            self._group(spec.entry.of(Side.SHORT), Side.SHORT, UNKNOWN),
+            self._group(spec.exit.of(Side.LONG), Side.LONG, FALSE),
+            self._group(spec.exit.of(Side.SHORT), Side.SHORT, FALSE),
+            stop,
+            target,
+            ready,
+        )
+
+    def _group(self, group: Group | None, side: Side, absent: int) -> int:
+        if group is None or not self._spec.direction.allows(side):
+            return absent
+        if all(self._watched[condition].is_true for condition in group.required) and (
+            not group.optional or any(self._watched[condition].is_true for condition in group.optional)
+        ):
+            return TRUE
+        return FALSE if all(self._watched[one].is_valued for one in group.conditions) else UNKNOWN
+
+    def _level(self, level: Level | None) -> float:
+        return math.nan if level is None or level.period is None else self._levels[level.period]()
+
+    # --- building ------------------------------------------------------------------------------
+
+    def _build(self, arrays: ArrayEvaluator) -> None:
+        base = self._spec.timeframe
+        self._bars = {}
+        for timeframe in self._spec.timeframes():
+            bars = arrays.bars_of(timeframe)
+            self._bars[timeframe] = _Bars(
+                None if timeframe is base else arrays.higher(timeframe).aggregator,
+                bars.bar(-1) if len(bars) else None,
+            )
+        self._watched = {
+            condition: _Watched(
+                condition, self._operand(condition.left, arrays), self._operand(condition.right, arrays)
+            )
+            for condition in self._spec.conditions()
+        }
+        self._levels = {
+            level.period: self._series(atr(level.period), base, arrays)
+            for level in self._spec.levels()
+            if level.period is not None
+        }
+
+    def _operand(self, operand: Operand, arrays: ArrayEvaluator) -> Read:
+        if isinstance(operand, Number):
+            value = operand.value
+            return lambda: value
+        return self._series(operand, operand.timeframe or self._spec.timeframe, arrays)
+
+    def _series(self, series: Series, timeframe: Timeframe, arrays: ArrayEvaluator) -> Read:
+        bars = self._bars[timeframe]
+        if isinstance(series, Price):
+            price = series.field
+            return lambda: math.nan if bars.last is None else field_value(bars.last, price)
+        call = replace(series.call, timeframe=None)
+        if call not in bars.indicators:
+            feeding = input_series(call, FUNCTIONS[call.function])
+            # Inner series are entered first, so they are up to date when this one reads them.
+            inputs = tuple(self._series(one, timeframe, arrays) for one in feeding)
+            history = [np.ascontiguousarray(arrays.series(one, timeframe)) for one in feeding]
+            bars.indicators[call] = _Indicator(Running(call.function, call.parameters, history), inputs)
+        running, index = bars.indicators[call].running, series.output_index
+        return lambda: running.values[index]

@@ -1,0 +1,55 @@
+"""The right to send: an epoch of the store, kept alive by a heartbeat (architecture.md, "Engine lock")."""
+
+from firstwatch.engine.lock import HEARTBEAT_LIMIT_S
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import FirstwatchError
+
+
+class LeaseLostError(FirstwatchError):
+    """This process stood still or could not write its heartbeat: it must recover before it sends again."""
+
+
+class Lease:
+    """One claim of the engine. Lost for good once its heartbeat was ever too old; shared by all threads.
+
+    A process that was stopped and goes on must not send, whichever of its threads wakes first: so the
+    age is judged by the renewal too, and a lost lease cannot be renewed.
+    """
+
+    def __init__(self, epoch: int, clock: Clock) -> None:
+        self.epoch = epoch
+        self._clock = clock
+        self._beaten_at_s = clock.elapsed_s()
+        self._lost = ""
+
+    @property
+    def is_lost(self) -> bool:
+        return bool(self._lost) or self._age_s() > HEARTBEAT_LIMIT_S
+
+    def check(self) -> None:
+        """Pass if this process may send now.
+
+        Raises:
+            LeaseLostError: the heartbeat is too old, or the lease was lost before.
+        """
+        age_s = self._age_s()
+        if not self._lost and age_s > HEARTBEAT_LIMIT_S:
+            self._lost = f"the engine's last heartbeat is {age_s:.1f} s old"
+        if self._lost:
+            raise LeaseLostError(f"{self._lost}; nothing is sent before the runs are recovered")
+
+    def renewed(self, begun_at_s: float) -> None:
+        """Note that a heartbeat was written; ``begun_at_s``: ``Clock.elapsed_s`` before the write began.
+
+        Raises:
+            LeaseLostError: as ``check``.
+        """
+        self.check()
+        self._beaten_at_s = begun_at_s
+
+    def lose(self, why: str) -> None:
+        """Give the lease up, so that no thread sends under it any more."""
+        self._lost = self._lost or why
+
+    def _age_s(self) -> float:
+        return self._clock.elapsed_s() - self._beaten_at_s

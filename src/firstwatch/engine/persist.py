@@ -1,0 +1,222 @@
+"""Write what a run's core wants remembered: all records of one step and the checkpoint, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from firstwatch.engine import records as of
+from firstwatch.store import equity, fills, journal, orders, positions, runs, trades
+from firstwatch.store.database import Session
+from firstwatch.trading.errors import StoreError
+from firstwatch.trading.events import RunEvent
+from firstwatch.trading.orders import OrderState, Touch
+from firstwatch.trading.runs import Author
+from firstwatch.venues.protocol import PreparedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class CallTouches:
+    """The prices around one call to the venue, which cannot be rebuilt later."""
+
+    submission: Touch | None
+    acknowledgement: Touch | None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the worker adds to a step: times, prepared requests, prices around calls."""
+
+    venue: str
+    symbol: str
+    venue_ms: int
+    local_ms: int
+    requests: Mapping[str, PreparedRequest] = field(default_factory=dict)
+    """What ``Venue.prepare`` made of each ``NewOrder``, by client order id."""
+    decision: Touch | None = None
+    """The prices when the step's new orders were decided."""
+    calls: Mapping[str, CallTouches] = field(default_factory=dict)
+    """Prices around the calls that this step was told the outcome of, by client order id."""
+
+
+def persist(
+    session: Session,
+    run_id: str,
+    records: Sequence[of.Record],
+    checkpoint: str,
+    around: Surroundings,
+) -> None:
+    """Write the records in order, then the checkpoint that includes them.
+
+    Raises:
+        StoreError: an order changes that was never stored: a defect of the program.
+    """
+    writing = _Writing(session, run_id, around)
+    for record in records:
+        writing.write(record)
+    sequence = writing.flush()
+    journal.save_checkpoint(session, run_id, checkpoint, sequence=sequence, now_ms=around.local_ms)
+
+
+class _Writing:
+    """Writes one step; neighbouring journal rows of one author and time go in by one statement."""
+
+    def __init__(self, session: Session, run_id: str, around: Surroundings) -> None:
+        self._session = session
+        self._run_id = run_id
+        self._around = around
+        self._rows: list[RunEvent] = []
+        self._author = Author.SYSTEM
+        self._time_ms = around.venue_ms
+
+    def flush(self) -> int:
+        """Append the journal rows that wait; return the journal's last sequence."""
+        rows, self._rows = self._rows, []
+        return journal.append_events(
+            self._session,
+            self._run_id,
+            rows,
+            author=self._author,
+            venue_time_ms=self._time_ms,
+            local_time_ms=self._around.local_ms,
+        )
+
+    def write(self, record: of.Record) -> None:
+        match record:
+            case of.JournalRow():
+                self._journal(record)
+            case of.Transition():
+                self._transition(record)
+            case of.NewOrder():
+                self._new_order(record)
+            case of.OrderChanged():
+                self._order_changed(record)
+            case of.FillRow():
+                self._fill(record)
+            case of.FundingRow(funding):
+                fills.add_funding(
+                    self._session,
+                    self._around.venue,
+                    self._run_id,
+                    funding,
+                    local_time_ms=self._around.local_ms,
+                )
+            case of.TradeRow(_, trade):
+                trades.add_trade(self._session, self._run_id, trade)
+            case of.PositionRow():
+                self._position(record)
+            case of.EquityRow(time_ms, value):
+                equity.add_equity(self._session, self._run_id, [(time_ms, value)])
+            case of.FactsRow():
+                self._facts(record)
+
+    def _journal(self, row: of.JournalRow) -> None:
+        if self._rows and (row.author, row.time_ms) != (self._author, self._time_ms):
+            self.flush()
+        self._author, self._time_ms = row.author, row.time_ms
+        self._rows.append(row.event)
+
+    def _transition(self, row: of.Transition) -> None:
+        self.flush()
+        runs.transition(
+            self._session,
+            self._run_id,
+            row.new,
+            row.why,
+            author=row.author,
+            local_time_ms=self._around.local_ms,
+            venue_time_ms=row.time_ms,
+            stop_mode=row.stop_mode,
+        )
+
+    def _new_order(self, record: of.NewOrder) -> None:
+        intent, now_ms = record.intent, self._around.local_ms
+        request = self._around.requests[intent.client_order_id]
+        orders.upsert_order(
+            self._session,
+            orders.StoredOrder(
+                intent=intent,
+                state=OrderState.PENDING_SUBMIT,
+                created_at_ms=now_ms,
+                updated_at_ms=now_ms,
+                nonce=request.nonce,
+                body=request.body,
+                expires_at_ms=request.expires_at_ms,
+                history=(orders.OrderMove(now_ms, OrderState.PENDING_SUBMIT),),
+                touch_at_decision=self._around.decision,
+            ),
+        )
+
+    def _order_changed(self, record: of.OrderChanged) -> None:
+        stored = orders.get_order(self._session, record.client_order_id)
+        if stored is None:
+            raise StoreError(
+                f"Order {record.client_order_id} of run {self._run_id} changes and is not in the store; "
+                "the run is recovered from what the store holds."
+            )
+        now_ms = self._around.local_ms
+        history = stored.history
+        if record.state is not stored.state:
+            history = (*history, orders.OrderMove(now_ms, record.state, record.why))
+        call = self._around.calls.get(record.client_order_id)
+        orders.upsert_order(
+            self._session,
+            replace(
+                stored,
+                state=record.state,
+                updated_at_ms=now_ms,
+                filled=record.filled,
+                average_price=record.average_price,
+                venue_order_id=record.venue_order_id,
+                history=history,
+                touch_at_submission=call.submission if call else stored.touch_at_submission,
+                touch_at_acknowledgement=call.acknowledgement if call else stored.touch_at_acknowledgement,
+            ),
+        )
+
+    def _fill(self, record: of.FillRow) -> None:
+        fills.add_fill(
+            self._session,
+            fills.StoredFill(
+                venue=self._around.venue,
+                run_id=self._run_id,
+                fill=record.fill,
+                local_time_ms=self._around.local_ms,
+                mid_at_decision=record.mid_at_decision,
+                mid_at_submission=record.mid_at_submission,
+                mid_at_acknowledgement=record.mid_at_acknowledgement,
+                mid_at_fill=record.mid_at_fill,
+            ),
+        )
+
+    def _position(self, record: of.PositionRow) -> None:
+        positions.set_position(
+            self._session,
+            positions.RunPosition(
+                run_id=self._run_id,
+                symbol=self._around.symbol,
+                side=record.side,
+                amount=record.amount,
+                updated_at_ms=self._around.local_ms,
+                entry_price=record.entry_price,
+                stop=record.stop,
+                target=record.target,
+                liquidation_price=record.liquidation,
+                margin=record.margin,
+                opened_at_ms=record.entry_time_ms,
+            ),
+        )
+
+    def _facts(self, record: of.FactsRow) -> None:
+        runs.update_side_facts(
+            self._session,
+            self._run_id,
+            runs.SideFacts(
+                paused=record.is_paused,
+                pause_reason="; ".join(record.pause_reasons),
+                health=record.health,
+                exposure=record.exposure,
+                protection=record.protection,
+                stop_mode=record.stop_mode,
+                exit_reason=record.exit_reason,
+                sentence=record.sentence or record.health_sentence,
+            ),
+        )

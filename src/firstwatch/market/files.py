@@ -119,6 +119,16 @@ def read_funding(path: Path) -> FundingSeries:
     return FundingSeries(columns.time_ms, columns.numbers["rate"])
 
 
+def require_timeframe(path: Path, actual: Timeframe, wanted: Timeframe | None) -> None:
+    """Refuse candles of another timeframe than the one that is wanted; None: any will do.
+
+    Raises:
+        WrongUseError: they differ.
+    """
+    if wanted is not None and wanted is not actual:
+        raise WrongUseError(f"{path} holds {actual} candles, and {wanted} candles are wanted here")
+
+
 def write_candles(path: Path, candles: CandleArrays) -> None:
     """Write candles as a CSV file that ``read_candles`` reads back equal to the bit."""
     rows = (f"{iso(bar.time_ms)},{','.join(map(repr, bar[1:]))}\n" for bar in candles.bars())
@@ -152,8 +162,7 @@ def _timeframe(path: Path, steps: NDArray[np.int64], wanted: Timeframe | None) -
         raise WrongUseError(
             f"{path}: the most common step between two candles fits no timeframe: {error}"
         ) from error
-    if wanted is not None and wanted is not actual:
-        raise WrongUseError(f"{path} holds {actual} candles, and {wanted} candles are wanted here")
+    require_timeframe(path, actual, wanted)
     return actual
 
 

@@ -1,0 +1,123 @@
+"""Candle files kept as arrays in the data folder, so that a second run does not parse again.
+
+One file per source: arrays in NumPy's own format, one behind the other, headed by what they were made
+of and by their checksum. It is written beside and renamed, so it is there whole or not at all; one that is
+damaged, or made of another state of the source, is made anew.
+"""
+
+import hashlib
+import io
+import logging
+import os
+import tempfile
+import zlib
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstwatch.market.files import CandleFile, Hole, read_candles, require_timeframe
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.trading.timeframe import Timeframe
+
+_LAYOUT = 1
+_HEAD_BYTES = 64 << 10
+_log = logging.getLogger(__name__)
+
+
+class CandleCache:
+    """Parsed candle files under one folder; it is made when something is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, path: Path, timeframe: Timeframe | None = None) -> CandleFile:
+        """Return what ``read_candles`` returns, from the cache when the file has not changed.
+
+        A cache that cannot be written costs time, nothing else: that is logged.
+
+        Raises:
+            WrongUseError: as ``read_candles``.
+        """
+        path = Path(path)
+        origin = _origin(path)
+        kept = self._folder / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]}.npy"
+        found = None if origin is None else _load(kept, path, origin)
+        if found is None:
+            found = read_candles(path, timeframe)
+            if origin is not None:
+                _keep(kept, found, origin)
+        require_timeframe(path, found.timeframe, timeframe)
+        return found
+
+
+def _origin(path: Path) -> bytes | None:
+    """Return what tells one state of a source from another; None: it cannot be looked at."""
+    try:
+        facts = path.stat()
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return None  # reading it as candles says why
+    return hashlib.sha256(b"%d %d %d " % (_LAYOUT, facts.st_size, facts.st_mtime_ns) + head).digest()
+
+
+def _load(kept: Path, path: Path, origin: bytes) -> CandleFile | None:
+    try:
+        data = kept.read_bytes()
+    except OSError:
+        return None
+    first = _npy(np.frombuffer(origin, dtype=np.uint8))
+    length = len(first) + len(_checksum(b""))
+    arrays = memoryview(data)[length:]
+    if data[:length] != first + _checksum(arrays):
+        return None
+    file = io.BytesIO(arrays)
+    timeframe, time_ms, columns, holes = (
+        np.lib.format.read_array(file, allow_pickle=False) for _ in range(4)
+    )
+    candles = CandleArrays(
+        time_ms,
+        columns[0],
+        columns[1],
+        columns[2],
+        columns[3],
+        columns[4],
+        Timeframe.of_ms(int(timeframe[0])),
+    )
+    return CandleFile(path, candles, tuple(Hole(*row) for row in holes.tolist()))
+
+
+def _keep(kept: Path, found: CandleFile, origin: bytes) -> None:
+    candles = found.candles
+    arrays = b"".join(
+        (
+            _npy(np.array([candles.timeframe.ms])),
+            _npy(candles.time_ms),
+            _npy(np.stack((candles.open, candles.high, candles.low, candles.close, candles.volume))),
+            _npy(np.array([astuple(hole) for hole in found.holes], dtype=np.int64)),
+        )
+    )
+    temporary: str | None = None
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=kept.parent, suffix=".part")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_npy(np.frombuffer(origin, dtype=np.uint8)) + _checksum(arrays) + arrays)
+        os.replace(temporary, kept)
+    except OSError as error:
+        _log.warning("candles of %s are not kept in %s: %s", found.path, kept.parent, error)
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _checksum(arrays: bytes | memoryview) -> bytes:
+    return _npy(np.array([zlib.crc32(arrays)], dtype=np.uint32))
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, allow_pickle=False)
+    return file.getvalue()

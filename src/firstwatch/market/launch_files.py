@@ -1,0 +1,86 @@
+"""The small TOML files that a launch or a backtest takes: session, reset, guards, market."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from firstwatch.market.sessions import SessionCalendar
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
+from firstwatch.trading.market import Market
+from firstwatch.trading.validation import nearest, validation_sentences
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "session": SessionSettings,
+    "reset": ResetSettings,
+    "guards": Guards,
+    "market": Market,
+}
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def read_session(path: Path) -> SessionSettings:
+    """Read a session calendar policy, at the top level of the file or in its table ``[session]``.
+
+    Raises:
+        WrongUseError: the file cannot be read, a key or a value is wrong, or it names an exchange calendar.
+    """
+    settings = _read(path, "session", SessionSettings)
+    try:
+        SessionCalendar(settings)
+    except WrongUseError as error:
+        raise WrongUseError(f"{path}: {error}") from error
+    return settings
+
+
+def read_reset(path: Path) -> ResetSettings:
+    """Read reset mode and follow-up chain, at the top level or in ``[reset]``. Errors as ``read_session``."""
+    return _read(path, "reset", ResetSettings)
+
+
+def read_guards(path: Path) -> Guards:
+    """Read the guards, at the top level or in ``[guards]``. Errors as ``read_session``."""
+    return _read(path, "guards", Guards)
+
+
+def read_market(path: Path) -> Market:
+    """Read a market, at the top level or in ``[market]``. Errors as ``read_session``."""
+    return _read(path, "market", Market)
+
+
+def _read(path: Path, table: str, model: type[_Model]) -> _Model:
+    path = Path(path)
+    section = _section(path, table, model)
+    try:
+        # JSON's strict mode: a text is no number, yet names of choices and lists are understood.
+        return model.model_validate_json(json.dumps(section, default=str), strict=True)
+    except ValidationError as error:
+        sentences = validation_sentences(model, error)
+        listed = sentences[0] if len(sentences) == 1 else "\n  ".join(("", *sentences))
+        raise WrongUseError(f"{path}, {table} settings: {listed}") from error
+
+
+def _section(path: Path, table: str, model: type[BaseModel]) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WrongUseError(f"cannot read {path}: {error.strerror}; give a TOML file") from error
+    except UnicodeDecodeError as error:
+        raise WrongUseError(f"{path} is no text in UTF-8; give a TOML file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise WrongUseError(f"{path} is not valid TOML: {error}; correct the file") from error
+    top = {key: value for key, value in content.items() if key not in _MODELS or not isinstance(value, dict)}
+    section = content.get(table)
+    if not isinstance(section, dict):
+        section, top = top, {}
+    if top:
+        key = next(iter(top))
+        hint = nearest(key, [table, *model.model_fields])
+        raise WrongUseError(f"{path}: the key {key} stands outside of the table [{table}]{hint}")
+    if not section:
+        raise WrongUseError(f"{path} holds no {table} settings; write them in a table [{table}]")
+    return section

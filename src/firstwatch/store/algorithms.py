@@ -1,0 +1,105 @@
+"""Algorithms and their immutable, numbered versions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from sqlalchemy import func, insert, select
+
+from firstwatch.store.database import Session
+from firstwatch.store.tables import AlgorithmRow, AlgorithmVersionRow, table_of
+from firstwatch.trading.errors import WrongUseError
+
+_ALGORITHM = table_of(AlgorithmRow)
+_VERSION = table_of(AlgorithmVersionRow)
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmVersion:
+    """One version: the canonical JSON of its specification and the hash of that."""
+
+    id: int
+    name: str
+    number: int
+    spec_json: str
+    sha256: str
+    created_at_ms: int
+
+    @property
+    def label(self) -> str:
+        """``name@number``, as the command line prints and takes it."""
+        return f"{self.name}@{self.number}"
+
+
+_VIEW = select(
+    _VERSION.c.id,
+    _ALGORITHM.c.name,
+    _VERSION.c.number,
+    _VERSION.c.spec_json,
+    _VERSION.c.sha256,
+    _VERSION.c.created_at_ms,
+).join_from(_VERSION, _ALGORITHM)
+
+
+def add_version(session: Session, name: str, spec_json: str, sha256: str, *, now_ms: int) -> AlgorithmVersion:
+    """Save a specification as the next version of ``name``; one already saved is returned as it is."""
+    algorithm_id = session.execute(select(_ALGORITHM.c.id).where(_ALGORITHM.c.name == name)).scalar()
+    if algorithm_id is None:
+        algorithm_id = session.execute(
+            insert(_ALGORITHM).values(name=name, created_at_ms=now_ms).returning(_ALGORITHM.c.id)
+        ).scalar_one()
+    mine = _VERSION.c.algorithm_id == algorithm_id
+    known = session.execute(_VIEW.where(mine, _VERSION.c.sha256 == sha256)).one_or_none()
+    if known is not None:
+        return AlgorithmVersion(**known._mapping)
+    last = session.execute(select(func.max(_VERSION.c.number)).where(mine)).scalar()
+    number = (last or 0) + 1
+    version_id = session.execute(
+        insert(_VERSION)
+        .values(
+            algorithm_id=algorithm_id, number=number, spec_json=spec_json, sha256=sha256, created_at_ms=now_ms
+        )
+        .returning(_VERSION.c.id)
+    ).scalar_one()
+    return AlgorithmVersion(version_id, name, number, spec_json, sha256, now_ms)
+
+
+def get_version(session: Session, name: str, number: int | None = None) -> AlgorithmVersion:
+    """Return a version by name and number; without a number the newest.
+
+    Raises:
+        WrongUseError: there is none, with the nearest name or the numbers there are.
+    """
+    versions = list_versions(session, name)
+    if not versions:
+        names = session.execute(select(_ALGORITHM.c.name)).scalars().all()
+        raise WrongUseError(
+            f"There is no algorithm {name!r}{nearest(name, names)} "
+            "Add one with: firstwatch algorithm add FILE."
+        )
+    if number is None:
+        return versions[-1]
+    for version in versions:
+        if version.number == number:
+            return version
+    known = ", ".join(str(version.number) for version in versions)
+    raise WrongUseError(f"{name} has no version {number}; there are {known}.")
+
+
+def version_by_id(session: Session, version_id: int) -> AlgorithmVersion:
+    """Return the version of that row number, as a run refers to it."""
+    return AlgorithmVersion(**session.execute(_VIEW.where(_VERSION.c.id == version_id)).one()._mapping)
+
+
+def list_versions(session: Session, name: str | None = None) -> list[AlgorithmVersion]:
+    """Return all versions, or those of one name, by name and number."""
+    statement = _VIEW.order_by(_ALGORITHM.c.name, _VERSION.c.number)
+    if name is not None:
+        statement = statement.where(_ALGORITHM.c.name == name)
+    return [AlgorithmVersion(**row._mapping) for row in session.execute(statement)]
+
+
+def nearest(name: str, names: Sequence[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the nearest known name, or a full stop."""
+    found = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean {found[0]!r}?" if found else "."

@@ -1,0 +1,331 @@
+"""Opening the store, its one Writer, and its readers (architecture.md, Store)."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from firstwatch.store import schema
+from firstwatch.store.files import REMEDY_OF_DAMAGE, check_folder, problem_of_damage, store_path, unusable
+from firstwatch.trading.errors import FirstwatchError, StoreError
+
+Session = Connection
+"""One transaction on the store; repositories take it as their first argument."""
+
+Probe = Callable[[str], None]
+"""Called with the name of a point where a crash must do no harm."""
+
+# Only another process can make us wait for SQLite's own lock; inside this one the Writer's lock is first.
+_BUSY_TIMEOUT_S = 5.0
+
+
+class EpochLostError(FirstwatchError):
+    """Another engine has taken over this store: nothing may be written or sent any more."""
+
+
+class OlderStoreError(StoreError):
+    """The store has an older schema; the holder of the engine lock migrates it."""
+
+
+def no_probe(point: str) -> None:
+    """Do nothing at a named point."""
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """Return a connection in autocommit that any thread may use, one at a time.
+
+    Raises:
+        sqlite3.OperationalError: the file cannot be opened.
+    """
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}",
+        uri=True,
+        timeout=_BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.execute("PRAGMA foreign_keys = ON")
+    if not read_only:
+        connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+class Store:
+    """One data folder's database.
+
+    Writes of this process pass one lock, in order of arrival; reads have connections of their own and
+    never wait for a write. Made by ``open_store``.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False, probe: Probe = no_probe) -> None:
+        self.path = path
+        self.read_only = read_only
+        self.writer_event = threading.Event()
+        """Set after each commit of this process; for the one who waits, the engine host. It clears it."""
+        self._probe = probe
+        self._turn = _Turn()
+        self._listeners: list[threading.Event] = [self.writer_event]
+        self._writing = create_engine(
+            "sqlite://", creator=lambda: connect(path, read_only=False), poolclass=NullPool
+        )
+        self._reading = create_engine(
+            "sqlite://",
+            creator=lambda: connect(path, read_only=True),
+            poolclass=QueuePool,
+            pool_size=4,
+            max_overflow=-1,
+            pool_reset_on_return=None,
+        )
+        event.listen(self._writing, "begin", _begin_immediate)
+        event.listen(self._reading, "begin", _begin)
+        self._writer: Connection | None = None
+        self._schema_version = self._read_schema_version()
+
+    @contextmanager
+    def write(self, epoch: int | None = None) -> Iterator[Session]:
+        """Open the one write transaction; it commits at the end of the block, or rolls back.
+
+        ``epoch``: the caller's engine epoch, asserted inside the transaction.
+
+        Raises:
+            StoreError: the store is read-only, full, damaged, migrated meanwhile, or held by another process.
+            EpochLostError: the host row has another epoch.
+        """
+        if self.read_only:
+            raise StoreError(f"The store {self.path} was opened for reading only.")
+        with self._turn.taken(), self._explained("write to"):
+            if self._writer is None:
+                self._writer = self._writing.connect()
+            session = self._writer
+            try:
+                with session.begin():
+                    self._check_schema(session)
+                    if epoch is not None:
+                        _check_epoch(session, epoch)
+                    yield session
+                    self._probe("before commit")
+            except BaseException:
+                # SQLite ends a transaction by itself when the disk is full; a fresh connection knows.
+                self._writer.close()
+                self._writer = None
+                raise
+        for listener in self._listeners:
+            listener.set()
+        self._probe("after commit")
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a read transaction: one unchanging view of the store until the block ends.
+
+        Raises:
+            StoreError: the store is damaged, gone, or was migrated meanwhile.
+        """
+        with self._explained("read"), self._reading.connect() as session:
+            self._check_schema(session)
+            yield session
+
+    def listen(self, listener: threading.Event) -> None:
+        """Set ``listener`` after each commit of this process from now on."""
+        self._listeners = [*self._listeners, listener]
+
+    def unlisten(self, listener: threading.Event) -> None:
+        """Leave ``listener`` alone from now on."""
+        self._listeners = [known for known in self._listeners if known is not listener]
+
+    def damage(self) -> str | None:
+        """Read every page and return what is wrong with the file, or None. Slow on a large store."""
+        with self._explained("check"), closing(connect(self.path, read_only=True)) as connection:
+            found = [row[0] for row in connection.execute("PRAGMA quick_check(5)")]
+        return None if found == ["ok"] else "; ".join(found)
+
+    def close(self) -> None:
+        """Close all connections, after the write that is under way. Idempotent."""
+        self._reading.dispose()
+        # The last one to close is the writer: it leaves no write-ahead log behind.
+        with self._turn.taken():
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+        self._writing.dispose()
+
+    def _read_schema_version(self) -> int:
+        with self._explained("read"), closing(connect(self.path, read_only=True)) as connection:
+            return int(connection.execute("PRAGMA schema_version").fetchone()[0])
+
+    def _check_schema(self, session: Session) -> None:
+        """Refuse to go on after another process has migrated the store under us."""
+        raw = _raw(session)
+        version = int(raw.execute("PRAGMA schema_version").fetchone()[0])
+        if version == self._schema_version:
+            return
+        revision = schema.revision_of(raw)
+        if revision != schema.HEAD:
+            raise _wrong_revision(self.path, revision)
+        self._schema_version = version
+
+    @contextmanager
+    def _explained(self, act: str) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            if isinstance(error.orig, sqlite3.Error) and (found := unusable(error.orig, self.path, act)):
+                raise found from error
+            raise
+        except sqlite3.Error as error:
+            if found := unusable(error, self.path, act):
+                raise found from error
+            raise
+
+
+def open_store(folder: Path, *, read_only: bool = False, probe: Probe = no_probe) -> Store:
+    """Open the store of a data folder; without ``read_only`` a missing one is made.
+
+    Folder 0700, file 0600. What is found to be wrong is left untouched.
+
+    Raises:
+        OlderStoreError: the store must be migrated first (``migrate``).
+        StoreError: the folder or the file cannot be used, in a sentence.
+    """
+    path = store_path(folder)
+    check_folder(folder, make=not read_only)
+    if not path.exists():
+        if read_only:
+            raise StoreError(
+                f"There is no store in {folder} yet; the first command that saves something makes it."
+            )
+        _create(path)
+    _check_file(path)
+    if not read_only and not (os.access(path, os.W_OK) and os.access(folder, os.W_OK | os.X_OK)):
+        raise StoreError(
+            f"The store {path} cannot be written: the folder or the file is read-only. "
+            "Change its permissions, or choose another folder with FIRSTWATCH_HOME."
+        )
+    return Store(path, read_only=read_only, probe=probe)
+
+
+def _check_file(path: Path) -> None:
+    """Refuse a file that is no sound store of this program's schema."""
+    damage = problem_of_damage(path)
+    if damage is not None:
+        raise StoreError(f"The store {path} is damaged: {damage}. {REMEDY_OF_DAMAGE}.")
+    try:
+        with closing(connect(path, read_only=True)) as connection:
+            revision = schema.revision_of(connection)
+    except sqlite3.Error as error:
+        raise (unusable(error, path, "read") or StoreError(f"Cannot read {path}: {error}.")) from error
+    if revision != schema.HEAD:
+        raise _wrong_revision(path, revision)
+
+
+def _wrong_revision(path: Path, revision: str | None) -> StoreError:
+    if revision is None:
+        return StoreError(f"{path} is not a store of firstwatch. Nothing was changed; move it away.")
+    if revision in schema.REVISIONS:
+        return OlderStoreError(
+            f"The store {path} has schema {revision}, this program {schema.HEAD}. "
+            "Start the engine (firstwatch, or firstwatch engine), which migrates it after a backup."
+        )
+    return StoreError(
+        f"The store {path} was written by a newer firstwatch (schema {revision}; this program knows up to "
+        f"{schema.HEAD}). Nothing was changed; use the newer program."
+    )
+
+
+def _create(path: Path) -> None:
+    """Make a new store whole beside its place, then put it there in one step: nobody sees half of one."""
+    from firstwatch.store.tables import METADATA
+
+    draft = path.with_name(f"{path.name}.new-{os.getpid()}-{threading.get_ident()}")
+    try:
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        engine = create_engine(
+            "sqlite://", creator=lambda: connect(draft, read_only=False), poolclass=NullPool
+        )
+        with closing(connect(draft, read_only=False)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with engine.begin() as session:
+            _raw(session).execute("BEGIN")
+            METADATA.create_all(session)
+            session.exec_driver_sql(
+                f"CREATE TABLE {schema.VERSION_TABLE} (version_num VARCHAR(32) NOT NULL, "
+                f"CONSTRAINT {schema.VERSION_TABLE}_pkc PRIMARY KEY (version_num))"
+            )
+            session.exec_driver_sql(f"INSERT INTO {schema.VERSION_TABLE} VALUES ('{schema.HEAD}')")
+        # Somebody else's store that appeared meanwhile is as good as ours.
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    except OSError as error:
+        raise StoreError(f"Cannot make a store in {path.parent}: {error.strerror or error}.") from error
+    except DBAPIError as error:
+        found = unusable(error.orig, path, "make") if isinstance(error.orig, sqlite3.Error) else None
+        raise (found or StoreError(f"Cannot make the store {path}: {error.orig}.")) from error
+    except sqlite3.Error as error:
+        raise (unusable(error, path, "make") or StoreError(f"Cannot make {path}: {error}.")) from error
+    finally:
+        for leftover in path.parent.glob(f"{draft.name}*"):
+            leftover.unlink()
+
+
+class _Turn:
+    """A lock that lets waiters through in order of arrival, so that none of 50 threads starves."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: list[threading.Lock] = []
+        self._owner: int | None = None
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        me = threading.get_ident()
+        gate: threading.Lock | None = None
+        with self._guard:
+            if self._owner == me:
+                raise RuntimeError("a write transaction inside a write transaction of the same thread")
+            if self._owner is None:
+                self._owner = me
+            else:
+                gate = threading.Lock()
+                gate.acquire()
+                self._waiting.append(gate)
+        if gate is not None:
+            gate.acquire()
+            self._owner = me
+        try:
+            yield
+        finally:
+            with self._guard:
+                if self._waiting:
+                    # The owner stays set while the turn is handed over, so that no newcomer slips in.
+                    self._owner = -1
+                    self._waiting.pop(0).release()
+                else:
+                    self._owner = None
+
+
+def _raw(session: Session) -> sqlite3.Connection:
+    raw = session.connection.dbapi_connection
+    assert isinstance(raw, sqlite3.Connection)
+    return raw
+
+
+def _begin_immediate(session: Session) -> None:
+    _raw(session).execute("BEGIN IMMEDIATE")
+
+
+def _begin(session: Session) -> None:
+    _raw(session).execute("BEGIN")
+
+
+def _check_epoch(session: Session, epoch: int) -> None:
+    row = _raw(session).execute("SELECT epoch FROM host WHERE id = 1").fetchone()
+    if row is None or row[0] != epoch:
+        raise EpochLostError(
+            f"This engine (epoch {epoch}) is no longer the one of this store "
+            f"(epoch {row[0] if row else 'unknown'}); it stops and recovers before it does anything."
+        )

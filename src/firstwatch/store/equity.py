@@ -1,0 +1,57 @@
+"""Equity of runs: a row per close while the run lives, one packed curve when it is over."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from sqlalchemy import bindparam, delete, select
+
+from firstwatch.store.curves import EquityCurve, pack_curve, unpack_curve
+from firstwatch.store.database import Session
+from firstwatch.store.tables import EquityCurveRow, EquityRow, table_of, upsert
+
+_EQUITY = table_of(EquityRow)
+_CURVE = table_of(EquityCurveRow)
+
+_ADD = upsert(_EQUITY)
+_POINTS = (
+    select(_EQUITY.c.time_ms, _EQUITY.c.equity)
+    .where(_EQUITY.c.run_id == bindparam("run"), _EQUITY.c.time_ms > bindparam("after"))
+    .order_by(_EQUITY.c.time_ms)
+)
+_PACKED = select(_CURVE.c.curve).where(_CURVE.c.run_id == bindparam("run"))
+_BEGINNING = -(2**63)
+
+
+def add_equity(session: Session, run_id: str, points: Iterable[tuple[int, float]]) -> None:
+    """Save (bar open time ms, equity in quote) pairs; a time that is there already is replaced."""
+    rows = [{"run_id": run_id, "time_ms": time_ms, "equity": equity} for time_ms, equity in points]
+    if rows:
+        session.execute(_ADD, rows)
+
+
+def equity_of(session: Session, run_id: str, *, after_ms: int | None = None) -> EquityCurve:
+    """Return the run's curve, oldest first; with ``after_ms`` only the points after that time."""
+    rows = session.execute(_POINTS, {"run": run_id, "after": _BEGINNING if after_ms is None else after_ms})
+    found = rows.all()
+    times = np.fromiter((row[0] for row in found), dtype=np.int64, count=len(found))
+    values = np.fromiter((row[1] for row in found), dtype=np.float64, count=len(found))
+    packed = session.execute(_PACKED, {"run": run_id}).scalar()
+    if packed is None:
+        return EquityCurve(times, values)
+    early = unpack_curve(packed)
+    # A point written after the packing replaces the packed one of its time.
+    kept = ~np.isin(early.time_ms, times)
+    if after_ms is not None:
+        kept &= early.time_ms > after_ms
+    times = np.concatenate([early.time_ms[kept], times])
+    values = np.concatenate([early.equity[kept], values])
+    order = np.argsort(times, kind="stable")
+    return EquityCurve(times[order], values[order])
+
+
+def pack_equity(session: Session, run_id: str) -> None:
+    """Replace the rows of a finished run by one packed curve. Idempotent."""
+    curve = equity_of(session, run_id)
+    if len(curve):
+        session.execute(upsert(_CURVE), {"run_id": run_id, "curve": pack_curve(curve)})
+        session.execute(delete(_EQUITY).where(_EQUITY.c.run_id == run_id))

@@ -1,0 +1,125 @@
+"""The store as files: where they stand, who may read them, and what can be wrong with them."""
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+from firstwatch.trading.errors import StoreError
+
+STORE_FILE = "firstwatch.db"
+
+REMEDY_OF_DAMAGE = "Nothing was changed; put a backup (firstwatch.db.backup-*) in its place, or move it away"
+
+_MAGIC = b"SQLite format 3\x00"
+
+# File systems of another machine: SQLite's locks and its shared memory do not reach across.
+_NETWORK = frozenset(
+    {"nfs", "nfs3", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "afpfs", "ncpfs", "ceph", "lustre",
+     "glusterfs", "beegfs", "gpfs", "fuse.sshfs", "fuse.rclone", "fuse.s3fs", "fuse.glusterfs", "davfs",
+     "fuse.davfs2"}
+)  # fmt: skip
+
+_MOUNTS = Path("/proc/self/mounts")
+
+
+def store_path(folder: Path) -> Path:
+    """Return where the database of a data folder stands."""
+    return folder.absolute() / STORE_FILE
+
+
+def check_folder(folder: Path, *, make: bool) -> None:
+    """Make the data folder when asked, and refuse one that cannot hold a store.
+
+    Raises:
+        StoreError: it is no folder, cannot be made, or lies on a network file system.
+    """
+    try:
+        if make and not folder.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = folder.stat()
+        if not stat.S_ISDIR(mode.st_mode):
+            raise StoreError(f"{folder} is no folder; choose another data folder with FIRSTWATCH_HOME.")
+        # An existing folder is made private only when it is plainly ours.
+        is_ours = mode.st_uid == os.geteuid() and (store_path(folder).exists() or not any(folder.iterdir()))
+        if make and is_ours and mode.st_mode & 0o077:
+            folder.chmod(0o700)
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"There is no data folder {folder} yet; the first command that saves makes it."
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"The data folder {folder} cannot be used: {error.strerror}. "
+            "Change its permissions, or choose another with FIRSTWATCH_HOME."
+        ) from error
+    kind = file_system_of(folder)
+    if kind in _NETWORK:
+        raise StoreError(
+            f"The data folder {folder} lies on a network file system ({kind}), where locks do not hold. "
+            "Choose a local folder with FIRSTWATCH_HOME."
+        )
+
+
+def file_system_of(folder: Path, mounts: Path = _MOUNTS) -> str | None:
+    """Return the type of the file system that holds ``folder``; None where the system has no mount table."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    place = folder.resolve()
+    best: tuple[int, str | None] = (-1, None)
+    for line in lines:
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        mount = Path(fields[1].encode("latin-1", "surrogateescape").decode("unicode_escape"))
+        # A later line of the same mount point lies on top of the earlier one.
+        if place.is_relative_to(mount) and len(mount.parts) >= best[0]:
+            best = (len(mount.parts), fields[2])
+    return best[1]
+
+
+def problem_of_damage(path: Path) -> str | None:
+    """Return what is wrong with the file at a first look (length and header), or None."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise StoreError(f"The store {path} cannot be read: {error.strerror}.") from error
+    if len(header) < 100:
+        return f"it has {size} bytes, less than a database's header"
+    if not header.startswith(_MAGIC):
+        return "it does not begin as a database does"
+    page_size = int.from_bytes(header[16:18], "big")
+    pages = int.from_bytes(header[28:32], "big")
+    bytes_expected = pages * (65536 if page_size == 1 else page_size)
+    log = path.with_name(path.name + "-wal")
+    # With a write-ahead log the missing pages may still stand there.
+    if size < bytes_expected and not (log.exists() and log.stat().st_size):
+        return f"it has {size} bytes of {bytes_expected}"
+    return None
+
+
+_SENTENCES = {
+    "SQLITE_FULL": "the disk is full. Nothing of this step was saved; free some space",
+    "SQLITE_IOERR": "the disk reports an error. Nothing of this step was saved; check the disk",
+    "SQLITE_READONLY": "the file or its folder is read-only. Change its permissions",
+    "SQLITE_CANTOPEN": "it cannot be opened. Check that the folder is there and may be written",
+    "SQLITE_CORRUPT": "it is damaged. " + REMEDY_OF_DAMAGE,
+    "SQLITE_NOTADB": "it is no database. " + REMEDY_OF_DAMAGE,
+    "SQLITE_BUSY": "another process has held it for too long. Try again",
+    "SQLITE_LOCKED": "another process has held it for too long. Try again",
+    "SQLITE_PERM": "permission is denied. Change its permissions",
+    "SQLITE_TOOBIG": "a value is too big for it",
+}
+
+
+def unusable(error: sqlite3.Error, path: Path, act: str) -> StoreError | None:
+    """Return the sentence for an error of the machine or the file; None: it is a defect of the program."""
+    name = getattr(error, "sqlite_errorname", "")
+    for prefix, sentence in _SENTENCES.items():
+        if name == prefix or name.startswith(prefix + "_"):
+            return StoreError(f"Cannot {act} the store {path}: {sentence}.")
+    return None

@@ -1,0 +1,91 @@
+"""The engine host of this store: one row with its epoch and heartbeat."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import bindparam, select, update
+
+from firstwatch.store.database import EpochLostError, Session
+from firstwatch.store.tables import HostRow, table_of, upsert
+
+_HOST = table_of(HostRow)
+_ONLY = 1
+
+
+class HostState(StrEnum):
+    STARTING = "starting"
+    """It holds the lock and reconciles; commands wait."""
+    RUNNING = "running"
+    DRAINING = "draining"
+    """It lets go at the next bar close."""
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Who holds, or last held, the engine."""
+
+    epoch: int
+    pid: int
+    host_name: str
+    version: str
+    state: HostState
+    started_at_ms: int
+    heartbeat_ms: int
+
+
+_GET = select(_HOST).where(_HOST.c.id == _ONLY)
+_BEAT = (
+    update(_HOST)
+    .where(_HOST.c.id == _ONLY, _HOST.c.epoch == bindparam("mine"))
+    .values(heartbeat_ms=bindparam("heartbeat_ms"), state=bindparam("state"))
+)
+
+
+def claim_host(session: Session, *, pid: int, host_name: str, version: str, now_ms: int) -> int:
+    """Become the host and return the new epoch; only for the holder of the engine lock."""
+    last = current_host(session)
+    epoch = 1 if last is None else last.epoch + 1
+    session.execute(
+        upsert(_HOST),
+        {
+            "id": _ONLY,
+            "epoch": epoch,
+            "pid": pid,
+            "host_name": host_name,
+            "version": version,
+            "state": HostState.STARTING.value,
+            "started_at_ms": now_ms,
+            "heartbeat_ms": now_ms,
+        },
+    )
+    return epoch
+
+
+def beat(session: Session, epoch: int, state: HostState, *, now_ms: int) -> None:
+    """Write the heartbeat and the state; STOPPED is the last one.
+
+    Raises:
+        EpochLostError: another host has claimed the store.
+    """
+    result = session.execute(_BEAT, {"mine": epoch, "heartbeat_ms": now_ms, "state": state.value})
+    if result.rowcount != 1:
+        raise EpochLostError(
+            f"Another engine has taken over from epoch {epoch}; this one must recover first."
+        )
+
+
+def current_host(session: Session) -> Host | None:
+    """Return the host row; None: no engine ever ran here."""
+    row = session.execute(_GET).one_or_none()
+    if row is None:
+        return None
+    return Host(
+        row.epoch,
+        row.pid,
+        row.host_name,
+        row.version,
+        HostState(row.state),
+        row.started_at_ms,
+        row.heartbeat_ms,
+    )

@@ -1,0 +1,150 @@
+"""Orders of runs: written before anything is sent, moved by the table of ``trading.orders``."""
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select
+
+from firstwatch.store.database import Session
+from firstwatch.store.tables import RunOrderRow, table_of, upsert
+from firstwatch.trading.orders import OrderIntent, OrderKind, OrderPurpose, OrderSide, OrderState, Touch
+
+_ORDER = table_of(RunOrderRow)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMove:
+    """One step of an order's history; local time."""
+
+    time_ms: int
+    state: OrderState
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOrder:
+    """An order with everything needed to ask the venue about it after a crash."""
+
+    intent: OrderIntent
+    state: OrderState
+    created_at_ms: int
+    updated_at_ms: int
+    filled: Decimal = Decimal(0)
+    average_price: Decimal | None = None
+    venue_order_id: str | None = None
+    nonce: int | None = None
+    body: bytes = b""
+    """The prepared request, without any key."""
+    expires_at_ms: int | None = None
+    history: tuple[OrderMove, ...] = ()
+    touch_at_decision: Touch | None = None
+    touch_at_submission: Touch | None = None
+    touch_at_acknowledgement: Touch | None = None
+
+    @property
+    def client_order_id(self) -> str:
+        return self.intent.client_order_id
+
+
+_UPSERT = upsert(_ORDER, keep=("created_at_ms",))
+_OF_RUN = (
+    select(_ORDER)
+    .where(_ORDER.c.run_id == bindparam("run"))
+    .order_by(_ORDER.c.created_at_ms, _ORDER.c.client_order_id)
+)
+_ONE = select(_ORDER).where(_ORDER.c.client_order_id == bindparam("id"))
+_FINAL = frozenset(state for state in OrderState if state.is_final)
+
+
+def upsert_order(session: Session, order: StoredOrder) -> None:
+    """Write the whole order; its creation time stays the first one."""
+    intent = order.intent
+    session.execute(
+        _UPSERT,
+        {
+            "client_order_id": intent.client_order_id,
+            "run_id": intent.run_id,
+            "account": intent.account,
+            "symbol": intent.symbol,
+            "purpose": intent.purpose.value,
+            "side": intent.side.value,
+            "kind": intent.kind.value,
+            "amount": intent.amount,
+            "reduce_only": intent.reduce_only,
+            "price": intent.price,
+            "trigger_price": intent.trigger_price,
+            "state": order.state.value,
+            "filled": order.filled,
+            "average_price": order.average_price,
+            "venue_order_id": order.venue_order_id,
+            "nonce": order.nonce,
+            "body": order.body,
+            "expires_at_ms": order.expires_at_ms,
+            "history_json": json.dumps([[move.time_ms, move.state, move.why] for move in order.history]),
+            "created_at_ms": order.created_at_ms,
+            "updated_at_ms": order.updated_at_ms,
+            "touches_json": json.dumps(
+                [
+                    None if touch is None else [touch.bid, touch.ask, touch.mark, touch.time_ms]
+                    for touch in (
+                        order.touch_at_decision,
+                        order.touch_at_submission,
+                        order.touch_at_acknowledgement,
+                    )
+                ]
+            ),
+        },
+    )
+
+
+def get_order(session: Session, client_order_id: str) -> StoredOrder | None:
+    """Return one order, or None when the store does not know it."""
+    row = session.execute(_ONE, {"id": client_order_id}).one_or_none()
+    return None if row is None else _view(row)
+
+
+def orders_of(session: Session, run_id: str) -> list[StoredOrder]:
+    """Return a run's orders, oldest first."""
+    return [_view(row) for row in session.execute(_OF_RUN, {"run": run_id})]
+
+
+def open_orders_of(session: Session, run_id: str) -> list[StoredOrder]:
+    """Return a run's orders that the venue may still execute, doubtful ones included, oldest first."""
+    statement = _OF_RUN.where(_ORDER.c.state.not_in(sorted(_FINAL)))
+    return [_view(row) for row in session.execute(statement, {"run": run_id})]
+
+
+def _view(row: Row[Any]) -> StoredOrder:
+    touches = [None if touch is None else Touch(*touch) for touch in json.loads(row.touches_json)]
+    return StoredOrder(
+        intent=OrderIntent(
+            client_order_id=row.client_order_id,
+            run_id=row.run_id,
+            account=row.account,
+            symbol=row.symbol,
+            purpose=OrderPurpose(row.purpose),
+            side=OrderSide(row.side),
+            kind=OrderKind(row.kind),
+            amount=row.amount,
+            reduce_only=row.reduce_only,
+            price=row.price,
+            trigger_price=row.trigger_price,
+        ),
+        state=OrderState(row.state),
+        created_at_ms=row.created_at_ms,
+        updated_at_ms=row.updated_at_ms,
+        filled=row.filled,
+        average_price=row.average_price,
+        venue_order_id=row.venue_order_id,
+        nonce=row.nonce,
+        body=row.body,
+        expires_at_ms=row.expires_at_ms,
+        history=tuple(
+            OrderMove(at, OrderState(state), why) for at, state, why in json.loads(row.history_json)
+        ),
+        touch_at_decision=touches[0],
+        touch_at_submission=touches[1],
+        touch_at_acknowledgement=touches[2],
+    )

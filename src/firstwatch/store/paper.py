@@ -1,0 +1,196 @@
+"""The paper venue's own books. What stands in the JSON is the paper venue's business."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+
+from sqlalchemy import bindparam, insert, select
+
+from firstwatch.store.database import Session
+from firstwatch.store.tables import (
+    PaperAccountRow,
+    PaperDepositRow,
+    PaperFeedRow,
+    PaperFillRow,
+    PaperFundingRow,
+    PaperOrderRow,
+    insert_once,
+    table_of,
+    upsert,
+)
+
+_FEED = table_of(PaperFeedRow)
+_ACCOUNT = table_of(PaperAccountRow)
+_ORDER = table_of(PaperOrderRow)
+_FILL = table_of(PaperFillRow)
+_FUNDING = table_of(PaperFundingRow)
+_DEPOSIT = table_of(PaperDepositRow)
+
+_SAVE_FEED = upsert(_FEED)
+_SAVE_ACCOUNT = upsert(_ACCOUNT)
+_SAVE_ORDER = upsert(_ORDER)
+_ADD_FILL = insert_once(_FILL)
+_ADD_FUNDING = insert_once(_FUNDING)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperOrder:
+    """An order at the paper venue, or a burnt request (not open, and its state says so)."""
+
+    client_order_id: str
+    account: str
+    symbol: str
+    is_open: bool
+    state_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperFill:
+    fill_id: str
+    account: str
+    symbol: str
+    time_ms: int
+    fill_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperFunding:
+    funding_id: str
+    account: str
+    symbol: str
+    time_ms: int
+    funding_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaperDeposit:
+    """Play money; negative was taken out."""
+
+    id: int
+    account: str
+    amount: Decimal
+    time_ms: int
+
+
+def save_feed(session: Session, venue: str, symbol: str, position_json: str, *, now_ms: int) -> None:
+    """Remember where the feed of a symbol stands."""
+    values = {"venue": venue, "symbol": symbol, "position_json": position_json, "updated_at_ms": now_ms}
+    session.execute(_SAVE_FEED, values)
+
+
+def load_feed(session: Session, venue: str, symbol: str) -> str | None:
+    """Return where the feed of a symbol stood; None: it never moved."""
+    return session.execute(
+        select(_FEED.c.position_json).where(_FEED.c.venue == venue, _FEED.c.symbol == symbol)
+    ).scalar()
+
+
+def save_account(session: Session, venue: str, account: str, state_json: str, *, now_ms: int) -> None:
+    """Replace an account's state."""
+    values = {"venue": venue, "account": account, "state_json": state_json, "updated_at_ms": now_ms}
+    session.execute(_SAVE_ACCOUNT, values)
+
+
+def load_accounts(session: Session, venue: str) -> dict[str, str]:
+    """Return the state of all accounts of a venue, by account."""
+    rows = session.execute(select(_ACCOUNT.c.account, _ACCOUNT.c.state_json).where(_ACCOUNT.c.venue == venue))
+    return {row.account: row.state_json for row in rows}
+
+
+def save_orders(session: Session, venue: str, orders: Iterable[PaperOrder]) -> None:
+    """Write some orders whole."""
+    rows = [{"venue": venue, **asdict(order)} for order in orders]
+    if rows:
+        session.execute(_SAVE_ORDER, rows)
+
+
+def load_order(session: Session, venue: str, client_order_id: str) -> PaperOrder | None:
+    """Return one order, or None when the venue does not know the id."""
+    row = session.execute(
+        select(*_ORDER_COLUMNS).where(_ORDER.c.venue == venue, _ORDER.c.client_order_id == client_order_id)
+    ).one_or_none()
+    return None if row is None else PaperOrder(**row._mapping)
+
+
+def load_open_orders(session: Session, venue: str) -> list[PaperOrder]:
+    """Return all open orders of a venue, by client order id."""
+    statement = (
+        select(*_ORDER_COLUMNS)
+        .where(_ORDER.c.venue == venue, _ORDER.c.is_open == bindparam(None, True, literal_execute=True))
+        .order_by(_ORDER.c.client_order_id)
+    )
+    return [PaperOrder(**row._mapping) for row in session.execute(statement)]
+
+
+def add_fills(session: Session, venue: str, fills: Iterable[PaperFill]) -> None:
+    """Append fills; one that is there already stays as it is."""
+    rows = [{"venue": venue, **asdict(fill)} for fill in fills]
+    if rows:
+        session.execute(_ADD_FILL, rows)
+
+
+def fills_since(session: Session, venue: str, account: str, symbol: str, since_ms: int) -> list[PaperFill]:
+    """Return the account's fills in the symbol at or after a venue time, oldest first."""
+    statement = (
+        select(*_FILL_COLUMNS)
+        .where(
+            _FILL.c.venue == venue,
+            _FILL.c.account == account,
+            _FILL.c.symbol == symbol,
+            _FILL.c.time_ms >= since_ms,
+        )
+        .order_by(_FILL.c.time_ms, _FILL.c.fill_id)
+    )
+    return [PaperFill(**row._mapping) for row in session.execute(statement)]
+
+
+def add_funding(session: Session, venue: str, payments: Iterable[PaperFunding]) -> None:
+    """Append funding payments; one that is there already stays as it is."""
+    rows = [{"venue": venue, **asdict(payment)} for payment in payments]
+    if rows:
+        session.execute(_ADD_FUNDING, rows)
+
+
+def funding_since(
+    session: Session, venue: str, account: str, symbol: str, since_ms: int
+) -> list[PaperFunding]:
+    """Return the account's funding payments in the symbol at or after a venue time, oldest first."""
+    statement = (
+        select(*_FUNDING_COLUMNS)
+        .where(
+            _FUNDING.c.venue == venue,
+            _FUNDING.c.account == account,
+            _FUNDING.c.symbol == symbol,
+            _FUNDING.c.time_ms >= since_ms,
+        )
+        .order_by(_FUNDING.c.time_ms, _FUNDING.c.funding_id)
+    )
+    return [PaperFunding(**row._mapping) for row in session.execute(statement)]
+
+
+def deposit(session: Session, venue: str, account: str, amount: Decimal, *, now_ms: int) -> int:
+    """Append a deposit and return its number; the venue counts it when it next reads the account."""
+    number: int = session.execute(
+        insert(_DEPOSIT).returning(_DEPOSIT.c.id),
+        {"venue": venue, "account": account, "amount": amount, "time_ms": now_ms},
+    ).scalar_one()
+    return number
+
+
+def deposits(
+    session: Session, venue: str, account: str | None = None, *, after: int = 0
+) -> Sequence[PaperDeposit]:
+    """Return deposits with numbers above ``after``, in order, of one account or of all."""
+    statement = (
+        select(_DEPOSIT.c.id, _DEPOSIT.c.account, _DEPOSIT.c.amount, _DEPOSIT.c.time_ms)
+        .where(_DEPOSIT.c.venue == venue, _DEPOSIT.c.id > after)
+        .order_by(_DEPOSIT.c.id)
+    )
+    if account is not None:
+        statement = statement.where(_DEPOSIT.c.account == account)
+    return [PaperDeposit(**row._mapping) for row in session.execute(statement)]
+
+
+_ORDER_COLUMNS = tuple(_ORDER.c[name] for name in PaperOrder.__dataclass_fields__)
+_FILL_COLUMNS = tuple(_FILL.c[name] for name in PaperFill.__dataclass_fields__)
+_FUNDING_COLUMNS = tuple(_FUNDING.c[name] for name in PaperFunding.__dataclass_fields__)

@@ -1,0 +1,58 @@
+"""The position of each run, as the engine last knew it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from firstwatch.store.database import Session
+from firstwatch.store.tables import PositionRow, table_of, upsert
+from firstwatch.trading.orders import Side
+
+_POSITION = table_of(PositionRow)
+_UPSERT = upsert(_POSITION)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPosition:
+    """A run's position with its protection levels; ``side`` None: flat."""
+
+    run_id: str
+    symbol: str
+    side: Side | None
+    amount: Decimal
+    updated_at_ms: int
+    entry_price: Decimal | None = None
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    margin: Decimal = Decimal(0)
+    leverage: Decimal | None = None
+    opened_at_ms: int | None = None
+    """Venue time of the first fill."""
+
+
+def set_position(session: Session, position: RunPosition) -> None:
+    """Replace the run's position."""
+    values = {name: getattr(position, name) for name in RunPosition.__dataclass_fields__}
+    values["side"] = None if position.side is None else position.side.value
+    session.execute(_UPSERT, values)
+
+
+def position_of(session: Session, run_id: str) -> RunPosition | None:
+    """Return the run's position; None: nothing was ever written."""
+    row = session.execute(select(_POSITION).where(_POSITION.c.run_id == run_id)).one_or_none()
+    return None if row is None else _view(row)
+
+
+def positions(session: Session) -> dict[str, RunPosition]:
+    """Return the last known position of every run that has one, by run id."""
+    rows = session.execute(select(_POSITION).where(_POSITION.c.side.is_not(None)))
+    return {row.run_id: _view(row) for row in rows}
+
+
+def _view(row: Row[Any]) -> RunPosition:
+    values = dict(row._mapping)
+    values["side"] = None if row.side is None else Side(row.side)
+    return RunPosition(**values)

@@ -1,0 +1,301 @@
+"""Runs: their rows, the transitions with their journal row, and the facts beside the state."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Row, bindparam, insert, select, update
+
+from firstwatch.store import journal, wallets
+from firstwatch.store.database import Session
+from firstwatch.store.equity import pack_equity
+from firstwatch.store.tables import AlgorithmVersionRow, RunRow, WalletRow, table_of
+from firstwatch.trading.errors import RefusedError, WrongUseError
+from firstwatch.trading.events import Transitioned
+from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.market import Market
+from firstwatch.trading.runs import (
+    ACTIVE_STATES,
+    Author,
+    ExitReason,
+    Exposure,
+    Health,
+    Protection,
+    RunState,
+    StopMode,
+    move_run,
+)
+from firstwatch.trading.timeframe import Timeframe
+
+_RUN = table_of(RunRow)
+_WALLET = table_of(WalletRow)
+_VERSION = table_of(AlgorithmVersionRow)
+
+
+@dataclass(frozen=True, slots=True)
+class SideFacts:
+    """What is true of a run beside its state (trading.md 7)."""
+
+    paused: bool = False
+    """No new entries."""
+    pause_reason: str = ""
+    health: Health = Health.OK
+    exposure: Exposure = Exposure.FLAT
+    protection: Protection = Protection.NOT_NEEDED
+    stop_mode: StopMode | None = None
+    exit_reason: ExitReason | None = None
+    sentence: str = ""
+    """What an operator should know, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run with what it was frozen with."""
+
+    id: str
+    wallet: str
+    wallet_id: int
+    venue: str
+    account: str
+    version_id: int
+    sha256: str
+    """Hash of the specification that it was started with."""
+    settings: LaunchSettings
+    market: Market
+    state: RunState
+    facts: SideFacts
+    parent_run_id: str | None
+    created_at_ms: int
+    started_at_ms: int | None
+    ended_at_ms: int | None
+    first_bars: Mapping[Timeframe, int]
+    """Open time of the first bar used, per timeframe: shadow and recovery begin there."""
+
+
+_VIEW = (
+    select(_RUN, _WALLET.c.name.label("wallet"), _WALLET.c.venue, _WALLET.c.account, _VERSION.c.sha256)
+    .join_from(_RUN, _WALLET)
+    .join(_VERSION, _VERSION.c.id == _RUN.c.version_id)
+)
+_STATE = select(_RUN.c.state).where(_RUN.c.id == bindparam("run"))
+_SET_FACTS = (
+    update(_RUN)
+    .where(_RUN.c.id == bindparam("run"))
+    .values(
+        {
+            name: bindparam(name)
+            for name in (
+                "paused", "pause_reason", "health", "exposure", "protection", "stop_mode", "exit_reason",
+                "sentence",
+            )
+        }
+    )
+)  # fmt: skip
+
+
+def create_run(
+    session: Session,
+    run_id: str,
+    *,
+    wallet_id: int,
+    version_id: int,
+    settings: LaunchSettings,
+    market: Market,
+    author: Author,
+    now_ms: int,
+    why: str = "",
+) -> Run:
+    """Save a run in state NEW with the first row of its journal.
+
+    Raises:
+        RefusedError: an active run owns the wallet, or the wallet is archived.
+    """
+    wallet = wallets.wallet_by_id(session, wallet_id)
+    owner = wallets.active_run_id(session, wallet_id)
+    if owner is not None:
+        raise RefusedError(
+            f"Wallet {wallet.name!r} is in use by run {owner}; stop that run, or choose another wallet."
+        )
+    if wallet.archived_at_ms is not None:
+        raise RefusedError(f"Wallet {wallet.name!r} is archived; choose another wallet.")
+    session.execute(
+        insert(_RUN),
+        {
+            "id": run_id,
+            "wallet_id": wallet_id,
+            "version_id": version_id,
+            "settings_json": settings.model_dump_json(),
+            "state": RunState.NEW.value,
+            **_facts_columns(SideFacts()),
+            "parent_run_id": settings.parent_run_id,
+            "created_at_ms": now_ms,
+            "market_json": market.model_dump_json(),
+            "first_bars_json": "{}",
+        },
+    )
+    journal.append_events(
+        session,
+        run_id,
+        [Transitioned(old=None, new=RunState.NEW, why=why)],
+        author=author,
+        venue_time_ms=None,
+        local_time_ms=now_ms,
+    )
+    return get_run(session, run_id)
+
+
+def transition(
+    session: Session,
+    run_id: str,
+    new: RunState,
+    why: str,
+    *,
+    author: Author,
+    local_time_ms: int,
+    venue_time_ms: int | None = None,
+    stop_mode: StopMode | None = None,
+) -> int:
+    """Move a run by the table of ``trading.runs``, journal it, and return the journal row's sequence.
+
+    A run that becomes final has its equity packed.
+
+    Raises:
+        IllegalTransitionError: the table does not hold the move.
+        WrongUseError: there is no such run.
+    """
+    old = state_of(session, run_id)
+    columns: dict[str, Any] = {"state": move_run(old, new).value}
+    if new is RunState.RUNNING:
+        columns["started_at_ms"] = local_time_ms
+    if new.is_final:
+        columns["ended_at_ms"] = local_time_ms
+    if stop_mode is not None:
+        columns["stop_mode"] = stop_mode.value
+    session.execute(update(_RUN).where(_RUN.c.id == run_id).values(columns))
+    if new.is_final:
+        pack_equity(session, run_id)
+    return journal.append_events(
+        session,
+        run_id,
+        [Transitioned(old=old, new=new, why=why, stop_mode=stop_mode)],
+        author=author,
+        venue_time_ms=venue_time_ms,
+        local_time_ms=local_time_ms,
+    )
+
+
+def update_side_facts(session: Session, run_id: str, facts: SideFacts) -> None:
+    """Replace the facts beside the state."""
+    session.execute(_SET_FACTS, {"run": run_id, **_facts_columns(facts)})
+
+
+def set_first_bars(session: Session, run_id: str, first_bars: Mapping[Timeframe, int]) -> None:
+    """Remember the open time of the first bar used, per timeframe."""
+    session.execute(
+        update(_RUN).where(_RUN.c.id == run_id).values(first_bars_json=json.dumps(dict(first_bars)))
+    )
+
+
+def state_of(session: Session, run_id: str) -> RunState:
+    """Return a run's state.
+
+    Raises:
+        WrongUseError: there is no such run.
+    """
+    state = session.execute(_STATE, {"run": run_id}).scalar()
+    if state is None:
+        raise WrongUseError(f"There is no run {run_id}; firstwatch run list shows them.")
+    return RunState(state)
+
+
+def get_run(session: Session, run_id: str) -> Run:
+    """Return a run by its id, or by a beginning of it that only one run has.
+
+    Raises:
+        WrongUseError: there is no such run, or there are several.
+    """
+    found = session.execute(_VIEW.where(_RUN.c.id == run_id)).one_or_none()
+    if found is not None:
+        return _view(found)
+    alike = session.execute(_VIEW.where(_RUN.c.id.startswith(run_id, autoescape=True)).limit(2)).all()
+    if len(alike) == 1 and run_id:
+        return _view(alike[0])
+    if len(alike) > 1:
+        raise WrongUseError(f"Several runs begin with {run_id!r}; write more of the id.")
+    raise WrongUseError(f"There is no run {run_id}; firstwatch run list shows them.")
+
+
+def find_run(session: Session, run_id: str) -> Run | None:
+    """Return the run of exactly that id, or None."""
+    row = session.execute(_VIEW.where(_RUN.c.id == run_id)).one_or_none()
+    return None if row is None else _view(row)
+
+
+def list_runs(session: Session, *, wallet_id: int | None = None, limit: int | None = None) -> list[Run]:
+    """Return runs, newest first."""
+    statement = _VIEW.order_by(_RUN.c.created_at_ms.desc(), _RUN.c.id).limit(limit)
+    if wallet_id is not None:
+        statement = statement.where(_RUN.c.wallet_id == wallet_id)
+    return [_view(row) for row in session.execute(statement)]
+
+
+def active_runs(session: Session) -> list[Run]:
+    """Return the runs that own their wallet, oldest first."""
+    statement = _VIEW.where(_RUN.c.state.in_(sorted(ACTIVE_STATES))).order_by(_RUN.c.created_at_ms, _RUN.c.id)
+    return [_view(row) for row in session.execute(statement)]
+
+
+def _facts_columns(facts: SideFacts) -> dict[str, Any]:
+    return {
+        "paused": facts.paused,
+        "pause_reason": facts.pause_reason,
+        "health": facts.health.value,
+        "exposure": facts.exposure.value,
+        "protection": facts.protection.value,
+        "stop_mode": None if facts.stop_mode is None else facts.stop_mode.value,
+        "exit_reason": None if facts.exit_reason is None else facts.exit_reason.value,
+        "sentence": facts.sentence,
+    }
+
+
+# Settings and market never change after launch, and the screen reads fifty runs four times a second.
+@lru_cache(maxsize=256)
+def _settings(text: str) -> LaunchSettings:
+    return LaunchSettings.model_validate_json(text)
+
+
+@lru_cache(maxsize=256)
+def _market(text: str) -> Market:
+    return Market.model_validate_json(text)
+
+
+def _view(row: Row[Any]) -> Run:
+    return Run(
+        id=row.id,
+        wallet=row.wallet,
+        wallet_id=row.wallet_id,
+        venue=row.venue,
+        account=row.account,
+        version_id=row.version_id,
+        sha256=row.sha256,
+        settings=_settings(row.settings_json),
+        market=_market(row.market_json),
+        state=RunState(row.state),
+        facts=SideFacts(
+            paused=row.paused,
+            pause_reason=row.pause_reason,
+            health=Health(row.health),
+            exposure=Exposure(row.exposure),
+            protection=Protection(row.protection),
+            stop_mode=None if row.stop_mode is None else StopMode(row.stop_mode),
+            exit_reason=None if row.exit_reason is None else ExitReason(row.exit_reason),
+            sentence=row.sentence,
+        ),
+        parent_run_id=row.parent_run_id,
+        created_at_ms=row.created_at_ms,
+        started_at_ms=row.started_at_ms,
+        ended_at_ms=row.ended_at_ms,
+        first_bars={Timeframe(name): time_ms for name, time_ms in json.loads(row.first_bars_json).items()},
+    )

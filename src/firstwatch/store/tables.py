@@ -1,0 +1,466 @@
+"""The tables. Rows stay inside the store: repositories hand out frozen views.
+
+The file is long because the whole schema stands in one place, as the migrations' counterpart.
+Columns that a later revision added stand last in their table, so that a migrated store has the same shape.
+JSON columns hold text written by pydantic models of ``trading`` or by the module that owns the noun.
+"""
+
+from decimal import Decimal
+from typing import Any, cast
+
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Index,
+    Insert,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import Field, SQLModel
+
+from firstwatch.store.types import Milliseconds, Money, RowNumber
+
+_ACTIVE_RUN = text("state IN ('NEW', 'RUNNING', 'STOPPING')")
+_ALARM = text("kind IN ('alarm_raised', 'alarm_cleared')")
+_PENDING = text("outcome = 'PENDING'")
+
+
+class _Rows(SQLModel):
+    # Names of constraints are part of the schema that migrations must reproduce.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def _number() -> Any:
+    return Field(default=None, sa_column=Column(RowNumber, primary_key=True, autoincrement=True))
+
+
+def _ref(target: str, *, primary_key: bool = False, nullable: bool = False) -> Any:
+    foreign_key = ForeignKey(target)
+    column: Column[Any]
+    if target.endswith(".id") and target != "run.id":
+        column = Column(RowNumber, foreign_key, nullable=nullable)
+    else:
+        column = Column(foreign_key, primary_key=primary_key, nullable=nullable)
+    return Field(default=None, sa_column=column)
+
+
+def _ms(*, primary_key: bool = False) -> Any:
+    return Field(sa_type=Milliseconds, primary_key=primary_key)
+
+
+def _ms_or_none() -> Any:
+    return Field(default=None, sa_type=Milliseconds)
+
+
+def _money() -> Any:
+    return Field(sa_type=Money)
+
+
+def _money_or_none() -> Any:
+    return Field(default=None, sa_type=Money)
+
+
+def _json(*, default: str | None = None) -> Any:
+    return Field(sa_type=Text, sa_column_kwargs={"server_default": default} if default else {})
+
+
+# --- algorithms and their backtests --------------------------------------------------------------
+
+
+class AlgorithmRow(_Rows, table=True):
+    __tablename__ = "algorithm"
+
+    id: int | None = _number()
+    name: str = Field(unique=True)
+    created_at_ms: int = _ms()
+
+
+class AlgorithmVersionRow(_Rows, table=True):
+    __tablename__ = "algorithm_version"
+    __table_args__ = (UniqueConstraint("algorithm_id", "number"), UniqueConstraint("algorithm_id", "sha256"))
+
+    id: int | None = _number()
+    algorithm_id: int = _ref("algorithm.id")
+    number: int
+    spec_json: str = _json()
+    sha256: str
+    created_at_ms: int = _ms()
+
+
+class BacktestRow(_Rows, table=True):
+    __tablename__ = "backtest"
+    __table_args__ = (Index(None, "version_id", "symbol"),)
+
+    id: int | None = _number()
+    version_id: int = _ref("algorithm_version.id")
+    symbol: str
+    timeframe: str
+    costs_json: str = _json()
+    settings_json: str = _json()
+    start_ms: int = _ms()
+    end_ms: int = _ms()
+    bars: int
+    metrics_json: str = _json()
+    trades: bytes = Field(sa_type=LargeBinary)
+    equity: bytes = Field(sa_type=LargeBinary)
+    created_at_ms: int = _ms()
+
+
+# --- wallets and runs ----------------------------------------------------------------------------
+
+
+class WalletRow(_Rows, table=True):
+    __tablename__ = "wallet"
+
+    id: int | None = _number()
+    name: str = Field(unique=True)
+    venue: str
+    kind: str
+    account: str
+    created_at_ms: int = _ms()
+    archived_at_ms: int | None = _ms_or_none()
+
+
+class RunRow(_Rows, table=True):
+    __tablename__ = "run"
+    __table_args__ = (
+        Index("uq_run_active_wallet", "wallet_id", unique=True, sqlite_where=_ACTIVE_RUN,
+              postgresql_where=_ACTIVE_RUN),
+        Index(None, "created_at_ms"),
+    )  # fmt: skip
+
+    id: str = Field(primary_key=True)
+    wallet_id: int = _ref("wallet.id")
+    version_id: int = _ref("algorithm_version.id")
+    settings_json: str = _json()
+    state: str
+    paused: bool
+    pause_reason: str
+    health: str
+    exposure: str
+    protection: str
+    stop_mode: str | None = None
+    exit_reason: str | None = None
+    sentence: str
+    parent_run_id: str | None = None
+    created_at_ms: int = _ms()
+    started_at_ms: int | None = _ms_or_none()
+    ended_at_ms: int | None = _ms_or_none()
+    market_json: str = _json()
+    first_bars_json: str = _json(default="{}")
+
+
+class RunEventRow(_Rows, table=True):
+    __tablename__ = "run_event"
+    __table_args__ = (
+        Index("ix_run_event_alarm", "run_id", "sequence", sqlite_where=_ALARM, postgresql_where=_ALARM),
+    )
+
+    run_id: str = _ref("run.id", primary_key=True)
+    sequence: int = Field(primary_key=True)
+    kind: str
+    payload_version: int
+    payload: str = _json()
+    author: str
+    venue_time_ms: int | None = _ms_or_none()
+    local_time_ms: int = _ms()
+
+
+class CheckpointRow(_Rows, table=True):
+    __tablename__ = "checkpoint"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    payload: str = _json()
+    sequence: int
+    updated_at_ms: int = _ms()
+
+
+class RunOrderRow(_Rows, table=True):
+    __tablename__ = "run_order"
+    __table_args__ = (Index(None, "run_id"),)
+
+    client_order_id: str = Field(primary_key=True)
+    run_id: str = _ref("run.id")
+    account: str
+    symbol: str
+    purpose: str
+    side: str
+    kind: str
+    amount: Decimal = _money()
+    reduce_only: bool
+    price: Decimal | None = _money_or_none()
+    trigger_price: Decimal | None = _money_or_none()
+    state: str
+    filled: Decimal = _money()
+    average_price: Decimal | None = _money_or_none()
+    venue_order_id: str | None = None
+    nonce: int | None = _ms_or_none()
+    body: bytes = Field(sa_type=LargeBinary)
+    expires_at_ms: int | None = _ms_or_none()
+    history_json: str = _json()
+    created_at_ms: int = _ms()
+    updated_at_ms: int = _ms()
+    touches_json: str = _json(default="[null, null, null]")
+
+
+class FillRow(_Rows, table=True):
+    __tablename__ = "fill"
+    __table_args__ = (Index(None, "run_id", "time_ms"),)
+
+    venue: str = Field(primary_key=True)
+    fill_id: str = Field(primary_key=True)
+    run_id: str = _ref("run.id")
+    client_order_id: str | None = None
+    account: str
+    symbol: str
+    side: str
+    amount: Decimal = _money()
+    price: Decimal = _money()
+    fee: Decimal = _money()
+    builder_fee: Decimal = _money()
+    is_maker: bool
+    is_liquidation: bool
+    time_ms: int = _ms()
+    local_time_ms: int = _ms()
+    mid_at_decision: float | None = None
+    mid_at_submission: float | None = None
+    mid_at_acknowledgement: float | None = None
+    mid_at_fill: float | None = None
+
+
+class FundingRow(_Rows, table=True):
+    __tablename__ = "funding"
+    __table_args__ = (Index(None, "run_id", "time_ms"),)
+
+    venue: str = Field(primary_key=True)
+    funding_id: str = Field(primary_key=True)
+    run_id: str = _ref("run.id")
+    account: str
+    symbol: str
+    paid: Decimal = _money()
+    rate: Decimal = _money()
+    time_ms: int = _ms()
+    local_time_ms: int = _ms()
+
+
+class TradeRow(_Rows, table=True):
+    __tablename__ = "trade"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    number: int = Field(primary_key=True)
+    side: str
+    entry_time_ms: int = _ms()
+    entry_price: Decimal = _money()
+    exit_time_ms: int = _ms()
+    exit_price: Decimal = _money()
+    amount: Decimal = _money()
+    gross_pnl: Decimal = _money()
+    fees: Decimal = _money()
+    funding: Decimal = _money()
+    pnl: Decimal = _money()
+    reason: str
+    bars_held: int
+    adverse_excursion: Decimal = _money()
+    favourable_excursion: Decimal = _money()
+    expected_entry_price: Decimal | None = _money_or_none()
+    expected_exit_price: Decimal | None = _money_or_none()
+
+
+class PositionRow(_Rows, table=True):
+    __tablename__ = "position"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    symbol: str
+    side: str | None = None
+    amount: Decimal = _money()
+    entry_price: Decimal | None = _money_or_none()
+    stop: Decimal | None = _money_or_none()
+    target: Decimal | None = _money_or_none()
+    liquidation_price: Decimal | None = _money_or_none()
+    margin: Decimal = _money()
+    leverage: Decimal | None = _money_or_none()
+    opened_at_ms: int | None = _ms_or_none()
+    updated_at_ms: int = _ms()
+
+
+class EquityRow(_Rows, table=True):
+    """Equity of a run at its closes: float64 by the core's formula, as the backtest's curve is."""
+
+    __tablename__ = "equity"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    time_ms: int = _ms(primary_key=True)
+    equity: float
+
+
+class EquityCurveRow(_Rows, table=True):
+    """The packed curve of a finished run."""
+
+    __tablename__ = "equity_curve"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    curve: bytes = Field(sa_type=LargeBinary)
+
+
+class LiveStatusRow(_Rows, table=True):
+    __tablename__ = "live_status"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    mark: float | None = None
+    unrealised_pnl: Decimal | None = _money_or_none()
+    equity: Decimal | None = _money_or_none()
+    last_bar_ms: int | None = _ms_or_none()
+    venue_time_ms: int | None = _ms_or_none()
+    streams_json: str = _json()
+    updated_at_ms: int = _ms()
+
+
+# --- commands and the host -----------------------------------------------------------------------
+
+
+class CommandRow(_Rows, table=True):
+    __tablename__ = "command"
+    __table_args__ = (
+        Index("ix_command_pending", "id", sqlite_where=_PENDING, postgresql_where=_PENDING),
+        Index(None, "run_id"),
+    )
+
+    id: int | None = _number()
+    kind: str
+    payload: str = _json()
+    author: str
+    run_id: str | None = None
+    expected_state: str | None = None
+    snapshot_sequence: int | None = None
+    created_at_ms: int = _ms()
+    expires_at_ms: int = _ms()
+    outcome: str
+    sentence: str
+    result_json: str | None = Field(default=None, sa_type=Text)
+    accepted_at_ms: int | None = _ms_or_none()
+    finished_at_ms: int | None = _ms_or_none()
+
+
+class HostRow(_Rows, table=True):
+    """The engine of this store: one row, number 1."""
+
+    __tablename__ = "host"
+
+    id: int = Field(sa_column=Column(RowNumber, primary_key=True, autoincrement=False))
+    epoch: int
+    pid: int
+    host_name: str
+    version: str
+    state: str
+    started_at_ms: int = _ms()
+    heartbeat_ms: int = _ms()
+
+
+# --- the paper venue's own books -----------------------------------------------------------------
+
+
+class PaperFeedRow(_Rows, table=True):
+    __tablename__ = "paper_feed"
+
+    venue: str = Field(primary_key=True)
+    symbol: str = Field(primary_key=True)
+    position_json: str = _json()
+    updated_at_ms: int = _ms()
+
+
+class PaperAccountRow(_Rows, table=True):
+    __tablename__ = "paper_account"
+
+    venue: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    state_json: str = _json()
+    updated_at_ms: int = _ms()
+
+
+class PaperOrderRow(_Rows, table=True):
+    __tablename__ = "paper_order"
+    __table_args__ = (
+        Index("ix_paper_order_open", "venue", "account", sqlite_where=text("is_open = 1"),
+              postgresql_where=text("is_open")),
+    )  # fmt: skip
+
+    venue: str = Field(primary_key=True)
+    client_order_id: str = Field(primary_key=True)
+    account: str
+    symbol: str
+    is_open: bool
+    state_json: str = _json()
+
+
+class PaperFillRow(_Rows, table=True):
+    __tablename__ = "paper_fill"
+    __table_args__ = (Index(None, "venue", "account", "time_ms"),)
+
+    venue: str = Field(primary_key=True)
+    fill_id: str = Field(primary_key=True)
+    account: str
+    symbol: str
+    time_ms: int = _ms()
+    fill_json: str = _json()
+
+
+class PaperFundingRow(_Rows, table=True):
+    __tablename__ = "paper_funding"
+    __table_args__ = (Index(None, "venue", "account", "time_ms"),)
+
+    venue: str = Field(primary_key=True)
+    funding_id: str = Field(primary_key=True)
+    account: str
+    symbol: str
+    time_ms: int = _ms()
+    funding_json: str = _json()
+
+
+class PaperDepositRow(_Rows, table=True):
+    __tablename__ = "paper_deposit"
+    __table_args__ = (Index(None, "venue", "account"),)
+
+    id: int | None = _number()
+    venue: str
+    account: str
+    amount: Decimal = _money()
+    time_ms: int = _ms()
+
+
+METADATA = _Rows.metadata
+
+
+def table_of(row: type[SQLModel]) -> Table:
+    """Return the table behind a row class, for Core statements."""
+    return cast(Table, cast(Any, row).__table__)
+
+
+def upsert(table: Table, *, keep: tuple[str, ...] = ()) -> Insert:
+    """Return an insert that replaces the row of the same primary key, all columns but ``keep``."""
+    statement = sqlite_insert(table)
+    keys = [column.name for column in table.primary_key]
+    fresh = {
+        column.name: statement.excluded[column.name]
+        for column in table.columns
+        if column.name not in keys and column.name not in keep
+    }
+    return statement.on_conflict_do_update(index_elements=keys, set_=fresh)
+
+
+def insert_once(table: Table) -> Insert:
+    """Return an insert that leaves an existing row of the same primary key as it is."""
+    return sqlite_insert(table).on_conflict_do_nothing(
+        index_elements=[column.name for column in table.primary_key]
+    )

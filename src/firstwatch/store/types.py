@@ -1,0 +1,51 @@
+"""How values stand in a column: money as canonical text, times as integer milliseconds UTC."""
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, Integer, Numeric, String
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+def canonical(value: Decimal) -> str:
+    """Return the one text of a finite decimal: no exponent, no trailing zero, no negative zero.
+
+    Raises:
+        ValueError: the value is infinite or not a number.
+    """
+    if not value.is_finite():
+        raise ValueError(f"{value} is no amount of money")
+    text = f"{value:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
+
+
+class Money(TypeDecorator[Decimal]):
+    """An exact decimal: canonical text on SQLite, NUMERIC on PostgreSQL.
+
+    SQLite's numeric column would round to float64 silently. Never summed or ordered in SQL.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Numeric() if dialect.name == "postgresql" else String())
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, Decimal):
+            raise TypeError(f"money is Decimal, not {type(value).__name__}")
+        return value if dialect.name == "postgresql" else canonical(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+Milliseconds = BigInteger
+"""Milliseconds since the epoch, UTC."""
+
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+"""A generated number; SQLite generates only for a column declared INTEGER."""

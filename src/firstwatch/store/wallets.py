@@ -1,0 +1,100 @@
+"""Run wallets: names for accounts at venues. They hold no key."""
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select, update
+
+from firstwatch.store.algorithms import nearest
+from firstwatch.store.database import Session
+from firstwatch.store.tables import RunRow, WalletRow, table_of
+from firstwatch.trading.errors import RefusedError, WrongUseError
+from firstwatch.trading.runs import ACTIVE_STATES
+
+_WALLET = table_of(WalletRow)
+_RUN = table_of(RunRow)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """One account at one venue (a name of the settings); ``kind`` is the venue's kind, such as ``paper``."""
+
+    id: int
+    name: str
+    venue: str
+    kind: str
+    account: str
+    created_at_ms: int
+    archived_at_ms: int | None
+
+
+def create_wallet(
+    session: Session, name: str, *, venue: str, kind: str, now_ms: int, account: str | None = None
+) -> Wallet:
+    """Save a wallet; ``account`` is what the venue calls it, by default the wallet's name.
+
+    Raises:
+        WrongUseError: the name cannot be used or is taken.
+    """
+    if not _NAME.fullmatch(name):
+        raise WrongUseError(
+            f"A wallet cannot be called {name!r}: use up to 40 letters, digits, dots, dashes and "
+            "underscores, beginning with a letter or digit."
+        )
+    if session.execute(select(_WALLET.c.id).where(_WALLET.c.name == name)).scalar() is not None:
+        raise WrongUseError(f"There is a wallet {name!r} already; choose another name.")
+    values = {"name": name, "venue": venue, "kind": kind, "account": account or name, "created_at_ms": now_ms}
+    number = session.execute(insert(_WALLET).values(values).returning(_WALLET.c.id)).scalar_one()
+    return Wallet(number, name, venue, kind, account or name, now_ms, None)
+
+
+def get_wallet(session: Session, name: str) -> Wallet:
+    """Return the wallet of that name, archived or not.
+
+    Raises:
+        WrongUseError: there is none, with the nearest name.
+    """
+    row = session.execute(select(_WALLET).where(_WALLET.c.name == name)).one_or_none()
+    if row is None:
+        names = [wallet.name for wallet in list_wallets(session)]
+        raise WrongUseError(
+            f"There is no wallet {name!r}{nearest(name, names)} "
+            "Make one with: firstwatch wallet create NAME --venue VENUE."
+        )
+    return Wallet(**row._mapping)
+
+
+def wallet_by_id(session: Session, wallet_id: int) -> Wallet:
+    """Return the wallet of that row number, as a run refers to it."""
+    return Wallet(**session.execute(select(_WALLET).where(_WALLET.c.id == wallet_id)).one()._mapping)
+
+
+def list_wallets(session: Session, *, with_archived: bool = False) -> list[Wallet]:
+    """Return the wallets by name."""
+    statement = select(_WALLET).order_by(_WALLET.c.name)
+    if not with_archived:
+        statement = statement.where(_WALLET.c.archived_at_ms.is_(None))
+    return [Wallet(**row._mapping) for row in session.execute(statement)]
+
+
+def archive_wallet(session: Session, name: str, *, now_ms: int) -> None:
+    """Take a wallet out of the lists; its history stays.
+
+    Raises:
+        RefusedError: an active run owns it.
+        WrongUseError: there is none of that name.
+    """
+    wallet = get_wallet(session, name)
+    run_id = active_run_id(session, wallet.id)
+    if run_id is not None:
+        raise RefusedError(f"Wallet {name!r} is in use by run {run_id}; stop that run first.")
+    session.execute(update(_WALLET).where(_WALLET.c.id == wallet.id).values(archived_at_ms=now_ms))
+
+
+def active_run_id(session: Session, wallet_id: int) -> str | None:
+    """Return the id of the active run that owns the wallet, or None."""
+    return session.execute(
+        select(_RUN.c.id).where(_RUN.c.wallet_id == wallet_id, _RUN.c.state.in_(sorted(ACTIVE_STATES)))
+    ).scalar()

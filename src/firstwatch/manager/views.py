@@ -99,7 +99,7 @@ class RunRow:
     exposure: Exposure
     protection: Protection
     stop_mode: StopMode | None
-    exit_reason: str
+    exit_reason: ExitReason | None
     sentence: str
     parent_run_id: str | None
     created_ms: int
@@ -111,7 +111,6 @@ class RunRow:
     last_bar_ms: int | None
     live_ms: int | None
     position: "PositionView | None" = None
-    trades: int = 0
 
     @property
     def title(self) -> str:
@@ -211,7 +210,7 @@ class AlarmView:
 class CommandView:
     """A command sent from here, and what became of it."""
 
-    command_id: str
+    command_id: int
     kind: str
     run_id: str | None
     created_ms: int
@@ -246,10 +245,7 @@ class RunDetails:
     position: PositionView | None
     equity_time_ms: NDArray[np.int64]
     equity: NDArray[np.float64]
-    price_time_ms: NDArray[np.int64]
-    price: NDArray[np.float64]
-    figures: tuple[FigureView, ...]
-    exit_reasons: tuple[tuple[ExitReason, int], ...] = ()
+    figures: tuple[FigureView, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,7 +292,7 @@ class ManagerSnapshot:
         """Return the wallet of that name, if the snapshot holds it."""
         return next((wallet for wallet in self.wallets if wallet.name == name), None)
 
-    def command(self, command_id: str | None) -> CommandView | None:
+    def command(self, command_id: int | None) -> CommandView | None:
         """Return the command with that id, if it was sent from here."""
         return next((command for command in self.commands if command.command_id == command_id), None)
 

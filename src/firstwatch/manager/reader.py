@@ -1,0 +1,414 @@
+"""From store rows to view models. Reads only; details only of the selected run.
+
+What cannot have changed is not read again: finished runs, the details of a run whose journal stands
+still, curves that only grow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+
+import numpy as np
+from sqlalchemy import func, select
+
+from firstwatch.manager.sentences import sentence_of
+from firstwatch.manager.views import (
+    AlarmView,
+    AlgorithmView,
+    CommandView,
+    EventView,
+    FillView,
+    OrderStep,
+    OrderView,
+    PositionView,
+    RunDetails,
+    RunRow,
+    WalletView,
+)
+from firstwatch.store import (
+    algorithms,
+    backtests,
+    commands,
+    equity,
+    fills,
+    journal,
+    live,
+    orders,
+    positions,
+    runs,
+    tables,
+    trades,
+    wallets,
+)
+from firstwatch.store.curves import EquityCurve
+from firstwatch.store.database import Session
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.commands import CommandOutcome, PreviewLaunch
+from firstwatch.trading.launch import LaunchPreview
+from firstwatch.trading.runs import Exposure, Protection
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.trade import Trade
+
+FINISHED_LIMIT = 200
+"""Finished runs in the list; older ones are reached by ``firstwatch run show``."""
+
+EVENT_LIMIT = 300
+"""Newest journal rows in the details."""
+
+_FINISHED_AGE_MS = 2_000
+_COUNT_RUNS = select(func.count()).select_from(tables.table_of(tables.RunRow))
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What every snapshot holds."""
+
+    wallets: tuple[WalletView, ...]
+    runs: tuple[RunRow, ...]
+    algorithms: tuple[AlgorithmView, ...]
+    symbols: tuple[str, ...]
+    alarms: tuple[AlarmView, ...]
+
+
+@dataclass(slots=True)
+class _Finished:
+    """Finished runs as last read."""
+
+    rows: tuple[RunRow, ...] = ()
+    total: int = -1
+    active: frozenset[str] = frozenset()
+    read_ms: int = -_FINISHED_AGE_MS
+
+
+@dataclass(slots=True)
+class _Detail:
+    """The selected run's details as last read."""
+
+    run_id: str
+    sequence: int = -1
+    orders: tuple[OrderView, ...] = ()
+    fills: tuple[FillView, ...] = ()
+    trades: tuple[Trade, ...] = ()
+    events: tuple[EventView, ...] = ()
+    curve: EquityCurve = field(
+        default_factory=lambda: EquityCurve(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
+    )
+
+
+class SnapshotReader:
+    """Reads one store, transaction by transaction. Used by one thread."""
+
+    def __init__(self) -> None:
+        self._finished = _Finished()
+        self._detail: _Detail | None = None
+        self._done_commands: dict[int, CommandView] = {}
+
+    def lists(self, session: Session, now_ms: int) -> Lists:
+        """Read wallets, runs, algorithms and alarms."""
+        figures = live.live_statuses(session)
+        held = positions.positions(session)
+        active = tuple(
+            self._row(session, run, figures.get(run.id), held.get(run.id))
+            for run in reversed(runs.active_runs(session))
+        )
+        finished = self._finished_rows(session, active, figures, held, now_ms)
+        algorithm_views = self._algorithms(session)
+        rows = active + finished
+        symbols = dict.fromkeys(
+            [view.symbol for view in algorithm_views if view.symbol] + [row.symbol for row in rows]
+        )
+        return Lists(
+            wallets=_wallets(session, rows),
+            runs=rows,
+            algorithms=algorithm_views,
+            symbols=tuple(symbols),
+            alarms=_alarms(session, rows),
+        )
+
+    def details(self, session: Session, run_id: str) -> RunDetails | None:
+        """Read everything of one run; None: there is no such run."""
+        run = runs.find_run(session, run_id)
+        if run is None:
+            return None
+        detail = self._detail
+        if detail is None or detail.run_id != run_id:
+            detail = self._detail = _Detail(run_id)
+        sequence = journal.last_sequence(session, run_id)
+        if sequence != detail.sequence:
+            detail.sequence = sequence
+            detail.orders = tuple(_order(order) for order in orders.orders_of(session, run_id))
+            detail.fills = tuple(_fill(fill) for fill in fills.fills_of(session, run_id))
+            detail.trades = tuple(trades.trades_of(session, run_id))
+            detail.events = tuple(
+                _event(each) for each in journal.recent_events(session, run_id, EVENT_LIMIT)
+            )
+        detail.curve = _grown(session, run_id, detail.curve)
+        position = positions.position_of(session, run_id)
+        return RunDetails(
+            run_id=run_id,
+            settings=run.settings,
+            events=detail.events,
+            journal_length=sequence,
+            orders=detail.orders,
+            fills=detail.fills,
+            trades=detail.trades,
+            position=None if position is None else _position(position),
+            equity_time_ms=detail.curve.time_ms,
+            equity=detail.curve.equity,
+        )
+
+    def command(self, session: Session, number: int) -> CommandView:
+        """Read what became of a command."""
+        known = self._done_commands.get(number)
+        if known is not None:
+            return known
+        stored = commands.get_command(session, number)
+        view = command_view(stored)
+        if stored.is_finished:
+            self._done_commands[number] = view
+        return view
+
+    def _finished_rows(
+        self,
+        session: Session,
+        active: tuple[RunRow, ...],
+        figures: Mapping[str, live.LiveStatus],
+        held: Mapping[str, positions.RunPosition],
+        now_ms: int,
+    ) -> tuple[RunRow, ...]:
+        total = session.execute(_COUNT_RUNS).scalar_one()
+        ids = frozenset(row.run_id for row in active)
+        known = self._finished
+        is_fresh = now_ms - known.read_ms < _FINISHED_AGE_MS
+        if not (is_fresh and known.total == total and known.active == ids):
+            rows = tuple(
+                self._row(session, run, figures.get(run.id), held.get(run.id))
+                for run in runs.list_runs(session, limit=FINISHED_LIMIT + len(ids))
+                if run.id not in ids
+            )
+            self._finished = known = _Finished(rows, total, ids, now_ms)
+        return known.rows
+
+    def _row(
+        self,
+        session: Session,
+        run: runs.Run,
+        status: live.LiveStatus | None,
+        position: positions.RunPosition | None,
+    ) -> RunRow:
+        settings, facts = run.settings, run.facts
+        return RunRow(
+            run_id=run.id,
+            algorithm=settings.algorithm,
+            version=settings.version,
+            wallet=run.wallet,
+            symbol=settings.symbol,
+            timeframe=self._timeframe(session, run.version_id),
+            capital=settings.capital,
+            leverage=settings.leverage,
+            state=run.state,
+            paused=facts.paused,
+            pause_reason=facts.pause_reason,
+            health=facts.health,
+            exposure=facts.exposure,
+            protection=facts.protection,
+            stop_mode=facts.stop_mode,
+            exit_reason=facts.exit_reason,
+            sentence=facts.sentence,
+            parent_run_id=run.parent_run_id,
+            created_ms=run.created_at_ms,
+            started_ms=run.started_at_ms,
+            ended_ms=run.ended_at_ms,
+            mark=None if status is None or status.mark is None else Decimal(repr(status.mark)),
+            unrealised_pnl=None if status is None else status.unrealised_pnl,
+            equity=None if status is None else status.equity,
+            last_bar_ms=None if status is None else status.last_bar_ms,
+            live_ms=None if status is None else status.updated_at_ms,
+            position=None if position is None else _position(position),
+        )
+
+    def _timeframe(self, session: Session, version_id: int) -> Timeframe:
+        return _spec(algorithms.version_by_id(session, version_id).spec_json).timeframe
+
+    def _algorithms(self, session: Session) -> tuple[AlgorithmView, ...]:
+        return tuple(_algorithm(session, version) for version in algorithms.list_versions(session))
+
+
+def command_view(stored: commands.StoredCommand) -> CommandView:
+    """Return a stored command as the screen and the command line show it."""
+    is_preview = isinstance(stored.command, PreviewLaunch) and stored.result_json is not None
+    return CommandView(
+        command_id=stored.id,
+        kind=stored.command.kind,
+        run_id=stored.run_id,
+        created_ms=stored.created_at_ms,
+        outcome=stored.outcome,
+        sentence=stored.sentence,
+        preview=LaunchPreview.model_validate_json(stored.result_json or "") if is_preview else None,
+        result_ms=stored.finished_at_ms,
+    )
+
+
+def _wallets(session: Session, rows: tuple[RunRow, ...]) -> tuple[WalletView, ...]:
+    latest: dict[str, RunRow] = {}
+    for row in rows:
+        latest.setdefault(row.wallet, row)
+    return tuple(_wallet(wallet, latest.get(wallet.name)) for wallet in wallets.list_wallets(session))
+
+
+def _wallet(wallet: wallets.Wallet, last: RunRow | None) -> WalletView:
+    return WalletView(
+        name=wallet.name,
+        venue=wallet.venue,
+        kind=wallet.kind,
+        account=wallet.account,
+        total=None,
+        used=None,
+        free=None,
+        balance_ms=None,
+        active_run_id=last.run_id if last is not None and last.state.is_active else None,
+        exposure=Exposure.FLAT if last is None else last.exposure,
+    )
+
+
+def _alarms(session: Session, rows: tuple[RunRow, ...]) -> tuple[AlarmView, ...]:
+    """Unprotected runs first, then exposure that nobody manages, then the rest, oldest first."""
+    by_id = {row.run_id: row for row in rows}
+    managed = {row.wallet for row in rows if row.state.is_active}
+    urgent: list[AlarmView] = []
+    left: list[AlarmView] = []
+    seen: set[str] = set()
+    for row in rows:
+        since_ms = row.ended_ms or row.started_ms or row.created_ms
+        if row.protection is Protection.UNPROTECTED:
+            sentence = f"{row.title} on {row.symbol} is exposed without its stop"
+            urgent.append(AlarmView("unprotected", sentence, row.run_id, row.wallet, since_ms))
+        if row.wallet not in managed and row.wallet not in seen and row.exposure is not Exposure.FLAT:
+            word = "holds a position" if row.exposure is Exposure.EXPOSED else "may hold a position"
+            sentence = f"wallet {row.wallet} {word} in {row.symbol} and no run manages it"
+            left.append(AlarmView("exposed without a run", sentence, row.run_id, row.wallet, since_ms))
+        seen.add(row.wallet)
+    standing = [
+        AlarmView(alarm.topic, alarm.sentence, alarm.run_id, by_id[alarm.run_id].wallet, alarm.since_ms)
+        for alarm in journal.standing_alarms(session)
+        if alarm.run_id in by_id and _stands(by_id[alarm.run_id])
+    ]
+    return (*urgent, *left, *standing)
+
+
+def _stands(row: RunRow) -> bool:
+    """An alarm of a finished run is over when the venue shows it flat."""
+    return row.state.is_active or row.exposure is not Exposure.FLAT
+
+
+def _grown(session: Session, run_id: str, known: EquityCurve) -> EquityCurve:
+    """Return the curve with the points that came since; read whole when it is new."""
+    if not len(known):
+        return equity.equity_of(session, run_id)
+    # The last known point is read again: a recovery may have replaced it.
+    fresh = equity.equity_of(session, run_id, after_ms=int(known.time_ms[-1]) - 1)
+    if len(fresh) == 1 and fresh.equity[0] == known.equity[-1]:
+        return known
+    return EquityCurve(
+        np.concatenate([known.time_ms[:-1], fresh.time_ms]), np.concatenate([known.equity[:-1], fresh.equity])
+    )
+
+
+@lru_cache(maxsize=512)
+def _spec(spec_json: str) -> AlgorithmSpec:
+    return AlgorithmSpec.from_json(spec_json)
+
+
+def _algorithm(session: Session, version: algorithms.AlgorithmVersion) -> AlgorithmView:
+    spec = _spec(version.spec_json)
+    known = backtests.list_backtests(session, version.id)
+    return AlgorithmView(
+        name=version.name,
+        version=version.number,
+        sha256=version.sha256,
+        timeframe=spec.timeframe,
+        direction=spec.direction,
+        symbol=spec.symbol,
+        has_stop=spec.stop_loss is not None,
+        baseline=_baseline(known[0]) if known else "",
+    )
+
+
+def _baseline(backtest: backtests.Backtest) -> str:
+    days = (backtest.end_ms - backtest.start_ms) / 86_400_000
+    found = backtest.metrics
+    return (
+        f"{backtest.symbol}, {days:.0f} days, {found.get('total_trades', 0)} trades, "
+        f"return {_percent(found.get('total_return'))}, Sharpe {_ratio(found.get('sharpe'))}, "
+        f"drawdown {_percent(found.get('max_drawdown'))}"
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{value * 100:.1f} %"
+
+
+def _ratio(value: float | None) -> str:
+    return "?" if value is None else f"{value:.2f}"
+
+
+def _position(position: positions.RunPosition) -> PositionView:
+    return PositionView(
+        run_id=position.run_id,
+        symbol=position.symbol,
+        side=position.side,
+        amount=position.amount,
+        entry_price=position.entry_price,
+        stop=position.stop,
+        target=position.target,
+        liquidation_price=position.liquidation_price,
+        margin=position.margin,
+        updated_ms=position.updated_at_ms,
+    )
+
+
+def _order(order: orders.StoredOrder) -> OrderView:
+    intent = order.intent
+    return OrderView(
+        client_order_id=intent.client_order_id,
+        purpose=intent.purpose,
+        side=intent.side,
+        kind=intent.kind,
+        state=order.state,
+        amount=intent.amount,
+        filled=order.filled,
+        price=intent.price,
+        trigger_price=intent.trigger_price,
+        average_price=order.average_price,
+        reduce_only=intent.reduce_only,
+        created_ms=order.created_at_ms,
+        updated_ms=order.updated_at_ms,
+        history=tuple(OrderStep(move.time_ms, move.state, move.why) for move in order.history),
+    )
+
+
+def _fill(stored: fills.StoredFill) -> FillView:
+    fill = stored.fill
+    return FillView(
+        fill_id=fill.fill_id,
+        client_order_id=fill.client_order_id,
+        side=fill.side,
+        amount=fill.amount,
+        price=fill.price,
+        fee=fill.fee,
+        time_ms=fill.time_ms,
+        is_maker=fill.is_maker,
+    )
+
+
+def _event(entry: journal.JournalEntry) -> EventView:
+    return EventView(
+        run_id=entry.run_id,
+        sequence=entry.sequence,
+        kind=entry.event.kind,
+        sentence=sentence_of(entry.event),
+        author=entry.author.value,
+        venue_time_ms=entry.venue_time_ms,
+        local_time_ms=entry.local_time_ms,
+    )

@@ -1,0 +1,1 @@
+"""Tests of market data: files, cache, feeds, sessions."""

@@ -37,6 +37,7 @@ from firstwatch.strategy.core_prices import (
 from firstwatch.strategy.core_state import (
     AFTER_TRADE,
     AMBIGUOUS,
+    ATR,
     CANCEL_ENTRY,
     CLOSE_POSITION,
     COOLDOWN_ONLY,
@@ -445,8 +446,13 @@ def _enter(
     """Decide an entry of that side unless entries are paused, used up or too small.
 
     A long's limit is rounded down to the tick and a short's up: never worse than the offset says.
+    Without a value of the ATR that a level needs there is no entry: it would stand unprotected.
     """
     if enters != 1 or (settings.trades_limit > 0 and state.entries >= settings.trades_limit):
+        return
+    if (settings.stop_kind == ATR and not atr_stop > 0.0) or (
+        settings.target_kind == ATR and not atr_target > 0.0
+    ):
         return
     price = close
     limit = 0.0
@@ -465,14 +471,19 @@ def _enter(
     state.decision_limit = limit
     state.decision_is_follow_up = is_link
     state.expected_entry = price
-    state.atr_stop = atr_stop
-    state.atr_target = atr_target
+    _keep_atr(state, settings, atr_stop, atr_target)
     state.entry_order = LIMIT_ORDER if limit > 0.0 else MARKET_ORDER
     state.entry_side = side
     state.entry_steps = steps
     state.entry_limit = limit
     state.entry_bars = 0
     state.entry_is_link = is_link
+
+
+def _keep_atr(state: CoreState, settings: CoreSettings, atr_stop: float, atr_target: float) -> None:
+    """Keep the ATR of the decision close; one that no level uses may be NaN and is not kept."""
+    state.atr_stop = atr_stop if settings.stop_kind == ATR else 0.0
+    state.atr_target = atr_target if settings.target_kind == ATR else 0.0
 
 
 def _cost(settings: CoreSettings, steps: int, price: float) -> float:
@@ -768,8 +779,7 @@ def adopt(
     target = target_level(settings, side, venue_entry_price, atr_target)
     if (stop > 0.0 and side * stop >= side * mark) or (target > 0.0 and side * target <= side * mark):
         return 0
-    state.atr_stop = atr_stop
-    state.atr_target = atr_target
+    _keep_atr(state, settings, atr_stop, atr_target)
     state.expected_entry = mark
     state.entry_is_link = 0
     book_entry(state, settings, side, steps, mark, 0.0, 0)

@@ -2,6 +2,10 @@
 
 The backtest's half of the core, under the same restrictions. Live, the venue does this.
 """
+# As in the core: positions, not keywords, and ``if`` instead of a call.
+# ruff: noqa: PLR0917, PLR1730
+
+from collections.abc import Sequence
 
 from firstwatch.strategy.core import (
     amount_of,
@@ -19,14 +23,19 @@ from firstwatch.strategy.core_state import (
     CANCEL_ENTRY,
     END_OF_DATA,
     EXIT,
+    FLAT,
+    GOES_ON,
     LIMIT_ORDER,
     LIQUIDATION,
     MARKET_ORDER,
+    NO_ORDER,
     NOTHING,
     TAKE_PROFIT,
     CoreSettings,
     CoreState,
 )
+
+_FAR = float("inf")
 
 
 def open_bar(state: CoreState, settings: CoreSettings, price: float) -> None:
@@ -100,6 +109,81 @@ def end_data(state: CoreState, settings: CoreSettings) -> None:
     if state.steps > 0:
         state.expected_exit = 0.0
         _take_exit(state, settings, state.last_close, END_OF_DATA)
+
+
+def is_waiting(state: CoreState, settings: CoreSettings) -> int:
+    """Return 1 when the core is flat and only a true entry group can change it.
+
+    The bars up to the next one with such a group need not be played: the state would come out equal.
+    """
+    if state.steps > 0 or state.entry_order != NO_ORDER:
+        return 0
+    if state.stop_run != GOES_ON:
+        return 1
+    return 1 if state.phase == FLAT and _is_settled(state, settings) == 1 else 0
+
+
+def _is_settled(state: CoreState, settings: CoreSettings) -> int:
+    """Return 1 when no close can change arming, refusals, alerts or guards."""
+    if settings.has_guards == 1 or state.alerted != 0:
+        return 0
+    if state.refused_long == 1 or state.refused_short == 1:
+        return 0
+    if settings.allows_long == 1 and state.armed_long == 0:
+        return 0
+    if settings.allows_short == 1 and state.armed_short == 0:
+        return 0
+    return 1
+
+
+def hold_until(
+    state: CoreState,
+    settings: CoreSettings,
+    first: int,
+    end: int,
+    highs: Sequence[float],
+    lows: Sequence[float],
+    busy: Sequence[bool],
+) -> int:
+    """Count the bars from ``first`` on that only hold the position; return the first that may do more.
+
+    Such a bar touches no level, does not move a trailing stop, and is not ``busy``: nothing is due
+    at its open or close. Playing it whole would change the same: the count and the excursions.
+    """
+    if state.decision != NOTHING or state.entry_order != NO_ORDER or state.bars_held == 0:
+        return first
+    if _is_settled(state, settings) == 0:
+        return first
+    floor = nearest_level(state)
+    ceiling = state.target if state.target > 0.0 else _FAR * state.phase
+    if state.phase > 0:
+        if settings.stop_trails == 1 and state.best < ceiling:
+            ceiling = state.best
+    else:
+        floor, ceiling = ceiling, floor if floor > 0.0 else _FAR
+        if settings.stop_trails == 1 and state.best > floor:
+            floor = state.best
+    highest = state.entry_price
+    lowest = highest
+    index = first
+    while index < end:
+        high = highs[index]
+        low = lows[index]
+        if high >= ceiling or low <= floor or busy[index]:
+            break
+        if high > highest:
+            highest = high
+        if low < lowest:
+            lowest = low
+        index += 1
+    state.bars_held += index - first
+    against = state.entry_price - lowest if state.phase > 0 else highest - state.entry_price
+    favour = highest - state.entry_price if state.phase > 0 else state.entry_price - lowest
+    if against > state.adverse:
+        state.adverse = against
+    if favour > state.favourable:
+        state.favourable = favour
+    return index
 
 
 def nearest_level(state: CoreState) -> float:

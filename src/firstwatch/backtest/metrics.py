@@ -1,0 +1,188 @@
+"""What a backtest or a run amounts to, in NumPy.
+
+Ratios are those of empyrical-reloaded at ``periods = 365`` (a frozen table in the tests holds them):
+daily returns by UTC day from marked equity, the first day's against the capital, a day without a bar
+counts as unchanged; risk-free rate 0.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstwatch.backtest.record import TradeRecord
+from firstwatch.trading.runs import ExitReason
+
+DAYS_A_YEAR = 365
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Money in quote; None: not defined (a ratio over nothing).
+
+    ``win_rate max_drawdown total_return exposure`` are fractions; drawdowns are positive,
+    losses negative. A trade with a net PnL of 0 neither wins nor loses.
+    """
+
+    total_trades: int
+    winning_trades: int
+    losing_trades: int
+    win_rate: float | None
+    profit_factor: float | None
+    """Sum of the wins / sum of the losses."""
+    expectancy: float | None
+    """win rate x average win + loss rate x average loss."""
+    net_pnl: float
+    total_return: float
+    sharpe: float | None
+    """Mean / sample deviation of the daily returns, x sqrt(365)."""
+    sortino: float | None
+    """Mean / sqrt(mean(min(r, 0)^2)) of the daily returns over all days, x sqrt(365)."""
+    calmar: float | None
+    """Compound return per 365 days / largest drawdown, both of the daily returns."""
+    max_drawdown: float
+    """Largest fall from a peak as a fraction of it, marked at every bar, the capital the first peak."""
+    max_drawdown_usd: float
+    """Largest fall from a peak, in quote."""
+    max_drawdown_bars: int
+    """Longest time below a peak, in bars; one that goes on counts up to the end."""
+    average_trade: float | None
+    average_win: float | None
+    average_loss: float | None
+    largest_win: float | None
+    largest_loss: float | None
+    average_bars: float | None
+    fees: float
+    funding: float
+    slippage: float
+    """What slippage and spread cost against the prices that triggered the fills."""
+    exposure: float
+    """Share of the bars that a position stood through to the close."""
+    long_trades: int
+    short_trades: int
+    exit_reasons: dict[ExitReason, int]
+    """How many trades ended by each reason that occurred."""
+
+
+def compute_metrics(
+    trades: Sequence[TradeRecord],
+    time_ms: NDArray[np.int64],
+    equity: NDArray[np.float64],
+    capital: float,
+    *,
+    slippage: float,
+    open_bars_held: int = 0,
+) -> Metrics:
+    """Return the metrics of closed trades and of equity marked at bars (open times, quote).
+
+    ``open_bars_held``: closes that a position still open has stood through, for the exposure.
+    """
+    pnl = np.array([trade.pnl for trade in trades], dtype=np.float64)
+    wins = pnl[pnl > 0]
+    losses = pnl[pnl < 0]
+    count = len(pnl)
+    held = sum(trade.bars_held for trade in trades)
+    returns = daily_returns(time_ms, equity, capital)
+    reasons = [trade.reason for trade in trades]
+    long_trades = sum(trade.side > 0 for trade in trades)
+    average_win = _mean(wins)
+    average_loss = _mean(losses)
+    drawdown, drawdown_usd, drawdown_bars = _drawdowns(equity, capital)
+    return Metrics(
+        total_trades=count,
+        winning_trades=len(wins),
+        losing_trades=len(losses),
+        win_rate=_ratio(len(wins), count),
+        profit_factor=_ratio(float(wins.sum()), -float(losses.sum())),
+        expectancy=_ratio(len(wins) * (average_win or 0.0) + len(losses) * (average_loss or 0.0), count),
+        net_pnl=float(pnl.sum()),
+        total_return=float(equity[-1]) / capital - 1 if len(equity) else 0.0,
+        sharpe=_sharpe(returns),
+        sortino=_sortino(returns),
+        calmar=_calmar(returns),
+        max_drawdown=drawdown,
+        max_drawdown_usd=drawdown_usd,
+        max_drawdown_bars=drawdown_bars,
+        average_trade=_mean(pnl),
+        average_win=average_win,
+        average_loss=average_loss,
+        largest_win=float(wins.max()) if len(wins) else None,
+        largest_loss=float(losses.min()) if len(losses) else None,
+        average_bars=_ratio(held, count),
+        fees=math.fsum(trade.fees for trade in trades),
+        funding=math.fsum(trade.funding for trade in trades),
+        slippage=slippage,
+        exposure=_ratio(held + open_bars_held, len(equity)) or 0.0,
+        long_trades=long_trades,
+        short_trades=count - long_trades,
+        exit_reasons={reason: reasons.count(reason) for reason in ExitReason if reason in reasons},
+    )
+
+
+def daily_returns(
+    time_ms: NDArray[np.int64], equity: NDArray[np.float64], capital: float
+) -> NDArray[np.float64]:
+    """Return one return per UTC day from the first to the last; a day without a bar has 0.
+
+    Equity that reaches 0 or less has no return: the series ends on that day with -1.
+    """
+    if not len(equity):
+        return np.empty(0)
+    days = time_ms // _DAY_MS
+    last = np.append(np.flatnonzero(np.diff(days)), len(days) - 1)
+    marks = np.concatenate([[capital], equity[last]])
+    ruined = np.flatnonzero(marks <= 0)
+    if len(ruined):
+        marks = marks[: ruined[0] + 1]
+        marks[-1] = 0.0
+        last = last[: ruined[0]]
+    returns = np.zeros(int(days[last[-1]] - days[0]) + 1)
+    returns[days[last] - days[0]] = marks[1:] / marks[:-1] - 1
+    return returns
+
+
+def _drawdowns(equity: NDArray[np.float64], capital: float) -> tuple[float, float, int]:
+    marks = np.concatenate([[capital], equity])
+    peaks = np.maximum.accumulate(marks)
+    fall = peaks - marks
+    # Distance between the points that are at a peak: the bars between two of them lie below.
+    at_peak = np.append(np.flatnonzero(fall == 0), len(marks))
+    longest = int(np.diff(at_peak).max()) - 1
+    return float((fall / peaks).max()), float(fall.max()), longest
+
+
+def _sharpe(returns: NDArray[np.float64]) -> float | None:
+    if len(returns) < 2:
+        return None
+    return _ratio(float(returns.mean()) * math.sqrt(DAYS_A_YEAR), float(returns.std(ddof=1)))
+
+
+def _sortino(returns: NDArray[np.float64]) -> float | None:
+    if len(returns) < 2:
+        return None
+    downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
+    return _ratio(float(returns.mean()) * math.sqrt(DAYS_A_YEAR), downside)
+
+
+def _calmar(returns: NDArray[np.float64]) -> float | None:
+    if not len(returns):
+        return None
+    growth = np.cumprod(np.concatenate([[1.0], 1.0 + returns]))
+    deepest = float((1 - growth / np.maximum.accumulate(growth)).max())
+    per_year = float(growth[-1]) ** (DAYS_A_YEAR / len(returns)) - 1
+    return _ratio(per_year, deepest)
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _ratio(value: float, over: float) -> float | None:
+    """Return ``value / over``; None where it is not defined or not finite."""
+    if over == 0:
+        return None
+    ratio = value / over
+    return ratio if math.isfinite(ratio) else None

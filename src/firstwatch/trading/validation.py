@@ -46,14 +46,13 @@ def _key(path: tuple[str | int, ...]) -> str:
 
 
 def _models_at(model: type[BaseModel], path: list[str | int]) -> list[type[BaseModel]]:
-    """Return the models that a path of keys leads to; places in a list are passed over."""
+    """Return the models that a path of keys leads to; places in lists and names in tables are passed over."""
     models = [model]
     for part in path:
         if isinstance(part, str):
             fields = (owner.model_fields.get(part) for owner in models)
-            models = [
-                inner for field in fields if field is not None for inner in _models_in(field.annotation)
-            ]
+            inner = [found for field in fields if field for found in _models_in(field.annotation)]
+            models = inner or models
     return models
 
 

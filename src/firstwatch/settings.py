@@ -1,0 +1,279 @@
+"""What an operator may set, by a file and by the environment.
+
+The file is TOML: ``FIRSTWATCH_CONFIG``, by default ``config.toml`` in the data folder when it is there.
+The environment wins over it: ``FIRSTWATCH_REFRESH_HZ=2``, ``FIRSTWATCH_VENUES__MINE__SPEED=max``.
+Paths in the file are relative to the file, paths in the environment to the working folder.
+"""
+
+import os
+import tomllib
+from datetime import date, datetime, time
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from platformdirs import user_data_path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from firstwatch.trading.clock import parse_iso
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.validation import validation_sentences
+
+CONFIG_FILE = "config.toml"
+_PREFIX = "FIRSTWATCH_"
+_NESTING = "__"
+_PATH_KEYS = ("candles", "funding", "market")
+# Where the settings come from cannot stand in the settings.
+_ENVIRONMENT_ONLY = ("home", "config")
+
+
+def _speed(value: object) -> float | Literal["max"]:
+    if isinstance(value, str) and value.strip().lower() == "max":
+        return "max"
+    try:
+        speed = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        speed = 0.0
+    if isinstance(value, bool) or not 0 < speed < float("inf"):
+        raise ValueError(
+            f'{value!r} is no speed; write a number above 0 (market seconds per second) or "max"'
+        )
+    return speed
+
+
+def _time_ms(value: object) -> object:
+    if isinstance(value, datetime):
+        return parse_iso(value.isoformat())
+    if isinstance(value, date):
+        return parse_iso(datetime.combine(value, time()).isoformat())
+    if isinstance(value, str):
+        try:
+            return parse_iso(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no time; write one like 2025-01-02T03:04:05Z") from error
+    return value
+
+
+def _kind(value: object) -> object:
+    if value != "paper":
+        raise ValueError(f'{value!r} is no kind of venue that this version knows; it knows "paper"')
+    return value
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class PaperVenueSettings(_Group):
+    """``[venues.NAME]`` with ``kind = "paper"``: a market that is replayed or invented, and play money."""
+
+    kind: Annotated[Literal["paper"], BeforeValidator(_kind)]
+    """What the venue is."""
+    feed: Literal["replay", "synthetic"] = "synthetic"
+    """Where bars come from: a candle file, or a seeded generator."""
+    candles: Path | None = None
+    """Candle file of a replay."""
+    funding: Path | None = None
+    """Funding file of a replay; none: no funding is paid."""
+    start: Annotated[int | None, BeforeValidator(_time_ms)] = None
+    """Time of the first bar (milliseconds here, ISO 8601 in the file); none: as early as warm-up allows."""
+    speed: Annotated[float | Literal["max"], BeforeValidator(_speed)] = 1.0
+    """Market seconds per second of wall time, or ``max``: as fast as runs decide."""
+    while_down: Literal["pause", "continue"] = "pause"
+    """What market time does while no engine lives."""
+    fee_bps: Decimal | None = None
+    """Taker fee; none: the market's."""
+    maker_fee_bps: Decimal | None = None
+    """Maker fee; none: ``fee_bps`` when that is set, else the market's."""
+    slippage_bps: float = Field(default=2.0, ge=0, lt=10_000)
+    """Against every taker fill."""
+    spread_bps: float = Field(default=0.0, ge=0, lt=10_000)
+    """Between bid and ask; taker fills pay half of it."""
+    latency_ms: int = Field(default=0, ge=0)
+    """From sending to the venue."""
+    volume_share: float = Field(default=0.0, ge=0, le=1)
+    """Largest share of a bar's volume that one order fills; 0: fills are never partial."""
+    market: Path | None = None
+    """File that describes the market (as for ``backtest --market``); none: the built-in default."""
+    seed: int = Field(default=1, ge=0)
+    """Seed of the synthetic feed."""
+
+    @model_validator(mode="after")
+    def _replay_has_candles(self) -> Self:
+        if self.feed == "replay" and self.candles is None:
+            raise ValueError('feed = "replay" needs the key candles, the file to replay')
+        if self.feed == "synthetic":
+            for name in ("candles", "funding"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f'{name} is only for feed = "replay"; this feed is "synthetic"')
+        return self
+
+
+VenueSettings = PaperVenueSettings
+"""The settings of one venue, of any kind that this version knows."""
+
+
+class Limits(_Group):
+    """``[limits]``: bounds that hold for every run."""
+
+    capital_share: float = Field(default=0.5, gt=0, le=1)
+    """Above this share of the wallet, capital needs a written reason at launch."""
+    max_slippage_bps: float = Field(default=500.0, gt=0, lt=10_000)
+    """How far beyond the mid an entry may fill; what would fill worse is dropped."""
+
+
+class LogSettings(_Group):
+    """``[log]``: the log of a background engine, in the data folder."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is written."""
+
+
+def _default_home() -> Path:
+    return user_data_path("firstwatch", appauthor=False)
+
+
+def _default_venues() -> dict[str, VenueSettings]:
+    return {"paper": PaperVenueSettings(kind="paper")}
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """The settings file, found by what the sources above it said."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        home, config = self.current_state.get("home"), self.current_state.get("config")
+        path = _file_of(None if home is None else Path(home), None if config is None else Path(config))
+        return {} if path is None else _read(path)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; each table of the file is one field."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_nested_delimiter=_NESTING,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    home: Path = Field(default_factory=_default_home)
+    """The data folder (``FIRSTWATCH_HOME``)."""
+    config: Path | None = None
+    """The settings file (``FIRSTWATCH_CONFIG``); none: ``config.toml`` in the data folder, if it is there."""
+    refresh_hz: float = Field(default=4.0, gt=0, le=20)
+    """How often the screen is renewed at most, per second."""
+    theme: str = "firstwatch-night"
+    """Name of the screen's theme."""
+    keymap: dict[str, str] = Field(default_factory=dict)
+    """Other keys for commands: command id to key, such as ``"run.stop" = "x"``."""
+    limits: Limits = Limits()
+    """Bounds for every run."""
+    log: LogSettings = LogSettings()
+    """What is logged."""
+    venues: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], VenueSettings] = Field(
+        default_factory=_default_venues, min_length=1
+    )
+    """Venues by name; without any, a synthetic paper venue ``paper``."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Return the settings: ``overrides`` by field name win over the environment, that over the file.
+
+    Raises:
+        WrongUseError: a mistake in file or environment, each with its place, key and the nearest name.
+    """
+    _refuse_misspelt_variables()
+    try:
+        return Settings(**overrides)
+    except SettingsError as error:
+        raise WrongUseError(f"environment: {error}; write this variable as JSON.") from error
+    except ValidationError as error:
+        home, config = (
+            overrides.get(name) or os.environ.get(_PREFIX + name.upper()) for name in _ENVIRONMENT_ONLY
+        )
+        path = _file_of(Path(home) if home else None, Path(config) if config else None)
+        mistakes = zip(validation_sentences(Settings, error), error.errors(include_url=False), strict=True)
+        raise WrongUseError(
+            "\n".join(f"{_origin(details['loc'], path)}: {sentence}." for sentence, details in mistakes)
+        ) from error
+
+
+def _file_of(home: Path | None, config: Path | None) -> Path | None:
+    """Return the settings file; None: none is named and the data folder has none."""
+    if config is not None:
+        return config.expanduser()
+    default = (home or _default_home()) / CONFIG_FILE
+    return default if default.is_file() else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the tables of a settings file, its relative paths made absolute."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise WrongUseError(f"{path}: there is no such settings file; see FIRSTWATCH_CONFIG.") from error
+    except OSError as error:
+        raise WrongUseError(f"{path}: the settings file cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise WrongUseError(f"{path}: the settings file is not UTF-8 text (byte {error.start}).") from error
+    except tomllib.TOMLDecodeError as error:
+        raise WrongUseError(f"{path}: not TOML: {error}.") from error
+    for name in _ENVIRONMENT_ONLY:
+        if name in document:
+            raise WrongUseError(
+                f"{path}: {name} cannot stand in the file; set {_PREFIX}{name.upper()} in the environment."
+            )
+    venues = document.get("venues")
+    for venue in venues.values() if isinstance(venues, dict) else ():
+        for key in _PATH_KEYS if isinstance(venue, dict) else ():
+            if isinstance(venue.get(key), str):
+                venue[key] = str(path.parent.absolute() / Path(venue[key]).expanduser())
+    return document
+
+
+def _refuse_misspelt_variables() -> None:
+    """Refuse a variable whose name is nearly a setting's; others of our prefix are not settings."""
+    known = list(Settings.model_fields)
+    for variable in sorted(os.environ):
+        if not variable.startswith(_PREFIX):
+            continue
+        name = variable.removeprefix(_PREFIX).lower().split(_NESTING)[0]
+        alike = get_close_matches(name, known, n=1, cutoff=0.75)
+        if name not in known and alike:
+            raise WrongUseError(
+                f"environment: unknown variable {variable}; did you mean {_PREFIX}{alike[0].upper()}?"
+            )
+
+
+def _origin(location: tuple[int | str, ...], path: Path | None) -> str:
+    """Return where a wrong value was written: a variable, or the file."""
+    names = [str(part) for part in location]
+    for count in range(len(names), 0, -1):
+        variable = _PREFIX + _NESTING.join(names[:count]).upper()
+        if os.environ.get(variable):
+            return variable
+    return "settings" if path is None else str(path)

@@ -1,0 +1,171 @@
+"""Settings: where they come from, and what a mistake is answered with."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from firstwatch.settings import PaperVenueSettings, load_settings
+from firstwatch.trading.errors import WrongUseError
+
+_DAY_MS = 1_735_689_600_000
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("FIRSTWATCH_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("FIRSTWATCH_HOME", str(tmp_path))
+    return tmp_path
+
+
+def write(home: Path, text: str) -> Path:
+    path = home / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_file_there_is_one_synthetic_paper_venue(home: Path) -> None:
+    settings = load_settings()
+    assert settings.home == home
+    assert settings.venues == {"paper": PaperVenueSettings(kind="paper")}
+    assert settings.venues["paper"].feed == "synthetic"
+    assert settings.refresh_hz == 4
+
+
+def test_the_file_of_the_data_folder_is_read(home: Path) -> None:
+    write(
+        home,
+        """
+        refresh_hz = 2
+        [keymap]
+        "run.stop" = "x"
+        [limits]
+        capital_share = 0.25
+        [venues.real]
+        kind = "paper"
+        feed = "replay"
+        candles = "data/btc.csv.gz"
+        funding = "/elsewhere/funding.csv"
+        start = 2025-01-01
+        speed = "max"
+        while_down = "continue"
+        fee_bps = 4.5
+        maker_fee_bps = 1
+        slippage_bps = 3
+        spread_bps = 0.5
+        latency_ms = 20
+        volume_share = 0.1
+        seed = 7
+        """,
+    )
+    settings = load_settings()
+    venue = settings.venues["real"]
+    assert (settings.refresh_hz, settings.keymap, settings.limits.capital_share) == (
+        2,
+        {"run.stop": "x"},
+        0.25,
+    )
+    assert (venue.candles, venue.funding) == (home / "data/btc.csv.gz", Path("/elsewhere/funding.csv"))
+    assert (venue.start, venue.speed, venue.fee_bps) == (_DAY_MS, "max", Decimal("4.5"))
+    assert list(settings.venues) == ["real"]
+
+
+@pytest.mark.parametrize(
+    "start", ["2025-01-01T00:00:00Z", '"2025-01-01"', '"2025-01-01T01:00:00+01:00"', str(_DAY_MS)]
+)
+def test_a_start_may_be_written_in_several_ways(home: Path, start: str) -> None:
+    write(home, f'[venues.p]\nkind = "paper"\nstart = {start}')
+    assert load_settings().venues["p"].start == _DAY_MS
+
+
+def test_overrides_win_over_the_environment_and_that_over_the_file(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home, 'refresh_hz = 1\ntheme = "day"\n[venues.p]\nkind = "paper"\nspeed = 5\nseed = 3')
+    monkeypatch.setenv("FIRSTWATCH_REFRESH_HZ", "2")
+    monkeypatch.setenv("FIRSTWATCH_VENUES__P__SPEED", "max")
+    settings = load_settings(refresh_hz=3)
+    assert (settings.refresh_hz, settings.theme) == (3, "day")
+    assert (settings.venues["p"].speed, settings.venues["p"].seed) == ("max", 3)
+
+
+def test_another_file_by_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = home / "other.toml"
+    other.write_text('theme = "day"', encoding="utf-8")
+    write(home, 'theme = "night"')
+    monkeypatch.setenv("FIRSTWATCH_CONFIG", str(other))
+    assert load_settings().theme == "day"
+    other.unlink()
+    with pytest.raises(WrongUseError, match=r"other\.toml: there is no such settings file"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("refresh_hz = ", r"config\.toml: not TOML"),
+        ("refresh_hs = 3", r"config\.toml: unknown key refresh_hs; did you mean refresh_hz\?"),
+        ("refresh_hz = 0", r"config\.toml: refresh_hz = 0: it should be greater than 0"),
+        ('home = "/tmp"', r"home cannot stand in the file; set FIRSTWATCH_HOME"),
+        ("[limits]\ncapital_shares = 1", r"unknown key limits\.capital_shares; did you mean capital_share\?"),
+        ('[venues.p]\nfeed = "synthetic"', r"config\.toml: the key venues\.p\.kind is missing"),
+        ('[venues.p]\nkind = "papper"', r'venues\.p\.kind: \'papper\' is no kind of venue .* "paper"'),
+        ('[venues.p]\nkind = "paper"\nspede = 1', r"unknown key venues\.p\.spede; did you mean speed\?"),
+        ('[venues.p]\nkind = "paper"\nspeed = "fast"', r"venues\.p\.speed: 'fast' is no speed"),
+        ('[venues.p]\nkind = "paper"\nspeed = 0', r"venues\.p\.speed: 0 is no speed"),
+        ('[venues.p]\nkind = "paper"\nstart = "soon"', r"venues\.p\.start: 'soon' is no time"),
+        ('[venues.p]\nkind = "paper"\nfeed = "reply"', r"feed = 'reply': .*did you mean replay\?"),
+        (
+            '[venues.p]\nkind = "paper"\nfeed = "replay"',
+            r"venues\.p: feed = \"replay\" needs the key candles",
+        ),
+        ('[venues.p]\nkind = "paper"\ncandles = "a.csv"', r'candles is only for feed = "replay"'),
+        (
+            '[venues.p]\nkind = "paper"\nvolume_share = 2',
+            r"volume_share = 2: it should be less than or equal",
+        ),
+        ('[venues."My venue"]\nkind = "paper"', r"venues"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_with_its_key(home: Path, text: str, sentence: str) -> None:
+    write(home, text)
+    with pytest.raises(WrongUseError, match=sentence):
+        load_settings()
+
+
+def test_all_mistakes_are_reported_together(home: Path) -> None:
+    write(home, 'refresh_hz = -1\n[venues.p]\nkind = "paper"\nseed = "x"')
+    with pytest.raises(WrongUseError) as caught:
+        load_settings()
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("FIRSTWATCH_REFRESH_HZ", "often", r"FIRSTWATCH_REFRESH_HZ: refresh_hz = 'often'"),
+        (
+            "FIRSTWATCH_REFRSH_HZ",
+            "2",
+            "unknown variable FIRSTWATCH_REFRSH_HZ; did you mean FIRSTWATCH_REFRESH_HZ",
+        ),
+        ("FIRSTWATCH_LIMITS__CAPITAL_SHARE", "7", "FIRSTWATCH_LIMITS__CAPITAL_SHARE: "),
+        ("FIRSTWATCH_VENUES", "{", "environment: .* as JSON"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(WrongUseError, match=sentence):
+        load_settings()
+
+
+def test_an_unreadable_file_gets_a_sentence(home: Path) -> None:
+    (home / "config.toml").write_bytes(b"theme = '\xff'")
+    with pytest.raises(WrongUseError, match="not UTF-8"):
+        load_settings()

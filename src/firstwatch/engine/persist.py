@@ -1,4 +1,4 @@
-"""Write what a run's core wants remembered: all records of one step and the checkpoint, in one transaction."""
+"""Write what a run's core wants remembered: all records of a step and its checkpoint, in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

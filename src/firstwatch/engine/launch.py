@@ -1,0 +1,120 @@
+"""Launch checks: the list of (name, hard or soft, function) that a launch must pass (trading.md 6).
+
+The functions are pure: ``launch_facts`` asks the store and the venue before, so that one look at the
+facts judges all of them, and a preview and a start cannot disagree about the rules.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.strategy.core_state import CoreSettings
+from firstwatch.strategy.evaluation import GroupFlags
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.account import Approval, Balance, Position
+from firstwatch.trading.launch import CheckResult, LaunchSettings
+from firstwatch.trading.market import Market
+from firstwatch.trading.orders import OrderReport, Touch
+from firstwatch.trading.timeframe import Timeframe
+
+COMPARED = {
+    "capital": "capital",
+    "leverage": "leverage",
+    "trades_limit": "trades limit",
+    "assume_position_now": "assume position now",
+    "close_position_on_exit": "close position on exit",
+    "session": "session",
+    "reset": "reset",
+    "guards": "guards",
+}
+"""Launch settings that a run is compared with its baseline in, and what they are called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The latest backtest of the version on the symbol. Ratios are None where undefined."""
+
+    start_ms: int
+    end_ms: int
+    sharpe: float | None
+    max_drawdown: float | None
+    """Fraction of the peak, not negative."""
+    settings: Mapping[str, Any]
+    """The launch settings it was made with, by field name of ``LaunchSettings``."""
+    taker_fee_bps: Decimal | None = None
+    maker_fee_bps: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchFacts:
+    """What is known when a launch is judged. None: could not be found out; the problem says why."""
+
+    settings: LaunchSettings
+    capital_share: float
+    """Share of the wallet above which the capital is remarked on."""
+    spec: AlgorithmSpec | None = None
+    algorithm_problem: str = ""
+    wallet_problem: str = ""
+    """The wallet does not exist, or is archived: what to say."""
+    used_by: str | None = None
+    """The active run that has the wallet."""
+    earlier_runs: frozenset[str] = frozenset()
+    """Ids of the wallet's finished runs, whose orders are not foreign."""
+    venue: str = ""
+    venue_problem: str = ""
+    symbols: tuple[str, ...] = ()
+    market: Market | None = None
+    core: CoreSettings | None = None
+    """The decision core's numbers for this launch."""
+    settings_problem: str = ""
+    """Algorithm and launch settings do not go together: what the core said."""
+    session_problem: str = ""
+    balance: Balance | None = None
+    position: Position | None = None
+    open_orders: Sequence[OrderReport] | None = None
+    approvals: Sequence[Approval] | None = None
+    touch: Touch | None = None
+    history: Mapping[Timeframe, CandleArrays] | None = None
+    flags: GroupFlags | None = None
+    """The groups and the ATR at the last closed bar."""
+    baseline: Baseline | None = None
+
+    @property
+    def price(self) -> float | None:
+        """The mark, in quote."""
+        return None if self.touch is None else self.touch.mark
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check saw, and what to do when it did not pass."""
+
+    passed: bool
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One launch check. A hard one refuses; a soft one wants a written reason."""
+
+    name: str
+    is_hard: bool
+    look: Callable[[LaunchFacts], Finding]
+
+
+def judge(checks: Sequence[Check], facts: LaunchFacts) -> tuple[CheckResult, ...]:
+    """Return the result of every check, in the order of the list."""
+    return tuple(_result(check, check.look(facts)) for check in checks)
+
+
+def _result(check: Check, finding: Finding) -> CheckResult:
+    return CheckResult(
+        name=check.name,
+        is_hard=check.is_hard,
+        passed=finding.passed,
+        found=finding.found,
+        remedy="" if finding.passed else finding.remedy,
+    )

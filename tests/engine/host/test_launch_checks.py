@@ -1,0 +1,318 @@
+"""Every launch check: passes on sound facts, and says what, with figures, and what to do on others."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from firstwatch.engine.adoption import assume_position
+from firstwatch.engine.launch import Baseline, LaunchFacts, judge
+from firstwatch.engine.launch_checks import CHECKS, first_entry_steps
+from firstwatch.engine.launch_facts import preview
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.strategy.core_settings import Costs, settings_of_launch
+from firstwatch.strategy.evaluation import FALSE, TRUE, UNKNOWN, GroupFlags
+from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
+from firstwatch.trading.account import Approval, Balance, Position
+from firstwatch.trading.launch import CheckResult, Guards, LaunchSettings
+from firstwatch.trading.market import Market
+from firstwatch.trading.orders import OrderKind, OrderReport, OrderSide, OrderState, Side, Touch
+from firstwatch.trading.timeframe import Timeframe
+
+_MONTH_MS = 30 * 86_400_000
+_SYMBOL = "BTC/USDC:USDC"
+_MARKET = Market()
+_SPEC = AlgorithmSpec.from_toml(sample_toml())
+_SETTINGS = LaunchSettings(
+    algorithm=_SPEC.name, version=1, wallet="one", symbol=_SYMBOL, capital=Decimal(1000), leverage=Decimal(2)
+)
+_BOTH = """
+name = "Both"
+direction = "both"
+timeframe = "1h"
+[entry.long]
+required = ["rsi(14) < 30"]
+[entry.short]
+required = ["rsi(14) > 70"]
+[stop_loss]
+atr = 2
+period = 14
+[sizing]
+risk = 0.01
+"""
+
+
+def _history(bars: int) -> dict[Timeframe, CandleArrays]:
+    prices = np.full(bars, 100.0)
+    times = np.arange(bars, dtype=np.int64) * 3_600_000
+    return {Timeframe.H1: CandleArrays(times, prices, prices, prices, prices, prices, Timeframe.H1)}
+
+
+def _flags(**changed: float) -> GroupFlags:
+    return GroupFlags(FALSE, UNKNOWN, FALSE, FALSE, 1.0, 1.0, True)._replace(**changed)
+
+
+def _position(side: Side | None, amount: str = "0", **changed: object) -> Position:
+    position = Position(
+        account="one",
+        symbol=_SYMBOL,
+        side=side,
+        amount=Decimal(amount),
+        entry_price=None if side is None else Decimal(100),
+        leverage=Decimal(2),
+        is_isolated=True,
+        liquidation_price=None,
+        margin=Decimal(0),
+        unrealised_pnl=Decimal(0),
+        time_ms=0,
+    )
+    return replace(position, **changed)
+
+
+def _balance(total: int) -> Balance:
+    return Balance(Decimal(total), Decimal(0), Decimal(total), 0)
+
+
+def _order(client_order_id: str | None) -> OrderReport:
+    return OrderReport(
+        client_order_id, "1", "one", _SYMBOL, OrderSide.SELL, OrderKind.STOP, OrderState.ACCEPTED,
+        Decimal(1), Decimal(0), True, 0,
+    )  # fmt: skip
+
+
+def _facts(
+    settings: LaunchSettings = _SETTINGS, algorithm: AlgorithmSpec = _SPEC, **changed: object
+) -> LaunchFacts:
+    facts = LaunchFacts(
+        settings=settings,
+        capital_share=0.5,
+        spec=algorithm,
+        venue="paper",
+        symbols=(_SYMBOL, "ETH/USDC:USDC"),
+        market=_MARKET,
+        core=settings_of_launch(algorithm, settings, market=_MARKET, costs=Costs.of_market(_MARKET)),
+        balance=_balance(5000),
+        position=_position(None),
+        open_orders=(),
+        approvals=(),
+        touch=Touch(99.9, 100.1, 100.0, 0),
+        history=_history(1000),
+        flags=_flags(),
+        baseline=Baseline(
+            start_ms=0,
+            end_ms=7 * _MONTH_MS,
+            sharpe=1.4,
+            max_drawdown=0.1,
+            settings={"leverage": Decimal(2), "guards": Guards()},
+            taker_fee_bps=Decimal("4.5"),
+        ),
+    )
+    return replace(facts, **changed)
+
+
+def _result(facts: LaunchFacts, name: str) -> CheckResult:
+    return next(result for result in judge(CHECKS, facts) if result.name == name)
+
+
+def _fails(facts: LaunchFacts, name: str, *words: str) -> None:
+    result = _result(facts, name)
+    assert not result.passed, result
+    assert result.remedy
+    for word in words:
+        assert word in f"{result.found} | {result.remedy}"
+
+
+def test_sound_facts_pass_everything() -> None:
+    seen = preview(_facts(), now_ms=5)
+    assert seen.refused_by == ()
+    assert seen.warnings == ()
+    assert seen.adopts is None
+    assert "flat and unarmed" in seen.assume_position
+    assert seen.time_ms == 5
+
+
+def test_nothing_known_refuses_and_raises_nothing() -> None:
+    facts = LaunchFacts(
+        settings=_SETTINGS,
+        capital_share=0.5,
+        algorithm_problem="There is no algorithm",
+        wallet_problem="no wallet",
+    )
+    seen = preview(facts, now_ms=0)
+    assert {"algorithm", "wallet", "symbol", "funds", "history"} <= {check.name for check in seen.refused_by}
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "words"),
+    [
+        (
+            "algorithm",
+            {"spec": None, "algorithm_problem": "There is no algorithm 'x'."},
+            ["no algorithm 'x'"],
+        ),
+        ("algorithm", {"settings_problem": "reset.follow_up has 9 links"}, ["9 links"]),
+        ("wallet", {"wallet_problem": "There is no wallet 'two'."}, ["'two'", "wallet list"]),
+        ("wallet", {"used_by": "ab" * 8}, ["in use by the run abab", "run stop"]),
+        ("venue", {"venue_problem": "the venue does not answer"}, ["does not answer"]),
+        ("symbol", {"market": None}, ["no market BTC/USDC:USDC", "ETH/USDC:USDC"]),
+        (
+            "funds",
+            {"balance": Balance(Decimal(0), Decimal(0), Decimal(0), 0)},
+            ["not funded", "wallet fund one 1000"],
+        ),
+        (
+            "funds",
+            {"balance": _balance(900)},
+            ["1,000.00 USDC", "900.00 USDC", "100.00 more"],
+        ),
+        ("history", {"history": _history(400)}, ["400 of 1000 bars of 1h"]),
+        ("history", {"flags": _flags(ready=False)}, ["no value"]),
+        (
+            "session",
+            {"session_problem": "a bar of 1d is longer than every window"},
+            ["longer than every window"],
+        ),
+        ("approvals", {"approvals": (Approval("agent", False, "the agent is not approved"),)}, ["agent"]),
+        ("baseline", {"baseline": None}, ["no backtest of RSI reversion@1"]),
+        ("sharpe", {"baseline": None}, ["no backtest"]),
+        ("capital share", {"balance": _balance(1500)}, ["67%", "50%"]),
+    ],
+)
+def test_each_check_fails_with_figures(name: str, changed: dict[str, object], words: list[str]) -> None:
+    _fails(_facts(**changed), name, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "words"),
+    [
+        ("baseline", {"end_ms": 5 * _MONTH_MS}, ["5.0 months"]),
+        ("sharpe", {"sharpe": 0.9}, ["0.90"]),
+        ("sharpe", {"sharpe": None}, ["undefined"]),
+        ("drawdown", {"max_drawdown": 0.25}, ["25.0%"]),
+        (
+            "same settings",
+            {"settings": {"leverage": Decimal(1), "capital": Decimal(10)}},
+            ["leverage 2", "capital 1000"],
+        ),
+        ("same settings", {"taker_fee_bps": Decimal(2)}, ["taker fee 4.5 bps here, 2 bps there"]),
+    ],
+)
+def test_each_soft_check_names_what_differs(name: str, changed: dict[str, object], words: list[str]) -> None:
+    baseline = _facts().baseline
+    assert baseline is not None
+    facts = _facts(baseline=replace(baseline, **changed))
+    _fails(facts, name, *words)
+    assert not _result(facts, name).is_hard
+
+
+def test_a_reset_override_equal_to_the_versions_own_is_no_difference() -> None:
+    settings = _SETTINGS.model_copy(update={"reset": _SPEC.reset})
+    baseline = _facts().baseline
+    assert baseline is not None
+    facts = _facts(settings, baseline=replace(baseline, settings={"reset": None}))
+    assert _result(facts, "same settings").passed
+
+
+def test_leverage_is_whole_and_below_the_maximum() -> None:
+    _fails(_facts(_SETTINGS.model_copy(update={"leverage": Decimal(51)})), "leverage", "51", "50")
+    _fails(_facts(_SETTINGS.model_copy(update={"leverage": Decimal("2.5")})), "leverage", "whole")
+
+
+def test_a_locked_symbol() -> None:
+    spec = _SPEC.model_copy(update={"symbol": "ETH/USDC:USDC"})
+    _fails(_facts(algorithm=spec), "symbol", "locked to ETH/USDC:USDC", _SYMBOL)
+
+
+def test_capital_that_cannot_reach_the_minimum() -> None:
+    settings = _SETTINGS.model_copy(update={"capital": Decimal(5)})
+    # Half of 5 at leverage 2 buys 0.05 at 100: worth 5, below the minimum of 10.
+    _fails(_facts(settings), "minimums", "worth 5.00", "10.00")
+
+
+def test_the_first_entry_is_the_cores_own_size() -> None:
+    core = _facts().core
+    assert core is not None
+    # Half of 1000 at leverage 2 at price 100, in steps of a millionth.
+    assert first_entry_steps(core, 100.0, 1.0) == 10_000_000
+
+
+def test_a_stop_beyond_the_way_to_liquidation() -> None:
+    settings = _SETTINGS.model_copy(update={"leverage": Decimal(20)})
+    # At 20 times the entry is liquidated 3.8 % away; the stop is 5 % away.
+    _fails(_facts(settings), "stop", "3.80 %", "5.00 %", "3.04 %")
+    assert _result(_facts(), "stop").passed
+
+
+def test_an_atr_stop_is_measured_with_todays_atr() -> None:
+    spec = AlgorithmSpec.from_toml(_BOTH)
+    settings = _SETTINGS.model_copy(update={"leverage": Decimal(10)})
+    assert _result(_facts(settings, spec, flags=_flags(atr_stop=2.0)), "stop").passed
+    _fails(_facts(settings, spec, flags=_flags(atr_stop=4.0)), "stop", "8.00 %")
+    _fails(_facts(settings, spec, flags=_flags(atr_stop=float("nan"))), "stop", "ATR")
+
+
+def test_closing_left_to_the_operator_needs_a_stop_or_a_reason() -> None:
+    off = {"close_position_on_exit": False}
+    without_stop = _SPEC.model_copy(update={"stop_loss": None})
+    assert _result(_facts(_SETTINGS.model_copy(update=off)), "closing").passed
+    _fails(_facts(_SETTINGS.model_copy(update=off), without_stop), "closing", "no stop")
+    reasoned = _SETTINGS.model_copy(update=off | {"without_stop_reason": "hedged elsewhere"})
+    assert _result(_facts(reasoned, without_stop), "closing").passed
+
+
+_ASSUME = _SETTINGS.model_copy(update={"assume_position_now": True})
+
+
+def test_a_held_position_is_refused_without_assume_position() -> None:
+    _fails(
+        _facts(position=_position(Side.LONG, "5")), "position", "holds a long of 5 at 100", "Assume position"
+    )
+
+
+def test_foreign_orders_are_refused_and_own_ones_of_earlier_runs_are_not_foreign() -> None:
+    _fails(_facts(open_orders=(_order(None),)), "position", "1 open orders", "cancel")
+    earlier = "ab" * 8
+    held = _facts(
+        _ASSUME,
+        position=_position(Side.LONG, "5"),
+        open_orders=(_order(earlier + "0" * 16),),
+        earlier_runs=frozenset({earlier}),
+    )
+    assert assume_position(held).adopts is Side.LONG
+    _fails(replace(held, position=_position(None)), "position", "still open")
+
+
+def test_adoption_and_its_refusals() -> None:
+    case = assume_position(_facts(_ASSUME, position=_position(Side.LONG, "5")))
+    assert (case.adopts, case.remedy) == (Side.LONG, "")
+    assert "adopts a long of 5 at 100, accounted from the mark 100" in case.sentence
+    for position, words in (
+        (_position(Side.SHORT, "5"), "long only"),
+        (_position(Side.LONG, "5", is_isolated=False), "cross leverage"),
+        (_position(Side.LONG, "5", leverage=Decimal(3)), "isolated leverage 3"),
+        (_position(Side.LONG, "25"), "worth 2,500.00, above capital × leverage of 2,000.00"),
+        (_position(Side.LONG, "5", entry_price=Decimal(110)), "stop at 104.50 is already passed"),
+        (_position(Side.LONG, "5", entry_price=Decimal(80)), "target at 88.00 is already passed"),
+    ):
+        _fails(_facts(_ASSUME, position=position), "position", words)
+
+
+def test_the_margin_of_an_adopted_position_counts_as_free() -> None:
+    position = _position(Side.LONG, "5", margin=Decimal(250))
+    poor = Balance(Decimal(1000), Decimal(250), Decimal(750), 0)
+    assert _result(_facts(_ASSUME, position=position, balance=poor), "funds").passed
+    assert not _result(_facts(_ASSUME, balance=poor), "funds").passed
+
+
+def test_assume_position_on_a_flat_wallet_says_whether_it_enters() -> None:
+    enters = assume_position(_facts(_ASSUME, flags=_flags(entry_long=TRUE)))
+    assert enters.enters is Side.LONG
+    assert "at once" in enters.sentence
+    waits = assume_position(_facts(_ASSUME))
+    assert waits.enters is None
+    assert "flat and unarmed" in waits.sentence
+    both = AlgorithmSpec.from_toml(_BOTH)
+    ambiguous = assume_position(_facts(_ASSUME, both, flags=_flags(entry_long=TRUE, entry_short=TRUE)))
+    assert ambiguous.enters is None
+    assert "both entries" in ambiguous.sentence

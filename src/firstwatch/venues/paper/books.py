@@ -1,0 +1,252 @@
+"""Where the paper venue keeps what must survive: in the store, or in memory for simulations."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from firstwatch.store import paper as rows
+from firstwatch.store.database import Store
+from firstwatch.trading.account import Funding
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.orders import Fill, OrderSide
+from firstwatch.venues.paper.account import PaperAccount, PaperOrder
+from firstwatch.venues.paper.exchange import Changes, Phase
+
+_BURNT = '{"burnt": true}'
+
+
+@dataclass(frozen=True, slots=True)
+class FeedPosition:
+    """How far the feed has come: the phase of a bar whose matches are all in the books."""
+
+    bar_ms: int
+    phase: Phase
+    next_number: int
+    wall_ms: int | None
+    """Wall time of this commit while somebody was subscribed; None: the feed stood still."""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "FeedPosition":
+        plain: dict[str, Any] = json.loads(text)
+        return cls(**{**plain, "phase": Phase(plain["phase"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Everything that a venue is built from again."""
+
+    feed: FeedPosition
+    accounts: list[PaperAccount]
+    open_orders: list[PaperOrder]
+
+
+class Books(Protocol):
+    """What the venue asks of its memory.
+
+    Raises:
+        StoreError: from every method, when the store cannot be used.
+    """
+
+    def load(self) -> Saved | None:
+        """Return what was committed last; None: this venue has never started."""
+
+    def commit(self, changes: Changes, feed: FeedPosition) -> None:
+        """Keep all of it, or nothing."""
+
+    def burn(self, client_order_id: str, account: str, feed: FeedPosition) -> None:
+        """Keep that this id will never be an order."""
+
+    def is_burnt(self, client_order_id: str) -> bool: ...
+
+    def order(self, client_order_id: str) -> PaperOrder | None:
+        """Return an order, open or not."""
+
+    def fills_since(self, account: str, since_ms: int) -> list[Fill]:
+        """Return the fills at or after that time, oldest first."""
+
+    def funding_since(self, account: str, since_ms: int) -> list[Funding]: ...
+
+    def deposit(self, account: str, amount: Decimal, time_ms: int) -> None: ...
+
+    def deposits(self, account: str) -> Decimal:
+        """Return the sum of what was put into the account."""
+
+
+class MemoryBooks:
+    """Books that end with the process. What is kept is a copy, as a database would."""
+
+    def __init__(self) -> None:
+        self._feed: FeedPosition | None = None
+        self._accounts: dict[str, str] = {}
+        self._open: dict[str, str] = {}
+        self._closed: dict[str, str] = {}
+        self._fills: list[Fill] = []
+        self._fundings: list[Funding] = []
+        self._burnt: set[str] = set()
+        self._deposits: dict[str, Decimal] = {}
+
+    def load(self) -> Saved | None:
+        if self._feed is None:
+            return None
+        accounts = [PaperAccount.from_json(text) for text in self._accounts.values()]
+        return Saved(self._feed, accounts, [PaperOrder.from_json(text) for text in self._open.values()])
+
+    def commit(self, changes: Changes, feed: FeedPosition) -> None:
+        self._feed = feed
+        for name, account in changes.accounts.items():
+            self._accounts[name] = account.to_json()
+        for key, order in changes.orders.items():
+            if order.state.is_open:
+                self._open[key] = order.to_json()
+            else:
+                self._open.pop(key, None)
+                self._closed[key] = order.to_json()
+        self._fills += changes.fills
+        self._fundings += changes.fundings
+
+    def burn(self, client_order_id: str, account: str, feed: FeedPosition) -> None:
+        self._feed = feed
+        self._burnt.add(client_order_id)
+
+    def is_burnt(self, client_order_id: str) -> bool:
+        return client_order_id in self._burnt
+
+    def order(self, client_order_id: str) -> PaperOrder | None:
+        text = self._open.get(client_order_id) or self._closed.get(client_order_id)
+        return None if text is None else PaperOrder.from_json(text)
+
+    def fills_since(self, account: str, since_ms: int) -> list[Fill]:
+        return [fill for fill in self._fills if fill.account == account and fill.time_ms >= since_ms]
+
+    def funding_since(self, account: str, since_ms: int) -> list[Funding]:
+        return [paid for paid in self._fundings if paid.account == account and paid.time_ms >= since_ms]
+
+    def deposit(self, account: str, amount: Decimal, time_ms: int) -> None:
+        self._deposits[account] = self.deposits(account) + amount
+
+    def deposits(self, account: str) -> Decimal:
+        return self._deposits.get(account, Decimal(0))
+
+
+def fill_to_json(fill: Fill) -> str:
+    return json.dumps(asdict(fill), default=str)
+
+
+def fill_from_json(text: str) -> Fill:
+    plain: dict[str, Any] = json.loads(text)
+    for name in ("amount", "price", "fee", "builder_fee"):
+        plain[name] = Decimal(plain[name])
+    return Fill(**{**plain, "side": OrderSide(plain["side"])})
+
+
+def funding_to_json(funding: Funding) -> str:
+    return json.dumps(asdict(funding), default=str)
+
+
+def funding_from_json(text: str) -> Funding:
+    plain: dict[str, Any] = json.loads(text)
+    return Funding(**{**plain, "paid": Decimal(plain["paid"]), "rate": Decimal(plain["rate"])})
+
+
+class StoreBooks:
+    """Books in the store: one transaction per commit, under the engine's epoch.
+
+    ``epoch``: the engine's, asserted in each write; None: nobody holds one (a simulation).
+    """
+
+    def __init__(
+        self, store: Store, venue: str, symbol: str, clock: Clock, epoch: Callable[[], int | None]
+    ) -> None:
+        self._store = store
+        self._venue = venue
+        self._symbol = symbol
+        self._clock = clock
+        self._epoch = epoch
+
+    def load(self) -> Saved | None:
+        with self._store.read() as session:
+            feed = rows.load_feed(session, self._venue, self._symbol)
+            if feed is None:
+                return None
+            accounts = rows.load_accounts(session, self._venue)
+            orders = rows.load_open_orders(session, self._venue)
+        return Saved(
+            FeedPosition.from_json(feed),
+            [PaperAccount.from_json(text) for text in accounts.values()],
+            [PaperOrder.from_json(row.state_json) for row in orders],
+        )
+
+    def commit(self, changes: Changes, feed: FeedPosition) -> None:
+        now_ms = self._clock.now_ms()
+        with self._store.write(self._epoch()) as session:
+            rows.save_feed(session, self._venue, self._symbol, feed.to_json(), now_ms=now_ms)
+            for name, account in changes.accounts.items():
+                rows.save_account(session, self._venue, name, account.to_json(), now_ms=now_ms)
+            rows.save_orders(
+                session,
+                self._venue,
+                [
+                    rows.PaperOrder(key, order.account, order.symbol, order.state.is_open, order.to_json())
+                    for key, order in changes.orders.items()
+                ],
+            )
+            rows.add_fills(
+                session,
+                self._venue,
+                [
+                    rows.PaperFill(fill.fill_id, fill.account, fill.symbol, fill.time_ms, fill_to_json(fill))
+                    for fill in changes.fills
+                ],
+            )
+            rows.add_funding(
+                session,
+                self._venue,
+                [
+                    rows.PaperFunding(
+                        paid.funding_id, paid.account, paid.symbol, paid.time_ms, funding_to_json(paid)
+                    )
+                    for paid in changes.fundings
+                ],
+            )
+
+    def burn(self, client_order_id: str, account: str, feed: FeedPosition) -> None:
+        with self._store.write(self._epoch()) as session:
+            rows.save_feed(session, self._venue, self._symbol, feed.to_json(), now_ms=self._clock.now_ms())
+            burnt = rows.PaperOrder(client_order_id, account, self._symbol, False, _BURNT)
+            rows.save_orders(session, self._venue, [burnt])
+
+    def is_burnt(self, client_order_id: str) -> bool:
+        with self._store.read() as session:
+            found = rows.load_order(session, self._venue, client_order_id)
+        return found is not None and found.state_json == _BURNT
+
+    def order(self, client_order_id: str) -> PaperOrder | None:
+        with self._store.read() as session:
+            found = rows.load_order(session, self._venue, client_order_id)
+        if found is None or found.state_json == _BURNT:
+            return None
+        return PaperOrder.from_json(found.state_json)
+
+    def fills_since(self, account: str, since_ms: int) -> list[Fill]:
+        with self._store.read() as session:
+            found = rows.fills_since(session, self._venue, account, self._symbol, since_ms)
+        return [fill_from_json(row.fill_json) for row in found]
+
+    def funding_since(self, account: str, since_ms: int) -> list[Funding]:
+        with self._store.read() as session:
+            found = rows.funding_since(session, self._venue, account, self._symbol, since_ms)
+        return [funding_from_json(row.funding_json) for row in found]
+
+    def deposit(self, account: str, amount: Decimal, time_ms: int) -> None:
+        with self._store.write(self._epoch()) as session:
+            rows.deposit(session, self._venue, account, amount, now_ms=time_ms)
+
+    def deposits(self, account: str) -> Decimal:
+        with self._store.read() as session:
+            found = rows.deposits(session, self._venue, account)
+        return sum((row.amount for row in found), Decimal(0))

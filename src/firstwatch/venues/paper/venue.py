@@ -1,0 +1,691 @@
+"""The paper venue: the matching engine behind the ``Venue`` protocol, on a bar feed that waits for its runs.
+
+One venue replays one market. Each bar is released in phases; after a phase that told anybody anything
+the feed waits until every subscriber has acknowledged it. What the protocol leaves open:
+
+- The venue's time is the time of the phase that it stands in; fills are stamped with the bar's open time.
+- The position of the feed is committed before a subscriber learns of a closed bar, and together with
+  every order that is accepted, cancelled or matched. So nobody ever knows more than the books.
+- A new subscriber is told the phase that the feed stands in and must acknowledge it, too. The bar whose
+  close the feed stands at is delivered when ``after_ms`` is before it; a run that has read it ignores it.
+- After a restart the feed stands one millisecond before the close that it had announced, so that this
+  bar is still to come for who had not handled it: it is in nobody's ``candles`` yet.
+- While nobody is subscribed the feed stands still. Whoever recovers several runs subscribes all of them
+  before the first one acknowledges: no bar is then released without one of them.
+- Without a configured start, the first ``candles`` that asks for more bars than there are moves the
+  start of a feed that was never subscribed, until they are there. Too short a feed stays where it is.
+- ``while_down = "continue"`` applies the bars of the wall time that passed, times speed, before anything
+  else; at speed ``max`` the wall says nothing about the market, and time stands still.
+"""
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Literal
+
+from firstwatch.market.feeds import CandleSource, Pace, Speed
+from firstwatch.store.database import EpochLostError, Store
+from firstwatch.trading.account import Approval, Balance, Funding, Position
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.clock import Clock, iso
+from firstwatch.trading.errors import StoreError, VenueError
+from firstwatch.trading.market import Market
+from firstwatch.trading.orders import (
+    Fill,
+    OrderIntent,
+    OrderKind,
+    OrderPurpose,
+    OrderReport,
+    OrderSide,
+    Touch,
+)
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.paper.bars import FeedBars
+from firstwatch.venues.paper.books import Books, FeedPosition, MemoryBooks, StoreBooks
+from firstwatch.venues.paper.exchange import Changes, PaperCosts, PaperExchange, Phase, Tape
+from firstwatch.venues.protocol import (
+    BarClosed,
+    BarOpened,
+    Capabilities,
+    Deliver,
+    Executed,
+    FeedEnded,
+    MarkMoved,
+    NeverWill,
+    PhaseEnded,
+    PreparedRequest,
+    Refused,
+    Resolution,
+    SendOutcome,
+    StillUnknown,
+    StreamLost,
+    StreamRestored,
+    Subscription,
+    Unknown,
+    VenueEvent,
+)
+
+# A feed that is later than this was held up by a missing acknowledgement: market time stood still.
+_HELD_UP_MS = 250
+# How long a feed waits before it tries again to write what the store refused.
+_RETRY_S = 1.0
+_END_OF_TIME_MS = 2**62
+_STREAM = "paper feed"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperSettings:
+    """How the venue runs its feed and what trading costs there."""
+
+    costs: PaperCosts = field(default_factory=PaperCosts)
+    speed: Speed = "max"
+    while_down: Literal["pause", "continue"] = "pause"
+    has_start: bool = True
+    """The start of the feed was configured: asking for history does not move it."""
+
+
+class Step(Enum):
+    """What a step of the feed came to."""
+
+    MOVED = "moved"
+    WAITING = "waiting"
+    """Somebody has not acknowledged yet."""
+    STANDING = "standing"
+    """Nobody is subscribed."""
+    ENDED = "ended"
+
+
+@dataclass(eq=False, slots=True)
+class _Ear:
+    """One subscription."""
+
+    venue: "PaperVenue"
+    account: str
+    timeframe: Timeframe
+    deliver: Deliver
+    after_ms: int | None
+    is_new: bool = True
+    awaited: int | None = None
+
+    def acknowledge(self, token: int) -> None:
+        self.venue._acknowledge(self, token)
+
+    def close(self) -> None:
+        self.venue._leave(self)
+
+
+@dataclass(slots=True)
+class _Announcement:
+    """What a phase tells its subscribers: private events first, then the market's."""
+
+    private: list[tuple[str, VenueEvent]] = field(default_factory=list)
+    tells_open: bool = False
+    tells_close: bool = False
+
+
+class PaperVenue:
+    """A venue of one market with play money. ``drive``: its own thread, or ``step`` by step by the caller."""
+
+    capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=True, burns_nonces=True)
+
+    def __init__(
+        self,
+        name: str,
+        source: CandleSource,
+        market: Market,
+        settings: PaperSettings = PaperSettings(),
+        *,
+        clock: Clock,
+        store: Store | None = None,
+        epoch: Callable[[], int | None] = lambda: None,
+        drive: Literal["thread", "manual"] = "thread",
+    ) -> None:
+        """Take up where the store says that this venue stood; without a store nothing survives.
+
+        ``epoch``: the engine's, asserted in every write.
+
+        Raises:
+            VenueError: the candles no longer hold the bar at which the feed stands.
+            StoreError: the store cannot be used.
+        """
+        self.name = name
+        self._source = source
+        self._bars = FeedBars(source)
+        self._market = market
+        self._settings = settings
+        self._clock = clock
+        self._drive = drive
+        self._books: Books = (
+            MemoryBooks() if store is None else StoreBooks(store, name, market.symbol, clock, epoch)
+        )
+        self._lock = threading.RLock()
+        """Guards the exchange, the feed's position and the order of deliveries."""
+        self._wake = threading.Condition()
+        """Guards subscribers and what they have acknowledged; never held while waiting for the lock."""
+        self._ears: list[_Ear] = []
+        self._outbox: deque[tuple[_Ear, VenueEvent]] = deque()
+        self._is_delivering = False
+        self._is_closing = False
+        self._thread: threading.Thread | None = None
+        self._token = 0
+        self._pace = Pace(settings.speed, 0, self._wall_ms())
+        self._index = 0
+        self._is_started = False
+        self._gap_from: int | None = None
+        """Wall time of the last commit of an earlier life, while its feed was going."""
+        self._exchange = self._load(stands_before_close=True)
+        self._apply_gap()
+
+    # --- market data ----------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        with self._lock:
+            return self._exchange.tape.now_ms
+
+    def markets(self) -> dict[str, Market]:
+        return {self._market.symbol: self._market}
+
+    def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
+        """Return closed bars; before the first subscription it may move the start (see the module)."""
+        self._check_symbol(symbol)
+        self._check_timeframe(timeframe)
+        with self._lock:
+            if not self._is_started and not self._settings.has_start and end_ms >= self.now_ms():
+                index = self._bars.index_with_history(timeframe, limit, self._index + 1)
+                if index is None:
+                    # The launch that asks is refused, with the count of what the feed has in all.
+                    return self._bars.ended_by(timeframe, _END_OF_TIME_MS, limit)
+                self._index = index - 1
+                self._exchange.tape = self._fresh_tape()
+                end_ms = self.now_ms()
+            return self._bars.ended_by(timeframe, min(end_ms, self.now_ms()), limit)
+
+    def touch(self, symbol: str) -> Touch:
+        self._check_symbol(symbol)
+        with self._lock:
+            return self._exchange.touch()
+
+    # --- subscriptions --------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        account: str,
+        symbol: str,
+        timeframe: Timeframe,
+        deliver: Deliver,
+        *,
+        after_ms: int | None = None,
+    ) -> Subscription:
+        self._check_symbol(symbol)
+        self._check_timeframe(timeframe)
+        ear = _Ear(self, account, timeframe, deliver, after_ms)
+        with self._lock:
+            if self._is_closing:
+                raise VenueError(f"The paper venue {self.name} is closed.")
+            with self._wake:
+                self._ears.append(ear)
+            if not self._is_started:
+                self._commit(Changes())
+            if self._drive == "thread" and self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"feed {self.name}", daemon=True)
+                self._thread.start()
+        with self._wake:
+            self._wake.notify_all()
+        return ear
+
+    def _acknowledge(self, ear: _Ear, token: int) -> None:
+        with self._wake:
+            if ear.awaited == token:
+                ear.awaited = None
+                self._wake.notify_all()
+
+    def _leave(self, ear: _Ear) -> None:
+        with self._lock:
+            with self._wake:
+                if ear not in self._ears:
+                    return
+                self._ears.remove(ear)
+                self._wake.notify_all()
+            self._outbox = deque(entry for entry in self._outbox if entry[0] is not ear)
+            if not self._ears and self._is_wall_bound and not self._is_closing:
+                # From here on the feed stands, so the wall time that passes is no gap.
+                self._commit(Changes())
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    def prepare(self, intent: OrderIntent) -> PreparedRequest:
+        """Return the order as JSON; its nonce is its number in the run."""
+        body = json.dumps(asdict(intent), default=str).encode()
+        return PreparedRequest(intent.client_order_id, body, nonce=int(intent.client_order_id[16:], 16))
+
+    def send(self, prepared: PreparedRequest) -> SendOutcome:
+        intent = _intent_of(prepared.body)
+        return self._trade(lambda: self._refuse_known(intent) or self._exchange.send(intent), intent.account)
+
+    def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
+        intent = _intent_of(new.body)
+        return self._trade(
+            lambda: self._refuse_known(intent) or self._exchange.modify(client_order_id, intent),
+            intent.account,
+        )
+
+    def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
+        self._check_symbol(symbol)
+        return self._trade(lambda: self._exchange.cancel(client_order_id, account), account)
+
+    def set_leverage(self, account: str, symbol: str, leverage: Decimal) -> SendOutcome:
+        self._check_symbol(symbol)
+        return self._trade(lambda: self._exchange.set_leverage(account, leverage), account)
+
+    def resolve(self, prepared: PreparedRequest) -> Resolution:
+        """Look the order up; one that never arrived is burnt, so that it never will."""
+        intent = _intent_of(prepared.body)
+        with self._lock:
+            try:
+                report = self._order(intent.client_order_id)
+                if report is not None:
+                    return Executed(report)
+                if not self._books.is_burnt(intent.client_order_id):
+                    self._books.burn(intent.client_order_id, intent.account, self._position_of_feed())
+                    self._is_started = True
+            except (StoreError, EpochLostError) as error:
+                return StillUnknown(str(error))
+            return NeverWill("the venue does not know the order and has invalidated its request")
+
+    def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
+        self._check_symbol(symbol)
+        with self._lock:
+            report = self._order(client_order_id)
+            return report if report is not None and report.account == account else None
+
+    def open_orders(self, account: str, symbol: str) -> Sequence[OrderReport]:
+        self._check_symbol(symbol)
+        with self._lock:
+            return self._exchange.open_orders(account)
+
+    def fills_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Fill]:
+        self._check_symbol(symbol)
+        with self._lock:
+            return self._books.fills_since(account, since_ms)
+
+    def funding_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Funding]:
+        self._check_symbol(symbol)
+        with self._lock:
+            return self._books.funding_since(account, since_ms)
+
+    def position(self, account: str, symbol: str) -> Position:
+        self._check_symbol(symbol)
+        with self._lock:
+            return self._exchange.position(account)
+
+    def balance(self, account: str) -> Balance:
+        with self._lock:
+            self._exchange.account(account).deposits = self._books.deposits(account)
+            return self._exchange.balance(account)
+
+    def deposit(self, account: str, amount: Decimal) -> None:
+        """Put play money into an account."""
+        self._books.deposit(account, amount, self._clock.now_ms())
+
+    def approvals(self, account: str, symbol: str, leverage: Decimal) -> Sequence[Approval]:
+        """Return nothing: play money needs no approval."""
+        self._check_symbol(symbol)
+        return ()
+
+    def close(self) -> None:
+        with self._wake:
+            self._is_closing = True
+            self._wake.notify_all()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    # --- driving the feed -----------------------------------------------------------------------
+
+    def step(self) -> Step:
+        """Release what comes next, up to the next phase that somebody must acknowledge, and deliver it."""
+        with self._lock:
+            while True:
+                if not self._ears:
+                    return Step.STANDING
+                if self._announce_to_the_new():
+                    return Step.MOVED
+                if self._is_awaited():
+                    return Step.WAITING
+                if self._exchange.tape.phase is Phase.ENDED:
+                    return Step.ENDED
+                if self._release_next():
+                    return Step.MOVED
+
+    def _run(self) -> None:
+        """Drive the feed at its pace until the venue is closed."""
+        lost = ""
+        while self._wait_until_due(_RETRY_S if lost else 0.0):
+            try:
+                with self._lock:
+                    if lost:
+                        # Meanwhile another engine may have driven this feed.
+                        self._exchange = self._load(stands_before_close=False)
+                    if not self._announce_to_the_new() and not self._is_awaited():
+                        self._keep_pace()
+                        self._release_next()
+                if lost:
+                    lost = ""
+                    self._tell_all(StreamRestored(_STREAM, self.now_ms()))
+            except (StoreError, EpochLostError) as error:
+                if str(error) != lost:
+                    lost = str(error)
+                    self._tell_all(StreamLost(_STREAM, lost, self.now_ms()))
+
+    def _wait_until_due(self, at_least_s: float) -> bool:
+        """Wait for a reason to move; return False when the venue is closed."""
+        with self._wake:
+            if at_least_s and self._wake.wait_for(lambda: self._is_closing, at_least_s):
+                return False
+            while not self._is_closing:
+                if any(ear.is_new for ear in self._ears):
+                    return True
+                is_held = not self._ears or any(ear.awaited is not None for ear in self._ears)
+                due_in_s = None if is_held else self._due_in_s()
+                if due_in_s is not None and due_in_s <= 0:
+                    return True
+                self._wake.wait(due_in_s)
+            return False
+
+    def _due_in_s(self) -> float | None:
+        """Return the wall seconds until the next phase; None: there is none. Only the feed's thread asks."""
+        due_ms = self._next_due_ms()
+        return None if due_ms is None else max(0, self._pace.due_ms(due_ms) - self._wall_ms()) / 1000
+
+    def _next_due_ms(self) -> int | None:
+        """Return the market time of the next phase."""
+        tape = self._exchange.tape
+        if tape.phase is Phase.ENDED:
+            return None
+        if tape.phase is Phase.CLOSE:
+            following = self._source.bar(self._index + 1)
+            return tape.now_ms if following is None else following.time_ms
+        return tape.bar_ms + self._source.timeframe.ms
+
+    def _keep_pace(self) -> None:
+        """Count market time from here when the feed was held up."""
+        due_ms = self._next_due_ms()
+        wall_ms = self._wall_ms()
+        if due_ms is not None and wall_ms > self._pace.due_ms(due_ms) + _HELD_UP_MS:
+            self._pace = self._pace.from_here(due_ms, wall_ms)
+
+    def _wall_ms(self) -> int:
+        return round(self._clock.elapsed_s() * 1000)
+
+    @property
+    def _is_wall_bound(self) -> bool:
+        return self._settings.while_down == "continue" and self._settings.speed != "max"
+
+    def _is_awaited(self) -> bool:
+        with self._wake:
+            return any(ear.awaited is not None for ear in self._ears)
+
+    # --- phases ---------------------------------------------------------------------------------
+
+    def _release_next(self) -> bool:
+        """Release the next phase, keep what it changed, tell the subscribers; return whether any was told."""
+        announcement = self._release()
+        changes = self._exchange.take()
+        announcement.private = changes.events
+        if not changes.is_empty or (announcement.tells_close and self._closes_any()):
+            self._commit(changes)
+        if self._exchange.tape.phase is Phase.ENDED:
+            self._post([(ear, FeedEnded(self._exchange.tape.now_ms)) for ear in self._ears])
+            return True
+        return self._announce(announcement, self._ears)
+
+    def _release(self) -> _Announcement:
+        """Let the exchange do the next phase."""
+        exchange, source = self._exchange, self._source
+        phase = exchange.tape.phase
+        if phase is Phase.CLOSE:
+            following = source.bar(self._index + 1)
+            if following is None:
+                exchange.end()
+                return _Announcement()
+            self._index += 1
+            open_ms = following.time_ms
+            exchange.release_open(following, source.funding_between(open_ms, open_ms + 1))
+            return _Announcement(tells_open=True)
+        bar = self._bar
+        end_ms = bar.time_ms + source.timeframe.ms
+        if phase is Phase.OPEN:
+            exchange.release_limits(bar, end_ms)
+            return _Announcement()
+        if phase is Phase.LIMITS:
+            exchange.release_range(bar, end_ms)
+            return _Announcement()
+        exchange.release_close(bar, source.funding_between(bar.time_ms + 1, end_ms), end_ms)
+        return _Announcement(tells_close=True)
+
+    def _announce_to_the_new(self) -> bool:
+        """Tell new subscribers where the feed stands; return whether there were any."""
+        fresh = [ear for ear in self._ears if ear.is_new]
+        if not fresh:
+            return False
+        tape = self._exchange.tape
+        if tape.phase is Phase.ENDED:
+            for ear in fresh:
+                ear.is_new = False
+            self._post([(ear, FeedEnded(tape.now_ms)) for ear in fresh])
+            return True
+        self._announce(
+            _Announcement(tells_open=tape.phase is Phase.OPEN, tells_close=tape.phase is Phase.CLOSE), fresh
+        )
+        return True
+
+    def _announce(self, announcement: _Announcement, ears: list[_Ear]) -> bool:
+        """Deliver a phase; who was told anything, and who is new, must acknowledge it."""
+        tape = self._exchange.tape
+        tells_close = announcement.tells_close and self._index >= 0
+        time_ms = self._bar.time_ms + self._source.timeframe.ms if tells_close else tape.now_ms
+        entries: list[tuple[_Ear, VenueEvent]] = []
+        closed: dict[Timeframe, Bar | None] = {}
+        was_any_told = False
+        for ear in ears:
+            told = [event for account, event in announcement.private if account == ear.account]
+            if announcement.tells_open and self._bars.opens(ear.timeframe, self._index, self._bar):
+                opened_ms = ear.timeframe.open_of(tape.bar_ms)
+                told.append(BarOpened(self._market.symbol, ear.timeframe, opened_ms, self._bar.open, time_ms))
+            if tells_close:
+                if ear.timeframe not in closed:
+                    closed[ear.timeframe] = self._bars.closed_by(ear.timeframe, self._index, self._bar)
+                bar = closed[ear.timeframe]
+                if bar is not None and not (ear.is_new and _is_known(bar, ear.after_ms)):
+                    told.append(
+                        BarClosed(self._market.symbol, ear.timeframe, bar, bar.high, bar.low, time_ms)
+                    )
+                told.append(MarkMoved(self._market.symbol, self._exchange.touch(), time_ms))
+            if told or ear.is_new:
+                was_any_told = True
+                self._token += 1
+                told.append(PhaseEnded(self._token, time_ms))
+                with self._wake:
+                    ear.awaited = self._token
+                    ear.is_new = False
+            entries += [(ear, event) for event in told]
+        self._post(entries)
+        return was_any_told
+
+    def _closes_any(self) -> bool:
+        timeframes = {ear.timeframe for ear in self._ears}
+        return any(self._bars.closed_by(timeframe, self._index, self._bar) for timeframe in timeframes)
+
+    @property
+    def _bar(self) -> Bar:
+        """The bar that the feed stands in; before the first one, that one."""
+        bar = self._source.bar(max(self._index, 0))
+        if bar is None:
+            raise VenueError(f"The candles of the paper venue {self.name} hold no bar.")
+        return bar
+
+    def _post(self, entries: list[tuple[_Ear, VenueEvent]]) -> None:
+        """Deliver in order; what an ear causes while it is told comes after what it is being told."""
+        self._outbox += entries
+        if self._is_delivering:
+            return
+        self._is_delivering = True
+        try:
+            while self._outbox:
+                ear, event = self._outbox.popleft()
+                ear.deliver(event)
+        finally:
+            self._is_delivering = False
+
+    def _tell_all(self, event: VenueEvent) -> None:
+        with self._lock:
+            self._post([(ear, event) for ear in self._ears])
+
+    # --- orders, inside -------------------------------------------------------------------------
+
+    def _trade(self, act: Callable[[], SendOutcome], account: str) -> SendOutcome:
+        """Do something with an account's orders and keep it; what could not be kept was not done."""
+        with self._lock:
+            try:
+                self._exchange.account(account).deposits = self._books.deposits(account)
+                outcome = act()
+                changes = self._exchange.take()
+                if not changes.is_empty:
+                    self._commit(changes)
+            except (StoreError, EpochLostError) as error:
+                return Unknown(str(error))
+            self._post(
+                [(ear, event) for name, event in changes.events for ear in self._ears if ear.account == name]
+            )
+            return outcome
+
+    def _refuse_known(self, intent: OrderIntent) -> Refused | None:
+        """Refuse a client order id that was an order before, or that was burnt."""
+        if self._order(intent.client_order_id) is not None:
+            return Refused("other", f"client order id {intent.client_order_id} was used before")
+        if self._books.is_burnt(intent.client_order_id):
+            return Refused("other", f"the request of {intent.client_order_id} was invalidated")
+        return None
+
+    def _order(self, client_order_id: str) -> OrderReport | None:
+        known = self._exchange.orders.get(client_order_id) or self._books.order(client_order_id)
+        return None if known is None else self._exchange.report(known)
+
+    # --- state ----------------------------------------------------------------------------------
+
+    def _position_of_feed(self) -> FeedPosition:
+        tape = self._exchange.tape
+        is_before_the_first = self._index < 0
+        return FeedPosition(
+            bar_ms=-1 if is_before_the_first else tape.bar_ms,
+            phase=tape.phase,
+            next_number=self._exchange.next_number,
+            wall_ms=self._clock.now_ms() if self._ears else None,
+        )
+
+    def _commit(self, changes: Changes) -> None:
+        """Keep changes with the feed's position; on failure go back to what was kept before."""
+        try:
+            self._books.commit(changes, self._position_of_feed())
+        except (StoreError, EpochLostError):
+            self._exchange = self._load(stands_before_close=False)
+            raise
+        self._is_started = True
+
+    def _load(self, *, stands_before_close: bool) -> PaperExchange:
+        """Return the exchange as it was committed last, and take the feed there."""
+        saved = self._books.load()
+        if saved is None:
+            self._index = self._source.start_index - 1
+            self._is_started = False
+            return PaperExchange(self._market, self._settings.costs, self._fresh_tape())
+        self._is_started = True
+        feed = saved.feed
+        if feed.bar_ms < 0:
+            self._index = -1
+            tape = self._fresh_tape()
+        else:
+            self._index = self._source.index_at(feed.bar_ms)
+            bar = self._source.bar(self._index)
+            if bar is None or bar.time_ms != feed.bar_ms:
+                raise VenueError(
+                    f"The paper venue {self.name} stands in the bar of {iso(feed.bar_ms)}, which its candles "
+                    "no longer hold. Give it back the file that it ran on, or use a venue of another name."
+                )
+            tape = _tape_of(bar, feed.phase, bar.time_ms + self._source.timeframe.ms)
+            if feed.phase is Phase.CLOSE and stands_before_close:
+                tape = replace(tape, now_ms=tape.now_ms - 1)
+        exchange = PaperExchange(self._market, self._settings.costs, tape, next_number=feed.next_number)
+        exchange.restore(saved.accounts, saved.open_orders)
+        self._gap_from = feed.wall_ms
+        return exchange
+
+    def _fresh_tape(self) -> Tape:
+        """Return where a feed stands that has released nothing: at the close before its start."""
+        bar = self._bar
+        if self._index < 0:
+            return Tape(bar.open, bar.time_ms, bar.time_ms, Phase.CLOSE)
+        return _tape_of(bar, Phase.CLOSE, bar.time_ms + self._source.timeframe.ms)
+
+    def _apply_gap(self) -> None:
+        """Release the bars of the wall time since the last commit, if time goes on without us."""
+        speed = self._settings.speed
+        if self._gap_from is None or not self._is_wall_bound or speed == "max":
+            return
+        gap_ms = max(0, self._clock.now_ms() - self._gap_from)
+        until_ms = self._exchange.tape.now_ms + round(gap_ms * speed)
+        while (due_ms := self._next_due_ms()) is not None and due_ms <= until_ms:
+            self._release()
+        # All of it at once: a crash in between finds the whole gap again.
+        self._commit(self._exchange.take())
+
+    # --- checks ---------------------------------------------------------------------------------
+
+    def _check_symbol(self, symbol: str) -> None:
+        if symbol != self._market.symbol:
+            raise VenueError(
+                f"The paper venue {self.name} has no market {symbol}; it trades {self._market.symbol}."
+            )
+
+    def _check_timeframe(self, timeframe: Timeframe) -> None:
+        if not timeframe.is_multiple_of(self._source.timeframe):
+            raise VenueError(
+                f"The feed of the paper venue {self.name} has bars of {self._source.timeframe}; bars of "
+                f"{timeframe} cannot be made of them. Give it candles of {timeframe} or smaller."
+            )
+
+
+def _is_known(bar: Bar, after_ms: int | None) -> bool:
+    return after_ms is None or bar.time_ms <= after_ms
+
+
+def _tape_of(bar: Bar, phase: Phase, end_ms: int) -> Tape:
+    """Return the tape of a feed that stands in that phase of a bar."""
+    is_open = phase is Phase.OPEN
+    is_ranging = phase in (Phase.LIMITS, Phase.RANGE)
+    return Tape(
+        price=bar.open if is_open or is_ranging else bar.close,
+        now_ms=bar.time_ms if is_open else end_ms - 1 if is_ranging else end_ms,
+        bar_ms=bar.time_ms,
+        phase=phase,
+        volume=bar.volume,
+    )
+
+
+def _intent_of(body: bytes) -> OrderIntent:
+    """Return the order in a prepared request."""
+    plain: dict[str, Any] = json.loads(body)
+    for name in ("amount", "price", "trigger_price"):
+        plain[name] = None if plain[name] is None else Decimal(plain[name])
+    return OrderIntent(
+        **{
+            **plain,
+            "purpose": OrderPurpose(plain["purpose"]),
+            "side": OrderSide(plain["side"]),
+            "kind": OrderKind(plain["kind"]),
+        }
+    )

@@ -100,7 +100,7 @@ def test_settings_stand_at_the_top_level_or_in_their_table(tmp_path: Path) -> No
         (read_guards, "drawdown = 1.5", ["drawdown = 1.5", "less than 1"]),
         (read_guards, "losing_trades = true", ["losing_trades = True", "integer"]),
         (read_market, "tick = 0", ["tick = 0", "greater than 0"]),
-        (read_market, "symbol = 'X'\ntick = ", ["not valid TOML", "line 2"]),
+        (read_market, "symbol = 'X'\ntick = ?", ["not valid TOML", "line 2"]),
         (read_market, "", ["holds no market settings", "[market]"]),
     ],
 )

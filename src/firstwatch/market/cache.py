@@ -9,7 +9,6 @@ import hashlib
 import io
 import logging
 import os
-import tempfile
 import zlib
 from dataclasses import astuple
 from pathlib import Path
@@ -100,17 +99,16 @@ def _keep(kept: Path, found: CandleFile, origin: bytes) -> None:
             _npy(np.array([astuple(hole) for hole in found.holes], dtype=np.int64)),
         )
     )
-    temporary: str | None = None
+    temporary = kept.with_suffix(f".{os.getpid()}.part")
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=kept.parent, suffix=".part")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(_npy(np.frombuffer(origin, dtype=np.uint8)) + _checksum(arrays) + arrays)
-        os.replace(temporary, kept)
+        try:
+            temporary.write_bytes(_npy(np.frombuffer(origin, dtype=np.uint8)) + _checksum(arrays) + arrays)
+            temporary.replace(kept)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         _log.warning("candles of %s are not kept in %s: %s", found.path, kept.parent, error)
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def _checksum(arrays: bytes | memoryview) -> bytes:

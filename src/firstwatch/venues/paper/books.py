@@ -26,6 +26,8 @@ class FeedPosition:
     next_number: int
     wall_ms: int | None
     """Wall time of this commit while somebody was subscribed; None: the feed stood still."""
+    accounts: tuple[str, ...] = ()
+    """Who was subscribed, sorted."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -33,7 +35,7 @@ class FeedPosition:
     @classmethod
     def from_json(cls, text: str) -> "FeedPosition":
         plain: dict[str, Any] = json.loads(text)
-        return cls(**{**plain, "phase": Phase(plain["phase"])})
+        return cls(**{**plain, "phase": Phase(plain["phase"]), "accounts": tuple(plain["accounts"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from firstwatch.strategy.core_prices import (
     liquidation_price,
     taker_price,
 )
+from firstwatch.strategy.core_settings import fraction
 from firstwatch.trading.account import Balance, Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.market import COUNT_EPSILON, Market
@@ -72,8 +73,9 @@ class Phase(IntEnum):
 class PaperCosts:
     """How a paper venue differs from one that fills everything at once at the price it shows."""
 
-    slippage_bps: float = 0.0
-    spread_bps: float = 0.0
+    slippage_bps: Decimal = Decimal(0)
+    spread_bps: Decimal = Decimal(0)
+    """Bid to ask; a taker pays half of it on top of the slippage."""
     latency_ms: int = 0
     volume_share: float = 0.0
     """Most of a bar's volume that one order may fill; 0: no bound."""
@@ -118,10 +120,10 @@ class PaperExchange:
         self.orders: dict[str, PaperOrder] = {}
         """Open orders only, by client order id, oldest first."""
         self._costs = costs
-        self._slippage = costs.slippage_bps / 10_000
-        self._half_spread = costs.spread_bps / 20_000
-        self._taker_fee = float(market.taker_fee_bps) / 10_000
-        self._maker_fee = float(market.maker_fee_bps) / 10_000
+        self._slippage = fraction(costs.slippage_bps)
+        self._half_spread = fraction(costs.spread_bps / 2)
+        self._taker_fee = fraction(market.taker_fee_bps)
+        self._maker_fee = fraction(market.maker_fee_bps)
         self._maintenance = float(market.maintenance_rate)
         self._changes = Changes()
 
@@ -425,6 +427,7 @@ class PaperExchange:
             order for order in self.orders.values() if order.waits_for_price and order.ready_ms <= now_ms
         ]
         for order in sorted(waiting, key=lambda order: not order.reduce_only):
+            # One before it may have made the position, and this order with it, disappear.
             if order.state.is_open:
                 self._execute(order, self.tape.price)
 

@@ -10,8 +10,8 @@ the feed waits until every subscriber has acknowledged it. What the protocol lea
   close the feed stands at is delivered when ``after_ms`` is before it; a run that has read it ignores it.
 - After a restart the feed stands one millisecond before the close that it had announced, so that this
   bar is still to come for who had not handled it: it is in nobody's ``candles`` yet.
-- While nobody is subscribed the feed stands still. Whoever recovers several runs subscribes all of them
-  before the first one acknowledges: no bar is then released without one of them.
+- While nobody is subscribed the feed stands still. After a restart that pauses it also waits for all that
+  were subscribed, ten seconds at most: no bar is released without a run that is still recovering.
 - Without a configured start, the first ``candles`` that asks for more bars than there are moves the
   start of a feed that was never subscribed, until they are there. Too short a feed stays where it is.
 - ``while_down = "continue"`` applies the bars of the wall time that passed, times speed, before anything
@@ -19,6 +19,7 @@ the feed waits until every subscriber has acknowledged it. What the protocol lea
 """
 
 import json
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -71,10 +72,13 @@ from firstwatch.venues.protocol import (
 
 # A feed that is later than this was held up by a missing acknowledgement: market time stood still.
 _HELD_UP_MS = 250
+# How long a feed waits for the runs of its earlier life: more than a recovery takes.
+_RETURN_S = 10.0
 # How long a feed waits before it tries again to write what the store refused.
 _RETRY_S = 1.0
 _END_OF_TIME_MS = 2**62
 _STREAM = "paper feed"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +181,10 @@ class PaperVenue:
         self._is_started = False
         self._gap_from: int | None = None
         """Wall time of the last commit of an earlier life, while its feed was going."""
-        self._exchange = self._load(stands_before_close=True)
+        self._absent: set[str] = set()
+        """Accounts that were subscribed then and are not yet."""
+        self._absent_until_s = clock.elapsed_s() + _RETURN_S
+        self._exchange = self._load(is_restart=True)
         self._apply_gap()
 
     # --- market data ----------------------------------------------------------------------------
@@ -228,8 +235,8 @@ class PaperVenue:
                 raise VenueError(f"The paper venue {self.name} is closed.")
             with self._wake:
                 self._ears.append(ear)
-            if not self._is_started:
-                self._commit(Changes())
+                self._absent.discard(account)
+            self._commit(Changes())
             if self._drive == "thread" and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=f"feed {self.name}", daemon=True)
                 self._thread.start()
@@ -251,9 +258,13 @@ class PaperVenue:
                 self._ears.remove(ear)
                 self._wake.notify_all()
             self._outbox = deque(entry for entry in self._outbox if entry[0] is not ear)
-            if not self._ears and self._is_wall_bound and not self._is_closing:
-                # From here on the feed stands, so the wall time that passes is no gap.
+            if self._is_closing:
+                return
+            try:
                 self._commit(Changes())
+            except (StoreError, EpochLostError) as error:
+                # The books go on to say that it is here; a later engine then waits for it in vain, briefly.
+                _log.warning("paper venue %s, end of a subscription: %s", self.name, error)
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -350,7 +361,7 @@ class PaperVenue:
         """Release what comes next, up to the next phase that somebody must acknowledge, and deliver it."""
         with self._lock:
             while True:
-                if not self._ears:
+                if not self._ears or self._absence_s() > 0:
                     return Step.STANDING
                 if self._announce_to_the_new():
                     return Step.MOVED
@@ -369,7 +380,7 @@ class PaperVenue:
                 with self._lock:
                     if lost:
                         # Meanwhile another engine may have driven this feed.
-                        self._exchange = self._load(stands_before_close=False)
+                        self._exchange = self._load(is_restart=False)
                     if not self._announce_to_the_new() and not self._is_awaited():
                         self._keep_pace()
                         self._release_next()
@@ -387,19 +398,27 @@ class PaperVenue:
             if at_least_s and self._wake.wait_for(lambda: self._is_closing, at_least_s):
                 return False
             while not self._is_closing:
-                if any(ear.is_new for ear in self._ears):
-                    return True
-                is_held = not self._ears or any(ear.awaited is not None for ear in self._ears)
-                due_in_s = None if is_held else self._due_in_s()
+                due_in_s = self._due_in_s() if self._ears else None
                 if due_in_s is not None and due_in_s <= 0:
                     return True
                 self._wake.wait(due_in_s)
             return False
 
     def _due_in_s(self) -> float | None:
-        """Return the wall seconds until the next phase; None: there is none. Only the feed's thread asks."""
+        """Return the wall seconds until there is something to do; None: it is for others to move."""
+        absence_s = self._absence_s()
+        if absence_s > 0:
+            return absence_s
+        if any(ear.is_new for ear in self._ears):
+            return 0.0
         due_ms = self._next_due_ms()
-        return None if due_ms is None else max(0, self._pace.due_ms(due_ms) - self._wall_ms()) / 1000
+        if due_ms is None or self._is_awaited():
+            return None
+        return max(0, self._pace.due_ms(due_ms) - self._wall_ms()) / 1000
+
+    def _absence_s(self) -> float:
+        """Return how many seconds the feed will wait for those of its earlier life; 0: all are here."""
+        return max(0.0, self._absent_until_s - self._clock.elapsed_s()) if self._absent else 0.0
 
     def _next_due_ms(self) -> int | None:
         """Return the market time of the next phase."""
@@ -585,6 +604,7 @@ class PaperVenue:
             phase=tape.phase,
             next_number=self._exchange.next_number,
             wall_ms=self._clock.now_ms() if self._ears else None,
+            accounts=tuple(sorted({ear.account for ear in self._ears} | self._absent)),
         )
 
     def _commit(self, changes: Changes) -> None:
@@ -592,11 +612,11 @@ class PaperVenue:
         try:
             self._books.commit(changes, self._position_of_feed())
         except (StoreError, EpochLostError):
-            self._exchange = self._load(stands_before_close=False)
+            self._exchange = self._load(is_restart=False)
             raise
         self._is_started = True
 
-    def _load(self, *, stands_before_close: bool) -> PaperExchange:
+    def _load(self, *, is_restart: bool) -> PaperExchange:
         """Return the exchange as it was committed last, and take the feed there."""
         saved = self._books.load()
         if saved is None:
@@ -617,11 +637,14 @@ class PaperVenue:
                     "no longer hold. Give it back the file that it ran on, or use a venue of another name."
                 )
             tape = _tape_of(bar, feed.phase, bar.time_ms + self._source.timeframe.ms)
-            if feed.phase is Phase.CLOSE and stands_before_close:
+            if feed.phase is Phase.CLOSE and is_restart and not self._is_wall_bound:
                 tape = replace(tape, now_ms=tape.now_ms - 1)
         exchange = PaperExchange(self._market, self._settings.costs, tape, next_number=feed.next_number)
         exchange.restore(saved.accounts, saved.open_orders)
-        self._gap_from = feed.wall_ms
+        if is_restart and self._is_wall_bound:
+            self._gap_from = feed.wall_ms
+        elif is_restart:
+            self._absent = set(feed.accounts)
         return exchange
 
     def _fresh_tape(self) -> Tape:
@@ -634,7 +657,7 @@ class PaperVenue:
     def _apply_gap(self) -> None:
         """Release the bars of the wall time since the last commit, if time goes on without us."""
         speed = self._settings.speed
-        if self._gap_from is None or not self._is_wall_bound or speed == "max":
+        if self._gap_from is None or speed == "max":
             return
         gap_ms = max(0, self._clock.now_ms() - self._gap_from)
         until_ms = self._exchange.tape.now_ms + round(gap_ms * speed)

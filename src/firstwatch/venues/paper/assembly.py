@@ -1,0 +1,89 @@
+"""Makes a paper venue from an operator's settings."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from firstwatch.market.cache import CandleCache
+from firstwatch.market.feeds import CandleSource, ReplayFeed, SyntheticFeed
+from firstwatch.market.files import read_candles, read_funding
+from firstwatch.market.funding import NO_FUNDING
+from firstwatch.market.launch_files import read_market
+from firstwatch.market.synthetic import SyntheticMarket
+from firstwatch.settings import PaperVenueSettings
+from firstwatch.store.database import Store
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.market import DEFAULT_MARKET, Market
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.paper.account import exact
+from firstwatch.venues.paper.exchange import PaperCosts
+from firstwatch.venues.paper.venue import PaperSettings, PaperVenue
+
+# An invented market has no first bar of its own: 2025-01-01, so that every new store sees the same one.
+_SYNTHETIC_START_MS = 1_735_689_600_000
+
+
+def market_of(settings: PaperVenueSettings) -> Market:
+    """Return the venue's market with the fees that its settings put over the market's own.
+
+    Raises:
+        WrongUseError: the market file cannot be used.
+    """
+    market = DEFAULT_MARKET if settings.market is None else read_market(settings.market)
+    fees: dict[str, Decimal] = {}
+    if settings.fee_bps is not None:
+        fees = {"taker_fee_bps": settings.fee_bps, "maker_fee_bps": settings.fee_bps}
+    if settings.maker_fee_bps is not None:
+        fees["maker_fee_bps"] = settings.maker_fee_bps
+    return market.model_copy(update=fees)
+
+
+def open_paper_venue(
+    name: str,
+    settings: PaperVenueSettings,
+    *,
+    clock: Clock,
+    store: Store,
+    epoch: Callable[[], int | None],
+    cache: CandleCache | None = None,
+) -> PaperVenue:
+    """Return the venue that ``[venues.NAME]`` describes, standing where the store says that it stood.
+
+    Raises:
+        WrongUseError: a file that the settings name cannot be used.
+        VenueError, StoreError: as ``PaperVenue``.
+    """
+    market = market_of(settings)
+    costs = PaperCosts(
+        slippage_bps=exact(settings.slippage_bps),
+        spread_bps=exact(settings.spread_bps),
+        latency_ms=settings.latency_ms,
+        volume_share=settings.volume_share,
+    )
+    return PaperVenue(
+        name,
+        _source(settings, market, cache),
+        market,
+        PaperSettings(
+            costs=costs,
+            speed=settings.speed,
+            while_down=settings.while_down,
+            has_start=settings.start is not None,
+        ),
+        clock=clock,
+        store=store,
+        epoch=epoch,
+    )
+
+
+def _source(settings: PaperVenueSettings, market: Market, cache: CandleCache | None) -> CandleSource:
+    if settings.feed == "synthetic":
+        decimals = max(0, -int(market.tick.normalize().as_tuple().exponent))
+        invented = SyntheticMarket(settings.seed, Timeframe.M1, decimals=decimals)
+        return SyntheticFeed(invented, _SYNTHETIC_START_MS if settings.start is None else settings.start)
+    if settings.candles is None:
+        raise WrongUseError('a venue with feed = "replay" needs the key candles, the file to replay')
+    read = read_candles if cache is None else cache.read
+    candles = read(settings.candles).candles
+    funding = NO_FUNDING if settings.funding is None else read_funding(settings.funding)
+    return ReplayFeed(candles, funding, settings.start)

@@ -15,6 +15,9 @@ from tests.candles import START_MS, generated_candles
 HOUR_MS = 3_600_000
 FUNDING = FundingSeries(START_MS + np.arange(5, dtype=np.int64) * HOUR_MS, np.arange(5) / 1000)
 
+LONG_BARS = generated_candles(2, 2_500).bars()
+LONG_FEED = ReplayFeed(generated_candles(2, 2_500))
+
 
 def feeds() -> list[CandleSource]:
     return [
@@ -65,6 +68,12 @@ def test_a_replay_of_candles_with_holes_counts_existing_bars() -> None:
     assert feed.index_at(START_MS + 4 * HOUR_MS) == 4
     assert feed.index_at(START_MS + 6 * HOUR_MS) == 4
     assert feed.bar(4) == candles.bar(6)
+
+
+@given(st.integers(0, 2_600), st.integers(0, 1_500))
+def test_a_long_replay_is_the_file_wherever_it_is_asked(index: int, limit: int) -> None:
+    assert LONG_FEED.bar(index) == (LONG_BARS[index] if index < len(LONG_BARS) else None)
+    assert LONG_FEED.history(index, limit) == (LONG_BARS[:index][-limit:] if limit else [])
 
 
 def test_funding_between_takes_the_start_and_leaves_the_end() -> None:

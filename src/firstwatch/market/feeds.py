@@ -4,9 +4,9 @@ A source is asked by index; a pace turns market time into wall time. The venue t
 owns position, phases and waiting.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from firstwatch.market.funding import NO_FUNDING, FundingRate, FundingSeries
@@ -15,6 +15,9 @@ from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.timeframe import Timeframe
+
+_BLOCK_BARS = 1024
+_KEPT_BLOCKS = 8
 
 
 class CandleSource(Protocol):
@@ -53,32 +56,39 @@ class ReplayFeed:
             WrongUseError: no bar is left to replay.
         """
         self.timeframe = candles.timeframe
-        self._bars = candles.bars()
-        self._times = [bar.time_ms for bar in self._bars]
+        self._candles = candles
         self._funding = funding
         self.start_index = 0 if start_ms is None else self.index_at(start_ms)
-        if self.start_index >= len(self._bars):
+        if self.start_index >= len(candles):
             raise WrongUseError("the candles end before the start of the replay; choose an earlier start")
+        # A year of minutes as Python numbers takes 130 MB, as arrays 25: only what is replayed is made.
+        self._block = lru_cache(maxsize=_KEPT_BLOCKS)(self._make_block)
 
     def __len__(self) -> int:
-        return len(self._bars)
+        return len(self._candles)
 
     def bar(self, index: int) -> Bar | None:
         """Return a bar; None behind the last one."""
-        return self._bars[index] if index < len(self._bars) else None
+        if index >= len(self._candles):
+            return None
+        block, offset = divmod(index, _BLOCK_BARS)
+        return self._block(block)[offset]
 
     def index_at(self, time_ms: int) -> int:
         """Return the index of the first bar at or after ``time_ms``, the count of bars when there is none."""
-        return bisect_left(self._times, time_ms)
+        return self._candles.index_at(time_ms)
 
     def history(self, end_index: int, limit: int) -> list[Bar]:
         """Return up to ``limit`` bars right before ``end_index``; fewer when the file begins later."""
-        end = min(end_index, len(self._bars))
-        return self._bars[max(0, end - limit) : end]
+        end = min(end_index, len(self._candles))
+        return self._candles.part(max(0, end - limit), max(0, end)).bars()
 
     def funding_between(self, start_ms: int, end_ms: int) -> Sequence[FundingRate]:
         """Return the fundings of the file with ``start_ms <= time < end_ms``."""
         return self._funding.between(start_ms, end_ms)
+
+    def _make_block(self, block: int) -> list[Bar]:
+        return self._candles.part(block * _BLOCK_BARS, (block + 1) * _BLOCK_BARS).bars()
 
 
 class SyntheticFeed:

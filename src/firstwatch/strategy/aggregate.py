@@ -1,5 +1,6 @@
 """The one way from bars to higher bars, bar by bar (trading.md 1)."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.timeframe import Timeframe
+
+_NEVER = -1
+"""Before every open time."""
 
 
 class Aggregator:
@@ -29,37 +33,45 @@ class Aggregator:
         if not timeframe.is_multiple_of(base):
             raise ValueError(f"bars of {timeframe} cannot be made of bars of {base}")
         self._base_ms, self._ms = base.ms, timeframe.ms
-        self._after_ms = after_ms
-        self._bucket_ms: int | None = None
+        self._after_ms = _NEVER if after_ms is None else after_ms
+        self._bucket_ms = _NEVER
         self._is_whole = False
         self._open = self._high = self._low = self._close = self._volume = 0.0
 
     def push(self, bar: Bar) -> tuple[Bar, ...]:
         """Take the next base bar and return the higher bars that are closed now: none, one or two."""
-        time_ms, opened, high, low, close, volume = bar
-        bucket_ms = time_ms - time_ms % self._ms
-        closed: tuple[Bar, ...] = ()
-        if bucket_ms != self._bucket_ms:
-            closed = self._take()
-            # A bar whose predecessor was seen is whole even if it begins with a hole.
-            self._is_whole = self._bucket_ms is not None or time_ms == bucket_ms
-            if self._after_ms is not None and bucket_ms <= self._after_ms:
-                self._is_whole = False
-            self._bucket_ms = bucket_ms
-            self._open, self._high, self._low, self._volume = opened, high, low, 0.0
-        self._high = max(self._high, high)
-        self._low = min(self._low, low)
-        self._close = close
-        self._volume += volume
-        if time_ms + self._base_ms == bucket_ms + self._ms:
-            closed += self._take()
-        return closed
+        return tuple(closed for _, closed in self.extend([bar]))
 
-    def _take(self) -> tuple[Bar, ...]:
-        if not self._is_whole or self._bucket_ms is None:
-            return ()
-        self._is_whole = False
-        return (Bar(self._bucket_ms, self._open, self._high, self._low, self._close, self._volume),)
+    def extend(self, bars: Iterable[Sequence[float]]) -> list[tuple[int, Bar]]:
+        """Take base bars, as fields in the order of ``Bar``, and return the higher bars that they close.
+
+        Each comes with the position of the base bar that closed it.
+        """
+        ms, last_ms, after_ms = self._ms, self._ms - self._base_ms, self._after_ms
+        bucket_ms, is_whole = self._bucket_ms, self._is_whole
+        first, highest, lowest, last, total = self._open, self._high, self._low, self._close, self._volume
+        closed: list[tuple[int, Bar]] = []
+        for index, (time_ms, opened, high, low, close, volume) in enumerate(bars):
+            into_ms = time_ms % ms
+            if time_ms - into_ms != bucket_ms:
+                if is_whole:
+                    closed.append((index, Bar(bucket_ms, first, highest, lowest, last, total)))
+                # A bar whose predecessor was seen is whole even if it begins with a hole.
+                is_whole = bucket_ms >= 0 or into_ms == 0
+                bucket_ms = int(time_ms - into_ms)
+                if bucket_ms <= after_ms:
+                    is_whole = False
+                first, highest, lowest, total = opened, high, low, 0.0
+            highest = max(highest, high)
+            lowest = min(lowest, low)
+            last = close
+            total += volume
+            if into_ms == last_ms and is_whole:
+                closed.append((index, Bar(bucket_ms, first, highest, lowest, last, total)))
+                is_whole = False
+        self._bucket_ms, self._is_whole = bucket_ms, is_whole
+        self._open, self._high, self._low, self._close, self._volume = first, highest, lowest, last, total
+        return closed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,10 +102,10 @@ def higher_bars(base: CandleArrays, timeframe: Timeframe, given: CandleArrays | 
         known = given.part(0, usable).bars()
         closed_by = np.searchsorted(ends, given_ends[:usable], side="left").tolist()
     aggregator = Aggregator(base.timeframe, timeframe, after_ms=known[-1].time_ms if known else None)
-    for index, bar in enumerate(base.bars()):
-        for higher in aggregator.push(bar):
-            known.append(higher)
-            closed_by.append(index)
+    columns = (base.time_ms, base.open, base.high, base.low, base.close, base.volume)
+    for index, bar in aggregator.extend(zip(*(column.tolist() for column in columns), strict=True)):
+        known.append(bar)
+        closed_by.append(index)
     closed = np.searchsorted(np.array(closed_by, dtype=np.int64), np.arange(len(base)), side="right")
     return HigherBars(CandleArrays.from_bars(known, timeframe), closed.astype(np.int64), aggregator)
 

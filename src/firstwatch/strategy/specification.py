@@ -5,7 +5,7 @@ The models have the shape of the file (trading.md 2), so the path of a mistake i
 
 import hashlib
 import json
-import math
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -20,10 +20,12 @@ from pydantic import (
     PlainValidator,
     ValidationError,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from firstwatch.strategy.conditions import Condition, Indicator, Series, anchors_of, indicators_of
+from firstwatch.strategy.core_state import MAXIMUM_LINKS
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import ParameterKind
 from firstwatch.strategy.language import ConditionError, nearest, parse_condition, timeframe_problem
@@ -36,6 +38,8 @@ from firstwatch.trading.timeframe import Timeframe
 MINIMUM_HISTORY = 1_000
 """Bars per timeframe that a live run starts with at least (trading.md 1)."""
 PERIODS_OF_HISTORY = 10
+
+_SYMBOL = re.compile(r"[^\s/:]+/[^\s/:]+(:[^\s/:]+)?")
 
 
 def _read_condition(value: object, info: ValidationInfo) -> Condition:
@@ -182,11 +186,10 @@ class EntryOrder(_Part):
 class AlgorithmSpec(_Part):
     """One immutable version of an algorithm (trading.md 2)."""
 
-    name: str = Field(min_length=1, max_length=80, pattern=r"^[^\s@]([^@\n]*[^\s@])?$")
-    """``@`` is kept for ``name@version``."""
+    name: str = Field(max_length=80)
     direction: Direction
     timeframe: Timeframe
-    symbol: str | None = Field(default=None, pattern=r"^[^\s/:]+/[^\s/:]+(:[^\s/:]+)?$")
+    symbol: str | None = None
     """ccxt unified symbol; when set, a run cannot choose another market."""
     entry: SideGroups
     exit: SideGroups = SideGroups()
@@ -195,6 +198,22 @@ class AlgorithmSpec(_Part):
     sizing: Sizing
     order: EntryOrder = EntryOrder()
     reset: ResetSettings = ResetSettings()
+
+    @field_validator("name")
+    @classmethod
+    def _name_can_be_asked_for(cls, name: str) -> str:
+        if not name.strip() or name != name.strip() or "@" in name or not name.isprintable():
+            raise ValueError(
+                f"{name!r} is no name: one line, no blanks around it, no '@' (it stands in name@version)"
+            )
+        return name
+
+    @field_validator("symbol")
+    @classmethod
+    def _symbol_is_unified(cls, symbol: str | None) -> str | None:
+        if symbol is not None and not _SYMBOL.fullmatch(symbol):
+            raise ValueError(f"{symbol!r} is no unified symbol; write one like BTC/USDC:USDC")
+        return symbol
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -260,20 +279,20 @@ class AlgorithmSpec(_Part):
     def longest_period(self) -> int:
         """Return the largest period of any indicator, in bars of its timeframe; 1 without any.
 
-        A function whose first value needs more bars than its periods say counts with those.
+        A function without a period counts with the bars before its first value.
         """
         return max([1, *(_period(indicator) for indicator in self._indicators())])
 
     def needed_bars(self) -> dict[Timeframe, int]:
         """Return the live history per timeframe: max(1,000, 10 x the longest period) bars.
 
-        Of the algorithm's own timeframe also as many as the longest higher bar has, so that the
-        higher bar that is open at the start can be completed from them.
+        At least as many as give every operand a value, and of the algorithm's own timeframe as many
+        as the longest higher bar has, so that the one open at the start is completed from them.
         """
-        needed = max(MINIMUM_HISTORY, PERIODS_OF_HISTORY * self.longest_period())
+        first_values = [_bars_before(series) for series in self._series()]
+        needed = max(MINIMUM_HISTORY, PERIODS_OF_HISTORY * self.longest_period(), 2 + max(first_values))
         bars = dict.fromkeys(self.timeframes(), needed)
-        longest = self.timeframes()[-1]
-        bars[self.timeframe] = max(needed, longest.ms // self.timeframe.ms)
+        bars[self.timeframe] = max(needed, self.timeframes()[-1].ms // self.timeframe.ms)
         return bars
 
     def warnings(self) -> tuple[str, ...]:
@@ -346,12 +365,11 @@ class AlgorithmSpec(_Part):
 
     @classmethod
     def _from_document(cls, document: dict[str, Any], where: str) -> Self:
-        base = document.get("timeframe")
-        known = isinstance(base, str) and base in list(Timeframe)
+        known = [timeframe for timeframe in Timeframe if timeframe == document.get("timeframe")]
         try:
-            return cls.model_validate(document, context={"timeframe": Timeframe(base) if known else None})
+            return cls.model_validate(document, context={"timeframe": known[0] if known else None})
         except ValidationError as error:
-            lines = [line for mistake in error.errors() for line in _sentences(mistake, cls)]
+            lines = [line for mistake in _own_mistakes(error) for line in _sentences(mistake, cls)]
             raise WrongUseError("\n".join(f"{where}: {line}" for line in lines)) from error
 
 
@@ -361,7 +379,9 @@ def atr(period: int) -> Indicator:
 
 
 def follow_up_problem(reset: ResetSettings, direction: Direction) -> str | None:
-    """Say which link of the chain wants a side that the algorithm may not take (trading.md 5)."""
+    """Say what is wrong with the chain: its length, or a side that the algorithm may not take."""
+    if len(reset.follow_up) > MAXIMUM_LINKS:
+        return f"follow_up: {len(reset.follow_up)} links, at most {MAXIMUM_LINKS} are allowed"
     for number, link in enumerate(reset.follow_up):
         if link.side is FollowUpSide.OPPOSITE and direction is not Direction.BOTH:
             return f"follow_up[{number}].side: 'opposite' is not allowed by direction '{direction}'"
@@ -374,17 +394,23 @@ def sample_toml() -> str:
 
 
 def _period(indicator: Indicator) -> int:
-    # TA-Lib is imported where it is needed: listing and checking algorithms does without.
+    parameters = zip(FUNCTIONS[indicator.function].parameters, indicator.parameters, strict=True)
+    periods = [int(value) for parameter, value in parameters if parameter.kind is ParameterKind.INTEGER]
+    return max(periods) if periods else _lookback(indicator)
+
+
+def _bars_before(series: Series | None) -> int:
+    """Return how many bars pass before a series has its first value."""
+    if not isinstance(series, Indicator):
+        return 0
+    return _lookback(series) + max(_bars_before(series.source), _bars_before(series.periods))
+
+
+def _lookback(indicator: Indicator) -> int:
+    # TA-Lib is imported where it is needed: reading and listing algorithms does without.
     from firstwatch.strategy.indicators import lookback
 
-    periods = [
-        int(value)
-        for parameter, value in zip(
-            FUNCTIONS[indicator.function].parameters, indicator.parameters, strict=True
-        )
-        if parameter.kind is ParameterKind.INTEGER
-    ]
-    return max([1, *periods, math.ceil(lookback(indicator.function, indicator.parameters) / 2)])
+    return lookback(indicator.function, indicator.parameters)
 
 
 def _exactly_one(part: BaseModel, kinds: type[StrEnum]) -> None:
@@ -397,6 +423,16 @@ def _exactly_one(part: BaseModel, kinds: type[StrEnum]) -> None:
 # --- mistakes ----------------------------------------------------------------------------------
 
 
+def _own_mistakes(error: ValidationError) -> Iterator[Mapping[str, Any]]:
+    """Yield the mistakes, without a list's complaint that it is too short for want of its bad items."""
+    mistakes = error.errors()
+    for mistake in mistakes:
+        path = mistake["loc"]
+        inner = (other["loc"] for other in mistakes if len(other["loc"]) > len(path))
+        if mistake["type"] != "too_short" or not any(loc[: len(path)] == path for loc in inner):
+            yield mistake
+
+
 def _sentences(mistake: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
     """Return what pydantic found, as lines of key and sentence."""
     path = mistake["loc"]
@@ -406,6 +442,11 @@ def _sentences(mistake: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
         return [f"{key}: there is no such key{nearest(str(path[-1]), owner)}; known are {', '.join(owner)}"]
     if mistake["type"] == "missing":
         return [f"{key}: is missing"]
+    if mistake["type"] == "enum":
+        expected = str(mistake["ctx"]["expected"])
+        given = str(mistake["input"])
+        hint = nearest(given, expected.replace(" or ", ", ").replace("'", "").split(", "))
+        return [f"{key}: there is no '{given}'{hint}; known are {expected}"]
     text = str(mistake["msg"]).removeprefix("Value error, ")
     if not path:
         return text.split("\n")

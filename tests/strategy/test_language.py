@@ -1,0 +1,130 @@
+import pytest
+from hypothesis import given, settings
+
+from firstwatch.strategy.conditions import Condition, Indicator, Number, Operator, Price, PriceField
+from firstwatch.strategy.language import ConditionError, parse_condition
+from firstwatch.trading.timeframe import Timeframe
+from tests.strategy.conditions import conditions
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("rsi(14) < 30", "rsi(14) < 30"),
+        ("rsi()<30.0", "rsi(14) < 30"),
+        ("RSI( timeperiod = 14 ) < 3e1", "rsi(14) < 30"),
+        ("rsi(14, source=close) < 30", "rsi(14) < 30"),
+        ("rsi(14).real < 30", "rsi(14) < 30"),
+        ("close > bbands(20, 2, 2).upperband", "close > bbands(20, 2, 2).upperband"),
+        ("close > bbands(nbdevup=2.5).upperband", "close > bbands(20, 2.5, 2).upperband"),
+        ("close > bbands(20, 2, 2, 1).upperband", "close > bbands(20, 2, 2, 1).upperband"),
+        ("ema(20)  Crosses  Above ema(50)", "ema(20) crosses above ema(50)"),
+        ("adx(14)@4h > 25", "adx(14)@4h > 25"),
+        ("close@1d <= -.5", "close@1d <= -0.5"),
+        ("rsi(14, source=hlc3) >= 70", "rsi(14, source=hlc3) >= 70"),
+        ("macd() crosses below macd().macdsignal",
+         "macd(12, 26, 9).macd crosses below macd(12, 26, 9).macdsignal"),
+        ("stoch(5, 3, 1, 3, 0).slowd@4h < 20", "stoch(5, 3, 1, 3).slowd@4h < 20"),
+        ("ema(9, source=rsi(14)) > 50", "ema(9, source=rsi(14)) > 50"),
+        ("mavp(periods=ht_dcperiod()) < close", "mavp(2, 30, periods=ht_dcperiod()) < close"),
+        ("obv() > ema(20, source=obv())", "obv() > ema(20, source=obv())"),
+        ("close crosses above vwap()", "close crosses above vwap()"),
+    ],
+)  # fmt: skip
+def test_reads_and_prints_one_canonical_form(text: str, canonical: str):
+    condition = parse_condition(text)
+    assert str(condition) == canonical
+    assert parse_condition(canonical) == condition
+
+
+def test_gives_typed_operands():
+    assert parse_condition("rsi(14, source=hl2)@4h crosses below 30") == Condition(
+        Indicator("rsi", (14,), source=Price(PriceField.HL2), timeframe=Timeframe.H4),
+        Operator.CROSSES_BELOW,
+        Number(30.0),
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(conditions())
+def test_the_canonical_form_reads_back_as_the_same_condition(condition: Condition):
+    assert parse_condition(str(condition)) == condition
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "sentence"),
+    [
+        ("rsx(14) < 30", 1, "no indicator is called 'rsx', nearest is 'rsi'"),
+        ("clse > 3", 1, "no price is called 'clse', nearest is 'close'"),
+        ("close > bbands(20).uperband", 20, "no output 'uperband', nearest is 'upperband'"),
+        ("rsi(timeperod=3) < 2", 5, "no parameter 'timeperod', nearest is 'timeperiod'"),
+        ("adx(14)@4hours > 2", 9, "no timeframe is called '4hours', nearest is '4h'"),
+        ("adx(14)@30m > 2", 9, "30m is no multiple of the algorithm's timeframe 1h"),
+        ("rsi(14) cross above 30", 9, "'cross' found, nearest is 'crosses'"),
+        ("rsi(14) crosses over 30", 17, "'above' or 'below' expected, 'over' found"),
+        ("rsi(14 < 30", 8, "')' or ',' expected, '<' found"),
+        ("rsi(14) <", 10, "the end found"),
+        ("rsi(14)", 8, "the end found"),
+        ("close ? 3", 7, "< <= > >= or 'crosses' expected, '?' found"),
+        ("rsi(14) < 30 and close > 3", 14, "the end expected, 'and' found"),
+        ("  ", 1, "the condition is empty"),
+        ("3 > 4", 1, "two numbers are compared"),
+        ("close > 1e999", 9, "too large"),
+        ("rsi > 3", 1, "rsi is an indicator: write rsi(14)"),
+        ("close() > 3", 1, "takes no parameters"),
+        ("rsi(1) < 3", 5, "timeperiod of rsi is from 2 to 100000, not 1"),
+        ("rsi(14.5) < 3", 5, "whole number"),
+        ("close < ma(10, 14)", 16, "matype of ma is from 0 to 13, not 14"),
+        ("rsi(14, 5) < 3", 9, "rsi takes one parameter"),
+        ("rsi(timeperiod=3, 5) < 2", 19, "cannot follow timeperiod="),
+        ("rsi(14, timeperiod=3) < 2", 9, "given twice"),
+        ("rsi(timeperiod=close) < 2", 16, "timeperiod is a number"),
+        ("rsi(14, source=3) < 2", 16, "source is a price or an indicator"),
+        ("atr(14, source=close) > 1", 9, "reads high, low, close and takes no source"),
+        ("sma(20, source=rsi(14)@4h) > 3", 23, "timeframe of the indicator around it"),
+        ("close > bbands(20)", 9, "say which"),
+        ("mavp() > 2", 1, "needs a series of periods"),
+        ("mavp(20, 3, periods=close) > 2", 1, "minperiod is above maxperiod"),
+        ("3 < " + "a" * 600, 501, "at most 500 characters"),
+    ],
+)  # fmt: skip
+def test_a_mistake_has_its_column_and_the_nearest_name(text: str, column: int, sentence: str):
+    with pytest.raises(ConditionError) as raised:
+        parse_condition(text, Timeframe.H1)
+    assert raised.value.column == column
+    assert sentence in raised.value.sentence
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "obv() > 1000",
+        "1000 <= obv()",
+        "ad() crosses above 0",
+        "sma(20, source=obv()) > 3",
+        "maxindex(30) > 5",
+        "vwap() < close",
+        "obv() > sma(20, source=ad())",
+        "obv() > sma(20, source=obv())@4h",
+        "obv() > obv(source=open)",
+    ],
+)
+def test_an_anchored_function_is_refused_where_its_level_would_count(text: str):
+    with pytest.raises(ConditionError, match="depends on where history starts"):
+        parse_condition(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "obv() > sma(20, source=obv())",
+        "obv()@4h > sma(20, source=obv())@4h",
+        "minmaxindex(30).minidx < minmaxindex(30).maxidx",
+        "close crosses above vwap()",
+        "obv() crosses below sma(20, source=obv())",
+        "sar() < close",
+        "adosc(3, 10) > 0",
+    ],
+)
+def test_an_anchored_function_may_meet_its_own_transforms_and_cross(text: str):
+    assert str(parse_condition(text)).startswith(text.split("(", maxsplit=1)[0])

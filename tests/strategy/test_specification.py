@@ -1,0 +1,294 @@
+import json
+import tomllib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from firstwatch.strategy.conditions import Condition
+from firstwatch.strategy.specification import (
+    AlgorithmSpec,
+    Direction,
+    EntryKind,
+    Group,
+    Level,
+    LevelKind,
+    SideGroups,
+    Sizing,
+    SizingKind,
+    sample_toml,
+)
+from firstwatch.strategy.toml_text import toml_text
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.launch import FollowUpSide, OnExhausted, ResetMode
+from firstwatch.trading.orders import Side
+from firstwatch.trading.runs import ExitReason
+from firstwatch.trading.timeframe import Timeframe
+from tests.strategy.conditions import conditions
+
+WHOLE = """
+name = "RSI reversion"
+direction = "both"
+timeframe = "1h"
+symbol = "BTC/USDC:USDC"
+
+[entry.long]
+required = ["rsi(14) < 30"]
+optional = ["adx(14)@4h > 25", "close > ema(50)"]
+
+[entry.short]
+required = ["rsi(14) > 70"]
+
+[exit.long]
+required = ["rsi(14) > 70"]
+
+[stop_loss]
+atr = 2.5
+period = 14
+trailing = true
+
+[take_profit]
+amount = 900
+
+[sizing]
+risk = 0.01
+
+[order]
+kind = "limit"
+offset_bps = 5
+timeout_bars = 3
+
+[reset]
+mode = "strict"
+cooldown_bars = 3
+on_exhausted = "stop_run"
+
+[[reset.follow_up]]
+after = ["stop_loss", "trailing_stop"]
+side = "opposite"
+wait_bars = 5
+within_bars = 20
+require_signal = true
+size_factor = 0.5
+"""
+LEAST = """
+name = "least"
+direction = "long"
+timeframe = "1h"
+[entry.long]
+required = ["rsi(14) < 30"]
+[sizing]
+equity = 0.5
+"""
+
+
+def test_reads_every_field():
+    spec = AlgorithmSpec.from_toml(WHOLE)
+    assert (spec.name, spec.direction, spec.timeframe) == ("RSI reversion", Direction.BOTH, Timeframe.H1)
+    assert spec.symbol == "BTC/USDC:USDC"
+    long = spec.entry.of(Side.LONG)
+    assert long is not None
+    assert [str(one) for one in long.required] == ["rsi(14) < 30"]
+    assert [str(one) for one in long.optional] == ["adx(14)@4h > 25", "close > ema(50)"]
+    assert spec.exit.of(Side.SHORT) is None
+    assert spec.stop_loss is not None
+    assert spec.take_profit is not None
+    assert (spec.stop_loss.kind, spec.stop_loss.value, spec.stop_loss.period) == (LevelKind.ATR, 2.5, 14)
+    assert (spec.take_profit.kind, spec.take_profit.value) == (LevelKind.AMOUNT, 900.0)
+    assert (spec.sizing.kind, spec.sizing.value) == (SizingKind.RISK, 0.01)
+    assert (spec.order.kind, spec.order.offset_bps, spec.order.timeout_bars) == (EntryKind.LIMIT, 5.0, 3)
+    assert (spec.reset.mode, spec.reset.on_exhausted) == (ResetMode.STRICT, OnExhausted.STOP_RUN)
+    link = spec.reset.follow_up[0]
+    assert link.after == (ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP)
+    assert (link.side, link.wait_bars, link.within_bars) == (FollowUpSide.OPPOSITE, 5, 20)
+    assert spec.timeframes() == (Timeframe.H1, Timeframe.H4)
+
+
+@pytest.mark.parametrize("text", [WHOLE, LEAST, sample_toml()])
+def test_toml_and_json_read_back_as_the_same_specification(text: str):
+    spec = AlgorithmSpec.from_toml(text)
+    assert AlgorithmSpec.from_toml(spec.to_toml()) == spec
+    assert AlgorithmSpec.from_toml(spec.to_toml()).to_toml() == spec.to_toml()
+    assert AlgorithmSpec.from_json(spec.canonical_json()) == spec
+    assert len(spec.sha256()) == 64
+
+
+def test_one_meaning_has_one_hash():
+    spelled_out = LEAST.replace("rsi(14) < 30", "RSI(source=close)<30.00") + (
+        '[order]\nkind = "market"\n[reset]\nmode = "cooldown_only"\ncooldown_bars = 0\n'
+    )
+    assert AlgorithmSpec.from_toml(spelled_out).sha256() == AlgorithmSpec.from_toml(LEAST).sha256()
+    other = LEAST.replace("rsi(14) < 30", "rsi(14) <= 30")
+    assert AlgorithmSpec.from_toml(other).sha256() != AlgorithmSpec.from_toml(LEAST).sha256()
+
+
+def test_the_hash_of_a_version_never_changes():
+    # Stored versions carry it: a new field or default must leave it as it is.
+    assert (
+        AlgorithmSpec.from_toml(sample_toml()).sha256()
+        == "8ed9a89c91c027fa5aa0e33c951a9208d42e44f2a8f4f91ace1180b52cac0c6d"
+    )
+
+
+def test_the_sample_is_the_one_of_the_benchmarks():
+    spec = AlgorithmSpec.from_toml(sample_toml())
+    assert [str(one) for one in spec.conditions()] == ["rsi(14) < 30", "rsi(14) > 70"]
+    assert spec.stop_loss == Level(fraction=0.05, trailing=True)
+    assert spec.take_profit == Level(fraction=0.10)
+    assert (spec.sizing, spec.reset.cooldown_bars) == (Sizing(equity=0.5), 3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(conditions(), min_size=1, max_size=3), st.lists(conditions(), max_size=2), st.text(min_size=1)
+)
+def test_any_conditions_survive_toml(required: list[Condition], optional: list[Condition], name: str):
+    clean = "".join(sign for sign in name if sign.isprintable() and sign != "@").strip()[:80].strip() or "a"
+    spec = AlgorithmSpec(
+        name=clean,
+        direction=Direction.SHORT,
+        timeframe=Timeframe.H1,
+        entry=SideGroups(short=Group(required=tuple(required), optional=tuple(optional))),
+        sizing=Sizing(fixed=500.0),
+    )
+    assert AlgorithmSpec.from_toml(spec.to_toml()) == spec
+    assert AlgorithmSpec.from_json(spec.canonical_json()) == spec
+
+
+@given(
+    st.recursive(
+        st.booleans() | st.integers(-(10**15), 10**15) | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(st.characters(exclude_categories=["Cs"])),
+        lambda inner: st.lists(inner, max_size=2),
+        max_leaves=4,
+    )
+)  # fmt: skip
+def test_toml_text_is_read_back_by_the_standard_library(value: object):
+    document = {"value": value, "table": {"inner": {"value": value}}, "rows": [{"a": value}, {"a": 1}]}
+    assert tomllib.loads(toml_text(document)) == document
+
+
+def test_all_mistakes_of_a_file_come_together():
+    text = """
+name = "x@1"
+direction = "lng"
+timeframe = "1h"
+simbol = "BTC"
+[entry.long]
+required = ["rsx(14) < 30", "adx(14)@30m > 3"]
+[stop_loss]
+fraction = 0.05
+atr = 3
+[sizing]
+eqity = 0.5
+[[reset.follow_up]]
+after = ["stop_los"]
+within_bars = 0
+"""
+    with pytest.raises(WrongUseError) as raised:
+        AlgorithmSpec.from_toml(text, "bad.toml")
+    lines = str(raised.value).splitlines()
+    assert all(line.startswith("bad.toml: ") for line in lines)
+    for part in (
+        "name: 'x@1' is no name",
+        "direction: there is no 'lng', nearest is 'long'",
+        "simbol: there is no such key, nearest is 'symbol'",
+        "entry.long.required[0]: column 1: no indicator is called 'rsx', nearest is 'rsi'",
+        "entry.long.required[1]: column 9: 30m is no multiple of the algorithm's timeframe 1h",
+        "stop_loss: exactly one of fraction, amount, atr is needed, fraction and atr given",
+        "sizing.eqity: there is no such key, nearest is 'equity'",
+        "reset.follow_up[0].after[0]: there is no 'stop_los', nearest is 'stop_loss'",
+        "reset.follow_up[0].within_bars: input should be greater than or equal to 1, not 0",
+    ):
+        assert sum(part in line for line in lines) == 1, part
+    assert len(lines) == 9
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('direction = "long"', 'direction = "both"', "entry.short: direction 'both' needs conditions here"),
+        ('required = ["rsi(14) < 30"]', "required = []", "entry.long: direction 'long' needs conditions"),
+        ("required = [", "requierd = [", "entry.long.requierd: there is no such key, nearest is 'required'"),
+        ("equity = 0.5", "risk = 0.01", "sizing.risk: needs a stop_loss"),
+        ("equity = 0.5", "equity = 1.5", "sizing.equity: input should be less than or equal to 1, not 1.5"),
+        ("equity = 0.5", "equity = nan", "sizing.equity: input should be a finite number"),
+        ("equity = 0.5", "", "exactly one of fixed, equity, risk is needed, none given"),
+        ("[sizing]\nequity = 0.5", "", "sizing: is missing"),
+        ('timeframe = "1h"', 'timeframe = "90m"', "timeframe: there is no '90m', nearest is '30m'"),
+        ('["rsi(14) < 30"]', "[30]", "a condition is a text like 'rsi(14) < 30', not 30"),
+        ('["rsi(14) < 30"]', '["obv() > 3"]', "the value of obv depends on where history starts"),
+        ("[sizing]", "[stop_loss]\natr = 2\n[sizing]", "atr and period belong together"),
+        ("[sizing]", "[stop_loss]\nfraction = 1.2\n[sizing]", "the fraction is below 1"),
+        ("[sizing]", "[take_profit]\nfraction = 1\ntrailing = true\n[sizing]", "only a stop can trail"),
+        ("[sizing]", '[order]\nkind = "limit"\n[sizing]', "a limit entry needs offset_bps and timeout_bars"),
+        ("[sizing]", "[order]\noffset_bps = 3\n[sizing]", 'offset_bps belong to kind = "limit"'),
+        ("[sizing]",
+         '[[reset.follow_up]]\nafter = ["signal"]\nside = "opposite"\nwithin_bars = 3\n[sizing]',
+         "reset.follow_up[0].side: 'opposite' is not allowed by direction 'long'"),
+        ("[sizing]", '[[reset.follow_up]]\nafter = []\nwithin_bars = 3\n[sizing]', "at least 1 item"),
+        ("[sizing]",
+         '[[reset.follow_up]]\nafter = ["signal"]\nwait_bars = 3\nwithin_bars = 3\n[sizing]',
+         "wait_bars (3) must be below within_bars (3)"),
+        ("[sizing]", "[[reset.follow_up]]\nafter = ['signal']\nwithin_bars = 1\n" * 9 + "[sizing]",
+         "reset.follow_up: 9 links, at most 8 are allowed"),
+        ('name = "least"', 'name = "least"\nsymbol = "BTCUSDT"', "write one like BTC/USDC:USDC"),
+        ('name = "least"', 'name = "least', "no valid TOML"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_by_its_key(old: str, new: str, sentence: str):
+    with pytest.raises(WrongUseError) as raised:
+        AlgorithmSpec.from_toml(LEAST.replace(old, new, 1), "algo.toml")
+    assert str(raised.value).startswith("algo.toml")
+    assert sentence in str(raised.value)
+
+
+def test_damaged_json_is_told():
+    with pytest.raises(WrongUseError, match="version 3 is no valid JSON"):
+        AlgorithmSpec.from_json("{", "version 3")
+    with pytest.raises(WrongUseError, match="no JSON object"):
+        AlgorithmSpec.from_json(json.dumps([1]))
+
+
+@pytest.mark.parametrize(
+    ("condition", "longest", "needed"),
+    [
+        ("close > open", 1, {"1h": 1_000}),
+        ("ema(250) > close", 250, {"1h": 2_500}),
+        ("macd(12, 120, 9).macd > 0", 120, {"1h": 1_200}),
+        ("rsi(14)@4h > ema(300, source=rsi(14))@1d", 300, {"1h": 3_000, "4h": 3_000, "1d": 3_000}),
+        ("ht_sine().sine > 0", 63, {"1h": 1_000}),
+    ],
+)
+def test_needs_ten_times_the_longest_period(condition: str, longest: int, needed: dict[str, int]):
+    spec = AlgorithmSpec.from_toml(LEAST.replace("rsi(14) < 30", condition))
+    assert spec.longest_period() == longest
+    assert {str(timeframe): bars for timeframe, bars in spec.needed_bars().items()} == needed
+
+
+def test_needs_base_bars_for_the_higher_bar_that_is_open_at_the_start():
+    text = LEAST.replace('"1h"', '"1m"').replace("rsi(14) < 30", "rsi(14)@1d < 30")
+    assert AlgorithmSpec.from_toml(text).needed_bars() == {Timeframe.M1: 1_440, Timeframe.D1: 1_000}
+
+
+def test_needs_enough_for_a_first_value_of_nested_indicators():
+    inner = "t3(200, 0.7, source=t3(200, 0.7, source=t3(200, 0.7)))"
+    spec = AlgorithmSpec.from_toml(LEAST.replace("rsi(14) < 30", f"close > {inner}"))
+    assert spec.needed_bars()[Timeframe.H1] == 3 * 6 * 199 + 2
+
+
+def test_the_period_of_a_level_counts():
+    text = LEAST.replace("[sizing]", "[stop_loss]\natr = 2\nperiod = 200\n[sizing]")
+    assert AlgorithmSpec.from_toml(text).longest_period() == 200
+
+
+def test_warns_of_what_may_surprise():
+    text = LEAST.replace('"rsi(14) < 30"', '"obv() > sma(5, source=obv())"') + (
+        '[entry.short]\nrequired = ["close > open"]\n'
+    )
+    anchored, unused, stopless = AlgorithmSpec.from_toml(text).warnings()
+    assert "obv" in anchored
+    assert "where history starts" in anchored
+    assert "entry.short: never used" in unused
+    assert "stop_loss" in stopless
+    assert AlgorithmSpec.from_toml(sample_toml()).warnings() == ()

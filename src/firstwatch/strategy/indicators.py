@@ -8,22 +8,25 @@ import math
 import sys
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 # With pandas or polars installed, importing TA-Lib imports them: 0.5 s and 80 MB for nothing.
-_found = {name: sys.modules[name] for name in ("pandas", "polars") if name in sys.modules}
-sys.modules.update({"pandas": None, "polars": None})  # type: ignore[dict-item]
+_HIDDEN = ("pandas", "polars")
+_found = {name: sys.modules[name] for name in _HIDDEN if name in sys.modules}
+_modules: dict[str, Any] = sys.modules  # None in it makes an import fail; its type does not say so
+_modules.update(dict.fromkeys(_HIDDEN))
 try:
-    import talib
-    import talib.abstract
-    import talib.stream
+    talib: Any = import_module("talib")
+    import_module("talib.abstract")
+    import_module("talib.stream")
 finally:
-    for _name in ("pandas", "polars"):
-        del sys.modules[_name]
-    sys.modules.update(_found)
+    for _name in _HIDDEN:
+        del _modules[_name]
+    _modules.update(_found)
 
 Parameters = tuple[int | float, ...]
 FloatArray = NDArray[np.float64]
@@ -32,7 +35,7 @@ FloatArray = NDArray[np.float64]
 @cache
 def lookback(function: str, parameters: Parameters) -> int:
     """Return how many bars the function needs before the first bar that has a value."""
-    abstract: Any = talib.abstract.Function(function)
+    abstract = talib.abstract.Function(function)
     abstract.parameters = dict(zip(abstract.parameters, parameters, strict=True))
     return int(abstract.lookback)
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
-from lark import Lark, Token, Tree
+from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from firstwatch.strategy.conditions import (
@@ -29,6 +30,9 @@ from firstwatch.trading.timeframe import Timeframe
 
 MAXIMUM_LENGTH = 500
 """Characters of one condition: nobody reads more, and no parser recurses deeper."""
+
+_Tree = Any
+"""A lark tree: what its children are follows from the grammar, which mypy cannot read."""
 
 _PRICES = frozenset(PriceField)
 _SERIES_ARGUMENTS = ("source", "periods")
@@ -69,7 +73,7 @@ def parse_condition(text: str, base: Timeframe | None = None) -> Condition:
     if not text.strip():
         raise ConditionError("the condition is empty; write one like rsi(14) < 30", 1)
     try:
-        tree = _parser().parse(text)
+        tree: _Tree = _parser().parse(text)
     except UnexpectedInput as error:
         raise _unexpected(text, error) from None
     left, operator, right = tree.children
@@ -78,7 +82,7 @@ def parse_condition(text: str, base: Timeframe | None = None) -> Condition:
         raise ConditionError("two numbers are compared; name a price or an indicator", 1)
     if problem := anchor_problem(condition):
         anchored = left if anchors_of(condition.left) else right
-        raise ConditionError(problem, anchored.children[0].start_pos + 1)
+        raise ConditionError(problem, _column(anchored.children[0]))
     return condition
 
 
@@ -99,12 +103,13 @@ def _unexpected(text: str, error: UnexpectedInput) -> ConditionError:
     found = "the end"
     expected: set[str] = set()
     if isinstance(error, UnexpectedCharacters):
-        column, found = error.pos_in_stream + 1, f"'{text[error.pos_in_stream]}'"
+        position = error.pos_in_stream or 0
+        column, found = position + 1, f"'{text[position]}'"
         expected = set(error.allowed or ())
     elif isinstance(error, UnexpectedToken):
         expected = set(error.accepts or error.expected)
         if error.token.type != "$END":
-            column, found = error.token.start_pos + 1, f"'{error.token}'"
+            column, found = _column(error.token), f"'{error.token}'"
     if "CROSSES" in expected:
         expected = {"COMPARISON", "CROSSES"}
     words = " or ".join(word for key, word in _WORDS.items() if key in expected)
@@ -112,11 +117,15 @@ def _unexpected(text: str, error: UnexpectedInput) -> ConditionError:
     return ConditionError(f"{words or 'something else'} expected, {found} found{hint}", column)
 
 
-def _operator(tree: Tree[Token]) -> Operator:
+def _column(token: Token) -> int:
+    return (token.start_pos or 0) + 1
+
+
+def _operator(tree: _Tree) -> Operator:
     return Operator(" ".join(str(token).lower() for token in tree.children))
 
 
-def _operand(tree: Tree[Token], base: Timeframe | None) -> Operand:
+def _operand(tree: _Tree, base: Timeframe | None) -> Operand:
     if tree.data == "number":
         return Number(_number(tree.children[0]))
     return _series(tree, base, is_inner=False)
@@ -125,17 +134,17 @@ def _operand(tree: Tree[Token], base: Timeframe | None) -> Operand:
 def _number(token: Token) -> float:
     value = float(token)
     if not math.isfinite(value):
-        raise ConditionError(f"the number {token} is too large", token.start_pos + 1)
+        raise ConditionError(f"the number {token} is too large", _column(token))
     return value
 
 
-def _series(tree: Tree[Token], base: Timeframe | None, *, is_inner: bool) -> Series:
+def _series(tree: _Tree, base: Timeframe | None, *, is_inner: bool) -> Series:
     name_token, arguments, output, timeframe_token = tree.children
-    name, column = str(name_token).lower(), name_token.start_pos + 1
+    name, column = str(name_token).lower(), _column(name_token)
     if is_inner and timeframe_token is not None:
         raise ConditionError(
             "a source has the timeframe of the indicator around it; write the timeframe behind that one",
-            timeframe_token.start_pos,
+            _column(timeframe_token) - 1,
         )
     timeframe = _timeframe(timeframe_token, base) if timeframe_token is not None else None
     if name in _PRICES:
@@ -153,7 +162,7 @@ def _series(tree: Tree[Token], base: Timeframe | None, *, is_inner: bool) -> Ser
 
 def _indicator(
     function: Function,
-    arguments: Tree[Token],
+    arguments: _Tree,
     output: Token | None,
     timeframe: Timeframe | None,
     column: int,
@@ -166,18 +175,18 @@ def _indicator(
             token = argument.children[0]
             if last_named:
                 raise ConditionError(
-                    f"a parameter without a name cannot follow {last_named}=", token.start_pos + 1
+                    f"a parameter without a name cannot follow {last_named}=", _column(token)
                 )
             if position >= len(function.parameters):
                 raise ConditionError(
                     f"{function.name} takes {_count(len(function.parameters))}: write {_usage(function)}",
-                    token.start_pos + 1,
+                    _column(token),
                 )
             parameter = function.parameters[position]
             values[parameter.name] = _parameter(function, parameter, token)
             continue
         name_token, value = argument.children
-        last_named, at = str(name_token).lower(), name_token.start_pos + 1
+        last_named, at = str(name_token).lower(), _column(name_token)
         if last_named in values or last_named in series:
             raise ConditionError(f"{last_named} is given twice", at)
         if last_named in _SERIES_ARGUMENTS and last_named in function.inputs:
@@ -206,30 +215,26 @@ def _indicator(
     )
 
 
-def _inner(tree: Tree[Token], argument: str) -> Series:
+def _inner(tree: _Tree, argument: str) -> Series:
     if tree.data == "number":
         token = tree.children[0]
-        raise ConditionError(
-            f"{argument} is a price or an indicator, not the number {token}", token.start_pos + 1
-        )
+        raise ConditionError(f"{argument} is a price or an indicator, not the number {token}", _column(token))
     return _series(tree, None, is_inner=True)
 
 
-def _named(function: Function, name_token: Token, value: Tree[Token]) -> int | float:
+def _named(function: Function, name_token: Token, value: _Tree) -> int | float:
     name = str(name_token).lower()
     known = {parameter.name: parameter for parameter in function.parameters}
     if name not in known:
         takes = (*known, *(argument for argument in _SERIES_ARGUMENTS if argument in function.inputs))
         if name == "source":
             reads = ", ".join(function.inputs)
-            raise ConditionError(
-                f"{function.name} reads {reads} and takes no source", name_token.start_pos + 1
-            )
+            raise ConditionError(f"{function.name} reads {reads} and takes no source", _column(name_token))
         raise ConditionError(
-            f"{function.name} has no parameter '{name_token}'{nearest(name, takes)}", name_token.start_pos + 1
+            f"{function.name} has no parameter '{name_token}'{nearest(name, takes)}", _column(name_token)
         )
     if value.data != "number":
-        raise ConditionError(f"{name} is a number", value.children[0].start_pos + 1)
+        raise ConditionError(f"{name} is a number", _column(value.children[0]))
     return _parameter(function, known[name], value.children[0])
 
 
@@ -237,12 +242,12 @@ def _parameter(function: Function, parameter: Parameter, token: Token) -> int | 
     value = _number(token)
     where = f"{parameter.name} of {function.name}"
     if parameter.kind is not ParameterKind.REAL and value != int(value):
-        raise ConditionError(f"{where} is a whole number, not {token}", token.start_pos + 1)
+        raise ConditionError(f"{where} is a whole number, not {token}", _column(token))
     if not parameter.minimum <= value <= parameter.maximum:
         raise ConditionError(
             f"{where} is from {number_text(parameter.minimum)} to {number_text(parameter.maximum)}, "
             f"not {token}",
-            token.start_pos + 1,
+            _column(token),
         )
     return _whole(parameter, value)
 
@@ -267,13 +272,13 @@ def _output(function: Function, token: Token | None, column: int) -> str | None:
             raise ConditionError(
                 f"{function.name} has no output '{token}'{nearest(output, function.outputs)}; "
                 f"it has {outputs}",
-                token.start_pos + 1,
+                _column(token),
             )
     return output if len(function.outputs) > 1 else None
 
 
 def _timeframe(token: Token, base: Timeframe | None) -> Timeframe:
-    text, column = str(token).lower(), token.start_pos + 1
+    text, column = str(token).lower(), _column(token)
     known = [str(timeframe) for timeframe in Timeframe]
     if text not in known:
         raise ConditionError(

@@ -1,0 +1,110 @@
+"""Closing orders: reduce-only and immediate, sent again with wider bounds until the venue says flat."""
+
+from decimal import Decimal
+
+from firstwatch.engine.ledger import Ledger
+from firstwatch.engine.memory import Closing
+from firstwatch.engine.orders import OrderDesk
+from firstwatch.engine.turn import Turn, back_off_ms
+from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState
+from firstwatch.trading.runs import ExitReason
+from firstwatch.venues.protocol import Refused
+
+BOUNDS_BPS = (100, 500, 1_000)
+"""How far beyond the mid the first, the second and every further closing order may fill."""
+
+_ALARM = "closing"
+
+
+class ClosingDesk:
+    """Acts on the wish to be flat."""
+
+    def __init__(self, turn: Turn, orders: OrderDesk, ledger: Ledger) -> None:
+        self._turn = turn
+        self._orders = orders
+        self._ledger = ledger
+
+    def want(self, reason: ExitReason) -> None:
+        """Want the position closed, for that reason unless another one came first."""
+        memory = self._turn.memory
+        if memory.closing is None or memory.closing.is_unwanted:
+            memory.closing = Closing(reason, memory.last_bar_ms)
+
+    def price_came(self) -> None:
+        """Note that a newer price is known than the one that the last closing order was bound to."""
+        if self._turn.memory.closing is not None:
+            self._turn.memory.closing.waits_for_price = False
+
+    def refused(self, refusal: Refused) -> None:
+        """Take in that the venue refused a closing order: it is tried again, after a look at the position."""
+        memory, closing = self._turn.memory, self._turn.memory.closing
+        memory.wants_position = True
+        if closing is not None:
+            closing.retry_at_ms = memory.elapsed_ms + back_off_ms(closing.attempts)
+            self._failed(closing, f"the venue refused it: {refusal.code}, {refusal.reason}")
+
+    def settle(self) -> None:
+        """Send the next closing order where one is wanted and none is under way."""
+        memory = self._turn.memory
+        if (
+            memory.closing is None
+            and memory.unwanted
+            and memory.core.steps == 0
+            and not memory.wants_position
+        ):
+            memory.closing = Closing(ExitReason.PROTECTION_FAILED, memory.last_bar_ms, is_unwanted=True)
+        closing = memory.closing
+        if closing is None:
+            return
+        order = self._orders.get(closing.order_id)
+        if order is not None:
+            if not order.is_settled:
+                return
+            closing.order_id = None
+            if order.state is OrderState.REJECTED:
+                self._unsent(closing)
+            elif order.rest > 0 and self._amount(closing) > 0:
+                closing.waits_for_price = True
+                self._failed(closing, f"{order.rest:f} of {order.intent.amount:f} were not filled")
+        if memory.wants_position:
+            return
+        amount = self._amount(closing)
+        if amount == 0:
+            memory.closing = None
+            self._turn.clear_alarm(_ALARM)
+        elif not closing.waits_for_price and closing.retry_at_ms <= memory.elapsed_ms and memory.price > 0:
+            self._send(closing, amount)
+
+    def _amount(self, closing: Closing) -> Decimal:
+        return abs(self._turn.memory.unwanted) if closing.is_unwanted else self._ledger.exposed
+
+    def _send(self, closing: Closing, amount: Decimal) -> None:
+        memory, market = self._turn.memory, self._turn.setup.market
+        held = memory.unwanted if closing.is_unwanted else self._ledger.own
+        side = OrderSide.SELL if held > 0 else OrderSide.BUY
+        bound_bps = BOUNDS_BPS[min(closing.attempts, len(BOUNDS_BPS) - 1)]
+        worst = memory.price * (1 + side.sign * bound_bps / 10_000)
+        order = self._orders.send(
+            OrderPurpose.EXIT,
+            side,
+            OrderKind.MARKET,
+            amount,
+            price=market.price(worst),
+            bar_time_ms=closing.bar_time_ms,
+            reason=closing.reason,
+        )
+        closing.order_id = order.intent.client_order_id
+
+    def _unsent(self, closing: Closing) -> None:
+        """Count an order that the venue never executed: the first ones are sent again at once."""
+        closing.unsent += 1
+        if closing.unsent > 2:
+            retry_at_ms = self._turn.memory.elapsed_ms + back_off_ms(closing.unsent - 3)
+            closing.retry_at_ms = max(closing.retry_at_ms, retry_at_ms)
+
+    def _failed(self, closing: Closing, why: str) -> None:
+        closing.attempts += 1
+        self._turn.clear_alarm(_ALARM)
+        self._turn.alarm(
+            _ALARM, f"closing order {closing.attempts} did not close the position: {why}; it is sent again"
+        )

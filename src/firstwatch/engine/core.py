@@ -1,0 +1,936 @@
+"""``RunCore``: a run without input or output. It is told events and says what to store and what to do.
+
+Each event is taken in by its own method, which only notes facts and wishes in the memory; then ``_settle``
+brings orders, protection and state to what is wished. So the same code goes on after an answer, after a
+lost answer and after a crash. Time comes in the events, threads and the store are the worker's.
+
+It is one file although it is long: it is the list of everything that can happen to a run.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from firstwatch.engine import events as told
+from firstwatch.engine.closing import ClosingDesk
+from firstwatch.engine.effects import (
+    Acknowledge,
+    CancelOrder,
+    EndRun,
+    ModifyOrder,
+    ReadBalance,
+    ReadBars,
+    ReadFills,
+    ReadOpenOrders,
+    ReadOrder,
+    ReadPosition,
+    Reconcile,
+    ResolveOrder,
+    SendOrder,
+    SetLeverage,
+)
+from firstwatch.engine.entries import EntryDesk
+from firstwatch.engine.facts import FactsDesk
+from firstwatch.engine.ledger import Ledger
+from firstwatch.engine.memory import RunMemory, RunSetup, TrackedOrder, memory_from_json, memory_to_json
+from firstwatch.engine.orders import OrderDesk
+from firstwatch.engine.protection import ProtectionDesk
+from firstwatch.engine.records import EquityRow, Step, Transition
+from firstwatch.engine.turn import Turn, back_off_ms
+from firstwatch.strategy.core import adopt, close_bar, enter_now, mark_equity, new_state, resume_entries
+from firstwatch.strategy.core_settings import exit_reason
+from firstwatch.strategy.core_state import (
+    CANCEL_ENTRY,
+    ENTER,
+    EXIT,
+    GOES_ON,
+    REST_AT_MARKET,
+    STOP_BY_CHAIN,
+    STOP_BY_GUARD,
+    STOP_BY_TRADES_LIMIT,
+    CoreSettings,
+)
+from firstwatch.strategy.evaluation import GroupFlags
+from firstwatch.trading.account import Funding, Position
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.clock import iso
+from firstwatch.trading.events import (
+    Adopted,
+    DecisionDropped,
+    EntriesPaused,
+    EntriesResumed,
+    ExitDecided,
+    HoleFound,
+    Noted,
+    Recovered,
+)
+from firstwatch.trading.ids import run_of
+from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState
+from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode, move_run
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.protocol import (
+    Accepted,
+    BarClosed,
+    BarOpened,
+    FeedEnded,
+    FillReported,
+    FundingReported,
+    MarkMoved,
+    OrderReported,
+    PhaseEnded,
+    Refused,
+    Resolution,
+    StreamLost,
+    StreamRestored,
+    Unknown,
+)
+
+STOP_DEADLINE_MS = 60_000
+"""How long a stop may take while the venue can be reached."""
+LATE_MS = 10_000
+LATE_FRACTION = 0.05
+"""An entry later than the larger of both after its bar's close is dropped."""
+_DAY_MS = 86_400_000
+_LONGEST_TICK_MS = 5_000
+_CONFIRMING_READS = 3
+"""Readings of the position that must disagree, where the venue's word may lag behind its fills."""
+
+
+class Signals(Protocol):
+    """What the algorithm's groups say at each close (``strategy.stream.SignalStream``)."""
+
+    def push(self, bar: Bar) -> GroupFlags:
+        """Take the next closed bar."""
+
+
+class Sessions(Protocol):
+    """When a run may enter and when it must be flat (``market.sessions.SessionCalendar``)."""
+
+    def may_enter(self, close_ms: int) -> bool: ...
+
+    def must_flatten(self, close_ms: int, timeframe: Timeframe) -> bool: ...
+
+
+class RunCore:
+    """One run. Not thread-safe: its worker alone talks to it."""
+
+    def __init__(
+        self,
+        setup: RunSetup,
+        settings: CoreSettings,
+        signals: Signals,
+        sessions: Sessions,
+        memory: RunMemory | None = None,
+    ) -> None:
+        self.setup = setup
+        self._settings = settings
+        self._signals = signals
+        self._sessions = sessions
+        self._memory = memory if memory is not None else RunMemory(new_state(settings))
+        self._turn = Turn(setup, self._memory)
+        self._orders = OrderDesk(self._turn)
+        self._ledger = Ledger(self._turn, settings, self._orders)
+        self._closing = ClosingDesk(self._turn, self._orders, self._ledger)
+        self._protection = ProtectionDesk(self._turn, self._orders, self._ledger, self._closing)
+        self._entries = EntryDesk(self._turn, self._orders)
+        self._facts = FactsDesk(self._turn, self._orders, self._ledger, self._protection)
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            BarOpened: self._bar_opened,
+            BarClosed: self._bar_closed,
+            MarkMoved: self._mark_moved,
+            FillReported: self._fill_reported,
+            OrderReported: self._order_reported,
+            FundingReported: self._funding_reported,
+            PhaseEnded: self._phase_ended,
+            FeedEnded: self._feed_ended,
+            StreamLost: self._stream_lost,
+            StreamRestored: self._stream_restored,
+            told.SendAnswered: self._send_answered,
+            told.CancelAnswered: self._cancel_answered,
+            told.ModifyAnswered: self._modify_answered,
+            told.ResolveAnswered: self._resolve_answered,
+            told.LeverageSet: self._leverage_set,
+            told.OrderRead: self._order_read,
+            told.PositionRead: self._position_read,
+            told.OpenOrdersRead: self._open_orders_read,
+            told.FillsRead: self._fills_read,
+            told.BalanceRead: self._balance_read,
+            told.BarsRead: self._bars_read,
+            told.Reconciled: self._reconciled,
+            told.ReadFailed: self._read_failed,
+            told.Launched: self._launched,
+            told.RecoveryStarted: self._recovery_started,
+            told.TimePassed: self._time_passed,
+            told.FeedWentStale: self._feed_went_stale,
+            told.StopRequested: self._stop_requested,
+            told.PauseRequested: self._pause_requested,
+            told.ResumeRequested: self._resume_requested,
+            told.CancelRequested: self._cancel_requested,
+            told.CloseRequested: self._close_requested,
+            told.FailRequested: self._fail_requested,
+        }
+
+    @classmethod
+    def restore(
+        cls, setup: RunSetup, settings: CoreSettings, signals: Signals, sessions: Sessions, checkpoint: str
+    ) -> "RunCore":
+        """Return the core that wrote ``checkpoint``.
+
+        Raises:
+            pydantic.ValidationError: the text is no checkpoint of this version.
+        """
+        return cls(setup, settings, signals, sessions, memory_from_json(checkpoint))
+
+    # --- what the worker asks --------------------------------------------------------------------
+
+    def handle(self, event: told.Event) -> Step:
+        """Take one event in and return what is to be stored and then done.
+
+        An event of a run that is over changes nothing; its phases are acknowledged.
+        """
+        self._turn.begin(event.time_ms)
+        if self._memory.state.is_final:
+            if isinstance(event, PhaseEnded):
+                self._turn.effects.append(Acknowledge(event.token))
+            return self._turn.step()
+        self._handlers[type(event)](event)
+        if not self._memory.state.is_final:
+            self._settle()
+        self._facts.write()
+        return self._turn.step()
+
+    def checkpoint(self) -> str:
+        """Return everything that the run remembers, as JSON."""
+        return memory_to_json(self._memory)
+
+    @property
+    def state(self) -> RunState:
+        return self._memory.state
+
+    @property
+    def last_bar_ms(self) -> int:
+        """Open time of the last bar that was taken in; 0 before the first."""
+        return self._memory.last_bar_ms
+
+    @property
+    def fills_horizon_ms(self) -> int:
+        """The time from which on fills and fundings are to be read."""
+        return self._memory.fills_horizon_ms
+
+    @property
+    def equity(self) -> float:
+        """Run equity at the last close, in quote."""
+        return self._memory.core.equity
+
+    @property
+    def exposed_steps(self) -> int:
+        """The run's own position in amount steps, + long."""
+        return self._memory.core.steps * (1 if self._memory.core.phase > 0 else -1)
+
+    @property
+    def entry_price(self) -> float:
+        """Average entry price of the position; 0 when flat."""
+        return self._memory.core.entry_price if self._memory.core.steps else 0.0
+
+    def open_orders(self) -> list[str]:
+        """Return the client order ids of all orders whose end is not fully known, oldest first."""
+        return [order.intent.client_order_id for order in self._orders.open()]
+
+    def orders_in_doubt(self) -> list[str]:
+        """Return those of them of which it is not known whether the venue has them."""
+        return [order.intent.client_order_id for order in self._orders.in_doubt()]
+
+    # --- what follows from every event -----------------------------------------------------------
+
+    def _settle(self) -> None:
+        """Bring everything to what is wished; the order is that of trading.md 8: protection first."""
+        memory = self._memory
+        if memory.state is RunState.NEW:
+            return
+        self._set_leverage()
+        self._end_feed()
+        self._follow_core()
+        self._protection.settle()
+        self._entries.settle(self._why_no_entry(memory.entry.bar_time_ms if memory.entry else 0))
+        self._closing.settle()
+        self._orders.settle()
+        self._finish()
+        if memory.state.is_final:
+            return
+        self._read_what_is_wanted()
+        self._acknowledge()
+
+    def _set_leverage(self) -> None:
+        memory = self._memory
+        wanted = not memory.leverage_is_set and memory.state is RunState.RUNNING
+        if wanted and memory.leverage_at_ms <= memory.elapsed_ms:
+            self._turn.ask(SetLeverage(self.setup.launch.leverage))
+
+    def _end_feed(self) -> None:
+        """After the last bar: drop what waits, close at the last close (trading.md 3, End)."""
+        memory = self._memory
+        if not memory.feed_ended:
+            return
+        self._entries.give_up()
+        closing = memory.closing
+        if closing is not None and closing.reason is not ExitReason.END_OF_DATA:
+            order = self._orders.get(closing.order_id)
+            if order is not None and not order.is_settled:
+                self._orders.cancel(order)
+                return
+            closing.reason, closing.order_id = ExitReason.END_OF_DATA, None
+            memory.core.expected_exit = 0.0
+        elif closing is None and memory.state is RunState.RUNNING and memory.core.steps:
+            self._closing.want(ExitReason.END_OF_DATA)
+            memory.core.expected_exit = 0.0
+
+    def _follow_core(self) -> None:
+        """Stop the run where a circuit breaker of the core says so."""
+        memory = self._memory
+        if memory.state is not RunState.RUNNING:
+            return
+        if memory.core.stop_run == STOP_BY_CHAIN:
+            self._stop(StopMode.LEAVE, Author.SYSTEM, "the follow-up chain is exhausted", ExitReason.RUN_END)
+        elif memory.core.stop_run == STOP_BY_GUARD:
+            mode = self.setup.launch.guards.stop_mode
+            if mode is StopMode.CLOSE and not self.setup.launch.close_position_on_exit:
+                mode = StopMode.LEAVE
+            self._stop(mode, Author.SYSTEM, "a guard has reached its limit", ExitReason.GUARD)
+
+    def _read_what_is_wanted(self) -> None:
+        memory = self._memory
+        if memory.wants_reconcile:
+            self._turn.read(Reconcile(memory.wants_reconcile))
+        if memory.wants_open_orders:
+            self._turn.read(ReadOpenOrders())
+        if memory.wants_fills:
+            self._turn.read(ReadFills(memory.fills_horizon_ms))
+        if memory.wants_position and memory.position_at_ms <= memory.elapsed_ms:
+            self._turn.read(ReadPosition())
+        if memory.wants_balance:
+            self._turn.read(ReadBalance())
+        if memory.wants_bars:
+            self._turn.read(ReadBars(memory.last_bar_ms))
+
+    def _acknowledge(self) -> None:
+        """Let the feed go on once everything that was asked for is answered."""
+        if not self._memory.pending:
+            for token in self._memory.tokens:
+                self._turn.effects.append(Acknowledge(token))
+            self._memory.tokens.clear()
+
+    # --- the end of a run ------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        memory = self._memory
+        if not self._is_finishing():
+            return
+        is_stopping = memory.state is RunState.STOPPING
+        is_quiet = memory.entry is None and memory.closing is None and not self._orders.in_doubt()
+        if is_stopping:
+            is_quiet = is_quiet and not self._orders.of(OrderPurpose.ENTRY) and self._protection.is_settled()
+            is_quiet = is_quiet and (memory.stop_mode is not StopMode.CLOSE or memory.core.steps == 0)
+        else:
+            is_quiet = is_quiet and memory.core.steps == 0 and not self._orders.open()
+        if not is_quiet:
+            return
+        if not memory.is_compared:
+            memory.wants_position = True
+            return
+        self._end(
+            RunState.STOPPED if is_stopping else RunState.DONE,
+            memory.stop_why if is_stopping else self._why_done(),
+        )
+
+    def _is_finishing(self) -> bool:
+        memory = self._memory
+        if memory.state is RunState.STOPPING:
+            return True
+        reached = memory.core.stop_run == STOP_BY_TRADES_LIMIT
+        return memory.state is RunState.RUNNING and (memory.feed_ended or reached)
+
+    def _why_done(self) -> str:
+        if self._memory.core.stop_run == STOP_BY_TRADES_LIMIT:
+            return f"the trades limit of {self._settings.trades_limit} is reached"
+        return "the feed has no more bars"
+
+    def _end(self, new: RunState, why: str, author: Author = Author.SYSTEM) -> None:
+        """Go to a final state: the feed is let go and the worker ends."""
+        memory = self._memory
+        self._transition(new, why, author)
+        memory.sentence = self._facts.ending(why)
+        for token in memory.tokens:
+            self._turn.effects.append(Acknowledge(token))
+        memory.tokens.clear()
+        memory.pending.clear()
+        self._turn.effects.append(EndRun())
+
+    def _fail(self, why: str) -> None:
+        self._turn.alarm("failed", f"the run has failed: {why}")
+        self._end(RunState.FAILED, why)
+
+    def _transition(self, new: RunState, why: str, author: Author) -> None:
+        memory = self._memory
+        old = memory.state
+        memory.state = move_run(old, new)
+        self._turn.record(Transition(old, new, why, memory.now_ms, author, memory.stop_mode))
+
+    def _stop(self, mode: StopMode, author: Author, why: str, reason: ExitReason) -> None:
+        """Go to ``STOPPING``, or change the mode of a stop that is under way."""
+        memory = self._memory
+        memory.stop_mode = mode
+        if memory.state is RunState.RUNNING:
+            self._transition(RunState.STOPPING, why, author)
+            memory.stop_why = why
+        else:
+            self._turn.journal(Noted(sentence=f"the stop's mode is now {mode}: {why}"), author)
+        self._entries.give_up()
+        if mode is StopMode.CLOSE and memory.core.steps:
+            self._closing.want(reason)
+
+    # --- bars ------------------------------------------------------------------------------------
+
+    def _bar_opened(self, event: BarOpened) -> None:
+        self._memory.is_in_bar = True
+        self._price_came(event.price)
+
+    def _mark_moved(self, event: MarkMoved) -> None:
+        self._price_came(event.touch.mid)
+
+    def _price_came(self, price: float) -> None:
+        self._memory.price = price
+        self._closing.price_came()
+
+    def _bar_closed(self, event: BarClosed) -> None:
+        """Decide at a close; on a feed without phases after reading what may not have been heard yet."""
+        memory, bar = self._memory, event.bar
+        if event.timeframe is not self.setup.timeframe or bar.time_ms <= memory.last_bar_ms:
+            return
+        memory.is_in_bar = False
+        memory.stale = ""
+        self._price_came(bar.close)
+        has_hole = 0 < memory.last_bar_ms < bar.time_ms - self.setup.timeframe.ms
+        if self.setup.has_phases:
+            if has_hole:
+                self._found_hole(bar.time_ms, is_confirmed=True)
+            self._decide(bar)
+            return
+        memory.wants_bars = has_hole
+        memory.wants_fills = memory.wants_fills or bool(memory.core.steps or self._orders.open())
+        if memory.wants_bars or memory.wants_fills:
+            memory.waiting_bar = bar
+        else:
+            self._decide(bar)
+
+    def _found_hole(self, next_ms: int, *, is_confirmed: bool) -> None:
+        step_ms = self.setup.timeframe.ms
+        first_ms, last_ms = self._memory.last_bar_ms + step_ms, next_ms - step_ms
+        self._turn.journal(HoleFound(first_ms=first_ms, last_ms=last_ms, is_confirmed=is_confirmed))
+
+    def _decide_waiting(self) -> None:
+        memory = self._memory
+        bar = memory.waiting_bar
+        if bar is not None and not memory.wants_bars and not memory.wants_fills:
+            memory.waiting_bar = None
+            if bar.time_ms > memory.last_bar_ms:
+                self._decide(bar)
+
+    def _decide(self, bar: Bar) -> None:
+        """Take a closed bar in: the core decides, and its decisions become wishes."""
+        memory, core, timeframe = self._memory, self._memory.core, self.setup.timeframe
+        self._entries.bar_came()
+        flags = self._signals.push(bar)
+        memory.last_bar_ms = bar.time_ms
+        close_ms = bar.time_ms + timeframe.ms
+        if memory.wallet_total is not None:
+            core.equity_cap = float(memory.wallet_total)
+        if memory.state is not RunState.RUNNING:
+            mark_equity(core, bar.close)
+        else:
+            may_enter = 1 if self._sessions.may_enter(close_ms) else 0
+            if memory.pause_reasons or memory.stale or memory.foreign:
+                may_enter = -1
+            close_bar(
+                core,
+                self._settings,
+                bar.time_ms,
+                bar.open,
+                bar.high,
+                bar.low,
+                bar.close,
+                flags.entry_long,
+                flags.entry_short,
+                flags.exit_long,
+                flags.exit_short,
+                flags.atr_stop,
+                flags.atr_target,
+                may_enter,
+                1 if self._sessions.must_flatten(close_ms, timeframe) else 0,
+                bar.time_ms // _DAY_MS,
+            )
+            self._act(bar)
+        self._turn.record(EquityRow(bar.time_ms, core.equity))
+
+    def _act(self, bar: Bar) -> None:
+        """Turn what the core has decided into wishes."""
+        core = self._memory.core
+        if core.refused:
+            side = "long" if core.refused > 0 else "short"
+            self._turn.journal(
+                DecisionDropped(bar_time_ms=bar.time_ms, decision=f"enter {side}", cause="below minimum")
+            )
+        if core.alert:
+            reason = exit_reason(core.alert)
+            self._turn.clear_alarm("exit left to the operator")
+            self._turn.alarm(
+                "exit left to the operator",
+                f"the algorithm would close by {reason} at {bar.close:g}; closing is left to the operator",
+            )
+        elif not core.alerted:
+            self._turn.clear_alarm("exit left to the operator")
+        self._say_guards()
+        if core.decision == ENTER:
+            why_not = self._why_no_entry(bar.time_ms)
+            self._entries.enter(why_not)
+        elif core.decision == EXIT:
+            reason = exit_reason(core.decision_reason)
+            self._turn.journal(ExitDecided(bar_time_ms=bar.time_ms, reason=reason, expected_price=bar.close))
+            self._entries.give_up()
+            self._closing.want(reason)
+        elif core.decision == CANCEL_ENTRY:
+            self._entries.give_up()
+        elif core.decision == REST_AT_MARKET:
+            self._entries.rest_at_market(bar.time_ms, self._why_no_entry(bar.time_ms))
+
+    def _say_guards(self) -> None:
+        memory = self._memory
+        bits = memory.core.entries_paused_by_guard
+        if bits == memory.guard_pauses:
+            return
+        if bits & ~memory.guard_pauses:
+            self._turn.journal(EntriesPaused(why="a guard has reached its limit"))
+        else:
+            self._turn.journal(EntriesResumed(why="the guard's day is over"))
+        memory.guard_pauses = bits
+
+    def _why_no_entry(self, bar_time_ms: int) -> str:
+        """Return why an entry decided at that bar's close may not be sent now; empty: it may."""
+        memory, length_ms = self._memory, self.setup.timeframe.ms
+        if memory.state is not RunState.RUNNING or memory.core.stop_run != GOES_ON:
+            return "the run does not go on"
+        if memory.feed_ended:
+            return "the feed has ended"
+        if memory.pause_reasons:
+            return "paused"
+        if memory.stale:
+            return "stale"
+        late_ms = memory.now_ms - (bar_time_ms + length_ms)
+        if bar_time_ms < memory.last_bar_ms or late_ms > max(LATE_MS, LATE_FRACTION * length_ms):
+            return "late"
+        return ""
+
+    # --- what the venue reports ------------------------------------------------------------------
+
+    def _fill_reported(self, event: FillReported) -> None:
+        self._ledger.fill(event.fill, event.touch)
+
+    def _order_reported(self, event: OrderReported) -> None:
+        order = self._orders.get(event.report.client_order_id)
+        if order is not None:
+            self._orders.report(order, event.report)
+        elif event.report.state.is_open and not self._is_ours(event.report):
+            self._foreign_order(event.report)
+
+    def _is_ours(self, report: OrderReport) -> bool:
+        return report.client_order_id is not None and run_of(report.client_order_id) == self.setup.run_id
+
+    def _foreign_order(self, report: OrderReport) -> None:
+        self._turn.alarm(
+            f"foreign order {report.venue_order_id}",
+            f"the wallet has an order that is not of this run: {report.side} {report.amount:f}"
+            f" {report.symbol}, venue order {report.venue_order_id}; cancel it at the venue",
+        )
+
+    def _funding_reported(self, event: FundingReported) -> None:
+        self._ledger.funding(event.funding)
+
+    def _phase_ended(self, event: PhaseEnded) -> None:
+        """Note a phase to acknowledge; an order that executed as it was sent is heard of before that."""
+        memory = self._memory
+        memory.tokens.append(event.token)
+        self._closing.price_came()
+        if memory.is_in_bar and any(order.intent.kind is OrderKind.MARKET for order in self._orders.open()):
+            memory.wants_fills = True
+
+    def _feed_ended(self, event: FeedEnded) -> None:
+        self._memory.feed_ended = True
+        self._memory.is_in_bar = False
+        self._turn.journal(Noted(sentence=f"the feed ended at {iso(event.time_ms)}"))
+
+    def _stream_lost(self, event: StreamLost) -> None:
+        self._memory.lost_streams[event.stream] = event.reason
+
+    def _stream_restored(self, event: StreamRestored) -> None:
+        self._memory.lost_streams.pop(event.stream, None)
+        self._memory.wants_reconcile = f"stream {event.stream} is back"
+
+    def _feed_went_stale(self, event: told.FeedWentStale) -> None:
+        self._memory.stale = event.reason
+
+    # --- outcomes --------------------------------------------------------------------------------
+
+    def _send_answered(self, event: told.SendAnswered) -> None:
+        order = self._orders.get(event.client_order_id)
+        if self._turn.answered(SendOrder(event.client_order_id)) and order is not None:
+            self._sent(order, event)
+
+    def _modify_answered(self, event: told.ModifyAnswered) -> None:
+        order = self._orders.get(event.new_client_order_id)
+        effect = ModifyOrder(event.client_order_id, event.new_client_order_id)
+        if self._turn.answered(effect) and order is not None:
+            self._sent(order, event)
+
+    def _sent(self, order: TrackedOrder, event: told.SendAnswered | told.ModifyAnswered) -> None:
+        refusal = self._orders.sent(
+            order, event.outcome, event.touch_at_submission, event.touch_at_acknowledgement
+        )
+        match order.intent.purpose:
+            case OrderPurpose.ENTRY:
+                self._entries.sent(order, refusal)
+            case OrderPurpose.EXIT:
+                if refusal is not None:
+                    self._closing.refused(refusal)
+            case _:
+                if refusal is not None:
+                    self._protection.refused(order, refusal)
+                elif order.state is OrderState.UNKNOWN:
+                    self._protection.doubted(order)
+
+    def _cancel_answered(self, event: told.CancelAnswered) -> None:
+        order = self._orders.get(event.client_order_id)
+        if self._turn.answered(CancelOrder(event.client_order_id)) and order is not None:
+            self._orders.cancelled(order, event.outcome)
+
+    def _resolve_answered(self, event: told.ResolveAnswered) -> None:
+        order = self._orders.get(event.client_order_id)
+        if self._turn.answered(ResolveOrder(event.client_order_id)) and order is not None:
+            self._resolved(order, event.resolution)
+
+    def _resolved(self, order: TrackedOrder, resolution: Resolution) -> None:
+        if not self._orders.resolved(order, resolution):
+            return
+        if order.intent.purpose is OrderPurpose.ENTRY:
+            self._entries.never_sent(order)
+        elif order.intent.purpose is not OrderPurpose.EXIT:
+            self._protection.never_sent(order)
+
+    def _leverage_set(self, event: told.LeverageSet) -> None:
+        memory = self._memory
+        if not self._turn.answered(SetLeverage(self.setup.launch.leverage)):
+            return
+        match event.outcome:
+            case Accepted():
+                memory.leverage_is_set = True
+                if memory.core.decision == ENTER and memory.entry is None:
+                    self._entries.enter(self._why_no_entry(memory.last_bar_ms))
+            case Unknown():
+                memory.leverage_at_ms = memory.elapsed_ms + back_off_ms(memory.leverage_tries)
+                memory.leverage_tries += 1
+            case Refused(code, reason):
+                self._fail(
+                    f"the venue refused leverage {self.setup.launch.leverage} ({code}: {reason});"
+                    " set it at the venue or launch with another one"
+                )
+
+    def _order_read(self, event: told.OrderRead) -> None:
+        order = self._orders.get(event.client_order_id)
+        if self._turn.answered(ReadOrder(event.client_order_id)) and order is not None:
+            self._reading_came()
+            self._read_order(order, event.report)
+
+    def _read_order(self, order: TrackedOrder, report: OrderReport | None) -> None:
+        if self._orders.read(order, report):
+            self._memory.wants_fills = self._memory.wants_position = True
+            self._turn.alarm(
+                "order lost",
+                f"the venue does not know order {order.intent.client_order_id} any more, which it had taken",
+            )
+
+    def _position_read(self, event: told.PositionRead) -> None:
+        if self._turn.answered(ReadPosition()):
+            self._reading_came()
+            self._compare(event.position)
+
+    def _compare(self, position: Position) -> None:
+        """Compare the venue's position with the booked one; fills are read before it is believed."""
+        memory = self._memory
+        if self._ledger.agrees(position):
+            memory.wants_position = False
+            memory.is_compared = True
+            memory.mismatches = 0
+            memory.foreign_fills.clear()
+            if memory.foreign == 0:
+                self._turn.clear_alarm("unexplained position")
+            return
+        memory.mismatches += 1
+        confirming = 1 if self.setup.has_phases else _CONFIRMING_READS
+        if memory.mismatches <= confirming:
+            memory.wants_fills = memory.wants_position = True
+            if memory.mismatches > 1:
+                memory.position_at_ms = memory.elapsed_ms + back_off_ms(0)
+            return
+        memory.mismatches = 0
+        memory.wants_position = False
+        self._ledger.explain(position)
+        memory.is_compared = True
+
+    def _open_orders_read(self, event: told.OpenOrdersRead) -> None:
+        if self._turn.answered(ReadOpenOrders()):
+            self._reading_came()
+            self._memory.wants_open_orders = False
+            self._take_open_orders(event.reports)
+
+    def _take_open_orders(self, reports: Sequence[OrderReport]) -> None:
+        for report in reports:
+            order = self._orders.get(report.client_order_id)
+            if order is not None:
+                self._orders.read(order, report)
+            else:
+                self._foreign_order(report)
+
+    def _fills_read(self, event: told.FillsRead) -> None:
+        if not self._turn.answered(ReadFills(self._memory.fills_horizon_ms)):
+            return
+        self._reading_came()
+        self._memory.wants_fills = False
+        for funding in event.fundings:
+            self._ledger.funding(funding)
+        for fill in event.fills:
+            self._ledger.fill(fill, None)
+        self._decide_waiting()
+
+    def _balance_read(self, event: told.BalanceRead) -> None:
+        if self._turn.answered(ReadBalance()):
+            self._reading_came()
+            self._memory.wants_balance = False
+            self._memory.wallet_total = event.balance.total
+
+    def _bars_read(self, event: told.BarsRead) -> None:
+        """Take in the bars that were missed; what the venue does not have either is a hole."""
+        memory = self._memory
+        if not self._turn.answered(ReadBars(0)):
+            return
+        self._reading_came()
+        memory.wants_bars = False
+        waiting = memory.waiting_bar
+        for bar in event.bars:
+            if bar.time_ms > memory.last_bar_ms and (waiting is None or bar.time_ms < waiting.time_ms):
+                self._decide(bar)
+        if waiting is not None and waiting.time_ms - memory.last_bar_ms > self.setup.timeframe.ms:
+            self._found_hole(waiting.time_ms, is_confirmed=True)
+        self._decide_waiting()
+
+    def _read_failed(self, event: told.ReadFailed) -> None:
+        """Try again later; a hole that cannot be confirmed makes the data stale meanwhile."""
+        memory = self._memory
+        if not self._turn.answered(event.effect):
+            return
+        memory.read_at_ms = memory.elapsed_ms + back_off_ms(memory.failed_reads)
+        memory.failed_reads += 1
+        if memory.failed_reads == 3:
+            self._turn.alarm("venue", f"the venue cannot be read: {event.reason}; it is tried again")
+        if isinstance(event.effect, ReadBars) and memory.waiting_bar is not None and not memory.stale:
+            memory.stale = "bars are missing that the venue cannot be asked for"
+            self._found_hole(memory.waiting_bar.time_ms, is_confirmed=False)
+
+    def _reading_came(self) -> None:
+        self._memory.failed_reads = 0
+        self._memory.read_at_ms = 0
+        self._turn.clear_alarm("venue")
+
+    # --- launch and recovery ---------------------------------------------------------------------
+
+    def _launched(self, event: told.Launched) -> None:
+        """Begin: adopt what the wallet holds, enter at once, or wait flat and unarmed (trading.md 6)."""
+        memory, launch = self._memory, self.setup.launch
+        memory.started_ms = event.time_ms
+        memory.fills_horizon_ms = self.setup.timeframe.open_of(event.time_ms)
+        memory.wallet_total = event.balance.total
+        memory.price = event.touch.mid if event.touch else memory.price
+        for note in event.notes:
+            self._turn.journal(Noted(sentence=note))
+        if event.open_orders:
+            self._fail("the wallet has open orders in the symbol; cancel them and launch again")
+            return
+        if not event.position.is_flat and not launch.assume_position_now:
+            self._fail("the wallet holds a position; close it, or launch with 'Assume position now'")
+            return
+        self._transition(RunState.RUNNING, "launched", event.author)
+        flags: GroupFlags | None = None
+        if event.last_bar is not None:
+            flags = self._signals.push(event.last_bar)
+            memory.last_bar_ms = event.last_bar.time_ms
+            memory.price = memory.price or event.last_bar.close
+        if not launch.assume_position_now or flags is None or event.last_bar is None:
+            return
+        if not event.position.is_flat:
+            self._adopt(event.position, flags)
+            return
+        enter_now(
+            memory.core,
+            self._settings,
+            event.last_bar.close,
+            flags.entry_long,
+            flags.entry_short,
+            flags.atr_stop,
+            flags.atr_target,
+            1 if self._sessions.may_enter(event.last_bar.time_ms + self.setup.timeframe.ms) else 0,
+        )
+
+    def _adopt(self, position: Position, flags: GroupFlags) -> None:
+        memory = self._memory
+        side = position.side
+        if side is None or position.entry_price is None:
+            self._fail("the venue shows a position without a side or an entry price")
+            return
+        adopted = adopt(
+            memory.core,
+            self._settings,
+            side.sign,
+            self.setup.market.steps(position.amount),
+            memory.price,
+            float(position.entry_price),
+            flags.atr_stop,
+            flags.atr_target,
+        )
+        if not adopted:
+            self._fail("the price is already beyond the stop or the target of the position to adopt")
+            return
+        memory.is_adopted = memory.leverage_is_set = True
+        memory.trade_entry_ms = memory.now_ms
+        self._turn.journal(
+            Adopted(side=side, amount=position.amount, entry_price=position.entry_price, mark=memory.price)
+        )
+
+    def _recovery_started(self, event: told.RecoveryStarted) -> None:
+        """Begin again after a time of not listening: nothing asked for earlier will be answered."""
+        memory = self._memory
+        memory.pending.clear()
+        memory.tokens.clear()
+        memory.clock_ms = None
+        memory.is_in_bar = False
+        memory.waiting_bar = None
+        memory.wants_bars = False
+        memory.lost_streams.clear()
+        doubtful = self._orders.in_doubt()
+        for order in doubtful:
+            self._orders.doubt(order, "no answer is known of an earlier process life")
+        past = self._take(event.reading)
+        self._turn.journal(Recovered(why=event.why, past_bars=past, doubtful_orders=len(doubtful)))
+
+    def _reconciled(self, event: told.Reconciled) -> None:
+        if self._turn.answered(Reconcile("")):
+            self._reading_came()
+            self._memory.wants_reconcile = ""
+            self._take(event.reading)
+
+    def _take(self, reading: told.VenueReading) -> int:
+        """Take in a reading of the whole venue; returns how many bars it brought.
+
+        Bars, payments and fills are taken in the order of their times; a bar's close comes before what
+        happened at the next one's open.
+        """
+        memory = self._memory
+        memory.wallet_total = reading.balance.total
+        if reading.touch is not None:
+            self._price_came(reading.touch.mid)
+        for order_id, resolution in reading.resolutions.items():
+            order = self._orders.get(order_id)
+            if order is not None:
+                self._resolved(order, resolution)
+        for order_id, report in reading.reports.items():
+            order = self._orders.get(order_id)
+            if order is not None:
+                self._read_order(order, report)
+        bars = [bar for bar in reading.bars if bar.time_ms > memory.last_bar_ms]
+        timeline: list[tuple[int, int, Bar | Funding | Fill]] = [
+            *((bar.time_ms + self.setup.timeframe.ms, 0, bar) for bar in bars),
+            *((funding.time_ms, 1, funding) for funding in reading.fundings),
+            *((fill.time_ms, 2, fill) for fill in reading.fills),
+        ]
+        for _, _, item in sorted(timeline, key=lambda entry: entry[:2]):
+            if isinstance(item, Bar):
+                self._decide(item)
+            elif isinstance(item, Funding):
+                self._ledger.funding(item)
+            else:
+                self._ledger.fill(item, None)
+        self._take_open_orders(reading.open_orders)
+        self._compare(reading.position)
+        return len(bars)
+
+    def _time_passed(self, event: told.TimePassed) -> None:
+        """Count the machine's time: retries, deadlines, and how long a position was unprotected."""
+        memory = self._memory
+        passed_ms = 0 if memory.clock_ms is None else event.elapsed_ms - memory.clock_ms
+        memory.clock_ms = event.elapsed_ms
+        # A machine that slept has not been trying: a long gap counts as one tick.
+        passed_ms = min(max(passed_ms, 0), _LONGEST_TICK_MS)
+        memory.elapsed_ms += passed_ms
+        self._closing.price_came()
+        if memory.state is RunState.STOPPING and event.is_reachable:
+            memory.stopping_ms += passed_ms
+            if memory.stopping_ms >= STOP_DEADLINE_MS:
+                self._fail(
+                    "the stop was not finished within 60 s of a venue that answers;"
+                    f" exposure: {self._facts.exposure()}; look at the wallet at the venue"
+                )
+
+    # --- the operator ----------------------------------------------------------------------------
+
+    def _stop_requested(self, event: told.StopRequested) -> None:
+        if self._memory.state is RunState.NEW:
+            self._end(RunState.CANCELLED, event.why, event.author)
+        else:
+            self._stop(event.mode, event.author, event.why, ExitReason.RUN_END)
+
+    def _pause_requested(self, event: told.PauseRequested) -> None:
+        if "operator" not in self._memory.pause_reasons:
+            self._memory.pause_reasons.append("operator")
+            self._turn.journal(EntriesPaused(why=event.why), event.author)
+
+    def _resume_requested(self, event: told.ResumeRequested) -> None:
+        memory = self._memory
+        was_paused = bool(memory.pause_reasons or memory.core.entries_paused_by_guard)
+        memory.pause_reasons.clear()
+        memory.refusals = 0
+        resume_entries(memory.core)
+        memory.guard_pauses = 0
+        self._turn.clear_alarm("unexplained position")
+        if was_paused:
+            self._turn.journal(EntriesResumed(why="resumed"), event.author)
+
+    def _cancel_requested(self, event: told.CancelRequested) -> None:
+        if self._memory.state is RunState.NEW and self._memory.order_number == 0:
+            self._end(RunState.CANCELLED, "cancelled before it began", event.author)
+        else:
+            self._turn.journal(
+                Noted(sentence="the run has begun and cannot be cancelled; stop it instead"), event.author
+            )
+
+    def _close_requested(self, event: told.CloseRequested) -> None:
+        """Close the position at market; the run goes on, its entries paused."""
+        memory = self._memory
+        if memory.state is RunState.NEW or memory.core.steps == 0:
+            self._turn.journal(Noted(sentence="there is no position to close"), event.author)
+            return
+        if "manual" not in memory.pause_reasons:
+            memory.pause_reasons.append("manual")
+            self._turn.journal(
+                EntriesPaused(why="the operator closes the position; entries pause until they are resumed"),
+                event.author,
+            )
+        self._entries.give_up()
+        self._closing.want(ExitReason.MANUAL)
+
+    def _fail_requested(self, event: told.FailRequested) -> None:
+        self._fail(event.why)

@@ -1,0 +1,172 @@
+"""Entry orders: sent once for each decision, dropped with a cause, their rest taken to market."""
+
+from firstwatch.engine.memory import EntryPlan, TrackedOrder
+from firstwatch.engine.orders import OrderDesk
+from firstwatch.engine.turn import Turn
+from firstwatch.strategy.core import drop_decision, entry_ended
+from firstwatch.trading.events import DecisionDropped, EntriesPaused, EntryDecided
+from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side, opening
+from firstwatch.venues.protocol import Refused
+
+REFUSALS_THAT_PAUSE = 3
+RESENDS = 2
+"""How often an entry that the venue never saw is sent anew for one decision."""
+
+
+class EntryDesk:
+    """Acts on the core's decisions to enter."""
+
+    def __init__(self, turn: Turn, orders: OrderDesk) -> None:
+        self._turn = turn
+        self._orders = orders
+
+    # --- wishes ----------------------------------------------------------------------------------
+
+    def enter(self, why_not: str) -> None:
+        """Send the entry that the core has decided, or drop it for ``why_not``."""
+        memory, market = self._turn.memory, self._turn.setup.market
+        core = memory.core
+        side = Side.LONG if core.decision_side > 0 else Side.SHORT
+        if not why_not and not memory.leverage_is_set:
+            why_not = "the leverage is not set yet"
+        if why_not:
+            self._drop(side, memory.last_bar_ms, why_not)
+            drop_decision(core)
+            return
+        amount = market.amount(core.decision_steps)
+        limit = market.price(core.decision_limit) if core.decision_limit else None
+        self._turn.journal(
+            EntryDecided(
+                bar_time_ms=memory.last_bar_ms,
+                side=side,
+                amount=amount,
+                expected_price=core.expected_entry,
+                limit_price=limit,
+                is_follow_up=core.decision_is_follow_up == 1,
+            )
+        )
+        order = self._orders.send(
+            OrderPurpose.ENTRY,
+            opening(side),
+            OrderKind.MARKET if limit is None else OrderKind.LIMIT,
+            amount,
+            price=limit if limit is not None else market.price(self._worst(side)),
+            bar_time_ms=memory.last_bar_ms,
+        )
+        memory.entry = EntryPlan(memory.last_bar_ms, order.intent.client_order_id)
+
+    def give_up(self) -> None:
+        """Let no entry order rest any longer; what it did not fill is dropped."""
+        plan = self._turn.memory.entry
+        if plan is not None:
+            plan.cancels = True
+            plan.rest_at_market = False
+
+    def rest_at_market(self, bar_time_ms: int, why_not: str) -> None:
+        """Cancel the limit and take its rest to market, or drop the rest for ``why_not``."""
+        plan = self._turn.memory.entry
+        if plan is None:
+            return
+        plan.cancels = True
+        plan.bar_time_ms = bar_time_ms
+        plan.rest_at_market = not why_not
+        if why_not:
+            self._drop(self._side(), bar_time_ms, why_not)
+
+    def bar_came(self) -> None:
+        """A new bar is taken in: an entry that was never sent at the last one is late now."""
+        plan = self._turn.memory.entry
+        if plan is not None and plan.was_not_sent:
+            self._end("late")
+
+    # --- hearing ---------------------------------------------------------------------------------
+
+    def sent(self, order: TrackedOrder, refusal: Refused | None) -> None:
+        """Count the venue's refusals; three in a row pause entries."""
+        memory = self._turn.memory
+        if refusal is None:
+            if order.state is not OrderState.UNKNOWN:
+                memory.refusals = 0
+            return
+        memory.refusals += 1
+        self._drop(self._side(), order.bar_time_ms, f"refused by the venue: {refusal.code}, {refusal.reason}")
+        if memory.refusals >= REFUSALS_THAT_PAUSE and "refusals" not in memory.pause_reasons:
+            memory.pause_reasons.append("refusals")
+            sentence = f"the venue has refused {memory.refusals} entries in a row ({refusal.reason})"
+            self._turn.journal(EntriesPaused(why=f"{sentence}; entries pause until they are resumed"))
+
+    def never_sent(self, order: TrackedOrder) -> None:
+        """Note that the venue never saw the entry's request and cannot execute it any more."""
+        plan = self._turn.memory.entry
+        if plan is not None and plan.order_id == order.intent.client_order_id:
+            plan.was_not_sent = True
+
+    # --- what follows in every step --------------------------------------------------------------
+
+    def settle(self, why_not: str) -> None:
+        """Cancel, send anew or end the entry; ``why_not``: why none may be sent now."""
+        memory = self._turn.memory
+        plan = memory.entry
+        order = None if plan is None else self._orders.get(plan.order_id)
+        if plan is None or order is None:
+            return
+        if not order.is_settled:
+            if plan.cancels:
+                self._orders.cancel(order)
+        elif plan.was_not_sent:
+            if plan.cancels and not plan.rest_at_market:
+                why_not = "it is not wanted any more"
+            elif plan.resends >= RESENDS:
+                why_not = "the venue cannot be reached"
+            if why_not:
+                self._end(why_not)
+            else:
+                self._again(plan, order)
+        elif plan.rest_at_market and order.rest > 0 and order.state is not OrderState.REJECTED:
+            plan.rest_at_market = plan.cancels = False
+            if why_not:
+                self._end(why_not)
+                return
+            rest = self._orders.send(
+                OrderPurpose.ENTRY,
+                order.intent.side,
+                OrderKind.MARKET,
+                order.rest,
+                price=self._turn.setup.market.price(self._worst(self._side())),
+                bar_time_ms=plan.bar_time_ms,
+            )
+            plan.order_id = rest.intent.client_order_id
+        else:
+            memory.entry = None
+            entry_ended(memory.core)
+
+    def _again(self, plan: EntryPlan, order: TrackedOrder) -> None:
+        """Send an entry anew under a new id: the earlier request can no longer execute."""
+        intent = order.intent
+        again = self._orders.send(
+            OrderPurpose.ENTRY,
+            intent.side,
+            intent.kind,
+            intent.amount,
+            price=intent.price,
+            bar_time_ms=order.bar_time_ms,
+        )
+        plan.order_id = again.intent.client_order_id
+        plan.was_not_sent = False
+        plan.resends += 1
+
+    def _end(self, cause: str) -> None:
+        memory = self._turn.memory
+        if memory.entry is not None:
+            self._drop(self._side(), memory.entry.bar_time_ms, cause)
+            memory.entry = None
+            entry_ended(memory.core)
+
+    def _side(self) -> Side:
+        return Side.LONG if self._turn.memory.core.entry_side > 0 else Side.SHORT
+
+    def _worst(self, side: Side) -> float:
+        return self._turn.memory.price * (1 + side.sign * self._turn.setup.max_slippage_bps / 10_000)
+
+    def _drop(self, side: Side, bar_time_ms: int, cause: str) -> None:
+        self._turn.journal(DecisionDropped(bar_time_ms=bar_time_ms, decision=f"enter {side}", cause=cause))

@@ -1,0 +1,87 @@
+"""The side facts of a run (trading.md 7), computed anew after each event and written where they changed."""
+
+from dataclasses import replace
+
+from firstwatch.engine.ledger import Ledger
+from firstwatch.engine.orders import OrderDesk
+from firstwatch.engine.protection import ProtectionDesk
+from firstwatch.engine.records import FactsRow
+from firstwatch.engine.turn import Turn
+from firstwatch.trading.orders import OrderPurpose, OrderState
+from firstwatch.trading.runs import Exposure, Health, Protection
+
+
+class FactsDesk:
+    """Says how the run stands."""
+
+    def __init__(self, turn: Turn, orders: OrderDesk, ledger: Ledger, protection: ProtectionDesk) -> None:
+        self._turn = turn
+        self._orders = orders
+        self._ledger = ledger
+        self._protection = protection
+
+    def exposure(self) -> Exposure:
+        """Return what is known of the position; an order in doubt that could change it makes it unknown."""
+        memory = self._turn.memory
+        exposing = self._orders.of(OrderPurpose.ENTRY) + self._orders.of(OrderPurpose.EXIT)
+        if any(order.state is OrderState.UNKNOWN for order in exposing):
+            return Exposure.UNKNOWN
+        if memory.wants_position and memory.failed_reads:
+            return Exposure.UNKNOWN
+        is_flat = self._ledger.own + memory.foreign == 0
+        return Exposure.FLAT if is_flat else Exposure.EXPOSED
+
+    def health(self) -> tuple[Health, str]:
+        """Return the run's health and why it is not ok."""
+        memory = self._turn.memory
+        if memory.stale:
+            return Health.STALE, memory.stale
+        for stream, reason in memory.lost_streams.items():
+            return Health.DEGRADED, f"stream {stream} is lost: {reason}"
+        if memory.failed_reads:
+            return Health.DEGRADED, "the venue does not answer"
+        return Health.OK, ""
+
+    def ending(self, why: str) -> str:
+        """Return what an operator must know of a run that has ended: why, and what it leaves behind."""
+        memory, market = self._turn.memory, self._turn.setup.market
+        left = self._ledger.own + memory.foreign
+        if self.exposure() is Exposure.UNKNOWN:
+            return f"{why}. What is left at the venue is not known: look at the wallet there."
+        if left == 0:
+            return f"{why}. The wallet is flat."
+        side = "long" if left > 0 else "short"
+        sentence = f"{why}. A {side} position of {abs(left):f} {market.base} is left at the venue"
+        if self._protection.state() is not Protection.PROTECTED:
+            return f"{sentence}, without a stop."
+        stop = market.price(memory.core.stop)
+        if memory.core.stop_has_moved:
+            return f"{sentence}, trailing stop frozen at {stop:f}."
+        return f"{sentence}, its stop rests at {stop:f}."
+
+    def write(self) -> None:
+        """Record facts and position where they differ from what was last written."""
+        memory = self._turn.memory
+        position = self._ledger.position_row()
+        text = repr(replace(position, time_ms=0))
+        if text != memory.written.position:
+            memory.written.position = text
+            self._turn.record(position)
+        health, sentence = self.health()
+        guard = ("guard",) if memory.core.entries_paused_by_guard else ()
+        pauses = (*memory.pause_reasons, *guard)
+        row = FactsRow(
+            is_paused=bool(pauses),
+            pause_reasons=pauses,
+            health=health,
+            health_sentence=sentence,
+            exposure=self.exposure(),
+            protection=self._protection.state(),
+            stop_mode=memory.stop_mode,
+            exit_reason=memory.exit_reason,
+            sentence=memory.sentence or next(iter(memory.alarms.values()), ""),
+        )
+        text = repr(row)
+        if text != memory.written.facts:
+            memory.written.facts = text
+            self._turn.record(row)

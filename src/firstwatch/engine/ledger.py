@@ -1,0 +1,311 @@
+"""The ledger of a run: the venue's fills and payments become the core's position, trades and equity."""
+
+from decimal import Decimal
+
+from firstwatch.engine.memory import ZERO
+from firstwatch.engine.orders import OrderDesk
+from firstwatch.engine.records import FillRow, FundingRow, PositionRow, TradeRow
+from firstwatch.engine.turn import Turn
+from firstwatch.strategy.core import book_entry, book_exit, book_funding, stop_reason
+from firstwatch.strategy.core_settings import exit_reason, reason_code
+from firstwatch.strategy.core_state import CoreSettings
+from firstwatch.trading.account import Funding, Position
+from firstwatch.trading.events import EntriesPaused, FillBooked, FundingBooked, Noted, TradeClosed
+from firstwatch.trading.orders import Fill, OrderPurpose, Side, Touch
+from firstwatch.trading.runs import ExitReason
+from firstwatch.trading.trade import Trade
+
+REMEMBERED_FILLS = 48
+"""Fills, and payments, that are known by their ids; older ones are known by their time."""
+
+
+def exact(value: float) -> Decimal:
+    """Return the shortest decimal that reads back as ``value``."""
+    return Decimal(repr(value))
+
+
+class Ledger:
+    """Books what the venue says happened, each thing once."""
+
+    def __init__(self, turn: Turn, settings: CoreSettings, orders: OrderDesk) -> None:
+        self._turn = turn
+        self._settings = settings
+        self._orders = orders
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    @property
+    def side(self) -> Side | None:
+        """The side of the run's own position; None: flat."""
+        core = self._turn.memory.core
+        if core.steps == 0:
+            return None
+        return Side.LONG if core.phase > 0 else Side.SHORT
+
+    @property
+    def own(self) -> Decimal:
+        """The run's own position as it is booked, signed, + long."""
+        core = self._turn.memory.core
+        amount = self._turn.setup.market.amount(core.steps)
+        return amount if core.phase > 0 else -amount
+
+    @property
+    def exposed(self) -> Decimal:
+        """What stands at the venue on the run's side and is to be protected; 0 when the run is flat."""
+        own, foreign = self.own, self._turn.memory.foreign
+        if own == 0:
+            return ZERO
+        total = own + foreign
+        return abs(total) if total * own > 0 else ZERO
+
+    # --- booking ---------------------------------------------------------------------------------
+
+    def fill(self, fill: Fill, touch: Touch | None) -> None:
+        """Book one fill, wherever it was heard of; the second word of the same fill changes nothing."""
+        memory = self._turn.memory
+        if fill.fill_id in memory.fills_seen or fill.time_ms < memory.fills_horizon_ms:
+            return
+        memory.fills_seen[fill.fill_id] = fill.time_ms
+        self._forget()
+        memory.is_compared = False
+        order = self._orders.get(fill.client_order_id)
+        core = memory.core
+        if fill.is_liquidation and core.steps and fill.side.sign != core.phase:
+            self._remember(fill, touch)
+            self._exit(fill, ExitReason.LIQUIDATION)
+            self._pause("liquidation", "the venue has liquidated the position")
+        elif order is None:
+            memory.foreign_fills.append(fill)
+            memory.wants_position = True
+            self._turn.journal(
+                Noted(
+                    sentence=f"a fill that is not of this run: {fill.side} {fill.amount} at {fill.price}"
+                    f" (order {fill.client_order_id or 'of somebody else'}); the position is read"
+                )
+            )
+        else:
+            self._remember(fill, touch)
+            self._orders.fill(order, fill)
+            if order.intent.purpose is OrderPurpose.ENTRY:
+                self._entry(fill)
+            else:
+                memory.wants_position = True
+                self._reduce(fill, order.intent.purpose, order.reason)
+
+    def _remember(self, fill: Fill, touch: Touch | None) -> None:
+        order = self._orders.get(fill.client_order_id)
+        mids = (
+            order.mid_at_decision if order else None,
+            order.mid_at_submission if order else None,
+            order.mid_at_acknowledgement if order else None,
+            touch.mid if touch else None,
+        )
+        self._turn.record(FillRow(fill, *mids))
+        self._turn.journal(
+            FillBooked(
+                fill_id=fill.fill_id,
+                client_order_id=fill.client_order_id,
+                side=fill.side,
+                amount=fill.amount,
+                price=fill.price,
+                fee=fill.fee,
+                mid_at_decision=mids[0],
+                mid_at_submission=mids[1],
+                mid_at_acknowledgement=mids[2],
+                mid_at_fill=mids[3],
+            )
+        )
+
+    def _forget(self) -> None:
+        """Keep the newest ids; from then on what is older than all of them counts as known."""
+        memory = self._turn.memory
+        for seen in (memory.fills_seen, memory.fundings_seen):
+            if len(seen) > REMEMBERED_FILLS * 2:
+                horizon = sorted(seen.values())[-REMEMBERED_FILLS]
+                memory.fills_horizon_ms = max(memory.fills_horizon_ms, horizon)
+        for seen in (memory.fills_seen, memory.fundings_seen):
+            for key in [key for key, time_ms in seen.items() if time_ms < memory.fills_horizon_ms]:
+                del seen[key]
+
+    def _entry(self, fill: Fill) -> None:
+        memory = self._turn.memory
+        if memory.core.steps and fill.side.sign != memory.core.phase:
+            # An entry against the position that stands: not the core's any more, a foreign one to close.
+            memory.foreign += fill.side.sign * fill.amount
+            memory.unwanted += fill.side.sign * fill.amount
+            memory.wants_position = True
+            return
+        if memory.core.steps == 0:
+            memory.trade_entry_ms = fill.time_ms
+        # A taker's fill happened at the price of the bar's open, a maker's somewhere inside the bar.
+        at_open = 0 if fill.is_maker else 1
+        steps = self._turn.setup.market.steps(fill.amount)
+        book_entry(
+            memory.core, self._settings, fill.side.sign, steps, float(fill.price), float(fill.fee), at_open
+        )
+        self._mark_price(fill)
+
+    def _reduce(self, fill: Fill, purpose: OrderPurpose, reason: ExitReason | None) -> None:
+        memory = self._turn.memory
+        core = memory.core
+        if core.steps == 0 or fill.side.sign == core.phase:
+            self._after_flat(fill, purpose)
+            return
+        if reason is None:
+            is_target = purpose is OrderPurpose.TARGET
+            reason = ExitReason.TAKE_PROFIT if is_target else exit_reason(stop_reason(core))
+        self._exit(fill, reason)
+
+    def _after_flat(self, fill: Fill, purpose: OrderPurpose) -> None:
+        """A closing order filled although nothing was left: what it made is closed, if the venue shows it."""
+        memory = self._turn.memory
+        change = fill.side.sign * fill.amount
+        if memory.unwanted * change < 0:
+            memory.unwanted += change
+        else:
+            memory.unwanted += change
+            self._turn.alarm(
+                "fill after flat",
+                f"the {purpose} order {fill.client_order_id} filled {fill.amount} after the position was"
+                " flat; the position is read and what is left of it is closed",
+            )
+        memory.foreign += change
+
+    def _exit(self, fill: Fill, reason: ExitReason) -> None:
+        """Book an exit fill; what it fills beyond the run's own position reduces the foreign one."""
+        memory, market = self._turn.memory, self._turn.setup.market
+        steps = market.steps(fill.amount)
+        own = min(steps, memory.core.steps)
+        if steps > own:
+            memory.foreign += fill.side.sign * market.amount(steps - own)
+        memory.wants_position = True
+        self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms)
+        self._mark_price(fill)
+
+    def exit_steps(self, steps: int, price: Decimal, fee: Decimal, reason: ExitReason, time_ms: int) -> None:
+        """Reduce the run's own position; flat, the trade is closed and recorded."""
+        memory = self._turn.memory
+        core = memory.core
+        code = reason_code(reason)
+        if not book_exit(core, self._settings, steps, float(price), float(fee), code):
+            return
+        trade = Trade(
+            side=Side.LONG if core.closed_side > 0 else Side.SHORT,
+            entry_time_ms=memory.trade_entry_ms,
+            entry_price=exact(core.closed_entry_price),
+            exit_time_ms=time_ms,
+            exit_price=exact(core.closed_exit_price),
+            amount=self._turn.setup.market.amount(core.closed_steps),
+            gross_pnl=exact(core.closed_gross),
+            fees=exact(core.closed_fees),
+            funding=exact(core.closed_funding),
+            pnl=exact(core.closed_pnl),
+            reason=reason,
+            bars_held=core.closed_bars_held,
+            adverse_excursion=exact(core.closed_adverse),
+            favourable_excursion=exact(core.closed_favourable),
+            expected_entry_price=exact(core.closed_expected_entry) if core.closed_expected_entry else None,
+            expected_exit_price=exact(core.closed_expected_exit) if core.closed_expected_exit else None,
+        )
+        memory.exit_reason = reason
+        memory.wants_balance = True
+        self._turn.record(TradeRow(core.trades, trade))
+        self._turn.journal(
+            TradeClosed(
+                side=trade.side,
+                amount=trade.amount,
+                entry_price=trade.entry_price,
+                exit_price=trade.exit_price,
+                pnl=trade.pnl,
+                reason=reason,
+            )
+        )
+
+    def funding(self, funding: Funding) -> None:
+        """Book one funding payment, once; those from before the run are not its own."""
+        memory = self._turn.memory
+        known = funding.funding_id in memory.fundings_seen or funding.time_ms < memory.fills_horizon_ms
+        if known or funding.time_ms < memory.started_ms:
+            return
+        memory.fundings_seen[funding.funding_id] = funding.time_ms
+        self._forget()
+        book_funding(memory.core, self._settings, float(funding.paid))
+        self._turn.record(FundingRow(funding))
+        self._turn.journal(FundingBooked(paid=funding.paid, rate=funding.rate))
+
+    # --- the venue's position --------------------------------------------------------------------
+
+    def agrees(self, position: Position) -> bool:
+        """Tell whether the venue shows what is booked, the known foreign part included."""
+        return signed(position) == self.own + self._turn.memory.foreign
+
+    def explain(self, position: Position) -> None:
+        """Take the venue's position for the truth, after its fills were read and did not explain it.
+
+        What is missing on the run's side was closed by somebody else (``manual``); what is too much is
+        foreign: it is protected with the rest where it is on the run's side, and otherwise left alone.
+        Both pause entries.
+        """
+        memory, market = self._turn.memory, self._turn.setup.market
+        shown, booked = signed(position), self.own + memory.foreign
+        self._turn.alarm(
+            "unexplained position",
+            f"the venue shows a position of {shown:f}, booked are {booked:f}; entries are paused",
+        )
+        own = self.own
+        sign = 1 if own > 0 else -1
+        kept = max(shown * sign, ZERO) if own else ZERO
+        if own and kept < abs(own):
+            missing = abs(own) - kept
+            price, fee = self._price_of_missing(missing, -sign)
+            for fill in memory.foreign_fills:
+                self._remember(fill, None)
+            time_ms = memory.foreign_fills[-1].time_ms if memory.foreign_fills else memory.now_ms
+            self.exit_steps(market.steps(missing), price, fee, ExitReason.MANUAL, time_ms)
+            self._pause("manual", "somebody else has closed the position, or a part of it")
+        else:
+            self._pause("unexplained", f"the venue shows {shown:f} where {booked:f} is booked")
+        memory.foreign = shown - self.own
+        memory.foreign_fills.clear()
+
+    def _price_of_missing(self, amount: Decimal, order_sign: int) -> tuple[Decimal, Decimal]:
+        """Return average price and fees of the foreign fills that closed ``amount``; else the last price."""
+        fills = [fill for fill in self._turn.memory.foreign_fills if fill.side.sign == order_sign]
+        total = sum((fill.amount for fill in fills), ZERO)
+        if total == 0:
+            return self._turn.setup.market.price(self._turn.memory.price), ZERO
+        cost = sum((fill.amount * fill.price for fill in fills), ZERO)
+        fees = sum((fill.fee for fill in fills), ZERO)
+        return cost / total, fees * min(amount / total, Decimal(1))
+
+    def _pause(self, reason: str, why: str) -> None:
+        pause_reasons = self._turn.memory.pause_reasons
+        if reason not in pause_reasons:
+            pause_reasons.append(reason)
+            self._turn.journal(EntriesPaused(why=f"{why}; entries pause until they are resumed"))
+
+    def _mark_price(self, fill: Fill) -> None:
+        self._turn.memory.price = self._turn.memory.price or float(fill.price)
+
+    # --- rows ------------------------------------------------------------------------------------
+
+    def position_row(self) -> PositionRow:
+        memory, market = self._turn.memory, self._turn.setup.market
+        core = memory.core
+        is_flat = core.steps == 0
+        return PositionRow(
+            side=self.side,
+            amount=abs(self.own),
+            entry_price=None if is_flat else exact(core.entry_price),
+            entry_time_ms=None if is_flat else memory.trade_entry_ms,
+            stop=market.price(core.stop) if core.stop else None,
+            target=market.price(core.target) if core.target else None,
+            liquidation=exact(core.liquidation) if core.liquidation else None,
+            margin=exact(core.margin),
+            time_ms=memory.now_ms,
+        )
+
+
+def signed(position: Position) -> Decimal:
+    """Return the position's amount, + long."""
+    return ZERO if position.side is None else position.side.sign * position.amount

@@ -1,0 +1,338 @@
+"""The orders of a run: made before they are sent, moved by one table, doubted until the venue has spoken."""
+
+from decimal import Decimal
+
+from firstwatch.engine.effects import CancelOrder, ModifyOrder, ReadOrder, ResolveOrder, SendOrder
+from firstwatch.engine.memory import TrackedOrder
+from firstwatch.engine.records import NewOrder, OrderChanged
+from firstwatch.engine.turn import Turn, back_off_ms
+from firstwatch.trading.events import OrderIntended, OrderMoved
+from firstwatch.trading.ids import client_order_id
+from firstwatch.trading.orders import (
+    ORDER_TRANSITIONS,
+    Fill,
+    OrderIntent,
+    OrderKind,
+    OrderPurpose,
+    OrderReport,
+    OrderSide,
+    OrderState,
+    Touch,
+    move_order,
+)
+from firstwatch.trading.runs import ExitReason
+from firstwatch.venues.protocol import (
+    Accepted,
+    Executed,
+    NeverWill,
+    Refused,
+    Resolution,
+    SendOutcome,
+    Unknown,
+)
+
+KEPT_ORDERS = 16
+"""Settled orders remembered for late words of the venue."""
+
+_S = OrderState
+_DOUBTFUL = frozenset({_S.PENDING_SUBMIT, _S.SUBMITTED, _S.UNKNOWN})
+# Streams are unordered: a report only moves an order forward on this scale.
+_PROGRESS = {
+    _S.PENDING_SUBMIT: 0,
+    _S.SUBMITTED: 1,
+    _S.UNKNOWN: 1,
+    _S.ACCEPTED: 2,
+    _S.PARTIALLY_FILLED: 3,
+    _S.PENDING_CANCEL: 4,
+    _S.REJECTED: 5,
+    _S.EXPIRED: 5,
+    _S.CANCELED: 5,
+    _S.FILLED: 6,
+}
+
+
+class OrderDesk:
+    """Makes, sends, cancels and follows the run's orders."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def get(self, order_id: str | None) -> TrackedOrder | None:
+        return self._turn.memory.orders.get(order_id) if order_id else None
+
+    def open(self) -> list[TrackedOrder]:
+        """Return the orders that may still execute or whose end is not fully known, oldest first."""
+        return [order for order in self._turn.memory.orders.values() if not order.is_settled]
+
+    def of(self, purpose: OrderPurpose) -> list[TrackedOrder]:
+        """Return the open orders of that purpose."""
+        return [order for order in self.open() if order.intent.purpose is purpose]
+
+    def in_doubt(self) -> list[TrackedOrder]:
+        return [order for order in self.open() if order.state in _DOUBTFUL]
+
+    # --- doing -----------------------------------------------------------------------------------
+
+    def send(
+        self,
+        purpose: OrderPurpose,
+        side: OrderSide,
+        kind: OrderKind,
+        amount: Decimal,
+        *,
+        price: Decimal | None,
+        bar_time_ms: int,
+        trigger_price: Decimal | None = None,
+        reason: ExitReason | None = None,
+    ) -> TrackedOrder:
+        """Make a new order, stored in this step and sent after it. All but entries are reduce-only."""
+        order = self._make(
+            purpose=purpose,
+            side=side,
+            kind=kind,
+            amount=amount,
+            price=price,
+            trigger_price=trigger_price,
+            bar_time_ms=bar_time_ms,
+            reason=reason,
+        )
+        self._turn.ask(SendOrder(order.intent.client_order_id))
+        return order
+
+    def replace(
+        self, old: TrackedOrder, amount: Decimal, *, price: Decimal, trigger_price: Decimal | None
+    ) -> TrackedOrder:
+        """Put a new order in the place of ``old``: by modify, or the new one first."""
+        intent = old.intent
+        order = self._make(
+            purpose=intent.purpose,
+            side=intent.side,
+            kind=intent.kind,
+            amount=amount,
+            price=price,
+            trigger_price=trigger_price,
+            bar_time_ms=old.bar_time_ms,
+            reason=old.reason,
+        )
+        order.replaces = intent.client_order_id
+        if self._turn.setup.modifies_orders:
+            self._turn.ask(ModifyOrder(intent.client_order_id, order.intent.client_order_id))
+        else:
+            self._turn.ask(SendOrder(order.intent.client_order_id))
+        return order
+
+    def cancel(self, order: TrackedOrder) -> None:
+        """Want an order cancelled; does nothing while that is under way or its fate is being read."""
+        if order.state.is_final or order.wants_read or order.state is _S.PENDING_CANCEL:
+            return
+        if order.state in _DOUBTFUL or order.ask_at_ms > self._turn.memory.elapsed_ms:
+            return
+        if self._turn.ask(CancelOrder(order.intent.client_order_id)):
+            self._move(order, _S.PENDING_CANCEL, "cancel wanted")
+
+    def _make(
+        self,
+        *,
+        purpose: OrderPurpose,
+        side: OrderSide,
+        kind: OrderKind,
+        amount: Decimal,
+        price: Decimal | None,
+        trigger_price: Decimal | None,
+        bar_time_ms: int,
+        reason: ExitReason | None,
+    ) -> TrackedOrder:
+        memory, setup = self._turn.memory, self._turn.setup
+        memory.order_number += 1
+        intent = OrderIntent(
+            client_order_id=client_order_id(setup.run_id, memory.order_number),
+            run_id=setup.run_id,
+            account=setup.account,
+            symbol=setup.symbol,
+            purpose=purpose,
+            side=side,
+            kind=kind,
+            amount=amount,
+            reduce_only=purpose is not OrderPurpose.ENTRY,
+            price=price,
+            trigger_price=trigger_price,
+        )
+        mid = memory.price or None
+        order = TrackedOrder(intent, memory.now_ms, bar_time_ms, reason=reason, mid_at_decision=mid)
+        memory.orders[intent.client_order_id] = order
+        memory.is_compared = False
+        self._turn.record(NewOrder(intent, memory.now_ms, mid))
+        self._turn.journal(
+            OrderIntended(
+                client_order_id=intent.client_order_id,
+                purpose=purpose,
+                side=side,
+                order_kind=kind,
+                amount=amount,
+                price=price,
+                trigger_price=trigger_price,
+                reduce_only=intent.reduce_only,
+            )
+        )
+        return order
+
+    # --- hearing ---------------------------------------------------------------------------------
+
+    def sent(
+        self, order: TrackedOrder, outcome: SendOutcome, before: Touch | None, after: Touch | None
+    ) -> Refused | None:
+        """Take in how a send or a modify ended. Returns the refusal, if it was one."""
+        order.mid_at_submission = before.mid if before else order.mid_at_submission
+        order.mid_at_acknowledgement = after.mid if after else order.mid_at_acknowledgement
+        if isinstance(outcome, Refused):
+            if order.filled:
+                # A refused order cannot have filled: the fills are the truth, the venue is asked again.
+                order.wants_read = True
+                return None
+            self._advance(order, _S.REJECTED, f"{outcome.code}: {outcome.reason}")
+            return outcome
+        if order.state not in _DOUBTFUL:
+            return None
+        if order.state is _S.PENDING_SUBMIT:
+            self._move(order, _S.SUBMITTED, "")
+        if isinstance(outcome, Accepted):
+            order.venue_order_id = outcome.venue_order_id
+            self._move(order, _S.ACCEPTED, "")
+        else:
+            self._move(order, _S.UNKNOWN, outcome.reason)
+        return None
+
+    def cancelled(self, order: TrackedOrder, outcome: SendOutcome) -> None:
+        """Take in how a cancel ended: whatever it was, the order's end and its fills are read."""
+        if order.state.is_final:
+            return
+        order.wants_read = True
+        if isinstance(outcome, Unknown) or (isinstance(outcome, Refused) and outcome.code != "not_found"):
+            self._wait(order)
+
+    def resolved(self, order: TrackedOrder, resolution: Resolution) -> bool:
+        """Take in what became of a doubtful order. Returns True when it never executed and never will."""
+        if order.state not in _DOUBTFUL:
+            return False
+        if isinstance(resolution, Executed):
+            self.report(order, resolution.report)
+            return False
+        if isinstance(resolution, NeverWill):
+            self._advance(order, _S.REJECTED, f"not sent: {resolution.reason}")
+            return True
+        if order.state is not _S.UNKNOWN:
+            self._move(order, _S.UNKNOWN, resolution.reason)
+        self._wait(order)
+        return False
+
+    def doubt(self, order: TrackedOrder, why: str) -> None:
+        """Mark an unacknowledged order of another process life as in doubt."""
+        if order.state in _DOUBTFUL and order.state is not _S.UNKNOWN:
+            self._move(order, _S.UNKNOWN, why)
+
+    def read(self, order: TrackedOrder, report: OrderReport | None) -> bool:
+        """Take in an order that was asked for. Returns True when the venue knows of none."""
+        order.wants_read = False
+        if report is None:
+            if order.state in _DOUBTFUL or order.state.is_final:
+                return False
+            self._move(order, _S.CANCELED, "the venue does not know it any more")
+            return True
+        if order.state is _S.PENDING_CANCEL and report.state.is_open:
+            self._move(order, _S.ACCEPTED, "still open after a cancel")
+            self._wait(order)
+        self.report(order, report)
+        return False
+
+    def report(self, order: TrackedOrder, report: OrderReport) -> None:
+        """Take in what the venue says of an order; what is older than what is known changes nothing."""
+        order.venue_order_id = report.venue_order_id or order.venue_order_id
+        order.reported = max(order.reported, report.filled)
+        new = report.state
+        if new in _DOUBTFUL:
+            new = _S.ACCEPTED
+        if new is _S.REJECTED and (order.filled or report.filled):
+            new = _S.CANCELED
+        if new is _S.FILLED and report.filled < order.intent.amount:
+            new = _S.CANCELED  # closed does not mean filled
+        self._advance(order, new, report.reason)
+        if order.state.is_final:
+            order.wants_read = False
+
+    def fill(self, order: TrackedOrder, fill: Fill) -> None:
+        """Add one execution to its order, also when it comes after the word of the end."""
+        order.filled += fill.amount
+        order.cost += fill.amount * fill.price
+        whole = order.filled >= order.intent.amount
+        new = _S.FILLED if whole else _S.PARTIALLY_FILLED
+        if not self._advance(order, new, "fill"):
+            self._changed(order, "fill")
+        if whole:
+            order.wants_read = False
+
+    def replaced(self, order: TrackedOrder) -> None:
+        """Note that ``order`` stands in the place of the one that it was to replace."""
+        old = self.get(order.replaces)
+        order.replaces = None
+        if old is None or old.is_settled:
+            return
+        if self._turn.setup.modifies_orders:
+            # The word of its end is on its way; it is asked for only when it does not come.
+            old.wants_read = True
+            self._wait(old)
+        else:
+            self.cancel(old)
+
+    # --- what follows in every step --------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Ask for what is not known of the orders, and forget the oldest settled ones."""
+        turn, memory = self._turn, self._turn.memory
+        for order in self.open():
+            order_id = order.intent.client_order_id
+            if order.state is _S.UNKNOWN and order.ask_at_ms <= memory.elapsed_ms:
+                turn.ask(ResolveOrder(order_id))
+            elif order.wants_read and order.ask_at_ms <= memory.elapsed_ms:
+                turn.read(ReadOrder(order_id))
+            elif order.reported > order.filled and order.ask_at_ms <= memory.elapsed_ms:
+                memory.wants_fills = True
+                self._wait(order)
+        surplus = len(memory.orders) - KEPT_ORDERS
+        if surplus > 0:
+            settled = [key for key, order in memory.orders.items() if order.is_settled]
+            for key in settled[:surplus]:
+                del memory.orders[key]
+
+    def _wait(self, order: TrackedOrder) -> None:
+        order.ask_at_ms = self._turn.memory.elapsed_ms + back_off_ms(order.asks)
+        order.asks += 1
+
+    def _advance(self, order: TrackedOrder, new: OrderState, why: str) -> bool:
+        if _PROGRESS[new] <= _PROGRESS[order.state] or new not in ORDER_TRANSITIONS[order.state]:
+            return False
+        self._move(order, new, why)
+        return True
+
+    def _move(self, order: TrackedOrder, new: OrderState, why: str) -> None:
+        old = order.state
+        order.state = move_order(old, new)
+        self._turn.journal(
+            OrderMoved(client_order_id=order.intent.client_order_id, old=old, new=new, why=why)
+        )
+        self._changed(order, why)
+
+    def _changed(self, order: TrackedOrder, why: str) -> None:
+        average = order.cost / order.filled if order.filled else None
+        self._turn.record(
+            OrderChanged(
+                client_order_id=order.intent.client_order_id,
+                state=order.state,
+                why=why,
+                filled=order.filled,
+                average_price=average,
+                venue_order_id=order.venue_order_id,
+                time_ms=self._turn.memory.now_ms,
+            )
+        )

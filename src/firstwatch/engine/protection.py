@@ -1,0 +1,267 @@
+"""Protection: a stop and a target that rest on the venue for what is filled (trading.md 8)."""
+
+from decimal import Decimal
+
+from firstwatch.engine.closing import ClosingDesk
+from firstwatch.engine.ledger import Ledger
+from firstwatch.engine.memory import Leg, TrackedOrder
+from firstwatch.engine.orders import OrderDesk
+from firstwatch.engine.turn import Turn, back_off_ms
+from firstwatch.strategy.core import stop_reason
+from firstwatch.strategy.core_settings import exit_reason
+from firstwatch.trading.events import ProtectionMoved
+from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, closing
+from firstwatch.trading.runs import ExitReason, Protection, RunState, StopMode
+from firstwatch.venues.protocol import Refused
+
+WORST_STOP_PRICE = 0.10
+"""How far beyond its trigger a stop may fill."""
+UNPROTECTED_MS = 5_000
+"""How long a position may stand without its stop when the venue refuses it for good."""
+
+_RESTING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
+_TRY_AGAIN = frozenset({"rate_limit", "auth"})
+_ALARM = "unprotected"
+
+
+class ProtectionDesk:
+    """Brings the legs at the venue to what the core wants: the stop first, then the target."""
+
+    def __init__(self, turn: Turn, orders: OrderDesk, ledger: Ledger, closing: ClosingDesk) -> None:
+        self._turn = turn
+        self._orders = orders
+        self._ledger = ledger
+        self._closing = closing
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def state(self) -> Protection:
+        """Return whether the position is protected as the algorithm wants it."""
+        memory = self._turn.memory
+        if self._ledger.own == 0 or memory.core.stop == 0.0 or self._is_given_up():
+            return Protection.NOT_NEEDED
+        order = self._orders.get(memory.stop.order_id)
+        rests = order is not None and order.state in _RESTING and order.rest >= self._ledger.exposed
+        return Protection.PROTECTED if rests else Protection.UNPROTECTED
+
+    def is_settled(self) -> bool:
+        """Tell whether the legs are as they are wanted and nothing of them is under way."""
+        memory = self._turn.memory
+        legs = self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET)
+        if self._ledger.exposed == 0 or self._is_given_up():
+            return not legs
+        kept = {memory.stop.order_id, memory.target.order_id}
+        rest = all(leg.state in _RESTING and leg.intent.client_order_id in kept for leg in legs)
+        return rest and self.state() is not Protection.UNPROTECTED
+
+    def _is_given_up(self) -> bool:
+        """The operator wants the position left without its protection."""
+        memory = self._turn.memory
+        return memory.state is RunState.STOPPING and memory.stop_mode is StopMode.LEAVE_UNPROTECTED
+
+    # --- hearing ---------------------------------------------------------------------------------
+
+    def leg_of(self, order: TrackedOrder) -> Leg:
+        memory = self._turn.memory
+        return memory.stop if order.intent.purpose is OrderPurpose.STOP else memory.target
+
+    def refused(self, order: TrackedOrder, refusal: Refused) -> None:
+        """Take in the refusal of a leg: first the position and the open orders are read."""
+        leg = self.leg_of(order)
+        leg.problem, leg.problem_reason = refusal.code, refusal.reason
+        self._turn.memory.wants_position = True
+        old = self._orders.get(order.replaces)
+        if old is not None:
+            old.wants_read = not old.is_settled
+        self._turn.memory.wants_open_orders = True
+
+    def doubted(self, order: TrackedOrder) -> None:
+        """Take in an unconfirmed modify: open orders are read before anything else."""
+        if order.replaces is not None:
+            self._turn.memory.wants_open_orders = True
+
+    def never_sent(self, order: TrackedOrder) -> None:
+        """Take in that a leg was never executed: what it was to replace is read."""
+        old = self._orders.get(order.replaces)
+        if old is not None and not old.is_settled:
+            old.wants_read = True
+
+    # --- what follows in every step --------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Place, move, resize or cancel the legs."""
+        memory = self._turn.memory
+        self._promote()
+        if memory.wants_position or memory.wants_open_orders:
+            return
+        exposed = self._ledger.exposed
+        if exposed == 0 or self._is_given_up():
+            self._cancel_all()
+            return
+        if memory.stop.problem is not None and not self._judge_stop():
+            return
+        if memory.target.problem is not None:
+            self._put_off(memory.target)
+            self._turn.alarm("target", f"the venue refused the target: {memory.target.problem_reason}")
+            memory.target.problem = None
+        is_stop_done = self._bring(memory.stop, OrderPurpose.STOP, memory.core.stop, exposed)
+        self._watch_stop()
+        if is_stop_done or memory.core.stop == 0.0:
+            self._bring(memory.target, OrderPurpose.TARGET, memory.core.target, exposed)
+
+    def _promote(self) -> None:
+        """Let an accepted replacement be the leg."""
+        memory = self._turn.memory
+        for order in list(memory.orders.values()):
+            if order.replaces is None or order.state is OrderState.REJECTED:
+                continue
+            if order.state in _RESTING or order.state.is_final or order.filled:
+                leg = self.leg_of(order)
+                leg.order_id = order.intent.client_order_id
+                self._placed(leg)
+                self._orders.replaced(order)
+
+    def _cancel_all(self) -> None:
+        memory = self._turn.memory
+        for purpose, leg in ((OrderPurpose.STOP, memory.stop), (OrderPurpose.TARGET, memory.target)):
+            legs = self._orders.of(purpose)
+            for leg_order in legs:
+                self._orders.cancel(leg_order)
+            if not legs:
+                leg.order_id = leg.problem = None
+                leg.retries = leg.retry_at_ms = 0
+                leg.unprotected_since_ms = None
+        self._turn.clear_alarm(_ALARM)
+        self._turn.clear_alarm("target")
+
+    def _bring(self, leg: Leg, purpose: OrderPurpose, wanted: float, amount: Decimal) -> bool:
+        """Bring one leg to where it is wanted. Returns whether it rests there now."""
+        if wanted == 0.0:
+            for unwanted in self._orders.of(purpose):
+                self._orders.cancel(unwanted)
+            return True
+        level = self._turn.setup.market.price(wanted)
+        order = self._orders.get(leg.order_id)
+        if order is not None and order.is_settled:
+            # It ended without our word: what the venue shows now decides whether another one is needed.
+            leg.order_id = None
+            self._turn.memory.wants_position = True
+            if leg.retries:
+                self._put_off(leg)
+            leg.retries = max(leg.retries, 1)
+            return False
+        others = [other for other in self._orders.of(purpose) if other is not order]
+        if any(other.replaces is not None or order is None for other in others):
+            return False
+        for other in others:
+            self._orders.cancel(other)
+        is_early = leg.retry_at_ms > self._turn.memory.elapsed_ms
+        if order is None:
+            if not is_early:
+                self._place(leg, purpose, level, amount)
+            return False
+        if order.state not in _RESTING or order.wants_read:
+            return False
+        self._placed(leg)
+        is_stop = purpose is OrderPurpose.STOP
+        if order.rest == amount and level == (order.intent.trigger_price if is_stop else order.intent.price):
+            return True
+        if not is_early:
+            price, trigger = self._prices(purpose, level)
+            self._orders.replace(order, amount, price=price, trigger_price=trigger)
+            self._said(purpose, level, "moved" if order.rest == amount else "resized")
+        return False
+
+    def _place(self, leg: Leg, purpose: OrderPurpose, level: Decimal, amount: Decimal) -> None:
+        side = self._ledger.side
+        assert side is not None
+        price, trigger = self._prices(purpose, level)
+        is_stop = purpose is OrderPurpose.STOP
+        order = self._orders.send(
+            purpose,
+            closing(side),
+            OrderKind.STOP if is_stop else OrderKind.LIMIT,
+            amount,
+            price=price,
+            trigger_price=trigger,
+            bar_time_ms=self._turn.memory.last_bar_ms,
+        )
+        leg.order_id = order.intent.client_order_id
+        self._said(purpose, level, "placed")
+
+    def _prices(self, purpose: OrderPurpose, level: Decimal) -> tuple[Decimal, Decimal | None]:
+        """Return price and trigger of a leg at ``level``."""
+        if purpose is OrderPurpose.TARGET:
+            return level, None
+        sign = self._turn.memory.core.phase
+        worst = float(level) * (1 - sign * WORST_STOP_PRICE)
+        return self._turn.setup.market.price(worst), level
+
+    def _said(self, purpose: OrderPurpose, level: Decimal, what: str) -> None:
+        is_stop = purpose is OrderPurpose.STOP
+        self._turn.journal(
+            ProtectionMoved(
+                stop=level if is_stop else None, target=None if is_stop else level, why=f"{purpose} {what}"
+            )
+        )
+
+    # --- trouble ---------------------------------------------------------------------------------
+
+    def _placed(self, leg: Leg) -> None:
+        leg.problem = None
+        leg.unprotected_since_ms = None
+        if leg is self._turn.memory.stop:
+            self._turn.clear_alarm(_ALARM)
+        else:
+            self._turn.clear_alarm("target")
+
+    def _watch_stop(self) -> None:
+        """Count how long the position has stood without the stop that it should have."""
+        memory = self._turn.memory
+        if memory.core.stop == 0.0 or self.state() is Protection.PROTECTED:
+            return
+        if memory.stop.unprotected_since_ms is None:
+            memory.stop.unprotected_since_ms = memory.elapsed_ms
+        elif memory.elapsed_ms > memory.stop.unprotected_since_ms:
+            self._turn.alarm(_ALARM, "the position has no resting stop at the venue; it is being placed")
+
+    def _judge_stop(self) -> bool:
+        """Decide on a refused stop, position and open orders being read. Returns whether to place it now."""
+        turn, memory = self._turn, self._turn.memory
+        leg = memory.stop
+        code, reason = leg.problem, leg.problem_reason
+        order = self._orders.get(leg.order_id)
+        if order is not None and not order.is_settled:
+            # The old stop still stands: it is kept, and moving it is tried again.
+            leg.problem = None
+            self._put_off(leg)
+            return False
+        leg.order_id = None
+        if leg.unprotected_since_ms is None:
+            leg.unprotected_since_ms = memory.elapsed_ms
+        turn.alarm(_ALARM, f"the venue refused the stop ({code}: {reason}); the position is unprotected")
+        if code == "beyond_mark":
+            leg.problem = None
+            self._closing.want(exit_reason(stop_reason(memory.core)))
+            self._put_off(leg)
+            return False
+        if code in _TRY_AGAIN:
+            leg.problem = None
+            self._put_off(leg)
+            return False
+        if leg.retries == 0:
+            # The amount is the venue's own by now, and the price is put on the tick again.
+            leg.problem = None
+            leg.retries = 1
+            return True
+        if not turn.setup.launch.close_position_on_exit or memory.is_adopted:
+            leg.problem = None
+            self._put_off(leg)
+            return False
+        if memory.elapsed_ms - leg.unprotected_since_ms >= UNPROTECTED_MS:
+            self._closing.want(ExitReason.PROTECTION_FAILED)
+        return False
+
+    def _put_off(self, leg: Leg) -> None:
+        leg.retry_at_ms = self._turn.memory.elapsed_ms + back_off_ms(leg.retries)
+        leg.retries += 1

@@ -1,0 +1,81 @@
+"""One turn of a run's core: what it remembers, and what it says and wants while it handles one event."""
+
+from firstwatch.engine.effects import Effect
+from firstwatch.engine.memory import RunMemory, RunSetup
+from firstwatch.engine.records import JournalRow, Record, Step
+from firstwatch.trading.events import AlarmCleared, AlarmRaised, RunEvent
+from firstwatch.trading.runs import Author
+
+_FIRST_RETRY_MS = 1_000
+_LONGEST_RETRY_MS = 30_000
+
+
+def back_off_ms(attempts: int) -> int:
+    """Return how long to wait before attempt ``attempts + 1``: doubling from 1 s up to 30 s."""
+    return int(min(_FIRST_RETRY_MS * 2 ** min(attempts, 10), _LONGEST_RETRY_MS))
+
+
+def pending_key(effect: Effect) -> str:
+    """Return the name under which an effect's outcome is awaited."""
+    order = getattr(effect, "new_client_order_id", None) or getattr(effect, "client_order_id", "")
+    return f"{type(effect).__name__}:{order}" if order else type(effect).__name__
+
+
+class Turn:
+    """Shared by all parts of one run's core. ``records`` and ``effects`` belong to the event in hand."""
+
+    def __init__(self, setup: RunSetup, memory: RunMemory) -> None:
+        self.setup = setup
+        self.memory = memory
+        self.records: list[Record] = []
+        self.effects: list[Effect] = []
+
+    def begin(self, time_ms: int) -> None:
+        """Begin with a new event at the venue's time."""
+        self.records = []
+        self.effects = []
+        self.memory.now_ms = max(self.memory.now_ms, time_ms)
+
+    def step(self) -> Step:
+        return Step(tuple(self.records), tuple(self.effects))
+
+    def record(self, record: Record) -> None:
+        self.records.append(record)
+
+    def journal(self, event: RunEvent, author: Author = Author.SYSTEM) -> None:
+        self.records.append(JournalRow(event, self.memory.now_ms, author))
+
+    def ask(self, effect: Effect) -> bool:
+        """Want an effect that has an outcome, unless the same one is under way. Returns whether it is new."""
+        key = pending_key(effect)
+        if key in self.memory.pending:
+            return False
+        self.memory.pending.append(key)
+        self.effects.append(effect)
+        return True
+
+    def read(self, effect: Effect) -> None:
+        """Want something read, unless reading failed and it is too early to try again."""
+        if self.memory.elapsed_ms >= self.memory.read_at_ms:
+            self.ask(effect)
+
+    def answered(self, effect: Effect) -> bool:
+        """Take an outcome in. Returns whether it was awaited; a repeated one is not."""
+        key = pending_key(effect)
+        if key not in self.memory.pending:
+            return False
+        self.memory.pending.remove(key)
+        return True
+
+    def is_pending(self, effect: Effect) -> bool:
+        return pending_key(effect) in self.memory.pending
+
+    def alarm(self, topic: str, sentence: str) -> None:
+        """Raise an alarm, once until it is cleared."""
+        if topic not in self.memory.alarms:
+            self.memory.alarms[topic] = sentence
+            self.journal(AlarmRaised(topic=topic, sentence=sentence))
+
+    def clear_alarm(self, topic: str) -> None:
+        if self.memory.alarms.pop(topic, None) is not None:
+            self.journal(AlarmCleared(topic=topic))

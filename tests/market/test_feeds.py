@@ -56,8 +56,11 @@ def test_a_replay_ends_and_begins() -> None:
     assert feed.index_at(START_MS + 1_000 * HOUR_MS) == 100
     assert len(feed.history(7, 50)) == 7
     assert feed.history(500, 3) == feed.history(100, 3)
-    with pytest.raises(WrongUseError, match="choose an earlier start"):
+    said = "no candle to replay at or after 2024-01-05T04:00:00Z; the last one opens at 2024-01-05T03:00:00Z"
+    with pytest.raises(WrongUseError, match=said):
         ReplayFeed(generated_candles(1, 100), start_ms=START_MS + 100 * HOUR_MS)
+    with pytest.raises(WrongUseError, match="no candle to replay; choose"):
+        ReplayFeed(generated_candles(1, 0))
 
 
 def test_a_replay_of_candles_with_holes_counts_existing_bars() -> None:

@@ -13,6 +13,7 @@ from firstwatch.market.funding import NO_FUNDING, FundingRate, FundingSeries
 from firstwatch.market.synthetic import SyntheticMarket
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.bar import Bar
+from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.timeframe import Timeframe
 
@@ -60,7 +61,9 @@ class ReplayFeed:
         self._funding = funding
         self.start_index = 0 if start_ms is None else self.index_at(start_ms)
         if self.start_index >= len(candles):
-            raise WrongUseError("the candles end before the start of the replay; choose an earlier start")
+            first = "" if start_ms is None else f" at or after {iso(start_ms)}"
+            last = f"; the last one opens at {iso(int(candles.time_ms[-1]))}" if len(candles) else ""
+            raise WrongUseError(f"there is no candle to replay{first}{last}; choose another start or file")
         # A year of minutes as Python numbers takes 130 MB, as arrays 25: only what is replayed is made.
         self._block = lru_cache(maxsize=_KEPT_BLOCKS)(self._make_block)
 

@@ -7,7 +7,7 @@ that an autumn night repeats comes twice.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -62,7 +62,8 @@ class SessionCalendar:
                 "hours as weekly windows instead, for example timezone = 'America/New_York' and "
                 "windows = [{days = ['mon', 'tue', 'wed', 'thu', 'fri'], start = '09:30', end = '16:00'}]"
             )
-        self._zone = ZoneInfo(settings.timezone)
+        # UTC needs no time zone database, so a machine without one runs everything but other zones.
+        self._zone = UTC if settings.timezone == "UTC" else ZoneInfo(settings.timezone)
         self._lead_ms = settings.lead_minutes * _MINUTE_MS
         inside = _merged(part for window in settings.windows for part in _weekly(window))
         self._week = inside if settings.trading == "inside" else _complement(inside)

@@ -6,6 +6,7 @@ from it in each step. So a crash between any two steps loses nothing: the wish i
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import ClassVar
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -130,6 +131,8 @@ class PositionFacts:
 class RunMemory:
     """The whole memory of a run between two events."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
+
     core: CoreState
     state: RunState = RunState.NEW
     order_number: int = 0
@@ -206,7 +209,7 @@ class RunMemory:
     written: PositionFacts = field(default_factory=PositionFacts)
 
 
-_ADAPTER: TypeAdapter[RunMemory] = TypeAdapter(RunMemory, config=ConfigDict(ser_json_inf_nan="constants"))
+_ADAPTER: TypeAdapter[RunMemory] = TypeAdapter(RunMemory)
 
 
 def memory_to_json(memory: RunMemory) -> str:

@@ -128,7 +128,7 @@ def test_another_file_by_the_environment(home: Path, monkeypatch: pytest.MonkeyP
             '[venues.p]\nkind = "paper"\nvolume_share = 2',
             r"volume_share = 2: it should be less than or equal",
         ),
-        ('[venues."My venue"]\nkind = "paper"', r"venues"),
+        ('[venues."My venue"]\nkind = "paper"', r"venues: a venue cannot be called 'My venue'"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_key(home: Path, text: str, sentence: str) -> None:

@@ -6,6 +6,7 @@ Paths in the file are relative to the file, paths in the environment to the work
 """
 
 import os
+import re
 import tomllib
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -14,7 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -28,6 +37,7 @@ from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.validation import validation_sentences
 
 CONFIG_FILE = "config.toml"
+_VENUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _PREFIX = "FIRSTWATCH_"
 _NESTING = "__"
 _PATH_KEYS = ("candles", "funding", "market")
@@ -183,10 +193,18 @@ class Settings(BaseSettings):
     """Bounds for every run."""
     log: LogSettings = LogSettings()
     """What is logged."""
-    venues: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")], VenueSettings] = Field(
-        default_factory=_default_venues, min_length=1
-    )
+    venues: dict[str, VenueSettings] = Field(default_factory=_default_venues, min_length=1)
     """Venues by name; without any, a synthetic paper venue ``paper``."""
+
+    @field_validator("venues")
+    @classmethod
+    def _names_are_plain(cls, value: dict[str, VenueSettings]) -> dict[str, VenueSettings]:
+        for name in value:
+            if not _VENUE_NAME.fullmatch(name):
+                raise ValueError(
+                    f"a venue cannot be called {name!r}; use small letters, digits, dashes and underscores"
+                )
+        return value
 
     @classmethod
     def settings_customise_sources(

@@ -1,6 +1,7 @@
 """What goes in comes out, typed; what must not happen twice does not."""
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_versions_are_numbered_and_the_same_specification_is_one_version(store: 
 def test_an_unknown_algorithm_is_answered_with_the_nearest(store: Store) -> None:
     with store.write() as session:
         algorithms.add_version(session, "RSI reversion", "{}", "a" * 64, now_ms=1)
-        with pytest.raises(WrongUseError, match="did you mean 'RSI reversion'"):
+        with pytest.raises(WrongUseError, match="did you mean RSI reversion"):
             algorithms.get_version(session, "RSI revision")
         with pytest.raises(WrongUseError, match="no version 7; there are 1"):
             algorithms.get_version(session, "RSI reversion", 7)
@@ -102,7 +103,7 @@ def test_wallets(store: Store) -> None:
             wallets.create_wallet(session, "main", venue="paper", kind="paper", now_ms=5)
         with pytest.raises(WrongUseError, match="cannot be called"):
             wallets.create_wallet(session, "my wallet", venue="paper", kind="paper", now_ms=5)
-        with pytest.raises(WrongUseError, match="did you mean 'main'"):
+        with pytest.raises(WrongUseError, match="did you mean main"):
             wallets.get_wallet(session, "mian")
         wallets.archive_wallet(session, "main", now_ms=9)
         assert wallets.list_wallets(session) == []
@@ -273,8 +274,6 @@ def test_the_checkpoint_is_replaced(store: Store) -> None:
 
 
 def test_an_order_comes_back_whole(store: Store) -> None:
-    from dataclasses import replace
-
     with store.write() as session:
         made_run(session)
         order = made_order(RUN)

@@ -1,14 +1,13 @@
 """Algorithms and their immutable, numbered versions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from sqlalchemy import func, insert, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.tables import AlgorithmRow, AlgorithmVersionRow, table_of
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.validation import nearest
 
 _ALGORITHM = table_of(AlgorithmRow)
 _VERSION = table_of(AlgorithmVersionRow)
@@ -72,9 +71,9 @@ def get_version(session: Session, name: str, number: int | None = None) -> Algor
     """
     versions = list_versions(session, name)
     if not versions:
-        names = session.execute(select(_ALGORITHM.c.name)).scalars().all()
+        names = list(session.execute(select(_ALGORITHM.c.name)).scalars())
         raise WrongUseError(
-            f"There is no algorithm {name!r}{nearest(name, names)} "
+            f"There is no algorithm {name!r}{nearest(name, names) or '.'} "
             "Add one with: firstwatch algorithm add FILE."
         )
     if number is None:
@@ -97,9 +96,3 @@ def list_versions(session: Session, name: str | None = None) -> list[AlgorithmVe
     if name is not None:
         statement = statement.where(_ALGORITHM.c.name == name)
     return [AlgorithmVersion(**row._mapping) for row in session.execute(statement)]
-
-
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the nearest known name, or a full stop."""
-    found = get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"; did you mean {found[0]!r}?" if found else "."

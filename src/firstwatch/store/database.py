@@ -29,10 +29,6 @@ class EpochLostError(FirstwatchError):
     """Another engine has taken over this store: nothing may be written or sent any more."""
 
 
-class OlderStoreError(StoreError):
-    """The store has an older schema; the holder of the engine lock migrates it."""
-
-
 def no_probe(point: str) -> None:
     """Do nothing at a named point."""
 
@@ -166,7 +162,7 @@ class Store:
             return
         revision = schema.revision_of(raw)
         if revision != schema.HEAD:
-            raise _wrong_revision(self.path, revision)
+            raise schema.wrong_revision(self.path, revision)
         self._schema_version = version
 
     @contextmanager
@@ -189,7 +185,7 @@ def open_store(folder: Path, *, read_only: bool = False, probe: Probe = no_probe
     Folder 0700, file 0600. What is found to be wrong is left untouched.
 
     Raises:
-        OlderStoreError: the store must be migrated first (``migrate``).
+        schema.OlderStoreError: the store must be migrated first (``migrate``).
         StoreError: the folder or the file cannot be used, in a sentence.
     """
     path = store_path(folder)
@@ -200,41 +196,36 @@ def open_store(folder: Path, *, read_only: bool = False, probe: Probe = no_probe
                 f"There is no store in {folder} yet; the first command that saves something makes it."
             )
         _create(path)
-    _check_file(path)
     if not read_only and not (os.access(path, os.W_OK) and os.access(folder, os.W_OK | os.X_OK)):
         raise StoreError(
             f"The store {path} cannot be written: the folder or the file is read-only. "
             "Change its permissions, or choose another folder with FIRSTWATCH_HOME."
         )
+    revision = read_revision(path)
+    if revision != schema.HEAD:
+        raise schema.wrong_revision(path, revision)
     return Store(path, read_only=read_only, probe=probe)
 
 
-def _check_file(path: Path) -> None:
-    """Refuse a file that is no sound store of this program's schema."""
+def read_revision(path: Path) -> str | None:
+    """Return the revision that is stamped in a store's file; None: it is another program's database.
+
+    Raises:
+        StoreError: the file is damaged or cannot be read.
+    """
     damage = problem_of_damage(path)
     if damage is not None:
         raise StoreError(f"The store {path} is damaged: {damage}. {REMEDY_OF_DAMAGE}.")
     try:
         with closing(connect(path, read_only=True)) as connection:
-            revision = schema.revision_of(connection)
+            return schema.revision_of(connection)
     except sqlite3.Error as error:
-        raise (unusable(error, path, "read") or StoreError(f"Cannot read {path}: {error}.")) from error
-    if revision != schema.HEAD:
-        raise _wrong_revision(path, revision)
+        raise explained(error, path, "read") from error
 
 
-def _wrong_revision(path: Path, revision: str | None) -> StoreError:
-    if revision is None:
-        return StoreError(f"{path} is not a store of firstwatch. Nothing was changed; move it away.")
-    if revision in schema.REVISIONS:
-        return OlderStoreError(
-            f"The store {path} has schema {revision}, this program {schema.HEAD}. "
-            "Start the engine (firstwatch, or firstwatch engine), which migrates it after a backup."
-        )
-    return StoreError(
-        f"The store {path} was written by a newer firstwatch (schema {revision}; this program knows up to "
-        f"{schema.HEAD}). Nothing was changed; use the newer program."
-    )
+def explained(error: sqlite3.Error, path: Path, act: str) -> StoreError:
+    """Return the sentence for an error at a store that this program was opening or making."""
+    return unusable(error, path, act) or StoreError(f"Cannot {act} the store {path}: {error}.")
 
 
 def _create(path: Path) -> None:
@@ -263,10 +254,11 @@ def _create(path: Path) -> None:
     except OSError as error:
         raise StoreError(f"Cannot make a store in {path.parent}: {error.strerror or error}.") from error
     except DBAPIError as error:
-        found = unusable(error.orig, path, "make") if isinstance(error.orig, sqlite3.Error) else None
-        raise (found or StoreError(f"Cannot make the store {path}: {error.orig}.")) from error
+        if not isinstance(error.orig, sqlite3.Error):
+            raise
+        raise explained(error.orig, path, "make") from error
     except sqlite3.Error as error:
-        raise (unusable(error, path, "make") or StoreError(f"Cannot make {path}: {error}.")) from error
+        raise explained(error, path, "make") from error
     finally:
         for leftover in path.parent.glob(f"{draft.name}*"):
             leftover.unlink()

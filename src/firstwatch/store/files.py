@@ -1,6 +1,7 @@
 """The store as files: where they stand, who may read them, and what can be wrong with them."""
 
 import os
+import re
 import sqlite3
 import stat
 from pathlib import Path
@@ -53,7 +54,7 @@ def check_folder(folder: Path, *, make: bool) -> None:
             f"The data folder {folder} cannot be used: {error.strerror}. "
             "Change its permissions, or choose another with FIRSTWATCH_HOME."
         ) from error
-    kind = file_system_of(folder)
+    kind = file_system_of(folder, _MOUNTS)
     if kind in _NETWORK:
         raise StoreError(
             f"The data folder {folder} lies on a network file system ({kind}), where locks do not hold. "
@@ -61,7 +62,7 @@ def check_folder(folder: Path, *, make: bool) -> None:
         )
 
 
-def file_system_of(folder: Path, mounts: Path = _MOUNTS) -> str | None:
+def file_system_of(folder: Path, mounts: Path) -> str | None:
     """Return the type of the file system that holds ``folder``; None where the system has no mount table."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
@@ -73,7 +74,8 @@ def file_system_of(folder: Path, mounts: Path = _MOUNTS) -> str | None:
         fields = line.split(" ")
         if len(fields) < 3:
             continue
-        mount = Path(fields[1].encode("latin-1", "surrogateescape").decode("unicode_escape"))
+        # Blanks and such stand as octal escapes.
+        mount = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[1]))
         # A later line of the same mount point lies on top of the earlier one.
         if place.is_relative_to(mount) and len(mount.parts) >= best[0]:
             best = (len(mount.parts), fields[2])

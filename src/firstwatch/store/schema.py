@@ -1,7 +1,10 @@
 """Which shape of the store this program knows, and how a new store gets it without Alembic's import."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from sqlite3 import Connection, DatabaseError
+
+from firstwatch.trading.errors import StoreError
 
 REVISIONS: Sequence[str] = ("0001", "0002")
 """All revisions in order, as the files under ``migrations/versions`` name them."""
@@ -9,6 +12,25 @@ REVISIONS: Sequence[str] = ("0001", "0002")
 HEAD = REVISIONS[-1]
 
 VERSION_TABLE = "alembic_version"
+
+
+class OlderStoreError(StoreError):
+    """The store has an older schema; the holder of the engine lock migrates it."""
+
+
+def wrong_revision(path: Path, revision: str | None) -> StoreError:
+    """Return the sentence for a store whose revision is not ``HEAD``."""
+    if revision is None:
+        return StoreError(f"{path} is not a store of firstwatch. Nothing was changed; move it away.")
+    if revision in REVISIONS:
+        return OlderStoreError(
+            f"The store {path} has schema {revision}, this program {HEAD}. "
+            "Start the engine (firstwatch, or firstwatch engine), which migrates it after a backup."
+        )
+    return StoreError(
+        f"The store {path} was written by a newer firstwatch (schema {revision}; this program knows up to "
+        f"{HEAD}). Nothing was changed; use the newer program."
+    )
 
 
 def revision_of(connection: Connection) -> str | None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import insert, select, update
 
-from firstwatch.store.algorithms import nearest
 from firstwatch.store.database import Session
 from firstwatch.store.tables import RunRow, WalletRow, table_of
 from firstwatch.trading.errors import RefusedError, WrongUseError
 from firstwatch.trading.runs import ACTIVE_STATES
+from firstwatch.trading.validation import nearest
 
 _WALLET = table_of(WalletRow)
 _RUN = table_of(RunRow)
@@ -60,7 +60,7 @@ def get_wallet(session: Session, name: str) -> Wallet:
     if row is None:
         names = [wallet.name for wallet in list_wallets(session)]
         raise WrongUseError(
-            f"There is no wallet {name!r}{nearest(name, names)} "
+            f"There is no wallet {name!r}{nearest(name, names) or '.'} "
             "Make one with: firstwatch wallet create NAME --venue VENUE."
         )
     return Wallet(**row._mapping)

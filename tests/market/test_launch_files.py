@@ -80,6 +80,11 @@ def test_settings_stand_at_the_top_level_or_in_their_table(tmp_path: Path) -> No
         ),
         (read_session, SESSION.replace('"mon"', '"mo"'), ["windows[0].days[0] = 'mo'", "did you mean mon?"]),
         (read_session, 'policy = "flatten"\ncalendar = "XNYS"', ["'XNYS'", "later version"]),
+        (
+            read_session,
+            "lead_minutes = 3",
+            ["the key policy is missing; write off or pause_entries or flatten"],
+        ),
         (read_session, 'policy = "flatten"', ["needs weekly windows or a calendar"]),
         (read_session, "[guards]\ndrawdown = 0.1", ["holds no session settings"]),
         (

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.trading.errors import WrongUseError
-from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
+from firstwatch.trading.launch import Guards, ResetSettings, SessionPolicy, SessionSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.validation import nearest, validation_sentences
 
@@ -30,6 +30,11 @@ def read_session(path: Path) -> SessionSettings:
         WrongUseError: the file cannot be read, a key or a value is wrong, or it names an exchange calendar.
     """
     settings = _read(path, "session", SessionSettings)
+    if "policy" not in settings.model_fields_set:
+        # Its default is off: windows without a policy would be read and then not obeyed.
+        raise WrongUseError(
+            f"{path}, session settings: the key policy is missing; write {' or '.join(SessionPolicy)}"
+        )
     try:
         SessionCalendar(settings)
     except WrongUseError as error:

@@ -85,6 +85,7 @@ def test_the_canonical_form_reads_back_as_the_same_condition(condition: Conditio
         ("close > bbands(20)", 9, "say which"),
         ("mavp() > 2", 1, "needs a series of periods"),
         ("mavp(20, 3, periods=close) > 2", 1, "minperiod is above maxperiod"),
+        ("0 < " + "ma(source=" * 44 + "close" + ")" * 44, 1, "with all defaults written out"),
         ("3 < " + "a" * 600, 501, "at most 500 characters"),
     ],
 )  # fmt: skip

@@ -78,6 +78,8 @@ def parse_condition(text: str, base: Timeframe | None = None) -> Condition:
         raise _unexpected(text, error) from None
     left, operator, right = tree.children
     condition = Condition(_operand(left, base), _operator(operator), _operand(right, base))
+    if len(str(condition)) > MAXIMUM_LENGTH:
+        raise ConditionError(f"with all defaults written out it has over {MAXIMUM_LENGTH} characters", 1)
     if not condition.series:
         raise ConditionError("two numbers are compared; name a price or an indicator", 1)
     if problem := anchor_problem(condition):

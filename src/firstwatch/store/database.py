@@ -243,10 +243,7 @@ def _create(path: Path) -> None:
         with engine.begin() as session:
             _raw(session).execute("BEGIN")
             METADATA.create_all(session)
-            session.exec_driver_sql(
-                f"CREATE TABLE {schema.VERSION_TABLE} (version_num VARCHAR(32) NOT NULL, "
-                f"CONSTRAINT {schema.VERSION_TABLE}_pkc PRIMARY KEY (version_num))"
-            )
+            session.exec_driver_sql(schema.CREATE_VERSION_TABLE)
             session.exec_driver_sql(f"INSERT INTO {schema.VERSION_TABLE} VALUES ('{schema.HEAD}')")
         # Somebody else's store that appeared meanwhile is as good as ours.
         with suppress(FileExistsError):

@@ -13,6 +13,14 @@ HEAD = REVISIONS[-1]
 
 VERSION_TABLE = "alembic_version"
 
+CREATE_VERSION_TABLE = f"""
+CREATE TABLE {VERSION_TABLE} (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num)
+)
+"""
+"""The table in which Alembic notes the revision."""
+
 
 class OlderStoreError(StoreError):
     """The store has an older schema; the holder of the engine lock migrates it."""

@@ -1,0 +1,305 @@
+"""An older store that holds data becomes this program's, after a backup, whole or not at all."""
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+import firstwatch.store
+from firstwatch.store import fills, migrating, orders, runs, schema, wallets
+from firstwatch.store.database import open_store
+from firstwatch.store.migrating import migrate
+from firstwatch.store.schema import OlderStoreError
+from firstwatch.trading.errors import StoreError
+from firstwatch.trading.orders import OrderState
+from firstwatch.trading.runs import RunState
+from tests.store.made import NOW_MS, made_fill, made_order, made_run, run_id_of
+
+RUN = run_id_of(1)
+
+
+def config() -> Config:
+    made = Config()
+    made.set_main_option("script_location", str(Path(firstwatch.store.__file__).parent / "migrations"))
+    return made
+
+
+def make_old(folder: Path, revision: str) -> Path:
+    """Make a store of an older revision with the revisions themselves, and put rows in it."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "firstwatch.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    made = config()
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as session:
+        made.attributes["connection"] = session
+        command.upgrade(made, revision)
+    engine.dispose()
+    path.chmod(0o600)
+    return path
+
+
+def fill_first_shape(path: Path) -> None:
+    order, fill = made_order(RUN, 1, OrderState.FILLED), made_fill(order_id=f"{RUN}{1:016x}")
+    settings = (
+        '{"algorithm": "RSI", "version": 1, "wallet": "w1", "symbol": "BTC/USDC:USDC", "capital": "1000.5"}'
+    )
+    rows: dict[str, dict[str, object]] = {
+        "algorithm": {"id": 1, "name": "RSI", "created_at_ms": 1},
+        "algorithm_version": {
+            "id": 1,
+            "algorithm_id": 1,
+            "number": 1,
+            "spec_json": "{}",
+            "sha256": "ab" * 32,
+            "created_at_ms": 1,
+        },
+        "wallet": {
+            "id": 1,
+            "name": "w1",
+            "venue": "paper",
+            "kind": "paper",
+            "account": "w1",
+            "created_at_ms": 1,
+        },
+        "run": {
+            "id": RUN,
+            "wallet_id": 1,
+            "version_id": 1,
+            "settings_json": settings,
+            "state": "RUNNING",
+            "paused": 0,
+            "pause_reason": "",
+            "health": "ok",
+            "exposure": "exposed",
+            "protection": "protected",
+            "sentence": "",
+            "created_at_ms": NOW_MS,
+            "market_json": "{}",
+        },
+        "run_order": {
+            "client_order_id": order.client_order_id,
+            "run_id": RUN,
+            "account": "w1",
+            "symbol": "BTC/USDC:USDC",
+            "purpose": "entry",
+            "side": "buy",
+            "kind": "limit",
+            "amount": "0.01",
+            "reduce_only": 0,
+            "price": "60000.1",
+            "state": "FILLED",
+            "filled": "0.01",
+            "body": b"request",
+            "history_json": "[]",
+            "created_at_ms": NOW_MS,
+            "updated_at_ms": NOW_MS,
+        },
+        "fill": {
+            "venue": "paper",
+            "fill_id": "f1",
+            "run_id": RUN,
+            "client_order_id": fill.client_order_id,
+            "account": "w1",
+            "symbol": "BTC/USDC:USDC",
+            "side": "buy",
+            "amount": "0.01",
+            "price": "60000.1",
+            "fee": "0.27000045",
+            "builder_fee": "0",
+            "is_maker": 0,
+            "is_liquidation": 0,
+            "time_ms": NOW_MS,
+            "local_time_ms": NOW_MS,
+        },
+    }
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for table, values in rows.items():
+            marks = ", ".join("?" for _ in values)
+            connection.execute(
+                f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
+            )
+
+
+def shape_of(path: Path) -> dict[str, object]:
+    """Everything that SQLite knows about a schema, whatever the text of its statements."""
+    shape: dict[str, object] = {}
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            shape[table] = {
+                "columns": connection.execute(f"PRAGMA table_xinfo({table})").fetchall(),
+                "references": sorted(
+                    row[2:] for row in connection.execute(f"PRAGMA foreign_key_list({table})").fetchall()
+                ),
+                "indexes": sorted(
+                    (
+                        name if origin == "c" else origin,
+                        unique,
+                        origin,
+                        partial,
+                        tuple(connection.execute(f"PRAGMA index_xinfo({name})").fetchall()),
+                    )
+                    for _, name, unique, origin, partial in connection.execute(
+                        f"PRAGMA index_list({table})"
+                    ).fetchall()
+                ),
+            }
+        for name, sql in connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        ):
+            shape[f"index {name}"] = " ".join(sql.split())
+        constraints = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
+        ).fetchall()
+    for table, sql in constraints:
+        lines = (line.strip().rstrip(",") for line in sql.splitlines())
+        shape[f"constraints of {table}"] = sorted(line for line in lines if line.startswith("CONSTRAINT"))
+    return shape
+
+
+def test_the_known_revisions_are_those_of_the_files() -> None:
+    scripts = ScriptDirectory.from_config(config())
+    assert [script.revision for script in scripts.walk_revisions()] == list(reversed(schema.REVISIONS))
+    assert scripts.get_current_head() == schema.HEAD
+
+
+def test_a_migrated_store_has_the_shape_of_a_new_one(tmp_path: Path) -> None:
+    open_store(tmp_path / "new").close()
+    old = make_old(tmp_path / "old", "0001")
+    assert shape_of(old) != shape_of(tmp_path / "new" / "firstwatch.db")
+    migrate(tmp_path / "old")
+    assert shape_of(old) == shape_of(tmp_path / "new" / "firstwatch.db")
+
+
+def test_an_older_store_is_refused_until_it_is_migrated_and_keeps_its_data(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    path = make_old(folder, "0001")
+    fill_first_shape(path)
+    before = path.read_bytes()
+    with pytest.raises(OlderStoreError, match=r"has schema 0001, this program 0002. Start the engine"):
+        open_store(folder)
+    assert path.read_bytes() == before
+
+    done = migrate(folder)
+    assert done is not None
+    assert (done.old, done.new, done.backup.name) == ("0001", "0002", "firstwatch.db.backup-0001")
+    assert done.backup.stat().st_mode & 0o777 == 0o600
+    assert migrate(folder) is None
+
+    store = open_store(folder)
+    with store.read() as session:
+        run = runs.get_run(session, RUN)
+        assert (run.state, run.settings.capital, dict(run.first_bars)) == (
+            RunState.RUNNING,
+            Decimal("1000.5"),
+            {},
+        )
+        (order,) = orders.orders_of(session, RUN)
+        assert (order.state, order.body, order.touch_at_decision) == (OrderState.FILLED, b"request", None)
+        (fill,) = fills.fills_of(session, RUN)
+        assert (fill.fill.fee, fill.mid_at_decision) == (Decimal("0.27000045"), None)
+    with store.write() as session:
+        made_run(session, 2)
+    store.close()
+
+    with closing(sqlite3.connect(done.backup)) as backup:
+        assert schema.revision_of(backup) == "0001"
+        assert backup.execute("SELECT name FROM wallet").fetchall() == [("w1",)]
+
+
+def test_there_is_nothing_to_migrate_in_an_empty_folder(tmp_path: Path) -> None:
+    assert migrate(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_newer_store_is_not_migrated(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "firstwatch.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0099'")
+    with pytest.raises(StoreError, match="newer firstwatch"):
+        migrate(tmp_path)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_migration_that_fails_leaves_the_store_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    path = make_old(tmp_path, "0001")
+    fill_first_shape(path)
+    before = shape_of(path)
+
+    def failing(upgrade: Callable[[Config, str], None]) -> Callable[[Config, str], None]:
+        def run(made: Config, revision: str) -> None:
+            if when == "after":
+                upgrade(made, revision)
+            made.attributes["connection"].exec_driver_sql("INSERT INTO nowhere VALUES (1)")
+
+        return run
+
+    monkeypatch.setattr(command, "upgrade", failing(command.upgrade))
+    with pytest.raises(StoreError, match="Cannot migrate the store"):
+        migrate(tmp_path)
+    assert shape_of(path) == before
+    monkeypatch.undo()
+    assert migrate(tmp_path) is not None
+
+
+def test_a_backup_that_cannot_be_written_stops_the_migration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_old(tmp_path, "0001")
+    before = path.read_bytes()
+
+    def no_space(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(migrating, "_back_up", no_space)
+    with pytest.raises(StoreError, match=r"Cannot back up .* It is as it was"):
+        migrate(tmp_path)
+    assert path.read_bytes() == before
+
+
+def test_a_process_of_the_old_schema_says_so_after_another_has_migrated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_old(tmp_path, "0001")
+    with monkeypatch.context() as old_program:
+        old_program.setattr(schema, "REVISIONS", ("0001",))
+        old_program.setattr(schema, "HEAD", "0001")
+        store = open_store(tmp_path)
+        with store.read() as session:
+            assert wallets.list_wallets(session) == []
+    migrate(tmp_path)
+    with monkeypatch.context() as old_program:
+        old_program.setattr(schema, "REVISIONS", ("0001",))
+        old_program.setattr(schema, "HEAD", "0001")
+        with pytest.raises(StoreError, match="newer firstwatch"), store.read():
+            pass
+        with pytest.raises(StoreError, match="newer firstwatch"), store.write():
+            pass
+    store.close()
+
+
+def test_opening_a_store_does_not_import_alembic(tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from firstwatch.store.database import open_store
+open_store(Path(sys.argv[1])).close()
+print([name for name in ("alembic", "numpy", "talib", "ccxt") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -209,7 +209,14 @@ class PaperVenue:
                 self._index = index - 1
                 self._exchange.tape = self._fresh_tape()
                 end_ms = self.now_ms()
-            return self._bars.ended_by(timeframe, min(end_ms, self.now_ms()), limit)
+            return self._bars.ended_by(timeframe, min(end_ms, self._announced_ms()), limit)
+
+    def _announced_ms(self) -> int:
+        """Return the end of the last bar that anybody was told of: after a restart a moment ahead of now."""
+        tape = self._exchange.tape
+        if tape.phase is Phase.CLOSE and self._index >= 0:
+            return self._bar.time_ms + self._source.timeframe.ms
+        return tape.now_ms
 
     def touch(self, symbol: str) -> Touch:
         self._check_symbol(symbol)
@@ -356,6 +363,12 @@ class PaperVenue:
             thread.join()
 
     # --- driving the feed -----------------------------------------------------------------------
+
+    @property
+    def tape(self) -> Tape:
+        """Where the feed stands."""
+        with self._lock:
+            return self._exchange.tape
 
     def step(self) -> Step:
         """Release what comes next, up to the next phase that somebody must acknowledge, and deliver it."""

@@ -105,7 +105,7 @@ class Signals(Protocol):
 class Sessions(Protocol):
     """When a run may enter and when it must be flat (``market.sessions.SessionCalendar``)."""
 
-    def may_enter(self, close_ms: int) -> bool: ...
+    def may_enter(self, close_ms: int, timeframe: Timeframe) -> bool: ...
 
     def must_flatten(self, close_ms: int, timeframe: Timeframe) -> bool: ...
 
@@ -358,6 +358,9 @@ class RunCore:
         memory = self._memory
         self._transition(new, why, author)
         memory.sentence = self._facts.ending(why)
+        if memory.last_bar_ms:
+            # What the end itself has closed belongs to the last bar.
+            self._turn.record(EquityRow(memory.last_bar_ms, mark_equity(memory.core, memory.core.last_close)))
         for token in memory.tokens:
             self._turn.effects.append(Acknowledge(token))
         memory.tokens.clear()
@@ -446,7 +449,7 @@ class RunCore:
         if memory.state is not RunState.RUNNING:
             mark_equity(core, bar.close)
         else:
-            may_enter = 1 if self._sessions.may_enter(close_ms) else 0
+            may_enter = 1 if self._sessions.may_enter(close_ms, timeframe) else 0
             if memory.pause_reasons or memory.stale or memory.foreign:
                 may_enter = -1
             close_bar(
@@ -775,6 +778,7 @@ class RunCore:
         if not event.position.is_flat:
             self._adopt(event.position, flags)
             return
+        close_ms = event.last_bar.time_ms + self.setup.timeframe.ms
         enter_now(
             memory.core,
             self._settings,
@@ -783,7 +787,7 @@ class RunCore:
             flags.entry_short,
             flags.atr_stop,
             flags.atr_target,
-            1 if self._sessions.may_enter(event.last_bar.time_ms + self.setup.timeframe.ms) else 0,
+            1 if self._sessions.may_enter(close_ms, self.setup.timeframe) else 0,
         )
 
     def _adopt(self, position: Position, flags: GroupFlags) -> None:
@@ -903,8 +907,9 @@ class RunCore:
         was_paused = bool(memory.pause_reasons or memory.core.entries_paused_by_guard)
         memory.pause_reasons.clear()
         memory.refusals = 0
-        resume_entries(memory.core)
-        memory.guard_pauses = 0
+        if memory.core.entries_paused_by_guard:
+            resume_entries(memory.core)
+            memory.guard_pauses = 0
         self._turn.clear_alarm("unexplained position")
         if was_paused:
             self._turn.journal(EntriesResumed(why="resumed"), event.author)

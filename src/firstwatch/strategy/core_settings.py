@@ -163,10 +163,6 @@ def _level(level: Level | None) -> tuple[int, float]:
 
 def _set_reset(settings: CoreSettings, reset: ResetSettings) -> None:
     links = reset.follow_up
-    if len(links) > MAXIMUM_LINKS:
-        raise WrongUseError(
-            f"reset.follow_up has {len(links)} links and may have {MAXIMUM_LINKS}: leave out the last ones"
-        )
     settings.reset_mode = _RESET_MODES[reset.mode]
     settings.cooldown_bars = reset.cooldown_bars
     settings.exhausted_stops = int(reset.on_exhausted is OnExhausted.STOP_RUN)

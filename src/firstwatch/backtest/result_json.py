@@ -52,6 +52,6 @@ def equity_json(time_ms: NDArray[np.int64], equity: NDArray[np.float64]) -> list
         times = [iso(moment) for moment in time_ms.tolist()]
     else:
         # The same text as ``iso``, a tenth of the time: bars open on whole seconds.
-        seconds = np.datetime_as_string(time_ms.astype("datetime64[ms]"), unit="s", timezone="UTC")
-        times = seconds.tolist()
+        seconds = np.datetime_as_string(time_ms.astype("datetime64[ms]"), unit="s")
+        times = [f"{moment}Z" for moment in seconds.tolist()]
     return [[moment, value] for moment, value in zip(times, equity.tolist(), strict=True)]

@@ -12,12 +12,16 @@ from functools import lru_cache
 import numpy as np
 from sqlalchemy import func, select
 
+from firstwatch.manager.balances import paper_money
+from firstwatch.manager.figures import figures_of, metrics_of_run
+from firstwatch.manager.prices import PriceReader
 from firstwatch.manager.sentences import sentence_of
 from firstwatch.manager.views import (
     AlarmView,
     AlgorithmView,
     CommandView,
     EventView,
+    FigureView,
     FillView,
     OrderStep,
     OrderView,
@@ -26,6 +30,7 @@ from firstwatch.manager.views import (
     RunRow,
     WalletView,
 )
+from firstwatch.settings import Settings
 from firstwatch.store import (
     algorithms,
     backtests,
@@ -44,7 +49,7 @@ from firstwatch.store import (
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
 from firstwatch.strategy.specification import AlgorithmSpec
-from firstwatch.trading.commands import CommandOutcome, PreviewLaunch
+from firstwatch.trading.commands import PreviewLaunch
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Exposure, Protection
 from firstwatch.trading.timeframe import Timeframe
@@ -94,14 +99,17 @@ class _Detail:
     curve: EquityCurve = field(
         default_factory=lambda: EquityCurve(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
     )
+    figures: tuple[FigureView, ...] = ()
 
 
 class SnapshotReader:
     """Reads one store, transaction by transaction. Used by one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._finished = _Finished()
         self._detail: _Detail | None = None
+        self._prices = PriceReader(settings)
         self._done_commands: dict[int, CommandView] = {}
 
     def lists(self, session: Session, now_ms: int) -> Lists:
@@ -119,7 +127,7 @@ class SnapshotReader:
             [view.symbol for view in algorithm_views if view.symbol] + [row.symbol for row in rows]
         )
         return Lists(
-            wallets=_wallets(session, rows),
+            wallets=self._wallets(session, rows, now_ms),
             runs=rows,
             algorithms=algorithm_views,
             symbols=tuple(symbols),
@@ -135,7 +143,8 @@ class SnapshotReader:
         if detail is None or detail.run_id != run_id:
             detail = self._detail = _Detail(run_id)
         sequence = journal.last_sequence(session, run_id)
-        if sequence != detail.sequence:
+        is_new = sequence != detail.sequence
+        if is_new:
             detail.sequence = sequence
             detail.orders = tuple(_order(order) for order in orders.orders_of(session, run_id))
             detail.fills = tuple(_fill(fill) for fill in fills.fills_of(session, run_id))
@@ -143,8 +152,16 @@ class SnapshotReader:
             detail.events = tuple(
                 _event(each) for each in journal.recent_events(session, run_id, EVENT_LIMIT)
             )
-        detail.curve = _grown(session, run_id, detail.curve)
+        curve = _grown(session, run_id, detail.curve)
+        if is_new or curve is not detail.curve:
+            detail.curve = curve
+            baseline = backtests.latest_backtest(session, run.version_id, run.settings.symbol)
+            metrics = metrics_of_run(detail.trades, curve, run.settings.capital, run.market)
+            detail.figures = figures_of(metrics, baseline)
         position = positions.position_of(session, run_id)
+        times = detail.curve.time_ms
+        first_ms, last_ms = (int(times[0]), int(times[-1])) if len(times) else (None, None)
+        prices = self._prices.of_run(run, self._timeframe(session, run.version_id), first_ms, last_ms)
         return RunDetails(
             run_id=run_id,
             settings=run.settings,
@@ -156,7 +173,14 @@ class SnapshotReader:
             position=None if position is None else _position(position),
             equity_time_ms=detail.curve.time_ms,
             equity=detail.curve.equity,
+            price_time_ms=prices.time_ms,
+            price=prices.close,
+            figures=detail.figures,
         )
+
+    def close(self) -> None:
+        """End what reads aside."""
+        self._prices.close()
 
     def command(self, session: Session, number: int) -> CommandView:
         """Read what became of a command."""
@@ -234,6 +258,33 @@ class SnapshotReader:
     def _algorithms(self, session: Session) -> tuple[AlgorithmView, ...]:
         return tuple(_algorithm(session, version) for version in algorithms.list_versions(session))
 
+    def _wallets(self, session: Session, rows: tuple[RunRow, ...], now_ms: int) -> tuple[WalletView, ...]:
+        latest: dict[str, RunRow] = {}
+        for row in rows:
+            latest.setdefault(row.wallet, row)
+        return tuple(
+            self._wallet(session, wallet, latest.get(wallet.name), now_ms)
+            for wallet in wallets.list_wallets(session)
+        )
+
+    def _wallet(
+        self, session: Session, wallet: wallets.Wallet, last: RunRow | None, now_ms: int
+    ) -> WalletView:
+        money = paper_money(session, self._settings, wallet)
+        return WalletView(
+            name=wallet.name,
+            venue=wallet.venue,
+            kind=wallet.kind,
+            account=wallet.account,
+            total=None if money is None else money.total,
+            used=None if money is None else money.used,
+            free=None if money is None else money.free,
+            # A paper wallet's money stands in the store itself, so it is of this moment.
+            balance_ms=None if money is None else now_ms,
+            active_run_id=last.run_id if last is not None and last.state.is_active else None,
+            exposure=Exposure.FLAT if last is None else last.exposure,
+        )
+
 
 def command_view(stored: commands.StoredCommand) -> CommandView:
     """Return a stored command as the screen and the command line show it."""
@@ -247,28 +298,6 @@ def command_view(stored: commands.StoredCommand) -> CommandView:
         sentence=stored.sentence,
         preview=LaunchPreview.model_validate_json(stored.result_json or "") if is_preview else None,
         result_ms=stored.finished_at_ms,
-    )
-
-
-def _wallets(session: Session, rows: tuple[RunRow, ...]) -> tuple[WalletView, ...]:
-    latest: dict[str, RunRow] = {}
-    for row in rows:
-        latest.setdefault(row.wallet, row)
-    return tuple(_wallet(wallet, latest.get(wallet.name)) for wallet in wallets.list_wallets(session))
-
-
-def _wallet(wallet: wallets.Wallet, last: RunRow | None) -> WalletView:
-    return WalletView(
-        name=wallet.name,
-        venue=wallet.venue,
-        kind=wallet.kind,
-        account=wallet.account,
-        total=None,
-        used=None,
-        free=None,
-        balance_ms=None,
-        active_run_id=last.run_id if last is not None and last.state.is_active else None,
-        exposure=Exposure.FLAT if last is None else last.exposure,
     )
 
 

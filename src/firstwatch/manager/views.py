@@ -245,6 +245,9 @@ class RunDetails:
     position: PositionView | None
     equity_time_ms: NDArray[np.int64]
     equity: NDArray[np.float64]
+    price_time_ms: NDArray[np.int64]
+    price: NDArray[np.float64]
+    """Closes of the run's own bars, as far as they are known."""
     figures: tuple[FigureView, ...] = ()
 
 

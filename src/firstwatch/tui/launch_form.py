@@ -1,9 +1,7 @@
 """The launch form without a screen: a draft of texts, what is wrong with it, and what to do next."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
@@ -12,8 +10,6 @@ from pydantic import ValidationError
 from firstwatch.manager.views import AlgorithmView, CommandView, ManagerSnapshot
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.launch import (
-    FollowUp,
-    FollowUpSide,
     GuardAction,
     Guards,
     LaunchPreview,
@@ -23,10 +19,9 @@ from firstwatch.trading.launch import (
     ResetSettings,
     SessionPolicy,
     SessionSettings,
-    SessionWindow,
-    Weekday,
 )
-from firstwatch.trading.runs import ExitReason, StopMode
+from firstwatch.trading.runs import StopMode
+from firstwatch.tui import launch_text
 
 VERSIONS_OWN = "version's own"
 YES, NO = "on", "off"
@@ -85,7 +80,6 @@ class FormField:
 
     id: str
     label: str
-    group: str
     hint: str
     options: Options | None = None
     is_free: bool = False
@@ -127,49 +121,53 @@ def _has_guard(draft: LaunchDraft) -> bool:
     return any(limit.strip() and action == GuardAction.STOP for limit, action in pairs)
 
 
+def _filled(field: str) -> Shown:
+    return lambda draft: bool(draft.value(field).strip())
+
+
 _ACTIONS = _of(*GuardAction)
 
 FIELDS: tuple[FormField, ...] = (
-    FormField("algorithm", "Algorithm", "Run", "a stored version", _algorithms),
-    FormField("wallet", "Run wallet", "Run", "holds one active run at most", _wallets),
-    FormField("symbol", "Symbol", "Run", "like BTC/USDC:USDC", _symbols, is_free=True),
-    FormField("capital", "Capital", "Run", "quote; where run equity starts"),
-    FormField("leverage", "Leverage", "Run", "1 to the market's maximum"),
-    FormField("trades_limit", "Trades limit", "Run", "empty: none; counts entries"),
-    FormField("assume_position_now", "Assume position now", "Run", "adopt or enter at once", _of(NO, YES)),
+    FormField("algorithm", "Algorithm", "a stored version", _algorithms),
+    FormField("wallet", "Run wallet", "holds one active run at most", _wallets),
+    FormField("symbol", "Symbol", "like BTC/USDC:USDC", _symbols, is_free=True),
+    FormField("capital", "Capital", "quote; where run equity starts"),
+    FormField("leverage", "Leverage", "1 to the market's maximum"),
+    FormField("trades_limit", "Trades limit", "empty: none; counts entries"),
+    FormField("assume_position_now", "Assume position now", "adopt or enter at once", _of(NO, YES)),
     FormField(
-        "close_position_on_exit", "Close position on exit", "Run", "off: exits only raise an alert", _of(YES, NO)
+        "close_position_on_exit", "Close position on exit", "off: an exit only alerts", _of(YES, NO)
     ),
     FormField(
-        "without_stop_reason", "Why without a stop", "Run", "needed when the algorithm has no stop",
+        "without_stop_reason", "Why without a stop", "needed when the algorithm has no stop",
         shown=lambda draft: draft.close_position_on_exit == NO,
     ),
-    FormField("session_policy", "Session policy", "Session", "when the calendar pauses", _of(*SessionPolicy)),
+    FormField("session_policy", "Session policy", "when the calendar pauses", _of(*SessionPolicy)),
     FormField(
-        "session_windows", "Windows", "Session", "mon-fri 09:30-16:00; sat 10:00-12:00", shown=_has_session
+        "session_windows", "Windows", "mon-fri 09:30-16:00; sat 10:00-12:00", shown=_has_session
     ),
-    FormField("session_timezone", "Time zone", "Session", "like America/New_York", shown=_has_session),
+    FormField("session_timezone", "Time zone", "like America/New_York", shown=_has_session),
     FormField(
-        "session_trading", "Trade", "Session", "inside or outside of the windows", _of("inside", "outside"),
+        "session_trading", "Trade", "inside or outside of the windows", _of("inside", "outside"),
         shown=_has_session,
     ),
-    FormField("session_lead", "Lead minutes", "Session", "before each pause", shown=_has_session),
-    FormField("reset_mode", "Reset", "Reset", "overrides the version's", _of(VERSIONS_OWN, *ResetMode)),
-    FormField("cooldown_bars", "Cooldown bars", "Reset", "bars without decision", shown=_has_reset),
-    FormField("on_exhausted", "Chain exhausted", "Reset", "after the last link", _of(*OnExhausted), shown=_has_reset),
+    FormField("session_lead", "Lead minutes", "before each pause", shown=_has_session),
+    FormField("reset_mode", "Reset", "overrides the version's", _of(VERSIONS_OWN, *ResetMode)),
+    FormField("cooldown_bars", "Cooldown bars", "bars without decision", shown=_has_reset),
+    FormField("on_exhausted", "Chain exhausted", "then", _of(*OnExhausted), shown=_has_reset),
     FormField(
-        "follow_up", "Follow-up chain", "Reset", "stop_loss same 5-20 signal x0.5; …", shown=_has_reset
+        "follow_up", "Follow-up chain", "stop_loss same 5-20 signal x0.5; …", shown=_has_reset
     ),
-    FormField("drawdown", "Max drawdown %", "Guards", "of the peak of run equity"),
-    FormField("drawdown_action", "… then", "Guards", "", _ACTIONS, shown=lambda draft: bool(draft.drawdown)),
-    FormField("daily_loss", "Max daily loss %", "Guards", "of the day's first run equity"),
-    FormField("daily_loss_action", "… then", "Guards", "", _ACTIONS, shown=lambda draft: bool(draft.daily_loss)),
-    FormField("losing_trades", "Losing trades", "Guards", "in a row"),
+    FormField("drawdown", "Max drawdown %", "of the peak of run equity"),
+    FormField("drawdown_action", "… then", "", _ACTIONS, shown=_filled("drawdown")),
+    FormField("daily_loss", "Max daily loss %", "of the day's first run equity"),
+    FormField("daily_loss_action", "… then", "", _ACTIONS, shown=_filled("daily_loss")),
+    FormField("losing_trades", "Losing trades", "in a row"),
     FormField(
-        "losing_trades_action", "… then", "Guards", "", _ACTIONS, shown=lambda draft: bool(draft.losing_trades)
+        "losing_trades_action", "… then", "", _ACTIONS, shown=_filled("losing_trades")
     ),
-    FormField("guard_stop_mode", "Guard stop mode", "Guards", "", _of(*StopMode), shown=_has_guard),
-    FormField("accepted_warnings", "Reason for warnings", "Start", "lands in the journal"),
+    FormField("guard_stop_mode", "Guard stop mode", "", _of(*StopMode), shown=_has_guard),
+    FormField("accepted_warnings", "Reason for warnings", "lands in the journal"),
 )  # fmt: skip
 
 FIELD_BY_ID: Mapping[str, FormField] = {field.id: field for field in FIELDS}
@@ -217,21 +215,21 @@ def assess(draft: LaunchDraft, snapshot: ManagerSnapshot) -> Assessment:
         errors["symbol"] = "choose a symbol"
     elif algorithm and algorithm.symbol and draft.symbol != algorithm.symbol:
         errors["symbol"] = f"{algorithm.name} trades {algorithm.symbol} only"
-    capital = take("capital", _positive)
+    capital = take("capital", launch_text.positive)
     if capital is not None and wallet and wallet.free is not None and capital > wallet.free:
         errors["capital"] = f"above what {wallet.name} has free: {wallet.free:,.2f}"
-    leverage = take("leverage", _leverage)
-    trades_limit = take("trades_limit", _count_or_none)
+    leverage = take("leverage", launch_text.leverage)
+    trades_limit = take("trades_limit", launch_text.count_or_none)
     if draft.close_position_on_exit == NO and algorithm and not algorithm.has_stop:
-        take("without_stop_reason", _reason)
+        take("without_stop_reason", launch_text.reason)
     session = _session(draft, take, errors)
     reset = _reset(draft, take, errors)
     guards = Guards(
-        drawdown=take("drawdown", _percent),
+        drawdown=take("drawdown", launch_text.percent),
         drawdown_action=GuardAction(draft.drawdown_action),
-        daily_loss=take("daily_loss", _percent),
+        daily_loss=take("daily_loss", launch_text.percent),
         daily_loss_action=GuardAction(draft.daily_loss_action),
-        losing_trades=take("losing_trades", _count_or_none),
+        losing_trades=take("losing_trades", launch_text.count_or_none),
         losing_trades_action=GuardAction(draft.losing_trades_action),
         stop_mode=StopMode(draft.guard_stop_mode),
     )
@@ -256,7 +254,7 @@ def assess(draft: LaunchDraft, snapshot: ManagerSnapshot) -> Assessment:
             parent_run_id=draft.parent_run_id or None,
         )
     except ValidationError as error:
-        return Assessment({"session_policy": _first_sentence(error)}, None)
+        return Assessment({"session_policy": launch_text.first_sentence(error)}, None)
     return Assessment(errors, settings)
 
 
@@ -274,6 +272,8 @@ class NextStep:
 
     readiness: Readiness
     sentence: str
+    needs_reason: bool = False
+    """Only soft checks stand in the way: a written reason is all that lacks."""
 
 
 def next_step(
@@ -313,7 +313,8 @@ def _after_checks(draft: LaunchDraft, preview: LaunchPreview) -> NextStep:
         return NextStep(Readiness.BLOCKED, f"{first.name}: {first.remedy or first.found}")
     if preview.warnings and not draft.accepted_warnings.strip():
         names = ", ".join(check.name for check in preview.warnings)
-        return NextStep(Readiness.BLOCKED, f"Press g and write why you start in spite of: {names}")
+        sentence = f"Press g and write why you start in spite of: {names}"
+        return NextStep(Readiness.BLOCKED, sentence, needs_reason=True)
     return NextStep(Readiness.READY, "All hard checks passed: press g to start")
 
 
@@ -326,20 +327,20 @@ def draft_of(settings: LaunchSettings, *, parent_run_id: str | None) -> LaunchDr
         symbol=settings.symbol,
         capital=f"{settings.capital:f}",
         leverage=f"{settings.leverage:f}",
-        trades_limit=_text(settings.trades_limit),
+        trades_limit=launch_text.count_text(settings.trades_limit),
         assume_position_now=YES if settings.assume_position_now else NO,
         close_position_on_exit=YES if settings.close_position_on_exit else NO,
         without_stop_reason=settings.without_stop_reason or "",
         session_policy=session.policy.value,
-        session_windows="; ".join(_window_text(window) for window in session.windows),
+        session_windows="; ".join(launch_text.window_text(window) for window in session.windows),
         session_timezone=session.timezone,
         session_trading=session.trading,
         session_lead=str(session.lead_minutes),
-        drawdown=_percent_text(guards.drawdown),
+        drawdown=launch_text.percent_text(guards.drawdown),
         drawdown_action=guards.drawdown_action.value,
-        daily_loss=_percent_text(guards.daily_loss),
+        daily_loss=launch_text.percent_text(guards.daily_loss),
         daily_loss_action=guards.daily_loss_action.value,
-        losing_trades=_text(guards.losing_trades),
+        losing_trades=launch_text.count_text(guards.losing_trades),
         losing_trades_action=guards.losing_trades_action.value,
         guard_stop_mode=guards.stop_mode.value,
         accepted_warnings=settings.accepted_warnings or "",
@@ -352,66 +353,8 @@ def draft_of(settings: LaunchSettings, *, parent_run_id: str | None) -> LaunchDr
         reset_mode=reset.mode.value,
         cooldown_bars=str(reset.cooldown_bars),
         on_exhausted=reset.on_exhausted.value,
-        follow_up="; ".join(_link_text(link) for link in reset.follow_up),
+        follow_up="; ".join(launch_text.link_text(link) for link in reset.follow_up),
     )
-
-
-# --- texts into values ---------------------------------------------------------------------------
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        value = Decimal(text.replace(",", "").replace("_", ""))
-    except InvalidOperation as error:
-        raise ValueError(f"{text!r} is no number") from error
-    if not value.is_finite():
-        raise ValueError(f"{text!r} is no number")
-    return value
-
-
-def _positive(text: str) -> Decimal:
-    if not text:
-        raise ValueError("write an amount")
-    value = _decimal(text)
-    if value <= 0:
-        raise ValueError("must be above 0")
-    return value
-
-
-def _leverage(text: str) -> Decimal:
-    value = _decimal(text or "1")
-    if value < 1:
-        raise ValueError("must be 1 or more")
-    return value
-
-
-def _count_or_none(text: str) -> int | None:
-    if not text:
-        return None
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise ValueError("a whole number from 1, or empty")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdecimal():
-        raise ValueError("a whole number from 0")
-    return int(text)
-
-
-def _percent(text: str) -> float | None:
-    if not text:
-        return None
-    value = _decimal(text.removesuffix("%").strip())
-    if not 0 < value < 100:
-        raise ValueError("between 0 and 100, or empty")
-    return float(value / 100)
-
-
-def _reason(text: str) -> str:
-    if not text:
-        raise ValueError("the algorithm has no stop: write why")
-    return text
 
 
 def _session(
@@ -419,8 +362,8 @@ def _session(
 ) -> SessionSettings:
     if not _has_session(draft):
         return SessionSettings()
-    windows = take("session_windows", _windows)
-    lead = take("session_lead", _count)
+    windows = take("session_windows", launch_text.windows)
+    lead = take("session_lead", launch_text.count)
     if windows is None or lead is None:
         return SessionSettings()
     try:
@@ -436,7 +379,7 @@ def _session(
         field = {"timezone": "session_timezone", "lead_minutes": "session_lead"}.get(
             str(first[0]) if first else ""
         )
-        errors[field or "session_windows"] = _first_sentence(error)
+        errors[field or "session_windows"] = launch_text.first_sentence(error)
         return SessionSettings()
 
 
@@ -445,8 +388,8 @@ def _reset(
 ) -> ResetSettings | None:
     if not _has_reset(draft):
         return None
-    cooldown = take("cooldown_bars", _count)
-    chain = take("follow_up", _chain)
+    cooldown = take("cooldown_bars", launch_text.count)
+    chain = take("follow_up", launch_text.chain)
     if cooldown is None or chain is None:
         return None
     return ResetSettings(
@@ -455,83 +398,3 @@ def _reset(
         on_exhausted=OnExhausted(draft.on_exhausted),
         follow_up=chain,
     )
-
-
-_WINDOW = re.compile(r"^(?P<days>\S+)\s+(?P<start>\d{2}:\d{2})-(?P<end>\d{2}:\d{2})$")
-_LINK = re.compile(
-    r"^(?P<after>[a-z_,]+)\s+(?P<side>same|opposite)\s+(?P<wait>\d+)-(?P<within>\d+)"
-    r"(?P<signal>\s+signal)?(?:\s+x(?P<factor>[\d.]+))?$"
-)
-
-
-def _windows(text: str) -> tuple[SessionWindow, ...]:
-    if not text:
-        raise ValueError("write windows like: mon-fri 09:30-16:00; sat 10:00-12:00")
-    return tuple(_window(part.strip().lower()) for part in text.split(";") if part.strip())
-
-
-def _window(text: str) -> SessionWindow:
-    found = _WINDOW.match(text)
-    if found is None:
-        raise ValueError(f"{text!r} is not like: mon-fri 09:30-16:00")
-    try:
-        return SessionWindow(days=_days(found["days"]), start=found["start"], end=found["end"])
-    except ValidationError as error:
-        raise ValueError(f"{text!r}: {_first_sentence(error)}") from error
-
-
-def _days(text: str) -> tuple[Weekday, ...]:
-    week = list(Weekday)
-    days: list[Weekday] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        try:
-            start, end = week.index(Weekday(first)), week.index(Weekday(last or first))
-        except ValueError as error:
-            raise ValueError(f"{part!r} is no day; write mon tue wed thu fri sat sun") from error
-        days += [week[(start + step) % 7] for step in range((end - start) % 7 + 1)]
-    return tuple(dict.fromkeys(days))
-
-
-def _window_text(window: SessionWindow) -> str:
-    return f"{','.join(window.days)} {window.start}-{window.end}"
-
-
-def _chain(text: str) -> tuple[FollowUp, ...]:
-    return tuple(_link(part.strip().lower()) for part in text.split(";") if part.strip())
-
-
-def _link(text: str) -> FollowUp:
-    found = _LINK.match(text)
-    if found is None:
-        raise ValueError(f"{text!r} is not like: stop_loss,trailing_stop same 5-20 signal x0.5")
-    try:
-        return FollowUp(
-            after=tuple(ExitReason(reason) for reason in found["after"].split(",") if reason),
-            side=FollowUpSide(found["side"]),
-            wait_bars=int(found["wait"]),
-            within_bars=int(found["within"]),
-            require_signal=found["signal"] is not None,
-            size_factor=float(found["factor"] or 1),
-        )
-    except ValidationError as error:
-        raise ValueError(f"{text!r}: {_first_sentence(error)}") from error
-    except ValueError as error:
-        raise ValueError(f"{text!r}: {error}") from error
-
-
-def _link_text(link: FollowUp) -> str:
-    signal = " signal" if link.require_signal else ""
-    return f"{','.join(link.after)} {link.side} {link.wait_bars}-{link.within_bars}{signal} x{link.size_factor:g}"
-
-
-def _text(value: int | None) -> str:
-    return "" if value is None else str(value)
-
-
-def _percent_text(value: float | None) -> str:
-    return "" if value is None else f"{value * 100:.10g}"
-
-
-def _first_sentence(error: ValidationError) -> str:
-    return str(error.errors()[0]["msg"]).removeprefix("Value error, ")

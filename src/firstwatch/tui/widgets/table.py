@@ -6,10 +6,10 @@ from typing import Literal
 
 from rich.text import Text
 from textual import events
+from textual._two_way_dict import TwoWayDict
 from textual.coordinate import Coordinate
 from textual.message import Message
 from textual.widgets import DataTable
-from textual._two_way_dict import TwoWayDict
 from textual.widgets._data_table import ColumnKey, RowKey
 
 Tone = Literal["", "gain", "loss", "warning", "error", "dim", "accent"]

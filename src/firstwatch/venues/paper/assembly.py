@@ -62,7 +62,7 @@ def open_paper_venue(
     )
     return PaperVenue(
         name,
-        _source(settings, market, cache),
+        candle_source(settings, market, cache),
         market,
         PaperSettings(
             costs=costs,
@@ -76,7 +76,12 @@ def open_paper_venue(
     )
 
 
-def _source(settings: PaperVenueSettings, market: Market, cache: CandleCache | None) -> CandleSource:
+def candle_source(settings: PaperVenueSettings, market: Market, cache: CandleCache | None) -> CandleSource:
+    """Return where the venue's bars come from.
+
+    Raises:
+        WrongUseError: a file that the settings name cannot be used.
+    """
     if settings.feed == "synthetic":
         decimals = max(0, -int(market.tick.normalize().as_tuple().exponent))
         invented = SyntheticMarket(settings.seed, Timeframe.M1, decimals=decimals)

@@ -1,0 +1,323 @@
+"""The manager: takes commands, hands out snapshots, and holds the engine when this process is its host."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from firstwatch.manager.views import CommandView, ManagerSnapshot, empty_snapshot
+from firstwatch.settings import Settings
+from firstwatch.trading.clock import Clock, SystemClock
+from firstwatch.trading.commands import DEFAULT_EXPIRY_MS, Command
+from firstwatch.trading.errors import FirstwatchError, RefusedError, StoreError
+from firstwatch.trading.runs import Author, Exposure, RunState
+
+if TYPE_CHECKING:
+    from firstwatch.manager.reader import SnapshotReader
+    from firstwatch.manager.seat import EngineSeat
+    from firstwatch.store.changes import ChangeSignal
+    from firstwatch.store.database import Store
+
+Subscriber = Callable[[ManagerSnapshot], None]
+
+_LOOK_S = 0.05
+"""How long a chosen run may wait until its details are read."""
+_QUIET_S = 1.0
+"""The longest time without a snapshot, and how often the engine is looked after."""
+_OWN_COMMANDS = 20
+_OPEN_S = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class RunManager:
+    """The one door to runs for the screen, the command line and agents.
+
+    It reads the store only; embedded or attached, the path is the same. ``start`` opens the store on a
+    thread of its own, because its import is slow; ``open`` does it at once, for callers without a screen.
+    All methods may be called from any thread; those that read or write the store wait for it.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None, hosts_engine: bool = True) -> None:
+        """``hosts_engine``: volunteer for the engine lock whenever nobody holds it."""
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._hosts_engine = hosts_engine
+        self._store: Store | None = None
+        self._reader: SnapshotReader | None = None
+        self._changes: ChangeSignal | None = None
+        self._seat: EngineSeat | None = None
+        self._thread: threading.Thread | None = None
+        self._opened = threading.Event()
+        self._problem: FirstwatchError | None = None
+        self._closing = threading.Event()
+        self._guard = threading.Lock()
+        self._reading = threading.Lock()
+        self._subscribers: tuple[Subscriber, ...] = ()
+        self._selected: str | None = None
+        self._is_selection_new = False
+        self._own: tuple[int, ...] = ()
+        self._sequence = 0
+
+    # --- life ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open the store on a thread and publish snapshots from there until ``close``."""
+        self._thread = threading.Thread(target=self._run, name="manager", daemon=True)
+        self._thread.start()
+
+    def open(self) -> None:
+        """Open the store at once.
+
+        Raises:
+            StoreError: it cannot be used.
+        """
+        from firstwatch.manager.reader import SnapshotReader
+        from firstwatch.manager.seat import EngineSeat, open_or_migrate
+        from firstwatch.store.changes import ChangeSignal
+
+        store = open_or_migrate(self._settings.home, may_migrate=self._hosts_engine)
+        self._store = store
+        self._reader = SnapshotReader(self._settings)
+        self._changes = ChangeSignal(store)
+        self._seat = EngineSeat(store, self._settings, self._clock)
+        self._opened.set()
+
+    def close(self) -> None:
+        """Let go of the engine (its runs stay active), end the thread, close the store. Idempotent."""
+        self._closing.set()
+        if self._thread is not None and threading.current_thread() is not self._thread:
+            self._thread.join()
+        if self._seat is not None:
+            self._seat.leave()
+        if self._reader is not None:
+            self._reader.close()
+        if self._changes is not None:
+            self._changes.close()
+            self._changes = None
+        if self._store is not None:
+            self._store.close()
+
+    # --- what a caller asks ----------------------------------------------------------------------
+
+    def submit(
+        self,
+        command: Command,
+        *,
+        author: Author = Author.OPERATOR,
+        expected_state: RunState | None = None,
+        snapshot_sequence: int | None = None,
+        expires_in_ms: int = DEFAULT_EXPIRY_MS,
+    ) -> int:
+        """Write the command for the engine and return its number.
+
+        Raises:
+            RefusedError: no engine is there to hear it.
+            StoreError: the store cannot be written.
+        """
+        from firstwatch.store.commands import submit_command
+
+        store, seat = self._ready()
+        now_ms = self._clock.now_ms()
+        engine = seat.view(now_ms)
+        if not engine.takes_commands:
+            raise RefusedError(f"No engine hears commands: {engine.sentence}")
+        with store.write() as session:
+            number = submit_command(
+                session,
+                command,
+                author=author,
+                now_ms=now_ms,
+                expected_state=expected_state,
+                snapshot_sequence=snapshot_sequence,
+                expires_in_ms=expires_in_ms,
+            )
+        with self._guard:
+            self._own = (*self._own, number)[-_OWN_COMMANDS:]
+        return number
+
+    def command(self, number: int) -> CommandView:
+        """Return what became of a command.
+
+        Raises:
+            WrongUseError: there is none of that number.
+        """
+        from firstwatch.manager.reader import command_view
+        from firstwatch.store.commands import get_command
+
+        store, _ = self._ready()
+        with store.read() as session:
+            return command_view(get_command(session, number))
+
+    def create_wallet(self, name: str, venue: str) -> None:
+        """Create a run wallet at a configured venue.
+
+        Raises:
+            WrongUseError: the name cannot be used or is taken.
+        """
+        from firstwatch.store.wallets import create_wallet
+
+        store, _ = self._ready()
+        kind = self._settings.venues[venue].kind
+        with store.write() as session:
+            create_wallet(session, name, venue=venue, kind=kind, now_ms=self._clock.now_ms())
+
+    def select(self, run_id: str | None) -> None:
+        """Choose the run whose details the snapshots hold. Never waits."""
+        with self._guard:
+            self._is_selection_new |= run_id != self._selected
+            self._selected = run_id
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Call ``subscriber`` with each new snapshot, on the manager's thread; returns what ends that."""
+        with self._guard:
+            self._subscribers = (*self._subscribers, subscriber)
+
+        def end() -> None:
+            with self._guard:
+                self._subscribers = tuple(each for each in self._subscribers if each is not subscriber)
+
+        return end
+
+    def snapshot(self) -> ManagerSnapshot:
+        """Read the store now.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        store, seat = self._ready()
+        assert self._reader is not None
+        now_ms = self._clock.now_ms()
+        with self._guard:
+            selected, own = self._selected, self._own
+            self._sequence += 1
+            sequence = self._sequence
+        with self._reading, store.read() as session:
+            lists = self._reader.lists(session, now_ms)
+            details = None if selected is None else self._reader.details(session, selected)
+            commands = tuple(self._reader.command(session, number) for number in reversed(own))
+            engine = seat.view(now_ms, session)
+        return ManagerSnapshot(
+            sequence=sequence,
+            time_ms=now_ms,
+            is_ready=True,
+            engine=engine,
+            wallets=lists.wallets,
+            runs=lists.runs,
+            selected=details,
+            algorithms=lists.algorithms,
+            venues=tuple(self._settings.venues),
+            symbols=lists.symbols,
+            alarms=lists.alarms,
+            commands=commands,
+        )
+
+    # --- the engine ------------------------------------------------------------------------------
+
+    @property
+    def is_host(self) -> bool:
+        """Whether this process holds the engine."""
+        return self._seat is not None and self._seat.is_taken
+
+    def start_embedded_engine(self) -> bool:
+        """Take the engine lock and recover the runs; False: another process holds it, and we are attached.
+
+        Raises:
+            FirstwatchError: the engine could not be started.
+        """
+        _, seat = self._ready()
+        return seat.take()
+
+    def hand_over_to_background(self) -> int:
+        """Start a background engine, let go of this one at the next bar close, and return the new pid.
+
+        Raises:
+            FirstwatchError: the background engine did not come up; this one goes on.
+        """
+        _, seat = self._ready()
+        self._hosts_engine = False
+        try:
+            return seat.hand_over()
+        except FirstwatchError:
+            self._hosts_engine = True
+            raise
+
+    def serve_headless(self, stop: threading.Event) -> None:
+        """Hold the engine without a screen, until ``stop`` is set or nothing is left to look after.
+
+        Nothing is left when no run is active and no wallet is exposed, or another process is the host.
+        """
+        while not stop.wait(_QUIET_S):
+            snapshot = self.snapshot()
+            needs_us = snapshot.active or any(
+                wallet.exposure is not Exposure.FLAT for wallet in snapshot.wallets
+            )
+            if not self.is_host or not needs_us:
+                return
+
+    # --- the thread ------------------------------------------------------------------------------
+
+    def _ready(self) -> tuple["Store", "EngineSeat"]:
+        if not self._opened.wait(_OPEN_S) or self._store is None or self._seat is None:
+            raise self._problem or StoreError("The store is not open yet; try again in a moment.")
+        return self._store, self._seat
+
+    def _run(self) -> None:
+        try:
+            self.open()
+        except FirstwatchError as error:
+            self._problem = error
+            self._opened.set()
+            self._publish_problem(str(error))
+            return
+        published_s = tended_s = -_QUIET_S
+        while not self._closing.is_set():
+            has_changed = self._has_changed()
+            now_s = time.monotonic()
+            if now_s - tended_s >= _QUIET_S:
+                tended_s = now_s
+                self._tend()
+            if has_changed or self._takes_new_selection() or now_s - published_s >= _QUIET_S:
+                published_s = now_s
+                self._look()
+                self._closing.wait(max(0.0, 1 / self._settings.refresh_hz - (time.monotonic() - now_s)))
+
+    def _has_changed(self) -> bool:
+        assert self._changes is not None
+        try:
+            return self._changes.wait(_LOOK_S)
+        except StoreError:
+            # The read that follows says what is wrong, to the operator.
+            self._closing.wait(_LOOK_S)
+            return True
+
+    def _takes_new_selection(self) -> bool:
+        with self._guard:
+            is_new, self._is_selection_new = self._is_selection_new, False
+        return is_new
+
+    def _look(self) -> None:
+        try:
+            snapshot = self.snapshot()
+        except FirstwatchError as error:
+            self._publish_problem(str(error))
+            return
+        self._publish(snapshot)
+
+    def _tend(self) -> None:
+        """Become the host when nobody is."""
+        if not self._hosts_engine or self._seat is None:
+            return
+        try:
+            self._seat.take_if_free(self._clock.now_ms())
+        except FirstwatchError as error:
+            _log.warning("the engine could not be started: %s", error)
+
+    def _publish_problem(self, sentence: str) -> None:
+        empty = empty_snapshot(self._clock.now_ms(), "")
+        self._publish(ManagerSnapshot(empty.sequence, empty.time_ms, False, empty.engine, problem=sentence))
+
+    def _publish(self, snapshot: ManagerSnapshot) -> None:
+        for subscriber in self._subscribers:
+            subscriber(snapshot)

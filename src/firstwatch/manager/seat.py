@@ -1,0 +1,125 @@
+"""The engine as seen from one process: its own, another's, or none."""
+
+import logging
+import threading
+from pathlib import Path
+
+from firstwatch.engine.background import READY, WAITING, start_background
+from firstwatch.engine.host import EngineHost
+from firstwatch.engine.lock import EngineHeldError, EngineLock, EngineState, presence
+from firstwatch.manager.views import EngineView, EngineWhere
+from firstwatch.settings import Settings
+from firstwatch.store import hosts
+from firstwatch.store.database import Session, Store, open_store
+from firstwatch.store.migrating import migrate
+from firstwatch.store.schema import OlderStoreError
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import FirstwatchError
+
+_BACKGROUND_S = 15.0
+_WHERE = {
+    EngineState.NONE: EngineWhere.NONE,
+    EngineState.RUNNING: EngineWhere.ATTACHED,
+    EngineState.NOT_RESPONDING: EngineWhere.NOT_RESPONDING,
+}
+
+_log = logging.getLogger(__name__)
+
+
+def open_or_migrate(folder: Path, *, may_migrate: bool) -> Store:
+    """Open the store; an older one is migrated first by whoever can hold the engine lock.
+
+    Raises:
+        StoreError: it cannot be used.
+        EngineHeldError: it is older, and another process holds the engine.
+    """
+    try:
+        return open_store(folder)
+    except OlderStoreError:
+        if not may_migrate:
+            raise
+    with EngineLock(folder):
+        migrate(folder)
+    return open_store(folder)
+
+
+class EngineSeat:
+    """Takes and leaves the engine of one data folder."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._host: EngineHost | None = None
+        self._moving = threading.Lock()
+        self._problem = ""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether this process holds the engine."""
+        return self._host is not None
+
+    def view(self, now_ms: int, session: Session | None = None) -> EngineView:
+        """Say where the engine is and when it was last heard of."""
+        if session is None:
+            with self._store.read() as own:
+                return self.view(now_ms, own)
+        row = hosts.current_host(session)
+        heartbeat_ms = None if row is None or row.state is hosts.HostState.STOPPED else row.heartbeat_ms
+        age_s = None if heartbeat_ms is None else (now_ms - heartbeat_ms) / 1000
+        found = presence(self._settings.home, age_s)
+        where = _WHERE[found.state]
+        if self._host is not None and where is EngineWhere.ATTACHED:
+            where = EngineWhere.EMBEDDED
+        sentence = self._problem if where is EngineWhere.NONE and self._problem else found.sentence
+        return EngineView(where, found.pid, heartbeat_ms, sentence)
+
+    def take_if_free(self, now_ms: int) -> None:
+        """Take the engine when nobody holds it.
+
+        Raises:
+            FirstwatchError: it could not be started.
+        """
+        if self._host is None and self.view(now_ms).where is EngineWhere.NONE:
+            self.take()
+
+    def take(self) -> bool:
+        """Hold the engine and recover its runs; False: another process holds it.
+
+        Raises:
+            FirstwatchError: it could not be started.
+        """
+        with self._moving:
+            if self._host is not None:
+                return True
+            host = EngineHost(self._store, self._settings, clock=self._clock)
+            try:
+                host.start()
+            except EngineHeldError:
+                return False
+            except FirstwatchError as error:
+                self._problem = str(error)
+                raise
+            self._problem = ""
+            self._host = host
+            return True
+
+    def leave(self) -> None:
+        """Drain to the next bar close and let go; runs stay active. Idempotent."""
+        with self._moving:
+            host, self._host = self._host, None
+            if host is not None:
+                host.drain_and_stop()
+
+    def hand_over(self) -> int:
+        """Give the engine to a new background process and return its pid.
+
+        Raises:
+            BackgroundError: it did not come up; this process still holds the engine.
+        """
+        background = start_background(self._settings.home, self._settings.config)
+        background.wait_until(WAITING, _BACKGROUND_S)
+        self.leave()
+        background.wait_until(READY, _BACKGROUND_S)
+        background.forget()
+        return background.pid

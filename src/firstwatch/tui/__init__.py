@@ -1,0 +1,1 @@
+"""The terminal screen. Textual lives here and nowhere below."""

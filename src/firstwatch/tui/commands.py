@@ -1,0 +1,334 @@
+"""Every operator action is one class here: it gives the binding, the palette entry, the help and the table.
+
+``refusal`` says why an action is not possible now, from the snapshot and the selection alone; the same
+sentence is shown when its key is pressed anyway.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+from firstwatch.manager.views import ManagerSnapshot, RunRow, WalletView
+from firstwatch.trading.commands import CancelRun, ClosePosition, PauseEntries, ResumeEntries, StopEngine
+from firstwatch.trading.runs import Exposure, RunState
+from firstwatch.tui.launch_form import NextStep, Readiness
+
+if TYPE_CHECKING:
+    from firstwatch.tui.app import FirstwatchApp
+
+
+class Severity(StrEnum):
+    """What an action may do."""
+
+    VIEW = "view"
+    """Changes what is shown, nothing else."""
+    TRADE = "trade"
+    """Changes what runs do."""
+    DANGER = "danger"
+    """May move money at once or leave a position alone; asks before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What an action is judged by: the snapshot, and what the operator has chosen."""
+
+    snapshot: ManagerSnapshot
+    run: RunRow | None
+    wallet: WalletView | None
+    next_step: NextStep
+
+
+class Command:
+    """One operator action."""
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    """As in the palette: ``namespace: Verb``."""
+    short: ClassVar[str]
+    """As in the key line."""
+    help: ClassVar[str]
+    key: ClassVar[str] = ""
+    """Default key; empty: palette only."""
+    severity: ClassVar[Severity] = Severity.VIEW
+
+    def refusal(self, situation: Situation) -> str:
+        """Return why it is not possible now; empty: it is."""
+        del situation
+        return ""
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        """Do it, or open the dialog that asks."""
+        raise NotImplementedError
+
+
+def _needs_engine(situation: Situation) -> str:
+    engine = situation.snapshot.engine
+    return "" if engine.takes_commands else f"No engine would hear it: {engine.sentence or engine.where}"
+
+
+def _needs_active_run(situation: Situation) -> str:
+    run = situation.run
+    if run is None:
+        return "Choose a run first (3, Active)"
+    if run.state.is_final:
+        return f"{run.title} is over ({run.state})"
+    return _needs_engine(situation)
+
+
+class StartRun(Command):
+    id, title, short, key = "run.start", "run: Start", "Start", "g"
+    help = "Start the run of the Configuration pane, after its checks."
+    severity = Severity.TRADE
+
+    def refusal(self, situation: Situation) -> str:
+        step = situation.next_step
+        may_ask_reason = step.needs_reason
+        return "" if step.readiness is Readiness.READY or may_ask_reason else step.sentence
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.ask_start()
+
+
+class StopRun(Command):
+    id, title, short, key = "run.stop", "run: Stop", "Stop", "s"
+    help = "Stop the chosen run; asks what becomes of its position."
+    severity = Severity.DANGER
+
+    def refusal(self, situation: Situation) -> str:
+        if situation.run is not None and situation.run.state is RunState.NEW:
+            return "It has not begun; discard it instead (d)"
+        return _needs_active_run(situation)
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        if situation.run is not None:
+            app.ask_stop(situation.run)
+
+
+class PauseRun(Command):
+    id, title, short, key = "run.pause", "run: Pause entries", "Pause", "p"
+    help = "Let the chosen run enter nothing new; exits and protection go on."
+    severity = Severity.TRADE
+
+    def refusal(self, situation: Situation) -> str:
+        if situation.run is not None and situation.run.paused:
+            return "Its entries are paused already"
+        return _needs_active_run(situation)
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        if situation.run is not None:
+            app.submit(PauseEntries(run_id=situation.run.run_id), about=situation.run)
+
+
+class ResumeRun(Command):
+    id, title, short, key = "run.resume", "run: Resume entries", "Resume", "r"
+    help = "Let the chosen run enter again."
+    severity = Severity.TRADE
+
+    def refusal(self, situation: Situation) -> str:
+        if situation.run is not None and not situation.run.paused and situation.run.state.is_active:
+            return "Its entries are not paused"
+        return _needs_active_run(situation)
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        if situation.run is not None:
+            app.submit(ResumeEntries(run_id=situation.run.run_id), about=situation.run)
+
+
+class CloseRunPosition(Command):
+    id, title, short, key = "run.close", "run: Close position", "Close", "x"
+    help = "Close the chosen run's position at market; the run goes on with entries paused."
+    severity = Severity.DANGER
+
+    def refusal(self, situation: Situation) -> str:
+        if situation.run is not None and situation.run.exposure is Exposure.FLAT:
+            return "It holds no position"
+        return _needs_active_run(situation)
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        run = situation.run
+        if run is not None:
+            app.ask_about(run, "Close position", "Close at market", ClosePosition(run_id=run.run_id))
+
+
+class DiscardRun(Command):
+    id, title, short, key = "run.discard", "run: Discard", "Discard", "d"
+    help = "Give up a run that has not begun."
+    severity = Severity.TRADE
+
+    def refusal(self, situation: Situation) -> str:
+        if situation.run is not None and situation.run.state is not RunState.NEW:
+            return "Only a run that has not begun can be discarded"
+        return _needs_active_run(situation)
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        run = situation.run
+        if run is not None:
+            app.ask_about(run, "Discard run", "Discard", CancelRun(run_id=run.run_id))
+
+
+class StartAgain(Command):
+    id, title, short, key = "run.again", "run: Start again with changes", "Again", "a"
+    help = "Copy the chosen run's settings into the Configuration pane, as its child."
+
+    def refusal(self, situation: Situation) -> str:
+        return "" if situation.run is not None else "Choose a run first (3, Active or History)"
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        if situation.run is not None:
+            app.start_again(situation.run)
+
+
+class CheckLaunch(Command):
+    id, title, short, key = "launch.check", "launch: Check again", "Check", "c"
+    help = "Let the engine run the launch checks again."
+
+    def refusal(self, situation: Situation) -> str:
+        return _needs_engine(situation)
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.check_launch()
+
+
+class CreateWallet(Command):
+    id, title, short, key = "wallet.create", "wallet: Create", "New wallet", "w"
+    help = "Create a run wallet."
+    severity = Severity.TRADE
+
+    def refusal(self, situation: Situation) -> str:
+        if not situation.snapshot.is_ready:
+            return "The store is not read yet"
+        return "" if situation.snapshot.venues else "No venue is configured"
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        app.ask_wallet(situation.snapshot.venues)
+
+
+class FundWallet(Command):
+    id, title, short, key = "wallet.fund", "wallet: Fund", "Fund", "f"
+    help = "Put play money into the chosen paper wallet."
+    severity = Severity.TRADE
+
+    def refusal(self, situation: Situation) -> str:
+        if situation.wallet is None:
+            return "Choose a wallet first (1)"
+        if situation.wallet.kind != "paper":
+            return f"Only paper wallets take play money; {situation.wallet.name} is {situation.wallet.kind}"
+        return _needs_engine(situation)
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        if situation.wallet is not None:
+            app.ask_funds(situation.wallet)
+
+
+class StopBackgroundEngine(Command):
+    id, title, short = "engine.stop", "engine: Stop", "Stop engine"
+    help = "Ask an engine in another process to let go; runs stay active and this screen takes over."
+    severity = Severity.TRADE
+
+    def refusal(self, situation: Situation) -> str:
+        return _needs_engine(situation)
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.submit(StopEngine())
+
+
+class _ShowPane(Command):
+    number: ClassVar[int]
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.show_pane(self.number)
+
+
+class ShowWallets(_ShowPane):
+    id, title, short, key, number = "view.wallets", "view: Wallets", "Wallets", "1", 1
+    help = "Go to the wallets."
+
+
+class ShowConfiguration(_ShowPane):
+    id, title, short, key, number = "view.configuration", "view: Configuration", "Configure", "2", 2
+    help = "Go to the launch settings."
+
+
+class ShowInfo(_ShowPane):
+    id, title, short, key, number = "view.info", "view: Info", "Info", "3", 3
+    help = "Go to the runs, positions, orders, trades and the journal."
+
+
+class ShowMetrics(_ShowPane):
+    id, title, short, key, number = "view.metrics", "view: Metrics", "Metrics", "4", 4
+    help = "Go to the figures and charts of the chosen run."
+
+
+class NextTab(Command):
+    id, title, short, key = "view.next_tab", "view: Next tab", "Tab", "right_square_bracket"
+    help = "Go to the next tab of Info or Metrics."
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.step_tab(1)
+
+
+class PreviousTab(Command):
+    id, title, short, key = "view.previous_tab", "view: Previous tab", "Tab back", "left_square_bracket"
+    help = "Go to the previous tab of Info or Metrics."
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.step_tab(-1)
+
+
+class NextTheme(Command):
+    id, title, short, key = "view.theme", "view: Next theme", "Theme", "t"
+    help = "Take the next colour theme."
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.next_theme()
+
+
+class Help(Command):
+    id, title, short, key = "app.help", "app: Help", "Help", "question_mark"
+    help = "Show all keys and what they do."
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.show_help()
+
+
+class Quit(Command):
+    id, title, short, key = "app.quit", "app: Quit", "Quit", "q"
+    help = "Leave the screen; asks what becomes of active runs."
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.ask_quit()
+
+
+COMMANDS: tuple[Command, ...] = (
+    StartRun(),
+    StopRun(),
+    PauseRun(),
+    ResumeRun(),
+    CloseRunPosition(),
+    StartAgain(),
+    DiscardRun(),
+    CheckLaunch(),
+    CreateWallet(),
+    FundWallet(),
+    ShowWallets(),
+    ShowConfiguration(),
+    ShowInfo(),
+    ShowMetrics(),
+    NextTab(),
+    PreviousTab(),
+    NextTheme(),
+    StopBackgroundEngine(),
+    Help(),
+    Quit(),
+)
+
+COMMAND_BY_ID: dict[str, Command] = {command.id: command for command in COMMANDS}

@@ -1,0 +1,145 @@
+"""Texts of the launch form into values and back. Every refusal is a ValueError with a short sentence."""
+
+import re
+from decimal import Decimal, InvalidOperation
+
+from pydantic import ValidationError
+
+from firstwatch.trading.launch import FollowUp, FollowUpSide, SessionWindow, Weekday
+from firstwatch.trading.runs import ExitReason
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        value = Decimal(text.replace(",", "").replace("_", ""))
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is no number") from error
+    if not value.is_finite():
+        raise ValueError(f"{text!r} is no number")
+    return value
+
+
+def positive(text: str) -> Decimal:
+    if not text:
+        raise ValueError("write an amount")
+    value = _decimal(text)
+    if value <= 0:
+        raise ValueError("must be above 0")
+    return value
+
+
+def leverage(text: str) -> Decimal:
+    value = _decimal(text or "1")
+    if value < 1:
+        raise ValueError("must be 1 or more")
+    return value
+
+
+def count_or_none(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise ValueError("a whole number from 1, or empty")
+    return int(text)
+
+
+def count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal():
+        raise ValueError("a whole number from 0")
+    return int(text)
+
+
+def percent(text: str) -> float | None:
+    if not text:
+        return None
+    value = _decimal(text.removesuffix("%").strip())
+    if not 0 < value < 100:
+        raise ValueError("between 0 and 100, or empty")
+    return float(value / 100)
+
+
+def reason(text: str) -> str:
+    if not text:
+        raise ValueError("the algorithm has no stop: write why")
+    return text
+
+
+_WINDOW = re.compile(r"^(?P<days>\S+)\s+(?P<start>\d{2}:\d{2})-(?P<end>\d{2}:\d{2})$")
+_LINK = re.compile(
+    r"^(?P<after>[a-z_,]+)\s+(?P<side>same|opposite)\s+(?P<wait>\d+)-(?P<within>\d+)"
+    r"(?P<signal>\s+signal)?(?:\s+x(?P<factor>[\d.]+))?$"
+)
+
+
+def windows(text: str) -> tuple[SessionWindow, ...]:
+    if not text:
+        raise ValueError("write windows like: mon-fri 09:30-16:00; sat 10:00-12:00")
+    return tuple(_window(part.strip().lower()) for part in text.split(";") if part.strip())
+
+
+def _window(text: str) -> SessionWindow:
+    found = _WINDOW.match(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not like: mon-fri 09:30-16:00")
+    try:
+        return SessionWindow(days=_days(found["days"]), start=found["start"], end=found["end"])
+    except ValidationError as error:
+        raise ValueError(f"{text!r}: {first_sentence(error)}") from error
+
+
+def _days(text: str) -> tuple[Weekday, ...]:
+    week = list(Weekday)
+    days: list[Weekday] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        try:
+            start, end = week.index(Weekday(first)), week.index(Weekday(last or first))
+        except ValueError as error:
+            raise ValueError(f"{part!r} is no day; write mon tue wed thu fri sat sun") from error
+        days += [week[(start + step) % 7] for step in range((end - start) % 7 + 1)]
+    return tuple(dict.fromkeys(days))
+
+
+def window_text(window: SessionWindow) -> str:
+    return f"{','.join(window.days)} {window.start}-{window.end}"
+
+
+def chain(text: str) -> tuple[FollowUp, ...]:
+    return tuple(_link(part.strip().lower()) for part in text.split(";") if part.strip())
+
+
+def _link(text: str) -> FollowUp:
+    found = _LINK.match(text)
+    if found is None:
+        raise ValueError(f"{text!r} is not like: stop_loss,trailing_stop same 5-20 signal x0.5")
+    try:
+        return FollowUp(
+            after=tuple(ExitReason(reason) for reason in found["after"].split(",") if reason),
+            side=FollowUpSide(found["side"]),
+            wait_bars=int(found["wait"]),
+            within_bars=int(found["within"]),
+            require_signal=found["signal"] is not None,
+            size_factor=float(found["factor"] or 1),
+        )
+    except ValidationError as error:
+        raise ValueError(f"{text!r}: {first_sentence(error)}") from error
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from error
+
+
+def link_text(link: FollowUp) -> str:
+    signal = " signal" if link.require_signal else ""
+    bars = f"{link.wait_bars}-{link.within_bars}"
+    return f"{','.join(link.after)} {link.side} {bars}{signal} x{link.size_factor:g}"
+
+
+def count_text(value: int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def percent_text(value: float | None) -> str:
+    return "" if value is None else f"{value * 100:.10g}"
+
+
+def first_sentence(error: ValidationError) -> str:
+    return str(error.errors()[0]["msg"]).removeprefix("Value error, ")

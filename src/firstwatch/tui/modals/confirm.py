@@ -1,0 +1,35 @@
+"""A question with one way ahead."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from firstwatch.tui.modals.dialog import Dialog, text
+from firstwatch.tui.widgets.bars import KeyHint
+
+
+class Confirm(Dialog[bool]):
+    """Asks; ``y`` does it, all else leaves everything as it is."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "yes", "Yes", show=False, id="confirm.yes"),
+        Binding("n", "close", "No", show=False, id="confirm.no"),
+    ]
+
+    def __init__(self, title: str, lines: Sequence[str], verb: str, *, is_dangerous: bool = False) -> None:
+        super().__init__()
+        self.TITLE_TEXT = title
+        self.IS_DANGEROUS = is_dangerous
+        self._lines = tuple(lines)
+        self._verb = verb
+
+    def body(self) -> Sequence[Widget]:
+        return [text(line) for line in self._lines]
+
+    def hints(self) -> Sequence[KeyHint]:
+        return (KeyHint("y", self._verb), KeyHint("n q esc", "leave it"))
+
+    def action_yes(self) -> None:
+        self.dismiss(True)

@@ -1,0 +1,55 @@
+"""What all dialogs share: a box over the dimmed screen, the status line, keys that close."""
+
+from collections.abc import Sequence
+from typing import ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from firstwatch.tui.widgets.bars import KeyHint, KeyLine, StatusLine
+
+Result = TypeVar("Result")
+
+
+class Dialog(ModalScreen[Result | None]):
+    """A dialog. Escape closes it with None; without a field ``q`` does too."""
+
+    TITLE_TEXT = ""
+    IS_DANGEROUS = False
+    AUTO_FOCUS = "Input, OptionList, Button"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close", show=False, id="dialog.close"),
+        Binding("q", "close", "Close", show=False, id="dialog.close_q"),
+        Binding("ctrl+c", "close", "Close", show=False, priority=True, id="dialog.interrupt"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        box = Vertical(classes="dialog-box")
+        box.border_title = self.TITLE_TEXT
+        box.set_class(self.IS_DANGEROUS, "dangerous")
+        with box:
+            with VerticalScroll(classes="dialog-body", can_focus=False):
+                yield from self.body()
+            yield KeyLine(self.hints)
+        yield StatusLine()
+
+    def body(self) -> Sequence[Widget]:
+        """Return what stands in the box."""
+        raise NotImplementedError
+
+    def hints(self) -> Sequence[KeyHint]:
+        """Return the keys of this dialog."""
+        return (KeyHint("esc", "close"),)
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+
+def text(content: str, classes: str = "") -> Static:
+    """Return a paragraph; the content is taken as it is, without markup."""
+    return Static(content, markup=False, classes=classes)

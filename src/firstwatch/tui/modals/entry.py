@@ -1,0 +1,78 @@
+"""Dialogs with a field: a text, a wallet's name and venue, an amount, a reason."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from textual import on
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from firstwatch.tui.modals.dialog import Dialog, text
+from firstwatch.tui.widgets.bars import KeyHint
+
+Check = Callable[[str], str]
+"""Returns what is wrong with a text; empty: nothing."""
+
+
+class AskText(Dialog[str]):
+    """Asks for one line. Enter takes it when it is right."""
+
+    def __init__(
+        self, title: str, lines: Sequence[str], *, check: Check, value: str = "", is_dangerous: bool = False
+    ) -> None:
+        super().__init__()
+        self.TITLE_TEXT = title
+        self.IS_DANGEROUS = is_dangerous
+        self._lines = tuple(lines)
+        self._check = check
+        self._value = value
+
+    def body(self) -> Sequence[Widget]:
+        return [
+            *(text(line) for line in self._lines),
+            Input(self._value, select_on_focus=False),
+            Static("", classes="problem", markup=False),
+        ]
+
+    def hints(self) -> Sequence[KeyHint]:
+        return (KeyHint("enter", "take it"), KeyHint("esc", "leave it"))
+
+    @on(Input.Changed)
+    def _judge(self, event: Input.Changed) -> None:
+        problem = self._check(event.value.strip()) if event.value.strip() else ""
+        self.query_one(".problem", Static).update(problem)
+
+    @on(Input.Submitted)
+    def _take(self, event: Input.Submitted) -> None:
+        value = event.value.strip()
+        problem = self._check(value)
+        if problem:
+            self.query_one(".problem", Static).update(problem)
+        else:
+            self.dismiss(value)
+
+
+@dataclass(frozen=True, slots=True)
+class NewWallet:
+    """What a new wallet needs."""
+
+    name: str
+    venue: str
+
+
+def wallet_from(value: str, venues: Sequence[str]) -> NewWallet:
+    """Return the wallet that ``NAME`` or ``NAME VENUE`` asks for; without a venue the first one."""
+    name, _, venue = value.partition(" ")
+    return NewWallet(name, venue.strip() or venues[0])
+
+
+def check_wallet(value: str, venues: Sequence[str], taken: Sequence[str]) -> str:
+    """Return what is wrong with ``NAME`` or ``NAME VENUE``."""
+    if not value:
+        return "write a name"
+    wallet = wallet_from(value, venues)
+    if wallet.name in taken:
+        return f"there is a wallet {wallet.name} already"
+    if wallet.venue not in venues:
+        return f"no venue {wallet.venue}; configured: {', '.join(venues)}"
+    return ""

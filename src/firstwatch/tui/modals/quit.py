@@ -1,0 +1,60 @@
+"""The quit dialog: what becomes of active runs."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from firstwatch.manager.views import RunRow
+from firstwatch.tui.modals.dialog import Dialog, text
+from firstwatch.tui.modals.stop import held
+from firstwatch.tui.widgets.bars import KeyHint
+
+_LISTED = 6
+
+
+class Leaving(StrEnum):
+    """How to leave."""
+
+    TO_BACKGROUND = "to_background"
+    STOP_RUNS = "stop_runs"
+
+
+class QuitDialog(Dialog[Leaving]):
+    """Asks before the process that holds the engine ends. The default is to stay."""
+
+    TITLE_TEXT = "Quit"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("b", "take('to_background')", "Background", show=False, id="quit.background"),
+        Binding("s", "take('stop_runs')", "Stop runs", show=False, id="quit.stop"),
+        Binding("enter", "close", "Stay", show=False, id="quit.stay"),
+    ]
+
+    def __init__(self, runs: Sequence[RunRow]) -> None:
+        super().__init__()
+        self._runs = tuple(runs)
+
+    def body(self) -> Sequence[Widget]:
+        noun = "run is" if len(self._runs) == 1 else "runs are"
+        rows = [text(f"  {run.title} on {run.symbol}: {held(run)}") for run in self._runs[:_LISTED]]
+        if len(self._runs) > _LISTED:
+            rows.append(text(f"  and {len(self._runs) - _LISTED} more"))
+        return [
+            text(f"{len(self._runs)} {noun} active in this process.", "strong"),
+            *rows,
+            text(""),
+            text("b  Leave them to a background engine"),
+            text("   Runs go on without a gap; firstwatch attaches to it next time."),
+            text("s  Stop them, leaving positions with their protection"),
+            text("   Then quit."),
+            text("enter  Stay", "strong"),
+        ]
+
+    def hints(self) -> Sequence[KeyHint]:
+        return (KeyHint("enter q esc", "stay"), KeyHint("b", "background"), KeyHint("s", "stop them"))
+
+    def action_take(self, leaving: str) -> None:
+        self.dismiss(Leaving(leaving))

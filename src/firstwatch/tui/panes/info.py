@@ -1,0 +1,327 @@
+"""Run Info: the runs, and everything that is known of the chosen one."""
+
+from collections.abc import Callable, Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import ContentSwitcher, DataTable
+
+from firstwatch.manager.views import ManagerSnapshot, OrderView, RunDetails, RunRow
+from firstwatch.trading.runs import Exposure, Health, Protection, RunState
+from firstwatch.trading.trade import Trade
+from firstwatch.tui import words
+from firstwatch.tui.desk import Pane, desk_of
+from firstwatch.tui.launch_form import FIELDS, VERSIONS_OWN, draft_of
+from firstwatch.tui.widgets.bars import TabStrip
+from firstwatch.tui.widgets.listing import Listing
+from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
+
+_ACTIVE = (
+    Column("algorithm", 14, grows=True),
+    Column("symbol", 10, rank=2),
+    Column("wallet", 9, rank=4),
+    Column("state", 9),
+    Column("position", 16, rank=1),
+    Column("PnL", 10, is_number=True),
+    Column("equity", 11, rank=3, is_number=True),
+    Column("note", 18, rank=2),
+    Column("bar", 11, rank=5),
+    Column("age", 6, rank=5, is_number=True),
+)
+_HISTORY = (
+    Column("algorithm", 14, grows=True),
+    Column("symbol", 10, rank=2),
+    Column("wallet", 9, rank=4),
+    Column("state", 9),
+    Column("PnL", 10, is_number=True),
+    Column("left", 9, rank=1),
+    Column("ended", 11, rank=1),
+    Column("why", 20, rank=3),
+)
+_POSITIONS = (
+    Column("algorithm", 12, grows=True),
+    Column("side", 5),
+    Column("amount", 10, is_number=True),
+    Column("entry", 11, is_number=True),
+    Column("mark", 11, rank=2, is_number=True),
+    Column("PnL", 10, is_number=True),
+    Column("stop", 11, rank=1, is_number=True),
+    Column("target", 11, rank=3, is_number=True),
+    Column("liquidation", 11, rank=4, is_number=True),
+    Column("wallet", 9, rank=5),
+)
+_ORDERS = (
+    Column("time", 14, rank=2),
+    Column("purpose", 7),
+    Column("side", 4),
+    Column("kind", 6, rank=3),
+    Column("amount", 9, is_number=True),
+    Column("price", 11, is_number=True),
+    Column("filled", 9, rank=1, is_number=True),
+    Column("state", 14, grows=True),
+    Column("id", 8, rank=4),
+)
+_TRADES = (
+    Column("side", 5),
+    Column("entered", 11, rank=3),
+    Column("entry", 11, rank=1, is_number=True),
+    Column("exited", 11),
+    Column("exit", 11, rank=1, is_number=True),
+    Column("amount", 9, rank=4, is_number=True),
+    Column("PnL", 10, is_number=True),
+    Column("fees", 8, rank=5, is_number=True),
+    Column("reason", 13, grows=True),
+)
+_DETAILS = (
+    Column("#", 4, rank=3, is_number=True),
+    Column("time", 14),
+    Column("who", 8, rank=2),
+    Column("what happened", 36, grows=True),
+)
+_CONFIG = (Column("setting", 22), Column("value", 24, grows=True))
+
+
+class InfoPane(Pane):
+    """Tabs over the snapshot's lists and the chosen run's details."""
+
+    TITLE = "Info"
+    NUMBER = 3
+    TABS = ("Active", "History", "Positions", "Orders", "Trades", "Details", "Config")
+
+    def compose(self) -> ComposeResult:
+        yield TabStrip(self.TABS)
+        with ContentSwitcher(initial="Active"):
+            yield Listing(
+                _ACTIVE, empty="No active run. Fill in Configuration (2), then press g.", id="Active"
+            )
+            yield Listing(_HISTORY, empty="No run has ended yet.", id="History")
+            yield Listing(_POSITIONS, empty="All flat.", id="Positions")
+            yield Listing(_ORDERS, empty="This run has no orders.", id="Orders")
+            yield Listing(_TRADES, empty="This run has not closed a trade.", id="Trades")
+            yield Listing(_DETAILS, empty="The journal is empty.", id="Details")
+            yield Listing(_CONFIG, empty="", id="Config")
+
+    @property
+    def tab(self) -> str:
+        return self.query_one(TabStrip).chosen
+
+    def show(self, snapshot: ManagerSnapshot) -> None:
+        desk = desk_of(self)
+        run = snapshot.run(desk.selected_run)
+        self.border_subtitle = "" if run is None else f"{run.title} {run.symbol} {words.short_id(run.run_id)}"
+        listing = self.query_one(f"#{self.tab}", Listing)
+        of_all: dict[str, Callable[[], Sequence[Line]]] = {
+            "Active": lambda: [_active(row, desk.now_ms()) for row in snapshot.active],
+            "History": lambda: [_finished(row) for row in snapshot.finished],
+            "Positions": lambda: [
+                _position(row) for row in snapshot.runs if row.exposure is not Exposure.FLAT
+            ],
+        }
+        if self.tab in of_all:
+            listing.set_lines(of_all[self.tab](), is_ready=snapshot.is_ready)
+            return
+        if run is None:
+            listing.set_lines([], is_ready=snapshot.is_ready, empty="Choose a run in Active or History.")
+            return
+        details = snapshot.selected
+        if details is None or details.run_id != run.run_id:
+            listing.set_lines([], is_ready=False)
+            return
+        of_run: dict[str, Callable[[], Sequence[Line]]] = {
+            "Orders": lambda: [_order(order) for order in reversed(details.orders)],
+            "Trades": lambda: [_trade(number, trade) for number, trade in _numbered(details)],
+            "Details": lambda: _journal(details),
+            "Config": lambda: _config(details),
+        }
+        listing.set_lines(of_run[self.tab]())
+
+    def step_tab(self, by: int) -> None:
+        self.query_one(TabStrip).step(by)
+
+    def go_to(self, tab: str) -> None:
+        """Show that tab."""
+        self.query_one(TabStrip).choose(tab)
+
+    def focus_pane(self) -> None:
+        self.query_one(f"#{self.tab}", Listing).table.focus()
+
+    @on(TabStrip.Chosen)
+    def _switch(self, event: TabStrip.Chosen) -> None:
+        had_focus = self.has_focus_within
+        self.query_one(ContentSwitcher).current = event.tab
+        self.show(desk_of(self).snapshot)
+        if had_focus:
+            self.focus_pane()
+
+    @on(KeyedTable.CursorMoved)
+    def _choose(self, event: KeyedTable.CursorMoved) -> None:
+        # A row that went away leaves the chosen run alone: it is known by its id, not by its place.
+        if event.table.id in ("Active-table", "History-table", "Positions-table") and event.key is not None:
+            listing = self.query_one(f"#{self.tab}", Listing)
+            if listing.table is event.table:
+                desk_of(self).choose_run(event.key)
+
+    @on(DataTable.RowSelected)
+    def _open(self, event: DataTable.RowSelected) -> None:
+        if self.tab in ("Active", "History", "Positions") and event.row_key.value is not None:
+            desk_of(self).choose_run(event.row_key.value)
+            self.go_to("Details")
+
+
+def _base(symbol: str) -> str:
+    return symbol.split(":", maxsplit=1)[0]
+
+
+def _signed(value: object) -> Tone:
+    text = str(value)
+    return "dim" if value is None else "loss" if text.startswith("-") else "gain"
+
+
+def _active(row: RunRow, now_ms: int) -> Line:
+    note, tone = _note(row)
+    age = None if row.live_ms is None else now_ms - row.live_ms
+    cells = (
+        Cell(row.title),
+        Cell(_base(row.symbol)),
+        Cell(row.wallet, "dim"),
+        Cell(row.state.value, "warning" if row.state is RunState.STOPPING else ""),
+        Cell(*_held(row)),
+        Cell(words.money(row.pnl, signed=True), _signed(row.pnl)),
+        Cell(words.money(row.equity)),
+        Cell(note, tone),
+        Cell(words.short_moment(row.last_bar_ms), "dim"),
+        Cell(words.age(age), "warning" if age is None or age > 5_000 else "dim"),
+    )
+    return Line(row.run_id, cells)
+
+
+def _held(row: RunRow) -> tuple[str, Tone]:
+    if row.exposure is Exposure.FLAT:
+        return "flat", "dim"
+    if row.exposure is Exposure.UNKNOWN or row.position is None or row.position.side is None:
+        return "unknown", "error"
+    side = row.position.side
+    return f"{side} {words.amount(row.position.amount)}", "gain" if side.sign > 0 else "loss"
+
+
+def _note(row: RunRow) -> tuple[str, Tone]:
+    """Return the worst thing to say of a run."""
+    if row.protection is Protection.UNPROTECTED:
+        return "UNPROTECTED", "error"
+    if row.health is not Health.OK:
+        return f"{row.health}: {row.sentence}" if row.sentence else row.health.value, "error"
+    if row.paused:
+        return f"paused: {row.pause_reason}" if row.pause_reason else "paused", "warning"
+    return (row.sentence, "") if row.sentence else ("ok", "dim")
+
+
+def _finished(row: RunRow) -> Line:
+    left, tone = _held(row)
+    state_tone: Tone = "error" if row.state is RunState.FAILED else ""
+    cells = (
+        Cell(row.title),
+        Cell(_base(row.symbol)),
+        Cell(row.wallet, "dim"),
+        Cell(row.state.value, state_tone),
+        Cell(words.money(row.pnl, signed=True), _signed(row.pnl)),
+        Cell(left, tone if left != "flat" else "dim"),
+        Cell(words.short_moment(row.ended_ms), "dim"),
+        Cell(row.sentence or (row.exit_reason.value if row.exit_reason else ""), "dim"),
+    )
+    return Line(row.run_id, cells)
+
+
+def _position(row: RunRow) -> Line:
+    position = row.position
+    if position is None or position.side is None:
+        unknown = tuple(Cell("?", "error") for _ in range(8))
+        return Line(row.run_id, (Cell(row.title), *unknown, Cell(row.wallet, "dim")))
+    is_bare = row.protection is Protection.UNPROTECTED
+    cells = (
+        Cell(row.title),
+        Cell(position.side.value, "gain" if position.side.sign > 0 else "loss"),
+        Cell(words.amount(position.amount)),
+        Cell(words.price(position.entry_price)),
+        Cell(words.price(row.mark)),
+        Cell(words.money(row.unrealised_pnl, signed=True), _signed(row.unrealised_pnl)),
+        Cell("NONE", "error") if is_bare else Cell(_level(position.stop)),
+        Cell(_level(position.target)),
+        Cell(_level(position.liquidation_price), "dim"),
+        Cell(row.wallet, "dim"),
+    )
+    return Line(row.run_id, cells)
+
+
+def _level(value: object) -> str:
+    return "-" if value is None else words.price(value)  # type: ignore[arg-type]
+
+
+def _order(order: OrderView) -> Line:
+    price = order.trigger_price if order.trigger_price is not None else order.price
+    if order.average_price is not None:
+        price = order.average_price
+    tone: Tone = "" if order.state.is_open else "dim"
+    if order.state.value in ("UNKNOWN", "REJECTED"):
+        tone = "error"
+    cells = (
+        Cell(words.clock_time(order.created_ms), "dim"),
+        Cell(order.purpose.value),
+        Cell(order.side.value, "gain" if order.side.sign > 0 else "loss"),
+        Cell(order.kind.value, "dim"),
+        Cell(words.amount(order.amount)),
+        Cell("market" if price is None else words.price(price)),
+        Cell(words.amount(order.filled)),
+        Cell(order.state.value, tone),
+        Cell(order.client_order_id[-6:], "dim"),
+    )
+    return Line(order.client_order_id, cells)
+
+
+def _numbered(details: RunDetails) -> list[tuple[int, Trade]]:
+    return list(reversed(list(enumerate(details.trades, start=1))))
+
+
+def _trade(number: int, trade: Trade) -> Line:
+    cells = (
+        Cell(trade.side.value, "gain" if trade.side.sign > 0 else "loss"),
+        Cell(words.short_moment(trade.entry_time_ms), "dim"),
+        Cell(words.price(trade.entry_price)),
+        Cell(words.short_moment(trade.exit_time_ms)),
+        Cell(words.price(trade.exit_price)),
+        Cell(words.amount(trade.amount)),
+        Cell(words.money(trade.pnl, signed=True), _signed(trade.pnl)),
+        Cell(words.money(trade.fees), "dim"),
+        Cell(trade.reason.value),
+    )
+    return Line(str(number), cells)
+
+
+def _journal(details: RunDetails) -> list[Line]:
+    return [
+        Line(
+            str(event.sequence),
+            (
+                Cell(str(event.sequence), "dim"),
+                Cell(words.clock_time(event.venue_time_ms or event.local_time_ms), "dim"),
+                Cell(event.author, "accent" if event.author != "system" else "dim"),
+                Cell(event.sentence, "error" if event.kind == "alarm_raised" else ""),
+            ),
+        )
+        for event in reversed(details.events)
+    ]
+
+
+def _config(details: RunDetails) -> list[Line]:
+    draft = draft_of(details.settings, parent_run_id=details.settings.parent_run_id)
+    lines = [Line("run", (Cell("run"), Cell(details.run_id)))]
+    if draft.parent_run_id:
+        lines.append(Line("parent", (Cell("started again from"), Cell(draft.parent_run_id, "accent"))))
+    for field in FIELDS:
+        if field.shown(draft):
+            value = draft.value(field.id)
+            is_override = field.id == "reset_mode" and value != VERSIONS_OWN
+            shown = f"{value} (overrides the version's)" if is_override else value or "-"
+            lines.append(
+                Line(field.id, (Cell(field.label, "dim"), Cell(shown, "warning" if is_override else "")))
+            )
+    return lines

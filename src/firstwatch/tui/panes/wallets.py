@@ -1,0 +1,75 @@
+"""Run Wallets: what money there is, where, and which run has it."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import DataTable
+
+from firstwatch.manager.views import ManagerSnapshot, WalletView
+from firstwatch.trading.runs import Exposure
+from firstwatch.tui import words
+from firstwatch.tui.desk import Pane, desk_of
+from firstwatch.tui.widgets.listing import Listing
+from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
+
+_COLUMNS = (
+    Column("wallet", 10, grows=True),
+    Column("venue", 8, rank=3),
+    Column("free", 12, is_number=True),
+    Column("total", 12, rank=2, is_number=True),
+    Column("age", 6, rank=4, is_number=True),
+    Column("run", 14, rank=1),
+)
+
+
+class WalletsPane(Pane):
+    """The wallets; Enter takes one into the launch form."""
+
+    TITLE = "Wallets"
+    NUMBER = 1
+
+    def compose(self) -> ComposeResult:
+        yield Listing(_COLUMNS, empty="No wallet yet. Press w to create one.", id="wallets")
+
+    def show(self, snapshot: ManagerSnapshot) -> None:
+        self.query_one(Listing).set_lines(self._lines(snapshot), is_ready=snapshot.is_ready)
+
+    def _lines(self, snapshot: ManagerSnapshot) -> Sequence[Line]:
+        return [self._line(wallet, snapshot) for wallet in snapshot.wallets]
+
+    def _line(self, wallet: WalletView, snapshot: ManagerSnapshot) -> Line:
+        now_ms = desk_of(self).now_ms()
+        age = None if wallet.balance_ms is None else now_ms - wallet.balance_ms
+        run = snapshot.run(wallet.active_run_id)
+        use, tone = _use(wallet, "" if run is None else f"{run.title}")
+        return Line(
+            wallet.name,
+            (
+                Cell(wallet.name, "accent" if wallet.name == desk_of(self).draft.wallet else ""),
+                Cell(wallet.venue, "dim"),
+                Cell(words.money(wallet.free)),
+                Cell(words.money(wallet.total)),
+                Cell(words.age(age), "dim"),
+                Cell(use, tone),
+            ),
+        )
+
+    @on(KeyedTable.CursorMoved)
+    def _choose(self, event: KeyedTable.CursorMoved) -> None:
+        desk_of(self).selected_wallet = event.key
+
+    @on(DataTable.RowSelected)
+    def _take(self, event: DataTable.RowSelected) -> None:
+        if event.row_key.value is not None:
+            desk_of(self).set_draft("wallet", event.row_key.value)
+
+
+def _use(wallet: WalletView, run: str) -> tuple[str, Tone]:
+    if wallet.active_run_id is not None:
+        return run or words.short_id(wallet.active_run_id), ""
+    if wallet.exposure is Exposure.EXPOSED:
+        return "EXPOSED, no run", "error"
+    if wallet.exposure is Exposure.UNKNOWN:
+        return "unknown, no run", "error"
+    return "free", "dim"

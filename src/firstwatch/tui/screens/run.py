@@ -1,0 +1,128 @@
+"""The screen of Run mode: head, four panes, keys, status."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Static
+
+from firstwatch.tui.desk import Pane, desk_of
+from firstwatch.tui.panes.configuration import ConfigurationPane
+from firstwatch.tui.panes.events import EventLog
+from firstwatch.tui.panes.info import InfoPane
+from firstwatch.tui.panes.metrics import MetricsPane
+from firstwatch.tui.panes.wallets import WalletsPane
+from firstwatch.tui.widgets.bars import HeadLine, KeyHint, KeyLine, StatusLine
+
+
+class Layout(StrEnum):
+    """How much fits (architecture.md, "Screen")."""
+
+    TINY = "tiny"
+    """Below 60×16: trading keys are inert."""
+    SMALL = "small"
+    """Below 80×24: one pane and a notice."""
+    ONE = "one"
+    """One pane at a time."""
+    FOUR = "four"
+    """Two by two."""
+    WIDE = "wide"
+    """Two by two and the event log."""
+
+
+def layout_for(width: int, height: int) -> Layout:
+    """Return the layout for a terminal of that many columns and rows."""
+    if width < 60 or height < 16:
+        return Layout.TINY
+    if width < 80 or height < 24:
+        return Layout.SMALL
+    if width >= 200 and height >= 60:
+        return Layout.WIDE
+    return Layout.FOUR if width >= 120 and height >= 40 else Layout.ONE
+
+
+class RunScreen(Screen[None]):
+    """Run mode. It knows which pane is in front; everything else is the app's."""
+
+    AUTO_FOCUS = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.front = 3
+        self.size_class = Layout.ONE
+
+    def compose(self) -> ComposeResult:
+        yield HeadLine()
+        yield Static("", id="notice", markup=False)
+        with Container(id="grid"):
+            yield WalletsPane()
+            yield ConfigurationPane()
+            yield InfoPane()
+            yield MetricsPane()
+        yield EventLog()
+        yield KeyLine(self._hints)
+        yield StatusLine()
+
+    def on_mount(self) -> None:
+        for name in ("snapshot", "selected_run", "draft"):
+            self.watch(desk_of(self), name, self._renew_keys, init=False)
+        self.watch(desk_of(self), "beat", self._renew_head, init=False)
+        self._arrange()
+        self.call_after_refresh(self.show_pane, self.front)
+
+    def _renew_keys(self) -> None:
+        self.query_one(KeyLine).refresh()
+
+    def _renew_head(self) -> None:
+        self.query_one(HeadLine).refresh()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.size_class = layout_for(event.size.width, event.size.height)
+        self._arrange()
+
+    def on_screen_resume(self) -> None:
+        for pane in self.query(Pane):
+            pane.look_again()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        pane = next((node for node in event.widget.ancestors if isinstance(node, Pane)), None)
+        if pane is not None and self.front != pane.NUMBER:
+            self.front = pane.NUMBER
+            self._arrange()
+        self.query_one(StatusLine).refresh()
+        self.query_one(KeyLine).refresh()
+
+    def show_pane(self, number: int) -> None:
+        """Bring a pane to the front and give it the focus."""
+        self.front = number
+        self._arrange()
+        self.pane(number).focus_pane()
+
+    def pane(self, number: int) -> Pane:
+        return self.query_one(f"#pane-{number}", Pane)
+
+    def step_tab(self, by: int) -> None:
+        """Go ``by`` tabs on in the pane in front; without tabs there, in Info."""
+        pane = self.pane(self.front)
+        (pane if isinstance(pane, InfoPane | MetricsPane) else self.query_one(InfoPane)).step_tab(by)
+
+    def _arrange(self) -> None:
+        for size in Layout:
+            self.set_class(size is self.size_class, f"-{size.value}")
+        is_four = self.size_class in (Layout.FOUR, Layout.WIDE)
+        for pane in self.query(Pane):
+            pane.display = is_four or self.front == pane.NUMBER
+            pane.set_class(self.front == pane.NUMBER, "-front")
+        notice = self.query_one("#notice", Static)
+        notice.display = self.size_class in (Layout.TINY, Layout.SMALL)
+        notice.update(
+            "Below 60x16 trading keys do nothing: make the terminal larger."
+            if self.size_class is Layout.TINY
+            else "Small terminal: one pane; 80x24 shows everything."
+        )
+
+    def _hints(self) -> Sequence[KeyHint]:
+        return desk_of(self).key_hints(self.front)

@@ -1,0 +1,171 @@
+"""The lines that stand on every screen: the head, the keys, the status."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from rich.text import Text
+from textual import events
+from textual.message import Message
+from textual.widget import Widget
+
+from firstwatch.manager.views import EngineWhere
+from firstwatch.tui import words
+
+if TYPE_CHECKING:
+    from firstwatch.tui.app import FirstwatchApp
+
+
+class HeadLine(Widget):
+    """Program, mode selector and the time."""
+
+    def render(self) -> Text:
+        app = cast("FirstwatchApp", self.app)
+        colours = app.theme_variables
+        now = words.moment(app.now_ms()) + " UTC"
+        left = Text.assemble(
+            (" firstwatch ", f"bold {colours['primary']}"),
+            " mode ",
+            (" Run ", f"bold {colours['background']} on {colours['primary']}"),
+        )
+        folder = f"  {app.title_note}" if app.title_note else ""
+        room = self.size.width - left.cell_len - len(now) - 1
+        left.append(folder[:room].ljust(max(room, 0)), colours["secondary"])
+        left.append(now + " ")
+        left.no_wrap = True
+        return left
+
+
+class StatusLine(Widget):
+    """Input mode, engine and its age, unprotected runs, worst alarm. On dialogs too."""
+
+    def on_mount(self) -> None:
+        app = cast("FirstwatchApp", self.app)
+        for name in ("snapshot", "beat", "busy"):
+            self.watch(app, name, self._renew, init=False)
+
+    def _renew(self) -> None:
+        self.refresh()
+
+    def render(self) -> Text:
+        app = cast("FirstwatchApp", self.app)
+        colours = app.theme_variables
+        snapshot = app.snapshot
+        is_editing = app.is_editing
+        line = Text(no_wrap=True, overflow="ellipsis")
+        mode_colour = colours["accent"] if is_editing else colours["primary"]
+        line.append(" EDIT " if is_editing else " NAV ", f"bold {colours['background']} on {mode_colour}")
+        line.append(f" {_engine(app)} ", _engine_style(app))
+        if snapshot.is_ready:
+            unprotected = snapshot.unprotected
+            style = f"bold {colours['background']} on {colours['error']}" if unprotected else ""
+            line.append(f" {unprotected} unprotected ", style)
+        if app.busy:
+            line.append(f" {app.busy} ", colours["accent"])
+        if snapshot.problem:
+            line.append(f" {snapshot.problem}", f"bold {colours['error']}")
+        elif snapshot.alarms:
+            alarm = snapshot.alarms[0]
+            more = f" (+{len(snapshot.alarms) - 1})" if len(snapshot.alarms) > 1 else ""
+            line.append(f" ALARM{more}: {alarm.sentence}", f"bold {colours['error']}")
+        elif snapshot.is_ready:
+            line.append(" no alarm", colours["success"])
+        return line
+
+
+def _engine(app: "FirstwatchApp") -> str:
+    engine = app.snapshot.engine
+    if engine.where is EngineWhere.NONE:
+        return f"engine: {engine.sentence or 'none'}"
+    age = None if engine.heartbeat_ms is None else app.now_ms() - engine.heartbeat_ms
+    pid = f" pid {engine.pid}" if engine.where is not EngineWhere.EMBEDDED else ""
+    if engine.where is EngineWhere.NOT_RESPONDING:
+        return f"engine NOT RESPONDING{pid}, not heard of for {words.age(age)}"
+    return f"engine {engine.where}{pid}, {words.age(age)}"
+
+
+def _engine_style(app: "FirstwatchApp") -> str:
+    engine = app.snapshot.engine
+    if engine.where is EngineWhere.NOT_RESPONDING:
+        return f"bold {app.theme_variables['error']}"
+    if engine.where is EngineWhere.NONE and app.snapshot.is_ready:
+        return app.theme_variables["warning"]
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHint:
+    """One key and what it does now."""
+
+    key: str
+    text: str
+
+
+class KeyLine(Widget):
+    """The keys that do something now, the most useful first; what has no room is left to help."""
+
+    def __init__(self, hints: Callable[[], Sequence[KeyHint]]) -> None:
+        super().__init__()
+        self._hints = hints
+
+    def render(self) -> Text:
+        colours = self.app.theme_variables
+        line = Text(no_wrap=True)
+        for hint in self._hints():
+            if line.cell_len + len(hint.key) + len(hint.text) + 4 > self.size.width:
+                break
+            line.append(f" {hint.key}", f"bold {colours['accent']}")
+            line.append(f" {hint.text} ")
+        return line
+
+
+class TabStrip(Widget):
+    """The names of a pane's tabs on one line; a click or ``[`` and ``]`` choose."""
+
+    class Chosen(Message):
+        """Another tab is wanted."""
+
+        def __init__(self, strip: "TabStrip", tab: str) -> None:
+            super().__init__()
+            self.strip = strip
+            self.tab = tab
+
+        @property
+        def control(self) -> "TabStrip":
+            return self.strip
+
+    def __init__(self, tabs: Sequence[str]) -> None:
+        super().__init__()
+        self._tabs = tuple(tabs)
+        self._chosen = self._tabs[0]
+
+    @property
+    def chosen(self) -> str:
+        return self._chosen
+
+    def choose(self, tab: str) -> None:
+        """Go to that tab."""
+        if tab != self._chosen and tab in self._tabs:
+            self._chosen = tab
+            self.refresh()
+            self.post_message(self.Chosen(self, tab))
+
+    def step(self, by: int) -> None:
+        """Go ``by`` tabs on, around the end."""
+        self.choose(self._tabs[(self._tabs.index(self._chosen) + by) % len(self._tabs)])
+
+    def render(self) -> Text:
+        colours = self.app.theme_variables
+        line = Text(no_wrap=True)
+        for tab in self._tabs:
+            style = f"bold {colours['background']} on {colours['primary']}" if tab == self._chosen else ""
+            line.append(f" {tab} ", style or colours["secondary"])
+        return line
+
+    def on_click(self, event: events.Click) -> None:
+        start = 0
+        for tab in self._tabs:
+            end = start + len(tab) + 2
+            if start <= event.x < end:
+                self.choose(tab)
+            start = end

@@ -1,0 +1,34 @@
+"""A keyed table with words in its place when it is empty."""
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import Static
+
+from firstwatch.tui.widgets.table import Column, KeyedTable, Line
+
+
+class Listing(Vertical):
+    """A table, or a sentence that says why there is nothing in it."""
+
+    def __init__(self, columns: Sequence[Column], *, empty: str, id: str) -> None:
+        super().__init__(id=id)
+        self._columns = columns
+        self._empty = empty
+
+    def compose(self) -> ComposeResult:
+        yield KeyedTable(self._columns, id=f"{self.id}-table")
+        yield Static("", markup=False, classes="empty")
+
+    @property
+    def table(self) -> KeyedTable:
+        return self.query_one(KeyedTable)
+
+    def set_lines(self, lines: Sequence[Line], *, is_ready: bool = True, empty: str | None = None) -> None:
+        """Show these rows, or the sentence when there are none."""
+        self.table.set_lines(lines)
+        words = self.query_one(".empty", Static)
+        words.display = not lines
+        if not lines:
+            words.update(empty or self._empty if is_ready else "Reading the store…")

@@ -1,0 +1,98 @@
+"""How values are written on the screen. What is unknown is "?", never a zero."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+UNKNOWN = "?"
+
+_ASCII = {
+    **dict.fromkeys("│┃┆┊║▌▐▎▏▕", "|"),
+    **dict.fromkeys("─━┄┈═╌╍▔", "-"),
+    **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╔╗╚╝╞╡╪┏┓┗┛╸╺╴╶", "+"),
+    **dict.fromkeys("█▇▆▅▄▃▀▊▋▍▉▓▒░▖▗▘▝▞▚▛▜▙▟", "#"),
+    **dict.fromkeys("▁▂", "_"),
+    **dict.fromkeys("●◆■", "*"),
+    **dict.fromkeys("○◇□", "o"),
+    **dict.fromkeys("▲△↑", "^"),
+    **dict.fromkeys("▼▽↓", "v"),
+    **dict.fromkeys("▶→›▸", ">"),
+    **dict.fromkeys("◀←‹", "<"),
+    **dict.fromkeys("…·•", "."),
+    **dict.fromkeys("–—−", "-"),
+    **dict.fromkeys("’‘", "'"),
+    **dict.fromkeys("“”", '"'),
+    "×": "x",
+    "✓": "+",
+    "✗": "x",
+    "≥": ">",
+    "≤": "<",
+    **{chr(code): "." for code in range(0x2801, 0x2900)},
+    chr(0x2800): " ",
+}
+ASCII_GLYPHS = str.maketrans(_ASCII)
+"""One character for one, so that widths stay: for terminals without UTF-8."""
+
+
+def money(value: Decimal | float | None, *, signed: bool = False) -> str:
+    """Return a quote amount with two places: ``1,234.50``."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:+,.2f}" if signed else f"{value:,.2f}"
+
+
+def price(value: Decimal | float | None) -> str:
+    """Return a price with the figures that matter at its size."""
+    if value is None:
+        return UNKNOWN
+    size = abs(float(value))
+    places = 2 if size >= 10 else 4 if size >= 0.1 else 8
+    return f"{value:,.{places}f}"
+
+
+def amount(value: Decimal | None) -> str:
+    """Return an amount of the base coin without trailing zeros."""
+    if value is None:
+        return UNKNOWN
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def percent(value: float | None) -> str:
+    """Return a fraction as percent: ``12.3 %``."""
+    return UNKNOWN if value is None else f"{value * 100:.1f} %"
+
+
+def age(ms: int | None) -> str:
+    """Return how long ago: ``0 s``, ``5 min``, ``3 h``, ``2 d``."""
+    if ms is None:
+        return UNKNOWN
+    seconds = max(0, ms) // 1000
+    if seconds < 120:
+        return f"{seconds} s"
+    if seconds < 7200:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h" if seconds < 172_800 else f"{seconds // 86_400} d"
+
+
+def moment(time_ms: int | None) -> str:
+    """Return ``2025-01-02 03:04``, UTC."""
+    return UNKNOWN if time_ms is None else _utc(time_ms).strftime("%Y-%m-%d %H:%M")
+
+
+def clock_time(time_ms: int | None) -> str:
+    """Return ``01-02 03:04:05``, UTC."""
+    return UNKNOWN if time_ms is None else _utc(time_ms).strftime("%m-%d %H:%M:%S")
+
+
+def short_moment(time_ms: int | None) -> str:
+    """Return ``01-02 03:04``, UTC."""
+    return UNKNOWN if time_ms is None else _utc(time_ms).strftime("%m-%d %H:%M")
+
+
+def short_id(identity: str) -> str:
+    """Return the first 8 characters of a run's or an order's id."""
+    return identity[:8]
+
+
+def _utc(time_ms: int) -> datetime:
+    return datetime.fromtimestamp(time_ms / 1000, tz=UTC)

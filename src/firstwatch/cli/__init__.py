@@ -1,0 +1,67 @@
+"""The command line: the composition root. Each command imports what it needs, when it is called."""
+
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from firstwatch.cli import algorithms, backtest, demo, doctor, engine, runs, wallets
+from firstwatch.cli.output import say, say_error, say_json
+from firstwatch.trading.errors import FirstwatchError
+
+app = typer.Typer(
+    name="firstwatch",
+    help="Run trading algorithms live from a terminal, and see early whether they behave as backtested.",
+    no_args_is_help=False,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(algorithms.app, name="algorithm")
+app.add_typer(wallets.app, name="wallet")
+app.add_typer(runs.app, name="run")
+app.add_typer(engine.app, name="engine")
+app.command("backtest")(backtest.backtest)
+app.command("demo")(demo.demo)
+app.command("status")(engine.status)
+app.command("doctor")(doctor.doctor)
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from firstwatch import __version__
+
+        say(f"firstwatch {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def screen(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Open the screen on this data folder; it holds the engine unless another process does."""
+    if context.invoked_subcommand is None:
+        from firstwatch.settings import load_settings
+        from firstwatch.tui.app import run_screen
+
+        raise typer.Exit(run_screen(load_settings()))
+
+
+def main() -> None:
+    """Run the command line; every error of ours is a sentence and an exit code, never a traceback."""
+    # A reader that went away (`| head`) ends the command quietly, as it does every other command.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        app(standalone_mode=True)
+    except FirstwatchError as error:
+        if "--json" in sys.argv:
+            say_json({"error": str(error), "exit_code": error.exit_code})
+        say_error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

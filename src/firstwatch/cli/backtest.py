@@ -1,0 +1,142 @@
+"""``firstwatch backtest``: an algorithm on a candle file."""
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from firstwatch.cli.output import JsonFlag, say, say_json, say_table
+from firstwatch.trading.errors import WrongUseError
+
+
+def decimal(text: str, option: str) -> Decimal:
+    """Return the number of an option.
+
+    Raises:
+        WrongUseError: it is none.
+    """
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("nan")
+    if not value.is_finite():
+        raise WrongUseError(f"{option} takes a number, not {text!r}.")
+    return value
+
+
+def moment(text: str | None, option: str) -> int | None:
+    """Return milliseconds since the epoch of an option that takes a time.
+
+    Raises:
+        WrongUseError: it is none.
+    """
+    from firstwatch.trading.clock import parse_iso
+
+    if text is None:
+        return None
+    try:
+        return parse_iso(text)
+    except ValueError as error:
+        raise WrongUseError(
+            f"{option} takes a time such as 2025-01-31 or 2025-01-31T12:00, not {text!r}."
+        ) from error
+
+
+def backtest(
+    algorithm: Annotated[Path, typer.Argument(metavar="ALGORITHM.toml")],
+    candles: Annotated[Path, typer.Option(metavar="FILE", help="CSV, plain or gzipped.")],
+    funding: Annotated[Path | None, typer.Option(metavar="FILE", help="Funding rates.")] = None,
+    market: Annotated[Path | None, typer.Option(metavar="FILE", help="Steps, fees, margin (TOML).")] = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="T", help="First bar; UTC.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="T", help="First bar left out; UTC.")] = None,
+    capital: Annotated[str, typer.Option(metavar="QUOTE")] = "10000",
+    leverage: Annotated[str, typer.Option(metavar="X")] = "1",
+    fee_bps: Annotated[
+        str | None, typer.Option(metavar="BPS", help="Taker fee; without it the market's, 4.5 by default.")
+    ] = None,
+    maker_fee_bps: Annotated[
+        str | None, typer.Option(metavar="BPS", help="Without it the same as --fee-bps.")
+    ] = None,
+    slippage_bps: Annotated[str, typer.Option(metavar="BPS")] = "2",
+    trades_limit: Annotated[int | None, typer.Option(min=1, metavar="N")] = None,
+    assume_position_now: Annotated[
+        bool, typer.Option("--assume-position-now", help="Let the bar before the start decide an entry.")
+    ] = False,
+    session: Annotated[Path | None, typer.Option(metavar="FILE", help="Session calendar (TOML).")] = None,
+    reset: Annotated[Path | None, typer.Option(metavar="FILE", help="Reset and follow-up chain.")] = None,
+    guards: Annotated[Path | None, typer.Option(metavar="FILE", help="Guards (TOML).")] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Store the algorithm's version and this backtest as its baseline.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what the algorithm would have done on these candles."""
+    from firstwatch.backtest.result_json import to_json
+    from firstwatch.backtest.simulate import BacktestSettings, simulate
+    from firstwatch.cli.files import read_algorithm
+    from firstwatch.market.files import read_candles, read_funding
+    from firstwatch.market.launch_files import read_guards, read_market, read_reset, read_session
+    from firstwatch.strategy.core_settings import Costs
+    from firstwatch.trading.launch import Guards, SessionSettings
+    from firstwatch.trading.market import DEFAULT_MARKET
+
+    spec = read_algorithm(algorithm)
+    chosen = DEFAULT_MARKET if market is None else read_market(market)
+    taker = chosen.taker_fee_bps if fee_bps is None else decimal(fee_bps, "--fee-bps")
+    maker = chosen.maker_fee_bps if fee_bps is None else taker
+    if maker_fee_bps is not None:
+        maker = decimal(maker_fee_bps, "--maker-fee-bps")
+    slippage = decimal(slippage_bps, "--slippage-bps")
+    chosen_capital = decimal(capital, "--capital")
+    chosen_leverage = decimal(leverage, "--leverage")
+    if chosen_capital <= 0:
+        raise WrongUseError(f"--capital must be above 0, not {capital}.")
+    if not 1 <= chosen_leverage <= chosen.maximum_leverage:
+        raise WrongUseError(f"--leverage must lie between 1 and {chosen.maximum_leverage}, not {leverage}.")
+    start_ms, end_ms = moment(start, "--from"), moment(end, "--to")
+    file = read_candles(candles)
+    costs = Costs(taker, maker, slippage_bps=slippage)
+    settings = BacktestSettings(
+        capital=chosen_capital,
+        leverage=chosen_leverage,
+        trades_limit=trades_limit,
+        assume_position_now=assume_position_now,
+        session=SessionSettings() if session is None else read_session(session),
+        reset=None if reset is None else read_reset(reset),
+        guards=Guards() if guards is None else read_guards(guards),
+    )
+    result = simulate(
+        spec,
+        file.candles,
+        market=chosen,
+        costs=costs,
+        settings=settings,
+        funding=None if funding is None else read_funding(funding),
+        start_ms=start_ms,
+        end_ms=end_ms,
+    )
+    if save:
+        from firstwatch.cli.baseline import save_baseline
+        from firstwatch.cli.folder import opened
+
+        with opened() as (_, store):
+            version = save_baseline(store, spec, result, market=chosen, costs=costs, settings=settings)
+        typer.echo(f"firstwatch: kept as the baseline of {version.label} on {chosen.symbol}", err=True)
+    for hole in file.holes:
+        typer.echo(f"firstwatch: {candles}: {hole}", err=True)
+    if as_json:
+        say_json(to_json(result))
+        return
+    document = to_json(result)["metrics"]
+    say_table(("METRIC", "VALUE"), ((name, shown(value)) for name, value in document.items()))
+    say(f"{result.bars} bars in {result.seconds:.3f} s")
+
+
+def shown(value: object) -> str | None:
+    """Return a metric for a person: short figures, exit reasons in one line, absent as None."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count}" for name, count in value.items()) or None
+    if isinstance(value, float):
+        return f"{value:,.4f}"
+    return None if value is None else str(value)

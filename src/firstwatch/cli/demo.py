@@ -1,0 +1,259 @@
+"""``firstwatch demo``: the whole path, with nothing to set up and nothing asked."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from firstwatch.cli.output import JsonFlag, say, say_json
+from firstwatch.trading.errors import WrongUseError
+
+if TYPE_CHECKING:
+    from firstwatch.backtest.simulate import BacktestResult
+    from firstwatch.settings import Settings
+    from firstwatch.strategy.candles import CandleArrays
+    from firstwatch.strategy.specification import AlgorithmSpec
+    from firstwatch.trading.launch import LaunchSettings
+
+_WALLET = "demo"
+_FUNDS = Decimal(10_000)
+_CAPITAL = Decimal(5_000)
+_SEED = 7
+_BASELINE_DAYS = 184
+_HEADLESS_DAYS = 2
+_FOUND_BY_ENGINE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What a demo plays: an algorithm on candles, whose last part from ``start_ms`` on is the live market."""
+
+    spec: "AlgorithmSpec"
+    candles: "CandleArrays"
+    start_ms: int
+    is_endless: bool
+
+
+def demo(
+    candles: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Real candles instead of invented ones.")
+    ] = None,
+    speed: Annotated[float, typer.Option(metavar="X", min=0.001, help="Market seconds per second.")] = 60.0,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="No screen: full speed to the end of the candles.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a sample algorithm on a paper market, in a scratch folder; asks for no account and no network."""
+    if as_json and not headless:
+        raise WrongUseError("--json goes with --headless: a screen prints no JSON.")
+    scene = _scene(candles, is_endless=not headless)
+    home = Path(tempfile.mkdtemp(prefix="firstwatch-demo-"))
+    is_left_running = False
+    try:
+        settings = _settings(home, scene, None if headless else speed)
+        launch, baseline = _prepare(settings, scene)
+        if headless:
+            _play(settings, scene, launch, baseline, as_json=as_json)
+            return
+        is_left_running = _watch(settings, launch)
+    finally:
+        if not is_left_running:
+            shutil.rmtree(home, ignore_errors=True)
+    if is_left_running:
+        say(f"The demo goes on in the background. Come back with: FIRSTWATCH_HOME={home} firstwatch")
+        say(f"End it with: FIRSTWATCH_HOME={home} firstwatch engine stop")
+
+
+def _scene(path: Path | None, *, is_endless: bool) -> _Scene:
+    from firstwatch.market.files import read_candles
+    from firstwatch.market.synthetic import SyntheticMarket
+    from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
+    from firstwatch.trading.clock import parse_iso
+    from firstwatch.trading.timeframe import Timeframe
+
+    spec = AlgorithmSpec.from_toml(sample_toml(), where="the sample algorithm")
+    if path is None:
+        spec = spec.model_copy(update={"timeframe": Timeframe.M1})
+        start_ms = parse_iso("2025-07-01")
+        day_ms = Timeframe.D1.ms
+        first_ms = start_ms - _BASELINE_DAYS * day_ms
+        days = _BASELINE_DAYS + (0 if is_endless else _HEADLESS_DAYS)
+        invented = SyntheticMarket(_SEED, Timeframe.M1).candles(first_ms, days * day_ms // Timeframe.M1.ms)
+        return _Scene(spec, invented, start_ms, is_endless)
+    found = read_candles(path).candles
+    spec = spec.model_copy(update={"timeframe": found.timeframe})
+    needed = max(spec.needed_bars().values())
+    # Two thirds make the baseline, one third is the live market.
+    first_live = max(needed, len(found) * 2 // 3)
+    if first_live >= len(found):
+        raise WrongUseError(
+            f"{path} has {len(found)} bars, and the demo needs more than {needed}: {needed} to warm up, "
+            "then some to trade on."
+        )
+    return _Scene(spec, found, int(found.time_ms[first_live]), is_endless=False)
+
+
+def _settings(home: Path, scene: _Scene, speed: float | None) -> "Settings":
+    """Write the settings file of the scratch folder, so that every process on it sees the same market."""
+    from firstwatch.market.files import write_candles
+    from firstwatch.settings import CONFIG_FILE, load_settings
+    from firstwatch.trading.clock import iso
+
+    if scene.is_endless:
+        feed = f'feed = "synthetic"\nseed = {_SEED}\n'
+    else:
+        write_candles(home / "candles.csv", scene.candles)
+        feed = 'feed = "replay"\ncandles = "candles.csv"\n'
+    pace = '"max"' if speed is None else f"{speed:g}"
+    (home / CONFIG_FILE).write_text(
+        f'[venues.paper]\nkind = "paper"\n{feed}start = "{iso(scene.start_ms)}"\nspeed = {pace}\n',
+        encoding="utf-8",
+    )
+    # The operator's own settings file has other venues; only this folder's counts here.
+    return load_settings(home=home, config=home / CONFIG_FILE)
+
+
+def _prepare(settings: "Settings", scene: _Scene) -> "tuple[LaunchSettings, BacktestResult]":
+    """Make the wallet, the algorithm and its baseline; return what the run is started with."""
+    from firstwatch.backtest.simulate import BacktestSettings, simulate
+    from firstwatch.cli.baseline import save_baseline
+    from firstwatch.store.database import open_store
+    from firstwatch.store.paper import deposit
+    from firstwatch.store.wallets import create_wallet
+    from firstwatch.strategy.core_settings import Costs
+    from firstwatch.trading.clock import SystemClock
+    from firstwatch.trading.launch import LaunchSettings
+    from firstwatch.trading.market import DEFAULT_MARKET
+
+    costs = Costs.of_market(DEFAULT_MARKET, slippage_bps=Decimal(2))
+    chosen = BacktestSettings(capital=_CAPITAL)
+    baseline = simulate(
+        scene.spec, scene.candles, market=DEFAULT_MARKET, costs=costs, settings=chosen, end_ms=scene.start_ms
+    )
+    store = open_store(settings.home)
+    try:
+        version = save_baseline(
+            store, scene.spec, baseline, market=DEFAULT_MARKET, costs=costs, settings=chosen
+        )
+        now_ms = SystemClock().now_ms()
+        with store.write() as session:
+            wallet = create_wallet(session, _WALLET, venue="paper", kind="paper", now_ms=now_ms)
+            deposit(session, wallet.venue, wallet.account, _FUNDS, now_ms=now_ms)
+    finally:
+        store.close()
+    launch = LaunchSettings(
+        algorithm=version.name,
+        version=version.number,
+        wallet=_WALLET,
+        symbol=DEFAULT_MARKET.symbol,
+        capital=_CAPITAL,
+        accepted_warnings="a demonstration with play money",
+    )
+    return launch, baseline
+
+
+def _watch(settings: "Settings", launch: "LaunchSettings") -> bool:
+    """Open the screen on the run; return whether an engine was left running in the background."""
+    from firstwatch.engine.lock import EngineState, presence
+    from firstwatch.store.commands import submit_command
+    from firstwatch.store.database import open_store
+    from firstwatch.trading.clock import SystemClock
+    from firstwatch.trading.commands import StartRun
+    from firstwatch.trading.ids import new_run_id
+    from firstwatch.trading.runs import Author
+    from firstwatch.tui.app import run_screen
+
+    store = open_store(settings.home)
+    try:
+        with store.write() as session:
+            # The screen's own engine finds this waiting for it.
+            submit_command(
+                session,
+                StartRun(run_id=new_run_id(), settings=launch),
+                author=Author.OPERATOR,
+                now_ms=SystemClock().now_ms(),
+                expires_in_ms=_FOUND_BY_ENGINE_MS,
+            )
+    finally:
+        store.close()
+    code = run_screen(settings)
+    is_left = presence(settings.home, None).state is not EngineState.NONE
+    if code != 0 and not is_left:
+        raise typer.Exit(code)
+    return is_left
+
+
+def _play(
+    settings: "Settings",
+    scene: _Scene,
+    launch: "LaunchSettings",
+    baseline: "BacktestResult",
+    *,
+    as_json: bool,
+) -> None:
+    """Run to the end of the candles at full speed; print what came out beside the backtest of the same."""
+    from firstwatch.backtest.result_json import metrics_json, trade_json
+    from firstwatch.backtest.simulate import BacktestSettings, simulate
+    from firstwatch.cli.folder import managed
+    from firstwatch.cli.run_json import run_document
+    from firstwatch.cli.waiting import performed, stopped_by_signals, until
+    from firstwatch.store.database import open_store
+    from firstwatch.store.runs import get_run
+    from firstwatch.strategy.core_settings import Costs
+    from firstwatch.trading.clock import SystemClock
+    from firstwatch.trading.commands import StartRun
+    from firstwatch.trading.ids import new_run_id
+    from firstwatch.trading.market import DEFAULT_MARKET
+
+    clock = SystemClock()
+    began_s = clock.elapsed_s()
+    run_id = new_run_id()
+    with stopped_by_signals() as stop, managed(settings) as manager:
+        manager.start_embedded_engine()
+        performed(manager, StartRun(run_id=run_id, settings=launch), stop)
+
+        def has_ended() -> bool:
+            row = manager.snapshot().run(run_id)
+            return row is not None and row.state.is_final
+
+        until(has_ended, stop)
+    seconds = clock.elapsed_s() - began_s
+    store = open_store(settings.home, read_only=True)
+    try:
+        with store.read() as session:
+            document = run_document(session, get_run(session, run_id))
+    finally:
+        store.close()
+    again = simulate(
+        scene.spec,
+        scene.candles,
+        market=DEFAULT_MARKET,
+        costs=Costs.of_market(DEFAULT_MARKET, slippage_bps=Decimal(2)),
+        settings=BacktestSettings(capital=_CAPITAL),
+        start_ms=scene.start_ms,
+    )
+    promised = [trade_json(trade) for trade in again.trades]
+    are_equal = (
+        promised == [{name: trade[name] for name in promised[0]} for trade in document["trades"]]
+        if (promised)
+        else not document["trades"]
+    )
+    result: dict[str, Any] = {
+        "run": document,
+        "backtest": {"metrics": metrics_json(again.metrics), "trades": promised},
+        "baseline": metrics_json(baseline.metrics),
+        "trades_equal_backtest": are_equal,
+        "seconds": seconds,
+    }
+    if as_json:
+        say_json(result)
+        return
+    say(f"run {run_id}: {document['state']}, {len(document['trades'])} trades in {seconds:.1f} s")
+    live_pnl = document["metrics"]["net_pnl"]
+    say(f"net PnL {live_pnl:.2f}, the backtest of the same bars {again.metrics.net_pnl:.2f}")
+    say("the trades are exactly the backtest's" if are_equal else "the trades DIFFER from the backtest's")

@@ -1,0 +1,135 @@
+"""``firstwatch doctor``: look at what the program needs, and say what to do."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from firstwatch.cli.output import JsonFlag, say, say_json
+from firstwatch.trading.errors import FirstwatchError
+
+_LOW_DISK_BYTES = 500_000_000
+_LOGIN_CONFIGURATION = Path("/etc/systemd/logind.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, whether it is well, and what to do when it is not."""
+
+    name: str
+    is_well: bool
+    found: str
+    remedy: str = ""
+
+
+def doctor(as_json: JsonFlag = False) -> None:
+    """Look at the machine, the settings, the data folder, the store and the terminal."""
+    findings = [look() for look in _LOOKS]
+    if as_json:
+        say_json(
+            [{"name": f.name, "well": f.is_well, "found": f.found, "remedy": f.remedy} for f in findings]
+        )
+    else:
+        for finding in findings:
+            say(f"{'ok  ' if finding.is_well else 'LOOK'}  {finding.name}: {finding.found}")
+            if finding.remedy:
+                say(f"      {finding.remedy}")
+    if not all(finding.is_well for finding in findings):
+        raise typer.Exit(1)
+
+
+def _python() -> Finding:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    is_well = (3, 11) <= sys.version_info[:2] < (3, 15)
+    return Finding("python", is_well, version, "" if is_well else "use Python 3.11 to 3.14")
+
+
+def _indicators() -> Finding:
+    from firstwatch.strategy.indicators import talib
+
+    return Finding("indicators", True, f"TA-Lib {talib.__version__}")
+
+
+def _settings() -> Finding:
+    from firstwatch.settings import load_settings
+
+    try:
+        settings = load_settings()
+    except FirstwatchError as error:
+        return Finding("settings", False, str(error), "mend the line that it names")
+    return Finding("settings", True, f"venues {', '.join(settings.venues)}")
+
+
+def _store() -> Finding:
+    from firstwatch.settings import load_settings
+    from firstwatch.store.database import open_store
+
+    try:
+        home = load_settings().home
+        if not (home / "firstwatch.db").exists():
+            return Finding("store", True, f"none yet in {home}; the first command that saves makes it")
+        store = open_store(home, read_only=True)
+        try:
+            damage = store.damage()
+        finally:
+            store.close()
+    except FirstwatchError as error:
+        return Finding("store", False, str(error))
+    if damage is not None:
+        return Finding("store", False, f"{store.path} is damaged: {damage}", "restore it from a backup")
+    return Finding("store", True, f"{store.path}, whole")
+
+
+def _disk() -> Finding:
+    from firstwatch.settings import load_settings
+
+    try:
+        folder = load_settings().home
+    except FirstwatchError as error:
+        return Finding("disk", False, str(error))
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    is_well = free > _LOW_DISK_BYTES
+    return Finding("disk", is_well, f"{free / 1e9:.1f} GB free", "" if is_well else f"make room on {folder}")
+
+
+def _terminal() -> Finding:
+    size = shutil.get_terminal_size()
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    found = f"{os.environ.get('TERM', 'none')}, {size.columns}x{size.lines}, {sys.stdout.encoding}"
+    if size.columns < 80 or size.lines < 24:
+        return Finding("terminal", False, found, "make it 80x24 or larger; below that one pane is shown")
+    return Finding("terminal", True, found if is_utf8 else f"{found}: plain characters are used")
+
+
+def _login() -> Finding:
+    """Say whether the login manager would end a background engine at logout."""
+    try:
+        text = _LOGIN_CONFIGURATION.read_text(encoding="utf-8")
+    except OSError:
+        return Finding("logout", True, "no login manager that ends background processes")
+    lines = [line.replace(" ", "").lower() for line in text.splitlines()]
+    if "killuserprocesses=yes" in lines:
+        return Finding(
+            "logout",
+            False,
+            "the login manager ends background processes at logout (KillUserProcesses=yes)",
+            "run `loginctl enable-linger`, or the engine under a service manager",
+        )
+    return Finding("logout", True, "background processes outlive a logout")
+
+
+_LOOKS: tuple[Callable[[], Finding], ...] = (
+    _python,
+    _indicators,
+    _settings,
+    _store,
+    _disk,
+    _terminal,
+    _login,
+)

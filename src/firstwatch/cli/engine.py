@@ -1,0 +1,81 @@
+"""``firstwatch engine`` and ``firstwatch status``."""
+
+from typing import Annotated
+
+import typer
+
+from firstwatch.cli.output import JsonFlag, say, say_json
+from firstwatch.trading.errors import RefusedError
+
+app = typer.Typer(help="Hold the engine without a screen, or stop it.", no_args_is_help=False)
+
+
+@app.callback(invoke_without_command=True)
+def engine(
+    context: typer.Context,
+    detach: Annotated[bool, typer.Option("--detach", help="In the background, with a log.")] = False,
+) -> None:
+    """Hold the engine of this data folder, without a screen, until it is stopped."""
+    if context.invoked_subcommand is not None:
+        return
+    from firstwatch.cli.folder import managed
+    from firstwatch.cli.waiting import stopped_by_signals, until
+
+    with stopped_by_signals() as stop, managed() as manager:
+        if detach:
+            found = manager.snapshot().engine
+            if found.takes_commands:
+                raise RefusedError(f"{found.sentence}.")
+            say(f"engine in the background, pid {manager.start_background_engine()}")
+            return
+        if not manager.start_embedded_engine():
+            raise RefusedError(f"{manager.snapshot().engine.sentence}.")
+        say("the engine runs; ctrl+c stops it, the runs stay active")
+        until(lambda: not manager.is_host, stop)
+
+
+@app.command()
+def stop(as_json: JsonFlag = False) -> None:
+    """Ask the engine to finish the bar and let go; the runs stay active."""
+    from firstwatch.cli.folder import managed
+    from firstwatch.cli.waiting import performed, stopped_by_signals, until
+    from firstwatch.manager.views import EngineWhere
+    from firstwatch.trading.commands import StopEngine
+
+    with stopped_by_signals() as interrupted, managed() as manager:
+        found = manager.snapshot().engine
+        if found.where is EngineWhere.NONE:
+            raise RefusedError("No engine runs on this data folder; there is nothing to stop.")
+        outcome = performed(manager, StopEngine(), interrupted)
+        until(lambda: manager.snapshot().engine.where is EngineWhere.NONE, interrupted)
+    if as_json:
+        say_json({"stopped_pid": found.pid, "sentence": outcome.sentence})
+    else:
+        say(f"the engine has stopped, pid {found.pid}")
+
+
+def status(as_json: JsonFlag = False) -> None:
+    """Say in one line how the engine and the runs are."""
+    from firstwatch.cli.folder import managed
+    from firstwatch.trading.runs import Exposure
+
+    with managed() as manager:
+        snapshot = manager.snapshot()
+    active = snapshot.active
+    exposed = [row for row in active if row.exposure is not Exposure.FLAT]
+    document = {
+        "engine": snapshot.engine.where.value,
+        "pid": snapshot.engine.pid,
+        "active_runs": len(active),
+        "exposed_runs": len(exposed),
+        "unprotected_runs": snapshot.unprotected,
+        "alarms": len(snapshot.alarms),
+    }
+    if as_json:
+        say_json(document)
+        return
+    alarm = f"; ALARM: {snapshot.alarms[0].sentence}" if snapshot.alarms else ""
+    say(
+        f"{snapshot.engine.sentence}; {len(active)} active runs, {len(exposed)} exposed, "
+        f"{snapshot.unprotected} unprotected{alarm}"
+    )

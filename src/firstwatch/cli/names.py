@@ -1,0 +1,33 @@
+"""How the command line names things."""
+
+from firstwatch.store.database import Session
+from firstwatch.store.runs import list_runs
+from firstwatch.trading.errors import WrongUseError
+
+
+def split_version(text: str) -> tuple[str, int | None]:
+    """Return (name, version) of ``NAME[@VERSION]``; None: the newest.
+
+    Raises:
+        WrongUseError: what follows the ``@`` is no version number.
+    """
+    name, at, number = text.rpartition("@")
+    if not at:
+        return text, None
+    if not number.isdecimal():
+        raise WrongUseError(f"{text!r} names no version: write NAME or NAME@NUMBER, such as {name}@1.")
+    return name, int(number)
+
+
+def full_run_id(session: Session, text: str) -> str:
+    """Return the id of the one run whose id begins with ``text``.
+
+    Raises:
+        WrongUseError: no run, or more than one.
+    """
+    found = [run.id for run in list_runs(session) if run.id.startswith(text.lower())]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise WrongUseError(f"There is no run {text!r}; see them with: firstwatch run list.")
+    raise WrongUseError(f"{text!r} fits {len(found)} runs; write more of the id: {', '.join(found[:4])}.")

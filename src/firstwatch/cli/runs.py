@@ -1,0 +1,309 @@
+"""``firstwatch run``: start, stop, pause, resume, cancel, list, show and follow runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from firstwatch.cli.output import JsonFlag, say, say_json, say_table
+from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
+from firstwatch.trading.runs import RunState, StopMode
+
+if TYPE_CHECKING:
+    from firstwatch.manager.manager import RunManager
+    from firstwatch.trading.commands import Command
+    from firstwatch.trading.launch import LaunchSettings
+
+app = typer.Typer(help="Start, stop and look at runs.", no_args_is_help=True)
+
+_Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")]
+_File = typer.Option(metavar="FILE")
+
+
+@app.command()
+def start(
+    algorithm: Annotated[
+        str, typer.Argument(metavar="NAME[@VERSION]", help="Without a version: the newest.")
+    ],
+    wallet: Annotated[str, typer.Option(metavar="W")],
+    symbol: Annotated[str, typer.Option(metavar="S", help="Such as BTC/USDC:USDC.")],
+    capital: Annotated[str, typer.Option(metavar="C", help="In quote.")],
+    leverage: Annotated[str, typer.Option(metavar="L")] = "1",
+    trades_limit: Annotated[int | None, typer.Option(metavar="N", min=1)] = None,
+    assume_position_now: Annotated[bool, typer.Option("--assume-position-now")] = False,
+    close_position_on_exit: Annotated[
+        bool, typer.Option("--close-position-on-exit/--no-close-position-on-exit")
+    ] = True,
+    session: Annotated[Path | None, _File] = None,
+    reset: Annotated[Path | None, _File] = None,
+    guards: Annotated[Path | None, _File] = None,
+    accept_warnings: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Why soft checks that fail are accepted.")
+    ] = None,
+    without_stop: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Why exits are left to you without a stop.")
+    ] = None,
+    parent: Annotated[
+        str | None, typer.Option(metavar="RUN", help="The run that this one goes on from.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Hold the engine here until the run has ended.")
+    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start a background engine if none runs.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Hand a run to the engine of this data folder and print its id."""
+    from firstwatch.cli.folder import managed, opened
+    from firstwatch.cli.waiting import performed, stopped_by_signals
+    from firstwatch.manager.views import EngineWhere
+    from firstwatch.trading.commands import StartRun
+    from firstwatch.trading.ids import new_run_id
+
+    if wait and detach:
+        raise WrongUseError("--wait and --detach exclude each other: choose who holds the engine.")
+    with opened() as (_, store), store.read() as reading:
+        settings = _launch_settings(
+            reading,
+            algorithm=algorithm,
+            wallet=wallet,
+            symbol=symbol,
+            capital=capital,
+            leverage=leverage,
+            trades_limit=trades_limit,
+            assume_position_now=assume_position_now,
+            close_position_on_exit=close_position_on_exit,
+            session=session,
+            reset=reset,
+            guards=guards,
+            accepted_warnings=accept_warnings,
+            without_stop_reason=without_stop,
+            parent=parent,
+        )
+    run_id = new_run_id()
+    with stopped_by_signals() as stop, managed() as manager:
+        if wait:
+            manager.start_embedded_engine()
+        elif detach and manager.snapshot().engine.where is EngineWhere.NONE:
+            manager.start_background_engine()
+        engine = manager.snapshot().engine
+        if not engine.takes_commands:
+            raise RefusedError(
+                f"{engine.sentence}. Start one with `firstwatch engine`, or add --detach (a background "
+                "engine) or --wait (this command holds it)."
+            )
+        outcome = performed(manager, StartRun(run_id=run_id, settings=settings), stop)
+        if not as_json:
+            say(run_id)
+        if not wait:
+            if as_json:
+                say_json({"run": run_id, "sentence": outcome.sentence})
+            return
+        state = _wait_for_end(manager, run_id, stop)
+    if as_json:
+        say_json({"run": run_id, "state": state.value})
+    elif state.is_active:
+        typer.echo(f"firstwatch: run {run_id} is {state}; the next engine goes on with it", err=True)
+    if state is RunState.FAILED:
+        raise typer.Exit(1)
+
+
+def _launch_settings(reading: object, *, algorithm: str, **chosen: object) -> "LaunchSettings":
+    from pydantic import ValidationError
+
+    from firstwatch.cli.backtest import decimal
+    from firstwatch.cli.names import full_run_id, split_version
+    from firstwatch.market.launch_files import read_guards, read_reset, read_session
+    from firstwatch.store.algorithms import get_version
+    from firstwatch.store.wallets import get_wallet
+    from firstwatch.trading.launch import LaunchSettings
+    from firstwatch.trading.validation import validation_sentences
+
+    version = get_version(reading, *split_version(algorithm))  # type: ignore[arg-type]
+    get_wallet(reading, str(chosen["wallet"]))  # type: ignore[arg-type]
+    files = {"session": read_session, "reset": read_reset, "guards": read_guards}
+    for name, read in files.items():
+        path = chosen.pop(name)
+        if isinstance(path, Path):
+            chosen[name] = read(path)
+    for name in ("capital", "leverage"):
+        chosen[name] = decimal(str(chosen[name]), f"--{name}")
+    parent = chosen.pop("parent")
+    if parent is not None:
+        chosen["parent_run_id"] = full_run_id(reading, str(parent))  # type: ignore[arg-type]
+    try:
+        return LaunchSettings.model_validate({"algorithm": version.name, "version": version.number, **chosen})
+    except ValidationError as error:
+        raise WrongUseError("\n".join(validation_sentences(LaunchSettings, error))) from error
+
+
+def _wait_for_end(manager: "RunManager", run_id: str, stop: object) -> RunState:
+    from firstwatch.cli.waiting import until
+
+    def state() -> RunState:
+        row = manager.snapshot().run(run_id)
+        return RunState.NEW if row is None else row.state
+
+    until(lambda: state().is_final, stop)  # type: ignore[arg-type]
+    return state()
+
+
+@app.command()
+def stop(
+    run: _Run,
+    mode: Annotated[
+        StopMode, typer.Option(help="leave: position and protection stay; close: the position is closed.")
+    ] = StopMode.LEAVE,
+    as_json: JsonFlag = False,
+) -> None:
+    """Stop a run; by default its position and its protection stay at the venue."""
+    from firstwatch.trading.commands import StopRun
+
+    _ask(run, lambda run_id: StopRun(run_id=run_id, mode=mode), as_json)
+
+
+@app.command()
+def pause(run: _Run, as_json: JsonFlag = False) -> None:
+    """Pause entries; exits and protection go on."""
+    from firstwatch.trading.commands import PauseEntries
+
+    _ask(run, lambda run_id: PauseEntries(run_id=run_id), as_json)
+
+
+@app.command()
+def resume(run: _Run, as_json: JsonFlag = False) -> None:
+    """Resume entries."""
+    from firstwatch.trading.commands import ResumeEntries
+
+    _ask(run, lambda run_id: ResumeEntries(run_id=run_id), as_json)
+
+
+@app.command()
+def cancel(run: _Run, as_json: JsonFlag = False) -> None:
+    """Give up a run that has not written an order."""
+    from firstwatch.trading.commands import CancelRun
+
+    _ask(run, lambda run_id: CancelRun(run_id=run_id), as_json)
+
+
+@app.command()
+def close(run: _Run, as_json: JsonFlag = False) -> None:
+    """Close the run's position at market; the run goes on with entries paused."""
+    from firstwatch.trading.commands import ClosePosition
+
+    _ask(run, lambda run_id: ClosePosition(run_id=run_id), as_json)
+
+
+def _ask(run: str, make: Callable[[str], "Command"], as_json: bool) -> None:
+    from firstwatch.cli.folder import managed, opened
+    from firstwatch.cli.names import full_run_id
+    from firstwatch.cli.waiting import performed, stopped_by_signals
+    from firstwatch.store.runs import get_run
+
+    with opened() as (_, store), store.read() as reading:
+        known = get_run(reading, full_run_id(reading, run))
+    if known.state.is_final:
+        raise RefusedError(f"Run {known.id} has ended already: it is {known.state}.")
+    with stopped_by_signals() as stop, managed() as manager:
+        outcome = performed(manager, make(known.id), stop)
+    if as_json:
+        say_json({"run": known.id, "outcome": outcome.outcome.value, "sentence": outcome.sentence})
+    else:
+        say(outcome.sentence)
+
+
+@app.command("list")
+def list_(as_json: JsonFlag = False) -> None:
+    """List the runs, newest first."""
+    from firstwatch.cli.folder import opened
+    from firstwatch.cli.run_json import run_summary
+    from firstwatch.store.runs import list_runs
+
+    with opened() as (_, store), store.read() as reading:
+        documents = [run_summary(reading, run) for run in list_runs(reading)]
+    if as_json:
+        say_json(documents)
+    elif documents:
+        columns = ("run", "algorithm", "wallet", "symbol", "capital", "state", "exposure", "created_at")
+        say_table(
+            [column.upper() for column in columns], ([d[column] for column in columns] for d in documents)
+        )
+    else:
+        say("No runs yet. Start one with: firstwatch run start NAME --wallet W --symbol S --capital C.")
+
+
+@app.command()
+def show(run: _Run, as_json: JsonFlag = False) -> None:
+    """Show one run: state, position, orders, trades and metrics."""
+    from firstwatch.cli.backtest import shown
+    from firstwatch.cli.folder import opened
+    from firstwatch.cli.names import full_run_id
+    from firstwatch.cli.run_json import run_document, run_summary
+    from firstwatch.store.runs import get_run
+
+    with opened() as (_, store), store.read() as reading:
+        known = get_run(reading, full_run_id(reading, run))
+        document = run_document(reading, known)
+        summary = run_summary(reading, known)
+    if as_json:
+        say_json(document)
+        return
+    say_table(
+        ("FACT", "VALUE"), ((name, value) for name, value in summary.items() if value not in (None, ""))
+    )
+    position = document["position"]
+    if position is not None and position["side"] is not None:
+        say(
+            f"\nposition: {position['side']} {position['amount']} at {position['entry_price']}, "
+            f"stop {position['stop']}, target {position['target']}"
+        )
+    if document["trades"]:
+        say("")
+        columns = ("side", "entry_time", "entry_price", "exit_time", "exit_price", "amount", "pnl", "reason")
+        say_table(
+            [column.upper() for column in columns],
+            ([trade[column] for column in columns] for trade in document["trades"]),
+        )
+    say("")
+    say_table(("METRIC", "VALUE"), ((name, shown(value)) for name, value in document["metrics"].items()))
+
+
+@app.command()
+def follow(run: _Run, as_json: JsonFlag = False) -> None:
+    """Print the run's journal as it is written, until the run has ended."""
+    from firstwatch.cli.folder import opened
+    from firstwatch.cli.names import full_run_id
+    from firstwatch.cli.waiting import stopped_by_signals
+    from firstwatch.manager.sentences import sentence_of
+    from firstwatch.store.changes import ChangeSignal
+    from firstwatch.store.journal import events_after
+    from firstwatch.store.runs import state_of
+    from firstwatch.trading.clock import iso
+
+    with stopped_by_signals() as stop, opened() as (_, store), ChangeSignal(store) as changes:
+        with store.read() as reading:
+            run_id = full_run_id(reading, run)
+        last = 0
+        while not stop.is_set():
+            with store.read() as reading:
+                entries = events_after(reading, run_id, last)
+                state = state_of(reading, run_id)
+            for entry in entries:
+                last = entry.sequence
+                if as_json:
+                    say_json(
+                        {
+                            "sequence": entry.sequence,
+                            "time": iso(entry.local_time_ms),
+                            "venue_time": None if entry.venue_time_ms is None else iso(entry.venue_time_ms),
+                            "author": entry.author.value,
+                            **entry.event.model_dump(mode="json"),
+                        }
+                    )
+                else:
+                    moment = entry.local_time_ms if entry.venue_time_ms is None else entry.venue_time_ms
+                    say(f"{iso(moment)}  {sentence_of(entry.event)}")
+            if state.is_final:
+                return
+            changes.wait(0.5)
+    raise FirstwatchError(f"Stopped looking; run {run_id} goes on.")

@@ -1,0 +1,56 @@
+"""Waiting for what the engine does, without holding up a signal."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from firstwatch.manager.manager import RunManager
+from firstwatch.manager.views import CommandView
+from firstwatch.trading.commands import Command, CommandOutcome
+from firstwatch.trading.errors import FirstwatchError, RefusedError
+
+_LOOK_S = 0.05
+_FINISHED = (CommandOutcome.DONE, CommandOutcome.REFUSED, CommandOutcome.EXPIRED)
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Return an event that SIGINT, SIGTERM and SIGHUP set while the block runs."""
+    stop = threading.Event()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def until(is_so: Callable[[], bool], stop: threading.Event) -> bool:
+    """Wait until ``is_so`` and return True; False: ``stop`` was set before."""
+    while not is_so():
+        if stop.wait(_LOOK_S):
+            return False
+    return True
+
+
+def performed(manager: RunManager, command: Command, stop: threading.Event) -> CommandView:
+    """Submit a command and wait for its outcome.
+
+    Raises:
+        RefusedError: the engine refused it, or it expired before an engine picked it up.
+        FirstwatchError: the wait was interrupted; the command may still be performed.
+    """
+    number = manager.submit(command)
+    if not until(lambda: manager.command(number).outcome in _FINISHED, stop):
+        raise FirstwatchError(f"Interrupted; command {number} ({command.kind}) may still be performed.")
+    found = manager.command(number)
+    if found.outcome is not CommandOutcome.DONE:
+        raise RefusedError(found.sentence)
+    return found

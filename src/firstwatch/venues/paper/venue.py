@@ -176,7 +176,7 @@ class PaperVenue:
         self._is_closing = False
         self._thread: threading.Thread | None = None
         self._token = 0
-        self._pace = Pace(settings.speed, 0, self._wall_ms())
+        self._pace = Pace(settings.speed)
         self._index = 0
         self._is_started = False
         self._gap_from: int | None = None
@@ -388,12 +388,14 @@ class PaperVenue:
     def _run(self) -> None:
         """Drive the feed at its pace until the venue is closed."""
         lost = ""
+        self._pace = self._pace.from_here(self._exchange.tape.now_ms, self._wall_ms())
         while self._wait_until_due(_RETRY_S if lost else 0.0):
             try:
                 with self._lock:
                     if lost:
-                        # Meanwhile another engine may have driven this feed.
+                        # Another engine may have driven this feed; the commit tells that it is ours.
                         self._exchange = self._load(is_restart=False)
+                        self._commit(Changes())
                     if not self._announce_to_the_new() and not self._is_awaited():
                         self._keep_pace()
                         self._release_next()

@@ -29,7 +29,7 @@ def assume_position(facts: LaunchFacts) -> PositionCase:
             "not checked: algorithm, position and open orders must be known",
             "mend what the other checks name first",
         )
-    foreign = [order for order in orders if not _is_ours(order, facts.earlier_runs)]
+    foreign = [order for order in orders if not is_of(order, facts.earlier_runs)]
     if foreign:
         return PositionCase(
             f"the wallet has {len(foreign)} open orders in {facts.settings.symbol} that no run of it sent",
@@ -124,8 +124,9 @@ def _passed_level(facts: LaunchFacts, side: Side, entry: float, mark: float) -> 
     return ""
 
 
-def _is_ours(order: OrderReport, earlier_runs: frozenset[str]) -> bool:
-    return order.client_order_id is not None and run_of(order.client_order_id) in earlier_runs
+def is_of(order: OrderReport, run_ids: frozenset[str]) -> bool:
+    """Tell whether one of these runs sent the order."""
+    return order.client_order_id is not None and run_of(order.client_order_id) in run_ids
 
 
 def _words(position: Position) -> str:

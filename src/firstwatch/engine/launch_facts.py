@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from firstwatch.engine.adoption import assume_position
 from firstwatch.engine.launch import COMPARED, Baseline, LaunchFacts, judge
 from firstwatch.engine.launch_checks import CHECKS
-from firstwatch.engine.venue_book import VenueBook
+from firstwatch.engine.venues import VenueBook
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.store import algorithms, backtests, runs, wallets
 from firstwatch.store.algorithms import AlgorithmVersion

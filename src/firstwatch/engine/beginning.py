@@ -1,0 +1,200 @@
+"""How a run's worker begins: with a new run, or with one that was active before (trading.md 7, Recovery)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from firstwatch.engine import events as told
+from firstwatch.engine.adoption import is_of
+from firstwatch.engine.core import RunCore
+from firstwatch.engine.launch_facts import read_history
+from firstwatch.engine.lease import Lease
+from firstwatch.engine.memory import RunSetup
+from firstwatch.engine.performing import Performer, bars_between
+from firstwatch.market.sessions import SessionCalendar
+from firstwatch.store import algorithms, journal, orders, runs
+from firstwatch.store.database import Session, Store
+from firstwatch.store.journal import Checkpoint
+from firstwatch.store.runs import Run
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.strategy.core_settings import Costs, settings_of_launch
+from firstwatch.strategy.core_state import CoreSettings
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.strategy.stream import SignalStream
+from firstwatch.trading.clock import iso
+from firstwatch.trading.errors import VenueError
+from firstwatch.trading.events import Transitioned
+from firstwatch.trading.runs import Author, RunState
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.protocol import PreparedRequest, Venue
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What the store says of a run that is to be worked on."""
+
+    run: Run
+    spec: AlgorithmSpec
+    settings: CoreSettings
+    checkpoint: Checkpoint | None
+    """None: the run has not begun."""
+    launched_ms: int | None
+    """Venue time at which it went to RUNNING; bars after it were resampled by the run itself."""
+    prepared: Mapping[str, PreparedRequest]
+    """The requests of its open orders, by client order id."""
+    earlier_runs: frozenset[str]
+    """Other runs of the wallet: their orders are not foreign."""
+
+
+def read_plan(session: Session, run_id: str) -> RunPlan:
+    """Return the plan of a run.
+
+    Raises:
+        WrongUseError: its specification or settings cannot be understood.
+    """
+    run = runs.get_run(session, run_id)
+    spec = AlgorithmSpec.from_json(algorithms.version_by_id(session, run.version_id).spec_json)
+    prepared = {
+        order.client_order_id: PreparedRequest(
+            order.client_order_id, order.body, order.nonce, order.expires_at_ms
+        )
+        for order in orders.open_orders_of(session, run_id)
+    }
+    started = [
+        entry.venue_time_ms
+        for entry in journal.events_of_kinds(session, run_id, {"transitioned"})
+        if isinstance(entry.event, Transitioned) and entry.event.new is RunState.RUNNING
+    ]
+    siblings = runs.list_runs(session, wallet_id=run.wallet_id)
+    return RunPlan(
+        run=run,
+        spec=spec,
+        settings=settings_of_launch(spec, run.settings, market=run.market, costs=Costs.of_market(run.market)),
+        checkpoint=journal.load_checkpoint(session, run_id),
+        launched_ms=started[0] if started else None,
+        prepared=prepared,
+        earlier_runs=frozenset(other.id for other in siblings if other.id != run_id),
+    )
+
+
+class Beginning:
+    """Makes the core of a run and its first event. Used by the run's worker, in its thread."""
+
+    def __init__(
+        self, plan: RunPlan, venue: Venue, *, author: Author, why: str, max_slippage_bps: float
+    ) -> None:
+        self.plan = plan
+        self.venue = venue
+        self._author = author
+        self._why = why
+        self.setup = RunSetup(
+            run_id=plan.run.id,
+            account=plan.run.account,
+            symbol=plan.run.settings.symbol,
+            timeframe=plan.spec.timeframe,
+            market=plan.run.market,
+            launch=plan.run.settings,
+            has_phases=venue.capabilities.has_phases,
+            modifies_orders=venue.capabilities.modifies_orders,
+            max_slippage_bps=max_slippage_bps,
+        )
+        self._signals = SignalStream(plan.spec)
+
+    @property
+    def is_new(self) -> bool:
+        """The run has not begun: not even its first step was stored."""
+        return self.plan.checkpoint is None
+
+    def make_core(self) -> RunCore:
+        """Return the core as the checkpoint says, or a new one."""
+        plan = self.plan
+        sessions = SessionCalendar(plan.run.settings.session)
+        if plan.checkpoint is None:
+            return RunCore(self.setup, plan.settings, self._signals, sessions)
+        return RunCore.restore(self.setup, plan.settings, self._signals, sessions, plan.checkpoint.payload)
+
+    def make_room(self) -> None:
+        """Ask for a new run's history: a paper feed that has not begun then starts behind it.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        if self.is_new:
+            read_history(self.venue, self.setup.symbol, self.plan.spec)
+
+    def first_event(self, core: RunCore, hands: Performer, store: Store, lease: Lease) -> told.Event:
+        """Return what the core is told first. The subscription must stand, so that no bar is missed.
+
+        Raises:
+            VenueError: the venue cannot be asked; it may be tried again.
+        """
+        return self._launched(store, lease) if self.is_new else self._recovery(core, hands)
+
+    # --- a new run -------------------------------------------------------------------------------
+
+    def _launched(self, store: Store, lease: Lease) -> told.Launched:
+        setup, venue = self.setup, self.venue
+        history = read_history(venue, setup.symbol, self.plan.spec)
+        base = history[setup.timeframe]
+        last_bar = base.bar(-1) if len(base) else None
+        event = told.Launched(
+            position=venue.position(setup.account, setup.symbol),
+            open_orders=[
+                order
+                for order in venue.open_orders(setup.account, setup.symbol)
+                if not is_of(order, self.plan.earlier_runs)
+            ],
+            balance=venue.balance(setup.account),
+            touch=venue.touch(setup.symbol),
+            last_bar=last_bar,
+            time_ms=venue.now_ms(),
+            author=self._author,
+        )
+        first_bars = {timeframe: int(bars.time_ms[0]) for timeframe, bars in history.items() if len(bars)}
+        with store.write(lease.epoch) as session:
+            runs.set_first_bars(session, setup.run_id, first_bars)
+        if last_bar is not None:
+            self._warm(base.part(0, len(base) - 1), history, last_bar.time_ms)
+        return event
+
+    # --- a run that was active ---------------------------------------------------------------------
+
+    def _recovery(self, core: RunCore, hands: Performer) -> told.RecoveryStarted:
+        setup, first_bars = self.setup, self.plan.run.first_bars
+        reading = hands.read_venue(core)
+        if core.last_bar_ms and setup.timeframe in first_bars:
+            end_ms = core.last_bar_ms + setup.timeframe.ms
+            history = {
+                timeframe: self._bars(timeframe, first_ms, end_ms)
+                for timeframe, first_ms in first_bars.items()
+            }
+            base = history[setup.timeframe]
+            if not len(base) or int(base.time_ms[-1]) != core.last_bar_ms:
+                raise VenueError(
+                    f"{self.venue.name} does not give the bars of {setup.symbol} that run {setup.run_id} has"
+                    f" handled, up to {iso(core.last_bar_ms)}; its indicators cannot be warmed up again"
+                )
+            self._warm(base, history, self._own_bars_from(base))
+        return told.RecoveryStarted(reading=reading, why=self._why, time_ms=self.venue.now_ms())
+
+    def _bars(self, timeframe: Timeframe, first_ms: int, end_ms: int) -> CandleArrays:
+        bars = bars_between(self.venue, self.setup.symbol, timeframe, first_ms, end_ms)
+        return CandleArrays.from_bars(bars, timeframe)
+
+    def _own_bars_from(self, base: CandleArrays) -> int:
+        """Return the open time of the last bar before the launch: from it on higher bars were resampled."""
+        launched_ms = self.plan.launched_ms
+        if launched_ms is None:
+            return int(base.time_ms[-1])
+        index = base.index_at(launched_ms - self.setup.timeframe.ms + 1)
+        return int(base.time_ms[max(index - 1, 0)])
+
+    # --- indicators --------------------------------------------------------------------------------
+
+    def _warm(self, base: CandleArrays, history: Mapping[Timeframe, CandleArrays], until_ms: int) -> None:
+        """Warm the indicators: with the venue's higher bars as far as they end at or before ``until_ms``."""
+        candles = {
+            timeframe: bars.part(0, bars.index_at(until_ms - timeframe.ms + 1))
+            for timeframe, bars in history.items()
+            if timeframe is not base.timeframe
+        }
+        self._signals.warm({base.timeframe: base, **candles})

@@ -1,0 +1,302 @@
+"""The desk where commands are picked up: each is checked, answered, and every answer is a sentence."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from firstwatch.engine import events as told
+from firstwatch.engine.launch import LaunchFacts
+from firstwatch.engine.launch_facts import gather, preview
+from firstwatch.engine.lease import Lease
+from firstwatch.engine.venues import VenueBook
+from firstwatch.store import algorithms, commands, journal, paper, runs, wallets
+from firstwatch.store.commands import StoredCommand
+from firstwatch.store.database import EpochLostError, Session, Store
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.commands import (
+    CancelRun,
+    ClosePosition,
+    CommandOutcome,
+    FundWallet,
+    PauseEntries,
+    PreviewLaunch,
+    ResumeEntries,
+    StartRun,
+    StopEngine,
+    StopRun,
+)
+from firstwatch.trading.errors import FirstwatchError, RefusedError
+from firstwatch.trading.events import CheckWaived, Noted, RunEvent
+from firstwatch.trading.launch import LaunchPreview
+from firstwatch.trading.runs import Author, RunState, StopMode
+
+_log = logging.getLogger(__name__)
+
+
+class Engine(Protocol):
+    """What the desk asks of its host."""
+
+    @property
+    def lease(self) -> Lease: ...
+
+    def launch(self, run_id: str, author: Author) -> None:
+        """Start the worker of a run that was just created."""
+
+    def ask(self, run_id: str, event: told.Request, handled: Callable[[], None]) -> bool:
+        """Hand a request to the run's worker, which gives it the venue's time; False: the run has none."""
+
+    def end_soon(self) -> None:
+        """Drain and let go of the engine, soon."""
+
+
+class CommandDesk:
+    """Picks up commands for one host. ``pick_up`` never waits for a venue; what must ask one runs aside."""
+
+    def __init__(
+        self, store: Store, venues: VenueBook, clock: Clock, engine: Engine, *, capital_share: float
+    ) -> None:
+        self._store = store
+        self._venues = venues
+        self._clock = clock
+        self._engine = engine
+        self._capital_share = capital_share
+        self._aside = ThreadPoolExecutor(max_workers=2, thread_name_prefix="command")
+
+    def pick_up(self) -> None:
+        """Answer or hand on every pending command, oldest first."""
+        with self._store.read() as session:
+            pending = commands.pending_commands(session)
+        for command in pending:
+            if self._accept(command.id):
+                self._perform(command)
+
+    def resume(self) -> None:
+        """Perform again what an earlier process life had accepted and not finished; each is idempotent."""
+        with self._store.read() as session:
+            accepted = commands.accepted_commands(session)
+        for command in accepted:
+            self._perform(command)
+
+    def close(self) -> None:
+        """Begin nothing new; what is under way ends by itself."""
+        self._aside.shutdown(wait=False, cancel_futures=True)
+
+    # --- checks at pick-up -----------------------------------------------------------------------
+
+    def _accept(self, number: int) -> bool:
+        """Check expiry and aim and journal it, in one transaction. Returns whether it is to be performed."""
+        now_ms = self._clock.now_ms()
+        with self._store.write(self._engine.lease.epoch) as session:
+            command = commands.get_command(session, number)
+            if command.expires_at_ms <= now_ms:
+                waited_s = (now_ms - command.created_at_ms) / 1000
+                sentence = f"expired: no engine picked it up within {_life_s(command):g} s ({waited_s:.0f} s)"
+                commands.finish_command(session, number, CommandOutcome.EXPIRED, sentence, now_ms=now_ms)
+                return False
+            problem = _aim_problem(session, command)
+            if problem:
+                commands.finish_command(session, number, CommandOutcome.REFUSED, problem, now_ms=now_ms)
+                return False
+            commands.accept_command(session, number, now_ms=now_ms)
+            if command.run_id is not None and not isinstance(command.command, StartRun):
+                journal.append_events(
+                    session,
+                    command.run_id,
+                    [Noted(sentence=f"command {number} picked up: {_words(command)}")],
+                    author=command.author,
+                    venue_time_ms=None,
+                    local_time_ms=now_ms,
+                )
+        return True
+
+    # --- performing ------------------------------------------------------------------------------
+
+    def _perform(self, stored: StoredCommand) -> None:
+        command = stored.command
+        match command:
+            case FundWallet():
+                self._answered(stored, lambda: self._fund(stored, command))
+            case PreviewLaunch():
+                self._aside.submit(self._answered, stored, lambda: self._preview(stored, command))
+            case StartRun():
+                self._aside.submit(self._answered, stored, lambda: self._start(stored, command))
+            case StopEngine():
+                self._finish(stored, CommandOutcome.DONE, "the engine lets go; active runs stay active")
+                self._engine.end_soon()
+            case StopRun() | PauseEntries() | ResumeEntries() | CancelRun() | ClosePosition():
+                self._request(stored, command)
+
+    def _answered(self, stored: StoredCommand, act: Callable[[], None]) -> None:
+        """Do it, and make a refusal of any kind the command's outcome."""
+        try:
+            act()
+        except EpochLostError:
+            # Another engine has the store now; it finds the command accepted and performs it.
+            _log.warning("command %d is left to the next engine", stored.id)
+        except FirstwatchError as error:
+            self._finish(stored, CommandOutcome.REFUSED, str(error))
+        except Exception as error:
+            _log.exception("command %d failed", stored.id)
+            self._finish(stored, CommandOutcome.REFUSED, f"the engine failed: {error!r}; see its log")
+
+    def _fund(self, stored: StoredCommand, command: FundWallet) -> None:
+        now_ms = self._clock.now_ms()
+        with self._store.write(self._engine.lease.epoch) as session:
+            wallet = wallets.get_wallet(session, command.wallet)
+            if wallet.kind != "paper":
+                raise RefusedError(
+                    f"the wallet {wallet.name} is at {wallet.venue}, which takes no play money; fund it there"
+                )
+            paper.deposit(session, wallet.venue, wallet.account, command.amount, now_ms=now_ms)
+            sentence = f"{command.amount:,.2f} of play money for the wallet {wallet.name}"
+            commands.finish_command(session, stored.id, CommandOutcome.DONE, sentence, now_ms=now_ms)
+
+    def _preview(self, stored: StoredCommand, command: PreviewLaunch) -> None:
+        seen = self._judge(command)[1]
+        self._finish(stored, CommandOutcome.DONE, _verdict(seen), result_json=seen.model_dump_json())
+
+    def _judge(self, command: PreviewLaunch | StartRun) -> tuple[LaunchFacts, LaunchPreview]:
+        facts = gather(self._store, self._venues, command.settings, capital_share=self._capital_share)
+        return facts, preview(facts, self._clock.now_ms())
+
+    def _start(self, stored: StoredCommand, command: StartRun) -> None:
+        with self._store.read() as session:
+            started = runs.find_run(session, command.run_id)
+        if started is not None:
+            self._finish(stored, CommandOutcome.DONE, f"run {command.run_id} was started already")
+            return
+        facts, seen = self._judge(command)
+        result = seen.model_dump_json()
+        if seen.refused_by:
+            self._finish(stored, CommandOutcome.REFUSED, _verdict(seen), result_json=result)
+            return
+        reason = (command.settings.accepted_warnings or "").strip()
+        if seen.warnings and not reason:
+            found = "; ".join(check.found for check in seen.warnings)
+            sentence = f"{found}: launch it with a written reason to accept this"
+            self._finish(stored, CommandOutcome.REFUSED, sentence, result_json=result)
+            return
+        run = self._create(stored, command, facts, _launch_rows(seen, reason, facts), result)
+        self._engine.launch(run.id, stored.author)
+
+    def _create(
+        self,
+        stored: StoredCommand,
+        command: StartRun,
+        facts: LaunchFacts,
+        rows: list[RunEvent],
+        result: str,
+    ) -> runs.Run:
+        """Write the run, its first journal rows and the command's outcome in one transaction."""
+        assert facts.market is not None
+        settings, now_ms = command.settings, self._clock.now_ms()
+        with self._store.write(self._engine.lease.epoch) as session:
+            version = algorithms.get_version(session, settings.algorithm, settings.version)
+            run = runs.create_run(
+                session,
+                command.run_id,
+                wallet_id=wallets.get_wallet(session, settings.wallet).id,
+                version_id=version.id,
+                settings=settings,
+                market=facts.market,
+                author=stored.author,
+                now_ms=now_ms,
+                why=f"launch of {version.label} on {settings.symbol}",
+            )
+            journal.append_events(
+                session, run.id, rows, author=stored.author, venue_time_ms=None, local_time_ms=now_ms
+            )
+            sentence = f"run {run.id} of {version.label} on {settings.symbol} started"
+            commands.finish_command(
+                session, stored.id, CommandOutcome.DONE, sentence, now_ms=now_ms, result_json=result
+            )
+        return run
+
+    def _request(
+        self,
+        stored: StoredCommand,
+        command: StopRun | PauseEntries | ResumeEntries | CancelRun | ClosePosition,
+    ) -> None:
+        author = stored.author
+        event: told.Request
+        match command:
+            case StopRun(mode=mode):
+                event, done = told.StopRequested(mode, author, 0), f"the run is stopping: {_LEAVES[mode]}"
+            case PauseEntries():
+                event, done = told.PauseRequested(author, 0), "entries are paused"
+            case ResumeEntries():
+                event, done = told.ResumeRequested(author, 0), "entries are resumed"
+            case CancelRun():
+                event, done = told.CancelRequested(author, 0), "the run is cancelled"
+            case ClosePosition():
+                event, done = (
+                    told.CloseRequested(author, 0),
+                    "the position is being closed; entries are paused",
+                )
+        if not self._engine.ask(
+            command.run_id, event, lambda: self._finish(stored, CommandOutcome.DONE, done)
+        ):
+            self._finish(
+                stored, CommandOutcome.REFUSED, f"run {command.run_id} has no worker now; see its journal"
+            )
+
+    def _finish(
+        self, stored: StoredCommand, outcome: CommandOutcome, sentence: str, *, result_json: str | None = None
+    ) -> None:
+        with self._store.write(self._engine.lease.epoch) as session:
+            commands.finish_command(
+                session, stored.id, outcome, sentence, now_ms=self._clock.now_ms(), result_json=result_json
+            )
+
+
+_LEAVES = {
+    StopMode.LEAVE: "position and protection stay at the venue",
+    StopMode.LEAVE_UNPROTECTED: "the position stays, its protection is cancelled",
+    StopMode.CLOSE: "the position is closed, then its protection is cancelled",
+}
+
+
+def _aim_problem(session: Session, command: StoredCommand) -> str:
+    """Say why the command no longer fits what it was aimed at; empty: it does."""
+    if command.run_id is None or isinstance(command.command, StartRun):
+        return ""
+    run = runs.find_run(session, command.run_id)
+    if run is None:
+        return f"there is no run {command.run_id}; `firstwatch run list` shows them"
+    if run.state.is_final:
+        return f"run {run.id} is {run.state} already"
+    if command.expected_state is not None and run.state is not command.expected_state:
+        return f"run {run.id} is {run.state} by now, not {command.expected_state}; look again and decide anew"
+    if isinstance(command.command, CancelRun) and run.state is not RunState.NEW:
+        return f"run {run.id} is {run.state}: only a run that is NEW can be cancelled; stop it instead"
+    return ""
+
+
+def _launch_rows(seen: LaunchPreview, reason: str, facts: LaunchFacts) -> list[RunEvent]:
+    rows: list[RunEvent] = [
+        CheckWaived(check=check.name, found=check.found, reason=reason) for check in seen.warnings
+    ]
+    rows.append(Noted(sentence=seen.assume_position))
+    if facts.settings.reset is not None:
+        rows.append(Noted(sentence="reset and follow-up chain override the version's own"))
+    if facts.settings.without_stop_reason:
+        rows.append(Noted(sentence=f"runs without a stop: {facts.settings.without_stop_reason}"))
+    return rows
+
+
+def _verdict(seen: LaunchPreview) -> str:
+    if seen.refused_by:
+        return "; ".join(f"{check.found} ({check.remedy})" for check in seen.refused_by)
+    if seen.warnings:
+        return f"can start with a written reason: {'; '.join(check.found for check in seen.warnings)}"
+    return "can start"
+
+
+def _words(command: StoredCommand) -> str:
+    words = command.command.kind.replace("_", " ")
+    return f"{words} ({command.command.mode})" if isinstance(command.command, StopRun) else words
+
+
+def _life_s(command: StoredCommand) -> float:
+    return (command.expires_at_ms - command.created_at_ms) / 1000

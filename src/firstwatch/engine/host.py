@@ -1,0 +1,374 @@
+"""The engine of a data folder: its lock, its lease, its workers, and the commands that it picks up.
+
+The host thread writes the heartbeat, picks commands up, mends workers and writes the live figures; it
+never waits for a venue. Runs have a worker thread each; the command desk asks venues aside.
+"""
+
+import logging
+import os
+import platform
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+
+from firstwatch import __version__
+from firstwatch.engine import events as told
+from firstwatch.engine.beginning import Beginning, read_plan
+from firstwatch.engine.commands import CommandDesk
+from firstwatch.engine.lease import Lease, LeaseLostError
+from firstwatch.engine.leftovers import Leftovers
+from firstwatch.engine.lock import EngineLock
+from firstwatch.engine.probe import Probe, no_probe
+from firstwatch.engine.venues import VenueBook, venues_of
+from firstwatch.engine.worker import Asked, RunWorker
+from firstwatch.settings import Settings
+from firstwatch.store import hosts, journal, live, runs
+from firstwatch.store.database import EpochLostError, Store
+from firstwatch.store.hosts import HostState
+from firstwatch.trading.clock import Clock, SystemClock
+from firstwatch.trading.errors import FirstwatchError, StoreError, VenueError, WrongUseError
+from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
+from firstwatch.trading.runs import Author, Exposure, Health, RunState
+
+_TURN_S = 0.1
+_HEARTBEAT_S = 0.5
+_LIVE_S = 1.0
+_LEFTOVERS_S = 30.0
+_DRAIN_S = 1.5
+_FAILURES_ALLOWED = 3
+_FAILURES_WITHIN_S = 600.0
+
+_log = logging.getLogger(__name__)
+
+
+class EngineHost:
+    """The one engine of a data folder, as long as it holds the lock."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        venues: VenueBook | None = None,
+        clock: Clock | None = None,
+        *,
+        probe: Probe = no_probe,
+    ) -> None:
+        """Make a host that is not started yet; ``venues`` None: those of the settings."""
+        self._store = store
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._probe = probe
+        self._lock = EngineLock(settings.home)
+        self._lease: Lease | None = None
+        self._venues = venues or venues_of(settings, store, self._clock, lambda: self.lease.epoch)
+        self._desk = CommandDesk(
+            store, self._venues, self._clock, self, capital_share=settings.limits.capital_share
+        )
+        self._leftovers = Leftovers(store, self._venues, self._clock, lambda: self.lease)
+        self._workers: dict[str, RunWorker] = {}
+        self._guard = threading.RLock()
+        """Guards the workers: the desk's threads start some, the host thread mends them."""
+        self._ended: SimpleQueue[tuple[RunWorker, Exception | None]] = SimpleQueue()
+        self._failures: dict[str, deque[float]] = {}
+        self._ending = threading.Event()
+        self._is_over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._trouble = ""
+        self._due = {name: 0.0 for name in ("beat", "live", "leftovers")}
+
+    # --- life ------------------------------------------------------------------------------------
+
+    @property
+    def lease(self) -> Lease:
+        """The claim under which this host writes and sends."""
+        assert self._lease is not None, "the host was not started"
+        return self._lease
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread is not None and not self._is_over.is_set()
+
+    @property
+    def trouble(self) -> str:
+        """Why the heartbeat cannot be written, for an operator; empty: it can."""
+        return self._trouble
+
+    def start(self) -> None:
+        """Take the engine lock, claim the store, recover the active runs and begin to pick up commands.
+
+        Raises:
+            EngineHeldError: another process holds the engine.
+            StoreError: the store cannot be written.
+        """
+        self._lock.acquire()
+        try:
+            self._claim()
+            self._recover_runs("the engine started")
+            self._desk.resume()
+        except BaseException:
+            self._let_go()
+            raise
+        self._thread = threading.Thread(target=self._run, name="engine host", daemon=True)
+        self._thread.start()
+
+    def drain_and_stop(self) -> None:
+        """Let every worker end after the event in hand, then let go of the engine; under two seconds.
+
+        Runs stay active and their protection stays at the venues: the next engine recovers them.
+        """
+        self.end_soon()
+        self.wait()
+
+    def end_soon(self) -> None:
+        """As ``drain_and_stop``, without waiting: ``wait`` does."""
+        self._ending.set()
+        if self._thread is None:
+            self._is_over.set()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the host has let go of the engine and tell whether it has."""
+        return self._is_over.wait(timeout_s)
+
+    # --- what the command desk asks ----------------------------------------------------------------
+
+    def launch(self, run_id: str, author: Author) -> None:
+        """Start the worker of a run that was just created."""
+        self._start_worker(run_id, author, "launched", None)
+
+    def ask(self, run_id: str, event: told.Request, handled: Callable[[], None]) -> bool:
+        """Hand a request to the run's worker, which gives it the venue's time; False: the run has none."""
+        with self._guard:
+            worker = self._workers.get(run_id)
+            if worker is None:
+                return False
+            worker.inbox.put(Asked(event, handled))
+            return True
+
+    # --- the host thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._ending.wait(_TURN_S):
+                try:
+                    self._turn()
+                except (LeaseLostError, EpochLostError) as error:
+                    self._reclaim(str(error))
+                except StoreError as error:
+                    self._note_trouble(str(error))
+        except Exception:
+            # Without this thread there is no heartbeat, so no worker can send: the lock goes to the next.
+            _log.exception("the engine host failed")
+        finally:
+            self._let_go()
+
+    def _turn(self) -> None:
+        self.lease.check()
+        if self._is_due("beat", _HEARTBEAT_S):
+            self._beat(HostState.RUNNING)
+        self._mend_workers()
+        self._desk.pick_up()
+        if self._is_due("live", _LIVE_S):
+            self._write_live()
+        if self._is_due("leftovers", _LEFTOVERS_S):
+            self._leftovers.look_aside()
+
+    def _is_due(self, name: str, every_s: float) -> bool:
+        now_s = self._clock.elapsed_s()
+        if now_s < self._due[name]:
+            return False
+        self._due[name] = now_s + every_s
+        return True
+
+    def _beat(self, state: HostState) -> None:
+        begun_at_s = self._clock.elapsed_s()
+        lease = self.lease
+        with self._store.write(lease.epoch) as session:
+            hosts.beat(session, lease.epoch, state, now_ms=self._clock.now_ms())
+        lease.renewed(begun_at_s)
+        if self._trouble:
+            _log.warning("the heartbeat is written again")
+            self._trouble = ""
+
+    def _write_live(self) -> None:
+        now_ms = self._clock.now_ms()
+        with self._guard:
+            figures = [worker.live for worker in self._workers.values()]
+        if figures:
+            with self._store.write(self.lease.epoch) as session:
+                live.upsert_live_status(session, [figure.status(now_ms) for figure in figures])
+
+    def _note_trouble(self, sentence: str) -> None:
+        if sentence != self._trouble:
+            _log.error("%s", sentence)
+        self._trouble = sentence
+
+    # --- the lease -------------------------------------------------------------------------------------
+
+    def _claim(self) -> None:
+        with self._store.write() as session:
+            epoch = hosts.claim_host(
+                session,
+                pid=os.getpid(),
+                host_name=platform.node(),
+                version=__version__,
+                now_ms=self._clock.now_ms(),
+            )
+        self._lease = Lease(epoch, self._clock)
+        self._due["beat"] = 0.0
+
+    def _reclaim(self, why: str) -> None:
+        """Claim the store anew and recover all runs: this process stood still, or could not write."""
+        _log.warning("recovering: %s", why)
+        self.lease.lose(why)
+        with self._guard:
+            for worker in self._workers.values():
+                worker.let_go()
+            try:
+                self._claim()
+            except StoreError as error:
+                self._note_trouble(str(error))
+                return
+            self._recover_runs(why)
+
+    def _recover_runs(self, why: str) -> None:
+        with self._store.read() as session:
+            active = runs.active_runs(session)
+        for run in active:
+            self._start_worker(run.id, Author.SYSTEM, why, self._workers.get(run.id))
+
+    # --- workers -----------------------------------------------------------------------------------
+
+    def _start_worker(self, run_id: str, author: Author, why: str, predecessor: RunWorker | None) -> None:
+        try:
+            with self._store.read() as session:
+                plan = read_plan(session, run_id)
+            beginning = Beginning(
+                plan,
+                self._venues.get(plan.run.venue),
+                author=author,
+                why=why,
+                max_slippage_bps=self._settings.limits.max_slippage_bps,
+            )
+        except (WrongUseError, VenueError) as error:
+            # Without its venue or its algorithm a run cannot be worked on; its protection rests at the venue.
+            self._raise_alarm(run_id, "engine", f"the engine cannot work on this run: {error}")
+            return
+        with self._guard:
+            if self._ending.is_set():
+                return
+            worker = RunWorker(
+                beginning,
+                self._store,
+                self.lease,
+                self._clock,
+                probe=self._probe,
+                ended=lambda worker, error: self._ended.put((worker, error)),
+                predecessor=predecessor,
+            )
+            self._workers[run_id] = worker
+            worker.start()
+
+    def _mend_workers(self) -> None:
+        """Take note of workers that ended: runs that are over, and workers that raised."""
+        while True:
+            try:
+                worker, error = self._ended.get_nowait()
+            except Empty:
+                return
+            if self._workers.get(worker.run_id) is not worker:
+                continue
+            if error is None:
+                if worker.is_over:
+                    self._forget(worker)
+            elif isinstance(error, (LeaseLostError, EpochLostError)):
+                raise error
+            elif isinstance(error, StoreError):
+                # What it could not write it has not done; with a store that can be written it goes on.
+                raise LeaseLostError(f"a run could not write: {error}") from error
+            else:
+                self._mend(worker, error)
+
+    def _mend(self, worker: RunWorker, error: Exception) -> None:
+        """Recover a run whose worker raised; give it up when that happens too often."""
+        run_id, now_s = worker.run_id, self._clock.elapsed_s()
+        failures = self._failures.setdefault(run_id, deque())
+        failures.append(now_s)
+        while failures[0] < now_s - _FAILURES_WITHIN_S:
+            failures.popleft()
+        reason = f"the worker of this run raised {type(error).__name__}: {error}"
+        if len(failures) <= _FAILURES_ALLOWED:
+            self._note(run_id, f"{reason}; the run is recovered")
+            self._start_worker(run_id, Author.SYSTEM, reason, worker)
+        else:
+            self._fail(worker, f"{reason}, for the {len(failures)}th time in ten minutes")
+
+    def _fail(self, worker: RunWorker, why: str) -> None:
+        now_ms, run_id = self._clock.now_ms(), worker.run_id
+        with self._store.write(self.lease.epoch) as session:
+            run = runs.get_run(session, run_id)
+            sentence = f"{why}. Protection was left at the venue: look at the wallet there."
+            runs.transition(session, run_id, RunState.FAILED, why, author=Author.SYSTEM, local_time_ms=now_ms)
+            facts = replace(run.facts, health=Health.UNKNOWN, exposure=Exposure.UNKNOWN, sentence=sentence)
+            runs.update_side_facts(session, run_id, facts)
+            journal.append_events(
+                session,
+                run_id,
+                [AlarmRaised(topic="failed", sentence=sentence)],
+                author=Author.SYSTEM,
+                venue_time_ms=None,
+                local_time_ms=now_ms,
+            )
+        worker.close_subscription()
+        self._forget(worker)
+
+    def _forget(self, worker: RunWorker) -> None:
+        with self._guard:
+            if self._workers.get(worker.run_id) is worker:
+                del self._workers[worker.run_id]
+        self._failures.pop(worker.run_id, None)
+        self._due["leftovers"] = 0.0
+
+    def _note(self, run_id: str, sentence: str) -> None:
+        self._append(run_id, Noted(sentence=sentence))
+
+    def _raise_alarm(self, run_id: str, topic: str, sentence: str) -> None:
+        self._append(run_id, AlarmRaised(topic=topic, sentence=sentence))
+
+    def _append(self, run_id: str, event: RunEvent) -> None:
+        with self._store.write(self.lease.epoch) as session:
+            journal.append_events(
+                session,
+                run_id,
+                [event],
+                author=Author.SYSTEM,
+                venue_time_ms=None,
+                local_time_ms=self._clock.now_ms(),
+            )
+
+    # --- the end -------------------------------------------------------------------------------------
+
+    def _let_go(self) -> None:
+        """End all threads, the workers first, and let go of the lock. Runs stay as they are."""
+        self._ending.set()
+        with self._guard:
+            workers = list(self._workers.values())
+        for worker in workers:
+            worker.let_go()
+        deadline_s = self._clock.elapsed_s() + _DRAIN_S
+        for worker in workers:
+            worker.join(max(0.0, deadline_s - self._clock.elapsed_s()))
+        self._desk.close()
+        self._leftovers.close()
+        # Only now, so that no feed went on without a run that had let go before the others.
+        self._venues.close()
+        try:
+            if self._lease is not None and not self._lease.is_lost:
+                self._beat(HostState.STOPPED)
+                self._lease.lose("the engine has let go")
+        except FirstwatchError as error:
+            _log.warning("the last heartbeat could not be written: %s", error)
+        finally:
+            self._lock.release()
+            self._is_over.set()

@@ -1,0 +1,215 @@
+"""What finished runs left at their venues: watched until it is gone (trading.md 7, Stop)."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from firstwatch.engine.adoption import is_of
+from firstwatch.engine.lease import Lease
+from firstwatch.engine.venues import VenueBook
+from firstwatch.store import fills, journal, orders, positions, runs, wallets
+from firstwatch.store.database import Store
+from firstwatch.store.orders import OrderMove, StoredOrder
+from firstwatch.store.runs import Run
+from firstwatch.trading.account import Position
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import FirstwatchError
+from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
+from firstwatch.trading.ids import run_of
+from firstwatch.trading.orders import Fill, OrderReport, OrderState, move_order
+from firstwatch.trading.runs import Author, Exposure, Protection
+from firstwatch.venues.protocol import Accepted, Refused, Venue
+
+TOPIC = "left over"
+"""The alarm of a run that has ended and whose position or orders are still at the venue."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """The newest finished run of a wallet, with what the wallet is used for now."""
+
+    run: Run
+    siblings: frozenset[str]
+    """All finished runs of the wallet."""
+    successor: Run | None
+    """The wallet's active run in the same symbol."""
+    has_alarm: bool
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Another run has adopted the position and protects it, or its algorithm has no stop."""
+        facts = None if self.successor is None else self.successor.facts
+        return (
+            facts is not None
+            and facts.exposure is Exposure.EXPOSED
+            and facts.protection is not Protection.UNPROTECTED
+        )
+
+
+class Leftovers:
+    """Reconciles wallets whose run has ended. Asks venues, so it works in a thread of its own."""
+
+    def __init__(self, store: Store, venues: VenueBook, clock: Clock, lease: Callable[[], Lease]) -> None:
+        self._store = store
+        self._venues = venues
+        self._clock = clock
+        self._lease = lease
+        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="leftovers")
+        self._is_looking = threading.Event()
+
+    def look_aside(self) -> None:
+        """Look in the other thread, unless it is still looking."""
+        if not self._is_looking.is_set():
+            self._is_looking.set()
+            self._aside.submit(self._look_once)
+
+    def close(self) -> None:
+        """Begin nothing new."""
+        self._aside.shutdown(wait=False, cancel_futures=True)
+
+    def _look_once(self) -> None:
+        try:
+            self.look()
+        except Exception:
+            _log.exception("looking at what finished runs left failed; it is tried again")
+        finally:
+            self._is_looking.clear()
+
+    def look(self) -> None:
+        """Look at every wallet that a finished run may have left something in."""
+        for left in self._suspects():
+            try:
+                self._reconcile(left, self._venues.get(left.run.venue))
+            except FirstwatchError as error:
+                _log.warning("what run %s left at %s is not known: %s", left.run.id, left.run.venue, error)
+
+    def _suspects(self) -> list[_Left]:
+        with self._store.read() as session:
+            alarmed = {alarm.run_id for alarm in journal.standing_alarms(session) if alarm.topic == TOPIC}
+            found: list[_Left] = []
+            for wallet in wallets.list_wallets(session, with_archived=True):
+                of_wallet = runs.list_runs(session, wallet_id=wallet.id)
+                finished = [run for run in of_wallet if run.state.is_final]
+                active = next((run for run in of_wallet if run.state.is_active), None)
+                for symbol in {run.settings.symbol for run in finished}:
+                    newest = next(run for run in finished if run.settings.symbol == symbol)
+                    has_orders = any(orders.open_orders_of(session, run.id) for run in finished)
+                    if newest.facts.exposure is Exposure.FLAT and not has_orders and newest.id not in alarmed:
+                        continue
+                    found.append(
+                        _Left(
+                            run=newest,
+                            siblings=frozenset(run.id for run in finished),
+                            successor=active if active and active.settings.symbol == symbol else None,
+                            has_alarm=newest.id in alarmed,
+                        )
+                    )
+        return found
+
+    def _reconcile(self, left: _Left, venue: Venue) -> None:
+        """Cancel what no longer protects anything; else let the alarm stand, once."""
+        run = left.run
+        account, symbol = run.account, run.settings.symbol
+        position = venue.position(account, symbol)
+        ours = [
+            order.client_order_id
+            for order in venue.open_orders(account, symbol)
+            if order.client_order_id is not None and is_of(order, left.siblings)
+        ]
+        if position.is_flat or left.is_taken_over:
+            if all([self._cancel(venue, account, symbol, order) for order in ours]):
+                self._settle(left, venue, position)
+        elif not left.has_alarm:
+            self._alarm(left, position, ours)
+
+    def _cancel(self, venue: Venue, account: str, symbol: str, client_order_id: str) -> bool:
+        """Cancel an order and tell whether the venue says that it is gone."""
+        self._lease().check()
+        outcome = venue.cancel(account, symbol, client_order_id)
+        return isinstance(outcome, Accepted) or (isinstance(outcome, Refused) and outcome.code == "not_found")
+
+    def _alarm(self, left: _Left, position: Position, ours: list[str]) -> None:
+        run = left.run
+        frozen = ""
+        with self._store.read() as session:
+            known = positions.position_of(session, run.id)
+        if ours and known is not None and known.stop is not None:
+            frozen = f", its stop frozen at {known.stop:f}"
+        orders_left = f"{len(ours)} orders of ours" if ours else "no order of ours"
+        sentence = (
+            f"the wallet {run.wallet} holds a {position.side} of {position.amount:f} {run.market.base}"
+            f"{frozen} with {orders_left} and has no active run: close it at the venue, or launch a run with"
+            " 'Assume position now'"
+        )
+        self._write(run, [AlarmRaised(topic=TOPIC, sentence=sentence)], None)
+
+    def _settle(self, left: _Left, venue: Venue, position: Position) -> None:
+        """Book what the venue did since the run ended, and take the exposure off its row."""
+        run = left.run
+        since_ms = run.created_at_ms if not venue.capabilities.is_paper else 0
+        filled = [
+            fill
+            for fill in venue.fills_since(run.account, run.settings.symbol, since_ms)
+            if fill.client_order_id is not None and run_of(fill.client_order_id) == run.id
+        ]
+        with self._store.read() as session:
+            known = {
+                order.client_order_id: order
+                for sibling in left.siblings
+                for order in orders.open_orders_of(session, sibling)
+            }
+        reports = {order: venue.order(run.account, run.settings.symbol, order) for order in known}
+        why = "the wallet is flat" if position.is_flat else "another run has taken the position over"
+        events: list[RunEvent] = [Noted(sentence=f"nothing of this run is left at the venue: {why}")]
+        if left.has_alarm:
+            events.append(AlarmCleared(topic=TOPIC))
+        self._write(run, events, _Found(venue.name, filled, known, reports))
+
+    def _write(self, run: Run, events: list[RunEvent], found: "_Found | None") -> None:
+        now_ms = self._clock.now_ms()
+        with self._store.write(self._lease().epoch) as session:
+            journal.append_events(
+                session, run.id, events, author=Author.SYSTEM, venue_time_ms=None, local_time_ms=now_ms
+            )
+            if found is None:
+                return
+            for fill in found.fills:
+                fills.add_fill(session, fills.StoredFill(found.venue, run.id, fill, now_ms))
+            for client_order_id, order in found.orders.items():
+                orders.upsert_order(session, _ended(order, found.reports[client_order_id], now_ms))
+            positions.set_position(
+                session,
+                positions.RunPosition(run.id, run.settings.symbol, None, Decimal(0), updated_at_ms=now_ms),
+            )
+            facts = replace(run.facts, exposure=Exposure.FLAT, protection=Protection.NOT_NEEDED)
+            runs.update_side_facts(session, run.id, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the venue says of a finished run's orders."""
+
+    venue: str
+    fills: Sequence[Fill]
+    orders: Mapping[str, StoredOrder]
+    reports: Mapping[str, OrderReport | None]
+
+
+def _ended(order: StoredOrder, report: OrderReport | None, now_ms: int) -> StoredOrder:
+    state = OrderState.CANCELED if report is None else report.state
+    if state is order.state or not state.is_final:
+        return order
+    why = "the venue does not know it" if report is None else report.reason
+    return replace(
+        order,
+        state=move_order(order.state, state),
+        filled=order.filled if report is None else report.filled,
+        average_price=order.average_price if report is None else report.average_price,
+        updated_at_ms=now_ms,
+        history=(*order.history, OrderMove(now_ms, state, why or "after the run's end")),
+    )

@@ -1,0 +1,253 @@
+"""The worker of a run: a thread around one ``RunCore`` that stores what it says and does what it wants."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+from queue import Empty, SimpleQueue
+
+from firstwatch.engine import effects as do
+from firstwatch.engine import events as told
+from firstwatch.engine.beginning import Beginning
+from firstwatch.engine.core import RunCore
+from firstwatch.engine.lease import Lease
+from firstwatch.engine.live import LiveFigures
+from firstwatch.engine.performing import Performer
+from firstwatch.engine.persist import CallTouches, Surroundings, persist
+from firstwatch.engine.probe import Probe
+from firstwatch.engine.records import NewOrder, Step
+from firstwatch.store.database import Store
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import VenueError
+from firstwatch.venues.protocol import BarClosed, PreparedRequest
+
+TICK_S = 1.0
+_LONGEST_RETRY_S = 30.0
+_STALE_SHARE = 0.05
+_STALE_LEAST_MS = 10_000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of the operator, and what to call once it was handled."""
+
+    event: told.Request
+    handled: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wake:
+    """Look whether the worker should end."""
+
+
+class RunWorker:
+    """One run's thread.
+
+    ``ended`` is called by the thread as its last act: with None when the run is over or the worker was
+    told to let go, with the error otherwise. It must not block.
+    """
+
+    def __init__(
+        self,
+        beginning: Beginning,
+        store: Store,
+        lease: Lease,
+        clock: Clock,
+        *,
+        probe: Probe,
+        ended: Callable[["RunWorker", Exception | None], None],
+        predecessor: "RunWorker | None" = None,
+    ) -> None:
+        """Make a worker that is not started. ``predecessor``: the run's last one, whose place it takes."""
+        self.run_id = beginning.setup.run_id
+        self.lease = lease
+        self.is_over = False
+        """The run itself has ended: its core said so."""
+        self.inbox: SimpleQueue[told.Event | Asked | _Wake] = SimpleQueue()
+        self.live = LiveFigures(self.run_id, beginning.setup.market)
+        self._beginning = beginning
+        self._venue = beginning.venue
+        self._store = store
+        self._clock = clock
+        self._probe = probe
+        self._ended = ended
+        self._predecessor = predecessor
+        self._letting_go = False
+        self._hands = Performer(beginning.venue, beginning.setup, lease, probe)
+        self._hands.prepared.update(beginning.plan.prepared)
+        self._ticked_at_s = clock.elapsed_s()
+        self._was_stale = False
+        self._thread = threading.Thread(target=self._run, name=f"run {self.run_id}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def let_go(self) -> None:
+        """End after the event in hand, and leave the run as it is. Does not wait.
+
+        The subscription stays open, so that a feed with phases stands still: until the venue is closed,
+        or the next worker of this run has taken the place.
+        """
+        self._letting_go = True
+        self.inbox.put(_Wake())
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread's end and tell whether it ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def close_subscription(self) -> None:
+        """Stop listening, so that the feed no longer waits for this run. Idempotent."""
+        if self._hands.subscription is not None:
+            self._hands.subscription.close()
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        try:
+            core = self._begin()
+            if core is not None:
+                self._work(core)
+        except Exception as raised:
+            error = raised
+            _log.exception("the worker of run %s ended", self.run_id)
+        finally:
+            self._ended(self, error)
+
+    # --- beginning -------------------------------------------------------------------------------
+
+    def _begin(self) -> RunCore | None:
+        """Listen, then read the venue, and tell the core; None: told to let go before that succeeded."""
+        core = self._beginning.make_core()
+        for attempt in count():
+            try:
+                if self._hands.subscription is None:
+                    self._listen(core)
+                event = self._beginning.first_event(core, self._hands, self._store, self.lease)
+            except VenueError as error:
+                _log.warning("run %s cannot begin yet: %s", self.run_id, error)
+                self._hands.is_reachable = False
+            else:
+                self._handle(core, event)
+                return core
+            if self._waited_in_vain(min(TICK_S * 2**attempt, _LONGEST_RETRY_S)):
+                return None
+        return None
+
+    def _listen(self, core: RunCore) -> None:
+        # Listening comes before reading: a feed in phases then stands still, and nothing falls in between.
+        self._beginning.make_room()
+        self._hands.subscription = self._venue.subscribe(
+            self._beginning.setup.account,
+            self._beginning.setup.symbol,
+            self._beginning.setup.timeframe,
+            self.inbox.put,
+            after_ms=core.last_bar_ms or None,
+        )
+        if self._predecessor is not None:
+            self._predecessor.close_subscription()
+            self._predecessor = None
+
+    def _waited_in_vain(self, seconds: float) -> bool:
+        """Wait before the next attempt; return whether the worker was told to let go meanwhile."""
+        deadline_s = self._clock.elapsed_s() + seconds
+        kept: list[told.Event | Asked | _Wake] = []
+        while not self._letting_go and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
+            try:
+                kept.append(self.inbox.get(timeout=left_s))
+            except Empty:
+                break
+        for item in kept:
+            self.inbox.put(item)
+        return self._letting_go
+
+    # --- working ---------------------------------------------------------------------------------
+
+    def _work(self, core: RunCore) -> None:
+        while not (self.is_over or self._letting_go):
+            self._tick_if_due(core)
+            try:
+                item = self.inbox.get(timeout=TICK_S)
+            except Empty:
+                continue
+            if isinstance(item, Asked):
+                self._handle(core, replace(item.event, time_ms=self._venue.now_ms()))
+                item.handled()
+            elif not isinstance(item, _Wake):
+                self._handle(core, item)
+        if self.is_over:
+            self.close_subscription()
+
+    def _handle(self, core: RunCore, event: told.Event) -> None:
+        """Handle one event and everything that it leads to."""
+        queue: deque[told.Event] = deque([event])
+        while queue:
+            event = queue.popleft()
+            step = core.handle(event)
+            self.live.note(event, core, self._clock.now_ms())
+            if step.records or isinstance(event, BarClosed):
+                self._store_step(core, step, event)
+            for effect in step.effects:
+                queue.extend(self._hands.perform(effect, core))
+                if isinstance(effect, do.EndRun):
+                    self.is_over = True
+
+    def _store_step(self, core: RunCore, step: Step, event: told.Event) -> None:
+        requests: dict[str, PreparedRequest] = {}
+        for record in step.records:
+            if isinstance(record, NewOrder):
+                requests[record.intent.client_order_id] = self._venue.prepare(record.intent)
+        around = Surroundings(
+            venue=self._venue.name,
+            symbol=self._beginning.setup.symbol,
+            venue_ms=event.time_ms,
+            local_ms=self._clock.now_ms(),
+            requests=requests,
+            decision=self._hands.touch() if requests else None,
+            calls=_call_touches(event),
+        )
+        self._probe("before commit")
+        with self._store.write(self.lease.epoch) as session:
+            persist(session, self.run_id, step.records, core.checkpoint(), around)
+        self._probe("after commit")
+        self._hands.prepared.update(requests)
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def _tick_if_due(self, core: RunCore) -> None:
+        now_s = self._clock.elapsed_s()
+        if now_s - self._ticked_at_s < TICK_S:
+            return
+        self._ticked_at_s = now_s
+        venue_ms = self._venue.now_ms()
+        self._handle(
+            core,
+            told.TimePassed(venue_ms, elapsed_ms=round(now_s * 1000), is_reachable=self._hands.is_reachable),
+        )
+        if self.inbox.empty() and not self.is_over:
+            self._notice_staleness(core, venue_ms)
+
+    def _notice_staleness(self, core: RunCore, venue_ms: int) -> None:
+        length_ms = self._beginning.setup.timeframe.ms
+        if core.last_bar_ms == 0:
+            return
+        late_ms = venue_ms - (core.last_bar_ms + 2 * length_ms)
+        is_stale = late_ms > max(_STALE_LEAST_MS, _STALE_SHARE * length_ms)
+        if is_stale and not self._was_stale:
+            self._handle(core, told.FeedWentStale(f"the next bar is {late_ms / 1000:.0f} s late", venue_ms))
+        self._was_stale = is_stale
+
+
+def _call_touches(event: told.Event) -> dict[str, CallTouches]:
+    match event:
+        case told.SendAnswered(client_order_id=order):
+            pass
+        case told.ModifyAnswered(new_client_order_id=order):
+            pass
+        case _:
+            return {}
+    return {order: CallTouches(event.touch_at_submission, event.touch_at_acknowledgement)}

@@ -325,7 +325,7 @@ def test_the_turn_goes_by_order_of_arrival(store: Store) -> None:
     with store.write():
         for arrived, thread in enumerate(threads, start=1):
             thread.start()
-            while len(store._turn._waiting) < arrived:
+            while store._writer._turn.waiting < arrived:
                 threading.Event().wait(0.001)
     for thread in threads:
         thread.join()

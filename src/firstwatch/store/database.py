@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from firstwatch.store import schema
 from firstwatch.store.files import REMEDY_OF_DAMAGE, check_folder, problem_of_damage, store_path, unusable
+from firstwatch.store.writer import Writer, raw_of
 from firstwatch.trading.errors import FirstwatchError, StoreError
 
 Session = Connection
@@ -55,8 +56,8 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 class Store:
     """One data folder's database.
 
-    Writes of this process pass one lock, in order of arrival; reads have connections of their own and
-    never wait for a write. Made by ``open_store``.
+    Writes of this process pass one lock, in order of arrival (``writer``); reads have connections of
+    their own and never wait for a write. Made by ``open_store``.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False, probe: Probe = no_probe) -> None:
@@ -65,11 +66,12 @@ class Store:
         self.writer_event = threading.Event()
         """Set after each commit of this process; for the one who waits, the engine host. It clears it."""
         self._probe = probe
-        self._turn = _Turn()
         self._listeners: list[threading.Event] = [self.writer_event]
-        self._writing = create_engine(
+        writing = create_engine(
             "sqlite://", creator=lambda: connect(path, read_only=False), poolclass=NullPool
         )
+        event.listen(writing, "begin", _begin_immediate)
+        self._writer = Writer(writing)
         self._reading = create_engine(
             "sqlite://",
             creator=lambda: connect(path, read_only=True),
@@ -78,9 +80,7 @@ class Store:
             max_overflow=-1,
             pool_reset_on_return=None,
         )
-        event.listen(self._writing, "begin", _begin_immediate)
         event.listen(self._reading, "begin", _begin)
-        self._writer: Connection | None = None
         self._schema_version = self._read_schema_version()
 
     @contextmanager
@@ -95,22 +95,12 @@ class Store:
         """
         if self.read_only:
             raise StoreError(f"The store {self.path} was opened for reading only.")
-        with self._turn.taken(), self._explained("write to"):
-            if self._writer is None:
-                self._writer = self._writing.connect()
-            session = self._writer
-            try:
-                with session.begin():
-                    self._check_schema(session)
-                    if epoch is not None:
-                        _check_epoch(session, epoch)
-                    yield session
-                    self._probe("before commit")
-            except BaseException:
-                # SQLite ends a transaction by itself when the disk is full; a fresh connection knows.
-                self._writer.close()
-                self._writer = None
-                raise
+        with self._explained("write to"), self._writer.transaction() as session:
+            self._check_schema(session)
+            if epoch is not None:
+                _check_epoch(session, epoch)
+            yield session
+            self._probe("before commit")
         for listener in self._listeners:
             listener.set()
         self._probe("after commit")
@@ -144,11 +134,7 @@ class Store:
         """Close all connections, after the write that is under way. Idempotent."""
         self._reading.dispose()
         # The last one to close is the writer: it leaves no write-ahead log behind.
-        with self._turn.taken():
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
-        self._writing.dispose()
+        self._writer.close()
 
     def _read_schema_version(self) -> int:
         with self._explained("read"), closing(connect(self.path, read_only=True)) as connection:
@@ -156,7 +142,7 @@ class Store:
 
     def _check_schema(self, session: Session) -> None:
         """Refuse to go on after another process has migrated the store under us."""
-        raw = _raw(session)
+        raw = raw_of(session)
         version = int(raw.execute("PRAGMA schema_version").fetchone()[0])
         if version == self._schema_version:
             return
@@ -241,7 +227,7 @@ def _create(path: Path) -> None:
         with closing(connect(draft, read_only=False)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
         with engine.begin() as session:
-            _raw(session).execute("BEGIN")
+            raw_of(session).execute("BEGIN")
             METADATA.create_all(session)
             session.exec_driver_sql(schema.CREATE_VERSION_TABLE)
             session.exec_driver_sql(f"INSERT INTO {schema.VERSION_TABLE} VALUES ('{schema.HEAD}')")
@@ -261,58 +247,16 @@ def _create(path: Path) -> None:
             leftover.unlink()
 
 
-class _Turn:
-    """A lock that lets waiters through in order of arrival, so that none of 50 threads starves."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._waiting: list[threading.Lock] = []
-        self._owner: int | None = None
-
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        me = threading.get_ident()
-        gate: threading.Lock | None = None
-        with self._guard:
-            if self._owner == me:
-                raise RuntimeError("a write transaction inside a write transaction of the same thread")
-            if self._owner is None:
-                self._owner = me
-            else:
-                gate = threading.Lock()
-                gate.acquire()
-                self._waiting.append(gate)
-        if gate is not None:
-            gate.acquire()
-            self._owner = me
-        try:
-            yield
-        finally:
-            with self._guard:
-                if self._waiting:
-                    # The owner stays set while the turn is handed over, so that no newcomer slips in.
-                    self._owner = -1
-                    self._waiting.pop(0).release()
-                else:
-                    self._owner = None
-
-
-def _raw(session: Session) -> sqlite3.Connection:
-    raw = session.connection.dbapi_connection
-    assert isinstance(raw, sqlite3.Connection)
-    return raw
-
-
 def _begin_immediate(session: Session) -> None:
-    _raw(session).execute("BEGIN IMMEDIATE")
+    raw_of(session).execute("BEGIN IMMEDIATE")
 
 
 def _begin(session: Session) -> None:
-    _raw(session).execute("BEGIN")
+    raw_of(session).execute("BEGIN")
 
 
 def _check_epoch(session: Session, epoch: int) -> None:
-    row = _raw(session).execute("SELECT epoch FROM host WHERE id = 1").fetchone()
+    row = raw_of(session).execute("SELECT epoch FROM host WHERE id = 1").fetchone()
     if row is None or row[0] != epoch:
         raise EpochLostError(
             f"This engine (epoch {epoch}) is no longer the one of this store "

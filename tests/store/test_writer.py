@@ -1,0 +1,147 @@
+"""Threads that wait share one commit; each one's part is whole or nothing all the same."""
+
+import _thread
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from firstwatch.store import journal, wallets
+from firstwatch.store.database import Session, Store, open_store
+from firstwatch.trading.errors import RefusedError, StoreError
+from tests.store.made import NOW_MS, made_run, run_id_of
+
+Part = Callable[[Session], None]
+
+
+def names(store: Store) -> list[str]:
+    with store.read() as session:
+        return [wallet.name for wallet in wallets.list_wallets(session)]
+
+
+def wallet(name: str) -> Part:
+    def part(session: Session) -> None:
+        wallets.create_wallet(session, name, venue="paper", kind="paper", now_ms=NOW_MS)
+
+    return part
+
+
+def until(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    while not condition():
+        pause.wait(0.001)
+
+
+def together(store: Store, *parts: Part) -> list[BaseException | None]:
+    """Run the parts in threads that all wait before the first one ends; return what each one raised."""
+    outcomes: list[BaseException | None] = [None] * len(parts)
+    inside = threading.Event()
+
+    def run(number: int) -> None:
+        try:
+            with store.write() as session:
+                if number == 0:
+                    inside.set()
+                    until(lambda: store._writer._turn.waiting == len(parts) - 1)
+                parts[number](session)
+        except Exception as error:
+            outcomes[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(parts))]
+    for arrived, thread in enumerate(threads):
+        thread.start()
+        inside.wait()
+        until(lambda arrived=arrived: store._writer._turn.waiting >= arrived or not threads[0].is_alive())
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def test_those_who_wait_share_one_commit(tmp_path) -> None:
+    points: list[str] = []
+    store = open_store(tmp_path, probe=points.append)
+    assert together(store, wallet("a"), wallet("b"), wallet("c")) == [None] * 3
+    assert points == ["before commit"] * 3 + ["after commit"] * 3
+    assert names(store) == ["a", "b", "c"]
+    store.close()
+
+
+@pytest.mark.parametrize("refused", [0, 1, 2])
+def test_the_part_that_is_refused_leaves_the_others(store: Store, refused: int) -> None:
+    def refuse(session: Session) -> None:
+        wallet("never")(session)
+        raise RefusedError("no")
+
+    parts = [wallet("a"), wallet("b"), wallet("c")]
+    parts[refused] = refuse
+    outcomes = together(store, *parts)
+    assert [type(error) for number, error in enumerate(outcomes) if number == refused] == [RefusedError]
+    assert [error for number, error in enumerate(outcomes) if number != refused] == [None, None]
+    assert names(store) == [name for number, name in enumerate("abc") if number != refused]
+
+
+def test_when_the_commit_fails_nobody_is_told_that_it_is_saved(store: Store) -> None:
+    def breaks_at_the_commit(session: Session) -> None:
+        session.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        journal.save_checkpoint(session, "nobody", "", sequence=1, now_ms=1)
+
+    outcomes = together(store, wallet("a"), breaks_at_the_commit, wallet("c"))
+    assert [type(error) for error in outcomes] == [IntegrityError] * 3
+    assert names(store) == []
+    assert together(store, wallet("a"), wallet("b")) == [None, None]
+    assert names(store) == ["a", "b"]
+
+
+def test_when_the_disk_is_full_each_is_told_what_is_true(store: Store) -> None:
+    with store.write() as session:
+        made_run(session)
+        pages = session.exec_driver_sql("PRAGMA page_count").scalar_one()
+    with store.write() as session:
+        session.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    def too_much(session: Session) -> None:
+        journal.save_checkpoint(session, run_id_of(1), "x" * 2_000_000, sequence=1, now_ms=1)
+
+    outcomes = together(store, wallet("a"), too_much, wallet("c"))
+    assert isinstance(outcomes[1], StoreError)
+    told = ["a" if outcomes[0] is None else "", "c" if outcomes[2] is None else "", "w1"]
+    assert names(store) == [name for name in told if name]
+
+
+def test_an_interrupt_while_waiting_blocks_nobody(store: Store) -> None:
+    inside = threading.Event()
+
+    def hold() -> None:
+        with store.write() as session:
+            inside.set()
+            until(lambda: store._writer._turn.waiting == 1)
+            _thread.interrupt_main()
+            wallet("held")(session)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    inside.wait()
+    with pytest.raises(KeyboardInterrupt), store.write() as session:
+        wallet("interrupted")(session)
+    holder.join()
+    with store.write() as session:
+        wallet("next")(session)
+    assert names(store) == ["held", "next"]
+
+
+def test_closing_waits_for_the_write_that_is_under_way(store: Store) -> None:
+    inside = threading.Event()
+
+    def hold() -> None:
+        with store.write() as session:
+            inside.set()
+            until(lambda: store._writer._turn.waiting == 1)
+            wallet("last")(session)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    inside.wait()
+    store.close()
+    holder.join()
+    assert names(store) == ["last"]

@@ -187,6 +187,23 @@ def test_without_candles_there_are_no_flags():
 # --- streams equal arrays ------------------------------------------------------------------------
 
 
+def test_a_source_without_a_value_does_not_exist_for_what_is_computed_on_it():
+    closes, volumes = [3, 1, 4, 1, 5, 9, 2, 6], [2.0, 1.0, 0.0, 4.0, 0.0, 0.0, 8.0, 1.0]
+    bars = [
+        Bar(index * HOUR, close, close + 1, close - 1, close, volume)
+        for index, (close, volume) in enumerate(zip(closes, volumes, strict=True))
+    ]
+    candles = CandleArrays.from_bars(bars, Timeframe.H1)
+    # The logarithm of no volume is no value: those bars are skipped, and the average goes on behind them.
+    spec = make_spec(
+        group("sma(2, source=ln(source=volume)) > 0.9"), group("ln(source=volume) crosses above 1")
+    )
+    for warm in range(len(candles)):
+        arrays = assert_stream_equals(spec, candles, warm, {})
+        assert arrays.entry_long.tolist() == [-1, 0, -1, 0, -1, -1, 1, 1]
+        assert arrays.exit_long.tolist() == [-1, 0, -1, -1, -1, -1, -1, 0]
+
+
 @settings(max_examples=120, deadline=None)
 @given(
     required=st.lists(conditions(), min_size=1, max_size=2),

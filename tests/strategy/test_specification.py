@@ -191,14 +191,14 @@ within_bars = 0
     assert all(line.startswith("bad.toml: ") for line in lines)
     for part in (
         "name: 'x@1' is no name",
-        "direction: there is no 'lng', nearest is 'long'",
-        "simbol: there is no such key, nearest is 'symbol'",
-        "entry.long.required[0]: column 1: no indicator is called 'rsx', nearest is 'rsi'",
-        "entry.long.required[1]: column 9: 30m is no multiple of the algorithm's timeframe 1h",
+        "direction = 'lng': it should be 'long', 'short' or 'both'; did you mean long?",
+        "unknown key simbol; did you mean symbol?",
+        "entry.long.required[0]: in 'rsx(14) < 30', column 1: no indicator is called 'rsx'; did you",
+        "entry.long.required[1]: in 'adx(14)@30m > 3', column 9: 30m is no multiple of",
         "stop_loss: exactly one of fraction, amount, atr is needed, fraction and atr given",
-        "sizing.eqity: there is no such key, nearest is 'equity'",
-        "reset.follow_up[0].after[0]: there is no 'stop_los', nearest is 'stop_loss'",
-        "reset.follow_up[0].within_bars: input should be greater than or equal to 1, not 0",
+        "unknown key sizing.eqity; did you mean equity?",
+        "reset.follow_up[0].after[0] = 'stop_los': it should be 'signal', 'stop_loss'",
+        "reset.follow_up[0].within_bars = 0: it should be greater than or equal to 1",
     ):
         assert sum(part in line for line in lines) == 1, part
     assert len(lines) == 9
@@ -209,13 +209,13 @@ within_bars = 0
     [
         ('direction = "long"', 'direction = "both"', "entry.short: direction 'both' needs conditions here"),
         ('required = ["rsi(14) < 30"]', "required = []", "entry.long: direction 'long' needs conditions"),
-        ("required = [", "requierd = [", "entry.long.requierd: there is no such key, nearest is 'required'"),
+        ("required = [", "requierd = [", "unknown key entry.long.requierd; did you mean required?"),
         ("equity = 0.5", "risk = 0.01", "sizing.risk: needs a stop_loss"),
-        ("equity = 0.5", "equity = 1.5", "sizing.equity: input should be less than or equal to 1, not 1.5"),
-        ("equity = 0.5", "equity = nan", "sizing.equity: input should be a finite number"),
+        ("equity = 0.5", "equity = 1.5", "sizing.equity = 1.5: it should be less than or equal to 1"),
+        ("equity = 0.5", "equity = nan", "sizing.equity = nan: it should be a finite number"),
         ("equity = 0.5", "", "exactly one of fixed, equity, risk is needed, none given"),
-        ("[sizing]\nequity = 0.5", "", "sizing: is missing"),
-        ('timeframe = "1h"', 'timeframe = "90m"', "timeframe: there is no '90m', nearest is '30m'"),
+        ("[sizing]\nequity = 0.5", "", "the key sizing is missing"),
+        ('timeframe = "1h"', 'timeframe = "90m"', "timeframe = '90m': it should be"),
         ('["rsi(14) < 30"]', "[30]", "a condition is a text like 'rsi(14) < 30', not 30"),
         ('["rsi(14) < 30"]', '["obv() > 3"]', "the value of obv depends on where history starts"),
         ("[sizing]", "[stop_loss]\natr = 2\n[sizing]", "atr and period belong together"),

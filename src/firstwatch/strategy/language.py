@@ -1,8 +1,6 @@
 """The condition language: one line of text to a typed condition (trading.md 2)."""
 
 import math
-from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -27,6 +25,7 @@ from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import Function, Parameter, ParameterKind
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.validation import nearest
 
 MAXIMUM_LENGTH = 500
 """Characters of one condition: nobody reads more, and no parser recurses deeper."""
@@ -88,12 +87,6 @@ def parse_condition(text: str, base: Timeframe | None = None) -> Condition:
     return condition
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``, nearest is 'x'`` for the known name most like ``name``, or nothing."""
-    found = get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
-    return f", nearest is '{found[0]}'" if found else ""
-
-
 @cache
 def _parser() -> Lark:
     grammar = files("firstwatch.strategy").joinpath("grammar.lark").read_text(encoding="utf-8")
@@ -115,7 +108,7 @@ def _unexpected(text: str, error: UnexpectedInput) -> ConditionError:
     if "CROSSES" in expected:
         expected = {"COMPARISON", "CROSSES"}
     words = " or ".join(word for key, word in _WORDS.items() if key in expected)
-    hint = nearest(found.strip("'"), ("crosses", "above", "below")) if found[1:2].isalpha() else ""
+    hint = nearest(found.strip("'"), ["crosses", "above", "below"]) if found[1:2].isalpha() else ""
     return ConditionError(f"{words or 'something else'} expected, {found} found{hint}", column)
 
 
@@ -155,7 +148,7 @@ def _series(tree: _Tree, base: Timeframe | None, *, is_inner: bool) -> Series:
         return Price(PriceField(name), timeframe)
     if name not in FUNCTIONS:
         kind = "price" if arguments is None else "indicator"
-        known = (*FUNCTIONS, *_PRICES) if arguments is None else FUNCTIONS
+        known = [*FUNCTIONS, *_PRICES] if arguments is None else list(FUNCTIONS)
         raise ConditionError(f"no {kind} is called '{name_token}'{nearest(name, known)}", column)
     if arguments is None:
         raise ConditionError(f"{name} is an indicator: write {_usage(FUNCTIONS[name])}", column)
@@ -228,7 +221,7 @@ def _named(function: Function, name_token: Token, value: _Tree) -> int | float:
     name = str(name_token).lower()
     known = {parameter.name: parameter for parameter in function.parameters}
     if name not in known:
-        takes = (*known, *(argument for argument in _SERIES_ARGUMENTS if argument in function.inputs))
+        takes = [*known, *(argument for argument in _SERIES_ARGUMENTS if argument in function.inputs)]
         if name == "source":
             reads = ", ".join(function.inputs)
             raise ConditionError(f"{function.name} reads {reads} and takes no source", _column(name_token))
@@ -272,8 +265,8 @@ def _output(function: Function, token: Token | None, column: int) -> str | None:
         output = str(token).lower()
         if output not in function.outputs:
             raise ConditionError(
-                f"{function.name} has no output '{token}'{nearest(output, function.outputs)}; "
-                f"it has {outputs}",
+                f"{function.name} has no output '{token}', it has {outputs}"
+                f"{nearest(output, list(function.outputs))}",
                 _column(token),
             )
     return output if len(function.outputs) > 1 else None
@@ -284,7 +277,7 @@ def _timeframe(token: Token, base: Timeframe | None) -> Timeframe:
     known = [str(timeframe) for timeframe in Timeframe]
     if text not in known:
         raise ConditionError(
-            f"no timeframe is called '{token}'{nearest(text, known)}; known are {' '.join(known)}", column
+            f"no timeframe is called '{token}', known are {' '.join(known)}{nearest(text, known)}", column
         )
     timeframe = Timeframe(text)
     if base is not None and (problem := timeframe_problem(timeframe, base)):

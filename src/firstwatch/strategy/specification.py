@@ -1,13 +1,14 @@
 """The specification of an algorithm: what a version of it is, in TOML and in canonical JSON.
 
 The models have the shape of the file (trading.md 2), so the path of a mistake is the key in the file.
+All in one place: the document, what its parts owe one another, what it needs to run, its texts.
 """
 
 import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from importlib.resources import files
 from typing import Annotated, Any, Self
@@ -28,12 +29,13 @@ from firstwatch.strategy.conditions import Condition, Indicator, Series, anchors
 from firstwatch.strategy.core_state import MAXIMUM_LINKS
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import ParameterKind
-from firstwatch.strategy.language import ConditionError, nearest, parse_condition, timeframe_problem
+from firstwatch.strategy.language import ConditionError, parse_condition, timeframe_problem
 from firstwatch.strategy.toml_text import toml_text
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import FollowUpSide, ResetSettings
 from firstwatch.trading.orders import Side
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.validation import validation_sentences
 
 MINIMUM_HISTORY = 1_000
 """Bars per timeframe that a live run starts with at least (trading.md 1)."""
@@ -51,7 +53,7 @@ def _read_condition(value: object, info: ValidationInfo) -> Condition:
     try:
         return parse_condition(value, base)
     except ConditionError as error:
-        raise ValueError(f"{error} in '{value}'") from error
+        raise ValueError(f"in '{value}', {error}") from error
 
 
 ConditionText = Annotated[Condition, PlainValidator(_read_condition), PlainSerializer(str, return_type=str)]
@@ -369,8 +371,7 @@ class AlgorithmSpec(_Part):
         try:
             return cls.model_validate(document, context={"timeframe": known[0] if known else None})
         except ValidationError as error:
-            lines = [line for mistake in _own_mistakes(error) for line in _sentences(mistake, cls)]
-            raise WrongUseError("\n".join(f"{where}: {line}" for line in lines)) from error
+            raise WrongUseError("\n".join(f"{where}: {line}" for line in _mistakes(error))) from error
 
 
 def atr(period: int) -> Indicator:
@@ -420,59 +421,11 @@ def _exactly_one(part: BaseModel, kinds: type[StrEnum]) -> None:
         raise ValueError(f"exactly one of {names} is needed, {' and '.join(given) or 'none'} given")
 
 
-# --- mistakes ----------------------------------------------------------------------------------
-
-
-def _own_mistakes(error: ValidationError) -> Iterator[Mapping[str, Any]]:
-    """Yield the mistakes, without a list's complaint that it is too short for want of its bad items."""
-    mistakes = error.errors()
-    for mistake in mistakes:
+def _mistakes(error: ValidationError) -> Iterator[str]:
+    """Yield a line for each mistake; a list that is empty for want of good items is not one of its own."""
+    paths = [mistake["loc"] for mistake in error.errors()]
+    for sentence, mistake in zip(validation_sentences(AlgorithmSpec, error), error.errors(), strict=True):
         path = mistake["loc"]
-        inner = (other["loc"] for other in mistakes if len(other["loc"]) > len(path))
-        if mistake["type"] != "too_short" or not any(loc[: len(path)] == path for loc in inner):
-            yield mistake
-
-
-def _sentences(mistake: Mapping[str, Any], model: type[BaseModel]) -> list[str]:
-    """Return what pydantic found, as lines of key and sentence."""
-    path = mistake["loc"]
-    key = _key(path)
-    if mistake["type"] == "extra_forbidden":
-        owner = _fields_at(model, path[:-1])
-        return [f"{key}: there is no such key{nearest(str(path[-1]), owner)}; known are {', '.join(owner)}"]
-    if mistake["type"] == "missing":
-        return [f"{key}: is missing"]
-    if mistake["type"] == "enum":
-        expected = str(mistake["ctx"]["expected"])
-        given = str(mistake["input"])
-        hint = nearest(given, expected.replace(" or ", ", ").replace("'", "").split(", "))
-        return [f"{key}: there is no '{given}'{hint}; known are {expected}"]
-    text = str(mistake["msg"]).removeprefix("Value error, ")
-    if not path:
-        return text.split("\n")
-    shown = "" if mistake["type"] == "value_error" else f", not {mistake['input']!r}"
-    return [f"{key}: {text[:1].lower()}{text[1:]}{shown}"]
-
-
-def _key(path: tuple[str | int, ...]) -> str:
-    key = ""
-    for part in path:
-        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else part
-    return key
-
-
-def _fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
-    """Return the names of the keys that the table at ``path`` may have."""
-    current: type[BaseModel] = model
-    for part in path:
-        if isinstance(part, str):
-            current = _model_in(current.model_fields[part].annotation) or current
-    return list(current.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the model in an annotation like ``Group | None`` or ``tuple[FollowUp, ...]``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    arguments = getattr(annotation, "__args__", ())
-    return next((found for found in map(_model_in, arguments) if found is not None), None)
+        has_inner = any(len(other) > len(path) and other[: len(path)] == path for other in paths)
+        if mistake["type"] != "too_short" or not has_inner:
+            yield from sentence.split("\n")

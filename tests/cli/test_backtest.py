@@ -1,0 +1,177 @@
+"""``firstwatch backtest``: the exact shapes that others rely on, and mistakes with their place."""
+
+import subprocess
+import sys
+
+import pytest
+
+METRICS = [
+    "total_trades",
+    "winning_trades",
+    "losing_trades",
+    "win_rate",
+    "profit_factor",
+    "expectancy",
+    "net_pnl",
+    "total_return",
+    "sharpe",
+    "sortino",
+    "calmar",
+    "max_drawdown",
+    "max_drawdown_usd",
+    "max_drawdown_bars",
+    "average_trade",
+    "average_win",
+    "average_loss",
+    "largest_win",
+    "largest_loss",
+    "average_bars",
+    "fees",
+    "funding",
+    "slippage",
+    "exposure",
+    "long_trades",
+    "short_trades",
+    "exit_reasons",
+]
+TRADE = [
+    "side",
+    "entry_time",
+    "entry_price",
+    "exit_time",
+    "exit_price",
+    "amount",
+    "pnl",
+    "fees",
+    "funding",
+    "reason",
+]
+
+
+def test_the_json_has_exactly_the_promised_shape(firstwatch, algorithm, candles):
+    answer = firstwatch("backtest", algorithm, "--candles", candles, "--json")
+    assert answer.code == 0
+    document = answer.json
+    assert list(document) == ["metrics", "trades", "equity", "bars", "seconds"]
+    assert list(document["metrics"]) == METRICS
+    assert document["trades"]
+    assert all(list(trade) == TRADE for trade in document["trades"])
+    assert len(document["equity"]) == document["bars"]
+    assert document["trades"][0]["entry_time"].endswith("Z")
+    assert sum(document["metrics"]["exit_reasons"].values()) == len(document["trades"])
+
+
+def test_ratios_without_a_value_are_null(firstwatch, algorithm, candles):
+    document = firstwatch("backtest", algorithm, "--candles", candles, "--capital", "1", "--json").json
+    assert document["trades"] == []
+    assert document["metrics"]["win_rate"] is None
+    assert document["metrics"]["sharpe"] is None
+
+
+def test_from_and_to_bound_the_bars(firstwatch, algorithm, candles):
+    answer = firstwatch(
+        "backtest", algorithm, "--candles", candles, "--from", "2024-02-01", "--to", "2024-02-03", "--json"
+    )
+    times = [time for time, _ in answer.json["equity"]]
+    assert (times[0], times[-1], len(times)) == ("2024-02-01T00:00:00Z", "2024-02-02T23:00:00Z", 48)
+
+
+def test_the_maker_fee_is_the_fee_unless_it_is_given(firstwatch, tmp_path, algorithm, candles):
+    # A target is a resting order: only the maker fee tells these two apart.
+    near = tmp_path / "near.toml"
+    near.write_text(algorithm.read_text().replace("fraction = 0.10", "fraction = 0.002"))
+    both = firstwatch("backtest", near, "--candles", candles, "--fee-bps", "10", "--json").json
+    split = firstwatch(
+        "backtest", near, "--candles", candles, "--fee-bps", "10", "--maker-fee-bps", "0", "--json"
+    ).json
+    assert both["metrics"]["exit_reasons"]["take_profit"] > 0
+    first = both["trades"][0]
+    assert first["fees"] == pytest.approx(
+        0.001 * first["amount"] * (first["entry_price"] + first["exit_price"])
+    )
+    assert split["metrics"]["fees"] < both["metrics"]["fees"]
+
+
+def test_a_hole_is_reported_with_its_line_and_not_mended(firstwatch, tmp_path, algorithm, candles):
+    lines = candles.read_text().splitlines()
+    holed = tmp_path / "holed.csv"
+    holed.write_text("\n".join(lines[:500] + lines[503:]) + "\n")
+    answer = firstwatch("backtest", algorithm, "--candles", holed, "--json")
+    assert answer.code == 0
+    assert "line 501: 3 bars are missing" in answer.err
+    whole = firstwatch("backtest", algorithm, "--candles", candles, "--json")
+    assert answer.json["bars"] == whole.json["bars"] - 3
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("rsi(14) < 30", "rsy(14) < 30"), "did you mean"),
+        (("rsi(14) < 30", "obv() < 30"), "obv"),
+        (("[entry.long]", "[entry.long"), "a.toml"),
+        (("fraction = 0.05", "fractoin = 0.05"), "fractoin"),
+    ],
+)
+def test_a_wrong_algorithm_is_wrong_use_and_says_where(
+    firstwatch, tmp_path, algorithm, candles, change, said
+):
+    wrong = tmp_path / "a.toml"
+    wrong.write_text(algorithm.read_text().replace(*change))
+    answer = firstwatch("backtest", wrong, "--candles", candles)
+    assert answer.code == 2
+    assert "a.toml" in answer.err
+    assert said in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_text_in_a_number_is_wrong_use_and_says_line_and_column(firstwatch, tmp_path, algorithm, candles):
+    lines = candles.read_text().splitlines()
+    cells = lines[10].split(",")
+    lines[10] = ",".join([*cells[:2], "n/a", *cells[3:]])
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("\n".join(lines) + "\n")
+    answer = firstwatch("backtest", algorithm, "--candles", wrong)
+    assert answer.code == 2
+    assert "line 11" in answer.err
+    assert "n/a" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--capital", "lots"), "--capital takes a number"),
+        (("--capital", "-5"), "--capital must be above 0"),
+        (("--leverage", "500"), "--leverage must lie between 1 and 50"),
+        (("--from", "yesterday"), "--from takes a time"),
+    ],
+)
+def test_a_wrong_option_is_wrong_use(firstwatch, algorithm, candles, options, said):
+    answer = firstwatch("backtest", algorithm, "--candles", candles, *options)
+    assert answer.code == 2
+    assert said in answer.err
+
+
+def test_an_error_is_json_too(firstwatch, algorithm, tmp_path):
+    answer = firstwatch("backtest", algorithm, "--candles", tmp_path / "none.csv", "--json")
+    assert answer.code == 2
+    assert "none.csv" in answer.json["error"]
+
+
+def test_a_saved_backtest_is_the_baseline_of_its_version(firstwatch, algorithm, candles):
+    assert firstwatch("backtest", algorithm, "--candles", candles, "--save").code == 0
+    assert firstwatch("algorithm", "list", "--json").json[0]["name"] == "RSI reversion"
+
+
+def test_the_command_imports_only_what_it_needs(algorithm, candles):
+    code = (
+        "import sys; sys.argv = ['firstwatch', 'backtest', sys.argv[1], '--candles', sys.argv[2], '--json']\n"
+        "from firstwatch.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'sqlmodel', 'sqlalchemy', 'textual', 'ccxt', 'numba', 'pandas', 'scipy'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(algorithm), str(candles)], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,95 @@
+"""Journal rows of every older version are still read: one golden file per version, never edited.
+
+A new version or kind adds lines; ``python -m tests.store.test_golden_events`` prints today's.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from firstwatch.trading import events
+from firstwatch.trading.events import PAYLOAD_VERSION, RUN_EVENT, RunEvent
+from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
+from firstwatch.trading.runs import ExitReason, RunState, StopMode
+
+GOLDEN = Path(__file__).parent / "golden"
+_KINDS = get_args(get_args(RunEvent)[0])
+_ORDER = f"{7:016x}{1:016x}"
+
+EXAMPLES: tuple[RunEvent, ...] = (
+    events.Transitioned(old=None, new=RunState.NEW, why="asked"),
+    events.Transitioned(old=RunState.RUNNING, new=RunState.STOPPING, why="stop", stop_mode=StopMode.CLOSE),
+    events.CheckWaived(check="sharpe", found="0.7", reason="a trial with little money"),
+    events.EntryDecided(bar_time_ms=1, side=Side.LONG, amount=Decimal("0.01"), expected_price=60000.1),
+    events.ExitDecided(bar_time_ms=2, reason=ExitReason.SIGNAL, expected_price=60100.5),
+    events.DecisionDropped(bar_time_ms=3, decision="entry long", cause="late"),
+    events.OrderIntended(
+        client_order_id=_ORDER,
+        purpose=OrderPurpose.STOP,
+        side=OrderSide.SELL,
+        order_kind=OrderKind.STOP,
+        amount=Decimal("0.01"),
+        price=Decimal("51300.5"),
+        trigger_price=Decimal("57000.5"),
+        reduce_only=True,
+    ),
+    events.OrderMoved(
+        client_order_id=_ORDER, old=OrderState.SUBMITTED, new=OrderState.UNKNOWN, why="the answer was lost"
+    ),
+    events.FillBooked(
+        fill_id="f1",
+        client_order_id=None,
+        side=OrderSide.BUY,
+        amount=Decimal("0.01"),
+        price=Decimal("60000.1"),
+        fee=Decimal("-0.0000001"),
+        mid_at_decision=60000.05,
+    ),
+    events.FundingBooked(paid=Decimal("0.0075"), rate=Decimal("0.0000125")),
+    events.TradeClosed(
+        side=Side.SHORT,
+        amount=Decimal("0.01"),
+        entry_price=Decimal(60000),
+        exit_price=Decimal("59000.5"),
+        pnl=Decimal("9.4"),
+        reason=ExitReason.TAKE_PROFIT,
+    ),
+    events.ProtectionMoved(stop=Decimal("57000.5"), target=None, why="trailing"),
+    events.EntriesPaused(why="daily loss"),
+    events.EntriesResumed(why="operator"),
+    events.AlarmRaised(topic="unprotected", sentence="The position has no stop at the venue."),
+    events.AlarmCleared(topic="unprotected"),
+    events.Recovered(why="the engine was started", past_bars=3, doubtful_orders=1),
+    events.Adopted(side=Side.LONG, amount=Decimal("0.01"), entry_price=Decimal(59000), mark=60000.5),
+    events.HoleFound(first_ms=1, last_ms=2, is_confirmed=False),
+    events.Noted(sentence="The limit of trades is reached."),
+)
+
+
+def today() -> list[str]:
+    return [event.model_dump_json() for event in EXAMPLES]
+
+
+def lines_of(version: int) -> list[str]:
+    return (GOLDEN / f"run_events_v{version}.jsonl").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("version", range(1, PAYLOAD_VERSION + 1))
+def test_every_older_payload_is_read(version: int) -> None:
+    read = [RUN_EVENT.validate_json(line) for line in lines_of(version)]
+    if version == PAYLOAD_VERSION:
+        assert read == list(EXAMPLES)
+
+
+def test_today_s_payloads_are_those_of_the_golden_file() -> None:
+    assert today() == lines_of(PAYLOAD_VERSION)
+
+
+def test_the_golden_file_holds_every_kind() -> None:
+    assert {type(event) for event in EXAMPLES} == set(_KINDS)
+
+
+if __name__ == "__main__":
+    print("\n".join(today()))  # noqa: T201

@@ -105,6 +105,7 @@ def test_what_is_not_defined_is_none():
     for name in UNDEFINED:
         assert getattr(metrics, name) is None, name
     assert metrics.exposure == metrics.max_drawdown == metrics.net_pnl == 0.0
+    assert measured([], []).sharpe is None, "a run that has not closed a bar yet"
     assert measured([trade(1.0)], [101.0]).profit_factor is None, "no loss to divide by"
 
 

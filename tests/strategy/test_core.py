@@ -25,11 +25,9 @@ from firstwatch.strategy.core import (
 )
 from firstwatch.strategy.core_replay import end_data, open_bar, range_bar, settle_funding
 from firstwatch.strategy.core_settings import exit_reason, reason_code
-from firstwatch.strategy.core_state import CoreSettings, state_from_json, state_to_json
-from firstwatch.trading.errors import StoreError
+from firstwatch.strategy.core_state import CoreSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.runs import ExitReason
-from tests.strategy.core_runs import random_flags, random_settings
 
 
 class Run:
@@ -603,32 +601,6 @@ def test_funding_after_the_position_is_gone_still_reaches_the_cash():
     run = Run()
     book_funding(run.state, run.settings, 3.0)
     assert (run.state.cash, run.state.funding) == (9997.0, 0.0)
-
-
-def test_the_checkpoint_comes_back_to_the_bit():
-    for seed in range(8):
-        settings = random_settings(seed)
-        state = new_state(settings)
-        bars, flags = random_flags(seed, 120)
-        for index, (o, h, low, c) in enumerate(bars.tolist()):
-            open_bar(state, settings, o)
-            range_bar(state, settings, h, low)
-            close_bar(state, settings, index, o, h, low, c, *flags[index].tolist()[:4], 1.5, 1.5, 1, 0, 0)
-            state = state_from_json(state_to_json(state))
-        again = new_state(settings)
-        for index, (o, h, low, c) in enumerate(bars.tolist()):
-            open_bar(again, settings, o)
-            range_bar(again, settings, h, low)
-            close_bar(again, settings, index, o, h, low, c, *flags[index].tolist()[:4], 1.5, 1.5, 1, 0, 0)
-        assert again == state
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{}", '{"version": 2, "state": {}}', '{"version": 1, "state": {"x": 1}}']
-)
-def test_a_checkpoint_that_cannot_be_read_says_so(text):
-    with pytest.raises(StoreError, match="checkpoint"):
-        state_from_json(text)
 
 
 # --- prices --------------------------------------------------------------------------------------------

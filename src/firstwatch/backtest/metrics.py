@@ -60,7 +60,7 @@ class Metrics:
     slippage: float
     """What slippage and spread cost against the prices that triggered the fills."""
     exposure: float
-    """Share of the bars that a position stood through to the close."""
+    """Share of the bars that the position of a closed trade stood through to the close."""
     long_trades: int
     short_trades: int
     exit_reasons: dict[ExitReason, int]
@@ -74,12 +74,8 @@ def compute_metrics(
     capital: float,
     *,
     slippage: float,
-    open_bars_held: int = 0,
 ) -> Metrics:
-    """Return the metrics of closed trades and of equity marked at bars (open times, quote).
-
-    ``open_bars_held``: closes that a position still open has stood through, for the exposure.
-    """
+    """Return the metrics of closed trades and of equity marked at bars (open times, quote)."""
     pnl = np.array([trade.pnl for trade in trades], dtype=np.float64)
     wins = pnl[pnl > 0]
     losses = pnl[pnl < 0]
@@ -115,7 +111,7 @@ def compute_metrics(
         fees=math.fsum(trade.fees for trade in trades),
         funding=math.fsum(trade.funding for trade in trades),
         slippage=slippage,
-        exposure=_ratio(held + open_bars_held, len(equity)) or 0.0,
+        exposure=_ratio(held, len(equity)) or 0.0,
         long_trades=long_trades,
         short_trades=count - long_trades,
         exit_reasons={reason: reasons.count(reason) for reason in ExitReason if reason in reasons},

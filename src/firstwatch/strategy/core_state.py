@@ -4,10 +4,7 @@ One table serves two speeds: interpreted, a class with slots; compiled, a NumPy 
 fields. So both hold only ints and floats, and "none" is 0 (a price, a side, a code).
 """
 
-import json
 from dataclasses import dataclass, fields
-
-from firstwatch.trading.errors import StoreError
 
 MAXIMUM_LINKS = 8
 """Most links a follow-up chain may have: the compiled record has a fixed number of places."""
@@ -257,9 +254,6 @@ class CoreState:
     closed_expected_exit: float = 0.0
 
 
-_CHECKPOINT_VERSION = 1
-
-
 def record_fields(table: type[CoreState] | type[CoreSettings]) -> list[tuple[str, str, tuple[int, ...]]]:
     """Return the fields as ``numpy.dtype`` takes them, for the compiled record: name, kind, shape."""
     described: list[tuple[str, str, tuple[int, ...]]] = []
@@ -269,36 +263,3 @@ def record_fields(table: type[CoreState] | type[CoreSettings]) -> list[tuple[str
         sample = default[0] if isinstance(default, tuple) else default
         described.append((entry.name, "f8" if isinstance(sample, float) else "i8", shape))
     return described
-
-
-def state_to_json(state: CoreState) -> str:
-    """Return the state as a checkpoint: every float comes back to the bit."""
-    values = {entry.name: getattr(state, entry.name) for entry in fields(CoreState)}
-    if values["equity_cap"] == NO_CAP:
-        # JSON has no infinity.
-        values["equity_cap"] = None
-    return json.dumps({"version": _CHECKPOINT_VERSION, "state": values}, allow_nan=False)
-
-
-def state_from_json(text: str) -> CoreState:
-    """Return the state that ``state_to_json`` wrote; a field that is younger has its default.
-
-    Raises:
-        StoreError: the text is no checkpoint of this core, or of a newer one.
-    """
-    try:
-        checkpoint = json.loads(text)
-        version = checkpoint["version"]
-        values = checkpoint["state"]
-        if version != _CHECKPOINT_VERSION:
-            raise StoreError(
-                f"the run's checkpoint has version {version!r} and this program reads {_CHECKPOINT_VERSION}: "
-                "use the program that wrote it"
-            )
-        if values["equity_cap"] is None:
-            values["equity_cap"] = NO_CAP
-        return CoreState(**values)
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"the run's checkpoint cannot be read ({error}): restore the data folder from its backup"
-        ) from error

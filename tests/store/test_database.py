@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -199,8 +200,43 @@ def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user to lose root's rights")
-def test_root_is_no_excuse_for_a_read_only_folder(tmp_path: Path) -> None:
-    _as_nobody(tmp_path)
+def test_root_is_no_excuse_for_a_read_only_folder() -> None:
+    # Not below pytest's folder, whose rights are for its owner alone.
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o755)
+        data, empty = folder / "data", folder / "empty"
+        open_store(data).close()
+        empty.mkdir()
+        (data / "firstwatch.db").chmod(0o444)
+        data.chmod(0o555)
+        empty.chmod(0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", _AS_NOBODY, str(data), str(empty)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert "cannot be written: the folder or the file is read-only" in first
+    assert "Cannot make a store" in second
+    assert "Permission denied" in second
+
+
+_AS_NOBODY = """
+import os, sys
+from pathlib import Path
+import firstwatch.store.tables
+from firstwatch.store.database import open_store
+from firstwatch.trading.errors import StoreError
+os.setgid(65534); os.setuid(65534)
+for folder in sys.argv[1:]:
+    try:
+        open_store(Path(folder))
+    except StoreError as error:
+        print(error)
+"""
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -216,43 +252,6 @@ def test_a_read_only_folder_is_refused(tmp_path: Path) -> None:
                 open_store(folder)
         finally:
             folder.chmod(0o700)
-
-
-def _as_nobody(tmp_path: Path) -> None:
-    """Open two read-only folders in a process that has given root's rights up after its imports."""
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents:
-        if parent.stat().st_mode & 0o005 != 0o005:
-            parent.chmod(parent.stat().st_mode | 0o005)
-        if parent.name.startswith("pytest-of"):
-            break
-    data, empty = tmp_path / "data", tmp_path / "empty"
-    open_store(data).close()
-    empty.mkdir()
-    (data / "firstwatch.db").chmod(0o444)
-    data.chmod(0o555)
-    empty.chmod(0o555)
-    program = """
-import os, sys
-from pathlib import Path
-import firstwatch.store.tables
-from firstwatch.store.database import open_store
-from firstwatch.trading.errors import StoreError
-os.setgid(65534); os.setuid(65534)
-for folder in sys.argv[1:]:
-    try:
-        open_store(Path(folder))
-    except StoreError as error:
-        print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(data), str(empty)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    first, second = done.stdout.splitlines()
-    assert "cannot be written: the folder or the file is read-only" in first
-    assert "Cannot make a store" in second
-    assert "Permission denied" in second
 
 
 # --- the Writer ------------------------------------------------------------------------------------

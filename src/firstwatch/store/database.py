@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -218,9 +219,13 @@ def _create(path: Path) -> None:
     """Make a new store whole beside its place, then put it there in one step: nobody sees half of one."""
     from firstwatch.store.tables import METADATA
 
-    draft = path.with_name(f"{path.name}.new-{os.getpid()}-{threading.get_ident()}")
     try:
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.new-", dir=path.parent)
+    except OSError as error:
+        raise StoreError(f"Cannot make a store in {path.parent}: {error.strerror or error}.") from error
+    os.close(descriptor)
+    draft = Path(name)
+    try:
         engine = create_engine(
             "sqlite://", creator=lambda: connect(draft, read_only=False), poolclass=NullPool
         )
@@ -234,6 +239,7 @@ def _create(path: Path) -> None:
         # Somebody else's store that appeared meanwhile is as good as ours.
         with suppress(FileExistsError):
             os.link(draft, path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"Cannot make a store in {path.parent}: {error.strerror or error}.") from error
     except DBAPIError as error:
@@ -245,6 +251,15 @@ def _create(path: Path) -> None:
     finally:
         for leftover in path.parent.glob(f"{draft.name}*"):
             leftover.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk, so that a new store outlives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _begin_immediate(session: Session) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from firstwatch.engine.launch import LaunchFacts
+from firstwatch.engine.launch import NOT_CHECKED, LaunchFacts
 from firstwatch.strategy.core_prices import stop_level, target_level
 from firstwatch.strategy.evaluation import TRUE
 from firstwatch.strategy.specification import AlgorithmSpec
@@ -26,7 +26,7 @@ def assume_position(facts: LaunchFacts) -> PositionCase:
     position, orders = facts.position, facts.open_orders
     if facts.spec is None or position is None or orders is None:
         return PositionCase(
-            "not checked: algorithm, position and open orders must be known",
+            f"{NOT_CHECKED}: algorithm, position and open orders must be known",
             "mend what the other checks name first",
         )
     foreign = [order for order in orders if not is_of(order, facts.earlier_runs)]
@@ -55,7 +55,7 @@ def _flat(facts: LaunchFacts, spec: AlgorithmSpec, left_over: int) -> PositionCa
         return PositionCase("the run starts flat and unarmed: each side waits until its group was false once")
     if facts.flags is None:
         return PositionCase(
-            "not checked: the groups at the last closed bar are not known",
+            f"{NOT_CHECKED}: the groups at the last closed bar are not known",
             "mend what the other checks name first",
         )
     met = [
@@ -80,7 +80,7 @@ def _adopt(facts: LaunchFacts, spec: AlgorithmSpec, position: Position) -> Posit
     side, entry = position.side, position.entry_price
     if side is None or entry is None or price is None:
         return PositionCase(
-            "not checked: the position's price is not known", "mend what the other checks name first"
+            f"{NOT_CHECKED}: the position's price is not known", "mend what the other checks name first"
         )
     held = _words(position)
     if not spec.direction.allows(side):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from firstwatch.engine import events as told
-from firstwatch.engine.launch import LaunchFacts
+from firstwatch.engine.launch import NOT_CHECKED, LaunchFacts
 from firstwatch.engine.launch_facts import gather, preview
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.venues import VenueBook
@@ -287,7 +287,9 @@ def _launch_rows(seen: LaunchPreview, reason: str, facts: LaunchFacts) -> list[R
 
 def _verdict(seen: LaunchPreview) -> str:
     if seen.refused_by:
-        return "; ".join(f"{check.found} ({check.remedy})" for check in seen.refused_by)
+        # What could not be checked follows from what was found; it only hides the reason.
+        found = [check for check in seen.refused_by if not check.found.startswith(NOT_CHECKED)]
+        return "; ".join(f"{check.found} ({check.remedy})" for check in found or seen.refused_by)
     if seen.warnings:
         return f"can start with a written reason: {'; '.join(check.found for check in seen.warnings)}"
     return "can start"

@@ -66,7 +66,7 @@ class EngineHost:
         self._desk = CommandDesk(
             store, self._venues, self._clock, self, capital_share=settings.limits.capital_share
         )
-        self._leftovers = Leftovers(store, self._venues, self._clock, lambda: self.lease)
+        self.leftovers = Leftovers(store, self._venues, self._clock, lambda: self.lease)
         self._workers: dict[str, RunWorker] = {}
         self._guard = threading.RLock()
         """Guards the workers: the desk's threads start some, the host thread mends them."""
@@ -172,7 +172,7 @@ class EngineHost:
         if self._is_due("live", _LIVE_S):
             self._write_live()
         if self._is_due("leftovers", _LEFTOVERS_S):
-            self._leftovers.look_aside()
+            self.leftovers.look_aside()
 
     def _is_due(self, name: str, every_s: float) -> bool:
         now_s = self._clock.elapsed_s()
@@ -360,7 +360,7 @@ class EngineHost:
         for worker in workers:
             worker.join(max(0.0, deadline_s - self._clock.elapsed_s()))
         self._desk.close()
-        self._leftovers.close()
+        self.leftovers.close()
         # Only now, so that no feed went on without a run that had let go before the others.
         self._venues.close()
         try:

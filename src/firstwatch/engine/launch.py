@@ -19,6 +19,9 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
 
+NOT_CHECKED = "not checked"
+"""How the finding of a check begins whose facts are missing."""
+
 COMPARED = {
     "capital": "capital",
     "leverage": "leverage",

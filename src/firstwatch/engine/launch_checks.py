@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 from firstwatch.engine.adoption import assume_position
-from firstwatch.engine.launch import COMPARED, Check, Finding, LaunchFacts
+from firstwatch.engine.launch import COMPARED, NOT_CHECKED, Check, Finding, LaunchFacts
 from firstwatch.strategy.core import enter_now, new_state
 from firstwatch.strategy.core_prices import level_distance, liquidation_price
 from firstwatch.strategy.core_state import ENTER, NO_LEVEL, CoreSettings
@@ -336,7 +336,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def _not_checked(why: str) -> Finding:
-    return Finding(False, f"not checked: {why}", "mend what the other checks name first")
+    return Finding(False, f"{NOT_CHECKED}: {why}", "mend what the other checks name first")
 
 
 def _no_baseline(facts: LaunchFacts) -> str:

@@ -37,6 +37,8 @@ class Performer:
         self.prepared: dict[str, PreparedRequest] = {}
         """Requests by client order id: those of this process life, and of stored orders in doubt."""
         self.subscription: Subscription | None = None
+        self.delivered_from_ms: int | None = None
+        """Open time of the first bar that the subscription delivers although it may be read, too."""
         self.is_reachable = True
 
     def perform(self, effect: do.Effect, core: RunCore) -> list[told.Event]:
@@ -181,7 +183,9 @@ class Performer:
     def _bars_after(self, after_ms: int) -> list[Bar]:
         if after_ms == 0:
             return []
-        return bars_between(self._venue, self._symbol, self._timeframe, after_ms + 1, self._venue.now_ms())
+        now_ms, first_ms = self._venue.now_ms(), self.delivered_from_ms
+        bars = bars_between(self._venue, self._symbol, self._timeframe, after_ms + 1, now_ms)
+        return [bar for bar in bars if first_ms is None or bar.time_ms < first_ms]
 
     def touch(self) -> Touch | None:
         """Return the prices now; None: the venue cannot say them."""

@@ -21,10 +21,11 @@ from firstwatch.engine.records import NewOrder, Step
 from firstwatch.store.database import Store
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
-from firstwatch.venues.protocol import BarClosed, PreparedRequest
+from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded, PreparedRequest
 
 TICK_S = 1.0
 _LONGEST_RETRY_S = 30.0
+_ANNOUNCEMENT_S = 15.0
 _STALE_SHARE = 0.05
 _STALE_LEAST_MS = 10_000
 
@@ -79,6 +80,8 @@ class RunWorker:
         self._letting_go = False
         self._hands = Performer(beginning.venue, beginning.setup, lease, probe)
         self._hands.prepared.update(beginning.plan.prepared)
+        self._heard: deque[told.Event | Asked | _Wake] = deque()
+        """What came while the run was beginning; handled before the inbox."""
         self._ticked_at_s = clock.elapsed_s()
         self._was_stale = False
         self._thread = threading.Thread(target=self._run, name=f"run {self.run_id}", daemon=True)
@@ -127,11 +130,13 @@ class RunWorker:
             try:
                 if self._hands.subscription is None:
                     self._listen(core)
+                self._hear_where_the_feed_stands()
                 event = self._beginning.first_event(core, self._hands, self._store, self.lease)
             except VenueError as error:
                 _log.warning("run %s cannot begin yet: %s", self.run_id, error)
                 self._hands.is_reachable = False
             else:
+                self._hands.delivered_from_ms = None
                 self._handle(core, event)
                 return core
             if self._waited_in_vain(min(TICK_S * 2**attempt, _LONGEST_RETRY_S)):
@@ -152,17 +157,30 @@ class RunWorker:
             self._predecessor.close_subscription()
             self._predecessor = None
 
+    def _hear_where_the_feed_stands(self) -> None:
+        """Wait for what a feed in phases tells a new listener: the bar it stands at is no past one."""
+        if not self._venue.capabilities.has_phases:
+            return
+        deadline_s = self._clock.elapsed_s() + _ANNOUNCEMENT_S
+        while not self._letting_go and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
+            if any(isinstance(item, PhaseEnded | FeedEnded) for item in self._heard):
+                return
+            try:
+                item = self.inbox.get(timeout=left_s)
+            except Empty:
+                return
+            self._heard.append(item)
+            if isinstance(item, BarClosed) and item.timeframe is self._beginning.setup.timeframe:
+                self._hands.delivered_from_ms = item.bar.time_ms
+
     def _waited_in_vain(self, seconds: float) -> bool:
         """Wait before the next attempt; return whether the worker was told to let go meanwhile."""
         deadline_s = self._clock.elapsed_s() + seconds
-        kept: list[told.Event | Asked | _Wake] = []
         while not self._letting_go and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
             try:
-                kept.append(self.inbox.get(timeout=left_s))
+                self._heard.append(self.inbox.get(timeout=left_s))
             except Empty:
                 break
-        for item in kept:
-            self.inbox.put(item)
         return self._letting_go
 
     # --- working ---------------------------------------------------------------------------------
@@ -171,7 +189,7 @@ class RunWorker:
         while not (self.is_over or self._letting_go):
             self._tick_if_due(core)
             try:
-                item = self.inbox.get(timeout=TICK_S)
+                item = self._heard.popleft() if self._heard else self.inbox.get(timeout=TICK_S)
             except Empty:
                 continue
             if isinstance(item, Asked):
@@ -228,7 +246,7 @@ class RunWorker:
             core,
             told.TimePassed(venue_ms, elapsed_ms=round(now_s * 1000), is_reachable=self._hands.is_reachable),
         )
-        if self.inbox.empty() and not self.is_over:
+        if self.inbox.empty() and not self._heard and not self.is_over:
             self._notice_staleness(core, venue_ms)
 
     def _notice_staleness(self, core: RunCore, venue_ms: int) -> None:

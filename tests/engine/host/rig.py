@@ -23,6 +23,7 @@ from tests.candles import generated_candles
 T = TypeVar("T")
 
 SYMBOL = "BTC/USDC:USDC"
+RUN = "ab" * 8
 LIMIT_S = 60.0
 
 ACTIVE_TOML = """
@@ -146,7 +147,13 @@ def result_of(store: Store, run_id: str) -> dict[str, object]:
             "state": run.state,
             "trades": trades.trades_of(session, run_id),
             "fills": [
-                (stored.fill.time_ms, stored.fill.side, stored.fill.amount, stored.fill.price, stored.fill.fee)
+                (
+                    stored.fill.time_ms,
+                    stored.fill.side,
+                    stored.fill.amount,
+                    stored.fill.price,
+                    stored.fill.fee,
+                )
                 for stored in fills.fills_of(session, run_id)
             ],
             "equity": list(zip(curve.time_ms.tolist(), curve.equity.tolist(), strict=True)),
@@ -161,10 +168,10 @@ def undisturbed(folder: Path, **of_folder: object) -> dict[str, object]:
     host = EngineHost(store, settings)
     host.start()
     try:
-        started = start_run(store, "a" * 16)
+        started = start_run(store, RUN)
         assert started.sentence.endswith("started"), started.sentence
-        assert ended(store, "a" * 16).state is RunState.DONE
-        return result_of(store, "a" * 16)
+        assert ended(store, RUN).state is RunState.DONE
+        return result_of(store, RUN)
     finally:
         host.drain_and_stop()
         store.close()

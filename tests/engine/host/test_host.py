@@ -1,0 +1,438 @@
+"""A real host with real threads on a paper venue: launch to end, stop modes, commands, recovery."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from firstwatch.backtest.simulate import BacktestSettings, simulate
+from firstwatch.engine.host import EngineHost
+from firstwatch.engine.lock import EngineHeldError, EngineState, presence
+from firstwatch.engine.probe import POINTS, Probe, no_probe
+from firstwatch.market.files import read_candles
+from firstwatch.settings import Settings
+from firstwatch.store import commands, hosts, journal, live, paper, positions, runs
+from firstwatch.store.database import Store, open_store
+from firstwatch.store.orders import open_orders_of
+from firstwatch.strategy.core_settings import Costs
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.clock import SystemClock
+from firstwatch.trading.commands import (
+    CancelRun,
+    ClosePosition,
+    CommandOutcome,
+    FundWallet,
+    PauseEntries,
+    PreviewLaunch,
+    ResumeEntries,
+    StartRun,
+    StopEngine,
+    StopRun,
+)
+from firstwatch.trading.launch import LaunchPreview
+from firstwatch.trading.market import DEFAULT_MARKET
+from firstwatch.trading.runs import Exposure, Health, RunState, StopMode
+from tests.engine.host import rig
+
+RUN = rig.RUN
+BARS = 1080
+"""Eighty of them are replayed behind the history."""
+
+
+class JumpingClock(SystemClock):
+    """The machine's clocks, with a suspension of the machine at will."""
+
+    suspended_s = 0.0
+
+    def elapsed_s(self) -> float:
+        return super().elapsed_s() + self.suspended_s
+
+
+class Engine:
+    """One data folder with its hosts."""
+
+    def __init__(self, folder: Path, **of_folder: object) -> None:
+        self.settings: Settings = rig.make_folder(folder, **of_folder)
+        self.store: Store = open_store(folder)
+        self.clock = JumpingClock()
+        self.hosts: list[EngineHost] = []
+
+    def host(self, probe: Probe = no_probe) -> EngineHost:
+        host = EngineHost(self.store, self.settings, clock=self.clock, probe=probe)
+        self.hosts.append(host)
+        host.start()
+        return host
+
+    def close(self) -> None:
+        for host in self.hosts:
+            host.drain_and_stop()
+        self.store.close()
+
+
+@pytest.fixture
+def make(folder: Path) -> Iterator[object]:
+    engines: list[Engine] = []
+
+    def build(**of_folder: object) -> Engine:
+        engines.append(Engine(folder / str(len(engines)), **of_folder))
+        return engines[-1]
+
+    yield build
+    for engine in engines:
+        engine.close()
+
+
+@pytest.fixture
+def slow(make) -> Engine:
+    """A feed with a bar every 30 ms, so that there is time to act."""
+    engine = make(bars=1600, speed=120_000)
+    engine.host()
+    return engine
+
+
+def _exposed(engine: Engine) -> runs.Run:
+    def look() -> runs.Run | None:
+        run = rig.run_of(engine.store, RUN)
+        with engine.store.read() as session:
+            position = positions.position_of(session, RUN)
+        is_protected = position is not None and position.side is not None and position.stop is not None
+        return run if is_protected and run.facts.exposure is Exposure.EXPOSED else None
+
+    return rig.until(look, "a protected position")
+
+
+# --- from launch to end --------------------------------------------------------------------------
+
+
+def test_a_live_run_makes_the_backtests_trades(make) -> None:
+    engine = make(bars=1400)
+    engine.host()
+    assert rig.start_run(engine.store, RUN).outcome is CommandOutcome.DONE
+    run = rig.ended(engine.store, RUN)
+    assert (run.state, run.facts.exposure) == (RunState.DONE, Exposure.FLAT)
+    candles = read_candles(engine.settings.home / "candles.csv").candles
+    expected = simulate(
+        AlgorithmSpec.from_toml(rig.ACTIVE_TOML),
+        candles,
+        market=DEFAULT_MARKET,
+        costs=Costs.of_market(DEFAULT_MARKET, slippage_bps=Decimal(2)),
+        settings=BacktestSettings(capital=Decimal(5000), leverage=Decimal(2)),
+        start_ms=int(candles.time_ms[1000]),
+    )
+    made = rig.result_of(engine.store, RUN)["trades"]
+    assert len(made) > 20
+    assert [(t.side, t.entry_time_ms, t.exit_time_ms, t.amount, t.reason) for t in made] == [
+        (t.side, t.entry_time_ms, t.exit_time_ms, t.amount, t.reason) for t in expected.trades
+    ]
+    assert [(t.entry_price, t.exit_price, t.pnl) for t in made] == [
+        (t.entry_price, t.exit_price, t.pnl) for t in expected.trades
+    ]
+
+
+def test_a_start_is_idempotent_on_the_runs_id(make) -> None:
+    engine = make(bars=1020)
+    engine.host()
+    assert "started" in rig.start_run(engine.store, RUN).sentence
+    rig.ended(engine.store, RUN)
+    again = rig.start_run(engine.store, RUN)
+    assert again.outcome is CommandOutcome.DONE
+    assert "started already" in again.sentence
+    with engine.store.read() as session:
+        assert len(runs.list_runs(session)) == 1
+
+
+def test_live_figures_are_written(slow: Engine) -> None:
+    rig.start_run(slow.store, RUN)
+
+    def look() -> live.LiveStatus | None:
+        with slow.store.read() as session:
+            status = live.live_statuses(session).get(RUN)
+        return status if status is not None and status.equity is not None else None
+
+    status = rig.until(look, "live figures")
+    assert status.mark is not None
+    assert status.last_bar_ms is not None
+    assert {"bars", "mark"} <= set(status.streams)
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+def test_a_preview_says_what_a_start_would_do_and_changes_nothing(make) -> None:
+    engine = make(bars=1020)
+    engine.host()
+    poor = rig.launch(capital=Decimal(20_000), accepted_warnings=None)
+    answer = rig.answered(engine.store, rig.submit(engine.store, PreviewLaunch(settings=poor)))
+    assert answer.outcome is CommandOutcome.DONE
+    assert answer.result_json is not None
+    seen = LaunchPreview.model_validate_json(answer.result_json)
+    assert [check.name for check in seen.refused_by] == ["funds"]
+    assert "20,000.00 USDC is above the 10,000.00" in seen.refused_by[0].found
+    assert "baseline" in {check.name for check in seen.warnings}
+    with engine.store.read() as session:
+        assert runs.list_runs(session) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"capital": Decimal(20_000)}, "above the 10,000.00"),
+        ({"accepted_warnings": None}, "written reason"),
+        ({"symbol": "DOGE/USDC:USDC"}, "no market DOGE/USDC:USDC"),
+        ({"wallet": "on"}, "did you mean one?"),
+        ({"leverage": Decimal(40)}, "it must lie within"),
+    ],
+)
+def test_a_start_is_refused_with_a_sentence(make, changed: dict[str, object], words: str) -> None:
+    engine = make(bars=1020)
+    engine.host()
+    answer = rig.start_run(engine.store, RUN, rig.launch(**changed))
+    assert answer.outcome is CommandOutcome.REFUSED
+    assert words in answer.sentence
+    with engine.store.read() as session:
+        assert runs.list_runs(session) == []
+
+
+def test_a_wallet_in_use_is_refused(slow: Engine) -> None:
+    rig.start_run(slow.store, RUN)
+    answer = rig.start_run(slow.store, "cd" * 8)
+    assert answer.outcome is CommandOutcome.REFUSED
+    assert f"in use by the run {RUN}" in answer.sentence
+
+
+def test_waived_warnings_are_journalled_with_the_reason(slow: Engine) -> None:
+    rig.start_run(slow.store, RUN)
+    with slow.store.read() as session:
+        waived = [entry.event for entry in journal.events_of_kinds(session, RUN, {"check_waived"})]
+    assert {"baseline", "sharpe"} <= {event.check for event in waived}
+    assert {event.reason for event in waived} == {"a test"}
+
+
+def test_a_command_that_expired_is_not_performed(make) -> None:
+    engine = make(bars=1020)
+    number = rig.submit(engine.store, StartRun(run_id=RUN, settings=rig.launch()), expires_in_ms=-1)
+    engine.host()
+    answer = rig.answered(engine.store, number)
+    assert answer.outcome is CommandOutcome.EXPIRED
+    assert "expired" in answer.sentence
+    with engine.store.read() as session:
+        assert runs.list_runs(session) == []
+
+
+def test_commands_are_checked_against_their_aim(slow: Engine) -> None:
+    store = slow.store
+    rig.start_run(store, RUN)
+    for command, aim, words in (
+        (StopRun(run_id="ff" * 8), {}, "no run"),
+        (StopRun(run_id=RUN), {"expected_state": RunState.STOPPING}, "by now, not STOPPING"),
+        (CancelRun(run_id=RUN), {}, "only a run that is NEW can be cancelled"),
+    ):
+        answer = rig.answered(store, rig.submit(store, command, **aim))
+        assert answer.outcome is CommandOutcome.REFUSED
+        assert words in answer.sentence
+    rig.answered(store, rig.submit(store, StopRun(run_id=RUN, mode=StopMode.CLOSE)))
+    rig.ended(store, RUN)
+    answer = rig.answered(store, rig.submit(store, PauseEntries(run_id=RUN)))
+    assert "STOPPED already" in answer.sentence
+
+
+def test_funding_a_paper_wallet(make) -> None:
+    engine = make(bars=1020)
+    engine.host()
+    command = FundWallet(wallet="one", amount=Decimal("12.5"))
+    assert rig.answered(engine.store, rig.submit(engine.store, command)).outcome is CommandOutcome.DONE
+    with engine.store.read() as session:
+        assert [made.amount for made in paper.deposits(session, "paper", "one")] == [10_000, Decimal("12.5")]
+    wrong = FundWallet(wallet="two", amount=Decimal(1))
+    answer = rig.answered(engine.store, rig.submit(engine.store, wrong))
+    assert answer.outcome is CommandOutcome.REFUSED
+
+
+def test_pause_and_resume(slow: Engine) -> None:
+    rig.start_run(slow.store, RUN)
+    rig.answered(slow.store, rig.submit(slow.store, PauseEntries(run_id=RUN)))
+    assert rig.run_of(slow.store, RUN).facts.paused
+    rig.answered(slow.store, rig.submit(slow.store, ResumeEntries(run_id=RUN)))
+    assert not rig.run_of(slow.store, RUN).facts.paused
+
+
+def test_closing_the_position_pauses_entries(slow: Engine) -> None:
+    rig.start_run(slow.store, RUN)
+    _exposed(slow)
+    answer = rig.answered(slow.store, rig.submit(slow.store, ClosePosition(run_id=RUN)))
+    assert answer.outcome is CommandOutcome.DONE
+
+    def look() -> runs.Run | None:
+        run = rig.run_of(slow.store, RUN)
+        return run if run.facts.exposure is Exposure.FLAT else None
+
+    run = rig.until(look, "the position to be closed")
+    assert run.state is RunState.RUNNING
+    assert run.facts.paused
+
+
+# --- stops ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", list(StopMode))
+def test_a_stop_leaves_what_its_mode_says(slow: Engine, mode: StopMode) -> None:
+    rig.start_run(slow.store, RUN)
+    _exposed(slow)
+    rig.answered(slow.store, rig.submit(slow.store, StopRun(run_id=RUN, mode=mode)))
+    run = rig.ended(slow.store, RUN)
+    assert run.state is RunState.STOPPED
+    with slow.store.read() as session:
+        left = open_orders_of(session, RUN)
+    if mode is StopMode.CLOSE:
+        assert run.facts.exposure is Exposure.FLAT
+    if run.facts.exposure is Exposure.EXPOSED:
+        assert bool(left) is (mode is StopMode.LEAVE)
+        alarm = rig.until(lambda: _alarm(slow.store, "left over"), "the alarm of a wallet left exposed")
+        assert "has no active run" in alarm
+    else:
+        assert left == []
+
+
+def _alarm(store: Store, topic: str) -> str | None:
+    with store.read() as session:
+        standing = [alarm for alarm in journal.standing_alarms(session) if alarm.topic == topic]
+    return standing[0].sentence if standing else None
+
+
+def test_a_left_position_can_be_adopted_and_its_old_orders_go(slow: Engine) -> None:
+    rig.start_run(slow.store, RUN)
+    _exposed(slow)
+    rig.answered(slow.store, rig.submit(slow.store, StopRun(run_id=RUN, mode=StopMode.LEAVE)))
+    left = rig.ended(slow.store, RUN)
+    if left.facts.exposure is Exposure.FLAT:
+        pytest.skip("the stop at the venue closed the position before the run had stopped")
+    refused = rig.start_run(slow.store, "cd" * 8)
+    assert "Assume position now" in refused.sentence
+    adopting = rig.launch(assume_position_now=True, capital=Decimal(8_000), parent_run_id=RUN)
+    answer = rig.start_run(slow.store, "ef" * 8, adopting)
+    assert answer.outcome is CommandOutcome.DONE, answer.sentence
+
+    def settled() -> bool | None:
+        for host in slow.hosts:
+            host.leftovers.look()
+        with slow.store.read() as session:
+            is_clear = not open_orders_of(session, RUN)
+        return True if is_clear and _alarm(slow.store, "left over") is None else None
+
+    rig.until(settled, "the old orders to be cancelled")
+    assert rig.run_of(slow.store, RUN).facts.exposure is Exposure.FLAT
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    return rig.undisturbed(tmp_path_factory.mktemp("undisturbed"), bars=BARS)
+
+
+# --- the engine's own life -------------------------------------------------------------------------
+
+
+def test_one_engine_per_folder(make) -> None:
+    engine = make(bars=1020)
+    first = engine.host()
+    second = EngineHost(engine.store, engine.settings)
+    with pytest.raises(EngineHeldError, match="holds the engine"):
+        second.start()
+    assert presence(engine.settings.home, 0.0).state is EngineState.RUNNING
+    first.drain_and_stop()
+    second.start()
+    second.drain_and_stop()
+    with engine.store.read() as session:
+        host = hosts.current_host(session)
+    assert host is not None
+    assert (host.epoch, host.state) == (2, hosts.HostState.STOPPED)
+
+
+def test_the_engine_stops_by_command_and_the_next_one_goes_on(make, expected: dict[str, object]) -> None:
+    engine = make(bars=BARS, speed=200_000)
+    host = engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    rig.answered(engine.store, rig.submit(engine.store, StopEngine()))
+    assert host.wait(2.0)
+    assert rig.run_of(engine.store, RUN).state is RunState.RUNNING
+    engine.host()
+    assert rig.ended(engine.store, RUN).state is RunState.DONE
+    assert rig.result_of(engine.store, RUN) == expected
+
+
+def test_a_suspended_machine_recovers_before_it_sends(make, expected: dict[str, object]) -> None:
+    engine = make(bars=BARS, speed=200_000)
+    engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    engine.clock.suspended_s += 60
+    rig.ended(engine.store, RUN)
+    assert rig.result_of(engine.store, RUN) == expected
+    with engine.store.read() as session:
+        recovered = [entry.event for entry in journal.events_of_kinds(session, RUN, {"recovered"})]
+        host = hosts.current_host(session)
+    assert any("heartbeat" in event.why for event in recovered)
+    assert host is not None
+    assert host.epoch == 2
+
+
+class Stumble:
+    """Raises once at the given passings of one point, as a defect of the worker would."""
+
+    def __init__(self, point: str, passings: set[int]) -> None:
+        self._point = point
+        self._passings = passings
+        self._guard = threading.Lock()
+        self.passed: Counter[str] = Counter()
+        self.stumbled = 0
+
+    def __call__(self, point: str) -> None:
+        with self._guard:
+            self.passed[point] += 1
+            stumbles = point == self._point and self.passed[point] in self._passings
+            self.stumbled += stumbles
+        if stumbles:
+            raise RuntimeError(f"stumbled {point}")
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_that_raises_anywhere_is_recovered(make, expected: dict[str, object], point: str) -> None:
+    engine = make(bars=BARS)
+    stumble = Stumble(point, {1, 9, 23})
+    engine.host(stumble)
+    rig.start_run(engine.store, RUN)
+    run = rig.ended(engine.store, RUN)
+    assert run.state is RunState.DONE, run.facts.sentence
+    assert rig.result_of(engine.store, RUN) == expected
+    with engine.store.read() as session:
+        noted = [entry.event.sentence for entry in journal.events_of_kinds(session, RUN, {"noted"})]
+    assert sum("; the run is recovered" in sentence for sentence in noted) == stumble.stumbled
+
+
+def test_a_worker_that_raises_too_often_fails_its_run_and_keeps_protection(make) -> None:
+    engine = make()
+    engine.host(Stumble("after send", set(range(1, 100))))
+    rig.start_run(engine.store, RUN)
+    run = rig.ended(engine.store, RUN)
+    assert run.state is RunState.FAILED
+    assert run.facts.health is Health.UNKNOWN
+    assert "for the 4th time in ten minutes" in run.facts.sentence
+    alarm = _alarm(engine.store, "failed")
+    assert alarm is not None
+    assert "Protection was left at the venue" in alarm
+
+
+def test_commands_accepted_by_an_engine_that_died_are_performed_by_the_next(make) -> None:
+    engine = make(speed=120_000)
+    first = engine.host()
+    rig.start_run(engine.store, RUN)
+    first.drain_and_stop()
+    number = rig.submit(engine.store, StopRun(run_id=RUN, mode=StopMode.CLOSE))
+    with engine.store.write() as session:
+        commands.accept_command(session, number, now_ms=1)
+    engine.host()
+    assert rig.ended(engine.store, RUN).state is RunState.STOPPED
+    assert rig.answered(engine.store, number).outcome is CommandOutcome.DONE

@@ -22,6 +22,7 @@ class Held:
     fees: float
     atr_stop: float
     atr_target: float
+    expected: float
     stop: float | None = None
     target: float | None = None
     moved: bool = False
@@ -151,7 +152,8 @@ class Reference:
         had = self.held is not None
         pending, self.pending = self.pending, None
         if pending and pending[0] == "exit":
-            self.leave(i, self.taker(o, -self.held.side), pending[1], "taker")
+            decided = self.rows[i - 1][4]
+            self.leave(i, self.taker(o, -self.held.side), pending[1], "taker", decided)
         elif pending:
             self.enter(i, pending[1], self.taker(o, pending[1].side), "taker", at_open=True)
         elif self.resting and (o <= self.resting.limit if self.resting.side > 0 else o >= self.resting.limit):
@@ -184,11 +186,11 @@ class Reference:
             price = worst if at_open else nearest
             if nearest == held.stop:
                 reason = "trailing_stop" if held.moved else "stop_loss"
-                self.leave(i, self.taker(price, -held.side), reason, "taker")
+                self.leave(i, self.taker(price, -held.side), reason, "taker", nearest)
             else:
-                self.leave(i, price, "liquidation", None)
+                self.leave(i, price, "liquidation", None, nearest)
         elif target and held.target is not None and held.side * favourable >= held.side * held.target:
-            self.leave(i, held.target, "take_profit", "maker")
+            self.leave(i, held.target, "take_profit", "maker", held.target)
 
     def enter(self, i, order, price, kind, at_open):
         fee = self.fee(price, order.steps, kind)
@@ -204,6 +206,7 @@ class Reference:
             fee,
             order.atr_stop,
             order.atr_target,
+            order.limit,
         )
         self.held.stop = self.stop_from(price, order.side, order.atr_stop)
         self.held.target = self.target_from(price, order.side, order.atr_target)
@@ -214,13 +217,25 @@ class Reference:
         self.after = None
         self.ambiguous = False
 
-    def leave(self, i, price, reason, fee_kind):
+    def excursions(self, held, last_full, exit_price):
+        """Whole bars from the entry on, and the exit; a bar entered at the limit only its bad side."""
+        rows = self.rows[held.bar : last_full + 1]
+        lows, highs = [row[3] for row in rows], [row[2] for row in rows]
+        worst, best = (lows, highs) if held.side > 0 else (highs, lows)
+        if not held.at_open:
+            best = best[1:]
+        against = [held.side * (held.price - price) for price in (*worst, exit_price)]
+        favour = [held.side * (price - held.price) for price in (*best, exit_price)]
+        return max(0.0, *against), max(0.0, *favour)
+
+    def leave(self, i, price, reason, fee_kind, expected=None):
         held = self.held
         fee = self.fee(price, held.steps, fee_kind) if fee_kind else 0.0
         gross = held.side * (price - held.price) * float(self.market.amount(held.steps))
         gross = -held.margin if reason == "liquidation" else max(gross, -held.margin)
         self.cash += gross - fee
         last_full = i if reason == "end_of_data" else i - 1
+        adverse, favourable = self.excursions(held, last_full, price)
         self.trades.append(
             {
                 "side": held.side,
@@ -232,6 +247,9 @@ class Reference:
                 "funding": held.funding,
                 "reason": reason,
                 "bars": last_full - held.bar + 1,
+                "adverse": adverse,
+                "favourable": favourable,
+                "expected": (held.expected, self.rows[i][4] if expected is None else expected),
             }
         )
         self.held = None

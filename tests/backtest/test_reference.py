@@ -64,6 +64,10 @@ def test_the_core_agrees_with_the_reference():
             )  # fmt: skip
             assert got.entry_price == pytest.approx(want["entry"][1], **CLOSE)
             assert got.exit_price == pytest.approx(want["exit"][1], **CLOSE)
+            assert got.adverse_excursion == pytest.approx(want["adverse"], **CLOSE)
+            assert got.favourable_excursion == pytest.approx(want["favourable"], **CLOSE)
+            expected = (got.expected_entry_price, got.expected_exit_price)
+            assert expected == pytest.approx(want["expected"], **CLOSE)
             assert got.pnl == pytest.approx(want["pnl"], **CLOSE)
             assert got.fees == pytest.approx(want["fees"], **CLOSE)
             assert got.funding == pytest.approx(want["funding"], **CLOSE)

@@ -229,6 +229,15 @@ class RunManager:
         _, seat = self._ready()
         return seat.take()
 
+    def start_background_engine(self) -> int:
+        """Start a background engine where nobody holds the engine, and return its pid.
+
+        Raises:
+            FirstwatchError: it did not come up.
+        """
+        _, seat = self._ready()
+        return seat.start_background()
+
     def hand_over_to_background(self) -> int:
         """Start a background engine, let go of this one at the next bar close, and return the new pid.
 

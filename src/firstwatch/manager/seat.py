@@ -3,9 +3,9 @@
 import logging
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from firstwatch.engine.background import READY, WAITING, start_background
-from firstwatch.engine.host import EngineHost
 from firstwatch.engine.lock import EngineHeldError, EngineLock, EngineState, presence
 from firstwatch.manager.views import EngineView, EngineWhere
 from firstwatch.settings import Settings
@@ -15,6 +15,9 @@ from firstwatch.store.migrating import migrate
 from firstwatch.store.schema import OlderStoreError
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError
+
+if TYPE_CHECKING:
+    from firstwatch.engine.host import EngineHost
 
 _BACKGROUND_S = 15.0
 _WHERE = {
@@ -92,6 +95,9 @@ class EngineSeat:
         with self._moving:
             if self._host is not None:
                 return True
+            # The engine is a large import, and a screen that attaches never needs it.
+            from firstwatch.engine.host import EngineHost
+
             host = EngineHost(self._store, self._settings, clock=self._clock)
             try:
                 host.start()
@@ -110,6 +116,17 @@ class EngineSeat:
             host, self._host = self._host, None
             if host is not None:
                 host.drain_and_stop()
+
+    def start_background(self) -> int:
+        """Start a background engine where nobody holds the engine, and return its pid.
+
+        Raises:
+            BackgroundError: it did not come up.
+        """
+        background = start_background(self._settings.home, self._settings.config)
+        background.wait_until(READY, _BACKGROUND_S)
+        background.forget()
+        return background.pid
 
     def hand_over(self) -> int:
         """Give the engine to a new background process and return its pid.

@@ -20,13 +20,13 @@ from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _COLUMNS = (
     Column("setting", 22),
-    Column("value", 18),
-    Column("", 14, rank=1, grows=True),
+    Column("value", 18, grows=True),
+    Column("", 34, rank=1),
 )
 _CHECKS = (
-    Column("check", 14, grows=False),
+    Column("check", 16),
     Column("", 4),
-    Column("found", 30, grows=True),
+    Column("found", 26, grows=True),
 )
 
 
@@ -62,7 +62,7 @@ class ConfigurationPane(Pane):
         editor = Input(id="editor", compact=True)
         editor.display = False
         yield editor
-        yield Listing(_CHECKS, empty="", id="checks")
+        yield Listing(_CHECKS, empty="", id="checks", show_header=False)
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         desk = desk_of(self)
@@ -85,8 +85,9 @@ class ConfigurationPane(Pane):
         is_choice = field.options is not None and not field.is_free
         note = Cell(error, "error") if error else Cell(field.hint, "dim")
         # An empty required field is a step ahead, not a mistake of the operator.
-        tone: Tone = "error" if error and value else "accent" if value else "dim"
-        shown = value or ("choose" if is_choice else "-")
+        tone: Tone = ("error" if value else "warning") if error else "accent" if value else "dim"
+        wanted = "choose" if is_choice else "write"
+        shown = value or (f"{wanted}…" if error else "-")
         return Line(field.id, (Cell(field.label), Cell(shown, tone), note))
 
     def _show_word(self) -> None:
@@ -98,7 +99,7 @@ class ConfigurationPane(Pane):
         field = FIELD_BY_ID[key]
         error = desk_of(self).assessment.errors.get(key)
         line.update(f"{field.label}: {error or field.hint or field.label}")
-        line.set_class(error is not None, "error")
+        line.set_class(error is not None and bool(desk_of(self).draft.value(key)), "error")
 
     def _show_checks(self, snapshot: ManagerSnapshot) -> None:
         desk = desk_of(self)

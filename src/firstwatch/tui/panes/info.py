@@ -17,14 +17,14 @@ from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _ACTIVE = (
-    Column("algorithm", 14, grows=True),
-    Column("symbol", 10, rank=2),
+    Column("algorithm", 13, grows=True),
+    Column("symbol", 9, rank=2),
     Column("wallet", 9, rank=4),
-    Column("state", 9),
-    Column("position", 16, rank=1),
+    Column("state", 8),
+    Column("position", 15, rank=1),
     Column("PnL", 10, is_number=True),
-    Column("equity", 11, rank=3, is_number=True),
-    Column("note", 18, rank=2),
+    Column("equity", 10, rank=3, is_number=True),
+    Column("note", 16, rank=2),
     Column("bar", 11, rank=5),
     Column("age", 6, rank=5, is_number=True),
 )
@@ -91,11 +91,11 @@ class InfoPane(Pane):
     def compose(self) -> ComposeResult:
         yield TabStrip(self.TABS)
         with ContentSwitcher(initial="Active"):
-            yield Listing(
-                _ACTIVE, empty="No active run. Fill in Configuration (2), then press g.", id="Active"
-            )
-            yield Listing(_HISTORY, empty="No run has ended yet.", id="History")
-            yield Listing(_POSITIONS, empty="All flat.", id="Positions")
+            # Passing through a tab must not choose another run: these three follow the chosen one.
+            nothing = "No active run. Fill in Configuration (2), then press g."
+            yield Listing(_ACTIVE, empty=nothing, id="Active", takes_first=False)
+            yield Listing(_HISTORY, empty="No run has ended yet.", id="History", takes_first=False)
+            yield Listing(_POSITIONS, empty="All flat.", id="Positions", takes_first=False)
             yield Listing(_ORDERS, empty="This run has no orders.", id="Orders")
             yield Listing(_TRADES, empty="This run has not closed a trade.", id="Trades")
             yield Listing(_DETAILS, empty="The journal is empty.", id="Details")
@@ -119,6 +119,8 @@ class InfoPane(Pane):
         }
         if self.tab in of_all:
             listing.set_lines(of_all[self.tab](), is_ready=snapshot.is_ready)
+            if listing.table.cursor_key != desk.selected_run:
+                listing.table.point_at(desk.selected_run)
             return
         if run is None:
             listing.set_lines([], is_ready=snapshot.is_ready, empty="Choose a run in Active or History.")

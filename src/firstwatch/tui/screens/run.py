@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Container
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -57,11 +57,13 @@ class RunScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield HeadLine()
         yield Static("", id="notice", markup=False)
-        with Container(id="grid"):
-            yield WalletsPane()
-            yield ConfigurationPane()
-            yield InfoPane()
-            yield MetricsPane()
+        with Horizontal(id="grid"):
+            with Vertical(classes="column"):
+                yield WalletsPane()
+                yield InfoPane()
+            with Vertical(classes="column"):
+                yield ConfigurationPane()
+                yield MetricsPane()
         yield EventLog()
         yield KeyLine(self._hints)
         yield StatusLine()
@@ -116,6 +118,8 @@ class RunScreen(Screen[None]):
         for pane in self.query(Pane):
             pane.display = is_four or self.front == pane.NUMBER
             pane.set_class(self.front == pane.NUMBER, "-front")
+        for column in self.query(".column"):
+            column.display = any(pane.display for pane in column.query(Pane))
         notice = self.query_one("#notice", Static)
         notice.display = self.size_class in (Layout.TINY, Layout.SMALL)
         notice.update(

@@ -158,14 +158,15 @@ class TabStrip(Widget):
         colours = self.app.theme_variables
         line = Text(no_wrap=True)
         for tab in self._tabs:
-            style = f"bold {colours['background']} on {colours['primary']}" if tab == self._chosen else ""
-            line.append(f" {tab} ", style or colours["secondary"])
+            chosen = f"bold {colours['background']} on {colours['primary']}"
+            line.append(" ")
+            line.append(tab, chosen if tab == self._chosen else colours["secondary"])
         return line
 
     def on_click(self, event: events.Click) -> None:
         start = 0
         for tab in self._tabs:
-            end = start + len(tab) + 2
+            end = start + len(tab) + 1
             if start <= event.x < end:
                 self.choose(tab)
             start = end

@@ -12,13 +12,25 @@ from firstwatch.tui.widgets.table import Column, KeyedTable, Line
 class Listing(Vertical):
     """A table, or a sentence that says why there is nothing in it."""
 
-    def __init__(self, columns: Sequence[Column], *, empty: str, id: str) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        empty: str,
+        id: str,
+        show_header: bool = True,
+        takes_first: bool = True,
+    ) -> None:
         super().__init__(id=id)
         self._columns = columns
         self._empty = empty
+        self._show_header = show_header
+        self._takes_first = takes_first
 
     def compose(self) -> ComposeResult:
-        yield KeyedTable(self._columns, id=f"{self.id}-table")
+        yield KeyedTable(
+            self._columns, show_header=self._show_header, takes_first=self._takes_first, id=f"{self.id}-table"
+        )
         yield Static("", markup=False, classes="empty")
 
     @property
@@ -28,6 +40,7 @@ class Listing(Vertical):
     def set_lines(self, lines: Sequence[Line], *, is_ready: bool = True, empty: str | None = None) -> None:
         """Show these rows, or the sentence when there are none."""
         self.table.set_lines(lines)
+        self.table.set_class(not lines, "-empty")
         words = self.query_one(".empty", Static)
         words.display = not lines
         if not lines:

@@ -75,15 +75,24 @@ class KeyedTable(DataTable[Text]):
         def control(self) -> "KeyedTable":
             return self.table
 
-    def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:
-        super().__init__(id=id, cursor_type="row", cell_padding=_PADDING, header_height=1)
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        id: str | None = None,
+        show_header: bool = True,
+        takes_first: bool = True,
+    ) -> None:
+        super().__init__(
+            id=id, show_header=show_header, cursor_type="row", cell_padding=_PADDING, header_height=1
+        )
         self._columns = tuple(columns)
         self._shown: tuple[int, ...] = ()
         self._widths: tuple[int, ...] = ()
         self._lines: dict[str, tuple[Cell, ...]] = {}
         self._cursor_key: str | None = None
         self._is_syncing = False
-        self._was_filled = False
+        self._was_filled = not takes_first
 
     @property
     def cursor_key(self) -> str | None:
@@ -110,8 +119,8 @@ class KeyedTable(DataTable[Text]):
         self._put_cursor()
 
     def point_at(self, key: str | None) -> None:
-        """Put the cursor on that key, or on no row."""
-        self._cursor_key = key
+        """Put the cursor on that key; on no row when there is none of that key."""
+        self._cursor_key = key if key in self._lines else None
         self._was_filled = True
         self._put_cursor()
 
@@ -190,6 +199,9 @@ class KeyedTable(DataTable[Text]):
     # --- the cursor ------------------------------------------------------------------------------
 
     def _put_cursor(self) -> None:
+        if not self._shown:
+            # Not laid out yet: rows and cursor come with the columns.
+            return
         if self._cursor_key is None and not self._was_filled and self._lines:
             self._cursor_key = next(iter(self._lines))
             self._was_filled = True

@@ -7,7 +7,6 @@ says. Nothing waits and nothing is random, so one input gives one history.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from firstwatch.backtest.simulate import BacktestSettings
 from firstwatch.engine import events as told
@@ -30,7 +29,7 @@ from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.events import RunEvent
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
-from firstwatch.trading.runs import Author, RunState
+from firstwatch.trading.runs import RunState
 from firstwatch.trading.trade import Trade
 from firstwatch.venues.paper.exchange import PaperCosts
 from firstwatch.venues.paper.venue import PaperSettings, PaperVenue, Step
@@ -138,18 +137,14 @@ class Simulation:
             self.launch,
             has_phases=self.paper.capabilities.has_phases,
             modifies_orders=self.paper.capabilities.modifies_orders,
-            max_slippage_bps=9_000,
         )
         self._core_settings = settings_of_launch(spec, self.launch, market=self.market, costs=costs)
         self._checks_restore = checks_restore
         self.outcome = Outcome()
         self.inbox: deque[told.Event] = deque()
         self.core = self._make_core()
-        self.hands = Performer(
-            self.venue, ACCOUNT, market.symbol, spec.timeframe, Lease(0, self.clock), no_probe
-        )
+        self.hands = Performer(self.venue, self._setup, Lease(0, self.clock), no_probe)
         self.is_over = False
-        self.resumes_after_liquidation = True
 
     def _make_core(self) -> RunCore:
         signals = SignalStream(self._spec)
@@ -196,9 +191,6 @@ class Simulation:
             for effect in step.effects:
                 queue.extend(self.hands.perform(effect, self.core))
                 self.is_over = self.is_over or isinstance(effect, EndRun)
-        facts = self.outcome.facts
-        if self.resumes_after_liquidation and facts is not None and "liquidation" in facts.pause_reasons:
-            self.handle(told.ResumeRequested(Author.OPERATOR, event.time_ms))
         self.outcome.state = self.core.state
 
     def _check_restore(self) -> None:

@@ -79,17 +79,16 @@ class ClosingDesk:
         return abs(self._turn.memory.unwanted) if closing.is_unwanted else self._ledger.exposed
 
     def _send(self, closing: Closing, amount: Decimal) -> None:
-        memory, market = self._turn.memory, self._turn.setup.market
+        memory = self._turn.memory
         held = memory.unwanted if closing.is_unwanted else self._ledger.own
         side = OrderSide.SELL if held > 0 else OrderSide.BUY
         bound_bps = BOUNDS_BPS[min(closing.attempts, len(BOUNDS_BPS) - 1)]
-        worst = memory.price * (1 + side.sign * bound_bps / 10_000)
         order = self._orders.send(
             OrderPurpose.EXIT,
             side,
             OrderKind.MARKET,
             amount,
-            price=market.price(worst),
+            price=self._turn.worst_price(side.sign, bound_bps),
             bar_time_ms=closing.bar_time_ms,
             reason=closing.reason,
         )

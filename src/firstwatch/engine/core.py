@@ -593,6 +593,8 @@ class RunCore:
             self._sent(order, event)
 
     def _sent(self, order: TrackedOrder, event: told.SendAnswered | told.ModifyAnswered) -> None:
+        if event.touch_at_acknowledgement is not None:
+            self._price_came(event.touch_at_acknowledgement.mid)
         refusal = self._orders.sent(
             order, event.outcome, event.touch_at_submission, event.touch_at_acknowledgement
         )

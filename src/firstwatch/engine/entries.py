@@ -1,5 +1,7 @@
 """Entry orders: sent once for each decision, dropped with a cause, their rest taken to market."""
 
+from decimal import Decimal
+
 from firstwatch.engine.memory import EntryPlan, TrackedOrder
 from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.turn import Turn
@@ -50,7 +52,7 @@ class EntryDesk:
             opening(side),
             OrderKind.MARKET if limit is None else OrderKind.LIMIT,
             amount,
-            price=limit if limit is not None else market.price(self._worst(side)),
+            price=limit if limit is not None else self._worst(side),
             bar_time_ms=memory.last_bar_ms,
         )
         memory.entry = EntryPlan(memory.last_bar_ms, order.intent.client_order_id)
@@ -132,7 +134,7 @@ class EntryDesk:
                 order.intent.side,
                 OrderKind.MARKET,
                 order.rest,
-                price=self._turn.setup.market.price(self._worst(self._side())),
+                price=self._worst(self._side()),
                 bar_time_ms=plan.bar_time_ms,
             )
             plan.order_id = rest.intent.client_order_id
@@ -165,8 +167,8 @@ class EntryDesk:
     def _side(self) -> Side:
         return Side.LONG if self._turn.memory.core.entry_side > 0 else Side.SHORT
 
-    def _worst(self, side: Side) -> float:
-        return self._turn.memory.price * (1 + side.sign * self._turn.setup.max_slippage_bps / 10_000)
+    def _worst(self, side: Side) -> Decimal | None:
+        return self._turn.worst_price(side.sign, self._turn.setup.max_slippage_bps)
 
     def _drop(self, side: Side, bar_time_ms: int, cause: str) -> None:
         self._turn.journal(DecisionDropped(bar_time_ms=bar_time_ms, decision=f"enter {side}", cause=cause))

@@ -73,7 +73,9 @@ class Ledger:
         if fill.is_liquidation and core.steps and fill.side.sign != core.phase:
             self._remember(fill, touch)
             self._exit(fill, ExitReason.LIQUIDATION)
-            self._pause("liquidation", "the venue has liquidated the position")
+            self._turn.alarm("liquidated", f"the venue has liquidated {fill.amount:f} at {fill.price:f}")
+            if not self._follows_from_bars(fill):
+                self._pause("liquidation", "the venue has liquidated the position")
         elif order is None:
             memory.foreign_fills.append(fill)
             memory.wants_position = True
@@ -91,6 +93,15 @@ class Ledger:
             else:
                 memory.wants_position = True
                 self._reduce(fill, order.intent.purpose, order.reason)
+
+    def _follows_from_bars(self, fill: Fill) -> bool:
+        """Tell whether the core itself would have ended the trade so, at this bar, and its backtest goes on.
+
+        That is so on a feed of bars, in the bar that it stands in. Elsewhere, and when it is only found
+        afterwards, a liquidation is the venue's doing and entries pause.
+        """
+        length_ms = self._turn.setup.timeframe.ms
+        return self._turn.setup.has_phases and self._turn.memory.now_ms - fill.time_ms <= length_ms
 
     def _remember(self, fill: Fill, touch: Touch | None) -> None:
         order = self._orders.get(fill.client_order_id)
@@ -137,6 +148,7 @@ class Ledger:
             return
         if memory.core.steps == 0:
             memory.trade_entry_ms = fill.time_ms
+            self._turn.clear_alarm("liquidated")
         # A taker's fill happened at the price of the bar's open, a maker's somewhere inside the bar.
         at_open = 0 if fill.is_maker else 1
         steps = self._turn.setup.market.steps(fill.amount)

@@ -164,6 +164,9 @@ class ProtectionDesk:
             return False
         self._placed(leg)
         is_stop = purpose is OrderPurpose.STOP
+        if is_stop and leg.retries and self._is_passed(wanted):
+            # The stop before this one has ended unfilled, so the venue will not trigger this one in time.
+            self._closing.want(exit_reason(stop_reason(self._turn.memory.core)))
         if order.rest == amount and level == (order.intent.trigger_price if is_stop else order.intent.price):
             return True
         if not is_early:
@@ -171,6 +174,10 @@ class ProtectionDesk:
             self._orders.replace(order, amount, price=price, trigger_price=trigger)
             self._said(purpose, level, "moved" if order.rest == amount else "resized")
         return False
+
+    def _is_passed(self, stop: float) -> bool:
+        memory = self._turn.memory
+        return memory.core.phase * (memory.price - stop) <= 0
 
     def _place(self, leg: Leg, purpose: OrderPurpose, level: Decimal, amount: Decimal) -> None:
         side = self._ledger.side

@@ -1,5 +1,7 @@
 """One turn of a run's core: what it remembers, and what it says and wants while it handles one event."""
 
+from decimal import Decimal
+
 from firstwatch.engine.effects import Effect
 from firstwatch.engine.memory import RunMemory, RunSetup
 from firstwatch.engine.records import JournalRow, Record, Step
@@ -69,6 +71,16 @@ class Turn:
 
     def is_pending(self, effect: Effect) -> bool:
         return pending_key(effect) in self.memory.pending
+
+    def worst_price(self, order_sign: int, bound_bps: float) -> Decimal | None:
+        """Return the price beyond which a market order sent now may not fill, ``order_sign`` +1 buys.
+
+        None at a close of a feed with phases: the order waits for the next open, whose price nobody
+        knows yet, and there the backtest fills without a bound.
+        """
+        if self.setup.has_phases and not (self.memory.is_in_bar or self.memory.feed_ended):
+            return None
+        return self.setup.market.price(self.memory.price * (1 + order_sign * bound_bps / 10_000))
 
     def alarm(self, topic: str, sentence: str) -> None:
         """Raise an alarm, once until it is cleared."""

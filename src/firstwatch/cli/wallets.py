@@ -1,11 +1,16 @@
 """``firstwatch wallet``: create, fund, list and show run wallets."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from firstwatch.cli.output import JsonFlag, say, say_json, say_table
 from firstwatch.trading.errors import WrongUseError
+
+if TYPE_CHECKING:
+    from firstwatch.settings import Settings
+    from firstwatch.store.database import Session
+    from firstwatch.store.wallets import Wallet
 
 app = typer.Typer(help="Create, fund, list and show run wallets.", no_args_is_help=True)
 
@@ -109,14 +114,19 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
         if key != "positions":
             say(f"{key:12} {'-' if value is None else value}")
     for position in document["positions"]:
-        say(f"{'position':12} {position['side']} {position['amount']} {position['symbol']}")
+        say(
+            f"{'position':12} {position['side']} {position['amount']} {position['symbol']}, run {position['run']}"
+        )
 
 
-def _document(session: Any, settings: Any, wallet: Any) -> dict[str, Any]:
+def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dict[str, Any]:
     from firstwatch.manager.balances import paper_money
+    from firstwatch.store.positions import positions
+    from firstwatch.store.runs import list_runs
     from firstwatch.store.wallets import active_run_id
     from firstwatch.trading.clock import iso
 
+    mine = {run.id for run in list_runs(session, wallet_id=wallet.id)}
     money = paper_money(session, settings, wallet)
     return {
         "wallet": wallet.name,
@@ -126,7 +136,18 @@ def _document(session: Any, settings: Any, wallet: Any) -> dict[str, Any]:
         "total": None if money is None else money.total,
         "used": None if money is None else money.used,
         "free": None if money is None else money.free,
-        "positions": [],
+        "positions": [
+            {
+                "symbol": held.symbol,
+                "side": None if held.side is None else held.side.value,
+                "amount": held.amount,
+                "entry_price": held.entry_price,
+                "run": run_id,
+                "updated_at": iso(held.updated_at_ms),
+            }
+            for run_id, held in positions(session).items()
+            if run_id in mine
+        ],
         "active_run": active_run_id(session, wallet.id),
         "created_at": iso(wallet.created_at_ms),
         "archived_at": None if wallet.archived_at_ms is None else iso(wallet.archived_at_ms),

@@ -113,10 +113,8 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
     for key, value in document.items():
         if key != "positions":
             say(f"{key:12} {'-' if value is None else value}")
-    for position in document["positions"]:
-        say(
-            f"{'position':12} {position['side']} {position['amount']} {position['symbol']}, run {position['run']}"
-        )
+    for held in document["positions"]:
+        say(f"{'position':12} {held['side']} {held['amount']} {held['symbol']}, run {held['run']}")
 
 
 def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dict[str, Any]:

@@ -597,6 +597,38 @@ def test_an_exit_in_parts_is_one_trade():
     assert state.trades == 1
 
 
+@given(
+    side=st.sampled_from([1, -1]),
+    entries=st.lists(st.tuples(st.integers(10**6, 10**7), st.floats(90, 110)), min_size=1, max_size=4),
+    cuts=st.lists(st.floats(0.1, 0.9), max_size=3),
+    exits=st.lists(st.floats(92, 108), min_size=4, max_size=4),
+    paid=st.floats(-5, 5),
+)
+def test_no_money_is_lost_between_fills_and_the_trade(side, entries, cuts, exits, paid):
+    run = Run(allows_short=1)
+    state = run.state
+    for steps, price in entries:
+        book_entry(state, run.settings, side, steps, price, steps * price * 1e-9, 1)
+    book_funding(state, run.settings, paid)
+    total = sum(steps for steps, _ in entries)
+    cost = sum(steps * price for steps, price in entries)
+    got = fees = 0.0
+    for cut, price in zip([*cuts, 1.0], exits, strict=False):
+        steps = max(1, int(state.steps * cut)) if cut < 1 else state.steps
+        got += steps * price
+        fees += steps * price * 1e-9
+        if book_exit(state, run.settings, steps, price, steps * price * 1e-9, codes.MANUAL):
+            break
+    assert state.steps == 0
+    assert state.closed_steps == total
+    wanted = side * (got - cost) / 1e6 - fees - cost * 1e-9 - paid
+    assert state.closed_pnl == pytest.approx(wanted, abs=1e-6)
+    assert state.cash == pytest.approx(10_000 + wanted, abs=1e-6)
+    assert state.closed_entry_price == pytest.approx(cost / total)
+    assert state.closed_exit_price == pytest.approx(got / total)
+    assert (state.margin, state.amount, state.stop, state.liquidation) == (0.0, 0.0, 0.0, 0.0)
+
+
 def test_funding_after_the_position_is_gone_still_reaches_the_cash():
     run = Run()
     book_funding(run.state, run.settings, 3.0)

@@ -46,12 +46,12 @@ def trade_json(trade: Trade) -> dict[str, Any]:
     }
 
 
-def equity_json(time_ms: NDArray[np.int64], equity: NDArray[np.float64]) -> list[list[str | float]]:
-    """Return ``[time, equity]`` per bar."""
+def equity_json(time_ms: NDArray[np.int64], equity: NDArray[np.float64]) -> list[tuple[str, float]]:
+    """Return (time, equity) per bar; JSON writes each as a list."""
     if (time_ms % 1000).any():
         times = [iso(moment) for moment in time_ms.tolist()]
     else:
         # The same text as ``iso``, a tenth of the time: bars open on whole seconds.
         seconds = np.datetime_as_string(time_ms.astype("datetime64[ms]"), unit="s")
         times = [f"{moment}Z" for moment in seconds.tolist()]
-    return [[moment, value] for moment, value in zip(times, equity.tolist(), strict=True)]
+    return list(zip(times, equity.tolist(), strict=True))

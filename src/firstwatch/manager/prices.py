@@ -1,6 +1,7 @@
 """Closes of a run's own bars, for the price chart: read aside from the market that its venue replays."""
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -33,6 +34,15 @@ class Closes:
 NO_CLOSES = Closes(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
 
 
+def _symbols(settings: Settings) -> Iterator[str]:
+    for name, venue in settings.venues.items():
+        try:
+            yield market_of(venue).symbol
+        except FirstwatchError as error:
+            # The engine says the same to the operator when it opens the venue.
+            _log.info("no market of %s: %s", name, error)
+
+
 class PriceReader:
     """Hands out what is known at once and reads what is missing on a thread of its own."""
 
@@ -41,6 +51,8 @@ class PriceReader:
         self._cache = CandleCache(settings.home / "cache")
         self._markets: dict[str, FeedBars | None] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prices")
+        self.symbols = tuple(_symbols(settings))
+        """What the paper venues trade."""
         self._run_id = ""
         self._known = NO_CLOSES
         self._reading: Future[Closes] | None = None

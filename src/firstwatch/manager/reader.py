@@ -123,9 +123,8 @@ class SnapshotReader:
         finished = self._finished_rows(session, active, figures, held, now_ms)
         algorithm_views = self._algorithms(session)
         rows = active + finished
-        symbols = dict.fromkeys(
-            [view.symbol for view in algorithm_views if view.symbol] + [row.symbol for row in rows]
-        )
+        named = [view.symbol for view in algorithm_views if view.symbol]
+        symbols = dict.fromkeys([*self._prices.symbols, *named, *(row.symbol for row in rows)])
         return Lists(
             wallets=self._wallets(session, rows, now_ms),
             runs=rows,

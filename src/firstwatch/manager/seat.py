@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firstwatch.engine.background import READY, WAITING, start_background
-from firstwatch.engine.lock import EngineHeldError, EngineLock, EngineState, presence
+from firstwatch.engine.lock import EngineHeldError, EngineState, presence
+from firstwatch.engine.opening import open_and_migrate
 from firstwatch.manager.views import EngineView, EngineWhere
 from firstwatch.settings import Settings
 from firstwatch.store import hosts
 from firstwatch.store.database import Session, Store, open_store
-from firstwatch.store.migrating import migrate
-from firstwatch.store.schema import OlderStoreError
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError
 
@@ -36,14 +35,7 @@ def open_or_migrate(folder: Path, *, may_migrate: bool) -> Store:
         StoreError: it cannot be used.
         EngineHeldError: it is older, and another process holds the engine.
     """
-    try:
-        return open_store(folder)
-    except OlderStoreError:
-        if not may_migrate:
-            raise
-    with EngineLock(folder):
-        migrate(folder)
-    return open_store(folder)
+    return open_and_migrate(folder) if may_migrate else open_store(folder)
 
 
 class EngineSeat:
@@ -59,8 +51,8 @@ class EngineSeat:
 
     @property
     def is_taken(self) -> bool:
-        """Whether this process holds the engine."""
-        return self._host is not None
+        """Whether this process holds the engine: it may also have let go by a command from elsewhere."""
+        return self._host is not None and self._host.is_running
 
     def view(self, now_ms: int, session: Session | None = None) -> EngineView:
         """Say where the engine is and when it was last heard of."""
@@ -72,7 +64,7 @@ class EngineSeat:
         age_s = None if heartbeat_ms is None else (now_ms - heartbeat_ms) / 1000
         found = presence(self._settings.home, age_s)
         where = _WHERE[found.state]
-        if self._host is not None and where is EngineWhere.ATTACHED:
+        if self.is_taken and where is EngineWhere.ATTACHED:
             where = EngineWhere.EMBEDDED
         sentence = self._problem if where is EngineWhere.NONE and self._problem else found.sentence
         return EngineView(where, found.pid, heartbeat_ms, sentence)
@@ -83,7 +75,7 @@ class EngineSeat:
         Raises:
             FirstwatchError: it could not be started.
         """
-        if self._host is None and self.view(now_ms).where is EngineWhere.NONE:
+        if not self.is_taken and self.view(now_ms).where is EngineWhere.NONE:
             self.take()
 
     def take(self) -> bool:
@@ -93,7 +85,7 @@ class EngineSeat:
             FirstwatchError: it could not be started.
         """
         with self._moving:
-            if self._host is not None:
+            if self.is_taken:
                 return True
             # The engine is a large import, and a screen that attaches never needs it.
             from firstwatch.engine.host import EngineHost

@@ -37,6 +37,7 @@ from firstwatch.tui.launch_form import (
     LaunchDraft,
     NextStep,
     assess,
+    chosen_algorithm,
     draft_of,
     next_step,
 )
@@ -255,12 +256,11 @@ class FirstwatchApp(App[None]):
     def set_draft(self, field: str, value: str) -> None:
         """Change one field of the launch draft."""
         draft = self.draft.with_value(field, value)
-        algorithm = next(
-            (each for each in self.snapshot.algorithms if f"{each.name}@{each.version}" == draft.algorithm),
-            None,
-        )
-        if field == "algorithm" and algorithm is not None and algorithm.symbol:
-            draft = draft.with_value("symbol", algorithm.symbol)
+        algorithm = chosen_algorithm(draft, self.snapshot)
+        if field == "algorithm" and algorithm is not None:
+            known = (algorithm.symbol,) if algorithm.symbol else self.snapshot.symbols
+            if algorithm.symbol or (not draft.symbol and len(known) == 1):
+                draft = draft.with_value("symbol", known[0])
         self.draft = draft
         self._check_soon()
 

@@ -113,13 +113,13 @@ def say(word: str) -> None:
         del os.environ[_READY_VARIABLE]
 
 
-def log_to_file(folder: Path) -> None:
-    """Send the program's log to a rotating file in the data folder."""
+def log_to_file(folder: Path, level: str) -> None:
+    """Send the program's log, from that level on, to a rotating file in the data folder."""
     handler = RotatingFileHandler(
         folder / LOG_FILE, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8"
     )
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
 def _last_line(log: Path) -> str:

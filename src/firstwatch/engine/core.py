@@ -359,8 +359,10 @@ class RunCore:
         self._transition(new, why, author)
         memory.sentence = self._facts.ending(why)
         if memory.last_bar_ms:
-            # What the end itself has closed belongs to the last bar.
-            self._turn.record(EquityRow(memory.last_bar_ms, mark_equity(memory.core, memory.core.last_close)))
+            # What has filled since the last close belongs to the bar of its time.
+            filled_ms = self.setup.timeframe.open_of(max(memory.fills_seen.values(), default=0))
+            equity = mark_equity(memory.core, memory.core.last_close)
+            self._turn.record(EquityRow(max(memory.last_bar_ms, filled_ms), equity))
         for token in memory.tokens:
             self._turn.effects.append(Acknowledge(token))
         memory.tokens.clear()

@@ -1,7 +1,5 @@
 """The side facts of a run (trading.md 7), computed anew after each event and written where they changed."""
 
-from dataclasses import replace
-
 from firstwatch.engine.ledger import Ledger
 from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.protection import ProtectionDesk
@@ -61,27 +59,33 @@ class FactsDesk:
 
     def write(self) -> None:
         """Record facts and position where they differ from what was last written."""
-        memory = self._turn.memory
-        position = self._ledger.position_row()
-        text = repr(replace(position, time_ms=0))
+        memory, core = self._turn.memory, self._turn.memory.core
+        text = f"{core.phase} {core.steps} {core.entry_price} {core.stop} {core.target} {core.margin}"
         if text != memory.written.position:
             memory.written.position = text
-            self._turn.record(position)
+            self._turn.record(self._ledger.position_row())
         health, sentence = self.health()
         guard = ("guard",) if memory.core.entries_paused_by_guard else ()
         pauses = (*memory.pause_reasons, *guard)
-        row = FactsRow(
-            is_paused=bool(pauses),
-            pause_reasons=pauses,
-            health=health,
-            health_sentence=sentence,
-            exposure=self.exposure(),
-            protection=self._protection.state(),
-            stop_mode=memory.stop_mode,
-            exit_reason=memory.exit_reason,
-            sentence=memory.sentence or next(iter(memory.alarms.values()), ""),
+        exposure, protection = self.exposure(), self._protection.state()
+        said = memory.sentence or next(iter(memory.alarms.values()), "")
+        text = (
+            f"{pauses} {health.value} {sentence} {exposure.value} {protection.value}"
+            f" {memory.stop_mode} {memory.exit_reason} {said}"
         )
-        text = repr(row)
-        if text != memory.written.facts:
-            memory.written.facts = text
-            self._turn.record(row)
+        if text == memory.written.facts:
+            return
+        memory.written.facts = text
+        self._turn.record(
+            FactsRow(
+                is_paused=bool(pauses),
+                pause_reasons=pauses,
+                health=health,
+                health_sentence=sentence,
+                exposure=exposure,
+                protection=protection,
+                stop_mode=memory.stop_mode,
+                exit_reason=memory.exit_reason,
+                sentence=said,
+            )
+        )

@@ -137,6 +137,9 @@ class RunMemory:
     state: RunState = RunState.NEW
     order_number: int = 0
     orders: dict[str, TrackedOrder] = field(default_factory=dict)
+    """Those whose end is not fully known, by client order id."""
+    settled: dict[str, TrackedOrder] = field(default_factory=dict)
+    """The latest of those that are over, for late words of the venue."""
     fills_seen: dict[str, int] = field(default_factory=dict)
     """Time of each fill that was booked, by its id; bounded by ``fills_horizon_ms``."""
     fundings_seen: dict[str, int] = field(default_factory=dict)

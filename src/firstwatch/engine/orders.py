@@ -60,7 +60,8 @@ class OrderDesk:
     # --- looking ---------------------------------------------------------------------------------
 
     def get(self, order_id: str | None) -> TrackedOrder | None:
-        return self._turn.memory.orders.get(order_id) if order_id else None
+        memory = self._turn.memory
+        return (memory.orders.get(order_id) or memory.settled.get(order_id)) if order_id else None
 
     def open(self) -> list[TrackedOrder]:
         """Return the orders that may still execute or whose end is not fully known, oldest first."""
@@ -260,6 +261,9 @@ class OrderDesk:
         self._advance(order, new, report.reason)
         if order.state.is_final:
             order.wants_read = False
+        order_id = order.intent.client_order_id
+        if order_id in self._turn.memory.settled and not order.is_settled:
+            self._turn.memory.orders[order_id] = self._turn.memory.settled.pop(order_id)
 
     def fill(self, order: TrackedOrder, fill: Fill) -> None:
         """Add one execution to its order, also when it comes after the word of the end."""
@@ -299,11 +303,10 @@ class OrderDesk:
             elif order.reported > order.filled and order.ask_at_ms <= memory.elapsed_ms:
                 memory.wants_fills = True
                 self._wait(order)
-        surplus = len(memory.orders) - KEPT_ORDERS
-        if surplus > 0:
-            settled = [key for key, order in memory.orders.items() if order.is_settled]
-            for key in settled[:surplus]:
-                del memory.orders[key]
+        for order_id in [key for key, order in memory.orders.items() if order.is_settled]:
+            memory.settled[order_id] = memory.orders.pop(order_id)
+        while len(memory.settled) > KEPT_ORDERS:
+            del memory.settled[next(iter(memory.settled))]
 
     def _wait(self, order: TrackedOrder) -> None:
         order.ask_at_ms = self._turn.memory.elapsed_ms + back_off_ms(order.asks)

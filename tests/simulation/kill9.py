@@ -1,7 +1,7 @@
 """kill -9 at random moments: ``python -m tests.simulation.kill9 --times 200 [--seed 1]``.
 
 A run on the paper venue is begun, and the process that holds the engine is killed again and again, while
-another one stands by. Each time the point that the process had passed last is noted. In the end the run
+others stand by. Each time the point that the process had passed last is noted. In the end the run
 must have the result of one that nobody disturbed; then the next run begins, until all kills are spent.
 """
 
@@ -14,12 +14,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from firstwatch.engine.lock import holder_of
 from firstwatch.store.database import Store, open_store
 from tests.engine.host import rig
 from tests.engine.host.processes import EngineProcess
-from tests.simulation.probed_engine import NOTE_BYTES, STANDING_BY, read_note
+from tests.simulation.probed_engine import NOTE_PREFIX, read_note
 
-_BARS = 1240
+_BARS = 1400
+_KILLS_PER_RUN = 10
 _LONGEST_LIFE_S = 0.25
 
 
@@ -55,44 +57,54 @@ def _kill_one_run(
 ) -> None:
     rig.make_folder(folder, bars=_BARS)
     store = open_store(folder)
-    engines: list[EngineProcess] = []
+    engines: dict[int, EngineProcess] = {}
     try:
-        holder = _begin(folder, engines)
-        holder.wait_holding()
+        # All of them are loaded before the run begins, so that it does not run on while one starts.
+        for _ in range(min(_KILLS_PER_RUN, times - report.kills) + 1):
+            engine = _stand_by(folder)
+            engines[engine.pid] = engine
+        for pid in engines:
+            _wait_standing_by(folder, pid)
+        _holder(folder, engines)
         rig.start_run(store, rig.RUN)
-        while report.kills < times and not _is_over(store):
-            standby = _begin(folder, engines)
-            _wait_standing_by(folder, len(engines) - 1)
+        while len(engines) > 1 and not _is_over(store):
+            holder = _holder(folder, engines)
             holder.kill_after(chance.uniform(0, _LONGEST_LIFE_S))
+            del engines[holder.pid]
             report.kills += 1
-            report.phases[read_note(_note_of(folder, len(engines) - 2))] += 1
-            holder = standby
-            holder.wait_holding()
+            report.phases[read_note(_note_of(folder, holder.pid))] += 1
         rig.ended(store, rig.RUN)
         found = rig.result_of(store, rig.RUN)
         for name, value in expected.items():
             assert found[name] == value, f"{name} differs from the undisturbed run, in {folder}"
         report.runs += 1
     finally:
-        for engine in engines:
+        for engine in engines.values():
             engine.kill()
         store.close()
 
 
-def _begin(folder: Path, engines: list[EngineProcess]) -> EngineProcess:
-    note = _note_of(folder, len(engines))
-    note.write_bytes(bytes(NOTE_BYTES).replace(b"\0", b" "))
-    engines.append(EngineProcess(folder, "tests.simulation.probed_engine", str(note)))
-    return engines[-1]
+def _stand_by(folder: Path) -> EngineProcess:
+    return EngineProcess(folder, "tests.simulation.probed_engine", str(folder))
 
 
-def _note_of(folder: Path, number: int) -> Path:
-    return folder / f"note{number}"
+def _wait_standing_by(folder: Path, pid: int) -> None:
+    note = _note_of(folder, pid)
+    rig.until(lambda: (note.exists() and read_note(note) != "") or None, "the next engine to stand by")
 
 
-def _wait_standing_by(folder: Path, number: int) -> None:
-    note = _note_of(folder, number)
-    rig.until(lambda: read_note(note) == STANDING_BY or None, "the next engine to stand by")
+def _holder(folder: Path, engines: dict[int, EngineProcess]) -> EngineProcess:
+    """Wait until one of the engines holds the lock and return it."""
+
+    def look() -> EngineProcess | None:
+        holder = holder_of(folder)
+        return None if holder is None or holder.pid is None else engines.get(holder.pid)
+
+    return rig.until(look, "an engine to hold the lock")
+
+
+def _note_of(folder: Path, pid: int) -> Path:
+    return folder / f"{NOTE_PREFIX}{pid}"
 
 
 def _is_over(store: Store) -> bool:
@@ -106,7 +118,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="firstwatch-kill9-"))
-    print(kill_again_and_again(folder, arguments.times, arguments.seed))
+    sys.stdout.write(f"{kill_again_and_again(folder, arguments.times, arguments.seed)}\n")
     shutil.rmtree(folder)
     return 0
 

@@ -1,10 +1,11 @@
 """An engine process that notes the last named point that it passed, for whoever kills it.
 
-``python -m tests.simulation.probed_engine NOTE_FILE``: the file is 64 bytes, mapped into memory, so what
-was noted outlives the process.
+``python -m tests.simulation.probed_engine FOLDER``: the note is a file there of 64 bytes, mapped into
+memory, so what was noted outlives the process.
 """
 
 import mmap
+import os
 import sys
 import threading
 from pathlib import Path
@@ -14,34 +15,36 @@ from firstwatch.engine.lock import EngineHeldError
 from firstwatch.settings import load_settings
 from firstwatch.store.database import open_store
 
-NOTE_BYTES = 64
-STANDING_BY = "standing by"
+NOTE_PREFIX = "note"
+"""Followed by the process's id."""
+_BYTES = 64
 
 
 class Note:
     """The last point passed, in a file."""
 
     def __init__(self, path: Path) -> None:
+        path.write_bytes(bytes(_BYTES))
         with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), NOTE_BYTES)
+            self._map = mmap.mmap(file.fileno(), _BYTES)
 
     def __call__(self, point: str) -> None:
-        self._map[:] = point.encode().ljust(NOTE_BYTES)
+        self._map[:] = point.encode().ljust(_BYTES)
 
 
 def read_note(path: Path) -> str:
-    """Return the last point that was noted."""
-    return path.read_bytes().decode().strip() or "starting"
+    """Return the last point that was noted; empty: none."""
+    return path.read_bytes().decode().strip("\0 ")
 
 
 def main() -> None:
     """Hold the engine as soon as it is free, until killed."""
-    note = Note(Path(sys.argv[1]))
+    note = Note(Path(sys.argv[1]) / f"{NOTE_PREFIX}{os.getpid()}")
     settings = load_settings()
     store = open_store(settings.home, probe=lambda point: note(f"store {point}"))
     host = EngineHost(store, settings, probe=note)
     never = threading.Event()
-    note(STANDING_BY)
+    note("starting")
     while not host.is_running:
         try:
             host.start()

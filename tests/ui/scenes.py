@@ -13,6 +13,7 @@ from firstwatch.settings import Settings
 from firstwatch.store import (
     algorithms,
     backtests,
+    commands,
     equity,
     fills,
     hosts,
@@ -30,6 +31,7 @@ from firstwatch.store.database import Session, Store, open_store
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading import events
 from firstwatch.trading.clock import ManualClock
+from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.ids import client_order_id
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import DEFAULT_MARKET
@@ -187,6 +189,12 @@ def move_mark(home: Path, mark: float, pnl: str) -> None:
                 )
             ],
         )
+
+
+def answer(home: Path, number: int, outcome: CommandOutcome, sentence: str) -> None:
+    """The engine elsewhere writes what became of a command."""
+    with _written(home) as session:
+        commands.finish_command(session, number, outcome, sentence, now_ms=NOW_MS)
 
 
 @contextmanager

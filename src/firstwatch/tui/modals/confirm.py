@@ -1,4 +1,4 @@
-"""A question with one way ahead."""
+"""A question with one way ahead, and a text that only wants to be read."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -33,3 +33,18 @@ class Confirm(Dialog[bool]):
 
     def action_yes(self) -> None:
         self.dismiss(True)
+
+
+class Tell(Dialog[None]):
+    """Shows lines that have no room in a table."""
+
+    def __init__(self, title: str, lines: Sequence[str]) -> None:
+        super().__init__()
+        self.TITLE_TEXT = title
+        self._lines = tuple(lines)
+
+    def body(self) -> Sequence[Widget]:
+        return [text(line) for line in self._lines]
+
+    def hints(self) -> Sequence[KeyHint]:
+        return (KeyHint("q esc", "close"),)

@@ -15,6 +15,7 @@ from firstwatch.tui import words
 from firstwatch.tui.desk import Pane, desk_of
 from firstwatch.tui.launch_form import FIELD_BY_ID, FIELDS, FormField, Readiness
 from firstwatch.tui.modals.choice import Choose
+from firstwatch.tui.modals.confirm import Tell
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
@@ -111,7 +112,7 @@ class ConfigurationPane(Pane):
             )
             return
         age = desk.now_ms() - (check.result_ms or check.created_ms)
-        fresh = "checked" if desk.is_check_current else "OUTDATED, checked"
+        fresh = "checked" if desk.is_check_current else "outdated"
         head = Line("age", (Cell(f"{fresh}", "dim"), Cell(""), Cell(f"{words.age(age)} ago", "dim")))
         lines = [_check_line(result) for result in sorted(check.preview.checks, key=_urgency)]
         if check.preview.assume_position:
@@ -196,6 +197,17 @@ class ConfigurationPane(Pane):
     @on(KeyedTable.CursorMoved, "#fields")
     def _moved(self) -> None:
         self._show_word()
+
+    @on(DataTable.RowSelected, "#checks-table")
+    def _tell_check(self, event: DataTable.RowSelected) -> None:
+        check = desk_of(self).snapshot.command(desk_of(self).check_id)
+        results = () if check is None or check.preview is None else check.preview.checks
+        for result in results:
+            if result.name == event.row_key.value:
+                kind = "hard: refuses the start" if result.is_hard else "soft: wants a written reason"
+                self.app.push_screen(
+                    Tell(f"Check: {result.name}", [kind, "", result.found, "", result.remedy])
+                )
 
 
 def _urgency(check: CheckResult) -> int:

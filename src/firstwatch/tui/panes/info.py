@@ -1,6 +1,7 @@
 """Run Info: the runs, and everything that is known of the chosen one."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,6 +13,7 @@ from firstwatch.trading.trade import Trade
 from firstwatch.tui import words
 from firstwatch.tui.desk import Pane, desk_of
 from firstwatch.tui.launch_form import FIELDS, VERSIONS_OWN, draft_of
+from firstwatch.tui.modals.confirm import Tell
 from firstwatch.tui.widgets.bars import TabStrip
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
@@ -168,6 +170,21 @@ class InfoPane(Pane):
         if self.tab in ("Active", "History", "Positions") and event.row_key.value is not None:
             desk_of(self).choose_run(event.row_key.value)
             self.go_to("Details")
+            return
+        details = desk_of(self).snapshot.selected
+        if details is not None and event.row_key.value is not None:
+            self._tell(details, event.row_key.value)
+
+    def _tell(self, details: RunDetails, key: str) -> None:
+        """Show the whole of a row that is too long for a line."""
+        for order in details.orders:
+            if self.tab == "Orders" and order.client_order_id == key:
+                self.app.push_screen(Tell(f"Order {key}", _order_story(order)))
+        for event in details.events:
+            if self.tab == "Details" and str(event.sequence) == key:
+                when = words.clock_time(event.venue_time_ms or event.local_time_ms)
+                lines = [f"{when} UTC, by {event.author}, {event.kind}", "", event.sentence]
+                self.app.push_screen(Tell(f"Journal row {key}", lines))
 
 
 def _base(symbol: str) -> str:
@@ -254,8 +271,8 @@ def _position(row: RunRow) -> Line:
     return Line(row.run_id, cells)
 
 
-def _level(value: object) -> str:
-    return "-" if value is None else words.price(value)  # type: ignore[arg-type]
+def _level(value: Decimal | None) -> str:
+    return "-" if value is None else words.price(value)
 
 
 def _order(order: OrderView) -> Line:
@@ -277,6 +294,21 @@ def _order(order: OrderView) -> Line:
         Cell(order.client_order_id[-6:], "dim"),
     )
     return Line(order.client_order_id, cells)
+
+
+def _order_story(order: OrderView) -> list[str]:
+    only = ", reduce only" if order.reduce_only else ""
+    steps = [
+        f"{words.clock_time(step.time_ms)}  {step.state}{': ' + step.why if step.why else ''}"
+        for step in order.history
+    ]
+    return [
+        f"{order.purpose}: {order.side} {words.amount(order.amount)} {order.kind}{only}",
+        f"limit {_level(order.price)}, trigger {_level(order.trigger_price)}",
+        f"filled {words.amount(order.filled)} at {_level(order.average_price)}",
+        "",
+        *steps,
+    ]
 
 
 def _numbered(details: RunDetails) -> list[tuple[int, Trade]]:

@@ -1,0 +1,47 @@
+"""Fixtures of the screen's tests."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+import textual
+from pytest_textual_snapshot import SVGImageExtension
+
+from tests.ui import scenes
+from tests.ui.stage import Stage
+
+BASELINE_PYTHON = (3, 11)
+BASELINE_TEXTUAL = "8.2.8"
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch):
+    for name in ("NO_COLOR", "TEXTUAL_THEME", "FIRSTWATCH_THEME", "FIRSTWATCH_CONFIG", "FIRSTWATCH_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def clock():
+    return scenes.ManualClock(scenes.NOW_MS)
+
+
+@pytest.fixture
+def snap_step(snapshot, request) -> Callable[[Stage, str], None]:
+    """Compare the screen at a named step with its picture; several steps in one test keep apart."""
+    is_baseline = sys.version_info[:2] == BASELINE_PYTHON and textual.__version__ == BASELINE_TEXTUAL
+    if request.config.option.update_snapshots and not is_baseline:
+        pytest.fail(
+            f"pictures are made on Python {'.'.join(map(str, BASELINE_PYTHON))} and Textual "
+            f"{BASELINE_TEXTUAL} only; this is {sys.version.split()[0]} and {textual.__version__}"
+        )
+    pictures = snapshot.use_extension(SVGImageExtension)
+
+    def compare(stage: Stage, name: str) -> None:
+        assert stage.app.export_screenshot() == pictures(name=name), f"step {name} looks different"
+
+    return compare

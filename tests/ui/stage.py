@@ -1,0 +1,96 @@
+"""The app on a stage: a real manager on a real store, keys in, snapshots and commands out."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from firstwatch.manager.manager import RunManager
+from firstwatch.settings import Settings
+from firstwatch.store.commands import StoredCommand, recent_commands
+from firstwatch.store.database import open_store
+from firstwatch.trading.clock import Clock, ManualClock
+from firstwatch.tui.app import FirstwatchApp
+from tests.ui import scenes
+
+NEW_RUN = "feedfacecafebeef"
+_PATIENCE = 400
+"""Looks of 25 ms."""
+
+
+@dataclass
+class Stage:
+    """What a flow works with."""
+
+    app: FirstwatchApp
+    pilot: Pilot[None]
+    manager: RunManager
+    home: Path
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until the condition holds."""
+        for _ in range(_PATIENCE):
+            if condition():
+                await self.pilot.pause()
+                return
+            await self.pilot.pause(0.025)
+        raise AssertionError(f"it never came to: {what}\n{self.text()}")
+
+    async def ready(self) -> None:
+        """Wait for the first snapshot with the details of the chosen run."""
+        await self.until(lambda: self.app.snapshot.is_ready, "a snapshot")
+        await self.until(
+            lambda: self.app.snapshot.selected is not None or not self.app.snapshot.runs, "the run's details"
+        )
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def type(self, text: str) -> None:
+        await self.press(*("space" if sign == " " else sign for sign in text))
+
+    def commands(self) -> list[StoredCommand]:
+        """Return the commands in the store but previews, oldest first."""
+        store = open_store(self.home, read_only=True)
+        try:
+            with store.read() as session:
+                found = recent_commands(session, 50)
+        finally:
+            store.close()
+        return [each for each in reversed(found) if each.command.kind != "preview_launch"]
+
+    def text(self) -> str:
+        """Return what stands on the screen, line by line."""
+        screen = self.app.screen
+        width, height = screen.size
+        lines = screen._compositor.render_strips()
+        return "\n".join(strip.text[:width].rstrip() for strip in lines[:height])
+
+    def toasts(self) -> list[str]:
+        return [notification.message for notification in self.app._notifications]
+
+
+@asynccontextmanager
+async def stage(
+    home: Path,
+    *,
+    size: tuple[int, int] = (120, 40),
+    clock: Clock | None = None,
+    hosts_engine: bool = False,
+    settings: Settings | None = None,
+) -> AsyncIterator[Stage]:
+    """Run the app headless on the data folder."""
+    clock = clock or ManualClock(scenes.NOW_MS)
+    settings = settings or scenes.settings_of(home)
+    manager = RunManager(settings, clock=clock, hosts_engine=hosts_engine)
+    app = FirstwatchApp(manager, settings, clock=clock, make_run_id=lambda: NEW_RUN)
+    app.title_note = "~/.local/share/firstwatch"
+    app.animation_level = "none"
+    try:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            yield Stage(app, pilot, manager, home)
+    finally:
+        manager.close()

@@ -1,0 +1,382 @@
+"""Flows: keys in, commands and snapshot out; messages first, pictures second."""
+
+from contextlib import contextmanager
+from decimal import Decimal
+
+import pytest
+
+from firstwatch.engine.host import EngineHost
+from firstwatch.manager.views import EngineWhere
+from firstwatch.settings import PaperVenueSettings
+from firstwatch.store.database import open_store
+from firstwatch.store.journal import recent_events
+from firstwatch.store.runs import find_run
+from firstwatch.trading.clock import SystemClock
+from firstwatch.trading.commands import CommandOutcome, PauseEntries, StopRun
+from firstwatch.trading.runs import Author, RunState, StopMode
+from firstwatch.tui.modals.entry import AskText
+from firstwatch.tui.modals.quit import QuitDialog
+from firstwatch.tui.modals.stop import StopRunDialog
+from firstwatch.tui.screens.run import Layout, layout_for
+from tests.ui import scenes
+from tests.ui.stage import NEW_RUN, stage
+
+SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 60)
+
+
+# --- looking ---------------------------------------------------------------------------------------
+
+
+async def test_the_first_paint_says_that_the_store_is_being_read(home, clock, snap_step):
+    scenes.first_steps(home)
+    async with stage(home, size=SMALL, clock=clock) as on:
+        assert not on.app.snapshot.is_ready
+        assert "reading the store" in on.text()
+        await on.ready()
+        await on.until(lambda: "no engine runs" in on.text(), "the engine is looked for")
+        snap_step(on, "info")
+        await on.press("2")
+        snap_step(on, "configuration")
+        await on.press("1")
+        snap_step(on, "wallets")
+
+
+async def test_four_panes_show_a_busy_day(home, clock, snap_step):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            assert on.app.snapshot.engine.where is EngineWhere.ATTACHED
+            snap_step(on, "active")
+            for tab in ("History", "Positions", "Orders", "Trades", "Details", "Config"):
+                await on.press("]")
+                snap_step(on, tab.lower())
+            # Passing through the tabs has not chosen another run.
+            assert on.app.selected_run == scenes.LIVE
+
+
+async def test_metrics_tabs_at_80x24(home, clock, snap_step):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SMALL, clock=clock) as on:
+            await on.ready()
+            await on.press("4")
+            snap_step(on, "summary")
+            await on.press("]")
+            await on.until(lambda: "drawdown from the peak" in on.text(), "the equity chart")
+            snap_step(on, "equity")
+            await on.press("]")
+            await on.until(lambda: "price, fills" in on.text(), "the price chart")
+            snap_step(on, "price")
+
+
+async def test_a_wide_terminal_has_the_event_log(home, clock, snap_step):
+    scenes.with_alarm(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=LARGE, clock=clock) as on:
+            await on.ready()
+            assert "no run manages it" in on.text()
+            snap_step(on, "wide")
+
+
+@pytest.mark.parametrize(
+    ("size", "layout"),
+    [
+        ((59, 40), Layout.TINY),
+        ((60, 16), Layout.SMALL),
+        ((79, 24), Layout.SMALL),
+        ((80, 24), Layout.ONE),
+        ((120, 39), Layout.ONE),
+        ((120, 40), Layout.FOUR),
+        ((200, 60), Layout.WIDE),
+    ],
+)
+def test_the_layout_follows_the_size(size, layout):
+    assert layout_for(*size) is layout
+
+
+async def test_trading_keys_are_inert_on_a_tiny_terminal(home, clock):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=(59, 15), clock=clock) as on:
+            await on.ready()
+            await on.press("s", "p")
+            assert not on.app.is_covered
+            assert on.commands() == []
+            assert any("too small" in toast for toast in on.toasts())
+
+
+async def test_an_unprotected_run_is_named_on_dialogs_too(home, clock, snap_step):
+    scenes.busy_day(home)
+    scenes.unprotect(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SMALL, clock=clock) as on:
+            await on.ready()
+            await on.press("question_mark")
+            assert "1 unprotected" in on.text()
+            assert "ALARM" in on.text()
+            snap_step(on, "help")
+            await on.press("q")
+            assert not on.app.is_covered
+
+
+async def test_an_engine_that_is_silent_is_shown_and_gets_no_commands(home, clock, snap_step):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            clock.advance(30_000)
+            silent = EngineWhere.NOT_RESPONDING
+            await on.until(lambda: on.app.snapshot.engine.where is silent, "the engine is silent")
+            await on.until(lambda: "not heard of for 30 s" in on.text(), "the status line")
+            await on.press("p")
+            assert on.commands() == []
+            assert any("not responding" in toast for toast in on.toasts())
+            snap_step(on, "silent")
+
+
+# --- acting on runs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [SMALL, MIDDLE])
+async def test_stop_asks_for_the_mode_and_shows_what_is_left(home, clock, snap_step, size):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=size, clock=clock) as on:
+            await on.ready()
+            await on.press("s")
+            assert isinstance(on.app.screen, StopRunDialog)
+            snap_step(on, f"stop-{size[0]}x{size[1]}")
+            await on.press("l")
+            await on.until(on.commands, "a command")
+            [stored] = on.commands()
+            assert stored.command == StopRun(run_id=scenes.LIVE, mode=StopMode.LEAVE)
+            assert stored.author is Author.OPERATOR
+            assert stored.expected_state is RunState.RUNNING
+            assert stored.snapshot_sequence
+            assert stored.expires_at_ms == clock.now_ms() + 10_000
+
+
+async def test_leaving_a_position_unprotected_wants_the_run_s_name(home, clock, snap_step):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SMALL, clock=clock) as on:
+            await on.ready()
+            await on.press("s", "u")
+            assert isinstance(on.app.screen, AskText)
+            await on.type("RSI rever")
+            await on.press("enter")
+            assert isinstance(on.app.screen, AskText)
+            snap_step(on, "not-its-name")
+            assert on.commands() == []
+            await on.type("sion@1")
+            await on.press("enter")
+            await on.until(on.commands, "a command")
+            assert on.commands()[0].command == StopRun(run_id=scenes.LIVE, mode=StopMode.LEAVE_UNPROTECTED)
+
+
+async def test_a_dialog_sends_nothing_when_its_run_has_changed(home, clock):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SMALL, clock=clock) as on:
+            await on.ready()
+            await on.press("s")
+            scenes.end_live_run(home)
+            await on.until(lambda: on.app.snapshot.run(scenes.LIVE).state.is_final, "the run ends")
+            assert scenes.LIVE in on.text()
+            await on.press("x")
+            assert any("nothing was sent" in toast for toast in on.toasts())
+            assert on.commands() == []
+
+
+async def test_a_run_that_ends_leaves_no_cursor_on_another_run(home, clock):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            scenes.end_live_run(home)
+            await on.until(lambda: not on.app.snapshot.active, "the run ends")
+            await on.press("s")
+            assert not on.app.is_covered
+            assert on.app.selected_run == scenes.LIVE
+            assert any("is over" in toast for toast in on.toasts())
+
+
+async def test_pause_sends_a_command_and_says_what_became_of_it(home, clock):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            await on.press("p")
+            await on.until(on.commands, "a command")
+            [stored] = on.commands()
+            assert stored.command == PauseEntries(run_id=scenes.LIVE)
+            scenes.answer(home, stored.id, CommandOutcome.REFUSED, "the run is stopping")
+            await on.until(lambda: "the run is stopping" in " ".join(on.toasts()), "the outcome")
+
+
+async def test_start_again_copies_the_settings_as_a_child(home, clock, snap_step):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            await on.press("3", "]", "down")
+            await on.until(lambda: on.app.selected_run == scenes.DONE, "the finished run")
+            await on.until(lambda: on.app.snapshot.selected.run_id == scenes.DONE, "its details")
+            await on.press("a")
+            draft = on.app.draft
+            assert (draft.algorithm, draft.wallet, draft.capital) == ("RSI reversion@1", "spare", "2000")
+            assert (draft.leverage, draft.trades_limit, draft.parent_run_id) == ("2", "3", scenes.DONE)
+            assert on.app.assessment.settings.parent_run_id == scenes.DONE
+            await on.until(lambda: on.app.snapshot.command(on.app.check_id), "the launch is being checked")
+            snap_step(on, "again")
+
+
+async def test_numbers_move_without_moving_the_cursor(home, clock):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            scenes.move_mark(home, 97_000.5, "-4.25")
+            await on.until(lambda: "+67.19" in on.text(), "the new PnL")
+            assert on.app.selected_run == scenes.LIVE
+
+
+# --- NAV and EDIT ------------------------------------------------------------------------------------
+
+
+async def test_keys_are_text_in_edit_and_escape_leaves_the_field_as_it_was(home, clock, snap_step):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SMALL, clock=clock) as on:
+            await on.ready()
+            await on.press("2", "down", "down", "down", "enter")
+            assert on.app.is_editing
+            await on.type("sqp4x")
+            assert " EDIT " in on.text()
+            assert "is no number" in on.text()
+            snap_step(on, "edit")
+            assert not on.app.is_covered
+            assert on.commands() == []
+            await on.press("escape")
+            assert not on.app.is_editing
+            assert on.app.draft.capital == ""
+            assert " NAV " in on.text()
+
+
+async def test_pasted_text_triggers_nothing_in_nav(home, clock):
+    from textual.events import Paste
+
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            on.app.post_message(Paste("spxqd"))
+            await on.pilot.pause()
+            assert not on.app.is_covered
+            assert on.commands() == []
+
+
+async def test_choices_turn_and_open_a_list(home, clock, snap_step):
+    scenes.first_steps(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SMALL, clock=clock) as on:
+            await on.ready()
+            await on.press("2", "enter")
+            snap_step(on, "list")
+            await on.press("down", "enter")
+            assert on.app.draft.algorithm == "RSI reversion@1"
+            assert on.app.draft.symbol == scenes.SYMBOL
+            await on.press("left")
+            assert on.app.draft.algorithm == "Band fade@1"
+            await on.press("down", "space")
+            assert on.app.draft.wallet == "demo"
+
+
+# --- wallets -----------------------------------------------------------------------------------------
+
+
+async def test_a_wallet_is_created_from_the_keyboard(home, clock, snap_step):
+    scenes.first_steps(home)
+    async with stage(home, size=SMALL, clock=clock) as on:
+        await on.ready()
+        await on.press("1", "w")
+        await on.type("demo")
+        assert "there is a wallet demo already" in on.text()
+        await on.type("2 nowhere")
+        assert "no venue nowhere" in on.text()
+        snap_step(on, "wallet")
+        await on.press("escape", "w")
+        await on.type("second")
+        await on.press("enter")
+        await on.until(lambda: on.app.snapshot.wallet("second"), "the wallet")
+        assert on.app.snapshot.wallet("second").free == 0
+
+
+# --- both arrangements, with a real engine -----------------------------------------------------------
+
+
+@contextmanager
+def engine_elsewhere(home, settings, arrangement):
+    """In the attached arrangement another host has the engine; the screen's manager does not volunteer."""
+    if arrangement == "embedded":
+        yield
+        return
+    store = open_store(home)
+    host = EngineHost(store, settings)
+    host.start()
+    try:
+        yield
+    finally:
+        host.drain_and_stop()
+        store.close()
+
+
+@pytest.mark.parametrize("arrangement", ["embedded", "attached"])
+async def test_from_a_wallet_to_a_run_and_back(home, arrangement):
+    scenes.first_steps(home)
+    venue = PaperVenueSettings(kind="paper", speed=3600.0)
+    settings = scenes.settings_of(home).model_copy(update={"venues": {"paper": venue}})
+    where = EngineWhere.EMBEDDED if arrangement == "embedded" else EngineWhere.ATTACHED
+    with engine_elsewhere(home, settings, arrangement):
+        clock = SystemClock()
+        hosts_engine = arrangement == "embedded"
+        async with stage(home, clock=clock, hosts_engine=hosts_engine, settings=settings) as on:
+            await on.ready()
+            await on.until(lambda: on.app.snapshot.engine.where is where, "the engine")
+            await on.press("1", "f")
+            await on.type("2500")
+            await on.press("enter")
+            await on.until(lambda: on.app.snapshot.wallet("demo").free == Decimal(12_500), "the money")
+            await on.press("2", "right", "right", "down", "right", "down", "down", "enter")
+            await on.type("1000")
+            await on.press("enter")
+            await on.until(lambda: on.app.next_step.needs_reason, "the checks")
+            await on.press("g")
+            await on.type("a test")
+            await on.press("enter", "y")
+            await on.until(lambda: on.app.snapshot.run(NEW_RUN), "the run")
+            await on.until(lambda: on.app.snapshot.run(NEW_RUN).state is RunState.RUNNING, "it runs")
+            assert on.app.selected_run == NEW_RUN
+            await on.press("p")
+            await on.until(lambda: on.app.snapshot.run(NEW_RUN).paused, "the pause")
+            await on.press("r")
+            await on.until(lambda: not on.app.snapshot.run(NEW_RUN).paused, "the resumption")
+            await on.press("q")
+            if arrangement == "embedded":
+                assert isinstance(on.app.screen, QuitDialog)
+                await on.press("enter")
+                assert not on.app.is_covered
+                await on.press("s", "x")
+                stopped = RunState.STOPPED
+                await on.until(lambda: on.app.snapshot.run(NEW_RUN).state is stopped, "the stop")
+    store = open_store(home)
+    with store.read() as session:
+        kinds = [entry.event.kind for entry in recent_events(session, NEW_RUN, 100)]
+        run = find_run(session, NEW_RUN)
+    store.close()
+    assert "check_waived" in kinds
+    assert run.settings.accepted_warnings == "a test"
+    if arrangement == "attached":
+        # Leaving an attached screen leaves the run alone.
+        assert run.state is RunState.RUNNING

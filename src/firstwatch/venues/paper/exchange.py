@@ -388,8 +388,13 @@ class PaperExchange:
         return not self.orders and not any(account.position.sign for account in self.accounts.values())
 
     def _busy_accounts(self) -> list[PaperAccount]:
+        """Return the accounts with a position or an order, by name: the same order in every life."""
         names = {order.account for order in self.orders.values()}
-        return [account for name, account in self.accounts.items() if account.position.sign or name in names]
+        return [
+            account
+            for name, account in sorted(self.accounts.items())
+            if account.position.sign or name in names
+        ]
 
     def _resting(self, kind: OrderKind, *, reduce_only: bool) -> list[PaperOrder]:
         return [
@@ -401,7 +406,7 @@ class PaperExchange:
     def _settle(self, funding: Sequence[FundingRate], price: float) -> None:
         """Book funding on all positions: sign x quantity x price x rate is paid (trading.md 3)."""
         for time_ms, rate in funding:
-            for account in self.accounts.values():
+            for account in self._busy_accounts():
                 held = account.position
                 if held.sign == 0:
                     continue

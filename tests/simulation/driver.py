@@ -29,11 +29,14 @@ from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.events import RunEvent
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
+from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import RunState
 from firstwatch.trading.trade import Trade
 from firstwatch.venues.paper.exchange import PaperCosts
 from firstwatch.venues.paper.venue import PaperSettings, PaperVenue, Step
 from firstwatch.venues.protocol import Venue
+
+_UNANSWERED = (OrderState.PENDING_SUBMIT, OrderState.SUBMITTED, OrderState.UNKNOWN, OrderState.PENDING_CANCEL)
 
 RUN_ID = "00000000000000aa"
 ACCOUNT = "wallet"
@@ -143,7 +146,8 @@ class Simulation:
         self.outcome = Outcome()
         self.inbox: deque[told.Event] = deque()
         self.core = self._make_core()
-        self.hands = Performer(self.venue, self._setup, Lease(0, self.clock), no_probe)
+        self._lease = Lease(0, self.clock)
+        self.hands = Performer(self.venue, self._setup, self._lease, no_probe)
         self.is_over = False
 
     def _make_core(self) -> RunCore:
@@ -216,9 +220,53 @@ class Simulation:
         """Let the machine's time pass."""
         for _ in range(seconds):
             self.clock.advance(1_000)
+            self._lease.renewed(self.clock.elapsed_s())
             elapsed_ms = round(self.clock.elapsed_s() * 1000)
             self.handle(told.TimePassed(self.venue.now_ms(), elapsed_ms, self.hands.is_reachable))
             self.drain()
+
+    def settle(self, most_s: int = 300) -> None:
+        """Let the machine's time pass until nothing is left to try again, the market standing still.
+
+        Raises:
+            AssertionError: that takes longer than ``most_s`` seconds.
+        """
+        self.drain()
+        passed_s = 0
+        while not self.is_over and self.wants_time():
+            assert passed_s < most_s, f"still trying after {most_s} s: {self.core.checkpoint()}"
+            self.tick()
+            passed_s += 1
+
+    def wants_time(self) -> bool:
+        """Tell whether the core waits for the machine's time to try something again."""
+        memory = self.core._memory
+        wants_reading = (
+            memory.wants_position
+            or memory.wants_fills
+            or memory.wants_open_orders
+            or memory.wants_balance
+            or memory.wants_bars
+            or memory.wants_reconcile
+        )
+        orders = list(memory.orders.values())
+        in_doubt = any(
+            order.wants_read or order.reported > order.filled or order.state in _UNANSWERED for order in orders
+        )
+        legs = (memory.stop, memory.target)
+        # A missing leg is placed again in time; one that rests and could not be moved, too.
+        is_early = memory.core.steps > 0 and any(leg.retry_at_ms > memory.elapsed_ms for leg in legs)
+        is_closing = memory.closing is not None and memory.closing.retry_at_ms > memory.elapsed_ms
+        has_entry_work = memory.entry is not None and (memory.entry.cancels or memory.entry.was_not_sent)
+        is_live = memory.state is not RunState.NEW
+        return bool(
+            wants_reading
+            or in_doubt
+            or is_early
+            or is_closing
+            or has_entry_work
+            or (is_live and (memory.feed_ended or not memory.leverage_is_set))
+        )
 
     def run(self, bars: int | None = None) -> Outcome:
         """Run to the end of the run or of the feed, or until ``bars`` more bars are closed.
@@ -227,11 +275,11 @@ class Simulation:
             AssertionError: the feed waits for an acknowledgement that never comes.
         """
         until = None if bars is None else len(self.outcome.equity) + bars
-        self.drain()
+        self.settle()
         while not self.is_over and (until is None or len(self.outcome.equity) < until):
             step = self.paper.step()
             assert step is not Step.WAITING, "the feed waits for an acknowledgement that never comes"
+            self.settle()
             if step in (Step.ENDED, Step.STANDING):
                 break
-            self.drain()
         return self.outcome

@@ -4,15 +4,15 @@ from decimal import Decimal
 
 from firstwatch.engine.memory import EntryPlan, TrackedOrder
 from firstwatch.engine.orders import OrderDesk
-from firstwatch.engine.turn import Turn
+from firstwatch.engine.turn import Turn, back_off_ms
 from firstwatch.strategy.core import drop_decision, entry_ended
 from firstwatch.trading.events import DecisionDropped, EntriesPaused, EntryDecided
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side, opening
 from firstwatch.venues.protocol import Refused
 
 REFUSALS_THAT_PAUSE = 3
-RESENDS = 2
-"""How often an entry that the venue never saw is sent anew for one decision."""
+PROMPT_RESENDS = 2
+"""How often an entry that the venue never saw is sent anew at once; from then on it waits between."""
 
 
 class EntryDesk:
@@ -102,6 +102,8 @@ class EntryDesk:
         plan = self._turn.memory.entry
         if plan is not None and plan.order_id == order.intent.client_order_id:
             plan.was_not_sent = True
+            if plan.resends >= PROMPT_RESENDS:
+                plan.resend_at_ms = self._turn.memory.elapsed_ms + back_off_ms(plan.resends)
 
     # --- what follows in every step --------------------------------------------------------------
 
@@ -118,11 +120,9 @@ class EntryDesk:
         elif plan.was_not_sent:
             if plan.cancels and not plan.rest_at_market:
                 why_not = "it is not wanted any more"
-            elif plan.resends >= RESENDS:
-                why_not = "the venue cannot be reached"
             if why_not:
                 self._end(why_not)
-            else:
+            elif plan.resend_at_ms <= memory.elapsed_ms:
                 self._again(plan, order)
         elif plan.rest_at_market and order.rest > 0 and order.state is not OrderState.REJECTED:
             plan.rest_at_market = plan.cancels = False

@@ -88,6 +88,7 @@ class EntryPlan:
     was_not_sent: bool = False
     """The venue can no longer execute the request, which it never saw: it may be sent anew."""
     resends: int = 0
+    resend_at_ms: int = 0
 
 
 @dataclass(slots=True)

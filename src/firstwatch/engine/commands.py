@@ -10,7 +10,7 @@ from firstwatch.engine.launch import NOT_CHECKED, LaunchFacts
 from firstwatch.engine.launch_facts import gather, preview
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.venues import VenueBook
-from firstwatch.store import algorithms, commands, journal, paper, runs, wallets
+from firstwatch.store import algorithms, commands, journal, orders, paper, runs, wallets
 from firstwatch.store.commands import StoredCommand
 from firstwatch.store.database import EpochLostError, Session, Store
 from firstwatch.trading.clock import Clock
@@ -234,12 +234,30 @@ class CommandDesk:
                     told.CloseRequested(author, 0),
                     "the position is being closed; entries are paused",
                 )
-        if not self._engine.ask(
-            command.run_id, event, lambda: self._finish(stored, CommandOutcome.DONE, done)
-        ):
-            self._finish(
-                stored, CommandOutcome.REFUSED, f"run {command.run_id} has no worker now; see its journal"
+        if self._engine.ask(command.run_id, event, lambda: self._finish(stored, CommandOutcome.DONE, done)):
+            return
+        if isinstance(command, CancelRun) and self._cancel_unbegun(stored, command):
+            return
+        self._finish(
+            stored, CommandOutcome.REFUSED, f"run {command.run_id} has no worker now; see its journal"
+        )
+
+    def _cancel_unbegun(self, stored: StoredCommand, command: CancelRun) -> bool:
+        """Cancel a run that never got a worker, and tell whether it was one without an order."""
+        now_ms = self._clock.now_ms()
+        with self._store.write(self._engine.lease.epoch) as session:
+            if runs.state_of(session, command.run_id) is not RunState.NEW:
+                return False
+            if orders.orders_of(session, command.run_id):
+                return False
+            why = "cancelled before it began"
+            runs.transition(
+                session, command.run_id, RunState.CANCELLED, why, author=stored.author, local_time_ms=now_ms
             )
+            commands.finish_command(
+                session, stored.id, CommandOutcome.DONE, "the run is cancelled", now_ms=now_ms
+            )
+        return True
 
     def _finish(
         self, stored: StoredCommand, outcome: CommandOutcome, sentence: str, *, result_json: str | None = None

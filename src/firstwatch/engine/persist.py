@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from firstwatch.engine import records as of
-from firstwatch.store import equity, fills, journal, orders, positions, runs, trades
+from firstwatch.store import equity, fills, journal, positions, runs, trades
 from firstwatch.store.database import Session
+from firstwatch.store.orders import OrderMove, StoredOrder, get_order, upsert_order
 from firstwatch.trading.errors import StoreError
 from firstwatch.trading.events import RunEvent
 from firstwatch.trading.orders import OrderState, Touch
@@ -43,13 +44,18 @@ def persist(
     records: Sequence[of.Record],
     checkpoint: str,
     around: Surroundings,
+    *,
+    known: dict[str, StoredOrder],
 ) -> None:
     """Write the records in order, then the checkpoint that includes them.
+
+    ``known``: the run's open orders as they were written last, kept by the caller from step to step; one
+    that is missing is read. After an error it is to be thrown away.
 
     Raises:
         StoreError: an order changes that was never stored: a defect of the program.
     """
-    writing = _Writing(session, run_id, around)
+    writing = _Writing(session, run_id, around, known)
     for record in records:
         writing.write(record)
     sequence = writing.flush()
@@ -59,8 +65,11 @@ def persist(
 class _Writing:
     """Writes one step; neighbouring journal rows of one author and time go in by one statement."""
 
-    def __init__(self, session: Session, run_id: str, around: Surroundings) -> None:
+    def __init__(
+        self, session: Session, run_id: str, around: Surroundings, known: dict[str, StoredOrder]
+    ) -> None:
         self._session = session
+        self._known = known
         self._run_id = run_id
         self._around = around
         self._rows: list[RunEvent] = []
@@ -130,9 +139,8 @@ class _Writing:
     def _new_order(self, record: of.NewOrder) -> None:
         intent, now_ms = record.intent, self._around.local_ms
         request = self._around.requests[intent.client_order_id]
-        orders.upsert_order(
-            self._session,
-            orders.StoredOrder(
+        self._write_order(
+            StoredOrder(
                 intent=intent,
                 state=OrderState.PENDING_SUBMIT,
                 created_at_ms=now_ms,
@@ -140,13 +148,13 @@ class _Writing:
                 nonce=request.nonce,
                 body=request.body,
                 expires_at_ms=request.expires_at_ms,
-                history=(orders.OrderMove(now_ms, OrderState.PENDING_SUBMIT),),
+                history=(OrderMove(now_ms, OrderState.PENDING_SUBMIT),),
                 touch_at_decision=self._around.decision,
-            ),
+            )
         )
 
     def _order_changed(self, record: of.OrderChanged) -> None:
-        stored = orders.get_order(self._session, record.client_order_id)
+        stored = self._known.get(record.client_order_id) or get_order(self._session, record.client_order_id)
         if stored is None:
             raise StoreError(
                 f"Order {record.client_order_id} of run {self._run_id} changes and is not in the store; "
@@ -155,10 +163,9 @@ class _Writing:
         now_ms = self._around.local_ms
         history = stored.history
         if record.state is not stored.state:
-            history = (*history, orders.OrderMove(now_ms, record.state, record.why))
+            history = (*history, OrderMove(now_ms, record.state, record.why))
         call = self._around.calls.get(record.client_order_id)
-        orders.upsert_order(
-            self._session,
+        self._write_order(
             replace(
                 stored,
                 state=record.state,
@@ -169,8 +176,15 @@ class _Writing:
                 history=history,
                 touch_at_submission=call.submission if call else stored.touch_at_submission,
                 touch_at_acknowledgement=call.acknowledgement if call else stored.touch_at_acknowledgement,
-            ),
+            )
         )
+
+    def _write_order(self, order: StoredOrder) -> None:
+        upsert_order(self._session, order)
+        if order.state.is_final:
+            self._known.pop(order.client_order_id, None)
+        else:
+            self._known[order.client_order_id] = order
 
     def _fill(self, record: of.FillRow) -> None:
         fills.add_fill(

@@ -19,6 +19,7 @@ from firstwatch.engine.persist import CallTouches, Surroundings, persist
 from firstwatch.engine.probe import Probe
 from firstwatch.engine.records import NewOrder, Step
 from firstwatch.store.database import Store
+from firstwatch.store.orders import StoredOrder
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
 from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded, PreparedRequest
@@ -82,6 +83,7 @@ class RunWorker:
         self._hands.prepared.update(beginning.plan.prepared)
         self._heard: deque[told.Event | Asked | _Wake] = deque()
         """What came while the run was beginning; handled before the inbox."""
+        self._known_orders: dict[str, StoredOrder] = {}
         self._ticked_at_s = clock.elapsed_s()
         self._was_stale = False
         self._thread = threading.Thread(target=self._run, name=f"run {self.run_id}", daemon=True)
@@ -228,9 +230,10 @@ class RunWorker:
             decision=self._hands.touch() if requests else None,
             calls=_call_touches(event),
         )
+        checkpoint = core.checkpoint()
         self._probe("before commit")
         with self._store.write(self.lease.epoch) as session:
-            persist(session, self.run_id, step.records, core.checkpoint(), around)
+            persist(session, self.run_id, step.records, checkpoint, around, known=self._known_orders)
         self._probe("after commit")
         self._hands.prepared.update(requests)
 

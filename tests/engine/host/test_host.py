@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from firstwatch.engine.lock import EngineHeldError, EngineState, presence
 from firstwatch.engine.probe import POINTS, Probe, no_probe
 from firstwatch.market.files import read_candles
 from firstwatch.settings import Settings
-from firstwatch.store import commands, hosts, journal, live, paper, positions, runs
+from firstwatch.store import algorithms, commands, hosts, journal, live, paper, positions, runs, wallets
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.orders import open_orders_of
 from firstwatch.strategy.core_settings import Costs
@@ -32,9 +33,10 @@ from firstwatch.trading.commands import (
     StopEngine,
     StopRun,
 )
+from firstwatch.trading.errors import StoreError
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.market import DEFAULT_MARKET
-from firstwatch.trading.runs import Exposure, Health, RunState, StopMode
+from firstwatch.trading.runs import Author, Exposure, Health, RunState, StopMode
 from tests.engine.host import rig
 
 RUN = rig.RUN
@@ -436,3 +438,62 @@ def test_commands_accepted_by_an_engine_that_died_are_performed_by_the_next(make
     engine.host()
     assert rig.ended(engine.store, RUN).state is RunState.STOPPED
     assert rig.answered(engine.store, number).outcome is CommandOutcome.DONE
+
+
+def test_a_run_whose_venue_is_gone_from_the_settings_can_still_be_cancelled(make) -> None:
+    engine = make(bars=1020)
+    with engine.store.write() as session:
+        runs.create_run(
+            session,
+            RUN,
+            wallet_id=wallets.get_wallet(session, "one").id,
+            version_id=algorithms.get_version(session, "Active").id,
+            settings=rig.launch(),
+            market=DEFAULT_MARKET,
+            author=Author.OPERATOR,
+            now_ms=1,
+        )
+    other = engine.settings.model_copy(update={"venues": {"other": engine.settings.venues["paper"]}})
+    host = EngineHost(engine.store, other)
+    engine.hosts.append(host)
+    host.start()
+    alarm = rig.until(lambda: _alarm(engine.store, "engine"), "the alarm")
+    assert "no venue paper" in alarm
+    refused = rig.answered(engine.store, rig.submit(engine.store, StopRun(run_id=RUN)))
+    assert refused.outcome is CommandOutcome.REFUSED
+    done = rig.answered(engine.store, rig.submit(engine.store, CancelRun(run_id=RUN)))
+    assert done.outcome is CommandOutcome.DONE
+    assert rig.run_of(engine.store, RUN).state is RunState.CANCELLED
+
+
+class FullDisk:
+    """A store whose writes fail as on a full disk while ``is_full``."""
+
+    def __init__(self, store: Store) -> None:
+        self.is_full = False
+        self._write = store.write
+
+    @contextmanager
+    def write(self, epoch: int | None = None) -> Iterator[object]:
+        if self.is_full:
+            raise StoreError("The disk of the store is full.")
+        with self._write(epoch) as session:
+            yield session
+
+
+def test_a_full_disk_stops_the_sending_and_the_runs_recover(
+    make, expected: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=BARS, speed=200_000)
+    disk = FullDisk(engine.store)
+    monkeypatch.setattr(engine.store, "write", disk.write)
+    host = engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    disk.is_full = True
+    rig.until(lambda: host.trouble or None, "the trouble to be noticed")
+    assert "disk" in host.trouble
+    disk.is_full = False
+    rig.ended(engine.store, RUN)
+    assert rig.result_of(engine.store, RUN) == expected
+    assert host.trouble == ""

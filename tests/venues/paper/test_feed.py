@@ -114,7 +114,7 @@ def test_the_feed_does_not_wait_for_ever_for_one_that_does_not_come(tmp_path):
     rig.listen("other")
     rig.restart()
     rig.listen()
-    rig.clock.advance(9_999)
+    rig.clock.advance(29_999)
     assert rig.venue.step() is Step.STANDING
     rig.clock.advance(1)
     assert rig.venue.step() is Step.MOVED
@@ -308,6 +308,21 @@ def test_a_thread_says_that_the_store_failed_and_goes_on_when_it_works_again(tmp
     assert len(closed) == len(set(closed)) == 10
     venue.close()
     store.close()
+
+
+def test_a_broken_feed_says_so():
+    venue = threaded(bars=60)
+
+    def broken(*_args):
+        raise RuntimeError("no such bar")
+
+    venue._source.funding_between = broken
+    listener = Listener(venue)
+    while not any(isinstance(event, StreamLost) for event in listener.events):
+        assert not listener.ended.wait(0.01)
+    assert listener.events[-1].reason == "the feed broke: no such bar"
+    listener.ended.set()
+    venue.close()
 
 
 def test_orders_from_many_threads_keep_the_money_whole():

@@ -1,7 +1,8 @@
 """The paper venue: the matching engine behind the ``Venue`` protocol, on a bar feed that waits for its runs.
 
-One venue replays one market. Each bar is released in phases; after a phase that told anybody anything
-the feed waits until every subscriber has acknowledged it. What the protocol leaves open:
+One venue replays one market; it is one class because one lock puts all that it does in one order. Each
+bar is released in phases; after a phase that told anybody anything the feed waits until every subscriber
+has acknowledged it. What the protocol leaves open:
 
 - The venue's time is the time of the phase that it stands in; fills are stamped with the bar's open time.
 - The position of the feed is committed before a subscriber learns of a closed bar, and together with
@@ -11,7 +12,7 @@ the feed waits until every subscriber has acknowledged it. What the protocol lea
 - After a restart the feed stands one millisecond before the close that it had announced, so that this
   bar is still to come for who had not handled it: it is in nobody's ``candles`` yet.
 - While nobody is subscribed the feed stands still. After a restart that pauses it also waits for all that
-  were subscribed, ten seconds at most: no bar is released without a run that is still recovering.
+  were subscribed, half a minute at most: no bar is released without a run that is still recovering.
 - Without a configured start, the first ``candles`` that asks for more bars than there are moves the
   start of a feed that was never subscribed, until they are there. Too short a feed stays where it is.
 - ``while_down = "continue"`` applies the bars of the wall time that passed, times speed, before anything
@@ -73,7 +74,7 @@ from firstwatch.venues.protocol import (
 # A feed that is later than this was held up by a missing acknowledgement: market time stood still.
 _HELD_UP_MS = 250
 # How long a feed waits for the runs of its earlier life: more than a recovery takes.
-_RETURN_S = 10.0
+_RETURN_S = 30.0
 # How long a feed waits before it tries again to write what the store refused.
 _RETRY_S = 1.0
 _END_OF_TIME_MS = 2**62
@@ -406,6 +407,11 @@ class PaperVenue:
                 if str(error) != lost:
                     lost = str(error)
                     self._tell_all(StreamLost(_STREAM, lost, self.now_ms()))
+            except Exception as error:
+                # A defect: the feed stands from here on, and no run may take that for a quiet market.
+                _log.exception("the feed of the paper venue %s broke", self.name)
+                self._tell_all(StreamLost(_STREAM, f"the feed broke: {error}", self.now_ms()))
+                return
 
     def _wait_until_due(self, at_least_s: float) -> bool:
         """Wait for a reason to move; return False when the venue is closed."""

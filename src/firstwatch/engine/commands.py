@@ -1,7 +1,7 @@
 """The desk where commands are picked up: each is checked, answered, and every answer is a sentence."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -28,7 +28,7 @@ from firstwatch.trading.commands import (
 )
 from firstwatch.trading.errors import FirstwatchError, RefusedError
 from firstwatch.trading.events import CheckWaived, Noted, RunEvent
-from firstwatch.trading.launch import LaunchPreview
+from firstwatch.trading.launch import CheckResult, LaunchPreview
 from firstwatch.trading.runs import Author, RunState, StopMode
 
 _log = logging.getLogger(__name__)
@@ -173,8 +173,7 @@ class CommandDesk:
             return
         reason = (command.settings.accepted_warnings or "").strip()
         if seen.warnings and not reason:
-            found = "; ".join(check.found for check in seen.warnings)
-            sentence = f"{found}: launch it with a written reason to accept this"
+            sentence = f"{_found(seen.warnings)}: launch it with a written reason to accept this"
             self._finish(stored, CommandOutcome.REFUSED, sentence, result_json=result)
             return
         run = self._create(stored, command, facts, _launch_rows(seen, reason, facts), result)
@@ -303,13 +302,18 @@ def _launch_rows(seen: LaunchPreview, reason: str, facts: LaunchFacts) -> list[R
     return rows
 
 
+def _found(warnings: Sequence[CheckResult]) -> str:
+    """Return what soft checks saw, each thing once: without a baseline several see the same."""
+    return "; ".join(dict.fromkeys(check.found for check in warnings))
+
+
 def _verdict(seen: LaunchPreview) -> str:
     if seen.refused_by:
         # What could not be checked follows from what was found; it only hides the reason.
         found = [check for check in seen.refused_by if not check.found.startswith(NOT_CHECKED)]
         return "; ".join(f"{check.found} ({check.remedy})" for check in found or seen.refused_by)
     if seen.warnings:
-        return f"can start with a written reason: {'; '.join(check.found for check in seen.warnings)}"
+        return f"can start with a written reason: {_found(seen.warnings)}"
     return "can start"
 
 

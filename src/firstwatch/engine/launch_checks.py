@@ -345,7 +345,10 @@ def _no_baseline(facts: LaunchFacts) -> str:
 
 
 def _make_baseline(facts: LaunchFacts) -> str:
-    return f"backtest it over {BASELINE_MONTHS} months or more of {facts.settings.symbol} candles"
+    return (
+        f"backtest it over {BASELINE_MONTHS} months or more of {facts.settings.symbol} candles: "
+        "firstwatch backtest ALGORITHM.toml --candles FILE --save"
+    )
 
 
 def _quote(facts: LaunchFacts) -> str:

@@ -1,0 +1,158 @@
+"""``firstwatch run``: the path from a launch to its trades, and every refusal in a sentence."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from firstwatch.trading.clock import iso
+from tests.candles import START_MS, generated_candles
+
+SYMBOL = "BTC/USDC:USDC"
+HOUR_MS = 3_600_000
+WARM_UP = 1_000
+BARS = 1_600
+
+
+@pytest.fixture
+def market(home, tmp_path):
+    """A paper venue that replays generated candles at full speed, from where a run is warm."""
+    from firstwatch.market.files import write_candles
+
+    write_candles(tmp_path / "market.csv", generated_candles(3, BARS))
+    home.mkdir()
+    (home / "config.toml").write_text(
+        f"""[venues.replay]
+kind = "paper"
+feed = "replay"
+candles = "{tmp_path / "market.csv"}"
+start = "{iso(START_MS + WARM_UP * HOUR_MS)}"
+speed = "max"
+"""
+    )
+    return tmp_path / "market.csv"
+
+
+@pytest.fixture
+def ready(firstwatch, market, algorithm):
+    """An algorithm with its baseline, and a funded wallet."""
+    firstwatch("algorithm", "add", algorithm)
+    firstwatch("wallet", "create", "main", "--venue", "replay")
+    firstwatch("wallet", "fund", "main", "10000")
+    return firstwatch
+
+
+def launch(firstwatch, *options, capital=5_000, symbol=SYMBOL, name="RSI reversion"):
+    return firstwatch(
+        "run", "start", name, "--wallet", "main", "--symbol", symbol, "--capital", capital, *options
+    )
+
+
+def test_a_run_makes_the_trades_of_its_backtest(ready, algorithm, market):
+    answer = launch(ready, "--accept-warnings", "a test", "--wait")
+    assert answer.code == 0, answer.err
+    run_id = answer.out.strip()
+    shown = ready("run", "show", run_id, "--json").json
+    promised = ready(
+        "backtest", algorithm, "--candles", market, "--capital", 5_000,
+        "--from", iso(START_MS + WARM_UP * HOUR_MS), "--json",
+    ).json  # fmt: skip
+    assert shown["state"] == "DONE"
+    assert promised["trades"]
+    extra = {"expected_entry_price", "expected_exit_price"}
+    assert [{k: v for k, v in t.items() if k not in extra} for t in shown["trades"]] == promised["trades"]
+    assert all(t[name] is not None for t in shown["trades"] for name in extra)
+    assert shown["metrics"]["net_pnl"] == pytest.approx(promised["metrics"]["net_pnl"])
+    assert {order["state"] for order in shown["orders"]} <= {"FILLED", "CANCELED"}
+    assert all(order["history"][0]["state"] == "PENDING_SUBMIT" for order in shown["orders"])
+    assert len({order["client_order_id"] for order in shown["orders"]}) == len(shown["orders"])
+    assert shown["journal_length"] > len(shown["orders"])
+    followed = ready("run", "follow", run_id[:6]).out
+    assert followed.count("\n") == shown["journal_length"]
+
+
+@pytest.mark.parametrize(
+    ("options", "more", "said"),
+    [
+        ((), {"capital": 20_000}, "10,000"),
+        ((), {"symbol": "DOGE/USDC:USDC"}, "DOGE/USDC:USDC"),
+        (("--leverage", "40"), {}, "liquidation"),
+        (("--leverage", "60"), {}, "leverage"),
+        ((), {"capital": "1"}, "the least is 10"),
+        ((), {}, "no backtest"),
+    ],
+)
+def test_a_launch_that_a_check_refuses_is_exit_3_with_a_sentence(ready, options, more, said):
+    reason = () if said == "no backtest" else ("--accept-warnings", "a test")
+    answer = launch(ready, *options, *reason, "--wait", **more)
+    assert answer.code == 3
+    assert said.replace(",", "") in answer.err.replace(",", "")
+    assert ready("run", "list", "--json").json == []
+
+
+def test_a_version_that_the_wallet_or_the_name_lacks_is_wrong_use(ready):
+    assert launch(ready, name="RSI reversion@7").code == 2
+    assert launch(ready, "--session", "none.toml").code == 2
+    assert launch(ready, "--wait", "--detach").code == 2
+
+
+def test_a_detached_engine_takes_commands_and_is_stopped(ready, home):
+    config = home / "config.toml"
+    config.write_text(config.read_text().replace('"max"', "3600"))
+    try:
+        started = launch(ready, "--accept-warnings", "a test", "--detach")
+        assert started.code == 0, started.err
+        run_id = started.out.strip()
+        again = launch(ready, "--accept-warnings", "a test")
+        assert again.code == 3
+        assert run_id in again.err
+        assert ready("status", "--json").json["active_runs"] == 1
+        assert ready("run", "pause", run_id).code == 0
+        assert ready("run", "show", run_id, "--json").json["paused"] is True
+        assert ready("run", "resume", run_id).code == 0
+        assert ready("run", "stop", run_id, "--mode", "close").code == 0
+        assert "STOPPED" in ready("run", "follow", run_id).out
+        assert ready("run", "show", run_id, "--json").json["state"] == "STOPPED"
+        assert ready("run", "stop", run_id).code == 3
+    finally:
+        assert ready("engine", "stop").code == 0
+    assert ready("status", "--json").json["engine"] == "none"
+
+
+def test_a_waiting_launch_lets_go_on_sigterm_and_the_run_stays_active(ready, home):
+    config = home / "config.toml"
+    config.write_text(config.read_text().replace('"max"', "3600"))
+    words = ["run", "start", "RSI reversion", "--wallet", "main", "--symbol", SYMBOL, "--capital", "5000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "firstwatch", *words, "--accept-warnings", "a test", "--wait"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    run_id = process.stdout.readline().strip()
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    assert "the next engine goes on with it" in err
+    assert process.returncode == 0
+    assert ready("run", "show", run_id, "--json").json["state"] == "RUNNING"
+
+
+def test_a_command_that_nobody_picked_up_in_time_is_refused(ready, home):
+    started = launch(ready, "--accept-warnings", "a test", "--wait", "--trades-limit", "1")
+    run_id = started.out.strip()
+    with sqlite3.connect(home / "firstwatch.db") as database:
+        database.execute(
+            "insert into command (kind, payload, author, run_id, created_at_ms, expires_at_ms, outcome,"
+            " sentence) values ('pause_entries', ?, 'operator', ?, 0, 1, 'PENDING', '')",
+            (json.dumps({"kind": "pause_entries", "run_id": run_id}), run_id),
+        )
+    launch(ready, "--accept-warnings", "a test", "--wait", "--trades-limit", "1")
+    with sqlite3.connect(home / "firstwatch.db") as database:
+        outcome, sentence = database.execute(
+            "select outcome, sentence from command where kind = 'pause_entries'"
+        ).fetchone()
+    assert outcome == "EXPIRED"
+    assert sentence

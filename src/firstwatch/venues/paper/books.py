@@ -28,6 +28,8 @@ class FeedPosition:
     """Wall time of this commit while somebody was subscribed; None: the feed stood still."""
     accounts: tuple[str, ...] = ()
     """Who was subscribed, sorted."""
+    has_released: bool = True
+    """Something of the feed was released; before that its bar is history to everybody."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

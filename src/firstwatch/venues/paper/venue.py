@@ -180,6 +180,7 @@ class PaperVenue:
         self._pace = Pace(settings.speed)
         self._index = 0
         self._is_started = False
+        self._has_released = False
         self._gap_from: int | None = None
         """Wall time of the last commit of an earlier life, while its feed was going."""
         self._absent: set[str] = set()
@@ -485,6 +486,7 @@ class PaperVenue:
 
     def _release(self) -> _Announcement:
         """Let the exchange do the next phase."""
+        self._has_released = True
         exchange, source = self._exchange, self._source
         phase = exchange.tape.phase
         if phase is Phase.CLOSE:
@@ -626,6 +628,7 @@ class PaperVenue:
             next_number=self._exchange.next_number,
             wall_ms=self._clock.now_ms() if self._ears else None,
             accounts=tuple(sorted({ear.account for ear in self._ears} | self._absent)),
+            has_released=self._has_released,
         )
 
     def _commit(self, changes: Changes) -> None:
@@ -646,6 +649,7 @@ class PaperVenue:
             return PaperExchange(self._market, self._settings.costs, self._fresh_tape())
         self._is_started = True
         feed = saved.feed
+        self._has_released = feed.has_released
         if feed.bar_ms < 0:
             self._index = -1
             tape = self._fresh_tape()
@@ -658,7 +662,7 @@ class PaperVenue:
                     "no longer hold. Give it back the file that it ran on, or use a venue of another name."
                 )
             tape = _tape_of(bar, feed.phase, bar.time_ms + self._source.timeframe.ms)
-            if feed.phase is Phase.CLOSE and is_restart and not self._is_wall_bound:
+            if feed.phase is Phase.CLOSE and feed.has_released and is_restart and not self._is_wall_bound:
                 tape = replace(tape, now_ms=tape.now_ms - 1)
         exchange = PaperExchange(self._market, self._settings.costs, tape, next_number=feed.next_number)
         exchange.restore(saved.accounts, saved.open_orders)

@@ -66,7 +66,8 @@ class ClosingDesk:
             elif order.rest > 0 and self._amount(closing) > 0:
                 closing.waits_for_price = True
                 self._failed(closing, f"{order.rest:f} of {order.intent.amount:f} were not filled")
-        if memory.wants_position:
+        waits_for_end = closing.reason is ExitReason.END_OF_DATA and not memory.feed_ended
+        if memory.wants_position or waits_for_end:
             return
         amount = self._amount(closing)
         if amount == 0:
@@ -93,6 +94,7 @@ class ClosingDesk:
             reason=closing.reason,
         )
         closing.order_id = order.intent.client_order_id
+        closing.is_after_feed = memory.feed_ended
 
     def _unsent(self, closing: Closing) -> None:
         """Count an order that the venue never executed: the first ones are sent again at once."""

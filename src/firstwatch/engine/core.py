@@ -272,9 +272,10 @@ class RunCore:
             return
         self._entries.give_up()
         closing = memory.closing
-        if closing is not None and closing.reason is not ExitReason.END_OF_DATA:
+        if closing is not None and not closing.is_after_feed:
             order = self._orders.get(closing.order_id)
             if order is not None and not order.is_settled:
+                # It waits for an open that does not come.
                 self._orders.cancel(order)
                 return
             closing.reason, closing.order_id = ExitReason.END_OF_DATA, None
@@ -825,15 +826,28 @@ class RunCore:
         memory.pending.clear()
         memory.tokens.clear()
         memory.clock_ms = None
-        memory.is_in_bar = False
+        memory.is_in_bar = memory.feed_ended = False  # the feed says anew where it stands
         memory.waiting_bar = None
         memory.wants_bars = False
         memory.lost_streams.clear()
+        self._retry_at_once()
         doubtful = self._orders.in_doubt()
         for order in doubtful:
             self._orders.doubt(order, "no answer is known of an earlier process life")
         past = self._take(event.reading)
         self._turn.journal(Recovered(why=event.why, past_bars=past, doubtful_orders=len(doubtful)))
+
+    def _retry_at_once(self) -> None:
+        """Forget how long earlier process lives wanted to wait before they tried again."""
+        memory = self._memory
+        for order in memory.orders.values():
+            order.asks = order.ask_at_ms = 0
+        memory.read_at_ms = memory.failed_reads = memory.position_at_ms = memory.leverage_at_ms = 0
+        memory.stop.retry_at_ms = memory.target.retry_at_ms = 0
+        if memory.entry is not None:
+            memory.entry.resends = memory.entry.resend_at_ms = 0
+        if memory.closing is not None:
+            memory.closing.unsent = memory.closing.retry_at_ms = 0
 
     def _reconciled(self, event: told.Reconciled) -> None:
         if self._turn.answered(Reconcile("")):

@@ -103,6 +103,8 @@ class Closing:
     unsent: int = 0
     order_id: str | None = None
     retry_at_ms: int = 0
+    is_after_feed: bool = False
+    """Its order was sent when the feed had ended, so that it does not wait for another bar."""
     waits_for_price: bool = False
     """The bound of the last order was too narrow: the next one needs a newer price."""
 

@@ -251,7 +251,8 @@ class Simulation:
         )
         orders = list(memory.orders.values())
         in_doubt = any(
-            order.wants_read or order.reported > order.filled or order.state in _UNANSWERED for order in orders
+            order.wants_read or order.reported > order.filled or order.state in _UNANSWERED
+            for order in orders
         )
         legs = (memory.stop, memory.target)
         # A missing leg is placed again in time; one that rests and could not be moved, too.

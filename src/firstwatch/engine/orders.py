@@ -285,7 +285,7 @@ class OrderDesk:
         if self._turn.setup.modifies_orders:
             # The word of its end is on its way; it is asked for only when it does not come.
             old.wants_read = True
-            self._wait(old)
+            old.ask_at_ms = self._turn.memory.elapsed_ms + back_off_ms(0)
         else:
             self.cancel(old)
 
@@ -309,7 +309,9 @@ class OrderDesk:
             del memory.settled[next(iter(memory.settled))]
 
     def _wait(self, order: TrackedOrder) -> None:
-        order.ask_at_ms = self._turn.memory.elapsed_ms + back_off_ms(order.asks)
+        """Let the second attempt follow at once, every further one later than the one before."""
+        if order.asks:
+            order.ask_at_ms = self._turn.memory.elapsed_ms + back_off_ms(order.asks - 1)
         order.asks += 1
 
     def _advance(self, order: TrackedOrder, new: OrderState, why: str) -> bool:

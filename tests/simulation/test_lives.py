@@ -83,7 +83,7 @@ def test_a_run_that_dies_everywhere_comes_to_the_undisturbed_result(tmp_path: Pa
     assert len(expected["trades"]) >= 8
 
     store = make_store(tmp_path / "killed", spec, launch)
-    deaths = Deaths(times=5)
+    deaths = Deaths(times=3)
     while True:
         try:
             Life(store, candles, _FIRST, deaths).live()
@@ -93,5 +93,5 @@ def test_a_run_that_dies_everywhere_comes_to_the_undisturbed_result(tmp_path: Pa
     assert result_of(store) == expected
     hit = {point for point, _, _ in deaths.counts}
     assert hit == set(POINTS), set(POINTS) - hit
-    assert deaths.total > 150
+    assert deaths.total > 120
     assert np.unique([key for key, *_ in expected["equity"]]).size == len(expected["equity"])

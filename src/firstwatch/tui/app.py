@@ -15,7 +15,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.message import Message
-from textual.reactive import reactive
+from textual.reactive import var
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
@@ -80,13 +80,14 @@ class FirstwatchApp(App[None]):
     TITLE = "firstwatch"
     ENABLE_COMMAND_PALETTE = True
 
-    snapshot: reactive[ManagerSnapshot] = reactive(partial(empty_snapshot, 0), always_update=True)
-    selected_run: reactive[str | None] = reactive(None)
-    selected_wallet: reactive[str | None] = reactive(None)
-    draft: reactive[LaunchDraft] = reactive(LaunchDraft)
-    beat: reactive[int] = reactive(0)
+    # Nothing here repaints the screen: panes look and repaint what changed in them.
+    snapshot: var[ManagerSnapshot] = var(partial(empty_snapshot, 0), always_update=True)
+    selected_run: var[str | None] = var(None)
+    selected_wallet: var[str | None] = var(None)
+    draft: var[LaunchDraft] = var(LaunchDraft)
+    beat: var[int] = var(0)
     """Counts the screen's own seconds: ages grow whether anything changes or not."""
-    busy: reactive[str] = reactive("")
+    busy: var[str] = var("")
     """What is under way and takes a while."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -289,7 +290,7 @@ class FirstwatchApp(App[None]):
             return "The terminal is too small for trading keys: 60x16 at least"
         return command.refusal(self.situation)
 
-    def key_hints(self, pane: int) -> Sequence[KeyHint]:
+    def key_hints(self, pane: int) -> tuple[KeyHint, ...]:
         """Return the keys that do something now, the pane's own first."""
         if self.is_editing:
             return (KeyHint("enter", "take it"), KeyHint("esc", "leave it as it was"))
@@ -300,7 +301,7 @@ class FirstwatchApp(App[None]):
             command = COMMAND_BY_ID[command_id]
             if self._keys.keys[command_id] and not self._refusal(command):
                 hints.append(KeyHint(self._keys.shown(command_id), command.short))
-        return hints
+        return tuple(hints)
 
     def get_system_commands(self, screen: Screen[Any]) -> "Iterable[SystemCommand]":
         """Fill the palette from the commands."""

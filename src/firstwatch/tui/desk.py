@@ -43,6 +43,11 @@ class Pane(Vertical):
                 widget.focus()
                 return
 
+    def set_subtitle(self, subtitle: str) -> None:
+        """Write into the lower border; setting it repaints the whole pane, so only when it changed."""
+        if self.border_subtitle != subtitle:
+            self.border_subtitle = subtitle
+
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on, in a pane that has tabs."""
 

@@ -5,6 +5,7 @@ starts application mode again on SIGCONT (architecture.md, "Facts measured on Te
 """
 
 import asyncio
+import locale
 import os
 import select
 import signal
@@ -22,6 +23,8 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 
+from firstwatch.tui.words import ASCII_GLYPHS
+
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -37,6 +40,11 @@ _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?1004h\x1b[?2004h\x1b[?7l"
 _LEAVE = "\x1b[?2004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 _KITTY_KEYS = "\x1b[>25u"
 """Disambiguated, all keys reported, with their text."""
+
+
+def plain(data: str) -> str:
+    """Return the text in ASCII, sign for sign, for terminals without UTF-8."""
+    return data.translate(ASCII_GLYPHS).encode("ascii", "replace").decode("ascii")
 
 
 class PatientWriter(threading.Thread):
@@ -123,6 +131,7 @@ class ScreenDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._writer: PatientWriter | None = None
         self._is_lost = False
+        self._takes_utf8 = locale.getencoding().lower().replace("-", "") == "utf8"
         # Stopping the process would stop the engine in it.
         for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
             signal.signal(number, signal.SIG_IGN)
@@ -137,7 +146,7 @@ class ScreenDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         if self._writer is not None:
-            self._writer.write(data)
+            self._writer.write(data if self._takes_utf8 else plain(data))
 
     def start_application_mode(self) -> None:
         """Take the terminal: raw mode, alternate screen, threads for reading and writing."""

@@ -37,10 +37,9 @@ class HelpDialog(Dialog[None]):
 
     def body(self) -> Sequence[Widget]:
         rows = [
-            text(f"{self._keymap.shown(command.id) or '-':>10}  {command.title:<28} {command.help}")
-            for command in COMMANDS
+            text(f"{self._keymap.shown(command.id) or 'ctrl+p':>11}  {command.help}") for command in COMMANDS
         ]
-        rows += [text(""), *(text(f"{keys:>10}  {meaning}") for keys, meaning in _GENERAL)]
+        rows += [text(""), *(text(f"{keys:>11}  {meaning}") for keys, meaning in _GENERAL)]
         rows += [text(""), text("In NAV keys act; in EDIT they are text. The status line says which it is.")]
         return rows
 

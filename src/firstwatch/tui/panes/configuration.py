@@ -7,7 +7,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.suggester import SuggestFromList
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import DataTable, Input
 
 from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.trading.launch import CheckResult
@@ -17,6 +17,7 @@ from firstwatch.tui.launch_form import FIELD_BY_ID, FIELDS, FormField, Readiness
 from firstwatch.tui.modals.choice import Choose
 from firstwatch.tui.modals.confirm import Tell
 from firstwatch.tui.widgets.listing import Listing
+from firstwatch.tui.widgets.sentence import Sentence
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _COLUMNS = (
@@ -57,9 +58,9 @@ class ConfigurationPane(Pane):
         self._edited: FormField | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static("", id="next-step", markup=False)
+        yield Sentence(id="next-step")
         yield FieldTable(_COLUMNS, id="fields")
-        yield Static("", id="field-word", markup=False)
+        yield Sentence(id="field-word")
         editor = Input(id="editor", compact=True)
         editor.display = False
         yield editor
@@ -71,14 +72,14 @@ class ConfigurationPane(Pane):
         fields = [field for field in FIELDS if field.shown(draft)]
         self.query_one(FieldTable).set_lines([self._line(field) for field in fields])
         step = desk.next_step
-        banner = self.query_one("#next-step", Static)
-        banner.update(f"NEXT: {step.sentence}")
+        banner = self.query_one("#next-step", Sentence)
+        banner.say(f"NEXT: {step.sentence}")
         for readiness in Readiness:
             banner.set_class(step.readiness is readiness, readiness.value)
         self._show_checks(snapshot)
         self._show_word()
         parent = f" again, child of {words.short_id(draft.parent_run_id)}" if draft.parent_run_id else ""
-        self.border_subtitle = f"{len(errors)} to fill in{parent}" if errors else parent.strip()
+        self.set_subtitle(f"{len(errors)} to fill in{parent}" if errors else parent.strip())
 
     def _line(self, field: FormField) -> Line:
         desk = desk_of(self)
@@ -93,13 +94,13 @@ class ConfigurationPane(Pane):
 
     def _show_word(self) -> None:
         key = self.query_one(FieldTable).cursor_key
-        line = self.query_one("#field-word", Static)
+        line = self.query_one("#field-word", Sentence)
         if key is None:
-            line.update("")
+            line.say("")
             return
         field = FIELD_BY_ID[key]
         error = desk_of(self).assessment.errors.get(key)
-        line.update(f"{field.label}: {error or field.hint or field.label}")
+        line.say(f"{field.label}: {error or field.hint or field.label}")
         line.set_class(error is not None and bool(desk_of(self).draft.value(key)), "error")
 
     def _show_checks(self, snapshot: ManagerSnapshot) -> None:
@@ -161,8 +162,8 @@ class ConfigurationPane(Pane):
         if self._edited is None:
             return
         error = desk_of(self).judge(self._edited.id, event.value)
-        line = self.query_one("#field-word", Static)
-        line.update(f"{self._edited.label}: {error or self._edited.hint}")
+        line = self.query_one("#field-word", Sentence)
+        line.say(f"{self._edited.label}: {error or self._edited.hint}")
         line.set_class(bool(error), "error")
 
     @on(Input.Submitted, "#editor")

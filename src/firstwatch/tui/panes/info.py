@@ -110,7 +110,7 @@ class InfoPane(Pane):
     def show(self, snapshot: ManagerSnapshot) -> None:
         desk = desk_of(self)
         run = snapshot.run(desk.selected_run)
-        self.border_subtitle = "" if run is None else f"{run.title} {run.symbol} {words.short_id(run.run_id)}"
+        self.set_subtitle("" if run is None else f"{run.title} {run.symbol} {words.short_id(run.run_id)}")
         listing = self.query_one(f"#{self.tab}", Listing)
         of_all: dict[str, Callable[[], Sequence[Line]]] = {
             "Active": lambda: [_active(row, desk.now_ms()) for row in snapshot.active],

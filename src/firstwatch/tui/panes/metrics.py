@@ -7,7 +7,7 @@ import numpy as np
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import ContentSwitcher, Static
+from textual.widgets import ContentSwitcher
 
 from firstwatch.manager.views import FigureView, ManagerSnapshot, RunDetails, RunRow
 from firstwatch.trading.orders import OrderSide
@@ -16,6 +16,7 @@ from firstwatch.tui.desk import Pane, desk_of
 from firstwatch.tui.widgets.bars import TabStrip
 from firstwatch.tui.widgets.chart import Chart, Drawing, Level, Mark, Series
 from firstwatch.tui.widgets.listing import Listing
+from firstwatch.tui.widgets.sentence import Sentence
 from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
 
 _SUMMARY = (
@@ -73,10 +74,10 @@ class MetricsPane(Pane):
             with Vertical(id="Equity"):
                 yield Chart("run equity", id="equity-chart")
                 yield Chart("drawdown from the peak", id="drawdown-chart")
-                yield Static("", classes="empty", markup=False)
+                yield Sentence(classes="empty")
             with Vertical(id="Price"):
                 yield Chart("price, fills, stop and target", id="price-chart")
-                yield Static("", classes="empty", markup=False)
+                yield Sentence(classes="empty")
 
     @property
     def tab(self) -> str:
@@ -88,7 +89,7 @@ class MetricsPane(Pane):
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         run = snapshot.run(desk_of(self).selected_run)
-        self.border_subtitle = "" if run is None else f"{run.title} {run.symbol} {words.short_id(run.run_id)}"
+        self.set_subtitle("" if run is None else f"{run.title} {run.symbol} {words.short_id(run.run_id)}")
         details = snapshot.selected
         if run is None or details is None or details.run_id != run.run_id:
             details = None
@@ -162,10 +163,11 @@ class MetricsPane(Pane):
 
     def _show_charts(self, tab: str, is_there: bool, sentence: str) -> None:
         for chart in self.query(f"{tab} Chart").results(Chart):
-            chart.display = is_there
-        static = self.query_one(f"{tab} .empty", Static)
-        static.display = not is_there
-        static.update(sentence if desk_of(self).selected_run else "Choose a run in Info (3).")
+            if chart.display is not is_there:
+                chart.display = is_there
+        empty = self.query_one(f"{tab} .empty", Sentence)
+        empty.show_if(not is_there)
+        empty.say(sentence if desk_of(self).selected_run else "Choose a run in Info (3).")
 
 
 def _figure_line(figure: FigureView, label: str, write: Callable[[float | None], str]) -> Line:

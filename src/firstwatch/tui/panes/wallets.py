@@ -19,7 +19,7 @@ _COLUMNS = (
     Column("free", 12, is_number=True),
     Column("total", 12, rank=2, is_number=True),
     Column("age", 6, rank=4, is_number=True),
-    Column("run", 14, rank=1),
+    Column("run", 16, rank=1),
 )
 
 

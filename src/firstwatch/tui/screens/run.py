@@ -76,7 +76,7 @@ class RunScreen(Screen[None]):
         self.call_after_refresh(self.show_pane, self.front)
 
     def _renew_keys(self) -> None:
-        self.query_one(KeyLine).refresh()
+        self.query_one(KeyLine).renew()
 
     def _renew_head(self) -> None:
         self.query_one(HeadLine).refresh()

@@ -39,15 +39,23 @@ class HeadLine(Widget):
 class StatusLine(Widget):
     """Input mode, engine and its age, unprotected runs, worst alarm. On dialogs too."""
 
+    _painted: Text | None = None
+
     def on_mount(self) -> None:
         app = cast("FirstwatchApp", self.app)
         for name in ("snapshot", "beat", "busy"):
-            self.watch(app, name, self._renew, init=False)
+            self.watch(app, name, self.renew, init=False)
 
-    def _renew(self) -> None:
-        self.refresh()
+    def renew(self) -> None:
+        """Repaint when it says something else."""
+        if self._line() != self._painted:
+            self.refresh()
 
     def render(self) -> Text:
+        self._painted = self._line()
+        return self._painted
+
+    def _line(self) -> Text:
         app = cast("FirstwatchApp", self.app)
         colours = app.theme_variables
         snapshot = app.snapshot
@@ -107,11 +115,18 @@ class KeyLine(Widget):
     def __init__(self, hints: Callable[[], Sequence[KeyHint]]) -> None:
         super().__init__()
         self._hints = hints
+        self._painted: Sequence[KeyHint] = ()
+
+    def renew(self) -> None:
+        """Repaint when other keys do something."""
+        if self._hints() != self._painted:
+            self.refresh()
 
     def render(self) -> Text:
         colours = self.app.theme_variables
         line = Text(no_wrap=True)
-        for hint in self._hints():
+        self._painted = self._hints()
+        for hint in self._painted:
             if line.cell_len + len(hint.key) + len(hint.text) + 4 > self.size.width:
                 break
             line.append(f" {hint.key}", f"bold {colours['accent']}")

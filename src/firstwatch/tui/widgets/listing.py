@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Static
 
+from firstwatch.tui.widgets.sentence import Sentence
 from firstwatch.tui.widgets.table import Column, KeyedTable, Line
 
 
@@ -31,7 +31,7 @@ class Listing(Vertical):
         yield KeyedTable(
             self._columns, show_header=self._show_header, takes_first=self._takes_first, id=f"{self.id}-table"
         )
-        yield Static("", markup=False, classes="empty")
+        yield Sentence(classes="empty")
 
     @property
     def table(self) -> KeyedTable:
@@ -41,7 +41,7 @@ class Listing(Vertical):
         """Show these rows, or the sentence when there are none."""
         self.table.set_lines(lines)
         self.table.set_class(not lines, "-empty")
-        words = self.query_one(".empty", Static)
-        words.display = not lines
+        sentence = self.query_one(Sentence)
+        sentence.show_if(not lines)
         if not lines:
-            words.update(empty or self._empty if is_ready else "Reading the store…")
+            sentence.say(empty or self._empty if is_ready else "Reading the store…")

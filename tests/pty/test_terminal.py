@@ -1,0 +1,229 @@
+"""What the screen does to its terminal, and what losing the terminal does to the engine: nothing."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from firstwatch.engine.lock import holder_of
+from firstwatch.store.database import open_store
+from firstwatch.store.hosts import current_host
+from firstwatch.store.runs import list_runs
+from firstwatch.trading.runs import RunState
+from tests.pty.terminal import PATIENCE_S, Terminal, cpu_seconds, is_alive, state_of
+from tests.ui import scenes
+
+pytestmark = [
+    pytest.mark.pty,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc"),
+]
+FIRST_PAINT_S = 0.8
+
+
+@pytest.fixture
+def home(tmp_path) -> Path:
+    """A data folder with a run that an engine recovers at once: NEW, and its feed a bar a second."""
+    home = tmp_path / "home"
+    scenes.first_steps(home)
+    (home / "config.toml").write_text('[venues.paper]\nkind = "paper"\nspeed = 60\n')
+    return home
+
+
+@contextmanager
+def terminal(home: Path, **options: object) -> Iterator[Terminal]:
+    on = Terminal(home, **options)  # type: ignore[arg-type]
+    try:
+        yield on
+    finally:
+        on.end()
+
+
+def start_run(home: Path) -> None:
+    """Start a run through the engine of the folder, as another client does."""
+    subprocess.run(
+        [
+            sys.executable, "-c", "from firstwatch.cli import main; main()", "run", "start", "Band fade",
+            "--wallet", "demo", "--symbol", scenes.SYMBOL, "--capital", "1000", "--accept-warnings", "a test",
+        ],
+        env={**os.environ, "FIRSTWATCH_HOME": str(home)},
+        check=True,
+        capture_output=True,
+        timeout=PATIENCE_S,
+    )  # fmt: skip
+
+
+def until(condition, what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"it never came to: {what}"
+        time.sleep(0.02)
+
+
+def heartbeat(home: Path) -> int:
+    store = open_store(home, read_only=True)
+    with store.read() as session:
+        host = current_host(session)
+    store.close()
+    return 0 if host is None else host.heartbeat_ms
+
+
+def states(home: Path) -> list[RunState]:
+    store = open_store(home, read_only=True)
+    with store.read() as session:
+        found = [run.state for run in list_runs(session)]
+    store.close()
+    return found
+
+
+def beats_on(home: Path) -> None:
+    """Wait for two more heartbeats."""
+    for _ in range(2):
+        last = heartbeat(home)
+        until(lambda last=last: heartbeat(home) > last, "a heartbeat")
+
+
+def test_first_paint_and_a_terminal_given_back(home):
+    with terminal(home) as warm:
+        warm.read_until("Wallets")
+        warm.send(b"q")
+    paints = []
+    for _ in range(3):
+        with terminal(home) as on:
+            paints.append(on.read_until("Wallets"))
+            on.read_until("embedded")
+            assert on.attributes() != on.before
+            on.send(b"q")
+            assert on.wait() == 0
+            assert on.attributes() == on.before
+            assert b"\x1b[?1049l" in on.seen
+    # The best of three: the machine of a test has other things to do.
+    if not os.environ.get("CI"):
+        assert min(paints) < FIRST_PAINT_S
+
+
+@pytest.mark.parametrize("way", ["closed", "SIGHUP"])
+def test_a_lost_terminal_leaves_the_engine_running(home, way):
+    with terminal(home) as on:
+        on.read_until("embedded")
+        start_run(home)
+        if way == "closed":
+            on.hang_up()
+        else:
+            os.kill(on.pid, signal.SIGHUP)
+        beats_on(home)
+        assert is_alive(on.pid)
+        assert states(home) == [RunState.RUNNING]
+        # Headless it must not spin; a spinning thread takes a whole core.
+        begun_s, used_s = time.monotonic(), cpu_seconds(on.pid)
+        beats_on(home)
+        beats_on(home)
+        elapsed_s = time.monotonic() - begun_s
+        assert cpu_seconds(on.pid) - used_s < 0.35 * elapsed_s
+        with terminal(home) as again:
+            again.read_until("attached")
+            again.send(b"q")
+            assert again.wait() == 0
+        assert is_alive(on.pid)
+        os.kill(on.pid, signal.SIGTERM)
+        assert on.process.wait(PATIENCE_S) == 0
+        assert holder_of(home) is None
+        assert states(home) == [RunState.RUNNING]
+
+
+def test_a_lost_terminal_without_a_run_ends_the_process(home):
+    with terminal(home) as on:
+        on.read_until("embedded")
+        on.hang_up()
+        assert on.process.wait(PATIENCE_S) == 0
+        assert holder_of(home) is None
+
+
+def test_a_stalled_reader_holds_up_nobody(home):
+    with terminal(home, size=(200, 60)) as on:
+        on.read_until("embedded")
+        start_run(home)
+        # Nobody reads now: the terminal's buffer fills, the screen goes on drawing, the engine does not care.
+        for _ in range(40):
+            on.send(b"t]1234")
+            time.sleep(0.02)
+        beats_on(home)
+        beats_on(home)
+        assert states(home) == [RunState.RUNNING]
+        seen = len(on.seen)
+        on.read_until("Wallets", since=seen)
+        on.send(b"?")
+        on.read_until("Help", since=seen)
+
+
+def test_sigterm_restores_the_terminal_and_lets_go_of_the_engine(home):
+    with terminal(home) as on:
+        on.read_until("embedded")
+        start_run(home)
+        os.kill(on.pid, signal.SIGTERM)
+        assert on.wait() == 0
+        assert on.attributes() == on.before
+        assert b"\x1b[?1049l" in on.seen
+        assert holder_of(home) is None
+        assert states(home) == [RunState.RUNNING]
+
+
+def test_without_utf8_everything_is_ascii(home):
+    with terminal(home, environment={"LC_ALL": "C"}) as on:
+        on.read_until("Wallets")
+        on.read_until("embedded")
+        assert on.seen.isascii()
+        assert b"-----" in on.seen
+
+
+def test_no_color_is_honoured(home):
+    with terminal(home, environment={"NO_COLOR": "1", "COLORTERM": "truecolor"}) as on:
+        on.read_until("embedded")
+        colours = set(re.findall(rb"38;2;(\d+);(\d+);(\d+)", on.seen))
+        assert colours
+        assert all(red == green == blue for red, green, blue in colours)
+
+
+def test_ctrl_z_stops_neither_the_screen_nor_the_engine(home):
+    with terminal(home) as on:
+        on.read_until("embedded")
+        on.send(b"\x1a")
+        os.kill(on.pid, signal.SIGTSTP)
+        beats_on(home)
+        assert state_of(on.pid) not in {"T", "t"}
+        on.send(b"q")
+        assert on.wait() == 0
+
+
+def test_leaving_runs_to_a_background_engine_and_coming_back(home):
+    background = None
+    try:
+        with terminal(home) as on:
+            on.read_until("embedded")
+            start_run(home)
+            on.read_until("RUNNING")
+            on.send(b"q")
+            on.read_until("background engine")
+            on.send(b"b")
+            assert on.wait() == 0
+            until(lambda: (holder := holder_of(home)) is not None and holder.pid != on.pid, "the background")
+            background = holder_of(home).pid
+        assert states(home) == [RunState.RUNNING]
+        beats_on(home)
+        with terminal(home) as again:
+            again.read_until("attached")
+            again.send(b"q")
+            assert again.wait() == 0
+        assert is_alive(background)
+    finally:
+        if background is not None:
+            os.kill(background, signal.SIGTERM)
+            until(lambda: not is_alive(background), "the background engine ends")
+        shutil.rmtree(home, ignore_errors=True)

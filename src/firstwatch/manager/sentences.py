@@ -1,6 +1,6 @@
 """Journal rows as sentences for an operator."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from firstwatch.trading import events
 from firstwatch.trading.clock import iso
@@ -46,7 +46,9 @@ def sentence_of(event: RunEvent) -> str:
                 f"{_plain(event.entry_price)} → {_plain(event.exit_price)}, PnL {event.pnl:+,.2f}"
             )
         case events.ProtectionMoved():
-            return f"protection: stop {_level(event.stop)}, target {_level(event.target)} ({event.why})"
+            levels = {"stop": event.stop, "target": event.target}
+            named = [f"{name} {_plain(level)}" for name, level in levels.items() if level is not None]
+            return f"protection: {', '.join([*named, event.why])}"
         case events.EntriesPaused():
             return f"entries paused: {event.why}"
         case events.EntriesResumed():
@@ -69,10 +71,10 @@ def sentence_of(event: RunEvent) -> str:
             return event.sentence
 
 
+_SHOWN = Context(prec=8)
+"""Figures of a price or amount that a person reads; the journal row keeps them all."""
+
+
 def _plain(value: Decimal) -> str:
-    text = f"{value:,f}"
+    text = f"{_SHOWN.create_decimal(value):,f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _level(value: Decimal | None) -> str:
-    return "none" if value is None else _plain(value)

@@ -113,6 +113,8 @@ class TradeClosed(_Event):
 
 
 class ProtectionMoved(_Event):
+    """A leg was placed or moved; the level of the other leg is None."""
+
     kind: Literal["protection_moved"] = "protection_moved"
     stop: Decimal | None
     target: Decimal | None

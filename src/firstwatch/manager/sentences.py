@@ -1,6 +1,6 @@
 """Journal rows as sentences for an operator."""
 
-from decimal import Context, Decimal
+from decimal import Decimal
 
 from firstwatch.trading import events
 from firstwatch.trading.clock import iso
@@ -71,10 +71,7 @@ def sentence_of(event: RunEvent) -> str:
             return event.sentence
 
 
-_SHOWN = Context(prec=8)
-"""Figures of a price or amount that a person reads; the journal row keeps them all."""
-
-
 def _plain(value: Decimal) -> str:
-    text = f"{_SHOWN.create_decimal(value):,f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    """Return eight figures and at least cents, for a person; the journal row keeps them all."""
+    text = f"{value:,.{max(2, 7 - value.adjusted())}f}"
+    return text.rstrip("0").rstrip(".")

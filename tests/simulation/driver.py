@@ -225,7 +225,7 @@ class Simulation:
             self.handle(told.TimePassed(self.venue.now_ms(), elapsed_ms, self.hands.is_reachable))
             self.drain()
 
-    def settle(self, most_s: int = 300) -> None:
+    def settle(self, most_s: int = 3_000) -> None:
         """Let the machine's time pass until nothing is left to try again, the market standing still.
 
         Raises:

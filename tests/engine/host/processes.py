@@ -13,11 +13,9 @@ from tests.engine.host.rig import until
 
 
 @contextmanager
-def engine_process(
-    folder: Path, *, module: str = "firstwatch.engine.serve", **environment: str
-) -> Iterator["EngineProcess"]:
+def engine_process(folder: Path) -> Iterator["EngineProcess"]:
     """Start an engine process that waits for the lock; it is killed at the end of the block."""
-    process = EngineProcess(folder, module, environment)
+    process = EngineProcess(folder)
     try:
         yield process
     finally:

@@ -123,7 +123,8 @@ def test_a_background_engine_takes_over_and_stops_by_command(folder: Path, store
     rig.answered(store, rig.submit(store, StopEngine()))
     rig.until(lambda: holder_of(folder) is None or None, "the background engine to let go")
     background.forget()
-    assert "let go of the engine" in (folder / "engine.log").read_text(encoding="utf-8")
+    log = folder / "engine.log"
+    rig.until(lambda: "let go" in log.read_text(encoding="utf-8") or None, "the log to say so")
 
 
 def test_a_background_engine_that_cannot_start_says_why(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The writer that never makes the screen wait."""
 
 import os
+import select
 import threading
 
 from firstwatch.tui.driver import PatientWriter, plain
@@ -18,7 +19,8 @@ def test_a_stalled_reader_blocks_nobody_and_gets_a_repaint_when_it_is_back():
         writer.write(f"{number:06d}" + "x" * 100_000)
     assert not has_room.is_set()
     while not has_room.is_set():
-        os.read(reader, 65536)
+        if select.select([reader], [], [], 0.01)[0]:
+            os.read(reader, 65536)
     writer.write("REPAINTED")
     seen = b""
     while b"REPAINTED" not in seen:

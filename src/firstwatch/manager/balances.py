@@ -1,5 +1,6 @@
 """The money of paper wallets as the store knows it, without asking the engine."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -25,25 +26,43 @@ class Money:
 
 def paper_money(session: Session, settings: Settings, wallet: Wallet) -> Money | None:
     """Return a paper wallet's money; None: its venue is not of paper, or no longer in the settings."""
-    venue = settings.venues.get(wallet.venue)
-    if venue is None or wallet.kind != "paper":
-        return None
-    given = sum((row.amount for row in paper.deposits(session, wallet.venue, wallet.account)), Decimal(0))
-    state = paper.load_accounts(session, wallet.venue).get(wallet.account)
-    if state is None:
-        return Money(given, Decimal(0))
-    account = PaperAccount.from_json(state)
-    resting = [
-        PaperOrder.from_json(row.state_json)
-        for row in paper.load_open_orders(session, wallet.venue)
-        if row.account == wallet.account
-    ]
-    entries = [order for order in resting if not order.reduce_only and order.price is not None]
-    step = market_of(venue).amount_step if entries else Decimal(0)
-    margins = (_margin(order, step, account) for order in entries)
-    return Money(given + account.cash, exact(account.position.margin) + sum(margins, Decimal(0)))
+    return paper_moneys(session, settings, [wallet]).get(wallet.name)
 
 
-def _margin(order: PaperOrder, step: Decimal, account: PaperAccount) -> Decimal:
-    assert order.price is not None
-    return order.rest * step * order.price / account.leverage
+def paper_moneys(session: Session, settings: Settings, wallets: Iterable[Wallet]) -> dict[str, Money]:
+    """Return the money of all paper wallets among these, by the wallet's name."""
+    by_venue: dict[str, list[Wallet]] = {}
+    for wallet in wallets:
+        if wallet.kind == "paper" and wallet.venue in settings.venues:
+            by_venue.setdefault(wallet.venue, []).append(wallet)
+    moneys: dict[str, Money] = {}
+    for venue, members in by_venue.items():
+        given: dict[str, Decimal] = {}
+        for row in paper.deposits(session, venue):
+            given[row.account] = given.get(row.account, Decimal(0)) + row.amount
+        states = paper.load_accounts(session, venue)
+        accounts = {name: PaperAccount.from_json(state) for name, state in states.items()}
+        resting = _resting(session, settings, venue, accounts)
+        for wallet in members:
+            deposited, account = given.get(wallet.account, Decimal(0)), accounts.get(wallet.account)
+            if account is None:
+                moneys[wallet.name] = Money(deposited, Decimal(0))
+                continue
+            used = exact(account.position.margin) + resting.get(wallet.account, Decimal(0))
+            moneys[wallet.name] = Money(deposited + account.cash, used)
+    return moneys
+
+
+def _resting(
+    session: Session, settings: Settings, venue: str, accounts: dict[str, PaperAccount]
+) -> dict[str, Decimal]:
+    """Return the margin of resting entry orders, by account."""
+    margins: dict[str, Decimal] = {}
+    for row in paper.load_open_orders(session, venue):
+        order, account = PaperOrder.from_json(row.state_json), accounts.get(row.account)
+        if order.reduce_only or order.price is None or account is None:
+            continue
+        step = market_of(settings.venues[venue]).amount_step
+        margin = order.rest * step * order.price / account.leverage
+        margins[row.account] = margins.get(row.account, Decimal(0)) + margin
+    return margins

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from sqlalchemy import func, select
 
-from firstwatch.manager.balances import paper_money
+from firstwatch.manager.balances import Money, paper_moneys
 from firstwatch.manager.figures import figures_of, metrics_of_run
 from firstwatch.manager.prices import PriceReader
 from firstwatch.manager.sentences import sentence_of
@@ -110,6 +110,7 @@ class SnapshotReader:
         self._finished = _Finished()
         self._detail: _Detail | None = None
         self._prices = PriceReader(settings)
+        self._timeframes: dict[int, Timeframe] = {}
         self._done_commands: dict[int, CommandView] = {}
 
     def lists(self, session: Session, now_ms: int) -> Lists:
@@ -252,7 +253,10 @@ class SnapshotReader:
         )
 
     def _timeframe(self, session: Session, version_id: int) -> Timeframe:
-        return _spec(algorithms.version_by_id(session, version_id).spec_json).timeframe
+        if version_id not in self._timeframes:
+            version = algorithms.version_by_id(session, version_id)
+            self._timeframes[version_id] = _spec(version.spec_json).timeframe
+        return self._timeframes[version_id]
 
     def _algorithms(self, session: Session) -> tuple[AlgorithmView, ...]:
         return tuple(_algorithm(session, version) for version in algorithms.list_versions(session))
@@ -261,28 +265,27 @@ class SnapshotReader:
         latest: dict[str, RunRow] = {}
         for row in rows:
             latest.setdefault(row.wallet, row)
+        known = wallets.list_wallets(session)
+        moneys = paper_moneys(session, self._settings, known)
         return tuple(
-            self._wallet(session, wallet, latest.get(wallet.name), now_ms)
-            for wallet in wallets.list_wallets(session)
+            _wallet(wallet, latest.get(wallet.name), moneys.get(wallet.name), now_ms) for wallet in known
         )
 
-    def _wallet(
-        self, session: Session, wallet: wallets.Wallet, last: RunRow | None, now_ms: int
-    ) -> WalletView:
-        money = paper_money(session, self._settings, wallet)
-        return WalletView(
-            name=wallet.name,
-            venue=wallet.venue,
-            kind=wallet.kind,
-            account=wallet.account,
-            total=None if money is None else money.total,
-            used=None if money is None else money.used,
-            free=None if money is None else money.free,
-            # A paper wallet's money stands in the store itself, so it is of this moment.
-            balance_ms=None if money is None else now_ms,
-            active_run_id=last.run_id if last is not None and last.state.is_active else None,
-            exposure=Exposure.FLAT if last is None else last.exposure,
-        )
+
+def _wallet(wallet: wallets.Wallet, last: RunRow | None, money: Money | None, now_ms: int) -> WalletView:
+    return WalletView(
+        name=wallet.name,
+        venue=wallet.venue,
+        kind=wallet.kind,
+        account=wallet.account,
+        total=None if money is None else money.total,
+        used=None if money is None else money.used,
+        free=None if money is None else money.free,
+        # A paper wallet's money stands in the store itself, so it is of this moment.
+        balance_ms=None if money is None else now_ms,
+        active_run_id=last.run_id if last is not None and last.state.is_active else None,
+        exposure=Exposure.FLAT if last is None else last.exposure,
+    )
 
 
 def command_view(stored: commands.StoredCommand) -> CommandView:

@@ -134,7 +134,7 @@ class MetricsPane(Pane):
         version = (details.run_id, len(times), float(equity[-1]))
         capital = Level(float(details.settings.capital), "secondary")
         self.query_one("#equity-chart", Chart).draw(
-            Drawing(version, (Series(times, equity, "gain"),), levels=(capital,))
+            Drawing(version, (Series(times, equity, "gain"),), levels=(capital,), has_times=False)
         )
         self.query_one("#drawdown-chart", Chart).draw(
             Drawing(version, (Series(times, drawdown, "loss"),), is_percent=True)

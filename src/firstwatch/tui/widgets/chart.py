@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from firstwatch.tui.app import FirstwatchApp
 
 _AXIS_COLUMNS = 12
-_TICKS = 4
+_TICK_COLUMNS = 20
+_FRAME_ROWS = 3
 REDRAW_MS = 1_000
 
 
@@ -57,6 +58,8 @@ class Drawing:
     marks: tuple[Mark, ...] = ()
     levels: tuple[Level, ...] = ()
     is_percent: bool = False
+    has_times: bool = True
+    """Whether the times stand below; False where another chart below has them."""
 
 
 class Chart(PlotextPlot):
@@ -100,6 +103,9 @@ class Chart(PlotextPlot):
         plt = self.plt
         plt.clear_figure()
         plt.title(self._title)
+        # Only the axes that carry labels: rows are dear in a small pane.
+        plt.xaxes(drawing.has_times, False)
+        plt.yaxes(True, False)
         lines = [line for line in drawing.lines if len(line.times)]
         if not lines:
             return
@@ -113,14 +119,19 @@ class Chart(PlotextPlot):
             plt.hline(level.value, _rgb(self, level.tone))
         first = min(int(line.times[0]) for line in lines)
         last = max(int(line.times[-1]) for line in lines)
-        ticks = [first + (last - first) * step // (_TICKS - 1) for step in range(_TICKS)]
+        # Labels that would touch are dropped by plotext in no certain order.
+        gaps = max(1, min(3, self.size.width // _TICK_COLUMNS - 1))
+        ticks = [first + (last - first) * step // gaps for step in range(gaps + 1)]
+        if not drawing.has_times:
+            ticks = []
         plt.xticks([float(tick) for tick in ticks], _time_labels(ticks))
         low = min([float(line.values.min()) for line in lines] + [level.value for level in drawing.levels])
         high = max([float(line.values.max()) for line in lines] + [level.value for level in drawing.levels])
-        heights = [low + (high - low) * step / 3 for step in range(4)] if high > low else [low]
-        plt.yticks(
-            heights, [f"{height * 100:.1f} %" if drawing.is_percent else _short(height) for height in heights]
-        )
+        # Two labels on one row: plotext takes either, by the hash of the day.
+        steps = max(0, min(3, (self.size.height - _FRAME_ROWS) // 2 - 1)) if high > low else 0
+        heights = [low + (high - low) * step / max(1, steps) for step in range(steps + 1)]
+        write = words.percent if drawing.is_percent else _short
+        plt.yticks(heights, [write(height) for height in heights])
 
 
 def reduce_to(
@@ -140,7 +151,7 @@ def reduce_to(
 
 
 def _time_labels(ticks: Sequence[int]) -> list[str]:
-    is_long = ticks[-1] - ticks[0] > 3 * 86_400_000
+    is_long = bool(ticks) and ticks[-1] - ticks[0] > 3 * 86_400_000
     return [words.moment(tick)[2:10] if is_long else words.short_moment(tick) for tick in ticks]
 
 

@@ -1,0 +1,168 @@
+"""The manager on real stores: snapshots, commands, and what it costs."""
+
+import threading
+import time
+from decimal import Decimal
+
+import pytest
+
+from firstwatch.manager.manager import RunManager
+from firstwatch.manager.views import EngineWhere
+from firstwatch.store import algorithms, live, runs, wallets
+from firstwatch.store.database import open_store
+from firstwatch.trading.clock import ManualClock
+from firstwatch.trading.commands import CommandOutcome, PauseEntries
+from firstwatch.trading.errors import RefusedError, StoreError, WrongUseError
+from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.market import DEFAULT_MARKET
+from firstwatch.trading.runs import Author, Exposure, RunState
+from tests.ui import scenes
+
+PATIENCE_S = 20
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def clock():
+    return ManualClock(scenes.NOW_MS)
+
+
+@pytest.fixture
+def manager(home, clock):
+    manager = RunManager(scenes.settings_of(home), clock=clock, hosts_engine=False)
+    yield manager
+    manager.close()
+
+
+def test_a_snapshot_holds_what_the_store_holds(home, clock, manager):
+    scenes.with_alarm(home)
+    manager.open()
+    manager.select(scenes.LIVE)
+    snapshot = manager.snapshot()
+    assert [run.run_id for run in snapshot.active] == [scenes.LIVE]
+    assert [run.run_id for run in snapshot.finished] == [scenes.FAILED, scenes.DONE]
+    assert snapshot.wallet("demo").active_run_id == scenes.LIVE
+    assert snapshot.wallet("swing").exposure is Exposure.EXPOSED
+    assert snapshot.wallet("swing").free == Decimal("812.5")
+    assert [alarm.topic for alarm in snapshot.alarms] == ["exposed without a run"]
+    assert snapshot.engine.where is EngineWhere.NONE
+    details = snapshot.selected
+    assert len(details.trades) == 3
+    assert len(details.equity) == 61
+    assert details.journal_length == 7
+    figures = {figure.name: figure for figure in details.figures}
+    assert figures["total_trades"].live == 3
+    assert figures["sharpe"].baseline == 1.31
+    assert figures["net_pnl"].live == pytest.approx(71.44)
+
+
+def test_details_grow_with_the_journal_and_the_curve(home, manager):
+    scenes.busy_day(home)
+    manager.open()
+    manager.select(scenes.LIVE)
+    before = manager.snapshot().selected
+    assert manager.snapshot().selected.orders is before.orders
+    scenes.end_live_run(home)
+    after = manager.snapshot()
+    assert after.run(scenes.LIVE).state is RunState.DONE
+    assert after.selected.journal_length == before.journal_length + 1
+    # The finished curve is packed, and still the same.
+    assert after.selected.equity.tolist() == before.equity.tolist()
+
+
+def test_without_an_engine_a_command_is_refused_at_once(home, manager):
+    scenes.busy_day(home)
+    manager.open()
+    with pytest.raises(RefusedError, match="no engine runs"):
+        manager.submit(PauseEntries(run_id=scenes.LIVE))
+
+
+def test_a_command_is_a_row_and_its_outcome_comes_back(home, clock, manager):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        manager.open()
+        number = manager.submit(PauseEntries(run_id=scenes.LIVE), author=Author.AGENT)
+        assert manager.command(number).outcome is CommandOutcome.PENDING
+        scenes.answer(home, number, CommandOutcome.REFUSED, "not now")
+        found = manager.snapshot().command(number)
+        assert (found.outcome, found.sentence) == (CommandOutcome.REFUSED, "not now")
+
+
+def test_a_wallet_s_name_is_checked(home, manager):
+    scenes.first_steps(home)
+    manager.open()
+    manager.create_wallet("other", "paper")
+    with pytest.raises(WrongUseError, match="other"):
+        manager.create_wallet("other", "paper")
+
+
+def test_subscribers_hear_of_what_another_connection_writes(home, manager):
+    scenes.busy_day(home)
+    heard: list[str] = []
+    changed = threading.Event()
+
+    def listen(snapshot):
+        run = snapshot.run(scenes.LIVE)
+        if run is not None:
+            heard.append(str(run.equity))
+            if run.equity == Decimal("5067.19"):
+                changed.set()
+
+    manager.subscribe(listen)
+    manager.start()
+    deadline = time.monotonic() + PATIENCE_S
+    while not heard:
+        assert time.monotonic() < deadline
+        changed.wait(0.01)
+    scenes.move_mark(home, 97_000.5, "-4.25")
+    assert changed.wait(PATIENCE_S)
+
+
+def test_a_store_that_cannot_be_read_is_said_and_not_raised(home, manager):
+    home.mkdir()
+    (home / "firstwatch.db").write_bytes(b"not a database at all" * 100)
+    problems: list[str] = []
+    done = threading.Event()
+    manager.subscribe(lambda snapshot: (problems.append(snapshot.problem), done.set()))
+    manager.start()
+    assert done.wait(PATIENCE_S)
+    assert str(home) in problems[0]
+    with pytest.raises(StoreError):
+        manager.snapshot()
+
+
+def test_fifty_runs_are_read_within_five_milliseconds(home, manager):
+    store = open_store(home)
+    with store.write() as session:
+        version = algorithms.add_version(
+            session, scenes.SPEC.name, scenes.SPEC.canonical_json(), scenes.SPEC.sha256(), now_ms=1
+        ).id
+        statuses = []
+        for number in range(50):
+            wallet = wallets.create_wallet(session, f"w{number}", venue="paper", kind="paper", now_ms=1)
+            settings = LaunchSettings(
+                algorithm=scenes.SPEC.name, version=1, wallet=wallet.name, symbol=scenes.SYMBOL,
+                capital=Decimal(100 + number),
+            )  # fmt: skip
+            run_id = f"{number:016x}"
+            runs.create_run(
+                session, run_id, wallet_id=wallet.id, version_id=version, settings=settings,
+                market=DEFAULT_MARKET, author=Author.OPERATOR, now_ms=number,
+            )  # fmt: skip
+            statuses.append(live.LiveStatus(run_id, 5, 90_000.0, Decimal(1), Decimal(100), 4))
+        live.upsert_live_status(session, statuses)
+    store.close()
+    manager.open()
+    manager.select(f"{7:016x}")
+    assert len(manager.snapshot().active) == 50
+    took = []
+    for _ in range(30):
+        begun = time.process_time()
+        manager.snapshot()
+        took.append(time.process_time() - begun)
+    # Processor time and the fastest: a machine that tests has other things to do.
+    assert min(took) < 0.005

@@ -1,0 +1,69 @@
+"""Makes the pictures of the README from the scenes of the tests: ``python -m tests.ui.screenshots``."""
+
+import asyncio
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_textual_snapshot import normalize_svg
+
+from firstwatch.trading.clock import ManualClock
+from tests.ui import scenes
+from tests.ui.stage import Stage, stage
+
+FOLDER = Path(__file__).parents[2] / "screenshots"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: a scene, a size, keys, and a word that must stand on the screen before it is taken."""
+
+    name: str
+    scene: str
+    size: tuple[int, int]
+    keys: tuple[str, ...]
+    word: str
+
+
+PICTURES = (
+    Picture("run-mode", "busy_day", (120, 40), (), "Unrealised PnL"),
+    Picture("charts", "busy_day", (120, 40), ("4", "]", "3", "]", "]", "]"), "run equity"),
+    Picture("stop", "busy_day", (80, 24), ("s",), "Leave position (default)"),
+    Picture("form", "first_steps", (80, 24), ("2", "right", "right", "down", "right"), "write an amount"),
+    Picture("alarm", "with_alarm", (200, 60), (), "no run manages it"),
+)
+
+
+async def take(picture: Picture) -> str:
+    """Return the picture as SVG."""
+    scenes.unset_environment()
+    clock = ManualClock(scenes.NOW_MS)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        getattr(scenes, picture.scene)(home)
+        with scenes.attached(home, clock):
+            async with stage(home, size=picture.size, clock=clock) as on:
+                return await _pictured(on, picture)
+
+
+async def _pictured(on: Stage, picture: Picture) -> str:
+    await on.ready()
+    await on.until(lambda: on.app.snapshot.engine.takes_commands, "the engine")
+    await on.press(*picture.keys)
+    await on.until(lambda: picture.word in on.text(), picture.word)
+    # A chart is drawn in the layout after the one that shows its tab.
+    await on.pilot.pause()
+    return normalize_svg(on.app.export_screenshot())
+
+
+def main() -> None:
+    """Write all pictures."""
+    FOLDER.mkdir(exist_ok=True)
+    for picture in PICTURES:
+        (FOLDER / f"{picture.name}.svg").write_text(asyncio.run(take(picture)), encoding="utf-8")
+        sys.stdout.write(f"screenshots/{picture.name}.svg\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The launch form's rules, without a screen."""
+
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firstwatch.manager.views import (
+    AlgorithmView,
+    CommandView,
+    EngineView,
+    EngineWhere,
+    ManagerSnapshot,
+    WalletView,
+)
+from firstwatch.trading.commands import CommandOutcome
+from firstwatch.trading.launch import (
+    CheckResult,
+    FollowUp,
+    FollowUpSide,
+    GuardAction,
+    Guards,
+    LaunchPreview,
+    LaunchSettings,
+    OnExhausted,
+    ResetMode,
+    ResetSettings,
+    SessionPolicy,
+    SessionSettings,
+    SessionWindow,
+    Weekday,
+)
+from firstwatch.trading.runs import ExitReason, Exposure, StopMode
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.tui.launch_form import FIELDS, LaunchDraft, Readiness, assess, draft_of, next_step
+
+ALGORITHM = AlgorithmView("alpha", 3, "f" * 64, Timeframe.H1, "long", None, has_stop=False, baseline="")
+WALLET = WalletView(
+    "demo", "paper", "paper", "demo", Decimal(900), Decimal(0), Decimal(900), 0, None, Exposure.FLAT
+)
+SNAPSHOT = ManagerSnapshot(
+    1, 0, True, EngineView(EngineWhere.EMBEDDED), wallets=(WALLET,), algorithms=(ALGORITHM,)
+)
+FILLED = LaunchDraft(algorithm="alpha@3", wallet="demo", symbol="BTC/USDC:USDC", capital="500")
+
+windows = st.builds(
+    SessionWindow,
+    days=st.lists(st.sampled_from(Weekday), min_size=1, unique=True).map(tuple),
+    start=st.sampled_from(["00:00", "09:30", "23:59"]),
+    end=st.sampled_from(["16:00", "24:00", "09:30"]),
+)
+sessions = st.one_of(
+    st.just(SessionSettings()),
+    st.builds(
+        SessionSettings,
+        policy=st.sampled_from([SessionPolicy.PAUSE_ENTRIES, SessionPolicy.FLATTEN]),
+        timezone=st.sampled_from(["UTC", "America/New_York"]),
+        windows=st.lists(windows, min_size=1, max_size=3).map(tuple),
+        trading=st.sampled_from(["inside", "outside"]),
+        lead_minutes=st.integers(0, 600),
+    ),
+)
+links = st.builds(
+    FollowUp,
+    after=st.lists(st.sampled_from(ExitReason), min_size=1, max_size=3, unique=True).map(tuple),
+    side=st.sampled_from(FollowUpSide),
+    wait_bars=st.integers(0, 9),
+    within_bars=st.integers(10, 99),
+    require_signal=st.booleans(),
+    size_factor=st.sampled_from([0.25, 0.5, 1.0, 1.5, 2.0]),
+)
+resets = st.none() | st.builds(
+    ResetSettings,
+    mode=st.sampled_from(ResetMode),
+    cooldown_bars=st.integers(0, 50),
+    on_exhausted=st.sampled_from(OnExhausted),
+    follow_up=st.lists(links, max_size=3).map(tuple),
+)
+fractions = st.none() | st.sampled_from([0.01, 0.055, 0.2, 0.333])
+guards = st.builds(
+    Guards,
+    drawdown=fractions,
+    drawdown_action=st.sampled_from(GuardAction),
+    daily_loss=fractions,
+    daily_loss_action=st.sampled_from(GuardAction),
+    losing_trades=st.none() | st.integers(1, 20),
+    losing_trades_action=st.sampled_from(GuardAction),
+    stop_mode=st.sampled_from(StopMode),
+)
+
+
+@given(
+    session=sessions,
+    reset=resets,
+    guards=guards,
+    capital=st.decimals("0.01", "900", places=2),
+    trades_limit=st.none() | st.integers(1, 99),
+    assume=st.booleans(),
+)
+def test_every_launch_setting_survives_the_form(session, reset, guards, capital, trades_limit, assume):
+    settings = LaunchSettings(
+        algorithm="alpha", version=3, wallet="demo", symbol="BTC/USDC:USDC", capital=capital,
+        trades_limit=trades_limit, assume_position_now=assume, session=session, reset=reset, guards=guards,
+        parent_run_id="0" * 16,
+    )  # fmt: skip
+    assessed = assess(draft_of(settings, parent_run_id="0" * 16), SNAPSHOT)
+    assert not assessed.errors
+    assert assessed.settings == settings
+
+
+@given(
+    field=st.sampled_from([field.id for field in FIELDS if field.options is None]), text=st.text(max_size=30)
+)
+def test_no_text_breaks_the_form(field, text):
+    draft = FILLED.with_value("session_policy", "pause_entries").with_value("reset_mode", "strict")
+    assessed = assess(draft.with_value(field, text), SNAPSHOT)
+    assert (assessed.settings is None) == bool(assessed.errors)
+    assert all(sentence and "\n" not in sentence for sentence in assessed.errors.values())
+
+
+def errors_of(**changes):
+    draft = FILLED
+    for field, value in changes.items():
+        draft = draft.with_value(field, value)
+    return assess(draft, SNAPSHOT).errors
+
+
+def test_mistakes_are_named_where_they_are():
+    assert "above what demo has free: 900.00" in errors_of(capital="901")["capital"]
+    assert errors_of(leverage="0.5")["leverage"] == "must be 1 or more"
+    assert "mon-fri" in errors_of(session_policy="flatten", session_windows="weekdays 9-5")["session_windows"]
+    assert (
+        "time zone"
+        in errors_of(
+            session_policy="pause_entries", session_windows="mon 09:00-10:00", session_timezone="Mars/Olympus"
+        )["session_timezone"]
+    )
+    assert "no stop" in errors_of(close_position_on_exit="off")["without_stop_reason"]
+    assert "wait_bars" in errors_of(reset_mode="regular", follow_up="signal same 9-5")["follow_up"]
+    assert errors_of(drawdown="120")["drawdown"]
+
+
+def answered(preview):
+    return CommandView(7, "preview_launch", None, 0, CommandOutcome.DONE, "", preview, 0)
+
+
+def step(draft=FILLED, snapshot=SNAPSHOT, check=None, is_current=True):
+    return next_step(draft, assess(draft, snapshot), snapshot, check, is_current=is_current)
+
+
+def test_the_next_step_goes_from_nothing_to_ready():
+    nothing = ManagerSnapshot(1, 0, True, EngineView(EngineWhere.EMBEDDED))
+    assert "firstwatch algorithm add" in step(LaunchDraft(), nothing).sentence
+    assert step(LaunchDraft()).sentence == "Algorithm: choose an algorithm"
+    assert step(FILLED.with_value("capital", "")).sentence == "Capital: write an amount"
+    assert step().readiness is Readiness.WAITING
+    hard = CheckResult(name="funded", is_hard=True, passed=False, found="900 of 950", remedy="fund demo")
+    soft = CheckResult(name="sharpe", is_hard=False, passed=False, found="0.4")
+    assert step(check=answered(LaunchPreview(checks=(hard, soft)))).sentence == "funded: fund demo"
+    warned = step(check=answered(LaunchPreview(checks=(soft,))))
+    assert warned.needs_reason
+    assert "sharpe" in warned.sentence
+    accepted = FILLED.with_value("accepted_warnings", "paper")
+    assert step(accepted, check=answered(LaunchPreview(checks=(soft,)))).readiness is Readiness.READY
+    assert step(check=answered(LaunchPreview(checks=())), is_current=False).readiness is Readiness.WAITING
+    silent = ManagerSnapshot(
+        1,
+        0,
+        True,
+        EngineView(EngineWhere.NONE, sentence="none runs"),
+        wallets=(WALLET,),
+        algorithms=(ALGORITHM,),
+    )
+    assert "none runs" in step(snapshot=silent).sentence

@@ -1,0 +1,13 @@
+"""The README's pictures are what the program shows now."""
+
+import pytest
+
+from tests.ui.screenshots import FOLDER, PICTURES, take
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+async def test_the_readme_s_picture_is_the_program_s_screen(picture):
+    path = FOLDER / f"{picture.name}.svg"
+    assert await take(picture) == path.read_text(encoding="utf-8"), (
+        "the screen has changed: python -m tests.ui.screenshots"
+    )

@@ -52,6 +52,9 @@ class JumpingClock(SystemClock):
     def elapsed_s(self) -> float:
         return super().elapsed_s() + self.suspended_s
 
+    def now_ms(self) -> int:
+        return super().now_ms() + round(self.suspended_s * 1000)
+
 
 class Engine:
     """One data folder with its hosts."""
@@ -379,6 +382,30 @@ def test_a_suspended_machine_recovers_before_it_sends(make, expected: dict[str, 
     assert any("heartbeat" in event.why for event in recovered)
     assert host is not None
     assert host.epoch == 2
+
+
+def test_a_market_that_went_on_is_caught_up_with_as_past_bars(make) -> None:
+    engine = make(bars=1600, speed=60_000, while_down="continue")
+    first = engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    first.drain_and_stop()
+    # At this speed a bar takes 60 ms: about twenty of them pass.
+    engine.clock.suspended_s += 1.2
+    engine.host()
+
+    def look() -> int | None:
+        with engine.store.read() as session:
+            found = journal.events_of_kinds(session, RUN, {"recovered"})
+        return found[0].event.past_bars if found else None
+
+    assert rig.until(look, "the recovery") >= 15
+    rig.answered(engine.store, rig.submit(engine.store, StopRun(run_id=RUN, mode=StopMode.CLOSE)))
+    run = rig.ended(engine.store, RUN)
+    assert (run.state, run.facts.exposure) == (RunState.STOPPED, Exposure.FLAT)
+    result = rig.result_of(engine.store, RUN)
+    times = [time_ms for time_ms, _ in result["equity"]]
+    assert times == list(range(times[0], times[-1] + 1, 3_600_000))
 
 
 class Stumble:

@@ -843,7 +843,8 @@ class RunCore:
         for order in memory.orders.values():
             order.asks = order.ask_at_ms = 0
         memory.read_at_ms = memory.failed_reads = memory.position_at_ms = memory.leverage_at_ms = 0
-        memory.stop.retry_at_ms = memory.target.retry_at_ms = 0
+        for leg in (memory.stop, memory.target):
+            leg.retry_at_ms = leg.unsent = 0
         if memory.entry is not None:
             memory.entry.resends = memory.entry.resend_at_ms = 0
         if memory.closing is not None:

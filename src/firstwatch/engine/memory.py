@@ -118,6 +118,7 @@ class Leg:
     """Code of the venue's refusal that is being looked into."""
     problem_reason: str = ""
     retries: int = 0
+    unsent: int = 0
     retry_at_ms: int = 0
     unprotected_since_ms: int | None = None
 

@@ -19,6 +19,9 @@ WORST_STOP_PRICE = 0.10
 UNPROTECTED_MS = 5_000
 """How long a position may stand without its stop when the venue refuses it for good."""
 
+PROMPT_ATTEMPTS = 2
+"""How often a leg that the venue never saw is sent anew at once; from then on it waits between."""
+
 _RESTING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 _TRY_AGAIN = frozenset({"rate_limit", "auth"})
 _ALARM = "unprotected"
@@ -82,6 +85,10 @@ class ProtectionDesk:
 
     def never_sent(self, order: TrackedOrder) -> None:
         """Take in that a leg was never executed: what it was to replace is read."""
+        leg = self.leg_of(order)
+        leg.unsent += 1
+        if leg.unsent > PROMPT_ATTEMPTS:
+            leg.retry_at_ms = self._turn.memory.elapsed_ms + back_off_ms(leg.unsent - PROMPT_ATTEMPTS - 1)
         old = self._orders.get(order.replaces)
         if old is not None and not old.is_settled:
             old.wants_read = True
@@ -118,6 +125,7 @@ class ProtectionDesk:
             if order.state in _RESTING or order.state.is_final or order.filled:
                 leg = self.leg_of(order)
                 leg.order_id = order.intent.client_order_id
+                leg.unsent = 0
                 self._placed(leg)
                 self._orders.replaced(order)
 
@@ -129,7 +137,7 @@ class ProtectionDesk:
                 self._orders.cancel(leg_order)
             if not legs:
                 leg.order_id = leg.problem = None
-                leg.retries = leg.retry_at_ms = 0
+                leg.retries = leg.retry_at_ms = leg.unsent = 0
                 leg.unprotected_since_ms = None
         self._turn.clear_alarm(_ALARM)
         self._turn.clear_alarm("target")

@@ -1,0 +1,361 @@
+"""A core under direct control: a scripted venue answers each effect, the test says what happens."""
+
+from collections import deque
+from collections.abc import Callable
+from decimal import Decimal
+
+from firstwatch.engine import effects as do
+from firstwatch.engine import events as told
+from firstwatch.engine.core import RunCore
+from firstwatch.engine.memory import RunSetup
+from firstwatch.engine.records import FactsRow, JournalRow, NewOrder, Record, TradeRow, Transition
+from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
+from firstwatch.strategy.evaluation import GroupFlags
+from firstwatch.trading.account import Balance, Position
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.events import RunEvent
+from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.market import Market
+from firstwatch.trading.orders import (
+    Fill,
+    OrderIntent,
+    OrderPurpose,
+    OrderReport,
+    OrderSide,
+    OrderState,
+    Side,
+    Touch,
+)
+from firstwatch.trading.runs import Author, RunState, StopMode
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.trade import Trade
+from firstwatch.venues.protocol import (
+    Accepted,
+    BarClosed,
+    FillReported,
+    NeverWill,
+    OrderReported,
+    Refused,
+    Resolution,
+    SendOutcome,
+)
+
+HOUR_MS = 3_600_000
+START_MS = 1_704_067_200_000
+SYMBOL = "BTC/USDC:USDC"
+QUIET = GroupFlags(0, -1, 0, 0, float("nan"), float("nan"), True)
+ENTER = QUIET._replace(entry_long=1)
+EXIT = QUIET._replace(exit_long=1)
+
+
+class Always:
+    """A session calendar without pauses."""
+
+    def may_enter(self, close_ms: int, timeframe: Timeframe) -> bool:
+        return True
+
+    def must_flatten(self, close_ms: int, timeframe: Timeframe) -> bool:
+        return False
+
+
+class Flags:
+    """Signals that the test sets for the next bars."""
+
+    def __init__(self) -> None:
+        self.next: deque[GroupFlags] = deque()
+
+    def push(self, bar: Bar) -> GroupFlags:
+        return self.next.popleft() if self.next else QUIET
+
+
+class Desk:
+    """A real venue's behaviour in miniature: no phases, modify, one position, orders that the test fills."""
+
+    def __init__(
+        self,
+        *,
+        settings: CoreSettings | None = None,
+        has_phases: bool = False,
+        modifies_orders: bool = True,
+        **launch: object,
+    ) -> None:
+        self.settings = settings or CoreSettings(
+            stop_kind=FRACTION, stop_value=0.05, target_kind=AMOUNT, target_value=20.0, sizing_value=0.5
+        )
+        values = {
+            "algorithm": "a",
+            "version": 1,
+            "wallet": "w",
+            "symbol": SYMBOL,
+            "capital": Decimal(10_000),
+        }
+        self.setup = RunSetup(
+            "00000000000000cc",
+            "w",
+            SYMBOL,
+            Timeframe.H1,
+            Market(),
+            LaunchSettings.model_validate(values | launch),
+            has_phases=has_phases,
+            modifies_orders=modifies_orders,
+        )
+        self.flags = Flags()
+        self.core = RunCore(self.setup, self.settings, self.flags, Always())
+        self.now_ms = START_MS
+        self.elapsed_ms = 0
+        self.price = 100.0
+        self.held = Decimal(0)
+        self.leverage_outcome: SendOutcome = Accepted("")
+        self.intents: dict[str, OrderIntent] = {}
+        self.resting: dict[str, OrderIntent] = {}
+        self.ended: dict[str, OrderState] = {}
+        self.filled: dict[str, Decimal] = {}
+        self.fills: list[Fill] = []
+        self.records: list[Record] = []
+        self.effects: list[do.Effect] = []
+        self.is_over = False
+        self.answers: dict[type, Callable[[do.Effect], told.Event | None]] = {}
+        """What the test wants answered instead, by the effect's class; None: as usual."""
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def journal(self, kind: type[RunEvent]) -> list[RunEvent]:
+        rows = [record.event for record in self.records if isinstance(record, JournalRow)]
+        return [event for event in rows if isinstance(event, kind)]
+
+    @property
+    def trades(self) -> list[Trade]:
+        return [record.trade for record in self.records if isinstance(record, TradeRow)]
+
+    @property
+    def facts(self) -> FactsRow:
+        return [record for record in self.records if isinstance(record, FactsRow)][-1]
+
+    @property
+    def transitions(self) -> list[RunState]:
+        return [record.new for record in self.records if isinstance(record, Transition)]
+
+    def orders(self, purpose: OrderPurpose) -> list[OrderIntent]:
+        """Return the resting orders of that purpose."""
+        return [intent for intent in self.resting.values() if intent.purpose is purpose]
+
+    def sent(self, purpose: OrderPurpose) -> list[OrderIntent]:
+        return [intent for intent in self.intents.values() if intent.purpose is purpose]
+
+    # --- what happens ----------------------------------------------------------------------------
+
+    def tell(self, event: told.Event) -> None:
+        queue: deque[told.Event] = deque([event])
+        while queue:
+            step = self.core.handle(queue.popleft())
+            self.records += step.records
+            for record in step.records:
+                if isinstance(record, NewOrder):
+                    assert record.intent.client_order_id not in self.intents
+                    self.intents[record.intent.client_order_id] = record.intent
+            for effect in step.effects:
+                self.effects.append(effect)
+                answer = self._answer(effect)
+                if answer is not None:
+                    queue.append(answer)
+
+    def launch(self) -> None:
+        self.tell(
+            told.Launched(
+                self.position(), [], self.balance(), self.touch(), None, self.now_ms, Author.OPERATOR
+            )
+        )
+
+    def bar(
+        self, flags: GroupFlags = QUIET, *, close: float | None = None, high: float = 0.0, late_ms: int = 0
+    ) -> None:
+        """Close the next bar, an hour later."""
+        opened, self.price = self.price, close or self.price
+        time_ms = self.now_ms - self.now_ms % HOUR_MS
+        self.now_ms = time_ms + HOUR_MS
+        self.flags.next.append(flags)
+        low, top = min(opened, self.price), max(opened, self.price, high)
+        bar = Bar(time_ms, opened, top, low, self.price, 1.0)
+        now_ms = self.now_ms + late_ms
+        self.tell(BarClosed(SYMBOL, Timeframe.H1, bar, top, low, now_ms))
+
+    def fill(self, intent: OrderIntent, amount: Decimal | None = None, *, price: float | None = None) -> Fill:
+        """Let an order fill and say so."""
+        order_id = intent.client_order_id
+        amount = amount if amount is not None else intent.amount - self.filled.get(order_id, Decimal(0))
+        self.filled[order_id] = self.filled.get(order_id, Decimal(0)) + amount
+        self.held += intent.side.sign * amount
+        if self.filled[order_id] >= intent.amount:
+            self.resting.pop(order_id, None)
+            self.ended[order_id] = OrderState.FILLED
+        fill = self._fill(order_id, intent.side, amount, price or self.price)
+        self.tell(FillReported(fill, self.touch(), self.now_ms))
+        return fill
+
+    def foreign_fill(self, side: OrderSide, amount: Decimal, *, liquidates: bool = False) -> None:
+        self.held += side.sign * amount
+        fill = self._fill(None, side, amount, self.price, liquidates=liquidates)
+        self.tell(FillReported(fill, self.touch(), self.now_ms))
+
+    def end(self, intent: OrderIntent, state: OrderState = OrderState.CANCELED) -> None:
+        """Let the venue end an order on its own, and say so."""
+        self.resting.pop(intent.client_order_id, None)
+        self.ended[intent.client_order_id] = state
+        self.tell(OrderReported(self.report(intent), self.now_ms))
+
+    def tick(self, seconds: int = 1, *, is_reachable: bool = True) -> None:
+        for _ in range(seconds):
+            self.elapsed_ms += 1_000
+            self.tell(told.TimePassed(self.now_ms, self.elapsed_ms, is_reachable))
+
+    def stop(self, mode: StopMode) -> None:
+        self.tell(told.StopRequested(mode, Author.OPERATOR, self.now_ms))
+
+    def enter(self) -> OrderIntent:
+        """Launch, enter and fill the entry; returns the entry."""
+        self.launch()
+        self.bar()
+        self.bar(ENTER)
+        entry = self.sent(OrderPurpose.ENTRY)[-1]
+        self.fill(entry)
+        return entry
+
+    # --- what the venue says ---------------------------------------------------------------------
+
+    def position(self) -> Position:
+        side = None if self.held == 0 else Side.LONG if self.held > 0 else Side.SHORT
+        return Position(
+            "w",
+            SYMBOL,
+            side,
+            abs(self.held),
+            Decimal(100) if side else None,
+            Decimal(1),
+            True,
+            None,
+            Decimal(0),
+            Decimal(0),
+            self.now_ms,
+        )
+
+    def balance(self) -> Balance:
+        return Balance(Decimal(100_000), Decimal(0), Decimal(100_000), self.now_ms)
+
+    def touch(self) -> Touch:
+        return Touch(self.price, self.price, self.price, self.now_ms)
+
+    def report(self, intent: OrderIntent) -> OrderReport:
+        order_id = intent.client_order_id
+        return OrderReport(
+            order_id,
+            order_id[-4:],
+            "w",
+            SYMBOL,
+            intent.side,
+            intent.kind,
+            self.ended.get(order_id, OrderState.ACCEPTED),
+            intent.amount,
+            self.filled.get(order_id, Decimal(0)),
+            intent.reduce_only,
+            self.now_ms,
+            intent.price,
+            intent.trigger_price,
+        )
+
+    def resolve(self, order_id: str) -> Resolution:
+        return NeverWill("not known")
+
+    def _fill(
+        self,
+        order_id: str | None,
+        side: OrderSide,
+        amount: Decimal,
+        price: float,
+        *,
+        liquidates: bool = False,
+    ) -> Fill:
+        value = Decimal(repr(price))
+        fill = Fill(
+            str(len(self.fills)),
+            order_id,
+            "w",
+            SYMBOL,
+            side,
+            amount,
+            value,
+            value * amount * Decimal("0.00045"),
+            self.now_ms,
+            is_liquidation=liquidates,
+        )
+        self.fills.append(fill)
+        return fill
+
+    def _answer(self, effect: do.Effect) -> told.Event | None:
+        scripted = self.answers.get(type(effect))
+        if scripted is not None:
+            answer = scripted(effect)
+            if answer is not None:
+                return answer
+        now_ms = self.now_ms
+        match effect:
+            case do.SendOrder(order_id):
+                self.resting[order_id] = self.intents[order_id]
+                return told.SendAnswered(
+                    order_id, Accepted(order_id[-4:]), now_ms, self.touch(), self.touch()
+                )
+            case do.ModifyOrder(old_id, new_id):
+                if self.resting.pop(old_id, None) is None:
+                    return told.ModifyAnswered(old_id, new_id, Refused("not_found", "gone"), now_ms)
+                self.ended[old_id] = OrderState.CANCELED
+                self.resting[new_id] = self.intents[new_id]
+                return told.ModifyAnswered(old_id, new_id, Accepted(new_id[-4:]), now_ms)
+            case do.CancelOrder(order_id):
+                if self.resting.pop(order_id, None) is None:
+                    return told.CancelAnswered(order_id, Refused("not_found", "gone"), now_ms)
+                self.ended[order_id] = OrderState.CANCELED
+                return told.CancelAnswered(order_id, Accepted(""), now_ms)
+            case do.ResolveOrder(order_id):
+                return told.ResolveAnswered(order_id, self.resolve(order_id), now_ms)
+            case do.SetLeverage():
+                return told.LeverageSet(self.leverage_outcome, now_ms)
+            case do.ReadOrder(order_id):
+                return told.OrderRead(order_id, self.report(self.intents[order_id]), now_ms)
+            case do.ReadPosition():
+                return told.PositionRead(self.position(), now_ms)
+            case do.ReadOpenOrders():
+                reports = [self.report(intent) for intent in self.resting.values()]
+                return told.OpenOrdersRead(reports, now_ms)
+            case do.ReadFills(since_ms):
+                return told.FillsRead([fill for fill in self.fills if fill.time_ms >= since_ms], [], now_ms)
+            case do.ReadBalance():
+                return told.BalanceRead(self.balance(), now_ms)
+            case do.ReadBars():
+                return told.BarsRead([], now_ms)
+            case do.Reconcile():
+                return told.Reconciled(self.reading(), now_ms)
+            case do.EndRun():
+                self.is_over = True
+        return None
+
+    def reading(self, bars: list[Bar] | None = None) -> told.VenueReading:
+        """Return everything that the venue would say after a time of not listening."""
+        doubtful = self.core.orders_in_doubt()
+        known = [order_id for order_id in self.core.open_orders() if order_id not in doubtful]
+        return told.VenueReading(
+            {order_id: self.resolve(order_id) for order_id in doubtful},
+            {order_id: self.report(self.intents[order_id]) for order_id in known},
+            [self.report(intent) for intent in self.resting.values()],
+            [fill for fill in self.fills if fill.time_ms >= self.core.fills_horizon_ms],
+            [],
+            bars or [],
+            self.position(),
+            self.balance(),
+            self.touch(),
+        )
+
+    def restart(self, bars: list[Bar] | None = None, *, text: str | None = None) -> None:
+        """Let the process die after its last step was kept, and come back."""
+        self.core = RunCore.restore(
+            self.setup, self.settings, self.flags, Always(), text or self.core.checkpoint()
+        )
+        self.tell(told.RecoveryStarted(self.reading(bars), "back", self.now_ms))

@@ -1,0 +1,223 @@
+"""Protection at the venue (trading.md 8), rule by rule, at a scripted venue without phases."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from firstwatch.engine import effects as do
+from firstwatch.engine import events as told
+from firstwatch.strategy.core_state import FRACTION, CoreSettings
+from firstwatch.trading.events import AlarmRaised
+from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
+from firstwatch.trading.runs import ExitReason, Protection
+from firstwatch.venues.protocol import Refused, StillUnknown, Unknown
+from tests.engine.scripted import ENTER, EXIT, Desk
+
+TRAILING = CoreSettings(stop_kind=FRACTION, stop_value=0.05, stop_trails=1, sizing_value=0.5)
+
+
+def refuse_stops(desk: Desk, code: str, times: int = 99) -> Callable[[do.Effect], told.Event | None]:
+    left = [times]
+
+    def answer(effect: do.Effect) -> told.Event | None:
+        assert isinstance(effect, do.SendOrder)
+        is_stop = desk.intents[effect.client_order_id].purpose is OrderPurpose.STOP
+        if not is_stop or left[0] == 0:
+            return None
+        left[0] -= 1
+        return told.SendAnswered(effect.client_order_id, Refused(code, "no"), desk.now_ms)
+
+    return answer
+
+
+def topics(desk: Desk) -> set[str]:
+    return {event.topic for event in desk.journal(AlarmRaised)}
+
+
+def test_the_first_fill_places_the_stop_and_then_the_target_for_what_is_filled() -> None:
+    desk = Desk()
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    entry = desk.sent(OrderPurpose.ENTRY)[0]
+    desk.fill(entry, Decimal("10"))
+    (stop,), (target,) = desk.orders(OrderPurpose.STOP), desk.orders(OrderPurpose.TARGET)
+    assert (stop.amount, stop.trigger_price, stop.price) == (Decimal("10"), Decimal("95"), Decimal("85.5"))
+    assert (target.amount, target.price) == (Decimal("10"), Decimal("120"))
+    assert stop.reduce_only
+    assert target.reduce_only
+    assert desk.facts.protection is Protection.PROTECTED
+    desk.fill(entry)
+    (stop,), (target,) = desk.orders(OrderPurpose.STOP), desk.orders(OrderPurpose.TARGET)
+    assert stop.amount == target.amount == entry.amount
+
+
+def test_a_filled_leg_cancels_the_other_and_closes_the_trade_with_its_reason() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.price = 120.0
+    desk.fill(desk.orders(OrderPurpose.TARGET)[0])
+    assert [trade.reason for trade in desk.trades] == [ExitReason.TAKE_PROFIT]
+    assert desk.resting == {}
+    assert desk.core.open_orders() == []
+    assert desk.facts.protection is Protection.NOT_NEEDED
+
+
+def test_a_partly_filled_target_resizes_the_stop_first() -> None:
+    desk = Desk()
+    entry = desk.enter()
+    desk.fill(desk.orders(OrderPurpose.TARGET)[0], Decimal("10"), price=120.0)
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    assert stop.amount == entry.amount - 10
+    modified = [effect for effect in desk.effects if isinstance(effect, do.ModifyOrder)]
+    assert desk.intents[modified[0].new_client_order_id].purpose is OrderPurpose.STOP
+    assert desk.trades == []
+
+
+def test_the_stop_trails_at_closes_by_one_modify() -> None:
+    desk = Desk(settings=TRAILING)
+    desk.enter()
+    desk.bar(close=110.0, high=112.0)
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    assert stop.trigger_price == Decimal("106.4")
+    desk.fill(stop, price=106.4)
+    assert desk.trades[0].reason is ExitReason.TRAILING_STOP
+
+
+def test_without_modify_the_new_stop_rests_before_the_old_one_is_cancelled() -> None:
+    desk = Desk(settings=TRAILING, modifies_orders=False)
+    desk.enter()
+    desk.effects.clear()
+    desk.bar(close=110.0, high=112.0)
+    names = [type(effect) for effect in desk.effects if isinstance(effect, do.SendOrder | do.CancelOrder)]
+    assert names == [do.SendOrder, do.CancelOrder]
+    assert [stop.trigger_price for stop in desk.orders(OrderPurpose.STOP)] == [Decimal("106.4")]
+
+
+def test_an_unconfirmed_modify_reads_open_orders_before_anything_else() -> None:
+    desk = Desk(settings=TRAILING)
+    desk.enter()
+
+    def lose(effect: do.Effect) -> told.Event:
+        assert isinstance(effect, do.ModifyOrder)
+        return told.ModifyAnswered(
+            effect.client_order_id, effect.new_client_order_id, Unknown("lost"), desk.now_ms
+        )
+
+    desk.answers[do.ModifyOrder] = lose
+    desk.effects.clear()
+    desk.bar(close=110.0, high=112.0)
+    after = [type(effect) for effect in desk.effects]
+    assert do.ReadOpenOrders in after
+    assert after.index(do.ModifyOrder) < after.index(do.ReadOpenOrders)
+    del desk.answers[do.ModifyOrder]
+    desk.tick(40)
+    assert [stop.trigger_price for stop in desk.orders(OrderPurpose.STOP)] == [Decimal("106.4")]
+
+
+def test_a_stop_beyond_the_mark_closes_at_market_with_the_stops_reason() -> None:
+    desk = Desk()
+    desk.answers[do.SendOrder] = refuse_stops(desk, "beyond_mark")
+    desk.enter()
+    (closing,) = desk.orders(OrderPurpose.EXIT)
+    assert closing.reduce_only
+    desk.fill(closing)
+    assert desk.trades[0].reason is ExitReason.STOP_LOSS
+    assert "unprotected" in topics(desk)
+
+
+def test_a_rate_limited_stop_is_tried_again_and_never_closed() -> None:
+    desk = Desk()
+    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit", times=3)
+    desk.enter()
+    assert desk.orders(OrderPurpose.STOP) == []
+    assert desk.facts.protection is Protection.UNPROTECTED
+    desk.tick(60)
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    assert desk.sent(OrderPurpose.EXIT) == []
+    assert desk.facts.protection is Protection.PROTECTED
+
+
+def test_a_stop_refused_for_good_gets_one_retry_and_five_seconds() -> None:
+    desk = Desk()
+    desk.answers[do.SendOrder] = refuse_stops(desk, "other")
+    desk.enter()
+    assert len(desk.sent(OrderPurpose.STOP)) == 2
+    desk.tick(4)
+    assert desk.sent(OrderPurpose.EXIT) == []
+    desk.tick(2)
+    (closing,) = desk.orders(OrderPurpose.EXIT)
+    desk.fill(closing)
+    assert desk.trades[0].reason is ExitReason.PROTECTION_FAILED
+
+
+def test_a_stop_refused_for_good_is_an_alarm_only_where_closing_is_the_operators() -> None:
+    desk = Desk(close_position_on_exit=False)
+    desk.answers[do.SendOrder] = refuse_stops(desk, "other")
+    desk.enter()
+    desk.tick(30)
+    assert desk.sent(OrderPurpose.EXIT) == []
+    assert desk.facts.protection is Protection.UNPROTECTED
+    assert "unprotected" in topics(desk)
+
+
+@pytest.mark.parametrize("state", [OrderState.CANCELED, OrderState.EXPIRED])
+def test_a_stop_that_vanishes_is_placed_again_at_once(state: OrderState) -> None:
+    desk = Desk()
+    desk.enter()
+    desk.end(desk.orders(OrderPurpose.STOP)[0], state)
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    assert desk.facts.protection is Protection.PROTECTED
+
+
+def test_a_leg_that_fills_after_flat_is_an_alarm_and_what_it_made_is_closed() -> None:
+    desk = Desk()
+    desk.enter()
+    stop = desk.orders(OrderPurpose.STOP)[0]
+    desk.fill(desk.orders(OrderPurpose.TARGET)[0], price=120.0)
+    desk.fill(stop, Decimal("5"), price=95.0)
+    assert "fill after flat" in topics(desk)
+    (repair,) = desk.orders(OrderPurpose.EXIT)
+    assert (repair.side, repair.amount, repair.reduce_only) == (OrderSide.BUY, Decimal("5"), True)
+    desk.fill(repair)
+    assert desk.held == 0
+    assert len(desk.trades) == 1
+
+
+def test_closing_orders_widen_their_bound_until_the_venue_says_flat() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.bar(EXIT)
+    bounds = []
+    for _ in range(4):
+        (closing,) = desk.orders(OrderPurpose.EXIT)
+        bounds.append(closing.price)
+        desk.fill(closing, Decimal("1"))
+        desk.end(closing)
+        desk.tick()
+    assert bounds == [Decimal("99.00"), Decimal("95.00"), Decimal("90.00"), Decimal("90.00")]
+    assert "closing" in topics(desk)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    assert desk.trades[0].reason is ExitReason.SIGNAL
+    assert desk.held == 0
+
+
+def test_a_lost_stop_is_never_sent_twice() -> None:
+    desk = Desk()
+
+    def lose(effect: do.Effect) -> told.Event | None:
+        assert isinstance(effect, do.SendOrder)
+        if desk.intents[effect.client_order_id].purpose is not OrderPurpose.STOP:
+            return None
+        desk.resting[effect.client_order_id] = desk.intents[effect.client_order_id]
+        return told.SendAnswered(effect.client_order_id, Unknown("lost"), desk.now_ms)
+
+    desk.answers[do.SendOrder] = lose
+    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+        effect.client_order_id, StillUnknown("no answer"), desk.now_ms
+    )
+    desk.enter()
+    desk.tick(30)
+    assert len(desk.sent(OrderPurpose.STOP)) == 1
+    assert desk.facts.protection is Protection.UNPROTECTED

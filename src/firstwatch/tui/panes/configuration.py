@@ -93,6 +93,9 @@ class ConfigurationPane(Pane):
         return Line(field.id, (Cell(field.label), Cell(shown, tone), note))
 
     def _show_word(self) -> None:
+        if self._edited is not None:
+            # What is being typed has the word.
+            return
         key = self.query_one(FieldTable).cursor_key
         line = self.query_one("#field-word", Sentence)
         if key is None:

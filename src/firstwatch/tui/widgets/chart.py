@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _AXIS_COLUMNS = 12
 _TICK_COLUMNS = 20
-_FRAME_ROWS = 3
+_FRAME_ROWS = 2
 REDRAW_MS = 1_000
 
 
@@ -67,7 +67,7 @@ class Chart(PlotextPlot):
 
     def __init__(self, title: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._title = title
+        self.border_title = title
         self._drawing: Drawing | None = None
         self._drawn: tuple[object, ...] | None = None
         self._drawn_ms = -REDRAW_MS
@@ -102,14 +102,13 @@ class Chart(PlotextPlot):
     def _plot_it(self, drawing: Drawing) -> None:
         plt = self.plt
         plt.clear_figure()
-        plt.title(self._title)
         # Only the axes that carry labels: rows are dear in a small pane.
         plt.xaxes(drawing.has_times, False)
         plt.yaxes(True, False)
         lines = [line for line in drawing.lines if len(line.times)]
         if not lines:
             return
-        columns = max(4, self.size.width - _AXIS_COLUMNS)
+        columns = max(4, self.content_size.width - _AXIS_COLUMNS)
         for line in lines:
             times, values = reduce_to(line.times, line.values, columns)
             plt.plot(times.tolist(), values.tolist(), color=_rgb(self, line.tone), marker="braille")
@@ -120,7 +119,7 @@ class Chart(PlotextPlot):
         first = min(int(line.times[0]) for line in lines)
         last = max(int(line.times[-1]) for line in lines)
         # Labels that would touch are dropped by plotext in no certain order.
-        gaps = max(1, min(3, self.size.width // _TICK_COLUMNS - 1))
+        gaps = max(1, min(3, self.content_size.width // _TICK_COLUMNS - 1))
         ticks = [first + (last - first) * step // gaps for step in range(gaps + 1)]
         if not drawing.has_times:
             ticks = []
@@ -128,7 +127,7 @@ class Chart(PlotextPlot):
         low = min([float(line.values.min()) for line in lines] + [level.value for level in drawing.levels])
         high = max([float(line.values.max()) for line in lines] + [level.value for level in drawing.levels])
         # Two labels on one row: plotext takes either, by the hash of the day.
-        steps = max(0, min(3, (self.size.height - _FRAME_ROWS) // 2 - 1)) if high > low else 0
+        steps = max(0, min(3, (self.content_size.height - _FRAME_ROWS) // 2 - 1)) if high > low else 0
         heights = [low + (high - low) * step / max(1, steps) for step in range(steps + 1)]
         write = words.percent if drawing.is_percent else _short
         plt.yticks(heights, [write(height) for height in heights])

@@ -729,6 +729,7 @@ class RunCore:
             return
         self._reading_came()
         memory.wants_bars = False
+        memory.stale = ""
         waiting = memory.waiting_bar
         for bar in event.bars:
             if bar.time_ms > memory.last_bar_ms and (waiting is None or bar.time_ms < waiting.time_ms):

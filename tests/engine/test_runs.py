@@ -1,0 +1,521 @@
+"""The life of a run (trading.md 6 to 8): launch, stops, pauses, recovery, what others do in the wallet."""
+
+from decimal import Decimal
+
+import pytest
+
+from firstwatch.engine import effects as do
+from firstwatch.engine import events as told
+from firstwatch.strategy.core_state import FRACTION, CoreSettings
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.events import AlarmRaised, DecisionDropped, EntriesPaused, HoleFound, Recovered
+from firstwatch.trading.orders import OrderPurpose, OrderSide
+from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, RunState, StopMode
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.protocol import (
+    BarClosed,
+    BarOpened,
+    Executed,
+    FillReported,
+    NeverWill,
+    PhaseEnded,
+    Refused,
+    Resolution,
+    StillUnknown,
+    StreamLost,
+    StreamRestored,
+    Unknown,
+)
+from tests.engine.scripted import ENTER, EXIT, HOUR_MS, QUIET, START_MS, SYMBOL, Desk
+
+PLAIN = CoreSettings(stop_kind=FRACTION, stop_value=0.05, sizing_value=0.5)
+
+
+def topics(desk: Desk) -> set[str]:
+    return {event.topic for event in desk.journal(AlarmRaised)}
+
+
+def dropped(desk: Desk) -> list[str]:
+    return [event.cause for event in desk.journal(DecisionDropped)]
+
+
+# --- launch --------------------------------------------------------------------------------------
+
+
+def test_a_run_is_running_before_its_first_order_and_sets_the_leverage() -> None:
+    desk = Desk(leverage=3)
+    desk.launch()
+    assert desk.transitions == [RunState.RUNNING]
+    assert [effect.leverage for effect in desk.effects if isinstance(effect, do.SetLeverage)] == [3]
+
+
+def test_a_refused_leverage_fails_the_run_before_any_order() -> None:
+    desk = Desk()
+    desk.leverage_outcome = Refused("other", "too high")
+    desk.launch()
+    assert desk.transitions == [RunState.RUNNING, RunState.FAILED]
+    assert desk.is_over
+    assert desk.intents == {}
+
+
+def test_a_wallet_with_a_position_fails_a_launch_that_does_not_assume_it() -> None:
+    desk = Desk()
+    desk.held = Decimal(5)
+    desk.launch()
+    assert desk.transitions == [RunState.FAILED]
+
+
+def test_an_assumed_position_is_adopted_and_protected() -> None:
+    desk = Desk(settings=PLAIN, assume_position_now=True)
+    desk.held, desk.price = Decimal(5), 103.0
+    bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    assert (stop.amount, stop.trigger_price) == (Decimal(5), Decimal("95.00"))
+    desk.fill(stop, price=95.0)
+    assert desk.trades[0].entry_price == Decimal("103.0")
+
+
+def test_assume_position_now_enters_a_flat_wallet_once_the_leverage_is_set() -> None:
+    desk = Desk(settings=PLAIN, assume_position_now=True)
+    desk.flags.next.append(ENTER)
+    bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    assert len(desk.orders(OrderPurpose.ENTRY)) == 1
+    sent = [effect for effect in desk.effects if isinstance(effect, do.SetLeverage | do.SendOrder)]
+    assert isinstance(sent[0], do.SetLeverage)
+
+
+def test_a_run_that_has_not_begun_can_be_cancelled_and_a_running_one_cannot() -> None:
+    desk = Desk()
+    desk.tell(told.CancelRequested(Author.OPERATOR, START_MS))
+    assert desk.transitions == [RunState.CANCELLED]
+    desk = Desk()
+    desk.launch()
+    desk.tell(told.CancelRequested(Author.OPERATOR, START_MS))
+    assert desk.core.state is RunState.RUNNING
+
+
+# --- entries -------------------------------------------------------------------------------------
+
+
+def test_a_late_entry_is_dropped_and_an_exit_is_not() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER, late_ms=181_000)
+    assert dropped(desk) == ["late"]
+    assert desk.intents == {}
+    desk.bar(ENTER, late_ms=179_000)
+    desk.fill(desk.sent(OrderPurpose.ENTRY)[0])
+    desk.bar(EXIT, late_ms=900_000)
+    assert len(desk.orders(OrderPurpose.EXIT)) == 1
+
+
+def test_three_refusals_in_a_row_pause_entries_until_resumed() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.bar()
+    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+        effect.client_order_id, Refused("margin", "not enough"), desk.now_ms
+    )
+    for _ in range(5):
+        desk.bar(ENTER)
+    assert len(desk.sent(OrderPurpose.ENTRY)) == 3
+    assert desk.facts.pause_reasons == ("refusals",)
+    desk.answers.clear()
+    desk.tell(told.ResumeRequested(Author.OPERATOR, desk.now_ms))
+    desk.bar(ENTER)
+    assert len(desk.orders(OrderPurpose.ENTRY)) == 1
+
+
+def test_a_paused_run_enters_nothing_and_still_exits() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.enter()
+    desk.tell(told.PauseRequested(Author.OPERATOR, desk.now_ms))
+    desk.bar(EXIT)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    desk.bar()
+    desk.bar(ENTER)
+    assert len(desk.sent(OrderPurpose.ENTRY)) == 1
+    assert desk.facts.is_paused
+
+
+def test_an_entry_in_doubt_makes_the_exposure_unknown_and_is_never_sent_again() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.bar()
+    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+        effect.client_order_id, Unknown("lost"), desk.now_ms
+    )
+    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+        effect.client_order_id, StillUnknown("down"), desk.now_ms
+    )
+    desk.bar(ENTER)
+    assert desk.facts.exposure is Exposure.UNKNOWN
+    desk.tick(100)
+    desk.bar(ENTER)
+    assert len(desk.sent(OrderPurpose.ENTRY)) == 1
+
+
+# --- stops ---------------------------------------------------------------------------------------
+
+
+def test_a_stop_that_leaves_the_position_keeps_its_protection() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.stop(StopMode.LEAVE)
+    assert desk.transitions == [RunState.RUNNING, RunState.STOPPING, RunState.STOPPED]
+    assert {intent.purpose for intent in desk.resting.values()} == {OrderPurpose.STOP, OrderPurpose.TARGET}
+    assert "its stop rests at 95" in desk.facts.sentence
+    assert desk.facts.exposure is Exposure.EXPOSED
+
+
+def test_a_stop_that_leaves_the_position_unprotected_cancels_protection() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.stop(StopMode.LEAVE_UNPROTECTED)
+    assert desk.core.state is RunState.STOPPED
+    assert desk.resting == {}
+    assert desk.held > 0
+    assert "without a stop" in desk.facts.sentence
+
+
+def test_a_stop_that_closes_cancels_protection_last() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.stop(StopMode.CLOSE)
+    assert desk.core.state is RunState.STOPPING
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    desk.effects.clear()
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    assert desk.core.state is RunState.STOPPED
+    names = [type(effect) for effect in desk.effects]
+    assert names.index(do.ReadPosition) < names.index(do.CancelOrder)
+    assert desk.trades[0].reason is ExitReason.RUN_END
+    assert desk.resting == {}
+    assert "The wallet is flat" in desk.facts.sentence
+
+
+def test_a_stop_cancels_a_resting_entry_and_reads_the_position() -> None:
+    settings = CoreSettings(
+        stop_kind=FRACTION, stop_value=0.05, order_kind=2, order_offset=0.01, order_timeout_bars=5
+    )
+    desk = Desk(settings=settings)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    assert desk.orders(OrderPurpose.ENTRY)[0].price == Decimal("99")
+    desk.stop(StopMode.LEAVE)
+    assert desk.core.state is RunState.STOPPED
+    assert desk.resting == {}
+
+
+def test_a_stop_past_its_deadline_fails_and_leaves_protection_alone() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.stop(StopMode.CLOSE)
+    desk.tick(30, is_reachable=False)
+    desk.tick(59)
+    assert desk.core.state is RunState.STOPPING
+    desk.restart()
+    desk.tick(5)
+    assert desk.core.state is RunState.FAILED
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    assert "failed" in topics(desk)
+
+
+def test_nothing_is_decided_while_a_run_is_stopping() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.answers[do.ReadPosition] = lambda effect: told.ReadFailed(effect, "down", desk.now_ms)
+    desk.stop(StopMode.LEAVE)
+    desk.bar(EXIT)
+    assert desk.core.state is RunState.STOPPING
+    assert desk.sent(OrderPurpose.EXIT) == []
+
+
+def test_the_trades_limit_ends_the_run_when_the_position_is_closed() -> None:
+    desk = Desk(settings=CoreSettings(trades_limit=1, sizing_value=0.5))
+    desk.enter()
+    desk.bar(EXIT)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    assert desk.core.state is RunState.DONE
+    assert desk.is_over
+
+
+def test_closing_by_the_operator_pauses_entries_and_the_run_goes_on() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    assert desk.trades[0].reason is ExitReason.MANUAL
+    assert desk.core.state is RunState.RUNNING
+    assert desk.facts.pause_reasons == ("manual",)
+    assert desk.resting == {}
+
+
+def test_exits_left_to_the_operator_raise_one_alert_each_and_send_nothing() -> None:
+    settings = CoreSettings(stop_kind=FRACTION, stop_value=0.05, sizing_value=0.5, closes_on_exit=0)
+    desk = Desk(settings=settings, close_position_on_exit=False)
+    desk.enter()
+    for _ in range(3):
+        desk.bar(EXIT)
+    assert desk.sent(OrderPurpose.EXIT) == []
+    assert [e.topic for e in desk.journal(AlarmRaised)].count("exit left to the operator") == 1
+
+
+# --- what others do ------------------------------------------------------------------------------
+
+
+def test_a_foreign_fill_that_closes_everything_is_manual_and_pauses_entries() -> None:
+    desk = Desk()
+    entry = desk.enter()
+    desk.price = 104.0
+    desk.foreign_fill(OrderSide.SELL, entry.amount)
+    desk.tick(10)
+    assert desk.trades[0].reason is ExitReason.MANUAL
+    assert desk.trades[0].exit_price == Decimal("104.0")
+    assert desk.facts.pause_reasons == ("manual",)
+    assert desk.resting == {}
+
+
+def test_a_foreign_fill_that_adds_is_an_alarm_and_resizes_the_stop() -> None:
+    desk = Desk(settings=PLAIN)
+    entry = desk.enter()
+    desk.foreign_fill(OrderSide.BUY, Decimal("7"))
+    desk.tick(10)
+    assert "unexplained position" in topics(desk)
+    assert [stop.amount for stop in desk.orders(OrderPurpose.STOP)] == [entry.amount + 7]
+    assert desk.sent(OrderPurpose.EXIT) == []
+    assert desk.trades == []
+    assert desk.facts.is_paused
+
+
+def test_a_foreign_fill_that_flips_ends_the_trade_and_leaves_the_rest_alone() -> None:
+    desk = Desk(settings=PLAIN)
+    entry = desk.enter()
+    desk.foreign_fill(OrderSide.SELL, entry.amount + 3)
+    desk.tick(10)
+    assert desk.trades[0].reason is ExitReason.MANUAL
+    assert desk.held == -3
+    assert desk.sent(OrderPurpose.EXIT) == []
+    assert desk.facts.exposure is Exposure.EXPOSED
+
+
+def test_a_liquidation_by_a_real_venue_pauses_entries() -> None:
+    desk = Desk(settings=CoreSettings(sizing_value=0.5, leverage=5.0))
+    entry = desk.enter()
+    desk.price = 80.0
+    desk.foreign_fill(OrderSide.SELL, entry.amount, liquidates=True)
+    assert desk.trades[0].reason is ExitReason.LIQUIDATION
+    assert desk.facts.pause_reasons == ("liquidation",)
+
+
+def test_a_fill_is_booked_once_however_often_it_is_heard_of() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.enter()
+    (fill,) = desk.fills
+    steps = desk.core.exposed_steps
+    for _ in range(3):
+        desk.tell(FillReported(fill, None, desk.now_ms))
+    desk.tell(StreamRestored("fills", desk.now_ms))
+    assert desk.core.exposed_steps == steps
+
+
+# --- bars and streams ----------------------------------------------------------------------------
+
+
+def test_before_a_close_is_decided_the_fills_up_to_it_are_read() -> None:
+    desk = Desk()
+    desk.enter()
+    stop = desk.orders(OrderPurpose.STOP)[0]
+    # The stop has filled, and the stream has not said so yet.
+    desk.held = Decimal(0)
+    desk.resting.clear()
+    desk._fill(stop.client_order_id, stop.side, stop.amount, 95.0)
+    desk.bar(EXIT, close=96.0)
+    assert desk.trades[0].reason is ExitReason.STOP_LOSS
+    assert desk.sent(OrderPurpose.EXIT) == []
+
+
+def test_a_hole_is_read_and_confirmed_before_the_next_bar_is_decided() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.bar()
+    missed = Bar(START_MS + HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
+    desk.answers[do.ReadBars] = lambda effect: told.BarsRead([missed], desk.now_ms)
+    time_ms = START_MS + 3 * HOUR_MS
+    bar = Bar(time_ms, 100.0, 100.0, 100.0, 100.0, 1.0)
+    desk.now_ms = time_ms + HOUR_MS
+    desk.tell(BarClosed(SYMBOL, Timeframe.H1, bar, None, None, desk.now_ms))
+    (hole,) = desk.journal(HoleFound)
+    assert (hole.first_ms, hole.last_ms, hole.is_confirmed) == (START_MS + 2 * HOUR_MS,) * 2 + (True,)
+    assert desk.core.last_bar_ms == time_ms
+
+
+def test_a_hole_that_cannot_be_confirmed_is_stale_and_tried_again() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.bar()
+    desk.answers[do.ReadBars] = lambda effect: told.ReadFailed(effect, "down", desk.now_ms)
+    time_ms = START_MS + 3 * HOUR_MS
+    bar = Bar(time_ms, 100.0, 100.0, 100.0, 100.0, 1.0)
+    desk.now_ms = time_ms + HOUR_MS
+    desk.tell(BarClosed(SYMBOL, Timeframe.H1, bar, None, None, desk.now_ms))
+    assert desk.facts.health is Health.STALE
+    assert not desk.journal(HoleFound)[0].is_confirmed
+    desk.answers.clear()
+    desk.tick(5)
+    assert desk.core.last_bar_ms == time_ms
+    assert desk.facts.health is Health.OK
+
+
+def test_a_lost_stream_is_degraded_and_its_return_reads_everything() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.tell(StreamLost("fills", "dropped", desk.now_ms))
+    assert desk.facts.health is Health.DEGRADED
+    desk.effects.clear()
+    desk.tell(StreamRestored("fills", desk.now_ms))
+    assert [type(effect) for effect in desk.effects] == [do.Reconcile]
+    assert desk.facts.health is Health.OK
+
+
+def test_a_phase_is_acknowledged_after_everything_it_led_to_is_answered() -> None:
+    desk = Desk(settings=PLAIN, has_phases=True)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    desk.effects.clear()
+    desk.tell(PhaseEnded(7, desk.now_ms))
+    assert desk.effects[-1] == do.Acknowledge(7)
+    # Inside a bar a market order executes as it is sent: its fills are read before the feed may go on.
+    desk.tell(BarOpened(SYMBOL, Timeframe.H1, desk.core.last_bar_ms + HOUR_MS, 100.0, desk.now_ms))
+    desk.effects.clear()
+    step = desk.core.handle(PhaseEnded(8, desk.now_ms))
+    assert [type(effect) for effect in step.effects] == [do.ReadFills]
+    step = desk.core.handle(told.FillsRead([], [], desk.now_ms))
+    assert step.effects == (do.Acknowledge(8),)
+
+
+# --- recovery ------------------------------------------------------------------------------------
+
+
+def bars_after(desk: Desk, count: int, price: float = 100.0) -> list[Bar]:
+    first_ms = desk.core.last_bar_ms + HOUR_MS
+    return [Bar(first_ms + index * HOUR_MS, price, price, price, price, 1.0) for index in range(count)]
+
+
+def test_an_entry_decided_on_a_past_bar_is_dropped_as_late_and_arming_goes_on() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.bar()
+    bars = bars_after(desk, 3)
+    desk.flags.next.extend([ENTER, ENTER, QUIET])
+    desk.now_ms += 3 * HOUR_MS
+    desk.restart(bars)
+    assert dropped(desk) == ["late", "late"]
+    assert desk.intents == {}
+    assert desk.journal(Recovered)[0].past_bars == 3
+    desk.bar(ENTER)
+    assert len(desk.orders(OrderPurpose.ENTRY)) == 1
+
+
+def test_an_exit_decided_on_a_past_bar_executes_at_once() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.enter()
+    desk.flags.next.extend([EXIT, QUIET])
+    bars = bars_after(desk, 2)
+    desk.now_ms += 2 * HOUR_MS
+    desk.restart(bars)
+    assert len(desk.orders(OrderPurpose.EXIT)) == 1
+
+
+def test_a_stop_that_should_have_moved_is_moved_before_anything_else() -> None:
+    settings = CoreSettings(stop_kind=FRACTION, stop_value=0.05, stop_trails=1, sizing_value=0.5)
+    desk = Desk(settings=settings)
+    desk.enter()
+    bars = bars_after(desk, 2, price=110.0)
+    desk.flags.next.extend([QUIET, EXIT])
+    desk.now_ms += 2 * HOUR_MS
+    desk.effects.clear()
+    desk.restart(bars)
+    assert [stop.trigger_price for stop in desk.orders(OrderPurpose.STOP)] == [Decimal("104.5")]
+    acts = [type(effect) for effect in desk.effects if isinstance(effect, do.ModifyOrder | do.SendOrder)]
+    assert acts == [do.ModifyOrder, do.SendOrder]
+
+
+def test_fills_of_the_time_away_belong_to_their_bars() -> None:
+    desk = Desk()
+    desk.enter()
+    stop = desk.orders(OrderPurpose.STOP)[0]
+    held = desk.core.last_bar_ms
+    desk.now_ms += HOUR_MS // 2
+    desk.held = Decimal(0)
+    desk.resting.clear()
+    desk._fill(stop.client_order_id, stop.side, stop.amount, 95.0)
+    bars = bars_after(desk, 3, price=95.0)
+    desk.now_ms = held + 4 * HOUR_MS
+    desk.restart(bars)
+    assert desk.trades[0].reason is ExitReason.STOP_LOSS
+    assert desk.trades[0].bars_held == 0
+    assert desk.core.state is RunState.RUNNING
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_an_order_without_an_answer_is_resolved_and_never_sent_under_the_same_id(arrived: bool) -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.bar()
+    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+        effect.client_order_id, Unknown("the process is gone"), desk.now_ms
+    )
+    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+        effect.client_order_id, StillUnknown("gone"), desk.now_ms
+    )
+    desk.bar(ENTER)
+    (entry,) = desk.sent(OrderPurpose.ENTRY)
+    desk.answers.clear()
+    if arrived:
+        desk.resting[entry.client_order_id] = entry
+        desk.resolve = lambda order_id: executed(desk, order_id)  # type: ignore[method-assign]
+    desk.restart()
+    sends = [effect.client_order_id for effect in desk.effects if isinstance(effect, do.SendOrder)]
+    assert len(sends) == len(set(sends)) == (1 if arrived else 2)
+    assert len(desk.orders(OrderPurpose.ENTRY)) == 1
+
+
+def executed(desk: Desk, order_id: str) -> Resolution:
+    if order_id in desk.resting:
+        return Executed(desk.report(desk.intents[order_id]))
+    return NeverWill("not known")
+
+
+def test_a_final_run_changes_nothing_and_still_lets_its_feed_go_on() -> None:
+    desk = Desk()
+    desk.launch()
+    desk.stop(StopMode.LEAVE)
+    before = desk.core.checkpoint()
+    step = desk.core.handle(PhaseEnded(3, desk.now_ms))
+    assert step.effects == (do.Acknowledge(3),)
+    assert step.records == ()
+    desk.bar(ENTER)
+    assert desk.intents == {}
+    assert before.split('"now_ms"')[0] == desk.core.checkpoint().split('"now_ms"')[0]
+
+
+def test_a_worker_that_raised_too_often_fails_the_run_and_keeps_protection() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.tell(told.FailRequested("its worker raised four times in ten minutes", desk.now_ms))
+    assert desk.core.state is RunState.FAILED
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    assert desk.is_over
+
+
+def test_a_pause_is_written_with_who_asked() -> None:
+    desk = Desk()
+    desk.launch()
+    desk.tell(told.PauseRequested(Author.AGENT, desk.now_ms, "an agent asks"))
+    assert [event.why for event in desk.journal(EntriesPaused)] == ["an agent asks"]

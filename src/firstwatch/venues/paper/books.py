@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Protocol
 
 from firstwatch.store import paper as rows
@@ -14,7 +15,16 @@ from firstwatch.trading.orders import Fill, OrderSide
 from firstwatch.venues.paper.account import PaperAccount, PaperOrder
 from firstwatch.venues.paper.exchange import Changes, Phase
 
-_BURNT = '{"burnt": true}'
+_BURNT_ROW = '{"burnt": true}'
+
+
+class Burnt(Enum):
+    """The mark of a client order id whose request was invalidated."""
+
+    BURNT = "burnt"
+
+
+BURNT = Burnt.BURNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +75,8 @@ class Books(Protocol):
     def burn(self, client_order_id: str, account: str, feed: FeedPosition) -> None:
         """Keep that this id will never be an order."""
 
-    def is_burnt(self, client_order_id: str) -> bool: ...
-
-    def order(self, client_order_id: str) -> PaperOrder | None:
-        """Return an order, open or not."""
+    def order(self, client_order_id: str) -> PaperOrder | Burnt | None:
+        """Return an order, open or not; ``BURNT``: this id will never be one."""
 
     def fills_since(self, account: str, since_ms: int) -> list[Fill]:
         """Return the fills at or after that time, oldest first."""
@@ -117,10 +125,9 @@ class MemoryBooks:
         self._feed = feed
         self._burnt.add(client_order_id)
 
-    def is_burnt(self, client_order_id: str) -> bool:
-        return client_order_id in self._burnt
-
-    def order(self, client_order_id: str) -> PaperOrder | None:
+    def order(self, client_order_id: str) -> PaperOrder | Burnt | None:
+        if client_order_id in self._burnt:
+            return BURNT
         text = self._open.get(client_order_id) or self._closed.get(client_order_id)
         return None if text is None else PaperOrder.from_json(text)
 
@@ -221,20 +228,15 @@ class StoreBooks:
     def burn(self, client_order_id: str, account: str, feed: FeedPosition) -> None:
         with self._store.write(self._epoch()) as session:
             rows.save_feed(session, self._venue, self._symbol, feed.to_json(), now_ms=self._clock.now_ms())
-            burnt = rows.PaperOrder(client_order_id, account, self._symbol, False, _BURNT)
+            burnt = rows.PaperOrder(client_order_id, account, self._symbol, False, _BURNT_ROW)
             rows.save_orders(session, self._venue, [burnt])
 
-    def is_burnt(self, client_order_id: str) -> bool:
+    def order(self, client_order_id: str) -> PaperOrder | Burnt | None:
         with self._store.read() as session:
             found = rows.load_order(session, self._venue, client_order_id)
-        return found is not None and found.state_json == _BURNT
-
-    def order(self, client_order_id: str) -> PaperOrder | None:
-        with self._store.read() as session:
-            found = rows.load_order(session, self._venue, client_order_id)
-        if found is None or found.state_json == _BURNT:
+        if found is None:
             return None
-        return PaperOrder.from_json(found.state_json)
+        return BURNT if found.state_json == _BURNT_ROW else PaperOrder.from_json(found.state_json)
 
     def fills_since(self, account: str, since_ms: int) -> list[Fill]:
         with self._store.read() as session:

@@ -46,8 +46,9 @@ from firstwatch.trading.orders import (
     Touch,
 )
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.paper.account import PaperOrder
 from firstwatch.venues.paper.bars import FeedBars
-from firstwatch.venues.paper.books import Books, FeedPosition, MemoryBooks, StoreBooks
+from firstwatch.venues.paper.books import BURNT, Books, Burnt, FeedPosition, MemoryBooks, StoreBooks
 from firstwatch.venues.paper.exchange import Changes, PaperCosts, PaperExchange, Phase, Tape
 from firstwatch.venues.protocol import (
     BarClosed,
@@ -306,10 +307,10 @@ class PaperVenue:
         intent = _intent_of(prepared.body)
         with self._lock:
             try:
-                report = self._order(intent.client_order_id)
-                if report is not None:
-                    return Executed(report)
-                if not self._books.is_burnt(intent.client_order_id):
+                known = self._known(intent.client_order_id)
+                if isinstance(known, PaperOrder):
+                    return Executed(self._exchange.report(known))
+                if known is None:
                     self._books.burn(intent.client_order_id, intent.account, self._position_of_feed())
                     self._is_started = True
             except (StoreError, EpochLostError) as error:
@@ -319,8 +320,10 @@ class PaperVenue:
     def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
         self._check_symbol(symbol)
         with self._lock:
-            report = self._order(client_order_id)
-            return report if report is not None and report.account == account else None
+            known = self._known(client_order_id)
+            if not isinstance(known, PaperOrder) or known.account != account:
+                return None
+            return self._exchange.report(known)
 
     def open_orders(self, account: str, symbol: str) -> Sequence[OrderReport]:
         self._check_symbol(symbol)
@@ -607,15 +610,15 @@ class PaperVenue:
 
     def _refuse_known(self, intent: OrderIntent) -> Refused | None:
         """Refuse a client order id that was an order before, or that was burnt."""
-        if self._order(intent.client_order_id) is not None:
-            return Refused("other", f"client order id {intent.client_order_id} was used before")
-        if self._books.is_burnt(intent.client_order_id):
+        known = self._known(intent.client_order_id)
+        if known is None:
+            return None
+        if known is BURNT:
             return Refused("other", f"the request of {intent.client_order_id} was invalidated")
-        return None
+        return Refused("other", f"client order id {intent.client_order_id} was used before")
 
-    def _order(self, client_order_id: str) -> OrderReport | None:
-        known = self._exchange.orders.get(client_order_id) or self._books.order(client_order_id)
-        return None if known is None else self._exchange.report(known)
+    def _known(self, client_order_id: str) -> PaperOrder | Burnt | None:
+        return self._exchange.orders.get(client_order_id) or self._books.order(client_order_id)
 
     # --- state ----------------------------------------------------------------------------------
 

@@ -1,0 +1,251 @@
+"""Random orders of events, answers lost, late and repeated: what must hold after each of them."""
+
+from decimal import Decimal
+from itertools import pairwise
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from firstwatch.engine import effects as do
+from firstwatch.engine import events as told
+from firstwatch.engine.core import RunCore
+from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
+from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
+from firstwatch.trading.runs import RUN_TRANSITIONS, Author, Protection, RunState, StopMode
+from firstwatch.venues.protocol import (
+    Executed,
+    FillReported,
+    NeverWill,
+    OrderReported,
+    PhaseEnded,
+    Refused,
+    Resolution,
+    StillUnknown,
+    Unknown,
+)
+from tests.engine.scripted import ENTER, EXIT, QUIET, Always, Desk
+
+SETTINGS = CoreSettings(
+    stop_kind=FRACTION,
+    stop_value=0.05,
+    stop_trails=1,
+    target_kind=AMOUNT,
+    target_value=10.0,
+    sizing_value=0.5,
+    cooldown_bars=0,
+)
+
+
+FATES = ("fine", "fine", "lost before", "lost after", "refused")
+
+
+class LossyDesk(Desk):
+    """A venue that loses requests and answers as the test draws, and knows which requests are burnt."""
+
+    def __init__(self, *, has_phases: bool) -> None:
+        super().__init__(settings=SETTINGS, has_phases=has_phases)
+        self.luck: list[str] = []
+        self.burnt: set[str] = set()
+        self.arrived: set[str] = set()
+        self.answers = {
+            do.SendOrder: self._send,
+            do.ModifyOrder: self._modify,
+            do.CancelOrder: self._cancel,
+            do.ReadPosition: self._read,
+            do.ReadOpenOrders: self._read,
+            do.ReadOrder: self._read,
+        }
+
+    def _fate(self) -> str:
+        return self.luck.pop() if self.luck else "fine"
+
+    def _send(self, effect: do.Effect) -> told.Event | None:
+        assert isinstance(effect, do.SendOrder)
+        order_id, fate = effect.client_order_id, self._fate()
+        assert order_id not in self.arrived | self.burnt, "an order was sent twice"
+        if fate == "refused":
+            return told.SendAnswered(order_id, Refused("rate_limit", "slowly"), self.now_ms)
+        if fate == "lost before":
+            return told.SendAnswered(order_id, Unknown("lost"), self.now_ms)
+        self.arrived.add(order_id)
+        if fate == "lost after":
+            self.resting[order_id] = self.intents[order_id]
+            return told.SendAnswered(order_id, Unknown("lost"), self.now_ms)
+        return None
+
+    def _modify(self, effect: do.Effect) -> told.Event | None:
+        assert isinstance(effect, do.ModifyOrder)
+        old_id, new_id, fate = effect.client_order_id, effect.new_client_order_id, self._fate()
+        lost = told.ModifyAnswered(old_id, new_id, Unknown("lost"), self.now_ms)
+        if fate == "lost before":
+            return lost
+        if fate == "lost after" and self.resting.pop(old_id, None) is not None:
+            self.ended[old_id] = OrderState.CANCELED
+            self.resting[new_id] = self.intents[new_id]
+            self.arrived.add(new_id)
+            return lost
+        self.arrived.add(new_id)
+        return None
+
+    def _cancel(self, effect: do.Effect) -> told.Event | None:
+        assert isinstance(effect, do.CancelOrder)
+        fate = self._fate()
+        if fate == "lost after" and self.resting.pop(effect.client_order_id, None) is not None:
+            self.ended[effect.client_order_id] = OrderState.CANCELED
+        if fate.startswith("lost"):
+            return told.CancelAnswered(effect.client_order_id, Unknown("lost"), self.now_ms)
+        return None
+
+    def _read(self, effect: do.Effect) -> told.Event | None:
+        if self._fate() == "lost before":
+            return told.ReadFailed(effect, "no answer", self.now_ms)
+        return None
+
+    def resolve(self, order_id: str) -> Resolution:
+        if self._fate() == "lost before":
+            return StillUnknown("no answer")
+        if order_id in self.arrived:
+            return Executed(self.report(self.intents[order_id]))
+        self.burnt.add(order_id)
+        return NeverWill("not known")
+
+
+class Run(RuleBasedStateMachine):
+    """One run; the rules are all that can happen to it, the invariants what an operator relies on."""
+
+    @initialize(has_phases=st.booleans())
+    def begin(self, has_phases: bool) -> None:
+        self.desk = LossyDesk(has_phases=has_phases)
+        self.token = 0
+        self.desk.launch()
+        self.desk.bar()
+
+    @rule(
+        fates=st.lists(st.sampled_from(["fine", "fine", "lost before", "lost after", "refused"]), max_size=5)
+    )
+    def luck(self, fates: list[str]) -> None:
+        self.desk.luck = fates
+
+    @rule(
+        flags=st.sampled_from([ENTER, ENTER, QUIET, EXIT]),
+        move=st.sampled_from([-0.02, 0.0, 0.01, 0.03]),
+        late_ms=st.sampled_from([0, 0, 0, 400_000]),
+    )
+    def close_bar(self, flags: object, move: float, late_ms: int) -> None:
+        self.desk.bar(flags, close=round(self.desk.price * (1 + move), 2), late_ms=late_ms)
+
+    @precondition(lambda self: self.desk.resting)
+    @rule(data=st.data(), part=st.sampled_from([1, 2, 3]))
+    def fill(self, data: st.DataObject, part: int) -> None:
+        intent = self.desk.resting[data.draw(st.sampled_from(sorted(self.desk.resting)))]
+        if intent.reduce_only and self.desk.held * intent.side.sign >= 0:
+            return
+        rest = intent.amount - self.desk.filled.get(intent.client_order_id, Decimal(0))
+        amount = max((rest / part).quantize(Decimal("0.000001")), Decimal("0.000001"))
+        if intent.reduce_only:
+            amount = min(amount, abs(self.desk.held))
+        self.desk.fill(intent, min(amount, rest))
+
+    @precondition(lambda self: self.desk.fills)
+    @rule(data=st.data())
+    def say_a_fill_again(self, data: st.DataObject) -> None:
+        self.desk.tell(FillReported(data.draw(st.sampled_from(self.desk.fills)), None, self.desk.now_ms))
+
+    @precondition(lambda self: self.desk.arrived)
+    @rule(data=st.data())
+    def say_an_order_again(self, data: st.DataObject) -> None:
+        order_id = data.draw(st.sampled_from(sorted(self.desk.arrived)))
+        self.desk.tell(OrderReported(self.desk.report(self.desk.intents[order_id]), self.desk.now_ms))
+
+    @precondition(lambda self: self.desk.resting)
+    @rule(data=st.data())
+    def venue_ends_an_order(self, data: st.DataObject) -> None:
+        self.desk.end(self.desk.resting[data.draw(st.sampled_from(sorted(self.desk.resting)))])
+
+    @rule(seconds=st.sampled_from([1, 5, 20]))
+    def time_passes(self, seconds: int) -> None:
+        self.desk.tick(seconds)
+
+    @rule()
+    def phase_ends(self) -> None:
+        self.token += 1
+        self.desk.effects.clear()
+        self.desk.tell(PhaseEnded(self.token, self.desk.now_ms))
+        assert do.Acknowledge(self.token) in self.desk.effects, "a phase was not acknowledged"
+
+    @rule()
+    def restart(self) -> None:
+        if not self.desk.core.state.is_final:
+            self.desk.restart()
+
+    @rule(is_pause=st.booleans())
+    def pause_or_resume(self, is_pause: bool) -> None:
+        request = told.PauseRequested if is_pause else told.ResumeRequested
+        self.desk.tell(request(Author.OPERATOR, self.desk.now_ms))
+
+    @precondition(lambda self: self.desk.fills and len(self.desk.fills) > 4)
+    @rule(mode=st.sampled_from(list(StopMode)))
+    def stop(self, mode: StopMode) -> None:
+        self.desk.stop(mode)
+
+    @invariant()
+    def state_is_legal(self) -> None:
+        if not hasattr(self, "desk"):
+            return
+        seen = [RunState.NEW, *self.desk.transitions]
+        for old, new in pairwise(seen):
+            assert new in RUN_TRANSITIONS[old]
+
+    @invariant()
+    def position_is_never_above_what_was_decided(self) -> None:
+        if not hasattr(self, "desk"):
+            return
+        entries = self.desk.orders(OrderPurpose.ENTRY)
+        assert len(entries) <= 1, "two orders for one decision"
+        # A short position could only come of a closing order that was not reduce-only.
+        assert self.desk.held >= 0
+        assert all(
+            intent.reduce_only for intent in self.desk.intents.values() if intent.side is OrderSide.SELL
+        )
+
+    @invariant()
+    def one_stop_at_most(self) -> None:
+        if hasattr(self, "desk"):
+            assert len(self.desk.orders(OrderPurpose.STOP)) <= 1
+            assert len(self.desk.orders(OrderPurpose.TARGET)) <= 1
+
+    @invariant()
+    def a_checkpoint_restores_the_core(self) -> None:
+        if hasattr(self, "desk"):
+            text = self.desk.core.checkpoint()
+            core = RunCore.restore(self.desk.setup, SETTINGS, self.desk.flags, Always(), text)
+            assert core.checkpoint() == text
+
+    def teardown(self) -> None:
+        """At a venue that answers again, an exposed run gets its stop and a stopping one stops."""
+        if not hasattr(self, "desk"):
+            return
+        self.desk.luck = []
+        self.desk.tick(150)
+        core, held = self.desk.core, self.desk.held
+        closing = self.desk.orders(OrderPurpose.EXIT)
+        if core.state is RunState.RUNNING:
+            assert core.orders_in_doubt() == []
+            assert self.desk.setup.market.amount(core.exposed_steps) == held
+            if held and not closing:
+                (stop,) = self.desk.orders(OrderPurpose.STOP)
+                assert stop.amount - self.desk.filled.get(stop.client_order_id, 0) == held
+                assert self.desk.facts.protection is Protection.PROTECTED
+        if core.state is RunState.STOPPING:
+            assert closing, "a run that has nothing to do any more must stop"
+
+
+Run.TestCase.settings = settings(
+    max_examples=120,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+TestRun = Run.TestCase

@@ -1,0 +1,130 @@
+"""Acting on runs and wallets, and leaving: each asks first, and looks again before it sends."""
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from functools import partial
+
+from firstwatch.manager.views import EngineWhere, RunRow, WalletView
+from firstwatch.trading import commands as orders
+from firstwatch.trading.runs import Exposure, StopMode
+from firstwatch.tui.launching import LaunchingApp
+from firstwatch.tui.modals.confirm import Confirm
+from firstwatch.tui.modals.entry import AskText, check_wallet, wallet_from
+from firstwatch.tui.modals.quit import Leaving, QuitDialog
+from firstwatch.tui.modals.stop import StopRunDialog, held, left_behind
+
+
+class ActingApp(LaunchingApp):
+    """What the keys on runs and wallets need."""
+
+    _is_stopping_all = False
+
+    # --- acting on a run -------------------------------------------------------------------------
+
+    def ask_stop(self, run: RunRow) -> None:
+        """Ask for the stop mode; the run is the one that was chosen when the dialog opened."""
+        self.push_screen(StopRunDialog(run), partial(self._stop, run))
+
+    def _stop(self, run: RunRow, mode: StopMode | None) -> None:
+        if mode is None or not self._is_still(run):
+            return
+        if mode is StopMode.LEAVE_UNPROTECTED and run.exposure is not Exposure.FLAT:
+            dialog = AskText(
+                "Cancel protection",
+                [left_behind(run, mode), "", f"Type the run's name to go on: {run.title}"],
+                check=lambda value: "" if value == run.title else f"not {run.title}",
+                is_dangerous=True,
+            )
+            self.push_screen(dialog, partial(self._stop_unprotected, run))
+            return
+        self.submit(orders.StopRun(run_id=run.run_id, mode=mode), about=run)
+
+    def _stop_unprotected(self, run: RunRow, name: str | None) -> None:
+        if name is not None and self._is_still(run):
+            self.submit(orders.StopRun(run_id=run.run_id, mode=StopMode.LEAVE_UNPROTECTED), about=run)
+
+    def ask_about(self, run: RunRow, title: str, verb: str, command: orders.Command) -> None:
+        """Ask before a command about one run."""
+        lines = [
+            f"{run.title} on {run.symbol}, wallet {run.wallet}",
+            f"run {run.run_id}, {run.state}, {held(run)}",
+        ]
+        dialog = Confirm(title, lines, verb, is_dangerous=True)
+        self.push_screen(dialog, partial(self._sure_about, run, command))
+
+    def _sure_about(self, run: RunRow, command: orders.Command, is_sure: bool | None) -> None:
+        if is_sure and self._is_still(run):
+            self.submit(command, about=run)
+
+    def _is_still(self, run: RunRow) -> bool:
+        """Check that the run is what the dialog showed."""
+        now = self.snapshot.run(run.run_id)
+        if now is not None and now.state is run.state:
+            return True
+        found = "gone" if now is None else now.state.value
+        self.notify(
+            f"{run.title} was {run.state} when you asked and is {found} now; nothing was sent",
+            severity="warning",
+            markup=False,
+        )
+        return False
+
+    # --- wallets ---------------------------------------------------------------------------------
+
+    def ask_wallet(self, venues: Sequence[str]) -> None:
+        taken = [wallet.name for wallet in self.snapshot.wallets]
+        lines = [f"Name, or name and venue. Venues: {', '.join(venues)} (default {venues[0]})"]
+        dialog = AskText("Create wallet", lines, check=lambda value: check_wallet(value, venues, taken))
+        self.push_screen(dialog, partial(self._create_wallet, tuple(venues)))
+
+    def _create_wallet(self, venues: tuple[str, ...], value: str | None) -> None:
+        if value:
+            wallet = wallet_from(value, venues)
+            self._in_background(asyncio.to_thread(self._manager.create_wallet, wallet.name, wallet.venue))
+            self.selected_wallet = wallet.name
+
+    def ask_funds(self, wallet: WalletView) -> None:
+        lines = [f"Play money for {wallet.name} at {wallet.venue}:"]
+        dialog = AskText("Fund wallet", lines, check=_amount_problem)
+        self.push_screen(dialog, partial(self._fund, wallet))
+
+    def _fund(self, wallet: WalletView, value: str | None) -> None:
+        if value:
+            self.submit(orders.FundWallet(wallet=wallet.name, amount=Decimal(value.replace(",", ""))))
+
+    # --- leaving ---------------------------------------------------------------------------------
+
+    def ask_quit(self) -> None:
+        """Leave, or ask what becomes of what this process looks after."""
+        exposed = any(wallet.exposure is not Exposure.FLAT for wallet in self.snapshot.wallets)
+        is_host = self.snapshot.engine.where is EngineWhere.EMBEDDED
+        if is_host and (self.snapshot.active or exposed):
+            self.push_screen(QuitDialog(self.snapshot.active), self._leave)
+        else:
+            self.exit()
+
+    def _leave(self, leaving: Leaving | None) -> None:
+        if leaving is Leaving.TO_BACKGROUND:
+            self.busy = "handing over to a background engine…"
+            self._in_background(self._hand_over())
+        elif leaving is Leaving.STOP_RUNS:
+            self.busy = "stopping all runs…"
+            self._is_stopping_all = True
+            for run in self.snapshot.active:
+                self.submit(orders.StopRun(run_id=run.run_id, mode=StopMode.LEAVE), about=run)
+
+    async def _hand_over(self) -> None:
+        try:
+            await asyncio.to_thread(self._manager.hand_over_to_background)
+        finally:
+            self.busy = ""
+        self.exit()
+
+
+def _amount_problem(value: str) -> str:
+    try:
+        amount = Decimal(value.replace(",", ""))
+    except InvalidOperation:
+        return f"{value!r} is no amount"
+    return "" if amount.is_finite() and amount > 0 else "must be above 0"

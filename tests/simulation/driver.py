@@ -112,6 +112,8 @@ class Simulation:
         funding: FundingSeries | None = None,
         wrap: Callable[[PaperVenue], Venue] = lambda venue: venue,
         checks_restore: bool = False,
+        latency_ms: int = 0,
+        volume_share: float = 0.0,
     ) -> None:
         self._spec = spec
         self._candles = candles
@@ -124,7 +126,9 @@ class Simulation:
             "paper",
             ReplayFeed(candles, funding or NO_FUNDING, int(candles.time_ms[first])),
             self.market,
-            PaperSettings(PaperCosts(float(costs.slippage_bps), float(costs.spread_bps))),
+            PaperSettings(
+                PaperCosts(float(costs.slippage_bps), float(costs.spread_bps), latency_ms, volume_share)
+            ),
             clock=self.clock,
             drive="manual",
         )
@@ -255,8 +259,10 @@ class Simulation:
             for order in orders
         )
         legs = (memory.stop, memory.target)
-        # A missing leg is placed again in time; one that rests and could not be moved, too.
-        is_early = memory.core.steps > 0 and any(leg.retry_at_ms > memory.elapsed_ms for leg in legs)
+        # A missing leg is placed again in time; one that the venue will not move, with a new price.
+        is_early = memory.core.steps > 0 and any(
+            leg.retry_at_ms > memory.elapsed_ms and leg.retries < 5 for leg in legs
+        )
         is_closing = memory.closing is not None and memory.closing.retry_at_ms > memory.elapsed_ms
         has_entry_work = memory.entry is not None and (memory.entry.cancels or memory.entry.was_not_sent)
         is_live = memory.state is not RunState.NEW

@@ -155,7 +155,6 @@ class Ledger:
         book_entry(
             memory.core, self._settings, fill.side.sign, steps, float(fill.price), float(fill.fee), at_open
         )
-        self._mark_price(fill)
 
     def _reduce(self, fill: Fill, purpose: OrderPurpose, reason: ExitReason | None) -> None:
         memory = self._turn.memory
@@ -192,7 +191,6 @@ class Ledger:
             memory.foreign += fill.side.sign * market.amount(steps - own)
         memory.wants_position = True
         self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms)
-        self._mark_price(fill)
 
     def exit_steps(self, steps: int, price: Decimal, fee: Decimal, reason: ExitReason, time_ms: int) -> None:
         """Reduce the run's own position; flat, the trade is closed and recorded."""
@@ -295,9 +293,6 @@ class Ledger:
         if reason not in pause_reasons:
             pause_reasons.append(reason)
             self._turn.journal(EntriesPaused(why=f"{why}; entries pause until they are resumed"))
-
-    def _mark_price(self, fill: Fill) -> None:
-        self._turn.memory.price = self._turn.memory.price or float(fill.price)
 
     # --- rows ------------------------------------------------------------------------------------
 

@@ -129,10 +129,10 @@ async def test_an_engine_that_is_silent_is_shown_and_gets_no_commands(home, cloc
             silent = EngineWhere.NOT_RESPONDING
             await on.until(lambda: on.app.snapshot.engine.where is silent, "the engine is silent")
             await on.until(lambda: "not heard of for 30 s" in on.text(), "the status line")
+            snap_step(on, "silent")
             await on.press("p")
             assert on.commands() == []
             assert any("not responding" in toast for toast in on.toasts())
-            snap_step(on, "silent")
 
 
 # --- acting on runs ----------------------------------------------------------------------------------

@@ -67,6 +67,13 @@ class RunManager:
         self._thread = threading.Thread(target=self._run, name="manager", daemon=True)
         self._thread.start()
 
+    def log_to_file(self) -> None:
+        """Write the program's log into the data folder: a screen has no room for it, a lost one no place."""
+        from firstwatch.engine.background import log_to_file
+
+        self._settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log_to_file(self._settings.home, self._settings.log.level)
+
     def open(self) -> None:
         """Open the store at once.
 

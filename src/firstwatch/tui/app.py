@@ -24,6 +24,7 @@ from firstwatch.tui.acting import ActingApp
 from firstwatch.tui.commands import COMMAND_BY_ID, COMMANDS, Command, Severity, Situation
 from firstwatch.tui.driver import ScreenDriver
 from firstwatch.tui.keymap import make_keymap
+from firstwatch.tui.modals.dialog import Dialog
 from firstwatch.tui.modals.help import HelpDialog
 from firstwatch.tui.screens.run import Layout, RunScreen
 from firstwatch.tui.themes import DEFAULT_THEME, Themes, load_themes, theme_folder
@@ -147,36 +148,42 @@ class FirstwatchApp(ActingApp):
         if self.is_editing and command_id != "app.quit":
             return
         if self.is_covered:
+            # ctrl+c asks to leave, and what there is to leave is the dialog.
+            if command_id == "app.quit" and isinstance(self.screen, Dialog):
+                self.screen.action_close()
             return
-        refusal = self._refusal(command)
+        situation = self.situation
+        refusal = self._refusal(command, situation)
         if refusal:
             self.notify(refusal, title=command.title, severity="warning", markup=False)
             return
-        command.perform(self, self.situation)
+        command.perform(self, situation)
 
-    def _refusal(self, command: Command) -> str:
+    def _refusal(self, command: Command, situation: Situation) -> str:
         if command.severity is not Severity.VIEW and self.run_screen.size_class is Layout.TINY:
             return "The terminal is too small for trading keys: 60x16 at least"
-        return command.refusal(self.situation)
+        return command.refusal(situation)
 
     def key_hints(self, pane: int) -> tuple[KeyHint, ...]:
         """Return the keys that do something now, the pane's own first."""
         if self.is_editing:
             return (KeyHint("enter", "take it"), KeyHint("esc", "leave it as it was"))
         hints: list[KeyHint] = []
+        situation = self.situation
         if pane == 2:
             hints.append(KeyHint("enter", "change"))
         for command_id in (*_PANE_KEYS[pane], *_COMMON_KEYS):
             command = COMMAND_BY_ID[command_id]
-            if self._keys.keys[command_id] and not self._refusal(command):
+            if self._keys.keys[command_id] and not self._refusal(command, situation):
                 hints.append(KeyHint(self._keys.shown(command_id), command.short))
         return tuple(hints)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Fill the palette from the commands."""
         del screen
+        situation = self.situation
         for command in COMMANDS:
-            if not self._refusal(command):
+            if not self._refusal(command, situation):
                 yield SystemCommand(command.title, command.help, partial(self._perform_later, command.id))
 
     def _perform_later(self, command_id: str) -> None:
@@ -217,6 +224,7 @@ def run_screen(settings: Settings) -> int:
     # A reader that goes away must not end the engine in this process.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     manager = RunManager(settings)
+    manager.log_to_file()
     app = FirstwatchApp(manager, settings, driver_class=ScreenDriver)
     try:
         app.run()

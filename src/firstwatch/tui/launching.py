@@ -169,7 +169,9 @@ class LaunchingApp(StateApp):
         if details is None or details.run_id != run.run_id:
             self.notify("The run's settings are still being read", severity="warning")
             return
-        self.draft = draft_of(details.settings, parent_run_id=run.run_id)
+        # A reason answers the warnings of its own start only.
+        draft = draft_of(details.settings, parent_run_id=run.run_id)
+        self.draft = draft.with_value("accepted_warnings", "")
         self._check_soon()
         self.show_pane(2)
 

@@ -25,7 +25,6 @@ class Dialog(ModalScreen[Result | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close", show=False, id="dialog.close"),
         Binding("q", "close", "Close", show=False, id="dialog.close_q"),
-        Binding("ctrl+c", "close", "Close", show=False, priority=True, id="dialog.interrupt"),
     ]
 
     def compose(self) -> ComposeResult:

@@ -1,5 +1,6 @@
 """``firstwatch backtest``: the exact shapes that others rely on, and mistakes with their place."""
 
+import signal
 import subprocess
 import sys
 
@@ -175,3 +176,26 @@ def test_the_command_imports_only_what_it_needs(algorithm, candles):
         [sys.executable, "-c", code, str(algorithm), str(candles)], capture_output=True, text=True, check=True
     )
     assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(algorithm, candles):
+    command = [
+        sys.executable,
+        "-m",
+        "firstwatch",
+        "backtest",
+        str(algorithm),
+        "--candles",
+        str(candles),
+        "--json",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def test_a_command_leaves_the_signals_of_its_process_alone(firstwatch):
+    before = signal.getsignal(signal.SIGPIPE)
+    firstwatch("status")
+    assert signal.getsignal(signal.SIGPIPE) is before

@@ -1,6 +1,5 @@
 """The command line: the composition root. Each command imports what it needs, when it is called."""
 
-import signal
 import sys
 from typing import Annotated
 
@@ -54,8 +53,6 @@ def screen(
 
 def main() -> None:
     """Run the command line; every error of ours is a sentence and an exit code, never a traceback."""
-    # A reader that went away (`| head`) ends the command quietly, as it does every other command.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         app(standalone_mode=True)
     except FirstwatchError as error:

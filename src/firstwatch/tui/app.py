@@ -221,8 +221,6 @@ def run_screen(settings: Settings) -> int:
         raise WrongUseError(
             "The screen needs a terminal; use `firstwatch engine` without one, or `firstwatch status`."
         )
-    # A reader that goes away must not end the engine in this process.
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     manager = RunManager(settings)
     manager.log_to_file()
     app = FirstwatchApp(manager, settings, driver_class=ScreenDriver)

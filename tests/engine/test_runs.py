@@ -1,23 +1,33 @@
 """The life of a run (trading.md 6 to 8): launch, stops, pauses, recovery, what others do in the wallet."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
-from firstwatch.strategy.core_state import FRACTION, CoreSettings
+from firstwatch.strategy.core_state import FRACTION, LIMIT_ORDER, CoreSettings
 from firstwatch.trading.bar import Bar
-from firstwatch.trading.events import AlarmRaised, DecisionDropped, EntriesPaused, HoleFound, Recovered
-from firstwatch.trading.orders import OrderPurpose, OrderSide
+from firstwatch.trading.events import (
+    AlarmCleared,
+    AlarmRaised,
+    DecisionDropped,
+    EntriesPaused,
+    HoleFound,
+    Recovered,
+)
+from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
+    Accepted,
     BarClosed,
     BarOpened,
     Executed,
     FillReported,
     NeverWill,
+    OrderReported,
     PhaseEnded,
     Refused,
     Resolution,
@@ -29,6 +39,7 @@ from firstwatch.venues.protocol import (
 from tests.engine.scripted import ENTER, EXIT, HOUR_MS, QUIET, START_MS, SYMBOL, Desk
 
 PLAIN = CoreSettings(stop_kind=FRACTION, stop_value=0.05, sizing_value=0.5)
+LIMIT = replace(PLAIN, order_kind=LIMIT_ORDER, order_offset=0.01, order_timeout_bars=5)
 
 
 def topics(desk: Desk) -> set[str]:
@@ -63,6 +74,8 @@ def test_a_wallet_with_a_position_fails_a_launch_that_does_not_assume_it() -> No
     desk.held = Decimal(5)
     desk.launch()
     assert desk.transitions == [RunState.FAILED]
+    assert desk.facts.exposure is Exposure.EXPOSED
+    assert "flat" not in desk.facts.sentence
 
 
 def test_an_assumed_position_is_adopted_and_protected() -> None:
@@ -84,6 +97,30 @@ def test_assume_position_now_enters_a_flat_wallet_once_the_leverage_is_set() -> 
     assert len(desk.orders(OrderPurpose.ENTRY)) == 1
     sent = [effect for effect in desk.effects if isinstance(effect, do.SetLeverage | do.SendOrder)]
     assert isinstance(sent[0], do.SetLeverage)
+
+
+def test_what_assume_position_now_decides_is_as_old_as_the_launch() -> None:
+    desk = Desk(settings=PLAIN, assume_position_now=True)
+    desk.flags.next.append(ENTER)
+    bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
+    desk.now_ms += HOUR_MS // 2
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, desk.now_ms))
+    assert len(desk.orders(OrderPurpose.ENTRY)) == 1
+
+
+def test_an_entry_at_launch_is_late_when_the_leverage_is_set_after_the_next_close() -> None:
+    desk = Desk(settings=PLAIN, assume_position_now=True)
+    desk.flags.next.append(ENTER)
+    desk.leverage_outcome = Unknown("timeout")
+    bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    desk.bar()
+    assert dropped(desk) == ["late"]
+    desk.leverage_outcome = Accepted("")
+    desk.tick(5)
+    assert desk.intents == {}
+    desk.bar(ENTER)
+    assert len(desk.orders(OrderPurpose.ENTRY)) == 1
 
 
 def test_a_run_that_has_not_begun_can_be_cancelled_and_a_running_one_cannot() -> None:
@@ -139,6 +176,28 @@ def test_a_paused_run_enters_nothing_and_still_exits() -> None:
     desk.bar(ENTER)
     assert len(desk.sent(OrderPurpose.ENTRY)) == 1
     assert desk.facts.is_paused
+
+
+def test_a_pause_cancels_an_entry_that_rests() -> None:
+    desk = Desk(settings=LIMIT)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    assert len(desk.orders(OrderPurpose.ENTRY)) == 1
+    desk.tell(told.PauseRequested(Author.OPERATOR, desk.now_ms))
+    assert desk.resting == {}
+
+
+def test_the_rest_of_an_entry_ends_with_the_trade_that_it_began() -> None:
+    settings = replace(LIMIT, trades_limit=1)
+    desk = Desk(settings=settings)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    desk.fill(desk.orders(OrderPurpose.ENTRY)[0], Decimal(10), price=99.0)
+    desk.fill(desk.orders(OrderPurpose.STOP)[0], price=94.0)
+    assert desk.core.state is RunState.DONE
+    assert desk.resting == {}
 
 
 def test_an_entry_in_doubt_makes_the_exposure_unknown_and_is_never_sent_again() -> None:
@@ -211,6 +270,37 @@ def test_a_stop_cancels_a_resting_entry_and_reads_the_position() -> None:
     assert desk.resting == {}
 
 
+def test_a_stop_that_closes_also_closes_what_is_heard_of_after_it() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.orders(OrderPurpose.ENTRY)
+    desk.answers[do.CancelOrder] = lambda effect: told.CancelAnswered(
+        effect.client_order_id, Unknown("timeout"), desk.now_ms
+    )
+    desk.answers[do.ReadOrder] = lambda effect: told.ReadFailed(effect, "timeout", desk.now_ms)
+    desk.stop(StopMode.CLOSE)
+    desk.answers.clear()
+    desk.fill(entry)
+    desk.tick(2)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    assert desk.core.state is RunState.STOPPED
+    assert "The wallet is flat" in desk.facts.sentence
+
+
+def test_a_stop_that_is_to_leave_the_position_after_all_withdraws_its_closing_order() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.enter()
+    desk.stop(StopMode.CLOSE)
+    assert len(desk.orders(OrderPurpose.EXIT)) == 1
+    desk.stop(StopMode.LEAVE)
+    assert desk.orders(OrderPurpose.EXIT) == []
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    assert desk.core.state is RunState.STOPPED
+    assert desk.facts.exposure is Exposure.EXPOSED
+
+
 def test_a_stop_past_its_deadline_fails_and_leaves_protection_alone() -> None:
     desk = Desk()
     desk.enter()
@@ -266,6 +356,19 @@ def test_exits_left_to_the_operator_raise_one_alert_each_and_send_nothing() -> N
 
 
 # --- what others do ------------------------------------------------------------------------------
+
+
+def test_the_alarm_of_a_foreign_order_ends_with_the_order() -> None:
+    desk = Desk()
+    desk.enter()
+    other = replace(desk.report(desk.orders(OrderPurpose.STOP)[0]), client_order_id=None, venue_order_id="77")
+    desk.tell(OrderReported(other, desk.now_ms))
+    assert "foreign order 77" in topics(desk)
+    desk.tell(OrderReported(replace(other, state=OrderState.CANCELED), desk.now_ms))
+    assert "foreign order 77" in {event.topic for event in desk.journal(AlarmCleared)}
+    desk.tell(OrderReported(other, desk.now_ms))
+    desk.tell(StreamRestored("user", desk.now_ms))
+    assert len(desk.journal(AlarmCleared)) == 2
 
 
 def test_a_foreign_fill_that_closes_everything_is_manual_and_pauses_entries() -> None:
@@ -420,6 +523,18 @@ def test_an_entry_decided_on_a_past_bar_is_dropped_as_late_and_arming_goes_on() 
     assert desk.journal(Recovered)[0].past_bars == 3
     desk.bar(ENTER)
     assert len(desk.orders(OrderPurpose.ENTRY)) == 1
+
+
+def test_an_entry_of_a_past_bar_is_late_even_when_it_closed_a_moment_ago() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.bar()
+    bars = bars_after(desk, 1)
+    desk.flags.next.append(ENTER)
+    desk.now_ms += HOUR_MS + 3_000
+    desk.restart(bars)
+    assert dropped(desk) == ["late"]
+    assert desk.intents == {}
 
 
 def test_an_exit_decided_on_a_past_bar_executes_at_once() -> None:

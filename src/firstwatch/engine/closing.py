@@ -29,6 +29,13 @@ class ClosingDesk:
         memory = self._turn.memory
         if memory.closing is None or memory.closing.is_unwanted:
             memory.closing = Closing(reason, memory.last_bar_ms)
+        memory.closing.is_withdrawn = False
+
+    def withdraw(self) -> None:
+        """Let the position stay after all where a stop wanted it closed."""
+        closing = self._turn.memory.closing
+        if closing is not None and closing.reason is ExitReason.RUN_END:
+            closing.is_withdrawn = True
 
     def price_came(self) -> None:
         """Note that a newer price is known than the one that the last closing order was bound to."""
@@ -57,9 +64,15 @@ class ClosingDesk:
         if closing is None:
             return
         order = self._orders.get(closing.order_id)
+        if order is not None and not order.is_settled:
+            if closing.is_withdrawn:
+                self._orders.cancel(order)
+            return
+        if closing.is_withdrawn:
+            memory.closing = None
+            self._turn.clear_alarm(_ALARM)
+            return
         if order is not None:
-            if not order.is_settled:
-                return
             closing.order_id = None
             if order.state is OrderState.REJECTED:
                 self._unsent(closing)

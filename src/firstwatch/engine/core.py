@@ -30,8 +30,15 @@ from firstwatch.engine.effects import (
 )
 from firstwatch.engine.entries import EntryDesk
 from firstwatch.engine.facts import FactsDesk
-from firstwatch.engine.ledger import Ledger
-from firstwatch.engine.memory import RunMemory, RunSetup, TrackedOrder, memory_from_json, memory_to_json
+from firstwatch.engine.ledger import Ledger, signed
+from firstwatch.engine.memory import (
+    ZERO,
+    RunMemory,
+    RunSetup,
+    TrackedOrder,
+    memory_from_json,
+    memory_to_json,
+)
 from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.protection import ProtectionDesk
 from firstwatch.engine.records import EquityRow, Step, Transition
@@ -91,6 +98,7 @@ LATE_FRACTION = 0.05
 """An entry later than the larger of both after its bar's close is dropped."""
 _DAY_MS = 86_400_000
 _LONGEST_TICK_MS = 5_000
+_FOREIGN_ORDER = "foreign order"
 _CONFIRMING_READS = 3
 """Readings of the position that must disagree, where the venue's word may lag behind its fills."""
 
@@ -249,6 +257,11 @@ class RunCore:
         self._set_leverage()
         self._end_feed()
         self._follow_core()
+        if memory.pause_reasons:
+            self._entries.give_up()
+        if memory.state is RunState.STOPPING and memory.stop_mode is StopMode.CLOSE and memory.core.steps:
+            # What an entry has filled after the stop was asked for is closed, too.
+            self._closing.want(ExitReason.RUN_END)
         self._protection.settle()
         self._entries.settle(self._why_no_entry(memory.entry.bar_time_ms if memory.entry else 0))
         self._closing.settle()
@@ -328,7 +341,8 @@ class RunCore:
         is_stopping = memory.state is RunState.STOPPING
         is_quiet = memory.entry is None and memory.closing is None and not self._orders.in_doubt()
         if is_stopping:
-            is_quiet = is_quiet and not self._orders.of(OrderPurpose.ENTRY) and self._protection.is_settled()
+            under_way = self._orders.of(OrderPurpose.ENTRY) + self._orders.of(OrderPurpose.EXIT)
+            is_quiet = is_quiet and not under_way and self._protection.is_settled()
             is_quiet = is_quiet and (memory.stop_mode is not StopMode.CLOSE or memory.core.steps == 0)
         else:
             is_quiet = is_quiet and memory.core.steps == 0 and not self._orders.open()
@@ -390,7 +404,9 @@ class RunCore:
         else:
             self._turn.journal(Noted(sentence=f"the stop's mode is now {mode}: {why}"), author)
         self._entries.give_up()
-        if mode is StopMode.CLOSE and memory.core.steps:
+        if mode is not StopMode.CLOSE:
+            self._closing.withdraw()
+        elif memory.core.steps:
             self._closing.want(reason)
 
     # --- bars ------------------------------------------------------------------------------------
@@ -440,8 +456,11 @@ class RunCore:
             if bar.time_ms > memory.last_bar_ms:
                 self._decide(bar)
 
-    def _decide(self, bar: Bar) -> None:
-        """Take a closed bar in: the core decides, and its decisions become wishes."""
+    def _decide(self, bar: Bar, *, is_past: bool = False) -> None:
+        """Take a closed bar in: the core decides, and its decisions become wishes.
+
+        ``is_past``: it closed while nobody worked on the run, so that no entry follows from it.
+        """
         memory, core, timeframe = self._memory, self._memory.core, self.setup.timeframe
         self._entries.bar_came()
         flags = self._signals.push(bar)
@@ -473,10 +492,10 @@ class RunCore:
                 1 if self._sessions.must_flatten(close_ms, timeframe) else 0,
                 bar.time_ms // _DAY_MS,
             )
-            self._act(bar)
+            self._act(bar, self._why_no_entry(bar.time_ms, is_past=is_past))
         self._turn.record(EquityRow(bar.time_ms, core.equity))
 
-    def _act(self, bar: Bar) -> None:
+    def _act(self, bar: Bar, why_no_entry: str) -> None:
         """Turn what the core has decided into wishes."""
         core = self._memory.core
         if core.refused:
@@ -495,8 +514,7 @@ class RunCore:
             self._turn.clear_alarm("exit left to the operator")
         self._say_guards()
         if core.decision == ENTER:
-            why_not = self._why_no_entry(bar.time_ms)
-            self._entries.enter(why_not)
+            self._entries.enter(why_no_entry)
         elif core.decision == EXIT:
             reason = exit_reason(core.decision_reason)
             self._turn.journal(ExitDecided(bar_time_ms=bar.time_ms, reason=reason, expected_price=bar.close))
@@ -505,7 +523,7 @@ class RunCore:
         elif core.decision == CANCEL_ENTRY:
             self._entries.give_up()
         elif core.decision == REST_AT_MARKET:
-            self._entries.rest_at_market(bar.time_ms, self._why_no_entry(bar.time_ms))
+            self._entries.rest_at_market(bar.time_ms, why_no_entry)
 
     def _say_guards(self) -> None:
         memory = self._memory
@@ -518,8 +536,11 @@ class RunCore:
             self._turn.journal(EntriesResumed(why="the guard's day is over"))
         memory.guard_pauses = bits
 
-    def _why_no_entry(self, bar_time_ms: int) -> str:
-        """Return why an entry decided at that bar's close may not be sent now; empty: it may."""
+    def _why_no_entry(self, bar_time_ms: int, *, is_past: bool = False) -> str:
+        """Return why an entry decided at that bar's close may not be sent now; empty: it may.
+
+        What "Assume position now" decides on the last bar before the launch is as old as the launch.
+        """
         memory, length_ms = self._memory, self.setup.timeframe.ms
         if memory.state is not RunState.RUNNING or memory.core.stop_run != GOES_ON:
             return "the run does not go on"
@@ -529,8 +550,8 @@ class RunCore:
             return "paused"
         if memory.stale:
             return "stale"
-        late_ms = memory.now_ms - (bar_time_ms + length_ms)
-        if bar_time_ms < memory.last_bar_ms or late_ms > max(LATE_MS, LATE_FRACTION * length_ms):
+        late_ms = memory.now_ms - max(bar_time_ms + length_ms, memory.started_ms)
+        if is_past or bar_time_ms < memory.last_bar_ms or late_ms > max(LATE_MS, LATE_FRACTION * length_ms):
             return "late"
         return ""
 
@@ -543,15 +564,19 @@ class RunCore:
         order = self._orders.get(event.report.client_order_id)
         if order is not None:
             self._orders.report(order, event.report)
-        elif event.report.state.is_open and not self._is_ours(event.report):
+        elif not self._is_ours(event.report):
             self._foreign_order(event.report)
 
     def _is_ours(self, report: OrderReport) -> bool:
         return report.client_order_id is not None and run_of(report.client_order_id) == self.setup.run_id
 
     def _foreign_order(self, report: OrderReport) -> None:
+        topic = f"{_FOREIGN_ORDER} {report.venue_order_id}"
+        if not report.state.is_open:
+            self._turn.clear_alarm(topic)
+            return
         self._turn.alarm(
-            f"foreign order {report.venue_order_id}",
+            topic,
             f"the wallet has an order that is not of this run: {report.side} {report.amount:f}"
             f" {report.symbol}, venue order {report.venue_order_id}; cancel it at the venue",
         )
@@ -698,6 +723,10 @@ class RunCore:
             self._take_open_orders(event.reports)
 
     def _take_open_orders(self, reports: Sequence[OrderReport]) -> None:
+        standing = {f"{_FOREIGN_ORDER} {report.venue_order_id}" for report in reports}
+        for topic in [topic for topic in self._memory.alarms if topic.startswith(_FOREIGN_ORDER)]:
+            if topic not in standing:
+                self._turn.clear_alarm(topic)
         for report in reports:
             order = self._orders.get(report.client_order_id)
             if order is not None:
@@ -765,6 +794,7 @@ class RunCore:
         memory.fills_horizon_ms = self.setup.timeframe.open_of(event.time_ms)
         memory.wallet_total = event.balance.total
         memory.price = event.touch.mid if event.touch else memory.price
+        memory.foreign = signed(event.position)
         for note in event.notes:
             self._turn.journal(Noted(sentence=note))
         if event.open_orders:
@@ -816,6 +846,7 @@ class RunCore:
             self._fail("the price is already beyond the stop or the target of the position to adopt")
             return
         memory.is_adopted = memory.leverage_is_set = True
+        memory.foreign = ZERO
         memory.trade_entry_ms = memory.now_ms
         self._turn.journal(
             Adopted(side=side, amount=position.amount, entry_price=position.entry_price, mark=memory.price)
@@ -835,7 +866,7 @@ class RunCore:
         doubtful = self._orders.in_doubt()
         for order in doubtful:
             self._orders.doubt(order, "no answer is known of an earlier process life")
-        past = self._take(event.reading)
+        past = self._take(event.reading, is_past=True)
         self._turn.journal(Recovered(why=event.why, past_bars=past, doubtful_orders=len(doubtful)))
 
     def _retry_at_once(self) -> None:
@@ -857,7 +888,7 @@ class RunCore:
             self._memory.wants_reconcile = ""
             self._take(event.reading)
 
-    def _take(self, reading: told.VenueReading) -> int:
+    def _take(self, reading: told.VenueReading, *, is_past: bool = False) -> int:
         """Take in a reading of the whole venue; returns how many bars it brought.
 
         Bars, payments and fills are taken in the order of their times; a bar's close comes before what
@@ -883,7 +914,7 @@ class RunCore:
         ]
         for _, _, item in sorted(timeline, key=lambda entry: entry[:2]):
             if isinstance(item, Bar):
-                self._decide(item)
+                self._decide(item, is_past=is_past)
             elif isinstance(item, Funding):
                 self._ledger.funding(item)
             else:

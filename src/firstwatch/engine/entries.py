@@ -6,6 +6,7 @@ from firstwatch.engine.memory import EntryPlan, TrackedOrder
 from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.turn import Turn, back_off_ms
 from firstwatch.strategy.core import drop_decision, entry_ended
+from firstwatch.strategy.core_state import NO_ORDER
 from firstwatch.trading.events import DecisionDropped, EntriesPaused, EntryDecided
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side, opening
 from firstwatch.venues.protocol import Refused
@@ -77,8 +78,11 @@ class EntryDesk:
 
     def bar_came(self) -> None:
         """A new bar is taken in: an entry that was never sent at the last one is late now."""
-        plan = self._turn.memory.entry
-        if plan is not None and plan.was_not_sent:
+        memory = self._turn.memory
+        if memory.entry is None and memory.core.entry_order != NO_ORDER:
+            # Decided at the launch, it still waits for the leverage.
+            self.enter("late")
+        elif memory.entry is not None and memory.entry.was_not_sent:
             self._end("late")
 
     # --- hearing ---------------------------------------------------------------------------------

@@ -219,6 +219,9 @@ class Ledger:
         )
         memory.exit_reason = reason
         memory.wants_balance = True
+        if memory.entry is not None:
+            # What its entry did not fill would be another trade, which nobody has decided.
+            memory.entry.cancels, memory.entry.rest_at_market = True, False
         self._turn.record(TradeRow(core.trades, trade))
         self._turn.journal(
             TradeClosed(

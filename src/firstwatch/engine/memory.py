@@ -99,6 +99,8 @@ class Closing:
     bar_time_ms: int
     is_unwanted: bool = False
     """It closes what an order of the run made after the run was flat, not the run's position."""
+    is_withdrawn: bool = False
+    """The position stays after all: its order is cancelled, and no other one follows."""
     attempts: int = 0
     unsent: int = 0
     order_id: str | None = None

@@ -43,7 +43,7 @@ class Engine(Protocol):
     def launch(self, run_id: str, author: Author) -> None:
         """Start the worker of a run that was just created."""
 
-    def ask(self, run_id: str, event: told.Request, handled: Callable[[], None]) -> bool:
+    def ask(self, run_id: str, event: told.Request, handled: Callable[[str], None]) -> bool:
         """Hand a request to the run's worker, which gives it the venue's time; False: the run has none."""
 
     def end_soon(self) -> None:
@@ -72,11 +72,27 @@ class CommandDesk:
                 self._perform(command)
 
     def resume(self) -> None:
-        """Perform again what an earlier process life had accepted and not finished; each is idempotent."""
+        """Perform again what an earlier process life had accepted and not finished; each is idempotent.
+
+        What would take new risk is refused once it has expired: nobody waits for it any more.
+        """
+        now_ms = self._clock.now_ms()
+        for command in self._accepted():
+            if isinstance(command.command, StartRun | ResumeEntries) and command.expires_at_ms <= now_ms:
+                sentence = "the engine ended before it was performed, and it has expired; send it again"
+                self._finish(command, CommandOutcome.REFUSED, sentence)
+            else:
+                self._perform(command)
+
+    def resume_requests(self, run_id: str) -> None:
+        """Hand on again what a run's last worker was asked and has not answered."""
+        for command in self._accepted():
+            if command.run_id == run_id and not isinstance(command.command, StartRun):
+                self._perform(command)
+
+    def _accepted(self) -> list[StoredCommand]:
         with self._store.read() as session:
-            accepted = commands.accepted_commands(session)
-        for command in accepted:
-            self._perform(command)
+            return commands.accepted_commands(session)
 
     def close(self) -> None:
         """Begin nothing new; what is under way ends by itself."""
@@ -233,13 +249,22 @@ class CommandDesk:
                     told.CloseRequested(author, 0),
                     "the position is being closed; entries are paused",
                 )
-        if self._engine.ask(command.run_id, event, lambda: self._finish(stored, CommandOutcome.DONE, done)):
+        if self._engine.ask(command.run_id, event, lambda refusal: self._answer(stored, refusal, done)):
             return
         if isinstance(command, CancelRun) and self._cancel_unbegun(stored, command):
             return
         self._finish(
             stored, CommandOutcome.REFUSED, f"run {command.run_id} has no worker now; see its journal"
         )
+
+    def _answer(self, stored: StoredCommand, refusal: str, done: str) -> None:
+        """Write what the run made of a request; one that two workers were asked is answered once."""
+        outcome = CommandOutcome.REFUSED if refusal else CommandOutcome.DONE
+        with self._store.write(self._engine.lease.epoch) as session:
+            if not commands.get_command(session, stored.id).is_finished:
+                commands.finish_command(
+                    session, stored.id, outcome, refusal or done, now_ms=self._clock.now_ms()
+                )
 
     def _cancel_unbegun(self, stored: StoredCommand, command: CancelRun) -> bool:
         """Cancel a run that never got a worker, and tell whether it was one without an order."""

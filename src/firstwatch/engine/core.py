@@ -199,6 +199,8 @@ class RunCore:
         if self._memory.state.is_final:
             if isinstance(event, PhaseEnded):
                 self._turn.effects.append(Acknowledge(event.token))
+            elif isinstance(event, told.Request):
+                self._turn.refusal = f"the run is {self._memory.state} already"
             return self._turn.step()
         self._handlers[type(event)](event)
         if not self._memory.state.is_final:
@@ -969,15 +971,13 @@ class RunCore:
         if self._memory.state is RunState.NEW and self._memory.order_number == 0:
             self._end(RunState.CANCELLED, "cancelled before it began", event.author)
         else:
-            self._turn.journal(
-                Noted(sentence="the run has begun and cannot be cancelled; stop it instead"), event.author
-            )
+            self._turn.refuse("the run has begun and cannot be cancelled; stop it instead", event.author)
 
     def _close_requested(self, event: told.CloseRequested) -> None:
         """Close the position at market; the run goes on, its entries paused."""
         memory = self._memory
         if memory.state is RunState.NEW or memory.core.steps == 0:
-            self._turn.journal(Noted(sentence="there is no position to close"), event.author)
+            self._turn.refuse("there is no position to close", event.author)
             return
         if "manual" not in memory.pause_reasons:
             memory.pause_reasons.append("manual")

@@ -137,7 +137,7 @@ class EngineHost:
         """Start the worker of a run that was just created."""
         self._start_worker(run_id, author, "launched", None)
 
-    def ask(self, run_id: str, event: told.Request, handled: Callable[[], None]) -> bool:
+    def ask(self, run_id: str, event: told.Request, handled: Callable[[str], None]) -> bool:
         """Hand a request to the run's worker, which gives it the venue's time; False: the run has none."""
         with self._guard:
             worker = self._workers.get(run_id)
@@ -236,7 +236,10 @@ class EngineHost:
         with self._store.read() as session:
             active = runs.active_runs(session)
         for run in active:
-            self._start_worker(run.id, Author.SYSTEM, why, self._workers.get(run.id))
+            predecessor = self._workers.get(run.id)
+            self._start_worker(run.id, Author.SYSTEM, why, predecessor)
+            if predecessor is not None:
+                self._desk.resume_requests(run.id)
 
     # --- workers -----------------------------------------------------------------------------------
 
@@ -301,6 +304,7 @@ class EngineHost:
         if len(failures) <= _FAILURES_ALLOWED:
             self._note(run_id, f"{reason}; the run is recovered")
             self._start_worker(run_id, Author.SYSTEM, reason, worker)
+            self._desk.resume_requests(run_id)
         else:
             self._fail(worker, f"{reason}, for the {len(failures)}th time in ten minutes")
 
@@ -328,6 +332,7 @@ class EngineHost:
             if self._workers.get(worker.run_id) is worker:
                 del self._workers[worker.run_id]
         self._failures.pop(worker.run_id, None)
+        self._desk.resume_requests(worker.run_id)
         self._due["leftovers"] = 0.0
 
     def _note(self, run_id: str, sentence: str) -> None:
@@ -366,9 +371,11 @@ class EngineHost:
         try:
             if self._lease is not None and not self._lease.is_lost:
                 self._beat(HostState.STOPPED)
-                self._lease.lose("the engine has let go")
         except FirstwatchError as error:
             _log.warning("the last heartbeat could not be written: %s", error)
         finally:
+            if self._lease is not None:
+                # A worker that has not ended yet must not send beside the next holder of the lock.
+                self._lease.lose("the engine has let go")
             self._lock.release()
             self._is_over.set()

@@ -137,3 +137,5 @@ class Step:
 
     records: tuple[Record, ...]
     effects: tuple[Effect, ...]
+    refusal: str = ""
+    """Why the operator's request was not followed; empty: it was, or the event was none."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from firstwatch.engine.effects import Effect
 from firstwatch.engine.memory import RunMemory, RunSetup
 from firstwatch.engine.records import JournalRow, Record, Step
-from firstwatch.trading.events import AlarmCleared, AlarmRaised, RunEvent
+from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.runs import Author
 
 _FIRST_RETRY_MS = 1_000
@@ -31,21 +31,28 @@ class Turn:
         self.memory = memory
         self.records: list[Record] = []
         self.effects: list[Effect] = []
+        self.refusal = ""
 
     def begin(self, time_ms: int) -> None:
         """Begin with a new event at the venue's time."""
         self.records = []
         self.effects = []
+        self.refusal = ""
         self.memory.now_ms = max(self.memory.now_ms, time_ms)
 
     def step(self) -> Step:
-        return Step(tuple(self.records), tuple(self.effects))
+        return Step(tuple(self.records), tuple(self.effects), self.refusal)
 
     def record(self, record: Record) -> None:
         self.records.append(record)
 
     def journal(self, event: RunEvent, author: Author = Author.SYSTEM) -> None:
         self.records.append(JournalRow(event, self.memory.now_ms, author))
+
+    def refuse(self, sentence: str, author: Author) -> None:
+        """Say why a request of the operator is not followed."""
+        self.refusal = sentence
+        self.journal(Noted(sentence=sentence), author)
 
     def ask(self, effect: Effect) -> bool:
         """Want an effect that has an outcome, unless the same one is under way. Returns whether it is new."""

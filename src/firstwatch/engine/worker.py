@@ -22,6 +22,7 @@ from firstwatch.store.database import Store
 from firstwatch.store.orders import StoredOrder
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
+from firstwatch.trading.runs import RunState
 from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded, PreparedRequest
 
 TICK_S = 1.0
@@ -42,7 +43,8 @@ class Asked:
     """A request of the operator, and what to call once it was handled."""
 
     event: told.Request
-    handled: Callable[[], None]
+    handled: Callable[[str], None]
+    """Takes why the request was not followed; empty: it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,27 +201,31 @@ class RunWorker:
             except Empty:
                 continue
             if isinstance(item, Asked):
-                self._handle(core, replace(item.event, time_ms=self._venue.now_ms()))
-                item.handled()
+                item.handled(self._handle(core, replace(item.event, time_ms=self._venue.now_ms())))
             elif not isinstance(item, _Wake):
                 self._handle(core, item)
         if self.is_over:
             self.close_subscription()
 
-    def _handle(self, core: RunCore, event: told.Event) -> None:
-        """Handle one event and everything that it leads to."""
+    def _handle(self, core: RunCore, event: told.Event) -> str:
+        """Handle one event and everything that it leads to; return why it was refused, if it was."""
+        refusal = ""
         queue: deque[told.Event] = deque([event])
         while queue:
             event = queue.popleft()
             with _AT_ONCE:
                 step = core.handle(event)
                 self.live.note(event, core, self._clock.now_ms())
-                if step.records or isinstance(event, BarClosed):
+                # While a run stops, its deadline's clock is kept, too.
+                is_stopping = core.state is RunState.STOPPING
+                if step.records or is_stopping or isinstance(event, BarClosed | told.Request):
                     self._store_step(core, step, event)
+            refusal = refusal or step.refusal
             for effect in step.effects:
                 queue.extend(self._hands.perform(effect, core))
                 if isinstance(effect, do.EndRun):
                     self.is_over = True
+        return refusal
 
     def _store_step(self, core: RunCore, step: Step, event: told.Event) -> None:
         requests: dict[str, PreparedRequest] = {}

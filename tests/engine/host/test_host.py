@@ -279,6 +279,17 @@ def test_closing_the_position_pauses_entries(slow: Engine) -> None:
     assert run.facts.paused
 
 
+def test_a_request_that_the_run_does_not_follow_is_refused_with_its_reason(make) -> None:
+    engine = make(
+        bars=1600, speed=120_000, toml=rig.ACTIVE_TOML.replace("< 40", "< 0").replace("> 60", "> 100")
+    )
+    engine.host()
+    rig.start_run(engine.store, RUN)
+    answer = rig.answered(engine.store, rig.submit(engine.store, ClosePosition(run_id=RUN)))
+    assert (answer.outcome, answer.sentence) == (CommandOutcome.REFUSED, "there is no position to close")
+    assert not rig.run_of(engine.store, RUN).facts.paused
+
+
 # --- stops ---------------------------------------------------------------------------------------
 
 
@@ -465,6 +476,49 @@ def test_commands_accepted_by_an_engine_that_died_are_performed_by_the_next(make
     engine.host()
     assert rig.ended(engine.store, RUN).state is RunState.STOPPED
     assert rig.answered(engine.store, number).outcome is CommandOutcome.DONE
+
+
+@pytest.mark.parametrize(
+    "command",
+    [StartRun(run_id=RUN, settings=rig.launch()), ResumeEntries(run_id=RUN)],
+    ids=["start", "resume"],
+)
+def test_an_accepted_command_that_takes_risk_is_not_performed_after_it_expired(make, command) -> None:
+    engine = make()
+    number = rig.submit(engine.store, command)
+    with engine.store.write() as session:
+        commands.accept_command(session, number, now_ms=1)
+    engine.clock.suspended_s += 60
+    engine.host()
+    answer = rig.answered(engine.store, number)
+    assert answer.outcome is CommandOutcome.REFUSED
+    assert "it has expired" in answer.sentence
+    with engine.store.read() as session:
+        assert runs.find_run(session, RUN) is None
+
+
+def test_what_a_worker_was_asked_before_it_raised_is_asked_of_the_next(make) -> None:
+    engine = make(bars=1600, speed=120_000)
+    asked: list[int] = []
+
+    def probe(point: str) -> None:
+        if point == "before commit" and asked:
+            number = asked.pop()
+            rig.until(lambda: _accepted(engine.store, number), "the command to be picked up")
+            raise RuntimeError("stumbled")
+
+    engine.host(probe)
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    number = rig.submit(engine.store, StopRun(run_id=RUN, mode=StopMode.LEAVE))
+    asked.append(number)
+    assert rig.answered(engine.store, number).outcome is CommandOutcome.DONE
+    assert rig.ended(engine.store, RUN).state is RunState.STOPPED
+
+
+def _accepted(store: Store, number: int) -> bool | None:
+    with store.read() as session:
+        return commands.get_command(session, number).accepted_at_ms is not None or None
 
 
 def test_a_run_whose_venue_is_gone_from_the_settings_can_still_be_cancelled(make) -> None:

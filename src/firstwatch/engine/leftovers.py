@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from firstwatch.engine.adoption import is_of
 from firstwatch.engine.lease import Lease
+from firstwatch.engine.orders import DOUBTFUL
 from firstwatch.engine.venues import VenueBook
 from firstwatch.store import fills, journal, orders, positions, runs, wallets
 from firstwatch.store.database import Store
@@ -21,7 +22,7 @@ from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.ids import run_of
 from firstwatch.trading.orders import Fill, OrderReport, OrderState, move_order
 from firstwatch.trading.runs import Author, Exposure, Protection
-from firstwatch.venues.protocol import Accepted, Refused, Venue
+from firstwatch.venues.protocol import Accepted, PreparedRequest, Refused, StillUnknown, Venue
 
 TOPIC = "left over"
 """The alarm of a run that has ended and whose position or orders are still at the venue."""
@@ -115,6 +116,8 @@ class Leftovers:
         """Cancel what no longer protects anything; else let the alarm stand, once."""
         run = left.run
         account, symbol = run.account, run.settings.symbol
+        # Before the position: a request in doubt could still make one.
+        is_known = all([self._is_known(venue, order) for order in self._open_orders(left).values()])
         position = venue.position(account, symbol)
         ours = [
             order.client_order_id
@@ -122,10 +125,26 @@ class Leftovers:
             if order.client_order_id is not None and is_of(order, left.siblings)
         ]
         if position.is_flat or left.is_taken_over:
-            if all([self._cancel(venue, account, symbol, order) for order in ours]):
+            if all([self._cancel(venue, account, symbol, order) for order in ours]) and is_known:
                 self._settle(left, venue, position)
         elif not left.has_alarm:
             self._alarm(left, position, ours)
+
+    def _open_orders(self, left: _Left) -> dict[str, StoredOrder]:
+        with self._store.read() as session:
+            return {
+                order.client_order_id: order
+                for sibling in left.siblings
+                for order in orders.open_orders_of(session, sibling)
+            }
+
+    def _is_known(self, venue: Venue, order: StoredOrder) -> bool:
+        """Tell whether the venue knows an order or says that its request can no longer execute."""
+        if order.state not in DOUBTFUL:
+            return True
+        self._lease().check()
+        request = PreparedRequest(order.client_order_id, order.body, order.nonce, order.expires_at_ms)
+        return not isinstance(venue.resolve(request), StillUnknown)
 
     def _cancel(self, venue: Venue, account: str, symbol: str, client_order_id: str) -> bool:
         """Cancel an order and tell whether the venue says that it is gone."""
@@ -157,12 +176,7 @@ class Leftovers:
             for fill in venue.fills_since(run.account, run.settings.symbol, since_ms)
             if fill.client_order_id is not None and run_of(fill.client_order_id) == run.id
         ]
-        with self._store.read() as session:
-            known = {
-                order.client_order_id: order
-                for sibling in left.siblings
-                for order in orders.open_orders_of(session, sibling)
-            }
+        known = self._open_orders(left)
         reports = {order: venue.order(run.account, run.settings.symbol, order) for order in known}
         why = "the wallet is flat" if position.is_flat else "another run has taken the position over"
         events: list[RunEvent] = [Noted(sentence=f"nothing of this run is left at the venue: {why}")]

@@ -35,7 +35,8 @@ KEPT_ORDERS = 16
 """Settled orders remembered for late words of the venue."""
 
 _S = OrderState
-_DOUBTFUL = frozenset({_S.PENDING_SUBMIT, _S.SUBMITTED, _S.UNKNOWN})
+DOUBTFUL = frozenset({_S.PENDING_SUBMIT, _S.SUBMITTED, _S.UNKNOWN})
+"""States of an order of which it is not known whether the venue has it."""
 # Streams are unordered: a report only moves an order forward on this scale.
 _PROGRESS = {
     _S.PENDING_SUBMIT: 0,
@@ -72,7 +73,7 @@ class OrderDesk:
         return [order for order in self.open() if order.intent.purpose is purpose]
 
     def in_doubt(self) -> list[TrackedOrder]:
-        return [order for order in self.open() if order.state in _DOUBTFUL]
+        return [order for order in self.open() if order.state in DOUBTFUL]
 
     # --- doing -----------------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class OrderDesk:
         """Want an order cancelled; does nothing while that is under way or its fate is being read."""
         if order.state.is_final or order.wants_read or order.state is _S.PENDING_CANCEL:
             return
-        if order.state in _DOUBTFUL or order.ask_at_ms > self._turn.memory.elapsed_ms:
+        if order.state in DOUBTFUL or order.ask_at_ms > self._turn.memory.elapsed_ms:
             return
         if self._turn.ask(CancelOrder(order.intent.client_order_id)):
             self._move(order, _S.PENDING_CANCEL, "cancel wanted")
@@ -194,7 +195,7 @@ class OrderDesk:
                 return None
             self._advance(order, _S.REJECTED, f"{outcome.code}: {outcome.reason}")
             return outcome
-        if order.state not in _DOUBTFUL:
+        if order.state not in DOUBTFUL:
             return None
         if order.state is _S.PENDING_SUBMIT:
             self._move(order, _S.SUBMITTED, "")
@@ -215,7 +216,7 @@ class OrderDesk:
 
     def resolved(self, order: TrackedOrder, resolution: Resolution) -> bool:
         """Take in what became of a doubtful order. Returns True when it never executed and never will."""
-        if order.state not in _DOUBTFUL:
+        if order.state not in DOUBTFUL:
             return False
         if isinstance(resolution, Executed):
             self.report(order, resolution.report)
@@ -230,14 +231,14 @@ class OrderDesk:
 
     def doubt(self, order: TrackedOrder, why: str) -> None:
         """Mark an unacknowledged order of another process life as in doubt."""
-        if order.state in _DOUBTFUL and order.state is not _S.UNKNOWN:
+        if order.state in DOUBTFUL and order.state is not _S.UNKNOWN:
             self._move(order, _S.UNKNOWN, why)
 
     def read(self, order: TrackedOrder, report: OrderReport | None) -> bool:
         """Take in an order that was asked for. Returns True when the venue knows of none."""
         order.wants_read = False
         if report is None:
-            if order.state in _DOUBTFUL or order.state.is_final:
+            if order.state in DOUBTFUL or order.state.is_final:
                 return False
             self._move(order, _S.CANCELED, "the venue does not know it any more")
             return True
@@ -252,7 +253,7 @@ class OrderDesk:
         order.venue_order_id = report.venue_order_id or order.venue_order_id
         order.reported = max(order.reported, report.filled)
         new = report.state
-        if new in _DOUBTFUL:
+        if new in DOUBTFUL:
             new = _S.ACCEPTED
         if new is _S.REJECTED and (order.filled or report.filled):
             new = _S.CANCELED

@@ -15,7 +15,18 @@ from firstwatch.engine.lock import EngineHeldError, EngineState, presence
 from firstwatch.engine.probe import POINTS, Probe, no_probe
 from firstwatch.market.files import read_candles
 from firstwatch.settings import Settings
-from firstwatch.store import algorithms, commands, hosts, journal, live, paper, positions, runs, wallets
+from firstwatch.store import (
+    algorithms,
+    commands,
+    hosts,
+    journal,
+    live,
+    orders,
+    paper,
+    positions,
+    runs,
+    wallets,
+)
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.orders import open_orders_of
 from firstwatch.strategy.core_settings import Costs
@@ -36,6 +47,7 @@ from firstwatch.trading.commands import (
 from firstwatch.trading.errors import StoreError
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.market import DEFAULT_MARKET
+from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import Author, Exposure, Health, RunState, StopMode
 from tests.engine.host import rig
 
@@ -463,6 +475,24 @@ def test_a_worker_that_raises_too_often_fails_its_run_and_keeps_protection(make)
     alarm = _alarm(engine.store, "failed")
     assert alarm is not None
     assert "Protection was left at the venue" in alarm
+
+
+def test_an_order_in_doubt_of_a_failed_run_is_resolved_before_it_is_concluded(make) -> None:
+    engine = make()
+    host = engine.host(Stumble("before send", set(range(1, 100))))
+    rig.start_run(engine.store, RUN)
+    assert rig.ended(engine.store, RUN).state is RunState.FAILED
+
+    def look() -> bool | None:
+        host.leftovers.look()
+        return rig.run_of(engine.store, RUN).facts.exposure is Exposure.FLAT or None
+
+    rig.until(look, "the wallet to be reconciled")
+    with engine.store.read() as session:
+        last = orders.orders_of(session, RUN)[-1]
+        at_venue = paper.load_order(session, "paper", last.client_order_id)
+    assert last.state is OrderState.CANCELED
+    assert at_venue is not None, "its request could still be executed"
 
 
 def test_commands_accepted_by_an_engine_that_died_are_performed_by_the_next(make) -> None:

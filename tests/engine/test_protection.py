@@ -185,6 +185,24 @@ def test_a_leg_that_fills_after_flat_is_an_alarm_and_what_it_made_is_closed() ->
     assert len(desk.trades) == 1
 
 
+def test_what_a_leg_made_after_flat_is_not_closed_again_once_somebody_else_has() -> None:
+    desk = Desk()
+    desk.enter()
+    (stop,), (target,) = desk.orders(OrderPurpose.STOP), desk.orders(OrderPurpose.TARGET)
+    desk.answers[do.CancelOrder] = lambda effect: told.CancelAnswered(
+        effect.client_order_id, Refused("not_found", "gone"), desk.now_ms
+    )
+    desk.fill(stop, price=95.0)
+    desk.fill(target, price=120.0)
+    (close,) = desk.orders(OrderPurpose.EXIT)
+    desk.foreign_fill(OrderSide.BUY, -desk.held)
+    desk.tick(3)
+    desk.end(close)
+    desk.tick(60)
+    desk.bar()
+    assert len(desk.sent(OrderPurpose.EXIT)) == 1
+
+
 def test_closing_orders_widen_their_bound_until_the_venue_says_flat() -> None:
     desk = Desk()
     desk.enter()

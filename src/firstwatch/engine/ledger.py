@@ -279,6 +279,9 @@ class Ledger:
         else:
             self._pause("unexplained", f"the venue shows {shown:f} where {booked:f} is booked")
         memory.foreign = shown - self.own
+        # What somebody else has closed already is not to be closed by us.
+        sign = 1 if memory.unwanted > 0 else -1
+        memory.unwanted = sign * min(abs(memory.unwanted), max(sign * memory.foreign, ZERO))
         memory.foreign_fills.clear()
 
     def _price_of_missing(self, amount: Decimal, order_sign: int) -> tuple[Decimal, Decimal]:

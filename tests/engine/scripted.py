@@ -233,7 +233,7 @@ class Desk:
             Decimal(1),
             True,
             None,
-            Decimal(0),
+            abs(self.held) * 100,
             Decimal(0),
             self.now_ms,
         )

@@ -561,12 +561,19 @@ def test_an_adopted_position_is_accounted_from_the_mark_and_levelled_from_the_ve
     run = Run(stop_kind=codes.FRACTION, stop_value=0.1, stop_trails=1,
               target_kind=codes.FRACTION, target_value=0.5)  # fmt: skip
     state = run.state
-    assert adopt(state, run.settings, 1, 1_000_000, 85.0, 100.0, 0.0, 0.0) == 0, "90 is passed already"
+    assert adopt(state, run.settings, 1, 1_000_000, 85.0, 100.0, 100.0, 0.0, 0.0) == 0, "90 is passed already"
     assert state.entries == 0
-    assert adopt(state, run.settings, 1, 1_000_000, 120.0, 100.0, 0.0, 0.0) == 1
+    assert adopt(state, run.settings, 1, 1_000_000, 120.0, 100.0, 100.0, 0.0, 0.0) == 1
     assert (state.entry_price, state.best, state.stop, state.target) == (120.0, 120.0, 90.0, 150.0)
     assert (state.entries, state.equity) == (1, 10_000.0)
     assert run.bar(120, h=121).stop == 108.0
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_the_liquidation_price_of_an_adopted_position_is_the_venues(side):
+    run = Run(leverage=2.0, allows_short=1)
+    assert adopt(run.state, run.settings, side, 1_000_000, 120.0, 100.0, 50.0, 0.0, 0.0) == 1
+    assert run.state.liquidation == liquidation_price(side, 100.0, 1.0, 50.0, run.settings.maintenance)
 
 
 # --- fills as a venue gives them -----------------------------------------------------------------------

@@ -841,6 +841,7 @@ class RunCore:
             self.setup.market.steps(position.amount),
             memory.price,
             float(position.entry_price),
+            float(position.margin),
             flags.atr_stop,
             flags.atr_target,
         )

@@ -767,13 +767,15 @@ def adopt(
     steps: int,
     mark: float,
     venue_entry_price: float,
+    venue_margin: float,
     atr_stop: float,
     atr_target: float,
 ) -> int:
     """Take over a position that the wallet holds; return 0, and change nothing, if a level is passed.
 
     Accounting starts at ``mark``; levels come from the venue's entry price, ``best`` is the mark. It
-    counts as an entry. The bar of the adoption does not count for ``best``.
+    counts as an entry. The bar of the adoption does not count for ``best``. The margin is what the
+    mark has left of ``venue_margin``, so that the liquidation price is the venue's.
     """
     stop = stop_level(settings, side, venue_entry_price, atr_stop)
     target = target_level(settings, side, venue_entry_price, atr_target)
@@ -784,6 +786,8 @@ def adopt(
     state.entry_is_link = 0
     book_entry(state, settings, side, steps, mark, 0.0, 0)
     state.level_price = venue_entry_price
+    state.margin = venue_margin + side * state.amount * (mark - venue_entry_price)
+    _set_liquidation(state, settings)
     _set_levels(state, settings)
     mark_equity(state, mark)
     return 1

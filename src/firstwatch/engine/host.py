@@ -9,7 +9,7 @@ import os
 import platform
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
@@ -170,7 +170,9 @@ class EngineHost:
         self._mend_workers()
         self._desk.pick_up()
         if self._is_due("live", _LIVE_S):
-            self._write_live()
+            with self._guard:
+                workers = list(self._workers.values())
+            self._write_live(workers)
         if self._is_due("leftovers", _LEFTOVERS_S):
             self.leftovers.look_aside()
 
@@ -191,13 +193,11 @@ class EngineHost:
             _log.warning("the heartbeat is written again")
             self._trouble = ""
 
-    def _write_live(self) -> None:
+    def _write_live(self, workers: Sequence[RunWorker]) -> None:
         now_ms = self._clock.now_ms()
-        with self._guard:
-            figures = [worker.live for worker in self._workers.values()]
-        if figures:
+        if workers:
             with self._store.write(self.lease.epoch) as session:
-                live.upsert_live_status(session, [figure.status(now_ms) for figure in figures])
+                live.upsert_live_status(session, [worker.live.status(now_ms) for worker in workers])
 
     def _note_trouble(self, sentence: str) -> None:
         if sentence != self._trouble:
@@ -333,6 +333,7 @@ class EngineHost:
                 del self._workers[worker.run_id]
         self._failures.pop(worker.run_id, None)
         self._desk.resume_requests(worker.run_id)
+        self._write_live([worker])
         self._due["leftovers"] = 0.0
 
     def _note(self, run_id: str, sentence: str) -> None:

@@ -59,7 +59,7 @@ class LiveFigures:
                 self._heard("account", now_ms)
             case _:
                 pass
-        if core.last_bar_ms != self._last_bar_ms or isinstance(event, BarClosed):
+        if core.last_bar_ms != self._last_bar_ms or isinstance(event, BarClosed) or core.state.is_final:
             self._last_bar_ms = core.last_bar_ms
             self._closing_equity = core.equity
             self._held_at_close = self._held

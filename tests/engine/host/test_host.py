@@ -28,6 +28,7 @@ from firstwatch.store import (
     wallets,
 )
 from firstwatch.store.database import Store, open_store
+from firstwatch.store.equity import equity_of
 from firstwatch.store.orders import open_orders_of
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
@@ -176,6 +177,21 @@ def test_live_figures_are_written(slow: Engine) -> None:
 
 
 # --- commands ------------------------------------------------------------------------------------
+
+
+def test_the_last_live_figures_of_a_run_are_those_of_its_end(make) -> None:
+    engine = make()
+    engine.host()
+    rig.start_run(engine.store, RUN)
+    rig.ended(engine.store, RUN)
+
+    def look() -> bool | None:
+        with engine.store.read() as session:
+            status = live.live_statuses(session).get(RUN)
+            last = equity_of(session, RUN).equity[-1]
+        return (status is not None and status.equity == Decimal(repr(float(last)))) or None
+
+    rig.until(look, "the equity of the end", limit_s=10)
 
 
 def test_a_preview_says_what_a_start_would_do_and_changes_nothing(make) -> None:

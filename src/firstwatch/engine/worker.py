@@ -123,6 +123,8 @@ class RunWorker:
             core = self._begin()
             if core is not None:
                 self._work(core)
+            if self.is_over:
+                self.close_subscription()
         except Exception as raised:
             error = raised
             _log.exception("the worker of run %s ended", self.run_id)
@@ -135,6 +137,8 @@ class RunWorker:
         """Listen, then read the venue, and tell the core; None: told to let go before that succeeded."""
         core = self._beginning.make_core()
         for attempt in count():
+            if self._is_called_off(core):
+                return None
             try:
                 if self._hands.subscription is None:
                     self._listen(core)
@@ -182,14 +186,27 @@ class RunWorker:
                 self._hands.delivered_from_ms = item.bar.time_ms
 
     def _waited_in_vain(self, seconds: float) -> bool:
-        """Wait before the next attempt; return whether the worker was told to let go meanwhile."""
+        """Wait before the next attempt; return whether the worker was told to let go meanwhile.
+
+        What an operator asks ends the wait.
+        """
         deadline_s = self._clock.elapsed_s() + seconds
         while not self._letting_go and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
             try:
                 self._heard.append(self.inbox.get(timeout=left_s))
             except Empty:
                 break
+            if isinstance(self._heard[-1], Asked):
+                break
         return self._letting_go
+
+    def _is_called_off(self, core: RunCore) -> bool:
+        """Follow a cancel or stop of a run that could not begin yet; return whether it never will."""
+        for item in list(self._heard) if self._beginning.is_new else ():
+            if isinstance(item, Asked) and isinstance(item.event, told.CancelRequested | told.StopRequested):
+                self._heard.remove(item)
+                item.handled(self._handle(core, replace(item.event, time_ms=self._venue.now_ms())))
+        return self.is_over
 
     # --- working ---------------------------------------------------------------------------------
 
@@ -204,8 +221,6 @@ class RunWorker:
                 item.handled(self._handle(core, replace(item.event, time_ms=self._venue.now_ms())))
             elif not isinstance(item, _Wake):
                 self._handle(core, item)
-        if self.is_over:
-            self.close_subscription()
 
     def _handle(self, core: RunCore, event: told.Event) -> str:
         """Handle one event and everything that it leads to; return why it was refused, if it was."""

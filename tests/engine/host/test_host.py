@@ -45,11 +45,12 @@ from firstwatch.trading.commands import (
     StopEngine,
     StopRun,
 )
-from firstwatch.trading.errors import StoreError
+from firstwatch.trading.errors import StoreError, VenueError
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import Author, Exposure, Health, RunState, StopMode
+from firstwatch.venues.paper.venue import PaperVenue
 from tests.engine.host import rig
 
 RUN = rig.RUN
@@ -567,8 +568,26 @@ def _accepted(store: Store, number: int) -> bool | None:
         return commands.get_command(session, number).accepted_at_ms is not None or None
 
 
-def test_a_run_whose_venue_is_gone_from_the_settings_can_still_be_cancelled(make) -> None:
-    engine = make(bars=1020)
+@pytest.mark.parametrize("command", [CancelRun(run_id=RUN), StopRun(run_id=RUN)], ids=["cancel", "stop"])
+def test_a_run_whose_venue_does_not_answer_can_be_called_off(
+    make, monkeypatch: pytest.MonkeyPatch, command: CancelRun | StopRun
+) -> None:
+    engine = make(bars=1600, speed=120_000)
+    _new_run(engine)
+
+    def is_silent(*_: object) -> None:
+        raise VenueError("the venue does not answer")
+
+    with monkeypatch.context() as silence:
+        silence.setattr(PaperVenue, "balance", is_silent)
+        engine.host()
+        answer = rig.answered(engine.store, rig.submit(engine.store, command))
+    assert answer.outcome is CommandOutcome.DONE
+    assert rig.ended(engine.store, RUN).state is RunState.CANCELLED
+
+
+def _new_run(engine: Engine) -> None:
+    """Let the run stand as an engine leaves it that died between its creation and its launch."""
     with engine.store.write() as session:
         runs.create_run(
             session,
@@ -580,6 +599,11 @@ def test_a_run_whose_venue_is_gone_from_the_settings_can_still_be_cancelled(make
             author=Author.OPERATOR,
             now_ms=1,
         )
+
+
+def test_a_run_whose_venue_is_gone_from_the_settings_can_still_be_cancelled(make) -> None:
+    engine = make(bars=1020)
+    _new_run(engine)
     other = engine.settings.model_copy(update={"venues": {"other": engine.settings.venues["paper"]}})
     host = EngineHost(engine.store, other)
     engine.hosts.append(host)

@@ -89,6 +89,17 @@ def test_an_assumed_position_is_adopted_and_protected() -> None:
     assert desk.trades[0].entry_price == Decimal("103.0")
 
 
+@pytest.mark.parametrize(("held", "leverage"), [(-5, 1), (5, 3)], ids=["other side", "other leverage"])
+def test_a_position_that_changed_before_the_launch_is_not_adopted(held: int, leverage: int) -> None:
+    desk = Desk(settings=PLAIN, assume_position_now=True, leverage=leverage)
+    desk.held = Decimal(held)
+    bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    assert desk.core.state is RunState.FAILED
+    assert desk.intents == {}
+    assert desk.facts.exposure is Exposure.EXPOSED
+
+
 def test_assume_position_now_enters_a_flat_wallet_once_the_leverage_is_set() -> None:
     desk = Desk(settings=PLAIN, assume_position_now=True)
     desk.flags.next.append(ENTER)

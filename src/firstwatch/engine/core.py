@@ -71,7 +71,7 @@ from firstwatch.trading.events import (
     Recovered,
 )
 from firstwatch.trading.ids import run_of
-from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState
+from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode, move_run
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
@@ -833,6 +833,14 @@ class RunCore:
         side = position.side
         if side is None or position.entry_price is None:
             self._fail("the venue shows a position without a side or an entry price")
+            return
+        takes_side = self._settings.allows_long if side is Side.LONG else self._settings.allows_short
+        if not takes_side or not position.is_isolated or position.leverage != self.setup.launch.leverage:
+            kind = "isolated" if position.is_isolated else "cross"
+            self._fail(
+                f"the wallet holds a {side} at {kind} leverage {position.leverage} by now, which this run"
+                " cannot adopt; launch again"
+            )
             return
         adopted = adopt(
             memory.core,

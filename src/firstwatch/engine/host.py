@@ -29,7 +29,7 @@ from firstwatch.store.database import EpochLostError, Store
 from firstwatch.store.hosts import HostState
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, StoreError, VenueError, WrongUseError
-from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
+from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.runs import Author, Exposure, Health, RunState
 
 _TURN_S = 0.1
@@ -39,6 +39,8 @@ _LEFTOVERS_S = 30.0
 _DRAIN_S = 1.5
 _FAILURES_ALLOWED = 3
 _FAILURES_WITHIN_S = 600.0
+_CANNOT_WORK = "engine"
+"""Topic of the alarm of a run that no worker can be made for."""
 
 _log = logging.getLogger(__name__)
 
@@ -247,6 +249,7 @@ class EngineHost:
         try:
             with self._store.read() as session:
                 plan = read_plan(session, run_id)
+                standing = {(alarm.run_id, alarm.topic) for alarm in journal.standing_alarms(session)}
             beginning = Beginning(
                 plan,
                 self._venues.get(plan.run.venue),
@@ -256,8 +259,10 @@ class EngineHost:
             )
         except (WrongUseError, VenueError) as error:
             # Without its venue or its algorithm a run cannot be worked on; its protection rests at the venue.
-            self._raise_alarm(run_id, "engine", f"the engine cannot work on this run: {error}")
+            self._raise_alarm(run_id, _CANNOT_WORK, f"the engine cannot work on this run: {error}")
             return
+        if (run_id, _CANNOT_WORK) in standing:
+            self._append(run_id, AlarmCleared(topic=_CANNOT_WORK))
         with self._guard:
             if self._ending.is_set():
                 return

@@ -568,6 +568,18 @@ def _accepted(store: Store, number: int) -> bool | None:
         return commands.get_command(session, number).accepted_at_ms is not None or None
 
 
+def test_the_alarm_of_a_run_that_could_not_be_worked_on_ends_when_it_can(make) -> None:
+    engine = make(bars=1600, speed=120_000)
+    _new_run(engine)
+    other = engine.settings.model_copy(update={"venues": {"other": engine.settings.venues["paper"]}})
+    host = EngineHost(engine.store, other)
+    host.start()
+    rig.until(lambda: _alarm(engine.store, "engine"), "the alarm")
+    host.drain_and_stop()
+    engine.host()
+    rig.until(lambda: _alarm(engine.store, "engine") is None or None, "the alarm to be over")
+
+
 @pytest.mark.parametrize("command", [CancelRun(run_id=RUN), StopRun(run_id=RUN)], ids=["cancel", "stop"])
 def test_a_run_whose_venue_does_not_answer_can_be_called_off(
     make, monkeypatch: pytest.MonkeyPatch, command: CancelRun | StopRun

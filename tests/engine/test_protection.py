@@ -8,7 +8,7 @@ import pytest
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.strategy.core_state import FRACTION, CoreSettings
-from firstwatch.trading.events import AlarmRaised
+from firstwatch.trading.events import AlarmCleared, AlarmRaised
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import ExitReason, Protection
 from firstwatch.venues.protocol import Refused, StillUnknown, Unknown
@@ -152,6 +152,18 @@ def test_a_stop_refused_for_good_gets_one_retry_and_five_seconds() -> None:
     assert desk.trades[0].reason is ExitReason.PROTECTION_FAILED
 
 
+def test_a_position_without_its_stop_is_an_alarm_also_while_the_venue_cannot_be_read() -> None:
+    desk = Desk()
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    desk.answers[do.SendOrder] = refuse_stops(desk, "other")
+    desk.answers[do.ReadPosition] = lambda effect: told.ReadFailed(effect, "down", desk.now_ms)
+    desk.fill(desk.sent(OrderPurpose.ENTRY)[0])
+    desk.tick(2)
+    assert "unprotected" in topics(desk)
+
+
 def test_a_stop_refused_for_good_is_an_alarm_only_where_closing_is_the_operators() -> None:
     desk = Desk(close_position_on_exit=False)
     desk.answers[do.SendOrder] = refuse_stops(desk, "other")
@@ -183,6 +195,7 @@ def test_a_leg_that_fills_after_flat_is_an_alarm_and_what_it_made_is_closed() ->
     desk.fill(repair)
     assert desk.held == 0
     assert len(desk.trades) == 1
+    assert "fill after flat" in {event.topic for event in desk.journal(AlarmCleared)}
 
 
 def test_what_a_leg_made_after_flat_is_not_closed_again_once_somebody_else_has() -> None:

@@ -703,6 +703,9 @@ class RunCore:
             memory.is_compared = True
             memory.mismatches = 0
             memory.foreign_fills.clear()
+            self._turn.clear_alarm("order lost")
+            if memory.unwanted == 0:
+                self._turn.clear_alarm("fill after flat")
             if memory.foreign == 0:
                 self._turn.clear_alarm("unexplained position")
             return

@@ -8,11 +8,13 @@ from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firstwatch.trading.clock import ManualClock, SystemClock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.venues.signer import KeyKind, KeyMissingError
 from firstwatch.wallets.keystore import WORK_FACTOR, Derivation, address_of, decrypt, encrypt
 from firstwatch.wallets.vault import (
     KeySigner,
+    TooManyTriesError,
     Vault,
     VaultError,
     WrongPassphraseError,
@@ -29,14 +31,12 @@ _keys = st.integers(1, 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8
 )
 
 
-def _vault(tmp_path):
-    return Vault(tmp_path, work_factor=QUICK)
+def _vault(tmp_path, clock=None):
+    return Vault(tmp_path, clock or ManualClock(), work_factor=QUICK)
 
 
-def _add(opened, secret=SECRET, *, venue="hl", account=None, kind=KeyKind.MASTER, now_ms=1, **more):
-    return opened.add(
-        secret, venue=venue, account=account or address_of(secret), kind=kind, now_ms=now_ms, **more
-    )
+def _add(opened, secret=SECRET, *, venue="hl", account=None, kind=KeyKind.MASTER, **more):
+    return opened.add(secret, venue=venue, account=account or address_of(secret), kind=kind, **more)
 
 
 @settings(max_examples=30, deadline=None)
@@ -51,15 +51,18 @@ def test_files_are_those_of_every_ethereum_wallet(secret, passphrase):
 
 
 def test_a_file_of_the_real_cost_opens(tmp_path):
-    record = _add(Vault(tmp_path).open("open sesame"))
+    record = _add(Vault(tmp_path, SystemClock()).open("open sesame"))
     document = json.loads(record.path.read_text())
     assert document["crypto"]["kdfparams"]["n"] == WORK_FACTOR == 262144
-    assert Vault(tmp_path).open("open sesame").signer("hl", record.account).address == record.address
+    assert (
+        Vault(tmp_path, SystemClock()).open("open sesame").signer("hl", record.account).address
+        == record.address
+    )
 
 
 def test_fifty_keys_open_by_one_derivation(tmp_path, monkeypatch):
     opened = _vault(tmp_path).open("word")
-    accounts = [_add(opened, new_secret(), now_ms=number).account for number in range(50)]
+    accounts = [_add(opened, new_secret()).account for _ in range(50)]
     derived = []
     derive = Derivation.derive
     monkeypatch.setattr(Derivation, "derive", lambda self, word: derived.append(1) or derive(self, word))
@@ -86,18 +89,45 @@ def test_another_passphrase_opens_nothing(tmp_path, passphrase):
         _vault(tmp_path).open(passphrase)
 
 
+def test_three_wrong_passphrases_in_whatever_process_make_everybody_wait(tmp_path):
+    clock = ManualClock(1_000_000)
+    _add(_vault(tmp_path, clock).open("word"))
+    for said in ("2 tries are left", "one try is left", "wait 30 s"):
+        with pytest.raises(WrongPassphraseError, match=said):
+            _vault(tmp_path, clock).open("wrong")
+    clock.advance(29_001)
+    with pytest.raises(TooManyTriesError, match="in 1 s"):
+        _vault(tmp_path, clock).open("word")
+    clock.advance(999)
+    _vault(tmp_path, clock).open("word")
+    with pytest.raises(WrongPassphraseError, match="2 tries"):
+        _vault(tmp_path, clock).open("wrong")
+
+
+def test_a_clock_that_was_set_back_does_not_lock_the_vault(tmp_path):
+    clock = ManualClock(1_000_000)
+    _add(_vault(tmp_path, clock).open("word"))
+    for _ in range(3):
+        with pytest.raises(WrongPassphraseError):
+            _vault(tmp_path, clock).open("wrong")
+    clock.advance(-900_000)
+    _vault(tmp_path, clock).open("word")
+
+
 def test_an_empty_passphrase_is_none(tmp_path):
     with pytest.raises(WrongUseError, match="empty"):
         _vault(tmp_path).open("")
 
 
 def test_an_agent_signs_before_its_master_and_the_newest_before_the_older(tmp_path):
-    opened = _vault(tmp_path).open("word")
+    clock = ManualClock()
+    opened = _vault(tmp_path, clock).open("word")
     agents = [bytes([7]) * 32, bytes([5]) * 32]
     _add(opened)
     assert opened.signer("hl", ACCOUNT).kind is KeyKind.MASTER
-    for number, agent in enumerate(agents):
-        _add(opened, agent, account=ACCOUNT, kind=KeyKind.AGENT, now_ms=number)
+    for agent in agents:
+        clock.advance(1)
+        _add(opened, agent, account=ACCOUNT, kind=KeyKind.AGENT)
         assert opened.signer("hl", ACCOUNT).address == address_of(agent)
         assert _vault(tmp_path).record_of("hl", ACCOUNT).address == address_of(agent)
     assert opened.signer("hl", ACCOUNT, KeyKind.MASTER).address == ACCOUNT
@@ -140,6 +170,7 @@ def test_two_commands_that_begin_a_vault_cannot_give_it_two_passphrases(tmp_path
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"firstwatch": {}}'])
 def test_damaged_files_are_named(tmp_path, text):
     record = _add(_vault(tmp_path).open("word"))
+    record.path.unlink()
     record.path.write_text(text)
     with pytest.raises(VaultError, match="key"):
         _vault(tmp_path).records()

@@ -10,20 +10,34 @@ from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.venues.paper.assembly import open_paper_venue
 from firstwatch.venues.protocol import Venue
+from firstwatch.wallets.keys import EngineKeys
 
 CACHE_FOLDER = "cache"
 """Where parsed candle files are kept, in the data folder."""
 
+SIGNED_KINDS = frozenset({"hyperliquid"})
+"""Kinds of venues whose orders are signed with a key of the vault."""
+
 OpenVenue = Callable[[str], Venue]
 """Makes the adapter of that name; raises WrongUseError or VenueError with a sentence."""
+
+RequireKey = Callable[[str, str], None]
+"""Makes sure that the key of (venue, account) is at hand; raises VaultLockedError or another VenueError."""
+
+
+def _needs_no_key(_venue: str, _account: str) -> None:
+    """Let a venue without signatures pass."""
 
 
 class VenueBook:
     """Hands out the venues. All runs of a host share one adapter per name."""
 
-    def __init__(self, names: Iterable[str], open_venue: OpenVenue) -> None:
+    def __init__(
+        self, names: Iterable[str], open_venue: OpenVenue, require_key: RequireKey = _needs_no_key
+    ) -> None:
         self._names = tuple(names)
         self._open_venue = open_venue
+        self.require_key = require_key
         self._venues: dict[str, Venue] = {}
         self._guard = threading.Lock()
 
@@ -52,15 +66,23 @@ class VenueBook:
             venue.close()
 
 
-def venues_of(settings: Settings, store: Store, clock: Clock, epoch: Callable[[], int | None]) -> VenueBook:
+def venues_of(
+    settings: Settings, store: Store, clock: Clock, epoch: Callable[[], int | None], keys: EngineKeys
+) -> VenueBook:
     """Return the venues of the settings.
 
-    ``epoch``: the engine's, asserted whenever a paper venue writes its books.
+    ``epoch``: the engine's, asserted whenever a paper venue writes its books. ``keys``: sign where a
+    venue wants signatures.
     """
     cache = CandleCache(settings.home / CACHE_FOLDER)
-    return VenueBook(
-        settings.venues,
-        lambda name: open_paper_venue(
+
+    def open_venue(name: str) -> Venue:
+        return open_paper_venue(
             name, settings.venues[name], clock=clock, store=store, epoch=epoch, cache=cache
-        ),
-    )
+        )
+
+    def require_key(name: str, account: str) -> None:
+        if name in settings.venues and settings.venues[name].kind in SIGNED_KINDS:
+            keys.require(name, account)
+
+    return VenueBook(settings.venues, open_venue, require_key)

@@ -91,7 +91,6 @@ class Approver:
             venue=venue,
             account=account,
             kind=KeyKind.AGENT,
-            now_ms=self._clock.now_ms(),
             pending=True,
         )
         try:

@@ -10,12 +10,14 @@ import secrets
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from Crypto.Cipher import AES
 from Crypto.Hash import keccak
-from eth_keys.datatypes import PrivateKey
+
+if TYPE_CHECKING:
+    from eth_keys.datatypes import PrivateKey
 
 WORK_FACTOR = 2**18
 """Scrypt's N of the standard: a guess costs 256 MiB and about half a second."""
@@ -53,17 +55,31 @@ class Derivation:
         )
 
 
+def private_key(secret: bytes) -> "PrivateKey":
+    """Return the key that signs.
+
+    Raises:
+        ValueError: the bytes are no private key.
+    """
+    # An eighth of a second of import, which an engine without keys does not pay.
+    from eth_keys.datatypes import PrivateKey
+
+    try:
+        key = PrivateKey(secret)
+        key.public_key.to_address()
+    except Exception:
+        # Several libraries stand behind this, each with errors of its own, and some would quote the key.
+        raise ValueError("these bytes are no private key") from None
+    return key
+
+
 def address_of(secret: bytes) -> str:
     """Return the address of a private key: ``0x`` and 40 small hexadecimal digits.
 
     Raises:
         ValueError: the bytes are no private key.
     """
-    try:
-        return str(PrivateKey(secret).public_key.to_address())
-    except Exception:
-        # Several libraries stand behind this, each with errors of its own, and some would quote the key.
-        raise ValueError("these bytes are no private key") from None
+    return str(private_key(secret).public_key.to_address())
 
 
 def encrypt(secret: bytes, derived: bytes, derivation: Derivation) -> dict[str, Any]:

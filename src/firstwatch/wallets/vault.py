@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eth_keys.datatypes import PrivateKey
-
+from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
 from firstwatch.venues.signer import KeyKind, KeyMissingError, Signature
 from firstwatch.wallets.keystore import (
@@ -26,12 +25,17 @@ from firstwatch.wallets.keystore import (
     decrypt,
     derivation_of,
     encrypt,
+    private_key,
 )
 
 VAULT_FOLDER = "vault"
 _OURS = "firstwatch"
 _PENDING = ".pending"
 _SECRET_BYTES = 32
+_TRIES = 3
+_TRIES_FILE = "wrong-tries"
+WAIT_S = 30
+"""How long nobody may try a passphrase after three wrong ones."""
 
 
 class VaultError(FirstwatchError):
@@ -41,8 +45,19 @@ class VaultError(FirstwatchError):
 class WrongPassphraseError(RefusedError):
     """The passphrase does not open the vault."""
 
-    def __init__(self) -> None:
-        super().__init__("That is not the passphrase of the vault; nothing was changed.")
+    def __init__(self, tries_left: int) -> None:
+        tries = {0: f"wait {WAIT_S} s before the next try", 1: "one try is left"}.get(
+            tries_left, f"{tries_left} tries are left"
+        )
+        super().__init__(f"That is not the passphrase of the vault; {tries}.")
+
+
+class TooManyTriesError(RefusedError):
+    """Wrong passphrases were given too often; the vault takes none for a while."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"The passphrase was wrong {_TRIES} times; try again in {seconds} s.")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +79,8 @@ class KeySigner:
     __slots__ = ("_account", "_address", "_key", "_kind")
 
     def __init__(self, secret: bytes, account: str, kind: KeyKind) -> None:
-        self._key = PrivateKey(secret)
-        self._address = address_of(secret)
+        self._key = private_key(secret)
+        self._address = str(self._key.public_key.to_address())
         self._account = account
         self._kind = kind
 
@@ -93,9 +108,15 @@ class KeySigner:
 class Vault:
     """The key files of a data folder. ``work_factor``: what a new vault's passphrase costs to guess."""
 
-    def __init__(self, home: Path, *, work_factor: int = WORK_FACTOR) -> None:
+    def __init__(self, home: Path, clock: Clock, *, work_factor: int = WORK_FACTOR) -> None:
         self.folder = home.absolute() / VAULT_FOLDER
+        self._clock = clock
         self._work_factor = work_factor
+        self._known: tuple[int, list[KeyRecord]] = (0, [])
+
+    def now_ms(self) -> int:
+        """Return wall time."""
+        return self._clock.now_ms()
 
     @property
     def is_empty(self) -> bool:
@@ -103,13 +124,20 @@ class Vault:
         return not self._paths()
 
     def records(self) -> list[KeyRecord]:
-        """Return the stored keys, the newest last.
+        """Return the stored keys, the newest last; read again only when files came or went.
 
         Raises:
             VaultError: a file cannot be read or understood.
         """
-        found = [_record(path, _read(path)) for path in self._paths()]
-        return sorted(found, key=lambda record: (record.created_at_ms, record.address))
+        try:
+            changed_ns = self.folder.stat().st_mtime_ns
+        except OSError:
+            return []
+        if changed_ns != self._known[0]:
+            found = [_record(path, _read(path)) for path in self._paths()]
+            ordered = sorted(found, key=lambda record: (record.created_at_ms, record.address))
+            self._known = (changed_ns, ordered)
+        return self._known[1]
 
     def record_of(self, venue: str, account: str) -> KeyRecord | None:
         """Return the key that trades for the account: an agent's before the master's, the newest first."""
@@ -124,12 +152,17 @@ class Vault:
 
         Raises:
             WrongPassphraseError: it opens none of the keys.
+            TooManyTriesError: it was wrong three times, in whatever process, and not long ago.
             WrongUseError: it is empty.
             VaultError: a file cannot be read.
         """
         if not passphrase:
             raise WrongUseError("The passphrase is empty; the vault needs one.")
         documents = [_read(path) for path in self._paths()]
+        if not documents:
+            beginning = Derivation.new(self._work_factor)
+            return OpenVault(self, {beginning: beginning.derive(passphrase)})
+        wrong = self._wrong_tries()
         derivations = {_derivation(document, self.folder) for document in documents}
         derived = {derivation: derivation.derive(passphrase) for derivation in derivations}
         fitting = {
@@ -137,11 +170,9 @@ class Vault:
             for document in documents
             if decrypt(document, derived[derivation := _derivation(document, self.folder)]) is not None
         }
-        if documents and not fitting:
-            raise WrongPassphraseError
-        if not documents:
-            beginning = Derivation.new(self._work_factor)
-            fitting = {beginning: beginning.derive(passphrase)}
+        self._note_tries(0 if fitting else wrong + 1)
+        if not fitting:
+            raise WrongPassphraseError(_TRIES - wrong - 1)
         return OpenVault(self, fitting)
 
     @contextmanager
@@ -161,6 +192,32 @@ class Vault:
             raise VaultError(f"The vault {self.folder} cannot be written: {error.strerror}.") from error
         finally:
             os.close(descriptor)
+
+    def _wrong_tries(self) -> int:
+        """Return how often in a row the passphrase was wrong.
+
+        Raises:
+            TooManyTriesError: so often that nobody may try now.
+        """
+        try:
+            wrong, last_ms = map(int, (self.folder / _TRIES_FILE).read_text(encoding="ascii").split())
+        except (OSError, ValueError):
+            return 0
+        if wrong < _TRIES:
+            return wrong
+        left_ms = last_ms + WAIT_S * 1000 - self._clock.now_ms()
+        # A clock that was set back must not lock the vault for longer.
+        if 0 < left_ms <= WAIT_S * 1000:
+            raise TooManyTriesError(-(-left_ms // 1000))
+        return 0
+
+    def _note_tries(self, wrong: int) -> None:
+        path = self.folder / _TRIES_FILE
+        with self.writing():
+            if wrong:
+                path.write_text(f"{wrong} {self._clock.now_ms()}\n", encoding="ascii")
+            else:
+                path.unlink(missing_ok=True)
 
     def _paths(self) -> list[Path]:
         try:
@@ -182,7 +239,7 @@ class OpenVault:
         return f"OpenVault({self._vault.folder})"
 
     def add(
-        self, secret: bytes, *, venue: str, account: str, kind: KeyKind, now_ms: int, pending: bool = False
+        self, secret: bytes, *, venue: str, account: str, kind: KeyKind, pending: bool = False
     ) -> KeyRecord:
         """Encrypt a key into a file of its own; the same key again is no second file.
 
@@ -191,7 +248,7 @@ class OpenVault:
         Raises:
             VaultError: the file cannot be written.
         """
-        address = address_of(secret)
+        address, now_ms = address_of(secret), self._vault.now_ms()
         path = self._vault.folder / f"{venue}.{account}.{address}.json"
         derivation, derived = next(iter(self._derived.items()))
         document = {

@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Iterable
 
 from firstwatch.market.cache import CandleCache
-from firstwatch.settings import Settings
+from firstwatch.settings import HyperliquidVenueSettings, Settings
 from firstwatch.store.database import Store
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.venues.hyperliquid.assembly import open_hyperliquid_venue
 from firstwatch.venues.paper.assembly import open_paper_venue
 from firstwatch.venues.protocol import Venue
 from firstwatch.wallets.keys import EngineKeys
@@ -77,9 +78,10 @@ def venues_of(
     cache = CandleCache(settings.home / CACHE_FOLDER)
 
     def open_venue(name: str) -> Venue:
-        return open_paper_venue(
-            name, settings.venues[name], clock=clock, store=store, epoch=epoch, cache=cache
-        )
+        venue = settings.venues[name]
+        if isinstance(venue, HyperliquidVenueSettings):
+            return open_hyperliquid_venue(name, venue, clock=clock, signer_of=keys.signers(name))
+        return open_paper_venue(name, venue, clock=clock, store=store, epoch=epoch, cache=cache)
 
     def require_key(name: str, account: str) -> None:
         if name in settings.venues and settings.venues[name].kind in SIGNED_KINDS:

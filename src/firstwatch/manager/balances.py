@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from firstwatch.settings import Settings
+from firstwatch.settings import PaperVenueSettings, Settings
 from firstwatch.store import paper
 from firstwatch.store.database import Session
 from firstwatch.store.wallets import Wallet
@@ -26,7 +26,7 @@ class Money:
 def paper_money(session: Session, settings: Settings, wallet: Wallet) -> Money | None:
     """Return a paper wallet's money; None: its venue is not of paper, or no longer in the settings."""
     venue = settings.venues.get(wallet.venue)
-    if venue is None or wallet.kind != "paper":
+    if not isinstance(venue, PaperVenueSettings) or wallet.kind != "paper":
         return None
     given = sum((row.amount for row in paper.deposits(session, wallet.venue, wallet.account)), Decimal(0))
     state = paper.load_accounts(session, wallet.venue).get(wallet.account)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from firstwatch.trading.account import Approval
 from firstwatch.trading.clock import Clock, iso
-from firstwatch.trading.errors import FirstwatchError, RefusedError
+from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError
 from firstwatch.venues.signer import KeyKind, Signer
 from firstwatch.wallets.actions import fee_rate, user_signed
 from firstwatch.wallets.desk import Desk, Done, InDoubt, NotDone
@@ -19,8 +19,8 @@ from firstwatch.wallets.vault import KeyRecord, OpenVault, new_secret
 AGENT_NAME = "firstwatch"
 """Approving an agent of the same name replaces the one before."""
 
-_LOOKS = 20
-_LOOK_EVERY_S = 0.5
+_LOOKS = 10
+_LOOK_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,10 @@ class Approver:
         )
         try:
             self._approve("approveAgent", {"agentAddress": address, "agentName": AGENT_NAME})
-            self._wait_until(lambda: self._desk.role(address).master == account, "the new API wallet")
+            self._wait_until(
+                lambda: any(agent.address == address for agent in self._desk.agents(account)),
+                "the new API wallet",
+            )
         except FirstwatchError:
             vault.drop(pending)
             raise
@@ -124,19 +127,23 @@ class Approver:
         )
         match self._desk.perform(body):
             case NotDone(reason):
-                raise RefusedError(f"{self._desk.name} refused the approval: {reason}.")
+                account = self._master.account
+                remedy = f" Send USDC to {account} first." if "deposit" in reason.lower() else ""
+                raise RefusedError(f"{self._desk.name} refused the approval: {reason.rstrip('.')}.{remedy}")
             case InDoubt() | Done():
                 # Whether it is there is asked anyway; approving the same again would be harmless.
                 return
 
     def _wait_until(self, is_so: Callable[[], bool], what: str) -> None:
+        problem = f"{self._desk.name} does not show {what} after {_LOOKS * _LOOK_EVERY_S:g} s; try again."
         for _ in range(_LOOKS):
-            if is_so():
-                return
+            try:
+                if is_so():
+                    return
+            except VenueError as error:
+                problem = f"Whether {self._desk.name} has {what} is not known: {error}"
             self._pause(_LOOK_EVERY_S)
-        raise RefusedError(
-            f"{self._desk.name} does not show {what} after {_LOOKS * _LOOK_EVERY_S:g} s; try again."
-        )
+        raise RefusedError(problem)
 
 
 def key_facts(desk: Desk, record: KeyRecord | None, *, now_ms: int) -> tuple[KeyFacts | None, str]:

@@ -89,7 +89,7 @@ class Mover:
         body = user_signed(kind, values, is_mainnet=desk.is_mainnet, nonce=nonce, signer=master)
         match desk.perform(body):
             case NotDone(reason):
-                raise RefusedError(f"{desk.name} refused: {reason}.")
+                raise RefusedError(f"{desk.name} refused: {reason.rstrip('.')}.")
             case Done():
                 return Moved(amount, master.account, destination, False)
             case InDoubt(reason):

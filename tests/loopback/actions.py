@@ -426,7 +426,7 @@ class Actions:
     def _do_approve_agent(self, account: Account, action: dict[str, Any]) -> dict[str, Any]:
         name, _, until = str(action.get("agentName") or "").partition(" valid_until ")
         agent, now_ms = address(action["agentAddress"]), self._wall_ms()
-        if agent in self.exchange.accounts or self.master_of(agent) not in {None, account}:
+        if agent in self.exchange.accounts or self.master_of(agent) not in (None, account):
             raise Refusal("Extra agent already used.")
         valid_until_ms = int(until) if until else now_ms + AGENT_LIFE_MS
         if not now_ms < valid_until_ms <= now_ms + AGENT_LIFE_MS:

@@ -46,6 +46,7 @@ class WrongPassphraseError(RefusedError):
     """The passphrase does not open the vault."""
 
     def __init__(self, tries_left: int) -> None:
+        self.tries_left = tries_left
         tries = {0: f"wait {WAIT_S} s before the next try", 1: "one try is left"}.get(
             tries_left, f"{tries_left} tries are left"
         )

@@ -29,15 +29,22 @@ class Candles:
         self,
         timeframe: Timeframe,
         clock: VenueClock,
+        *,
         read_rows: ReadRows,
         observe: Callable[[], Awaitable[None]],
+        may_confirm: Callable[[], bool],
         closed: Callable[[Bar], None],
     ) -> None:
-        """``observe`` asks the venue for its time; ``closed`` is called for each new closed bar, in order."""
+        """Make candles of which nothing is known.
+
+        ``observe`` asks the venue for its time; ``may_confirm``: the budget allows to read what the stream
+        has told already; ``closed`` is called for each new closed bar, in order.
+        """
         self._step_ms = timeframe.ms
         self._clock = clock
         self._read_rows = read_rows
         self._observe = observe
+        self._may_confirm = may_confirm
         self._closed = closed
         self._lock = asyncio.Lock()
         self._bars: list[Bar] = []
@@ -72,7 +79,7 @@ class Candles:
                 # Bars without trades do not exist: look further back, as far as the venue gives any.
                 if len(bars) >= limit or span >= MOST_ROWS or first_ms == 0:
                     return bars[-limit:] if limit else []
-                span = min(span * 2, MOST_ROWS)
+                span = MOST_ROWS
 
     async def _cover(self, first_ms: int) -> None:
         """Make ``_bars`` hold all closed bars from ``first_ms`` on."""
@@ -126,7 +133,11 @@ class Candles:
         return self._is_pumping and self._clock.now_ms() >= end_ms
 
     async def close_due(self) -> None:
-        """Tell each bar that is closed by the venue's time or a later row; one REST read confirms them."""
+        """Tell each bar that is closed by the venue's time or a later row; one REST read confirms them.
+
+        Raises:
+            VenueError: the bars can be had from nowhere; it may be tried again.
+        """
         step = self._step_ms
         async with self._lock:
             later_ms = max(self._rows, default=0)
@@ -137,6 +148,10 @@ class Candles:
             if until_ms <= self._told_ms + step:
                 return
             rows = {time_ms: row for time_ms, row in self._rows.items() if time_ms < until_ms}
+            expected = range(self._told_ms + step, until_ms, step)
+            if all(time_ms in rows for time_ms in expected) and not self._may_confirm():
+                self._tell(rows, until_ms)
+                return
             try:
                 read = await asyncio.wait_for(self._read_rows(self._told_ms + step, until_ms), _CHECK_S)
             except (VenueError, TimeoutError) as error:

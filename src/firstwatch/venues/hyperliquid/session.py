@@ -21,7 +21,7 @@ from firstwatch.trading.orders import Fill, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import words
 from firstwatch.venues.hyperliquid.accounts import AccountBook
-from firstwatch.venues.hyperliquid.budget import PRIORITY, Budget, Priority
+from firstwatch.venues.hyperliquid.budget import BURST, PRIORITY, Budget, Priority
 from firstwatch.venues.hyperliquid.candles import Candles, Row
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.gateway import Gateway
@@ -137,6 +137,11 @@ class Session:
             raise VenueError(
                 f"Hyperliquid at {self._api_url} lists no market; check api_url in the settings."
             )
+        status = await self.ask("exchangeStatus")
+        try:
+            self.clock.observe(int(status["time"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise words.understood("its own time", status) from error
         self._gateway.spawn(self._streams.run)
         self._gateway.spawn(self._beat)
 
@@ -331,13 +336,23 @@ class Session:
             async def observe() -> None:
                 await self.read_touch(symbol)
 
+            def may_confirm() -> bool:
+                return self.budget.left >= BURST / 2
+
             def closed(bar: Bar) -> None:
                 event = BarClosed(symbol, timeframe, bar, None, None, self.clock.now_ms())
                 for ear in self._ears:
                     if ear.symbol == symbol and ear.timeframe is timeframe and bar.time_ms > ear.after_ms:
                         self._tell(ear, event)
 
-            traded.candles[timeframe] = Candles(timeframe, self.clock, read_rows, observe, closed)
+            traded.candles[timeframe] = Candles(
+                timeframe,
+                self.clock,
+                read_rows=read_rows,
+                observe=observe,
+                may_confirm=may_confirm,
+                closed=closed,
+            )
         return traded.candles[timeframe]
 
     # --- listening -------------------------------------------------------------------------------
@@ -355,7 +370,7 @@ class Session:
         book = self.account(ear.account)
         now_s = self._now_s()
         if not any(other.account == ear.account for other in self._ears):
-            book.check_at_s = now_s + RECONCILE_S
+            book.check_at_s = now_s + _POLL_LEAST_S
             book.full_at_s = now_s + self._full_every_s()
             book.fills_since_ms = self.clock.observed_ms
         self._ears.append(ear)
@@ -402,6 +417,7 @@ class Session:
     def _stream_lost(self, reason: str) -> None:
         for book in self.accounts.values():
             book.is_streamed = False
+            book.check_at_s = 0.0
         if self._was_up:
             self._was_up = False
             self._tell_all(StreamLost(STREAM, reason, self.clock.now_ms()))

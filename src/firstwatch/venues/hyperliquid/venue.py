@@ -130,8 +130,13 @@ class HyperliquidVenue:
     # --- market data ----------------------------------------------------------------------------
 
     def now_ms(self) -> int:
-        """Return the venue's time; before it has said any, that of the wall."""
-        return self._venue_clock.now_ms() or self._clock.now_ms()
+        """Return the venue's time; that of the wall while the venue has never been reached."""
+        if not self._venue_clock.is_known:
+            try:
+                self._connected()
+            except VenueError:
+                return self._clock.now_ms()
+        return self._venue_clock.now_ms()
 
     def markets(self) -> dict[str, Market]:
         """Return the markets that are not delisted."""
@@ -218,6 +223,10 @@ class HyperliquidVenue:
         key = prepared.client_order_id
         if request.refusal is not None:
             return Refused(*request.refusal)
+        try:
+            session = self._connected()
+        except VenueError as error:
+            return Refused("other", f"nothing was sent: {error}")
         with self._guard:
             if key in self._sent:
                 return Refused("other", f"client order id {key} was used before")
@@ -225,11 +234,10 @@ class HyperliquidVenue:
                 return Refused("other", f"the request of {key} was invalidated")
             self._sent[key] = None
             _trim(self._sent)
-        read = self._act(request.account, action(), _nonce_of(prepared))
-        session = self._session
-        if session is None:
-            return outcome_of(read)
         account, symbol = request.account.lower(), request.symbol
+        # Before it is sent: what the stream says of the order may come before the answer.
+        self._gateway.post(lambda: _note_sending(session, account, symbol, key))
+        read = self._act(request.account, action(), _nonce_of(prepared))
         if isinstance(read, Taken):
             self._gateway.post(lambda: _note_taken(session, account, symbol, key, read))
         elif isinstance(read, Refused) and DUPLICATE_NONCE in read.reason:
@@ -473,10 +481,12 @@ class HyperliquidVenue:
             self._gateway.post(tell)
 
 
+async def _note_sending(session: Session, account: str, symbol: str, key: str) -> None:
+    session.account(account).open_orders[key] = symbol
+
+
 async def _note_taken(session: Session, account: str, symbol: str, key: str, taken: Taken) -> None:
-    book = session.account(account)
-    book.know_order(taken.order_id, key)
-    book.open_orders[key] = symbol
+    session.account(account).know_order(taken.order_id, key)
     if taken.filled:
         session.expect_soon(account, symbol, key, taken.order_id, taken.filled)
 

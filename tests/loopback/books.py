@@ -149,6 +149,7 @@ class Account:
     leverages: dict[str, tuple[int, bool]] = field(default_factory=dict)
     """Leverage and whether isolated, by coin, where set."""
     orders: dict[int, Order] = field(default_factory=dict)
+    open: dict[int, Order] = field(default_factory=dict)
     cloids: dict[str, list[int]] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     funding: list[FundingPayment] = field(default_factory=list)

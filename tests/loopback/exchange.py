@@ -65,7 +65,7 @@ class Exchange:
         self.tapes = {coin.name: Tape(coin, dwell=dwell, start_ms=start_ms) for coin in coins}
         self.now_ms = start_ms
         self.accounts: dict[str, Account] = {}
-        self.open: dict[int, Order] = {}
+        self._resting: dict[str, dict[int, Order]] = {coin.name: {} for coin in coins}
         self.watched: dict[str, set[Timeframe]] = {coin.name: set() for coin in coins}
         """The intervals of which somebody wants to be told."""
         self.partial_shares: list[Decimal] = []
@@ -121,11 +121,8 @@ class Exchange:
         return account.leverages.get(coin, (min(DEFAULT_LEVERAGE, most), False))
 
     def orders_of(self, account: Account, coin: str | None = None) -> list[Order]:
-        return [
-            order
-            for order in self.open.values()
-            if order.account == account.address and coin in {None, order.coin}
-        ]
+        """Return the open orders of an account, oldest first."""
+        return [order for order in account.open.values() if coin in {None, order.coin}]
 
     def find(self, account: Account, oid: int | str) -> Order | None:
         """Return an order by its id or its client id: the newest, where one was reused."""
@@ -198,8 +195,8 @@ class Exchange:
             found.append((abs(level - at), rank, len(found), level, what))
 
         half = decimal_of(coin.half_spread_bps) / _BPS
-        for order in self.open.values():
-            if order.coin != coin.name or order.not_before_ms > self.now_ms:
+        for order in self._resting[coin.name].values():
+            if order.not_before_ms > self.now_ms:
                 continue
             if order.waits_for_trigger:
                 trigger = order.trigger
@@ -245,7 +242,7 @@ class Exchange:
                 # The venue calls what an immediate order did "filled", the rest is in its size.
                 self._end(order, "filled" if order.filled else "iocCancelRejected")
         if order.is_open:
-            self.open[order.oid] = order
+            self._keep(order)
             self._report(order)
 
     def new_order(
@@ -289,7 +286,7 @@ class Exchange:
     ) -> Order | None:
         """Cancel an open order; None: there is none."""
         order = self.find(account, oid)
-        if order is None or order.coin != coin or order.oid not in self.open:
+        if order is None or order.coin != coin or order.oid not in account.open:
             return None
         self._end(order, status)
         return order
@@ -301,15 +298,14 @@ class Exchange:
             Rejected: there is no such open order, or the new one is refused.
         """
         old = self.find(account, oid)
-        if old is None or old.oid not in self.open:
+        if old is None or old.oid not in account.open:
             raise Rejected("badModify", "Cannot modify canceled or filled order")
-        del self.open[old.oid]
+        self._drop(old)
         try:
             self.place(new)
         except Rejected:
-            self.open[old.oid] = old
+            self._keep(old)
             raise
-        self.open[old.oid] = old
         self._end(old, "canceled")
 
     def _check(self, account: Account, order: Order) -> None:
@@ -515,12 +511,20 @@ class Exchange:
 
     def _end(self, order: Order, status: str) -> None:
         order.status, order.status_ms = status, self.now_ms
-        self.open.pop(order.oid, None)
+        self._drop(order)
         self._report(order)
         children, order.children = order.children, []
         for child in children if status == "filled" else ():
             with suppress(Rejected):  # it is remembered as refused
                 self.place(child)
+
+    def _keep(self, order: Order) -> None:
+        self._resting[order.coin][order.oid] = order
+        self.accounts[order.account].open[order.oid] = order
+
+    def _drop(self, order: Order) -> None:
+        self._resting[order.coin].pop(order.oid, None)
+        self.accounts[order.account].open.pop(order.oid, None)
 
     def _report(self, order: Order) -> None:
         self._tell("order", order.coin, order.account, (order, order.status, order.rest, self.now_ms))

@@ -22,7 +22,7 @@ from tests.loopback.exchange import Exchange, Rules
 from tests.loopback.faults import Fault, Faults
 from tests.loopback.info import Info, weight_of
 from tests.loopback.streams import USERS_ON_MAINNET, Streams
-from tests.loopback.tape import Coin, RunningClock, SteppedClock, VenueClock, wall_ms
+from tests.loopback.tape import Coin, RunningClock, SteppedClock, VenueClock, WallClock, wall_ms
 from tests.loopback.wire import Malformed, address
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Loopback:
     """A venue like Hyperliquid on a local port, under a test's control. Its methods block, from any thread.
 
     ``clock`` is ``stepped`` (moves by ``step_to``), a number (so many times the wall's speed, on the candles'
-    own dates), or ``wall`` (the candles are re-dated so that the bar after ``history`` opens now).
+    own dates), or ``wall`` (the candles are re-dated so that the bar after ``history`` is the one that forms now).
     ``history`` bars of the first coin with candles are past when the venue opens.
     """
 
@@ -98,12 +98,12 @@ class Loopback:
         latency_s: float = 0.0,
     ) -> None:
         coins = _redated(coins, history) if clock == "wall" else list(coins)
-        start_ms = _start_of(coins, history)
-        self.clock: VenueClock = (
-            SteppedClock(start_ms)
-            if clock == "stepped"
-            else RunningClock(start_ms, 1.0 if clock == "wall" else float(clock))
-        )
+        start_ms = wall_ms() if clock == "wall" else _start_of(coins, history)
+        self.clock: VenueClock = WallClock()
+        if clock == "stepped":
+            self.clock = SteppedClock(start_ms)
+        elif clock != "wall":
+            self.clock = RunningClock(start_ms, float(clock))
         self.network = network
         self.latency_s = latency_s
         self._port = port
@@ -468,17 +468,19 @@ class FaultControl:
         """Cut every stream; who connects again is served."""
         self._loopback.call_async(self._loopback._streams.drop)
 
-    def stall_streams(self) -> None:
-        """Send nothing but pongs on every stream, open or new, until ``resume_streams``."""
+    def stall_streams(self, *, new_too: bool = False) -> None:
+        """Say nothing but pongs on every open stream; ``new_too``: on later ones as well, until resumed."""
 
         def stall() -> None:
-            self._faults.streams_are_stale = True
+            self._faults.streams_are_stale = new_too
+            self._loopback._streams.stall()
 
         self._loopback.call(stall)
 
     def resume_streams(self) -> None:
         def resume() -> None:
             self._faults.streams_are_stale = False
+            self._loopback._streams.resume()
 
         self._loopback.call(resume)
 

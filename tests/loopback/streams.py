@@ -39,6 +39,8 @@ class Listener:
         self.socket = socket
         self.subscriptions: dict[str, dict[str, Any]] = {}
         self.queue: asyncio.Queue[str] = asyncio.Queue()
+        self.is_stale = False
+        """Nothing but pongs is said any more."""
 
     async def write(self) -> None:
         while True:
@@ -95,6 +97,15 @@ class Streams:
             transport = listener.socket._req.transport if listener.socket._req is not None else None
             if transport is not None:
                 transport.abort()
+
+    def stall(self) -> None:
+        """Let every open connection go stale."""
+        for listener in self.listeners:
+            listener.is_stale = True
+
+    def resume(self) -> None:
+        for listener in self.listeners:
+            listener.is_stale = False
 
     async def flush(self) -> None:
         """Wait until everything told so far was written."""
@@ -192,7 +203,7 @@ class Streams:
     def _say(self, listener: Listener, message: dict[str, Any]) -> None:
         """Queue a message, unless a fault makes something else of it. Pongs survive a stale stream."""
         channel = message["channel"]
-        if self._faults.streams_are_stale and channel != "pong":
+        if (listener.is_stale or self._faults.streams_are_stale) and channel != "pong":
             return
         text = json.dumps(message, separators=(",", ":"))
         fault = self._faults.of_message(channel)

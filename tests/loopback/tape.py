@@ -21,6 +21,13 @@ class VenueClock(Protocol):
         """Return the venue's time."""
 
 
+class WallClock:
+    """Venue time that is the wall's."""
+
+    def now_ms(self) -> int:
+        return wall_ms()
+
+
 class RunningClock:
     """Venue time that runs ``factor`` times as fast as the wall's from ``start_ms`` on."""
 
@@ -110,6 +117,8 @@ class Tape:
     """
 
     def __init__(self, coin: Coin, *, dwell: float, start_ms: int) -> None:
+        if not 0 <= dwell <= 0.9:
+            raise ValueError("an open stands for a share of its bar, at most 0.9")
         self.coin = coin
         self.bars = list(coin.bars)
         self.dwell = dwell

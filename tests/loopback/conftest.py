@@ -22,6 +22,13 @@ def cloid(number: int) -> str:
     return f"0x{number:032x}"
 
 
+async def heard_by(venue, kind: str) -> None:
+    """Wait until a stream has subscribed to that channel."""
+    async with asyncio.timeout(5):
+        while not any(one["type"] == kind for one in venue.subscriptions()):
+            await asyncio.sleep(0.005)
+
+
 @pytest.fixture
 def make_venue():
     """A factory of started venues: BTC at 100 with ten bars of history, ETH beside it."""

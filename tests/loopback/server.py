@@ -78,7 +78,7 @@ class Loopback:
     """A venue like Hyperliquid on a local port, under a test's control. Its methods block, from any thread.
 
     ``clock`` is ``stepped`` (moves by ``step_to``), a number (so many times the wall's speed, on the candles'
-    own dates), or ``wall`` (the candles are re-dated so that the bar after ``history`` is the one that forms now).
+    own dates), or ``wall`` (the candles are re-dated: the bar after ``history`` is the one that forms now).
     ``history`` bars of the first coin with candles are past when the venue opens.
     """
 
@@ -258,6 +258,11 @@ class Loopback:
     def by_hand(self, account: str) -> "ByHand":
         """Return the hands of somebody who uses the account elsewhere."""
         return ByHand(self, address(account))
+
+    def subscriptions(self) -> list[dict[str, Any]]:
+        """Return what the open streams have subscribed to."""
+        listeners = self._streams.listeners
+        return self.call(lambda: [one for ear in listeners for one in ear.subscriptions.values()])
 
     def audit(self) -> Audit:
         """Return what the venue saw since its start."""

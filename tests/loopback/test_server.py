@@ -20,6 +20,7 @@ from tests.loopback.conftest import (
     START_MS,
     SYMBOL,
     cloid,
+    heard_by,
 )
 
 BUILDER = "0x" + "b0" * 20
@@ -350,7 +351,8 @@ async def test_a_burnt_nonce_stops_the_request_that_comes_late(client, venue):
     venue.faults.plan("slow", "order", seconds=0.3)
     request = prepared(client, 1)
     late = asyncio.create_task(client.privatePostExchange(request))
-    await asyncio.sleep(0.1)
+    while not venue.faults.fired:
+        await asyncio.sleep(0.005)
     assert (await noop(client, request["nonce"]))["status"] == "ok"
     with pytest.raises(ccxt.ExchangeError, match="duplicate nonce"):
         await late
@@ -419,7 +421,7 @@ async def test_faults_choose_by_kind_count_and_body(client, venue):
 
 async def test_a_venue_that_is_down_answers_nobody(client, venue):
     watching = asyncio.create_task(client.watch_my_trades(SYMBOL))
-    await asyncio.sleep(0.1)
+    await heard_by(venue, "userFills")
     await asyncio.to_thread(venue.faults.go_down)
     with pytest.raises(ccxt.NetworkError):
         await watching

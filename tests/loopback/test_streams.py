@@ -9,7 +9,7 @@ import ccxt
 import pytest
 
 from firstwatch.trading.bar import Bar
-from tests.loopback.conftest import FLAT, MASTER, MINUTE_MS, START_MS, SYMBOL, cloid
+from tests.loopback.conftest import FLAT, MASTER, MINUTE_MS, START_MS, SYMBOL, cloid, heard_by
 
 WALK = [Bar(START_MS + n * MINUTE_MS, 100.0 + n, 103.0 + n, 99.0 + n, 102.0 + n, 10.0) for n in range(60)]
 
@@ -102,25 +102,20 @@ async def test_ccxt_hears_fills_orders_candles_and_states(make_venue, make_clien
     venue = make_venue(WALK)
     client = make_client(venue)
     await client.load_markets()
-    waiting = [
-        asyncio.create_task(what)
-        for what in (
-            client.watch_my_trades(SYMBOL),
-            client.watch_orders(SYMBOL),
-            client.watch_positions(),
-            client.watch_balance(),
-            client.watch_ohlcv(SYMBOL, "1m"),
-            client.watch_order_book(SYMBOL),
-        )
-    ]
-    await asyncio.sleep(0.2)
+    assert (await client.watch_balance())["USDC"]["total"] == 10_000
+    assert (await client.watch_ohlcv(SYMBOL, "1m"))[-1][0] == START_MS + 10 * MINUTE_MS
+    assert (await client.watch_order_book(SYMBOL))["bids"][0][0] == 110
+    filling = asyncio.create_task(client.watch_my_trades(SYMBOL))
+    moving = asyncio.create_task(client.watch_orders(SYMBOL))
+    await heard_by(venue, "userFills")
+    await heard_by(venue, "orderUpdates")
     answer = await buy(client)
-    trades, orders, _, balance, candles, book = await asyncio.gather(*waiting)
-    assert [(trade["order"], trade["price"], trade["amount"]) for trade in trades] == [(answer["id"], 110, 1)]
-    assert (orders[-1]["clientOrderId"], orders[-1]["status"]) == (cloid(1), "closed")
-    assert balance["USDC"]["total"] == 10_000
-    assert candles[-1][0] == START_MS + 10 * MINUTE_MS
-    assert book["bids"][0][0] == 110
+    fills = [(trade["order"], trade["price"], trade["amount"]) for trade in await filling]
+    assert fills == [(answer["id"], 110, 1)]
+    (order,) = await moving
+    assert (order["clientOrderId"], order["status"]) == (cloid(1), "closed")
+    (position,) = await client.watch_positions()
+    assert (position["side"], position["contracts"]) == ("long", 1)
     stop = asyncio.create_task(client.watch_my_trades(SYMBOL))
     params = {"clientOrderId": cloid(2), "stopLossPrice": 109.5, "reduceOnly": True}
     await client.create_order(SYMBOL, "market", "sell", 1, 109.5, params)
@@ -201,13 +196,13 @@ async def test_a_quiet_market_still_speaks(venue, connect):
 
 async def test_dropped_streams_connect_again_and_miss_what_was_between(client, venue):
     watching = asyncio.create_task(client.watch_orders(SYMBOL))
-    await asyncio.sleep(0.1)
+    await heard_by(venue, "orderUpdates")
     await asyncio.to_thread(venue.faults.drop_streams)
     with pytest.raises(ccxt.NetworkError):
         await watching
     await client.create_order(SYMBOL, "limit", "buy", 1, 90, {"clientOrderId": cloid(1)})
     watching = asyncio.create_task(client.watch_orders(SYMBOL))
-    await asyncio.sleep(0.2)
+    await heard_by(venue, "orderUpdates")
     await client.create_order(SYMBOL, "limit", "buy", 1, 91, {"clientOrderId": cloid(2)})
     assert [order["clientOrderId"] for order in await watching] == [cloid(2)]
 

@@ -25,7 +25,7 @@ def cloid(number: int) -> str:
 async def heard_by(venue, kind: str) -> None:
     """Wait until a stream has subscribed to that channel."""
     async with asyncio.timeout(5):
-        while not any(one["type"] == kind for one in venue.subscriptions()):
+        while not any(one["type"] == kind for one in venue.subscriptions()):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 

@@ -351,7 +351,7 @@ async def test_a_burnt_nonce_stops_the_request_that_comes_late(client, venue):
     venue.faults.plan("slow", "order", seconds=0.3)
     request = prepared(client, 1)
     late = asyncio.create_task(client.privatePostExchange(request))
-    while not venue.faults.fired:
+    while not venue.faults.fired:  # noqa: ASYNC110 (another thread says it)
         await asyncio.sleep(0.005)
     assert (await noop(client, request["nonce"]))["status"] == "ok"
     with pytest.raises(ccxt.ExchangeError, match="duplicate nonce"):

@@ -93,13 +93,36 @@ def opened_vault(vault: "Vault", descriptor: int | None) -> "OpenVault":
         WrongPassphraseError: it was wrong.
         WrongUseError: nobody gives a passphrase.
     """
-    from firstwatch.wallets.keys import PASSPHRASE_FILE_VARIABLE
+    return _right(vault, descriptor)[1]
+
+
+def passphrase_for_engine(vault: "Vault", descriptor: int | None) -> str | None:
+    """Return the passphrase for an engine that is about to start; None: it needs none, or has its file.
+
+    Raises:
+        WrongPassphraseError: it was wrong.
+        WrongUseError: the descriptor or the file cannot be read.
+    """
+    from firstwatch.wallets.keys import passphrase_of_file
+
+    if vault.is_empty or (descriptor is None and passphrase_of_file() is not None):
+        return None
+    if descriptor is None and not sys.stdin.isatty():
+        typer.echo("firstwatch: the vault is locked; unlock it with: firstwatch wallet unlock", err=True)
+        return None
+    return _right(vault, descriptor)[0]
+
+
+def _right(vault: "Vault", descriptor: int | None) -> "tuple[str, OpenVault]":
+    """Return the passphrase that opens the vault, and the vault that it opens."""
+    from firstwatch.wallets.keys import passphrase_of_file
     from firstwatch.wallets.vault import WrongPassphraseError
 
-    is_person = descriptor is None and PASSPHRASE_FILE_VARIABLE not in os.environ and sys.stdin.isatty()
+    is_person = descriptor is None and passphrase_of_file() is None
     while True:
+        text = passphrase(descriptor, is_new=vault.is_empty)
         try:
-            return vault.open(passphrase(descriptor, is_new=vault.is_empty))
+            return text, vault.open(text)
         except WrongPassphraseError as error:
             if not is_person or not error.tries_left:
                 raise

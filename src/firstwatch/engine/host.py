@@ -258,7 +258,7 @@ class EngineHost:
         try:
             with self._store.read() as session:
                 plan = read_plan(session, run_id)
-            self._venues.require_key(plan.run.venue, plan.run.account)
+            self._venues.require_key(plan.run.venue, plan.run.account, may_wait=False)
             beginning = Beginning(
                 plan,
                 self._venues.get(plan.run.venue),

@@ -16,17 +16,17 @@ from firstwatch.wallets.keys import EngineKeys
 CACHE_FOLDER = "cache"
 """Where parsed candle files are kept, in the data folder."""
 
-SIGNED_KINDS = frozenset({"hyperliquid"})
-"""Kinds of venues whose orders are signed with a key of the vault."""
-
 OpenVenue = Callable[[str], Venue]
 """Makes the adapter of that name; raises WrongUseError or VenueError with a sentence."""
 
-RequireKey = Callable[[str, str], None]
-"""Makes sure that the key of (venue, account) is at hand; raises VaultLockedError or another VenueError."""
+RequireKey = Callable[[str, str, bool], None]
+"""Makes sure that the key of (venue, account) is at hand, waiting a second for it or not.
+
+Raises VaultLockedError or another VenueError.
+"""
 
 
-def _needs_no_key(_venue: str, _account: str) -> None:
+def _needs_no_key(_venue: str, _account: str, _may_wait: bool) -> None:
     """Let a venue without signatures pass."""
 
 
@@ -38,7 +38,7 @@ class VenueBook:
     ) -> None:
         self._names = tuple(names)
         self._open_venue = open_venue
-        self.require_key = require_key
+        self._require_key = require_key
         self._venues: dict[str, Venue] = {}
         self._guard = threading.Lock()
 
@@ -58,6 +58,15 @@ class VenueBook:
                     )
                 self._venues[name] = self._open_venue(name)
             return self._venues[name]
+
+    def require_key(self, name: str, account: str, *, may_wait: bool) -> None:
+        """Make sure that the account's orders can be signed, if its venue wants signatures.
+
+        Raises:
+            VaultLockedError: nobody has given the passphrase.
+            VenueError: there is no key for the account, or the vault cannot be read.
+        """
+        self._require_key(name, account, may_wait)
 
     def close(self) -> None:
         """Close all venues. Idempotent; one that is asked for again is made anew."""
@@ -83,8 +92,8 @@ def venues_of(
             return open_hyperliquid_venue(name, venue, clock=clock, signer_of=keys.signers(name))
         return open_paper_venue(name, venue, clock=clock, store=store, epoch=epoch, cache=cache)
 
-    def require_key(name: str, account: str) -> None:
-        if name in settings.venues and settings.venues[name].kind in SIGNED_KINDS:
-            keys.require(name, account)
+    def require_key(name: str, account: str, may_wait: bool) -> None:
+        if isinstance(settings.venues.get(name), HyperliquidVenueSettings):
+            keys.require(name, account, may_wait=may_wait)
 
     return VenueBook(settings.venues, open_venue, require_key)

@@ -86,9 +86,11 @@ class UnlockDoor:
         if peer_uid(connection) != os.geteuid():
             _log.warning("a process of another user was turned away at %s", self._path)
             return
-        passphrase = json.loads(_line(connection))["passphrase"]
-        if not isinstance(passphrase, str):
-            raise ValueError("no passphrase")
+        match json.loads(_line(connection)):
+            case {"passphrase": str(passphrase)}:
+                pass
+            case _:
+                raise ValueError("no passphrase")
         try:
             self._keys.unlock(passphrase)
         except FirstwatchError as error:

@@ -43,33 +43,40 @@ class EngineKeys:
             self._opened = self._vault.open(passphrase)
             _log.info("the vault is unlocked")
 
-    def unlock_by_file(self, wait: Callable[[float], bool]) -> None:
+    def unlock_by_file(self, gives_up: Callable[[float], bool]) -> None:
         """Unlock by the file that the environment names, if it names one; trouble goes to the log.
 
-        ``wait``: waits for so many seconds and tells whether to give up.
+        ``gives_up``: after too many wrong tries, waits for so many seconds and tells whether to give up.
         """
         while self.is_locked:
             try:
                 passphrase = passphrase_of_file()
                 if passphrase is None:
                     return
-                self.unlock(passphrase)
+                with self._unlocking:
+                    # Another thread may just have done it.
+                    if self.is_locked:
+                        self._opened = self._vault.open(passphrase)
+                        _log.info("the vault is unlocked by %s", PASSPHRASE_FILE_VARIABLE)
             except TooManyTriesError as error:
                 _log.warning("%s", error)
-                if wait(error.seconds):
+                if gives_up(error.seconds):
                     return
             except FirstwatchError as error:
                 _log.error("the vault stays locked: %s", error)
                 return
 
-    def require(self, venue: str, account: str) -> None:
-        """Make sure that the account's key is at hand.
+    def require(self, venue: str, account: str, *, may_wait: bool) -> None:
+        """Make sure that the account's key is at hand; ``may_wait``: try the file about a second long.
 
         Raises:
             VaultLockedError: nobody has given the passphrase.
             KeyMissingError: there is no key for the account.
             VaultError: the vault cannot be read.
         """
+        if may_wait:
+            # A vault that had no key when the engine started is locked since it has one.
+            self.unlock_by_file(lambda _seconds: True)
         self._signer(venue, account)
 
     def signers(self, venue: str) -> SignerOf:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
+from firstwatch.trading.errors import RefusedError, VenueError, WrongUseError
 from firstwatch.venues.signer import KeyKind, KeyMissingError, Signature
 from firstwatch.wallets.keystore import (
     WORK_FACTOR,
@@ -38,7 +38,7 @@ WAIT_S = 30
 """How long nobody may try a passphrase after three wrong ones."""
 
 
-class VaultError(FirstwatchError):
+class VaultError(VenueError):
     """The vault's files cannot be read or written."""
 
 

@@ -3,11 +3,26 @@
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Generic, TypeVar
 
+from firstwatch.trading.account import Funding
 from firstwatch.trading.orders import Fill
+from firstwatch.venues.hyperliquid.words import Footprint
 
 _MOST_FILLS = 20_000
 _MOST_ORDERS = 20_000
+
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[Row]):
+    """All rows from a time on, up to the moment when the account looked so."""
+
+    since_ms: int
+    footprint: Footprint
+    rows: list[Row]
 
 
 @dataclass(slots=True)
@@ -24,7 +39,12 @@ class AccountBook:
     is_streamed: bool = False
     """The venue has confirmed that it streams this account's fills and orders."""
     sizes: dict[str, Decimal] = field(default_factory=dict)
-    """Signed position by coin, as last read or as the last fill left it."""
+    """Signed position by coin, as last compared or as the last fill left it."""
+    compared: Footprint | None = None
+    compared_at_ms: int = 0
+    fills: "Rows[tuple[str, Fill]] | None" = None
+    """The fills that were read last, each with the coin."""
+    funding: "Rows[Funding] | None" = None
     check_at_s: float = 0.0
     full_at_s: float = 0.0
     fills_since_ms: int = 0

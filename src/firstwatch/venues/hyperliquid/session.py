@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from firstwatch.trading.account import Position
+from firstwatch.trading.account import Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
@@ -20,12 +20,13 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import words
-from firstwatch.venues.hyperliquid.accounts import AccountBook
+from firstwatch.venues.hyperliquid.accounts import AccountBook, Rows
 from firstwatch.venues.hyperliquid.budget import BURST, PRIORITY, Budget, Priority
 from firstwatch.venues.hyperliquid.candles import Candles, Row
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.gateway import Gateway
 from firstwatch.venues.hyperliquid.streams import Streams
+from firstwatch.venues.hyperliquid.words import Footprint
 from firstwatch.venues.protocol import (
     BarClosed,
     Deliver,
@@ -41,7 +42,7 @@ STREAM = "hyperliquid stream"
 RECONCILIATION = "hyperliquid account"
 RECONCILE_S = 30.0
 # What a whole reconciliation of one run costs, and how much of the budget all of them may take.
-_RECONCILE_WEIGHT = 90.0
+_RECONCILE_WEIGHT = 45.0
 _RECONCILE_PER_S = 5.0
 _POLL_LEAST_S = 2.0
 _POLL_PER_ACCOUNT_S = 0.4
@@ -194,18 +195,17 @@ class Session:
         return touch if self._wall.elapsed_s() - traded.touch_at_s <= youngest_s else None
 
     async def read_state(self, account: str) -> dict[str, Any]:
-        """Read money and positions, and note the positions."""
+        """Read money and positions."""
+        return (await self._read_footprint(account))[0]
+
+    async def _read_footprint(self, account: str) -> tuple[dict[str, Any], Footprint]:
         state = await self.ask("clearinghouseState", user=account)
         try:
             self.clock.observe(int(state["time"]))
-            held = {
-                entry["position"]["coin"]: Decimal(entry["position"]["szi"])
-                for entry in state["assetPositions"]
-            }
+            footprint = words.footprint_of(state)
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise words.understood(f"the account {account}", state) from error
-        self.account(account).sizes = held
-        return dict(state)
+        return dict(state), footprint
 
     async def read_position(self, account: str, symbol: str) -> Position:
         traded = self.traded(symbol)
@@ -256,7 +256,19 @@ class Session:
         return reports
 
     async def read_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
-        """Read the account's fills at or after that venue time, oldest first."""
+        """Read the account's fills at or after that venue time, oldest first.
+
+        What was read before is read again only when the account shows that something has changed.
+        """
+        _, footprint = await self._read_footprint(account)
+        book = self.account(account)
+        known = book.fills
+        if known is None or since_ms < known.since_ms or not footprint.has_same_fills(known.footprint):
+            fresh = await self._fetch_fills(account, since_ms)
+            known = book.fills = Rows(since_ms, footprint, [(traded.coin, fill) for traded, fill in fresh])
+        return [(self._by_coin[coin], fill) for coin, fill in known.rows if fill.time_ms >= since_ms]
+
+    async def _fetch_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
         rows: dict[tuple[int, int], dict[str, Any]] = {}
         start_ms = max(since_ms, 0)
         while True:
@@ -304,12 +316,23 @@ class Session:
             raise words.understood(f"the order {order_id}", answer) from error
         self.account(account).know_order(order_id, words.client_order_id_of(cloid))
 
-    async def read_funding(self, account: str, symbol: str, since_ms: int) -> list[Any]:
-        traded = self.traded(symbol)
+    async def read_funding(self, account: str, symbol: str, since_ms: int) -> list[Funding]:
+        self.traded(symbol)
+        _, footprint = await self._read_footprint(account)
+        book = self.account(account)
+        known = book.funding
+        if known is None or since_ms < known.since_ms or not footprint.has_same_funding(known.footprint):
+            payments = await self._fetch_funding(account, since_ms)
+            known = book.funding = Rows(since_ms, footprint, payments)
+        return [paid for paid in known.rows if paid.symbol == symbol and paid.time_ms >= since_ms]
+
+    async def _fetch_funding(self, account: str, since_ms: int) -> list[Funding]:
         rows = await self.ask("userFunding", user=account, startTime=max(since_ms, 0))
         try:
             payments = [
-                words.funding_of(row, account, symbol) for row in rows if row["delta"]["coin"] == traded.coin
+                words.funding_of(row, account, traded.market.symbol)
+                for row in rows
+                if (traded := self._by_coin.get(row["delta"]["coin"])) is not None
             ]
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise words.understood(f"the funding of {account}", rows) from error
@@ -366,13 +389,15 @@ class Session:
         traded = self.traded(ear.symbol)
         candles = self.candles_of(ear.symbol, ear.timeframe)
         await candles.start()
-        await self.read_state(ear.account)
+        state, footprint = await self._read_footprint(ear.account)
         book = self.account(ear.account)
         now_s = self._now_s()
         if not any(other.account == ear.account for other in self._ears):
             book.check_at_s = now_s + _POLL_LEAST_S
             book.full_at_s = now_s + self._full_every_s()
             book.fills_since_ms = self.clock.observed_ms
+            book.compared, book.sizes = footprint, words.sizes_of(state)
+            book.compared_at_ms = self.clock.observed_ms
         self._ears.append(ear)
         for kind in ("l2Book", "activeAssetCtx"):
             await self._streams.add({"type": kind, "coin": traded.coin})
@@ -555,16 +580,20 @@ class Session:
 
     async def _compare(self, book: AccountBook) -> None:
         """Compare what the venue shows with what was told; a difference makes the runs reconcile."""
-        before = {coin: size for coin, size in book.sizes.items() if size}
-        await self.read_state(book.account)
-        has_changed = before != {coin: size for coin, size in book.sizes.items() if size}
-        if has_changed or not book.is_streamed:
+        since_ms = book.compared_at_ms
+        told = {coin: size for coin, size in book.sizes.items() if size}
+        state, footprint = await self._read_footprint(book.account)
+        compared_at_ms = self.clock.observed_ms
+        has_traded = footprint != book.compared and not footprint.has_same_fills(book.compared)
+        held = words.sizes_of(state)
+        has_changed = told != held
+        if has_traded:
+            await self.catch_up(book.account, max(book.fills_since_ms, since_ms - _OVERLAP_MS))
+        if has_traded or not book.is_streamed:
             for client_order_id, symbol in list(book.open_orders.items()):
                 await self.tell_order(book.account, symbol, client_order_id)
-        if has_changed:
-            await self.catch_up(
-                book.account, max(book.fills_since_ms, self.clock.observed_ms - 2 * _OVERLAP_MS)
-            )
+        # Only now: what could not be read is compared again.
+        book.compared, book.compared_at_ms, book.sizes = footprint, compared_at_ms, held
         now_s = self._now_s()
         if has_changed or now_s >= book.full_at_s:
             book.full_at_s = now_s + self._full_every_s()

@@ -1,5 +1,6 @@
 """From the venue's words to the program's: markets, candles, positions, orders, fills, funding."""
 
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -14,6 +15,8 @@ _PRICE_DECIMALS = 6
 _MINIMUM_COST = Decimal(10)
 _BPS = Decimal(10_000)
 _LONGEST = 200
+# Below the smallest fee of a fill, above the rounding of the figures.
+_LEAST_FEE = Decimal("0.0002")
 
 
 def understood(what: str, answer: Any) -> VenueError:
@@ -83,6 +86,49 @@ def balance_of(state: dict[str, Any]) -> Balance:
     summary = state["marginSummary"]
     total, used = Decimal(summary["accountValue"]), Decimal(summary["totalMarginUsed"])
     return Balance(total=total, used=used, free=total - used, time_ms=int(state["time"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What every fill and every funding payment changes in a ``clearinghouseState``, and no price does."""
+
+    held: tuple[tuple[str, str, str], ...]
+    """Coin, signed size and entry price of every position."""
+    cash: Decimal
+    funding: tuple[tuple[str, str], ...]
+    """Coin and funding paid of every position."""
+
+    def has_same_fills(self, other: "Footprint | None") -> bool:
+        """Tell whether nothing was filled in between, in no direction."""
+        # An empty account shows no cash: nothing can be said of it by its cash.
+        if other is None or not self.cash:
+            return False
+        paid = sum((Decimal(paid) for _, paid in self.funding), Decimal(0))
+        before = sum((Decimal(paid) for _, paid in other.funding), Decimal(0))
+        moved = abs(self.cash + paid - other.cash - before)
+        return self.held == other.held and moved < _LEAST_FEE
+
+    def has_same_funding(self, other: "Footprint | None") -> bool:
+        return other is not None and self.has_same_fills(other) and self.funding == other.funding
+
+
+def sizes_of(state: dict[str, Any]) -> dict[str, Decimal]:
+    """Return the signed sizes of all positions by coin; flat coins are not in it."""
+    sizes = {
+        entry["position"]["coin"]: Decimal(entry["position"]["szi"]) for entry in state["assetPositions"]
+    }
+    return {coin: size for coin, size in sizes.items() if size}
+
+
+def footprint_of(state: dict[str, Any]) -> Footprint:
+    positions = sorted(
+        (entry["position"] for entry in state["assetPositions"]), key=lambda held: held["coin"]
+    )
+    return Footprint(
+        held=tuple((held["coin"], held["szi"], held["entryPx"]) for held in positions),
+        cash=Decimal(state["marginSummary"]["totalRawUsd"]),
+        funding=tuple((held["coin"], held["cumFunding"]["allTime"]) for held in positions),
+    )
 
 
 def position_of(state: dict[str, Any], account: str, symbol: str, coin: str) -> Position:

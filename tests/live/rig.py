@@ -23,8 +23,9 @@ ACCOUNT = EthAccount.from_key("0x" + KEY).address.lower()
 LIMIT_S = 60.0
 
 
-def until(what: Callable[[], T | None], name: str, limit_s: float = LIMIT_S) -> T:
+def until(what: Callable[[], T | None], name: str, limit_s: float | None = None) -> T:
     """Return what ``what`` returns as soon as it is something."""
+    limit_s = LIMIT_S if limit_s is None else limit_s
     end_s = time.monotonic() + limit_s
     while (found := what()) is None:
         if time.monotonic() > end_s:

@@ -48,7 +48,7 @@ MARKET = Market(
 def candles_of(kind: str) -> CandleArrays:
     if kind == "generated":
         return generated_candles(11, 1_600)
-    return read_candles(shared_data("hyperliquid_BTCUSDC_perp_1m"), Timeframe.M1)
+    return read_candles(shared_data("hyperliquid_BTCUSDC_perp_1m"), Timeframe.M1).candles
 
 
 @pytest.mark.slow

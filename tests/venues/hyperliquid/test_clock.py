@@ -48,3 +48,15 @@ def test_it_never_goes_back(wall):
     clock.observe(1_002_000)
     assert clock.now_ms() == late_ms
     assert clock.observed_ms == 1_002_000
+
+
+def test_a_clock_that_was_stepped_evenly_stands_when_the_venue_says_so(wall):
+    clock = VenueClock(wall)
+    for step in range(20):
+        wall.now_s += 0.25
+        clock.observe(step * 60_000)
+    assert clock.speed == pytest.approx(240)
+    wall.now_s += 1.0
+    assert clock.now_ms() == 19 * 60_000 + 240_000
+    clock.observe(19 * 60_000)
+    assert (clock.speed, clock.now_ms() - clock.observed_ms) == (1.0, 1_000)

@@ -16,10 +16,12 @@ _TOLERANCE = 0.05
 _NEAR_ONE = 0.05
 # How far time is carried on without any message at another speed than one: beyond it, time stands.
 _CARRY_S = 3.0
+# A venue that says the same time again after so long does not run at the speed that was measured.
+_STANDS_S = 0.4
 
 
 class VenueClock:
-    """Keeps the venue's time. Thread-safe; never goes back."""
+    """Keeps the venue's time. Thread-safe; never goes back, but for a measured speed that proves wrong."""
 
     def __init__(self, elapsed_s: Callable[[], float]) -> None:
         """``elapsed_s``: seconds on a clock that never jumps."""
@@ -50,6 +52,8 @@ class VenueClock:
         now_s = self._elapsed_s()
         with self._guard:
             if self._anchor is not None and venue_ms <= self._anchor[1]:
+                if venue_ms == self._anchor[1] and self._speed != 1.0 and now_s - self._anchor[0] > _STANDS_S:
+                    self._stand(venue_ms)
                 return
             self._anchor = (now_s, venue_ms)
             self._seen.append((now_s, venue_ms))
@@ -68,6 +72,13 @@ class VenueClock:
                 since_s = min(since_s, _CARRY_S)
             self._told_ms = max(self._told_ms, self._anchor[1] + round(since_s * 1000 * self._speed))
             return self._told_ms
+
+    def _stand(self, venue_ms: int) -> None:
+        """Forget a speed: the venue still says the same time, so it is moved by hand and stands now."""
+        self._speed = 1.0
+        self._seen.clear()
+        # What was carried on was wrong; the venue's own word is later than all that it said before.
+        self._told_ms = venue_ms
 
     def _measure(self) -> None:
         """Measure the speed, unless what was seen is no line: a clock that is stepped has none."""

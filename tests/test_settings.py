@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from firstwatch.settings import PaperVenueSettings, load_settings
+from firstwatch.settings import HyperliquidVenueSettings, PaperVenueSettings, load_settings
 from firstwatch.trading.errors import WrongUseError
 
 _DAY_MS = 1_735_689_600_000
@@ -168,4 +168,53 @@ def test_a_mistake_in_the_environment_is_named(
 def test_an_unreadable_file_gets_a_sentence(home: Path) -> None:
     (home / "config.toml").write_bytes(b"theme = '\xff'")
     with pytest.raises(WrongUseError, match="not UTF-8"):
+        load_settings()
+
+
+def test_a_hyperliquid_venue_follows_from_its_network_or_its_two_addresses(home: Path) -> None:
+    write(
+        home,
+        """
+        [venues.real]
+        kind = "hyperliquid"
+        [venues.test]
+        kind = "hyperliquid"
+        network = "testnet"
+        api_url = "http://127.0.0.1:9000/"
+        builder = "0xABCDEF0123456789abcdef0123456789abcdef01"
+        builder_fee_tenths_bp = 20
+        max_slippage_bps = 50
+        stream_users = 3
+        """,
+    )
+    real, test = (load_settings().venues[name] for name in ("real", "test"))
+    assert isinstance(real, HyperliquidVenueSettings)
+    assert isinstance(test, HyperliquidVenueSettings)
+    assert (real.http_url, real.stream_url) == (
+        "https://api.hyperliquid.xyz",
+        "wss://api.hyperliquid.xyz/ws",
+    )
+    assert (test.http_url, test.stream_url) == ("http://127.0.0.1:9000", "ws://127.0.0.1:9000/ws")
+    assert test.builder == "0xabcdef0123456789abcdef0123456789abcdef01"
+    assert (real.is_mainnet, test.is_mainnet, real.builder) == (True, False, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('network = "main"', r"config\.toml: venues\.h\.network = 'main': .*mainnet"),
+        (
+            'api_url = "api.hyperliquid.xyz"',
+            r"venues\.h\.api_url: .* is no such address; write one like https",
+        ),
+        ('ws_url = "https://x"', r"venues\.h\.ws_url: .* is no such address; write one like wss"),
+        ('builder = "0x12"', r"venues\.h\.builder: '0x12' is no address"),
+        ("builder_fee_tenths_bp = 5", r"venues\.h: builder_fee_tenths_bp needs the key builder"),
+        ("builder_fee_tenths_bp = 101", r"venues\.h\.builder_fee_tenths_bp"),
+        ("ap_url = 1", r"unknown key venues\.h\.ap_url; did you mean api_url\?"),
+    ],
+)
+def test_a_mistake_in_a_hyperliquid_venue_is_a_sentence(home: Path, text: str, said: str) -> None:
+    write(home, f'[venues.h]\nkind = "hyperliquid"\n{text}')
+    with pytest.raises(WrongUseError, match=said):
         load_settings()

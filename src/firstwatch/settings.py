@@ -13,13 +13,16 @@ from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     field_validator,
     model_validator,
@@ -38,6 +41,7 @@ from firstwatch.trading.validation import validation_sentences
 
 CONFIG_FILE = "config.toml"
 _VENUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _PREFIX = "FIRSTWATCH_"
 _NESTING = "__"
 _PATH_KEYS = ("candles", "funding", "market")
@@ -72,9 +76,38 @@ def _time_ms(value: object) -> object:
     return value
 
 
+_KINDS = ("paper", "hyperliquid")
+
+
 def _kind(value: object) -> object:
-    if value != "paper":
-        raise ValueError(f'{value!r} is no kind of venue that this version knows; it knows "paper"')
+    if value not in _KINDS:
+        known = ", ".join(f'"{kind}"' for kind in _KINDS)
+        raise ValueError(f"{value!r} is no kind of venue that this version knows; it knows {known}")
+    return value
+
+
+def _url(value: object, schemes: tuple[str, ...]) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value.strip())
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"{value!r} is no such address; write one like {schemes[-1]}://host")
+    return value.strip().rstrip("/")
+
+
+def _api_url(value: object) -> object:
+    return _url(value, ("http", "https"))
+
+
+def _ws_url(value: object) -> object:
+    return _url(value, ("ws", "wss"))
+
+
+def _address(value: object) -> object:
+    if isinstance(value, str):
+        if not _ADDRESS.fullmatch(value.strip()):
+            raise ValueError(f"{value!r} is no address; write 0x and 40 hexadecimal digits")
+        return value.strip().lower()
     return value
 
 
@@ -127,7 +160,68 @@ class PaperVenueSettings(_Group):
         return self
 
 
-VenueSettings = PaperVenueSettings
+_API_URLS = {
+    "mainnet": "https://api.hyperliquid.xyz",
+    "testnet": "https://api.hyperliquid-testnet.xyz",
+}
+
+
+class HyperliquidVenueSettings(_Group):
+    """``[venues.NAME]`` with ``kind = "hyperliquid"``: perpetuals with real money, or on the test network."""
+
+    kind: Annotated[Literal["hyperliquid"], BeforeValidator(_kind)]
+    """What the venue is."""
+    network: Literal["mainnet", "testnet"] = "mainnet"
+    """Which network; signatures of one are worth nothing on the other."""
+    api_url: Annotated[str | None, BeforeValidator(_api_url)] = None
+    """Where requests go; none: the network's own address."""
+    ws_url: Annotated[str | None, BeforeValidator(_ws_url)] = None
+    """Where the stream is; none: ``/ws`` at ``api_url``."""
+    builder: Annotated[str | None, BeforeValidator(_address)] = None
+    """Address that gets a fee of every fill; none: nobody does."""
+    builder_fee_tenths_bp: int = Field(default=0, ge=0, le=100)
+    """That fee, in tenths of a basis point of the fill's value."""
+    max_slippage_bps: float = Field(default=500.0, gt=0, lt=10_000)
+    """How far beyond the mid an entry may fill at this venue."""
+    stream_users: int = Field(default=8, ge=0, le=1000)
+    """How many accounts are streamed; the rest is polled. The main network allows ten per address."""
+
+    @model_validator(mode="after")
+    def _fee_has_a_builder(self) -> Self:
+        if self.builder_fee_tenths_bp and self.builder is None:
+            raise ValueError("builder_fee_tenths_bp needs the key builder, the address that gets the fee")
+        return self
+
+    @property
+    def is_mainnet(self) -> bool:
+        return self.network == "mainnet"
+
+    @property
+    def http_url(self) -> str:
+        """Where requests go."""
+        return self.api_url or _API_URLS[self.network]
+
+    @property
+    def stream_url(self) -> str:
+        """Where the stream is."""
+        return self.ws_url or f"ws{self.http_url.removeprefix('http')}/ws"
+
+
+# Tags hold a colon, which no key of the file can: they are cut out of where a mistake is said to be.
+_TAG = "kind:"
+
+
+def _tag_of(value: object) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    # Any other kind is refused by the field, with the sentence that belongs to it.
+    return f"{_TAG}{kind if kind in _KINDS else 'paper'}"
+
+
+VenueSettings = Annotated[
+    Annotated[PaperVenueSettings, Tag("kind:paper")]
+    | Annotated[HyperliquidVenueSettings, Tag("kind:hyperliquid")],
+    Discriminator(_tag_of),
+]
 """The settings of one venue, of any kind that this version knows."""
 
 
@@ -151,7 +245,7 @@ def _default_home() -> Path:
     return user_data_path("firstwatch", appauthor=False)
 
 
-def _default_venues() -> dict[str, VenueSettings]:
+def _default_venues() -> dict[str, PaperVenueSettings | HyperliquidVenueSettings]:
     return {"paper": PaperVenueSettings(kind="paper")}
 
 
@@ -198,7 +292,7 @@ class Settings(BaseSettings):
 
     @field_validator("venues")
     @classmethod
-    def _names_are_plain(cls, value: dict[str, VenueSettings]) -> dict[str, VenueSettings]:
+    def _names_are_plain(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in value:
             if not _VENUE_NAME.fullmatch(name):
                 raise ValueError(
@@ -234,7 +328,8 @@ def load_settings(**overrides: Any) -> Settings:
             overrides.get(name) or os.environ.get(_PREFIX + name.upper()) for name in _ENVIRONMENT_ONLY
         )
         path = _file_of(Path(home) if home else None, Path(config) if config else None)
-        mistakes = zip(validation_sentences(Settings, error), error.errors(include_url=False), strict=True)
+        sentences = validation_sentences(Settings, error, hidden=_TAG)
+        mistakes = zip(sentences, error.errors(include_url=False), strict=True)
         raise WrongUseError(
             "\n".join(f"{_origin(details['loc'], path)}: {sentence}." for sentence, details in mistakes)
         ) from error
@@ -289,7 +384,7 @@ def _refuse_misspelt_variables() -> None:
 
 def _origin(location: tuple[int | str, ...], path: Path | None) -> str:
     """Return where a wrong value was written: a variable, or the file."""
-    names = [str(part) for part in location]
+    names = [str(part) for part in location if not str(part).startswith(_TAG)]
     for count in range(len(names), 0, -1):
         variable = _PREFIX + _NESTING.join(names[:count]).upper()
         if os.environ.get(variable):

@@ -2,18 +2,42 @@
 
 import pytest
 
+from tests.contract.hyperliquid_rig import HyperliquidRig
 from tests.contract.rig import PaperRig
 
 RIGS = {
     "paper in memory": lambda tmp_path, **kwargs: PaperRig(**kwargs),
     "paper in a store": lambda tmp_path, **kwargs: PaperRig(tmp_path / "data", **kwargs),
+    "hyperliquid": lambda tmp_path, **kwargs: HyperliquidRig(**kwargs),
 }
+LASTING = ("paper in a store", "hyperliquid")
+PHASED = "phased"
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", f"{PHASED}: of feeds whose bars come in phases; a venue with a book of its own has none"
+    )
+
+
+def _maker(request, tmp_path):
+    if request.node.get_closest_marker(PHASED) and request.param == "hyperliquid":
+        pytest.skip("this venue's bars have no phases")
+    rigs = []
+
+    def make(**kwargs):
+        rigs.append(RIGS[request.param](tmp_path, **kwargs))
+        return rigs[-1]
+
+    yield make
+    for rig in rigs:
+        rig.close()
 
 
 @pytest.fixture(params=RIGS)
 def make_rig(request, tmp_path):
     """A factory of rigs of one venue; keyword arguments reach it."""
-    return lambda **kwargs: RIGS[request.param](tmp_path, **kwargs)
+    yield from _maker(request, tmp_path)
 
 
 @pytest.fixture
@@ -25,10 +49,11 @@ def rig(make_rig):
     return rig
 
 
-@pytest.fixture
-def lasting_rig(tmp_path):
+@pytest.fixture(params=LASTING)
+def lasting_rig(request, tmp_path):
     """As ``rig``, of a venue whose books survive."""
-    rig = PaperRig(tmp_path / "data")
-    rig.listen()
-    rig.settle()
-    return rig
+    for make in _maker(request, tmp_path):
+        rig = make()
+        rig.listen()
+        rig.settle()
+        yield rig

@@ -95,6 +95,7 @@ class PaperRig:
     """The paper venue, stepped by hand, in memory or in a store."""
 
     account = "account"
+    other = "other"
 
     def __init__(
         self,
@@ -143,6 +144,10 @@ class PaperRig:
         self.ears = []
         self.venue = self._open()
 
+    def close(self) -> None:
+        """End the venue."""
+        self.venue.close()
+
     def listen(
         self,
         account: str | None = None,
@@ -157,6 +162,10 @@ class PaperRig:
         )
         self.ears.append(ear)
         return ear
+
+    def eventually(self, condition: Callable[[], bool]) -> None:
+        """Assert what must have happened by now; a venue with a stream gets the time to say it."""
+        assert condition()
 
     def settle(self) -> Step:
         """Deliver what is to be delivered in this phase; acknowledge nothing."""

@@ -1,9 +1,13 @@
 """In which order any venue tells what happens, and for whom it waits."""
 
+import pytest
+
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.paper.venue import Step
 from firstwatch.venues.protocol import BarClosed, BarOpened, FeedEnded, FillReported, MarkMoved, PhaseEnded
 from tests.contract.rig import BUY, MARKET, START_MS
+
+pytestmark = pytest.mark.phased
 
 
 def test_a_bar_is_told_in_phases(rig):

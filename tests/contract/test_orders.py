@@ -9,6 +9,7 @@ from firstwatch.venues.protocol import Accepted, Executed, FillReported, NeverWi
 from tests.contract.rig import BUY, LIMIT, MARKET, SELL, STOP
 
 
+@pytest.mark.phased
 def test_a_market_order_fills_at_the_next_price(rig):
     key, outcome = rig.send(BUY, MARKET, "1")
     assert isinstance(outcome, Accepted)
@@ -33,6 +34,7 @@ def test_at_an_open_a_market_order_fills_at_once(rig):
     assert rig.position().side is Side.SHORT
 
 
+@pytest.mark.phased
 def test_a_fill_is_told_before_the_end_of_its_order(rig):
     key, _ = rig.send(BUY, MARKET, "1")
     rig.begin(101.0, 102.0, 100.0, 101.5)
@@ -52,6 +54,7 @@ def test_a_limit_rests_until_its_price_is_passed(rig):
     assert rig.venue.open_orders(rig.account, rig.symbol) == []
 
 
+@pytest.mark.phased
 def test_a_marketable_limit_fills_at_the_open_as_a_taker(rig):
     rig.send(BUY, LIMIT, "1", price="99")
     rig.begin(98.0, 99.5, 97.0, 98.0)
@@ -112,6 +115,7 @@ def test_a_reduce_only_order_never_turns_a_position(rig):
     assert (rig.order(key).filled, rig.order(key).state) == (Decimal("1"), OrderState.CANCELED)
 
 
+@pytest.mark.phased
 def test_an_order_beyond_its_worst_price_fills_nothing(rig):
     key, _ = rig.send(BUY, MARKET, "1", price="100.5")
     rig.begin(101.0, 101.0, 101.0, 101.0)
@@ -122,8 +126,8 @@ def test_an_order_beyond_its_worst_price_fills_nothing(rig):
 REFUSALS = {
     "an amount between two steps": (("other",), (BUY, MARKET, "1.0005"), {}),
     "no amount": (("other",), (BUY, MARKET, "0"), {}),
-    "a price between two ticks": (("other",), (BUY, LIMIT, "1"), {"price": "99.05"}),
-    "a trigger between two ticks": (("other",), (BUY, STOP, "1"), {"trigger": "101.05"}),
+    "a price between two ticks": (("other",), (BUY, LIMIT, "1"), {"price": "99.0505"}),
+    "a trigger between two ticks": (("other",), (BUY, STOP, "1"), {"trigger": "101.0505"}),
     "a limit without a price": (("other",), (BUY, LIMIT, "1"), {}),
     "a stop without a trigger": (("other",), (SELL, STOP, "1"), {}),
     "less than the minimum": (("minimum",), (BUY, MARKET, "0.099"), {}),
@@ -141,7 +145,8 @@ def test_a_refusal_says_why_and_leaves_nothing(rig, name):
     assert isinstance(outcome, Refused)
     assert outcome.code == code, outcome.reason
     assert outcome.reason
-    assert rig.order(key) is None
+    known = rig.order(key)
+    assert known is None or (known.state, known.filled) == (OrderState.REJECTED, 0)
     assert rig.venue.open_orders(rig.account, rig.symbol) == []
 
 
@@ -182,7 +187,7 @@ def test_a_cancelled_order_is_reported_and_gone(rig):
     key, _ = rig.send(BUY, LIMIT, "1", price="99")
     assert isinstance(rig.venue.cancel(rig.account, rig.symbol, key), Accepted)
     assert rig.order(key).state is OrderState.CANCELED
-    assert rig.ears[0].of(OrderReported)[-1].report.state is OrderState.CANCELED
+    rig.eventually(lambda: rig.ears[0].of(OrderReported)[-1].report.state is OrderState.CANCELED)
     rig.play((100.0, 100.0, 90.0, 95.0))
     assert rig.fills() == []
 
@@ -198,8 +203,8 @@ def test_what_is_not_open_cannot_be_cancelled(rig):
 
 def test_nobody_cancels_or_reads_the_order_of_another_account(rig):
     key, _ = rig.send(BUY, LIMIT, "1", price="99")
-    assert rig.venue.cancel("other", rig.symbol, key).code == "not_found"
-    assert rig.venue.order("other", rig.symbol, key) is None
+    assert rig.venue.cancel(rig.other, rig.symbol, key).code == "not_found"
+    assert rig.venue.order(rig.other, rig.symbol, key) is None
     assert rig.order(key).state is OrderState.ACCEPTED
 
 
@@ -227,8 +232,12 @@ def test_a_refused_modify_leaves_the_old_order(rig):
     new = rig.venue.prepare(rig.intent(SELL, STOP, "1", trigger="100", reduce_only=True))
     assert rig.venue.modify(old, new).code == "beyond_mark"
     assert rig.order(old).state is OrderState.ACCEPTED
-    assert rig.venue.modify("f" * 32, new).code == "not_found"
-    assert isinstance(rig.venue.resolve(new), NeverWill)
+    other = rig.venue.prepare(rig.intent(SELL, STOP, "1", trigger="96", reduce_only=True))
+    assert rig.venue.modify("f" * 32, other).code == "not_found"
+    assert isinstance(rig.venue.resolve(other), NeverWill)
+    assert [report.trigger_price for report in rig.venue.open_orders(rig.account, rig.symbol)] == [
+        Decimal("95")
+    ]
 
 
 def test_leverage_bounds_what_an_account_can_carry(rig):
@@ -238,9 +247,11 @@ def test_leverage_bounds_what_an_account_can_carry(rig):
     rig.begin(100.0, 100.0, 100.0, 100.0)
     position = rig.position()
     assert (position.leverage, position.is_isolated, position.margin) == (Decimal(2), True, Decimal(75_000))
-    assert position.liquidation_price == Decimal(repr(50 / 0.9875))
+    liquidation = 50 / (1 - float(rig.market.maintenance_rate))
+    assert float(position.liquidation_price) == pytest.approx(liquidation, rel=1e-9)
     assert isinstance(rig.venue.set_leverage(rig.account, rig.symbol, Decimal(2)), Accepted)
-    assert isinstance(rig.venue.set_leverage(rig.account, rig.symbol, Decimal(3)), Refused)
+    if rig.venue.capabilities.is_paper:
+        assert isinstance(rig.venue.set_leverage(rig.account, rig.symbol, Decimal(3)), Refused)
 
 
 @pytest.mark.parametrize("leverage", ["0.5", "21", "2.5"])

@@ -42,20 +42,20 @@ def test_an_unknown_symbol_is_an_error(rig):
 def test_the_touch_holds_the_mark(rig):
     touch = rig.venue.touch(rig.symbol)
     assert touch.bid <= touch.mark <= touch.ask
-    assert touch.time_ms == rig.venue.now_ms()
+    assert 0 <= rig.venue.now_ms() - touch.time_ms <= 5_000
 
 
 def test_a_position_has_its_average_entry_and_its_pnl(rig):
     rig.hold("1", price=100.0)
     rig.finish()
-    rig.send(BUY, MARKET, "3")
     rig.begin(104.0, 108.0, 104.0, 108.0)
+    rig.send(BUY, MARKET, "3")
     rig.finish()
     position = rig.position()
     assert (position.amount, position.entry_price) == (Decimal("4"), Decimal("103.0"))
     assert position.unrealised_pnl == Decimal("20.0")
-    rig.send(SELL, MARKET, "4", reduce_only=True)
     rig.begin(108.0, 108.0, 108.0, 108.0)
+    rig.send(SELL, MARKET, "4", reduce_only=True)
     assert rig.position().is_flat
     assert rig.position().entry_price is None
 
@@ -67,6 +67,7 @@ def test_an_order_that_is_larger_than_the_position_turns_it(rig):
     assert (position.side, position.amount) == ("short", Decimal("2"))
 
 
+@pytest.mark.phased
 def test_the_balance_is_what_was_put_in_and_what_came_of_it(rig):
     rig.hold("10", price=100.0)
     assert rig.venue.balance(rig.account).used == Decimal("1000.0")
@@ -85,10 +86,10 @@ def test_the_balance_is_what_was_put_in_and_what_came_of_it(rig):
 
 def test_accounts_know_nothing_of_each_other(rig):
     rig.hold()
-    assert rig.venue.position("other", rig.symbol).is_flat
-    assert rig.venue.balance("other").total == 0
-    assert rig.venue.fills_since("other", rig.symbol, 0) == []
-    assert rig.venue.open_orders("other", rig.symbol) == []
+    assert rig.venue.position(rig.other, rig.symbol).is_flat
+    assert rig.venue.balance(rig.other).total == 0
+    assert rig.venue.fills_since(rig.other, rig.symbol, 0) == []
+    assert rig.venue.open_orders(rig.other, rig.symbol) == []
 
 
 def test_fills_are_read_from_a_time_on_oldest_first(rig):

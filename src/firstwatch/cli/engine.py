@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from firstwatch.cli.output import JsonFlag, say, say_json
+from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import RefusedError
 
 app = typer.Typer(help="Hold the engine without a screen, or stop it.", no_args_is_help=False)
@@ -14,22 +15,33 @@ app = typer.Typer(help="Hold the engine without a screen, or stop it.", no_args_
 def engine(
     context: typer.Context,
     detach: Annotated[bool, typer.Option("--detach", help="In the background, with a log.")] = False,
+    passphrase_fd: PassphraseFd = None,
 ) -> None:
     """Hold the engine of this data folder, without a screen, until it is stopped."""
     if context.invoked_subcommand is not None:
         return
     from firstwatch.cli.folder import managed
+    from firstwatch.cli.secrets import passphrase_for_engine
+    from firstwatch.cli.signed_wallets import vault_of
     from firstwatch.cli.waiting import stopped_by_signals, until
+    from firstwatch.settings import load_settings
+    from firstwatch.wallets.door import unlock_engine
 
-    with stopped_by_signals() as stop, managed() as manager:
+    settings = load_settings()
+    word = passphrase_for_engine(vault_of(settings), passphrase_fd)
+    with stopped_by_signals() as stop, managed(settings) as manager:
         if detach:
             found = manager.snapshot().engine
             if found.takes_commands:
                 raise RefusedError(f"{found.sentence}.")
             say(f"engine in the background, pid {manager.start_background_engine()}")
+            if word is not None:
+                unlock_engine(settings.home, word)
             return
         if not manager.start_embedded_engine():
             raise RefusedError(f"{manager.snapshot().engine.sentence}.")
+        if word is not None:
+            unlock_engine(settings.home, word)
         say("the engine runs; ctrl+c stops it, the runs stay active")
         until(lambda: not manager.is_host, stop)
 

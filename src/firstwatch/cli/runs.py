@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from firstwatch.cli.output import JsonFlag, say, say_json, say_table
+from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
 from firstwatch.trading.runs import RunState, StopMode
 
@@ -51,18 +52,23 @@ def start(
         bool, typer.Option("--wait", help="Hold the engine here until the run has ended.")
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start a background engine if none runs.")] = False,
+    passphrase_fd: PassphraseFd = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Hand a run to the engine of this data folder and print its id."""
     from firstwatch.cli.folder import managed, opened
+    from firstwatch.cli.secrets import passphrase_for_engine
+    from firstwatch.cli.signed_wallets import vault_of
     from firstwatch.cli.waiting import performed, stopped_by_signals
     from firstwatch.manager.views import EngineWhere
+    from firstwatch.store.wallets import get_wallet
     from firstwatch.trading.commands import StartRun
     from firstwatch.trading.ids import new_run_id
+    from firstwatch.wallets.door import unlock_engine
 
     if wait and detach:
         raise WrongUseError("--wait and --detach exclude each other: choose who holds the engine.")
-    with opened() as (_, store), store.read() as reading:
+    with opened() as (configured, store), store.read() as reading:
         settings = _launch_settings(
             reading,
             algorithm=algorithm,
@@ -80,12 +86,17 @@ def start(
             without_stop_reason=without_stop,
             parent=parent,
         )
+        is_signed = get_wallet(reading, wallet).kind != "paper"
     run_id = new_run_id()
+    needs_key = (wait or detach) and is_signed
+    word = passphrase_for_engine(vault_of(configured), passphrase_fd) if needs_key else None
     with stopped_by_signals() as stop, managed() as manager:
         if wait:
             manager.start_embedded_engine()
         elif detach and manager.snapshot().engine.where is EngineWhere.NONE:
             manager.start_background_engine()
+        if word is not None:
+            unlock_engine(configured.home, word)
         engine = manager.snapshot().engine
         if not engine.takes_commands:
             raise RefusedError(

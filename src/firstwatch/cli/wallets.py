@@ -1,40 +1,49 @@
-"""``firstwatch wallet``: create, fund, list and show run wallets."""
+"""``firstwatch wallet``: create, import, approve, fund, show, move money of, and archive run wallets."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from firstwatch.cli.output import JsonFlag, say, say_json, say_table
+from firstwatch.cli.secrets import KeyFd, MasterKeyFd, PassphraseFd
 from firstwatch.trading.errors import WrongUseError
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from firstwatch.settings import Settings
     from firstwatch.store.database import Session
     from firstwatch.store.wallets import Wallet
 
-app = typer.Typer(help="Create, fund, list and show run wallets.", no_args_is_help=True)
+app = typer.Typer(
+    help="Create, import, approve, fund, show and archive run wallets, and move their money.",
+    no_args_is_help=True,
+)
 
+_PAPER = "paper"
 _Name = Annotated[str, typer.Argument(metavar="NAME")]
+_Venue = Annotated[str, typer.Option(metavar="V", help="A venue of the settings.")]
+_Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In quote.")]
 
 
 @app.command()
 def create(
     name: _Name,
-    venue: Annotated[str, typer.Option(metavar="V", help="A venue of the settings.")],
+    venue: _Venue,
+    passphrase_fd: PassphraseFd = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Create a wallet at a venue of the settings."""
+    """Create a wallet at a venue of the settings; where orders are signed, with a new account and key."""
+    from firstwatch.cli import signed_wallets
     from firstwatch.cli.folder import opened
     from firstwatch.store.wallets import create_wallet
     from firstwatch.trading.clock import SystemClock
-    from firstwatch.trading.validation import nearest
 
     with opened() as (settings, store):
-        if venue not in settings.venues:
-            raise WrongUseError(
-                f"There is no venue {venue!r} in the settings{nearest(venue, list(settings.venues))}; "
-                f"there are {', '.join(settings.venues)}."
-            )
+        _check_venue(settings, venue)
+        if settings.venues[venue].kind != _PAPER:
+            signed_wallets.create_with_key(settings, store, name, venue, passphrase_fd, as_json=as_json)
+            return
         with store.write() as session:
             wallet = create_wallet(
                 session,
@@ -49,31 +58,156 @@ def create(
         say(f"{wallet.name} at {wallet.venue}; put play money into it: firstwatch wallet fund {name} AMOUNT")
 
 
+@app.command("import")
+def import_(
+    name: _Name,
+    venue: _Venue,
+    account: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Whose money is traded; without it the venue is asked."),
+    ] = None,
+    key_fd: KeyFd = None,
+    passphrase_fd: PassphraseFd = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Bring a key, the account's own or an API wallet's, and make a wallet of its account."""
+    from firstwatch.cli import signed_wallets
+    from firstwatch.cli.folder import opened
+
+    with opened() as (settings, store):
+        _check_venue(settings, venue)
+        signed_wallets.import_key(
+            settings, store, name, venue, account, key_fd, passphrase_fd, as_json=as_json
+        )
+
+
+@app.command()
+def approve(
+    name: _Name,
+    agent: Annotated[bool, typer.Option("--agent", help="A new API wallet that cannot withdraw.")] = False,
+    builder: Annotated[bool, typer.Option("--builder", help="The builder's fee of the settings.")] = False,
+    master_key_fd: MasterKeyFd = None,
+    passphrase_fd: PassphraseFd = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Approve at the venue what a run needs: without an option, whatever is missing."""
+    from firstwatch.cli import signed_wallets
+    from firstwatch.cli.folder import opened
+
+    with opened() as (settings, store):
+        with store.read() as session:
+            wallet = _usable(session, name)
+        signed_wallets.approve(
+            settings, wallet, master_key_fd, passphrase_fd, agent=agent, builder=builder, as_json=as_json
+        )
+
+
+@app.command()
+def unlock(passphrase_fd: PassphraseFd = None, as_json: JsonFlag = False) -> None:
+    """Give the running engine the vault's passphrase, until it ends."""
+    from firstwatch.cli import signed_wallets
+    from firstwatch.settings import load_settings
+
+    signed_wallets.unlock(load_settings(), passphrase_fd, as_json=as_json)
+
+
+@app.command()
+def withdraw(
+    name: _Name,
+    amount: _Amount,
+    to: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="On Arbitrum; without it the account's own.")
+    ] = None,
+    master_key_fd: MasterKeyFd = None,
+    passphrase_fd: PassphraseFd = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take money out of the venue; it keeps 1 USDC of it."""
+    from firstwatch.cli import signed_wallets
+    from firstwatch.cli.folder import opened
+
+    value = _positive(amount)
+    with opened() as (settings, store), store.read() as session:
+        wallet = _usable(session, name)
+        signed_wallets.withdraw(
+            settings, session, wallet, value, to, master_key_fd, passphrase_fd, as_json=as_json
+        )
+
+
+@app.command()
+def transfer(
+    name: _Name,
+    target: Annotated[str, typer.Argument(metavar="TO", help="Another wallet at the same venue.")],
+    amount: _Amount,
+    master_key_fd: MasterKeyFd = None,
+    passphrase_fd: PassphraseFd = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Send money from one own wallet to another."""
+    from firstwatch.cli import signed_wallets
+    from firstwatch.cli.folder import opened
+
+    value = _positive(amount)
+    with opened() as (settings, store), store.read() as session:
+        wallet, other = _usable(session, name), _usable(session, target)
+        signed_wallets.transfer(
+            settings, session, wallet, other, value, master_key_fd, passphrase_fd, as_json=as_json
+        )
+
+
+@app.command()
+def archive(name: _Name, as_json: JsonFlag = False) -> None:
+    """Take a wallet out of the lists; refused while a run uses it or the venue holds money of it."""
+    from firstwatch.cli import signed_wallets
+    from firstwatch.cli.folder import opened
+    from firstwatch.store.wallets import archive_wallet
+    from firstwatch.trading.clock import SystemClock
+
+    with opened() as (settings, store):
+        with store.read() as session:
+            wallet = _usable(session, name)
+        if wallet.kind != _PAPER:
+            signed_wallets.refuse_if_funded(settings, wallet)
+        with store.write() as session:
+            archive_wallet(session, name, now_ms=SystemClock().now_ms())
+    if as_json:
+        say_json({"wallet": name, "archived": True})
+    else:
+        say(f"{name} is archived")
+
+
 @app.command()
 def fund(
     name: _Name,
-    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In quote.")],
+    amount: Annotated[
+        str | None, typer.Argument(metavar="[AMOUNT]", help="Of play money, for a paper wallet.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch/--no-watch", help="Wait until money has arrived at the venue.")
+    ] = True,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put play money into a paper wallet; no engine is needed."""
-    from firstwatch.cli.backtest import decimal
+    """Put play money into a paper wallet, or show where to send real money and watch it arrive."""
+    from firstwatch.cli import signed_wallets
     from firstwatch.cli.folder import opened
     from firstwatch.store.paper import deposit
-    from firstwatch.store.wallets import get_wallet
     from firstwatch.trading.clock import SystemClock
 
-    value = decimal(amount, "AMOUNT")
-    if value <= 0:
-        raise WrongUseError(f"AMOUNT must be above 0, not {amount}.")
-    with opened() as (_, store), store.write() as session:
-        wallet = get_wallet(session, name)
-        if wallet.kind != "paper":
-            raise WrongUseError(
-                f"{name} is a wallet at {wallet.venue}, where money is real: send it to {wallet.account}."
-            )
-        if wallet.archived_at_ms is not None:
-            raise WrongUseError(f"{name} is archived; fund another wallet.")
-        deposit(session, wallet.venue, wallet.account, value, now_ms=SystemClock().now_ms())
+    value = None if amount is None else _positive(amount)
+    with opened() as (settings, store):
+        with store.read() as session:
+            wallet = _usable(session, name)
+        if wallet.kind != _PAPER:
+            if value is not None:
+                raise WrongUseError(
+                    f"{name} is a wallet at {wallet.venue}, where money is real: send it to {wallet.account}."
+                )
+            signed_wallets.watch_funds(settings, wallet, as_json=as_json, watches=watch)
+            return
+        if value is None:
+            raise WrongUseError(f"Say how much play money {name} gets: firstwatch wallet fund {name} AMOUNT.")
+        with store.write() as session:
+            deposit(session, wallet.venue, wallet.account, value, now_ms=SystemClock().now_ms())
     if as_json:
         say_json({"wallet": name, "deposited": value})
     else:
@@ -101,20 +235,30 @@ def list_(as_json: JsonFlag = False) -> None:
 
 @app.command()
 def show(name: _Name, as_json: JsonFlag = False) -> None:
-    """Show one wallet: account, money, positions, and the run that owns it."""
+    """Show one wallet: account, key, money, positions, what is missing, and the run that owns it."""
+    from firstwatch.cli import signed_wallets
     from firstwatch.cli.folder import opened
     from firstwatch.store.wallets import get_wallet
 
     with opened() as (settings, store), store.read() as session:
-        document = _document(session, settings, get_wallet(session, name))
+        wallet = get_wallet(session, name)
+        document = _document(session, settings, wallet)
+        if wallet.kind != _PAPER:
+            held = document["positions"]
+            document |= signed_wallets.facts_document(settings, wallet)
+            # What the venue cannot say now the store may know.
+            document["positions"] = document["positions"] or (held if document["total"] is None else [])
     if as_json:
         say_json(document)
         return
     for key, value in document.items():
-        if key != "positions":
+        if key not in {"positions", "missing"}:
             say(f"{key:12} {'-' if value is None else value}")
     for held in document["positions"]:
-        say(f"{'position':12} {held['side']} {held['amount']} {held['symbol']}, run {held['run']}")
+        run = f", run {held['run']}" if held.get("run") else ""
+        say(f"{'position':12} {held['side']} {held['amount']} {held['symbol']}{run}")
+    for lack in document["missing"]:
+        say(f"{'missing':12} {lack['name']}: {lack['sentence']}")
 
 
 def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dict[str, Any]:
@@ -146,7 +290,36 @@ def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dic
             for run_id, held in positions(session).items()
             if run_id in mine
         ],
+        "missing": [],
         "active_run": active_run_id(session, wallet.id),
         "created_at": iso(wallet.created_at_ms),
         "archived_at": None if wallet.archived_at_ms is None else iso(wallet.archived_at_ms),
     }
+
+
+def _check_venue(settings: "Settings", venue: str) -> None:
+    from firstwatch.trading.validation import nearest
+
+    if venue not in settings.venues:
+        raise WrongUseError(
+            f"There is no venue {venue!r} in the settings{nearest(venue, list(settings.venues))}; "
+            f"there are {', '.join(settings.venues)}."
+        )
+
+
+def _usable(session: "Session", name: str) -> "Wallet":
+    from firstwatch.store.wallets import get_wallet
+
+    wallet = get_wallet(session, name)
+    if wallet.archived_at_ms is not None:
+        raise WrongUseError(f"{name} is archived; choose another wallet.")
+    return wallet
+
+
+def _positive(amount: str) -> "Decimal":
+    from firstwatch.cli.backtest import decimal
+
+    value = decimal(amount, "AMOUNT")
+    if value <= 0:
+        raise WrongUseError(f"AMOUNT must be above 0, not {amount}.")
+    return value

@@ -253,9 +253,9 @@ class CommandDesk:
             return
         if isinstance(command, CancelRun) and self._cancel_unbegun(stored, command):
             return
-        self._finish(
-            stored, CommandOutcome.REFUSED, f"run {command.run_id} has no worker now; see its journal"
-        )
+        with self._store.read() as session:
+            why = runs.get_run(session, command.run_id).facts.sentence or "see its journal"
+        self._finish(stored, CommandOutcome.REFUSED, f"run {command.run_id} has no worker now: {why}")
 
     def _answer(self, stored: StoredCommand, refusal: str, done: str) -> None:
         """Write what the run made of a request; one that two workers were asked is answered once."""

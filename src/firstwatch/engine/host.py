@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from firstwatch import __version__
@@ -20,6 +21,7 @@ from firstwatch.engine.commands import CommandDesk
 from firstwatch.engine.lease import Lease, LeaseLostError
 from firstwatch.engine.leftovers import Leftovers
 from firstwatch.engine.lock import EngineLock
+from firstwatch.engine.locked_runs import LockedRuns
 from firstwatch.engine.probe import Probe, no_probe
 from firstwatch.engine.venues import VenueBook, venues_of
 from firstwatch.engine.worker import Asked, RunWorker
@@ -31,6 +33,10 @@ from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, StoreError, VenueError, WrongUseError
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.runs import Author, Exposure, Health, RunState
+from firstwatch.venues.signer import VaultLockedError
+from firstwatch.wallets.door import UnlockDoor
+from firstwatch.wallets.keys import EngineKeys
+from firstwatch.wallets.vault import Vault
 
 _TURN_S = 0.1
 _HEARTBEAT_S = 0.5
@@ -64,7 +70,10 @@ class EngineHost:
         self._probe = probe
         self._lock = EngineLock(settings.home)
         self._lease: Lease | None = None
-        self._venues = venues or venues_of(settings, store, self._clock, lambda: self.lease.epoch)
+        self.keys = EngineKeys(Vault(settings.home, self._clock))
+        self._venues = venues or venues_of(settings, store, self._clock, lambda: self.lease.epoch, self.keys)
+        self._door = UnlockDoor(settings.home, self.keys)
+        self._locked_runs = LockedRuns(store, self.keys, self._clock, lambda: self.lease)
         self._desk = CommandDesk(
             store, self._venues, self._clock, self, capital_share=settings.limits.capital_share
         )
@@ -107,6 +116,7 @@ class EngineHost:
         self._lock.acquire()
         try:
             self._claim()
+            self._door.open()
             self._recover_runs("the engine started")
             self._desk.resume()
         except BaseException:
@@ -114,6 +124,9 @@ class EngineHost:
             raise
         self._thread = threading.Thread(target=self._run, name="engine host", daemon=True)
         self._thread.start()
+        if self.keys.is_locked:
+            unlock = partial(self.keys.unlock_by_file, self._ending.wait)
+            threading.Thread(target=unlock, name="unlock", daemon=True).start()
 
     def drain_and_stop(self) -> None:
         """Let every worker end after the event in hand, then let go of the engine; under two seconds.
@@ -170,6 +183,7 @@ class EngineHost:
         if self._is_due("beat", _HEARTBEAT_S):
             self._beat(HostState.RUNNING)
         self._mend_workers()
+        self._locked_runs.begin_if_unlocked()
         self._desk.pick_up()
         if self._is_due("live", _LIVE_S):
             with self._guard:
@@ -250,6 +264,7 @@ class EngineHost:
             with self._store.read() as session:
                 plan = read_plan(session, run_id)
                 standing = {(alarm.run_id, alarm.topic) for alarm in journal.standing_alarms(session)}
+            self._venues.require_key(plan.run.venue, plan.run.account, may_wait=False)
             beginning = Beginning(
                 plan,
                 self._venues.get(plan.run.venue),
@@ -257,6 +272,10 @@ class EngineHost:
                 why=why,
                 max_slippage_bps=self._settings.limits.max_slippage_bps,
             )
+        except VaultLockedError as error:
+            begin = partial(self._start_worker, run_id, author, why, predecessor)
+            self._locked_runs.add(run_id, begin, str(error))
+            return
         except (WrongUseError, VenueError) as error:
             # Without its venue or its algorithm a run cannot be worked on; its protection rests at the venue.
             self._raise_alarm(run_id, _CANNOT_WORK, f"the engine cannot work on this run: {error}")
@@ -371,6 +390,7 @@ class EngineHost:
         for worker in workers:
             worker.join(max(0.0, deadline_s - self._clock.elapsed_s()))
         self._desk.close()
+        self._door.close()
         self.leftovers.close()
         # Only now, so that no feed went on without a run that had let go before the others.
         self._venues.close()

@@ -36,6 +36,7 @@ def gather(store: Store, venues: VenueBook, settings: LaunchSettings, *, capital
     if wallet is None:
         return facts
     try:
+        venues.require_key(wallet.venue, wallet.account, may_wait=True)
         venue = venues.get(wallet.venue)
         facts = _from_venue(replace(facts, venue=venue.name), venue, wallet)
     except (VenueError, WrongUseError) as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from firstwatch.settings import Settings
+from firstwatch.settings import PaperVenueSettings, Settings
 from firstwatch.store import paper
 from firstwatch.store.database import Session
 from firstwatch.store.wallets import Wallet
@@ -33,16 +33,19 @@ def paper_moneys(session: Session, settings: Settings, wallets: Iterable[Wallet]
     """Return the money of all paper wallets among these, by the wallet's name."""
     by_venue: dict[str, list[Wallet]] = {}
     for wallet in wallets:
-        if wallet.kind == "paper" and wallet.venue in settings.venues:
+        if wallet.kind == "paper":
             by_venue.setdefault(wallet.venue, []).append(wallet)
     moneys: dict[str, Money] = {}
     for venue, members in by_venue.items():
+        known = settings.venues.get(venue)
+        if not isinstance(known, PaperVenueSettings):
+            continue
         given: dict[str, Decimal] = {}
         for row in paper.deposits(session, venue):
             given[row.account] = given.get(row.account, Decimal(0)) + row.amount
         states = paper.load_accounts(session, venue)
         accounts = {name: PaperAccount.from_json(state) for name, state in states.items()}
-        resting = _resting(session, settings, venue, accounts)
+        resting = _resting(session, venue, market_of(known).amount_step, accounts)
         for wallet in members:
             deposited, account = given.get(wallet.account, Decimal(0)), accounts.get(wallet.account)
             if account is None:
@@ -54,7 +57,7 @@ def paper_moneys(session: Session, settings: Settings, wallets: Iterable[Wallet]
 
 
 def _resting(
-    session: Session, settings: Settings, venue: str, accounts: dict[str, PaperAccount]
+    session: Session, venue: str, amount_step: Decimal, accounts: dict[str, PaperAccount]
 ) -> dict[str, Decimal]:
     """Return the margin of resting entry orders, by account."""
     margins: dict[str, Decimal] = {}
@@ -62,7 +65,6 @@ def _resting(
         order, account = PaperOrder.from_json(row.state_json), accounts.get(row.account)
         if order.reduce_only or order.price is None or account is None:
             continue
-        step = market_of(settings.venues[venue]).amount_step
-        margin = order.rest * step * order.price / account.leverage
+        margin = order.rest * amount_step * order.price / account.leverage
         margins[row.account] = margins.get(row.account, Decimal(0)) + margin
     return margins

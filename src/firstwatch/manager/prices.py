@@ -36,6 +36,8 @@ NO_CLOSES = Closes(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
 
 def _symbols(settings: Settings) -> Iterator[str]:
     for name, venue in settings.venues.items():
+        if not isinstance(venue, PaperVenueSettings):
+            continue
         try:
             yield market_of(venue).symbol
         except FirstwatchError as error:
@@ -66,7 +68,9 @@ class PriceReader:
             self._reading = None
         is_behind = last_ms is not None and (not len(self._known.close) or self._known.time_ms[-1] < last_ms)
         venue = self._settings.venues.get(run.venue)
-        if is_behind and last_ms is not None and self._reading is None and venue is not None:
+        if not isinstance(venue, PaperVenueSettings):
+            return self._known
+        if is_behind and last_ms is not None and self._reading is None:
             wanted = _CONTEXT_BARS
             if len(self._known.close):
                 wanted = (last_ms - int(self._known.time_ms[-1])) // timeframe.ms

@@ -36,7 +36,21 @@ def create_wallet(
     """Save a wallet; ``account`` is what the venue calls it, by default the wallet's name.
 
     Raises:
-        WrongUseError: the name cannot be used or is taken.
+        WrongUseError: the name cannot be used or is taken, or another wallet has the account.
+    """
+    check_new_wallet(session, name, venue=venue, account=account)
+    values = {"name": name, "venue": venue, "kind": kind, "account": account or name, "created_at_ms": now_ms}
+    number = session.execute(insert(_WALLET).values(values).returning(_WALLET.c.id)).scalar_one()
+    return Wallet(number, name, venue, kind, account or name, now_ms, None)
+
+
+def check_new_wallet(
+    session: Session, name: str, *, venue: str | None = None, account: str | None = None
+) -> None:
+    """Make sure that a wallet may be called so, and that no other one has its account.
+
+    Raises:
+        WrongUseError: it may not.
     """
     if not _NAME.fullmatch(name):
         raise WrongUseError(
@@ -45,9 +59,18 @@ def create_wallet(
         )
     if session.execute(select(_WALLET.c.id).where(_WALLET.c.name == name)).scalar() is not None:
         raise WrongUseError(f"There is a wallet {name!r} already; choose another name.")
-    values = {"name": name, "venue": venue, "kind": kind, "account": account or name, "created_at_ms": now_ms}
-    number = session.execute(insert(_WALLET).values(values).returning(_WALLET.c.id)).scalar_one()
-    return Wallet(number, name, venue, kind, account or name, now_ms, None)
+    if account is None:
+        return
+    # Two wallets on one account would let two runs trade it, each blind to the other.
+    same = select(_WALLET.c.name).where(
+        _WALLET.c.venue == venue, _WALLET.c.account == account, _WALLET.c.archived_at_ms.is_(None)
+    )
+    other = session.execute(same).scalar()
+    if other is not None:
+        raise WrongUseError(
+            f"The account {account} at {venue} is the wallet {other!r} already; use that wallet,"
+            " or archive it first."
+        )
 
 
 def get_wallet(session: Session, name: str) -> Wallet:

@@ -10,9 +10,12 @@ from pydantic import BaseModel, ValidationError
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-def validation_sentences(model: type[BaseModel], error: ValidationError) -> list[str]:
-    """Return one sentence for each mistake that ``model`` found, keys written as ``windows[0].start``."""
-    return [_sentence(model, details) for details in error.errors(include_url=False)]
+def validation_sentences(model: type[BaseModel], error: ValidationError, *, hidden: str = "") -> list[str]:
+    """Return one sentence for each mistake that ``model`` found, keys written as ``windows[0].start``.
+
+    ``hidden``: parts of a place that begin so are the tags of a union; they choose the model, unsaid.
+    """
+    return [_sentence(model, details, hidden) for details in error.errors(include_url=False)]
 
 
 def nearest(word: str, names: list[str]) -> str:
@@ -21,9 +24,9 @@ def nearest(word: str, names: list[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def _sentence(model: type[BaseModel], details: Any) -> str:
+def _sentence(model: type[BaseModel], details: Any, hidden: str) -> str:
     *path, last = details["loc"] or ("",)
-    key = _key((*path, last))
+    key = _key(tuple(part for part in (*path, last) if not (hidden and str(part).startswith(hidden))))
     kind, found = details["type"], details["input"]
     if kind == "extra_forbidden":
         known = sorted({name for owner in _models_at(model, path) for name in owner.model_fields})

@@ -1,0 +1,161 @@
+"""How a secret reaches a command: a descriptor, a file that the environment names, or a hidden prompt.
+
+Never an argument, which every process of the machine can read.
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from firstwatch.trading.errors import WrongUseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from firstwatch.venues.signer import KeyKind
+    from firstwatch.wallets.vault import KeySigner, OpenVault, Vault
+
+PassphraseFd = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="Descriptor with the vault's passphrase on its first line."),
+]
+KeyFd = Annotated[
+    int | None, typer.Option(metavar="N", min=0, help="Descriptor with the private key on its first line.")
+]
+MasterKeyFd = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=0, help="Descriptor with the account's own key; it is not stored."),
+]
+
+_LONGEST_BYTES = 4096
+
+
+def line_of(descriptor: int, option: str) -> str:
+    """Return the next line of an open descriptor; two secrets may stand on one, a line each.
+
+    Raises:
+        WrongUseError: it cannot be read, or the line is empty.
+    """
+    received = bytearray()
+    try:
+        # Byte by byte, so that nothing of a following line is taken.
+        while len(received) < _LONGEST_BYTES and (byte := os.read(descriptor, 1)) not in {b"", b"\n"}:
+            received += byte
+        text = received.decode().removesuffix("\r")
+    except OSError as error:
+        raise WrongUseError(f"{option} {descriptor} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise WrongUseError(f"{option} {descriptor} gives no UTF-8 text.") from None
+    if not text:
+        raise WrongUseError(f"{option} {descriptor} gives an empty line.")
+    return text
+
+
+def hidden(question: str, option: str) -> str:
+    """Ask a person without echo.
+
+    Raises:
+        WrongUseError: nobody is there to answer.
+    """
+    if not sys.stdin.isatty():
+        raise WrongUseError(f"{question}: nobody is at a terminal to type it; give it with {option}.")
+    text: str = typer.prompt(question, hide_input=True, err=True)
+    return text
+
+
+def passphrase(descriptor: int | None, *, is_new: bool) -> str:
+    """Return the vault's passphrase: from the descriptor, the file, or a person (a new one twice).
+
+    Raises:
+        WrongUseError: none of them gives one.
+    """
+    from firstwatch.wallets.keys import PASSPHRASE_FILE_VARIABLE, passphrase_of_file
+
+    option = f"--passphrase-fd N or {PASSPHRASE_FILE_VARIABLE}"
+    if descriptor is not None:
+        return line_of(descriptor, "--passphrase-fd")
+    if (given := passphrase_of_file()) is not None:
+        return given
+    if not is_new:
+        return hidden("Passphrase of the vault", option)
+    first = hidden("New passphrase for the vault (nobody can recover it)", option)
+    if hidden("The same again", option) != first:
+        raise WrongUseError("The two passphrases differ; nothing was made.")
+    return first
+
+
+def opened_vault(vault: "Vault", descriptor: int | None) -> "OpenVault":
+    """Open the vault; a person may try until the vault makes everybody wait.
+
+    Raises:
+        WrongPassphraseError: it was wrong.
+        WrongUseError: nobody gives a passphrase.
+    """
+    return _right(vault, descriptor)[1]
+
+
+def passphrase_for_engine(vault: "Vault", descriptor: int | None) -> str | None:
+    """Return the passphrase for an engine that is about to start; None: it needs none, or has its file.
+
+    Raises:
+        WrongPassphraseError: it was wrong.
+        WrongUseError: the descriptor or the file cannot be read.
+    """
+    from firstwatch.wallets.keys import passphrase_of_file
+
+    if vault.is_empty or (descriptor is None and passphrase_of_file() is not None):
+        return None
+    if descriptor is None and not sys.stdin.isatty():
+        typer.echo("firstwatch: the vault is locked; unlock it with: firstwatch wallet unlock", err=True)
+        return None
+    return _right(vault, descriptor)[0]
+
+
+def _right(vault: "Vault", descriptor: int | None) -> "tuple[str, OpenVault]":
+    """Return the passphrase that opens the vault, and the vault that it opens."""
+    from firstwatch.wallets.keys import passphrase_of_file
+    from firstwatch.wallets.vault import WrongPassphraseError
+
+    is_person = descriptor is None and passphrase_of_file() is None
+    while True:
+        text = passphrase(descriptor, is_new=vault.is_empty)
+        try:
+            return text, vault.open(text)
+        except WrongPassphraseError as error:
+            if not is_person or not error.tries_left:
+                raise
+            typer.echo(f"firstwatch: {error}", err=True)
+
+
+def master_signer(
+    vault: "Vault", venue: str, account: str, key_fd: int | None, opened: "Callable[[], OpenVault]"
+) -> "KeySigner":
+    """Return the account's own key: from the descriptor, from the vault (``opened``), or from a person.
+
+    Raises:
+        WrongUseError: nobody gives it.
+        RefusedError: it is another account's, or the passphrase is wrong.
+    """
+    from firstwatch.trading.errors import RefusedError
+    from firstwatch.venues.signer import KeyKind
+    from firstwatch.wallets.keystore import address_of
+    from firstwatch.wallets.vault import KeySigner, secret_of
+
+    if key_fd is None and _has(vault, venue, account, KeyKind.MASTER):
+        return opened().signer(venue, account, KeyKind.MASTER)
+    if key_fd is None:
+        text = hidden(f"Private key of {account} (used once, not stored)", "--master-key-fd N")
+    else:
+        text = line_of(key_fd, "--master-key-fd")
+    secret = secret_of(text)
+    if address_of(secret) != account:
+        raise RefusedError(
+            f"That is the key of {address_of(secret)}, not of {account}; give the account's own."
+        )
+    return KeySigner(secret, account, KeyKind.MASTER)
+
+
+def _has(vault: "Vault", venue: str, account: str, kind: "KeyKind") -> bool:
+    return any((r.venue, r.account, r.kind) == (venue, account, kind) for r in vault.records())

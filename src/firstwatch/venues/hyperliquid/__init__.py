@@ -1,0 +1,1 @@
+"""Hyperliquid perpetuals through the ``ccxt.pro`` client: one thread, one connection, one request budget."""

@@ -1,0 +1,108 @@
+"""What the adapter remembers of one account: whose orders client ids are, and which fills it has seen."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+from firstwatch.trading.account import Funding
+from firstwatch.trading.orders import Fill
+from firstwatch.venues.hyperliquid.words import Footprint
+
+_MOST_FILLS = 20_000
+_MOST_ORDERS = 20_000
+
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[Row]):
+    """All rows from a time on, up to the moment when the account looked so."""
+
+    since_ms: int
+    footprint: Footprint
+    rows: list[Row]
+
+
+@dataclass(slots=True)
+class _Filled:
+    amount: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+
+
+@dataclass(slots=True)
+class AccountBook:
+    """Lives in the gateway's loop. Nothing in here is needed for safety: the venue is asked again."""
+
+    account: str
+    is_streamed: bool = False
+    """The venue has confirmed that it streams this account's fills and orders."""
+    sizes: dict[str, Decimal] = field(default_factory=dict)
+    """Signed position by coin, as last compared or as the last fill left it."""
+    compared: Footprint | None = None
+    compared_at_ms: int = 0
+    fills: "Rows[tuple[str, Fill]] | None" = None
+    """The fills that were read last, each with the coin."""
+    funding: "Rows[Funding] | None" = None
+    check_at_s: float = 0.0
+    full_at_s: float = 0.0
+    fills_since_ms: int = 0
+    """Venue time from which on fills are read when some may have been missed."""
+    open_orders: dict[str, str] = field(default_factory=dict)
+    """Symbol by client order id of our orders that may be open."""
+    _told: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _seen: set[str] = field(default_factory=set)
+    _filled: OrderedDict[str, _Filled] = field(default_factory=OrderedDict)
+    _client_ids: OrderedDict[str, str | None] = field(default_factory=OrderedDict)
+
+    def know_order(self, order_id: str, client_order_id: str | None) -> None:
+        """Note whose an order id of the venue is; None: nobody's that we know."""
+        if order_id:
+            self._client_ids[order_id] = client_order_id
+            _trim(self._client_ids, _MOST_ORDERS)
+
+    def knows_order(self, order_id: str) -> bool:
+        return order_id in self._client_ids
+
+    def client_order_id(self, order_id: str) -> str | None:
+        return self._client_ids.get(order_id)
+
+    def see_fill(self, order_id: str, fill: Fill) -> None:
+        """Count a fill to its order, once."""
+        key = f"{fill.time_ms}-{fill.fill_id}"
+        if key in self._seen:
+            return
+        if len(self._seen) > _MOST_FILLS:
+            self._seen.clear()
+            self._filled.clear()
+        self._seen.add(key)
+        filled = self._filled.setdefault(order_id, _Filled())
+        filled.amount += fill.amount
+        filled.cost += fill.amount * fill.price
+
+    def may_tell(self, fill: Fill) -> bool:
+        """Return whether this fill was not told yet, and note that it is now."""
+        key = f"{fill.time_ms}-{fill.fill_id}"
+        if key in self._told:
+            return False
+        self._told[key] = None
+        _trim(self._told, _MOST_FILLS)
+        return True
+
+    def filled(self, order_id: str) -> Decimal:
+        """Return how much of an order the fills that were seen make."""
+        known = self._filled.get(order_id)
+        return Decimal(0) if known is None else known.amount
+
+    def average(self, order_id: str, filled: Decimal) -> Decimal | None:
+        """Return the average price of an order; None: not all of its fills were seen."""
+        known = self._filled.get(order_id)
+        if known is None or known.amount != filled or not filled:
+            return None
+        return known.cost / known.amount
+
+
+def _trim(table: OrderedDict[str, None] | OrderedDict[str, str | None], most: int) -> None:
+    while len(table) > most:
+        table.popitem(last=False)

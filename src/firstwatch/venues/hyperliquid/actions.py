@@ -1,0 +1,169 @@
+"""From what is wanted to the venue's actions. The order of keys matters: the action is signed as packed."""
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from firstwatch.trading.market import Market
+from firstwatch.trading.orders import OrderIntent, OrderKind, OrderSide, Touch
+from firstwatch.venues.hyperliquid.words import cloid_of, wire
+from firstwatch.venues.protocol import PreparedRequest, Refused
+
+STOP_WORST = 0.10
+"""How far beyond its trigger a stop may fill (trading.md 8)."""
+
+Action = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """Who is paid for every fill, in tenths of a basis point."""
+
+    address: str
+    tenths_bp: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """The stored body of a prepared request: what is signed when it is sent. No key, no signature."""
+
+    account: str
+    symbol: str
+    order: dict[str, Any]
+    builder: dict[str, Any] | None = None
+    refusal: tuple[str, str] | None = None
+    """Code and reason of a refusal that is known before anything is sent."""
+
+    def body(self) -> bytes:
+        return json.dumps(
+            {
+                "account": self.account,
+                "symbol": self.symbol,
+                "order": self.order,
+                "builder": self.builder,
+                "refusal": self.refusal,
+            }
+        ).encode()
+
+    @classmethod
+    def of(cls, prepared: PreparedRequest) -> "OrderRequest":
+        plain = json.loads(prepared.body)
+        refusal = plain.pop("refusal")
+        return cls(**plain, refusal=None if refusal is None else (refusal[0], refusal[1]))
+
+    def order_action(self) -> Action:
+        action: Action = {"type": "order", "orders": [self.order], "grouping": "na"}
+        if self.builder is not None:
+            action["builder"] = self.builder
+        return action
+
+    def modify_action(self, client_order_id: str) -> Action:
+        """Replace the order of that client id by this one."""
+        modify = {"oid": cloid_of(client_order_id), "order": self.order}
+        return {"type": "batchModify", "modifies": [modify]}
+
+    @property
+    def is_immediate(self) -> bool:
+        return bool(self.order["t"].get("limit", {}).get("tif") == "Ioc")
+
+
+def cancel_action(asset: int, client_order_id: str) -> Action:
+    return {"type": "cancelByCloid", "cancels": [{"asset": asset, "cloid": cloid_of(client_order_id)}]}
+
+
+def leverage_action(asset: int, leverage: int) -> Action:
+    """Isolated margin at that leverage."""
+    return {"type": "updateLeverage", "asset": asset, "isCross": False, "leverage": leverage}
+
+
+NOOP: Action = {"type": "noop"}
+"""Uses a nonce up and does nothing: a request with the same nonce can then never execute."""
+
+
+def worst_price(
+    intent: OrderIntent, market: Market, touch: Touch | None, max_slippage_bps: float
+) -> Decimal | None:
+    """Return the limit of an order on the tick, never worse than wanted; None: it cannot be known.
+
+    ``max_slippage_bps`` of the mid bounds what opens; what closes goes as far as it was told, or as far
+    where it was told nothing.
+    """
+    sign = intent.side.sign
+    if intent.kind is OrderKind.LIMIT:
+        return intent.price
+    if intent.kind is OrderKind.STOP:
+        trigger = intent.trigger_price
+        if trigger is None:
+            return None
+        level = float(intent.price) if intent.price is not None else float(trigger) * (1 + sign * STOP_WORST)
+        return _inside(level, intent.side, market)
+    bound = None if touch is None else touch.mid * (1 + sign * max_slippage_bps / 10_000)
+    wanted = None if intent.price is None else float(intent.price)
+    if wanted is None:
+        level_or_none = bound
+    elif bound is None or intent.reduce_only:
+        level_or_none = wanted
+    else:
+        level_or_none = min(wanted, bound) if intent.side is OrderSide.BUY else max(wanted, bound)
+    return None if level_or_none is None else _inside(level_or_none, intent.side, market)
+
+
+def _inside(level: float, side: OrderSide, market: Market) -> Decimal:
+    return market.price_down(level) if side is OrderSide.BUY else market.price_up(level)
+
+
+def local_refusal(intent: OrderIntent, market: Market | None, price: Decimal | None) -> Refused | None:
+    """Return why an order must not be sent: the client would round it silently, or the venue break on it."""
+    if market is None:
+        return Refused("other", f"the venue has no market {intent.symbol}")
+    if intent.amount <= 0 or intent.amount % market.amount_step:
+        return Refused("other", f"the amount {intent.amount} is not a whole count of {market.amount_step}")
+    if intent.kind is OrderKind.STOP and intent.trigger_price is None:
+        return Refused("other", "a stop needs a trigger price")
+    if price is None:
+        return Refused("other", f"a {intent.kind} order needs a price")
+    for level in (price, intent.trigger_price):
+        if level is not None and (level <= 0 or level % market.tick_at(float(level))):
+            return Refused(
+                "other", f"the price {level} is not on the tick of {market.tick_at(float(level)):f}"
+            )
+    return None
+
+
+def order_request(
+    intent: OrderIntent,
+    market: Market | None,
+    asset: int | None,
+    touch: Touch | None,
+    *,
+    max_slippage_bps: float,
+    builder: Builder | None,
+) -> OrderRequest:
+    """Return the request for an order; one that must not be sent says so."""
+    price = None if market is None else worst_price(intent, market, touch, max_slippage_bps)
+    refusal = local_refusal(intent, market, price)
+    if refusal is not None or price is None or asset is None:
+        refusal = refusal or Refused("other", f"the venue has no market {intent.symbol}")
+        return OrderRequest(intent.account, intent.symbol, {}, refusal=(refusal.code, refusal.reason))
+    order = {
+        "a": asset,
+        "b": intent.side is OrderSide.BUY,
+        "p": wire(price),
+        "s": wire(intent.amount),
+        "r": intent.reduce_only,
+        "t": _kind(intent),
+        "c": cloid_of(intent.client_order_id),
+    }
+    return OrderRequest(
+        intent.account,
+        intent.symbol,
+        order,
+        builder=None if builder is None else {"b": builder.address, "f": builder.tenths_bp},
+    )
+
+
+def _kind(intent: OrderIntent) -> dict[str, Any]:
+    if intent.kind is OrderKind.STOP and intent.trigger_price is not None:
+        return {"trigger": {"isMarket": True, "triggerPx": wire(intent.trigger_price), "tpsl": "sl"}}
+    return {"limit": {"tif": "Ioc" if intent.kind is OrderKind.MARKET else "Gtc"}}

@@ -1,0 +1,171 @@
+"""The ``ccxt.pro`` client as this program uses it: nothing implicit, one budget, answers as they came.
+
+This module imports ccxt (half a second, a hundred megabytes): only the gateway's thread imports it.
+"""
+
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import ccxt.pro
+
+from firstwatch.trading.errors import VenueError
+from firstwatch.venues.hyperliquid.budget import PRIORITY, Budget, weight_of, weight_of_answer
+
+TIMEOUT_MS = 10_000
+_LONGEST = 200
+_UNREADABLE = " 422 "
+_FAILURES = (ccxt.BaseError, aiohttp.ClientError, OSError, ValueError, TimeoutError)
+
+
+class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
+    """ccxt's client without what it does unasked, and without its own idea of the rate limit."""
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        ws_url: str,
+        is_mainnet: bool,
+        budget: Budget,
+        on_stream: Callable[[dict[str, Any]], None],
+        on_stream_end: Callable[[str], None],
+    ) -> None:
+        """Make a client that knows no key. ``on_stream`` gets every message, in the order of arrival."""
+        self._budget = budget
+        self._api_url = api_url
+        self._on_stream = on_stream
+        self._on_stream_end = on_stream_end
+        api = {"public": api_url, "private": api_url, "ws": {"public": ws_url}}
+        super().__init__(
+            {
+                "timeout": TIMEOUT_MS,
+                "urls": {"api": api, "test": api},
+                "options": {
+                    "sandboxMode": not is_mainnet,
+                    "fetchMarkets": {"types": ["swap"]},
+                    "maxRetriesOnFailure": 0,
+                },
+            }
+        )
+        # fetchCurrencies is a second request for names that nobody needs.
+        self.has["fetchCurrencies"] = False
+
+    async def initialize_client(self) -> bool:
+        """Send nothing: ccxt would approve its own builder fee and set its own referrer here."""
+        return True
+
+    def calculate_rate_limiter_cost(
+        self, api: Any, method: Any, path: str, params: dict[str, Any], config: Any = None
+    ) -> float:
+        return weight_of(path, params)
+
+    async def throttle(self, cost: float | None = None) -> None:
+        await self._budget.take(1.0 if cost is None else cost, PRIORITY.get())
+
+    def handle_errors(  # noqa: PLR0917 - as ccxt calls it
+        self,
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: Any,
+        body: str,
+        response: Any,
+        request_headers: Any,
+        request_body: Any,
+    ) -> None:
+        """Translate nothing: ``answers`` reads what the venue said, an HTTP error stays an exception."""
+        if code == 429:
+            self._budget.drain()
+
+    async def listed_markets(self) -> list[dict[str, Any]]:
+        """Return ccxt's structures of all perpetual markets of the first exchange of the venue.
+
+        Raises:
+            VenueError: the venue cannot be asked or understood.
+        """
+        try:
+            markets = await self.load_markets()
+        except (*_FAILURES, KeyError, AttributeError) as error:
+            raise VenueError(self._sentence(error)) from error
+        return [market for market in markets.values() if market["swap"] and ":" not in market["baseName"]]
+
+    async def ask(self, request: dict[str, Any]) -> Any:
+        """Return the answer to an info request.
+
+        Raises:
+            VenueError: the venue cannot be asked, or answers nothing that is JSON.
+        """
+        try:
+            answer = await self.publicPostInfo(request)
+        except _FAILURES as error:
+            raise VenueError(self._sentence(error)) from error
+        if answer is None or (isinstance(answer, str) and answer.lstrip().startswith("<")):
+            raise VenueError(f"Hyperliquid at {self._api_url} gave an answer that is no data.")
+        self._budget.charge(weight_of_answer("info", request, answer))
+        return answer
+
+    async def act(self, request: dict[str, Any]) -> Any:
+        """Send a signed action once and return the venue's answer.
+
+        Raises:
+            VenueError: the outcome is in doubt.
+        """
+        try:
+            return await self.privatePostExchange(request)
+        except _FAILURES as error:
+            if type(error) is ccxt.ExchangeError and _UNREADABLE in str(error):
+                # The venue could not even read the request: it did not execute.
+                return {"status": "err", "response": str(error)}
+            raise VenueError(self._sentence(error)) from error
+
+    def _sentence(self, error: Exception) -> str:
+        cause = error.__cause__
+        where = f"Hyperliquid at {self._api_url}"
+        if isinstance(cause, ssl.SSLError | aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
+            return f"{where} has a certificate that is not trusted ({cause}); check api_url and this machine."
+        if isinstance(error, ccxt.RequestTimeout):
+            return f"{where} did not answer within {TIMEOUT_MS // 1000} s."
+        if isinstance(error, ccxt.RateLimitExceeded):
+            return f"{where} says that there are too many requests; they are slowed down."
+        if isinstance(cause, aiohttp.ClientConnectionError):
+            return (
+                f"{where} cannot be reached ({cause or type(cause).__name__}); check the network and api_url."
+            )
+        return f"{where} failed: {str(error)[:_LONGEST] or type(error).__name__}"
+
+    # --- the stream ------------------------------------------------------------------------------
+
+    async def connect_stream(self) -> None:
+        """Open the stream's connection; its end is told by ``on_stream_end``."""
+        await self.client(self._stream_url).connect(self.session)
+
+    async def send_stream(self, message: dict[str, Any]) -> None:
+        await self.client(self._stream_url).send(message)
+
+    async def drop_stream(self) -> None:
+        """Close the stream's connection, whatever state it is in."""
+        client = self.clients.pop(self._stream_url, None)
+        if client is not None:
+            await client.close()
+
+    @property
+    def _stream_url(self) -> str:
+        return str(self.urls["api"]["ws"]["public"])
+
+    def handle_message(self, client: Any, message: Any) -> None:
+        """Hand every message on as it is: ccxt's caches change later, and its futures come late."""
+        if isinstance(message, dict):
+            if message.get("channel") == "pong":
+                self.handle_pong(client, message)
+            self._on_stream(message)
+
+    def on_error(self, client: Any, error: Any) -> None:
+        super().on_error(client, error)
+        self._on_stream_end(str(error))
+
+    def on_close(self, client: Any, error: Any) -> None:
+        super().on_close(client, error)
+        self._on_stream_end(f"the venue closed the connection ({error})")

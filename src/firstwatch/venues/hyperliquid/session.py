@@ -1,0 +1,629 @@
+"""The life of a venue in the gateway's loop: client, markets, stream, candles, accounts, and who listens.
+
+Everything here runs in one event loop, so nothing is locked. ``HyperliquidVenue`` is the door to it for
+the threads of the runs.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from firstwatch.trading.account import Funding, Position
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import VenueError
+from firstwatch.trading.market import Market
+from firstwatch.trading.orders import Fill, OrderReport, Touch
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.hyperliquid import words
+from firstwatch.venues.hyperliquid.accounts import AccountBook, Rows
+from firstwatch.venues.hyperliquid.budget import BURST, PRIORITY, Budget, Priority
+from firstwatch.venues.hyperliquid.candles import Candles, Row
+from firstwatch.venues.hyperliquid.clock import VenueClock
+from firstwatch.venues.hyperliquid.gateway import Gateway
+from firstwatch.venues.hyperliquid.streams import Streams
+from firstwatch.venues.hyperliquid.words import Footprint
+from firstwatch.venues.protocol import (
+    BarClosed,
+    Deliver,
+    FillReported,
+    MarkMoved,
+    OrderReported,
+    StreamLost,
+    StreamRestored,
+    VenueEvent,
+)
+
+STREAM = "hyperliquid stream"
+RECONCILIATION = "hyperliquid account"
+RECONCILE_S = 30.0
+# What a whole reconciliation of one run costs, and how much of the budget all of them may take.
+_RECONCILE_WEIGHT = 45.0
+_RECONCILE_PER_S = 5.0
+_POLL_LEAST_S = 2.0
+_POLL_PER_ACCOUNT_S = 0.4
+_HEARTBEAT_S = 0.1
+_MARK_LEAST_S = 0.25
+_MOST_FILL_ROWS = 2_000
+_OVERLAP_MS = 60_000
+_FILLS_LATE_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class Ear:
+    """One run that listens."""
+
+    account: str
+    symbol: str
+    timeframe: Timeframe
+    deliver: Deliver
+    after_ms: int
+    is_open: bool = True
+
+
+@dataclass(slots=True)
+class Traded:
+    """One market as the session knows it."""
+
+    market: Market
+    coin: str
+    asset: int
+    is_delisted: bool
+    touch: Touch | None = None
+    mark: float | None = None
+    touch_at_s: float = -1e9
+    told_at_s: float = -1e9
+    candles: dict[Timeframe, Candles] = field(default_factory=dict)
+
+
+class Session:
+    """One venue, connected. Made and used in the gateway's loop only, but for what says otherwise."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        clock: Clock,
+        venue_clock: VenueClock,
+        *,
+        api_url: str,
+        ws_url: str,
+        is_mainnet: bool,
+        stream_users: int,
+        stale_after_s: float,
+    ) -> None:
+        # Imported here and not above: this is the gateway's thread.
+        from firstwatch.venues.hyperliquid.client import HyperliquidClient
+
+        self.budget = Budget()
+        self.client = HyperliquidClient(
+            api_url=api_url,
+            ws_url=ws_url,
+            is_mainnet=is_mainnet,
+            budget=self.budget,
+            on_stream=self._heard,
+            on_stream_end=self._stream_ended,
+        )
+        self.markets: dict[str, Traded] = {}
+        self.accounts: dict[str, AccountBook] = {}
+        self.clock = venue_clock
+        self._wall = clock
+        self._gateway = gateway
+        self._api_url = api_url
+        self._by_coin: dict[str, Traded] = {}
+        self._ears: list[Ear] = []
+        self._stream_users = stream_users
+        self._was_up = False
+        self._streams = Streams(
+            self.client, lost=self._stream_lost, restored=self._stream_restored, stale_after_s=stale_after_s
+        )
+
+    async def open(self) -> None:
+        """Load the markets and begin to work.
+
+        Raises:
+            VenueError: the venue cannot be reached or understood.
+        """
+        listed = await self.client.listed_markets()
+        for entry in listed:
+            coin = entry["baseName"]
+            traded = Traded(words.market_of(entry), coin, int(entry["baseId"]), not entry["active"])
+            self.markets[traded.market.symbol] = traded
+            self._by_coin[coin] = traded
+        if not self.markets:
+            raise VenueError(
+                f"Hyperliquid at {self._api_url} lists no market; check api_url in the settings."
+            )
+        status = await self.ask("exchangeStatus")
+        try:
+            self.clock.observe(int(status["time"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise words.understood("its own time", status) from error
+        self._gateway.spawn(self._streams.run)
+        self._gateway.spawn(self._beat)
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    def traded(self, symbol: str) -> Traded:
+        """Return a market.
+
+        Raises:
+            VenueError: the venue has none of that symbol.
+        """
+        if symbol not in self.markets:
+            raise VenueError(f"Hyperliquid at {self._api_url} has no market {symbol}.")
+        return self.markets[symbol]
+
+    def account(self, account: str) -> AccountBook:
+        if account not in self.accounts:
+            self.accounts[account] = AccountBook(account, fills_since_ms=self.clock.observed_ms)
+        return self.accounts[account]
+
+    # --- asking ----------------------------------------------------------------------------------
+
+    async def ask(self, kind: str, **params: Any) -> Any:
+        """Return the answer to an info request.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        return await self.client.ask({"type": kind, **params})
+
+    async def read_touch(self, symbol: str) -> Touch:
+        """Read the best prices now; this also says what time it is at the venue."""
+        traded = self.traded(symbol)
+        book = await self.ask("l2Book", coin=traded.coin)
+        try:
+            self.clock.observe(int(book["time"]))
+            touch = words.touch_of(book, traded.mark)
+        except (KeyError, TypeError, ValueError) as error:
+            raise words.understood(f"the book of {symbol}", book) from error
+        if touch is None:
+            raise VenueError(f"The book of {symbol} has an empty side; there is no price.")
+        self._note_touch(traded, touch)
+        return touch
+
+    def fresh_touch(self, symbol: str, youngest_s: float) -> Touch | None:
+        """Return the streamed prices if they are younger than that. May be called from any thread."""
+        traded = self.traded(symbol)
+        touch = traded.touch
+        return touch if self._wall.elapsed_s() - traded.touch_at_s <= youngest_s else None
+
+    async def read_state(self, account: str) -> dict[str, Any]:
+        """Read money and positions."""
+        return (await self._read_footprint(account))[0]
+
+    async def _read_footprint(self, account: str) -> tuple[dict[str, Any], Footprint]:
+        state = await self.ask("clearinghouseState", user=account)
+        try:
+            self.clock.observe(int(state["time"]))
+            footprint = words.footprint_of(state)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the account {account}", state) from error
+        return dict(state), footprint
+
+    async def read_position(self, account: str, symbol: str) -> Position:
+        traded = self.traded(symbol)
+        return words.position_of(await self.read_state(account), account, symbol, traded.coin)
+
+    async def read_order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Ask for one order by its client id; all of its fills are read before it is said to have any."""
+        traded, book = self.traded(symbol), self.account(account)
+        answer = await self.ask("orderStatus", user=account, oid=words.cloid_of(client_order_id))
+        try:
+            if answer["status"] == "unknownOid":
+                return None
+            entry = answer["order"]
+            order = entry["order"]
+            order_id = str(order["oid"])
+            if order["coin"] != traded.coin:
+                return None
+            book.know_order(order_id, client_order_id)
+            filled = Decimal(order["origSz"]) - Decimal(order["sz"])
+            if filled > book.filled(order_id):
+                await self.catch_up(account, int(order["timestamp"]) - _OVERLAP_MS)
+            # The average of the fills may be of more than the venue's word is: a fill came meanwhile.
+            report = words.report_of(
+                order,
+                account,
+                symbol,
+                status=entry["status"],
+                time_ms=int(entry["statusTimestamp"]),
+                average=book.average(order_id, filled),
+            )
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the order {client_order_id}", answer) from error
+        if report.state.is_final:
+            book.open_orders.pop(client_order_id, None)
+        return report
+
+    async def read_open_orders(self, account: str, symbol: str) -> list[OrderReport]:
+        traded, book = self.traded(symbol), self.account(account)
+        rows = await self.ask("frontendOpenOrders", user=account)
+        try:
+            reports = [words.report_of(row, account, symbol) for row in rows if row["coin"] == traded.coin]
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the open orders of {account}", rows) from error
+        for report in reports:
+            book.know_order(report.venue_order_id, report.client_order_id)
+            if report.client_order_id is not None:
+                book.open_orders[report.client_order_id] = symbol
+        return reports
+
+    async def read_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
+        """Read the account's fills at or after that venue time, oldest first.
+
+        What was read before is read again only when the account shows that something has changed.
+        """
+        _, footprint = await self._read_footprint(account)
+        book = self.account(account)
+        known = book.fills
+        if known is None or since_ms < known.since_ms or not footprint.has_same_fills(known.footprint):
+            fresh = await self._fetch_fills(account, since_ms)
+            known = book.fills = Rows(since_ms, footprint, [(traded.coin, fill) for traded, fill in fresh])
+        return [(self._by_coin[coin], fill) for coin, fill in known.rows if fill.time_ms >= since_ms]
+
+    async def _fetch_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
+        rows: dict[tuple[int, int], dict[str, Any]] = {}
+        start_ms = max(since_ms, 0)
+        while True:
+            page = await self.ask("userFillsByTime", user=account, startTime=start_ms)
+            try:
+                rows |= {(int(row["time"]), int(row["tid"])): row for row in page}
+                if len(page) < _MOST_FILL_ROWS:
+                    break
+                last_ms = max(int(row["time"]) for row in page)
+            except (KeyError, TypeError, ValueError) as error:
+                raise words.understood(f"the fills of {account}", page) from error
+            if last_ms <= start_ms:
+                break
+            start_ms = last_ms
+        return await self._fills_of(account, [rows[key] for key in sorted(rows, key=lambda key: key[0])])
+
+    async def _fills_of(self, account: str, rows: list[dict[str, Any]]) -> list[tuple[Traded, Fill]]:
+        book = self.account(account)
+        fills: list[tuple[Traded, Fill]] = []
+        for row in rows:
+            try:
+                traded = self._by_coin.get(row["coin"])
+                if traded is None:
+                    continue
+                order_id = str(row["oid"])
+                if row.get("cloid"):
+                    book.know_order(order_id, words.client_order_id_of(row["cloid"]))
+                elif not book.knows_order(order_id):
+                    await self._find_order(account, order_id)
+                fill = words.fill_of(row, account, traded.market.symbol, book.client_order_id(order_id))
+                book.see_fill(order_id, fill)
+                size = Decimal(row["startPosition"]) + fill.side.sign * fill.amount
+            except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+                raise words.understood(f"a fill of {account}", row) from error
+            book.sizes[traded.coin] = size
+            fills.append((traded, fill))
+        return fills
+
+    async def _find_order(self, account: str, order_id: str) -> None:
+        """Ask whose order a fill belongs to; fills do not always say their client id."""
+        answer = await self.ask("orderStatus", user=account, oid=int(order_id))
+        try:
+            cloid = answer["order"]["order"].get("cloid") if answer["status"] == "order" else None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise words.understood(f"the order {order_id}", answer) from error
+        self.account(account).know_order(order_id, words.client_order_id_of(cloid))
+
+    async def read_funding(self, account: str, symbol: str, since_ms: int) -> list[Funding]:
+        self.traded(symbol)
+        _, footprint = await self._read_footprint(account)
+        book = self.account(account)
+        known = book.funding
+        if known is None or since_ms < known.since_ms or not footprint.has_same_funding(known.footprint):
+            payments = await self._fetch_funding(account, since_ms)
+            known = book.funding = Rows(since_ms, footprint, payments)
+        return [paid for paid in known.rows if paid.symbol == symbol and paid.time_ms >= since_ms]
+
+    async def _fetch_funding(self, account: str, since_ms: int) -> list[Funding]:
+        rows = await self.ask("userFunding", user=account, startTime=max(since_ms, 0))
+        try:
+            payments = [
+                words.funding_of(row, account, traded.market.symbol)
+                for row in rows
+                if (traded := self._by_coin.get(row["delta"]["coin"])) is not None
+            ]
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the funding of {account}", rows) from error
+        return sorted(payments, key=lambda payment: payment.time_ms)
+
+    def candles_of(self, symbol: str, timeframe: Timeframe) -> Candles:
+        traded = self.traded(symbol)
+        if timeframe not in traded.candles:
+
+            async def read_rows(first_ms: int, last_ms: int) -> list[Row]:
+                request = {
+                    "coin": traded.coin,
+                    "interval": timeframe.value,
+                    "startTime": first_ms,
+                    "endTime": last_ms,
+                }
+                rows = await self.ask("candleSnapshot", req=request)
+                if not isinstance(rows, list):
+                    raise words.understood(f"the candles of {symbol}", rows)
+                return sorted(
+                    (row for row in rows if first_ms <= int(row["t"]) <= last_ms), key=lambda row: row["t"]
+                )
+
+            async def observe() -> None:
+                await self.read_touch(symbol)
+
+            def may_confirm() -> bool:
+                return self.budget.left >= BURST / 2
+
+            def closed(bar: Bar) -> None:
+                event = BarClosed(symbol, timeframe, bar, None, None, self.clock.now_ms())
+                for ear in self._ears:
+                    if ear.symbol == symbol and ear.timeframe is timeframe and bar.time_ms > ear.after_ms:
+                        self._tell(ear, event)
+
+            traded.candles[timeframe] = Candles(
+                timeframe,
+                self.clock,
+                read_rows=read_rows,
+                observe=observe,
+                may_confirm=may_confirm,
+                closed=closed,
+            )
+        return traded.candles[timeframe]
+
+    # --- listening -------------------------------------------------------------------------------
+
+    async def listen(self, ear: Ear) -> None:
+        """Begin to tell an ear what happens.
+
+        Raises:
+            VenueError: the venue cannot be asked, or has no such market.
+        """
+        traded = self.traded(ear.symbol)
+        candles = self.candles_of(ear.symbol, ear.timeframe)
+        await candles.start()
+        state, footprint = await self._read_footprint(ear.account)
+        book = self.account(ear.account)
+        now_s = self._now_s()
+        if not any(other.account == ear.account for other in self._ears):
+            book.check_at_s = now_s + _POLL_LEAST_S
+            book.full_at_s = now_s + self._full_every_s()
+            book.fills_since_ms = self.clock.observed_ms
+            book.compared, book.sizes = footprint, words.sizes_of(state)
+            book.compared_at_ms = self.clock.observed_ms
+        self._ears.append(ear)
+        for kind in ("l2Book", "activeAssetCtx"):
+            await self._streams.add({"type": kind, "coin": traded.coin})
+        await self._streams.add({"type": "candle", "coin": traded.coin, "interval": ear.timeframe.value})
+        streamed = {other.account for other in self._ears}
+        if len(streamed) <= self._stream_users:
+            for subscription in _private(ear.account):
+                await self._streams.add(subscription)
+
+    async def leave(self, ear: Ear) -> None:
+        """Stop telling an ear; streams that nobody needs any more end."""
+        if ear not in self._ears:
+            return
+        self._ears.remove(ear)
+        if not any(other.account == ear.account for other in self._ears):
+            self.account(ear.account).is_streamed = False
+            for subscription in _private(ear.account):
+                await self._streams.remove(subscription)
+        if not any(other.symbol == ear.symbol for other in self._ears):
+            coin = self.traded(ear.symbol).coin
+            for kind in ("l2Book", "activeAssetCtx"):
+                await self._streams.remove({"type": kind, "coin": coin})
+
+    def _tell(self, ear: Ear, event: VenueEvent) -> None:
+        if ear.is_open:
+            ear.deliver(event)
+
+    def _tell_account(self, account: str, symbol: str | None, event: VenueEvent) -> None:
+        for ear in list(self._ears):
+            if ear.account == account and symbol in (None, ear.symbol):
+                self._tell(ear, event)
+
+    def _tell_all(self, event: VenueEvent) -> None:
+        for ear in list(self._ears):
+            self._tell(ear, event)
+
+    # --- the stream ------------------------------------------------------------------------------
+
+    def _stream_ended(self, reason: str) -> None:
+        self._streams.ended(reason)
+
+    def _stream_lost(self, reason: str) -> None:
+        for book in self.accounts.values():
+            book.is_streamed = False
+            book.check_at_s = 0.0
+        if self._was_up:
+            self._was_up = False
+            self._tell_all(StreamLost(STREAM, reason, self.clock.now_ms()))
+
+    def _stream_restored(self) -> None:
+        self._was_up = True
+        self._tell_all(StreamRestored(STREAM, self.clock.now_ms()))
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        """Take a message of the stream in. One that cannot be understood breaks nothing but itself."""
+        try:
+            self._hear(str(message.get("channel")), message.get("data"))
+        except (KeyError, TypeError, ValueError, ArithmeticError, IndexError):
+            _log.exception("hyperliquid stream: a message cannot be understood")
+            self._streams.ended("a message cannot be understood")
+
+    def _hear(self, channel: str, data: Any) -> None:
+        match channel:
+            case "l2Book":
+                self._streams.heard(channel, data["coin"])
+                self.clock.observe(int(data["time"]))
+                traded = self._by_coin[data["coin"]]
+                touch = words.touch_of(data, traded.mark)
+                if touch is not None:
+                    self._note_touch(traded, touch)
+            case "activeAssetCtx":
+                self._by_coin[data["coin"]].mark = float(data["ctx"]["markPx"])
+            case "candle":
+                self._hear_candle(data)
+            case "userFills":
+                # The snapshot of a new subscription is history: what was missed is read by REST.
+                if not data.get("isSnapshot"):
+                    self._background(lambda: self._hear_fills(str(data["user"]).lower(), data["fills"]))
+            case "orderUpdates":
+                for entry in data:
+                    self._hear_order(entry["order"])
+            case "subscriptionResponse":
+                subscription = data.get("subscription", {})
+                if subscription.get("type") == "userFills" and data.get("method") == "subscribe":
+                    self.account(str(subscription["user"]).lower()).is_streamed = True
+            case "error":
+                # For example one user too many: such an account is polled.
+                _log.warning("hyperliquid stream: the venue says %s", data)
+            case _:
+                pass
+
+    def _hear_candle(self, row: Row) -> None:
+        traded = self._by_coin[row["s"]]
+        candles = traded.candles.get(Timeframe(row["i"]))
+        if candles is not None and candles.row(row):
+            self.clock.observe(int(row["t"]))
+            self._background(candles.close_due, Priority.ORDER)
+
+    async def _hear_fills(self, account: str, rows: list[dict[str, Any]]) -> None:
+        self._tell_fills(account, await self._fills_of(account, rows))
+
+    def _tell_fills(self, account: str, fills: list[tuple[Traded, Fill]]) -> None:
+        book = self.account(account)
+        for traded, fill in fills:
+            if book.may_tell(fill):
+                touch = traded.touch
+                self._tell_account(account, fill.symbol, FillReported(fill, touch, self.clock.now_ms()))
+
+    def _hear_order(self, order: dict[str, Any]) -> None:
+        """An order changed; the stream does not say whose, so the account of a known client id is asked."""
+        client_order_id = words.client_order_id_of(order.get("cloid"))
+        for book in self.accounts.values():
+            if client_order_id is not None and client_order_id in book.open_orders:
+                symbol = book.open_orders[client_order_id]
+                self._background(partial(self.tell_order, book.account, symbol, client_order_id))
+
+    async def tell_order(self, account: str, symbol: str, client_order_id: str) -> None:
+        """Read an order and tell it, its fills first."""
+        report = await self.read_order(account, symbol, client_order_id)
+        if report is not None:
+            self._tell_account(account, symbol, OrderReported(report, self.clock.now_ms()))
+
+    def _note_touch(self, traded: Traded, touch: Touch) -> None:
+        now_s = self._wall.elapsed_s()
+        traded.touch, traded.touch_at_s = touch, now_s
+        if now_s - traded.told_at_s >= _MARK_LEAST_S:
+            traded.told_at_s = now_s
+            symbol = traded.market.symbol
+            event = MarkMoved(symbol, touch, self.clock.now_ms())
+            for ear in list(self._ears):
+                if ear.symbol == symbol:
+                    self._tell(ear, event)
+
+    # --- what was missed -------------------------------------------------------------------------
+
+    async def catch_up(self, account: str, since_ms: int) -> None:
+        """Read the fills since then and tell those that were not told."""
+        book = self.account(account)
+        fills = await self.read_fills(account, since_ms)
+        # What happened before anybody listened is read by who begins to listen.
+        self._tell_fills(account, [pair for pair in fills if pair[1].time_ms >= book.fills_since_ms])
+
+    async def expect(
+        self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
+    ) -> None:
+        """Make sure that the fills which an answer spoke of are told, by the stream or by reading."""
+        book = self.account(account)
+        if book.is_streamed:
+            await asyncio.sleep(_FILLS_LATE_S)
+        if book.filled(order_id) < filled or not book.is_streamed:
+            await self.tell_order(account, symbol, client_order_id)
+
+    def expect_soon(
+        self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
+    ) -> None:
+        self._background(lambda: self.expect(account, symbol, client_order_id, order_id, filled))
+
+    def tell_order_soon(self, account: str, symbol: str, client_order_id: str) -> None:
+        self._background(lambda: self.tell_order(account, symbol, client_order_id))
+
+    async def _beat(self) -> None:
+        """Look again and again for bars that are over and accounts that must be compared."""
+        while True:
+            await asyncio.sleep(_HEARTBEAT_S)
+            for traded in self.markets.values():
+                for timeframe, candles in traded.candles.items():
+                    is_heard = any(
+                        ear.symbol == traded.market.symbol and ear.timeframe is timeframe
+                        for ear in self._ears
+                    )
+                    if is_heard and candles.is_due() and not candles.is_busy:
+                        self._background(candles.close_due, Priority.ORDER)
+            now_s = self._now_s()
+            for account in {ear.account for ear in self._ears}:
+                book = self.account(account)
+                if now_s >= book.check_at_s:
+                    every_s = RECONCILE_S if book.is_streamed else self._poll_every_s()
+                    book.check_at_s = now_s + every_s
+                    self._background(partial(self._compare, book))
+
+    async def _compare(self, book: AccountBook) -> None:
+        """Compare what the venue shows with what was told; a difference makes the runs reconcile."""
+        since_ms = book.compared_at_ms
+        told = {coin: size for coin, size in book.sizes.items() if size}
+        state, footprint = await self._read_footprint(book.account)
+        compared_at_ms = self.clock.observed_ms
+        has_traded = footprint != book.compared and not footprint.has_same_fills(book.compared)
+        held = words.sizes_of(state)
+        has_changed = told != held
+        if has_traded:
+            await self.catch_up(book.account, max(book.fills_since_ms, since_ms - _OVERLAP_MS))
+        if has_traded or not book.is_streamed:
+            for client_order_id, symbol in list(book.open_orders.items()):
+                await self.tell_order(book.account, symbol, client_order_id)
+        # Only now: what could not be read is compared again.
+        book.compared, book.compared_at_ms, book.sizes = footprint, compared_at_ms, held
+        now_s = self._now_s()
+        if has_changed or now_s >= book.full_at_s:
+            book.full_at_s = now_s + self._full_every_s()
+            self._tell_account(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
+
+    def _full_every_s(self) -> float:
+        return max(RECONCILE_S, len(self._ears) * _RECONCILE_WEIGHT / _RECONCILE_PER_S)
+
+    def _poll_every_s(self) -> float:
+        polled = sum(not self.account(account).is_streamed for account in {ear.account for ear in self._ears})
+        return max(_POLL_LEAST_S, polled * _POLL_PER_ACCOUNT_S)
+
+    def _background(self, make: Callable[[], Awaitable[None]], priority: Priority = Priority.ACCOUNT) -> None:
+        """Run something of the session's own; what the venue fails is logged, and the beat tries again."""
+
+        async def run() -> None:
+            PRIORITY.set(priority)
+            try:
+                await make()
+            except VenueError as error:
+                _log.warning("hyperliquid: %s", error)
+            except Exception:
+                _log.exception("hyperliquid: a reading of the session's own failed")
+
+        self._gateway.spawn(run)
+
+    @staticmethod
+    def _now_s() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _private(account: str) -> tuple[dict[str, str], dict[str, str]]:
+    return {"type": "userFills", "user": account}, {"type": "orderUpdates", "user": account}

@@ -1,0 +1,502 @@
+"""Hyperliquid behind the ``Venue`` protocol: the door through which the runs' threads reach the session.
+
+What the protocol leaves open:
+
+- A prepared request holds the order and its nonce, never a signature: it is signed when it is sent.
+- A request in doubt is asked for by its client id; when the venue does not know it, its nonce is used up
+  by a ``noop``. The nonce is what guards against a replay, not the client id.
+- An immediate order that finds nothing to match is an order that ended unfilled, not a refusal.
+- The venue's time is what its messages say, carried on between them.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from firstwatch.trading.account import Approval, Balance, Funding, Position
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import VenueError
+from firstwatch.trading.market import Market
+from firstwatch.trading.orders import Fill, OrderIntent, OrderReport, Touch
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.hyperliquid import actions, words
+from firstwatch.venues.hyperliquid.answers import (
+    DUPLICATE_NONCE,
+    NO_MATCH,
+    Taken,
+    outcome_of,
+    read_answer,
+)
+from firstwatch.venues.hyperliquid.approvals import read_approvals
+from firstwatch.venues.hyperliquid.budget import Priority
+from firstwatch.venues.hyperliquid.clock import VenueClock
+from firstwatch.venues.hyperliquid.gateway import Gateway
+from firstwatch.venues.hyperliquid.nonces import NONCES
+from firstwatch.venues.hyperliquid.session import Ear, Session
+from firstwatch.venues.hyperliquid.signing import l1_digest, pack, signature_json
+from firstwatch.venues.protocol import (
+    Accepted,
+    Capabilities,
+    Deliver,
+    Executed,
+    NeverWill,
+    PreparedRequest,
+    Refused,
+    Resolution,
+    SendOutcome,
+    StillUnknown,
+    Subscription,
+    Unknown,
+)
+from firstwatch.venues.signer import SignerOf
+
+T = TypeVar("T")
+READ_S = 30.0
+HISTORY_S = 60.0
+# Longer than the client's own timeout and the wait for the budget: the client's word is the better one.
+ACT_S = 20.0
+STALE_AFTER_S = 20.0
+# Prices from the stream are as good as asked for when they are not older than this.
+_FRESH_S = 2.0
+# How long the venue's answers may lag behind a request that it has executed.
+_LAG_S = 3.0
+_MOST_KEPT = 10_000
+
+
+class _Listener:
+    """One run's subscription."""
+
+    def __init__(self, venue: "HyperliquidVenue", ear: Ear) -> None:
+        self._venue = venue
+        self._ear = ear
+
+    def acknowledge(self, token: int) -> None:
+        """Do nothing: this venue waits for nobody."""
+
+    def close(self) -> None:
+        self._venue._leave(self._ear)
+
+
+class HyperliquidVenue:
+    """One Hyperliquid network. The first call that needs the venue connects."""
+
+    capabilities = Capabilities(is_paper=False, modifies_orders=True, has_phases=False, burns_nonces=True)
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        api_url: str,
+        ws_url: str,
+        is_mainnet: bool,
+        signer_of: SignerOf,
+        clock: Clock,
+        builder: actions.Builder | None = None,
+        max_slippage_bps: float = 500.0,
+        stream_users: int = 8,
+        stale_after_s: float = STALE_AFTER_S,
+    ) -> None:
+        self.name = name
+        self._is_mainnet = is_mainnet
+        self._signer_of = signer_of
+        self._clock = clock
+        self._builder = builder
+        self._max_slippage_bps = max_slippage_bps
+        self._gateway = Gateway(name)
+        self._venue_clock = VenueClock(clock.elapsed_s)
+        self._open_guard = threading.Lock()
+        self._session: Session | None = None
+        self._make_session: Callable[[], Session] = lambda: Session(
+            self._gateway,
+            clock,
+            self._venue_clock,
+            api_url=api_url,
+            ws_url=ws_url,
+            is_mainnet=is_mainnet,
+            stream_users=stream_users,
+            stale_after_s=stale_after_s,
+        )
+        self._guard = threading.Lock()
+        """Guards the tables of requests below."""
+        self._prepared: OrderedDict[str, PreparedRequest] = OrderedDict()
+        self._sent: OrderedDict[str, None] = OrderedDict()
+        self._burnt: OrderedDict[str, None] = OrderedDict()
+        self._used_up_at_s: dict[str, float] = {}
+        """When the venue first said that a doubtful request's nonce is used up."""
+
+    # --- market data ----------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        """Return the venue's time; that of the wall while the venue has never been reached."""
+        if not self._venue_clock.is_known:
+            try:
+                self._connected()
+            except VenueError:
+                return self._clock.now_ms()
+        return self._venue_clock.now_ms()
+
+    def markets(self) -> dict[str, Market]:
+        """Return the markets that are not delisted."""
+        session = self._connected()
+        return {symbol: traded.market for symbol, traded in session.markets.items() if not traded.is_delisted}
+
+    def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
+        session = self._connected()
+        return self._read(
+            lambda: session.candles_of(symbol, timeframe).closed_bars(end_ms, limit),
+            priority=Priority.HISTORY,
+            timeout_s=HISTORY_S,
+        )
+
+    def subscribe(
+        self,
+        account: str,
+        symbol: str,
+        timeframe: Timeframe,
+        deliver: Deliver,
+        *,
+        after_ms: int | None = None,
+    ) -> Subscription:
+        session = self._connected()
+        ear = Ear(account.lower(), symbol, timeframe, deliver, -1 if after_ms is None else after_ms)
+        self._read(lambda: session.listen(ear))
+        return _Listener(self, ear)
+
+    def _leave(self, ear: Ear) -> None:
+        if ear.is_open:
+            ear.is_open = False
+            session = self._session
+            if session is not None:
+                self._gateway.post(lambda: session.leave(ear))
+
+    def touch(self, symbol: str) -> Touch:
+        session = self._connected()
+        return session.fresh_touch(symbol, _FRESH_S) or self._read(lambda: session.read_touch(symbol))
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    def prepare(self, intent: OrderIntent) -> PreparedRequest:
+        """Return the order as it will be signed, and its nonce; the same again for the same client id."""
+        key = intent.client_order_id
+        with self._guard:
+            if key in self._prepared:
+                return self._prepared[key]
+        session = self._connected()
+        traded = session.markets.get(intent.symbol)
+        touch = None
+        if traded is not None:
+            touch = session.fresh_touch(intent.symbol, _FRESH_S) or traded.touch
+            if touch is None and intent.price is None:
+                touch = self.touch(intent.symbol)
+        request = actions.order_request(
+            intent,
+            None if traded is None else traded.market,
+            None if traded is None else traded.asset,
+            touch,
+            max_slippage_bps=self._max_slippage_bps,
+            builder=self._builder,
+        )
+        prepared = PreparedRequest(key, request.body(), nonce=NONCES.next(self._clock.now_ms))
+        with self._guard:
+            prepared = self._prepared.setdefault(key, prepared)
+            _trim(self._prepared)
+        return prepared
+
+    def send(self, prepared: PreparedRequest) -> SendOutcome:
+        request = actions.OrderRequest.of(prepared)
+        return self._send(prepared, request, request.order_action)
+
+    def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
+        request = actions.OrderRequest.of(new)
+        outcome = self._send(new, request, lambda: request.modify_action(client_order_id))
+        if isinstance(outcome, Accepted):
+            self._tell_order_soon(request.account, request.symbol, client_order_id)
+        return outcome
+
+    def _send(
+        self, prepared: PreparedRequest, request: actions.OrderRequest, action: Callable[[], actions.Action]
+    ) -> SendOutcome:
+        """Send a prepared order, alone or in place of another; once in this process life."""
+        key = prepared.client_order_id
+        if request.refusal is not None:
+            return Refused(*request.refusal)
+        try:
+            session = self._connected()
+        except VenueError as error:
+            return Refused("other", f"nothing was sent: {error}")
+        with self._guard:
+            if key in self._sent:
+                return Refused("other", f"client order id {key} was used before")
+            if key in self._burnt:
+                return Refused("other", f"the request of {key} was invalidated")
+            self._sent[key] = None
+            _trim(self._sent)
+        account, symbol = request.account.lower(), request.symbol
+        # Before it is sent: what the stream says of the order may come before the answer.
+        self._gateway.post(lambda: _note_sending(session, account, symbol, key))
+        read = self._act(request.account, action(), _nonce_of(prepared))
+        if isinstance(read, Taken):
+            self._gateway.post(lambda: _note_taken(session, account, symbol, key, read))
+        elif isinstance(read, Refused) and DUPLICATE_NONCE in read.reason:
+            return self._after_duplicate(account, symbol, key, read)
+        elif (
+            isinstance(read, Refused)
+            and request.is_immediate
+            and any(text in read.reason for text in NO_MATCH)
+        ):
+            return self._after_no_match(account, symbol, key, read)
+        return outcome_of(read)
+
+    def _after_duplicate(self, account: str, symbol: str, key: str, refused: Refused) -> SendOutcome:
+        """The nonce was used up before: by this very request, which somebody sent twice, or by another."""
+        try:
+            report = self.order(account, symbol, key)
+        except VenueError as error:
+            return Unknown(f"{refused.reason}; the order cannot be looked up: {error}")
+        return refused if report is None else Unknown(f"{refused.reason}, and the venue knows the order")
+
+    def _after_no_match(self, account: str, symbol: str, key: str, refused: Refused) -> SendOutcome:
+        try:
+            report = self.order(account, symbol, key)
+        except VenueError as error:
+            return Unknown(f"{refused.reason}; the order cannot be looked up: {error}")
+        if report is None:
+            return refused
+        self._tell_order_soon(account, symbol, key)
+        return Accepted(report.venue_order_id)
+
+    def resolve(self, prepared: PreparedRequest) -> Resolution:
+        """Look the order up; one that the venue does not know is burnt, so that it never will execute."""
+        request = actions.OrderRequest.of(prepared)
+        key, account, symbol = prepared.client_order_id, request.account.lower(), request.symbol
+        if request.refusal is not None:
+            return NeverWill(f"it was never sent: {request.refusal[1]}")
+        with self._guard:
+            is_burnt = key in self._burnt
+        try:
+            report = self.order(account, symbol, key)
+            if report is not None:
+                return Executed(report)
+            if is_burnt:
+                return NeverWill("the venue has invalidated its request")
+            read = self._act(account, actions.NOOP, _nonce_of(prepared))
+            if isinstance(read, Taken):
+                self._note_burnt(key)
+                return NeverWill("the venue does not know the order and has invalidated its request")
+            if isinstance(read, Unknown):
+                return StillUnknown(read.reason)
+            if DUPLICATE_NONCE in read.reason:
+                return self._resolve_used_up(account, symbol, key)
+            if "nonce" in read.reason.lower():
+                # Out of the time in which the venue takes this nonce, for a noop as for the order.
+                self._note_burnt(key)
+                return NeverWill(f"the venue no longer takes the request: {read.reason}")
+            return StillUnknown(read.reason)
+        except VenueError as error:
+            return StillUnknown(str(error))
+
+    def _resolve_used_up(self, account: str, symbol: str, key: str) -> Resolution:
+        """The nonce is used up: by the order, which may show late, or by a noop whose answer was lost."""
+        report = self.order(account, symbol, key)
+        if report is not None:
+            return Executed(report)
+        now_s = self._clock.elapsed_s()
+        with self._guard:
+            first_s = self._used_up_at_s.setdefault(key, now_s)
+        if now_s - first_s < _LAG_S:
+            return StillUnknown("the venue has used the request's nonce up and does not show an order yet")
+        self._note_burnt(key)
+        return NeverWill("the request's nonce is used up, and the venue knows no such order")
+
+    def _note_burnt(self, key: str) -> None:
+        with self._guard:
+            self._burnt[key] = None
+            self._used_up_at_s.pop(key, None)
+            _trim(self._burnt)
+
+    def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
+        traded = self._connected().traded(symbol)
+        action = actions.cancel_action(traded.asset, client_order_id)
+        read = self._act(account, action, NONCES.next(self._clock.now_ms))
+        if isinstance(read, Taken):
+            self._tell_order_soon(account.lower(), symbol, client_order_id)
+        return outcome_of(read)
+
+    def set_leverage(self, account: str, symbol: str, leverage: Decimal) -> SendOutcome:
+        market = self._connected().traded(symbol).market
+        if leverage != leverage.to_integral_value() or not 1 <= leverage <= market.maximum_leverage:
+            return Refused(
+                "other", f"{symbol} takes whole leverages from 1 to {market.maximum_leverage}, not {leverage}"
+            )
+        action = actions.leverage_action(self._connected().traded(symbol).asset, int(leverage))
+        return outcome_of(self._act(account, action, NONCES.next(self._clock.now_ms)))
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
+        session = self._connected()
+        return self._read(lambda: session.read_order(account.lower(), symbol, client_order_id))
+
+    def open_orders(self, account: str, symbol: str) -> Sequence[OrderReport]:
+        session = self._connected()
+        return self._read(lambda: session.read_open_orders(account.lower(), symbol))
+
+    def fills_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Fill]:
+        session = self._connected()
+        session.traded(symbol)
+        fills = self._read(lambda: session.read_fills(account.lower(), since_ms))
+        return [fill for _, fill in fills if fill.symbol == symbol]
+
+    def funding_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Funding]:
+        session = self._connected()
+        return self._read(lambda: session.read_funding(account.lower(), symbol, since_ms))
+
+    def position(self, account: str, symbol: str) -> Position:
+        session = self._connected()
+        return self._read(lambda: session.read_position(account.lower(), symbol))
+
+    def balance(self, account: str) -> Balance:
+        session = self._connected()
+        state = self._read(lambda: session.read_state(account.lower()))
+        try:
+            return words.balance_of(state)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the account {account}", state) from error
+
+    def approvals(self, account: str, symbol: str, leverage: Decimal) -> Sequence[Approval]:
+        """Return what the venue must know: the signing key, and a builder's fee where one is set.
+
+        Leverage and margin mode need nobody's approval: the run sets them.
+        """
+        session = self._connected()
+        session.traded(symbol)
+        try:
+            signer = self._signer_of(account)
+        except VenueError as error:
+            return (Approval("key", False, str(error)),)
+        return self._read(lambda: read_approvals(session, signer, self._builder, self._clock.now_ms()))
+
+    def ask(self, kind: str, **params: Any) -> Any:
+        """Return the venue's answer to an info request, as it is.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        session = self._connected()
+        return self._read(lambda: session.ask(kind, **params))
+
+    def act(self, request: dict[str, Any]) -> Any:
+        """Send an action that is signed already, once, and return the venue's answer as it is.
+
+        Raises:
+            VenueError: the outcome is in doubt.
+        """
+        session = self._connected()
+        return self._read(lambda: session.client.act(request), priority=Priority.ORDER, timeout_s=ACT_S)
+
+    def budget_left(self) -> float:
+        """Return how much weight of requests may be spent at once."""
+        session = self._connected()
+
+        async def left() -> float:
+            return session.budget.left
+
+        return self._read(left)
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+
+        async def end() -> None:
+            if session is not None:
+                await session.close()
+
+        self._gateway.close(end)
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _connected(self) -> Session:
+        """Return the session; the first call connects, and so does the next one after a failure."""
+        session = self._session
+        if session is not None:
+            return session
+        with self._open_guard:
+            if self._session is None:
+
+                async def connect() -> Session:
+                    made = self._make_session()
+                    try:
+                        await made.open()
+                    except BaseException:
+                        await made.close()
+                        raise
+                    return made
+
+                self._session = self._read(connect)
+            return self._session
+
+    def _read(
+        self,
+        make: Callable[[], Coroutine[Any, Any, T]],
+        *,
+        priority: Priority = Priority.ACCOUNT,
+        timeout_s: float = READ_S,
+    ) -> T:
+        try:
+            return self._gateway.call(make, priority=priority, timeout_s=timeout_s)
+        except TimeoutError as error:
+            raise VenueError(str(error)) from error
+
+    def _act(self, account: str, action: actions.Action, nonce: int) -> Taken | Refused | Unknown:
+        """Sign an action and send it once."""
+        try:
+            session = self._connected()
+            signer = self._signer_of(account)
+        except VenueError as error:
+            return Refused("auth", str(error))
+        digest = l1_digest(pack(action), nonce, is_mainnet=self._is_mainnet)
+        request = {
+            "action": action,
+            "nonce": nonce,
+            "signature": signature_json(signer.sign_digest(digest)),
+            "vaultAddress": None,
+        }
+        try:
+            answer = self._gateway.call(
+                lambda: session.client.act(request), priority=Priority.ORDER, timeout_s=ACT_S
+            )
+        except (VenueError, TimeoutError) as error:
+            return Unknown(str(error))
+        return read_answer(answer)
+
+    def _tell_order_soon(self, account: str, symbol: str, client_order_id: str) -> None:
+        session = self._session
+        if session is not None:
+
+            async def tell() -> None:
+                session.tell_order_soon(account, symbol, client_order_id)
+
+            self._gateway.post(tell)
+
+
+async def _note_sending(session: Session, account: str, symbol: str, key: str) -> None:
+    session.account(account).open_orders[key] = symbol
+
+
+async def _note_taken(session: Session, account: str, symbol: str, key: str, taken: Taken) -> None:
+    session.account(account).know_order(taken.order_id, key)
+    if taken.filled:
+        session.expect_soon(account, symbol, key, taken.order_id, taken.filled)
+
+
+def _nonce_of(prepared: PreparedRequest) -> int:
+    if prepared.nonce is None:
+        raise VenueError(f"The request of {prepared.client_order_id} has no nonce: it is of another venue.")
+    return prepared.nonce
+
+
+def _trim(table: OrderedDict[str, Any]) -> None:
+    while len(table) > _MOST_KEPT:
+        table.popitem(last=False)

@@ -1,0 +1,58 @@
+"""Who signs for an account, where a venue wants signatures instead of passwords.
+
+Addresses are ``0x`` and 40 small hexadecimal digits everywhere in the program.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from firstwatch.trading.errors import VenueError
+
+
+class KeyKind(StrEnum):
+    """What a key may do: ``master`` everything, ``agent`` trade and neither withdraw nor approve."""
+
+    MASTER = "master"
+    AGENT = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """An ECDSA signature on secp256k1, ``s`` in the lower half of the order; ``v`` is 27 or 28."""
+
+    r: int
+    s: int
+    v: int
+
+
+class Signer(Protocol):
+    """A key in memory that signs for one account. Nothing that it shows or prints is secret."""
+
+    @property
+    def account(self) -> str:
+        """The address whose money is traded: the master's, also when an agent signs for it."""
+
+    @property
+    def address(self) -> str:
+        """The address of the key itself; the venue recovers it from every signature."""
+
+    @property
+    def kind(self) -> KeyKind:
+        """What the key may do."""
+
+    def sign_digest(self, digest: bytes) -> Signature:
+        """Sign a 32-byte digest as it is, without hashing it again. Deterministic (RFC 6979)."""
+
+
+SignerOf = Callable[[str], Signer]
+"""Returns the signer of an account (an address); raises VaultLockedError or KeyMissingError."""
+
+
+class VaultLockedError(VenueError):
+    """The account's key is encrypted, and nobody has given this engine the passphrase yet."""
+
+
+class KeyMissingError(VenueError):
+    """This data folder holds no key for the account."""

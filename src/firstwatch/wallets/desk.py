@@ -1,0 +1,241 @@
+"""A few questions and signed actions of an operator to Hyperliquid, one at a time and blocking.
+
+Trading goes through the venue's adapter. This is for what a one-shot command does with a key that the
+engine never sees, and needs no exchange library.
+"""
+
+import json
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from http.client import HTTPException
+from typing import Any
+
+from firstwatch.trading.errors import VenueError
+
+_TIMEOUT_S = 10.0
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What the venue knows an address as: ``missing user agent vault subAccount``."""
+
+    name: str
+    master: str | None
+    """Whose agent or sub-account it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent (API wallet) of an account that the venue lists."""
+
+    name: str
+    address: str
+    valid_until_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPosition:
+    """A position as the venue tells it; ``amount`` is negative for a short."""
+
+    coin: str
+    amount: Decimal
+    entry_price: Decimal | None
+    margin: Decimal
+    unrealised_pnl: Decimal
+    liquidation_price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMoney:
+    """Money of an account in USDC."""
+
+    total: Decimal
+    used: Decimal
+    withdrawable: Decimal
+    positions: tuple[HeldPosition, ...]
+
+    @property
+    def free(self) -> Decimal:
+        return self.total - self.used
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The venue carried the action out."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotDone:
+    """The venue's own refusal: the action was not and will not be carried out."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """Nobody can tell from the answer whether the action was carried out."""
+
+    reason: str
+
+
+ActionOutcome = Done | NotDone | InDoubt
+
+
+class Desk:
+    """The venue's two doors, ``/info`` and ``/exchange``.
+
+    Raises:
+        VenueError: from every question, when the venue cannot be asked or understood.
+    """
+
+    def __init__(self, name: str, api_url: str, *, is_mainnet: bool, timeout_s: float = _TIMEOUT_S) -> None:
+        self.name = name
+        self.is_mainnet = is_mainnet
+        self._url = api_url.rstrip("/")
+        self._timeout_s = timeout_s
+        # As the trading client, it takes no proxy from the environment.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def role(self, address: str) -> Role:
+        """Return what an address is to the venue."""
+        answer = self._info({"type": "userRole", "user": address})
+        try:
+            data = answer.get("data") or {}
+            master = data.get("user") or data.get("master")
+            return Role(str(answer["role"]), None if master is None else str(master).lower())
+        except (AttributeError, KeyError) as error:
+            raise self._strange("userRole", answer) from error
+
+    def agents(self, account: str) -> tuple[Agent, ...]:
+        """Return the account's named agents."""
+        answer = self._info({"type": "extraAgents", "user": account})
+        try:
+            return tuple(
+                Agent(
+                    str(row.get("name") or ""),
+                    str(row["address"]).lower(),
+                    None if row.get("validUntil") is None else int(row["validUntil"]),
+                )
+                for row in answer or ()
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._strange("extraAgents", answer) from error
+
+    def approved_fee(self, account: str, builder: str) -> int:
+        """Return the largest fee that the account allows the builder, in tenths of a basis point."""
+        answer = self._info({"type": "maxBuilderFee", "user": account, "builder": builder})
+        try:
+            return int(answer or 0)
+        except (TypeError, ValueError) as error:
+            raise self._strange("maxBuilderFee", answer) from error
+
+    def money(self, account: str) -> AccountMoney:
+        """Return the account's money and positions in perpetuals."""
+        answer = self._info({"type": "clearinghouseState", "user": account})
+        try:
+            summary = answer["marginSummary"]
+            held = [row["position"] for row in answer["assetPositions"]]
+            return AccountMoney(
+                total=Decimal(summary["accountValue"]),
+                used=Decimal(summary["totalMarginUsed"]),
+                withdrawable=Decimal(answer["withdrawable"]),
+                positions=tuple(_position(row) for row in held if Decimal(row["szi"])),
+            )
+        except (AttributeError, InvalidOperation, KeyError, TypeError) as error:
+            raise self._strange("clearinghouseState", answer) from error
+
+    def perform(self, body: Mapping[str, Any]) -> ActionOutcome:
+        """Send a signed action, once. Only the venue's own structured answer tells what became of it."""
+        try:
+            answer = self._post("/exchange", body)
+        except _BadRequest as error:
+            return NotDone(str(error))
+        except VenueError as error:
+            return InDoubt(str(error))
+        match answer:
+            case {"status": "ok"}:
+                return Done()
+            case {"status": "err", "response": str(reason)}:
+                return NotDone(reason)
+            case _:
+                return InDoubt(str(self._strange("exchange", answer)))
+
+    def _info(self, question: Mapping[str, str]) -> Any:
+        return self._post("/info", question)
+
+    def _post(self, path: str, document: Mapping[str, Any]) -> Any:
+        request = urllib.request.Request(
+            self._url + path,
+            data=json.dumps(document).encode(),
+            headers={"Content-Type": "application/json"},
+            method="POST",
+        )
+        try:
+            with self._opener.open(request, timeout=self._timeout_s) as response:
+                text = response.read().decode()
+            return json.loads(text)
+        except urllib.error.HTTPError as error:
+            words = error.read(_SHOWN).decode(errors="replace").strip()
+            if error.code == 422:
+                raise _BadRequest(f"{self.name} does not understand the request: {words}") from error
+            if error.code == 429:
+                raise VenueError(
+                    f"{self.name} says that too much was asked from here; wait a minute and try again."
+                ) from error
+            raise VenueError(
+                f"{self.name} ({self._url}) answers with HTTP {error.code}; try again later."
+            ) from error
+        except (TimeoutError, HTTPException, OSError) as error:
+            raise VenueError(self._unreachable(error)) from error
+        except ValueError as error:
+            raise self._strange(path, "something that is no JSON") from error
+
+    def _unreachable(self, error: Exception) -> str:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        where = f"{self.name} ({self._url})"
+        match reason:
+            case ssl.SSLCertVerificationError():
+                return (
+                    f"The certificate of {where} is not valid: {reason.verify_message}. Nothing was sent;"
+                    " check api_url, this machine's clock, and who stands between."
+                )
+            case ssl.SSLError():
+                return f"{where} does not speak TLS as it should: {reason.reason}. Check api_url."
+            case socket.gaierror():
+                return f"The host of {where} has no address; check api_url and this machine's network."
+            case TimeoutError():
+                return f"{where} did not answer within {self._timeout_s:g} s; try again later."
+            case OSError() if reason.strerror:
+                return f"{where} cannot be reached: {reason.strerror}. Check api_url and the network."
+            case _:
+                return f"{where} cannot be reached: {reason}. Check api_url and the network."
+
+    def _strange(self, what: str, answer: object) -> VenueError:
+        return VenueError(
+            f"{self.name} answers {what} with something that cannot be understood: {str(answer)[:_SHOWN]}"
+        )
+
+
+class _BadRequest(VenueError):
+    """The venue refused to read the request at all."""
+
+
+def _position(row: Mapping[str, Any]) -> HeldPosition:
+    return HeldPosition(
+        coin=str(row["coin"]),
+        amount=Decimal(row["szi"]),
+        entry_price=_maybe(row.get("entryPx")),
+        margin=Decimal(row.get("marginUsed") or 0),
+        unrealised_pnl=Decimal(row.get("unrealizedPnl") or 0),
+        liquidation_price=_maybe(row.get("liquidationPx")),
+    )
+
+
+def _maybe(value: str | None) -> Decimal | None:
+    return None if value is None else Decimal(value)

@@ -1,0 +1,80 @@
+"""What a key may do at the venue: found out before it is kept, and again whenever it is used or shown."""
+
+from dataclasses import dataclass
+
+from firstwatch.trading.clock import iso
+from firstwatch.trading.errors import RefusedError
+from firstwatch.venues.signer import KeyKind
+from firstwatch.wallets.desk import Desk
+
+DAY_MS = 24 * 60 * 60 * 1000
+LEAST_VALIDITY_MS = 7 * DAY_MS
+"""An agent that is valid for less is not one to launch with."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """What the venue says of a key."""
+
+    account: str
+    """The address whose money it trades."""
+    address: str
+    kind: KeyKind
+    account_exists: bool
+    """The venue has seen money on the account."""
+    valid_until_ms: int | None
+    """None: for ever (a master's), or the venue does not list it (the unnamed agent's)."""
+
+    @property
+    def sentence(self) -> str:
+        """What the key may do, in words."""
+        if self.kind is KeyKind.MASTER:
+            return f"the account's own key: it trades, withdraws and approves for {self.account}"
+        until = "" if self.valid_until_ms is None else f" until {iso(self.valid_until_ms)}"
+        return f"an API wallet of {self.account}: it trades{until} and can neither withdraw nor approve"
+
+
+def check_key(desk: Desk, address: str, account: str | None, *, now_ms: int) -> KeyFacts:
+    """Return what the key of that address may do for the account; ``account`` None: find that out, too.
+
+    Raises:
+        RefusedError: it may do nothing for this account, in one sentence.
+        VenueError: the venue cannot be asked.
+    """
+    role = desk.role(address)
+    if account is None:
+        account = role.master if role.name == "agent" and role.master else address
+    if address == account and role.name in {"user", "missing"}:
+        return KeyFacts(account, address, KeyKind.MASTER, role.name == "user", None)
+    if role.name in {"vault", "subAccount"}:
+        raise RefusedError(
+            f"{address} is a {'vault' if role.name == 'vault' else 'sub-account'} at {desk.name}, which this"
+            " program does not trade; use an account of its own."
+        )
+    if role.name != "agent":
+        raise RefusedError(_unknown_key(desk, address, account))
+    if address == account:
+        raise RefusedError(
+            f"{account} is the address of an API wallet of {role.master}, not of an account;"
+            f" give --account {role.master}."
+        )
+    if role.master != account:
+        raise RefusedError(
+            f"The key {address} is an API wallet of another account, {role.master}, and not of {account};"
+            " import the right key, or give that account."
+        )
+    valid_until_ms = next((a.valid_until_ms for a in desk.agents(account) if a.address == address), None)
+    if valid_until_ms is not None and valid_until_ms <= now_ms:
+        raise RefusedError(
+            f"The API wallet {address} of {account} expired at {iso(valid_until_ms)};"
+            " approve a new one with: firstwatch wallet approve NAME --agent."
+        )
+    return KeyFacts(account, address, KeyKind.AGENT, True, valid_until_ms)
+
+
+def _unknown_key(desk: Desk, address: str, account: str) -> str:
+    network = "mainnet" if desk.is_mainnet else "testnet"
+    return (
+        f"{desk.name} ({network}) does not know the key {address} as one of {account}: it is the wrong key,"
+        " its approval has expired, or it was approved on another network."
+    )

@@ -1,0 +1,1 @@
+"""Runs of the whole program against a loopback venue: real processes, real ccxt."""

@@ -1,0 +1,157 @@
+"""A data folder with a signed wallet at a loopback venue, and the program's commands as processes."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from eth_account import Account as EthAccount
+
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.timeframe import Timeframe
+from tests.loopback import Coin, Loopback
+
+T = TypeVar("T")
+SYMBOL = "BTC/USDC:USDC"
+KEY = "5e" * 32
+ACCOUNT = EthAccount.from_key("0x" + KEY).address.lower()
+LIMIT_S = 60.0
+
+
+def until(what: Callable[[], T | None], name: str, limit_s: float | None = None) -> T:
+    """Return what ``what`` returns as soon as it is something."""
+    limit_s = LIMIT_S if limit_s is None else limit_s
+    end_s = time.monotonic() + limit_s
+    while (found := what()) is None:
+        if time.monotonic() > end_s:
+            raise TimeoutError(f"waited {limit_s:g} s for {name}")
+        time.sleep(0.002)
+    return found
+
+
+class Desk:
+    """The program in front of a stepped loopback venue with one funded wallet, ``main``."""
+
+    def __init__(
+        self,
+        home: Path,
+        bars: Sequence[Bar],
+        timeframe: Timeframe,
+        *,
+        history: int,
+        toml: str,
+        funds: int = 10_000,
+        **coin: Any,
+    ) -> None:
+        self.home, self.bars = home, bars
+        self.next_bar = history + 1
+        """The bar that has not begun; the one before it forms when the venue opens."""
+        self.timeframe = timeframe
+        coins = [
+            Coin("ETH", sz_decimals=4, max_leverage=25, price=2_500.0),
+            Coin("BTC", sz_decimals=5, max_leverage=40, bars=bars, timeframe=timeframe, **coin),
+        ]
+        # Whose clock stands while a run decides cannot limit requests by the minute of the wall.
+        self.server = Loopback(coins, history=history, network="testnet", weight_limit=None).start()
+        self.server.fund(ACCOUNT, funds)
+        home.mkdir(parents=True)
+        (home / "algorithm.toml").write_text(toml)
+        (home / "passphrase").write_text("correct horse battery\n")
+        (home / "config.toml").write_text(
+            f'[venues.hl]\nkind = "hyperliquid"\nnetwork = "testnet"\n'
+            f'api_url = "{self.server.url}"\nws_url = "{self.server.ws_url}"\n'
+        )
+        self._environment = {
+            **os.environ,
+            "FIRSTWATCH_HOME": str(home),
+            "FIRSTWATCH_CONFIG": str(home / "config.toml"),
+            "FIRSTWATCH_PASSPHRASE_FILE": str(home / "passphrase"),
+        }
+        self.process: subprocess.Popen[str] | None = None
+        self.do("algorithm", "add", home / "algorithm.toml")
+        self.do("wallet", "import", "main", "--venue", "hl", "--account", ACCOUNT, "--key-fd", 0, told=KEY)
+
+    def do(self, *words: object, told: str = "") -> str:
+        """Run a command to its end; return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "firstwatch", *map(str, words)],
+            env=self._environment,
+            input=told,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def launch(self, name: str, *options: object) -> None:
+        """Start a run that holds the engine in a process of its own; returns when it runs."""
+        words = (
+            "run start", name, "--wallet main --symbol", SYMBOL, "--accept-warnings test",
+            "--without-stop test --wait",
+        )  # fmt: skip
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "firstwatch", *" ".join(words).split(), *map(str, options)],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+        def runs() -> bool | None:
+            self._must_live()
+            return self._value("select 1 from run where state = 'RUNNING'") and True
+
+        until(runs, "the run to begin")
+
+    def play_bar(self) -> None:
+        """Let the next bar begin, and wait until what the last one led to was done."""
+        bar = self.bars[self.next_bar]
+        self.server.step_to(bar.time_ms)
+        closed_ms = self.bars[self.next_bar - 1].time_ms
+
+        def decided() -> bool | None:
+            if self.process is not None and self.process.poll() is not None:
+                return True
+            last_ms = self._value("select max(time_ms) from equity")
+            waiting = self._value(
+                "select count(*) from run_order where state in"
+                " ('PENDING_SUBMIT', 'SUBMITTED', 'UNKNOWN', 'PENDING_CANCEL')"
+                " or (kind = 'market' and state in ('ACCEPTED', 'PARTIALLY_FILLED'))"
+            )
+            return True if (last_ms or 0) >= closed_ms and not waiting else None
+
+        until(decided, f"the decision at the close of bar {self.next_bar - 1}")
+        self.next_bar += 1
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def shown(self) -> dict[str, Any]:
+        """Return the newest run as ``run show --json`` says it."""
+        run_id = self._value("select id from run order by created_at_ms desc limit 1")
+        return json.loads(self.do("run", "show", run_id, "--json"))
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.server.stop()
+
+    def _must_live(self) -> None:
+        if self.process is not None and self.process.poll() is not None:
+            _, said = self.process.communicate()
+            raise AssertionError(f"the engine ended with {self.process.returncode}: {said}")
+
+    def _value(self, question: str) -> Any:
+        with sqlite3.connect(f"file:{self.home / 'firstwatch.db'}?mode=ro", uri=True, timeout=5) as reader:
+            row = reader.execute(question).fetchone()
+        reader.close()
+        return row[0] if row else None

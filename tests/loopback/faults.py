@@ -1,0 +1,103 @@
+"""What goes wrong on demand: plans that the next matching requests and messages meet."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+REQUEST_KINDS = frozenset(
+    {
+        "reply_lost",
+        "request_lost",
+        "http",
+        "http_after",
+        "html",
+        "empty",
+        "slow",
+        "slow_reply",
+        "refused",
+    }
+)
+MESSAGE_KINDS = frozenset({"message_lost", "message_twice", "message_broken"})
+
+
+@dataclass(slots=True)
+class Fault:
+    """One plan. ``on`` is an action's or question's type, a channel, ``exchange``, ``info`` or ``*``."""
+
+    kind: str
+    on: str
+    left: int
+    skip: int
+    status: int
+    body: str
+    seconds: float
+    matches: Callable[[Any], bool] | None
+
+
+class Faults:
+    """The plans of one venue. Used in the venue's thread; ``Loopback.faults`` calls from any other."""
+
+    def __init__(self) -> None:
+        self._plans: list[Fault] = []
+        self.fired: list[tuple[str, str]] = []
+        """Kind and what it met, in the order in which it happened."""
+        self.is_down = False
+        self.streams_are_stale = False
+
+    def plan(
+        self,
+        kind: str,
+        on: str = "*",
+        *,
+        count: int = 1,
+        skip: int = 0,
+        status: int = 502,
+        body: str | None = None,
+        seconds: float = 1.0,
+        matches: Callable[[Any], bool] | None = None,
+    ) -> None:
+        """Let the next ``count`` matching requests (or messages of a channel), after ``skip``, meet a fault.
+
+        ``reply_lost``: done, and the connection is cut. ``request_lost``: cut, nothing done. ``http``:
+        ``status`` and ``body``, nothing done; ``http_after``: the same, done. ``html``: a page with status
+        200, done. ``empty``: ``null``, done. ``slow``: done after ``seconds``; ``slow_reply``: done, answered
+        after ``seconds``. ``refused``: the venue's structured refusal with ``body``. ``message_lost``,
+        ``message_twice``, ``message_broken``: of a stream. ``matches`` looks at the request's body.
+        """
+        if kind not in REQUEST_KINDS | MESSAGE_KINDS:
+            raise ValueError(f"no fault {kind!r}")
+        if body is None:
+            body = "<html><body><h1>502 Bad Gateway</h1></body></html>" if kind != "refused" else "Refused."
+        self._plans.append(Fault(kind, on, count, skip, status, body, seconds, matches))
+
+    def clear(self) -> None:
+        """Forget all plans; the venue is up, the streams are fresh."""
+        self._plans.clear()
+        self.is_down = self.streams_are_stale = False
+
+    @property
+    def pending(self) -> int:
+        return sum(fault.left for fault in self._plans)
+
+    def of_request(self, path: str, kind: str, body: Any) -> Fault | None:
+        """Return the fault that this request meets, used up by it."""
+        return self._meet(REQUEST_KINDS, {"*", path, kind}, kind, body)
+
+    def of_message(self, channel: str) -> Fault | None:
+        return self._meet(MESSAGE_KINDS, {"*", channel}, channel, None)
+
+    def _meet(self, kinds: frozenset[str], names: set[str], what: str, body: Any) -> Fault | None:
+        for fault in self._plans:
+            if fault.kind not in kinds or fault.on not in names:
+                continue
+            if fault.matches is not None and not fault.matches(body):
+                continue
+            if fault.skip:
+                fault.skip -= 1
+                continue
+            fault.left -= 1
+            if not fault.left:
+                self._plans.remove(fault)
+            self.fired.append((fault.kind, what))
+            return fault
+        return None

@@ -1,0 +1,125 @@
+"""Which key is this: every answer of the venue becomes a kind of key or one sentence of refusal."""
+
+import pytest
+
+from firstwatch.trading.errors import RefusedError, VenueError
+from firstwatch.venues.signer import KeyKind
+from firstwatch.wallets.approving import Builder, approvals, key_facts
+from firstwatch.wallets.desk import Desk
+from firstwatch.wallets.keycheck import DAY_MS, check_key
+from firstwatch.wallets.keystore import address_of
+from tests.wallets.conftest import AGENT, OTHER
+
+KEY = address_of(AGENT)
+STRANGER = address_of(bytes.fromhex("44" * 32))
+BUILDER = Builder("0x" + "b1" * 20, 25)
+
+
+def test_the_accounts_own_key(desk, funded, now_ms):
+    for account in (funded, None):
+        facts = check_key(desk, funded, account, now_ms=now_ms)
+        assert (facts.kind, facts.account, facts.account_exists) == (KeyKind.MASTER, funded, True)
+        assert facts.valid_until_ms is None
+
+
+def test_an_account_that_has_no_money_yet(desk, now_ms):
+    facts = check_key(desk, STRANGER, STRANGER, now_ms=now_ms)
+    assert (facts.kind, facts.account_exists) == (KeyKind.MASTER, False)
+
+
+@pytest.mark.parametrize("name", ["firstwatch", ""])
+def test_an_agents_key_is_known_with_and_without_its_account(desk, loopback, funded, now_ms, name):
+    loopback.approve_agent(funded, KEY, name=name, valid_s=86_400 * 30)
+    for account in (funded, None):
+        facts = check_key(desk, KEY, account, now_ms=now_ms)
+        assert (facts.kind, facts.account) == (KeyKind.AGENT, funded)
+        if name:
+            assert abs(facts.valid_until_ms - now_ms - 30 * DAY_MS) < 60_000
+        else:
+            assert facts.valid_until_ms is None
+    assert "can neither withdraw nor approve" in facts.sentence
+
+
+def test_an_agent_of_another_master(desk, loopback, funded, now_ms):
+    loopback.approve_agent(address_of(OTHER), KEY, name="x")
+    with pytest.raises(RefusedError, match=f"of another account, {address_of(OTHER)}"):
+        check_key(desk, KEY, funded, now_ms=now_ms)
+
+
+def test_an_agents_address_is_no_account(desk, loopback, funded, now_ms):
+    loopback.approve_agent(funded, KEY, name="x")
+    with pytest.raises(RefusedError, match=f"--account {funded}"):
+        check_key(desk, KEY, KEY, now_ms=now_ms)
+
+
+@pytest.mark.parametrize("is_expired", [True, False])
+def test_wrong_and_expired_keys(desk, loopback, funded, now_ms, is_expired):
+    if is_expired:
+        loopback.approve_agent(funded, KEY, name="x", valid_s=-1)
+    with pytest.raises(RefusedError, match="wrong key, its approval has expired, or it was approved on"):
+        check_key(desk, KEY, funded, now_ms=now_ms)
+
+
+def test_a_sub_account_is_refused(desk, loopback, funded, now_ms):
+    with pytest.raises(RefusedError, match="sub-account"):
+        check_key(desk, loopback.sub_account(funded, "sub"), None, now_ms=now_ms)
+
+
+def test_what_is_missing_comes_first(desk, loopback, funded, now_ms):
+    given = approvals(desk, funded, check_key(desk, funded, None, now_ms=now_ms), BUILDER, now_ms=now_ms)
+    assert [(approval.name, approval.is_given) for approval in given] == [
+        ("builder fee", False),
+        ("key", True),
+    ]
+    assert "0.025%" in given[0].sentence
+    nothing, why = key_facts(desk, None, now_ms=now_ms)
+    assert nothing is None
+    assert "no key" in why
+    assert [a.is_given for a in approvals(desk, funded, None, None, now_ms=now_ms)] == [False]
+
+
+def test_an_agent_that_ends_within_a_week_is_missing(desk, loopback, funded, now_ms):
+    loopback.approve_agent(funded, KEY, name="x", valid_s=86_400 * 6)
+    facts = check_key(desk, KEY, funded, now_ms=now_ms)
+    found = approvals(desk, funded, facts, None, now_ms=now_ms)
+    assert not found[0].is_given
+    assert "wallet approve NAME --agent" in found[0].sentence
+
+
+def test_money_and_positions(desk, loopback, funded):
+    loopback.by_hand(funded).market("BTC", "sell", "0.5")
+    money = desk.money(funded)
+    assert abs(money.total - 1000) < 1
+    assert money.used > 0
+    assert money.free == money.total - money.used
+    (held,) = money.positions
+    assert (held.coin, float(held.amount)) == ("BTC", -0.5)
+
+
+@pytest.mark.parametrize(
+    ("fault", "how", "said"),
+    [
+        ("http", {"status": 500}, "HTTP 500"),
+        ("http", {"status": 429}, "too much was asked"),
+        ("html", {}, "cannot be understood"),
+        ("request_lost", {}, "cannot be reached"),
+        ("slow", {"seconds": 0.5}, "did not answer within"),
+        ("empty", {}, "cannot be understood"),
+    ],
+)
+def test_a_venue_in_trouble_is_one_sentence(loopback, funded, fault, how, said):
+    desk = Desk("hl", loopback.url, is_mainnet=True, timeout_s=0.2)
+    loopback.faults.plan(fault, "userRole", **how)
+    with pytest.raises(VenueError, match=said) as caught:
+        desk.role(funded)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_address_where_nobody_listens():
+    with pytest.raises(VenueError, match="cannot be reached: Connection refused"):
+        Desk("hl", "http://127.0.0.1:9", is_mainnet=True).role(STRANGER)
+
+
+def test_a_host_that_does_not_exist():
+    with pytest.raises(VenueError, match="has no address"):
+        Desk("hl", "http://nowhere.invalid", is_mainnet=True).role(STRANGER)

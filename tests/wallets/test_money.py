@@ -1,0 +1,160 @@
+"""Approvals, transfers and withdrawals: each at most once, whatever happens to the answers."""
+
+from decimal import Decimal
+
+import pytest
+
+from firstwatch.trading.clock import SystemClock
+from firstwatch.trading.errors import RefusedError
+from firstwatch.venues.signer import KeyKind, KeyMissingError
+from firstwatch.wallets.approving import Approver, Builder
+from firstwatch.wallets.desk import Desk
+from firstwatch.wallets.keycheck import check_key
+from firstwatch.wallets.keystore import address_of
+from firstwatch.wallets.moving import Mover, OutcomeUnknownError
+from tests.wallets.conftest import AGENT, MASTER, OTHER, signer_of
+
+TO = address_of(OTHER)
+LOST = ("reply_lost", "http_after", "html", "empty")
+
+
+def _no_pause(_seconds):
+    pass
+
+
+@pytest.fixture
+def approver(desk, funded):
+    return Approver(desk, signer_of(MASTER), SystemClock(), _no_pause)
+
+
+@pytest.fixture
+def mover(desk, funded):
+    return Mover(desk, signer_of(MASTER), SystemClock(), _no_pause)
+
+
+def test_an_agent_is_made_approved_and_kept(approver, vault, desk, funded, now_ms):
+    opened = vault.open("word")
+    record = approver.agent(opened, "hl")
+    facts = check_key(desk, record.address, funded, now_ms=now_ms)
+    assert facts.kind is KeyKind.AGENT
+    assert opened.signer("hl", funded).address == record.address
+    # The next one takes the first one's name at the venue, and its place here.
+    second = approver.agent(opened, "hl")
+    assert opened.signer("hl", funded).address == second.address
+    assert desk.role(record.address).name == "missing"
+
+
+def test_a_refused_agent_leaves_no_key(desk, vault, loopback):
+    poor = Approver(desk, signer_of(AGENT), SystemClock(), _no_pause)
+    opened = vault.open("word")
+    with pytest.raises(RefusedError, match="Send USDC to"):
+        poor.agent(opened, "hl")
+    with pytest.raises(KeyMissingError):
+        opened.signer("hl", address_of(AGENT))
+    assert not [path for path in vault.folder.iterdir() if path.suffix in {".json", ".pending"}]
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_an_approval_whose_answer_is_lost_is_verified(approver, vault, loopback, desk, fault):
+    loopback.faults.plan(fault, "approveAgent")
+    record = approver.agent(vault.open("word"), "hl")
+    assert desk.role(record.address).name == "agent"
+
+
+def test_an_approval_that_never_arrived_is_said(approver, vault, loopback):
+    loopback.faults.plan("request_lost", "approveAgent")
+    with pytest.raises(RefusedError, match="does not show the new API wallet"):
+        approver.agent(vault.open("word"), "hl")
+    assert vault.is_empty
+
+
+def test_a_builder_is_approved_and_taken_back(approver, loopback, funded):
+    address = "0x" + "b1" * 20
+    approver.builder(Builder(address, 25))
+    assert loopback.account(funded).builders == {address: 25}
+    approver.builder(Builder(address, 0))
+    assert not loopback.account(funded).builders.get(address)
+
+
+def test_an_api_wallet_approves_and_moves_nothing(desk, funded):
+    for kind in (Approver, Mover):
+        with pytest.raises(RefusedError, match="master-key-fd"):
+            kind(desk, signer_of(AGENT, funded), SystemClock(), _no_pause)
+
+
+def test_money_is_sent_and_withdrawn(mover, loopback, funded):
+    assert not mover.send(Decimal("10.5"), TO).was_in_doubt
+    mover.withdraw(Decimal(20), funded)
+    assert loopback.account(funded).cash == Decimal("969.5")
+    assert loopback.account(TO).cash == Decimal("1010.5")
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [("1000.01", "more than the"), ("0.0000001", "more than 6 decimals")],
+)
+def test_what_cannot_be_sent_is_said_before_anything_is(mover, loopback, funded, amount, said):
+    with pytest.raises(RefusedError, match=said):
+        mover.send(Decimal(amount), TO)
+    assert loopback.account(funded).cash == 1000
+
+
+def test_a_withdrawal_must_be_more_than_its_fee(mover):
+    with pytest.raises(RefusedError, match="not more than the 1 USDC"):
+        mover.withdraw(Decimal(1), TO)
+
+
+def test_to_oneself_nothing_is_sent(mover, funded):
+    with pytest.raises(RefusedError, match="same account"):
+        mover.send(Decimal(1), funded)
+
+
+@pytest.mark.parametrize("fault", LOST)
+@pytest.mark.parametrize("kind", ["usdSend", "withdraw3"])
+def test_a_lost_answer_is_resolved_and_the_money_moved_once(mover, loopback, funded, fault, kind):
+    loopback.faults.plan(fault, kind)
+    moved = (mover.send if kind == "usdSend" else mover.withdraw)(Decimal(100), TO)
+    assert moved.was_in_doubt
+    assert loopback.account(funded).cash == 900
+
+
+def test_a_lost_request_can_never_arrive_later(mover, loopback, funded):
+    loopback.faults.plan("request_lost", "usdSend")
+    with pytest.raises(RefusedError, match="nothing moved"):
+        mover.send(Decimal(100), TO)
+    assert loopback.account(funded).cash == 1000
+
+
+def test_a_request_on_its_way_is_overtaken(loopback, funded):
+    desk = Desk("hl", loopback.url, is_mainnet=True, timeout_s=0.2)
+    loopback.faults.plan("slow", "usdSend", seconds=0.6)
+    done = []
+    mover = Mover(desk, signer_of(MASTER), SystemClock(), _no_pause)
+    with pytest.raises(RefusedError, match="nothing moved"):
+        mover.send(Decimal(100), TO)
+    loopback.settle()
+    while not done:
+        done = [kind for kind, _ in loopback.faults.fired if kind == "slow"]
+    assert loopback.account(funded).cash == 1000
+
+
+def test_doubt_that_stays_is_said(mover, loopback, funded):
+    loopback.faults.plan("reply_lost", "usdSend")
+    loopback.faults.plan("http", "noop", count=9)
+    with pytest.raises(OutcomeUnknownError, match="Compare the balance"):
+        mover.send(Decimal(100), TO)
+
+
+def test_a_burning_whose_answer_was_lost_proves_nothing(mover, loopback, funded):
+    loopback.faults.plan("request_lost", "usdSend")
+    loopback.faults.plan("reply_lost", "noop")
+    with pytest.raises(OutcomeUnknownError):
+        mover.send(Decimal(100), TO)
+    assert loopback.account(funded).cash == 1000
+
+
+def test_a_request_of_another_network_is_refused(loopback, funded):
+    mover = Mover(Desk("hl", loopback.url, is_mainnet=False), signer_of(MASTER), SystemClock(), _no_pause)
+    with pytest.raises(RefusedError, match="refused"):
+        mover.send(Decimal(1), TO)
+    assert loopback.account(funded).cash == 1000

@@ -522,6 +522,19 @@ class FirstwatchApp(App[None]):
         if value:
             self.submit(orders.FundWallet(wallet=wallet.name, amount=Decimal(value.replace(",", ""))))
 
+    def ask_passphrase(self) -> None:
+        lines = ["The passphrase of the vault. It goes to the engine, which keeps it in memory only."]
+        dialog = AskText("Unlock vault", lines, check=_passphrase_problem, is_secret=True)
+        self.push_screen(dialog, self._unlock)
+
+    def _unlock(self, passphrase: str | None) -> None:
+        if passphrase:
+            self._in_background(self._unlock_vault(passphrase))
+
+    async def _unlock_vault(self, passphrase: str) -> None:
+        sentence = await asyncio.to_thread(self._manager.unlock_vault, passphrase)
+        self.notify(sentence, markup=False)
+
     # --- leaving ---------------------------------------------------------------------------------
 
     def ask_quit(self) -> None:
@@ -592,6 +605,10 @@ def _leave_terminal() -> None:
 def _judged(settings: LaunchSettings) -> LaunchSettings:
     """Return what the checks judge: everything but the reason that answers them."""
     return settings.model_copy(update={"accepted_warnings": None})
+
+
+def _passphrase_problem(value: str) -> str:
+    return "" if value else "write it, or leave"
 
 
 def _amount_problem(value: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from eth_account import Account as EthAccount
 
+from firstwatch.engine.lock import holder_of
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.timeframe import Timeframe
 from tests.loopback import Coin, Loopback
@@ -21,6 +22,7 @@ SYMBOL = "BTC/USDC:USDC"
 KEY = "5e" * 32
 ACCOUNT = EthAccount.from_key("0x" + KEY).address.lower()
 LIMIT_S = 60.0
+_PAUSE_EVERY, _PAUSE_S = 5, 0.8
 
 
 def until(what: Callable[[], T | None], name: str, limit_s: float | None = None) -> T:
@@ -110,25 +112,65 @@ class Desk:
 
         until(runs, "the run to begin")
 
+    def engine(self) -> "subprocess.Popen[str]":
+        """Start an engine process in the background; it waits until nobody else holds the engine."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "firstwatch.engine.serve"],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_held(self, engine: "subprocess.Popen[str]") -> None:
+        """Wait until that process holds the engine."""
+
+        def holds() -> bool | None:
+            holder = holder_of(self.home)
+            return (holder is not None and holder.pid == engine.pid) or None
+
+        until(holds, f"process {engine.pid} to hold the engine")
+
+    def hand_over(self, name: str, *options: object) -> str:
+        """Hand a run to the engine that lives; return its id."""
+        words = f"run start {name} --wallet main --symbol {SYMBOL} --accept-warnings test".split()
+        return self.do(*words, *options).split()[-1]
+
+    def rows(self, question: str) -> list[Any]:
+        """Return the rows of a question to the store."""
+        with sqlite3.connect(f"file:{self.home / 'firstwatch.db'}?mode=ro", uri=True, timeout=5) as reader:
+            rows = reader.execute(question).fetchall()
+        reader.close()
+        return rows
+
     def play_bar(self) -> None:
         """Let the next bar begin, and wait until what the last one led to was done."""
         bar = self.bars[self.next_bar]
+        if self.next_bar % _PAUSE_EVERY == 0:
+            # An uneven pace, so that nobody takes a clock that is stepped for one that runs fast.
+            time.sleep(_PAUSE_S)
         self.server.step_to(bar.time_ms)
         closed_ms = self.bars[self.next_bar - 1].time_ms
 
         def decided() -> bool | None:
             if self.process is not None and self.process.poll() is not None:
                 return True
-            last_ms = self._value("select max(time_ms) from equity")
-            waiting = self._value(
-                "select count(*) from run_order where state in"
-                " ('PENDING_SUBMIT', 'SUBMITTED', 'UNKNOWN', 'PENDING_CANCEL')"
-                " or (kind = 'market' and state in ('ACCEPTED', 'PARTIALLY_FILLED'))"
-            )
-            return True if (last_ms or 0) >= closed_ms and not waiting else None
+            return self.has_decided(closed_ms) or None
 
         until(decided, f"the decision at the close of bar {self.next_bar - 1}")
         self.next_bar += 1
+
+    def has_decided(self, closed_ms: int) -> bool:
+        """The close of that bar was decided, and what that led to has come to an end."""
+        last_ms = self._value("select max(time_ms) from equity")
+        waiting = self._value(
+            "select count(*) from run_order where state in"
+            " ('PENDING_SUBMIT', 'SUBMITTED', 'UNKNOWN', 'PENDING_CANCEL')"
+            " or (kind = 'market' and state in ('ACCEPTED', 'PARTIALLY_FILLED'))"
+        )
+        return (last_ms or 0) >= closed_ms and not waiting
 
     @property
     def has_ended(self) -> bool:
@@ -151,7 +193,5 @@ class Desk:
             raise AssertionError(f"the engine ended with {self.process.returncode}: {said}")
 
     def _value(self, question: str) -> Any:
-        with sqlite3.connect(f"file:{self.home / 'firstwatch.db'}?mode=ro", uri=True, timeout=5) as reader:
-            row = reader.execute(question).fetchone()
-        reader.close()
-        return row[0] if row else None
+        rows = self.rows(question)
+        return rows[0][0] if rows else None

@@ -16,7 +16,7 @@ from tests.candles import generated_candles, shared_data
 from tests.live.rig import ACCOUNT, SYMBOL, Desk
 
 HISTORY = 1_100
-TRADES = 6
+TRADES = 4
 
 SWING = """
 name = "swing"

@@ -18,6 +18,11 @@ from firstwatch.tui.modals.entry import AskText
 from firstwatch.tui.modals.quit import QuitDialog
 from firstwatch.tui.modals.stop import StopRunDialog
 from firstwatch.tui.screens.run import Layout, layout_for
+from firstwatch.venues.signer import KeyKind
+from firstwatch.wallets.door import UnlockDoor
+from firstwatch.wallets.keys import EngineKeys
+from firstwatch.wallets.keystore import address_of
+from firstwatch.wallets.vault import Vault
 from tests.ui import scenes
 from tests.ui.stage import NEW_RUN, stage
 
@@ -330,6 +335,29 @@ def engine_elsewhere(home, settings, arrangement):
     finally:
         host.drain_and_stop()
         store.close()
+
+
+async def test_the_vault_is_unlocked_from_a_screen_and_the_passphrase_is_not_shown(home, clock):
+    secret = bytes.fromhex("11" * 32)
+    scenes.busy_day(home)
+    vault = Vault(home, clock, work_factor=16)
+    vault.open("word word").add(secret, venue="hl", account=address_of(secret), kind=KeyKind.MASTER)
+    keys = EngineKeys(vault)
+    door = UnlockDoor(home, keys)
+    door.open()
+    try:
+        with scenes.attached(home, clock):
+            async with stage(home, size=MIDDLE, clock=clock) as on:
+                await on.ready()
+                on.app.ask_passphrase()
+                await on.until(lambda: isinstance(on.app.screen, AskText), "the dialog")
+                await on.type("word word")
+                assert "word word" not in on.text()
+                await on.press("enter")
+                await on.until(lambda: any("unlocked" in toast for toast in on.toasts()), "the engine's word")
+    finally:
+        door.close()
+    assert not keys.is_locked
 
 
 @pytest.mark.parametrize("arrangement", ["embedded", "attached"])

@@ -10,7 +10,7 @@ from firstwatch.manager.views import CommandView, ManagerSnapshot, empty_snapsho
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.commands import DEFAULT_EXPIRY_MS, Command
-from firstwatch.trading.errors import FirstwatchError, RefusedError, StoreError
+from firstwatch.trading.errors import FirstwatchError, RefusedError, StoreError, WrongUseError
 from firstwatch.trading.runs import Author, Exposure, RunState
 
 if TYPE_CHECKING:
@@ -158,17 +158,33 @@ class RunManager:
             return command_view(get_command(session, number))
 
     def create_wallet(self, name: str, venue: str) -> None:
-        """Create a run wallet at a configured venue.
+        """Create a run wallet at a configured paper venue.
 
         Raises:
-            WrongUseError: the name cannot be used or is taken.
+            WrongUseError: the name cannot be used or is taken, or the venue wants an account with a key.
         """
         from firstwatch.store.wallets import create_wallet
 
         store, _ = self._ready()
         kind = self._settings.venues[venue].kind
+        if kind != "paper":
+            # Its key is shown once and its passphrase asked for: that belongs on a command line.
+            raise WrongUseError(
+                f"A wallet at {venue} needs a key: use firstwatch wallet create {name} --venue {venue}, or"
+                f" firstwatch wallet import {name} --venue {venue} --account ADDRESS."
+            )
         with store.write() as session:
             create_wallet(session, name, venue=venue, kind=kind, now_ms=self._clock.now_ms())
+
+    def unlock_vault(self, passphrase: str) -> str:
+        """Give the engine, wherever it is, the passphrase of the vault and return its sentence.
+
+        Raises:
+            RefusedError: no engine listens, or it is not the passphrase.
+        """
+        from firstwatch.wallets.door import unlock_engine
+
+        return unlock_engine(self._settings.home, passphrase)
 
     def select(self, run_id: str | None) -> None:
         """Choose the run whose details the snapshots hold. Never waits."""

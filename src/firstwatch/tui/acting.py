@@ -93,6 +93,21 @@ class ActingApp(LaunchingApp):
         if value:
             self.submit(orders.FundWallet(wallet=wallet.name, amount=Decimal(value.replace(",", ""))))
 
+    # --- the vault -------------------------------------------------------------------------------
+
+    def ask_passphrase(self) -> None:
+        lines = ["The passphrase of the vault. It goes to the engine, which keeps it in memory only."]
+        dialog = AskText("Unlock vault", lines, check=_passphrase_problem, is_secret=True)
+        self.push_screen(dialog, self._unlock)
+
+    def _unlock(self, passphrase: str | None) -> None:
+        if passphrase:
+            self._in_background(self._unlock_vault(passphrase))
+
+    async def _unlock_vault(self, passphrase: str) -> None:
+        sentence = await asyncio.to_thread(self._manager.unlock_vault, passphrase)
+        self.notify(sentence, markup=False)
+
     # --- leaving ---------------------------------------------------------------------------------
 
     def ask_quit(self) -> None:
@@ -120,6 +135,10 @@ class ActingApp(LaunchingApp):
         finally:
             self.busy = ""
         self.exit()
+
+
+def _passphrase_problem(value: str) -> str:
+    return "" if value else "write it, or leave"
 
 
 def _amount_problem(value: str) -> str:

@@ -222,6 +222,19 @@ class FundWallet(Command):
             app.ask_funds(situation.wallet)
 
 
+class UnlockVault(Command):
+    id, title, short = "engine.unlock", "engine: Unlock vault", "Unlock"
+    help = "Give the engine the passphrase of the keys, until it ends."
+    severity = Severity.TRADE
+
+    def refusal(self, situation: Situation) -> str:
+        return _needs_engine(situation)
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.ask_passphrase()
+
+
 class StopBackgroundEngine(Command):
     id, title, short = "engine.stop", "engine: Stop", "Stop engine"
     help = "Ask an engine in another process to let go; runs stay active and this screen takes over."
@@ -326,6 +339,7 @@ COMMANDS: tuple[Command, ...] = (
     NextTab(),
     PreviousTab(),
     NextTheme(),
+    UnlockVault(),
     StopBackgroundEngine(),
     Help(),
     Quit(),

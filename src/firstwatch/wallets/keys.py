@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class EngineKeys:
-    """The keys of one engine. Safe for threads; ``signer`` never takes long, ``unlock`` about a second."""
+    """The keys of one engine. Safe for threads; ``signer`` never takes long, ``unlock`` a second or two."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from eth_keys.datatypes import PrivateKey
 
 WORK_FACTOR = 2**18
-"""Scrypt's N of the standard: a guess costs 256 MiB and about half a second."""
+"""Scrypt's N of the standard: a guess costs 256 MiB and a second or two."""
 
 _BLOCK_SIZE = 8
 _LANES = 1

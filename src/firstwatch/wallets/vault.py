@@ -149,7 +149,7 @@ class Vault:
     def open(self, passphrase: str) -> "OpenVault":
         """Return the vault with its keys at hand; a vault without keys begins with this passphrase.
 
-        Takes about half a second for all keys together.
+        Takes a second or two for all keys together.
 
         Raises:
             WrongPassphraseError: it opens none of the keys.

@@ -18,19 +18,28 @@ class AskText(Dialog[str]):
     """Asks for one line. Enter takes it when it is right."""
 
     def __init__(
-        self, title: str, lines: Sequence[str], *, check: Check, value: str = "", is_dangerous: bool = False
+        self,
+        title: str,
+        lines: Sequence[str],
+        *,
+        check: Check,
+        value: str = "",
+        is_dangerous: bool = False,
+        is_secret: bool = False,
     ) -> None:
+        """Make the dialog. ``is_secret``: nobody can read it, and not a letter of it is changed."""
         super().__init__()
         self.TITLE_TEXT = title
         self.IS_DANGEROUS = is_dangerous
         self._lines = tuple(lines)
         self._check = check
         self._value = value
+        self._is_secret = is_secret
 
     def body(self) -> Sequence[Widget]:
         return [
             *(text(line) for line in self._lines),
-            Input(self._value, select_on_focus=False),
+            Input(self._value, select_on_focus=False, password=self._is_secret),
             Static("", classes="problem", markup=False),
         ]
 
@@ -44,7 +53,7 @@ class AskText(Dialog[str]):
 
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:
-        value = event.value.strip()
+        value = event.value if self._is_secret else event.value.strip()
         problem = self._check(value)
         if problem:
             self.query_one(".problem", Static).update(problem)

@@ -1,0 +1,244 @@
+"""Faults and kill -9 against the whole program: ``python -m tests.live.chaos --seeds 60 [--first 1]``.
+
+One history is one run of an algorithm with a trailing stop on a loopback venue, through real ccxt. Its bars
+are stepped at the wall's pace while requests, replies and messages are lost, delayed, doubled and refused,
+the account is touched by hand, and the engine is killed. Then it is left alone and stopped, and the venue's
+books must be the program's. The seed says everything that is done and when, up to the machine's own pace.
+"""
+
+import argparse
+import contextlib
+import random
+import shutil
+import sys
+import tempfile
+import time
+from decimal import Decimal
+from pathlib import Path
+
+from firstwatch.trading.runs import RunState
+from tests.candles import generated_candles
+from tests.live.rig import ACCOUNT, Desk, until
+
+ACTIVE = """
+name = "active"
+direction = "both"
+timeframe = "1h"
+[entry.long]
+required = ["rsi(3) < 50"]
+[entry.short]
+required = ["rsi(3) > 50"]
+[exit.long]
+required = ["rsi(3) > 75"]
+[exit.short]
+required = ["rsi(3) < 25"]
+[stop_loss]
+fraction = 0.02
+trailing = true
+[take_profit]
+fraction = 0.03
+[sizing]
+equity = 0.5
+"""
+HISTORY = 1_100
+BARS = 24
+_STEP_S = 0.06
+_DECIDES_S = 3.0
+_UNPROTECTED_S = 5.0
+
+REQUEST_FAULTS = (
+    ("reply_lost", {}),
+    ("request_lost", {}),
+    ("http", {"status": 429}),
+    ("http", {"status": 500}),
+    ("http", {"status": 502}),
+    ("http_after", {"status": 502}),
+    ("html", {}),
+    ("empty", {}),
+    ("slow", {"seconds": 1.5}),
+    ("slow_reply", {"seconds": 1.5}),
+    ("refused", {"body": "Too many cumulative requests sent (1 > 0) for cumulative volume traded $0."}),
+)
+TARGETS = ("order", "cancelByCloid", "batchModify", "modify", "orderStatus", "exchange", "info")
+
+
+class Chaos:
+    """One history."""
+
+    def __init__(self, seed: int, home: Path) -> None:
+        self.seed = seed
+        self.chance = random.Random(seed)
+        bars = generated_candles(seed, HISTORY + BARS + 40).bars()
+        self.desk = Desk(
+            home,
+            bars,
+            generated_candles(seed, 1).timeframe,
+            history=HISTORY,
+            toml=ACTIVE,
+            half_spread_bps=1.0,
+        )
+        self.done: list[str] = []
+        self.kills = 0
+        self.touched_by_hand = False
+
+    def play(self) -> str:
+        """Play the history; return what happened in a line.
+
+        Raises:
+            AssertionError: something that must hold did not; the message begins with the seed.
+        """
+        desk = self.desk
+        engine = desk.engine()
+        try:
+            desk.wait_held(engine)
+            run_id = desk.hand_over("active", "--capital", 5_000, "--leverage", 3)
+            for _ in range(BARS):
+                engine = self._play_bar(engine)
+            self._calm()
+            if engine.poll() is not None:
+                engine = desk.engine()
+            for _ in range(3):
+                self._step_through_bar()
+            self._stop(run_id)
+            return self._check(run_id)
+        except (AssertionError, TimeoutError) as error:
+            raise AssertionError(f"seed {self.seed}: {error}; done: {', '.join(self.done)}") from error
+        finally:
+            if engine.poll() is None:
+                engine.kill()
+            engine.wait()
+            desk.close()
+
+    def _play_bar(self, engine):
+        chance, faults = self.chance, self.desk.server.faults
+        if chance.random() < 0.5:
+            kind, how = chance.choice(REQUEST_FAULTS)
+            on, count = chance.choice(TARGETS), chance.choice((1, 1, 2))
+            faults.plan(kind, on, count=count, **how)
+            self.done.append(f"{kind} on {on} x{count}")
+        if chance.random() < 0.2:
+            kind = chance.choice(("message_lost", "message_twice"))
+            faults.plan(kind, chance.choice(("userFills", "orderUpdates", "candle")), count=2)
+            self.done.append(kind)
+        what = chance.random()
+        if what < 0.06:
+            faults.drop_streams()
+            self.done.append("streams dropped")
+        elif what < 0.10:
+            faults.stall_streams()
+            self.done.append("streams stale")
+        elif what < 0.16:
+            faults.partial("0.5")
+            self.done.append("partial fill")
+        elif what < 0.20:
+            faults.go_down()
+            time.sleep(0.5)
+            faults.come_up()
+            self.done.append("venue down")
+        elif what < 0.23:
+            self._by_hand(chance.choice(("close", "liquidate")))
+        self._step_through_bar()
+        if chance.random() < 0.08:
+            engine.kill()
+            engine.wait()
+            self.kills += 1
+            self.done.append("kill -9")
+            engine = self.desk.engine()
+            self.desk.wait_held(engine)
+        return engine
+
+    def _by_hand(self, what: str) -> None:
+        hand, size = self.desk.server.by_hand(ACCOUNT), self.desk.server.account(ACCOUNT).positions.get("BTC")
+        if size:
+            self.done.append(f"{what} by hand")
+            self.touched_by_hand = True
+            getattr(hand, what)("BTC")
+
+    def _step_through_bar(self) -> None:
+        """Let the next bar begin, give the run a moment to decide, and go on to the bar's end."""
+        desk = self.desk
+        bar_ms, closed_ms = desk.bars[desk.next_bar].time_ms, desk.bars[desk.next_bar - 1].time_ms
+        desk.server.step_to(bar_ms)
+        with contextlib.suppress(TimeoutError):
+            until(lambda: desk.has_decided(closed_ms) or None, "a decision", _DECIDES_S)
+        for share in (0.3, 0.6, 0.9):
+            time.sleep(_STEP_S * self.chance.uniform(0.5, 2))
+            desk.server.step_to(bar_ms + int(desk.timeframe.ms * share))
+        desk.next_bar += 1
+
+    def _calm(self) -> None:
+        self.desk.server.faults.clear()
+        self.desk.server.faults.resume_streams()
+
+    def _stop(self, run_id: str) -> None:
+        desk = self.desk
+
+        def state() -> str:
+            return desk.rows(f"select state from run where id = '{run_id}'")[0][0]
+
+        if not RunState(state()).is_final:
+            desk.do("run", "stop", run_id, "--mode", "close")
+        until(lambda: RunState(state()).is_final or None, "the run to end", 90)
+
+    def _check(self, run_id: str) -> str:
+        desk = self.desk
+        account, audit = desk.server.account(ACCOUNT), desk.server.audit()
+        state = desk.rows(f"select state, sentence from run where id = '{run_id}'")[0]
+        assert audit.reused_cloids == [], "a client id was used for two orders"
+        assert audit.orders_without_cloid == 0, "an order had no client id"
+        assert audit.implicit_actions == [], "something was sent that nobody decided on"
+        assert audit.builders == {}, "a builder was paid"
+        decided = [
+            Decimal(row[0]) for row in desk.rows("select amount from run_order where purpose = 'entry'")
+        ]
+        largest = max(audit.largest_positions.values(), default=Decimal(0))
+        assert largest <= max(decided, default=Decimal(0)), f"held {largest}, decided {decided}"
+        known = {row[0] for row in desk.rows("select fill_id from fill")}
+        missing = [fill.tid for fill in account.fills if str(fill.tid) not in known]
+        assert not missing, f"{len(missing)} fills of the venue are not in the ledger"
+        bare_s = max(audit.longest_unprotected_s.values(), default=0.0)
+        assert bare_s <= _UNPROTECTED_S + self._dead_s, f"unprotected for {bare_s:.1f} s"
+        if not account.positions:
+            signs = {"buy": -1, "sell": 1}
+            cash = sum(
+                signs[side] * Decimal(amount) * Decimal(price) - Decimal(fee)
+                for side, amount, price, fee in desk.rows("select side, amount, price, fee from fill")
+            )
+            paid = sum(Decimal(row[0]) for row in desk.rows("select paid from funding"))
+            made = account.equity - account.deposits
+            assert abs(cash - paid - made) < Decimal("0.01"), f"ledger {cash - paid}, venue {made}"
+        assert not account.positions or RunState(state[0]) is RunState.FAILED, f"left {account.positions}"
+        return (
+            f"seed {self.seed}: {state[0]}, {len(account.fills)} fills, {self.kills} kills,"
+            f" {len(self.done)} faults, unprotected {bare_s:.1f} s{f' ({state[1]})' if state[1] else ''}"
+        )
+
+    @property
+    def _dead_s(self) -> float:
+        """How long no process lived after the kills, at most: nobody can protect then."""
+        return 6.0 * self.kills
+
+
+def main() -> int:
+    """Play as many histories as the command line says; print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--first", type=int, default=1)
+    told = parser.parse_args()
+    failed = 0
+    for seed in range(told.first, told.first + told.seeds):
+        folder = Path(tempfile.mkdtemp(prefix=f"firstwatch-chaos-{seed}-"))
+        try:
+            said = Chaos(seed, folder / "home").play()
+        except AssertionError as error:
+            failed += 1
+            said = f"FAILED {error} (kept {folder})"
+        else:
+            shutil.rmtree(folder)
+        sys.stdout.write(f"{said}\n")
+        sys.stdout.flush()
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

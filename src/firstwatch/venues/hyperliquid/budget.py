@@ -22,8 +22,10 @@ PRIORITY: ContextVar[Priority] = ContextVar("hyperliquid_priority", default=Prio
 # 1,200 a minute are allowed: a full burst and a minute of refilling stay below it (hyperliquid.md 5).
 RATE_PER_MINUTE = 950
 BURST = 200
+# A process that is started again and again spends no full burst each time.
+_AT_START = 120
 # So much of a burst only orders may take: reading never makes an order wait.
-_RESERVED = {Priority.ORDER: 0.0, Priority.ACCOUNT: 40.0, Priority.HISTORY: 90.0}
+_RESERVED = {Priority.ORDER: 0.0, Priority.ACCOUNT: 40.0, Priority.HISTORY: 60.0}
 
 _LIGHT = frozenset(
     {"l2Book", "allMids", "clearinghouseState", "orderStatus", "spotClearinghouseState", "exchangeStatus"}
@@ -65,7 +67,7 @@ class Budget:
     def __init__(self, *, rate_per_minute: float = RATE_PER_MINUTE, burst: float = BURST) -> None:
         self._rate_s = rate_per_minute / 60
         self._burst = burst
-        self._tokens = burst
+        self._tokens = min(burst, _AT_START)
         self._filled_at_s: float | None = None
         self._waiting: list[tuple[int, int, float, asyncio.Future[None]]] = []
         self._numbers = count()

@@ -19,6 +19,7 @@ MOST_ROWS = 5_000
 # After a bar's end the venue may need so long to show its last trade.
 _GRACE_MS = 1_000
 _CHECK_S = 3.0
+_RETRY_S = 2.0
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +55,7 @@ class Candles:
         """What the stream said of bars that are not closed yet."""
         self._is_pumping = False
         self._told_ms = 0
+        self._retry_at_s = 0.0
 
     @property
     def told_ms(self) -> int:
@@ -130,14 +132,22 @@ class Candles:
     def is_due(self) -> bool:
         """A bar should have ended, and no later row has come."""
         end_ms = self._told_ms + 2 * self._step_ms + min(_GRACE_MS, self._step_ms // 10)
-        return self._is_pumping and self._clock.now_ms() >= end_ms
+        is_over = self._is_pumping and self._clock.now_ms() >= end_ms
+        return is_over and asyncio.get_running_loop().time() >= self._retry_at_s
 
     async def close_due(self) -> None:
         """Tell each bar that is closed by the venue's time or a later row; one REST read confirms them.
 
         Raises:
-            VenueError: the bars can be had from nowhere; it may be tried again.
+            VenueError: the bars can be had from nowhere; it is due again a little later.
         """
+        try:
+            await self._close_due()
+        except VenueError:
+            self._retry_at_s = asyncio.get_running_loop().time() + _RETRY_S
+            raise
+
+    async def _close_due(self) -> None:
         step = self._step_ms
         async with self._lock:
             later_ms = max(self._rows, default=0)
@@ -148,14 +158,16 @@ class Candles:
             if until_ms <= self._told_ms + step:
                 return
             rows = {time_ms: row for time_ms, row in self._rows.items() if time_ms < until_ms}
+            # A row is complete when a later one has come; time alone says only that the bar is over.
             expected = range(self._told_ms + step, until_ms, step)
-            if all(time_ms in rows for time_ms in expected) and not self._may_confirm():
+            is_complete = later_ms >= until_ms
+            if is_complete and all(time_ms in rows for time_ms in expected) and not self._may_confirm():
                 self._tell(rows, until_ms)
                 return
             try:
                 read = await asyncio.wait_for(self._read_rows(self._told_ms + step, until_ms), _CHECK_S)
             except (VenueError, TimeoutError) as error:
-                if not rows:
+                if not rows or not is_complete:
                     raise VenueError(f"the bars since the last one cannot be read: {error}") from error
                 _log.warning("hyperliquid candles are not confirmed: %s", error)
                 read = []

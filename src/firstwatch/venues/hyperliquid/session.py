@@ -51,6 +51,7 @@ _MARK_LEAST_S = 0.25
 _MOST_FILL_ROWS = 2_000
 _OVERLAP_MS = 60_000
 _FILLS_LATE_S = 1.0
+_WARN_AGAIN_S = 60.0
 _log = logging.getLogger(__name__)
 
 
@@ -118,6 +119,8 @@ class Session:
         self._ears: list[Ear] = []
         self._stream_users = stream_users
         self._was_up = False
+        self._warned = ""
+        self._warned_at_s = 0.0
         self._streams = Streams(
             self.client, lost=self._stream_lost, restored=self._stream_restored, stale_after_s=stale_after_s
         )
@@ -614,11 +617,18 @@ class Session:
             try:
                 await make()
             except VenueError as error:
-                _log.warning("hyperliquid: %s", error)
+                self._warn(str(error))
             except Exception:
                 _log.exception("hyperliquid: a reading of the session's own failed")
 
         self._gateway.spawn(run)
+
+    def _warn(self, sentence: str) -> None:
+        """Log what the venue failed; the same sentence once a minute."""
+        now_s = self._now_s()
+        if sentence != self._warned or now_s - self._warned_at_s > _WARN_AGAIN_S:
+            self._warned, self._warned_at_s = sentence, now_s
+            _log.warning("hyperliquid: %s", sentence)
 
     @staticmethod
     def _now_s() -> float:

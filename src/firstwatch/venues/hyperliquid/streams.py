@@ -98,7 +98,7 @@ class Streams:
                 raise
             except Exception as error:
                 # Whatever the connection failed of, the answer is the same: say so and try again.
-                reason = f"the stream cannot be opened: {error or type(error).__name__}"
+                reason = f"the stream cannot be opened: {str(error) or type(error).__name__}"
             else:
                 self.is_up = True
                 self._restored()

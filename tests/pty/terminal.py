@@ -63,6 +63,10 @@ class Terminal:
     def send(self, keys: bytes) -> None:
         os.write(self.reader, keys)
 
+    def is_full(self) -> bool:
+        """Tell whether the program could write nothing now: nobody has read what it wrote before."""
+        return not select.select([], [self._inner], [], 0)[1]
+
     def read(self, for_s: float = 0.05) -> None:
         """Take what the program writes, for a moment."""
         ready, _, _ = select.select([self.reader], [], [], for_s)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -18,6 +19,7 @@ from firstwatch.store.database import open_store
 from firstwatch.store.hosts import current_host
 from firstwatch.store.runs import list_runs
 from firstwatch.trading.runs import RunState
+from tests.pty import stalled
 from tests.pty.terminal import PATIENCE_S, Terminal, cpu_seconds, is_alive, state_of
 from tests.ui import scenes
 
@@ -161,6 +163,15 @@ def test_a_stalled_reader_holds_up_nobody(home):
         on.read_until("Wallets", since=seen)
         on.send(b"?")
         on.read_until("Help", since=seen)
+
+
+def test_a_stalled_reader_leaves_the_time_from_bar_to_order_as_it_was(tmp_path):
+    report = stalled.measure(tmp_path / "home", seconds=5)
+    read, nobody_reads = report.read, report.stalled
+    assert len(nobody_reads.from_bar_ms) > len(read.from_bar_ms) / 3 > 1, str(report)
+    # The machine of a test is uneven; an engine that waits for the terminal would send nothing at all.
+    assert median(nobody_reads.from_bar_ms) < median(read.from_bar_ms) + 500, str(report)
+    assert median(nobody_reads.from_row_ms) < median(read.from_row_ms) + 500, str(report)
 
 
 def test_sigterm_restores_the_terminal_and_lets_go_of_the_engine(home):

@@ -40,7 +40,8 @@ def start(
     reset: Annotated[Path | None, _File] = None,
     guards: Annotated[Path | None, _File] = None,
     accept_warnings: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Why soft checks that fail are accepted.")
+        str | None,
+        typer.Option(metavar="REASON", help="The written reason to start in spite of soft checks that fail."),
     ] = None,
     without_stop: Annotated[
         str | None, typer.Option(metavar="REASON", help="Why exits are left to you without a stop.")
@@ -312,8 +313,7 @@ def follow(run: _Run, as_json: JsonFlag = False) -> None:
                         }
                     )
                 else:
-                    moment = entry.local_time_ms if entry.venue_time_ms is None else entry.venue_time_ms
-                    say(f"{iso(moment)}  {sentence_of(entry.event)}")
+                    say(f"{iso(entry.local_time_ms)}  {sentence_of(entry.event)}")
             if state.is_final:
                 return
             changes.wait(0.5)

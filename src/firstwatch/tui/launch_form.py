@@ -210,7 +210,7 @@ def assess(draft: LaunchDraft, snapshot: ManagerSnapshot) -> Assessment:
     elif wallet is None:
         errors["wallet"] = f"no wallet {draft.wallet}"
     elif wallet.active_run_id is not None:
-        errors["wallet"] = f"in use by run {wallet.active_run_id[:8]}"
+        errors["wallet"] = f"in use by run {wallet.active_run_id[:8]}; stop it or choose another"
     if not draft.symbol.strip():
         errors["symbol"] = "choose a symbol"
     elif algorithm and algorithm.symbol and draft.symbol != algorithm.symbol:

@@ -123,7 +123,7 @@ class LaunchingApp(StateApp):
             dialog = AskText(
                 "Start in spite of warnings",
                 [
-                    *(f"{each.name}: {each.found}. {each.remedy}" for each in warnings),
+                    *(f"{each.name}: {each.found}; {each.remedy}" for each in warnings),
                     "",
                     "Why (for the journal):",
                 ],

@@ -37,7 +37,14 @@ class HelpDialog(Dialog[None]):
 
     def body(self) -> Sequence[Widget]:
         rows = [
-            text(f"{self._keymap.shown(command.id) or 'ctrl+p':>11}  {command.help}") for command in COMMANDS
+            text(f"{self._keymap.shown(command.id):>11}  {command.help}")
+            for command in COMMANDS
+            if self._keymap.keys[command.id]
+        ]
+        rows += [
+            text(f"{'ctrl+p':>11}  {command.title}: {command.help}")
+            for command in COMMANDS
+            if not self._keymap.keys[command.id]
         ]
         rows += [text(""), *(text(f"{keys:>11}  {meaning}") for keys, meaning in _GENERAL)]
         rows += [text(""), text("In NAV keys act; in EDIT they are text. The status line says which it is.")]

@@ -78,8 +78,9 @@ class ConfigurationPane(Pane):
             banner.set_class(step.readiness is readiness, readiness.value)
         self._show_checks(snapshot)
         self._show_word()
-        parent = f" again, child of {words.short_id(draft.parent_run_id)}" if draft.parent_run_id else ""
-        self.set_subtitle(f"{len(errors)} to fill in{parent}" if errors else parent.strip())
+        notes = [f"{len(errors)} to fill in"] if errors else []
+        notes += [f"again, child of {words.short_id(draft.parent_run_id)}"] if draft.parent_run_id else []
+        self.set_subtitle("; ".join(notes))
 
     def _line(self, field: FormField) -> Line:
         desk = desk_of(self)

@@ -41,7 +41,7 @@ class EventLog(Vertical):
         run = None if details is None else snapshot.run(details.run_id)
         for event in reversed(details.events[-_SHOWN:] if details else ()):
             cells = (
-                Cell(words.clock_time(event.venue_time_ms or event.local_time_ms), "dim"),
+                Cell(words.clock_time(event.local_time_ms), "dim"),
                 Cell("" if run is None else f"{run.title}", "dim"),
                 Cell(event.sentence),
             )

@@ -182,8 +182,10 @@ class InfoPane(Pane):
                 self.app.push_screen(Tell(f"Order {key}", _order_story(order)))
         for event in details.events:
             if self.tab == "Details" and str(event.sequence) == key:
-                when = words.clock_time(event.venue_time_ms or event.local_time_ms)
-                lines = [f"{when} UTC, by {event.author}, {event.kind}", "", event.sentence]
+                lines = [f"{words.clock_time(event.local_time_ms)} UTC, by {event.author}, {event.kind}"]
+                if event.venue_time_ms is not None:
+                    lines.append(f"{words.clock_time(event.venue_time_ms)} UTC by the venue")
+                lines += ["", event.sentence]
                 self.app.push_screen(Tell(f"Journal row {key}", lines))
 
 
@@ -336,7 +338,7 @@ def _journal(details: RunDetails) -> list[Line]:
             str(event.sequence),
             (
                 Cell(str(event.sequence), "dim"),
-                Cell(words.clock_time(event.venue_time_ms or event.local_time_ms), "dim"),
+                Cell(words.clock_time(event.local_time_ms), "dim"),
                 Cell(event.author, "accent" if event.author != "system" else "dim"),
                 Cell(event.sentence, "error" if event.kind == "alarm_raised" else ""),
             ),

@@ -108,6 +108,15 @@ class KeyHint:
     key: str
     text: str
 
+    @property
+    def width(self) -> int:
+        """The columns that it takes, with the space around."""
+        return len(self.key) + len(self.text) + 3
+
+
+_ALWAYS = 2
+"""So many hints at the end always stand: help and quit, or how to leave a dialog."""
+
 
 class KeyLine(Widget):
     """The keys that do something now, the most useful first; what has no room is left to help."""
@@ -123,15 +132,22 @@ class KeyLine(Widget):
             self.refresh()
 
     def render(self) -> Text:
-        colours = self.app.theme_variables
         line = Text(no_wrap=True)
         self._painted = self._hints()
-        for hint in self._painted:
-            if line.cell_len + len(hint.key) + len(hint.text) + 4 > self.size.width:
+        first, last = self._painted[:-_ALWAYS], self._painted[-_ALWAYS:]
+        room = self.size.width - sum(hint.width for hint in last)
+        for hint in first:
+            room -= hint.width
+            if room < 0:
                 break
-            line.append(f" {hint.key}", f"bold {colours['accent']}")
-            line.append(f" {hint.text} ")
+            self._write(line, hint)
+        for hint in last:
+            self._write(line, hint)
         return line
+
+    def _write(self, line: Text, hint: KeyHint) -> None:
+        line.append(f" {hint.key}", f"bold {self.app.theme_variables['accent']}")
+        line.append(f" {hint.text} ")
 
 
 class TabStrip(Widget):

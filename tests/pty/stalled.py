@@ -1,0 +1,233 @@
+"""A reader that stalls: ``python -m tests.pty.stalled --seconds 60``.
+
+The real screen on a pseudo-terminal holds the engine, and a run on the paper venue trades on bars that
+come at a steady pace. For as long as the command line says nobody reads the terminal, and for half as long
+before it and half as long after it somebody does; keys go on arriving all the time. How long each bar's
+orders took is read from the store afterwards: from the moment when the bar was due (the promptest orders
+tell it, so these are what others took longer) to the order's acknowledgement, and from the order's row to
+its acknowledgement. The stall must change neither.
+"""
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from firstwatch.store import fills, orders
+from firstwatch.store.database import Store, open_store
+from firstwatch.trading.orders import OrderPurpose, OrderState
+from tests.engine.host import rig
+from tests.pty.terminal import Terminal, cpu_seconds
+
+BARS_A_SECOND = 4
+_SPEED = 3_600 * BARS_A_SECOND
+_WARM_UP_BARS = 1_100
+_SPARE_BARS = 600
+"""For starting, for filling the terminal's buffer and for a slow machine."""
+_KEYS = b"]1]4]2]3"
+_KEY_EVERY_S = 0.5
+_FEED_STARTS_ANEW_MS = 250
+"""A bar that is later than this sets the replay's pace anew, so that later bars are measured from it."""
+_AT_MARKET = (OrderPurpose.ENTRY, OrderPurpose.EXIT)
+_BUSY_TOML = """
+name = "Active"
+direction = "both"
+timeframe = "1h"
+[entry.long]
+required = ["close > open"]
+[entry.short]
+required = ["close <= open"]
+[exit.long]
+required = ["close <= open"]
+[exit.short]
+required = ["close > open"]
+[stop_loss]
+fraction = 0.02
+trailing = true
+[sizing]
+fixed = 500
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How many milliseconds orders took; one entry for each market order."""
+
+    from_bar_ms: tuple[float, ...]
+    from_row_ms: tuple[float, ...]
+
+    def __add__(self, other: "Times") -> "Times":
+        return Times(self.from_bar_ms + other.from_bar_ms, self.from_row_ms + other.from_row_ms)
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.from_bar_ms):5d} orders; bar to acknowledgement {_spread(self.from_bar_ms)}; "
+            f"row to acknowledgement {_spread(self.from_row_ms)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The same measured while somebody read the terminal and while nobody did."""
+
+    read: Times
+    stalled: Times
+    read_cores: float
+    """Processor time of the program by time that passed."""
+    stalled_cores: float
+
+    def __str__(self) -> str:
+        return (
+            f"read:    {self.read}; {self.read_cores:.2f} cores\n"
+            f"stalled: {self.stalled}; {self.stalled_cores:.2f} cores"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    bar_ms: int
+    written_ms: int
+    acknowledged_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    begun_ms: int
+    ended_ms: int
+    cpu_s: float
+
+
+def measure(home: Path, seconds: float) -> Report:
+    """Watch a run for ``seconds`` without a reader, and for half as long with one before and after.
+
+    Raises:
+        AssertionError: the stall was none, or the screen did not come back after it.
+    """
+    bars = _WARM_UP_BARS + _SPARE_BARS + round(2 * seconds * BARS_A_SECOND)
+    rig.make_folder(home, bars=bars, toml=_BUSY_TOML, speed=_SPEED)
+    store = open_store(home)
+    on = Terminal(home, size=(200, 60))
+    try:
+        on.read_until("embedded")
+        rig.start_run(store, rig.RUN)
+        on.read_until("RUNNING")
+        before = _watch(on, seconds / 2, is_read=True)
+        _press_until_full(on)
+        during = _watch(on, seconds, is_read=False)
+        assert on.is_full(), "somebody has read the terminal"
+        on.read_until("firstwatch", since=len(on.seen))
+        after = _watch(on, seconds / 2, is_read=True)
+        assert rig.run_of(store, rig.RUN).state.is_active, "the candles ended too early"
+        sent = _orders(store)
+    finally:
+        on.end()
+        store.close()
+    late_ms = _late_ms(sent)
+    return Report(
+        _times(sent, late_ms, before) + _times(sent, late_ms, after),
+        _times(sent, late_ms, during),
+        read_cores=(before.cpu_s + after.cpu_s) / seconds,
+        stalled_cores=during.cpu_s / seconds,
+    )
+
+
+def _watch(on: Terminal, seconds: float, *, is_read: bool) -> _Watch:
+    """Press keys for a while, and read what the program writes or do not."""
+    begun_ms, used_s = _now_ms(), cpu_seconds(on.pid)
+    deadline_s = time.monotonic() + seconds
+    number = 0
+    while time.monotonic() < deadline_s:
+        on.send(_KEYS[number % len(_KEYS) :][:1])
+        number += 1
+        key_s = time.monotonic() + _KEY_EVERY_S
+        while (left_s := key_s - time.monotonic()) > 0:
+            if is_read:
+                on.read(left_s)
+            else:
+                time.sleep(left_s)
+    return _Watch(begun_ms, _now_ms(), cpu_seconds(on.pid) - used_s)
+
+
+def _press_until_full(on: Terminal) -> None:
+    deadline_s = time.monotonic() + rig.LIMIT_S
+    while not on.is_full():
+        assert time.monotonic() < deadline_s, "the terminal's buffer never fills"
+        on.send(b"t")
+        time.sleep(_KEY_EVERY_S / 10)
+
+
+def _orders(store: Store) -> list[_Order]:
+    """Return the market orders that were filled, with the bar at whose open they were."""
+    with store.read() as session:
+        stored = orders.orders_of(session, rig.RUN)
+        bar_ms = {each.fill.client_order_id: each.fill.time_ms for each in fills.fills_of(session, rig.RUN)}
+    found = []
+    for order in stored:
+        moves = {move.state: move.time_ms for move in reversed(order.history)}
+        acknowledged_ms = moves.get(OrderState.ACCEPTED, moves.get(OrderState.FILLED))
+        if order.intent.purpose in _AT_MARKET and order.client_order_id in bar_ms and acknowledged_ms:
+            bar = bar_ms[order.client_order_id]
+            found.append(_Order(bar, moves[OrderState.PENDING_SUBMIT], acknowledged_ms))
+    return sorted(found, key=lambda order: (order.bar_ms, order.written_ms))
+
+
+def _late_ms(sent: list[_Order]) -> list[float]:
+    """Return how long after its bar was due each order was acknowledged, counted from the promptest."""
+    offsets = [order.acknowledged_ms - order.bar_ms / _SPEED for order in sent]
+    late: list[float] = []
+    anchor: float | None = None
+    for place, offset in enumerate(offsets):
+        if anchor is None:
+            # Until the pace is set anew, the promptest order of this stretch says when bars were due.
+            anchor = _promptest(offsets[place:])
+        late.append(offset - anchor)
+        if offset - anchor > _FEED_STARTS_ANEW_MS:
+            anchor = None
+    return late
+
+
+def _promptest(offsets: list[float]) -> float:
+    prompt = offsets[0]
+    for offset in offsets:
+        if offset - prompt > _FEED_STARTS_ANEW_MS:
+            break
+        prompt = min(prompt, offset)
+    return prompt
+
+
+def _times(sent: list[_Order], late_ms: list[float], watch: _Watch) -> Times:
+    chosen = [
+        (late, order.acknowledged_ms - order.written_ms)
+        for order, late in zip(sent, late_ms, strict=True)
+        if watch.begun_ms <= order.acknowledged_ms < watch.ended_ms
+    ]
+    return Times(tuple(late for late, _ in chosen), tuple(took for _, took in chosen))
+
+
+def _spread(values: tuple[float, ...]) -> str:
+    ordered = sorted(values)
+    late = ordered[min(len(ordered) - 1, len(ordered) * 95 // 100)]
+    return f"median {statistics.median(ordered):.0f}, 95 % {late:.0f}, worst {ordered[-1]:.0f} ms"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def main() -> int:
+    """Measure for as long as the command line says; print the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="firstwatch-stalled-"))
+    sys.stdout.write(f"{measure(folder / 'home', arguments.seconds)}\n")
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -92,9 +92,11 @@ class ProtectionDesk:
         """Place, move, resize or cancel the legs."""
         memory = self._turn.memory
         self._promote()
-        if memory.wants_position or memory.wants_open_orders:
-            return
         exposed = self._ledger.exposed
+        if memory.wants_position or memory.wants_open_orders:
+            if exposed and not self._is_given_up():
+                self._watch_stop()
+            return
         if exposed == 0 or self._is_given_up():
             self._cancel_all()
             return

@@ -84,6 +84,8 @@ class ClosingDesk:
             return
         amount = self._amount(closing)
         if amount == 0:
+            if not closing.is_unwanted and self._ledger.own:
+                self._ledger.give_away()
             memory.closing = None
             self._turn.clear_alarm(_ALARM)
         elif not closing.waits_for_price and closing.retry_at_ms <= memory.elapsed_ms and memory.price > 0:

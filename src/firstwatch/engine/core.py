@@ -349,6 +349,13 @@ class RunCore:
         else:
             is_quiet = is_quiet and memory.core.steps == 0 and not self._orders.open()
         if not is_quiet:
+            memory.is_read_out = False
+            return
+        if not (memory.is_read_out or self.setup.has_phases):
+            # A word of the venue may have been lost: what it has booked is read before the end.
+            memory.is_read_out = memory.wants_fills = True
+            memory.is_compared = False
+        if memory.wants_fills and not self.setup.has_phases:
             return
         if not memory.is_compared:
             memory.wants_position = True
@@ -560,7 +567,11 @@ class RunCore:
     # --- what the venue reports ------------------------------------------------------------------
 
     def _fill_reported(self, event: FillReported) -> None:
-        self._ledger.fill(event.fill, event.touch)
+        """Book a fill; one that follows from nothing known may have come before its cause: all are read."""
+        if self.setup.has_phases or self._ledger.is_expected(event.fill):
+            self._ledger.fill(event.fill, event.touch)
+        else:
+            self._memory.wants_fills = self._memory.wants_position = True
 
     def _order_reported(self, event: OrderReported) -> None:
         order = self._orders.get(event.report.client_order_id)
@@ -698,7 +709,9 @@ class RunCore:
     def _compare(self, position: Position) -> None:
         """Compare the venue's position with the booked one; fills are read before it is believed."""
         memory = self._memory
-        if self._ledger.agrees(position):
+        foreign = sum(fill.side.sign * fill.amount for fill in memory.foreign_fills)
+        is_stale = foreign != 0 and not self.setup.has_phases and memory.mismatches < _CONFIRMING_READS
+        if self._ledger.agrees(position) and not is_stale:
             memory.wants_position = False
             memory.is_compared = True
             memory.mismatches = 0
@@ -711,7 +724,7 @@ class RunCore:
             return
         memory.mismatches += 1
         confirming = 1 if self.setup.has_phases else _CONFIRMING_READS
-        if memory.mismatches <= confirming:
+        if memory.mismatches <= confirming or memory.wants_fills:
             memory.wants_fills = memory.wants_position = True
             if memory.mismatches > 1:
                 memory.position_at_ms = memory.elapsed_ms + back_off_ms(0)

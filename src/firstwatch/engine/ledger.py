@@ -60,6 +60,16 @@ class Ledger:
 
     # --- booking ---------------------------------------------------------------------------------
 
+    def is_expected(self, fill: Fill) -> bool:
+        """Tell whether a fill follows from what is known: of an order of the run, on a position it has.
+
+        A liquidation never does: what it costs depends on the funding paid before it.
+        """
+        order = self._orders.get(fill.client_order_id)
+        if order is None:
+            return False
+        return order.intent.purpose is OrderPurpose.ENTRY or self._turn.memory.core.steps > 0
+
     def fill(self, fill: Fill, touch: Touch | None) -> None:
         """Book one fill, wherever it was heard of; the second word of the same fill changes nothing."""
         memory = self._turn.memory
@@ -233,6 +243,13 @@ class Ledger:
                 reason=reason,
             )
         )
+
+    def give_away(self) -> None:
+        """Close the run's position where somebody else's on the other side leaves nothing of it to close."""
+        memory = self._turn.memory
+        steps, memory.foreign = memory.core.steps, self.own + memory.foreign
+        price = self._turn.setup.market.price(memory.price)
+        self.exit_steps(steps, price, ZERO, ExitReason.MANUAL, memory.now_ms)
 
     def funding(self, funding: Funding) -> None:
         """Book one funding payment, once; those from before the run are not its own."""

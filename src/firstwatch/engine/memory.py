@@ -192,6 +192,8 @@ class RunMemory:
     """The venue's position must be compared with what is booked."""
     is_compared: bool = False
     """The venue's position was read and agreed, and nothing happened since."""
+    is_read_out: bool = False
+    """The last reading before the end of the run was asked for."""
     mismatches: int = 0
     position_at_ms: int = 0
     wants_open_orders: bool = False

@@ -1,0 +1,211 @@
+"""What must hold in every history, looked at from the venue's own books."""
+
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from firstwatch.engine.records import FactsRow, FillRow, NewOrder, Record, TradeRow, Transition
+from firstwatch.engine.records import JournalRow as Row
+from firstwatch.trading.events import AlarmRaised, EntryDecided, OrderMoved
+from firstwatch.trading.ids import run_of
+from firstwatch.trading.orders import ORDER_TRANSITIONS, OrderPurpose
+from firstwatch.trading.runs import RUN_TRANSITIONS, Exposure, RunState, StopMode
+from tests.simulation.driver import ACCOUNT, RUN_ID
+
+if TYPE_CHECKING:
+    from tests.chaos.history import History
+
+UNPROTECTED_S = 5
+_ALARMS = frozenset({"unprotected", "closing", "unexplained position", "order lost", "fill after flat"})
+_ZERO = Decimal(0)
+
+
+class Auditor:
+    """Follows one history and raises ``AssertionError`` as soon as something does not hold."""
+
+    def __init__(self, history: "History") -> None:
+        self._history = history
+        self._state = RunState.NEW
+        self._decided: list[Decimal] = []
+        """Amount of each decided entry."""
+        self._decision_of: dict[str, int] = {}
+        """Which decision each entry order carries out."""
+        self._entered: Counter[int] = Counter()
+        self._hand_amount = _ZERO
+        self._facts: FactsRow | None = None
+        self._fill_ids: set[str] = set()
+        self._failures = 0
+        self._unprotected_s = 0
+        self._looked_at = 0
+        self.pnl = _ZERO
+        self.alarms: Counter[str] = Counter()
+        self.longest_unprotected_s = 0
+        """Seconds of reachable venue, alarm or not."""
+        self.longest_unheard_s = 0
+        self._unheard_s = 0
+
+    # --- what the run keeps ----------------------------------------------------------------------
+
+    def kept(self, records: Iterable[Record]) -> None:
+        """Take in what one step recorded."""
+        for record in records:
+            match record:
+                case Transition(old, new):
+                    assert old is self._state, f"from {old}, but it was {self._state}"
+                    assert new in RUN_TRANSITIONS[old], f"{old} to {new}"
+                    self._state = new
+                case FillRow(fill):
+                    assert fill.fill_id not in self._fill_ids, f"fill {fill.fill_id} was booked twice"
+                    self._fill_ids.add(fill.fill_id)
+                case NewOrder(intent):
+                    assert run_of(intent.client_order_id) == RUN_ID
+                    if intent.purpose is OrderPurpose.ENTRY:
+                        self._decision_of[intent.client_order_id] = len(self._decided) - 1
+                    else:
+                        assert intent.reduce_only, f"{intent} could open a position"
+                case TradeRow(_, trade):
+                    self.pnl += trade.pnl
+                case FactsRow():
+                    self._facts = record
+                case Row(EntryDecided(amount=amount)):
+                    self._decided.append(amount)
+                case Row(OrderMoved(old=old, new=new)):
+                    assert new in ORDER_TRANSITIONS[old], f"an order went from {old} to {new}"
+                case Row(AlarmRaised(topic=topic)):
+                    self.alarms[topic.split(" ")[0]] += 1
+                case _:
+                    pass
+
+    def hand_may_hold(self, amount: Decimal) -> None:
+        """Note that somebody else brings that much into the account."""
+        self._hand_amount += amount
+
+    # --- every second ----------------------------------------------------------------------------
+
+    def second_passed(self) -> None:
+        """Look at the venue after a second in which the run could act."""
+        self._look_at_fills()
+        history = self._history
+        venue = history.venue
+        is_reachable = venue.failures == self._failures and not (venue.outage or venue.is_silent)
+        self._failures = history.venue.failures
+        if not is_reachable:
+            return
+        memory = history.core._memory
+        position = history.paper.position(ACCOUNT, history.scenario.market.symbol)
+        held = _ZERO if position.side is None else position.side.sign * position.amount
+        known = history.scenario.market.amount(memory.core.steps)
+        if history.has_hand or abs(held) <= known:
+            self._unheard_s = 0
+        else:
+            self._unheard_s += 1
+            self.longest_unheard_s = max(self.longest_unheard_s, self._unheard_s)
+        gives_up = memory.stop_mode is StopMode.LEAVE_UNPROTECTED
+        wants_stop = memory.core.steps and memory.core.stop and held * memory.core.phase > 0 and not gives_up
+        if not wants_stop or self._is_covered(min(abs(held), known)):
+            self._unprotected_s = 0
+            return
+        self._unprotected_s += 1
+        self.longest_unprotected_s = max(self.longest_unprotected_s, self._unprotected_s)
+        assert self._unprotected_s <= UNPROTECTED_S or _ALARMS & memory.alarms.keys(), (
+            f"{held} stood without its stop for {self._unprotected_s} s and no alarm was raised"
+        )
+
+    def _is_covered(self, held: Decimal) -> bool:
+        history = self._history
+        resting = sum(
+            (
+                report.amount - report.filled
+                for report in history.paper.open_orders(ACCOUNT, history.scenario.market.symbol)
+                if report.trigger_price is not None and report.reduce_only
+            ),
+            _ZERO,
+        )
+        return resting >= held or (history.has_hand and resting > 0)
+
+    def _look_at_fills(self) -> None:
+        """Hold every fill of the venue against what was decided."""
+        history = self._history
+        fills = history.paper.fills_since(ACCOUNT, history.scenario.market.symbol, 0)
+        for fill in fills[self._looked_at :]:
+            decision = self._decision_of.get(fill.client_order_id or "")
+            if decision is None:
+                continue
+            self._entered[decision] += fill.amount  # type: ignore[assignment]
+            assert self._entered[decision] <= self._decided[decision], (
+                f"decided were {self._decided[decision]}, entered {self._entered[decision]}"
+            )
+        self._looked_at = len(fills)
+        position = history.paper.position(ACCOUNT, history.scenario.market.symbol)
+        most = max(self._decided, default=_ZERO) + self._hand_amount
+        assert position.amount <= most, f"the position is {position.amount}, decided were {most} at most"
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def run_ended(self) -> None:
+        """Look at everything in the moment in which the run says that it is over."""
+        self._look_at_fills()
+        history = self._history
+        state, symbol = history.state, history.scenario.market.symbol
+        assert state is self._state
+        assert state.is_final, state
+        facts = self._facts
+        own = [
+            fill.fill_id
+            for fill in history.paper.fills_since(ACCOUNT, symbol, 0)
+            if fill.client_order_id is not None and run_of(fill.client_order_id) == RUN_ID
+        ]
+        everything = {fill.fill_id for fill in history.paper.fills_since(ACCOUNT, symbol, 0)}
+        assert self._fill_ids <= everything, "a fill was booked that the venue does not know"
+        self._most_sent()
+        if state is RunState.FAILED:
+            return
+        missing = [fill_id for fill_id in own if fill_id not in self._fill_ids]
+        assert not missing, f"fills {missing} are not booked"
+        if not history.has_hand:
+            assert self._fill_ids == everything, "fills of the venue are not booked"
+            self._compare_money()
+        position = history.paper.position(ACCOUNT, symbol)
+        assert facts is not None
+        assert facts.exposure is not Exposure.UNKNOWN, "it ended with an unknown exposure"
+        assert (facts.exposure is Exposure.FLAT) == position.is_flat, f"{facts.exposure}, {position}"
+        open_orders = [
+            report
+            for report in history.paper.open_orders(ACCOUNT, symbol)
+            if report.client_order_id is not None and run_of(report.client_order_id) == RUN_ID
+        ]
+        leaves = state is RunState.STOPPED and history.core._memory.stop_mode is StopMode.LEAVE
+        assert all(report.reduce_only for report in open_orders), f"an entry order is left: {open_orders}"
+        assert leaves or not open_orders, f"orders are left: {open_orders}"
+        if not history.has_hand and not position.is_flat:
+            assert state is RunState.STOPPED
+            assert history.core._memory.stop_mode is not StopMode.CLOSE
+
+    def _compare_money(self) -> None:
+        history = self._history
+        core = history.core._memory.core
+        account = history.paper._exchange.account(ACCOUNT)
+        capital = float(history.scenario.settings.capital)
+        close_enough = 1e-6 * max(capital, abs(core.cash))
+        assert abs(capital + float(account.cash) - core.cash) <= close_enough, (
+            f"the venue says {capital + float(account.cash)}, the ledger {core.cash}"
+        )
+        if core.steps:
+            position = history.paper.position(ACCOUNT, history.scenario.market.symbol)
+            assert position.entry_price is not None
+            assert abs(float(position.entry_price) - core.entry_price) <= 1e-9 * core.entry_price
+            assert history.scenario.market.amount(core.steps) == position.amount
+
+    def _most_sent(self) -> None:
+        sent = self._history.venue.sent
+        assert not sent or max(sent.values()) == 1, f"sent more than once: {sent.most_common(3)}"
+        unknown = [key for key in sent if key not in self._history.kept.prepared]
+        assert not unknown, f"sent without being stored: {unknown}"
+
+    def finally_(self) -> None:
+        """Look once more when everything that was on its way has arrived after the end."""
+        self._most_sent()
+        state = self._history.state
+        assert state.is_final
+        assert state is self._state

@@ -1,0 +1,247 @@
+"""The paper venue with everything going wrong that can go wrong between a program and a venue."""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from firstwatch.trading.account import Position
+from firstwatch.trading.errors import VenueError
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.paper.venue import PaperVenue
+from firstwatch.venues.protocol import (
+    BarClosed,
+    BarOpened,
+    Deliver,
+    FeedEnded,
+    MarkMoved,
+    PhaseEnded,
+    PreparedRequest,
+    Refused,
+    Resolution,
+    SendOutcome,
+    StillUnknown,
+    StreamLost,
+    StreamRestored,
+    Subscription,
+    Unknown,
+    VenueEvent,
+)
+from tests.chaos.drawing import Scenario
+
+_REFUSALS = ("auth", "margin", "minimum", "reduce_only", "other")
+_READS = frozenset({"order", "open_orders", "fills_since", "funding_since", "balance", "candles", "touch"})
+
+
+class _Ear:
+    """A subscription whose phases are acknowledged by the venue's side."""
+
+    def __init__(self) -> None:
+        self.inner: Subscription | None = None
+
+    def acknowledge(self, token: int) -> None:
+        if self.inner is not None:
+            self.inner.acknowledge(token)
+
+    def close(self) -> None:
+        if self.inner is not None:
+            self.inner.close()
+
+
+class ChaosVenue:
+    """Everything of ``paper``, disturbed by a scenario's shares until ``heal``.
+
+    Without phases it tells a run what a real exchange's streams tell: no opens, no ends of phases, each
+    message perhaps missing, twice or late, and a word of reconciliation when the history says so.
+    """
+
+    def __init__(self, paper: PaperVenue, scenario: Scenario, chance: random.Random) -> None:
+        self._paper = paper
+        self._scenario = scenario
+        self._chance = chance
+        self._shares = scenario.shares
+        self.name = paper.name
+        self.capabilities = replace(
+            paper.capabilities, has_phases=scenario.has_phases, modifies_orders=scenario.modifies_orders
+        )
+        self.is_disturbed = False
+        self.outage = 0
+        """Ticks for which nothing is answered."""
+        self.is_silent = False
+        """The stream is lost: nothing is delivered."""
+        self.sent: Counter[str] = Counter()
+        """How often each client order id was sent."""
+        self.bodies: dict[str, bytes] = {}
+        self.faults: Counter[str] = Counter()
+        self.failures = 0
+        """Calls that got no answer."""
+        self._on_their_way: list[tuple[int, Callable[[], object]]] = []
+        """Requests, and messages, that arrive after so many moments."""
+        self._old_position: Position | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._paper, name)
+        if name not in _READS:
+            return found
+
+        def read(*arguments: Any, **named: Any) -> Any:
+            self._read_or_fail(name)
+            return found(*arguments, **named)
+
+        return read
+
+    # --- the world -------------------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """Let everything work from here on; what is on its way still arrives."""
+        self.is_disturbed = self.is_silent = False
+        self.outage = 0
+
+    def moment(self) -> None:
+        """Let what was on its way arrive, a moment later."""
+        due = [act for moments, act in self._on_their_way if moments <= 1]
+        self._on_their_way = [(moments - 1, act) for moments, act in self._on_their_way if moments > 1]
+        for act in due:
+            act()
+
+    def tick(self, account: str, symbol: str) -> None:
+        """Let a second pass: outages shorten, and old readings are a second old at most."""
+        self.outage = max(0, self.outage - 1)
+        self._old_position = self._paper.position(account, symbol)
+
+    def _strikes(self, fault: str, share: float) -> bool:
+        strikes = self.is_disturbed and share > 0 and self._chance.random() < share
+        if strikes:
+            self.faults[fault] += 1
+        return strikes
+
+    def _later(self, act: Callable[[], object]) -> None:
+        self._on_their_way.append((self._chance.randint(1, 6), act))
+
+    # --- calls that act --------------------------------------------------------------------------
+
+    def _act(self, call: Callable[[], SendOutcome]) -> SendOutcome:
+        shares = self._shares
+        if self.outage:
+            self.failures += 1
+            self.faults["outage"] += 1
+            return Unknown("the venue cannot be reached")
+        if self._strikes("request lost", shares.lost_before):
+            self.failures += 1
+            if self._chance.random() < 0.5:
+                raise VenueError("the connection was refused")
+            return Unknown("the request was lost")
+        if self._strikes("request late", shares.arrives_late):
+            self.failures += 1
+            self._later(call)
+            return Unknown("the answer took too long")
+        if self._strikes("rate limit", shares.limited):
+            return Refused("rate_limit", "too many requests")
+        if self._strikes("refused", shares.refused):
+            return Refused(self._chance.choice(_REFUSALS), "the venue does not want it")
+        outcome = call()
+        if self._strikes("answer lost", shares.lost_after):
+            self.failures += 1
+            if self._chance.random() < 0.5:
+                raise VenueError("the connection broke")
+            return Unknown("the answer was lost")
+        return outcome
+
+    def send(self, prepared: PreparedRequest) -> SendOutcome:
+        self._count(prepared)
+        return self._act(lambda: self._paper.send(prepared))
+
+    def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
+        self._count(new)
+        return self._act(lambda: self._paper.modify(client_order_id, new))
+
+    def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
+        return self._act(lambda: self._paper.cancel(account, symbol, client_order_id))
+
+    def set_leverage(self, account: str, symbol: str, leverage: Decimal) -> SendOutcome:
+        # A refusal fails the run at its start, lawfully; there would be nothing left to see.
+        outcome = self._act(lambda: self._paper.set_leverage(account, symbol, leverage))
+        return Unknown("no answer") if isinstance(outcome, Refused) else outcome
+
+    def resolve(self, prepared: PreparedRequest) -> Resolution:
+        if self.outage or self._strikes("still unknown", self._shares.read_fails):
+            self.failures += 1
+            return StillUnknown("the venue did not answer")
+        return self._paper.resolve(prepared)
+
+    def _count(self, prepared: PreparedRequest) -> None:
+        self.sent[prepared.client_order_id] += 1
+        body = self.bodies.setdefault(prepared.client_order_id, prepared.body)
+        assert body == prepared.body, f"{prepared.client_order_id} was two different orders"
+
+    # --- calls that read -------------------------------------------------------------------------
+
+    def _read_or_fail(self, name: str) -> None:
+        if self.outage or self._strikes("reading failed", self._shares.read_fails):
+            self.failures += 1
+            raise VenueError(f"{name} was not answered")
+
+    def position(self, account: str, symbol: str) -> Position:
+        self._read_or_fail("position")
+        old = self._old_position
+        may_lag = not self._scenario.has_phases and old is not None
+        if may_lag and old is not None and self._strikes("old position", self._shares.reads_old):
+            return old
+        return self._paper.position(account, symbol)
+
+    # --- events ----------------------------------------------------------------------------------
+
+    def subscribe(
+        self,
+        account: str,
+        symbol: str,
+        timeframe: Timeframe,
+        deliver: Deliver,
+        *,
+        after_ms: int | None = None,
+    ) -> Subscription:
+        if self._scenario.has_phases:
+            return self._paper.subscribe(account, symbol, timeframe, deliver, after_ms=after_ms)
+        ear = _Ear()
+
+        def hear(event: VenueEvent) -> None:
+            match event:
+                case PhaseEnded(token):
+                    ear.acknowledge(token)
+                case BarOpened(time_ms=time_ms):
+                    self._pass_on(MarkMoved(symbol, self._paper.touch(symbol), time_ms), deliver)
+                case _:
+                    self._pass_on(event, deliver)
+
+        ear.inner = self._paper.subscribe(account, symbol, timeframe, hear, after_ms=after_ms)
+        return ear
+
+    def _pass_on(self, event: VenueEvent, deliver: Deliver) -> None:
+        shares = self._shares
+        if isinstance(event, FeedEnded):
+            deliver(event)
+            return
+        if self.is_silent:
+            return
+        is_bar = isinstance(event, BarClosed)
+        if self._strikes("message missing", shares.missing / 3 if is_bar else shares.missing):
+            return
+        if self._strikes("message late", shares.late):
+            self._later(lambda: deliver(event))
+        else:
+            deliver(event)
+        if self._strikes("message twice", shares.twice):
+            self._later(lambda: deliver(event))
+
+    def tell_lost(self, deliver: Deliver) -> None:
+        """Lose the stream and say so."""
+        self.faults["stream lost"] += 1
+        self.is_silent = True
+        deliver(StreamLost("account", "the socket broke", self._paper.now_ms()))
+
+    def tell_restored(self, deliver: Deliver) -> None:
+        """Bring the stream back, or only say that it is time to reconcile."""
+        self.is_silent = False
+        deliver(StreamRestored("account", self._paper.now_ms()))

@@ -22,6 +22,7 @@ class Report:
     fills: int = 0
     liquidations: int = 0
     with_hand: int = 0
+    capped_ledgers_off: int = 0
     longest_unprotected_s: int = 0
     longest_unheard_s: int = 0
 
@@ -41,6 +42,7 @@ class Report:
             fills=len(rows),
             liquidations=sum(row.fill.is_liquidation for row in rows),
             with_hand=int(history.has_hand),
+            capped_ledgers_off=auditor.capped_ledgers_off,
             longest_unprotected_s=auditor.longest_unprotected_s,
             longest_unheard_s=auditor.longest_unheard_s,
         )
@@ -49,7 +51,7 @@ class Report:
         """Add another report to this one."""
         for name in ("states", "deaths", "faults", "acts", "alarms"):
             getattr(self, name).update(getattr(other, name))
-        for name in ("histories", "orders", "fills", "liquidations", "with_hand"):
+        for name in ("histories", "orders", "fills", "liquidations", "with_hand", "capped_ledgers_off"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("longest_unprotected_s", "longest_unheard_s"):
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
@@ -65,6 +67,8 @@ class Report:
             f"alarms: {_of(self.alarms)}",
             f"longest without a stop at a reachable venue: {self.longest_unprotected_s} s (alarm or not);"
             f" longest with a position not heard of: {self.longest_unheard_s} s",
+            f"ledgers that differ because losses capped at the margin were heard out of order:"
+            f" {self.capped_ledgers_off}",
         ]
         return "\n".join(lines)
 

@@ -17,7 +17,10 @@ SHOWED_A_DEFECT = {
     492: "what the venue did not show was tried to be closed for ever",
     569: "a position was left in the books that somebody had closed by hand",
     648: "a position taken up by somebody else's on the other side could not be closed",
+    1402: "funding heard before the entry fill did not count for the margin that a liquidation costs",
+    1489: "an order's fill that only undid somebody else's position was closed for ever",
     977: "a liquidation was taken for a closing by hand before the fills could be read",
+    3483: "a stop that covered a part of the position only silenced the alarm",
 }
 
 

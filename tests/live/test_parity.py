@@ -52,7 +52,7 @@ def candles_of(kind: str) -> CandleArrays:
     return read_candles(shared_data("hyperliquid_BTCUSDC_perp_1m"), Timeframe.M1).candles
 
 
-@pytest.mark.slow
+@pytest.mark.live
 @pytest.mark.parametrize("kind", ["generated", "real"])
 def test_signal_trades_are_those_of_the_backtest(tmp_path, kind):
     candles = candles_of(kind)

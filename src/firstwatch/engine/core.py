@@ -595,7 +595,11 @@ class RunCore:
         )
 
     def _funding_reported(self, event: FundingReported) -> None:
-        self._ledger.funding(event.funding)
+        """Book a payment; one on a position that is not known yet is read together with its fills."""
+        if self.setup.has_phases or self._memory.core.steps:
+            self._ledger.funding(event.funding)
+        else:
+            self._memory.wants_fills = True
 
     def _phase_ended(self, event: PhaseEnded) -> None:
         """Note a phase to acknowledge; an order that executed as it was sent is heard of before that."""
@@ -757,10 +761,16 @@ class RunCore:
             return
         self._reading_came()
         self._memory.wants_fills = False
-        for funding in event.fundings:
-            self._ledger.funding(funding)
-        for fill in event.fills:
-            self._ledger.fill(fill, None)
+        # A payment is made on the position that stood just before it.
+        timeline: list[tuple[int, int, Funding | Fill]] = [
+            *((funding.time_ms, 0, funding) for funding in event.fundings),
+            *((fill.time_ms, 1, fill) for fill in event.fills),
+        ]
+        for _, _, item in sorted(timeline, key=lambda entry: entry[:2]):
+            if isinstance(item, Funding):
+                self._ledger.funding(item)
+            else:
+                self._ledger.fill(item, None)
         self._decide_waiting()
 
     def _balance_read(self, event: told.BalanceRead) -> None:

@@ -154,6 +154,7 @@ class Ledger:
             # An entry against the position that stands: not the core's any more, a foreign one to close.
             memory.foreign += fill.side.sign * fill.amount
             memory.unwanted += fill.side.sign * fill.amount
+            self._limit_unwanted()
             memory.wants_position = True
             return
         if memory.core.steps == 0:
@@ -191,6 +192,7 @@ class Ledger:
                 " flat; the position is read and what is left of it is closed",
             )
         memory.foreign += change
+        self._limit_unwanted()
 
     def _exit(self, fill: Fill, reason: ExitReason) -> None:
         """Book an exit fill; what it fills beyond the run's own position reduces the foreign one."""
@@ -296,10 +298,13 @@ class Ledger:
         else:
             self._pause("unexplained", f"the venue shows {shown:f} where {booked:f} is booked")
         memory.foreign = shown - self.own
-        # What somebody else has closed already is not to be closed by us.
-        sign = 1 if memory.unwanted > 0 else -1
-        memory.unwanted = sign * min(abs(memory.unwanted), max(sign * memory.foreign, ZERO))
+        self._limit_unwanted()
         memory.foreign_fills.clear()
+
+    def _limit_unwanted(self) -> None:
+        """Keep what is to be closed within what is foreign: nothing else of it is left at the venue."""
+        memory = self._turn.memory
+        memory.unwanted = max(min(memory.unwanted, max(memory.foreign, ZERO)), min(memory.foreign, ZERO))
 
     def _price_of_missing(self, amount: Decimal, order_sign: int) -> tuple[Decimal, Decimal]:
         """Return average price and fees of the foreign fills that closed ``amount``; else the last price."""

@@ -172,7 +172,8 @@ class ProtectionDesk:
             return False
         if order.state not in _RESTING or order.wants_read:
             return False
-        self._placed(leg)
+        if order.rest >= amount:
+            self._placed(leg)
         is_stop = purpose is OrderPurpose.STOP
         if is_stop and leg.retries and self._is_passed(wanted):
             # The stop before this one has ended unfilled, so the venue will not trigger this one in time.

@@ -145,7 +145,6 @@ class _Desk:
         return next(row for row in self.manager.snapshot().active if row.run_id == run_id)
 
 
-@pytest.mark.live
 def test_a_locked_vault_holds_runs_up_and_leaks_nothing(ready, loopback, home):
     run_id = new_run_id()
     with _Desk() as desk:

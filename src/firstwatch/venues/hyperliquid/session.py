@@ -495,9 +495,11 @@ class Session:
     def _hear_candle(self, row: Row) -> None:
         traded = self._by_coin[row["s"]]
         candles = traded.candles.get(Timeframe(row["i"]))
-        if candles is not None and candles.row(row):
+        if candles is not None:
             self.clock.observe(int(row["t"]))
-            self._background(candles.close_due, Priority.ORDER)
+            candles.row(row)
+            if candles.is_due():
+                self._background(candles.close_due, Priority.ORDER)
 
     async def _hear_fills(self, account: str, rows: list[dict[str, Any]]) -> None:
         self._tell_fills(account, await self._fills_of(account, rows))
@@ -571,7 +573,7 @@ class Session:
                         ear.symbol == traded.market.symbol and ear.timeframe is timeframe
                         for ear in self._ears
                     )
-                    if is_heard and candles.is_due() and not candles.is_busy:
+                    if is_heard and candles.is_due():
                         self._background(candles.close_due, Priority.ORDER)
             now_s = self._now_s()
             for account in {ear.account for ear in self._ears}:

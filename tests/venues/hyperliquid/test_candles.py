@@ -85,8 +85,9 @@ async def test_a_history_that_waits_holds_no_bar_up_and_none_is_known_twice():
     assert len(rig.reads) == 2
     rig.candles.row(row(2))
     closing = asyncio.create_task(rig.candles.close_due())
-    while len(rig.reads) < 3:
+    for _ in range(3):
         await asyncio.sleep(0)
+    assert len(rig.reads) == 3
     rig.may_answer.set()
     await closing
     assert rig.numbers() == [1]

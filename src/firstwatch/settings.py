@@ -185,6 +185,11 @@ class HyperliquidVenueSettings(_Group):
     """How far beyond the mid an entry may fill at this venue."""
     stream_users: int = Field(default=8, ge=0, le=1000)
     """How many accounts are streamed; the rest is polled. The main network allows ten per address."""
+    weight_per_minute: float = Field(default=950.0, ge=100, le=1_000_000)
+    """Weight of the requests of a minute: the main network allows 1,200 per address, a burst included.
+
+    Less where other programs share the address, more only at a node of one's own.
+    """
 
     @model_validator(mode="after")
     def _fee_has_a_builder(self) -> Self:

@@ -9,7 +9,7 @@ from firstwatch.engine.records import FactsRow, FillRow, NewOrder, Record, Trade
 from firstwatch.engine.records import JournalRow as Row
 from firstwatch.trading.events import AlarmRaised, EntryDecided, OrderMoved
 from firstwatch.trading.ids import run_of
-from firstwatch.trading.orders import ORDER_TRANSITIONS, OrderPurpose
+from firstwatch.trading.orders import ORDER_TRANSITIONS, OrderKind, OrderPurpose
 from firstwatch.trading.runs import RUN_TRANSITIONS, Exposure, RunState, StopMode
 from tests.simulation.driver import ACCOUNT, RUN_ID
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 UNPROTECTED_S = 5
 RECONCILED_S = 35
-_ALARMS = frozenset({"unprotected", "closing", "unexplained position", "order lost", "fill after flat"})
 _ZERO = Decimal(0)
 
 
@@ -43,7 +42,9 @@ class Auditor:
         """The ledger has capped a loss at the margin."""
         self.alarms: Counter[str] = Counter()
         self.longest_unprotected_s = 0
-        """Seconds of reachable venue, alarm or not."""
+        """Seconds on end in which the venue took and answered all that it was asked."""
+        self.longest_bared_s = 0
+        """The same where somebody acts in the wallet by hand."""
         self.longest_unheard_s = 0
         self._unheard_s = 0
         self.capped_ledgers_off = 0
@@ -96,6 +97,7 @@ class Auditor:
         is_reachable = venue.failures == self._failures and not (venue.outage or venue.is_silent)
         self._failures = history.venue.failures
         if not is_reachable:
+            self._unprotected_s = 0
             return
         memory = history.core._memory
         position = history.paper.position(ACCOUNT, history.scenario.market.symbol)
@@ -108,16 +110,17 @@ class Auditor:
             self.longest_unheard_s = max(self.longest_unheard_s, self._unheard_s)
         gives_up = memory.stop_mode is StopMode.LEAVE_UNPROTECTED
         wants_stop = memory.core.steps and memory.core.stop and held * memory.core.phase > 0 and not gives_up
-        if not wants_stop or self._is_covered(min(abs(held), known)):
+        if not wants_stop or self._is_covered(min(abs(held), known)) or self._is_being_closed():
             self._unprotected_s = 0
             return
         self._unprotected_s += 1
-        self.longest_unprotected_s = max(self.longest_unprotected_s, self._unprotected_s)
-        # A stop that somebody cancelled by hand, the word of it lost, is missed by the next reconciliation.
-        most_s = RECONCILED_S if history.acts["by hand: cancels an order"] else UNPROTECTED_S
-        assert self._unprotected_s <= most_s or _ALARMS & memory.alarms.keys(), (
-            f"{held} stood without its stop for {self._unprotected_s} s and no alarm was raised"
-        )
+        if history.has_hand:
+            self.longest_bared_s = max(self.longest_bared_s, self._unprotected_s)
+        else:
+            self.longest_unprotected_s = max(self.longest_unprotected_s, self._unprotected_s)
+        # What somebody did by hand, the word of it lost, is seen by the next reconciliation.
+        most_s = RECONCILED_S if history.has_hand else UNPROTECTED_S
+        assert self._unprotected_s <= most_s, f"{held} stood without its stop for {self._unprotected_s} s"
 
     def _is_covered(self, held: Decimal) -> bool:
         history = self._history
@@ -130,6 +133,14 @@ class Auditor:
             _ZERO,
         )
         return resting >= held or (history.has_hand and resting > 0)
+
+    def _is_being_closed(self) -> bool:
+        """An order that closes the position is at the venue, which executes it at the next bar's open."""
+        history = self._history
+        return any(
+            report.reduce_only and report.kind is OrderKind.MARKET
+            for report in history.paper.open_orders(ACCOUNT, history.scenario.market.symbol)
+        )
 
     def _look_at_fills(self) -> None:
         """Hold every fill of the venue against what was decided."""

@@ -24,6 +24,7 @@ class Report:
     with_hand: int = 0
     capped_ledgers_off: int = 0
     longest_unprotected_s: int = 0
+    longest_bared_s: int = 0
     longest_unheard_s: int = 0
 
     @classmethod
@@ -44,6 +45,7 @@ class Report:
             with_hand=int(history.has_hand),
             capped_ledgers_off=auditor.capped_ledgers_off,
             longest_unprotected_s=auditor.longest_unprotected_s,
+            longest_bared_s=auditor.longest_bared_s,
             longest_unheard_s=auditor.longest_unheard_s,
         )
 
@@ -53,7 +55,7 @@ class Report:
             getattr(self, name).update(getattr(other, name))
         for name in ("histories", "orders", "fills", "liquidations", "with_hand", "capped_ledgers_off"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("longest_unprotected_s", "longest_unheard_s"):
+        for name in ("longest_unprotected_s", "longest_bared_s", "longest_unheard_s"):
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
 
     def text(self) -> str:
@@ -65,7 +67,8 @@ class Report:
             f"{self.faults.total()} faults: {_of(self.faults)}",
             f"people: {_of(self.acts)}",
             f"alarms: {_of(self.alarms)}",
-            f"longest without a stop at a reachable venue: {self.longest_unprotected_s} s (alarm or not);"
+            f"longest without a stop at a reachable venue: {self.longest_unprotected_s} s,"
+            f" {self.longest_bared_s} s where somebody acts by hand;"
             f" longest with a position not heard of: {self.longest_unheard_s} s",
             f"ledgers that differ because losses capped at the margin were heard out of order:"
             f" {self.capped_ledgers_off}",

@@ -76,7 +76,7 @@ class ChaosVenue:
         self.bodies: dict[str, bytes] = {}
         self.faults: Counter[str] = Counter()
         self.failures = 0
-        """Calls that got no answer."""
+        """Calls that got no answer, or a refusal for nothing."""
         self._on_their_way: list[tuple[int, Callable[[], object]]] = []
         """Requests, and messages, that arrive after so many moments."""
         self._old_position: Position | None = None
@@ -138,8 +138,10 @@ class ChaosVenue:
             self._later(call)
             return Unknown("the answer took too long")
         if self._strikes("rate limit", shares.limited):
+            self.failures += 1
             return Refused("rate_limit", "too many requests")
         if self._strikes("refused", shares.refused):
+            self.failures += 1
             return Refused(self._chance.choice(_REFUSALS), "the venue does not want it")
         outcome = call()
         if self._strikes("answer lost", shares.lost_after):

@@ -252,3 +252,25 @@ def test_a_lost_stop_is_never_sent_twice() -> None:
     desk.tick(30)
     assert len(desk.sent(OrderPurpose.STOP)) == 1
     assert desk.facts.protection is Protection.UNPROTECTED
+
+
+def test_whatever_failed_before_an_unprotected_position_gets_its_stop_as_soon_as_the_venue_answers() -> None:
+    desk = Desk()
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.sent(OrderPurpose.ENTRY)
+    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+        effect.client_order_id, Unknown("no answer"), desk.now_ms
+    )
+    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+        effect.client_order_id, StillUnknown("no answer"), desk.now_ms
+    )
+    desk.fill(entry)
+    for _ in range(100):
+        desk.tick()
+    assert desk.facts.protection is Protection.UNPROTECTED
+    desk.answers.clear()
+    for _ in range(3):
+        desk.tick()
+    assert desk.facts.protection is Protection.PROTECTED

@@ -382,6 +382,22 @@ def test_the_alarm_of_a_foreign_order_ends_with_the_order() -> None:
     assert len(desk.journal(AlarmCleared)) == 2
 
 
+def test_a_foreign_order_is_named_and_pauses_entries_until_they_are_resumed() -> None:
+    desk = Desk()
+    desk.enter()
+    other = replace(desk.report(desk.orders(OrderPurpose.STOP)[0]), client_order_id=None, venue_order_id="77")
+    desk.tell(OrderReported(other, desk.now_ms))
+    assert desk.facts.pause_reasons == ("foreign",)
+    (paused,) = desk.journal(EntriesPaused)
+    assert "venue order 77" in paused.why
+    desk.tell(told.ResumeRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(OrderReported(other, desk.now_ms))
+    assert not desk.facts.is_paused
+    assert "foreign order 77" in topics(desk)
+    desk.tell(OrderReported(replace(other, venue_order_id="78"), desk.now_ms))
+    assert desk.facts.pause_reasons == ("foreign",)
+
+
 def test_a_foreign_fill_that_closes_everything_is_manual_and_pauses_entries() -> None:
     desk = Desk()
     entry = desk.enter()
@@ -424,6 +440,17 @@ def test_a_liquidation_by_a_real_venue_pauses_entries() -> None:
     desk.foreign_fill(OrderSide.SELL, entry.amount, liquidates=True)
     assert desk.trades[0].reason is ExitReason.LIQUIDATION
     assert desk.facts.pause_reasons == ("liquidation",)
+
+
+def test_a_liquidation_by_a_real_venue_costs_what_its_fill_says() -> None:
+    desk = Desk(settings=CoreSettings(sizing_value=0.5, leverage=5.0))
+    entry = desk.enter()
+    (entered,) = desk.fills
+    desk.price = 90.0
+    desk.foreign_fill(OrderSide.SELL, entry.amount, liquidates=True)
+    (trade,) = desk.trades
+    assert float(trade.gross_pnl) == pytest.approx(float((90 - entered.price) * entry.amount))
+    assert trade.fees == entered.fee + desk.fills[-1].fee
 
 
 def test_a_fill_is_booked_once_however_often_it_is_heard_of() -> None:

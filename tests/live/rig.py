@@ -67,6 +67,7 @@ class Desk:
         (home / "config.toml").write_text(
             f'[venues.hl]\nkind = "hyperliquid"\nnetwork = "testnet"\n'
             f'api_url = "{self.server.url}"\nws_url = "{self.server.ws_url}"\n'
+            "weight_per_minute = 100_000\n"
         )
         self._environment = {
             **os.environ,

@@ -588,10 +588,15 @@ class RunCore:
         if not report.state.is_open:
             self._turn.clear_alarm(topic)
             return
+        if topic in self._memory.alarms:
+            # Who resumed entries knew of it.
+            return
+        named = f"{report.side} {report.amount:f} {report.symbol}, venue order {report.venue_order_id}"
         self._turn.alarm(
-            topic,
-            f"the wallet has an order that is not of this run: {report.side} {report.amount:f}"
-            f" {report.symbol}, venue order {report.venue_order_id}; cancel it at the venue",
+            topic, f"the wallet has an order that is not of this run: {named}; cancel it at the venue"
+        )
+        self._turn.pause(
+            "foreign", f"an order that is not of this run: {named}; entries pause until they are resumed"
         )
 
     def _funding_reported(self, event: FundingReported) -> None:
@@ -986,9 +991,7 @@ class RunCore:
             self._stop(event.mode, event.author, event.why, ExitReason.RUN_END)
 
     def _pause_requested(self, event: told.PauseRequested) -> None:
-        if "operator" not in self._memory.pause_reasons:
-            self._memory.pause_reasons.append("operator")
-            self._turn.journal(EntriesPaused(why=event.why), event.author)
+        self._turn.pause("operator", event.why, event.author)
 
     def _resume_requested(self, event: told.ResumeRequested) -> None:
         memory = self._memory
@@ -1014,12 +1017,9 @@ class RunCore:
         if memory.state is RunState.NEW or memory.core.steps == 0:
             self._turn.refuse("there is no position to close", event.author)
             return
-        if "manual" not in memory.pause_reasons:
-            memory.pause_reasons.append("manual")
-            self._turn.journal(
-                EntriesPaused(why="the operator closes the position; entries pause until they are resumed"),
-                event.author,
-            )
+        self._turn.pause(
+            "manual", "the operator closes the position; entries pause until they are resumed", event.author
+        )
         self._entries.give_up()
         self._closing.want(ExitReason.MANUAL)
 

@@ -7,7 +7,7 @@ from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.turn import Turn, back_off_ms
 from firstwatch.strategy.core import drop_decision, entry_ended
 from firstwatch.strategy.core_state import NO_ORDER
-from firstwatch.trading.events import DecisionDropped, EntriesPaused, EntryDecided
+from firstwatch.trading.events import DecisionDropped, EntryDecided
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side, opening
 from firstwatch.venues.protocol import Refused
 
@@ -96,10 +96,9 @@ class EntryDesk:
             return
         memory.refusals += 1
         self._drop(self._side(), order.bar_time_ms, f"refused by the venue: {refusal.code}, {refusal.reason}")
-        if memory.refusals >= REFUSALS_THAT_PAUSE and "refusals" not in memory.pause_reasons:
-            memory.pause_reasons.append("refusals")
+        if memory.refusals >= REFUSALS_THAT_PAUSE:
             sentence = f"the venue has refused {memory.refusals} entries in a row ({refusal.reason})"
-            self._turn.journal(EntriesPaused(why=f"{sentence}; entries pause until they are resumed"))
+            self._turn.pause("refusals", f"{sentence}; entries pause until they are resumed")
 
     def never_sent(self, order: TrackedOrder) -> None:
         """Note that the venue never saw the entry's request and cannot execute it any more."""

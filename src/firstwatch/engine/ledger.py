@@ -10,7 +10,7 @@ from firstwatch.strategy.core import book_entry, book_exit, book_funding, stop_r
 from firstwatch.strategy.core_settings import exit_reason, reason_code
 from firstwatch.strategy.core_state import CoreSettings
 from firstwatch.trading.account import Funding, Position
-from firstwatch.trading.events import EntriesPaused, FillBooked, FundingBooked, Noted, TradeClosed
+from firstwatch.trading.events import FillBooked, FundingBooked, Noted, TradeClosed
 from firstwatch.trading.orders import Fill, OrderPurpose, Side, Touch
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.trade import Trade
@@ -202,14 +202,23 @@ class Ledger:
         if steps > own:
             memory.foreign += fill.side.sign * market.amount(steps - own)
         memory.wants_position = True
-        self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms)
+        self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms, takes_margin=fill.takes_margin)
 
-    def exit_steps(self, steps: int, price: Decimal, fee: Decimal, reason: ExitReason, time_ms: int) -> None:
+    def exit_steps(
+        self,
+        steps: int,
+        price: Decimal,
+        fee: Decimal,
+        reason: ExitReason,
+        time_ms: int,
+        *,
+        takes_margin: bool = False,
+    ) -> None:
         """Reduce the run's own position; flat, the trade is closed and recorded."""
         memory = self._turn.memory
         core = memory.core
         code = reason_code(reason)
-        if not book_exit(core, self._settings, steps, float(price), float(fee), code):
+        if not book_exit(core, self._settings, steps, float(price), float(fee), code, int(takes_margin)):
             return
         trade = Trade(
             side=Side.LONG if core.closed_side > 0 else Side.SHORT,
@@ -317,10 +326,7 @@ class Ledger:
         return cost / total, fees * min(amount / total, Decimal(1))
 
     def _pause(self, reason: str, why: str) -> None:
-        pause_reasons = self._turn.memory.pause_reasons
-        if reason not in pause_reasons:
-            pause_reasons.append(reason)
-            self._turn.journal(EntriesPaused(why=f"{why}; entries pause until they are resumed"))
+        self._turn.pause(reason, f"{why}; entries pause until they are resumed")
 
     # --- rows ------------------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ WORST_STOP_PRICE = 0.10
 UNPROTECTED_MS = 5_000
 """How long a position may stand without its stop when the venue refuses it for good."""
 
+HURRY_MS = 2_000
+"""While a position stands without its stop, nothing that it waits for is tried later than this."""
 PROMPT_ATTEMPTS = 2
 """How often a leg that the venue never saw is sent anew at once; from then on it waits between."""
 
@@ -100,11 +102,12 @@ class ProtectionDesk:
         memory = self._turn.memory
         self._promote()
         exposed = self._ledger.exposed
+        is_wanted = exposed > 0 and not self._is_given_up()
+        if is_wanted:
+            self._watch_stop()
         if memory.wants_position or memory.wants_open_orders:
-            if exposed and not self._is_given_up():
-                self._watch_stop()
             return
-        if exposed == 0 or self._is_given_up():
+        if not is_wanted:
             self._cancel_all()
             return
         if memory.stop.problem is not None and not self._judge_stop():
@@ -114,7 +117,6 @@ class ProtectionDesk:
             self._turn.alarm("target", f"the venue refused the target: {memory.target.problem_reason}")
             memory.target.problem = None
         is_stop_done = self._bring(memory.stop, OrderPurpose.STOP, memory.core.stop, exposed)
-        self._watch_stop()
         if is_stop_done or memory.core.stop == 0.0:
             self._bring(memory.target, OrderPurpose.TARGET, memory.core.target, exposed)
 
@@ -234,14 +236,27 @@ class ProtectionDesk:
             self._turn.clear_alarm("target")
 
     def _watch_stop(self) -> None:
-        """Count how long the position has stood without the stop that it should have."""
+        """Count how long the position has stood without the stop that it should have, and hurry."""
         memory = self._turn.memory
         if memory.core.stop == 0.0 or self.state() is Protection.PROTECTED:
             return
+        self._hurry()
         if memory.stop.unprotected_since_ms is None:
             memory.stop.unprotected_since_ms = memory.elapsed_ms
         elif memory.elapsed_ms > memory.stop.unprotected_since_ms:
             self._turn.alarm(_ALARM, "the position has no resting stop at the venue; it is being placed")
+
+    def _hurry(self) -> None:
+        """Cut short what waits because it has failed before: the stop may hang on any of it."""
+        memory = self._turn.memory
+        latest_ms = memory.elapsed_ms + HURRY_MS
+        memory.read_at_ms = min(memory.read_at_ms, latest_ms)
+        memory.position_at_ms = min(memory.position_at_ms, latest_ms)
+        memory.stop.retry_at_ms = min(memory.stop.retry_at_ms, latest_ms)
+        for order in self._orders.open():
+            order.ask_at_ms = min(order.ask_at_ms, latest_ms)
+        if memory.closing is not None:
+            memory.closing.retry_at_ms = min(memory.closing.retry_at_ms, latest_ms)
 
     def _judge_stop(self) -> bool:
         """Decide on a refused stop, position and open orders being read. Returns whether to place it now."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from firstwatch.engine.effects import Effect
 from firstwatch.engine.memory import RunMemory, RunSetup
 from firstwatch.engine.records import JournalRow, Record, Step
-from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
+from firstwatch.trading.events import AlarmCleared, AlarmRaised, EntriesPaused, Noted, RunEvent
 from firstwatch.trading.runs import Author
 
 _FIRST_RETRY_MS = 1_000
@@ -88,6 +88,12 @@ class Turn:
         if self.setup.has_phases and not (self.memory.is_in_bar or self.memory.feed_ended):
             return None
         return self.setup.market.price(self.memory.price * (1 + order_sign * bound_bps / 10_000))
+
+    def pause(self, reason: str, why: str, author: Author = Author.SYSTEM) -> None:
+        """Pause entries for a reason, once until they are resumed."""
+        if reason not in self.memory.pause_reasons:
+            self.memory.pause_reasons.append(reason)
+            self.journal(EntriesPaused(why=why), author)
 
     def alarm(self, topic: str, sentence: str) -> None:
         """Raise an alarm, once until it is cleared."""

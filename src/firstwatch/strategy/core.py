@@ -646,17 +646,23 @@ def drop_decision(state: CoreState) -> None:
 
 
 def book_exit(
-    state: CoreState, settings: CoreSettings, steps: int, price: float, fee: float, reason: int
+    state: CoreState,
+    settings: CoreSettings,
+    steps: int,
+    price: float,
+    fee: float,
+    reason: int,
+    takes_margin: int,
 ) -> int:
     """Book one exit fill; return 1 when the position is flat, the trade then stands in ``closed_...``.
 
-    The gross loss is capped at the isolated margin left (the fill's share of it); a liquidation
-    costs exactly that, whatever its price.
+    The gross loss is capped at the isolated margin left (the fill's share of it); one that
+    ``takes_margin``, as the model's liquidation does, costs exactly that, whatever its price.
     """
     side = state.phase
     share = state.margin if steps >= state.steps else state.margin * steps / state.steps
     gross = side * (price - state.entry_price) * amount_of(settings, steps)
-    if reason == LIQUIDATION or gross < -share:
+    if takes_margin or gross < -share:
         gross = -share
     _note_price(state, price)
     state.cash += gross - fee

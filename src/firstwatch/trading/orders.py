@@ -181,6 +181,8 @@ class Fill:
     time_ms: int
     is_maker: bool = False
     is_liquidation: bool = False
+    takes_margin: bool = False
+    """It cost the whole isolated margin, whatever its price says: the model's liquidation."""
     builder_fee: Decimal = Decimal(0)
     """The part of ``fee`` that went to a builder."""
 

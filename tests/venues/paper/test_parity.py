@@ -105,7 +105,7 @@ class LeastRun:
             TARGET: codes.TAKE_PROFIT,
         }[purpose]
         assert (purpose is None) == fill.is_liquidation
-        if core.book_exit(state, self.core, steps, price, fee, reason):
+        if core.book_exit(state, self.core, steps, price, fee, reason, fill.takes_margin):
             self.trades.append((state.closed_side, self.entry_ms, fill.time_ms, state.closed_steps,
                                 state.closed_entry_price, state.closed_exit_price, state.closed_pnl,
                                 state.closed_reason))  # fmt: skip

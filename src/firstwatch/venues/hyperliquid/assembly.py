@@ -24,4 +24,5 @@ def open_hyperliquid_venue(
         builder=builder,
         max_slippage_bps=settings.max_slippage_bps,
         stream_users=settings.stream_users,
+        weight_per_minute=settings.weight_per_minute,
     )

@@ -95,12 +95,13 @@ class Session:
         ws_url: str,
         is_mainnet: bool,
         stream_users: int,
+        weight_per_minute: float,
         stale_after_s: float,
     ) -> None:
         # Imported here and not above: this is the gateway's thread.
         from firstwatch.venues.hyperliquid.client import HyperliquidClient
 
-        self.budget = Budget()
+        self.budget = Budget(rate_per_minute=weight_per_minute)
         self.client = HyperliquidClient(
             api_url=api_url,
             ws_url=ws_url,
@@ -558,7 +559,9 @@ class Session:
     def expect_soon(
         self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
     ) -> None:
-        self._background(lambda: self.expect(account, symbol, client_order_id, order_id, filled))
+        # What has just filled may stand without its stop.
+        expect = partial(self.expect, account, symbol, client_order_id, order_id, filled)
+        self._background(expect, Priority.ORDER)
 
     def tell_order_soon(self, account: str, symbol: str, client_order_id: str) -> None:
         self._background(lambda: self.tell_order(account, symbol, client_order_id))

@@ -31,7 +31,7 @@ from firstwatch.venues.hyperliquid.answers import (
     read_answer,
 )
 from firstwatch.venues.hyperliquid.approvals import read_approvals
-from firstwatch.venues.hyperliquid.budget import Priority
+from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.gateway import Gateway
 from firstwatch.venues.hyperliquid.nonces import NONCES
@@ -97,6 +97,7 @@ class HyperliquidVenue:
         builder: actions.Builder | None = None,
         max_slippage_bps: float = 500.0,
         stream_users: int = 8,
+        weight_per_minute: float = RATE_PER_MINUTE,
         stale_after_s: float = STALE_AFTER_S,
     ) -> None:
         self.name = name
@@ -117,6 +118,7 @@ class HyperliquidVenue:
             ws_url=ws_url,
             is_mainnet=is_mainnet,
             stream_users=stream_users,
+            weight_per_minute=weight_per_minute,
             stale_after_s=stale_after_s,
         )
         self._guard = threading.Lock()

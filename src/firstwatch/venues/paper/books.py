@@ -152,7 +152,7 @@ def fill_from_json(text: str) -> Fill:
     plain: dict[str, Any] = json.loads(text)
     for name in ("amount", "price", "fee", "builder_fee"):
         plain[name] = Decimal(plain[name])
-    return Fill(**{**plain, "side": OrderSide(plain["side"])})
+    return Fill(**{"takes_margin": plain["is_liquidation"], **plain, "side": OrderSide(plain["side"])})
 
 
 def funding_to_json(funding: Funding) -> str:

@@ -603,6 +603,7 @@ class PaperExchange:
             time_ms=self.tape.bar_ms,
             is_maker=is_maker,
             is_liquidation=order is None,
+            takes_margin=order is None,
         )
         self._changes.accounts[account.name] = account
         self._changes.fills.append(fill)

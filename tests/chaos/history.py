@@ -67,7 +67,7 @@ class History:
             drive="manual",
         )
         self.paper.deposit(ACCOUNT, scenario.settings.capital * 1000)
-        self.venue = ChaosVenue(self.paper, scenario, self.chance)
+        self.venue = ChaosVenue(self.paper, scenario, self.chance, ACCOUNT)
         self.launch = launch_of(scenario.settings, scenario.market.symbol)
         self.setup = RunSetup(
             RUN_ID,

@@ -19,6 +19,7 @@ class Report:
     acts: Counter[str] = field(default_factory=Counter)
     alarms: Counter[str] = field(default_factory=Counter)
     orders: int = 0
+    said_at_once: int = 0
     fills: int = 0
     liquidations: int = 0
     with_hand: int = 0
@@ -40,6 +41,7 @@ class Report:
             acts=Counter(history.acts),
             alarms=Counter(auditor.alarms),
             orders=len(history.venue.sent),
+            said_at_once=history.venue.said_at_once,
             fills=len(rows),
             liquidations=sum(row.fill.is_liquidation for row in rows),
             with_hand=int(history.has_hand),
@@ -53,7 +55,15 @@ class Report:
         """Add another report to this one."""
         for name in ("states", "deaths", "faults", "acts", "alarms"):
             getattr(self, name).update(getattr(other, name))
-        for name in ("histories", "orders", "fills", "liquidations", "with_hand", "capped_ledgers_off"):
+        for name in (
+            "histories",
+            "orders",
+            "said_at_once",
+            "fills",
+            "liquidations",
+            "with_hand",
+            "capped_ledgers_off",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("longest_unprotected_s", "longest_bared_s", "longest_unheard_s"):
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
@@ -61,7 +71,8 @@ class Report:
     def text(self) -> str:
         """Return the figures as lines."""
         lines = [
-            f"{self.histories} histories: {_of(self.states)}; {self.orders} orders sent, {self.fills} fills"
+            f"{self.histories} histories: {_of(self.states)}; {self.orders} orders sent,"
+            f" {self.said_at_once} answered with their fills, {self.fills} fills"
             f" booked, {self.liquidations} liquidations, {self.with_hand} histories with hands in the wallet",
             f"{self.deaths.total()} deaths: {_of(self.deaths)}",
             f"{self.faults.total()} faults: {_of(self.faults)}",

@@ -12,6 +12,7 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.paper.venue import PaperVenue
 from firstwatch.venues.protocol import (
+    Accepted,
     BarClosed,
     BarOpened,
     Deliver,
@@ -57,7 +58,7 @@ class ChaosVenue:
     message perhaps missing, twice or late, and a word of reconciliation when the history says so.
     """
 
-    def __init__(self, paper: PaperVenue, scenario: Scenario, chance: random.Random) -> None:
+    def __init__(self, paper: PaperVenue, scenario: Scenario, chance: random.Random, account: str) -> None:
         self._paper = paper
         self._scenario = scenario
         self._chance = chance
@@ -71,6 +72,9 @@ class ChaosVenue:
         """Ticks for which nothing is answered."""
         self.is_silent = False
         """The stream is lost: nothing is delivered."""
+        self._account = account
+        self.said_at_once = 0
+        """Answers to orders that told of fills."""
         self.sent: Counter[str] = Counter()
         """How often each client order id was sent."""
         self.bodies: dict[str, bytes] = {}
@@ -153,7 +157,23 @@ class ChaosVenue:
 
     def send(self, prepared: PreparedRequest) -> SendOutcome:
         self._count(prepared)
-        return self._act(lambda: self._paper.send(prepared))
+        return self._act(lambda: self._said_at_once(prepared, self._paper.send(prepared)))
+
+    def _said_at_once(self, prepared: PreparedRequest, outcome: SendOutcome) -> SendOutcome:
+        """Let the answer say what of the order has filled already, as a real venue's does."""
+        if self._scenario.has_phases or not isinstance(outcome, Accepted):
+            return outcome
+        fills = [
+            fill
+            for fill in self._paper.fills_since(self._account, self._scenario.market.symbol, 0)
+            if fill.client_order_id == prepared.client_order_id
+        ]
+        filled = sum((fill.amount for fill in fills), Decimal(0))
+        if not filled:
+            return outcome
+        self.said_at_once += 1
+        cost = sum((fill.amount * fill.price for fill in fills), Decimal(0))
+        return replace(outcome, filled=filled, average_price=cost / filled)
 
     def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
         self._count(new)

@@ -11,7 +11,7 @@ from firstwatch.strategy.core_state import FRACTION, CoreSettings
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import ExitReason, Protection
-from firstwatch.venues.protocol import Refused, StillUnknown, Unknown
+from firstwatch.venues.protocol import Accepted, FillReported, Refused, StillUnknown, Unknown
 from tests.engine.scripted import ENTER, EXIT, Desk
 
 TRAILING = CoreSettings(stop_kind=FRACTION, stop_value=0.05, stop_trails=1, sizing_value=0.5)
@@ -274,3 +274,78 @@ def test_whatever_failed_before_an_unprotected_position_gets_its_stop_as_soon_as
     for _ in range(3):
         desk.tick()
     assert desk.facts.protection is Protection.PROTECTED
+
+
+def fill_entries_at_once(desk: Desk) -> Callable[[do.Effect], told.Event | None]:
+    """Let entries fill with their answer, as a venue does whose stream says nothing."""
+
+    def answer(effect: do.Effect) -> told.Event | None:
+        assert isinstance(effect, do.SendOrder)
+        intent = desk.intents[effect.client_order_id]
+        if intent.purpose is not OrderPurpose.ENTRY:
+            return None
+        desk.held += intent.side.sign * intent.amount
+        desk.filled[effect.client_order_id] = intent.amount
+        desk.ended[effect.client_order_id] = OrderState.FILLED
+        desk._fill(effect.client_order_id, intent.side, intent.amount, desk.price)
+        taken = Accepted("77", intent.amount, Decimal(repr(desk.price)))
+        return told.SendAnswered(effect.client_order_id, taken, desk.now_ms)
+
+    return answer
+
+
+def enter_unheard(desk: Desk) -> None:
+    desk.launch()
+    desk.bar()
+    desk.answers[do.SendOrder] = fill_entries_at_once(desk)
+    desk.bar(ENTER)
+
+
+def test_the_answer_to_an_entry_places_the_stop_before_any_fill_is_told() -> None:
+    desk = Desk()
+    enter_unheard(desk)
+    assert desk.core.exposed_steps == 0
+    (stop,) = desk.sent(OrderPurpose.STOP)
+    (entry,) = desk.sent(OrderPurpose.ENTRY)
+    assert (stop.amount, stop.trigger_price, stop.price) == (entry.amount, Decimal("95"), Decimal("85.5"))
+    assert stop.reduce_only
+    desk.tell(FillReported(desk.fills[0], desk.touch(), desk.now_ms))
+    assert desk.facts.protection is Protection.PROTECTED
+    assert desk.sent(OrderPurpose.STOP) == [stop]
+    assert len(desk.sent(OrderPurpose.TARGET)) == 1
+
+
+def test_fills_that_nobody_tells_are_read_a_moment_after_the_answer() -> None:
+    desk = Desk()
+    enter_unheard(desk)
+    assert not any(isinstance(effect, do.ReadFills) for effect in desk.effects)
+    desk.tick(2)
+    assert desk.core.exposed_steps > 0
+    assert desk.facts.protection is Protection.PROTECTED
+    assert len(desk.sent(OrderPurpose.STOP)) == 1
+
+
+def test_a_stop_that_fills_before_its_entry_is_told_closes_the_trade() -> None:
+    desk = Desk()
+    enter_unheard(desk)
+    (stop,) = desk.sent(OrderPurpose.STOP)
+    desk.price = 95.0
+    desk.fill(stop)
+    assert [trade.reason for trade in desk.trades] == [ExitReason.STOP_LOSS]
+    assert desk.core.exposed_steps == 0
+    assert desk.held == 0
+    assert topics(desk) == set()
+    assert desk.core.open_orders() == []
+
+
+def test_a_stop_that_was_refused_before_its_entry_is_told_is_placed_when_it_is() -> None:
+    desk = Desk()
+    desk.launch()
+    desk.bar()
+    fills, refuses = fill_entries_at_once(desk), refuse_stops(desk, "other", times=1)
+    desk.answers[do.SendOrder] = lambda effect: fills(effect) or refuses(effect)
+    desk.bar(ENTER)
+    desk.tick(3)
+    assert desk.core.exposed_steps > 0
+    assert desk.facts.protection is Protection.PROTECTED
+    assert len(desk.sent(OrderPurpose.STOP)) == 2

@@ -7,7 +7,9 @@ import pytest
 
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
+from firstwatch.engine.records import TradeAmended
 from firstwatch.strategy.core_state import FRACTION, LIMIT_ORDER, CoreSettings
+from firstwatch.trading.account import Funding
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import (
     AlarmCleared,
@@ -380,6 +382,31 @@ def test_the_alarm_of_a_foreign_order_ends_with_the_order() -> None:
     desk.tell(OrderReported(other, desk.now_ms))
     desk.tell(StreamRestored("user", desk.now_ms))
     assert len(desk.journal(AlarmCleared)) == 2
+
+
+@pytest.mark.parametrize("is_in_position", [False, True])
+def test_funding_that_is_told_after_its_trade_was_closed_is_the_trade_s(is_in_position: bool) -> None:
+    desk = Desk(settings=PLAIN)
+    desk.enter()
+    desk.bar()
+    paid_ms = desk.now_ms
+    desk.bar(EXIT)
+    desk.fill(desk.sent(OrderPurpose.EXIT)[-1])
+    (trade,) = desk.trades
+    if is_in_position:
+        desk.bar(QUIET)
+        desk.bar(ENTER)
+        desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
+    cash, funding = desk.core._memory.core.cash, desk.core._memory.core.funding
+    late = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), paid_ms)
+    desk.answers[do.Reconcile] = lambda _: told.Reconciled(
+        replace(desk.reading(), fundings=[late]), desk.now_ms
+    )
+    desk.tell(StreamRestored("user", desk.now_ms))
+    (amended,) = [record.trade for record in desk.records if isinstance(record, TradeAmended)]
+    assert (amended.funding, amended.pnl) == (trade.funding + late.paid, trade.pnl - late.paid)
+    assert desk.core._memory.core.cash == cash - 1.5
+    assert desk.core._memory.core.funding == funding
 
 
 def test_a_foreign_order_is_named_and_pauses_entries_until_they_are_resumed() -> None:

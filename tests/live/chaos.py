@@ -1,4 +1,4 @@
-"""Faults and kill -9 against the whole program: ``python -m tests.live.chaos --seeds 60 [--first 1]``.
+"""Faults and kill -9 against the whole program: ``python -m tests.live.chaos --seeds 60 [--first N]``.
 
 One history is one run of an algorithm with a trailing stop on a loopback venue, through real ccxt. Its bars
 are stepped at the wall's pace while requests, replies and messages are lost, delayed, doubled and refused,
@@ -8,6 +8,7 @@ books must be the program's. The seed says everything that is done and when, up 
 
 import argparse
 import contextlib
+import multiprocessing
 import random
 import shutil
 import sys
@@ -65,10 +66,11 @@ TARGETS = ("order", "cancelByCloid", "batchModify", "modify", "orderStatus", "ex
 class Chaos:
     """One history."""
 
-    def __init__(self, seed: int, home: Path) -> None:
+    def __init__(self, seed: int, home: Path, length: int = BARS) -> None:
         self.seed = seed
+        self.length = length
         self.chance = random.Random(seed)
-        bars = generated_candles(seed, HISTORY + BARS + 40).bars()
+        bars = generated_candles(seed, HISTORY + length + 40).bars()
         self.desk = Desk(
             home,
             bars,
@@ -79,6 +81,8 @@ class Chaos:
         )
         self.done: list[str] = []
         self.kills = 0
+        self.dead_s = 0.0
+        """How long no process held the engine after the kills: nobody can protect then."""
         self.touched_by_hand = False
 
     def play(self) -> str:
@@ -92,8 +96,9 @@ class Chaos:
         try:
             desk.wait_held(engine)
             run_id = desk.hand_over("active", "--capital", 5_000, "--leverage", 3)
-            for _ in range(BARS):
+            for _ in range(self.length):
                 engine = self._play_bar(engine)
+                self._resume(run_id)
             self._calm()
             if engine.poll() is not None:
                 engine = desk.engine()
@@ -141,11 +146,22 @@ class Chaos:
         if chance.random() < 0.08:
             engine.kill()
             engine.wait()
+            killed_s = time.monotonic()
             self.kills += 1
             self.done.append("kill -9")
             engine = self.desk.engine()
             self.desk.wait_held(engine)
+            self.dead_s += time.monotonic() - killed_s
         return engine
+
+    def _resume(self, run_id: str) -> None:
+        """Resume entries, now and then, where a hand or the venue has made them pause."""
+        is_paused = self.desk.rows(
+            f"select 1 from run where id = '{run_id}' and paused and state = 'RUNNING'"
+        )
+        if is_paused and self.chance.random() < 0.5:
+            self.desk.do("run", "resume", run_id)
+            self.done.append("resumed")
 
     def _by_hand(self, what: str) -> None:
         hand, size = self.desk.server.by_hand(ACCOUNT), self.desk.server.account(ACCOUNT).positions.get("BTC")
@@ -197,7 +213,7 @@ class Chaos:
         missing = [fill.tid for fill in account.fills if str(fill.tid) not in known]
         assert not missing, f"{len(missing)} fills of the venue are not in the ledger"
         bare_s = max(audit.longest_unprotected_s.values(), default=0.0)
-        assert bare_s <= _UNPROTECTED_S + self._dead_s, f"unprotected for {bare_s:.1f} s"
+        assert bare_s <= _UNPROTECTED_S + self.dead_s, f"unprotected for {bare_s:.1f} s"
         if not account.positions:
             signs = {"buy": -1, "sell": 1}
             cash = sum(
@@ -206,37 +222,44 @@ class Chaos:
             )
             paid = sum(Decimal(row[0]) for row in desk.rows("select paid from funding"))
             made = account.equity - account.deposits
-            assert abs(cash - paid - made) < Decimal("0.01"), f"ledger {cash - paid}, venue {made}"
+            assert abs(cash - paid - made) < Decimal("0.01"), f"fills {cash - paid}, venue {made}"
+            won = sum(Decimal(row[0]) for row in desk.rows("select pnl from trade"))
+            assert abs(won - made) < Decimal("0.01"), f"ledger {won}, venue {made}"
         assert not account.positions or RunState(state[0]) is RunState.FAILED, f"left {account.positions}"
         return (
             f"seed {self.seed}: {state[0]}, {len(account.fills)} fills, {self.kills} kills,"
             f" {len(self.done)} faults, unprotected {bare_s:.1f} s{f' ({state[1]})' if state[1] else ''}"
         )
 
-    @property
-    def _dead_s(self) -> float:
-        """How long no process lived after the kills, at most: nobody can protect then."""
-        return 6.0 * self.kills
+
+def play(seed: int, bars: int = BARS) -> tuple[bool, str]:
+    """Play one history; return whether all held, and what happened in a line."""
+    folder = Path(tempfile.mkdtemp(prefix=f"firstwatch-chaos-{seed}-"))
+    try:
+        said = Chaos(seed, folder / "home", bars).play()
+    except AssertionError as error:
+        return (
+            False,
+            f"FAILED {error} (replay: python -m tests.live.chaos --first {seed} --seeds 1; {folder})",
+        )
+    shutil.rmtree(folder)
+    return True, said
 
 
 def main() -> int:
     """Play as many histories as the command line says; print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.live.chaos", description=__doc__)
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--at-once", type=int, default=3)
     told = parser.parse_args()
     failed = 0
-    for seed in range(told.first, told.first + told.seeds):
-        folder = Path(tempfile.mkdtemp(prefix=f"firstwatch-chaos-{seed}-"))
-        try:
-            said = Chaos(seed, folder / "home").play()
-        except AssertionError as error:
-            failed += 1
-            said = f"FAILED {error} (kept {folder})"
-        else:
-            shutil.rmtree(folder)
-        sys.stdout.write(f"{said}\n")
-        sys.stdout.flush()
+    with multiprocessing.get_context("spawn").Pool(told.at_once) as pool:
+        for all_held, said in pool.imap_unordered(play, range(told.first, told.first + told.seeds)):
+            failed += not all_held
+            sys.stdout.write(f"{said}\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{told.seeds} histories, {failed} failed\n")
     return 1 if failed else 0
 
 

@@ -616,7 +616,7 @@ def test_no_money_is_lost_between_fills_and_the_trade(side, entries, cuts, exits
     state = run.state
     for steps, price in entries:
         book_entry(state, run.settings, side, steps, price, steps * price * 1e-9, 1)
-    book_funding(state, run.settings, paid)
+    book_funding(state, run.settings, paid, 1)
     total = sum(steps for steps, _ in entries)
     cost = sum(steps * price for steps, price in entries)
     got = fees = 0.0
@@ -638,7 +638,7 @@ def test_no_money_is_lost_between_fills_and_the_trade(side, entries, cuts, exits
 
 def test_funding_after_the_position_is_gone_still_reaches_the_cash():
     run = Run()
-    book_funding(run.state, run.settings, 3.0)
+    book_funding(run.state, run.settings, 3.0, 1)
     assert (run.state.cash, run.state.funding) == (9997.0, 0.0)
 
 

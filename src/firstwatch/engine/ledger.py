@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 
-from firstwatch.engine.memory import ZERO
+from firstwatch.engine.memory import ZERO, TrackedOrder
 from firstwatch.engine.orders import OrderDesk
-from firstwatch.engine.records import FillRow, FundingRow, PositionRow, TradeRow
+from firstwatch.engine.records import FillRow, FundingRow, PositionRow, TradeAmended, TradeRow
 from firstwatch.engine.turn import Turn
 from firstwatch.strategy.core import book_entry, book_exit, book_funding, stop_reason
+from firstwatch.strategy.core_prices import stop_level
 from firstwatch.strategy.core_settings import exit_reason, reason_code
 from firstwatch.strategy.core_state import CoreSettings
 from firstwatch.trading.account import Funding, Position
@@ -69,6 +70,13 @@ class Ledger:
         if order is None:
             return False
         return order.intent.purpose is OrderPurpose.ENTRY or self._turn.memory.core.steps > 0
+
+    def first_stop(self, entry: TrackedOrder) -> float:
+        """Return where the stop will stand when the fills of an entry are told; 0: it has none."""
+        if entry.reported_price is None:
+            return 0.0
+        atr = self._turn.memory.core.atr_stop
+        return stop_level(self._settings, entry.intent.side.sign, float(entry.reported_price), atr)
 
     def fill(self, fill: Fill, touch: Touch | None) -> None:
         """Book one fill, wherever it was heard of; the second word of the same fill changes nothing."""
@@ -243,6 +251,7 @@ class Ledger:
         if memory.entry is not None:
             # What its entry did not fill would be another trade, which nobody has decided.
             memory.entry.cancels, memory.entry.rest_at_market = True, False
+        memory.last_trade = trade
         self._turn.record(TradeRow(core.trades, trade))
         self._turn.journal(
             TradeClosed(
@@ -270,7 +279,12 @@ class Ledger:
             return
         memory.fundings_seen[funding.funding_id] = funding.time_ms
         self._forget()
-        book_funding(memory.core, self._settings, float(funding.paid))
+        last = memory.last_trade
+        is_of_last = last is not None and last.held_at(funding.time_ms)
+        book_funding(memory.core, self._settings, float(funding.paid), 0 if is_of_last else 1)
+        if last is not None and is_of_last:
+            memory.last_trade = last.with_funding(funding.paid)
+            self._turn.record(TradeAmended(memory.last_trade))
         self._turn.record(FundingRow(funding))
         self._turn.journal(FundingBooked(paid=funding.paid, rate=funding.rate))
 

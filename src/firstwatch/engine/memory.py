@@ -17,6 +17,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderIntent, OrderState
 from firstwatch.trading.runs import ExitReason, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.trade import Trade
 
 ZERO = Decimal(0)
 
@@ -52,6 +53,8 @@ class TrackedOrder:
     cost: Decimal = ZERO
     reported: Decimal = ZERO
     """What the venue says was filled; above ``filled`` while fills are on their way."""
+    reported_price: Decimal | None = None
+    """The average price of what the venue's answer said was filled."""
     venue_order_id: str | None = None
     replaces: str | None = None
     """The order that this one takes the place of, until the venue has confirmed that."""
@@ -148,6 +151,8 @@ class RunMemory:
     """The latest of those that are over, for late words of the venue."""
     fills_seen: dict[str, int] = field(default_factory=dict)
     """Time of each fill that was booked, by its id; bounded by ``fills_horizon_ms``."""
+    last_trade: Trade | None = None
+    """The trade that was closed last: a payment on its position may be told later."""
     fundings_seen: dict[str, int] = field(default_factory=dict)
     fills_horizon_ms: int = 0
     now_ms: int = 0

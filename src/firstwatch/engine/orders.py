@@ -75,6 +75,11 @@ class OrderDesk:
     def in_doubt(self) -> list[TrackedOrder]:
         return [order for order in self.open() if order.state in DOUBTFUL]
 
+    def filled_unheard(self) -> TrackedOrder | None:
+        """Return the entry that has filled by the venue's answer, and at what, while no fill was told yet."""
+        entries = self.of(OrderPurpose.ENTRY)
+        return next((entry for entry in entries if entry.reported_price and not entry.filled), None)
+
     # --- doing -----------------------------------------------------------------------------------
 
     def send(
@@ -201,6 +206,10 @@ class OrderDesk:
             self._move(order, _S.SUBMITTED, "")
         if isinstance(outcome, Accepted):
             order.venue_order_id = outcome.venue_order_id
+            if outcome.filled > order.reported:
+                order.reported, order.reported_price = outcome.filled, outcome.average_price
+                # The fills are on their way; they are asked for only when they do not come.
+                order.ask_at_ms = self._turn.memory.elapsed_ms + back_off_ms(0)
             self._move(order, _S.ACCEPTED, "")
         else:
             self._move(order, _S.UNKNOWN, outcome.reason)

@@ -110,6 +110,8 @@ class _Writing:
                 )
             case of.TradeRow(_, trade):
                 trades.add_trade(self._session, self._run_id, trade)
+            case of.TradeAmended(trade):
+                trades.amend_last_trade(self._session, self._run_id, trade)
             case of.PositionRow():
                 self._position(record)
             case of.EquityRow(time_ms, value):

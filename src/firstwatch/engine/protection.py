@@ -10,7 +10,7 @@ from firstwatch.engine.turn import Turn, back_off_ms
 from firstwatch.strategy.core import stop_reason
 from firstwatch.strategy.core_settings import exit_reason
 from firstwatch.trading.events import ProtectionMoved
-from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, closing
+from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side, closing
 from firstwatch.trading.runs import ExitReason, Protection, RunState, StopMode
 from firstwatch.venues.protocol import Refused
 
@@ -102,6 +102,10 @@ class ProtectionDesk:
         memory = self._turn.memory
         self._promote()
         exposed = self._ledger.exposed
+        unheard = self._orders.filled_unheard() if self._ledger.own == 0 else None
+        if unheard is not None and not self._is_given_up():
+            self._stand_in(unheard)
+            return
         is_wanted = exposed > 0 and not self._is_given_up()
         if is_wanted:
             self._watch_stop()
@@ -119,6 +123,25 @@ class ProtectionDesk:
         is_stop_done = self._bring(memory.stop, OrderPurpose.STOP, memory.core.stop, exposed)
         if is_stop_done or memory.core.stop == 0.0:
             self._bring(memory.target, OrderPurpose.TARGET, memory.core.target, exposed)
+
+    def _stand_in(self, entry: TrackedOrder) -> None:
+        """Place the stop by the answer to the entry: its fills may be told much later."""
+        memory = self._turn.memory
+        level, stands = self._ledger.first_stop(entry), False
+        for order in self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET):
+            if order.intent.client_order_id > entry.intent.client_order_id:
+                stands = True
+            else:
+                # Left over from the trade before.
+                self._orders.cancel(order)
+        if stands or not level:
+            return
+        self._hurry()
+        is_early = memory.stop.retry_at_ms > memory.elapsed_ms or memory.wants_position
+        if memory.stop.problem is None and not is_early:
+            price = self._turn.setup.market.price(level)
+            side = Side.LONG if entry.intent.side.sign > 0 else Side.SHORT
+            self._place(memory.stop, OrderPurpose.STOP, side, price, entry.reported)
 
     def _promote(self) -> None:
         """Let an accepted replacement be the leg."""
@@ -169,8 +192,9 @@ class ProtectionDesk:
             self._orders.cancel(other)
         is_early = leg.retry_at_ms > self._turn.memory.elapsed_ms
         if order is None:
-            if not is_early:
-                self._place(leg, purpose, level, amount)
+            side = self._ledger.side
+            if not is_early and side is not None:
+                self._place(leg, purpose, side, level, amount)
             return False
         if order.state not in _RESTING or order.wants_read:
             return False
@@ -183,7 +207,8 @@ class ProtectionDesk:
         if order.rest == amount and level == (order.intent.trigger_price if is_stop else order.intent.price):
             return True
         if not is_early:
-            price, trigger = self._prices(purpose, level)
+            side = Side.LONG if self._turn.memory.core.phase > 0 else Side.SHORT
+            price, trigger = self._prices(purpose, side, level)
             self._orders.replace(order, amount, price=price, trigger_price=trigger)
             self._said(purpose, level, "moved" if order.rest == amount else "resized")
         return False
@@ -192,10 +217,8 @@ class ProtectionDesk:
         memory = self._turn.memory
         return memory.core.phase * (memory.price - stop) <= 0
 
-    def _place(self, leg: Leg, purpose: OrderPurpose, level: Decimal, amount: Decimal) -> None:
-        side = self._ledger.side
-        assert side is not None
-        price, trigger = self._prices(purpose, level)
+    def _place(self, leg: Leg, purpose: OrderPurpose, side: Side, level: Decimal, amount: Decimal) -> None:
+        price, trigger = self._prices(purpose, side, level)
         is_stop = purpose is OrderPurpose.STOP
         order = self._orders.send(
             purpose,
@@ -209,12 +232,11 @@ class ProtectionDesk:
         leg.order_id = order.intent.client_order_id
         self._said(purpose, level, "placed")
 
-    def _prices(self, purpose: OrderPurpose, level: Decimal) -> tuple[Decimal, Decimal | None]:
+    def _prices(self, purpose: OrderPurpose, side: Side, level: Decimal) -> tuple[Decimal, Decimal | None]:
         """Return price and trigger of a leg at ``level``."""
         if purpose is OrderPurpose.TARGET:
             return level, None
-        sign = self._turn.memory.core.phase
-        worst = float(level) * (1 - sign * WORST_STOP_PRICE)
+        worst = float(level) * (1 - side.sign * WORST_STOP_PRICE)
         return self._turn.setup.market.price(worst), level
 
     def _said(self, purpose: OrderPurpose, level: Decimal, what: str) -> None:

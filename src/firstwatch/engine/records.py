@@ -79,6 +79,13 @@ class TradeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TradeAmended:
+    """The run's last closed trade with what the venue has told of it since."""
+
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True)
 class PositionRow:
     """The run's position as it is booked, with the levels that the core wants. Prices in quote."""
 
@@ -125,6 +132,7 @@ Record = (
     | FillRow
     | FundingRow
     | TradeRow
+    | TradeAmended
     | PositionRow
     | EquityRow
     | FactsRow

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import bindparam, func, insert, select, update
 
 from firstwatch.store.curves import trade_of
 from firstwatch.store.database import Session
@@ -19,6 +19,11 @@ _OF_RUN = (
     .order_by(_TRADE.c.number)
 )
 _ADD = insert(_TRADE)
+_AMEND = (
+    update(_TRADE)
+    .where(_TRADE.c.run_id == bindparam("run"), _TRADE.c.number == bindparam("last"))
+    .values(funding=bindparam("paid"), pnl=bindparam("net"))
+)
 
 
 def add_trade(session: Session, run_id: str, trade: Trade) -> int:
@@ -28,6 +33,12 @@ def add_trade(session: Session, run_id: str, trade: Trade) -> int:
     values |= {"run_id": run_id, "number": number, "side": trade.side.value, "reason": trade.reason.value}
     session.execute(_ADD, values)
     return number
+
+
+def amend_last_trade(session: Session, run_id: str, trade: Trade) -> None:
+    """Write the run's last trade anew: the venue told of it later."""
+    number = session.execute(_LAST, {"run": run_id}).scalar()
+    session.execute(_AMEND, {"run": run_id, "last": number, "paid": trade.funding, "net": trade.pnl})
 
 
 def trades_of(session: Session, run_id: str, *, after: int = 0) -> list[Trade]:

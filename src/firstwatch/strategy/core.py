@@ -757,10 +757,13 @@ def _match_chain(state: CoreState, settings: CoreSettings, reason: int) -> None:
         state.link = index + 1
 
 
-def book_funding(state: CoreState, settings: CoreSettings, paid: float) -> None:
-    """Book a funding payment in quote (negative: received); flat, it only reaches the cash."""
+def book_funding(state: CoreState, settings: CoreSettings, paid: float, is_of_position: int) -> None:
+    """Book a funding payment in quote (negative: received).
+
+    Flat, or not ``is_of_position`` (paid on one that is closed by now), it only reaches the cash.
+    """
     state.cash -= paid
-    if state.steps > 0:
+    if state.steps > 0 and is_of_position:
         state.funding += paid
         state.margin -= paid
         _set_liquidation(state, settings)

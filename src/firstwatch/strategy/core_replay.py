@@ -99,7 +99,7 @@ def range_bar(state: CoreState, settings: CoreSettings, high: float, low: float)
 def settle_funding(state: CoreState, settings: CoreSettings, price: float, rate: float) -> None:
     """Book one funding payment on the position held, at the open or the close of its bar."""
     if state.steps > 0:
-        book_funding(state, settings, funding_paid(state.phase, state.amount, price, rate))
+        book_funding(state, settings, funding_paid(state.phase, state.amount, price, rate), 1)
 
 
 def end_data(state: CoreState, settings: CoreSettings) -> None:

@@ -1,6 +1,6 @@
 """One finished trade: a position from flat to flat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from firstwatch.trading.orders import Side
@@ -28,3 +28,11 @@ class Trade:
     favourable_excursion: Decimal
     expected_entry_price: Decimal | None = None
     expected_exit_price: Decimal | None = None
+
+    def held_at(self, time_ms: int) -> bool:
+        """Tell whether the position stood at that time."""
+        return self.entry_time_ms < time_ms <= self.exit_time_ms
+
+    def with_funding(self, paid: Decimal) -> "Trade":
+        """Return the trade with one more funding payment."""
+        return replace(self, funding=self.funding + paid, pnl=self.pnl - paid)

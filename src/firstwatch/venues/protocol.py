@@ -34,6 +34,10 @@ class Accepted:
     """The venue took the request. Fills come as events."""
 
     venue_order_id: str
+    filled: Decimal = Decimal(0)
+    """What of an order has filled at once, where the answer says so; the fills themselves still come."""
+    average_price: Decimal | None = None
+    """Average price of ``filled``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class LeastRun:
             case FillReported(fill):
                 self.book(fill)
             case FundingReported(funding):
-                core.book_funding(self.state, self.core, float(funding.paid))
+                core.book_funding(self.state, self.core, float(funding.paid), 1)
             case BarClosed():
                 self.decide(event.bar)
             case FeedEnded():

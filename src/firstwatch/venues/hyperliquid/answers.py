@@ -30,10 +30,11 @@ _CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An action that the venue took. ``filled``: how much of an order has filled already."""
+    """An action that the venue took. ``filled``: how much of an order has filled already, and at what."""
 
     order_id: str = ""
     filled: Decimal = Decimal(0)
+    average_price: Decimal | None = None
 
 
 def read_answer(answer: Any) -> Taken | Refused | Unknown:
@@ -62,7 +63,8 @@ def _read_status(status: Any) -> Taken | Refused | Unknown:
     if "resting" in status:
         return Taken(str(status["resting"]["oid"]))
     if "filled" in status:
-        return Taken(str(status["filled"]["oid"]), Decimal(status["filled"]["totalSz"]))
+        filled = status["filled"]
+        return Taken(str(filled["oid"]), Decimal(filled["totalSz"]), Decimal(filled["avgPx"]))
     return Unknown(f"the venue's answer cannot be read: {json.dumps(status)[:_LONGEST]}")
 
 
@@ -72,4 +74,4 @@ def refusal(text: str) -> Refused:
 
 
 def outcome_of(read: Taken | Refused | Unknown) -> SendOutcome:
-    return Accepted(read.order_id) if isinstance(read, Taken) else read
+    return Accepted(read.order_id, read.filled, read.average_price) if isinstance(read, Taken) else read

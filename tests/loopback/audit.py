@@ -32,7 +32,10 @@ class Audit:
     peak_weight: int
     """The most weight in any 60 seconds."""
     longest_unprotected_s: dict[tuple[str, str], float]
-    """By (account, coin): the longest wall time of a position without a full stop, outages left out."""
+    """By (account, coin): the longest wall time on end of a position without a full stop.
+
+    Outages are left out, and a request or message that meets a fault begins the time anew.
+    """
 
 
 class Auditor:
@@ -48,9 +51,15 @@ class Auditor:
         self._bare_s: dict[tuple[str, str], float] = {}
         self._longest_s: dict[tuple[str, str], float] = defaultdict(float)
         self._looked_s: float | None = None
+        self._faults = 0
 
-    def look(self, now_s: float, *, is_reachable: bool) -> None:
-        """Measure positions and their protection. ``now_s``: the wall's monotonic clock."""
+    def look(self, now_s: float, *, is_reachable: bool, faults: int = 0) -> None:
+        """Measure positions and their protection.
+
+        ``now_s``: the wall's monotonic clock; ``faults``: how many have struck by now.
+        """
+        if faults != self._faults:
+            self._faults, self._bare_s = faults, dict.fromkeys(self._bare_s, 0.0)
         passed_s = now_s - self._looked_s if self._looked_s is not None and is_reachable else 0.0
         self._looked_s = now_s
         for account in self._exchange.accounts.values():

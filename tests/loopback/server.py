@@ -331,7 +331,7 @@ class Loopback:
         for one in happenings:
             if one.kind == "fill":
                 self._auditor.filled(one.account, one.coin)
-        self._auditor.look(now_s, is_reachable=not self._faults.is_down)
+        self._auditor.look(now_s, is_reachable=not self._faults.is_down, faults=len(self._faults.fired))
         again = now_s - self._told_s >= _AGAIN_S
         self._told_s = now_s if again else self._told_s
         self._streams.tell(happenings, again=again)

@@ -19,7 +19,7 @@ WORST_STOP_PRICE = 0.10
 UNPROTECTED_MS = 5_000
 """How long a position may stand without its stop when the venue refuses it for good."""
 
-HURRY_MS = 2_000
+HURRY_MS = 1_000
 """While a position stands without its stop, nothing that it waits for is tried later than this."""
 PROMPT_ATTEMPTS = 2
 """How often a leg that the venue never saw is sent anew at once; from then on it waits between."""

@@ -75,6 +75,19 @@ def test_a_partly_filled_target_resizes_the_stop_first() -> None:
     assert desk.trades == []
 
 
+def test_a_stop_that_triggered_and_ended_partly_filled_is_placed_anew_for_the_rest() -> None:
+    desk = Desk()
+    entry = desk.enter()
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    del desk.resting[stop.client_order_id]
+    desk.ended[stop.client_order_id] = OrderState.CANCELED
+    desk.fill(stop, Decimal("10"))
+    (again,) = desk.orders(OrderPurpose.STOP)
+    assert again.client_order_id != stop.client_order_id
+    assert (again.amount, again.trigger_price) == (entry.amount - 10, stop.trigger_price)
+    assert desk.facts.protection is Protection.PROTECTED
+
+
 def test_the_stop_trails_at_closes_by_one_modify() -> None:
     desk = Desk(settings=TRAILING)
     desk.enter()

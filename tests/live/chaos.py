@@ -26,9 +26,9 @@ name = "active"
 direction = "both"
 timeframe = "1h"
 [entry.long]
-required = ["rsi(3) < 50"]
+required = ["close < open"]
 [entry.short]
-required = ["rsi(3) > 50"]
+required = ["close > open"]
 [exit.long]
 required = ["rsi(3) > 75"]
 [exit.short]

@@ -46,8 +46,9 @@ class ProtectionDesk:
         if self._ledger.own == 0 or memory.core.stop == 0.0 or self._is_given_up():
             return Protection.NOT_NEEDED
         order = self._orders.get(memory.stop.order_id)
-        rests = order is not None and order.state in _RESTING and order.rest >= self._ledger.exposed
-        return Protection.PROTECTED if rests else Protection.UNPROTECTED
+        rests = order is not None and order.state in _RESTING and not order.wants_read
+        covers = order is not None and order.rest >= self._ledger.exposed
+        return Protection.PROTECTED if rests and covers else Protection.UNPROTECTED
 
     def is_settled(self) -> bool:
         """Tell whether the legs are as they are wanted and nothing of them is under way."""

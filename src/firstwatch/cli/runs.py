@@ -1,5 +1,6 @@
 """``firstwatch run``: start, stop, pause, resume, cancel, list, show and follow runs."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from firstwatch.trading.runs import RunState, StopMode
 
 if TYPE_CHECKING:
     from firstwatch.manager.manager import RunManager
+    from firstwatch.settings import Settings
     from firstwatch.trading.commands import Command
     from firstwatch.trading.launch import LaunchSettings
 
@@ -45,6 +47,12 @@ def start(
     ] = None,
     without_stop: Annotated[
         str | None, typer.Option(metavar="REASON", help="Why exits are left to you without a stop.")
+    ] = None,
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The run's name, NAME@VERSION: on a main network it must be typed."
+        ),
     ] = None,
     parent: Annotated[
         str | None, typer.Option(metavar="RUN", help="The run that this one goes on from.")
@@ -87,7 +95,11 @@ def start(
             without_stop_reason=without_stop,
             parent=parent,
         )
-        is_signed = get_wallet(reading, wallet).kind != "paper"
+        found = get_wallet(reading, wallet)
+        is_signed = found.kind != "paper"
+    settings = settings.model_copy(
+        update={"confirmed_name": _confirmed(configured, found.venue, settings, confirm)}
+    )
     run_id = new_run_id()
     needs_key = (wait or detach) and is_signed
     word = passphrase_for_engine(vault_of(configured), passphrase_fd) if needs_key else None
@@ -118,6 +130,17 @@ def start(
         typer.echo(f"firstwatch: run {run_id} is {state}; the next engine goes on with it", err=True)
     if state is RunState.FAILED:
         raise typer.Exit(1)
+
+
+def _confirmed(
+    configured: "Settings", venue: str, settings: "LaunchSettings", typed: str | None
+) -> str | None:
+    """Return the run's name as it was typed; on a main network a terminal is asked for it."""
+    is_mainnet = getattr(configured.venues.get(venue), "is_mainnet", False)
+    if typed is not None or not is_mainnet or not sys.stdin.isatty():
+        return typed
+    money = f"{settings.capital:,f} of real money from {settings.wallet}"
+    return str(typer.prompt(f"{money}. Type the run's name to start it ({settings.name})", err=True))
 
 
 def _launch_settings(reading: object, *, algorithm: str, **chosen: object) -> "LaunchSettings":

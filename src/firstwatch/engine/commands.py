@@ -192,6 +192,13 @@ class CommandDesk:
             sentence = f"{_found(seen.warnings)}: launch it with a written reason to accept this"
             self._finish(stored, CommandOutcome.REFUSED, sentence, result_json=result)
             return
+        if facts.is_mainnet and command.settings.confirmed_name is None:
+            sentence = (
+                f"{facts.venue} is a main network, real money: send it again with the run's name typed,"
+                f" {command.settings.name} (`run start --confirm {command.settings.name!r}`)"
+            )
+            self._finish(stored, CommandOutcome.REFUSED, sentence, result_json=result)
+            return
         run = self._create(stored, command, facts, _launch_rows(seen, reason, facts), result)
         self._engine.launch(run.id, stored.author)
 

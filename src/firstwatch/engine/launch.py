@@ -18,6 +18,7 @@ from firstwatch.trading.launch import CheckResult, LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.protocol import Holdings, VenueCondition
 
 NOT_CHECKED = "not checked"
 """How the finding of a check begins whose facts are missing."""
@@ -65,8 +66,12 @@ class LaunchFacts:
     """The active run that has the wallet."""
     earlier_runs: frozenset[str] = frozenset()
     """Ids of the wallet's finished runs, whose orders are not foreign."""
+    known_runs: frozenset[str] = frozenset()
+    """Ids of all runs of this data folder."""
     venue: str = ""
     venue_problem: str = ""
+    is_mainnet: bool = False
+    """Real money is at the other end."""
     symbols: tuple[str, ...] = ()
     market: Market | None = None
     core: CoreSettings | None = None
@@ -77,6 +82,9 @@ class LaunchFacts:
     balance: Balance | None = None
     position: Position | None = None
     open_orders: Sequence[OrderReport] | None = None
+    holdings: Holdings | None = None
+    """What the account has in all markets of the venue."""
+    condition: VenueCondition | None = None
     approvals: Sequence[Approval] | None = None
     touch: Touch | None = None
     history: Mapping[Timeframe, CandleArrays] | None = None

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from firstwatch.engine.adoption import assume_position
@@ -9,20 +10,28 @@ from firstwatch.engine.launch import COMPARED, NOT_CHECKED, Check, Finding, Laun
 from firstwatch.strategy.core import enter_now, new_state
 from firstwatch.strategy.core_prices import level_distance, liquidation_price
 from firstwatch.strategy.core_state import ENTER, NO_LEVEL, CoreSettings
+from firstwatch.trading.account import Position
 from firstwatch.trading.clock import iso
+from firstwatch.trading.ids import is_ours, run_of
 from firstwatch.trading.launch import ResetSettings
+from firstwatch.trading.orders import OrderReport
 
 BASELINE_MONTHS = 6
 _MONTH_MS = 30 * 24 * 60 * 60 * 1000
 _MINIMUM_SHARPE = 1.0
 _MAXIMUM_DRAWDOWN = 0.20
+MOST_CLOCK_OFFSET_MS = 5_000
+"""A venue takes nonces of days; beyond this the machine's time is wrong, and everything that it dates."""
+MOST_DATA_AGE_MS = 10_000
+MOST_WAIT_S = 10.0
+LEAST_ACTIONS = 100
+"""A day of a run with a trailing stop sends about so many orders and cancels."""
 _STOP_SHARE = 0.8
 """A stop must lie within this share of the way to the liquidation price."""
 
 
 def _algorithm(facts: LaunchFacts) -> Finding:
-    settings = facts.settings
-    name = f"{settings.algorithm}@{settings.version}"
+    name = facts.settings.name
     if facts.spec is None:
         return Finding(False, facts.algorithm_problem, "choose one that `firstwatch algorithm list` shows")
     if facts.settings_problem:
@@ -68,6 +77,12 @@ def _symbol(facts: LaunchFacts) -> Finding:
         )
     if not facts.symbols:
         return _not_checked("the venue's markets are not known")
+    if facts.condition is not None and facts.condition.is_delisted:
+        return Finding(
+            False,
+            f"{wanted} is delisted at {facts.venue}: it takes no more entries",
+            "choose another market",
+        )
     if facts.market is None:
         near = difflib.get_close_matches(wanted, facts.symbols, n=3, cutoff=0.4) or facts.symbols[:3]
         return Finding(
@@ -231,9 +246,112 @@ def _approvals(facts: LaunchFacts) -> Finding:
         return _not_checked("the venue's approvals are not known")
     missing = [approval.sentence for approval in facts.approvals if not approval.is_given]
     if missing:
-        return Finding(False, "; ".join(missing), "give the approval at the venue and check again")
+        more = f" (after it {len(missing) - 1} more)" if len(missing) > 1 else ""
+        return Finding(False, f"{missing[0]}{more}", "give this approval and check again")
+    sets = f"; the run sets isolated margin at leverage {facts.settings.leverage}"
     return Finding(
-        True, f"{len(facts.approvals)} approvals given" if facts.approvals else "no approval needed"
+        True, (f"{len(facts.approvals)} approvals given" if facts.approvals else "no approval needed") + sets
+    )
+
+
+def _elsewhere(facts: LaunchFacts) -> Finding:
+    holdings, symbol = facts.holdings, facts.settings.symbol
+    if holdings is None:
+        return _not_checked("what the account holds is not known")
+    held = [position for position in holdings.positions if position.symbol != symbol]
+    orders = [order for order in holdings.orders if order.symbol != symbol]
+    others = [
+        order
+        for order in holdings.orders
+        if order.client_order_id is not None
+        and is_ours(order.client_order_id)
+        and run_of(order.client_order_id) not in facts.known_runs
+    ]
+    if others:
+        return Finding(
+            False,
+            f"{len(others)} open orders in {_named(others)} look like those of this program in another data"
+            f" folder (run {run_of(others[0].client_order_id or '')})",
+            "stop that run there and cancel its orders: a run wallet belongs to one data folder",
+        )
+    if held:
+        return Finding(
+            False,
+            f"the wallet holds positions in {_named(held)}, which no run here would look after",
+            "close them at the venue, or use another wallet: a run wallet is for one run alone",
+        )
+    if orders:
+        return Finding(
+            False,
+            f"the wallet has {len(orders)} open orders in {_named(orders)}",
+            "cancel them at the venue, or use another wallet: a run wallet is for one run alone",
+        )
+    return Finding(True, "nothing of the account is in another market")
+
+
+def _named(things: Sequence[Position] | Sequence[OrderReport]) -> str:
+    return ", ".join(dict.fromkeys(thing.symbol for thing in things))
+
+
+def _clock(facts: LaunchFacts) -> Finding:
+    if facts.condition is None:
+        return _not_checked("the venue's clock is not known")
+    offset_ms = facts.condition.clock_offset_ms
+    if offset_ms is None:
+        return Finding(True, "the venue's clock does not matter here")
+    sentence = (
+        f"this machine's clock is {abs(offset_ms) / 1000:.1f} s {'ahead of' if offset_ms > 0 else 'behind'}"
+    )
+    return Finding(
+        abs(offset_ms) <= MOST_CLOCK_OFFSET_MS,
+        f"{sentence} that of {facts.venue}",
+        "set the clock (NTP): requests are signed by its time, and the venue refuses old and early ones",
+    )
+
+
+def _data(facts: LaunchFacts) -> Finding:
+    if facts.condition is None:
+        return _not_checked("the age of the prices is not known")
+    age_ms = facts.condition.data_age_ms
+    if age_ms is None:
+        return Finding(True, "prices are as new as asked for")
+    return Finding(
+        age_ms <= MOST_DATA_AGE_MS,
+        f"the newest streamed price of {facts.settings.symbol} is {age_ms / 1000:.1f} s old",
+        "wait until the stream is back (it reconnects by itself), then check again",
+    )
+
+
+def _requests(facts: LaunchFacts) -> Finding:
+    if facts.condition is None:
+        return _not_checked("the requests left are not known")
+    wait_s, left = facts.condition.wait_s, facts.condition.actions_left
+    if left is not None and left < LEAST_ACTIONS:
+        return Finding(
+            False,
+            f"{facts.venue} lets this account send {left} more orders and cancels; a run wants"
+            f" {LEAST_ACTIONS}",
+            "each USDC traded allows one more; use another wallet, or buy requests at the venue",
+        )
+    if wait_s is not None and wait_s > MOST_WAIT_S:
+        return Finding(
+            False,
+            f"the requests of this minute are used up: a launch would wait {wait_s:.0f} s",
+            f"check again in {wait_s:.0f} s, or start fewer runs at once",
+        )
+    return Finding(True, "enough requests are left" if left is None else f"{left} actions are left")
+
+
+def _mainnet(facts: LaunchFacts) -> Finding:
+    settings, name = facts.settings, facts.settings.name
+    if not facts.is_mainnet:
+        return Finding(True, "no real money is at the other end")
+    if settings.confirmed_name is None:
+        return Finding(True, f"real money: the start wants the run's name typed, {name}")
+    return Finding(
+        settings.confirmed_name == name,
+        f"real money: {settings.confirmed_name!r} was typed, the run is called {name}",
+        f"type {name}",
     )
 
 
@@ -325,7 +443,12 @@ CHECKS: tuple[Check, ...] = (
     Check("session", True, _session),
     Check("closing", True, _closing),
     Check("position", True, _position),
+    Check("elsewhere", True, _elsewhere),
+    Check("clock", True, _clock),
+    Check("data", True, _data),
+    Check("requests", True, _requests),
     Check("approvals", True, _approvals),
+    Check("mainnet", True, _mainnet),
     Check("baseline", False, _baseline),
     Check("sharpe", False, _sharpe),
     Check("drawdown", False, _drawdown),

@@ -48,7 +48,11 @@ def preview(facts: LaunchFacts, now_ms: int) -> LaunchPreview:
     """Return what a launch on these facts would meet and do."""
     case = assume_position(facts)
     return LaunchPreview(
-        checks=judge(CHECKS, facts), assume_position=case.sentence, adopts=case.adopts, time_ms=now_ms
+        checks=judge(CHECKS, facts),
+        assume_position=case.sentence,
+        adopts=case.adopts,
+        is_mainnet=facts.is_mainnet,
+        time_ms=now_ms,
     )
 
 
@@ -93,6 +97,7 @@ def _from_store(
             facts,
             used_by=wallets.active_run_id(session, wallet.id),
             earlier_runs=frozenset(run.id for run in runs.list_runs(session, wallet_id=wallet.id)),
+            known_runs=frozenset(run.id for run in runs.list_runs(session)),
         )
     return facts, version, wallet
 
@@ -101,13 +106,21 @@ def _from_venue(facts: LaunchFacts, venue: Venue, wallet: Wallet) -> LaunchFacts
     settings, spec, account = facts.settings, facts.spec, wallet.account
     markets = venue.markets()
     market = markets.get(settings.symbol)
-    facts = replace(facts, symbols=tuple(markets), market=market, balance=venue.balance(account))
+    facts = replace(
+        facts,
+        is_mainnet=venue.capabilities.is_mainnet,
+        symbols=tuple(markets),
+        market=market,
+        balance=venue.balance(account),
+        condition=venue.condition(account, settings.symbol),
+    )
     if market is None:
         return facts
     facts = replace(
         facts,
         position=venue.position(account, settings.symbol),
         open_orders=venue.open_orders(account, settings.symbol),
+        holdings=venue.holdings(account),
         approvals=venue.approvals(account, settings.symbol, settings.leverage),
     )
     if spec is None:

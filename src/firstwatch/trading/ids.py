@@ -1,5 +1,6 @@
 """Identities. Randomness is injected, so that one seed gives one history."""
 
+import re
 import secrets
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ RandomBits = Callable[[int], int]
 """Returns that many random bits as an integer."""
 
 _HALF = 16
+_OURS = re.compile(r"[0-9a-f]{32}")
 
 
 def new_run_id(random_bits: RandomBits = secrets.randbits) -> str:
@@ -17,6 +19,11 @@ def new_run_id(random_bits: RandomBits = secrets.randbits) -> str:
 def client_order_id(run_id: str, number: int) -> str:
     """Return the run's ``number``-th client order id: 32 hex characters, the first 16 the run's."""
     return f"{run_id}{number:016x}"
+
+
+def is_ours(client_order_id: str) -> bool:
+    """Tell whether a client order id has the form of this program's."""
+    return _OURS.fullmatch(client_order_id) is not None
 
 
 def run_of(client_order_id: str) -> str:

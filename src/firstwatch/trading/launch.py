@@ -151,7 +151,14 @@ class LaunchSettings(_Frozen):
     guards: Guards = Guards()
     accepted_warnings: str | None = None
     """The written reason for soft checks that failed."""
+    confirmed_name: str | None = None
+    """The run's name as the operator typed it: a start with real money wants that."""
     parent_run_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What the run will be called."""
+        return f"{self.algorithm}@{self.version}"
 
     @model_validator(mode="after")
     def _policies_agree(self) -> Self:
@@ -179,6 +186,8 @@ class LaunchPreview(_Frozen):
     assume_position: str = ""
     """Which of the cases of 'Assume position now' will happen, in words."""
     adopts: Side | None = None
+    is_mainnet: bool = False
+    """Real money is at the other end: the start wants the run's name typed."""
     time_ms: int = 0
 
     @property

@@ -144,7 +144,7 @@ class LaunchingApp(StateApp):
         if settings is None or check is None or check.preview is None:
             return
         lines = [
-            f"{settings.algorithm}@{settings.version} on {settings.symbol}",
+            f"{settings.name} on {settings.symbol}",
             f"wallet {settings.wallet}, capital {settings.capital:,f}, leverage {settings.leverage:f}",
         ]
         if check.preview.assume_position:
@@ -152,7 +152,20 @@ class LaunchingApp(StateApp):
         if settings.parent_run_id:
             lines.append(f"started again from run {settings.parent_run_id}")
         lines.append("The engine checks once more before it starts.")
-        self.push_screen(Confirm("Start run", lines, "start"), partial(self._start, settings))
+        if not check.preview.is_mainnet:
+            self.push_screen(Confirm("Start run", lines, "start"), partial(self._start, settings))
+            return
+        dialog = AskText(
+            "Start run with real money",
+            [*lines, "", f"Real money. Type the run's name to start it: {settings.name}"],
+            check=lambda value: "" if value == settings.name else f"not {settings.name}",
+            is_dangerous=True,
+        )
+        self.push_screen(dialog, partial(self._start_confirmed, settings))
+
+    def _start_confirmed(self, settings: LaunchSettings, name: str | None) -> None:
+        if name is not None:
+            self._start(settings.model_copy(update={"confirmed_name": name}), True)
 
     def _start(self, settings: LaunchSettings, is_sure: bool | None) -> None:
         if is_sure:

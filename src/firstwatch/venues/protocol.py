@@ -194,6 +194,31 @@ class Capabilities:
     has_phases: bool
     """Bars come in phases that wait for ``acknowledge``."""
     burns_nonces: bool
+    is_mainnet: bool = False
+    """Real money is at the other end."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueCondition:
+    """How well a venue serves an account and a market now. None: that does not exist there."""
+
+    clock_offset_ms: int | None = None
+    """This machine's wall clock less the venue's."""
+    data_age_ms: int | None = None
+    """How old the newest price of the market is."""
+    wait_s: float | None = None
+    """How long a launch would wait for the requests that it needs."""
+    actions_left: int | None = None
+    """How many orders and cancels the account may still send."""
+    is_delisted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What an account has in all markets of a venue."""
+
+    positions: Sequence[Position]
+    orders: Sequence[OrderReport]
 
 
 class Subscription(Protocol):
@@ -275,6 +300,12 @@ class Venue(Protocol):
 
     def balance(self, account: str) -> Balance:
         """Return the account's money."""
+
+    def holdings(self, account: str) -> Holdings:
+        """Return the positions and open orders of the account in every market."""
+
+    def condition(self, account: str, symbol: str) -> VenueCondition:
+        """Return how well this venue can serve a run now."""
 
     def set_leverage(self, account: str, symbol: str, leverage: Decimal) -> SendOutcome:
         """Set isolated margin at that leverage."""

@@ -19,6 +19,7 @@ from firstwatch.trading.launch import CheckResult, Guards, LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderKind, OrderReport, OrderSide, OrderState, Side, Touch
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.protocol import Holdings, VenueCondition
 
 _MONTH_MS = 30 * 86_400_000
 _SYMBOL = "BTC/USDC:USDC"
@@ -95,6 +96,8 @@ def _facts(
         balance=_balance(5000),
         position=_position(None),
         open_orders=(),
+        holdings=Holdings([], []),
+        condition=VenueCondition(),
         approvals=(),
         touch=Touch(99.9, 100.1, 100.0, 0),
         history=_history(1000),
@@ -316,3 +319,62 @@ def test_assume_position_on_a_flat_wallet_says_whether_it_enters() -> None:
     ambiguous = assume_position(_facts(_ASSUME, both, flags=_flags(entry_long=TRUE, entry_short=TRUE)))
     assert ambiguous.enters is None
     assert "both entries" in ambiguous.sentence
+
+
+# --- what only a real venue needs ----------------------------------------------------------------
+
+
+def test_a_delisted_market_is_called_delisted() -> None:
+    facts = _facts(market=None, condition=VenueCondition(is_delisted=True))
+    _fails(facts, "symbol", "delisted", "choose another market")
+
+
+@pytest.mark.parametrize("offset_ms", [-5_001, 5_001])
+def test_a_clock_that_is_wrong_refuses(offset_ms: int) -> None:
+    words = "5.0 s behind" if offset_ms < 0 else "5.0 s ahead"
+    _fails(_facts(condition=VenueCondition(clock_offset_ms=offset_ms)), "clock", words, "NTP")
+    assert _result(_facts(condition=VenueCondition(clock_offset_ms=4_000)), "clock").passed
+
+
+def test_old_prices_refuse() -> None:
+    _fails(_facts(condition=VenueCondition(data_age_ms=12_300)), "data", "12.3 s old", "check again")
+    assert _result(_facts(condition=VenueCondition(data_age_ms=900)), "data").passed
+
+
+def test_requests_that_are_used_up_refuse() -> None:
+    _fails(_facts(condition=VenueCondition(wait_s=25.0)), "requests", "25 s", "check again in 25 s")
+    _fails(
+        _facts(condition=VenueCondition(wait_s=0.0, actions_left=12)), "requests", "12 more", "USDC traded"
+    )
+    assert _result(_facts(condition=VenueCondition(wait_s=3.0, actions_left=9_000)), "requests").passed
+
+
+def test_what_the_account_has_in_other_markets_refuses() -> None:
+    other = replace(_position(Side.LONG, "2"), symbol="ETH/USDC:USDC")
+    _fails(_facts(holdings=Holdings([other], [])), "elsewhere", "ETH/USDC:USDC", "another wallet")
+    order = replace(_order(None), symbol="ETH/USDC:USDC")
+    _fails(_facts(holdings=Holdings([], [order])), "elsewhere", "1 open orders", "cancel them")
+    own = _position(Side.LONG, "2")
+    assert _result(_facts(holdings=Holdings([own], [_order(None)])), "elsewhere").passed
+
+
+def test_orders_of_another_data_folder_refuse() -> None:
+    order = _order("00000000000000bb0000000000000001")
+    facts = _facts(holdings=Holdings([], [order]))
+    _fails(facts, "elsewhere", "another data folder", "00000000000000bb", "stop that run there")
+    assert _result(replace(facts, known_runs=frozenset({"00000000000000bb"})), "elsewhere").passed
+
+
+def test_real_money_wants_the_name_of_the_run() -> None:
+    typed = _SETTINGS.model_copy(update={"confirmed_name": "something"})
+    _fails(_facts(typed, is_mainnet=True), "mainnet", "something", f"type {_SETTINGS.name}")
+    right = _SETTINGS.model_copy(update={"confirmed_name": _SETTINGS.name})
+    assert _result(_facts(right, is_mainnet=True), "mainnet").passed
+    assert preview(_facts(is_mainnet=True), now_ms=5).is_mainnet
+    assert _result(_facts(typed), "mainnet").passed
+
+
+def test_missing_approvals_are_named_one_at_a_time() -> None:
+    approvals = (Approval("agent", False, "no agent"), Approval("builder fee", False, "no builder"))
+    result = _result(_facts(approvals=approvals), "approvals")
+    assert (result.passed, result.found) == (False, "no agent (after it 1 more)")

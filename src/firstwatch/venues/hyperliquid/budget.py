@@ -79,6 +79,11 @@ class Budget:
         self._fill()
         return self._tokens
 
+    def wait_s(self, weight: float) -> float:
+        """Return how long it will take until ``weight`` may be spent beside orders."""
+        missing = min(weight, self._burst - _RESERVED[Priority.ACCOUNT]) + _RESERVED[Priority.ACCOUNT]
+        return max(0.0, (missing - self.left) / self._rate_s)
+
     async def take(self, weight: float, priority: Priority) -> None:
         """Wait until ``weight`` may be spent; a more urgent request overtakes."""
         self._fill()

@@ -34,6 +34,8 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
     ) -> None:
         """Make a client that knows no key. ``on_stream`` gets every message, in the order of arrival."""
         self._budget = budget
+        self.said_at: str | None = None
+        """The venue's wall clock as its latest answer says it (RFC 9110, ``Date``)."""
         self._api_url = api_url
         self._on_stream = on_stream
         self._on_stream_end = on_stream_end
@@ -79,6 +81,7 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         """Translate nothing: ``answers`` reads what the venue said, an HTTP error stays an exception."""
         if code == 429:
             self._budget.drain()
+        self.said_at = headers.get("Date") if headers else None
 
     async def listed_markets(self) -> list[dict[str, Any]]:
         """Return ccxt's structures of all perpetual markets of the first exchange of the venue.

@@ -31,10 +31,12 @@ from firstwatch.venues.protocol import (
     BarClosed,
     Deliver,
     FillReported,
+    Holdings,
     MarkMoved,
     OrderReported,
     StreamLost,
     StreamRestored,
+    VenueCondition,
     VenueEvent,
 )
 
@@ -44,6 +46,8 @@ RECONCILE_S = 30.0
 # What a whole reconciliation of one run costs, and how much of the budget all of them may take.
 _RECONCILE_WEIGHT = 45.0
 _RECONCILE_PER_S = 5.0
+# What the checks, the first reading and the first orders of a run cost.
+_LAUNCH_WEIGHT = 150.0
 _POLL_LEAST_S = 2.0
 _POLL_PER_ACCOUNT_S = 0.4
 _HEARTBEAT_S = 0.1
@@ -247,17 +251,51 @@ class Session:
         return report
 
     async def read_open_orders(self, account: str, symbol: str) -> list[OrderReport]:
-        traded, book = self.traded(symbol), self.account(account)
-        rows = await self.ask("frontendOpenOrders", user=account)
-        try:
-            reports = [words.report_of(row, account, symbol) for row in rows if row["coin"] == traded.coin]
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the open orders of {account}", rows) from error
+        self.traded(symbol)
+        book = self.account(account)
+        reports = [report for report in await self._all_open_orders(account) if report.symbol == symbol]
         for report in reports:
             book.know_order(report.venue_order_id, report.client_order_id)
             if report.client_order_id is not None:
                 book.open_orders[report.client_order_id] = symbol
         return reports
+
+    async def _all_open_orders(self, account: str) -> list[OrderReport]:
+        rows = await self.ask("frontendOpenOrders", user=account)
+        try:
+            return [words.report_of(row, account, self._symbol_of(row["coin"])) for row in rows]
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the open orders of {account}", rows) from error
+
+    async def read_holdings(self, account: str) -> Holdings:
+        """Read positions and open orders in all markets, those of coins that are not listed here, too."""
+        state = await self.read_state(account)
+        positions = [
+            words.position_of(state, account, self._symbol_of(coin), coin) for coin in words.sizes_of(state)
+        ]
+        return Holdings(positions, await self._all_open_orders(account))
+
+    def _symbol_of(self, coin: str) -> str:
+        traded = self._by_coin.get(coin)
+        return coin if traded is None else traded.market.symbol
+
+    async def read_condition(self, account: str, symbol: str) -> VenueCondition:
+        """Read how well the venue serves the account and the market now."""
+        wait_s = self.budget.wait_s(_LAUNCH_WEIGHT)
+        limit = await self.ask("userRateLimit", user=account)
+        try:
+            actions_left = int(limit["nRequestsCap"]) - int(limit["nRequestsUsed"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise words.understood(f"the requests of {account}", limit) from error
+        traded = self.markets.get(symbol)
+        silent_s = None if traded is None else self._streams.silent_s("l2Book", traded.coin)
+        return VenueCondition(
+            clock_offset_ms=words.clock_offset_ms(self.client.said_at, self._wall.now_ms()),
+            data_age_ms=None if silent_s is None else round(silent_s * 1000),
+            wait_s=wait_s,
+            actions_left=actions_left,
+            is_delisted=traded is not None and traded.is_delisted,
+        )
 
     async def read_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
         """Read the account's fills at or after that venue time, oldest first.

@@ -78,6 +78,11 @@ class Streams:
         if key in self._heard_at_s:
             self._heard_at_s[key] = _now_s()
 
+    def silent_s(self, kind: str, coin: str) -> float | None:
+        """Return for how long a stream has said nothing; None: it is not wanted."""
+        heard_at_s = self._heard_at_s.get(f"{kind}:{coin}")
+        return None if heard_at_s is None else _now_s() - heard_at_s
+
     def ended(self, reason: str) -> None:
         """Note that the connection is gone."""
         self._end_reason = reason

@@ -42,6 +42,7 @@ from firstwatch.venues.protocol import (
     Capabilities,
     Deliver,
     Executed,
+    Holdings,
     NeverWill,
     PreparedRequest,
     Refused,
@@ -50,6 +51,7 @@ from firstwatch.venues.protocol import (
     StillUnknown,
     Subscription,
     Unknown,
+    VenueCondition,
 )
 from firstwatch.venues.signer import SignerOf
 
@@ -83,8 +85,6 @@ class _Listener:
 class HyperliquidVenue:
     """One Hyperliquid network. The first call that needs the venue connects."""
 
-    capabilities = Capabilities(is_paper=False, modifies_orders=True, has_phases=False, burns_nonces=True)
-
     def __init__(
         self,
         name: str,
@@ -101,6 +101,9 @@ class HyperliquidVenue:
         stale_after_s: float = STALE_AFTER_S,
     ) -> None:
         self.name = name
+        self.capabilities = Capabilities(
+            is_paper=False, modifies_orders=True, has_phases=False, burns_nonces=True, is_mainnet=is_mainnet
+        )
         self._is_mainnet = is_mainnet
         self._signer_of = signer_of
         self._clock = clock
@@ -334,7 +337,21 @@ class HyperliquidVenue:
                 "other", f"{symbol} takes whole leverages from 1 to {market.maximum_leverage}, not {leverage}"
             )
         action = actions.leverage_action(self._connected().traded(symbol).asset, int(leverage))
-        return outcome_of(self._act(account, action, NONCES.next(self._clock.now_ms)))
+        outcome = outcome_of(self._act(account, action, NONCES.next(self._clock.now_ms)))
+        if isinstance(outcome, Accepted) and not self._shows_leverage(account, symbol, leverage):
+            return Unknown(f"the venue does not show {symbol} isolated at leverage {leverage} yet")
+        return outcome
+
+    def _shows_leverage(self, account: str, symbol: str, leverage: Decimal) -> bool:
+        coin = self._connected().traded(symbol).coin
+        try:
+            found = self.ask("activeAssetData", user=account.lower(), coin=coin)
+            shown = found["leverage"]
+            return shown["type"] == "isolated" and Decimal(str(shown["value"])) == leverage
+        except VenueError:
+            return False
+        except (KeyError, TypeError, ArithmeticError) as error:
+            raise words.understood(f"the leverage of {symbol}", found) from error
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -367,6 +384,14 @@ class HyperliquidVenue:
             return words.balance_of(state)
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise words.understood(f"the account {account}", state) from error
+
+    def holdings(self, account: str) -> Holdings:
+        session = self._connected()
+        return self._read(lambda: session.read_holdings(account.lower()))
+
+    def condition(self, account: str, symbol: str) -> VenueCondition:
+        session = self._connected()
+        return self._read(lambda: session.read_condition(account.lower(), symbol))
 
     def approvals(self, account: str, symbol: str, leverage: Decimal) -> Sequence[Approval]:
         """Return what the venue must know: the signing key, and a builder's fee where one is set.

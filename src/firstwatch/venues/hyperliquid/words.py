@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from firstwatch.trading.account import Balance, Funding, Position
@@ -22,6 +23,17 @@ _LEAST_FEE = Decimal("0.0002")
 def understood(what: str, answer: Any) -> VenueError:
     """Return the error for an answer that is not what the venue documents."""
     return VenueError(f"Hyperliquid's answer about {what} cannot be understood: {str(answer)[:_LONGEST]}")
+
+
+def clock_offset_ms(date: str | None, wall_ms: int) -> int | None:
+    """Return this machine's clock less the venue's by the ``Date`` of an answer, which counts seconds."""
+    if date is None:
+        return None
+    try:
+        said_ms = int(parsedate_to_datetime(date).timestamp() * 1000)
+    except ValueError:
+        return None
+    return wall_ms - said_ms - min(max(wall_ms - said_ms, 0), 1000)
 
 
 def market_of(listed: dict[str, Any]) -> Market:

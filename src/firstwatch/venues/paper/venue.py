@@ -57,6 +57,7 @@ from firstwatch.venues.protocol import (
     Deliver,
     Executed,
     FeedEnded,
+    Holdings,
     MarkMoved,
     NeverWill,
     PhaseEnded,
@@ -69,6 +70,7 @@ from firstwatch.venues.protocol import (
     StreamRestored,
     Subscription,
     Unknown,
+    VenueCondition,
     VenueEvent,
 )
 
@@ -349,6 +351,15 @@ class PaperVenue:
         with self._lock:
             self._exchange.account(account).deposits = self._books.deposits(account)
             return self._exchange.balance(account)
+
+    def holdings(self, account: str) -> Holdings:
+        symbol = self._market.symbol
+        position = self.position(account, symbol)
+        return Holdings([] if position.is_flat else [position], self.open_orders(account, symbol))
+
+    def condition(self, account: str, symbol: str) -> VenueCondition:
+        """Return nothing that could be in the way: clock, prices and requests are this process's own."""
+        return VenueCondition()
 
     def deposit(self, account: str, amount: Decimal) -> None:
         """Put play money into an account."""

@@ -44,6 +44,7 @@ class RunManager:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._hosts_engine = hosts_engine
+        self._signed_venues = tuple(name for name, venue in settings.venues.items() if venue.kind != "paper")
         self._store: Store | None = None
         self._reader: SnapshotReader | None = None
         self._changes: ChangeSignal | None = None
@@ -231,6 +232,9 @@ class RunManager:
             selected=details,
             algorithms=lists.algorithms,
             venues=tuple(self._settings.venues),
+            signed_venues=tuple(
+                name for name, venue in self._settings.venues.items() if venue.kind != "paper"
+            ),
             symbols=lists.symbols,
             alarms=lists.alarms,
             commands=commands,

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from sqlalchemy import func, select
 
-from firstwatch.manager.balances import Money, paper_moneys
+from firstwatch.manager.balances import Money, moneys
 from firstwatch.manager.figures import figures_of, metrics_of_run
 from firstwatch.manager.prices import PriceReader
 from firstwatch.manager.sentences import sentence_of
@@ -23,6 +23,8 @@ from firstwatch.manager.views import (
     EventView,
     FigureView,
     FillView,
+    HeldView,
+    KeyView,
     OrderStep,
     OrderView,
     PositionView,
@@ -42,6 +44,7 @@ from firstwatch.store import (
     orders,
     positions,
     runs,
+    standings,
     tables,
     trades,
     wallets,
@@ -61,6 +64,7 @@ FINISHED_LIMIT = 200
 EVENT_LIMIT = 300
 """Newest journal rows in the details."""
 
+_UNKNOWN = standings.Standing()
 _FINISHED_AGE_MS = 2_000
 _COUNT_RUNS = select(func.count()).select_from(tables.table_of(tables.RunRow))
 
@@ -266,13 +270,18 @@ class SnapshotReader:
         for row in rows:
             latest.setdefault(row.wallet, row)
         known = wallets.list_wallets(session)
-        moneys = paper_moneys(session, self._settings, known)
+        has_keys = any(wallet.kind != "paper" for wallet in known)
+        said = standings.standings(session) if has_keys else {}
+        found = moneys(session, self._settings, known, said, now_ms=now_ms)
         return tuple(
-            _wallet(wallet, latest.get(wallet.name), moneys.get(wallet.name), now_ms) for wallet in known
+            _wallet(wallet, latest.get(wallet.name), found.get(wallet.name), said.get(wallet.id, _UNKNOWN))
+            for wallet in known
         )
 
 
-def _wallet(wallet: wallets.Wallet, last: RunRow | None, money: Money | None, now_ms: int) -> WalletView:
+def _wallet(
+    wallet: wallets.Wallet, last: RunRow | None, money: Money | None, said: standings.Standing
+) -> WalletView:
     return WalletView(
         name=wallet.name,
         venue=wallet.venue,
@@ -281,10 +290,24 @@ def _wallet(wallet: wallets.Wallet, last: RunRow | None, money: Money | None, no
         total=None if money is None else money.total,
         used=None if money is None else money.used,
         free=None if money is None else money.free,
-        # A paper wallet's money stands in the store itself, so it is of this moment.
-        balance_ms=None if money is None else now_ms,
+        balance_ms=None if money is None else money.read_at_ms,
         active_run_id=last.run_id if last is not None and last.state.is_active else None,
         exposure=Exposure.FLAT if last is None else last.exposure,
+        key=None if said.key is None else _key(said.key),
+        held=None
+        if said.money is None
+        else tuple(HeldView(each.symbol, each.side, each.amount) for each in said.money.held),
+        problem=said.problem,
+    )
+
+
+def _key(key: standings.WalletKey) -> KeyView:
+    return KeyView(
+        address=key.address,
+        is_master=key.kind == "master",
+        valid_until_ms=key.valid_until_ms,
+        missing=None if key.missing is None else tuple(key.missing),
+        read_ms=key.read_at_ms,
     )
 
 

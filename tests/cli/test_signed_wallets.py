@@ -295,7 +295,7 @@ def test_the_list_says_what_the_venue_last_said_and_how_old_that_is(firstwatch, 
     firstwatch("wallet", "create", "fresh", "--venue", "hl")
     loopback.by_hand(ACCOUNT).market("BTC", "sell", "0.5")
     firstwatch("wallet", "show", "main")
-    loopback.faults.is_down = True
+    loopback.faults.go_down()
     fresh, main = firstwatch("wallet", "list", "--json").json
     assert (fresh["total"], fresh["balance_at"], fresh["key_kind"]) == (None, None, "master")
     assert (main["key_kind"], main["key"]) == ("agent", KEY)

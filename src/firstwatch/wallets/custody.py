@@ -65,6 +65,11 @@ def address(text: str, what: str) -> str:
     return text.strip().lower()
 
 
+def builder_of(venue: HyperliquidVenueSettings) -> Builder | None:
+    """Return the builder that the settings name; None: nobody earns anything on the fills."""
+    return None if venue.builder is None else Builder(venue.builder, venue.builder_fee_tenths_bp)
+
+
 class Custody:
     """The wallets with keys of one data folder. All methods may wait for a venue or the disk."""
 
@@ -98,8 +103,7 @@ class Custody:
 
     def builder(self, venue: str) -> Builder | None:
         """Return the builder that the settings name; None: nobody earns anything on the fills."""
-        found = self.settings_of(venue)
-        return None if found.builder is None else Builder(found.builder, found.builder_fee_tenths_bp)
+        return builder_of(self.settings_of(venue))
 
     # --- keys ----------------------------------------------------------------------------------------
 

@@ -138,7 +138,14 @@ class Inquiry:
 
     def money(self, account: str) -> AccountMoney:
         """Return the account's money and positions in perpetuals."""
-        answer = self._info({"type": "clearinghouseState", "user": account})
+        return self.money_of(self._info({"type": "clearinghouseState", "user": account}))
+
+    def money_of(self, answer: Any) -> AccountMoney:
+        """Return money and positions of a ``clearinghouseState``.
+
+        Raises:
+            VenueError: it cannot be understood.
+        """
         try:
             summary = answer["marginSummary"]
             held = [row["position"] for row in answer["assetPositions"]]

@@ -9,8 +9,16 @@ from decimal import Decimal, InvalidOperation
 from functools import partial
 
 from firstwatch.manager.views import WalletView
-from firstwatch.manager.wallet_views import ApprovalsView, MoneyView, Needs, NewAccountView, Passphrase
+from firstwatch.manager.wallet_views import (
+    ApprovalKind,
+    ApprovalsView,
+    MoneyView,
+    Needs,
+    NewAccountView,
+    Passphrase,
+)
 from firstwatch.trading import commands as orders
+from firstwatch.trading.account import is_address
 from firstwatch.tui import words
 from firstwatch.tui.launching import LaunchingApp
 from firstwatch.tui.modals.account import Funding, NewAccount
@@ -88,14 +96,14 @@ class KeyedApp(LaunchingApp):
         async def load() -> Sheet[str]:
             needs = await asyncio.to_thread(self._manager.keyed.needs)
             lines = [
-                "The account whose money is traded, and a key: its own or an API wallet's.",
-                "The venue is asked which of them it is. Without an account it is the key's.",
+                "An account, and a key that trades for it: its own, or an API wallet's.",
+                "The venue is asked which of the two it is, and without an account, whose.",
                 *_about(needs),
             ]
             fields = [
                 Field("name", "Name", check=lambda values: _name_problem(values["name"], taken)),
                 Field("venue", "Venue", venues[0], check=lambda values: _venue_problem(values, venues)),
-                Field("account", "Account (0x…)"),
+                Field("account", "Account (0x…)", check=lambda values: _address_problem(values["account"])),
                 _key_field("Private key"),
                 *_passphrase_fields(needs),
             ]
@@ -120,6 +128,7 @@ class KeyedApp(LaunchingApp):
                     self._manager.keyed.approve, wallet.name, coming.kind, key, passphrase
                 )
 
+            fields = _signing_fields(found.needs, is_new_key=coming.kind is ApprovalKind.AGENT)
             lines = [
                 found.found,
                 "" if coming.is_needed else "Nothing is missing. You may all the same:",
@@ -128,7 +137,7 @@ class KeyedApp(LaunchingApp):
                 f"Allows  {coming.allows}",
                 *_about(found.needs),
             ]
-            return Sheet(lines, "approve", approve, _signing_fields(found.needs, is_new_key=True))
+            return Sheet(lines, "approve", approve, fields)
 
         form = Form(f"Approve for {wallet.name} at {wallet.venue}", load)
         self.push_screen(form, partial(self._approved, wallet, seen))
@@ -182,7 +191,7 @@ class KeyedApp(LaunchingApp):
             lines = [
                 f"{words.money(money.withdrawable)} USDC can be taken out of {wallet.venue}.",
                 f"The venue keeps {money.withdrawal_fee} USDC; the rest arrives on Arbitrum in some minutes.",
-                "It cannot be called back.",
+                f"It cannot be called back: type the wallet's name, {wallet.name}, to go on.",
             ]
             return Sheet(
                 lines,
@@ -190,7 +199,12 @@ class KeyedApp(LaunchingApp):
                 withdraw,
                 [
                     _amount_field(money, least=money.withdrawal_fee),
-                    Field("to", "To (on Arbitrum)", wallet.account),
+                    Field(
+                        "to",
+                        "To (on Arbitrum)",
+                        wallet.account,
+                        check=lambda values: _address_problem(values["to"] or "nothing"),
+                    ),
                     *_signing_fields(money.needs, is_new_key=False),
                     _name_field(wallet),
                 ],
@@ -216,8 +230,8 @@ class KeyedApp(LaunchingApp):
             money = await self._ask_money(wallet)
             lines = [
                 f"{words.money(money.withdrawable)} USDC can be sent within {wallet.venue}.",
-                f"To one of: {', '.join(targets)}.",
-                "It costs nothing, but the first money that an account receives costs 1 USDC.",
+                f"To one of: {', '.join(targets)}. Free, but an account's first money costs 1 USDC.",
+                f"It cannot be called back: type the wallet's name, {wallet.name}, to go on.",
             ]
             return Sheet(
                 lines,
@@ -266,7 +280,7 @@ class KeyedApp(LaunchingApp):
 
 def _about(needs: Needs) -> list[str]:
     if needs.passphrase is Passphrase.NEW:
-        return ["This begins the vault. Nobody can recover its passphrase: keep it where it stays."]
+        return ["This begins the vault. Nobody can recover its passphrase: keep it well."]
     return []
 
 
@@ -305,7 +319,7 @@ def _key_field(label: str) -> Field:
 def _name_field(wallet: WalletView) -> Field:
     return Field(
         "wallet",
-        "Type its name",
+        "Name of the wallet",
         check=lambda values: "" if values["wallet"] == wallet.name else f"not {wallet.name}",
     )
 
@@ -318,7 +332,11 @@ def _amount_field(money: MoneyView, *, least: Decimal) -> Field:
         amount = _decimal(values["amount"])
         if amount <= least:
             return f"must be above the {least} USDC that the venue keeps"
-        return "" if amount <= money.withdrawable else f"more than the {money.withdrawable:,f} USDC there"
+        return (
+            ""
+            if amount <= money.withdrawable
+            else f"more than the {words.money(money.withdrawable)} USDC there"
+        )
 
     return Field("amount", "Amount (USDC)", check=problem)
 
@@ -332,6 +350,10 @@ def _name_problem(name: str, taken: Sequence[str]) -> str:
 def _venue_problem(values: Values, venues: Sequence[str]) -> str:
     venue = values["venue"]
     return "" if venue in venues else f"no venue {venue} with keys; there are {', '.join(venues)}"
+
+
+def _address_problem(value: str) -> str:
+    return "" if not value or is_address(value) else "an address is 0x and 40 hexadecimal digits"
 
 
 def _target_problem(values: Values, targets: Sequence[str]) -> str:

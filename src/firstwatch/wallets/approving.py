@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from firstwatch.trading.account import Approval
 from firstwatch.trading.clock import Clock, iso
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError
+from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import KeyKind, Signer
 from firstwatch.wallets.actions import fee_rate, user_signed
 from firstwatch.wallets.desk import Desk, Done, InDoubt, Inquiry, NotDone
@@ -122,7 +123,7 @@ class Approver:
             kind,
             values,
             is_mainnet=self._desk.is_mainnet,
-            nonce=self._clock.now_ms(),
+            nonce=NONCES.next(self._clock.now_ms),
             signer=self._master,
         )
         match self._desk.perform(body):

@@ -5,7 +5,6 @@ venue says on the way is noted in the store, so that every screen sees it.
 """
 
 import logging
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from firstwatch.settings import HyperliquidVenueSettings, Settings
 from firstwatch.store import standings, wallets
 from firstwatch.store.database import Store
 from firstwatch.store.wallets import Wallet
+from firstwatch.trading.account import is_address
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError, WrongUseError
 from firstwatch.venues.signer import KeyKind
@@ -30,7 +30,6 @@ PAPER = "paper"
 """The kind of wallets without a key."""
 _log = logging.getLogger(__name__)
 
-_ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
 
 Opened = Callable[[], OpenVault]
 """Opens the vault, when it is needed: by then everything else has been checked."""
@@ -60,7 +59,7 @@ def address(text: str, what: str) -> str:
     Raises:
         WrongUseError: it is none.
     """
-    if not _ADDRESS.fullmatch(text.strip()):
+    if not is_address(text.strip()):
         raise WrongUseError(f"{what} takes an address (0x and 40 hexadecimal digits), not {text!r}.")
     return text.strip().lower()
 

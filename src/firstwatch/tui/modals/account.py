@@ -35,8 +35,7 @@ class NewAccount(Dialog[bool]):
     def body(self) -> Sequence[Widget]:
         made = self._made
         beside = Vertical(
-            text("Its key, shown this once:", "strong"),
-            text(made.private_key),
+            text("The key is shown this once.", "strong"),
             text(""),
             text("It lies in the vault too, a keystore that any Ethereum wallet opens with the passphrase."),
             text(""),
@@ -45,7 +44,12 @@ class NewAccount(Dialog[bool]):
             text("Next: send USDC to the account (f)."),
             classes="beside",
         )
-        return [text(f"Account {made.account}"), Horizontal(QrCode(made.account), beside)]
+        return [
+            text(f"Account {made.account}"),
+            # One line, so that it can be marked and copied as one.
+            text(f"Key {made.private_key}"),
+            Horizontal(QrCode(made.account), beside),
+        ]
 
     def hints(self) -> Sequence[KeyHint]:
         return (KeyHint("f", "fund it"), KeyHint("q esc", "the key is safe; close"))

@@ -20,7 +20,7 @@ from textual.widgets import Input, Label
 
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.tui.modals.dialog import Dialog, text
-from firstwatch.tui.widgets.bars import KeyHint, KeyLine
+from firstwatch.tui.widgets.bars import KeyHint, KeyLine, StatusLine
 from firstwatch.tui.widgets.sentence import Sentence
 
 _log = logging.getLogger(__name__)
@@ -64,8 +64,8 @@ class Form(Dialog[Result]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "work", "Do it", show=False, id="form.yes"),
         Binding("enter", "load_again", "Ask again", show=False, id="form.again"),
-        Binding("down", "app.focus_next", "Next field", show=False, id="form.next"),
-        Binding("up", "app.focus_previous", "Previous field", show=False, id="form.previous"),
+        Binding("down", "step(1)", "Next field", show=False, id="form.next"),
+        Binding("up", "step(-1)", "Previous field", show=False, id="form.previous"),
     ]
 
     def __init__(
@@ -96,11 +96,24 @@ class Form(Dialog[Result]):
             return (KeyHint("enter", "ask again"), KeyHint("q esc", "leave it"))
         if not sheet.fields:
             return (KeyHint("y", sheet.verb), KeyHint("q esc", "leave it"))
-        keys = "enter ↓" if len(sheet.fields) > 1 else "enter"
-        return (KeyHint(keys, f"next; last: {sheet.verb}"), KeyHint("esc", "leave it"))
+        entries = list(self.query(Input))
+        if entries and self.focused is entries[-1]:
+            return (KeyHint("↑", "back"), KeyHint("enter", sheet.verb), KeyHint("esc", "leave it"))
+        return (KeyHint("↑ ↓", "move"), KeyHint("enter", "next"), KeyHint("esc", "leave it"))
 
     def on_mount(self) -> None:
         self.action_load_again()
+
+    def on_descendant_focus(self) -> None:
+        self._renew_lines()
+
+    def on_descendant_blur(self) -> None:
+        self._renew_lines()
+
+    def _renew_lines(self) -> None:
+        """Name the keys and the input mode of the field that has the focus now."""
+        self.query_one(KeyLine).renew()
+        self.query_one(StatusLine).renew()
 
     # --- loading -------------------------------------------------------------------------------------
 
@@ -150,6 +163,13 @@ class Form(Dialog[Result]):
         else:
             entries[entries.index(event.input) + 1].focus()
 
+    def action_step(self, by: int) -> None:
+        """Go to the next field or the one before; not around the end, from a secret to what can be read."""
+        entries = list(self.query(Input))
+        if isinstance(self.focused, Input):
+            place = entries.index(self.focused) + by
+            entries[min(max(place, 0), len(entries) - 1)].focus()
+
     def _field_of(self, entry: Input) -> Field:
         assert self._sheet is not None
         return next(each for each in self._sheet.fields if entry.id == f"field-{each.name}")
@@ -181,7 +201,7 @@ class Form(Dialog[Result]):
         self.query_one(".doing", Sentence).say(doing)
         focused = self.focused
         self.query_one("#sheet").disabled = True
-        self.query_one(KeyLine).renew()
+        self._renew_lines()
         # The app's worker and not the dialog's: leaving the dialog must not cut work off in the middle.
         carry_out = self._carry_out(act, done, told_late, focused)
         self.app.run_worker(carry_out, exit_on_error=False)
@@ -220,7 +240,7 @@ class Form(Dialog[Result]):
         self._say_problem(problem)
         if problem and focused is not None:
             focused.focus()
-        self.query_one(KeyLine).renew()
+        self._renew_lines()
 
     def _say_problem(self, problem: str) -> None:
         self.query_one(".problem", Sentence).say(problem)

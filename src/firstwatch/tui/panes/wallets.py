@@ -18,8 +18,8 @@ _COLUMNS = (
     Column("wallet", 10, grows=True),
     Column("venue", 8, rank=3),
     Column("free", 12, is_number=True),
-    Column("total", 12, rank=2, is_number=True),
-    Column("age", 6, rank=4, is_number=True),
+    Column("total", 12, rank=4, is_number=True),
+    Column("age", 6, rank=2, is_number=True),
     Column("run", 16, rank=1),
 )
 
@@ -92,7 +92,7 @@ def key_words(wallet: WalletView, now_ms: int) -> str:
     """Return what is known of a wallet's key, what the venue shows in it, and what is missing."""
     parts = [_key(wallet, now_ms)]
     if wallet.held:
-        held = (f"{each.side} {words.amount(each.amount)} {each.symbol}" for each in wallet.held)
+        held = (f"{each.side} {words.amount(each.amount)} {_base(each.symbol)}" for each in wallet.held)
         parts.append(f"holds {', '.join(held)}")
     lacks = _lacks(wallet)
     if lacks:
@@ -110,11 +110,15 @@ def _key(wallet: WalletView, now_ms: int) -> str:
         return "nothing is known of its key yet"
     if key.address is None:
         return "the vault has no key for it"
-    asked = "not asked yet" if key.read_ms is None else f"as of {words.age(now_ms - key.read_ms)} ago"
+    asked = "not asked yet" if key.read_ms is None else f"{words.age(now_ms - key.read_ms)} ago"
     if key.is_master:
-        return f"account's own key: trades and withdraws ({asked})"
+        return f"own key, trades and withdraws ({asked})"
     until = "" if key.valid_until_ms is None else f" until {words.moment(key.valid_until_ms)}"
-    return f"API wallet: trades{until}, cannot withdraw ({asked})"
+    return f"API wallet, trades{until}, cannot withdraw ({asked})"
+
+
+def _base(symbol: str) -> str:
+    return symbol.split("/", maxsplit=1)[0]
 
 
 def _lacks(wallet: WalletView) -> list[str]:

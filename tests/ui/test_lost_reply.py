@@ -112,6 +112,9 @@ async def test_an_order_whose_answer_was_lost_is_unknown_and_then_what_it_is(hom
     async with stage(home, size=(120, 40), clock=SystemClock(), hosts_engine=True, settings=settings) as on:
         await on.ready()
         await on.until(lambda: on.app.snapshot.engine.where is EngineWhere.EMBEDDED, "the engine")
+        # The engine finds out by itself what is in the wallet and what its key may do.
+        await on.until(lambda: on.app.snapshot.wallet("main").free == 10_000, "the money", looks=_LOOKS)
+        await on.until(lambda: on.app.snapshot.wallet("main").key is not None, "the key", looks=_LOOKS)
         launch = LaunchSettings(
             algorithm="Holder", version=1, wallet="main", symbol=scenes.SYMBOL, capital=2_000,
             accepted_warnings="a test",

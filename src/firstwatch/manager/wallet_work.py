@@ -81,6 +81,8 @@ class WalletWork:
         found = custody.permissions(wallet)
         missing = set(found.missing)
         said = found.why if found.key is None else f"The key is {found.key.sentence}."
+        if found.key is not None and "key" in missing:
+            said += " A run needs one that is valid for longer."
         is_master = found.key is not None and found.key.kind is KeyKind.MASTER
         if "builder fee" in missing and "key" not in missing:
             coming = self._builder_approval(custody, wallet)

@@ -3,6 +3,7 @@
 import base64
 import logging
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from textual.widgets import Input
@@ -54,19 +55,32 @@ def named(size):
 
 
 async def asked(on):
-    """Wait until the form on the screen asks."""
-    await on.until(
-        lambda: isinstance(on.app.screen, Form) and not on.app.screen._is_busy and on.app.screen._sheet,
-        "the form asks",
-    )
+    """Wait until the form on the screen asks, with the focus in a field if it has some."""
+
+    def asks():
+        form = on.app.screen
+        if not isinstance(form, Form) or form._is_busy or form._sheet is None:
+            return False
+        return not form._sheet.fields or isinstance(form.focused, Input)
+
+    await on.until(asks, "the form asks")
 
 
 async def written(on, *values):
     """Write into the fields from the focused one on; None leaves one as it is."""
     for value in values:
+        form, entry = on.app.screen, on.app.focused
         if value is not None:
-            on.app.focused.value = value
+            entry.value = value
         await on.press("enter")
+        await on.until(partial(was_taken, on, form, entry), "the field is taken or refused")
+
+
+def was_taken(on, form, entry):
+    """Tell whether Enter has led to another field, to work, or to a word on what is wrong."""
+    if on.app.screen is not form or form._is_busy or form.focused is not entry:
+        return True
+    return bool(form.query_one(".problem", Sentence)._said)
 
 
 async def told(on, *words):

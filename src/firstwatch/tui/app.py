@@ -182,7 +182,8 @@ class FirstwatchApp(ActingApp):
 
     def key_hints(self, pane: int) -> tuple[KeyHint, ...]:
         """Return the keys that do something now, the pane's own first."""
-        if self.is_editing:
+        # Below a dialog the field that has the focus is the dialog's, which names its own keys.
+        if self.is_editing and not self.is_covered:
             return (KeyHint("enter", "take it"), KeyHint("esc", "leave it as it was"))
         hints: list[KeyHint] = []
         situation = self.situation

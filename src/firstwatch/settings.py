@@ -35,13 +35,13 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from firstwatch.trading.account import is_address
 from firstwatch.trading.clock import parse_iso
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.validation import validation_sentences
 
 CONFIG_FILE = "config.toml"
 _VENUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _PREFIX = "FIRSTWATCH_"
 _NESTING = "__"
 _PATH_KEYS = ("candles", "funding", "market")
@@ -105,7 +105,7 @@ def _ws_url(value: object) -> object:
 
 def _address(value: object) -> object:
     if isinstance(value, str):
-        if not _ADDRESS.fullmatch(value.strip()):
+        if not is_address(value.strip()):
             raise ValueError(f"{value!r} is no address; write 0x and 40 hexadecimal digits")
         return value.strip().lower()
     return value

@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from firstwatch.cli import signed_wallets
 from firstwatch.manager.manager import RunManager
 from firstwatch.settings import load_settings
 from firstwatch.trading.clock import SystemClock
@@ -14,6 +13,7 @@ from firstwatch.trading.ids import new_run_id
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.runs import Health, RunState
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.wallets import custody
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import Vault
 from tests.candles import generated_candles
@@ -69,7 +69,7 @@ def ready(firstwatch, home, loopback, tmp_path, monkeypatch):
     monkeypatch.setenv("FIRSTWATCH_CONFIG", str(config))
     monkeypatch.delenv("FIRSTWATCH_PASSPHRASE_FILE", raising=False)
     monkeypatch.setattr(
-        signed_wallets, "vault_of", lambda settings: Vault(settings.home, SystemClock(), work_factor=16)
+        custody, "vault_of", lambda settings: Vault(settings.home, SystemClock(), work_factor=16)
     )
     algorithm = tmp_path / "holder.toml"
     algorithm.write_text(ALGORITHM)

@@ -9,6 +9,7 @@ from eth_account import Account
 
 from firstwatch.cli import signed_wallets
 from firstwatch.trading.clock import SystemClock
+from firstwatch.wallets import custody
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import Vault
 from tests.loopback import Coin, Loopback
@@ -44,7 +45,7 @@ def _venue(home, loopback, monkeypatch, tmp_path):
     monkeypatch.setenv("FIRSTWATCH_PASSPHRASE_FILE", str(word))
     # The real cost of a guess is half a second; how it is spent is tested with the vault.
     monkeypatch.setattr(
-        signed_wallets, "vault_of", lambda settings: Vault(settings.home, SystemClock(), work_factor=16)
+        custody, "vault_of", lambda settings: Vault(settings.home, SystemClock(), work_factor=16)
     )
 
 
@@ -111,7 +112,7 @@ def test_an_agents_key_is_found_out(firstwatch, fd, loopback):
     (held,) = firstwatch("wallet", "show", "main", "--json").json["positions"]
     assert (held["symbol"], held["side"], held["amount"]) == ("BTC/USDC:USDC", "long", 0.5)
     text = firstwatch("wallet", "show", "main").out
-    assert "missing      builder fee" in text
+    assert "missing       builder fee" in text
 
 
 @pytest.mark.parametrize(
@@ -286,3 +287,25 @@ def _finds(folder, secret):
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
     return [path for path in files if any(form in path.read_bytes() for form in _forms(secret))]
+
+
+def test_the_list_says_what_the_venue_last_said_and_how_old_that_is(firstwatch, fd, loopback):
+    loopback.approve_agent(ACCOUNT, KEY, name="bot", valid_s=86_400 * 30)
+    _import(firstwatch, fd, key=AGENT)
+    firstwatch("wallet", "create", "fresh", "--venue", "hl")
+    loopback.by_hand(ACCOUNT).market("BTC", "sell", "0.5")
+    firstwatch("wallet", "show", "main")
+    loopback.faults.go_down()
+    fresh, main = firstwatch("wallet", "list", "--json").json
+    assert (fresh["total"], fresh["balance_at"], fresh["key_kind"]) == (None, None, "master")
+    assert (main["key_kind"], main["key"]) == ("agent", KEY)
+    assert main["valid_until"] is not None
+    assert main["held"] == [{"symbol": "BTC/USDC:USDC", "side": "short", "amount": 0.5}]
+    assert [lack["name"] for lack in main["missing"]] == ["builder fee"]
+    assert main["total"] == pytest.approx(1000, abs=50)
+    assert 0 <= main["balance_age_s"] < 60
+    # What the venue cannot say now is shown as old as it is, and why.
+    shown = firstwatch("wallet", "show", "main", "--json").json
+    assert shown["total"] == main["total"]
+    assert shown["balance_at"] == main["balance_at"]
+    assert "hl" in shown["problem"]

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 import firstwatch.store
-from firstwatch.store import fills, migrating, orders, runs, schema, wallets
+from firstwatch.store import fills, migrating, orders, runs, schema, standings, wallets
 from firstwatch.store.database import open_store
 from firstwatch.store.migrating import migrate
 from firstwatch.store.schema import OlderStoreError
@@ -174,9 +174,10 @@ def test_the_known_revisions_are_those_of_the_files() -> None:
     assert scripts.get_current_head() == schema.HEAD
 
 
-def test_a_migrated_store_has_the_shape_of_a_new_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("revision", schema.REVISIONS[:-1])
+def test_a_migrated_store_has_the_shape_of_a_new_one(tmp_path: Path, revision: str) -> None:
     open_store(tmp_path / "new").close()
-    old = make_old(tmp_path / "old", "0001")
+    old = make_old(tmp_path / "old", revision)
     assert shape_of(old) != shape_of(tmp_path / "new" / "firstwatch.db")
     migrate(tmp_path / "old")
     assert shape_of(old) == shape_of(tmp_path / "new" / "firstwatch.db")
@@ -187,13 +188,13 @@ def test_an_older_store_is_refused_until_it_is_migrated_and_keeps_its_data(tmp_p
     path = make_old(folder, "0001")
     fill_first_shape(path)
     before = path.read_bytes()
-    with pytest.raises(OlderStoreError, match=r"has schema 0001, this program 0002. Start the engine"):
+    with pytest.raises(OlderStoreError, match=r"has schema 0001, this program 0003. Start the engine"):
         open_store(folder)
     assert path.read_bytes() == before
 
     done = migrate(folder)
     assert done is not None
-    assert (done.old, done.new, done.backup.name) == ("0001", "0002", "firstwatch.db.backup-0001")
+    assert (done.old, done.new, done.backup.name) == ("0001", "0003", "firstwatch.db.backup-0001")
     assert done.backup.stat().st_mode & 0o777 == 0o600
     assert migrate(folder) is None
 
@@ -209,8 +210,14 @@ def test_an_older_store_is_refused_until_it_is_migrated_and_keeps_its_data(tmp_p
         assert (order.state, order.body, order.touch_at_decision) == (OrderState.FILLED, b"request", None)
         (fill,) = fills.fills_of(session, RUN)
         assert (fill.fill.fee, fill.mid_at_decision) == (Decimal("0.27000045"), None)
+        assert standings.standings(session) == {}
     with store.write() as session:
         made_run(session, 2)
+        standings.set_money(session, 1, standings.WalletMoney(Decimal(5), Decimal(0), (), NOW_MS))
+    with store.read() as session:
+        assert standings.standings(session)[1].money == standings.WalletMoney(
+            Decimal(5), Decimal(0), (), NOW_MS
+        )
     store.close()
 
     with closing(sqlite3.connect(done.backup)) as backup:

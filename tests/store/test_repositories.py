@@ -20,6 +20,7 @@ from firstwatch.store import (
     paper,
     positions,
     runs,
+    standings,
     trades,
     wallets,
 )
@@ -477,3 +478,20 @@ def test_the_paper_venue_s_books(store: Store) -> None:
             Decimal(-5),
         ]
         assert len(paper.deposits(session, "p", after=numbers[0])) == 2
+
+
+def test_money_key_and_problem_of_a_wallet_are_kept_apart(store: Store) -> None:
+    held = standings.Held("BTC/USDC:USDC", Side.SHORT, Decimal("0.25"))
+    money = standings.WalletMoney(Decimal("1000.5"), Decimal(20), (held,), NOW_MS)
+    key = standings.WalletKey("0x1", "agent", NOW_MS + 5, {"builder fee": "wants 0.01%"}, NOW_MS)
+    with store.write() as session:
+        number = wallets.create_wallet(session, "hl", venue="hl", kind="hyperliquid", now_ms=NOW_MS).id
+        standings.set_problem(session, number, "unreachable")
+        assert standings.standings(session)[number] == standings.Standing(problem="unreachable")
+        standings.set_key(session, number, key)
+        assert standings.standings(session)[number] == standings.Standing(None, key, "unreachable")
+        standings.set_money(session, number, money)
+        assert standings.standings(session)[number] == standings.Standing(money, key)
+        standings.set_problem(session, number, "unreachable again")
+    with store.read() as session:
+        assert standings.standings(session)[number] == standings.Standing(money, key, "unreachable again")

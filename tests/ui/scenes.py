@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from firstwatch.store import (
     paper,
     positions,
     runs,
+    standings,
     trades,
     wallets,
 )
@@ -152,6 +154,70 @@ def with_alarm(home: Path) -> None:
                 entry_price=Decimal("97850.2"), stop=Decimal("92957.69"), margin=Decimal("401.19"),
             ),
         )  # fmt: skip
+
+
+def lost_reply(home: Path) -> None:
+    """A run on a signed wallet whose first order's answer was lost: nobody knows yet whether it executed."""
+    with _written(home) as session:
+        version = _add(session, SPEC)
+        wallet = wallets.create_wallet(
+            session, "main", venue="hyperliquid", kind="hyperliquid", account=f"0x{33:040x}", now_ms=NOW_MS
+        )
+        money = standings.WalletMoney(Decimal(2_000), Decimal(0), (), NOW_MS - 12_000)
+        standings.set_money(session, wallet.id, money)
+        key = standings.WalletKey(f"0x{77:040x}", "agent", NOW_MS + 120 * 24 * HOUR_MS, {}, NOW_MS - HOUR_MS)
+        standings.set_key(session, wallet.id, key)
+        settings = LaunchSettings(
+            algorithm="RSI reversion", version=1, wallet="main", symbol=SYMBOL, capital=Decimal(1_000)
+        )
+        _begin(session, LIVE, wallet.id, version, settings, NOW_MS - HOUR_MS)
+        runs.update_side_facts(session, LIVE, runs.SideFacts(exposure=Exposure.UNKNOWN))
+        orders.upsert_order(session, _doubtful_order())
+
+
+def found_reply(home: Path) -> None:
+    """The venue was asked for the order of ``lost_reply``, and had filled it."""
+    doubtful = _doubtful_order()
+    price = Decimal("96204.25")
+    with _written(home) as session:
+        known = replace(
+            doubtful, state=OrderState.FILLED, filled=doubtful.intent.amount, average_price=price,
+            updated_at_ms=NOW_MS - 2_000,
+            history=(*doubtful.history, orders.OrderMove(NOW_MS - 2_000, OrderState.FILLED, "fill")),
+        )  # fmt: skip
+        orders.upsert_order(session, known)
+        runs.update_side_facts(
+            session, LIVE, runs.SideFacts(exposure=Exposure.EXPOSED, protection=Protection.PROTECTED)
+        )
+        positions.set_position(
+            session,
+            positions.RunPosition(
+                LIVE, SYMBOL, Side.LONG, doubtful.intent.amount, NOW_MS - 2_000, entry_price=price,
+                stop=Decimal("91394.03"), target=Decimal("105824.67"), leverage=Decimal(1),
+            ),
+        )  # fmt: skip
+        journal.append_events(
+            session, LIVE, [events.Noted(sentence="the order in doubt was filled")],
+            author=Author.SYSTEM, venue_time_ms=NOW_MS - 2_000, local_time_ms=NOW_MS - 2_000,
+        )  # fmt: skip
+
+
+def _doubtful_order() -> orders.StoredOrder:
+    sent_ms = NOW_MS - 9_000
+    intent = OrderIntent(
+        client_order_id(LIVE, 1), LIVE, "main", SYMBOL, OrderPurpose.ENTRY, OrderSide.BUY, OrderKind.MARKET,
+        Decimal("0.005197"), reduce_only=False,
+    )  # fmt: skip
+    lost = (
+        "Hyperliquid at https://api.hyperliquid.xyz cannot be reached (Server disconnected); check the"
+        " network and api_url."
+    )
+    history = (
+        orders.OrderMove(sent_ms, OrderState.PENDING_SUBMIT),
+        orders.OrderMove(sent_ms, OrderState.SUBMITTED),
+        orders.OrderMove(sent_ms + 400, OrderState.UNKNOWN, lost),
+    )
+    return orders.StoredOrder(intent, OrderState.UNKNOWN, sent_ms, sent_ms + 400, history=history)
 
 
 def unprotect(home: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,20 +11,37 @@ from pytest_textual_snapshot import normalize_svg
 
 from firstwatch.trading.clock import ManualClock
 from tests.ui import scenes
+from tests.ui.keyed import settings_at, signed_venue
 from tests.ui.stage import Stage, stage
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 
 
+Story = Callable[[Stage], Awaitable[None]]
+
+
 @dataclass(frozen=True)
 class Picture:
-    """One picture: a scene, a size, keys, and a word that must stand on the screen before it is taken."""
+    """One picture: a scene, a size, keys, and a word that must stand on the screen before it is taken.
+
+    ``story``: what more is done, in front of a venue whose wallets have keys.
+    """
 
     name: str
     scene: str
     size: tuple[int, int]
     keys: tuple[str, ...]
     word: str
+    story: Story | None = None
+
+
+async def _make_account(on: Stage) -> None:
+    await on.type("fresh hl")
+    await on.press("enter")
+    await on.until(lambda: "The same again" in on.text(), "the passphrase")
+    for _ in range(2):
+        await on.type("correct horse")
+        await on.press("enter")
 
 
 PICTURES = (
@@ -31,6 +49,8 @@ PICTURES = (
     Picture("charts", "busy_day", (120, 40), ("4", "]", "3", "]", "]", "]"), "run equity"),
     Picture("stop", "busy_day", (80, 24), ("s",), "Leave position (default)"),
     Picture("form", "first_steps", (80, 24), ("2", "right", "right", "down", "right"), "write an amount"),
+    Picture("new-wallet", "first_steps", (80, 24), ("1", "w"), "The key is shown this once", _make_account),
+    Picture("lost-reply", "lost_reply", (120, 40), ("3", "]", "]", "]", "enter"), "UNKNOWN:"),
     Picture("alarm", "with_alarm", (200, 60), (), "no run manages it"),
 )
 
@@ -43,14 +63,21 @@ async def take(picture: Picture) -> str:
         home = Path(folder) / "home"
         getattr(scenes, picture.scene)(home)
         with scenes.attached(home, clock):
-            async with stage(home, size=picture.size, clock=clock) as on:
-                return await _pictured(on, picture)
+            if picture.story is None:
+                async with stage(home, size=picture.size, clock=clock) as on:
+                    return await _pictured(on, picture)
+            with signed_venue(clock) as venue:
+                settings = settings_at(home, venue)
+                async with stage(home, size=picture.size, clock=clock, settings=settings) as on:
+                    return await _pictured(on, picture)
 
 
 async def _pictured(on: Stage, picture: Picture) -> str:
     await on.ready()
     await on.until(lambda: on.app.snapshot.engine.takes_commands, "the engine")
     await on.press(*picture.keys)
+    if picture.story is not None:
+        await picture.story(on)
     await on.until(lambda: picture.word in on.text(), picture.word)
     # A chart is drawn in the layout after the one that shows its tab.
     await on.pilot.pause()

@@ -29,9 +29,9 @@ class Stage:
     manager: RunManager
     home: Path
 
-    async def until(self, condition: Callable[[], object], what: str) -> None:
+    async def until(self, condition: Callable[[], object], what: str, *, looks: int = _PATIENCE) -> None:
         """Wait until the condition holds."""
-        for _ in range(_PATIENCE):
+        for _ in range(looks):
             if condition():
                 await self.pilot.pause()
                 return

@@ -22,9 +22,9 @@ def engine(
         return
     from firstwatch.cli.folder import managed
     from firstwatch.cli.secrets import passphrase_for_engine
-    from firstwatch.cli.signed_wallets import vault_of
     from firstwatch.cli.waiting import stopped_by_signals, until
     from firstwatch.settings import load_settings
+    from firstwatch.wallets.custody import vault_of
     from firstwatch.wallets.door import unlock_engine
 
     settings = load_settings()

@@ -67,12 +67,12 @@ def start(
     """Hand a run to the engine of this data folder and print its id."""
     from firstwatch.cli.folder import managed, opened
     from firstwatch.cli.secrets import passphrase_for_engine
-    from firstwatch.cli.signed_wallets import vault_of
     from firstwatch.cli.waiting import performed, stopped_by_signals
     from firstwatch.manager.views import EngineWhere
     from firstwatch.store.wallets import get_wallet
     from firstwatch.trading.commands import StartRun
     from firstwatch.trading.ids import new_run_id
+    from firstwatch.wallets.custody import vault_of
     from firstwatch.wallets.door import unlock_engine
 
     if wait and detach:

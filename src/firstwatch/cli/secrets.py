@@ -12,10 +12,7 @@ import typer
 from firstwatch.trading.errors import WrongUseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from firstwatch.venues.signer import KeyKind
-    from firstwatch.wallets.vault import KeySigner, OpenVault, Vault
+    from firstwatch.wallets.vault import OpenVault, Vault
 
 PassphraseFd = Annotated[
     int | None,
@@ -127,35 +124,3 @@ def _right(vault: "Vault", descriptor: int | None) -> "tuple[str, OpenVault]":
             if not is_person or not error.tries_left:
                 raise
             typer.echo(f"firstwatch: {error}", err=True)
-
-
-def master_signer(
-    vault: "Vault", venue: str, account: str, key_fd: int | None, opened: "Callable[[], OpenVault]"
-) -> "KeySigner":
-    """Return the account's own key: from the descriptor, from the vault (``opened``), or from a person.
-
-    Raises:
-        WrongUseError: nobody gives it.
-        RefusedError: it is another account's, or the passphrase is wrong.
-    """
-    from firstwatch.trading.errors import RefusedError
-    from firstwatch.venues.signer import KeyKind
-    from firstwatch.wallets.keystore import address_of
-    from firstwatch.wallets.vault import KeySigner, secret_of
-
-    if key_fd is None and _has(vault, venue, account, KeyKind.MASTER):
-        return opened().signer(venue, account, KeyKind.MASTER)
-    if key_fd is None:
-        text = hidden(f"Private key of {account} (used once, not stored)", "--master-key-fd N")
-    else:
-        text = line_of(key_fd, "--master-key-fd")
-    secret = secret_of(text)
-    if address_of(secret) != account:
-        raise RefusedError(
-            f"That is the key of {address_of(secret)}, not of {account}; give the account's own."
-        )
-    return KeySigner(secret, account, KeyKind.MASTER)
-
-
-def _has(vault: "Vault", venue: str, account: str, kind: "KeyKind") -> bool:
-    return any((r.venue, r.account, r.kind) == (venue, account, kind) for r in vault.records())

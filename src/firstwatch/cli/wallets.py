@@ -42,7 +42,8 @@ def create(
     with opened() as (settings, store):
         _check_venue(settings, venue)
         if settings.venues[venue].kind != _PAPER:
-            signed_wallets.create_with_key(settings, store, name, venue, passphrase_fd, as_json=as_json)
+            custody = signed_wallets.custody_of(settings, store)
+            signed_wallets.create_with_key(custody, name, venue, passphrase_fd, as_json=as_json)
             return
         with store.write() as session:
             wallet = create_wallet(
@@ -77,7 +78,13 @@ def import_(
     with opened() as (settings, store):
         _check_venue(settings, venue)
         signed_wallets.import_key(
-            settings, store, name, venue, account, key_fd, passphrase_fd, as_json=as_json
+            signed_wallets.custody_of(settings, store),
+            name,
+            venue,
+            account,
+            key_fd,
+            passphrase_fd,
+            as_json=as_json,
         )
 
 
@@ -98,7 +105,13 @@ def approve(
         with store.read() as session:
             wallet = _usable(session, name)
         signed_wallets.approve(
-            settings, wallet, master_key_fd, passphrase_fd, agent=agent, builder=builder, as_json=as_json
+            signed_wallets.custody_of(settings, store),
+            wallet,
+            master_key_fd,
+            passphrase_fd,
+            agent=agent,
+            builder=builder,
+            as_json=as_json,
         )
 
 
@@ -127,11 +140,11 @@ def withdraw(
     from firstwatch.cli.folder import opened
 
     value = _positive(amount)
-    with opened() as (settings, store), store.read() as session:
-        wallet = _usable(session, name)
-        signed_wallets.withdraw(
-            settings, session, wallet, value, to, master_key_fd, passphrase_fd, as_json=as_json
-        )
+    with opened() as (settings, store):
+        with store.read() as session:
+            wallet = _usable(session, name)
+        custody = signed_wallets.custody_of(settings, store)
+        signed_wallets.withdraw(custody, wallet, value, to, master_key_fd, passphrase_fd, as_json=as_json)
 
 
 @app.command()
@@ -148,11 +161,11 @@ def transfer(
     from firstwatch.cli.folder import opened
 
     value = _positive(amount)
-    with opened() as (settings, store), store.read() as session:
-        wallet, other = _usable(session, name), _usable(session, target)
-        signed_wallets.transfer(
-            settings, session, wallet, other, value, master_key_fd, passphrase_fd, as_json=as_json
-        )
+    with opened() as (settings, store):
+        with store.read() as session:
+            wallet, other = _usable(session, name), _usable(session, target)
+        custody = signed_wallets.custody_of(settings, store)
+        signed_wallets.transfer(custody, wallet, other, value, master_key_fd, passphrase_fd, as_json=as_json)
 
 
 @app.command()
@@ -160,16 +173,11 @@ def archive(name: _Name, as_json: JsonFlag = False) -> None:
     """Take a wallet out of the lists; refused while a run uses it or the venue holds money of it."""
     from firstwatch.cli import signed_wallets
     from firstwatch.cli.folder import opened
-    from firstwatch.store.wallets import archive_wallet
-    from firstwatch.trading.clock import SystemClock
 
     with opened() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
-        if wallet.kind != _PAPER:
-            signed_wallets.refuse_if_funded(settings, wallet)
-        with store.write() as session:
-            archive_wallet(session, name, now_ms=SystemClock().now_ms())
+        signed_wallets.custody_of(settings, store).archive(wallet)
     if as_json:
         say_json({"wallet": name, "archived": True})
     else:
@@ -202,7 +210,8 @@ def fund(
                 raise WrongUseError(
                     f"{name} is a wallet at {wallet.venue}, where money is real: send it to {wallet.account}."
                 )
-            signed_wallets.watch_funds(settings, wallet, as_json=as_json, watches=watch)
+            custody = signed_wallets.custody_of(settings, store)
+            signed_wallets.watch_funds(custody, wallet, as_json=as_json, watches=watch)
             return
         if value is None:
             raise WrongUseError(f"Say how much play money {name} gets: firstwatch wallet fund {name} AMOUNT.")
@@ -216,7 +225,7 @@ def fund(
 
 @app.command("list")
 def list_(as_json: JsonFlag = False) -> None:
-    """List the wallets, with their money as the store knows it."""
+    """List the wallets, with their money as the store knows it: of a venue, as old as it says."""
     from firstwatch.cli.folder import opened
     from firstwatch.store.wallets import list_wallets
 
@@ -226,8 +235,14 @@ def list_(as_json: JsonFlag = False) -> None:
         say_json(documents)
     elif documents:
         say_table(
-            ("WALLET", "VENUE", "TOTAL", "FREE", "RUN"),
-            ((d["wallet"], d["venue"], d["total"], d["free"], d["active_run"]) for d in documents),
+            ("WALLET", "VENUE", "TOTAL", "FREE", "AGE_S", "KEY", "RUN"),
+            (
+                (
+                    *(d[name] for name in ("wallet", "venue", "total", "free", "balance_age_s", "key_kind")),
+                    d["active_run"],
+                )
+                for d in documents
+            ),
         )
     else:
         say("No wallets yet. Create one with: firstwatch wallet create NAME --venue V.")
@@ -240,36 +255,46 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
     from firstwatch.cli.folder import opened
     from firstwatch.store.wallets import get_wallet
 
-    with opened() as (settings, store), store.read() as session:
-        wallet = get_wallet(session, name)
-        document = _document(session, settings, wallet)
+    with opened() as (settings, store):
+        with store.read() as session:
+            wallet = get_wallet(session, name)
+        # First the venue, whose answers the store then has; what it cannot say the store may still know.
+        facts: dict[str, Any] = {}
         if wallet.kind != _PAPER:
-            held = document["positions"]
-            document |= signed_wallets.facts_document(settings, wallet)
-            # What the venue cannot say now the store may know.
-            document["positions"] = document["positions"] or (held if document["total"] is None else [])
+            facts = signed_wallets.facts_document(signed_wallets.custody_of(settings, store), wallet)
+        with store.read() as session:
+            document = _document(session, settings, wallet)
+        known = document["positions"] if facts.get("total") is None else []
+        document |= {
+            name: value for name, value in facts.items() if value is not None or name not in document
+        }
+        document["positions"] = document["positions"] or known
     if as_json:
         say_json(document)
         return
     for key, value in document.items():
-        if key not in {"positions", "missing"}:
-            say(f"{key:12} {'-' if value is None else value}")
+        if key not in {"positions", "held", "missing"}:
+            say(f"{key:13} {'-' if value is None else value}")
     for held in document["positions"]:
         run = f", run {held['run']}" if held.get("run") else ""
-        say(f"{'position':12} {held['side']} {held['amount']} {held['symbol']}{run}")
+        say(f"{'position':13} {held['side']} {held['amount']} {held['symbol']}{run}")
     for lack in document["missing"]:
-        say(f"{'missing':12} {lack['name']}: {lack['sentence']}")
+        say(f"{'missing':13} {lack['name']}: {lack['sentence']}")
 
 
 def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dict[str, Any]:
-    from firstwatch.manager.balances import paper_money
+    from firstwatch.manager.balances import moneys
     from firstwatch.store.positions import positions
     from firstwatch.store.runs import list_runs
+    from firstwatch.store.standings import Standing, standings
     from firstwatch.store.wallets import active_run_id
-    from firstwatch.trading.clock import iso
+    from firstwatch.trading.clock import SystemClock, iso
 
+    known = standings(session)
+    said, now_ms = known.get(wallet.id, Standing()), SystemClock().now_ms()
+    key = said.key
     mine = {run.id for run in list_runs(session, wallet_id=wallet.id)}
-    money = paper_money(session, settings, wallet)
+    money = moneys(session, settings, [wallet], known, now_ms=now_ms).get(wallet.name)
     return {
         "wallet": wallet.name,
         "venue": wallet.venue,
@@ -278,6 +303,11 @@ def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dic
         "total": None if money is None else money.total,
         "used": None if money is None else money.used,
         "free": None if money is None else money.free,
+        "balance_at": None if money is None else iso(money.read_at_ms),
+        "balance_age_s": None if money is None else round((now_ms - money.read_at_ms) / 1000, 1),
+        "key": None if key is None else key.address,
+        "key_kind": None if key is None else key.kind,
+        "valid_until": None if key is None or key.valid_until_ms is None else iso(key.valid_until_ms),
         "positions": [
             {
                 "symbol": held.symbol,
@@ -290,7 +320,16 @@ def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dic
             for run_id, held in positions(session).items()
             if run_id in mine
         ],
-        "missing": [],
+        "held": None
+        if said.money is None
+        else [
+            {"symbol": each.symbol, "side": each.side.value, "amount": each.amount}
+            for each in said.money.held
+        ],
+        "missing": []
+        if key is None or key.missing is None
+        else [{"name": name, "sentence": sentence} for name, sentence in key.missing.items()],
+        "problem": said.problem or None,
         "active_run": active_run_id(session, wallet.id),
         "created_at": iso(wallet.created_at_ms),
         "archived_at": None if wallet.archived_at_ms is None else iso(wallet.archived_at_ms),

@@ -23,6 +23,7 @@ from firstwatch.engine.leftovers import Leftovers
 from firstwatch.engine.lock import EngineLock
 from firstwatch.engine.locked_runs import LockedRuns
 from firstwatch.engine.probe import Probe, no_probe
+from firstwatch.engine.standings import LOOK_EVERY_S, StandingKeeper
 from firstwatch.engine.venues import VenueBook, venues_of
 from firstwatch.engine.worker import Asked, RunWorker
 from firstwatch.settings import Settings
@@ -78,6 +79,7 @@ class EngineHost:
             store, self._venues, self._clock, self, capital_share=settings.limits.capital_share
         )
         self.leftovers = Leftovers(store, self._venues, self._clock, lambda: self.lease)
+        self.standings = StandingKeeper(store, self._venues, settings, self._clock, lambda: self.lease)
         self._workers: dict[str, RunWorker] = {}
         self._guard = threading.RLock()
         """Guards the workers: the desk's threads start some, the host thread mends them."""
@@ -87,7 +89,7 @@ class EngineHost:
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
         self._trouble = ""
-        self._due = {name: 0.0 for name in ("beat", "live", "leftovers")}
+        self._due = {name: 0.0 for name in ("beat", "live", "leftovers", "standings")}
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -191,6 +193,8 @@ class EngineHost:
             self._write_live(workers)
         if self._is_due("leftovers", _LEFTOVERS_S):
             self.leftovers.look_aside()
+        if self._is_due("standings", LOOK_EVERY_S):
+            self.standings.look_aside()
 
     def _is_due(self, name: str, every_s: float) -> bool:
         now_s = self._clock.elapsed_s()
@@ -392,6 +396,7 @@ class EngineHost:
         self._desk.close()
         self._door.close()
         self.leftovers.close()
+        self.standings.close()
         # Only now, so that no feed went on without a run that had let go before the others.
         self._venues.close()
         try:

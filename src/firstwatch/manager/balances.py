@@ -1,12 +1,13 @@
-"""The money of paper wallets as the store knows it, without asking the engine."""
+"""The money of wallets as the store knows it, without asking the engine."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from firstwatch.settings import PaperVenueSettings, Settings
 from firstwatch.store import paper
 from firstwatch.store.database import Session
+from firstwatch.store.standings import Standing
 from firstwatch.store.wallets import Wallet
 from firstwatch.venues.paper.account import PaperAccount, PaperOrder, exact
 from firstwatch.venues.paper.assembly import market_of
@@ -18,24 +19,42 @@ class Money:
 
     total: Decimal
     used: Decimal
+    read_at_ms: int
 
     @property
     def free(self) -> Decimal:
         return self.total - self.used
 
 
-def paper_money(session: Session, settings: Settings, wallet: Wallet) -> Money | None:
-    """Return a paper wallet's money; None: its venue is not of paper, or no longer in the settings."""
-    return paper_moneys(session, settings, [wallet]).get(wallet.name)
+def moneys(
+    session: Session,
+    settings: Settings,
+    wallets: Iterable[Wallet],
+    known: Mapping[int, Standing],
+    *,
+    now_ms: int,
+) -> dict[str, Money]:
+    """Return what is known of the wallets' money, by name: of paper now, of the rest as its venue last said.
+
+    A wallet whose money is not known, or whose venue is no longer in the settings, is left out.
+    """
+    wallets = tuple(wallets)
+    said = {
+        wallet.name: Money(standing.money.total, standing.money.used, standing.money.read_at_ms)
+        for wallet in wallets
+        if (standing := known.get(wallet.id)) is not None and standing.money is not None
+    }
+    return said | _paper_moneys(session, settings, wallets, now_ms)
 
 
-def paper_moneys(session: Session, settings: Settings, wallets: Iterable[Wallet]) -> dict[str, Money]:
-    """Return the money of all paper wallets among these, by the wallet's name."""
+def _paper_moneys(
+    session: Session, settings: Settings, wallets: Iterable[Wallet], now_ms: int
+) -> dict[str, Money]:
     by_venue: dict[str, list[Wallet]] = {}
     for wallet in wallets:
         if wallet.kind == "paper":
             by_venue.setdefault(wallet.venue, []).append(wallet)
-    moneys: dict[str, Money] = {}
+    found: dict[str, Money] = {}
     for venue, members in by_venue.items():
         known = settings.venues.get(venue)
         if not isinstance(known, PaperVenueSettings):
@@ -49,11 +68,11 @@ def paper_moneys(session: Session, settings: Settings, wallets: Iterable[Wallet]
         for wallet in members:
             deposited, account = given.get(wallet.account, Decimal(0)), accounts.get(wallet.account)
             if account is None:
-                moneys[wallet.name] = Money(deposited, Decimal(0))
+                found[wallet.name] = Money(deposited, Decimal(0), now_ms)
                 continue
             used = exact(account.position.margin) + resting.get(wallet.account, Decimal(0))
-            moneys[wallet.name] = Money(deposited + account.cash, used)
-    return moneys
+            found[wallet.name] = Money(deposited + account.cash, used, now_ms)
+    return found
 
 
 def _resting(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from firstwatch.manager.views import CommandView, ManagerSnapshot, empty_snapshot
+from firstwatch.manager.wallet_work import WalletWork
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.commands import DEFAULT_EXPIRY_MS, Command
@@ -44,6 +45,7 @@ class RunManager:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._hosts_engine = hosts_engine
+        self._signed_venues = tuple(name for name, venue in settings.venues.items() if venue.kind != "paper")
         self._store: Store | None = None
         self._reader: SnapshotReader | None = None
         self._changes: ChangeSignal | None = None
@@ -59,6 +61,8 @@ class RunManager:
         self._is_selection_new = False
         self._own: tuple[int, ...] = ()
         self._sequence = 0
+        self.keyed = WalletWork(settings, self._clock, lambda: self._ready()[0])
+        """Work on wallets with keys."""
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -158,7 +162,7 @@ class RunManager:
             return command_view(get_command(session, number))
 
     def create_wallet(self, name: str, venue: str) -> None:
-        """Create a run wallet at a configured paper venue.
+        """Create a run wallet at a configured paper venue; ``keyed`` makes those with a key.
 
         Raises:
             WrongUseError: the name cannot be used or is taken, or the venue wants an account with a key.
@@ -168,11 +172,7 @@ class RunManager:
         store, _ = self._ready()
         kind = self._settings.venues[venue].kind
         if kind != "paper":
-            # Its key is shown once and its passphrase asked for: that belongs on a command line.
-            raise WrongUseError(
-                f"A wallet at {venue} needs a key: use firstwatch wallet create {name} --venue {venue}, or"
-                f" firstwatch wallet import {name} --venue {venue} --account ADDRESS."
-            )
+            raise WrongUseError(f"A wallet at {venue} needs a key.")
         with store.write() as session:
             create_wallet(session, name, venue=venue, kind=kind, now_ms=self._clock.now_ms())
 
@@ -231,6 +231,9 @@ class RunManager:
             selected=details,
             algorithms=lists.algorithms,
             venues=tuple(self._settings.venues),
+            signed_venues=tuple(
+                name for name, venue in self._settings.venues.items() if venue.kind != "paper"
+            ),
             symbols=lists.symbols,
             alarms=lists.alarms,
             commands=commands,

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from sqlalchemy import func, select
 
-from firstwatch.manager.balances import Money, paper_moneys
+from firstwatch.manager.balances import Money, moneys
 from firstwatch.manager.figures import figures_of, metrics_of_run
 from firstwatch.manager.prices import PriceReader
 from firstwatch.manager.sentences import sentence_of
@@ -23,6 +23,8 @@ from firstwatch.manager.views import (
     EventView,
     FigureView,
     FillView,
+    HeldView,
+    KeyView,
     OrderStep,
     OrderView,
     PositionView,
@@ -42,6 +44,7 @@ from firstwatch.store import (
     orders,
     positions,
     runs,
+    standings,
     tables,
     trades,
     wallets,
@@ -61,6 +64,8 @@ FINISHED_LIMIT = 200
 EVENT_LIMIT = 300
 """Newest journal rows in the details."""
 
+_UNMANAGED = "exposed without a run"
+_UNKNOWN = standings.Standing()
 _FINISHED_AGE_MS = 2_000
 _COUNT_RUNS = select(func.count()).select_from(tables.table_of(tables.RunRow))
 
@@ -126,12 +131,13 @@ class SnapshotReader:
         rows = active + finished
         named = [view.symbol for view in algorithm_views if view.symbol]
         symbols = dict.fromkeys([*self._prices.symbols, *named, *(row.symbol for row in rows)])
+        wallet_views = self._wallets(session, rows, now_ms)
         return Lists(
-            wallets=self._wallets(session, rows, now_ms),
+            wallets=wallet_views,
             runs=rows,
             algorithms=algorithm_views,
             symbols=tuple(symbols),
-            alarms=_alarms(session, rows),
+            alarms=_alarms(session, rows, wallet_views),
         )
 
     def details(self, session: Session, run_id: str) -> RunDetails | None:
@@ -266,13 +272,18 @@ class SnapshotReader:
         for row in rows:
             latest.setdefault(row.wallet, row)
         known = wallets.list_wallets(session)
-        moneys = paper_moneys(session, self._settings, known)
+        has_keys = any(wallet.kind != "paper" for wallet in known)
+        said = standings.standings(session) if has_keys else {}
+        found = moneys(session, self._settings, known, said, now_ms=now_ms)
         return tuple(
-            _wallet(wallet, latest.get(wallet.name), moneys.get(wallet.name), now_ms) for wallet in known
+            _wallet(wallet, latest.get(wallet.name), found.get(wallet.name), said.get(wallet.id, _UNKNOWN))
+            for wallet in known
         )
 
 
-def _wallet(wallet: wallets.Wallet, last: RunRow | None, money: Money | None, now_ms: int) -> WalletView:
+def _wallet(
+    wallet: wallets.Wallet, last: RunRow | None, money: Money | None, said: standings.Standing
+) -> WalletView:
     return WalletView(
         name=wallet.name,
         venue=wallet.venue,
@@ -281,10 +292,33 @@ def _wallet(wallet: wallets.Wallet, last: RunRow | None, money: Money | None, no
         total=None if money is None else money.total,
         used=None if money is None else money.used,
         free=None if money is None else money.free,
-        # A paper wallet's money stands in the store itself, so it is of this moment.
-        balance_ms=None if money is None else now_ms,
+        balance_ms=None if money is None else money.read_at_ms,
         active_run_id=last.run_id if last is not None and last.state.is_active else None,
-        exposure=Exposure.FLAT if last is None else last.exposure,
+        exposure=_exposure(last, said.money),
+        key=None if said.key is None else _key(said.key),
+        held=None
+        if said.money is None
+        else tuple(HeldView(each.symbol, each.side, each.amount) for each in said.money.held),
+        problem=said.problem,
+    )
+
+
+def _exposure(last: RunRow | None, money: standings.WalletMoney | None) -> Exposure:
+    """What the last run left, or what the venue shows since then without any run."""
+    if last is not None and (last.state.is_active or last.exposure is not Exposure.FLAT):
+        return last.exposure
+    ended_ms = 0 if last is None else last.ended_ms or 0
+    holds = money is not None and money.held and money.read_at_ms > ended_ms
+    return Exposure.EXPOSED if holds else Exposure.FLAT
+
+
+def _key(key: standings.WalletKey) -> KeyView:
+    return KeyView(
+        address=key.address,
+        is_master=key.kind == "master",
+        valid_until_ms=key.valid_until_ms,
+        missing=None if key.missing is None else tuple(key.missing),
+        read_ms=key.read_at_ms,
     )
 
 
@@ -303,7 +337,9 @@ def command_view(stored: commands.StoredCommand) -> CommandView:
     )
 
 
-def _alarms(session: Session, rows: tuple[RunRow, ...]) -> tuple[AlarmView, ...]:
+def _alarms(
+    session: Session, rows: tuple[RunRow, ...], wallet_views: tuple[WalletView, ...]
+) -> tuple[AlarmView, ...]:
     """Unprotected runs first, then exposure that nobody manages, then the rest, oldest first."""
     by_id = {row.run_id: row for row in rows}
     managed = {row.wallet for row in rows if row.state.is_active}
@@ -318,8 +354,14 @@ def _alarms(session: Session, rows: tuple[RunRow, ...]) -> tuple[AlarmView, ...]
         if row.wallet not in managed and row.wallet not in seen and row.exposure is not Exposure.FLAT:
             word = "holds a position" if row.exposure is Exposure.EXPOSED else "may hold a position"
             sentence = f"wallet {row.wallet} {word} in {row.symbol} and no run manages it"
-            left.append(AlarmView("exposed without a run", sentence, row.run_id, row.wallet, since_ms))
+            left.append(AlarmView(_UNMANAGED, sentence, row.run_id, row.wallet, since_ms))
         seen.add(row.wallet)
+    named = {alarm.wallet for alarm in left}
+    for wallet in wallet_views:
+        if wallet.exposure is Exposure.EXPOSED and wallet.held and wallet.name not in managed | named:
+            held = ", ".join(f"{each.side} {each.amount:f} {each.symbol}" for each in wallet.held)
+            sentence = f"wallet {wallet.name} holds {held} at {wallet.venue} and no run manages it"
+            left.append(AlarmView(_UNMANAGED, sentence, None, wallet.name, wallet.balance_ms or 0))
     standing = [
         AlarmView(alarm.topic, alarm.sentence, alarm.run_id, by_id[alarm.run_id].wallet, alarm.since_ms)
         for alarm in journal.standing_alarms(session)

@@ -48,8 +48,32 @@ class EngineView:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyView:
+    """The key that trades for a wallet, as of ``read_ms``."""
+
+    address: str | None
+    """None: the vault has none."""
+    is_master: bool
+    """It also withdraws and approves; else it is an API wallet (agent), which trades only."""
+    valid_until_ms: int | None
+    """None: for ever, or the venue does not say."""
+    missing: tuple[str, ...] | None
+    """Names of the approvals that are not given; None: the venue was not asked yet."""
+    read_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldView:
+    """A position that a venue shows in a wallet, whoever opened it."""
+
+    symbol: str
+    side: Side
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class WalletView:
-    """One run wallet. ``total``, ``used`` and ``free`` are in quote, as of ``balance_ms``."""
+    """One run wallet. ``total``, ``used``, ``free`` (in quote) and ``held`` are as of ``balance_ms``."""
 
     name: str
     venue: str
@@ -62,6 +86,17 @@ class WalletView:
     active_run_id: str | None
     exposure: Exposure
     """Of the last run in this wallet: exposed or unknown without an active run is an alarm."""
+    key: KeyView | None = None
+    """None: on paper there is none, elsewhere nothing is known of it."""
+    held: tuple[HeldView, ...] | None = None
+    """None: not known."""
+    problem: str = ""
+    """Why the venue could not be asked the last time."""
+
+    @property
+    def is_signed(self) -> bool:
+        """Its orders are signed with a key, and its money is real."""
+        return self.kind != "paper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +302,8 @@ class ManagerSnapshot:
     selected: RunDetails | None = None
     algorithms: tuple[AlgorithmView, ...] = ()
     venues: tuple[str, ...] = ()
+    signed_venues: tuple[str, ...] = ()
+    """Those of them whose wallets have keys."""
     symbols: tuple[str, ...] = ()
     """Known from algorithms, baselines and earlier runs: suggestions, not the venue's word."""
     alarms: tuple[AlarmView, ...] = ()

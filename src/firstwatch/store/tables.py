@@ -327,6 +327,26 @@ class LiveStatusRow(_Rows, table=True):
     updated_at_ms: int = _ms()
 
 
+class WalletStandingRow(_Rows, table=True):
+    """What its venue last said of a wallet's money and key, each with its time."""
+
+    __tablename__ = "wallet_standing"
+
+    wallet_id: int = Field(
+        sa_column=Column(RowNumber, ForeignKey("wallet.id"), primary_key=True, autoincrement=False)
+    )
+    total: Decimal | None = _money_or_none()
+    used: Decimal | None = _money_or_none()
+    held_json: str | None = Field(default=None, sa_type=Text)
+    money_at_ms: int | None = _ms_or_none()
+    key_address: str | None = None
+    key_kind: str | None = None
+    valid_until_ms: int | None = _ms_or_none()
+    missing_json: str | None = Field(default=None, sa_type=Text)
+    key_at_ms: int | None = _ms_or_none()
+    problem: str
+
+
 # --- commands and the host -----------------------------------------------------------------------
 
 

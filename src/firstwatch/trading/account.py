@@ -1,5 +1,6 @@
 """What a venue says of one account."""
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -57,3 +58,8 @@ class Approval:
     name: str
     is_given: bool
     sentence: str
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an account's address: ``0x`` and 40 hexadecimal digits."""
+    return re.fullmatch(r"0[xX][0-9a-fA-F]{40}", text) is not None

@@ -1,22 +1,20 @@
-"""Acting on runs and wallets, and leaving: each asks first, and looks again before it sends."""
+"""Acting on runs, and leaving: each asks first, and looks again before it sends."""
 
 import asyncio
-from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from functools import partial
 
-from firstwatch.manager.views import EngineWhere, RunRow, WalletView
+from firstwatch.manager.views import EngineWhere, RunRow
 from firstwatch.trading import commands as orders
 from firstwatch.trading.runs import Exposure, StopMode
-from firstwatch.tui.launching import LaunchingApp
+from firstwatch.tui.keyed import KeyedApp
 from firstwatch.tui.modals.confirm import Confirm
-from firstwatch.tui.modals.entry import AskText, check_wallet, wallet_from
+from firstwatch.tui.modals.entry import AskText
 from firstwatch.tui.modals.quit import Leaving, QuitDialog
 from firstwatch.tui.modals.stop import StopRunDialog, held, left_behind
 
 
-class ActingApp(LaunchingApp):
-    """What the keys on runs and wallets need."""
+class ActingApp(KeyedApp):
+    """What the keys on runs need, and leaving."""
 
     _is_stopping_all = False
 
@@ -70,29 +68,6 @@ class ActingApp(LaunchingApp):
         )
         return False
 
-    # --- wallets ---------------------------------------------------------------------------------
-
-    def ask_wallet(self, venues: Sequence[str]) -> None:
-        taken = [wallet.name for wallet in self.snapshot.wallets]
-        lines = [f"Name, or name and venue. Venues: {', '.join(venues)} (default {venues[0]})"]
-        dialog = AskText("Create wallet", lines, check=lambda value: check_wallet(value, venues, taken))
-        self.push_screen(dialog, partial(self._create_wallet, tuple(venues)))
-
-    def _create_wallet(self, venues: tuple[str, ...], value: str | None) -> None:
-        if value:
-            wallet = wallet_from(value, venues)
-            self._in_background(asyncio.to_thread(self._manager.create_wallet, wallet.name, wallet.venue))
-            self.selected_wallet = wallet.name
-
-    def ask_funds(self, wallet: WalletView) -> None:
-        lines = [f"Play money for {wallet.name} at {wallet.venue}:"]
-        dialog = AskText("Fund wallet", lines, check=_amount_problem)
-        self.push_screen(dialog, partial(self._fund, wallet))
-
-    def _fund(self, wallet: WalletView, value: str | None) -> None:
-        if value:
-            self.submit(orders.FundWallet(wallet=wallet.name, amount=Decimal(value.replace(",", ""))))
-
     # --- the vault -------------------------------------------------------------------------------
 
     def ask_passphrase(self) -> None:
@@ -139,11 +114,3 @@ class ActingApp(LaunchingApp):
 
 def _passphrase_problem(value: str) -> str:
     return "" if value else "write it, or leave"
-
-
-def _amount_problem(value: str) -> str:
-    try:
-        amount = Decimal(value.replace(",", ""))
-    except InvalidOperation:
-        return f"{value!r} is no amount"
-    return "" if amount.is_finite() and amount > 0 else "must be above 0"

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, ClassVar
 
+import rich
+from rich.segment import Segments
+from rich.traceback import Traceback
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
@@ -31,7 +34,14 @@ from firstwatch.tui.themes import DEFAULT_THEME, Themes, load_themes, theme_fold
 from firstwatch.tui.widgets.bars import KeyHint
 
 _PANE_KEYS: dict[int, tuple[str, ...]] = {
-    1: ("wallet.create", "wallet.fund"),
+    1: (
+        "wallet.create",
+        "wallet.import",
+        "wallet.fund",
+        "wallet.approve",
+        "wallet.transfer",
+        "wallet.withdraw",
+    ),
     2: ("run.start", "launch.check"),
     3: ("run.stop", "run.pause", "run.resume", "run.close", "run.discard", "run.again", "view.next_tab"),
     4: ("view.next_tab", "run.stop"),
@@ -112,6 +122,12 @@ class FirstwatchApp(ActingApp):
         """Somebody asked this process to end."""
         self.exit()
 
+    def _fatal_error(self) -> None:
+        """Leave with a report of where it failed, without values: among them may be a secret just typed."""
+        report = Traceback(show_locals=False, width=None, suppress=[rich])
+        self._exit_renderables.append(Segments(self.console.render(report, self.console.options)))
+        self._close_messages_no_wait()
+
     # --- the snapshot ----------------------------------------------------------------------------
 
     def _receive(self, snapshot: ManagerSnapshot) -> None:
@@ -166,7 +182,8 @@ class FirstwatchApp(ActingApp):
 
     def key_hints(self, pane: int) -> tuple[KeyHint, ...]:
         """Return the keys that do something now, the pane's own first."""
-        if self.is_editing:
+        # Below a dialog the field that has the focus is the dialog's, which names its own keys.
+        if self.is_editing and not self.is_covered:
             return (KeyHint("enter", "take it"), KeyHint("esc", "leave it as it was"))
         hints: list[KeyHint] = []
         situation = self.situation

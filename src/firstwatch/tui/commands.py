@@ -193,7 +193,7 @@ class CheckLaunch(Command):
 
 class CreateWallet(Command):
     id, title, short, key = "wallet.create", "wallet: Create", "New wallet", "w"
-    help = "Create a run wallet."
+    help = "Create a run wallet; where orders are signed, with an account and a key of its own."
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
@@ -205,21 +205,119 @@ class CreateWallet(Command):
         app.ask_wallet(situation.snapshot.venues)
 
 
-class FundWallet(Command):
-    id, title, short, key = "wallet.fund", "wallet: Fund", "Fund", "f"
-    help = "Put play money into the chosen paper wallet."
+class _OnWallet(Command):
+    """An action on the chosen wallet."""
+
+    severity = Severity.TRADE
+    needs_key: ClassVar[bool] = True
+    """Only for wallets with keys."""
+
+    def refusal(self, situation: Situation) -> str:
+        wallet = situation.wallet
+        if wallet is None:
+            return "Choose a wallet first (1)"
+        if self.needs_key and not wallet.is_signed:
+            return f"{wallet.name} is a wallet of {wallet.kind}, with play money and without a key"
+        return ""
+
+
+class ImportKey(Command):
+    id, title, short, key = "wallet.import", "wallet: Import key", "Import", "i"
+    help = "Bring an account with its key, or an API wallet's; the venue says which."
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
-        if situation.wallet is None:
-            return "Choose a wallet first (1)"
-        if situation.wallet.kind != "paper":
-            return f"Only paper wallets take play money; {situation.wallet.name} is {situation.wallet.kind}"
+        if not situation.snapshot.is_ready:
+            return "The store is not read yet"
+        if not situation.snapshot.signed_venues:
+            return 'No venue of the settings takes keys; add one with kind = "hyperliquid"'
+        return ""
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        app.ask_import(situation.snapshot.signed_venues)
+
+
+class FundWallet(_OnWallet):
+    id, title, short, key = "wallet.fund", "wallet: Fund", "Fund", "f"
+    help = "Put play money into the chosen wallet, or show where to send real money and watch it arrive."
+    needs_key = False
+
+    def refusal(self, situation: Situation) -> str:
+        refusal = super().refusal(situation)
+        if refusal or situation.wallet is None or situation.wallet.is_signed:
+            return refusal
         return _needs_engine(situation)
 
     def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
         if situation.wallet is not None:
             app.ask_funds(situation.wallet)
+
+
+class ApproveWallet(_OnWallet):
+    id, title, short, key = "wallet.approve", "wallet: Approve", "Approve", "v"
+    help = "Give the next approval that the chosen wallet lacks: an API wallet, the builder's fee."
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        if situation.wallet is not None:
+            app.ask_approval(situation.wallet)
+
+
+class _MoveMoney(_OnWallet):
+    severity = Severity.DANGER
+
+    def refusal(self, situation: Situation) -> str:
+        wallet = situation.wallet
+        if wallet is not None and wallet.active_run_id is not None:
+            return f"A run uses {wallet.name}; stop it first"
+        return super().refusal(situation)
+
+
+class WithdrawMoney(_MoveMoney):
+    id, title, short, key = "wallet.withdraw", "wallet: Withdraw", "Withdraw", "o"
+    help = "Take money of the chosen wallet out of its venue."
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        if situation.wallet is not None:
+            app.ask_withdrawal(situation.wallet)
+
+
+class TransferMoney(_MoveMoney):
+    id, title, short, key = "wallet.transfer", "wallet: Transfer", "Transfer", "m"
+    help = "Send money of the chosen wallet to another own one at the same venue."
+
+    def refusal(self, situation: Situation) -> str:
+        refusal = super().refusal(situation)
+        if refusal or situation.wallet is None:
+            return refusal
+        if not _targets(situation):
+            return f"There is no other wallet at {situation.wallet.venue} to send to"
+        return ""
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        if situation.wallet is not None:
+            app.ask_transfer(situation.wallet, _targets(situation))
+
+
+def _targets(situation: Situation) -> tuple[str, ...]:
+    mine = situation.wallet
+    others = (wallet for wallet in situation.snapshot.wallets if mine is not None and wallet != mine)
+    return tuple(wallet.name for wallet in others if mine is not None and wallet.venue == mine.venue)
+
+
+class ArchiveWallet(_OnWallet):
+    id, title, short = "wallet.archive", "wallet: Archive", "Archive"
+    help = "Take the chosen wallet out of the lists; refused while it is funded or used."
+    needs_key = False
+
+    def refusal(self, situation: Situation) -> str:
+        wallet = situation.wallet
+        if wallet is not None and wallet.active_run_id is not None:
+            return f"A run uses {wallet.name}; stop it first"
+        return super().refusal(situation)
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        if situation.wallet is not None:
+            app.ask_archive(situation.wallet)
 
 
 class UnlockVault(Command):
@@ -331,7 +429,11 @@ COMMANDS: tuple[Command, ...] = (
     DiscardRun(),
     CheckLaunch(),
     CreateWallet(),
+    ImportKey(),
     FundWallet(),
+    ApproveWallet(),
+    TransferMoney(),
+    WithdrawMoney(),
     ShowWallets(),
     ShowConfiguration(),
     ShowInfo(),
@@ -339,6 +441,7 @@ COMMANDS: tuple[Command, ...] = (
     NextTab(),
     PreviousTab(),
     NextTheme(),
+    ArchiveWallet(),
     UnlockVault(),
     StopBackgroundEngine(),
     Help(),

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from firstwatch.trading.account import Approval
 from firstwatch.trading.clock import Clock, iso
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError
+from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import KeyKind, Signer
 from firstwatch.wallets.actions import fee_rate, user_signed
-from firstwatch.wallets.desk import Desk, Done, InDoubt, NotDone
+from firstwatch.wallets.desk import Desk, Done, InDoubt, Inquiry, NotDone
 from firstwatch.wallets.keycheck import LEAST_VALIDITY_MS, KeyFacts, check_key
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import KeyRecord, OpenVault, new_secret
@@ -32,7 +33,7 @@ class Builder:
 
 
 def approvals(
-    desk: Desk, account: str, key: KeyFacts | None, builder: Builder | None, *, now_ms: int
+    desk: Inquiry, account: str, key: KeyFacts | None, builder: Builder | None, *, now_ms: int
 ) -> list[Approval]:
     """Return what is needed to trade, given or not, the next action first; ``key`` None: none is valid.
 
@@ -122,7 +123,7 @@ class Approver:
             kind,
             values,
             is_mainnet=self._desk.is_mainnet,
-            nonce=self._clock.now_ms(),
+            nonce=NONCES.next(self._clock.now_ms),
             signer=self._master,
         )
         match self._desk.perform(body):
@@ -146,7 +147,7 @@ class Approver:
         raise RefusedError(problem)
 
 
-def key_facts(desk: Desk, record: KeyRecord | None, *, now_ms: int) -> tuple[KeyFacts | None, str]:
+def key_facts(desk: Inquiry, record: KeyRecord | None, *, now_ms: int) -> tuple[KeyFacts | None, str]:
     """Return what a stored key may do, or None and why nothing.
 
     Raises:

@@ -1,7 +1,7 @@
 """A few questions and signed actions of an operator to Hyperliquid, one at a time and blocking.
 
-Trading goes through the venue's adapter. This is for what a one-shot command does with a key that the
-engine never sees, and needs no exchange library.
+Trading goes through the venue's adapter. This is for what a command or a screen does with a key that the
+engine never sees, and needs no exchange library; the engine puts the same questions through its gateway.
 """
 
 import json
@@ -50,6 +50,11 @@ class HeldPosition:
     unrealised_pnl: Decimal
     liquidation_price: Decimal | None
 
+    @property
+    def symbol(self) -> str:
+        """The market by its unified symbol."""
+        return f"{self.coin}/USDC:USDC"
+
 
 @dataclass(frozen=True, slots=True)
 class AccountMoney:
@@ -87,20 +92,16 @@ class InDoubt:
 ActionOutcome = Done | NotDone | InDoubt
 
 
-class Desk:
-    """The venue's two doors, ``/info`` and ``/exchange``.
+class Inquiry:
+    """Questions about accounts, however they reach the venue: ``_info`` puts one.
 
     Raises:
         VenueError: from every question, when the venue cannot be asked or understood.
     """
 
-    def __init__(self, name: str, api_url: str, *, is_mainnet: bool, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(self, name: str, *, is_mainnet: bool) -> None:
         self.name = name
         self.is_mainnet = is_mainnet
-        self._url = api_url.rstrip("/")
-        self._timeout_s = timeout_s
-        # As the trading client, it takes no proxy from the environment.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def role(self, address: str) -> Role:
         """Return what an address is to the venue."""
@@ -137,7 +138,14 @@ class Desk:
 
     def money(self, account: str) -> AccountMoney:
         """Return the account's money and positions in perpetuals."""
-        answer = self._info({"type": "clearinghouseState", "user": account})
+        return self.money_of(self._info({"type": "clearinghouseState", "user": account}))
+
+    def money_of(self, answer: Any) -> AccountMoney:
+        """Return money and positions of a ``clearinghouseState``.
+
+        Raises:
+            VenueError: it cannot be understood.
+        """
         try:
             summary = answer["marginSummary"]
             held = [row["position"] for row in answer["assetPositions"]]
@@ -149,6 +157,25 @@ class Desk:
             )
         except (AttributeError, InvalidOperation, KeyError, TypeError) as error:
             raise self._strange("clearinghouseState", answer) from error
+
+    def _info(self, question: Mapping[str, str]) -> Any:
+        raise NotImplementedError
+
+    def _strange(self, what: str, answer: object) -> VenueError:
+        return VenueError(
+            f"{self.name} answers {what} with something that cannot be understood: {str(answer)[:_SHOWN]}"
+        )
+
+
+class Desk(Inquiry):
+    """The venue's two doors, ``/info`` and ``/exchange``."""
+
+    def __init__(self, name: str, api_url: str, *, is_mainnet: bool, timeout_s: float = _TIMEOUT_S) -> None:
+        super().__init__(name, is_mainnet=is_mainnet)
+        self._url = api_url.rstrip("/")
+        self._timeout_s = timeout_s
+        # As the trading client, it takes no proxy from the environment.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def perform(self, body: Mapping[str, Any]) -> ActionOutcome:
         """Send a signed action, once. Only the venue's own structured answer tells what became of it."""
@@ -215,11 +242,6 @@ class Desk:
                 return f"{where} cannot be reached: {reason.strerror}. Check api_url and the network."
             case _:
                 return f"{where} cannot be reached: {reason}. Check api_url and the network."
-
-    def _strange(self, what: str, answer: object) -> VenueError:
-        return VenueError(
-            f"{self.name} answers {what} with something that cannot be understood: {str(answer)[:_SHOWN]}"
-        )
 
 
 class _BadRequest(VenueError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import RefusedError
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets.desk import Desk
+from firstwatch.wallets.desk import Inquiry
 
 DAY_MS = 24 * 60 * 60 * 1000
 LEAST_VALIDITY_MS = 7 * DAY_MS
@@ -34,7 +34,7 @@ class KeyFacts:
         return f"an API wallet of {self.account}: it trades{until} and can neither withdraw nor approve"
 
 
-def check_key(desk: Desk, address: str, account: str | None, *, now_ms: int) -> KeyFacts:
+def check_key(desk: Inquiry, address: str, account: str | None, *, now_ms: int) -> KeyFacts:
     """Return what the key of that address may do for the account; ``account`` None: find that out, too.
 
     Raises:
@@ -72,7 +72,7 @@ def check_key(desk: Desk, address: str, account: str | None, *, now_ms: int) -> 
     return KeyFacts(account, address, KeyKind.AGENT, True, valid_until_ms)
 
 
-def _unknown_key(desk: Desk, address: str, account: str) -> str:
+def _unknown_key(desk: Inquiry, address: str, account: str) -> str:
     network = "mainnet" if desk.is_mainnet else "testnet"
     return (
         f"{desk.name} ({network}) does not know the key {address} as one of {account}: it is the wrong key,"

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError, RefusedError
+from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import KeyKind, Signer
 from firstwatch.wallets.actions import burning, user_signed
 from firstwatch.wallets.desk import Desk, Done, InDoubt, NotDone
@@ -84,7 +85,7 @@ class Mover:
         free = desk.money(master.account).withdrawable
         if amount > free:
             raise RefusedError(f"{amount} USDC is more than the {free:f} USDC that can be taken out.")
-        nonce = self._clock.now_ms()
+        nonce = NONCES.next(self._clock.now_ms)
         values = {"destination": destination, "amount": f"{amount.normalize():f}"}
         body = user_signed(kind, values, is_mainnet=desk.is_mainnet, nonce=nonce, signer=master)
         match desk.perform(body):

@@ -38,6 +38,10 @@ class Confirm(Dialog[bool]):
 class Tell(Dialog[None]):
     """Shows lines that have no room in a table."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "close", "Close", show=False, id="tell.close"),
+    ]
+
     def __init__(self, title: str, lines: Sequence[str]) -> None:
         super().__init__()
         self.TITLE_TEXT = title
@@ -47,4 +51,4 @@ class Tell(Dialog[None]):
         return [text(line) for line in self._lines]
 
     def hints(self) -> Sequence[KeyHint]:
-        return (KeyHint("q esc", "close"),)
+        return (KeyHint("enter q esc", "close"),)

@@ -11,16 +11,21 @@ from firstwatch.trading.runs import Exposure
 from firstwatch.tui import words
 from firstwatch.tui.desk import Pane, desk_of
 from firstwatch.tui.widgets.listing import Listing
+from firstwatch.tui.widgets.sentence import Sentence
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _COLUMNS = (
     Column("wallet", 10, grows=True),
     Column("venue", 8, rank=3),
     Column("free", 12, is_number=True),
-    Column("total", 12, rank=2, is_number=True),
-    Column("age", 6, rank=4, is_number=True),
+    Column("total", 12, rank=4, is_number=True),
+    Column("age", 6, rank=2, is_number=True),
     Column("run", 16, rank=1),
 )
+
+
+_OLD_MS = 120_000
+"""A balance that was not heard of for so long is marked."""
 
 
 class WalletsPane(Pane):
@@ -31,9 +36,17 @@ class WalletsPane(Pane):
 
     def compose(self) -> ComposeResult:
         yield Listing(_COLUMNS, empty="No wallet yet. Press w to create one.", id="wallets")
+        yield Sentence(id="wallet-word")
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         self.query_one(Listing).set_lines(self._lines(snapshot), is_ready=snapshot.is_ready)
+        wallet = snapshot.wallet(desk_of(self).selected_wallet)
+        is_signed = wallet is not None and wallet.is_signed
+        word = self.query_one("#wallet-word", Sentence)
+        word.show_if(is_signed)
+        if wallet is not None and is_signed:
+            word.say(key_words(wallet, desk_of(self).now_ms()))
+            word.set_class(bool(wallet.problem or _lacks(wallet)), "warning")
 
     def _lines(self, snapshot: ManagerSnapshot) -> Sequence[Line]:
         return [self._line(wallet, snapshot) for wallet in snapshot.wallets]
@@ -50,7 +63,7 @@ class WalletsPane(Pane):
                 Cell(wallet.venue, "dim"),
                 Cell(words.money(wallet.free)),
                 Cell(words.money(wallet.total)),
-                Cell(words.age(age), "dim"),
+                Cell(words.age(age), "warning" if age is not None and age > _OLD_MS else "dim"),
                 Cell(use, tone),
             ),
         )
@@ -73,3 +86,42 @@ def _use(wallet: WalletView, run: str) -> tuple[str, Tone]:
     if wallet.exposure is Exposure.UNKNOWN:
         return "unknown, no run", "error"
     return "free", "dim"
+
+
+def key_words(wallet: WalletView, now_ms: int) -> str:
+    """Return what is known of a wallet's key, what the venue shows in it, and what is missing."""
+    parts = [_key(wallet, now_ms)]
+    if wallet.held:
+        held = (f"{each.side} {words.amount(each.amount)} {_base(each.symbol)}" for each in wallet.held)
+        parts.append(f"holds {', '.join(held)}")
+    lacks = _lacks(wallet)
+    if lacks:
+        parts.append(f"missing: {', '.join(lacks)}")
+    elif wallet.key is not None and wallet.key.missing is not None and wallet.total is not None:
+        parts.append("nothing is missing")
+    if wallet.problem:
+        parts.append(wallet.problem)
+    return " · ".join(parts)
+
+
+def _key(wallet: WalletView, now_ms: int) -> str:
+    key = wallet.key
+    if key is None:
+        return "nothing is known of its key yet"
+    if key.address is None:
+        return "the vault has no key for it"
+    asked = "not asked yet" if key.read_ms is None else f"{words.age(now_ms - key.read_ms)} ago"
+    if key.is_master:
+        return f"own key, trades and withdraws ({asked})"
+    until = "" if key.valid_until_ms is None else f" until {words.moment(key.valid_until_ms)}"
+    return f"API wallet, trades{until}, cannot withdraw ({asked})"
+
+
+def _base(symbol: str) -> str:
+    return symbol.split("/", maxsplit=1)[0]
+
+
+def _lacks(wallet: WalletView) -> list[str]:
+    key = wallet.key
+    missing = [f"{name} (v)" for name in key.missing or ()] if key is not None else []
+    return [*missing, "money (f)"] if wallet.total == 0 else missing

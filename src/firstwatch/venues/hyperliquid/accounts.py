@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from firstwatch.trading.account import Funding
 from firstwatch.trading.orders import Fill
@@ -23,6 +23,14 @@ class Rows(Generic[Row]):
     since_ms: int
     footprint: Footprint
     rows: list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """A ``clearinghouseState``, and when it was read by the gateway's clock."""
+
+    state: dict[str, Any]
+    read_at_s: float
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import words
-from firstwatch.venues.hyperliquid.accounts import AccountBook, Rows
+from firstwatch.venues.hyperliquid.accounts import AccountBook, AccountState, Rows
 from firstwatch.venues.hyperliquid.budget import BURST, PRIORITY, Budget, Priority
 from firstwatch.venues.hyperliquid.candles import Candles, Row
 from firstwatch.venues.hyperliquid.clock import VenueClock
@@ -116,6 +116,7 @@ class Session:
         )
         self.markets: dict[str, Traded] = {}
         self.accounts: dict[str, AccountBook] = {}
+        self._states: dict[str, AccountState] = {}
         self.clock = venue_clock
         self._wall = clock
         self._gateway = gateway
@@ -206,6 +207,13 @@ class Session:
         """Read money and positions."""
         return (await self._read_footprint(account))[0]
 
+    async def recent_state(self, account: str, youngest_s: float) -> AccountState:
+        """Return money and positions as last read, if not longer ago than that; else read them."""
+        known = self._states.get(account)
+        if known is None or self._now_s() - known.read_at_s > youngest_s:
+            await self._read_footprint(account)
+        return self._states[account]
+
     async def _read_footprint(self, account: str) -> tuple[dict[str, Any], Footprint]:
         state = await self.ask("clearinghouseState", user=account)
         try:
@@ -213,6 +221,7 @@ class Session:
             footprint = words.footprint_of(state)
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise words.understood(f"the account {account}", state) from error
+        self._states[account] = AccountState(dict(state), self._now_s())
         return dict(state), footprint
 
     async def read_position(self, account: str, symbol: str) -> Position:

@@ -9,9 +9,11 @@ What the protocol leaves open:
 - The venue's time is what its messages say, carried on between them.
 """
 
+import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -66,6 +68,14 @@ _FRESH_S = 2.0
 # How long the venue's answers may lag behind a request that it has executed.
 _LAG_S = 3.0
 _MOST_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownState:
+    """A ``clearinghouseState``, and when it was read by the wall clock."""
+
+    state: dict[str, Any]
+    read_at_ms: int
 
 
 class _Listener:
@@ -414,6 +424,30 @@ class HyperliquidVenue:
         """
         session = self._connected()
         return self._read(lambda: session.ask(kind, **params))
+
+    def ask_aside(self, kind: str, **params: Any) -> Any:
+        """Return the venue's answer to an info request that waits for every other one.
+
+        Raises:
+            VenueError: the venue cannot be asked, or everything else takes too long.
+        """
+        session = self._connected()
+        return self._read(lambda: session.ask(kind, **params), priority=Priority.HISTORY)
+
+    def account_aside(self, account: str, *, youngest_s: float) -> KnownState:
+        """Return money and positions of an account, as a run has read them lately, else by ``ask_aside``.
+
+        Raises:
+            VenueError: the venue cannot be asked, or everything else takes too long.
+        """
+        session = self._connected()
+
+        async def read() -> KnownState:
+            known = await session.recent_state(account.lower(), youngest_s)
+            age_s = asyncio.get_running_loop().time() - known.read_at_s
+            return KnownState(known.state, self._clock.now_ms() - round(age_s * 1000))
+
+        return self._read(read, priority=Priority.HISTORY)
 
     def act(self, request: dict[str, Any]) -> Any:
         """Send an action that is signed already, once, and return the venue's answer as it is.

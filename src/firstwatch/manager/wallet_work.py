@@ -1,0 +1,195 @@
+"""Work on wallets with keys for a screen: what the command line does, with words in and sentences out.
+
+Every method waits for the disk, most for a venue, so a screen calls them on another thread. Secrets come
+in as arguments, are used, and are forgotten; what comes back is safe to show but for a new account's key.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING
+
+from firstwatch.manager.wallet_views import (
+    ApprovalKind,
+    ApprovalsView,
+    ApprovalView,
+    MoneyView,
+    Needs,
+    NewAccountView,
+    Passphrase,
+)
+from firstwatch.settings import Settings
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import WrongUseError
+
+if TYPE_CHECKING:
+    from firstwatch.store.database import Store
+    from firstwatch.store.wallets import Wallet
+    from firstwatch.wallets.custody import Custody, Opened
+    from firstwatch.wallets.moving import Moved
+    from firstwatch.wallets.vault import KeySigner
+
+_DAYS = 180
+
+
+class WalletWork:
+    """The wallets with keys of one data folder.
+
+    All methods raise ``FirstwatchError`` with a sentence for the operator.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, store: Callable[[], "Store"]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._store = store
+
+    def needs(self) -> Needs:
+        """Return which passphrase a new key needs."""
+        from firstwatch.wallets.keys import passphrase_of_file
+
+        if passphrase_of_file() is not None:
+            return Needs(Passphrase.NONE)
+        return Needs(Passphrase.NEW if self._custody().vault.is_empty else Passphrase.KNOWN)
+
+    # --- keys ----------------------------------------------------------------------------------------
+
+    def create(self, name: str, venue: str, passphrase: str) -> NewAccountView:
+        """Make a wallet with a new account, whose key goes into the vault."""
+        custody = self._custody()
+        made = custody.create(name, venue, _opened(custody, passphrase))
+        return NewAccountView(
+            name, venue, made.wallet.account, str(made.record.path), f"0x{made.secret.hex()}"
+        )
+
+    def import_key(self, name: str, venue: str, account: str, key: str, passphrase: str) -> str:
+        """Find out what a key may do, keep it, and return that; without an account the venue is asked."""
+        from firstwatch.wallets.custody import address
+
+        custody = self._custody()
+        wanted = address(account, "Account") if account.strip() else None
+        facts = custody.import_key(name, venue, wanted, key, _opened(custody, passphrase))
+        unseen = "" if facts.account_exists else f" {venue} has seen no money on it yet: fund it (f)."
+        return f"The key is {facts.sentence}.{unseen}"
+
+    # --- approvals -----------------------------------------------------------------------------------
+
+    def approvals(self, name: str) -> ApprovalsView:
+        """Ask the venue what is approved, and say which approval comes next."""
+        from firstwatch.venues.signer import KeyKind
+
+        custody, wallet = self._custody(), self._wallet(name)
+        found = custody.permissions(wallet)
+        missing = set(found.missing)
+        said = found.why if found.key is None else f"The key is {found.key.sentence}."
+        if found.key is not None and "key" in missing:
+            said += " A run needs one that is valid for longer."
+        is_master = found.key is not None and found.key.kind is KeyKind.MASTER
+        if "builder fee" in missing and "key" not in missing:
+            coming = self._builder_approval(custody, wallet)
+        else:
+            coming = _agent_approval(wallet, is_needed="key" in missing, is_master=is_master)
+        needs = Needs(self.needs().passphrase, custody.has_master(wallet))
+        return ApprovalsView(_sentence(said), coming, len(missing) <= 1, needs)
+
+    def approve(self, name: str, kind: ApprovalKind, master_key: str, passphrase: str) -> str:
+        """Give an approval, see it at the venue, and return what the venue shows."""
+        custody, wallet = self._custody(), self._wallet(name)
+        opened = _opened(custody, passphrase)
+        master = _master(custody, wallet, master_key, opened)
+        if kind is ApprovalKind.AGENT:
+            facts = custody.approve_agent(wallet, master, opened)
+            return f"{wallet.venue} shows it: the key {facts.address} is {facts.sentence}."
+        builder = custody.approve_builder(wallet, master)
+        share = f"{builder.fee_tenths_bp / 1000:g} %"
+        return f"{wallet.venue} shows it: the builder {builder.address} may take {share} of every fill."
+
+    def _builder_approval(self, custody: "Custody", wallet: "Wallet") -> ApprovalView:
+        builder = custody.require_builder(wallet)
+        share = f"{builder.fee_tenths_bp / 1000:g} %"
+        return ApprovalView(
+            ApprovalKind.BUILDER,
+            "Approve the builder's fee",
+            is_needed=True,
+            costs=f"{share} of the value of every fill, on top of the venue's fee.",
+            allows=f"The builder {builder.address} of the settings to take that fee, and nothing else.",
+        )
+
+    # --- money ---------------------------------------------------------------------------------------
+
+    def money(self, name: str) -> MoneyView:
+        """Ask the venue what the wallet has now."""
+        from firstwatch.wallets.moving import WITHDRAWAL_FEE
+
+        custody, wallet = self._custody(), self._wallet(name)
+        found = custody.money(wallet)
+        needs = Needs(self.needs().passphrase, custody.has_master(wallet))
+        return MoneyView(found.total, found.withdrawable, WITHDRAWAL_FEE, needs)
+
+    def withdraw(self, name: str, amount: Decimal, to: str, master_key: str, passphrase: str) -> str:
+        """Take money out of the venue and say where it goes."""
+        from firstwatch.wallets.custody import address
+
+        custody, wallet = self._custody(), self._wallet(name)
+        destination = address(to, "To")
+        custody.refuse_if_used(wallet)
+        master = _master(custody, wallet, master_key, _opened(custody, passphrase))
+        return _moved(name, custody.withdraw(wallet, amount, destination, master), destination)
+
+    def transfer(self, name: str, target: str, amount: Decimal, master_key: str, passphrase: str) -> str:
+        """Send money to another own wallet and say so."""
+        custody, wallet, other = self._custody(), self._wallet(name), self._wallet(target)
+        custody.check_target(wallet, other)
+        custody.refuse_if_used(wallet)
+        master = _master(custody, wallet, master_key, _opened(custody, passphrase))
+        return _moved(name, custody.transfer(wallet, other, amount, master), target)
+
+    def archive(self, name: str) -> str:
+        """Take a wallet that is neither used nor funded out of the lists."""
+        self._custody().archive(self._wallet(name))
+        return f"{name} is archived; its history and its key stay."
+
+    def _custody(self) -> "Custody":
+        from firstwatch.wallets.custody import Custody
+
+        return Custody(self._settings, self._store(), self._clock)
+
+    def _wallet(self, name: str) -> "Wallet":
+        from firstwatch.store.wallets import get_wallet
+
+        with self._store().read() as session:
+            wallet = get_wallet(session, name)
+        if wallet.archived_at_ms is not None:
+            raise WrongUseError(f"{name} is archived; choose another wallet.")
+        return wallet
+
+
+def _opened(custody: "Custody", passphrase: str) -> "Opened":
+    """Return what opens the vault, once, with the passphrase that was written or that a file gives."""
+    from firstwatch.wallets.keys import passphrase_of_file
+
+    return cache(lambda: custody.vault.open(passphrase or passphrase_of_file() or ""))
+
+
+def _master(custody: "Custody", wallet: "Wallet", text: str, opened: "Opened") -> "KeySigner":
+    return custody.master(wallet, text or None, opened)
+
+
+def _agent_approval(wallet: "Wallet", *, is_needed: bool, is_master: bool) -> ApprovalView:
+    why = " Safer than the account's own key, which can do both." if is_master else ""
+    return ApprovalView(
+        ApprovalKind.AGENT,
+        "Approve a new API wallet (agent)",
+        is_needed=is_needed,
+        costs="Nothing.",
+        allows=f"A new key, kept in the vault, to trade for {wallet.account} for up to {_DAYS} days. It can"
+        f" neither withdraw nor approve.{why} It takes the place of an API wallet of this program.",
+    )
+
+
+def _moved(name: str, moved: "Moved", destination: str) -> str:
+    doubt = " The first answer was lost; the venue was asked, and had taken it." if moved.was_in_doubt else ""
+    return f"{moved.amount:,f} USDC of {name} are on their way to {destination}.{doubt}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -1,0 +1,116 @@
+"""Dialogs that show an account's address, also as a QR code: one that was just made, and one to fund."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+
+from firstwatch.manager.views import WalletView
+from firstwatch.manager.wallet_views import MoneyView, NewAccountView
+from firstwatch.trading.errors import FirstwatchError
+from firstwatch.tui import words
+from firstwatch.tui.modals.dialog import Dialog, text
+from firstwatch.tui.widgets.bars import KeyHint
+from firstwatch.tui.widgets.qr import QrCode
+from firstwatch.tui.widgets.sentence import Sentence
+
+LOOK_EVERY_S = 3.0
+"""How often a balance is asked for while one waits for it."""
+
+
+class NewAccount(Dialog[bool]):
+    """Shows a new account and, this once, its key; returns whether to fund it next."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "fund", "Fund", show=False, id="account.fund")]
+
+    def __init__(self, made: NewAccountView) -> None:
+        super().__init__()
+        self.TITLE_TEXT = f"New wallet {made.name} at {made.venue}"
+        self.add_class("account")
+        self._made = made
+
+    def body(self) -> Sequence[Widget]:
+        made = self._made
+        beside = Vertical(
+            text("The key is shown this once.", "strong"),
+            text(""),
+            text("It lies in the vault too, a keystore that any Ethereum wallet opens with the passphrase."),
+            text(""),
+            text("Who has the key has the money. Write it down where nobody else looks, or trust the vault."),
+            text(""),
+            text("Next: send USDC to the account (f)."),
+            classes="beside",
+        )
+        return [
+            text(f"Account {made.account}"),
+            # One line, so that it can be marked and copied as one.
+            text(f"Key {made.private_key}"),
+            Horizontal(QrCode(made.account), beside),
+        ]
+
+    def hints(self) -> Sequence[KeyHint]:
+        return (KeyHint("f", "fund it"), KeyHint("q esc", "the key is safe; close"))
+
+    def action_fund(self) -> None:
+        self.dismiss(True)
+
+
+class Funding(Dialog[None]):
+    """Shows where to send money, and watches the balance until more is there."""
+
+    def __init__(self, wallet: WalletView, ask: Callable[[], Awaitable[MoneyView]]) -> None:
+        super().__init__()
+        self.TITLE_TEXT = f"Fund {wallet.name} at {wallet.venue}"
+        self.add_class("account")
+        self._wallet = wallet
+        self._ask = ask
+        self._before: Decimal | None = None
+        self._is_asking = False
+
+    def body(self) -> Sequence[Widget]:
+        beside = Vertical(
+            text("Send USDC to this account:"),
+            text("from another account at the venue (a transfer, m, is at once), or by the venue's bridge."),
+            text(""),
+            text("Only USDC, and not less than the bridge's least: what is sent otherwise may be lost."),
+            text(""),
+            Sentence(f"Asking {self._wallet.venue}…", id="there"),
+            Sentence(id="arrived"),
+            Sentence(classes="problem"),
+            classes="beside",
+        )
+        return [text(f"Account {self._wallet.account}"), Horizontal(QrCode(self._wallet.account), beside)]
+
+    def hints(self) -> Sequence[KeyHint]:
+        return (KeyHint("", ""), KeyHint("q esc", "close; the money arrives all the same"))
+
+    def on_mount(self) -> None:
+        self._look()
+        self.set_interval(LOOK_EVERY_S, self._look)
+
+    def _look(self) -> None:
+        if not self._is_asking:
+            self._is_asking = True
+            self.run_worker(self._ask_once(), exit_on_error=False)
+
+    async def _ask_once(self) -> None:
+        try:
+            money = await self._ask()
+        except FirstwatchError as error:
+            self.query_one(".problem", Sentence).say(str(error))
+        else:
+            self.query_one(".problem", Sentence).say("")
+            self._show(money)
+        finally:
+            self._is_asking = False
+
+    def _show(self, money: MoneyView) -> None:
+        if self._before is None:
+            self._before = money.withdrawable
+        self.query_one("#there", Sentence).say(f"There now: {words.money(money.total)} USDC. Watching…")
+        arrived = money.withdrawable - self._before
+        if arrived > 0:
+            self.query_one("#arrived", Sentence).say(f"{words.money(arrived)} USDC have arrived.")

@@ -1,0 +1,264 @@
+"""A dialog with fields and work behind it that takes a while: asking a venue, opening the vault.
+
+It says what is under way, keeps what was typed when the work fails, and lets one try again. Leaving it
+does not call the work off; its outcome is told then by a notification.
+"""
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widget import Widget
+from textual.widgets import Input, Label
+
+from firstwatch.trading.errors import FirstwatchError
+from firstwatch.tui.modals.dialog import Dialog, text
+from firstwatch.tui.widgets.bars import KeyHint, KeyLine, StatusLine
+from firstwatch.tui.widgets.sentence import Sentence
+
+_log = logging.getLogger(__name__)
+
+Values = Mapping[str, str]
+Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
+
+
+def _accept(values: Values) -> str:
+    del values
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line to write. ``check`` returns what is wrong with it among all values; empty: nothing."""
+
+    name: str
+    label: str
+    value: str = ""
+    is_secret: bool = False
+    """Nobody can read it, and not a letter of it is changed."""
+    check: Callable[[Values], str] = _accept
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet(Generic[Result]):
+    """What a form asks and does: known only after something slow was asked."""
+
+    lines: Sequence[str]
+    verb: str
+    """What Enter in the last field does; without fields, ``y``."""
+    work: Callable[[Values], Awaitable[Result]]
+    fields: Sequence[Field] = field(default=())
+
+
+class Form(Dialog[Result]):
+    """Asks what a sheet asks, works, and returns what came of it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "work", "Do it", show=False, id="form.yes"),
+        Binding("enter", "load_again", "Ask again", show=False, id="form.again"),
+        Binding("down", "step(1)", "Next field", show=False, id="form.next"),
+        Binding("up", "step(-1)", "Previous field", show=False, id="form.previous"),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        load: Callable[[], Awaitable[Sheet[Result]]],
+        *,
+        told_late: Callable[[Result], str] = str,
+        is_dangerous: bool = False,
+    ) -> None:
+        """``load`` asks what is needed; ``told_late``: the outcome in words, when nobody waits here."""
+        super().__init__()
+        self.TITLE_TEXT = title
+        self.IS_DANGEROUS = is_dangerous
+        self._load = load
+        self._told_late = told_late
+        self._sheet: Sheet[Result] | None = None
+        self._is_busy = False
+
+    def body(self) -> Sequence[Widget]:
+        return [Vertical(id="sheet"), Sentence(classes="problem"), Sentence(classes="doing")]
+
+    def hints(self) -> Sequence[KeyHint]:
+        sheet = self._sheet
+        if self._is_busy:
+            return (KeyHint("esc", "do not wait"), KeyHint("", ""))
+        if sheet is None:
+            return (KeyHint("enter", "ask again"), KeyHint("q esc", "leave it"))
+        if not sheet.fields:
+            return (KeyHint("y", sheet.verb), KeyHint("q esc", "leave it"))
+        entries = list(self.query(Input))
+        if entries and self.focused is entries[-1]:
+            return (KeyHint("↑", "back"), KeyHint("enter", sheet.verb), KeyHint("esc", "leave it"))
+        return (KeyHint("↑ ↓", "move"), KeyHint("enter", "next"), KeyHint("esc", "leave it"))
+
+    def on_mount(self) -> None:
+        self.action_load_again()
+
+    def on_descendant_focus(self) -> None:
+        self._renew_lines()
+
+    def on_descendant_blur(self) -> None:
+        self._renew_lines()
+
+    def _renew_lines(self) -> None:
+        """Name the keys and the input mode of the field that has the focus now."""
+        self.query_one(KeyLine).renew()
+        self.query_one(StatusLine).renew()
+
+    # --- loading -------------------------------------------------------------------------------------
+
+    def action_load_again(self) -> None:
+        """Ask what is needed, unless that is known or being asked."""
+        if self._sheet is None and not self._is_busy:
+            self._do("asking…", self._load, self._show)
+
+    def _show(self, sheet: Sheet[Result]) -> None:
+        self._sheet = sheet
+        self.query_one("#sheet", Vertical).mount(
+            *(text(line) for line in sheet.lines), *(_FieldRow(each) for each in sheet.fields)
+        )
+        self.call_after_refresh(self._focus_first)
+
+    def _focus_first(self) -> None:
+        for entry in self.query(Input):
+            if not entry.value:
+                entry.focus()
+                return
+
+    # --- writing -------------------------------------------------------------------------------------
+
+    @property
+    def _values(self) -> Values:
+        fields = () if self._sheet is None else self._sheet.fields
+        typed = {each.name: self.query_one(f"#field-{each.name}", Input).value for each in fields}
+        return {
+            each.name: typed[each.name] if each.is_secret else typed[each.name].strip() for each in fields
+        }
+
+    @on(Input.Changed)
+    def _judge(self, event: Input.Changed) -> None:
+        if event.value.strip():
+            self._say_problem(self._field_of(event.input).check(self._values))
+        else:
+            self._say_problem("")
+
+    @on(Input.Submitted)
+    def _next(self, event: Input.Submitted) -> None:
+        entries = list(self.query(Input))
+        problem = self._field_of(event.input).check(self._values)
+        if problem:
+            self._say_problem(problem)
+        elif event.input is entries[-1]:
+            self.action_work()
+        else:
+            entries[entries.index(event.input) + 1].focus()
+
+    def action_step(self, by: int) -> None:
+        """Go to the next field or the one before; not around the end, from a secret to what can be read."""
+        entries = list(self.query(Input))
+        if isinstance(self.focused, Input):
+            place = entries.index(self.focused) + by
+            entries[min(max(place, 0), len(entries) - 1)].focus()
+
+    def _field_of(self, entry: Input) -> Field:
+        assert self._sheet is not None
+        return next(each for each in self._sheet.fields if entry.id == f"field-{each.name}")
+
+    # --- working -------------------------------------------------------------------------------------
+
+    def action_work(self) -> None:
+        """Begin the work, if every field is right."""
+        sheet = self._sheet
+        if sheet is None or self._is_busy:
+            return
+        values = self._values
+        for each in sheet.fields:
+            if problem := each.check(values):
+                self._say_problem(problem)
+                self.query_one(f"#field-{each.name}", Input).focus()
+                return
+        self._do("working; this takes a moment…", partial(sheet.work, values), self.dismiss, self._told_late)
+
+    def _do(
+        self,
+        doing: str,
+        act: Callable[[], Awaitable[Outcome]],
+        done: Callable[[Outcome], object],
+        told_late: Callable[[Outcome], str] | None = None,
+    ) -> None:
+        self._is_busy = True
+        self._say_problem("")
+        self.query_one(".doing", Sentence).say(doing)
+        focused = self.focused
+        self.query_one("#sheet").disabled = True
+        self._renew_lines()
+        # The app's worker and not the dialog's: leaving the dialog must not cut work off in the middle.
+        carry_out = self._carry_out(act, done, told_late, focused)
+        self.app.run_worker(carry_out, exit_on_error=False)
+
+    async def _carry_out(
+        self,
+        act: Callable[[], Awaitable[Outcome]],
+        done: Callable[[Outcome], object],
+        told_late: Callable[[Outcome], str] | None,
+        focused: Widget | None,
+    ) -> None:
+        app, problem = self.app, ""
+        try:
+            outcome = await act()
+        except FirstwatchError as error:
+            problem = str(error)
+        except Exception as error:
+            # Where it happened and not what it said: among its words may be a secret.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("%s: %s\n%s", self.TITLE_TEXT, type(error).__name__, where)
+            problem = f"The program failed here ({type(error).__name__}); its log says where. Try again."
+        if self.is_attached:
+            self._rest(problem, focused)
+            if not problem:
+                done(outcome)
+        elif told_late is not None:
+            severity: Literal["error", "information"] = "error" if problem else "information"
+            said = problem or told_late(outcome)
+            app.notify(said, title=self.TITLE_TEXT, severity=severity, markup=False)
+
+    def _rest(self, problem: str, focused: Widget | None) -> None:
+        """Take keys again."""
+        self._is_busy = False
+        self.query_one(".doing", Sentence).say("")
+        self.query_one("#sheet").disabled = False
+        self._say_problem(problem)
+        if problem and focused is not None:
+            focused.focus()
+        self._renew_lines()
+
+    def _say_problem(self, problem: str) -> None:
+        self.query_one(".problem", Sentence).say(problem)
+
+
+class _FieldRow(Horizontal):
+    """A label and its line."""
+
+    def __init__(self, each: Field) -> None:
+        super().__init__(classes="field-row")
+        self._field = each
+
+    def compose(self) -> ComposeResult:
+        yield Label(self._field.label, markup=False)
+        yield Input(
+            self._field.value,
+            id=f"field-{self._field.name}",
+            password=self._field.is_secret,
+            select_on_focus=False,
+            compact=True,
+        )

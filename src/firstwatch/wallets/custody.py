@@ -1,0 +1,358 @@
+"""Everything that is done with wallets that have keys, one way for the command line and the screen.
+
+Callers bring the secrets; nothing in here asks for one, shows one, or keeps one beyond a call. What the
+venue says on the way is noted in the store, so that every screen sees it.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from firstwatch.settings import HyperliquidVenueSettings, Settings
+from firstwatch.store import standings, wallets
+from firstwatch.store.database import Store
+from firstwatch.store.wallets import Wallet
+from firstwatch.trading.account import is_address
+from firstwatch.trading.clock import Clock, SystemClock
+from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError, WrongUseError
+from firstwatch.venues.signer import KeyKind
+from firstwatch.wallets.approving import Approver, Builder
+from firstwatch.wallets.desk import AccountMoney, Desk
+from firstwatch.wallets.keycheck import KeyFacts, check_key
+from firstwatch.wallets.keystore import address_of
+from firstwatch.wallets.moving import Moved, Mover
+from firstwatch.wallets.standing import Permissions, key_standing, money_standing, read_permissions
+from firstwatch.wallets.vault import KeyRecord, KeySigner, OpenVault, Vault, new_secret, secret_of
+
+PAPER = "paper"
+"""The kind of wallets without a key."""
+_log = logging.getLogger(__name__)
+
+
+Opened = Callable[[], OpenVault]
+"""Opens the vault, when it is needed: by then everything else has been checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """A wallet that was just made, and the file of its key."""
+
+    wallet: Wallet
+    secret: bytes
+    """The private key, to be shown once."""
+    record: KeyRecord
+
+    def __repr__(self) -> str:
+        return f"NewAccount({self.wallet.name} {self.wallet.account})"
+
+
+def vault_of(settings: Settings) -> Vault:
+    """Return the vault of the data folder."""
+    return Vault(settings.home, SystemClock())
+
+
+def address(text: str, what: str) -> str:
+    """Return an address in small digits; ``what`` names where it was written.
+
+    Raises:
+        WrongUseError: it is none.
+    """
+    if not is_address(text.strip()):
+        raise WrongUseError(f"{what} takes an address (0x and 40 hexadecimal digits), not {text!r}.")
+    return text.strip().lower()
+
+
+def builder_of(venue: HyperliquidVenueSettings) -> Builder | None:
+    """Return the builder that the settings name; None: nobody earns anything on the fills."""
+    return None if venue.builder is None else Builder(venue.builder, venue.builder_fee_tenths_bp)
+
+
+class Custody:
+    """The wallets with keys of one data folder. All methods may wait for a venue or the disk."""
+
+    def __init__(
+        self, settings: Settings, store: Store, clock: Clock, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        """``pause`` waits for so many seconds between two looks at the venue."""
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._pause = pause
+        self.vault = vault_of(settings)
+
+    def settings_of(self, venue: str) -> HyperliquidVenueSettings:
+        """Return the settings of a venue that wants signatures.
+
+        Raises:
+            WrongUseError: there is no such venue, or it is of another kind.
+        """
+        found = self._settings.venues.get(venue)
+        if not isinstance(found, HyperliquidVenueSettings):
+            raise WrongUseError(
+                f"{venue} is no venue of the settings whose orders are signed; this needs one."
+            )
+        return found
+
+    def desk(self, venue: str) -> Desk:
+        """Return the desk of a venue of the settings."""
+        found = self.settings_of(venue)
+        return Desk(venue, found.http_url, is_mainnet=found.is_mainnet)
+
+    def builder(self, venue: str) -> Builder | None:
+        """Return the builder that the settings name; None: nobody earns anything on the fills."""
+        return builder_of(self.settings_of(venue))
+
+    # --- keys ----------------------------------------------------------------------------------------
+
+    def create(self, name: str, venue: str, opened: Opened) -> NewAccount:
+        """Make a new account of its own for a wallet; its key goes into the vault.
+
+        Raises:
+            WrongUseError: the name or the venue cannot be used.
+            RefusedError: the vault does not open.
+        """
+        kind = self.settings_of(venue).kind
+        with self._store.read() as session:
+            wallets.check_new_wallet(session, name)
+        vault = opened()
+        secret = new_secret()
+        account, now_ms = address_of(secret), self._clock.now_ms()
+        # The key first: a wallet whose key was lost would take money that nobody can move.
+        record = vault.add(secret, venue=venue, account=account, kind=KeyKind.MASTER)
+        with self._store.write() as session:
+            wallet = wallets.create_wallet(
+                session, name, venue=venue, kind=kind, account=account, now_ms=now_ms
+            )
+            key = standings.WalletKey(record.address, record.kind.value, None, None, None)
+            standings.set_key(session, wallet.id, key)
+        return NewAccount(wallet, secret, record)
+
+    def check_new(self, name: str, venue: str) -> Wallet | None:
+        """Return the wallet that an imported key would be another key of; None: it makes a new wallet.
+
+        Raises:
+            WrongUseError: the name or the venue cannot be used.
+        """
+        self.settings_of(venue)
+        with self._store.read() as session:
+            listed = wallets.list_wallets(session)
+            known = next((each for each in listed if (each.name, each.venue) == (name, venue)), None)
+            if known is None:
+                wallets.check_new_wallet(session, name)
+        return known
+
+    def import_key(self, name: str, venue: str, account: str | None, text: str, opened: Opened) -> KeyFacts:
+        """Find out what a key may do, keep it in the vault, and make a wallet of its account.
+
+        A wallet of that name and account that is there already gets the key as another one.
+
+        Raises:
+            WrongUseError: it is no key, or the name, the venue or the account cannot be used.
+            RefusedError: it may do nothing for the account, or the vault does not open.
+            VenueError: the venue cannot be asked.
+        """
+        known = self.check_new(name, venue)
+        secret, now_ms = secret_of(text), self._clock.now_ms()
+        facts = check_key(self.desk(venue), address_of(secret), account, now_ms=now_ms)
+        if known is None or known.account != facts.account:
+            with self._store.read() as session:
+                wallets.check_new_wallet(session, name, venue=venue, account=facts.account)
+        opened().add(secret, venue=venue, account=facts.account, kind=facts.kind)
+        if known is None:
+            kind = self.settings_of(venue).kind
+            with self._store.write() as session:
+                known = wallets.create_wallet(
+                    session, name, venue=venue, kind=kind, account=facts.account, now_ms=now_ms
+                )
+        self.note(known)
+        return facts
+
+    def has_master(self, wallet: Wallet) -> bool:
+        """Whether the vault holds the account's own key."""
+        wanted = (wallet.venue, wallet.account, KeyKind.MASTER)
+        return any((each.venue, each.account, each.kind) == wanted for each in self.vault.records())
+
+    def master(self, wallet: Wallet, text: str | None, opened: Opened) -> KeySigner:
+        """Return the account's own key: the one that was written, or with None the vault's.
+
+        Raises:
+            WrongUseError: what was written is no key.
+            RefusedError: it is another account's, or the vault does not open.
+            KeyMissingError: the vault has none.
+        """
+        if text is None:
+            return opened().signer(wallet.venue, wallet.account, KeyKind.MASTER)
+        secret = secret_of(text)
+        if address_of(secret) != wallet.account:
+            raise RefusedError(
+                f"That is the key of {address_of(secret)}, not of {wallet.account}; give the account's own."
+            )
+        return KeySigner(secret, wallet.account, KeyKind.MASTER)
+
+    # --- approvals -----------------------------------------------------------------------------------
+
+    def permissions(self, wallet: Wallet) -> Permissions:
+        """Ask the venue what the stored key may do and what is approved, and note it.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        record = self.vault.record_of(wallet.venue, wallet.account)
+        desk, builder, now_ms = self.desk(wallet.venue), self.builder(wallet.venue), self._clock.now_ms()
+        found = read_permissions(desk, wallet.account, record, builder, now_ms=now_ms)
+        with self._store.write() as session:
+            standings.set_key(session, wallet.id, key_standing(found, now_ms=now_ms))
+        return found
+
+    def approve_agent(self, wallet: Wallet, master: KeySigner, opened: Opened) -> KeyFacts:
+        """Have a new agent key approved, see it at the venue, and keep it.
+
+        Raises:
+            RefusedError: the venue refused it, or does not show it.
+            VenueError: the venue cannot be asked.
+        """
+        desk = self.desk(wallet.venue)
+        record = self._approver(desk, master).agent(opened(), wallet.venue)
+        until_ms = next(
+            (each.valid_until_ms for each in desk.agents(wallet.account) if each.address == record.address),
+            None,
+        )
+        self.note(wallet)
+        return KeyFacts(wallet.account, record.address, KeyKind.AGENT, True, until_ms)
+
+    def approve_builder(self, wallet: Wallet, master: KeySigner) -> Builder:
+        """Allow the builder of the settings its fee, and see that at the venue.
+
+        Raises:
+            WrongUseError: the settings name no builder.
+            RefusedError: the venue refused it, or does not show it.
+            VenueError: the venue cannot be asked.
+        """
+        wanted = self.require_builder(wallet)
+        self._approver(self.desk(wallet.venue), master).builder(wanted)
+        self.note(wallet)
+        return wanted
+
+    def require_builder(self, wallet: Wallet) -> Builder:
+        """Return the builder that the settings of the wallet's venue name.
+
+        Raises:
+            WrongUseError: they name none.
+        """
+        wanted = self.builder(wallet.venue)
+        if wanted is None:
+            raise WrongUseError(
+                f"The settings of {wallet.venue} name no builder, so there is none to approve; set builder"
+                " and builder_fee_tenths_bp first."
+            )
+        return wanted
+
+    def _approver(self, desk: Desk, master: KeySigner) -> Approver:
+        return Approver(desk, master, self._clock, self._pause)
+
+    # --- money ---------------------------------------------------------------------------------------
+
+    def money(self, wallet: Wallet) -> AccountMoney:
+        """Ask the venue for the account's money, and note it.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        money = self.desk(wallet.venue).money(wallet.account)
+        with self._store.write() as session:
+            standings.set_money(session, wallet.id, money_standing(money, now_ms=self._clock.now_ms()))
+        return money
+
+    def refuse_if_used(self, wallet: Wallet) -> None:
+        """Refuse to touch the money that a run counts on.
+
+        Raises:
+            RefusedError: an active run has the wallet.
+        """
+        with self._store.read() as session:
+            run_id = wallets.active_run_id(session, wallet.id)
+        if run_id is not None:
+            raise RefusedError(f"Wallet {wallet.name!r} is in use by run {run_id}; stop that run first.")
+
+    def withdraw(self, wallet: Wallet, amount: Decimal, destination: str, master: KeySigner) -> Moved:
+        """Withdraw money to an address on Arbitrum.
+
+        Raises:
+            RefusedError: a run has the wallet, there is too little, or the venue said no; nothing moved.
+            OutcomeUnknownError: the outcome could not be found out.
+            VenueError: the venue cannot be asked; nothing was sent.
+        """
+        self.refuse_if_used(wallet)
+        moved = self._mover(wallet, master).withdraw(amount, destination)
+        self.note(wallet)
+        return moved
+
+    def transfer(self, wallet: Wallet, target: Wallet, amount: Decimal, master: KeySigner) -> Moved:
+        """Send money to another own wallet at the same venue.
+
+        Raises:
+            WrongUseError: the other wallet cannot take it.
+            RefusedError, OutcomeUnknownError, VenueError: as for ``withdraw``.
+        """
+        self.check_target(wallet, target)
+        self.refuse_if_used(wallet)
+        moved = self._mover(wallet, master).send(amount, target.account)
+        self.note(wallet)
+        self.note(target)
+        return moved
+
+    def check_target(self, wallet: Wallet, target: Wallet) -> None:
+        """Make sure that money can be sent from one to the other.
+
+        Raises:
+            WrongUseError: it cannot.
+        """
+        if target.venue != wallet.venue:
+            raise WrongUseError(
+                f"{wallet.name} is at {wallet.venue} and {target.name} at {target.venue}; money can be sent"
+                " between wallets of one venue only. Withdraw it and fund the other."
+            )
+        if target.archived_at_ms is not None:
+            raise WrongUseError(f"{target.name} is archived; choose another wallet.")
+
+    def _mover(self, wallet: Wallet, master: KeySigner) -> Mover:
+        return Mover(self.desk(wallet.venue), master, self._clock, self._pause)
+
+    # --- the list ------------------------------------------------------------------------------------
+
+    def archive(self, wallet: Wallet) -> None:
+        """Take a wallet out of the lists; its key stays, because somebody may still send money there.
+
+        Raises:
+            RefusedError: a run has it, or the venue holds money or positions of it.
+            VenueError: the venue cannot be asked.
+        """
+        self.refuse_if_used(wallet)
+        if wallet.kind != PAPER:
+            money = self.money(wallet)
+            if money.positions:
+                coins = ", ".join(held.coin for held in money.positions)
+                raise RefusedError(f"{wallet.name} holds positions ({coins}); close them first.")
+            if money.total > 0:
+                raise RefusedError(
+                    f"{wallet.name} still has {money.total:f} USDC; withdraw or transfer it first."
+                )
+        with self._store.write() as session:
+            wallets.archive_wallet(session, wallet.name, now_ms=self._clock.now_ms())
+
+    def note(self, wallet: Wallet) -> None:
+        """Ask the venue for money and key and note them; what it does not say stays as old as it is.
+
+        Never raises: what it follows has been done.
+        """
+        try:
+            try:
+                self.money(wallet)
+                self.permissions(wallet)
+            except VenueError as error:
+                with self._store.write() as session:
+                    standings.set_problem(session, wallet.id, str(error))
+        except FirstwatchError as error:
+            _log.warning("what %s says of %s is not noted: %s", wallet.venue, wallet.name, error)

@@ -136,6 +136,7 @@ class _Desk:
             symbol="BTC/USDC:USDC",
             capital=2_000,
             accepted_warnings="a test",
+            confirmed_name="Holder@1",
         )
         number = self.manager.submit(StartRun(run_id=run_id, settings=settings))
         _until(lambda: self.manager.command(number).outcome.value in {"DONE", "REFUSED", "EXPIRED"})

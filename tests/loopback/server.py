@@ -526,6 +526,7 @@ class ByHand:
         *,
         reduce_only: bool = False,
         trigger: Decimal | str | None = None,
+        cloid: str | None = None,
     ) -> Order:
         """Leave an order; with ``trigger`` it is a stop-market whose worst price is ``price``."""
         what = None if trigger is None else Trigger(True, Decimal(trigger), False)
@@ -539,6 +540,7 @@ class ByHand:
                 tif="Gtc" if what is None else None,
                 reduce_only=reduce_only,
                 trigger=what,
+                cloid=cloid,
             )
 
         return self._loopback.call(send)

@@ -1,0 +1,154 @@
+"""What a launch with a key is refused for, through the engine at a loopback venue that goes on."""
+
+import pytest
+
+from firstwatch.manager.manager import RunManager
+from firstwatch.settings import load_settings
+from firstwatch.trading.clock import SystemClock
+from firstwatch.trading.commands import PreviewLaunch, StartRun
+from firstwatch.trading.ids import new_run_id
+from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.wallets import custody
+from firstwatch.wallets.keystore import address_of
+from firstwatch.wallets.vault import Vault
+from tests.candles import generated_candles
+from tests.cli.test_signed_runs import ALGORITHM, PASSPHRASE, _line, _until
+from tests.loopback import Coin, Loopback
+
+MASTER = bytes.fromhex("5b" * 32)
+AGENT = bytes.fromhex("5c" * 32)
+ACCOUNT = address_of(MASTER)
+DAY_S = 86_400
+
+
+@pytest.fixture
+def loopback():
+    bars = generated_candles(2, 1_300, Timeframe.M1).bars()
+    coins = [
+        Coin("BTC", bars=bars),
+        Coin("ETH", sz_decimals=4, price=2_500.0),
+        Coin("OLD", price=5.0, is_delisted=True),
+    ]
+    with Loopback(coins, history=1_200, weight_limit=None) as venue:
+        venue.fund(ACCOUNT, 10_000)
+        venue.approve_agent(ACCOUNT, address_of(AGENT), name="soon over", valid_s=8 * DAY_S)
+        yield venue
+
+
+@pytest.fixture
+def folder(firstwatch, home, loopback, tmp_path, monkeypatch):
+    """A data folder with the wallet ``main``, whose key is an agent's, and the engine's passphrase."""
+    config, word = tmp_path / "config.toml", tmp_path / "passphrase"
+    config.write_text(
+        f'[venues.hl]\nkind = "hyperliquid"\napi_url = "{loopback.url}"\nweight_per_minute = 100_000\n'
+    )
+    word.write_text(f"{PASSPHRASE}\n")
+    monkeypatch.setenv("FIRSTWATCH_CONFIG", str(config))
+    monkeypatch.setenv("FIRSTWATCH_PASSPHRASE_FILE", str(word))
+    monkeypatch.setattr(
+        custody, "vault_of", lambda settings: Vault(settings.home, SystemClock(), work_factor=16)
+    )
+    algorithm = tmp_path / "holder.toml"
+    algorithm.write_text(ALGORITHM)
+    assert firstwatch("algorithm", "add", algorithm).code == 0
+    with _line(AGENT.hex()) as key:
+        words = ["wallet", "import", "main", "--venue", "hl", "--account"]
+        answer = firstwatch(*words, ACCOUNT, "--key-fd", key.fd)
+    assert answer.code == 0, answer.err
+    return firstwatch
+
+
+@pytest.fixture
+def manager(folder):
+    manager = RunManager(load_settings(), hosts_engine=False)
+    manager.open()
+    assert manager.start_embedded_engine()
+    yield manager
+    manager.close()
+
+
+def settings(**changed):
+    values = {
+        "algorithm": "Holder",
+        "version": 1,
+        "wallet": "main",
+        "symbol": "BTC/USDC:USDC",
+        "capital": 2_000,
+        "accepted_warnings": "a test",
+    }
+    return LaunchSettings.model_validate(values | changed)
+
+
+def performed(manager, command):
+    number = manager.submit(command)
+    _until(lambda: manager.command(number).outcome.value in {"DONE", "REFUSED", "EXPIRED"})
+    return manager.command(number)
+
+
+def refused(manager, name, **changed):
+    """Return what a check says when it refuses."""
+    preview = performed(manager, PreviewLaunch(settings=settings(**changed))).preview
+    (check,) = [check for check in preview.checks if check.name == name]
+    assert not check.passed, check
+    assert check.remedy
+    return check.found
+
+
+def test_what_is_wrong_with_the_account_or_the_market_is_named_and_the_engine_goes_on(manager, loopback):
+    _until(lambda: not refused_by(manager))
+    assert "delisted" in refused(manager, "symbol", symbol="OLD/USDC:USDC")
+    hand = loopback.by_hand(ACCOUNT)
+    hand.limit("ETH", "buy", "0.1", "2000")
+    assert "1 open orders in ETH/USDC:USDC" in refused(manager, "elsewhere")
+    hand.cancel_all("ETH")
+    hand.limit("ETH", "buy", "0.1", "2000", cloid="0x" + "ab" * 16)
+    assert "another data folder (run abababababababab)" in refused(manager, "elsewhere")
+    hand.cancel_all("ETH")
+    hand.market("ETH", "buy", "0.1")
+    assert "positions in ETH/USDC:USDC" in refused(manager, "elsewhere")
+    hand.close("ETH")
+    hand.market("BTC", "buy", "0.01")
+    assert "the wallet holds a long" in refused(manager, "position")
+    hand.close("BTC")
+    hand.limit("BTC", "buy", "0.01", "20000")
+    assert "open orders" in refused(manager, "position")
+    hand.cancel_all("BTC")
+    assert "above the" in refused(manager, "funds", capital=20_000)
+    assert "the least is" in refused(manager, "minimums", capital=5)
+    loopback.faults.go_down()
+    assert "cannot be reached" in refused(manager, "venue")
+    loopback.faults.come_up()
+    assert not refused_by(manager)
+
+
+def refused_by(manager):
+    preview = performed(manager, PreviewLaunch(settings=settings())).preview
+    return [(check.name, check.found) for check in preview.refused_by]
+
+
+def test_an_agent_that_ends_within_a_week_is_refused(manager, loopback):
+    _until(lambda: not refused_by(manager))
+    loopback.call(lambda: _age(loopback, 6 * DAY_S))
+    assert "less than 7 days" in refused(manager, "approvals")
+
+
+def _age(loopback, left_s):
+    for agent in loopback._exchange.accounts[ACCOUNT].agents:
+        object.__setattr__(agent, "valid_until_ms", agent.valid_until_ms - (8 * DAY_S - left_s) * 1000)
+
+
+def test_real_money_is_not_started_without_the_name_of_the_run(manager, loopback, folder):
+    _until(lambda: not refused_by(manager))
+    for typed, said in ((None, "real money"), ("Holder", "'Holder' was typed")):
+        answer = performed(manager, StartRun(run_id=new_run_id(), settings=settings(confirmed_name=typed)))
+        assert answer.outcome.value == "REFUSED"
+        assert said in answer.sentence
+        assert "Holder@1" in answer.sentence
+    words = "run start Holder --wallet main --symbol BTC/USDC:USDC --capital 2000 --accept-warnings test"
+    answer = folder(*words.split())
+    assert answer.code == 3
+    assert "--confirm 'Holder@1'" in answer.err
+    answer = folder(*words.split(), "--confirm", "Holder@1")
+    assert answer.code == 0, answer.err
+    assert loopback.audit().implicit_actions == []

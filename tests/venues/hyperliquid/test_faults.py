@@ -164,6 +164,20 @@ def test_a_stream_without_data_is_found_by_its_age():
         rig.close()
 
 
+def test_accounts_are_polled_before_a_silent_stream_is_given_up():
+    rig = LiveRig(stale_after_s=600.0)
+    try:
+        rig.listen()
+        rig.server.by_hand(rig.account).market("BTC", "buy", "1")
+        wait_for(lambda: rig.of("FillReported"))
+        rig.server.faults.stall_streams()
+        rig.server.by_hand(rig.account).close("BTC")
+        wait_for(lambda: len(rig.of("FillReported")) == 2)
+        assert not rig.of("StreamLost")
+    finally:
+        rig.close()
+
+
 def test_a_broken_message_does_not_kill_the_stream(rig):
     rig.listen()
     rig.server.faults.plan("message_broken", "l2Book")

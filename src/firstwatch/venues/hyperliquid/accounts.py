@@ -9,6 +9,7 @@ from firstwatch.trading.account import Funding
 from firstwatch.trading.orders import Fill
 from firstwatch.venues.hyperliquid.words import Footprint
 
+NEVER_S = float("-inf")
 _MOST_FILLS = 20_000
 _MOST_ORDERS = 20_000
 
@@ -53,7 +54,8 @@ class AccountBook:
     fills: "Rows[tuple[str, Fill]] | None" = None
     """The fills that were read last, each with the coin."""
     funding: "Rows[Funding] | None" = None
-    check_at_s: float = 0.0
+    checked_at_s: float = NEVER_S
+    """When the account was last compared with what was told; ``NEVER_S``: it is to be, at once."""
     full_at_s: float = 0.0
     fills_since_ms: int = 0
     """Venue time from which on fills are read when some may have been missed."""

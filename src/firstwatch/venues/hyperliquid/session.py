@@ -20,7 +20,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import words
-from firstwatch.venues.hyperliquid.accounts import AccountBook, AccountState, Rows
+from firstwatch.venues.hyperliquid.accounts import NEVER_S, AccountBook, AccountState, Rows
 from firstwatch.venues.hyperliquid.budget import BURST, PRIORITY, Budget, Priority
 from firstwatch.venues.hyperliquid.candles import Candles, Row
 from firstwatch.venues.hyperliquid.clock import VenueClock
@@ -49,6 +49,8 @@ _RECONCILE_PER_S = 5.0
 # What the checks, the first reading and the first orders of a run cost.
 _LAUNCH_WEIGHT = 150.0
 _POLL_LEAST_S = 2.0
+# Books come twice a second: a stream without any for so long is not relied on, and accounts are polled.
+_SILENT_S = 2.0
 _POLL_PER_ACCOUNT_S = 0.4
 _HEARTBEAT_S = 0.1
 _MARK_LEAST_S = 0.25
@@ -297,7 +299,7 @@ class Session:
         except (KeyError, TypeError, ValueError) as error:
             raise words.understood(f"the requests of {account}", limit) from error
         traded = self.markets.get(symbol)
-        silent_s = None if traded is None else self._streams.silent_s("l2Book", traded.coin)
+        silent_s = None if traded is None else self._streams.age_s("l2Book", traded.coin)
         return VenueCondition(
             clock_offset_ms=words.clock_offset_ms(self.client.said_at, self._wall.now_ms()),
             data_age_ms=None if silent_s is None else round(silent_s * 1000),
@@ -444,7 +446,7 @@ class Session:
         book = self.account(ear.account)
         now_s = self._now_s()
         if not any(other.account == ear.account for other in self._ears):
-            book.check_at_s = now_s + _POLL_LEAST_S
+            book.checked_at_s = now_s
             book.full_at_s = now_s + self._full_every_s()
             book.fills_since_ms = self.clock.observed_ms
             book.compared, book.sizes = footprint, words.sizes_of(state)
@@ -493,7 +495,7 @@ class Session:
     def _stream_lost(self, reason: str) -> None:
         for book in self.accounts.values():
             book.is_streamed = False
-            book.check_at_s = 0.0
+            book.checked_at_s = NEVER_S
         if self._was_up:
             self._was_up = False
             self._tell_all(StreamLost(STREAM, reason, self.clock.now_ms()))
@@ -625,12 +627,13 @@ class Session:
                     )
                     if is_heard and candles.is_due():
                         self._background(candles.close_due, Priority.ORDER)
-            now_s = self._now_s()
+            now_s, is_silent = self._now_s(), self._streams.silent_s() > _SILENT_S
             for account in {ear.account for ear in self._ears}:
                 book = self.account(account)
-                if now_s >= book.check_at_s:
-                    every_s = RECONCILE_S if book.is_streamed else self._poll_every_s()
-                    book.check_at_s = now_s + every_s
+                is_told = book.is_streamed and not is_silent
+                every_s = RECONCILE_S if is_told else self._poll_every_s()
+                if now_s >= book.checked_at_s + every_s:
+                    book.checked_at_s = now_s
                     self._background(partial(self._compare, book))
 
     async def _compare(self, book: AccountBook) -> None:
@@ -644,7 +647,7 @@ class Session:
         has_changed = told != held
         if has_traded:
             await self.catch_up(book.account, max(book.fills_since_ms, since_ms - _OVERLAP_MS))
-        if has_traded or not book.is_streamed:
+        if has_traded or not book.is_streamed or self._streams.silent_s() > _SILENT_S:
             for client_order_id, symbol in list(book.open_orders.items()):
                 await self.tell_order(book.account, symbol, client_order_id)
         # Only now: what could not be read is compared again.
@@ -658,7 +661,9 @@ class Session:
         return max(RECONCILE_S, len(self._ears) * _RECONCILE_WEIGHT / _RECONCILE_PER_S)
 
     def _poll_every_s(self) -> float:
-        polled = sum(not self.account(account).is_streamed for account in {ear.account for ear in self._ears})
+        is_silent = self._streams.silent_s() > _SILENT_S
+        accounts = {ear.account for ear in self._ears}
+        polled = sum(is_silent or not self.account(account).is_streamed for account in accounts)
         return max(_POLL_LEAST_S, polled * _POLL_PER_ACCOUNT_S)
 
     def _background(self, make: Callable[[], Awaitable[None]], priority: Priority = Priority.ACCOUNT) -> None:

@@ -78,8 +78,12 @@ class Streams:
         if key in self._heard_at_s:
             self._heard_at_s[key] = _now_s()
 
-    def silent_s(self, kind: str, coin: str) -> float | None:
-        """Return for how long a stream has said nothing; None: it is not wanted."""
+    def silent_s(self) -> float:
+        """Return for how long no stream of prices has said anything; 0: none is wanted."""
+        return _now_s() - max(self._heard_at_s.values(), default=_now_s())
+
+    def age_s(self, kind: str, coin: str) -> float | None:
+        """Return for how long one stream has said nothing; None: it is not wanted."""
         heard_at_s = self._heard_at_s.get(f"{kind}:{coin}")
         return None if heard_at_s is None else _now_s() - heard_at_s
 

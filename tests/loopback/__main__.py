@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--history", type=int, default=5_000, help="bars that are past at the start")
     parser.add_argument("--speed", default="wall", help="times the wall clock, or wall, or stepped")
     parser.add_argument("--network", choices=("mainnet", "testnet"), default="mainnet")
+    parser.add_argument("--weight-limit", type=int, default=1_200, help="of requests a minute; 0: none")
     parser.add_argument("--fund", action="append", default=[], metavar="ADDRESS=USDC")
     told = parser.parse_args()
     if told.candles is not None:
@@ -56,7 +57,14 @@ def main() -> None:
         Coin("ETH", sz_decimals=4, max_leverage=25, price=2_500.0),
     ]
     clock = told.speed if told.speed in {"wall", "stepped"} else float(told.speed)
-    with Loopback(coins, clock=clock, history=told.history, network=told.network, port=told.port) as venue:
+    with Loopback(
+        coins,
+        clock=clock,
+        history=told.history,
+        network=told.network,
+        port=told.port,
+        weight_limit=told.weight_limit or None,
+    ) as venue:
         for one in told.fund:
             account, _, usdc = one.partition("=")
             venue.fund(account, usdc)

@@ -192,6 +192,14 @@ class Loopback:
 
         self.call_async(settle)
 
+    def limit_weight(self, weight: int | None) -> None:
+        """Begin to count the weight of requests anew, with that limit a minute."""
+
+        def limit() -> None:
+            self._weights = Weights(weight)
+
+        self.call(limit)
+
     def append(self, coin: str, bar: Bar) -> None:
         """Add a bar after a coin's last; nothing moves yet."""
         self.call(lambda: self._exchange.tapes[coin].append(bar))
@@ -600,6 +608,8 @@ def _controlled(loopback: Loopback, told: dict[str, Any]) -> Any:
         case ["account"]:
             view = loopback.account(**how)
             return {name: getattr(view, name) for name in AccountView.__slots__}
+        case ["limit_weight"]:
+            return loopback.limit_weight(**how)
         case [("fund" | "step_to" | "approve_agent" | "sub_account" | "mark" | "now_ms") as name]:
             return getattr(loopback, name)(**how)
     raise ValueError(f"no control {what!r}")

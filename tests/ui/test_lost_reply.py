@@ -117,7 +117,7 @@ async def test_an_order_whose_answer_was_lost_is_unknown_and_then_what_it_is(hom
         await on.until(lambda: on.app.snapshot.wallet("main").key is not None, "the key", looks=_LOOKS)
         launch = LaunchSettings(
             algorithm="Holder", version=1, wallet="main", symbol=scenes.SYMBOL, capital=2_000,
-            accepted_warnings="a test",
+            accepted_warnings="a test", confirmed_name="Holder@1",
         )  # fmt: skip
         on.app.submit(StartRun(run_id=NEW_RUN, settings=launch))
         await on.until(lambda: on.app.snapshot.run(NEW_RUN), "the run", looks=_LOOKS)

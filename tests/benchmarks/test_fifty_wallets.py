@@ -1,0 +1,270 @@
+"""Fifty runs on fifty wallets react to one candle: engine, store, real ccxt and the screen, in one process.
+
+The loopback venue is a process of its own. Launching fifty runs takes more requests than a minute has, so
+both sides lift their limits for that; while it is measured they are those of the main network. Runs of the
+candles follow each other only when everything that the one before led to was read.
+"""
+
+import asyncio
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from datetime import UTC, datetime
+
+import pytest
+
+from firstwatch.settings import HyperliquidVenueSettings
+from firstwatch.store import algorithms
+from firstwatch.store.database import open_store
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.clock import SystemClock
+from firstwatch.trading.commands import StartRun
+from firstwatch.trading.launch import LaunchSettings
+from firstwatch.venues.hyperliquid import venue as adapter
+from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE
+from firstwatch.venues.protocol import Accepted
+from firstwatch.wallets import custody
+from firstwatch.wallets.keystore import address_of
+from firstwatch.wallets.vault import Vault
+from tests.ui import scenes
+from tests.ui.stage import stage
+
+WALLETS = 50
+ROUNDS = 3
+CANDLE_TO_LAST_ORDER_S = 0.6
+LATE_S = 0.030
+SYMBOL = "BTC/USDC:USDC"
+PASSPHRASE = "fifty wallets"
+_HISTORY, _BAR_MS, _START_MS = 1_100, 60_000, 1_704_067_200_000
+_TICK_S = 0.002
+
+ALGORITHM = """
+name = "Fifty"
+direction = "long"
+timeframe = "1m"
+[entry.long]
+required = ["close > open"]
+[exit.long]
+required = ["close < open"]
+[stop_loss]
+fraction = 0.2
+[sizing]
+fixed = 500
+[reset]
+mode = "cooldown_only"
+cooldown_bars = 0
+"""
+
+
+class Server:
+    """The loopback venue, in a process of its own."""
+
+    def __init__(self, folder):
+        candles = folder / "candles.csv"
+        with candles.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["date", "open", "high", "low", "close", "volume"])
+            for number in range(_HISTORY + 40):
+                # After the launch every second bar rises: all enter at its close, and leave at the next.
+                live = number - _HISTORY
+                close = 50_000 if live < 2 or live % 4 == 0 or live % 4 == 2 else 50_000 + 50 * (2 - live % 4)
+                date = datetime.fromtimestamp((_START_MS + number * _BAR_MS) / 1000, UTC)
+                row = [50_000, max(50_000, close), min(50_000, close), close, 10]
+                writer.writerow([date.replace(tzinfo=None).isoformat(sep=" "), *row])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.loopback", "--candles", candles, "--speed", "stepped",
+             "--history", str(_HISTORY), "--network", "testnet", "--weight-limit", "0"],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.url, self.ws_url = (self.process.stdout.readline().split(" = ")[1].strip() for _ in range(2))
+        self.bar = _HISTORY
+
+    def tell(self, do, **how):
+        body = json.dumps({"do": do, **how}).encode()
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/control", data=body), timeout=30
+        ) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def next_bar(self):
+        self.bar += 1
+        self.tell("step_to", time_ms=_START_MS + self.bar * _BAR_MS)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Sent:
+    """When each order was accepted: entries and exits, and stops."""
+
+    def __init__(self, monkeypatch):
+        self.orders, self.stops, self.refused = [], [], []
+        send = adapter.HyperliquidVenue.send
+
+        def watched(venue, prepared):
+            outcome = send(venue, prepared)
+            into = self.stops if b"trigger" in prepared.body and b'"stop"' in prepared.body else self.orders
+            if not isinstance(outcome, Accepted):
+                into = self.refused
+            into.append(time.perf_counter())
+            return outcome
+
+        monkeypatch.setattr(adapter.HyperliquidVenue, "send", watched)
+
+    def clear(self):
+        for times in (self.orders, self.stops, self.refused):
+            times.clear()
+
+
+class Lateness:
+    """How late the event loop calls what was due."""
+
+    def __init__(self):
+        self.late_s = []
+
+    async def watch(self):
+        while True:
+            due_s = time.perf_counter() + _TICK_S
+            await asyncio.sleep(_TICK_S)
+            self.late_s.append(max(0.0, time.perf_counter() - due_s))
+
+    def p99_s(self):
+        return statistics.quantiles(self.late_s, n=100)[98]
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = Server(tmp_path)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def settings(tmp_path, server, monkeypatch):
+    home, word = tmp_path / "home", tmp_path / "word"
+    home.mkdir()
+    word.write_text(PASSPHRASE)
+    monkeypatch.setenv("FIRSTWATCH_PASSPHRASE_FILE", str(word))
+    monkeypatch.setattr(
+        custody, "vault_of", lambda settings: Vault(settings.home, SystemClock(), work_factor=16)
+    )
+    hl = HyperliquidVenueSettings(
+        kind="hyperliquid",
+        network="testnet",
+        api_url=server.url,
+        ws_url=server.ws_url,
+        weight_per_minute=1_000_000,
+    )
+    settings = scenes.settings_of(home).model_copy(update={"venues": {"hl": hl}})
+    store = open_store(home)
+    spec = AlgorithmSpec.from_toml(ALGORITHM)
+    with store.write() as session:
+        algorithms.add_version(session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=1)
+    keeper = custody.Custody(settings, store, SystemClock())
+    vault = keeper.vault.open(PASSPHRASE)
+    for number in range(WALLETS):
+        key = bytes([7]) * 31 + bytes([number + 1])
+        server.tell("fund", account=address_of(key), usdc=10_000)
+        keeper.import_key(f"wallet{number:02}", "hl", None, key.hex(), lambda: vault)
+    store.close()
+    return settings
+
+
+async def test_fifty_wallets_react_to_one_candle(settings, server, monkeypatch):
+    sent = Sent(monkeypatch)
+    figures = []
+    async with stage(settings.home, clock=SystemClock(), hosts_engine=True, settings=settings) as on:
+        await on.until(lambda: on.app.snapshot.engine.takes_commands, "the engine", looks=2_000)
+        await _launch(on)
+        session = next(iter(on.manager._seat._host._venues._venues.values()))._session
+        session.budget._rate_s = RATE_PER_MINUTE / 60
+        session.budget._tokens = 0.0
+        server.tell("limit_weight", weight=1_200)
+        server.next_bar()
+        for _ in range(ROUNDS * 2):
+            await _quiet(on, session)
+            figures.append(await _react(on, server, sent))
+        audit = server.tell("audit")
+    entries, exits = figures[0::2], figures[1::2]
+    for name, rounds in (("entries", entries), ("exits", exits)):
+        for each in rounds:
+            sys.stdout.write(f"{name}: {each}\n")
+    sys.stdout.write(
+        f"peak weight {audit['peak_weight']}, 429: {audit['rate_limited']}, load {os.getloadavg()[0]:.1f}\n"
+    )
+    assert audit["rate_limited"] == 0
+    assert audit["reused_cloids"] == []
+    assert statistics.median(each["last_order_s"] for each in entries) < CANDLE_TO_LAST_ORDER_S
+    assert statistics.median(each["late_p99_s"] for each in entries) < LATE_S
+
+
+async def _launch(on):
+    numbers = []
+    for number in range(WALLETS):
+        launch = LaunchSettings(
+            algorithm="Fifty",
+            version=1,
+            wallet=f"wallet{number:02}",
+            symbol=SYMBOL,
+            capital=1_000,
+            accepted_warnings="measured",
+        )
+        command = StartRun(run_id=f"{number + 1:016x}", settings=launch)
+        numbers.append(await asyncio.to_thread(on.manager.submit, command, expires_in_ms=600_000))
+    await on.until(
+        lambda: sum(run.state.value == "RUNNING" for run in on.app.snapshot.active) == WALLETS,
+        "fifty runs",
+        looks=20_000,
+    )
+
+
+async def _quiet(on, session):
+    """Wait until nothing is on its way and the budget is full again."""
+    home = on.home
+
+    def is_quiet():
+        store = open_store(home, read_only=True)
+        try:
+            with store.read() as reading:
+                from sqlalchemy import text
+
+                open_orders = reading.execute(
+                    text(
+                        "select count(*) from run_order where kind = 'market' and state not in"
+                        " ('FILLED', 'CANCELED', 'REJECTED')"
+                    )
+                ).scalar()
+        finally:
+            store.close()
+        return open_orders == 0 and session.budget._tokens > 150
+
+    await on.until(is_quiet, "quiet", looks=20_000)
+
+
+async def _react(on, server, sent):
+    """Let the next bar begin, and wait until every run has reacted."""
+    sent.clear()
+    lateness = Lateness()
+    watching = asyncio.create_task(lateness.watch())
+    stepping = asyncio.create_task(asyncio.to_thread(server.next_bar))
+    began_s = time.perf_counter()
+    await on.until(lambda: len(sent.orders) >= WALLETS or sent.refused, "all orders", looks=4_000)
+    late_p99_s, late_worst_s = lateness.p99_s(), max(lateness.late_s)
+    await stepping
+    await asyncio.sleep(0.5)
+    watching.cancel()
+    assert not sent.refused
+    return {
+        "last_order_s": round(max(sent.orders) - began_s, 3),
+        "last_stop_s": round(max(sent.stops, default=began_s) - began_s, 3),
+        "stops": len(sent.stops),
+        "late_p99_s": round(late_p99_s, 4),
+        "late_worst_s": round(late_worst_s, 4),
+    }

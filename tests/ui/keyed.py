@@ -36,8 +36,9 @@ def signed_venue(clock: Clock) -> Iterator[Loopback]:
         patch.setattr(approving, "new_secret", lambda: AGENT)
         patch.setattr(custody, "vault_of", _cheap_vault)
         # Nonces of this process never go back, and other tests have been at other times.
+        nonces = NonceClock()
         for module in (approving, moving):
-            patch.setattr(module, "NONCES", NonceClock())
+            patch.setattr(module, "NONCES", nonces)
         patch.delenv("FIRSTWATCH_PASSPHRASE_FILE", raising=False)
         with Loopback([Coin("BTC")]) as venue:
             venue.fund(ACCOUNT, 1_000)

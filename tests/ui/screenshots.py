@@ -79,6 +79,8 @@ async def _pictured(on: Stage, picture: Picture) -> str:
     if picture.story is not None:
         await picture.story(on)
     await on.until(lambda: picture.word in on.text(), picture.word)
+    if picture.story is not None:
+        await on.settle()
     # A chart is drawn in the layout after the one that shows its tab.
     await on.pilot.pause()
     return normalize_svg(on.app.export_screenshot())

@@ -1,5 +1,6 @@
 """The app on a stage: a real manager on a real store, keys in, snapshots and commands out."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from firstwatch.store.commands import StoredCommand, recent_commands
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import Clock, ManualClock
 from firstwatch.tui.app import FirstwatchApp
+from firstwatch.tui.desk import Pane
+from firstwatch.tui.widgets.bars import KeyLine
 from tests.ui import scenes
 
 NEW_RUN = "feedfacecafebeef"
@@ -44,6 +47,15 @@ class Stage:
         await self.until(
             lambda: self.app.snapshot.selected is not None or not self.app.snapshot.runs, "the run's details"
         )
+
+    async def settle(self) -> None:
+        """Let the covered panes show what the store holds now; by themselves they wait to be seen."""
+        snapshot = await asyncio.to_thread(self.manager.snapshot)
+        self.app.snapshot = snapshot
+        for pane in self.app.run_screen.query(Pane):
+            pane.show(snapshot)
+        self.app.run_screen.query_one(KeyLine).refresh()
+        await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

@@ -116,6 +116,7 @@ async def test_a_new_account_is_shown_once_with_a_qr_code_and_funded(home, clock
             await written(on, PASSPHRASE, "correct house")
             assert "the two passphrases differ" in flat(on)
             assert PASSPHRASE not in on.text()
+            await on.settle()
             snap_step(on, f"passphrase-{named(size)}")
             await written(on, PASSPHRASE)
             await on.until(lambda: isinstance(on.app.screen, NewAccount), "the new account")
@@ -123,11 +124,13 @@ async def test_a_new_account_is_shown_once_with_a_qr_code_and_funded(home, clock
             assert new in on.text()
             assert f"0x{NEW.hex()}" in on.text()
             await on.until(lambda: on.app.snapshot.wallet("fresh"), "the wallet")
+            await on.settle()
             snap_step(on, f"account-{named(size)}")
             await on.press("f")
             await on.until(lambda: isinstance(on.app.screen, Funding), "where money goes")
             assert NEW.hex() not in on.text()
             await told(on, "There now: 0.00 USDC")
+            await on.settle()
             snap_step(on, f"fund-{named(size)}")
             venue.fund(new, "250.5")
             await told(on, "250.50 USDC have arrived")
@@ -213,6 +216,7 @@ async def test_a_wrong_key_is_refused_and_what_was_typed_stays(home, clock, venu
             await written(on, ACCOUNT, OTHER.hex(), PASSPHRASE, PASSPHRASE)
             await told(on, "does not know the key", "it is the wrong key")
             await asked(on)
+            await on.settle()
             snap_step(on, f"refused-{named(size)}")
             assert not (home / "vault").exists()
             assert OTHER.hex() not in on.text()
@@ -227,6 +231,7 @@ async def test_a_wrong_key_is_refused_and_what_was_typed_stays(home, clock, venu
             await on.until(lambda: on.app.snapshot.wallet("main"), "the wallet")
             assert on.app.selected_wallet == "main"
             await known(on, "own key, trades and withdraws (0 s ago) · nothing is missing")
+            await on.settle()
             snap_step(on, f"imported-{named(size)}")
 
 
@@ -291,6 +296,7 @@ async def test_what_is_missing_is_approved_one_after_the_other(home, clock, venu
             await asked(on)
             assert "Costs Nothing." in flat(on)
             assert "It can neither withdraw nor approve" in flat(on)
+            await on.settle()
             snap_step(on, f"agent-{named(size)}")
             await written(on, OTHER.hex(), PASSPHRASE)
             await told(on, f"not of {ACCOUNT}; give the account's own")
@@ -300,11 +306,13 @@ async def test_what_is_missing_is_approved_one_after_the_other(home, clock, venu
             await on.until(lambda: isinstance(on.app.screen, Confirm), "it is approved")
             await told(on, f"hl shows it: the key {address_of(AGENT)} is an API wallet of {ACCOUNT}")
             await told(on, "One more approval is missing")
+            await on.settle()
             snap_step(on, f"approved-{named(size)}")
             await on.press("y")
             await asked(on)
             assert "0.025 % of the value of every fill" in flat(on)
             assert len(on.app.screen.query(Input)) == 1
+            await on.settle()
             snap_step(on, f"builder-{named(size)}")
             await written(on, MASTER.hex())
             await on.until(lambda: isinstance(on.app.screen, Tell), "it is approved")
@@ -314,6 +322,7 @@ async def test_what_is_missing_is_approved_one_after_the_other(home, clock, venu
                 on,
                 "API wallet, trades until 2026-06-30 11:04, cannot withdraw (0 s ago) · nothing is missing",
             )
+            await on.settle()
             snap_step(on, f"wallet-{named(size)}")
     assert venue.account(ACCOUNT).builders == {BUILDER: 25}
     kept = {path.name.split(".")[2] for path in (home / "vault").glob("*.json")}
@@ -386,11 +395,13 @@ async def test_money_goes_to_another_own_wallet_and_out_when_the_name_is_typed(h
             await written(on, "100", PASSPHRASE, "mine")
             assert "not main" in flat(on)
             assert venue.account(ACCOUNT).cash == 1_000
+            await on.settle()
             snap_step(on, "transfer")
             await written(on, "main")
             await told(on, "100 USDC of main are on their way to other.")
             await on.press("enter", "o")
             await asked(on)
+            await on.settle()
             snap_step(on, "withdraw")
             venue.faults.plan("reply_lost", "withdraw3")
             await written(on, "1")
@@ -497,6 +508,7 @@ async def test_old_is_shown_as_old_and_unknown_as_unknown(home, clock, venue, sn
             )
             [alarm] = on.app.snapshot.alarms
             assert alarm.sentence == "wallet main holds short 0.5 BTC/USDC:USDC at hl and no run manages it"
+            await on.settle()
             snap_step(on, "old")
 
 
@@ -518,8 +530,10 @@ async def test_nothing_secret_is_written_logged_or_left_on_the_screen(home, cloc
             await asked(on)
             await written(on, "main", None, ACCOUNT, MASTER.hex(), PASSPHRASE, PASSPHRASE)
             pictures.append(on.app.export_screenshot())
-            await told(on, "account's own key")
-            await on.press("enter", "v")
+            await told(on, "The key is the account's own key")
+            await on.press("enter")
+            await on.until(lambda: on.app.snapshot.wallet("main"), "the wallet")
+            await on.press("v")
             await asked(on)
             await written(on, PASSPHRASE)
             await told(on, "hl shows it")

@@ -4,6 +4,7 @@
 sentence is shown when its key is pressed anyway.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -38,7 +39,7 @@ class Situation:
     next_step: NextStep
 
 
-class Command:
+class Command(ABC):
     """One operator action."""
 
     id: ClassVar[str]
@@ -56,9 +57,9 @@ class Command:
         del situation
         return ""
 
+    @abstractmethod
     def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
         """Do it, or open the dialog that asks."""
-        raise NotImplementedError
 
 
 def _needs_engine(situation: Situation) -> str:

@@ -33,8 +33,7 @@ class Pane(Vertical):
         self.app.call_later(self._look)
 
     def show(self, snapshot: ManagerSnapshot) -> None:
-        """Show the snapshot and the app's selection."""
-        raise NotImplementedError
+        """Show the snapshot and the app's selection; a pane of fixed text has nothing to do."""
 
     def focus_pane(self) -> None:
         """Put the focus where a key makes sense."""

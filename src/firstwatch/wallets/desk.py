@@ -9,6 +9,7 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -92,7 +93,7 @@ class InDoubt:
 ActionOutcome = Done | NotDone | InDoubt
 
 
-class Inquiry:
+class Inquiry(ABC):
     """Questions about accounts, however they reach the venue: ``_info`` puts one.
 
     Raises:
@@ -158,8 +159,9 @@ class Inquiry:
         except (AttributeError, InvalidOperation, KeyError, TypeError) as error:
             raise self._strange("clearinghouseState", answer) from error
 
+    @abstractmethod
     def _info(self, question: Mapping[str, str]) -> Any:
-        raise NotImplementedError
+        """Return the venue's answer to a question."""
 
     def _strange(self, what: str, answer: object) -> VenueError:
         return VenueError(

@@ -48,7 +48,7 @@ kind = "market"
 @pytest.fixture
 def venue():
     bars = generated_candles(2, 4_000, Timeframe.M1).bars()
-    with Loopback([Coin("BTC", bars=bars)], clock=30.0, history=1_200) as opened:
+    with Loopback([Coin("BTC", bars=bars)], clock=30.0, history=1_200, network="testnet") as opened:
         opened.fund(ACCOUNT, 10_000)
         yield opened
 
@@ -65,7 +65,9 @@ def settings(home, venue, tmp_path, monkeypatch):
     with store.write() as session:
         algorithms.add_version(session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=1)
     store.close()
-    hl = HyperliquidVenueSettings(kind="hyperliquid", api_url=venue.url, ws_url=venue.ws_url)
+    hl = HyperliquidVenueSettings(
+        kind="hyperliquid", network="testnet", api_url=venue.url, ws_url=venue.ws_url
+    )
     return scenes.settings_of(home).model_copy(update={"venues": {"hl": hl}})
 
 
@@ -120,7 +122,8 @@ async def test_an_order_whose_answer_was_lost_is_unknown_and_then_what_it_is(hom
             accepted_warnings="a test", confirmed_name="Holder@1",
         )  # fmt: skip
         on.app.submit(StartRun(run_id=NEW_RUN, settings=launch))
-        await on.until(lambda: on.app.snapshot.run(NEW_RUN), "the run", looks=_LOOKS)
+        await on.until(lambda: on.app.snapshot.run(NEW_RUN) or on.toasts(), "an answer", looks=_LOOKS)
+        await on.until(lambda: on.app.snapshot.run(NEW_RUN), f"the run: {on.toasts()}")
         on.app.choose_run(NEW_RUN)
         await on.press("3", "]", "]", "]")
         await on.until(

@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from firstwatch.trading.errors import RefusedError, VenueError
+from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets.approving import Builder, approvals, key_facts
+from firstwatch.wallets.approving import approvals, key_facts
 from firstwatch.wallets.desk import Desk
 from firstwatch.wallets.keycheck import DAY_MS, check_key
 from firstwatch.wallets.keystore import address_of

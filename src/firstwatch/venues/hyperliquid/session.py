@@ -391,6 +391,30 @@ class Session:
             raise words.understood(f"the funding of {account}", rows) from error
         return sorted(payments, key=lambda payment: payment.time_ms)
 
+    async def read_agents(self, account: str) -> dict[str, int]:
+        """Return until when each named agent of the account is approved, by its address."""
+        agents = await self.ask("extraAgents", user=account)
+        try:
+            return {str(agent["address"]).lower(): int(agent["validUntil"]) for agent in agents}
+        except (KeyError, TypeError, ValueError) as error:
+            raise words.understood(f"the agents of {account}", agents) from error
+
+    async def read_master(self, address: str) -> str | None:
+        """Return the account whose agent this address is; None: it is nobody's."""
+        role = await self.ask("userRole", user=address)
+        try:
+            return str(role["data"]["user"]).lower() if role["role"] == "agent" else None
+        except (KeyError, TypeError) as error:
+            raise words.understood(f"the role of {address}", role) from error
+
+    async def read_approved_fee(self, account: str, builder: str) -> int:
+        """Return the largest fee that the account allows the builder, in tenths of a basis point."""
+        answer = await self.ask("maxBuilderFee", user=account, builder=builder)
+        try:
+            return int(answer)
+        except (TypeError, ValueError) as error:
+            raise words.understood(f"the builder fee of {account}", answer) from error
+
     def candles_of(self, symbol: str, timeframe: Timeframe) -> Candles:
         traded = self.traded(symbol)
         if timeframe not in traded.candles:

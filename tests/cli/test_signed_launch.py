@@ -122,6 +122,17 @@ def test_what_is_wrong_with_the_account_or_the_market_is_named_and_the_engine_go
     assert not refused_by(manager)
 
 
+def test_prices_that_do_not_come_and_clocks_that_differ_refuse(manager, loopback):
+    _until(lambda: not refused_by(manager))
+    loopback.faults.stall_streams(new_too=True)
+    assert "s old" in refused(manager, "data")
+    loopback.faults.resume_streams()
+    loopback.date_offset_s = -60.0
+    assert "ahead of" in refused(manager, "clock")
+    loopback.date_offset_s = 0.0
+    assert not refused_by(manager)
+
+
 def refused_by(manager):
     preview = performed(manager, PreviewLaunch(settings=settings())).preview
     return [(check.name, check.found) for check in preview.refused_by]

@@ -15,6 +15,7 @@ from firstwatch.trading.clock import iso
 from firstwatch.trading.ids import is_ours, run_of
 from firstwatch.trading.launch import ResetSettings
 from firstwatch.trading.orders import OrderReport
+from firstwatch.venues.protocol import LONGEST_WAIT_S
 
 BASELINE_MONTHS = 6
 _MONTH_MS = 30 * 24 * 60 * 60 * 1000
@@ -23,7 +24,6 @@ _MAXIMUM_DRAWDOWN = 0.20
 MOST_CLOCK_OFFSET_MS = 5_000
 """A venue takes nonces of days; beyond this the machine's time is wrong, and everything that it dates."""
 MOST_DATA_AGE_MS = 10_000
-MOST_WAIT_S = 10.0
 LEAST_ACTIONS = 100
 """A day of a run with a trailing stop sends about so many orders and cancels."""
 _STOP_SHARE = 0.8
@@ -333,7 +333,7 @@ def _requests(facts: LaunchFacts) -> Finding:
             f" {LEAST_ACTIONS}",
             "each USDC traded allows one more; use another wallet, or buy requests at the venue",
         )
-    if wait_s is not None and wait_s > MOST_WAIT_S:
+    if wait_s is not None and wait_s > LONGEST_WAIT_S:
         return Finding(
             False,
             f"the requests of this minute are used up: a launch would wait {wait_s:.0f} s",

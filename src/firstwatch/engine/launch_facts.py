@@ -38,7 +38,8 @@ def gather(store: Store, venues: VenueBook, settings: LaunchSettings, *, capital
     try:
         venues.require_key(wallet.venue, wallet.account, may_wait=True)
         venue = venues.get(wallet.venue)
-        facts = replace(facts, venue=venue.name, is_mainnet=venue.capabilities.is_mainnet)
+        can = venue.capabilities
+        facts = replace(facts, venue=venue.name, is_paper=can.is_paper, is_mainnet=can.is_mainnet)
         facts = _from_venue(facts, venue, wallet)
     except (VenueError, WrongUseError) as error:
         facts = replace(facts, venue_problem=str(error))

@@ -8,6 +8,7 @@ from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import PreviewLaunch, StartRun
 from firstwatch.trading.ids import new_run_id
 from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.runs import RunState
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.wallets import custody
 from firstwatch.wallets.keystore import address_of
@@ -15,11 +16,14 @@ from firstwatch.wallets.vault import Vault
 from tests.candles import generated_candles
 from tests.cli.test_signed_runs import ALGORITHM, PASSPHRASE, _line, _until
 from tests.loopback import Coin, Loopback
+from tests.loopback.tls import self_signed
 
 MASTER = bytes.fromhex("5b" * 32)
 AGENT = bytes.fromhex("5c" * 32)
-ACCOUNT = address_of(MASTER)
+OTHER = bytes.fromhex("5d" * 32)
+ACCOUNT, ELSE = address_of(MASTER), address_of(OTHER)
 DAY_S = 86_400
+WORDS = "run start Holder --wallet main --symbol BTC/USDC:USDC --capital 2000 --accept-warnings test"
 
 
 @pytest.fixture
@@ -122,6 +126,17 @@ def test_what_is_wrong_with_the_account_or_the_market_is_named_and_the_engine_go
     assert not refused_by(manager)
 
 
+def test_prices_that_do_not_come_and_clocks_that_differ_refuse(manager, loopback):
+    _until(lambda: not refused_by(manager))
+    loopback.faults.stall_streams(new_too=True)
+    assert "s old" in refused(manager, "data")
+    loopback.faults.resume_streams()
+    loopback.date_offset_s = -60.0
+    assert "ahead of" in refused(manager, "clock")
+    loopback.date_offset_s = 0.0
+    assert not refused_by(manager)
+
+
 def refused_by(manager):
     preview = performed(manager, PreviewLaunch(settings=settings())).preview
     return [(check.name, check.found) for check in preview.refused_by]
@@ -145,10 +160,96 @@ def test_real_money_is_not_started_without_the_name_of_the_run(manager, loopback
         assert answer.outcome.value == "REFUSED"
         assert said in answer.sentence
         assert "Holder@1" in answer.sentence
-    words = "run start Holder --wallet main --symbol BTC/USDC:USDC --capital 2000 --accept-warnings test"
-    answer = folder(*words.split())
+    answer = folder(*WORDS.split())
     assert answer.code == 3
     assert "--confirm 'Holder@1'" in answer.err
-    answer = folder(*words.split(), "--confirm", "Holder@1")
+    answer = folder(*WORDS.split(), "--confirm", "Holder@1")
     assert answer.code == 0, answer.err
     assert loopback.audit().implicit_actions == []
+
+
+# --- bad input -----------------------------------------------------------------------------------
+
+
+def remedy(manager, name, **changed):
+    preview = performed(manager, PreviewLaunch(settings=settings(**changed))).preview
+    return next(check.remedy for check in preview.checks if check.name == name)
+
+
+def test_keys_that_may_not_trade_are_refused_with_the_next_action(manager, loopback):
+    _until(lambda: not refused_by(manager))
+    loopback.call(lambda: _age(loopback, -1))
+    assert "its approval has expired" in refused(manager, "approvals")
+    assert "firstwatch wallet approve main --agent" in remedy(manager, "approvals")
+    loopback.call(loopback._exchange.accounts[ACCOUNT].agents.clear)
+    assert "it is the wrong key" in refused(manager, "approvals")
+    loopback.fund(ELSE, 100)
+    loopback.approve_agent(ELSE, address_of(AGENT))
+    assert f"an API wallet of another account, {ELSE}" in refused(manager, "approvals")
+    answer = performed(manager, StartRun(run_id=new_run_id(), settings=settings(confirmed_name="Holder@1")))
+    assert answer.outcome.value == "REFUSED"
+    assert "\n" not in answer.sentence
+    loopback.call(loopback._exchange.accounts[ELSE].agents.clear)
+    loopback.approve_agent(ACCOUNT, address_of(AGENT), name="again")
+    assert not refused_by(manager)
+    assert loopback.audit().actions == {}
+
+
+def test_an_address_without_money_is_told_where_money_goes(manager, folder):
+    with _line(OTHER.hex()) as key:
+        answer = folder("wallet", "import", "poor", "--venue", "hl", "--key-fd", key.fd)
+    assert answer.code == 0, answer.err
+    assert "the wallet poor is not funded" in refused(manager, "funds", wallet="poor")
+    shows = "firstwatch wallet fund poor"
+    assert remedy(manager, "funds", wallet="poor") == f"fund it: `{shows}`"
+    assert folder(*shows.split()[1:], "--no-watch").code == 0
+
+
+def test_the_wrong_network_fails_the_run_in_one_sentence(folder, loopback, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(config.read_text() + 'network = "testnet"\n')
+    manager = RunManager(load_settings(), hosts_engine=False)
+    manager.open()
+    try:
+        assert manager.start_embedded_engine()
+        run_id = new_run_id()
+        assert performed(manager, StartRun(run_id=run_id, settings=settings())).outcome.value == "DONE"
+        _until(lambda: manager.snapshot().run(run_id).state is RunState.FAILED)
+        sentence = manager.snapshot().run(run_id).sentence
+        assert "does not know who signed" in sentence
+        assert "network" in sentence
+        assert "\n" not in sentence
+        assert "order" not in loopback.audit().actions
+        assert refused_by(manager) == []
+    finally:
+        manager.close()
+
+
+def test_a_certificate_that_nobody_trusts_is_said(folder, tmp_path):
+    with self_signed(tmp_path) as url:
+        config = tmp_path / "config.toml"
+        config.write_text(f'[venues.hl]\nkind = "hyperliquid"\napi_url = "{url}"\n')
+        manager = RunManager(load_settings(), hosts_engine=False)
+        manager.open()
+        try:
+            assert manager.start_embedded_engine()
+            said = performed(manager, PreviewLaunch(settings=settings())).sentence
+            assert "certificate that is not trusted" in said
+            assert "check api_url" in said
+            assert "not checked" not in said
+            assert "\n" not in said
+            answer = folder(*WORDS.split(), "--confirm", "Holder@1")
+            assert (answer.code, "certificate" in answer.err) == (3, True)
+        finally:
+            manager.close()
+
+
+def test_three_wrong_passphrases_start_nothing_and_wait(folder, monkeypatch):
+    monkeypatch.delenv("FIRSTWATCH_PASSPHRASE_FILE")
+    words = [*WORDS.split(), "--confirm", "Holder@1", "--wait", "--passphrase-fd"]
+    for said in ("2 tries are left", "one try is left", "wait 30 s", "try again in"):
+        with _line("not the passphrase") as word:
+            answer = folder(*words, word.fd)
+        assert (answer.code, said in answer.err) == (3, True)
+        assert "Traceback" not in answer.err
+    assert folder("run", "list", "--json").json == []

@@ -6,6 +6,7 @@ import pytest
 
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.protocol import LONGEST_WAIT_S, VenueCondition
 from tests.contract.rig import BUY, LIMIT, MARKET, SELL, START_MS
 
 
@@ -101,6 +102,29 @@ def test_fills_are_read_from_a_time_on_oldest_first(rig):
     assert first.time_ms < second.time_ms
     assert first.fill_id != second.fill_id
     assert rig.venue.fills_since(rig.account, rig.symbol, second.time_ms) == [second]
+
+
+def test_holdings_are_all_that_each_market_says(rig):
+    assert not rig.venue.holdings(rig.account).positions
+    rig.hold("1", price=100.0)
+    order = rig.send(SELL, LIMIT, "1", price="110", reduce_only=True)[0]
+    held = rig.venue.holdings(rig.account)
+    assert [(one.symbol, one.amount) for one in held.positions] == [(rig.symbol, rig.position().amount)]
+    assert [one.client_order_id for one in held.orders] == [order]
+
+
+def test_a_venue_that_serves_well_says_so(rig):
+    seen = rig.venue.condition(rig.account, rig.symbol)
+    assert not seen.is_delisted
+    if rig.venue.capabilities.is_paper:
+        assert seen == VenueCondition()
+    else:
+        assert (seen.clock_offset_ms, seen.data_age_ms < 1_000, seen.wait_s < LONGEST_WAIT_S) == (
+            0,
+            True,
+            True,
+        )
+        assert seen.actions_left > 1_000
 
 
 def test_what_must_be_approved_is_said(rig):

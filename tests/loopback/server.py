@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from email.utils import formatdate
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -106,6 +107,8 @@ class Loopback:
             self.clock = RunningClock(start_ms, float(clock))
         self.network = network
         self.latency_s = latency_s
+        self.date_offset_s = 0.0
+        """How far the dates of answers are ahead of this machine's wall clock."""
         self._port = port
         is_testnet = network == "testnet"
         self._exchange = Exchange(coins, start_ms=start_ms, dwell=dwell, rules=rules or Rules())
@@ -182,6 +185,16 @@ class Loopback:
             await self._streams.flush()
 
         self.call_async(step)
+
+    def delist(self, coin: str) -> None:
+        """Take a coin out of trading; its books stay."""
+
+        def delist() -> None:
+            gone = replace(self._exchange.tapes[coin].coin, is_delisted=True)
+            self._exchange.tapes[coin].coin = gone
+            self._exchange.coins = [gone if one.name == coin else one for one in self._exchange.coins]
+
+        self.call(delist)
 
     def settle(self) -> None:
         """Return when everything that happened up to now was sent."""
@@ -413,7 +426,8 @@ class Loopback:
                 answer = None
             case "slow_reply":
                 await asyncio.sleep(fault.seconds)
-        return web.json_response(answer)
+        date = formatdate(time.time() + self.date_offset_s, usegmt=True)
+        return web.json_response(answer, headers={"Date": date})
 
     def _ask(self, body: Any, refusal: str) -> Any:
         return self._info.ask(body)

@@ -35,7 +35,7 @@ from firstwatch.trading import events
 from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.ids import client_order_id
-from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.launch import LaunchPreview, LaunchSettings
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.orders import Fill, OrderIntent, OrderKind, OrderPurpose, OrderSide, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
@@ -257,10 +257,15 @@ def move_mark(home: Path, mark: float, pnl: str) -> None:
         )
 
 
-def answer(home: Path, number: int, outcome: CommandOutcome, sentence: str) -> None:
-    """The engine elsewhere writes what became of a command."""
+def answer(
+    home: Path, number: int, outcome: CommandOutcome, sentence: str, preview: LaunchPreview | None = None
+) -> None:
+    """The engine elsewhere writes what became of a command; ``preview``: what its checks saw."""
     with _written(home) as session:
-        commands.finish_command(session, number, outcome, sentence, now_ms=NOW_MS)
+        result = None if preview is None else preview.model_dump_json()
+        if preview is not None:
+            commands.accept_command(session, number, now_ms=NOW_MS)
+        commands.finish_command(session, number, outcome, sentence, now_ms=NOW_MS, result_json=result)
 
 
 @contextmanager

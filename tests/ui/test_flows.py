@@ -13,6 +13,7 @@ from firstwatch.store.journal import recent_events
 from firstwatch.store.runs import find_run
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import CommandOutcome, PauseEntries, StopRun
+from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.tui.modals.entry import AskText
 from firstwatch.tui.modals.quit import QuitDialog
@@ -235,6 +236,32 @@ async def test_start_again_copies_the_settings_as_a_child(home, clock, snap_step
             assert on.app.assessment.settings.parent_run_id == scenes.DONE
             await on.until(lambda: on.app.snapshot.command(on.app.check_id), "the launch is being checked")
             snap_step(on, "again")
+
+
+async def test_real_money_is_started_when_the_run_s_name_is_typed(home, clock, snap_step):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SMALL, clock=clock) as on:
+            await on.ready()
+            await on.press("3", "]", "down")
+            await on.until(lambda: on.app.selected_run == scenes.DONE, "the finished run")
+            await on.until(lambda: on.app.snapshot.selected.run_id == scenes.DONE, "its details")
+            await on.press("a")
+            await on.until(lambda: on.app.check_id, "the launch is being checked")
+            seen = LaunchPreview(checks=(), assume_position="the run starts flat", is_mainnet=True)
+            scenes.answer(home, on.app.check_id, CommandOutcome.DONE, "can start", seen)
+            await on.until(lambda: "press g to start" in on.app.next_step.sentence, "the checks' answer")
+            await on.press("g")
+            assert isinstance(on.app.screen, AskText)
+            await on.type("RSI rever")
+            await on.press("enter")
+            assert isinstance(on.app.screen, AskText)
+            snap_step(on, "not-its-name")
+            assert on.commands() == []
+            await on.type("sion@1")
+            await on.press("enter")
+            await on.until(on.commands, "a command")
+            assert on.commands()[0].command.settings.confirmed_name == "RSI reversion@1"
 
 
 async def test_numbers_move_without_moving_the_cursor(home, clock):

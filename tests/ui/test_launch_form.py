@@ -157,6 +157,10 @@ def test_the_next_step_goes_from_nothing_to_ready():
     hard = CheckResult(name="funded", is_hard=True, passed=False, found="900 of 950", remedy="fund demo")
     soft = CheckResult(name="sharpe", is_hard=False, passed=False, found="0.4")
     assert step(check=answered(LaunchPreview(checks=(hard, soft)))).sentence == "funded: fund demo"
+    unknown = CheckResult(
+        name="symbol", is_hard=True, passed=False, found="not checked: x", remedy="see others"
+    )
+    assert step(check=answered(LaunchPreview(checks=(unknown, hard)))).sentence == "funded: fund demo"
     warned = step(check=answered(LaunchPreview(checks=(soft,))))
     assert warned.needs_reason
     assert "sharpe" in warned.sentence

@@ -7,8 +7,9 @@ from eth_account.messages import encode_typed_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firstwatch.venues.hyperliquid.approvals import fee_rate
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets.actions import STRUCTURES, burning, fee_rate, typed_digest, user_signed
+from firstwatch.wallets.actions import STRUCTURES, burning, typed_digest, user_signed
 from firstwatch.wallets.keystore import address_of, keccak256
 from firstwatch.wallets.vault import KeySigner
 

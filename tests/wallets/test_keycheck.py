@@ -1,24 +1,15 @@
 """Which key is this: every answer of the venue becomes a kind of key or one sentence of refusal."""
 
-import datetime
-import socket
-import ssl
-import threading
-from contextlib import contextmanager, suppress
-
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from firstwatch.trading.errors import RefusedError, VenueError
+from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets.approving import Builder, approvals, key_facts
+from firstwatch.wallets.approving import approvals, key_facts
 from firstwatch.wallets.desk import Desk
 from firstwatch.wallets.keycheck import DAY_MS, check_key
 from firstwatch.wallets.keystore import address_of
+from tests.loopback.tls import self_signed
 from tests.wallets.conftest import AGENT, OTHER
 
 KEY = address_of(AGENT)
@@ -137,41 +128,6 @@ def test_a_host_that_does_not_exist():
 
 
 def test_a_certificate_that_is_not_valid_is_said_and_nothing_is_sent(tmp_path):
-    with _self_signed(tmp_path) as url, pytest.raises(VenueError, match="The certificate of hl") as caught:
+    with self_signed(tmp_path) as url, pytest.raises(VenueError, match="The certificate of hl") as caught:
         Desk("hl", url, is_mainnet=True).role(STRANGER)
     assert "Nothing was sent; check api_url" in str(caught.value)
-
-
-@contextmanager
-def _self_signed(folder):
-    """Serve TLS with a certificate that nobody trusts."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    begins = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(begins)
-        .not_valid_after(begins + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "server.pem"
-    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(plain + certificate.public_bytes(Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve():
-            connection, _ = listener.accept()
-            # The client breaks the handshake off: that is what is tested.
-            with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
-                secured.recv(1)
-
-        server = threading.Thread(target=serve)
-        server.start()
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
-        server.join(5)

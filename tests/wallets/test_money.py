@@ -6,8 +6,9 @@ import pytest
 
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import RefusedError
+from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.signer import KeyKind, KeyMissingError
-from firstwatch.wallets.approving import Approver, Builder
+from firstwatch.wallets.approving import Approver
 from firstwatch.wallets.desk import Desk
 from firstwatch.wallets.keycheck import check_key
 from firstwatch.wallets.keystore import address_of

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from firstwatch.engine.launch import NOT_CHECKED, LaunchFacts
+from firstwatch.engine.launch import LaunchFacts
 from firstwatch.strategy.core_prices import stop_level, target_level
 from firstwatch.strategy.evaluation import TRUE
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.account import Position
 from firstwatch.trading.ids import run_of
+from firstwatch.trading.launch import NOT_CHECKED
 from firstwatch.trading.orders import OrderReport, Side
 
 
@@ -93,7 +94,10 @@ def _adopt(facts: LaunchFacts, spec: AlgorithmSpec, position: Position) -> Posit
         return PositionCase(
             f"the wallet holds {held} at {kind} leverage {position.leverage}, the launch says isolated"
             f" {settings.leverage}",
-            f"launch with leverage {position.leverage}, or close the position",
+            f"launch with leverage {position.leverage}, or close the position: while one is held, the venue"
+            " changes neither leverage nor margin mode"
+            if position.is_isolated
+            else "close the position: while one is held, the venue changes neither leverage nor margin mode",
         )
     notional = float(position.amount) * price
     most = float(settings.capital * settings.leverage)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from firstwatch.engine import events as told
-from firstwatch.engine.launch import NOT_CHECKED, LaunchFacts
+from firstwatch.engine.launch import LaunchFacts
 from firstwatch.engine.launch_facts import gather, preview
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.venues import VenueBook
@@ -341,9 +341,7 @@ def _found(warnings: Sequence[CheckResult]) -> str:
 
 def _verdict(seen: LaunchPreview) -> str:
     if seen.refused_by:
-        # What could not be checked follows from what was found; it only hides the reason.
-        found = [check for check in seen.refused_by if not check.found.startswith(NOT_CHECKED)]
-        return "; ".join(f"{check.found} ({check.remedy})" for check in found or seen.refused_by)
+        return "; ".join(f"{check.found} ({check.remedy})" for check in seen.reasons)
     if seen.warnings:
         return f"can start with a written reason: {_found(seen.warnings)}"
     return "can start"

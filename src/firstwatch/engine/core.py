@@ -690,6 +690,11 @@ class RunCore:
             case Unknown():
                 memory.leverage_at_ms = memory.elapsed_ms + back_off_ms(memory.leverage_tries)
                 memory.leverage_tries += 1
+            case Refused("auth", reason):
+                self._fail(
+                    f"the venue does not know who signed ({reason.rstrip('.')}): see whether the settings"
+                    " name the network that api_url belongs to, and whether the key is still approved"
+                )
             case Refused(code, reason):
                 self._fail(
                     f"the venue refused leverage {self.setup.launch.leverage} ({code}: {reason});"

@@ -20,9 +20,6 @@ from firstwatch.trading.orders import OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import Holdings, VenueCondition
 
-NOT_CHECKED = "not checked"
-"""How the finding of a check begins whose facts are missing."""
-
 COMPARED = {
     "capital": "capital",
     "leverage": "leverage",
@@ -70,6 +67,8 @@ class LaunchFacts:
     """Ids of all runs of this data folder."""
     venue: str = ""
     venue_problem: str = ""
+    is_paper: bool = True
+    """Play money, which an operator may give a wallet."""
     is_mainnet: bool = False
     """Real money is at the other end."""
     symbols: tuple[str, ...] = ()

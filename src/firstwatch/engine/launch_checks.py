@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from firstwatch.engine.adoption import assume_position
-from firstwatch.engine.launch import COMPARED, NOT_CHECKED, Check, Finding, LaunchFacts
+from firstwatch.engine.launch import COMPARED, Check, Finding, LaunchFacts
 from firstwatch.strategy.core import enter_now, new_state
 from firstwatch.strategy.core_prices import level_distance, liquidation_price
 from firstwatch.strategy.core_state import ENTER, NO_LEVEL, CoreSettings
 from firstwatch.trading.account import Position
 from firstwatch.trading.clock import iso
 from firstwatch.trading.ids import is_ours, run_of
-from firstwatch.trading.launch import ResetSettings
+from firstwatch.trading.launch import NOT_CHECKED, ResetSettings
 from firstwatch.trading.orders import OrderReport
+from firstwatch.venues.protocol import LONGEST_WAIT_S
 
 BASELINE_MONTHS = 6
 _MONTH_MS = 30 * 24 * 60 * 60 * 1000
@@ -23,7 +24,6 @@ _MAXIMUM_DRAWDOWN = 0.20
 MOST_CLOCK_OFFSET_MS = 5_000
 """A venue takes nonces of days; beyond this the machine's time is wrong, and everything that it dates."""
 MOST_DATA_AGE_MS = 10_000
-MOST_WAIT_S = 10.0
 LEAST_ACTIONS = 100
 """A day of a run with a trailing stop sends about so many orders and cancels."""
 _STOP_SHARE = 0.8
@@ -102,7 +102,8 @@ def _funds(facts: LaunchFacts) -> Finding:
         return Finding(
             False,
             f"the wallet {wallet} is not funded",
-            f"fund it: `firstwatch wallet fund {wallet} {capital}`",
+            # Play money has an amount; real money is sent to an address that the command shows.
+            f"fund it: `firstwatch wallet fund {wallet}{f' {capital}' if facts.is_paper else ''}`",
         )
     free = balance.free
     if facts.settings.assume_position_now and facts.position is not None and not facts.position.is_flat:
@@ -244,11 +245,17 @@ def _position(facts: LaunchFacts) -> Finding:
 def _approvals(facts: LaunchFacts) -> Finding:
     if facts.approvals is None:
         return _not_checked("the venue's approvals are not known")
-    missing = [approval.sentence for approval in facts.approvals if not approval.is_given]
+    missing = [approval for approval in facts.approvals if not approval.is_given]
     if missing:
+        # One thing to do at a time: the next is shown when this one is found to be done.
         more = f" (after it {len(missing) - 1} more)" if len(missing) > 1 else ""
-        return Finding(False, f"{missing[0]}{more}", "give this approval and check again")
-    sets = f"; the run sets isolated margin at leverage {facts.settings.leverage}"
+        action = missing[0].action.replace(" NAME", f" {facts.settings.wallet}")
+        return Finding(False, f"{missing[0].found}{more}", action or "give this approval and check again")
+    adopts = assume_position(facts).adopts is not None
+    margin = f"isolated margin at leverage {facts.settings.leverage}"
+    sets = (
+        f"; the position keeps its {margin}" if adopts else f"; the run sets {margin} and looks whether it is"
+    )
     return Finding(
         True, (f"{len(facts.approvals)} approvals given" if facts.approvals else "no approval needed") + sets
     )
@@ -333,7 +340,7 @@ def _requests(facts: LaunchFacts) -> Finding:
             f" {LEAST_ACTIONS}",
             "each USDC traded allows one more; use another wallet, or buy requests at the venue",
         )
-    if wait_s is not None and wait_s > MOST_WAIT_S:
+    if wait_s is not None and wait_s > LONGEST_WAIT_S:
         return Finding(
             False,
             f"the requests of this minute are used up: a launch would wait {wait_s:.0f} s",

@@ -25,7 +25,7 @@ from firstwatch.strategy.stream import SignalStream
 from firstwatch.trading.errors import VenueError, WrongUseError
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.protocol import Venue
+from firstwatch.venues.protocol import LONGEST_WAIT_S, Venue
 
 
 def gather(store: Store, venues: VenueBook, settings: LaunchSettings, *, capital_share: float) -> LaunchFacts:
@@ -38,7 +38,9 @@ def gather(store: Store, venues: VenueBook, settings: LaunchSettings, *, capital
     try:
         venues.require_key(wallet.venue, wallet.account, may_wait=True)
         venue = venues.get(wallet.venue)
-        facts = _from_venue(replace(facts, venue=venue.name), venue, wallet)
+        can = venue.capabilities
+        facts = replace(facts, venue=venue.name, is_paper=can.is_paper, is_mainnet=can.is_mainnet)
+        facts = _from_venue(facts, venue, wallet)
     except (VenueError, WrongUseError) as error:
         facts = replace(facts, venue_problem=str(error))
     return facts
@@ -104,23 +106,22 @@ def _from_store(
 
 def _from_venue(facts: LaunchFacts, venue: Venue, wallet: Wallet) -> LaunchFacts:
     settings, spec, account = facts.settings, facts.spec, wallet.account
+    condition = venue.condition(account, settings.symbol)
     markets = venue.markets()
     market = markets.get(settings.symbol)
-    facts = replace(
-        facts,
-        is_mainnet=venue.capabilities.is_mainnet,
-        symbols=tuple(markets),
-        market=market,
-        balance=venue.balance(account),
-        condition=venue.condition(account, settings.symbol),
-    )
+    facts = replace(facts, symbols=tuple(markets), market=market, condition=condition)
+    if condition.wait_s is not None and condition.wait_s > LONGEST_WAIT_S:
+        # Whatever is asked now would wait as long, and be taken for a venue that does not answer.
+        return facts
+    facts = replace(facts, balance=venue.balance(account))
     if market is None:
         return facts
+    holdings = venue.holdings(account)
     facts = replace(
         facts,
         position=venue.position(account, settings.symbol),
-        open_orders=venue.open_orders(account, settings.symbol),
-        holdings=venue.holdings(account),
+        open_orders=[order for order in holdings.orders if order.symbol == settings.symbol],
+        holdings=holdings,
         approvals=venue.approvals(account, settings.symbol, settings.leverage),
     )
     if spec is None:

@@ -57,7 +57,14 @@ class Approval:
 
     name: str
     is_given: bool
-    sentence: str
+    found: str
+    action: str = ""
+    """How to give it, what that costs and allows; ``NAME`` in it stands for the wallet's."""
+
+    @property
+    def sentence(self) -> str:
+        """What was found, and what to do where it is not given."""
+        return self.found if self.is_given or not self.action else f"{self.found}; {self.action}"
 
 
 def is_address(text: str) -> bool:

@@ -167,6 +167,10 @@ class LaunchSettings(_Frozen):
         return self
 
 
+NOT_CHECKED = "not checked"
+"""How the finding of a check begins whose facts are missing."""
+
+
 class CheckResult(_Frozen):
     """One launch check: hard ones refuse, soft ones want a written reason."""
 
@@ -193,6 +197,12 @@ class LaunchPreview(_Frozen):
     @property
     def refused_by(self) -> tuple[CheckResult, ...]:
         return tuple(check for check in self.checks if check.is_hard and not check.passed)
+
+    @property
+    def reasons(self) -> tuple[CheckResult, ...]:
+        """The refusals to act on: what could not be checked follows from others and only hides them."""
+        found = tuple(check for check in self.refused_by if not check.found.startswith(NOT_CHECKED))
+        return found or self.refused_by
 
     @property
     def warnings(self) -> tuple[CheckResult, ...]:

@@ -309,7 +309,7 @@ def next_step(
 
 def _after_checks(draft: LaunchDraft, preview: LaunchPreview) -> NextStep:
     if preview.refused_by:
-        first = preview.refused_by[0]
+        first = preview.reasons[0]
         return NextStep(Readiness.BLOCKED, f"{first.name}: {first.remedy or first.found}")
     if preview.warnings and not draft.accepted_warnings.strip():
         names = ", ".join(check.name for check in preview.warnings)

@@ -198,14 +198,24 @@ class Capabilities:
     """Real money is at the other end."""
 
 
+LONGEST_WAIT_S = 20.0
+"""A launch that would wait longer for its requests is not made, and nothing more is asked for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class VenueCondition:
-    """How well a venue serves an account and a market now. None: that does not exist there."""
+    """How well a venue serves an account and a market now. None: that does not exist there.
+
+    Where ``wait_s`` is above ``LONGEST_WAIT_S``, it is the only thing that is said.
+    """
 
     clock_offset_ms: int | None = None
-    """This machine's wall clock less the venue's."""
+    """This machine's wall clock less the venue's wall clock, as much as is certain.
+
+    Nonces and keys live by these two; the market's time may be another.
+    """
     data_age_ms: int | None = None
-    """How old the newest price of the market is."""
+    """How far the newest streamed price is behind the venue's own word of its time, or how long none came."""
     wait_s: float | None = None
     """How long a launch would wait for the requests that it needs."""
     actions_left: int | None = None
@@ -305,7 +315,11 @@ class Venue(Protocol):
         """Return the positions and open orders of the account in every market."""
 
     def condition(self, account: str, symbol: str) -> VenueCondition:
-        """Return how well this venue can serve a run now."""
+        """Return how well this venue can serve a run now; takes seconds when its prices do not come.
+
+        Raises:
+            VenueError: it cannot be asked, or does not say what its wall clock is.
+        """
 
     def set_leverage(self, account: str, symbol: str, leverage: Decimal) -> SendOutcome:
         """Set isolated margin at that leverage."""

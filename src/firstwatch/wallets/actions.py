@@ -5,7 +5,6 @@ EIP-712 as the venue defines it: flat structures of four field types, so the enc
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from firstwatch.venues.signer import Signer
@@ -85,11 +84,6 @@ def typed_digest(domain: str, chain_id: int, structure: Structure, message: Mapp
         {"name": domain, "version": "1", "chainId": chain_id, "verifyingContract": _NO_CONTRACT},
     )
     return keccak256(b"\x19\x01" + separator + _hash(structure.name, structure.fields, message))
-
-
-def fee_rate(tenths_bp: int) -> str:
-    """Return a builder's fee as the venue writes it: 10 (one basis point) is ``0.01%``."""
-    return f"{(Decimal(tenths_bp) / 1000).normalize():f}%"
 
 
 def _hash(name: str, fields: Sequence[tuple[str, str]], message: Mapping[str, Any]) -> bytes:

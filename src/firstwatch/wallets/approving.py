@@ -4,16 +4,23 @@ The master key signs and is forgotten. Every approval is verified at the venue a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from firstwatch.trading.account import Approval
-from firstwatch.trading.clock import Clock, iso
+from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError
+from firstwatch.venues.hyperliquid.actions import Builder
+from firstwatch.venues.hyperliquid.approvals import (
+    APPROVE_AGENT,
+    builder_approval,
+    fee_rate,
+    key_approval,
+    no_key,
+)
 from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import KeyKind, Signer
-from firstwatch.wallets.actions import fee_rate, user_signed
+from firstwatch.wallets.actions import user_signed
 from firstwatch.wallets.desk import Desk, Done, InDoubt, Inquiry, NotDone
-from firstwatch.wallets.keycheck import LEAST_VALIDITY_MS, KeyFacts, check_key
+from firstwatch.wallets.keycheck import KeyFacts, check_key
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import KeyRecord, OpenVault, new_secret
 
@@ -22,14 +29,6 @@ AGENT_NAME = "firstwatch"
 
 _LOOKS = 10
 _LOOK_EVERY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Builder:
-    """The address that the settings let earn a fee on every fill, and how much, in tenths of a bp."""
-
-    address: str
-    fee_tenths_bp: int
 
 
 def approvals(
@@ -42,17 +41,7 @@ def approvals(
     """
     found = [_key_approval(key, now_ms)]
     if builder is not None:
-        approved = desk.approved_fee(account, builder.address)
-        fee = fee_rate(builder.fee_tenths_bp)
-        is_given = approved >= builder.fee_tenths_bp
-        sentence = (
-            f"the builder {builder.address} may take up to {fee_rate(approved)} of every fill"
-            if is_given
-            else f"the builder {builder.address} of the settings wants {fee} of every fill and may take"
-            f" {fee_rate(approved)}: it costs that fee and allows nothing else;"
-            " approve it with: firstwatch wallet approve NAME --builder"
-        )
-        found.append(Approval("builder fee", is_given, sentence))
+        found.append(builder_approval(builder, desk.approved_fee(account, builder.address)))
     return sorted(found, key=lambda approval: approval.is_given)
 
 
@@ -162,17 +151,9 @@ def key_facts(desk: Inquiry, record: KeyRecord | None, *, now_ms: int) -> tuple[
 
 
 def _key_approval(key: KeyFacts | None, now_ms: int) -> Approval:
-    renew = "approve a new one with: firstwatch wallet approve NAME --agent (free)"
     if key is None:
-        return Approval("key", False, f"no key may trade for this account; {renew}")
+        return no_key("no key may trade for this account")
     if key.kind is KeyKind.MASTER:
-        return Approval(
-            "key",
-            True,
-            f"{key.sentence}; an API wallet that cannot withdraw is safer here: {renew}",
-        )
-    if key.valid_until_ms is not None and key.valid_until_ms - now_ms < LEAST_VALIDITY_MS:
-        return Approval(
-            "key", False, f"the API wallet is valid until {iso(key.valid_until_ms)} only; {renew}"
-        )
-    return Approval("key", True, key.sentence)
+        advice = f"{key.sentence}; an API wallet that cannot withdraw is safer here: {APPROVE_AGENT}"
+        return key_approval(advice, valid_until_ms=None, now_ms=now_ms)
+    return key_approval(key.sentence, valid_until_ms=key.valid_until_ms, now_ms=now_ms)

@@ -17,8 +17,9 @@ from firstwatch.store.wallets import Wallet
 from firstwatch.trading.account import is_address
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError, WrongUseError
+from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets.approving import Approver, Builder
+from firstwatch.wallets.approving import Approver
 from firstwatch.wallets.desk import AccountMoney, Desk
 from firstwatch.wallets.keycheck import KeyFacts, check_key
 from firstwatch.wallets.keystore import address_of

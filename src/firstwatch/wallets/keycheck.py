@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import RefusedError
+from firstwatch.venues.hyperliquid.approvals import agent_sentence, of_another_account, unknown_key
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.desk import Inquiry
 
 DAY_MS = 24 * 60 * 60 * 1000
-LEAST_VALIDITY_MS = 7 * DAY_MS
-"""An agent that is valid for less is not one to launch with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +29,7 @@ class KeyFacts:
         """What the key may do, in words."""
         if self.kind is KeyKind.MASTER:
             return f"the account's own key: it trades, withdraws and approves for {self.account}"
-        until = "" if self.valid_until_ms is None else f" until {iso(self.valid_until_ms)}"
-        return f"an API wallet of {self.account}: it trades{until} and can neither withdraw nor approve"
+        return agent_sentence(self.account, self.valid_until_ms)
 
 
 def check_key(desk: Inquiry, address: str, account: str | None, *, now_ms: int) -> KeyFacts:
@@ -52,7 +50,7 @@ def check_key(desk: Inquiry, address: str, account: str | None, *, now_ms: int) 
             " program does not trade; use an account of its own."
         )
     if role.name != "agent":
-        raise RefusedError(_unknown_key(desk, address, account))
+        raise RefusedError(f"{unknown_key(desk.name, address, account, is_mainnet=desk.is_mainnet)}.")
     if address == account:
         raise RefusedError(
             f"{account} is the address of an API wallet of {role.master}, not of an account;"
@@ -60,8 +58,8 @@ def check_key(desk: Inquiry, address: str, account: str | None, *, now_ms: int) 
         )
     if role.master != account:
         raise RefusedError(
-            f"The key {address} is an API wallet of another account, {role.master}, and not of {account};"
-            " import the right key, or give that account."
+            f"{of_another_account(address, str(role.master), account)}; import the right key, or give that"
+            " account."
         )
     valid_until_ms = next((a.valid_until_ms for a in desk.agents(account) if a.address == address), None)
     if valid_until_ms is not None and valid_until_ms <= now_ms:
@@ -70,11 +68,3 @@ def check_key(desk: Inquiry, address: str, account: str | None, *, now_ms: int) 
             " approve a new one with: firstwatch wallet approve NAME --agent."
         )
     return KeyFacts(account, address, KeyKind.AGENT, True, valid_until_ms)
-
-
-def _unknown_key(desk: Inquiry, address: str, account: str) -> str:
-    network = "mainnet" if desk.is_mainnet else "testnet"
-    return (
-        f"{desk.name} ({network}) does not know the key {address} as one of {account}: it is the wrong key,"
-        " its approval has expired, or it was approved on another network."
-    )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from firstwatch.store.standings import Held, WalletKey, WalletMoney
 from firstwatch.trading.account import Approval
 from firstwatch.trading.orders import Side
-from firstwatch.wallets.approving import Builder, approvals, key_facts
+from firstwatch.venues.hyperliquid.actions import Builder
+from firstwatch.wallets.approving import approvals, key_facts
 from firstwatch.wallets.desk import AccountMoney, Inquiry
 from firstwatch.wallets.keycheck import KeyFacts
 from firstwatch.wallets.vault import KeyRecord

@@ -294,6 +294,8 @@ def test_adoption_and_its_refusals() -> None:
         (_position(Side.SHORT, "5"), "long only"),
         (_position(Side.LONG, "5", is_isolated=False), "cross leverage"),
         (_position(Side.LONG, "5", leverage=Decimal(3)), "isolated leverage 3"),
+        (_position(Side.LONG, "5", leverage=Decimal(3)), "launch with leverage 3, or close"),
+        (_position(Side.LONG, "5", is_isolated=False), "changes neither leverage nor margin mode"),
         (_position(Side.LONG, "25"), "worth 2,500.00, above capital × leverage of 2,000.00"),
         (_position(Side.LONG, "5", entry_price=Decimal(110)), "stop at 104.50 is already passed"),
         (_position(Side.LONG, "5", entry_price=Decimal(80)), "target at 88.00 is already passed"),
@@ -375,6 +377,31 @@ def test_real_money_wants_the_name_of_the_run() -> None:
 
 
 def test_missing_approvals_are_named_one_at_a_time() -> None:
-    approvals = (Approval("agent", False, "no agent"), Approval("builder fee", False, "no builder"))
-    result = _result(_facts(approvals=approvals), "approvals")
-    assert (result.passed, result.found) == (False, "no agent (after it 1 more)")
+    key = Approval("key", False, "no key", "firstwatch wallet approve NAME --agent")
+    builder = Approval("builder fee", False, "no builder")
+    result = _result(_facts(approvals=(key, builder)), "approvals")
+    assert (result.passed, result.found) == (False, "no key (after it 1 more)")
+    assert result.remedy == "firstwatch wallet approve one --agent"
+    given = replace(key, is_given=True)
+    result = _result(_facts(approvals=(given, builder)), "approvals")
+    assert (result.found, "check again" in result.remedy) == ("no builder", True)
+    assert _result(_facts(approvals=(given, replace(builder, is_given=True))), "approvals").passed
+
+
+def test_the_leverage_that_will_be_set_is_shown() -> None:
+    assert "the run sets isolated margin at leverage 2" in _result(_facts(), "approvals").found
+    held = _facts(_ASSUME, position=_position(Side.LONG, "5"))
+    assert "keeps its isolated margin at leverage 2" in _result(held, "approvals").found
+
+
+def test_real_money_is_not_asked_for_as_if_it_were_play_money() -> None:
+    empty = _facts(balance=_balance(0))
+    assert _result(empty, "funds").remedy == "fund it: `firstwatch wallet fund one 1000`"
+    assert _result(replace(empty, is_paper=False), "funds").remedy == "fund it: `firstwatch wallet fund one`"
+
+
+def test_what_could_not_be_checked_hides_no_reason() -> None:
+    facts = _facts(venue_problem="the venue does not answer", market=None, symbols=(), balance=None)
+    seen = preview(facts, now_ms=0)
+    assert [check.name for check in seen.reasons] == ["venue"]
+    assert len(seen.refused_by) > 1

@@ -67,9 +67,9 @@ def test_nothing_is_sent_that_was_not_decided(make):
 
 def test_the_operators_builder_is_paid_when_it_is_approved(make):
     rig = make(builder=Builder(BUILDER, 20))
-    (missing,) = rig.venue.approvals(rig.account, SYMBOL, Decimal(1))
+    _key, missing = rig.venue.approvals(rig.account, SYMBOL, Decimal(1))
     assert not missing.is_given
-    assert "0.02 %" in missing.sentence
+    assert "0.02%" in missing.sentence
     refused = rig.send(BUY, MARKET, "1")[1]
     assert isinstance(refused, Refused)
     rig.server.call(lambda: rig.server._exchange.accounts[rig.account].builders.update({BUILDER: 20}))
@@ -118,6 +118,12 @@ def test_an_agent_trades_for_its_master_and_its_approval_is_checked(make):
     assert not missing.is_given
     refused = rig.send(BUY, MARKET, "1")[1]
     assert (type(refused), refused.code) == (Refused, "auth")
+    assert "wrong key, its approval has expired" in missing.found
+    rig.server.fund(BUILDER, 1)
+    rig.server.approve_agent(BUILDER, agent.address)
+    (elsewhere,) = rig.venue.approvals(rig.account, SYMBOL, Decimal(1))
+    assert (elsewhere.is_given, f"of another account, {BUILDER}" in elsewhere.found) == (False, True)
+    rig.server.call(rig.server._exchange.accounts[BUILDER].agents.clear)
     rig.server.approve_agent(rig.account, agent.address, name="short", valid_s=86_400)
     (short,) = rig.venue.approvals(rig.account, SYMBOL, Decimal(1))
     assert (short.is_given, "less than 7 days" in short.sentence) == (False, True)

@@ -21,7 +21,7 @@ class Builder:
     """Who is paid for every fill, in tenths of a basis point."""
 
     address: str
-    tenths_bp: int
+    fee_tenths_bp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def order_request(
         intent.account,
         intent.symbol,
         order,
-        builder=None if builder is None else {"b": builder.address, "f": builder.tenths_bp},
+        builder=None if builder is None else {"b": builder.address, "f": builder.fee_tenths_bp},
     )
 
 

@@ -1,76 +1,70 @@
-"""What the venue must have approved before a key may trade for an account, and what each costs and allows."""
+"""What the venue must have approved before a key may trade, what each costs and allows: the words, no asking.
 
-from typing import Any
+The adapter asks over its gateway and a one-shot command over a desk of its own; both say it with these.
+"""
+
+from decimal import Decimal
 
 from firstwatch.trading.account import Approval
 from firstwatch.trading.clock import iso
 from firstwatch.venues.hyperliquid.actions import Builder
-from firstwatch.venues.hyperliquid.session import Session
-from firstwatch.venues.hyperliquid.words import understood
-from firstwatch.venues.signer import KeyKind, Signer
 
-AGENT_LEAST_MS = 7 * 86_400_000
-"""An agent that ends sooner is refused at launch."""
+LEAST_VALIDITY_MS = 7 * 24 * 60 * 60 * 1000
+"""An agent that is valid for less is not one to launch with."""
 
-
-async def read_approvals(
-    session: Session, signer: Signer, builder: Builder | None, now_ms: int
-) -> list[Approval]:
-    """Return the approvals that an account's key and the configured builder need.
-
-    Raises:
-        VenueError: the venue cannot be asked or understood.
-    """
-    approvals: list[Approval] = []
-    if signer.kind is KeyKind.AGENT:
-        approvals.append(await _agent(session, signer, now_ms))
-    if builder is not None:
-        approvals.append(await _builder(session, signer.account, builder))
-    return approvals
+APPROVE_AGENT = (
+    "approve a new API wallet, which costs nothing and can trade but neither withdraw nor approve:"
+    " firstwatch wallet approve NAME --agent"
+)
+"""The next action when no key may trade, or not for long. ``NAME``: the wallet's."""
 
 
-async def _agent(session: Session, signer: Signer, now_ms: int) -> Approval:
-    agents: Any = await session.ask("extraAgents", user=signer.account)
-    try:
-        until = {str(agent["address"]).lower(): int(agent["validUntil"]) for agent in agents}
-    except (KeyError, TypeError, ValueError) as error:
-        raise understood(f"the agents of {signer.account}", agents) from error
-    name, ends_ms = f"agent {signer.address}", until.get(signer.address.lower())
-    if ends_ms is None:
-        # The unnamed agent is in no list; its role says whose it is.
-        role: Any = await session.ask("userRole", user=signer.address)
-        master = role.get("data", {}).get("user", "") if isinstance(role, dict) else ""
-        is_given = isinstance(role, dict) and role.get("role") == "agent" and master.lower() == signer.account
-        return Approval(
-            name,
-            is_given,
-            f"the agent key {signer.address} may trade for {signer.account}"
-            if is_given
-            else f"{signer.account} has not approved the agent key {signer.address}: it costs nothing, and"
-            " the key can then trade but not withdraw; run wallet approve with --agent",
-        )
-    if ends_ms < now_ms + AGENT_LEAST_MS:
-        return Approval(
-            name,
-            False,
-            f"the agent key {signer.address} is approved until {iso(ends_ms)} only, less than 7 days: approve"
-            " a new agent key",
-        )
+def key_approval(found: str, *, valid_until_ms: int | None, now_ms: int) -> Approval:
+    """Return the approval of a key that the venue knows; ``valid_until_ms`` None: it says no end."""
+    if valid_until_ms is not None and valid_until_ms - now_ms < LEAST_VALIDITY_MS:
+        left = f"the API wallet is valid until {iso(valid_until_ms)} only, less than 7 days"
+        return Approval("key", False, left, APPROVE_AGENT)
+    return Approval("key", True, found)
+
+
+def no_key(why: str) -> Approval:
+    """Return the approval that lacks because no key may trade."""
+    return Approval("key", False, why, APPROVE_AGENT)
+
+
+def builder_approval(builder: Builder, approved_tenths_bp: int) -> Approval:
+    """Return the approval of the builder that the settings name."""
+    given = f"the builder {builder.address} may take up to {fee_rate(approved_tenths_bp)} of every fill"
+    if approved_tenths_bp >= builder.fee_tenths_bp:
+        return Approval("builder fee", True, given)
     return Approval(
-        name, True, f"the agent key {signer.address} may trade until {iso(ends_ms)}, and not withdraw"
+        "builder fee",
+        False,
+        f"{given}, and the settings give it {fee_rate(builder.fee_tenths_bp)}",
+        "approve it, which costs that fee of every fill and allows nothing else: firstwatch wallet approve"
+        " NAME --builder; or take the builder out of the settings",
     )
 
 
-async def _builder(session: Session, account: str, builder: Builder) -> Approval:
-    answer: Any = await session.ask("maxBuilderFee", user=account, builder=builder.address)
-    try:
-        most = int(answer)
-    except (TypeError, ValueError) as error:
-        raise understood(f"the builder fee of {account}", answer) from error
-    percent = f"{builder.tenths_bp / 1000:g} %"
-    cost = f"the builder {builder.address} gets {percent} of the value of every fill, on top of the fee"
-    if most >= builder.tenths_bp:
-        return Approval("builder fee", True, cost)
-    return Approval(
-        "builder fee", False, f"{cost}; {account} has not approved that: run wallet approve with --builder"
+def agent_sentence(account: str, valid_until_ms: int | None) -> str:
+    """Say what an agent's key may do."""
+    until = "" if valid_until_ms is None else f" until {iso(valid_until_ms)}"
+    return f"an API wallet of {account}: it trades{until} and can neither withdraw nor approve"
+
+
+def of_another_account(address: str, master: str, account: str) -> str:
+    """Say that a key is an agent's, and whose."""
+    return f"The key {address} is an API wallet of another account, {master}, and not of {account}"
+
+
+def unknown_key(venue: str, address: str, account: str, *, is_mainnet: bool) -> str:
+    """Say that the venue knows the key as nobody's."""
+    return (
+        f"{venue} ({'mainnet' if is_mainnet else 'testnet'}) does not know the key {address} as one of"
+        f" {account}: it is the wrong key, its approval has expired, or it was approved on another network"
     )
+
+
+def fee_rate(tenths_bp: int) -> str:
+    """Return a builder's fee as the venue writes it: 10 (one basis point) is ``0.01%``."""
+    return f"{(Decimal(tenths_bp) / 1000).normalize():f}%"

@@ -80,9 +80,10 @@ class Budget:
         return self._tokens
 
     def wait_s(self, weight: float) -> float:
-        """Return how long it will take until ``weight`` may be spent beside orders."""
+        """Return how long it will take until ``weight`` may be spent, after all that waits already."""
         missing = min(weight, self._burst - _RESERVED[Priority.ACCOUNT]) + _RESERVED[Priority.ACCOUNT]
-        return max(0.0, (missing - self.left) / self._rate_s)
+        queued = sum(waiting for _, _, waiting, future in self._waiting if not future.done())
+        return max(0.0, (missing + queued - self.left) / self._rate_s)
 
     async def take(self, weight: float, priority: Priority) -> None:
         """Wait until ``weight`` may be spent; a more urgent request overtakes."""

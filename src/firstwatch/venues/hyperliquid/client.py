@@ -5,17 +5,22 @@ This module imports ccxt (half a second, a hundred megabytes): only the gateway'
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
 import ccxt.pro
 
 from firstwatch.trading.errors import VenueError
+from firstwatch.venues.hyperliquid import words
 from firstwatch.venues.hyperliquid.budget import PRIORITY, Budget, weight_of, weight_of_answer
 
 TIMEOUT_MS = 10_000
 _LONGEST = 200
 _UNREADABLE = " 422 "
+_SENT_MS: ContextVar[int | None] = ContextVar("hyperliquid_sent_ms", default=None)
+"""Wall time at which the current task's request was let go."""
 _FAILURES = (ccxt.BaseError, aiohttp.ClientError, OSError, ValueError, TimeoutError)
 
 
@@ -29,13 +34,15 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         ws_url: str,
         is_mainnet: bool,
         budget: Budget,
+        wall_ms: Callable[[], int],
         on_stream: Callable[[dict[str, Any]], None],
         on_stream_end: Callable[[str], None],
     ) -> None:
         """Make a client that knows no key. ``on_stream`` gets every message, in the order of arrival."""
         self._budget = budget
-        self.said_at: str | None = None
-        """The venue's wall clock as its latest answer says it (RFC 9110, ``Date``)."""
+        self._wall_ms = wall_ms
+        self.clock_offset_ms: int | None = None
+        """By the ``Date`` of the latest answer that had one (see ``words``); None: none had."""
         self._api_url = api_url
         self._on_stream = on_stream
         self._on_stream_end = on_stream_end
@@ -65,6 +72,7 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
 
     async def throttle(self, cost: float | None = None) -> None:
         await self._budget.take(1.0 if cost is None else cost, PRIORITY.get())
+        _SENT_MS.set(self._wall_ms())
 
     def handle_errors(  # noqa: PLR0917 - as ccxt calls it
         self,
@@ -81,7 +89,10 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         """Translate nothing: ``answers`` reads what the venue said, an HTTP error stays an exception."""
         if code == 429:
             self._budget.drain()
-        self.said_at = headers.get("Date") if headers else None
+        date, sent_ms = (headers or {}).get("Date"), _SENT_MS.get()
+        if date is not None and sent_ms is not None:
+            with suppress(ValueError):  # a date that is none says nothing
+                self.clock_offset_ms = words.clock_offset_ms(date, sent_ms, self._wall_ms())
 
     async def listed_markets(self) -> list[dict[str, Any]]:
         """Return ccxt's structures of all perpetual markets of the first exchange of the venue.

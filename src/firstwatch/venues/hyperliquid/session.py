@@ -28,6 +28,7 @@ from firstwatch.venues.hyperliquid.gateway import Gateway
 from firstwatch.venues.hyperliquid.streams import Streams
 from firstwatch.venues.hyperliquid.words import Footprint
 from firstwatch.venues.protocol import (
+    LONGEST_WAIT_S,
     BarClosed,
     Deliver,
     FillReported,
@@ -58,6 +59,13 @@ _MOST_FILL_ROWS = 2_000
 _OVERLAP_MS = 60_000
 _FILLS_LATE_S = 1.0
 _WARN_AGAIN_S = 60.0
+# How long markets are believed to be listed still.
+_LISTED_FOR_S = 300.0
+# A price is of now when it is behind the venue's own word by less; how long one is waited for, which must be
+# longer than a launch lets prices be old.
+_YOUNG_MS = 1_000
+_PRICE_COMES_S = 12.0
+_LOOK_S = 0.02
 _log = logging.getLogger(__name__)
 
 
@@ -85,6 +93,11 @@ class Traded:
     mark: float | None = None
     touch_at_s: float = -1e9
     told_at_s: float = -1e9
+    streamed_at_s: float = -1e9
+    """When the stream last said prices, and the venue's time in that message."""
+    streamed_ms: int = 0
+    lookers: int = 0
+    """Who looks whether prices come, without being a run."""
     candles: dict[Timeframe, Candles] = field(default_factory=dict)
 
 
@@ -113,6 +126,7 @@ class Session:
             ws_url=ws_url,
             is_mainnet=is_mainnet,
             budget=self.budget,
+            wall_ms=clock.now_ms,
             on_stream=self._heard,
             on_stream_end=self._stream_ended,
         )
@@ -127,6 +141,7 @@ class Session:
         self._ears: list[Ear] = []
         self._stream_users = stream_users
         self._was_up = False
+        self._listed_at_s = 0.0
         self._warned = ""
         self._warned_at_s = 0.0
         self._streams = Streams(
@@ -149,11 +164,8 @@ class Session:
             raise VenueError(
                 f"Hyperliquid at {self._api_url} lists no market; check api_url in the settings."
             )
-        status = await self.ask("exchangeStatus")
-        try:
-            self.clock.observe(int(status["time"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise words.understood("its own time", status) from error
+        self._listed_at_s = self._now_s()
+        await self.read_time()
         self._gateway.spawn(self._streams.run)
         self._gateway.spawn(self._beat)
 
@@ -293,20 +305,75 @@ class Session:
     async def read_condition(self, account: str, symbol: str) -> VenueCondition:
         """Read how well the venue serves the account and the market now."""
         wait_s = self.budget.wait_s(_LAUNCH_WEIGHT)
+        if wait_s > LONGEST_WAIT_S:
+            return VenueCondition(wait_s=wait_s)
+        if self._now_s() - self._listed_at_s > _LISTED_FOR_S:
+            await self._read_delisted()
+        traded = self.markets.get(symbol)
+        is_traded = traded is not None and not traded.is_delisted
+        data_age_ms = await self.read_data_age_ms(symbol) if is_traded else None
         limit = await self.ask("userRateLimit", user=account)
         try:
             actions_left = int(limit["nRequestsCap"]) - int(limit["nRequestsUsed"])
         except (KeyError, TypeError, ValueError) as error:
             raise words.understood(f"the requests of {account}", limit) from error
-        traded = self.markets.get(symbol)
-        silent_s = None if traded is None else self._streams.age_s("l2Book", traded.coin)
+        if self.client.clock_offset_ms is None:
+            raise VenueError(
+                f"The answers of Hyperliquid at {self._api_url} have no date, so that nobody can tell whether"
+                " this machine's clock is right; check api_url and what stands between."
+            )
         return VenueCondition(
-            clock_offset_ms=words.clock_offset_ms(self.client.said_at, self._wall.now_ms()),
-            data_age_ms=None if silent_s is None else round(silent_s * 1000),
+            clock_offset_ms=self.client.clock_offset_ms,
+            data_age_ms=data_age_ms,
             wait_s=wait_s,
             actions_left=actions_left,
             is_delisted=traded is not None and traded.is_delisted,
         )
+
+    async def _read_delisted(self) -> None:
+        """Note which markets cannot be traded any more."""
+        meta = await self.ask("meta")
+        try:
+            gone = {coin["name"] for coin in meta["universe"] if coin.get("isDelisted")}
+        except (AttributeError, KeyError, TypeError) as error:
+            raise words.understood("its markets", meta) from error
+        for traded in self.markets.values():
+            traded.is_delisted = traded.coin in gone
+        self._listed_at_s = self._now_s()
+
+    async def read_time(self) -> int:
+        """Ask what time it is at the venue."""
+        status = await self.ask("exchangeStatus")
+        try:
+            now_ms = int(status["time"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise words.understood("its own time", status) from error
+        self.clock.observe(now_ms)
+        return now_ms
+
+    async def read_data_age_ms(self, symbol: str) -> int:
+        """Ask what time it is, then wait for a streamed price that is of this time; return how old it is.
+
+        Comparing two words of the venue needs no measure of how fast its time runs. Where no price comes,
+        the age is how long none has come.
+        """
+        traded, began_s = self.traded(symbol), self._now_s()
+        traded.lookers += 1
+        try:
+            await self._streams.add(_book(traded.coin))
+            now_ms = await self.read_time()
+            while True:
+                is_heard = traded.streamed_at_s >= began_s
+                behind_ms = max(now_ms - traded.streamed_ms, 0) if is_heard else 0
+                if is_heard and behind_ms < _YOUNG_MS:
+                    return behind_ms
+                if self._now_s() - began_s > _PRICE_COMES_S:
+                    silent_s = self._now_s() - max(traded.streamed_at_s, began_s)
+                    return max(behind_ms, round(silent_s * 1000))
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            traded.lookers -= 1
+            await self._end_book(traded)
 
     async def read_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
         """Read the account's fills at or after that venue time, oldest first.
@@ -391,6 +458,30 @@ class Session:
             raise words.understood(f"the funding of {account}", rows) from error
         return sorted(payments, key=lambda payment: payment.time_ms)
 
+    async def read_agents(self, account: str) -> dict[str, int]:
+        """Return until when each named agent of the account is approved, by its address."""
+        agents = await self.ask("extraAgents", user=account)
+        try:
+            return {str(agent["address"]).lower(): int(agent["validUntil"]) for agent in agents}
+        except (KeyError, TypeError, ValueError) as error:
+            raise words.understood(f"the agents of {account}", agents) from error
+
+    async def read_master(self, address: str) -> str | None:
+        """Return the account whose agent this address is; None: it is nobody's."""
+        role = await self.ask("userRole", user=address)
+        try:
+            return str(role["data"]["user"]).lower() if role["role"] == "agent" else None
+        except (KeyError, TypeError) as error:
+            raise words.understood(f"the role of {address}", role) from error
+
+    async def read_approved_fee(self, account: str, builder: str) -> int:
+        """Return the largest fee that the account allows the builder, in tenths of a basis point."""
+        answer = await self.ask("maxBuilderFee", user=account, builder=builder)
+        try:
+            return int(answer)
+        except (TypeError, ValueError) as error:
+            raise words.understood(f"the builder fee of {account}", answer) from error
+
     def candles_of(self, symbol: str, timeframe: Timeframe) -> Candles:
         traded = self.traded(symbol)
         if timeframe not in traded.candles:
@@ -452,8 +543,8 @@ class Session:
             book.compared, book.sizes = footprint, words.sizes_of(state)
             book.compared_at_ms = self.clock.observed_ms
         self._ears.append(ear)
-        for kind in ("l2Book", "activeAssetCtx"):
-            await self._streams.add({"type": kind, "coin": traded.coin})
+        await self._streams.add(_book(traded.coin))
+        await self._streams.add({"type": "activeAssetCtx", "coin": traded.coin})
         await self._streams.add({"type": "candle", "coin": traded.coin, "interval": ear.timeframe.value})
         streamed = {other.account for other in self._ears}
         if len(streamed) <= self._stream_users:
@@ -469,10 +560,18 @@ class Session:
             self.account(ear.account).is_streamed = False
             for subscription in _private(ear.account):
                 await self._streams.remove(subscription)
-        if not any(other.symbol == ear.symbol for other in self._ears):
-            coin = self.traded(ear.symbol).coin
-            for kind in ("l2Book", "activeAssetCtx"):
-                await self._streams.remove({"type": kind, "coin": coin})
+        traded = self.traded(ear.symbol)
+        await self._end_book(traded)
+        if not self._is_heard(traded):
+            await self._streams.remove({"type": "activeAssetCtx", "coin": traded.coin})
+
+    async def _end_book(self, traded: Traded) -> None:
+        """End the stream of a book that neither a run nor a launch listens to any more."""
+        if not traded.lookers and not self._is_heard(traded):
+            await self._streams.remove(_book(traded.coin))
+
+    def _is_heard(self, traded: Traded) -> bool:
+        return any(ear.symbol == traded.market.symbol for ear in self._ears)
 
     def _tell(self, ear: Ear, event: VenueEvent) -> None:
         if ear.is_open:
@@ -520,6 +619,7 @@ class Session:
                 traded = self._by_coin[data["coin"]]
                 touch = words.touch_of(data, traded.mark)
                 if touch is not None:
+                    traded.streamed_at_s, traded.streamed_ms = self._now_s(), touch.time_ms
                     self._note_touch(traded, touch)
             case "activeAssetCtx":
                 self._by_coin[data["coin"]].mark = float(data["ctx"]["markPx"])
@@ -694,3 +794,7 @@ class Session:
 
 def _private(account: str) -> tuple[dict[str, str], dict[str, str]]:
     return {"type": "userFills", "user": account}, {"type": "orderUpdates", "user": account}
+
+
+def _book(coin: str) -> dict[str, str]:
+    return {"type": "l2Book", "coin": coin}

@@ -82,11 +82,6 @@ class Streams:
         """Return for how long no stream of prices has said anything; 0: none is wanted."""
         return _now_s() - max(self._heard_at_s.values(), default=_now_s())
 
-    def age_s(self, kind: str, coin: str) -> float | None:
-        """Return for how long one stream has said nothing; None: it is not wanted."""
-        heard_at_s = self._heard_at_s.get(f"{kind}:{coin}")
-        return None if heard_at_s is None else _now_s() - heard_at_s
-
     def ended(self, reason: str) -> None:
         """Note that the connection is gone."""
         self._end_reason = reason

@@ -32,7 +32,14 @@ from firstwatch.venues.hyperliquid.answers import (
     outcome_of,
     read_answer,
 )
-from firstwatch.venues.hyperliquid.approvals import read_approvals
+from firstwatch.venues.hyperliquid.approvals import (
+    agent_sentence,
+    builder_approval,
+    key_approval,
+    no_key,
+    of_another_account,
+    unknown_key,
+)
 from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.gateway import Gateway
@@ -55,7 +62,7 @@ from firstwatch.venues.protocol import (
     Unknown,
     VenueCondition,
 )
-from firstwatch.venues.signer import SignerOf
+from firstwatch.venues.signer import KeyKind, Signer, SignerOf
 
 T = TypeVar("T")
 READ_S = 30.0
@@ -414,7 +421,29 @@ class HyperliquidVenue:
             signer = self._signer_of(account)
         except VenueError as error:
             return (Approval("key", False, str(error)),)
-        return self._read(lambda: read_approvals(session, signer, self._builder, self._clock.now_ms()))
+        approvals = [self._read(lambda: self._key_approval(session, signer))]
+        builder = self._builder
+        if builder is not None:
+            fee = self._read(lambda: session.read_approved_fee(signer.account, builder.address))
+            approvals.append(builder_approval(builder, fee))
+        return approvals
+
+    async def _key_approval(self, session: Session, signer: Signer) -> Approval:
+        """Ask what the signing key may do; the venue is asked nothing about an account's own."""
+        account, key = signer.account, signer.address
+        if signer.kind is KeyKind.MASTER:
+            own = f"the key is the account's own: it trades, withdraws and approves for {account}"
+            return key_approval(own, valid_until_ms=None, now_ms=0)
+        ends_ms = (await session.read_agents(account)).get(key)
+        if ends_ms is None:
+            # The unnamed agent is in no list; its role says whose it is.
+            master = await session.read_master(key)
+            if master is None:
+                return no_key(unknown_key(self.name, key, account, is_mainnet=self._is_mainnet))
+            if master != account:
+                return no_key(of_another_account(key, master, account))
+        now_ms = self._clock.now_ms()
+        return key_approval(agent_sentence(account, ends_ms), valid_until_ms=ends_ms, now_ms=now_ms)
 
     def ask(self, kind: str, **params: Any) -> Any:
         """Return the venue's answer to an info request, as it is.

@@ -25,15 +25,15 @@ def understood(what: str, answer: Any) -> VenueError:
     return VenueError(f"Hyperliquid's answer about {what} cannot be understood: {str(answer)[:_LONGEST]}")
 
 
-def clock_offset_ms(date: str | None, wall_ms: int) -> int | None:
-    """Return this machine's clock less the venue's by the ``Date`` of an answer, which counts seconds."""
-    if date is None:
-        return None
-    try:
-        said_ms = int(parsedate_to_datetime(date).timestamp() * 1000)
-    except ValueError:
-        return None
-    return wall_ms - said_ms - min(max(wall_ms - said_ms, 0), 1000)
+def clock_offset_ms(date: str, sent_ms: int, received_ms: int) -> int:
+    """Return this machine's wall clock less the one that dated an HTTP answer, as much as is certain.
+
+    The answer was dated to the second, somewhere between sending and receiving: 0 where the clocks may
+    agree. Raises ValueError when it is no date.
+    """
+    dated_ms = round(parsedate_to_datetime(date).timestamp() * 1000)
+    ahead_ms, behind_ms = sent_ms - dated_ms - 1_000, received_ms - dated_ms
+    return ahead_ms if ahead_ms > 0 else min(behind_ms, 0)
 
 
 def market_of(listed: dict[str, Any]) -> Market:

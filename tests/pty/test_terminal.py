@@ -165,6 +165,7 @@ def test_a_stalled_reader_holds_up_nobody(home):
         on.read_until("Help", since=seen)
 
 
+@pytest.mark.live
 def test_a_stalled_reader_leaves_the_time_from_bar_to_order_as_it_was(tmp_path):
     report = stalled.measure(tmp_path / "home", seconds=5)
     read, nobody_reads = report.read, report.stalled

@@ -88,6 +88,18 @@ def test_a_stop_that_triggered_and_ended_partly_filled_is_placed_anew_for_the_re
     assert desk.facts.protection is Protection.PROTECTED
 
 
+def test_a_fill_of_a_leg_forgets_no_reading_that_it_waits_for() -> None:
+    desk = Desk()
+    desk.enter()
+    (target,) = desk.orders(OrderPurpose.TARGET)
+    order = desk.core._orders.get(target.client_order_id)
+    assert order is not None
+    order.wants_read, order.ask_at_ms = True, desk.elapsed_ms + 5_000
+    desk.fill(target, Decimal("10"), price=120.0)
+    desk.tick(6)
+    assert do.ReadOrder(target.client_order_id) in desk.effects
+
+
 def test_the_stop_trails_at_closes_by_one_modify() -> None:
     desk = Desk(settings=TRAILING)
     desk.enter()

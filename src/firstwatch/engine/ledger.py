@@ -110,8 +110,9 @@ class Ledger:
                 self._entry(fill)
             else:
                 memory.wants_position = True
-                # A stop that has begun to fill has triggered: what is left of it may rest no more.
-                order.wants_read = order.intent.purpose is OrderPurpose.STOP and not order.state.is_final
+                if order.intent.purpose is OrderPurpose.STOP and not order.state.is_final:
+                    # A stop that has begun to fill has triggered: what is left of it may rest no more.
+                    order.wants_read = True
                 self._reduce(fill, order.intent.purpose, order.reason)
 
     def _follows_from_bars(self, fill: Fill) -> bool:

@@ -20,6 +20,7 @@ SHOWED_A_DEFECT = {
     1402: "funding heard before the entry fill did not count for the margin that a liquidation costs",
     1489: "an order's fill that only undid somebody else's position was closed for ever",
     977: "a liquidation was taken for a closing by hand before the fills could be read",
+    9546: "a stop that was refused in an earlier process life was not tried anew by the next",
     3483: "a stop that covered a part of the position only silenced the alarm",
 }
 

@@ -917,13 +917,14 @@ class RunCore:
         self._turn.journal(Recovered(why=event.why, past_bars=past, doubtful_orders=len(doubtful)))
 
     def _retry_at_once(self) -> None:
-        """Forget how long earlier process lives wanted to wait before they tried again."""
+        """Forget what earlier process lives were refused, and how long they wanted to wait after it."""
         memory = self._memory
         for order in memory.orders.values():
             order.asks = order.ask_at_ms = 0
         memory.read_at_ms = memory.failed_reads = memory.position_at_ms = memory.leverage_at_ms = 0
         for leg in (memory.stop, memory.target):
-            leg.retry_at_ms = leg.unsent = 0
+            leg.problem = None
+            leg.retries = leg.retry_at_ms = leg.unsent = 0
         if memory.entry is not None:
             memory.entry.resends = memory.entry.resend_at_ms = 0
         if memory.closing is not None:

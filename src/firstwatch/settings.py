@@ -112,7 +112,7 @@ def _address(value: object) -> object:
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PaperVenueSettings(_Group):
@@ -275,7 +275,6 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
     )
 
     home: Path = Field(default_factory=_default_home)

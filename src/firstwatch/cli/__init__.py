@@ -1,5 +1,6 @@
 """The command line: the composition root. Each command imports what it needs, when it is called."""
 
+import gc
 import sys
 from typing import Annotated
 
@@ -45,6 +46,9 @@ def screen(
 ) -> None:
     """Open the screen on this data folder; it holds the engine unless another process does."""
     if context.invoked_subcommand is None:
+        # Nothing that starting makes is garbage: looking for some would take a seventh of the time until
+        # the first paint, which ends this.
+        gc.disable()
         from firstwatch.settings import load_settings
         from firstwatch.tui.app import run_screen
 

@@ -7,9 +7,7 @@ Times are milliseconds since the epoch, UTC. Money is Decimal; only curves are f
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings
@@ -17,6 +15,11 @@ from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderS
 from firstwatch.trading.runs import ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
+
+if TYPE_CHECKING:
+    # Not at run time: numpy would stand in front of the first paint.
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class EngineWhere(StrEnum):
@@ -278,10 +281,10 @@ class RunDetails:
     fills: tuple[FillView, ...]
     trades: tuple[Trade, ...]
     position: PositionView | None
-    equity_time_ms: NDArray[np.int64]
-    equity: NDArray[np.float64]
-    price_time_ms: NDArray[np.int64]
-    price: NDArray[np.float64]
+    equity_time_ms: "NDArray[np.int64]"
+    equity: "NDArray[np.float64]"
+    price_time_ms: "NDArray[np.int64]"
+    price: "NDArray[np.float64]"
     """Closes of the run's own bars, as far as they are known."""
     figures: tuple[FigureView, ...] = ()
 

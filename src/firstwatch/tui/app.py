@@ -1,5 +1,6 @@
 """The Textual app: it takes snapshots in and turns keys into commands."""
 
+import gc
 import os
 import signal
 import sys
@@ -106,8 +107,15 @@ class FirstwatchApp(ActingApp):
             self.notify(problem, title="Left out", severity="warning", timeout=10)
         self.set_interval(1.0, self._tick)
         self._unsubscribe = self._manager.subscribe(self._receive)
-        # After the first paint: the manager's imports would hold it up.
-        self.call_after_refresh(self._manager.start)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """Begin what would hold the first paint up."""
+        if not gc.isenabled():
+            # The program was started without (see ``cli``); what stands now stays until the end.
+            gc.freeze()
+            gc.enable()
+        self._manager.start()
 
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 
 from textual import on
 from textual.app import ComposeResult
-from textual.widgets import ContentSwitcher, DataTable
+from textual.widgets import DataTable
 
 from firstwatch.manager.views import ManagerSnapshot, OrderView, RunDetails, RunRow
 from firstwatch.trading.runs import Exposure, Health, Protection, RunState
@@ -16,6 +17,7 @@ from firstwatch.tui.launch_form import FIELDS, VERSIONS_OWN, draft_of
 from firstwatch.tui.modals.confirm import Tell
 from firstwatch.tui.widgets.bars import TabStrip
 from firstwatch.tui.widgets.listing import Listing
+from firstwatch.tui.widgets.pages import Pages
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _ACTIVE = (
@@ -83,29 +85,38 @@ _DETAILS = (
 _CONFIG = (Column("setting", 22), Column("value", 24, grows=True))
 
 
+_OF_ALL = ("Active", "History", "Positions")
+"""The lists of runs. Passing through such a tab must not choose another run: they follow the chosen one."""
+_LISTS: dict[str, tuple[Sequence[Column], str]] = {
+    "Active": (_ACTIVE, "No active run. Fill in Configuration (2), then press g."),
+    "History": (_HISTORY, "No run has ended yet."),
+    "Positions": (_POSITIONS, "All flat."),
+    "Orders": (_ORDERS, "This run has no orders."),
+    "Trades": (_TRADES, "This run has not closed a trade."),
+    "Details": (_DETAILS, "The journal is empty."),
+    "Config": (_CONFIG, ""),
+}
+
+
+def _listing(tab: str) -> Listing:
+    columns, empty = _LISTS[tab]
+    return Listing(columns, empty=empty, id=tab, takes_first=tab not in _OF_ALL)
+
+
 class InfoPane(Pane):
     """Tabs over the snapshot's lists and the chosen run's details."""
 
     TITLE = "Info"
     NUMBER = 3
-    TABS = ("Active", "History", "Positions", "Orders", "Trades", "Details", "Config")
+    TABS = tuple(_LISTS)
 
     def compose(self) -> ComposeResult:
         yield TabStrip(self.TABS)
-        with ContentSwitcher(initial="Active"):
-            # Passing through a tab must not choose another run: these three follow the chosen one.
-            nothing = "No active run. Fill in Configuration (2), then press g."
-            yield Listing(_ACTIVE, empty=nothing, id="Active", takes_first=False)
-            yield Listing(_HISTORY, empty="No run has ended yet.", id="History", takes_first=False)
-            yield Listing(_POSITIONS, empty="All flat.", id="Positions", takes_first=False)
-            yield Listing(_ORDERS, empty="This run has no orders.", id="Orders")
-            yield Listing(_TRADES, empty="This run has not closed a trade.", id="Trades")
-            yield Listing(_DETAILS, empty="The journal is empty.", id="Details")
-            yield Listing(_CONFIG, empty="", id="Config")
+        yield Pages({tab: partial(_listing, tab) for tab in self.TABS})
 
     @property
     def tab(self) -> str:
-        return self.query_one(TabStrip).chosen
+        return self.query_one(Pages).shown
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         desk = desk_of(self)
@@ -150,9 +161,9 @@ class InfoPane(Pane):
         self.query_one(f"#{self.tab}", Listing).table.focus()
 
     @on(TabStrip.Chosen)
-    def _switch(self, event: TabStrip.Chosen) -> None:
+    async def _switch(self, event: TabStrip.Chosen) -> None:
         had_focus = self.has_focus_within
-        self.query_one(ContentSwitcher).current = event.tab
+        await self.query_one(Pages).turn_to(event.tab)
         self.show(desk_of(self).snapshot)
         if had_focus:
             self.focus_pane()
@@ -160,14 +171,12 @@ class InfoPane(Pane):
     @on(KeyedTable.CursorMoved)
     def _choose(self, event: KeyedTable.CursorMoved) -> None:
         # A row that went away leaves the chosen run alone: it is known by its id, not by its place.
-        if event.table.id in ("Active-table", "History-table", "Positions-table") and event.key is not None:
-            listing = self.query_one(f"#{self.tab}", Listing)
-            if listing.table is event.table:
-                desk_of(self).choose_run(event.key)
+        if self.tab in _OF_ALL and event.table.id == f"{self.tab}-table" and event.key is not None:
+            desk_of(self).choose_run(event.key)
 
     @on(DataTable.RowSelected)
     def _open(self, event: DataTable.RowSelected) -> None:
-        if self.tab in ("Active", "History", "Positions") and event.row_key.value is not None:
+        if self.tab in _OF_ALL and event.row_key.value is not None:
             desk_of(self).choose_run(event.row_key.value)
             self.go_to("Details")
             return

@@ -1,23 +1,22 @@
-"""Run Metrics: the chosen run's figures beside its baseline's, its equity and its price with fills."""
+"""Run Metrics: the chosen run's figures beside its baseline's, and its charts."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import numpy as np
 from textual import on
 from textual.app import ComposeResult
-from textual.containers import Vertical
-from textual.widgets import ContentSwitcher
+from textual.widget import Widget
 
 from firstwatch.manager.views import FigureView, ManagerSnapshot, RunDetails, RunRow
-from firstwatch.trading.orders import OrderSide
 from firstwatch.tui import words
 from firstwatch.tui.desk import Pane, desk_of
 from firstwatch.tui.widgets.bars import TabStrip
-from firstwatch.tui.widgets.chart import Chart, Drawing, Level, Mark, Series
 from firstwatch.tui.widgets.listing import Listing
-from firstwatch.tui.widgets.sentence import Sentence
+from firstwatch.tui.widgets.pages import Pages
 from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
+
+if TYPE_CHECKING:
+    from firstwatch.tui.panes.charts import ChartPage
 
 _SUMMARY = (
     Column("", 20, grows=True),
@@ -69,19 +68,11 @@ class MetricsPane(Pane):
 
     def compose(self) -> ComposeResult:
         yield TabStrip(self.TABS)
-        with ContentSwitcher(initial="Summary"):
-            yield Listing(_SUMMARY, empty="Choose a run in Info (3).", id="Summary")
-            with Vertical(id="Equity"):
-                yield Chart("run equity", id="equity-chart")
-                yield Chart("drawdown from the peak", id="drawdown-chart")
-                yield Sentence(classes="empty")
-            with Vertical(id="Price"):
-                yield Chart("price, fills, stop and target", id="price-chart")
-                yield Sentence(classes="empty")
+        yield Pages({"Summary": _summary, "Equity": _equity, "Price": _price})
 
     @property
     def tab(self) -> str:
-        return self.query_one(TabStrip).chosen
+        return self.query_one(Pages).shown
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -95,10 +86,8 @@ class MetricsPane(Pane):
             details = None
         if self.tab == "Summary":
             self._show_summary(run, details)
-        elif self.tab == "Equity":
-            self._show_equity(details)
         else:
-            self._show_price(run, details)
+            self._show_chart(run, details)
 
     def step_tab(self, by: int) -> None:
         self.query_one(TabStrip).step(by)
@@ -107,8 +96,8 @@ class MetricsPane(Pane):
         self.query_one("#Summary", Listing).table.focus()
 
     @on(TabStrip.Chosen)
-    def _switch(self, event: TabStrip.Chosen) -> None:
-        self.query_one(ContentSwitcher).current = event.tab
+    async def _switch(self, event: TabStrip.Chosen) -> None:
+        await self.query_one(Pages).turn_to(event.tab)
         # The chart has no size before the next layout.
         self.call_after_refresh(self._look)
 
@@ -123,51 +112,27 @@ class MetricsPane(Pane):
         ]
         listing.set_lines([_open_line(run), *lines])
 
-    def _show_equity(self, details: RunDetails | None) -> None:
-        is_there = details is not None and len(details.equity) > 1
-        self._show_charts("#Equity", is_there, "Equity is marked at each close: none or one so far.")
-        if details is None or not is_there:
-            return
-        times, equity = details.equity_time_ms, details.equity
-        peak = np.maximum.accumulate(np.maximum(equity, float(details.settings.capital)))
-        drawdown = equity / peak - 1
-        version = (details.run_id, len(times), float(equity[-1]))
-        capital = Level(float(details.settings.capital), "secondary")
-        self.query_one("#equity-chart", Chart).draw(
-            Drawing(version, (Series(times, equity, "gain"),), levels=(capital,), has_times=False)
-        )
-        self.query_one("#drawdown-chart", Chart).draw(
-            Drawing(version, (Series(times, drawdown, "loss"),), is_percent=True)
-        )
+    def _show_chart(self, run: RunRow | None, details: RunDetails | None) -> None:
+        cast("ChartPage", self.query_one(f"#{self.tab}")).show(run, details)
 
-    def _show_price(self, run: RunRow | None, details: RunDetails | None) -> None:
-        is_there = details is not None and len(details.price) > 1
-        self._show_charts("#Price", is_there, "No closes of this run are known yet.")
-        if details is None or run is None or not is_there:
-            return
-        marks = tuple(
-            Mark(fill.time_ms, float(fill.price), "▲", "gain")
-            if fill.side is OrderSide.BUY
-            else Mark(fill.time_ms, float(fill.price), "▼", "loss")
-            for fill in details.fills
-            if fill.time_ms >= int(details.price_time_ms[0])
-        )
-        position = details.position
-        levels: list[Level] = []
-        if position is not None and position.side is not None:
-            levels += [Level(float(position.stop), "error")] if position.stop is not None else []
-            levels += [Level(float(position.target), "success")] if position.target is not None else []
-        version = (details.run_id, len(details.price), float(details.price[-1]), marks, tuple(levels))
-        line = Series(details.price_time_ms, details.price, "primary")
-        self.query_one("#price-chart", Chart).draw(Drawing(version, (line,), marks, tuple(levels)))
 
-    def _show_charts(self, tab: str, is_there: bool, sentence: str) -> None:
-        for chart in self.query(f"{tab} Chart").results(Chart):
-            if chart.display is not is_there:
-                chart.display = is_there
-        empty = self.query_one(f"{tab} .empty", Sentence)
-        empty.show_if(not is_there)
-        empty.say(sentence if desk_of(self).selected_run else "Choose a run in Info (3).")
+def _summary() -> Widget:
+    return Listing(_SUMMARY, empty="Choose a run in Info (3).", id="Summary")
+
+
+# Charts are imported when one is turned to: numpy and plotext would hold the first paint up.
+
+
+def _equity() -> Widget:
+    from firstwatch.tui.panes.charts import EquityPage
+
+    return EquityPage(id="Equity")
+
+
+def _price() -> Widget:
+    from firstwatch.tui.panes.charts import PricePage
+
+    return PricePage(id="Price")
 
 
 def _figure_line(figure: FigureView, label: str, write: Callable[[float | None], str]) -> Line:

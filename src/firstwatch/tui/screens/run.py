@@ -53,17 +53,22 @@ class RunScreen(Screen[None]):
         super().__init__()
         self.front = 3
         self.size_class = Layout.ONE
+        self._notice = Static("", id="notice", markup=False)
+        self._columns: tuple[tuple[Vertical, tuple[Pane, ...]], ...] = (
+            (Vertical(classes="column"), (WalletsPane(), InfoPane())),
+            (Vertical(classes="column"), (ConfigurationPane(), MetricsPane())),
+        )
 
     def compose(self) -> ComposeResult:
+        self.size_class = layout_for(*self.app.size)
+        # Arranged before anything is mounted: what changes afterwards is styled anew.
+        self._arrange()
         yield HeadLine()
-        yield Static("", id="notice", markup=False)
+        yield self._notice
         with Horizontal(id="grid"):
-            with Vertical(classes="column"):
-                yield WalletsPane()
-                yield InfoPane()
-            with Vertical(classes="column"):
-                yield ConfigurationPane()
-                yield MetricsPane()
+            for column, panes in self._columns:
+                with column:
+                    yield from panes
         yield EventLog()
         yield KeyLine(self._hints)
         yield StatusLine()
@@ -72,7 +77,6 @@ class RunScreen(Screen[None]):
         for name in ("snapshot", "selected_run", "draft"):
             self.watch(desk_of(self), name, self._renew_keys, init=False)
         self.watch(desk_of(self), "beat", self._renew_head, init=False)
-        self._arrange()
         self.call_after_refresh(self.show_pane, self.front)
 
     def _renew_keys(self) -> None:
@@ -115,14 +119,13 @@ class RunScreen(Screen[None]):
         for size in Layout:
             self.set_class(size is self.size_class, f"-{size.value}")
         is_four = self.size_class in (Layout.FOUR, Layout.WIDE)
-        for pane in self.query(Pane):
-            pane.display = is_four or self.front == pane.NUMBER
-            pane.set_class(self.front == pane.NUMBER, "-front")
-        for column in self.query(".column"):
-            column.display = any(pane.display for pane in column.query(Pane))
-        notice = self.query_one("#notice", Static)
-        notice.display = self.size_class in (Layout.TINY, Layout.SMALL)
-        notice.update(
+        for column, panes in self._columns:
+            for pane in panes:
+                pane.display = is_four or self.front == pane.NUMBER
+                pane.set_class(self.front == pane.NUMBER, "-front")
+            column.display = any(pane.display for pane in panes)
+        self._notice.display = self.size_class in (Layout.TINY, Layout.SMALL)
+        self._notice.update(
             "Below 60x16 trading keys do nothing: make the terminal larger."
             if self.size_class is Layout.TINY
             else "Small terminal: one pane; 80x24 shows everything."

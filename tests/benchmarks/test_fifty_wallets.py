@@ -1,8 +1,9 @@
 """Fifty runs on fifty wallets react to one candle: engine, store, real ccxt and the screen, in one process.
 
 The loopback venue is a process of its own. Launching fifty runs takes more requests than a minute has, so
-both sides lift their limits for that; while it is measured they are those of the main network. Runs of the
-candles follow each other only when everything that the one before led to was read.
+both sides lift their limits for that; while it is measured they are those of the main network. The
+venue's time runs as the wall's does, and leaps to the end of a bar when everything that the bar before led to
+was read.
 """
 
 import asyncio
@@ -40,13 +41,13 @@ CANDLE_TO_LAST_ORDER_S = 0.6
 LATE_S = 0.030
 SYMBOL = "BTC/USDC:USDC"
 PASSPHRASE = "fifty wallets"
-_HISTORY, _BAR_MS, _START_MS = 1_100, 60_000, 1_704_067_200_000
+_HISTORY, _BAR_MS, _START_MS = 1_100, 300_000, 1_704_067_200_000
 _TICK_S = 0.002
 
 ALGORITHM = """
 name = "Fifty"
 direction = "long"
-timeframe = "1m"
+timeframe = "5m"
 [entry.long]
 required = ["close > open"]
 [exit.long]
@@ -70,15 +71,15 @@ class Server:
             writer = csv.writer(file)
             writer.writerow(["date", "open", "high", "low", "close", "volume"])
             for number in range(_HISTORY + 40):
-                # After the launch every second bar rises: all enter at its close, and leave at the next.
+                # The bar of the launch stands; then they rise and fall in turn: all enter, and leave.
                 live = number - _HISTORY
-                close = 50_000 if live < 2 or live % 4 == 0 or live % 4 == 2 else 50_000 + 50 * (2 - live % 4)
+                close = 50_000 if live < 1 else 50_050 if live % 2 else 49_950
                 date = datetime.fromtimestamp((_START_MS + number * _BAR_MS) / 1000, UTC)
                 row = [50_000, max(50_000, close), min(50_000, close), close, 10]
                 writer.writerow([date.replace(tzinfo=None).isoformat(sep=" "), *row])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.loopback", "--candles", candles, "--speed", "stepped",
-             "--history", str(_HISTORY), "--network", "testnet", "--weight-limit", "0"],
+            [sys.executable, "-m", "tests.loopback", "--candles", candles, "--speed", "1",
+             "--timeframe", "5m", "--history", str(_HISTORY), "--network", "testnet", "--weight-limit", "0"],
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
@@ -93,8 +94,10 @@ class Server:
             return json.loads(answer.read() or b"null")
 
     def next_bar(self):
+        """Let the next bar begin; return when all that happened in the bar before was sent."""
         self.bar += 1
         self.tell("step_to", time_ms=_START_MS + self.bar * _BAR_MS)
+        return time.perf_counter()
 
     def stop(self):
         self.process.terminate()
@@ -187,15 +190,14 @@ async def test_fifty_wallets_react_to_one_candle(settings, server, monkeypatch):
         session.budget._rate_s = RATE_PER_MINUTE / 60
         session.budget._tokens = 0.0
         server.tell("limit_weight", weight=1_200)
+        await _quiet(on, session)
         server.next_bar()
         for number in range(ROUNDS * 2):
             await _quiet(on, session)
             figures.append(await _react(on, server, sent, is_entry=number % 2 == 0))
+            sys.stdout.write(f"{'exits' if number % 2 else 'entries'}: {figures[-1]}\n")
         audit = server.tell("audit")
-    entries, exits = figures[0::2], figures[1::2]
-    for name, rounds in (("entries", entries), ("exits", exits)):
-        for each in rounds:
-            sys.stdout.write(f"{name}: {each}\n")
+    entries = figures[0::2]
     sys.stdout.write(
         f"peak weight {audit['peak_weight']}, 429: {audit['rate_limited']}, load {os.getloadavg()[0]:.1f}\n"
     )
@@ -226,7 +228,7 @@ async def _launch(on):
 
 
 async def _quiet(on, session):
-    """Wait until nothing is on its way and the budget is full again."""
+    """Wait until nothing is on its way and the budget has what reading leaves to orders."""
     home = on.home
 
     def is_quiet():
@@ -243,7 +245,7 @@ async def _quiet(on, session):
                 ).scalar()
         finally:
             store.close()
-        return open_orders == 0 and session.budget._tokens > 150
+        return open_orders == 0 and session.budget._tokens > 135
 
     await on.until(is_quiet, "quiet", looks=20_000)
 
@@ -262,6 +264,8 @@ async def _react(on, server, sent, *, is_entry):
     watching.cancel()
     assert not sent.refused
     return {
+        "bar_told_s": round(stepping.result() - began_s, 3),
+        "first_order_s": round(min(sent.orders) - began_s, 3),
         "last_order_s": round(max(sent.orders) - began_s, 3),
         "last_stop_s": round(max(sent.stops, default=began_s) - began_s, 3),
         "stops": len(sent.stops),

@@ -23,7 +23,7 @@ from tests.loopback.exchange import Exchange, Rules
 from tests.loopback.faults import Fault, Faults
 from tests.loopback.info import Info, weight_of
 from tests.loopback.streams import USERS_ON_MAINNET, Streams
-from tests.loopback.tape import Coin, RunningClock, SteppedClock, VenueClock, WallClock, wall_ms
+from tests.loopback.tape import Coin, RunningClock, SteppedClock, WallClock, wall_ms
 from tests.loopback.wire import Malformed, address
 
 T = TypeVar("T")
@@ -78,8 +78,9 @@ class Weights:
 class Loopback:
     """A venue like Hyperliquid on a local port, under a test's control. Its methods block, from any thread.
 
-    ``clock`` is ``stepped`` (moves by ``step_to``), a number (so many times the wall's speed, on the candles'
-    own dates), or ``wall`` (the candles are re-dated: the bar after ``history`` is the one that forms now).
+    ``clock`` is ``stepped`` (stands, and moves by ``step_to``), a number (so many times the wall's speed, on
+    the candles' own dates; it can be moved on, too), or ``wall`` (the candles are re-dated: the bar after
+    ``history`` is the one that forms now).
     ``history`` bars of the first coin with candles are past when the venue opens.
     """
 
@@ -100,7 +101,7 @@ class Loopback:
     ) -> None:
         coins = _redated(coins, history) if clock == "wall" else list(coins)
         start_ms = wall_ms() if clock == "wall" else _start_of(coins, history)
-        self.clock: VenueClock = WallClock()
+        self.clock: SteppedClock | RunningClock | WallClock = WallClock()
         if clock == "stepped":
             self.clock = SteppedClock(start_ms)
         elif clock != "wall":
@@ -173,14 +174,14 @@ class Loopback:
         return self.clock.now_ms()
 
     def step_to(self, time_ms: int) -> None:
-        """Move a stepped venue on to ``time_ms``; returns when everything that happened was sent."""
+        """Move the venue on to ``time_ms``; returns when everything that happened was sent."""
 
         async def step() -> None:
-            if not isinstance(self.clock, SteppedClock):
-                raise TypeError("only a stepped venue is moved")
-            if time_ms < self.clock.time_ms:
+            if isinstance(self.clock, WallClock):
+                raise TypeError("nobody moves the wall's clock")
+            if time_ms < self.clock.now_ms():
                 raise ValueError("time does not go back")
-            self.clock.time_ms = time_ms
+            self.clock.move_to(time_ms)
             self._go_on()
             await self._streams.flush()
 

@@ -39,6 +39,9 @@ class RunningClock:
     def now_ms(self) -> int:
         return self._start_ms + int((time.monotonic() - self._origin_s) * 1000 * self.factor)
 
+    def move_to(self, time_ms: int) -> None:
+        self._start_ms += time_ms - self.now_ms()
+
 
 class SteppedClock:
     """Venue time that stands until it is moved."""
@@ -48,6 +51,9 @@ class SteppedClock:
 
     def now_ms(self) -> int:
         return self.time_ms
+
+    def move_to(self, time_ms: int) -> None:
+        self.time_ms = time_ms
 
 
 @dataclass(frozen=True)

@@ -265,9 +265,12 @@ def test_a_wall_clock_dates_the_candles_to_now(make_venue):
     assert 0 <= venue.now_ms() - bar_ms < 2 * MINUTE_MS
 
 
-def test_only_a_stepped_venue_is_moved_and_never_back(make_venue):
+def test_a_venue_is_moved_on_but_never_back_nor_off_the_wall(make_venue):
+    moved = make_venue(clock=1.0)
+    moved.step_to(START_MS + 99 * MINUTE_MS)
+    assert 0 <= moved.now_ms() - (START_MS + 99 * MINUTE_MS) < MINUTE_MS
     with pytest.raises(TypeError):
-        make_venue(clock=600.0).step_to(START_MS + 99 * MINUTE_MS)
+        make_venue(FLAT, clock="wall").step_to(START_MS + 99 * MINUTE_MS)
     with pytest.raises(ValueError, match="back"):
         make_venue().step_to(START_MS)
 

@@ -87,6 +87,41 @@ def test_orders_overtake_and_never_wait_for_reading():
     assert waited == sorted(waited), waited
 
 
+def test_fifty_entries_and_their_stops_wait_for_no_reading():
+    runs, reading = 50, 22
+
+    async def spend():
+        budget = Budget()
+        budget.keep_for(runs)
+        await budget.take(120, Priority.ORDER)
+        # Others have read all the while: what they left is what orders find.
+        await asyncio.sleep(120 / (RATE_PER_MINUTE / 60))
+        begun_s = asyncio.get_running_loop().time()
+        ordered_s, looked_s, read_s = [], [], []
+
+        async def take(weight, priority, into):
+            await budget.take(weight, priority)
+            into.append(asyncio.get_running_loop().time() - begun_s)
+
+        async def run_one():
+            await take(1, Priority.ORDER, ordered_s)
+            await asyncio.gather(
+                take(reading, Priority.FILL, read_s),
+                take(1, Priority.ORDER, ordered_s),
+                take(2, Priority.ACCOUNT, looked_s),
+            )
+
+        await asyncio.gather(*(run_one() for _ in range(runs)))
+        return ordered_s, looked_s, read_s
+
+    ordered_s, looked_s, read_s = run(spend())
+    assert len(ordered_s) == 2 * runs
+    assert max(ordered_s) < 0.1
+    # Dear reading keeps no cheap one waiting, and ends as soon as the refilling gives all that was asked for.
+    assert max(looked_s) < 15
+    assert max(read_s) < (runs * (1 + 1 + 2 + reading) + 40) / (RATE_PER_MINUTE / 60)
+
+
 def test_a_refusal_for_the_rate_stops_everything_for_a_while():
     async def spend():
         budget = Budget()

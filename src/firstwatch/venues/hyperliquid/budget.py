@@ -13,7 +13,12 @@ class Priority(IntEnum):
 
     ORDER = 0
     ACCOUNT = 1
-    HISTORY = 2
+    """A run waits for the answer, and hears nothing else meanwhile."""
+    WATCH = 2
+    """What the session looks at by itself."""
+    FILL = 3
+    """What orders led to: ten times as dear as the state of an account, and mostly known from the answer."""
+    HISTORY = 4
 
 
 PRIORITY: ContextVar[Priority] = ContextVar("hyperliquid_priority", default=Priority.ACCOUNT)
@@ -25,7 +30,12 @@ BURST = 200
 # A process that is started again and again spends no full burst each time.
 _AT_START = 120
 # So much of a burst only orders may take: reading never makes an order wait.
-_RESERVED = {Priority.ORDER: 0.0, Priority.ACCOUNT: 40.0, Priority.HISTORY: 60.0}
+_FOR_ORDERS = 40.0
+# All runs may act on one bar: the reading that confirms it, and an entry and its stop for each of them.
+_FOR_A_BAR = 20.0
+_ORDERS_OF_A_RUN = 2.0
+_MOST_FOR_ORDERS = 0.6 * BURST
+_FOR_ACCOUNTS = 20.0
 
 _LIGHT = frozenset(
     {"l2Book", "allMids", "clearinghouseState", "orderStatus", "spotClearinghouseState", "exchangeStatus"}
@@ -72,6 +82,11 @@ class Budget:
         self._waiting: list[tuple[int, int, float, asyncio.Future[None]]] = []
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
+        self._for_orders = 0.0
+
+    def keep_for(self, runs: int) -> None:
+        """Let reading leave enough for so many runs to enter at once, each with its stop."""
+        self._for_orders = min(_FOR_A_BAR + runs * _ORDERS_OF_A_RUN, _MOST_FOR_ORDERS)
 
     @property
     def left(self) -> float:
@@ -81,7 +96,7 @@ class Budget:
 
     def wait_s(self, weight: float) -> float:
         """Return how long it will take until ``weight`` may be spent, after all that waits already."""
-        missing = min(weight, self._burst - _RESERVED[Priority.ACCOUNT]) + _RESERVED[Priority.ACCOUNT]
+        missing = self._needed(weight, Priority.ACCOUNT)
         queued = sum(waiting for _, _, waiting, future in self._waiting if not future.done())
         return max(0.0, (missing + queued - self.left) / self._rate_s)
 
@@ -110,7 +125,16 @@ class Budget:
         return bool(self._waiting) and self._waiting[0][0] <= priority
 
     def _has(self, weight: float, priority: Priority) -> bool:
-        return self._tokens >= min(weight + _RESERVED[priority], self._burst)
+        return self._tokens >= self._needed(weight, priority)
+
+    def _needed(self, weight: float, priority: Priority) -> float:
+        """Return how much must be there for the request to go."""
+        if priority is Priority.ORDER:
+            return min(weight, self._burst)
+        reserved = max(_FOR_ORDERS, self._for_orders)
+        if priority is not Priority.ACCOUNT:
+            reserved += _FOR_ACCOUNTS
+        return min(weight + reserved, self._burst)
 
     def _fill(self) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -125,7 +149,7 @@ class Budget:
         if not self._waiting:
             return
         priority, _, weight, _ = self._waiting[0]
-        missing = min(weight + _RESERVED[Priority(priority)], self._burst) - self._tokens
+        missing = self._needed(weight, Priority(priority)) - self._tokens
         delay_s = max(missing / self._rate_s, 0.0) + 0.001
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._serve)
 

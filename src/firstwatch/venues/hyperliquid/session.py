@@ -46,16 +46,20 @@ RECONCILIATION = "hyperliquid account"
 RECONCILE_S = 30.0
 # What a whole reconciliation of one run costs, and how much of the budget all of them may take.
 _RECONCILE_WEIGHT = 45.0
-_RECONCILE_PER_S = 5.0
+_RECONCILE_PER_S = 4.0
 # What the checks, the first reading and the first orders of a run cost.
 _LAUNCH_WEIGHT = 150.0
 _POLL_LEAST_S = 2.0
 # Books come twice a second: a stream without any for so long is not relied on, and accounts are polled.
 _SILENT_S = 2.0
-_POLL_PER_ACCOUNT_S = 0.4
+# A poll costs an account two and each of its open orders two: with fifty accounts a third of the budget.
+_POLL_PER_ACCOUNT_S = 0.7
 _HEARTBEAT_S = 0.1
 _MARK_LEAST_S = 0.25
 _MOST_FILL_ROWS = 2_000
+# Fills are read from full hours on, and from where they were read before while that costs little more.
+_TOGETHER_MS = 3_600_000
+_CHEAP_FILL_ROWS = 200
 _OVERLAP_MS = 60_000
 _FILLS_LATE_S = 1.0
 _WARN_AGAIN_S = 60.0
@@ -384,8 +388,12 @@ class Session:
         book = self.account(account)
         known = book.fills
         if known is None or since_ms < known.since_ms or not footprint.has_same_fills(known.footprint):
-            fresh = await self._fetch_fills(account, since_ms)
-            known = book.fills = Rows(since_ms, footprint, [(traded.coin, fill) for traded, fill in fresh])
+            # Who asks for fills after a trade is followed by others, each with a time of his own.
+            first_ms = since_ms - since_ms % _TOGETHER_MS
+            if known is not None and len(known.rows) <= _CHEAP_FILL_ROWS:
+                first_ms = min(first_ms, known.since_ms)
+            fresh = await self._fetch_fills(account, first_ms)
+            known = book.fills = Rows(first_ms, footprint, [(traded.coin, fill) for traded, fill in fresh])
         return [(self._by_coin[coin], fill) for coin, fill in known.rows if fill.time_ms >= since_ms]
 
     async def _fetch_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
@@ -543,6 +551,7 @@ class Session:
             book.compared, book.sizes = footprint, words.sizes_of(state)
             book.compared_at_ms = self.clock.observed_ms
         self._ears.append(ear)
+        self.budget.keep_for(len(self._ears))
         await self._streams.add(_book(traded.coin))
         await self._streams.add({"type": "activeAssetCtx", "coin": traded.coin})
         await self._streams.add({"type": "candle", "coin": traded.coin, "interval": ear.timeframe.value})
@@ -556,6 +565,7 @@ class Session:
         if ear not in self._ears:
             return
         self._ears.remove(ear)
+        self.budget.keep_for(len(self._ears))
         if not any(other.account == ear.account for other in self._ears):
             self.account(ear.account).is_streamed = False
             for subscription in _private(ear.account):
@@ -708,9 +718,8 @@ class Session:
     def expect_soon(
         self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
     ) -> None:
-        # What has just filled may stand without its stop.
         expect = partial(self.expect, account, symbol, client_order_id, order_id, filled)
-        self._background(expect, Priority.ORDER)
+        self._background(expect, Priority.FILL)
 
     def tell_order_soon(self, account: str, symbol: str, client_order_id: str) -> None:
         self._background(lambda: self.tell_order(account, symbol, client_order_id))
@@ -739,17 +748,17 @@ class Session:
     async def _compare(self, book: AccountBook) -> None:
         """Compare what the venue shows with what was told; a difference makes the runs reconcile."""
         since_ms = book.compared_at_ms
-        told = {coin: size for coin, size in book.sizes.items() if size}
         state, footprint = await self._read_footprint(book.account)
         compared_at_ms = self.clock.observed_ms
         has_traded = footprint != book.compared and not footprint.has_same_fills(book.compared)
         held = words.sizes_of(state)
-        has_changed = told != held
         if has_traded:
             await self.catch_up(book.account, max(book.fills_since_ms, since_ms - _OVERLAP_MS))
         if has_traded or not book.is_streamed or self._streams.silent_s() > _SILENT_S:
             for client_order_id, symbol in list(book.open_orders.items()):
                 await self.tell_order(book.account, symbol, client_order_id)
+        # Fills that explain the position are told by now.
+        has_changed = held != {coin: size for coin, size in book.sizes.items() if size}
         # Only now: what could not be read is compared again.
         book.compared, book.compared_at_ms, book.sizes = footprint, compared_at_ms, held
         now_s = self._now_s()
@@ -766,7 +775,7 @@ class Session:
         polled = sum(is_silent or not self.account(account).is_streamed for account in accounts)
         return max(_POLL_LEAST_S, polled * _POLL_PER_ACCOUNT_S)
 
-    def _background(self, make: Callable[[], Awaitable[None]], priority: Priority = Priority.ACCOUNT) -> None:
+    def _background(self, make: Callable[[], Awaitable[None]], priority: Priority = Priority.WATCH) -> None:
         """Run something of the session's own; what the venue fails is logged, and the beat tries again."""
 
         async def run() -> None:

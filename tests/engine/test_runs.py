@@ -502,9 +502,27 @@ def test_before_a_close_is_decided_the_fills_up_to_it_are_read() -> None:
     desk.held = Decimal(0)
     desk.resting.clear()
     desk._fill(stop.client_order_id, stop.side, stop.amount, 95.0)
-    desk.bar(EXIT, close=96.0)
+    desk.bar(EXIT, close=95.9)
     assert desk.trades[0].reason is ExitReason.STOP_LOSS
     assert desk.sent(OrderPurpose.EXIT) == []
+
+
+def test_a_close_far_from_all_that_rests_is_decided_without_reading() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.effects.clear()
+    desk.bar(EXIT, close=97.0)
+    assert isinstance(desk.effects[0], do.SendOrder)
+    assert desk.orders(OrderPurpose.EXIT)
+
+
+def test_a_close_of_a_position_without_a_stop_is_decided_after_reading() -> None:
+    desk = Desk(settings=CoreSettings(sizing_value=0.5))
+    desk.enter()
+    desk.effects.clear()
+    desk.bar(EXIT)
+    assert isinstance(desk.effects[0], do.ReadFills)
+    assert desk.orders(OrderPurpose.EXIT)
 
 
 def test_a_hole_is_read_and_confirmed_before_the_next_bar_is_decided() -> None:

@@ -432,7 +432,10 @@ class RunCore:
         self._closing.price_came()
 
     def _bar_closed(self, event: BarClosed) -> None:
-        """Decide at a close; on a feed without phases after reading what may not have been heard yet."""
+        """Decide at a close, knowing all fills up to it (trading.md 1).
+
+        On a feed without phases they are read first where there may be some that were not heard yet.
+        """
         memory, bar = self._memory, event.bar
         if event.timeframe is not self.setup.timeframe or bar.time_ms <= memory.last_bar_ms:
             return
@@ -446,7 +449,8 @@ class RunCore:
             self._decide(bar)
             return
         memory.wants_bars = has_hole
-        memory.wants_fills = memory.wants_fills or bool(memory.core.steps or self._orders.open())
+        if has_hole or self._protection.may_have_filled(bar):
+            memory.wants_fills = memory.wants_fills or bool(memory.core.steps or self._orders.open())
         if memory.wants_bars or memory.wants_fills:
             memory.waiting_bar = bar
         else:

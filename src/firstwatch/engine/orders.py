@@ -209,7 +209,7 @@ class OrderDesk:
             if outcome.filled > order.reported:
                 order.reported, order.reported_price = outcome.filled, outcome.average_price
                 # The fills are on their way; they are asked for only when they do not come.
-                order.ask_at_ms = self._turn.memory.elapsed_ms + back_off_ms(0)
+                order.ask_at_ms = self._turn.memory.elapsed_ms + outcome.told_within_ms
             self._move(order, _S.ACCEPTED, "")
         else:
             self._move(order, _S.UNKNOWN, outcome.reason)

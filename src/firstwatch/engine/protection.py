@@ -9,13 +9,16 @@ from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.turn import Turn, back_off_ms
 from firstwatch.strategy.core import stop_reason
 from firstwatch.strategy.core_settings import exit_reason
+from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import ProtectionMoved
-from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side, closing
+from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side, closing
 from firstwatch.trading.runs import ExitReason, Protection, RunState, StopMode
 from firstwatch.venues.protocol import Refused
 
 WORST_STOP_PRICE = 0.10
 """How far beyond its trigger a stop may fill."""
+MARK_AWAY = 0.01
+"""How far from what is traded the mark may be, by which stops are triggered."""
 UNPROTECTED_MS = 5_000
 """How long a position may stand without its stop when the venue refuses it for good."""
 
@@ -59,6 +62,29 @@ class ProtectionDesk:
         kept = {memory.stop.order_id, memory.target.order_id}
         rest = all(leg.state in _RESTING and leg.intent.client_order_id in kept for leg in legs)
         return rest and self.state() is not Protection.UNPROTECTED
+
+    def may_have_filled(self, bar: Bar) -> bool:
+        """Tell whether an order of the run may have executed in that bar without a word of it so far.
+
+        A leg that rests far from all that was traded did not. What stands without a stop may have been
+        liquidated.
+        """
+        if self.state() is Protection.UNPROTECTED or (self._ledger.own and not self._turn.memory.core.stop):
+            return True
+        return any(not self._rested_through(order, bar) for order in self._orders.open())
+
+    def _rested_through(self, order: TrackedOrder, bar: Bar) -> bool:
+        is_leg = order.intent.purpose in (OrderPurpose.STOP, OrderPurpose.TARGET)
+        level = order.intent.trigger_price or order.intent.price
+        if not is_leg or order.state not in _RESTING or order.wants_read or level is None:
+            return False
+        if order.reported > order.filled:
+            return False
+        is_stop = order.intent.kind is OrderKind.STOP
+        # Stops sell as prices fall, targets as they rise; buying is the other way round.
+        if is_stop is (order.intent.side is OrderSide.SELL):
+            return float(level) < bar.low * (1 - MARK_AWAY)
+        return float(level) > bar.high * (1 + MARK_AWAY)
 
     def _is_given_up(self) -> bool:
         """The operator wants the position left without its protection."""

@@ -38,6 +38,8 @@ class Accepted:
     """What of an order has filled at once, where the answer says so; the fills themselves still come."""
     average_price: Decimal | None = None
     """Average price of ``filled``."""
+    told_within_ms: int = 1_000
+    """How long those fills may take to come before it is worth asking for them."""
 
 
 @dataclass(frozen=True, slots=True)

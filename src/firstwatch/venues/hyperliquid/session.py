@@ -62,6 +62,7 @@ _TOGETHER_MS = 3_600_000
 _CHEAP_FILL_ROWS = 200
 _OVERLAP_MS = 60_000
 _FILLS_LATE_S = 1.0
+_FILLS_PER_ACCOUNT_S = 2.0
 _WARN_AGAIN_S = 60.0
 # How long markets are believed to be listed still.
 _LISTED_FOR_S = 300.0
@@ -145,6 +146,7 @@ class Session:
         self._ears: list[Ear] = []
         self._stream_users = stream_users
         self._was_up = False
+        self._next_full_at_s = 0.0
         self._listed_at_s = 0.0
         self._warned = ""
         self._warned_at_s = 0.0
@@ -762,9 +764,22 @@ class Session:
         # Only now: what could not be read is compared again.
         book.compared, book.compared_at_ms, book.sizes = footprint, compared_at_ms, held
         now_s = self._now_s()
-        if has_changed or now_s >= book.full_at_s:
+        is_due = now_s >= max(book.full_at_s, self._next_full_at_s)
+        if has_changed or is_due:
+            # Runs that began together do not all read everything together.
+            self._next_full_at_s = now_s + _RECONCILE_WEIGHT / _RECONCILE_PER_S
             book.full_at_s = now_s + self._full_every_s()
             self._tell_account(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
+
+    def told_within_ms(self, account: str) -> int:
+        """Return how long fills of an account may take to be told. May be called from any thread.
+
+        Where many accounts are polled and all of them have traded, reading their fills takes that long.
+        """
+        book = self.accounts.get(account)
+        is_streamed = book is not None and book.is_streamed
+        polled = 0 if is_streamed else len({ear.account for ear in list(self._ears)})
+        return round(1_000 * (_FILLS_LATE_S + polled * _FILLS_PER_ACCOUNT_S))
 
     def _full_every_s(self) -> float:
         return max(RECONCILE_S, len(self._ears) * _RECONCILE_WEIGHT / _RECONCILE_PER_S)

@@ -13,7 +13,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -270,7 +270,10 @@ class HyperliquidVenue:
             and any(text in read.reason for text in NO_MATCH)
         ):
             return self._after_no_match(account, symbol, key, read)
-        return outcome_of(read)
+        outcome = outcome_of(read)
+        if isinstance(outcome, Accepted) and outcome.filled:
+            return replace(outcome, told_within_ms=session.told_within_ms(account))
+        return outcome
 
     def _after_duplicate(self, account: str, symbol: str, key: str, refused: Refused) -> SendOutcome:
         """The nonce was used up before: by this very request, which somebody sent twice, or by another."""

@@ -56,6 +56,7 @@ class AccountBook:
     funding: "Rows[Funding] | None" = None
     checked_at_s: float = NEVER_S
     """When the account was last compared with what was told; ``NEVER_S``: it is to be, at once."""
+    is_compared_now: bool = False
     full_at_s: float = 0.0
     fills_since_ms: int = 0
     """Venue time from which on fills are read when some may have been missed."""

@@ -3,6 +3,7 @@
 This module imports ccxt (half a second, a hundred megabytes): only the gateway's thread imports it.
 """
 
+import gc
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,10 @@ import ccxt.pro
 from firstwatch.trading.errors import VenueError
 from firstwatch.venues.hyperliquid import words
 from firstwatch.venues.hyperliquid.budget import PRIORITY, Budget, weight_of, weight_of_answer
+
+# ccxt is a quarter of a million objects that stay. A full collection goes through them each time and stops
+# every thread for a tenth of a second: the screen, and the orders of all runs.
+gc.freeze()
 
 TIMEOUT_MS = 10_000
 _LONGEST = 200

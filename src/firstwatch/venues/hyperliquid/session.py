@@ -62,7 +62,7 @@ _TOGETHER_MS = 3_600_000
 _CHEAP_FILL_ROWS = 200
 _OVERLAP_MS = 60_000
 _FILLS_LATE_S = 1.0
-_FILLS_PER_ACCOUNT_S = 2.0
+_FILLS_PER_ACCOUNT_S = 3.0
 _WARN_AGAIN_S = 60.0
 # How long markets are believed to be listed still.
 _LISTED_FOR_S = 300.0
@@ -381,12 +381,16 @@ class Session:
             traded.lookers -= 1
             await self._end_book(traded)
 
-    async def read_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
+    async def read_fills(
+        self, account: str, since_ms: int, footprint: Footprint | None = None
+    ) -> list[tuple[Traded, Fill]]:
         """Read the account's fills at or after that venue time, oldest first.
 
-        What was read before is read again only when the account shows that something has changed.
+        What was read before is read again only when the account shows that something has changed:
+        ``footprint`` is what it has just shown.
         """
-        _, footprint = await self._read_footprint(account)
+        if footprint is None:
+            _, footprint = await self._read_footprint(account)
         book = self.account(account)
         known = book.fills
         if known is None or since_ms < known.since_ms or not footprint.has_same_fills(known.footprint):
@@ -700,28 +704,30 @@ class Session:
 
     # --- what was missed -------------------------------------------------------------------------
 
-    async def catch_up(self, account: str, since_ms: int) -> None:
+    async def catch_up(self, account: str, since_ms: int, footprint: Footprint | None = None) -> None:
         """Read the fills since then and tell those that were not told."""
         book = self.account(account)
-        fills = await self.read_fills(account, since_ms)
+        fills = await self.read_fills(account, since_ms, footprint)
         # What happened before anybody listened is read by who begins to listen.
         self._tell_fills(account, [pair for pair in fills if pair[1].time_ms >= book.fills_since_ms])
 
     async def expect(
         self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
     ) -> None:
-        """Make sure that the fills which an answer spoke of are told, by the stream or by reading."""
-        book = self.account(account)
-        if book.is_streamed:
-            await asyncio.sleep(_FILLS_LATE_S)
-        if book.filled(order_id) < filled or not book.is_streamed:
+        """Make sure that the fills which an answer spoke of are told, should the stream not do so."""
+        await asyncio.sleep(_FILLS_LATE_S)
+        if self.account(account).filled(order_id) < filled:
             await self.tell_order(account, symbol, client_order_id)
 
     def expect_soon(
         self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
     ) -> None:
-        expect = partial(self.expect, account, symbol, client_order_id, order_id, filled)
-        self._background(expect, Priority.FILL)
+        book = self.account(account)
+        if book.is_streamed:
+            expect = partial(self.expect, account, symbol, client_order_id, order_id, filled)
+            self._background(expect, Priority.FILL)
+        else:
+            book.checked_at_s = NEVER_S
 
     def tell_order_soon(self, account: str, symbol: str, client_order_id: str) -> None:
         self._background(lambda: self.tell_order(account, symbol, client_order_id))
@@ -743,9 +749,15 @@ class Session:
                 book = self.account(account)
                 is_told = book.is_streamed and not is_silent
                 every_s = RECONCILE_S if is_told else self._poll_every_s()
-                if now_s >= book.checked_at_s + every_s:
-                    book.checked_at_s = now_s
-                    self._background(partial(self._compare, book))
+                if now_s >= book.checked_at_s + every_s and not book.is_compared_now:
+                    book.checked_at_s, book.is_compared_now = now_s, True
+                    self._background(partial(self._compare_once, book))
+
+    async def _compare_once(self, book: AccountBook) -> None:
+        try:
+            await self._compare(book)
+        finally:
+            book.is_compared_now = False
 
     async def _compare(self, book: AccountBook) -> None:
         """Compare what the venue shows with what was told; a difference makes the runs reconcile."""
@@ -755,7 +767,8 @@ class Session:
         has_traded = footprint != book.compared and not footprint.has_same_fills(book.compared)
         held = words.sizes_of(state)
         if has_traded:
-            await self.catch_up(book.account, max(book.fills_since_ms, since_ms - _OVERLAP_MS))
+            since_ms = max(book.fills_since_ms, since_ms - _OVERLAP_MS)
+            await self.catch_up(book.account, since_ms, footprint)
         if has_traded or not book.is_streamed or self._streams.silent_s() > _SILENT_S:
             for client_order_id, symbol in list(book.open_orders.items()):
                 await self.tell_order(book.account, symbol, client_order_id)

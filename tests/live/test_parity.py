@@ -16,8 +16,7 @@ from tests.candles import generated_candles, shared_data
 from tests.live.rig import ACCOUNT, SYMBOL, Desk
 
 HISTORY = 1_100
-TRADES = 2
-"""A minute's worth: a bar takes a quarter of a second, because requests have a budget."""
+TRADES = 6
 
 SWING = """
 name = "swing"

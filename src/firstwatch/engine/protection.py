@@ -163,7 +163,7 @@ class ProtectionDesk:
                 self._orders.cancel(order)
         if stands or not level:
             return
-        self._hurry()
+        self._hurry(but=entry)
         is_early = memory.stop.retry_at_ms > memory.elapsed_ms or memory.wants_position
         if memory.stop.problem is None and not is_early:
             price = self._turn.setup.market.price(level)
@@ -295,14 +295,17 @@ class ProtectionDesk:
         elif memory.elapsed_ms > memory.stop.unprotected_since_ms:
             self._turn.alarm(_ALARM, "the position has no resting stop at the venue; it is being placed")
 
-    def _hurry(self) -> None:
-        """Cut short what waits because it has failed before: the stop may hang on any of it."""
+    def _hurry(self, *, but: TrackedOrder | None = None) -> None:
+        """Cut short what waits because it has failed before: the stop may hang on any of it.
+
+        ``but``: the order by whose answer the stop is placed, whose fills may come in their own time.
+        """
         memory = self._turn.memory
         latest_ms = memory.elapsed_ms + HURRY_MS
         memory.read_at_ms = min(memory.read_at_ms, latest_ms)
         memory.position_at_ms = min(memory.position_at_ms, latest_ms)
         memory.stop.retry_at_ms = min(memory.stop.retry_at_ms, latest_ms)
-        for order in self._orders.open():
+        for order in (order for order in self._orders.open() if order is not but):
             order.ask_at_ms = min(order.ask_at_ms, latest_ms)
         if memory.closing is not None:
             memory.closing.retry_at_ms = min(memory.closing.retry_at_ms, latest_ms)

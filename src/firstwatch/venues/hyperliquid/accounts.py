@@ -24,6 +24,8 @@ class Rows(Generic[Row]):
     since_ms: int
     footprint: Footprint
     rows: list[Row]
+    read_ms: int = 0
+    """Venue time before which they were not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,9 @@ _MARK_LEAST_S = 0.25
 _MOST_FILL_ROWS = 2_000
 # Fills are read from full hours on, and from where they were read before while that costs little more.
 _TOGETHER_MS = 3_600_000
+# Funding is paid at full hours, and shown soon after.
+_FUNDING_EVERY_MS = 3_600_000
+_FUNDING_LATE_MS = 60_000
 _CHEAP_FILL_ROWS = 200
 _OVERLAP_MS = 60_000
 _FILLS_LATE_S = 1.0
@@ -455,9 +458,15 @@ class Session:
         _, footprint = await self._read_footprint(account)
         book = self.account(account)
         known = book.funding
-        if known is None or since_ms < known.since_ms or not footprint.has_same_funding(known.footprint):
+        now_ms = self.clock.observed_ms
+        shown_ms = now_ms - now_ms % _FUNDING_EVERY_MS + _FUNDING_LATE_MS
+        if (
+            known is None
+            or since_ms < known.since_ms
+            or not (known.read_ms >= shown_ms or footprint.has_same_funding(known.footprint))
+        ):
             payments = await self._fetch_funding(account, since_ms)
-            known = book.funding = Rows(since_ms, footprint, payments)
+            known = book.funding = Rows(since_ms, footprint, payments, read_ms=now_ms)
         return [paid for paid in known.rows if paid.symbol == symbol and paid.time_ms >= since_ms]
 
     async def _fetch_funding(self, account: str, since_ms: int) -> list[Funding]:

@@ -2,8 +2,8 @@
 
 The loopback venue is a process of its own. Launching fifty runs takes more requests than a minute has, so
 both sides lift their limits for that; while it is measured they are those of the main network. The
-venue's time runs as the wall's does, and leaps to the end of a bar when everything that the bar before led to
-was read.
+venue's time runs as the wall's does, and leaps to near the end of a bar when everything that the bar before
+led to was read.
 """
 
 import asyncio
@@ -44,6 +44,8 @@ SYMBOL = "BTC/USDC:USDC"
 PASSPHRASE = "fifty wallets"
 _HISTORY, _BAR_MS, _START_MS = 1_100, 300_000, 1_704_067_200_000
 _TICK_S = 0.002
+_BEFORE_CLOSE_S = 20
+"""So long before its end the venue's time runs through a bar; what came before that was leapt over."""
 _STATES = "select kind, state, count(*) from run_order group by kind, state"
 _OVER = ("FILLED", "CANCELED", "REJECTED")
 _LEFT = 135
@@ -97,6 +99,10 @@ class Server:
             urllib.request.Request(f"{self.url}/control", data=body), timeout=30
         ) as answer:
             return json.loads(answer.read() or b"null")
+
+    def near_the_end(self):
+        """Let the bar that is open come near its end."""
+        self.tell("step_to", time_ms=_START_MS + (self.bar + 1) * _BAR_MS - 1_000 * (_BEFORE_CLOSE_S + 5))
 
     def next_bar(self):
         """Let the next bar begin; return when all that happened in the bar before was sent."""
@@ -251,6 +257,8 @@ async def _quiet(on, session, *, stops):
 
 async def _react(on, server, sent, *, is_entry):
     """Let the next bar begin, and wait until every run has reacted."""
+    await asyncio.to_thread(server.near_the_end)
+    await asyncio.sleep(_BEFORE_CLOSE_S)
     sent.clear()
     lateness = Lateness()
     watching = asyncio.create_task(lateness.watch())

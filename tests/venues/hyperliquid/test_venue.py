@@ -24,6 +24,7 @@ from tests.venues.hyperliquid.rig import (
     SYMBOL,
     LiveRig,
     LocalSigner,
+    flat_bars,
     wait_for,
 )
 
@@ -320,3 +321,35 @@ def test_more_accounts_than_may_be_streamed_are_polled(make):
     assert rig.of("FillReported") == []
     rig.server.by_hand(other).close("BTC")
     wait_for(lambda: sum(type(event).__name__ == "FillReported" for event in heard) == 2)
+
+
+# --- what is asked, and how often ----------------------------------------------------------------
+
+
+def test_the_fills_of_a_trade_are_read_once_for_everybody_who_asks(make):
+    rig = make(stream_users=0)
+    rig.listen()
+    key, outcome = rig.send(BUY, MARKET, "1")
+    wait_for(lambda: rig.of("FillReported"))
+    told = rig.of("FillReported")[0].fill
+    assert outcome.told_within_ms > 1_000
+    for since_ms in (told.time_ms - 120_000, told.time_ms - 1, told.time_ms):
+        assert list(rig.venue.fills_since(rig.account, SYMBOL, since_ms)) == [told]
+    assert rig.order(key).filled == 1
+    assert rig.server.audit().requests["userFillsByTime"] == 1
+
+
+def test_funding_is_asked_for_once_after_it_was_paid_whatever_is_traded(make):
+    minutes = 200
+    rig = make(clock="stepped", bars=flat_bars(minutes), history=5)
+    begun_ms = START_MS + 5 * 60_000
+    assert rig.venue.funding_since(rig.account, SYMBOL, begun_ms) == []
+    rig.send(BUY, MARKET, "1")
+    assert rig.venue.funding_since(rig.account, SYMBOL, begun_ms) == []
+    assert rig.server.audit().requests["userFunding"] == 1
+    rig.server.step_to(START_MS + 63 * 60_000)
+    (paid,) = rig.venue.funding_since(rig.account, SYMBOL, begun_ms)
+    assert paid.time_ms == START_MS + 60 * 60_000
+    rig.send(SELL, MARKET, "1", reduce_only=True)
+    assert list(rig.venue.funding_since(rig.account, SYMBOL, begun_ms)) == [paid]
+    assert rig.server.audit().requests["userFunding"] == 2

@@ -49,6 +49,8 @@ _RECONCILE_WEIGHT = 45.0
 _RECONCILE_PER_S = 4.0
 # What the checks, the first reading and the first orders of a run cost.
 _LAUNCH_WEIGHT = 150.0
+# It is put off when a bar ends within this time.
+_NEAR_CLOSE_S = 20.0
 _POLL_LEAST_S = 2.0
 # Books come twice a second: a stream without any for so long is not relied on, and accounts are polled.
 _SILENT_S = 2.0
@@ -786,12 +788,18 @@ class Session:
         # Only now: what could not be read is compared again.
         book.compared, book.compared_at_ms, book.sizes = footprint, compared_at_ms, held
         now_s = self._now_s()
-        is_due = now_s >= max(book.full_at_s, self._next_full_at_s)
+        is_due = now_s >= max(book.full_at_s, self._next_full_at_s) and not self._is_close_near(book.account)
         if has_changed or is_due:
             # Runs that began together do not all read everything together.
             self._next_full_at_s = now_s + _RECONCILE_WEIGHT / _RECONCILE_PER_S
             book.full_at_s = now_s + self._full_every_s()
             self._tell_account(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
+
+    def _is_close_near(self, account: str) -> bool:
+        """Tell whether a bar of the account's runs ends soon: a run that reads everything hears no close."""
+        now_ms, before_ms = self.clock.now_ms(), _NEAR_CLOSE_S * 1_000 * self.clock.speed
+        steps_ms = [ear.timeframe.ms for ear in self._ears if ear.account == account]
+        return any(step_ms - now_ms % step_ms < min(before_ms, step_ms / 3) for step_ms in steps_ms)
 
     def told_within_ms(self, account: str) -> int:
         """Return how long fills of an account may take to be told. May be called from any thread.

@@ -384,8 +384,8 @@ def test_the_alarm_of_a_foreign_order_ends_with_the_order() -> None:
     assert len(desk.journal(AlarmCleared)) == 2
 
 
-@pytest.mark.parametrize("is_in_position", [False, True])
-def test_funding_that_is_told_after_its_trade_was_closed_is_the_trade_s(is_in_position: bool) -> None:
+@pytest.mark.parametrize("since", ["nothing", "an entry", "a trade"])
+def test_funding_that_is_told_after_its_trade_was_closed_is_the_trade_s(since: str) -> None:
     desk = Desk(settings=PLAIN)
     desk.enter()
     desk.bar()
@@ -393,17 +393,24 @@ def test_funding_that_is_told_after_its_trade_was_closed_is_the_trade_s(is_in_po
     desk.bar(EXIT)
     desk.fill(desk.sent(OrderPurpose.EXIT)[-1])
     (trade,) = desk.trades
-    if is_in_position:
+    if since != "nothing":
         desk.bar(QUIET)
         desk.bar(ENTER)
         desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
+    if since == "a trade":
+        desk.bar(EXIT)
+        desk.fill(desk.sent(OrderPurpose.EXIT)[-1])
+        assert len(desk.trades) == 2
     cash, funding = desk.core._memory.core.cash, desk.core._memory.core.funding
     late = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), paid_ms)
     desk.answers[do.Reconcile] = lambda _: told.Reconciled(
         replace(desk.reading(), fundings=[late]), desk.now_ms
     )
     desk.tell(StreamRestored("user", desk.now_ms))
-    (amended,) = [record.trade for record in desk.records if isinstance(record, TradeAmended)]
+    ((amended, closed_since),) = [
+        (record.trade, record.closed_since) for record in desk.records if isinstance(record, TradeAmended)
+    ]
+    assert closed_since == (since == "a trade")
     assert (amended.funding, amended.pnl) == (trade.funding + late.paid, trade.pnl - late.paid)
     assert desk.core._memory.core.cash == cash - 1.5
     assert desk.core._memory.core.funding == funding

@@ -325,9 +325,11 @@ def test_trades_are_numbered(store: Store) -> None:
         assert [trades.add_trade(session, RUN, made_trade(number)) for number in (1, 2)] == [1, 2]
         assert trades.trades_of(session, RUN) == [made_trade(1), made_trade(2)]
         assert trades.trades_of(session, RUN, after=1) == [made_trade(2)]
-        amended = made_trade(2).with_funding(Decimal("1.5"))
-        trades.amend_last_trade(session, RUN, amended)
-        assert trades.trades_of(session, RUN) == [made_trade(1), amended]
+        amended = [made_trade(number).with_funding(Decimal("1.5")) for number in (1, 2)]
+        trades.amend_trade(session, RUN, amended[1], closed_since=0)
+        assert trades.trades_of(session, RUN) == [made_trade(1), amended[1]]
+        trades.amend_trade(session, RUN, amended[0], closed_since=1)
+        assert trades.trades_of(session, RUN) == amended
 
 
 def test_the_position_is_replaced(store: Store) -> None:

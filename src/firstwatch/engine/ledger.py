@@ -16,6 +16,8 @@ from firstwatch.trading.orders import Fill, OrderPurpose, Side, Touch
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.trade import Trade
 
+KEPT_TRADES = 16
+"""Closed trades to which a payment is still booked that the venue tells late."""
 REMEMBERED_FILLS = 48
 """Fills, and payments, that are known by their ids; older ones are known by their time."""
 
@@ -254,7 +256,7 @@ class Ledger:
         if memory.entry is not None:
             # What its entry did not fill would be another trade, which nobody has decided.
             memory.entry.cancels, memory.entry.rest_at_market = True, False
-        memory.last_trade = trade
+        memory.last_trades = [*memory.last_trades, trade][-KEPT_TRADES:]
         self._turn.record(TradeRow(core.trades, trade))
         self._turn.journal(
             TradeClosed(
@@ -282,12 +284,12 @@ class Ledger:
             return
         memory.fundings_seen[funding.funding_id] = funding.time_ms
         self._forget()
-        last = memory.last_trade
-        is_of_last = last is not None and last.held_at(funding.time_ms)
-        book_funding(memory.core, self._settings, float(funding.paid), 0 if is_of_last else 1)
-        if last is not None and is_of_last:
-            memory.last_trade = last.with_funding(funding.paid)
-            self._turn.record(TradeAmended(memory.last_trade))
+        closed = memory.last_trades
+        paid_on = [place for place, trade in enumerate(closed) if trade.held_at(funding.time_ms)]
+        book_funding(memory.core, self._settings, float(funding.paid), 0 if paid_on else 1)
+        for place in paid_on:
+            closed[place] = closed[place].with_funding(funding.paid)
+            self._turn.record(TradeAmended(closed[place], closed_since=len(closed) - 1 - place))
         self._turn.record(FundingRow(funding))
         self._turn.journal(FundingBooked(paid=funding.paid, rate=funding.rate))
 

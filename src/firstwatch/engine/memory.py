@@ -151,8 +151,8 @@ class RunMemory:
     """The latest of those that are over, for late words of the venue."""
     fills_seen: dict[str, int] = field(default_factory=dict)
     """Time of each fill that was booked, by its id; bounded by ``fills_horizon_ms``."""
-    last_trade: Trade | None = None
-    """The trade that was closed last: a payment on its position may be told later."""
+    last_trades: list[Trade] = field(default_factory=list)
+    """Those that were closed last, the latest at the end: a payment on their position may be told later."""
     fundings_seen: dict[str, int] = field(default_factory=dict)
     fills_horizon_ms: int = 0
     now_ms: int = 0

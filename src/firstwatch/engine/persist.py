@@ -110,8 +110,8 @@ class _Writing:
                 )
             case of.TradeRow(_, trade):
                 trades.add_trade(self._session, self._run_id, trade)
-            case of.TradeAmended(trade):
-                trades.amend_last_trade(self._session, self._run_id, trade)
+            case of.TradeAmended(trade, closed_since):
+                trades.amend_trade(self._session, self._run_id, trade, closed_since=closed_since)
             case of.PositionRow():
                 self._position(record)
             case of.EquityRow(time_ms, value):

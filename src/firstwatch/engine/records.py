@@ -80,9 +80,11 @@ class TradeRow:
 
 @dataclass(frozen=True, slots=True)
 class TradeAmended:
-    """The run's last closed trade with what the venue has told of it since."""
+    """A closed trade with what the venue has told of it since."""
 
     trade: Trade
+    closed_since: int
+    """How many trades were closed after it."""
 
 
 @dataclass(frozen=True, slots=True)

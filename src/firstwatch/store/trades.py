@@ -21,7 +21,7 @@ _OF_RUN = (
 _ADD = insert(_TRADE)
 _AMEND = (
     update(_TRADE)
-    .where(_TRADE.c.run_id == bindparam("run"), _TRADE.c.number == bindparam("last"))
+    .where(_TRADE.c.run_id == bindparam("run"), _TRADE.c.number == bindparam("which"))
     .values(funding=bindparam("paid"), pnl=bindparam("net"))
 )
 
@@ -35,10 +35,11 @@ def add_trade(session: Session, run_id: str, trade: Trade) -> int:
     return number
 
 
-def amend_last_trade(session: Session, run_id: str, trade: Trade) -> None:
-    """Write the run's last trade anew: the venue told of it later."""
-    number = session.execute(_LAST, {"run": run_id}).scalar()
-    session.execute(_AMEND, {"run": run_id, "last": number, "paid": trade.funding, "net": trade.pnl})
+def amend_trade(session: Session, run_id: str, trade: Trade, *, closed_since: int) -> None:
+    """Write a trade anew after which so many were closed: the venue told of it later."""
+    last: int = session.execute(_LAST, {"run": run_id}).scalar() or 0
+    which = {"run": run_id, "which": last - closed_since}
+    session.execute(_AMEND, {**which, "paid": trade.funding, "net": trade.pnl})
 
 
 def trades_of(session: Session, run_id: str, *, after: int = 0) -> list[Trade]:

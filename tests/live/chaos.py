@@ -160,8 +160,22 @@ class Chaos:
             f"select 1 from run where id = '{run_id}' and paused and state = 'RUNNING'"
         )
         if is_paused and self.chance.random() < 0.5:
-            self.desk.do("run", "resume", run_id)
+            self._operate("run", "resume", run_id)
             self.done.append("resumed")
+
+    def _operate(self, *words: str) -> None:
+        """Act as an operator does: once more where the engine has only just begun again."""
+
+        def done() -> bool | None:
+            try:
+                self.desk.do(*words)
+            except AssertionError as refusal:
+                if "has no worker now" not in str(refusal):
+                    raise
+                return None
+            return True
+
+        until(done, " ".join(words))
 
     def _by_hand(self, what: str) -> None:
         hand, size = self.desk.server.by_hand(ACCOUNT), self.desk.server.account(ACCOUNT).positions.get("BTC")
@@ -193,7 +207,7 @@ class Chaos:
             return desk.rows(f"select state from run where id = '{run_id}'")[0][0]
 
         if not RunState(state()).is_final:
-            desk.do("run", "stop", run_id, "--mode", "close")
+            self._operate("run", "stop", run_id, "--mode", "close")
         until(lambda: RunState(state()).is_final or None, "the run to end", 90)
 
     def _check(self, run_id: str) -> str:

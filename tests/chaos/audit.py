@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from firstwatch.engine.records import FactsRow, FillRow, NewOrder, Record, TradeRow, Transition
+from firstwatch.engine.records import FactsRow, FillRow, NewOrder, Record, Transition
 from firstwatch.engine.records import JournalRow as Row
 from firstwatch.trading.events import AlarmRaised, EntryDecided, OrderMoved
 from firstwatch.trading.ids import run_of
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tests.chaos.history import History
 
 UNPROTECTED_S = 5
-RECONCILED_S = 35
 _ZERO = Decimal(0)
 
 
@@ -38,8 +37,6 @@ class Auditor:
         self._failures = 0
         self._unprotected_s = 0
         self._looked_at = 0
-        self._has_capped = False
-        """The ledger has capped a loss at the margin."""
         self.alarms: Counter[str] = Counter()
         self.longest_unprotected_s = 0
         """Seconds on end in which the venue took and answered all that it was asked."""
@@ -47,8 +44,6 @@ class Auditor:
         """The same where somebody acts in the wallet by hand."""
         self.longest_unheard_s = 0
         self._unheard_s = 0
-        self.capped_ledgers_off = 0
-        """1: losses were capped at the margin and heard of out of order, and the ledger differs."""
 
     # --- what the run keeps ----------------------------------------------------------------------
 
@@ -69,9 +64,6 @@ class Auditor:
                         self._decision_of[intent.client_order_id] = len(self._decided) - 1
                     else:
                         assert intent.reduce_only, f"{intent} could open a position"
-                case TradeRow(_, trade):
-                    linear = trade.side.sign * (trade.exit_price - trade.entry_price) * trade.amount
-                    self._has_capped = self._has_capped or abs(linear - trade.gross_pnl) > Decimal("0.01")
                 case FactsRow():
                     self._facts = record
                 case Row(EntryDecided(amount=amount)):
@@ -118,9 +110,9 @@ class Auditor:
             self.longest_bared_s = max(self.longest_bared_s, self._unprotected_s)
         else:
             self.longest_unprotected_s = max(self.longest_unprotected_s, self._unprotected_s)
-        # What somebody did by hand, the word of it lost, is seen by the next reconciliation.
-        most_s = RECONCILED_S if history.has_hand else UNPROTECTED_S
-        assert self._unprotected_s <= most_s, f"{held} stood without its stop for {self._unprotected_s} s"
+        assert self._unprotected_s <= UNPROTECTED_S, (
+            f"{held} stood without its stop for {self._unprotected_s} s"
+        )
 
     def _is_covered(self, held: Decimal) -> bool:
         history = self._history
@@ -206,29 +198,13 @@ class Auditor:
         account = history.paper._exchange.account(ACCOUNT)
         capital = float(history.scenario.settings.capital)
         close_enough = 1e-6 * max(capital, abs(core.cash))
-        is_off = abs(capital + float(account.cash) - core.cash) > close_enough
-        if is_off and (self._has_capped or self._is_capped(close_enough)) and not history.scenario.has_phases:
-            # What a loss at the margin's end costs depends on the order of all before it, which was lost.
-            self.capped_ledgers_off = 1
-            return
-        assert not is_off, f"the venue says {capital + float(account.cash)}, the ledger {core.cash}"
+        cash = capital + float(account.cash)
+        assert abs(cash - core.cash) <= close_enough, f"the venue says {cash}, the ledger {core.cash}"
         if core.steps:
             position = history.paper.position(ACCOUNT, history.scenario.market.symbol)
             assert position.entry_price is not None
             assert abs(float(position.entry_price) - core.entry_price) <= 1e-9 * core.entry_price
             assert history.scenario.market.amount(core.steps) == position.amount
-
-    def _is_capped(self, close_enough: float) -> bool:
-        """Tell whether the venue ever capped a loss at the margin: prices and fees say less than its cash."""
-        history, symbol = self._history, self._history.scenario.market.symbol
-        cash = held = 0.0
-        for fill in history.paper.fills_since(ACCOUNT, symbol, 0):
-            cash -= fill.side.sign * float(fill.amount * fill.price) + float(fill.fee)
-            held += fill.side.sign * float(fill.amount)
-        cash -= sum(float(paid.paid) for paid in history.paper.funding_since(ACCOUNT, symbol, 0))
-        entry_price = history.paper.position(ACCOUNT, symbol).entry_price
-        cash += held * float(entry_price or 0)
-        return abs(cash - float(history.paper._exchange.account(ACCOUNT).cash)) > close_enough
 
     def _most_sent(self) -> None:
         sent = self._history.venue.sent

@@ -33,8 +33,11 @@ from tests.chaos.venue import ChaosVenue
 from tests.simulation.driver import ACCOUNT, RUN_ID, bar_at, launch_of
 
 _RECONCILE_S = 30
+_LOOK_S = 3
 _HEALING_S = 400
 """How long a run may take to come to its end when nothing goes wrong any more."""
+_READING_S = 2_000
+"""How long a new process may try to read the venue, of whose answers a third may be missing."""
 _KEEPER = "keeper"
 
 
@@ -154,7 +157,7 @@ class History:
             for event in self.inbox:
                 if isinstance(event, BarClosed):
                     self.hands.delivered_from_ms = event.bar.time_ms
-        for _ in range(200):
+        for _ in range(_READING_S):
             try:
                 reading = self.hands.read_venue(self.core)
             except VenueError:
@@ -162,7 +165,7 @@ class History:
                 continue
             break
         else:
-            raise AssertionError("the venue could not be read for 200 s")
+            raise AssertionError(f"the venue could not be read for {_READING_S} s")
         self.hands.delivered_from_ms = None
         self._handle(told.RecoveryStarted(reading, "the process is back", self.venue.now_ms()))
 
@@ -312,6 +315,9 @@ class History:
         self._handle(told.TimePassed(self.venue.now_ms(), elapsed_ms, self.hands.is_reachable))
         self._drain()
         self._notice_staleness()
+        if self._seconds % _LOOK_S == 0 and not self.scenario.has_phases and not self.is_over:
+            self.venue.look(self.inbox.append)
+            self._drain()
         if self._seconds % _RECONCILE_S == 0 and not self.scenario.has_phases and not self.is_over:
             self.venue.tell_restored(self.inbox.append)
             self._drain()

@@ -23,7 +23,6 @@ class Report:
     fills: int = 0
     liquidations: int = 0
     with_hand: int = 0
-    capped_ledgers_off: int = 0
     longest_unprotected_s: int = 0
     longest_bared_s: int = 0
     longest_unheard_s: int = 0
@@ -45,7 +44,6 @@ class Report:
             fills=len(rows),
             liquidations=sum(row.fill.is_liquidation for row in rows),
             with_hand=int(history.has_hand),
-            capped_ledgers_off=auditor.capped_ledgers_off,
             longest_unprotected_s=auditor.longest_unprotected_s,
             longest_bared_s=auditor.longest_bared_s,
             longest_unheard_s=auditor.longest_unheard_s,
@@ -62,7 +60,6 @@ class Report:
             "fills",
             "liquidations",
             "with_hand",
-            "capped_ledgers_off",
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("longest_unprotected_s", "longest_bared_s", "longest_unheard_s"):
@@ -81,8 +78,6 @@ class Report:
             f"longest without a stop at a reachable venue: {self.longest_unprotected_s} s,"
             f" {self.longest_bared_s} s where somebody acts by hand;"
             f" longest with a position not heard of: {self.longest_unheard_s} s",
-            f"ledgers that differ because losses capped at the margin were heard out of order:"
-            f" {self.capped_ledgers_off}",
         ]
         return "\n".join(lines)
 

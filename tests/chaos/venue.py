@@ -17,7 +17,9 @@ from firstwatch.venues.protocol import (
     BarOpened,
     Deliver,
     FeedEnded,
+    FillReported,
     MarkMoved,
+    OrderReported,
     PhaseEnded,
     PreparedRequest,
     Refused,
@@ -84,6 +86,9 @@ class ChaosVenue:
         self._on_their_way: list[tuple[int, Callable[[], object]]] = []
         """Requests, and messages, that arrive after so many moments."""
         self._old_position: Position | None = None
+        self._may_be_open: dict[str, None] = {}
+        """Orders that were sent and whose end was not looked at."""
+        self._told_fills: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._paper, name)
@@ -195,6 +200,7 @@ class ChaosVenue:
 
     def _count(self, prepared: PreparedRequest) -> None:
         self.sent[prepared.client_order_id] += 1
+        self._may_be_open[prepared.client_order_id] = None
         body = self.bodies.setdefault(prepared.client_order_id, prepared.body)
         assert body == prepared.body, f"{prepared.client_order_id} was two different orders"
 
@@ -250,12 +256,33 @@ class ChaosVenue:
         is_bar = isinstance(event, BarClosed)
         if self._strikes("message missing", shares.missing / 3 if is_bar else shares.missing):
             return
+        if isinstance(event, FillReported):
+            self._told_fills.add(event.fill.fill_id)
         if self._strikes("message late", shares.late):
             self._later(lambda: deliver(event))
         else:
             deliver(event)
         if self._strikes("message twice", shares.twice):
             self._later(lambda: deliver(event))
+
+    def look(self, deliver: Deliver) -> None:
+        """Tell what the stream did not: a real venue's adapter asks for fills and orders by itself."""
+        symbol, now_ms = self._scenario.market.symbol, self._paper.now_ms()
+        try:
+            self._read_or_fail("look")
+            for fill in self._paper.fills_since(self._account, symbol, 0):
+                if fill.fill_id not in self._told_fills:
+                    self._told_fills.add(fill.fill_id)
+                    deliver(FillReported(fill, self._paper.touch(symbol), now_ms))
+            for client_order_id in list(self._may_be_open):
+                self._read_or_fail("look")
+                report = self._paper.order(self._account, symbol, client_order_id)
+                if report is not None:
+                    if report.state.is_final:
+                        del self._may_be_open[client_order_id]
+                    deliver(OrderReported(report, now_ms))
+        except VenueError:
+            pass
 
     def tell_lost(self, deliver: Deliver) -> None:
         """Lose the stream and say so."""

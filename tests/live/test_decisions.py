@@ -110,7 +110,8 @@ class Shadow:
             OrderPurpose.TARGET: reason_code(ExitReason.TAKE_PROFIT),
             OrderPurpose.EXIT: exit_code,
         }[purpose]
-        core.book_exit(state, self.settings, steps, price, fee, reason, 0)
+        gross = core.price_gross(state, self.settings, steps, price)
+        core.book_exit(state, self.settings, steps, price, fee, reason, gross)
 
     def _note_stop(self, state) -> None:
         level = self.run.market.price(state.stop) if state.stop else None

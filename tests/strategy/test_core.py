@@ -18,6 +18,7 @@ from firstwatch.strategy.core import (
     entry_ended,
     liquidation_price,
     new_state,
+    price_gross,
     resume_entries,
     round_level,
     stop_level,
@@ -595,8 +596,8 @@ def test_levels_are_computed_anew_at_each_further_fill():
 def test_an_exit_in_parts_is_one_trade():
     run = Run()
     state = run.enter(100)
-    assert book_exit(state, run.settings, 4_000_000, 110.0, 1.0, codes.SIGNAL, 0) == 0
-    assert book_exit(state, run.settings, 6_000_000, 105.0, 1.0, codes.SIGNAL, 0) == 1
+    assert book_exit(state, run.settings, 4_000_000, 110.0, 1.0, codes.SIGNAL, 40.0) == 0
+    assert book_exit(state, run.settings, 6_000_000, 105.0, 1.0, codes.SIGNAL, 30.0) == 1
     assert state.closed_exit_price == 107.0
     assert state.closed_steps == 10_000_000
     assert state.closed_gross == pytest.approx(70.0)
@@ -624,7 +625,8 @@ def test_no_money_is_lost_between_fills_and_the_trade(side, entries, cuts, exits
         steps = max(1, int(state.steps * cut)) if cut < 1 else state.steps
         got += steps * price
         fees += steps * price * 1e-9
-        if book_exit(state, run.settings, steps, price, steps * price * 1e-9, codes.MANUAL, 0):
+        gross = price_gross(state, run.settings, steps, price)
+        if book_exit(state, run.settings, steps, price, steps * price * 1e-9, codes.MANUAL, gross):
             break
     assert state.steps == 0
     assert state.closed_steps == total

@@ -6,7 +6,7 @@ from firstwatch.engine.memory import ZERO, TrackedOrder
 from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.records import FillRow, FundingRow, PositionRow, TradeAmended, TradeRow
 from firstwatch.engine.turn import Turn
-from firstwatch.strategy.core import book_entry, book_exit, book_funding, stop_reason
+from firstwatch.strategy.core import book_entry, book_exit, book_funding, price_gross, stop_reason
 from firstwatch.strategy.core_prices import stop_level
 from firstwatch.strategy.core_settings import exit_reason, reason_code
 from firstwatch.strategy.core_state import CoreSettings
@@ -215,7 +215,8 @@ class Ledger:
         if steps > own:
             memory.foreign += fill.side.sign * market.amount(steps - own)
         memory.wants_position = True
-        self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms, takes_margin=fill.takes_margin)
+        beyond_price = fill.beyond_price * (Decimal(own) / steps)
+        self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms, beyond_price=beyond_price)
 
     def exit_steps(
         self,
@@ -225,13 +226,19 @@ class Ledger:
         reason: ExitReason,
         time_ms: int,
         *,
-        takes_margin: bool = False,
+        beyond_price: Decimal = ZERO,
     ) -> None:
-        """Reduce the run's own position; flat, the trade is closed and recorded."""
+        """Reduce the run's own position; flat, the trade is closed and recorded.
+
+        Where a loss ends is the venue's word, as all of a fill is: what was paid before it may be told later.
+        """
         memory = self._turn.memory
         core = memory.core
         code = reason_code(reason)
-        if not book_exit(core, self._settings, steps, float(price), float(fee), code, int(takes_margin)):
+        gross = price_gross(core, self._settings, steps, float(price))
+        if beyond_price:
+            gross = float(exact(gross) + beyond_price)
+        if not book_exit(core, self._settings, steps, float(price), float(fee), code, gross):
             return
         trade = Trade(
             side=Side.LONG if core.closed_side > 0 else Side.SHORT,

@@ -92,6 +92,7 @@ __all__ = [
     "liquidation_price",
     "mark_equity",
     "new_state",
+    "price_gross",
     "resume_entries",
     "round_level",
     "stop_level",
@@ -645,6 +646,11 @@ def drop_decision(state: CoreState) -> None:
     entry_ended(state)
 
 
+def price_gross(state: CoreState, settings: CoreSettings, steps: int, price: float) -> float:
+    """Return what closing ``steps`` makes by its price alone, in quote, fees and the margin's end aside."""
+    return state.phase * (price - state.entry_price) * amount_of(settings, steps)
+
+
 def book_exit(
     state: CoreState,
     settings: CoreSettings,
@@ -652,18 +658,14 @@ def book_exit(
     price: float,
     fee: float,
     reason: int,
-    takes_margin: int,
+    gross: float,
 ) -> int:
     """Book one exit fill; return 1 when the position is flat, the trade then stands in ``closed_...``.
 
-    The gross loss is capped at the isolated margin left (the fill's share of it); one that
-    ``takes_margin``, as the model's liquidation does, costs exactly that, whatever its price.
+    ``gross``: what it made, in quote, its fee aside. Who decides the price knows it: ``price_gross``, but
+    for a loss that ends at the margin.
     """
-    side = state.phase
     share = state.margin if steps >= state.steps else state.margin * steps / state.steps
-    gross = side * (price - state.entry_price) * amount_of(settings, steps)
-    if takes_margin or gross < -share:
-        gross = -share
     _note_price(state, price)
     state.cash += gross - fee
     state.gross += gross

@@ -16,6 +16,7 @@ from firstwatch.strategy.core import (
     fee_of,
     funding_paid,
     limit_is_reached,
+    price_gross,
     stop_reason,
     taker_price,
 )
@@ -63,7 +64,7 @@ def open_bar(state: CoreState, settings: CoreSettings, price: float) -> None:
         if level == state.stop:
             _take_exit(state, settings, price, stop_reason(state))
         else:
-            book_exit(state, settings, state.steps, price, 0.0, LIQUIDATION, 1)
+            book_exit(state, settings, state.steps, price, 0.0, LIQUIDATION, -state.margin)
     elif state.target > 0.0 and side * price >= side * state.target:
         _take_target(state, settings)
 
@@ -86,7 +87,7 @@ def range_bar(state: CoreState, settings: CoreSettings, high: float, low: float)
         if level == state.stop:
             _take_exit(state, settings, level, stop_reason(state))
         else:
-            book_exit(state, settings, state.steps, level, 0.0, LIQUIDATION, 1)
+            book_exit(state, settings, state.steps, level, 0.0, LIQUIDATION, -state.margin)
     elif (
         state.target > 0.0
         and side * favour >= side * state.target
@@ -209,9 +210,17 @@ def _take_exit(state: CoreState, settings: CoreSettings, price: float, reason: i
     side = state.phase
     got = taker_price(price, -side, settings.slippage, settings.half_spread)
     state.slippage_paid += side * (price - got) * state.amount
-    book_exit(state, settings, state.steps, got, fee_of(got, state.amount, settings.taker_fee), reason, 0)
+    _book_flat(state, settings, got, fee_of(got, state.amount, settings.taker_fee), reason)
 
 
 def _take_target(state: CoreState, settings: CoreSettings) -> None:
     fee = fee_of(state.target, state.amount, settings.maker_fee)
-    book_exit(state, settings, state.steps, state.target, fee, TAKE_PROFIT, 0)
+    _book_flat(state, settings, state.target, fee, TAKE_PROFIT)
+
+
+def _book_flat(state: CoreState, settings: CoreSettings, price: float, fee: float, reason: int) -> None:
+    """Book the exit of the whole position; more than the isolated margin left cannot be lost."""
+    gross = price_gross(state, settings, state.steps, price)
+    if gross < -state.margin:
+        gross = -state.margin
+    book_exit(state, settings, state.steps, price, fee, reason, gross)

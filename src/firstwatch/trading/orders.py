@@ -181,8 +181,9 @@ class Fill:
     time_ms: int
     is_maker: bool = False
     is_liquidation: bool = False
-    takes_margin: bool = False
-    """It cost the whole isolated margin, whatever its price says: the model's liquidation."""
+    beyond_price: Decimal = Decimal(0)
+    """What it made beyond what its price says, in quote: + a loss that ended at the isolated margin,
+    - a liquidation that took all of it."""
     builder_fee: Decimal = Decimal(0)
     """The part of ``fee`` that went to a builder."""
 

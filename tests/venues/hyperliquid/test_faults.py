@@ -126,6 +126,17 @@ def test_every_fill_is_told_once_whatever_the_stream_does(rig, fault):
     assert [fill.client_order_id for fill in fills] == [key]
 
 
+def test_a_stop_cancelled_by_hand_is_noticed_though_the_stream_does_not_say_so(rig):
+    rig.listen()
+    rig.send(BUY, MARKET, "1")
+    stop, _ = rig.send(SELL, STOP, "1", trigger="90", reduce_only=True)
+    wait_for(lambda: any(event.report.client_order_id == stop for event in rig.of("OrderReported")))
+    rig.server.faults.plan("message_lost", "orderUpdates", count=9)
+    assert rig.server.by_hand(rig.account).cancel_all("BTC") == 1
+    wait_for(lambda: rig.of("OrderReported")[-1].report.state is OrderState.CANCELED)
+    assert not rig.of("StreamLost")
+
+
 def test_a_partial_immediate_order_ends_with_what_it_filled(rig):
     rig.listen()
     rig.server.faults.partial("0.4")

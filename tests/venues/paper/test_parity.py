@@ -105,7 +105,8 @@ class LeastRun:
             TARGET: codes.TAKE_PROFIT,
         }[purpose]
         assert (purpose is None) == fill.is_liquidation
-        if core.book_exit(state, self.core, steps, price, fee, reason, fill.takes_margin):
+        by_price = Decimal(repr(core.price_gross(state, self.core, steps, price)))
+        if core.book_exit(state, self.core, steps, price, fee, reason, float(by_price + fill.beyond_price)):
             self.trades.append((state.closed_side, self.entry_ms, fill.time_ms, state.closed_steps,
                                 state.closed_entry_price, state.closed_exit_price, state.closed_pnl,
                                 state.closed_reason))  # fmt: skip

@@ -755,11 +755,10 @@ class Session:
                     )
                     if is_heard and candles.is_due():
                         self._background(candles.close_due, Priority.ORDER)
-            now_s, is_silent = self._now_s(), self._streams.silent_s() > _SILENT_S
+            now_s = self._now_s()
             for account in {ear.account for ear in self._ears}:
                 book = self.account(account)
-                is_told = book.is_streamed and not is_silent
-                every_s = RECONCILE_S if is_told else self._poll_every_s()
+                every_s = self._poll_every_s() if self._is_polled(book) else RECONCILE_S
                 if now_s >= book.checked_at_s + every_s and not book.is_compared_now:
                     book.checked_at_s, book.is_compared_now = now_s, True
                     self._background(partial(self._compare_once, book))
@@ -780,9 +779,8 @@ class Session:
         if has_traded:
             since_ms = max(book.fills_since_ms, since_ms - _OVERLAP_MS)
             await self.catch_up(book.account, since_ms, footprint)
-        if has_traded or not book.is_streamed or self._streams.silent_s() > _SILENT_S:
-            for client_order_id, symbol in list(book.open_orders.items()):
-                await self.tell_order(book.account, symbol, client_order_id)
+        for client_order_id, symbol in list(book.open_orders.items()):
+            await self.tell_order(book.account, symbol, client_order_id)
         # Fills that explain the position are told by now.
         has_changed = held != {coin: size for coin, size in book.sizes.items() if size}
         # Only now: what could not be read is compared again.
@@ -814,10 +812,17 @@ class Session:
     def _full_every_s(self) -> float:
         return max(RECONCILE_S, len(self._ears) * _RECONCILE_WEIGHT / _RECONCILE_PER_S)
 
+    def _is_polled(self, book: AccountBook) -> bool:
+        """Tell whether an account is compared all the time.
+
+        One message may be lost on a stream that goes on, and with it the word that somebody has cancelled
+        a stop: an account with open orders is polled although it is streamed.
+        """
+        return bool(book.open_orders) or not book.is_streamed or self._streams.silent_s() > _SILENT_S
+
     def _poll_every_s(self) -> float:
-        is_silent = self._streams.silent_s() > _SILENT_S
         accounts = {ear.account for ear in self._ears}
-        polled = sum(is_silent or not self.account(account).is_streamed for account in accounts)
+        polled = sum(self._is_polled(self.account(account)) for account in accounts)
         return max(_POLL_LEAST_S, polled * _POLL_PER_ACCOUNT_S)
 
     def _background(self, make: Callable[[], Awaitable[None]], priority: Priority = Priority.WATCH) -> None:

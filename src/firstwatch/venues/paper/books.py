@@ -150,9 +150,11 @@ def fill_to_json(fill: Fill) -> str:
 
 def fill_from_json(text: str) -> Fill:
     plain: dict[str, Any] = json.loads(text)
-    for name in ("amount", "price", "fee", "builder_fee"):
-        plain[name] = Decimal(plain[name])
-    return Fill(**{"takes_margin": plain["is_liquidation"], **plain, "side": OrderSide(plain["side"])})
+    # Rows from before ``beyond_price`` say it with a flag.
+    plain.pop("takes_margin", None)
+    for name in ("amount", "price", "fee", "builder_fee", "beyond_price"):
+        plain[name] = Decimal(plain.get(name, 0))
+    return Fill(**{**plain, "side": OrderSide(plain["side"])})
 
 
 def funding_to_json(funding: Funding) -> str:

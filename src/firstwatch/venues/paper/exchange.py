@@ -527,7 +527,7 @@ class PaperExchange:
             return
         account = self.account(order.account)
         fee = fee_of(price, self._quantity(steps), self._maker_fee if is_maker else self._taker_fee)
-        self._book(account, order.side.sign, steps, price)
+        beyond_price = self._book(account, order.side.sign, steps, price)
         if not order.reduce_only and self.tape.phase is Phase.LIMITS:
             account.position.limit_bar_ms = self.tape.bar_ms
         account.cash -= exact(fee)
@@ -544,7 +544,9 @@ class PaperExchange:
         if not order.rest:
             del self.orders[order.client_order_id]
         self._changes.orders[order.client_order_id] = order
-        self._say_fill(account, order.side, steps, price, fee, order=order, is_maker=is_maker)
+        self._say_fill(
+            account, order.side, steps, price, fee, order=order, is_maker=is_maker, beyond_price=beyond_price
+        )
         self._report(order.account, OrderReported(self.report(order), self.tape.now_ms))
         self._sweep(account)
 
@@ -552,19 +554,25 @@ class PaperExchange:
         """Close the position for the venue: the whole margin is lost, no fee."""
         held = account.position
         steps, side = held.steps, OrderSide.SELL if held.sign > 0 else OrderSide.BUY
-        account.cash -= exact(held.margin)
+        gross = self._gross(held, steps, price)
+        beyond_price = self._realise(account, gross, -held.margin)
         account.position = PaperPosition()
-        self._say_fill(account, side, steps, price, 0.0, order=None, is_maker=False)
+        self._say_fill(
+            account, side, steps, price, 0.0, order=None, is_maker=False, beyond_price=beyond_price
+        )
         self._sweep(account)
 
-    def _book(self, account: PaperAccount, sign: int, steps: int, price: float) -> None:
-        """Move the position by a fill; a realised loss is capped at the margin of what was closed."""
-        held = account.position
+    def _book(self, account: PaperAccount, sign: int, steps: int, price: float) -> Decimal:
+        """Move the position by a fill; a realised loss is capped at the margin of what was closed.
+
+        Returns what it made beyond what its price says.
+        """
+        held, beyond_price = account.position, Decimal(0)
         if held.sign * sign < 0:
             closing = min(steps, held.steps)
             margin = held.margin if closing == held.steps else held.margin * closing / held.steps
-            gross = held.sign * (price - held.entry_price) * self._quantity(closing)
-            account.cash += exact(max(gross, -margin))
+            gross = self._gross(held, closing, price)
+            beyond_price = self._realise(account, gross, max(gross, -margin))
             held.margin -= margin
             held.steps -= closing
             steps -= closing
@@ -578,6 +586,13 @@ class PaperExchange:
             held.margin += self._margin_of(steps, price, account)
             held.sign, held.steps = sign, total
             held.entered_bar_ms = self.tape.bar_ms
+        return beyond_price
+
+    @staticmethod
+    def _realise(account: PaperAccount, gross: float, realised: float) -> Decimal:
+        """Book what a closing made; return what that is beyond what its price says."""
+        account.cash += exact(realised)
+        return exact(realised) - exact(gross)
 
     def _say_fill(
         self,
@@ -589,6 +604,7 @@ class PaperExchange:
         *,
         order: PaperOrder | None,
         is_maker: bool,
+        beyond_price: Decimal,
     ) -> None:
         fill = Fill(
             # Padded, so that ids sort as text in the order of the fills.
@@ -603,7 +619,7 @@ class PaperExchange:
             time_ms=self.tape.bar_ms,
             is_maker=is_maker,
             is_liquidation=order is None,
-            takes_margin=order is None,
+            beyond_price=beyond_price,
         )
         self._changes.accounts[account.name] = account
         self._changes.fills.append(fill)
@@ -636,6 +652,10 @@ class PaperExchange:
 
     def _quantity(self, steps: int) -> float:
         return float(self.market.amount(steps))
+
+    def _gross(self, held: PaperPosition, steps: int, price: float) -> float:
+        """Return what closing ``steps`` makes by its price, the margin's end aside."""
+        return held.sign * (price - held.entry_price) * self._quantity(steps)
 
     def _margin_of(self, steps: int, price: float, account: PaperAccount) -> float:
         return price * self._quantity(steps) / float(account.leverage)

@@ -192,9 +192,16 @@ class Desk:
         self.tell(FillReported(fill, self.touch(), self.now_ms))
         return fill
 
-    def foreign_fill(self, side: OrderSide, amount: Decimal, *, liquidates: bool = False) -> None:
+    def foreign_fill(
+        self,
+        side: OrderSide,
+        amount: Decimal,
+        *,
+        liquidates: bool = False,
+        beyond_price: Decimal = Decimal(0),
+    ) -> None:
         self.held += side.sign * amount
-        fill = self._fill(None, side, amount, self.price, liquidates=liquidates)
+        fill = self._fill(None, side, amount, self.price, liquidates=liquidates, beyond_price=beyond_price)
         self.tell(FillReported(fill, self.touch(), self.now_ms))
 
     def end(self, intent: OrderIntent, state: OrderState = OrderState.CANCELED) -> None:
@@ -273,6 +280,7 @@ class Desk:
         price: float,
         *,
         liquidates: bool = False,
+        beyond_price: Decimal = Decimal(0),
     ) -> Fill:
         value = Decimal(repr(price))
         fill = Fill(
@@ -286,6 +294,7 @@ class Desk:
             value * amount * Decimal("0.00045"),
             self.now_ms,
             is_liquidation=liquidates,
+            beyond_price=beyond_price,
         )
         self.fills.append(fill)
         return fill

@@ -476,14 +476,18 @@ def test_a_liquidation_by_a_real_venue_pauses_entries() -> None:
     assert desk.facts.pause_reasons == ("liquidation",)
 
 
-def test_a_liquidation_by_a_real_venue_costs_what_its_fill_says() -> None:
+@pytest.mark.parametrize("beyond_price", [Decimal(0), Decimal(700)])
+@pytest.mark.parametrize("price", [90.0, 70.0])
+def test_a_liquidation_by_a_real_venue_costs_what_its_fill_says(price: float, beyond_price: Decimal) -> None:
+    # At 70 more than the margin of a fifth is gone: whether the account bears it is the venue's word alone.
     desk = Desk(settings=CoreSettings(sizing_value=0.5, leverage=5.0))
     entry = desk.enter()
     (entered,) = desk.fills
-    desk.price = 90.0
-    desk.foreign_fill(OrderSide.SELL, entry.amount, liquidates=True)
+    desk.price = price
+    desk.foreign_fill(OrderSide.SELL, entry.amount, liquidates=True, beyond_price=beyond_price)
     (trade,) = desk.trades
-    assert float(trade.gross_pnl) == pytest.approx(float((90 - entered.price) * entry.amount))
+    made = (Decimal(price) - entered.price) * entry.amount + beyond_price
+    assert float(trade.gross_pnl) == pytest.approx(float(made))
     assert trade.fees == entered.fee + desk.fills[-1].fee
 
 

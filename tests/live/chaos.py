@@ -83,7 +83,6 @@ class Chaos:
         self.kills = 0
         self.dead_s = 0.0
         """How long no process held the engine after the kills: nobody can protect then."""
-        self.touched_by_hand = False
 
     def play(self) -> str:
         """Play the history; return what happened in a line.
@@ -141,7 +140,7 @@ class Chaos:
             faults.come_up()
             self.done.append("venue down")
         elif what < 0.23:
-            self._by_hand(chance.choice(("close", "liquidate")))
+            self._by_hand(chance.choice(("close", "liquidate", "cancel_all")))
         self._step_through_bar()
         if chance.random() < 0.08:
             engine.kill()
@@ -181,7 +180,6 @@ class Chaos:
         hand, size = self.desk.server.by_hand(ACCOUNT), self.desk.server.account(ACCOUNT).positions.get("BTC")
         if size:
             self.done.append(f"{what} by hand")
-            self.touched_by_hand = True
             getattr(hand, what)("BTC")
 
     def _step_through_bar(self) -> None:

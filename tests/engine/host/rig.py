@@ -48,6 +48,19 @@ equity = 0.5
 """
 """Trades often, on both sides, with a trailing stop and a target."""
 
+HOLDING_TOML = """
+name = "Active"
+direction = "long"
+timeframe = "1h"
+[entry.long]
+required = ["rsi(5) < 40"]
+[stop_loss]
+fraction = 0.35
+[sizing]
+equity = 0.5
+"""
+"""Enters once and holds: its stop is farther away than these candles ever move."""
+
 
 def make_folder(
     folder: Path,

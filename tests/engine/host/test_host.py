@@ -112,6 +112,17 @@ def slow(make) -> Engine:
     return engine
 
 
+@pytest.fixture
+def holding(make) -> Engine:
+    """A run that holds a position which nothing but a command ends."""
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    engine.host()
+    answer = rig.start_run(engine.store, RUN)
+    assert answer.outcome is CommandOutcome.DONE, answer.sentence
+    _exposed(engine)
+    return engine
+
+
 def _exposed(engine: Engine) -> runs.Run:
     def look() -> runs.Run | None:
         run = rig.run_of(engine.store, RUN)
@@ -328,22 +339,17 @@ def test_a_request_that_the_run_does_not_follow_is_refused_with_its_reason(make)
 
 
 @pytest.mark.parametrize("mode", list(StopMode))
-def test_a_stop_leaves_what_its_mode_says(slow: Engine, mode: StopMode) -> None:
-    rig.start_run(slow.store, RUN)
-    _exposed(slow)
-    rig.answered(slow.store, rig.submit(slow.store, StopRun(run_id=RUN, mode=mode)))
-    run = rig.ended(slow.store, RUN)
+def test_a_stop_leaves_what_its_mode_says(holding: Engine, mode: StopMode) -> None:
+    rig.answered(holding.store, rig.submit(holding.store, StopRun(run_id=RUN, mode=mode)))
+    run = rig.ended(holding.store, RUN)
     assert run.state is RunState.STOPPED
-    with slow.store.read() as session:
+    with holding.store.read() as session:
         left = open_orders_of(session, RUN)
-    if mode is StopMode.CLOSE:
-        assert run.facts.exposure is Exposure.FLAT
-    if run.facts.exposure is Exposure.EXPOSED:
-        assert bool(left) is (mode is StopMode.LEAVE)
-        alarm = rig.until(lambda: _alarm(slow.store, "left over"), "the alarm of a wallet left exposed")
+    assert bool(left) is (mode is StopMode.LEAVE)
+    assert run.facts.exposure is (Exposure.FLAT if mode is StopMode.CLOSE else Exposure.EXPOSED)
+    if mode is not StopMode.CLOSE:
+        alarm = rig.until(lambda: _alarm(holding.store, "left over"), "the alarm of a wallet left exposed")
         assert "has no active run" in alarm
-    else:
-        assert left == []
 
 
 def _alarm(store: Store, topic: str) -> str | None:
@@ -352,28 +358,25 @@ def _alarm(store: Store, topic: str) -> str | None:
     return standing[0].sentence if standing else None
 
 
-def test_a_left_position_can_be_adopted_and_its_old_orders_go(slow: Engine) -> None:
-    rig.start_run(slow.store, RUN)
-    _exposed(slow)
-    rig.answered(slow.store, rig.submit(slow.store, StopRun(run_id=RUN, mode=StopMode.LEAVE)))
-    left = rig.ended(slow.store, RUN)
-    if left.facts.exposure is Exposure.FLAT:
-        pytest.skip("the stop at the venue closed the position before the run had stopped")
-    refused = rig.start_run(slow.store, "cd" * 8)
+def test_a_left_position_can_be_adopted_and_its_old_orders_go(holding: Engine) -> None:
+    store = holding.store
+    rig.answered(store, rig.submit(store, StopRun(run_id=RUN, mode=StopMode.LEAVE)))
+    assert rig.ended(store, RUN).facts.exposure is Exposure.EXPOSED
+    refused = rig.start_run(store, "cd" * 8)
     assert "Assume position now" in refused.sentence
     adopting = rig.launch(assume_position_now=True, capital=Decimal(8_000), parent_run_id=RUN)
-    answer = rig.start_run(slow.store, "ef" * 8, adopting)
+    answer = rig.start_run(store, "ef" * 8, adopting)
     assert answer.outcome is CommandOutcome.DONE, answer.sentence
 
     def settled() -> bool | None:
-        for host in slow.hosts:
+        for host in holding.hosts:
             host.leftovers.look()
-        with slow.store.read() as session:
+        with store.read() as session:
             is_clear = not open_orders_of(session, RUN)
-        return True if is_clear and _alarm(slow.store, "left over") is None else None
+        return True if is_clear and _alarm(store, "left over") is None else None
 
     rig.until(settled, "the old orders to be cancelled")
-    assert rig.run_of(slow.store, RUN).facts.exposure is Exposure.FLAT
+    assert rig.run_of(store, RUN).facts.exposure is Exposure.FLAT
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.hyperliquid import readings
 from firstwatch.venues.hyperliquid import session as sessions
 from firstwatch.venues.hyperliquid.words import clock_offset_ms
 from firstwatch.venues.protocol import Accepted, Unknown
@@ -114,7 +115,7 @@ def test_a_market_that_is_delisted_meanwhile(make, monkeypatch):
     assert SYMBOL in rig.venue.markets()
     rig.server.delist("BTC")
     assert not rig.venue.condition(rig.account, SYMBOL).is_delisted  # it was listed a moment ago
-    monkeypatch.setattr(sessions, "_LISTED_FOR_S", -1.0)
+    monkeypatch.setattr(readings, "_LISTED_FOR_S", -1.0)
     assert rig.venue.condition(rig.account, SYMBOL).is_delisted
     assert rig.venue.markets() == {}
 

@@ -62,6 +62,16 @@ def test_an_order_that_never_arrived_never_will(rig, fault):
     assert rig.server.account(rig.account).orders == []
 
 
+@pytest.mark.parametrize("fault", LOST_BEFORE)
+def test_an_order_that_never_will_is_asked_about_no_more(rig, fault):
+    rig.listen()
+    rig.server.faults.plan(fault, "order", status=500)
+    prepared = rig.prepared(BUY, MARKET, "1")
+    rig.venue.send(prepared)
+    settled(rig, prepared)
+    wait_for(lambda: not rig.venue._session.readings.account(rig.account).open_orders)
+
+
 def test_too_many_requests_are_no_refusal_and_no_order(rig):
     rig.server.faults.plan("http", "order", status=429, body="Too many")
     prepared = rig.prepared(BUY, MARKET, "1")

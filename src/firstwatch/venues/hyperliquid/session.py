@@ -7,32 +7,29 @@ the threads of the runs.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from firstwatch.trading.account import Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
-from firstwatch.trading.market import Market
-from firstwatch.trading.orders import Fill, OrderReport, Touch
+from firstwatch.trading.orders import Fill, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import words
-from firstwatch.venues.hyperliquid.accounts import NEVER_S, AccountBook, AccountState, Rows
+from firstwatch.venues.hyperliquid.accounts import NEVER_S, AccountBook
 from firstwatch.venues.hyperliquid.budget import BURST, PRIORITY, Budget, Priority
 from firstwatch.venues.hyperliquid.candles import Candles, Row
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.gateway import Gateway
+from firstwatch.venues.hyperliquid.readings import OVERLAP_MS, Readings, Traded
 from firstwatch.venues.hyperliquid.streams import Streams
-from firstwatch.venues.hyperliquid.words import Footprint
 from firstwatch.venues.protocol import (
     LONGEST_WAIT_S,
     BarClosed,
     Deliver,
     FillReported,
-    Holdings,
     MarkMoved,
     OrderReported,
     StreamLost,
@@ -58,19 +55,9 @@ _SILENT_S = 2.0
 _POLL_PER_ACCOUNT_S = 0.7
 _HEARTBEAT_S = 0.1
 _MARK_LEAST_S = 0.25
-_MOST_FILL_ROWS = 2_000
-# Fills are read from full hours on, and from where they were read before while that costs little more.
-_TOGETHER_MS = 3_600_000
-# Funding is paid at full hours, and shown soon after.
-_FUNDING_EVERY_MS = 3_600_000
-_FUNDING_LATE_MS = 60_000
-_CHEAP_FILL_ROWS = 200
-_OVERLAP_MS = 60_000
 _FILLS_LATE_S = 1.0
 _FILLS_PER_ACCOUNT_S = 3.0
 _WARN_AGAIN_S = 60.0
-# How long markets are believed to be listed still.
-_LISTED_FOR_S = 300.0
 # A price is of now when it is behind the venue's own word by less; how long one is waited for, which must be
 # longer than a launch lets prices be old.
 _YOUNG_MS = 1_000
@@ -89,26 +76,6 @@ class Ear:
     deliver: Deliver
     after_ms: int
     is_open: bool = True
-
-
-@dataclass(slots=True)
-class Traded:
-    """One market as the session knows it."""
-
-    market: Market
-    coin: str
-    asset: int
-    is_delisted: bool
-    touch: Touch | None = None
-    mark: float | None = None
-    touch_at_s: float = -1e9
-    told_at_s: float = -1e9
-    streamed_at_s: float = -1e9
-    """When the stream last said prices, and the venue's time in that message."""
-    streamed_ms: int = 0
-    lookers: int = 0
-    """Who looks whether prices come, without being a run."""
-    candles: dict[Timeframe, Candles] = field(default_factory=dict)
 
 
 class Session:
@@ -140,19 +107,21 @@ class Session:
             on_stream=self._heard,
             on_stream_end=self._stream_ended,
         )
-        self.markets: dict[str, Traded] = {}
-        self.accounts: dict[str, AccountBook] = {}
-        self._states: dict[str, AccountState] = {}
+        self.readings = Readings(
+            self.client,
+            venue_clock,
+            api_url=api_url,
+            note_touch=self._note_touch,
+            tell_fills=self._tell_fills,
+        )
         self.clock = venue_clock
         self._wall = clock
         self._gateway = gateway
         self._api_url = api_url
-        self._by_coin: dict[str, Traded] = {}
         self._ears: list[Ear] = []
         self._stream_users = stream_users
         self._was_up = False
         self._next_full_at_s = 0.0
-        self._listed_at_s = 0.0
         self._warned = ""
         self._warned_at_s = 0.0
         self._streams = Streams(
@@ -165,165 +134,32 @@ class Session:
         Raises:
             VenueError: the venue cannot be reached or understood.
         """
-        listed = await self.client.listed_markets()
-        for entry in listed:
-            coin = entry["baseName"]
-            traded = Traded(words.market_of(entry), coin, int(entry["baseId"]), not entry["active"])
-            self.markets[traded.market.symbol] = traded
-            self._by_coin[coin] = traded
-        if not self.markets:
-            raise VenueError(
-                f"Hyperliquid at {self._api_url} lists no market; check api_url in the settings."
-            )
-        self._listed_at_s = self._now_s()
-        await self.read_time()
+        await self.readings.list_markets()
+        await self.readings.time()
         self._gateway.spawn(self._streams.run)
         self._gateway.spawn(self._beat)
 
     async def close(self) -> None:
         await self.client.close()
 
-    def traded(self, symbol: str) -> Traded:
-        """Return a market.
-
-        Raises:
-            VenueError: the venue has none of that symbol.
-        """
-        if symbol not in self.markets:
-            raise VenueError(f"Hyperliquid at {self._api_url} has no market {symbol}.")
-        return self.markets[symbol]
-
-    def account(self, account: str) -> AccountBook:
-        if account not in self.accounts:
-            self.accounts[account] = AccountBook(account, fills_since_ms=self.clock.observed_ms)
-        return self.accounts[account]
-
     # --- asking ----------------------------------------------------------------------------------
-
-    async def ask(self, kind: str, **params: Any) -> Any:
-        """Return the answer to an info request.
-
-        Raises:
-            VenueError: the venue cannot be asked.
-        """
-        return await self.client.ask({"type": kind, **params})
-
-    async def read_touch(self, symbol: str) -> Touch:
-        """Read the best prices now; this also says what time it is at the venue."""
-        traded = self.traded(symbol)
-        book = await self.ask("l2Book", coin=traded.coin)
-        try:
-            self.clock.observe(int(book["time"]))
-            touch = words.touch_of(book, traded.mark)
-        except (KeyError, TypeError, ValueError) as error:
-            raise words.understood(f"the book of {symbol}", book) from error
-        if touch is None:
-            raise VenueError(f"The book of {symbol} has an empty side; there is no price.")
-        self._note_touch(traded, touch)
-        return touch
 
     def fresh_touch(self, symbol: str, youngest_s: float) -> Touch | None:
         """Return the streamed prices if they are younger than that. May be called from any thread."""
-        traded = self.traded(symbol)
+        traded = self.readings.traded(symbol)
         touch = traded.touch
         return touch if self._wall.elapsed_s() - traded.touch_at_s <= youngest_s else None
 
-    async def read_state(self, account: str) -> dict[str, Any]:
-        """Read money and positions."""
-        return (await self._read_footprint(account))[0]
-
-    async def recent_state(self, account: str, youngest_s: float) -> AccountState:
-        """Return money and positions as last read, if not longer ago than that; else read them."""
-        known = self._states.get(account)
-        if known is None or self._now_s() - known.read_at_s > youngest_s:
-            await self._read_footprint(account)
-        return self._states[account]
-
-    async def _read_footprint(self, account: str) -> tuple[dict[str, Any], Footprint]:
-        state = await self.ask("clearinghouseState", user=account)
-        try:
-            self.clock.observe(int(state["time"]))
-            footprint = words.footprint_of(state)
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the account {account}", state) from error
-        self._states[account] = AccountState(dict(state), self._now_s())
-        return dict(state), footprint
-
-    async def read_position(self, account: str, symbol: str) -> Position:
-        traded = self.traded(symbol)
-        return words.position_of(await self.read_state(account), account, symbol, traded.coin)
-
-    async def read_order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
-        """Ask for one order by its client id; all of its fills are read before it is said to have any."""
-        traded, book = self.traded(symbol), self.account(account)
-        answer = await self.ask("orderStatus", user=account, oid=words.cloid_of(client_order_id))
-        try:
-            if answer["status"] == "unknownOid":
-                return None
-            entry = answer["order"]
-            order = entry["order"]
-            order_id = str(order["oid"])
-            if order["coin"] != traded.coin:
-                return None
-            book.know_order(order_id, client_order_id)
-            filled = Decimal(order["origSz"]) - Decimal(order["sz"])
-            if filled > book.filled(order_id):
-                await self.catch_up(account, int(order["timestamp"]) - _OVERLAP_MS)
-            # The average of the fills may be of more than the venue's word is: a fill came meanwhile.
-            report = words.report_of(
-                order,
-                account,
-                symbol,
-                status=entry["status"],
-                time_ms=int(entry["statusTimestamp"]),
-                average=book.average(order_id, filled),
-            )
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the order {client_order_id}", answer) from error
-        if report.state.is_final:
-            book.open_orders.pop(client_order_id, None)
-        return report
-
-    async def read_open_orders(self, account: str, symbol: str) -> list[OrderReport]:
-        self.traded(symbol)
-        book = self.account(account)
-        reports = [report for report in await self._all_open_orders(account) if report.symbol == symbol]
-        for report in reports:
-            book.know_order(report.venue_order_id, report.client_order_id)
-            if report.client_order_id is not None:
-                book.open_orders[report.client_order_id] = symbol
-        return reports
-
-    async def _all_open_orders(self, account: str) -> list[OrderReport]:
-        rows = await self.ask("frontendOpenOrders", user=account)
-        try:
-            return [words.report_of(row, account, self._symbol_of(row["coin"])) for row in rows]
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the open orders of {account}", rows) from error
-
-    async def read_holdings(self, account: str) -> Holdings:
-        """Read positions and open orders in all markets, those of coins that are not listed here, too."""
-        state = await self.read_state(account)
-        positions = [
-            words.position_of(state, account, self._symbol_of(coin), coin) for coin in words.sizes_of(state)
-        ]
-        return Holdings(positions, await self._all_open_orders(account))
-
-    def _symbol_of(self, coin: str) -> str:
-        traded = self._by_coin.get(coin)
-        return coin if traded is None else traded.market.symbol
-
-    async def read_condition(self, account: str, symbol: str) -> VenueCondition:
+    async def condition(self, account: str, symbol: str) -> VenueCondition:
         """Read how well the venue serves the account and the market now."""
         wait_s = self.budget.wait_s(_LAUNCH_WEIGHT)
         if wait_s > LONGEST_WAIT_S:
             return VenueCondition(wait_s=wait_s)
-        if self._now_s() - self._listed_at_s > _LISTED_FOR_S:
-            await self._read_delisted()
-        traded = self.markets.get(symbol)
+        await self.readings.relist()
+        traded = self.readings.markets.get(symbol)
         is_traded = traded is not None and not traded.is_delisted
-        data_age_ms = await self.read_data_age_ms(symbol) if is_traded else None
-        limit = await self.ask("userRateLimit", user=account)
+        data_age_ms = await self._data_age_ms(symbol) if is_traded else None
+        limit = await self.readings.ask("userRateLimit", user=account)
         try:
             actions_left = int(limit["nRequestsCap"]) - int(limit["nRequestsUsed"])
         except (KeyError, TypeError, ValueError) as error:
@@ -341,38 +177,17 @@ class Session:
             is_delisted=traded is not None and traded.is_delisted,
         )
 
-    async def _read_delisted(self) -> None:
-        """Note which markets cannot be traded any more."""
-        meta = await self.ask("meta")
-        try:
-            gone = {coin["name"] for coin in meta["universe"] if coin.get("isDelisted")}
-        except (AttributeError, KeyError, TypeError) as error:
-            raise words.understood("its markets", meta) from error
-        for traded in self.markets.values():
-            traded.is_delisted = traded.coin in gone
-        self._listed_at_s = self._now_s()
-
-    async def read_time(self) -> int:
-        """Ask what time it is at the venue."""
-        status = await self.ask("exchangeStatus")
-        try:
-            now_ms = int(status["time"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise words.understood("its own time", status) from error
-        self.clock.observe(now_ms)
-        return now_ms
-
-    async def read_data_age_ms(self, symbol: str) -> int:
+    async def _data_age_ms(self, symbol: str) -> int:
         """Ask what time it is, then wait for a streamed price that is of this time; return how old it is.
 
         Comparing two words of the venue needs no measure of how fast its time runs. Where no price comes,
         the age is how long none has come.
         """
-        traded, began_s = self.traded(symbol), self._now_s()
+        traded, began_s = self.readings.traded(symbol), self._now_s()
         traded.lookers += 1
         try:
             await self._streams.add(_book(traded.coin))
-            now_ms = await self.read_time()
+            now_ms = await self.readings.time()
             while True:
                 is_heard = traded.streamed_at_s >= began_s
                 behind_ms = max(now_ms - traded.streamed_ms, 0) if is_heard else 0
@@ -386,129 +201,8 @@ class Session:
             traded.lookers -= 1
             await self._end_book(traded)
 
-    async def read_fills(
-        self, account: str, since_ms: int, footprint: Footprint | None = None
-    ) -> list[tuple[Traded, Fill]]:
-        """Read the account's fills at or after that venue time, oldest first.
-
-        What was read before is read again only when the account shows that something has changed:
-        ``footprint`` is what it has just shown.
-        """
-        if footprint is None:
-            _, footprint = await self._read_footprint(account)
-        book = self.account(account)
-        known = book.fills
-        if known is None or since_ms < known.since_ms or not footprint.has_same_fills(known.footprint):
-            # Who asks for fills after a trade is followed by others, each with a time of his own.
-            first_ms = since_ms - since_ms % _TOGETHER_MS
-            if known is not None and len(known.rows) <= _CHEAP_FILL_ROWS:
-                first_ms = min(first_ms, known.since_ms)
-            fresh = await self._fetch_fills(account, first_ms)
-            known = book.fills = Rows(first_ms, footprint, [(traded.coin, fill) for traded, fill in fresh])
-        return [(self._by_coin[coin], fill) for coin, fill in known.rows if fill.time_ms >= since_ms]
-
-    async def _fetch_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
-        rows: dict[tuple[int, int], dict[str, Any]] = {}
-        start_ms = max(since_ms, 0)
-        while True:
-            page = await self.ask("userFillsByTime", user=account, startTime=start_ms)
-            try:
-                rows |= {(int(row["time"]), int(row["tid"])): row for row in page}
-                if len(page) < _MOST_FILL_ROWS:
-                    break
-                last_ms = max(int(row["time"]) for row in page)
-            except (KeyError, TypeError, ValueError) as error:
-                raise words.understood(f"the fills of {account}", page) from error
-            if last_ms <= start_ms:
-                break
-            start_ms = last_ms
-        return await self._fills_of(account, [rows[key] for key in sorted(rows, key=lambda key: key[0])])
-
-    async def _fills_of(self, account: str, rows: list[dict[str, Any]]) -> list[tuple[Traded, Fill]]:
-        book = self.account(account)
-        fills: list[tuple[Traded, Fill]] = []
-        for row in rows:
-            try:
-                traded = self._by_coin.get(row["coin"])
-                if traded is None:
-                    continue
-                order_id = str(row["oid"])
-                if row.get("cloid"):
-                    book.know_order(order_id, words.client_order_id_of(row["cloid"]))
-                elif not book.knows_order(order_id):
-                    await self._find_order(account, order_id)
-                fill = words.fill_of(row, account, traded.market.symbol, book.client_order_id(order_id))
-                book.see_fill(order_id, fill)
-                size = Decimal(row["startPosition"]) + fill.side.sign * fill.amount
-            except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-                raise words.understood(f"a fill of {account}", row) from error
-            book.sizes[traded.coin] = size
-            fills.append((traded, fill))
-        return fills
-
-    async def _find_order(self, account: str, order_id: str) -> None:
-        """Ask whose order a fill belongs to; fills do not always say their client id."""
-        answer = await self.ask("orderStatus", user=account, oid=int(order_id))
-        try:
-            cloid = answer["order"]["order"].get("cloid") if answer["status"] == "order" else None
-        except (KeyError, TypeError, AttributeError) as error:
-            raise words.understood(f"the order {order_id}", answer) from error
-        self.account(account).know_order(order_id, words.client_order_id_of(cloid))
-
-    async def read_funding(self, account: str, symbol: str, since_ms: int) -> list[Funding]:
-        self.traded(symbol)
-        _, footprint = await self._read_footprint(account)
-        book = self.account(account)
-        known = book.funding
-        now_ms = self.clock.observed_ms
-        shown_ms = now_ms - now_ms % _FUNDING_EVERY_MS + _FUNDING_LATE_MS
-        if (
-            known is None
-            or since_ms < known.since_ms
-            or not (known.read_ms >= shown_ms or footprint.has_same_funding(known.footprint))
-        ):
-            payments = await self._fetch_funding(account, since_ms)
-            known = book.funding = Rows(since_ms, footprint, payments, read_ms=now_ms)
-        return [paid for paid in known.rows if paid.symbol == symbol and paid.time_ms >= since_ms]
-
-    async def _fetch_funding(self, account: str, since_ms: int) -> list[Funding]:
-        rows = await self.ask("userFunding", user=account, startTime=max(since_ms, 0))
-        try:
-            payments = [
-                words.funding_of(row, account, traded.market.symbol)
-                for row in rows
-                if (traded := self._by_coin.get(row["delta"]["coin"])) is not None
-            ]
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the funding of {account}", rows) from error
-        return sorted(payments, key=lambda payment: payment.time_ms)
-
-    async def read_agents(self, account: str) -> dict[str, int]:
-        """Return until when each named agent of the account is approved, by its address."""
-        agents = await self.ask("extraAgents", user=account)
-        try:
-            return {str(agent["address"]).lower(): int(agent["validUntil"]) for agent in agents}
-        except (KeyError, TypeError, ValueError) as error:
-            raise words.understood(f"the agents of {account}", agents) from error
-
-    async def read_master(self, address: str) -> str | None:
-        """Return the account whose agent this address is; None: it is nobody's."""
-        role = await self.ask("userRole", user=address)
-        try:
-            return str(role["data"]["user"]).lower() if role["role"] == "agent" else None
-        except (KeyError, TypeError) as error:
-            raise words.understood(f"the role of {address}", role) from error
-
-    async def read_approved_fee(self, account: str, builder: str) -> int:
-        """Return the largest fee that the account allows the builder, in tenths of a basis point."""
-        answer = await self.ask("maxBuilderFee", user=account, builder=builder)
-        try:
-            return int(answer)
-        except (TypeError, ValueError) as error:
-            raise words.understood(f"the builder fee of {account}", answer) from error
-
     def candles_of(self, symbol: str, timeframe: Timeframe) -> Candles:
-        traded = self.traded(symbol)
+        traded = self.readings.traded(symbol)
         if timeframe not in traded.candles:
 
             async def read_rows(first_ms: int, last_ms: int) -> list[Row]:
@@ -518,7 +212,7 @@ class Session:
                     "startTime": first_ms,
                     "endTime": last_ms,
                 }
-                rows = await self.ask("candleSnapshot", req=request)
+                rows = await self.readings.ask("candleSnapshot", req=request)
                 if not isinstance(rows, list):
                     raise words.understood(f"the candles of {symbol}", rows)
                 return sorted(
@@ -526,7 +220,7 @@ class Session:
                 )
 
             async def observe() -> None:
-                await self.read_touch(symbol)
+                await self.readings.touch(symbol)
 
             def may_confirm() -> bool:
                 return self.budget.left >= BURST / 2
@@ -555,11 +249,11 @@ class Session:
         Raises:
             VenueError: the venue cannot be asked, or has no such market.
         """
-        traded = self.traded(ear.symbol)
+        traded = self.readings.traded(ear.symbol)
         candles = self.candles_of(ear.symbol, ear.timeframe)
         await candles.start()
-        state, footprint = await self._read_footprint(ear.account)
-        book = self.account(ear.account)
+        state, footprint = await self.readings.footprint(ear.account)
+        book = self.readings.account(ear.account)
         now_s = self._now_s()
         if not any(other.account == ear.account for other in self._ears):
             book.checked_at_s = now_s
@@ -584,10 +278,10 @@ class Session:
         self._ears.remove(ear)
         self.budget.keep_for(len(self._ears))
         if not any(other.account == ear.account for other in self._ears):
-            self.account(ear.account).is_streamed = False
+            self.readings.account(ear.account).is_streamed = False
             for subscription in _private(ear.account):
                 await self._streams.remove(subscription)
-        traded = self.traded(ear.symbol)
+        traded = self.readings.traded(ear.symbol)
         await self._end_book(traded)
         if not self._is_heard(traded):
             await self._streams.remove({"type": "activeAssetCtx", "coin": traded.coin})
@@ -619,7 +313,7 @@ class Session:
         self._streams.ended(reason)
 
     def _stream_lost(self, reason: str) -> None:
-        for book in self.accounts.values():
+        for book in self.readings.accounts.values():
             book.is_streamed = False
             book.checked_at_s = NEVER_S
         if self._was_up:
@@ -643,13 +337,13 @@ class Session:
             case "l2Book":
                 self._streams.heard(channel, data["coin"])
                 self.clock.observe(int(data["time"]))
-                traded = self._by_coin[data["coin"]]
+                traded = self.readings.by_coin[data["coin"]]
                 touch = words.touch_of(data, traded.mark)
                 if touch is not None:
                     traded.streamed_at_s, traded.streamed_ms = self._now_s(), touch.time_ms
                     self._note_touch(traded, touch)
             case "activeAssetCtx":
-                self._by_coin[data["coin"]].mark = float(data["ctx"]["markPx"])
+                self.readings.by_coin[data["coin"]].mark = float(data["ctx"]["markPx"])
             case "candle":
                 self._hear_candle(data)
             case "userFills":
@@ -662,7 +356,7 @@ class Session:
             case "subscriptionResponse":
                 subscription = data.get("subscription", {})
                 if subscription.get("type") == "userFills" and data.get("method") == "subscribe":
-                    self.account(str(subscription["user"]).lower()).is_streamed = True
+                    self.readings.account(str(subscription["user"]).lower()).is_streamed = True
             case "error":
                 # For example one user too many: such an account is polled.
                 _log.warning("hyperliquid stream: the venue says %s", data)
@@ -670,7 +364,7 @@ class Session:
                 pass
 
     def _hear_candle(self, row: Row) -> None:
-        traded = self._by_coin[row["s"]]
+        traded = self.readings.by_coin[row["s"]]
         candles = traded.candles.get(Timeframe(row["i"]))
         if candles is not None:
             self.clock.observe(int(row["t"]))
@@ -679,10 +373,10 @@ class Session:
                 self._background(candles.close_due, Priority.ORDER)
 
     async def _hear_fills(self, account: str, rows: list[dict[str, Any]]) -> None:
-        self._tell_fills(account, await self._fills_of(account, rows))
+        self._tell_fills(account, await self.readings.fills_of(account, rows))
 
     def _tell_fills(self, account: str, fills: list[tuple[Traded, Fill]]) -> None:
-        book = self.account(account)
+        book = self.readings.account(account)
         for traded, fill in fills:
             if book.may_tell(fill):
                 touch = traded.touch
@@ -691,14 +385,14 @@ class Session:
     def _hear_order(self, order: dict[str, Any]) -> None:
         """An order changed; the stream does not say whose, so the account of a known client id is asked."""
         client_order_id = words.client_order_id_of(order.get("cloid"))
-        for book in self.accounts.values():
+        for book in self.readings.accounts.values():
             if client_order_id is not None and client_order_id in book.open_orders:
                 symbol = book.open_orders[client_order_id]
                 self._background(partial(self.tell_order, book.account, symbol, client_order_id))
 
     async def tell_order(self, account: str, symbol: str, client_order_id: str) -> None:
         """Read an order and tell it, its fills first."""
-        report = await self.read_order(account, symbol, client_order_id)
+        report = await self.readings.order(account, symbol, client_order_id)
         if report is not None:
             self._tell_account(account, symbol, OrderReported(report, self.clock.now_ms()))
 
@@ -715,25 +409,18 @@ class Session:
 
     # --- what was missed -------------------------------------------------------------------------
 
-    async def catch_up(self, account: str, since_ms: int, footprint: Footprint | None = None) -> None:
-        """Read the fills since then and tell those that were not told."""
-        book = self.account(account)
-        fills = await self.read_fills(account, since_ms, footprint)
-        # What happened before anybody listened is read by who begins to listen.
-        self._tell_fills(account, [pair for pair in fills if pair[1].time_ms >= book.fills_since_ms])
-
     async def expect(
         self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
     ) -> None:
         """Make sure that the fills which an answer spoke of are told, should the stream not do so."""
         await asyncio.sleep(_FILLS_LATE_S)
-        if self.account(account).filled(order_id) < filled:
+        if self.readings.account(account).filled(order_id) < filled:
             await self.tell_order(account, symbol, client_order_id)
 
     def expect_soon(
         self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
     ) -> None:
-        book = self.account(account)
+        book = self.readings.account(account)
         if book.is_streamed:
             expect = partial(self.expect, account, symbol, client_order_id, order_id, filled)
             self._background(expect, Priority.FILL)
@@ -747,7 +434,7 @@ class Session:
         """Look again and again for bars that are over and accounts that must be compared."""
         while True:
             await asyncio.sleep(_HEARTBEAT_S)
-            for traded in self.markets.values():
+            for traded in self.readings.markets.values():
                 for timeframe, candles in traded.candles.items():
                     is_heard = any(
                         ear.symbol == traded.market.symbol and ear.timeframe is timeframe
@@ -757,7 +444,7 @@ class Session:
                         self._background(candles.close_due, Priority.ORDER)
             now_s = self._now_s()
             for account in {ear.account for ear in self._ears}:
-                book = self.account(account)
+                book = self.readings.account(account)
                 every_s = self._poll_every_s() if self._is_polled(book) else RECONCILE_S
                 if now_s >= book.checked_at_s + every_s and not book.is_compared_now:
                     book.checked_at_s, book.is_compared_now = now_s, True
@@ -772,13 +459,13 @@ class Session:
     async def _compare(self, book: AccountBook) -> None:
         """Compare what the venue shows with what was told; a difference makes the runs reconcile."""
         since_ms = book.compared_at_ms
-        state, footprint = await self._read_footprint(book.account)
+        state, footprint = await self.readings.footprint(book.account)
         compared_at_ms = self.clock.observed_ms
         has_traded = footprint != book.compared and not footprint.has_same_fills(book.compared)
         held = words.sizes_of(state)
         if has_traded:
-            since_ms = max(book.fills_since_ms, since_ms - _OVERLAP_MS)
-            await self.catch_up(book.account, since_ms, footprint)
+            since_ms = max(book.fills_since_ms, since_ms - OVERLAP_MS)
+            await self.readings.catch_up(book.account, since_ms, footprint)
         for client_order_id, symbol in list(book.open_orders.items()):
             await self.tell_order(book.account, symbol, client_order_id)
         # Fills that explain the position are told by now.
@@ -804,7 +491,7 @@ class Session:
 
         Where many accounts are polled and all of them have traded, reading their fills takes that long.
         """
-        book = self.accounts.get(account)
+        book = self.readings.accounts.get(account)
         is_streamed = book is not None and book.is_streamed
         polled = 0 if is_streamed else len({ear.account for ear in list(self._ears)})
         return round(1_000 * (_FILLS_LATE_S + polled * _FILLS_PER_ACCOUNT_S))
@@ -822,7 +509,7 @@ class Session:
 
     def _poll_every_s(self) -> float:
         accounts = {ear.account for ear in self._ears}
-        polled = sum(self._is_polled(self.account(account)) for account in accounts)
+        polled = sum(self._is_polled(self.readings.account(account)) for account in accounts)
         return max(_POLL_LEAST_S, polled * _POLL_PER_ACCOUNT_S)
 
     def _background(self, make: Callable[[], Awaitable[None]], priority: Priority = Priority.WATCH) -> None:

@@ -44,6 +44,7 @@ from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.gateway import Gateway
 from firstwatch.venues.hyperliquid.nonces import NONCES
+from firstwatch.venues.hyperliquid.readings import Readings
 from firstwatch.venues.hyperliquid.session import Ear, Session
 from firstwatch.venues.hyperliquid.signing import l1_digest, pack, signature_json
 from firstwatch.venues.protocol import (
@@ -162,8 +163,10 @@ class HyperliquidVenue:
 
     def markets(self) -> dict[str, Market]:
         """Return the markets that are not delisted."""
-        session = self._connected()
-        return {symbol: traded.market for symbol, traded in session.markets.items() if not traded.is_delisted}
+        readings = self._connected().readings
+        return {
+            symbol: traded.market for symbol, traded in readings.markets.items() if not traded.is_delisted
+        }
 
     def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
         session = self._connected()
@@ -196,7 +199,7 @@ class HyperliquidVenue:
 
     def touch(self, symbol: str) -> Touch:
         session = self._connected()
-        return session.fresh_touch(symbol, _FRESH_S) or self._read(lambda: session.read_touch(symbol))
+        return session.fresh_touch(symbol, _FRESH_S) or self._read(lambda: session.readings.touch(symbol))
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -207,7 +210,7 @@ class HyperliquidVenue:
             if key in self._prepared:
                 return self._prepared[key]
         session = self._connected()
-        traded = session.markets.get(intent.symbol)
+        traded = session.readings.markets.get(intent.symbol)
         touch = None
         if traded is not None:
             touch = session.fresh_touch(intent.symbol, _FRESH_S) or traded.touch
@@ -262,18 +265,25 @@ class HyperliquidVenue:
         read = self._act(request.account, action(), _nonce_of(prepared))
         if isinstance(read, Taken):
             self._gateway.post(lambda: _note_taken(session, account, symbol, key, read))
-        elif isinstance(read, Refused) and DUPLICATE_NONCE in read.reason:
-            return self._after_duplicate(account, symbol, key, read)
-        elif (
-            isinstance(read, Refused)
-            and request.is_immediate
-            and any(text in read.reason for text in NO_MATCH)
-        ):
-            return self._after_no_match(account, symbol, key, read)
-        outcome = outcome_of(read)
-        if isinstance(outcome, Accepted) and outcome.filled:
-            return replace(outcome, told_within_ms=session.told_within_ms(account))
+            outcome = outcome_of(read)
+            if isinstance(outcome, Accepted) and outcome.filled:
+                return replace(outcome, told_within_ms=session.told_within_ms(account))
+            return outcome
+        outcome = self._without_order(read, request, account, key)
+        if isinstance(outcome, Refused):
+            self._gateway.post(lambda: _note_over(session, account, key))
         return outcome
+
+    def _without_order(
+        self, read: Refused | Unknown, request: actions.OrderRequest, account: str, key: str
+    ) -> SendOutcome:
+        """Return what an answer means that speaks of no order."""
+        if isinstance(read, Refused):
+            if DUPLICATE_NONCE in read.reason:
+                return self._after_duplicate(account, request.symbol, key, read)
+            if request.is_immediate and any(text in read.reason for text in NO_MATCH):
+                return self._after_no_match(account, request.symbol, key, read)
+        return read
 
     def _after_duplicate(self, account: str, symbol: str, key: str, refused: Refused) -> SendOutcome:
         """The nonce was used up before: by this very request, which somebody sent twice, or by another."""
@@ -296,9 +306,16 @@ class HyperliquidVenue:
     def resolve(self, prepared: PreparedRequest) -> Resolution:
         """Look the order up; one that the venue does not know is burnt, so that it never will execute."""
         request = actions.OrderRequest.of(prepared)
-        key, account, symbol = prepared.client_order_id, request.account.lower(), request.symbol
+        key, account = prepared.client_order_id, request.account.lower()
         if request.refusal is not None:
             return NeverWill(f"it was never sent: {request.refusal[1]}")
+        resolution, session = self._resolve(prepared, account, request.symbol), self._session
+        if isinstance(resolution, NeverWill) and session is not None:
+            self._gateway.post(lambda: _note_over(session, account, key))
+        return resolution
+
+    def _resolve(self, prepared: PreparedRequest, account: str, symbol: str) -> Resolution:
+        key = prepared.client_order_id
         with self._guard:
             is_burnt = key in self._burnt
         try:
@@ -343,7 +360,7 @@ class HyperliquidVenue:
             _trim(self._burnt)
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
-        traded = self._connected().traded(symbol)
+        traded = self._connected().readings.traded(symbol)
         action = actions.cancel_action(traded.asset, client_order_id)
         read = self._act(account, action, NONCES.next(self._clock.now_ms))
         if isinstance(read, Taken):
@@ -351,19 +368,19 @@ class HyperliquidVenue:
         return outcome_of(read)
 
     def set_leverage(self, account: str, symbol: str, leverage: Decimal) -> SendOutcome:
-        market = self._connected().traded(symbol).market
+        market = self._connected().readings.traded(symbol).market
         if leverage != leverage.to_integral_value() or not 1 <= leverage <= market.maximum_leverage:
             return Refused(
                 "other", f"{symbol} takes whole leverages from 1 to {market.maximum_leverage}, not {leverage}"
             )
-        action = actions.leverage_action(self._connected().traded(symbol).asset, int(leverage))
+        action = actions.leverage_action(self._connected().readings.traded(symbol).asset, int(leverage))
         outcome = outcome_of(self._act(account, action, NONCES.next(self._clock.now_ms)))
         if isinstance(outcome, Accepted) and not self._shows_leverage(account, symbol, leverage):
             return Unknown(f"the venue does not show {symbol} isolated at leverage {leverage} yet")
         return outcome
 
     def _shows_leverage(self, account: str, symbol: str, leverage: Decimal) -> bool:
-        coin = self._connected().traded(symbol).coin
+        coin = self._connected().readings.traded(symbol).coin
         try:
             found = self.ask("activeAssetData", user=account.lower(), coin=coin)
             shown = found["leverage"]
@@ -376,71 +393,71 @@ class HyperliquidVenue:
     # --- reading --------------------------------------------------------------------------------
 
     def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
-        session = self._connected()
-        return self._read(lambda: session.read_order(account.lower(), symbol, client_order_id))
+        readings = self._connected().readings
+        return self._read(lambda: readings.order(account.lower(), symbol, client_order_id))
 
     def open_orders(self, account: str, symbol: str) -> Sequence[OrderReport]:
-        session = self._connected()
-        return self._read(lambda: session.read_open_orders(account.lower(), symbol))
+        readings = self._connected().readings
+        return self._read(lambda: readings.open_orders(account.lower(), symbol))
 
     def fills_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Fill]:
-        session = self._connected()
-        session.traded(symbol)
-        fills = self._read(lambda: session.read_fills(account.lower(), since_ms))
+        readings = self._connected().readings
+        readings.traded(symbol)
+        fills = self._read(lambda: readings.fills(account.lower(), since_ms))
         return [fill for _, fill in fills if fill.symbol == symbol]
 
     def funding_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Funding]:
-        session = self._connected()
-        return self._read(lambda: session.read_funding(account.lower(), symbol, since_ms))
+        readings = self._connected().readings
+        return self._read(lambda: readings.funding(account.lower(), symbol, since_ms))
 
     def position(self, account: str, symbol: str) -> Position:
-        session = self._connected()
-        return self._read(lambda: session.read_position(account.lower(), symbol))
+        readings = self._connected().readings
+        return self._read(lambda: readings.position(account.lower(), symbol))
 
     def balance(self, account: str) -> Balance:
-        session = self._connected()
-        state = self._read(lambda: session.read_state(account.lower()))
+        readings = self._connected().readings
+        state = self._read(lambda: readings.state(account.lower()))
         try:
             return words.balance_of(state)
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise words.understood(f"the account {account}", state) from error
 
     def holdings(self, account: str) -> Holdings:
-        session = self._connected()
-        return self._read(lambda: session.read_holdings(account.lower()))
+        readings = self._connected().readings
+        return self._read(lambda: readings.holdings(account.lower()))
 
     def condition(self, account: str, symbol: str) -> VenueCondition:
         session = self._connected()
-        return self._read(lambda: session.read_condition(account.lower(), symbol))
+        return self._read(lambda: session.condition(account.lower(), symbol))
 
     def approvals(self, account: str, symbol: str, leverage: Decimal) -> Sequence[Approval]:
         """Return what the venue must know: the signing key, and a builder's fee where one is set.
 
         Leverage and margin mode need nobody's approval: the run sets them.
         """
-        session = self._connected()
-        session.traded(symbol)
+        readings = self._connected().readings
+        readings.traded(symbol)
         try:
             signer = self._signer_of(account)
         except VenueError as error:
             return (Approval("key", False, str(error)),)
-        approvals = [self._read(lambda: self._key_approval(session, signer))]
+        approvals = [self._read(lambda: self._key_approval(readings, signer))]
         builder = self._builder
         if builder is not None:
-            fee = self._read(lambda: session.read_approved_fee(signer.account, builder.address))
+            fee = self._read(lambda: readings.approved_fee(signer.account, builder.address))
             approvals.append(builder_approval(builder, fee))
         return approvals
 
-    async def _key_approval(self, session: Session, signer: Signer) -> Approval:
+    async def _key_approval(self, readings: Readings, signer: Signer) -> Approval:
         """Ask what the signing key may do; the venue is asked nothing about an account's own."""
         account, key = signer.account, signer.address
         if signer.kind is KeyKind.MASTER:
             own = f"the key is the account's own: it trades, withdraws and approves for {account}"
             return key_approval(own, valid_until_ms=None, now_ms=0)
-        ends_ms = (await session.read_agents(account)).get(key)
+        ends_ms = (await readings.agents(account)).get(key)
         if ends_ms is None:
             # The unnamed agent is in no list; its role says whose it is.
-            master = await session.read_master(key)
+            master = await readings.master(key)
             if master is None:
                 return no_key(unknown_key(self.name, key, account, is_mainnet=self._is_mainnet))
             if master != account:
@@ -454,8 +471,8 @@ class HyperliquidVenue:
         Raises:
             VenueError: the venue cannot be asked.
         """
-        session = self._connected()
-        return self._read(lambda: session.ask(kind, **params))
+        readings = self._connected().readings
+        return self._read(lambda: readings.ask(kind, **params))
 
     def ask_aside(self, kind: str, **params: Any) -> Any:
         """Return the venue's answer to an info request that waits for every other one.
@@ -463,8 +480,8 @@ class HyperliquidVenue:
         Raises:
             VenueError: the venue cannot be asked, or everything else takes too long.
         """
-        session = self._connected()
-        return self._read(lambda: session.ask(kind, **params), priority=Priority.HISTORY)
+        readings = self._connected().readings
+        return self._read(lambda: readings.ask(kind, **params), priority=Priority.HISTORY)
 
     def account_aside(self, account: str, *, youngest_s: float) -> KnownState:
         """Return money and positions of an account, as a run has read them lately, else by ``ask_aside``.
@@ -472,10 +489,10 @@ class HyperliquidVenue:
         Raises:
             VenueError: the venue cannot be asked, or everything else takes too long.
         """
-        session = self._connected()
+        readings = self._connected().readings
 
         async def read() -> KnownState:
-            known = await session.recent_state(account.lower(), youngest_s)
+            known = await readings.recent_state(account.lower(), youngest_s)
             age_s = asyncio.get_running_loop().time() - known.read_at_s
             return KnownState(known.state, self._clock.now_ms() - round(age_s * 1000))
 
@@ -575,11 +592,15 @@ class HyperliquidVenue:
 
 
 async def _note_sending(session: Session, account: str, symbol: str, key: str) -> None:
-    session.account(account).open_orders[key] = symbol
+    session.readings.account(account).open_orders[key] = symbol
+
+
+async def _note_over(session: Session, account: str, key: str) -> None:
+    session.readings.account(account).open_orders.pop(key, None)
 
 
 async def _note_taken(session: Session, account: str, symbol: str, key: str, taken: Taken) -> None:
-    session.account(account).know_order(taken.order_id, key)
+    session.readings.account(account).know_order(taken.order_id, key)
     if taken.filled:
         session.expect_soon(account, symbol, key, taken.order_id, taken.filled)
 

@@ -1,0 +1,384 @@
+"""What the venue answers, in the words of the protocol, and what is remembered so as not to ask again.
+
+Everything here runs in the gateway's loop.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from firstwatch.trading.account import Funding, Position
+from firstwatch.trading.errors import VenueError
+from firstwatch.trading.market import Market
+from firstwatch.trading.orders import Fill, OrderReport, Touch
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.hyperliquid import words
+from firstwatch.venues.hyperliquid.accounts import AccountBook, AccountState, Rows
+from firstwatch.venues.hyperliquid.candles import Candles
+from firstwatch.venues.hyperliquid.clock import VenueClock
+from firstwatch.venues.hyperliquid.words import Footprint
+from firstwatch.venues.protocol import Holdings
+
+_MOST_FILL_ROWS = 2_000
+# Fills are read from full hours on, and from where they were read before while that costs little more.
+_TOGETHER_MS = 3_600_000
+_CHEAP_FILL_ROWS = 200
+# Funding is paid at full hours, and shown soon after.
+_FUNDING_EVERY_MS = 3_600_000
+_FUNDING_LATE_MS = 60_000
+OVERLAP_MS = 60_000
+# How long markets are believed to be listed still.
+_LISTED_FOR_S = 300.0
+
+
+class InfoClient(Protocol):
+    """The part of the client that reads."""
+
+    async def listed_markets(self) -> list[dict[str, Any]]: ...
+    async def ask(self, request: dict[str, Any]) -> Any: ...
+
+
+@dataclass(slots=True)
+class Traded:
+    """One market as the session knows it."""
+
+    market: Market
+    coin: str
+    asset: int
+    is_delisted: bool
+    touch: Touch | None = None
+    mark: float | None = None
+    touch_at_s: float = -1e9
+    told_at_s: float = -1e9
+    streamed_at_s: float = -1e9
+    """When the stream last said prices, and the venue's time in that message."""
+    streamed_ms: int = 0
+    lookers: int = 0
+    """Who looks whether prices come, without being a run."""
+    candles: dict[Timeframe, Candles] = field(default_factory=dict)
+
+
+class Readings:
+    """Asks the venue. ``note_touch`` hears of every price that was read, ``tell_fills`` of every fill."""
+
+    def __init__(
+        self,
+        client: InfoClient,
+        clock: VenueClock,
+        *,
+        api_url: str,
+        note_touch: Callable[[Traded, Touch], None],
+        tell_fills: Callable[[str, list[tuple[Traded, Fill]]], None],
+    ) -> None:
+        self.markets: dict[str, Traded] = {}
+        self.accounts: dict[str, AccountBook] = {}
+        self.by_coin: dict[str, Traded] = {}
+        self._states: dict[str, AccountState] = {}
+        self._listed_at_s = 0.0
+        self._client = client
+        self._clock = clock
+        self._api_url = api_url
+        self._note_touch = note_touch
+        self._tell_fills = tell_fills
+
+    # --- what is there ---------------------------------------------------------------------------
+
+    async def list_markets(self) -> None:
+        """Read the markets.
+
+        Raises:
+            VenueError: the venue cannot be asked, or lists none.
+        """
+        for entry in await self._client.listed_markets():
+            coin = entry["baseName"]
+            traded = Traded(words.market_of(entry), coin, int(entry["baseId"]), not entry["active"])
+            self.markets[traded.market.symbol] = traded
+            self.by_coin[coin] = traded
+        if not self.markets:
+            raise VenueError(
+                f"Hyperliquid at {self._api_url} lists no market; check api_url in the settings."
+            )
+        self._listed_at_s = _now_s()
+
+    def traded(self, symbol: str) -> Traded:
+        """Return a market.
+
+        Raises:
+            VenueError: the venue has none of that symbol.
+        """
+        if symbol not in self.markets:
+            raise VenueError(f"Hyperliquid at {self._api_url} has no market {symbol}.")
+        return self.markets[symbol]
+
+    def account(self, account: str) -> AccountBook:
+        if account not in self.accounts:
+            self.accounts[account] = AccountBook(account, fills_since_ms=self._clock.observed_ms)
+        return self.accounts[account]
+
+    # --- what is asked ---------------------------------------------------------------------------
+
+    async def ask(self, kind: str, **params: Any) -> Any:
+        """Return the answer to an info request.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        return await self._client.ask({"type": kind, **params})
+
+    async def touch(self, symbol: str) -> Touch:
+        """Read the best prices now; this also says what time it is at the venue."""
+        traded = self.traded(symbol)
+        book = await self.ask("l2Book", coin=traded.coin)
+        try:
+            self._clock.observe(int(book["time"]))
+            touch = words.touch_of(book, traded.mark)
+        except (KeyError, TypeError, ValueError) as error:
+            raise words.understood(f"the book of {symbol}", book) from error
+        if touch is None:
+            raise VenueError(f"The book of {symbol} has an empty side; there is no price.")
+        self._note_touch(traded, touch)
+        return touch
+
+    async def time(self) -> int:
+        """Ask what time it is at the venue."""
+        status = await self.ask("exchangeStatus")
+        try:
+            now_ms = int(status["time"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise words.understood("its own time", status) from error
+        self._clock.observe(now_ms)
+        return now_ms
+
+    async def relist(self) -> None:
+        """Note which markets cannot be traded any more, if that was not read a while ago."""
+        if _now_s() - self._listed_at_s <= _LISTED_FOR_S:
+            return
+        meta = await self.ask("meta")
+        try:
+            gone = {coin["name"] for coin in meta["universe"] if coin.get("isDelisted")}
+        except (AttributeError, KeyError, TypeError) as error:
+            raise words.understood("its markets", meta) from error
+        for traded in self.markets.values():
+            traded.is_delisted = traded.coin in gone
+        self._listed_at_s = _now_s()
+
+    async def state(self, account: str) -> dict[str, Any]:
+        """Read money and positions."""
+        return (await self.footprint(account))[0]
+
+    async def recent_state(self, account: str, youngest_s: float) -> AccountState:
+        """Return money and positions as last read, if not longer ago than that; else read them."""
+        known = self._states.get(account)
+        if known is None or _now_s() - known.read_at_s > youngest_s:
+            await self.footprint(account)
+        return self._states[account]
+
+    async def footprint(self, account: str) -> tuple[dict[str, Any], Footprint]:
+        """Read money and positions, and what of them changes with every fill and payment."""
+        state = await self.ask("clearinghouseState", user=account)
+        try:
+            self._clock.observe(int(state["time"]))
+            footprint = words.footprint_of(state)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the account {account}", state) from error
+        self._states[account] = AccountState(dict(state), _now_s())
+        return dict(state), footprint
+
+    async def position(self, account: str, symbol: str) -> Position:
+        traded = self.traded(symbol)
+        return words.position_of(await self.state(account), account, symbol, traded.coin)
+
+    async def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Ask for one order by its client id; all of its fills are read before it is said to have any."""
+        traded, book = self.traded(symbol), self.account(account)
+        answer = await self.ask("orderStatus", user=account, oid=words.cloid_of(client_order_id))
+        try:
+            if answer["status"] == "unknownOid":
+                return None
+            entry = answer["order"]
+            order = entry["order"]
+            order_id = str(order["oid"])
+            if order["coin"] != traded.coin:
+                return None
+            book.know_order(order_id, client_order_id)
+            filled = Decimal(order["origSz"]) - Decimal(order["sz"])
+            if filled > book.filled(order_id):
+                await self.catch_up(account, int(order["timestamp"]) - OVERLAP_MS)
+            # The average of the fills may be of more than the venue's word is: a fill came meanwhile.
+            report = words.report_of(
+                order,
+                account,
+                symbol,
+                status=entry["status"],
+                time_ms=int(entry["statusTimestamp"]),
+                average=book.average(order_id, filled),
+            )
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the order {client_order_id}", answer) from error
+        if report.state.is_final:
+            book.open_orders.pop(client_order_id, None)
+        return report
+
+    async def open_orders(self, account: str, symbol: str) -> list[OrderReport]:
+        self.traded(symbol)
+        book = self.account(account)
+        reports = [report for report in await self._all_open_orders(account) if report.symbol == symbol]
+        for report in reports:
+            book.know_order(report.venue_order_id, report.client_order_id)
+            if report.client_order_id is not None:
+                book.open_orders[report.client_order_id] = symbol
+        return reports
+
+    async def _all_open_orders(self, account: str) -> list[OrderReport]:
+        rows = await self.ask("frontendOpenOrders", user=account)
+        try:
+            return [words.report_of(row, account, self.symbol_of(row["coin"])) for row in rows]
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the open orders of {account}", rows) from error
+
+    async def holdings(self, account: str) -> Holdings:
+        """Read positions and open orders in all markets, those of coins that are not listed here, too."""
+        state = await self.state(account)
+        positions = [
+            words.position_of(state, account, self.symbol_of(coin), coin) for coin in words.sizes_of(state)
+        ]
+        return Holdings(positions, await self._all_open_orders(account))
+
+    def symbol_of(self, coin: str) -> str:
+        traded = self.by_coin.get(coin)
+        return coin if traded is None else traded.market.symbol
+
+    async def fills(
+        self, account: str, since_ms: int, footprint: Footprint | None = None
+    ) -> list[tuple[Traded, Fill]]:
+        """Read the account's fills at or after that venue time, oldest first.
+
+        What was read before is read again only when the account shows that something has changed:
+        ``footprint`` is what it has just shown.
+        """
+        if footprint is None:
+            _, footprint = await self.footprint(account)
+        book = self.account(account)
+        known = book.fills
+        if known is None or since_ms < known.since_ms or not footprint.has_same_fills(known.footprint):
+            # Who asks for fills after a trade is followed by others, each with a time of his own.
+            first_ms = since_ms - since_ms % _TOGETHER_MS
+            if known is not None and len(known.rows) <= _CHEAP_FILL_ROWS:
+                first_ms = min(first_ms, known.since_ms)
+            fresh = await self._fetch_fills(account, first_ms)
+            known = book.fills = Rows(first_ms, footprint, [(traded.coin, fill) for traded, fill in fresh])
+        return [(self.by_coin[coin], fill) for coin, fill in known.rows if fill.time_ms >= since_ms]
+
+    async def _fetch_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
+        rows: dict[tuple[int, int], dict[str, Any]] = {}
+        start_ms = max(since_ms, 0)
+        while True:
+            page = await self.ask("userFillsByTime", user=account, startTime=start_ms)
+            try:
+                rows |= {(int(row["time"]), int(row["tid"])): row for row in page}
+                if len(page) < _MOST_FILL_ROWS:
+                    break
+                last_ms = max(int(row["time"]) for row in page)
+            except (KeyError, TypeError, ValueError) as error:
+                raise words.understood(f"the fills of {account}", page) from error
+            if last_ms <= start_ms:
+                break
+            start_ms = last_ms
+        return await self.fills_of(account, [rows[key] for key in sorted(rows, key=lambda key: key[0])])
+
+    async def fills_of(self, account: str, rows: list[dict[str, Any]]) -> list[tuple[Traded, Fill]]:
+        """Return what the venue's words of fills say, with whose orders they are of."""
+        book = self.account(account)
+        fills: list[tuple[Traded, Fill]] = []
+        for row in rows:
+            try:
+                traded = self.by_coin.get(row["coin"])
+                if traded is None:
+                    continue
+                order_id = str(row["oid"])
+                if row.get("cloid"):
+                    book.know_order(order_id, words.client_order_id_of(row["cloid"]))
+                elif not book.knows_order(order_id):
+                    await self._find_order(account, order_id)
+                fill = words.fill_of(row, account, traded.market.symbol, book.client_order_id(order_id))
+                book.see_fill(order_id, fill)
+                size = Decimal(row["startPosition"]) + fill.side.sign * fill.amount
+            except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+                raise words.understood(f"a fill of {account}", row) from error
+            book.sizes[traded.coin] = size
+            fills.append((traded, fill))
+        return fills
+
+    async def _find_order(self, account: str, order_id: str) -> None:
+        """Ask whose order a fill belongs to; fills do not always say their client id."""
+        answer = await self.ask("orderStatus", user=account, oid=int(order_id))
+        try:
+            cloid = answer["order"]["order"].get("cloid") if answer["status"] == "order" else None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise words.understood(f"the order {order_id}", answer) from error
+        self.account(account).know_order(order_id, words.client_order_id_of(cloid))
+
+    async def funding(self, account: str, symbol: str, since_ms: int) -> list[Funding]:
+        self.traded(symbol)
+        _, footprint = await self.footprint(account)
+        book = self.account(account)
+        known = book.funding
+        now_ms = self._clock.observed_ms
+        shown_ms = now_ms - now_ms % _FUNDING_EVERY_MS + _FUNDING_LATE_MS
+        if (
+            known is None
+            or since_ms < known.since_ms
+            or not (known.read_ms >= shown_ms or footprint.has_same_funding(known.footprint))
+        ):
+            payments = await self._fetch_funding(account, since_ms)
+            known = book.funding = Rows(since_ms, footprint, payments, read_ms=now_ms)
+        return [paid for paid in known.rows if paid.symbol == symbol and paid.time_ms >= since_ms]
+
+    async def _fetch_funding(self, account: str, since_ms: int) -> list[Funding]:
+        rows = await self.ask("userFunding", user=account, startTime=max(since_ms, 0))
+        try:
+            payments = [
+                words.funding_of(row, account, traded.market.symbol)
+                for row in rows
+                if (traded := self.by_coin.get(row["delta"]["coin"])) is not None
+            ]
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the funding of {account}", rows) from error
+        return sorted(payments, key=lambda payment: payment.time_ms)
+
+    async def agents(self, account: str) -> dict[str, int]:
+        """Return until when each named agent of the account is approved, by its address."""
+        agents = await self.ask("extraAgents", user=account)
+        try:
+            return {str(agent["address"]).lower(): int(agent["validUntil"]) for agent in agents}
+        except (KeyError, TypeError, ValueError) as error:
+            raise words.understood(f"the agents of {account}", agents) from error
+
+    async def master(self, address: str) -> str | None:
+        """Return the account whose agent this address is; None: it is nobody's."""
+        role = await self.ask("userRole", user=address)
+        try:
+            return str(role["data"]["user"]).lower() if role["role"] == "agent" else None
+        except (KeyError, TypeError) as error:
+            raise words.understood(f"the role of {address}", role) from error
+
+    async def approved_fee(self, account: str, builder: str) -> int:
+        """Return the largest fee that the account allows the builder, in tenths of a basis point."""
+        answer = await self.ask("maxBuilderFee", user=account, builder=builder)
+        try:
+            return int(answer)
+        except (TypeError, ValueError) as error:
+            raise words.understood(f"the builder fee of {account}", answer) from error
+
+    async def catch_up(self, account: str, since_ms: int, footprint: Footprint | None = None) -> None:
+        """Read the fills since then and tell those that were not told."""
+        book = self.account(account)
+        fills = await self.fills(account, since_ms, footprint)
+        # What happened before anybody listened is read by who begins to listen.
+        self._tell_fills(account, [pair for pair in fills if pair[1].time_ms >= book.fills_since_ms])
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

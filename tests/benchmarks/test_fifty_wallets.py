@@ -191,6 +191,7 @@ def settings(tmp_path, server, monkeypatch):
     return settings
 
 
+@pytest.mark.timeout(1_500)
 async def test_fifty_wallets_react_to_one_candle(settings, server, monkeypatch):
     sent = Sent(monkeypatch)
     figures = []

@@ -279,6 +279,27 @@ def test_a_lost_stop_is_never_sent_twice() -> None:
     assert desk.facts.protection is Protection.UNPROTECTED
 
 
+def test_a_stop_that_never_was_is_placed_anew_at_once_whatever_became_of_the_one_before() -> None:
+    desk = Desk()
+    desk.enter()
+    (first,) = desk.orders(OrderPurpose.STOP)
+    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+        effect.client_order_id, Unknown("lost"), desk.now_ms
+    )
+    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+        effect.client_order_id, StillUnknown("no answer"), desk.now_ms
+    )
+    desk.end(first)
+    desk.tick()
+    assert len(desk.sent(OrderPurpose.STOP)) == 2
+    desk.tick()
+    desk.answers.clear()
+    # The next second finds out that it never was: no further second passes without a stop.
+    desk.tick()
+    assert len(desk.sent(OrderPurpose.STOP)) == 3
+    assert desk.facts.protection is Protection.PROTECTED
+
+
 def test_whatever_failed_before_an_unprotected_position_gets_its_stop_as_soon_as_the_venue_answers() -> None:
     desk = Desk()
     desk.launch()

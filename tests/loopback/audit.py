@@ -34,7 +34,8 @@ class Audit:
     longest_unprotected_s: dict[tuple[str, str], float]
     """By (account, coin): the longest wall time on end of a position without a full stop.
 
-    Outages are left out, and a request or message that meets a fault begins the time anew.
+    Outages, and the time without a program, are left out; a request or message that meets a fault, and a
+    program's beginning, begin the time anew.
     """
 
 

@@ -6,8 +6,9 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from email.utils import formatdate
@@ -123,6 +124,8 @@ class Loopback:
         self._info = Info(self._exchange, self._actions, wall_ms=wall_ms)
         self._faults = Faults()
         self._auditor = Auditor(self._exchange, self._actions)
+        self._is_alone = False
+        self._absences = 0
         self._weights = Weights(weight_limit)
         self._streams = Streams(
             self._exchange,
@@ -213,6 +216,19 @@ class Loopback:
             self._weights = Weights(weight)
 
         self.call(limit)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Know that nobody lives who could protect anything; who comes then begins anew."""
+        self.call(lambda: setattr(self, "_is_alone", True))
+        try:
+            yield
+        finally:
+
+            def end() -> None:
+                self._is_alone, self._absences = False, self._absences + 1
+
+            self.call(end)
 
     def append(self, coin: str, bar: Bar) -> None:
         """Add a bar after a coin's last; nothing moves yet."""
@@ -353,7 +369,8 @@ class Loopback:
         for one in happenings:
             if one.kind == "fill":
                 self._auditor.filled(one.account, one.coin)
-        self._auditor.look(now_s, is_reachable=not self._faults.is_down, faults=len(self._faults.fired))
+        is_asked = not (self._faults.is_down or self._is_alone)
+        self._auditor.look(now_s, is_reachable=is_asked, faults=len(self._faults.fired) + self._absences)
         again = now_s - self._told_s >= _AGAIN_S
         self._told_s = now_s if again else self._told_s
         self._streams.tell(happenings, again=again)

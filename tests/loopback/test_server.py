@@ -497,6 +497,9 @@ async def test_the_audit_counts_what_must_not_be(client, venue):
     assert audit.orders_without_cloid == 1
     bare_s = audit.longest_unprotected_s[MASTER, "BTC"]
     assert bare_s > 0.1
+    with venue.alone():
+        await asyncio.sleep(bare_s + 0.1)
+    assert venue.audit().longest_unprotected_s[MASTER, "BTC"] < bare_s + 0.1
     await sell_stop(client, 8, 90)
     protected = venue.audit().longest_unprotected_s[MASTER, "BTC"]
     await asyncio.sleep(0.15)

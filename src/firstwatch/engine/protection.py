@@ -115,6 +115,10 @@ class ProtectionDesk:
     def never_sent(self, order: TrackedOrder) -> None:
         """Take in that a leg was never executed: what it was to replace is read."""
         leg = self.leg_of(order)
+        if leg.order_id == order.intent.client_order_id:
+            # It did not end, it never was: only the position is looked at before the next one.
+            leg.order_id = None
+            self._turn.memory.wants_position = True
         leg.unsent += 1
         if leg.unsent > PROMPT_ATTEMPTS:
             leg.retry_at_ms = self._turn.memory.elapsed_ms + back_off_ms(leg.unsent - PROMPT_ATTEMPTS - 1)

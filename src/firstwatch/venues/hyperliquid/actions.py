@@ -64,6 +64,11 @@ class OrderRequest:
         return {"type": "batchModify", "modifies": [modify]}
 
     @property
+    def reduces(self) -> bool:
+        """It can only make a position smaller."""
+        return bool(self.order["r"])
+
+    @property
     def is_immediate(self) -> bool:
         return bool(self.order["t"].get("limit", {}).get("tif") == "Ioc")
 

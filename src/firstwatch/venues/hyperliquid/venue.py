@@ -73,8 +73,10 @@ ACT_S = 20.0
 STALE_AFTER_S = 20.0
 # Prices from the stream are as good as asked for when they are not older than this.
 _FRESH_S = 2.0
-# How long the venue's answers may lag behind a request that it has executed.
+# How long the venue's answers may lag behind a request that it has executed. An order that can only reduce
+# stands twice at worst, and a position may be waiting for it as its stop.
 _LAG_S = 3.0
+_LAG_REDUCING_S = 1.5
 _MOST_KEPT = 10_000
 
 
@@ -309,17 +311,17 @@ class HyperliquidVenue:
         key, account = prepared.client_order_id, request.account.lower()
         if request.refusal is not None:
             return NeverWill(f"it was never sent: {request.refusal[1]}")
-        resolution, session = self._resolve(prepared, account, request.symbol), self._session
+        resolution, session = self._resolve(prepared, request, account), self._session
         if isinstance(resolution, NeverWill) and session is not None:
             self._gateway.post(lambda: _note_over(session, account, key))
         return resolution
 
-    def _resolve(self, prepared: PreparedRequest, account: str, symbol: str) -> Resolution:
+    def _resolve(self, prepared: PreparedRequest, request: actions.OrderRequest, account: str) -> Resolution:
         key = prepared.client_order_id
         with self._guard:
             is_burnt = key in self._burnt
         try:
-            report = self.order(account, symbol, key)
+            report = self.order(account, request.symbol, key)
             if report is not None:
                 return Executed(report)
             if is_burnt:
@@ -331,7 +333,7 @@ class HyperliquidVenue:
             if isinstance(read, Unknown):
                 return StillUnknown(read.reason)
             if DUPLICATE_NONCE in read.reason:
-                return self._resolve_used_up(account, symbol, key)
+                return self._resolve_used_up(request, account, key)
             if "nonce" in read.reason.lower():
                 # Out of the time in which the venue takes this nonce, for a noop as for the order.
                 self._note_burnt(key)
@@ -340,15 +342,15 @@ class HyperliquidVenue:
         except VenueError as error:
             return StillUnknown(str(error))
 
-    def _resolve_used_up(self, account: str, symbol: str, key: str) -> Resolution:
+    def _resolve_used_up(self, request: actions.OrderRequest, account: str, key: str) -> Resolution:
         """The nonce is used up: by the order, which may show late, or by a noop whose answer was lost."""
-        report = self.order(account, symbol, key)
+        report = self.order(account, request.symbol, key)
         if report is not None:
             return Executed(report)
         now_s = self._clock.elapsed_s()
         with self._guard:
             first_s = self._used_up_at_s.setdefault(key, now_s)
-        if now_s - first_s < _LAG_S:
+        if now_s - first_s < (_LAG_REDUCING_S if request.reduces else _LAG_S):
             return StillUnknown("the venue has used the request's nonce up and does not show an order yet")
         self._note_burnt(key)
         return NeverWill("the request's nonce is used up, and the venue knows no such order")

@@ -25,8 +25,9 @@ from firstwatch.store import algorithms
 from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import SystemClock
-from firstwatch.trading.commands import StartRun
+from firstwatch.trading.commands import StartRun, StopRun
 from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.runs import StopMode
 from firstwatch.venues.hyperliquid import venue as adapter
 from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE
 from firstwatch.venues.protocol import Accepted
@@ -196,14 +197,7 @@ async def test_fifty_wallets_react_to_one_candle(settings, server, monkeypatch):
     sent = Sent(monkeypatch)
     figures = []
     async with stage(settings.home, clock=SystemClock(), hosts_engine=True, settings=settings) as on:
-        await on.until(lambda: on.app.snapshot.engine.takes_commands, "the engine", looks=2_000)
-        await _launch(on)
-        session = next(iter(on.manager._seat._host._venues._venues.values()))._session
-        session.budget._rate_s = RATE_PER_MINUTE / 60
-        session.budget._tokens = 0.0
-        server.tell("limit_weight", weight=1_200)
-        await _quiet(on, session, stops=0)
-        server.next_bar()
+        session = await _begin(on, server)
         for number in range(ROUNDS * 2):
             await _quiet(on, session, stops=WALLETS if number % 2 else 0)
             figures.append(await _react(on, server, sent, is_entry=number % 2 == 0))
@@ -219,6 +213,47 @@ async def test_fifty_wallets_react_to_one_candle(settings, server, monkeypatch):
         assert statistics.median(each["late_p99_s"] for each in reactions) < LATE_S
 
 
+@pytest.mark.timeout(1_500)
+async def test_fifty_positions_are_closed_at_once(settings, server, monkeypatch):
+    sent = Sent(monkeypatch)
+    async with stage(settings.home, clock=SystemClock(), hosts_engine=True, settings=settings) as on:
+        session = await _begin(on, server)
+        await _quiet(on, session, stops=0)
+        await _react(on, server, sent, is_entry=True)
+        began_s = time.perf_counter()
+        for number in range(WALLETS):
+            stop = StopRun(run_id=_run_id(number), mode=StopMode.CLOSE)
+            await asyncio.to_thread(on.manager.submit, stop, expires_in_ms=600_000)
+        await on.until(lambda: not on.app.snapshot.active, "all stopped", looks=60_000)
+        audit = server.tell("audit")
+        store = open_store(on.home, read_only=True)
+        with store.read() as reading:
+            states = reading.execute(text("select state, count(*) from run group by 1")).all()
+            fills = reading.execute(text("select count(*) from fill")).scalar()
+            trades = reading.execute(text("select count(*) from trade")).scalar()
+        store.close()
+    sys.stdout.write(f"closed in {time.perf_counter() - began_s:.0f} s, 429: {audit['rate_limited']}\n")
+    assert (states, fills, trades) == ([("STOPPED", WALLETS)], 2 * WALLETS, WALLETS)
+    assert audit["rate_limited"] == 0
+
+
+async def _begin(on, server):
+    """Launch fifty runs, then let both sides have the limits of the main network; return the session."""
+    await on.until(lambda: on.app.snapshot.engine.takes_commands, "the engine", looks=2_000)
+    await _launch(on)
+    session = next(iter(on.manager._seat._host._venues._venues.values()))._session
+    session.budget._rate_s = RATE_PER_MINUTE / 60
+    session.budget._tokens = 0.0
+    server.tell("limit_weight", weight=1_200)
+    await _quiet(on, session, stops=0)
+    server.next_bar()
+    return session
+
+
+def _run_id(number):
+    return f"{number + 1:016x}"
+
+
 async def _launch(on):
     for number in range(WALLETS):
         launch = LaunchSettings(
@@ -229,7 +264,7 @@ async def _launch(on):
             capital=1_000,
             accepted_warnings="measured",
         )
-        command = StartRun(run_id=f"{number + 1:016x}", settings=launch)
+        command = StartRun(run_id=_run_id(number), settings=launch)
         await asyncio.to_thread(on.manager.submit, command, expires_in_ms=600_000)
     await on.until(
         lambda: sum(run.state.value == "RUNNING" for run in on.app.snapshot.active) == WALLETS,

@@ -5,10 +5,18 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from firstwatch.store import runs
+from firstwatch.store.algorithms import get_version
+from firstwatch.store.database import open_store
+from firstwatch.store.wallets import get_wallet
 from firstwatch.trading.clock import iso
+from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.market import DEFAULT_MARKET
+from firstwatch.trading.runs import Author, Exposure
 from tests.candles import START_MS, generated_candles
 
 SYMBOL = "BTC/USDC:USDC"
@@ -120,6 +128,32 @@ def test_a_detached_engine_takes_commands_and_is_stopped(ready, home):
     finally:
         assert ready("engine", "stop").code == 0
     assert ready("status", "--json").json["engine"] == "none"
+
+
+def test_leaving_a_position_unprotected_wants_the_runs_name(ready, home):
+    run_id, store = "ab" * 8, open_store(home)
+    with store.write() as session:
+        settings = LaunchSettings(
+            algorithm="RSI reversion", version=1, wallet="main", symbol=SYMBOL, capital=100
+        )
+        run = runs.create_run(
+            session,
+            run_id,
+            wallet_id=get_wallet(session, "main").id,
+            version_id=get_version(session, "RSI reversion", 1).id,
+            settings=settings,
+            market=DEFAULT_MARKET,
+            author=Author.OPERATOR,
+            now_ms=1,
+        )
+        runs.update_side_facts(session, run_id, replace(run.facts, exposure=Exposure.EXPOSED))
+    store.close()
+    stop = ("run", "stop", run_id, "--mode", "leave_unprotected")
+    for words in (stop, (*stop, "--confirm", "another")):
+        refused = ready(*words)
+        assert refused.code == 3
+        assert f"--confirm {settings.name!r}" in refused.err
+    assert "No engine hears commands" in ready(*stop, "--confirm", settings.name).err
 
 
 def test_a_waiting_launch_lets_go_on_sigterm_and_the_run_stays_active(ready, home):

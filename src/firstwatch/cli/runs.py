@@ -10,11 +10,12 @@ import typer
 from firstwatch.cli.output import JsonFlag, say, say_json, say_table
 from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
-from firstwatch.trading.runs import RunState, StopMode
+from firstwatch.trading.runs import Exposure, RunState, StopMode
 
 if TYPE_CHECKING:
     from firstwatch.manager.manager import RunManager
     from firstwatch.settings import Settings
+    from firstwatch.store.runs import Run
     from firstwatch.trading.commands import Command
     from firstwatch.trading.launch import LaunchSettings
 
@@ -187,14 +188,37 @@ def _wait_for_end(manager: "RunManager", run_id: str, stop: object) -> RunState:
 def stop(
     run: _Run,
     mode: Annotated[
-        StopMode, typer.Option(help="leave: position and protection stay; close: the position is closed.")
+        StopMode,
+        typer.Option(
+            help="leave: position and protection stay; close: the position is closed;"
+            " leave_unprotected: the position stays, its protection is cancelled."
+        ),
     ] = StopMode.LEAVE,
+    confirm: Annotated[
+        str | None, typer.Option(help="The run's name: leaving a position unprotected wants it.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Stop a run; by default its position and its protection stay at the venue."""
     from firstwatch.trading.commands import StopRun
 
-    _ask(run, lambda run_id: StopRun(run_id=run_id, mode=mode), as_json)
+    def check(known: "Run") -> None:
+        if mode is StopMode.LEAVE_UNPROTECTED and known.facts.exposure is not Exposure.FLAT:
+            _check_name(known.settings.name, confirm)
+
+    _ask(run, lambda run_id: StopRun(run_id=run_id, mode=mode), as_json, check=check)
+
+
+def _check_name(name: str, typed: str | None) -> None:
+    """Make sure that the run's name was typed; on a terminal it is asked for."""
+    if typed is None and sys.stdin.isatty():
+        question = f"The position will stand without protection. Type the run's name to go on ({name})"
+        typed = str(typer.prompt(question, err=True))
+    if typed != name:
+        raise RefusedError(
+            f"The position would stand without protection: that wants the run's name, --confirm {name!r};"
+            " or stop with --mode leave or close."
+        )
 
 
 @app.command()
@@ -229,7 +253,14 @@ def close(run: _Run, as_json: JsonFlag = False) -> None:
     _ask(run, lambda run_id: ClosePosition(run_id=run_id), as_json)
 
 
-def _ask(run: str, make: Callable[[str], "Command"], as_json: bool) -> None:
+def _ask(
+    run: str,
+    make: Callable[[str], "Command"],
+    as_json: bool,
+    *,
+    check: Callable[["Run"], None] | None = None,
+) -> None:
+    """Hand a command about a run to the engine; ``check`` may refuse it before."""
     from firstwatch.cli.folder import managed, opened
     from firstwatch.cli.names import full_run_id
     from firstwatch.cli.waiting import performed, stopped_by_signals
@@ -239,6 +270,8 @@ def _ask(run: str, make: Callable[[str], "Command"], as_json: bool) -> None:
         known = get_run(reading, full_run_id(reading, run))
     if known.state.is_final:
         raise RefusedError(f"Run {known.id} has ended already: it is {known.state}.")
+    if check is not None:
+        check(known)
     with stopped_by_signals() as stop, managed() as manager:
         outcome = performed(manager, make(known.id), stop)
     if as_json:

@@ -191,7 +191,7 @@ class RecoveryStarted:
 class TimePassed:
     """A tick, about once a second of the machine. ``elapsed_ms`` counts the machine's time and never jumps.
 
-    ``is_reachable``: the venue answered the latest call, so deadlines run.
+    ``is_reachable``: the venue answered the latest call, and no request waits for its turn: deadlines run.
     """
 
     time_ms: int

@@ -271,10 +271,8 @@ class RunWorker:
             return
         self._ticked_at_s = now_s
         venue_ms = self._venue.now_ms()
-        self._handle(
-            core,
-            told.TimePassed(venue_ms, elapsed_ms=round(now_s * 1000), is_reachable=self._hands.is_reachable),
-        )
+        is_reachable = self._hands.is_reachable and not self._venue.is_busy()
+        self._handle(core, told.TimePassed(venue_ms, round(now_s * 1000), is_reachable))
         if self.inbox.empty() and not self._heard and not self.is_over:
             self._notice_staleness(core, venue_ms)
 

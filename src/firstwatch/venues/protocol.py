@@ -256,6 +256,9 @@ class Venue(Protocol):
     def now_ms(self) -> int:
         """Return the venue's time."""
 
+    def is_busy(self) -> bool:
+        """Tell whether requests wait for each other, as more than the venue allows are to be sent."""
+
     def markets(self) -> dict[str, Market]:
         """Return the tradable markets by their ccxt unified symbol."""
 

@@ -1,5 +1,6 @@
 """What lies between a run and the venue, looked at before a launch: clocks, prices, requests, markets."""
 
+import threading
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from firstwatch.venues.hyperliquid import readings
 from firstwatch.venues.hyperliquid import session as sessions
 from firstwatch.venues.hyperliquid.words import clock_offset_ms
 from firstwatch.venues.protocol import Accepted, Unknown
-from tests.venues.hyperliquid.rig import BUY, LIMIT, SYMBOL, LiveRig, flat_bars, wait_for
+from tests.venues.hyperliquid.rig import BUY, LIMIT, PATIENCE_S, SYMBOL, LiveRig, flat_bars, wait_for
 
 NOON = "Mon, 01 Jan 2024 12:00:00 GMT"
 NOON_MS = 1_704_110_400_000
@@ -101,6 +102,24 @@ def test_a_spent_budget_says_how_long_a_launch_waits(make):
     line = rig.venue.condition(rig.account, SYMBOL)
     assert 40 < line.wait_s < 80
     assert (line.clock_offset_ms, line.data_age_ms, line.actions_left) == (None, None, None)
+
+
+def test_a_venue_is_busy_while_requests_wait_for_their_turn(make):
+    rig = make()
+    rig.venue.markets()
+    assert not rig.venue.is_busy()
+
+    budget = rig.venue._session.budget
+
+    async def spend():
+        budget.charge(budget.left)
+
+    rig.venue._read(spend)
+    reading = threading.Thread(target=rig.venue.position, args=(rig.account, SYMBOL))
+    reading.start()
+    wait_for(rig.venue.is_busy)
+    reading.join(PATIENCE_S)
+    wait_for(lambda: not rig.venue.is_busy())
 
 
 def test_what_the_address_has_used_of_its_allowance(make):

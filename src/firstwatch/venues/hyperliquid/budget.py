@@ -94,6 +94,11 @@ class Budget:
         self._fill()
         return self._tokens
 
+    @property
+    def is_short(self) -> bool:
+        """Requests wait for their turn. May be asked from any thread."""
+        return bool(self._waiting)
+
     def wait_s(self, weight: float) -> float:
         """Return how long it will take until ``weight`` may be spent, after all that waits already."""
         missing = self._needed(weight, Priority.ACCOUNT)

@@ -163,6 +163,10 @@ class HyperliquidVenue:
                 return self._clock.now_ms()
         return self._venue_clock.now_ms()
 
+    def is_busy(self) -> bool:
+        session = self._session
+        return session is not None and session.budget.is_short
+
     def markets(self) -> dict[str, Market]:
         """Return the markets that are not delisted."""
         readings = self._connected().readings

@@ -198,6 +198,9 @@ class PaperVenue:
         with self._lock:
             return self._exchange.tape.now_ms
 
+    def is_busy(self) -> bool:
+        return False
+
     def markets(self) -> dict[str, Market]:
         return {self._market.symbol: self._market}
 

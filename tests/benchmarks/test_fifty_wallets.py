@@ -210,7 +210,7 @@ async def test_fifty_wallets_react_to_one_candle(settings, server, monkeypatch):
     assert audit["reused_cloids"] == []
     for reactions in (figures[0::2], figures[1::2]):
         assert statistics.median(each["last_order_s"] for each in reactions) < CANDLE_TO_LAST_ORDER_S
-        assert statistics.median(each["late_p99_s"] for each in reactions) < LATE_S
+        assert max(each["late_p99_s"] for each in reactions) < LATE_S
 
 
 @pytest.mark.timeout(1_500)

@@ -36,6 +36,7 @@ def _venue(home, loopback, monkeypatch, tmp_path):
         f'[venues.hl]\nkind = "hyperliquid"\napi_url = "{loopback.url}"\nws_url = "{loopback.ws_url}"\n'
         f'builder = "{BUILDER}"\nbuilder_fee_tenths_bp = 25\n'
         f'[venues.test]\nkind = "hyperliquid"\nnetwork = "testnet"\napi_url = "{loopback.url}"\n'
+        f'[venues.twin]\nkind = "hyperliquid"\napi_url = "{loopback.url}"\n'
         '[venues.dead]\nkind = "hyperliquid"\napi_url = "http://127.0.0.1:9"\n'
         '[venues.paper]\nkind = "paper"\n'
     )
@@ -150,9 +151,10 @@ def test_money_that_arrives_is_seen(firstwatch, fd, loopback, monkeypatch):
     assert "12.5 USDC have arrived" in firstwatch("wallet", "fund", "main").out
 
 
-def test_two_wallets_cannot_have_one_account(firstwatch, fd):
+@pytest.mark.parametrize("venue", ["hl", "twin"])
+def test_two_wallets_cannot_have_one_account(firstwatch, fd, venue):
     _import(firstwatch, fd)
-    answer = _import(firstwatch, fd, name="again")
+    answer = _import(firstwatch, fd, name="again", venue=venue)
     assert answer.code == 2
     assert "is the wallet 'main' already" in answer.json["error"]
 

@@ -1,6 +1,7 @@
 """Run wallets: names for accounts at venues. They hold no key."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select, update
@@ -38,16 +39,18 @@ def create_wallet(
     Raises:
         WrongUseError: the name cannot be used or is taken, or another wallet has the account.
     """
-    check_new_wallet(session, name, venue=venue, account=account)
+    check_new_wallet(session, name, venues=[venue], account=account)
     values = {"name": name, "venue": venue, "kind": kind, "account": account or name, "created_at_ms": now_ms}
     number = session.execute(insert(_WALLET).values(values).returning(_WALLET.c.id)).scalar_one()
     return Wallet(number, name, venue, kind, account or name, now_ms, None)
 
 
 def check_new_wallet(
-    session: Session, name: str, *, venue: str | None = None, account: str | None = None
+    session: Session, name: str, *, venues: Sequence[str] = (), account: str | None = None
 ) -> None:
     """Make sure that a wallet may be called so, and that no other one has its account.
+
+    ``venues``: the names under which the settings have the place where the account is.
 
     Raises:
         WrongUseError: it may not.
@@ -62,13 +65,13 @@ def check_new_wallet(
     if account is None:
         return
     # Two wallets on one account would let two runs trade it, each blind to the other.
-    same = select(_WALLET.c.name).where(
-        _WALLET.c.venue == venue, _WALLET.c.account == account, _WALLET.c.archived_at_ms.is_(None)
+    same = select(_WALLET.c.name, _WALLET.c.venue).where(
+        _WALLET.c.venue.in_(venues), _WALLET.c.account == account, _WALLET.c.archived_at_ms.is_(None)
     )
-    other = session.execute(same).scalar()
+    other = session.execute(same).first()
     if other is not None:
         raise WrongUseError(
-            f"The account {account} at {venue} is the wallet {other!r} already; use that wallet,"
+            f"The account {account} at {other.venue} is the wallet {other.name!r} already; use that wallet,"
             " or archive it first."
         )
 

@@ -96,6 +96,16 @@ class Custody:
             )
         return found
 
+    def _names_of(self, venue: str) -> list[str]:
+        """Return all names under which the settings have the same place."""
+        place = self.settings_of(venue)
+        return [
+            name
+            for name, other in self._settings.venues.items()
+            if isinstance(other, HyperliquidVenueSettings)
+            and (other.network, other.http_url) == (place.network, place.http_url)
+        ]
+
     def desk(self, venue: str) -> Desk:
         """Return the desk of a venue of the settings."""
         found = self.settings_of(venue)
@@ -159,7 +169,7 @@ class Custody:
         facts = check_key(self.desk(venue), address_of(secret), account, now_ms=now_ms)
         if known is None or known.account != facts.account:
             with self._store.read() as session:
-                wallets.check_new_wallet(session, name, venue=venue, account=facts.account)
+                wallets.check_new_wallet(session, name, venues=self._names_of(venue), account=facts.account)
         opened().add(secret, venue=venue, account=facts.account, kind=facts.kind)
         if known is None:
             kind = self.settings_of(venue).kind

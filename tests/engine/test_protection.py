@@ -8,11 +8,12 @@ import pytest
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.strategy.core_state import FRACTION, CoreSettings
+from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import ExitReason, Protection
 from firstwatch.venues.protocol import Accepted, FillReported, Refused, StillUnknown, Unknown
-from tests.engine.scripted import ENTER, EXIT, Desk
+from tests.engine.scripted import ENTER, EXIT, HOUR_MS, START_MS, Desk
 
 TRAILING = CoreSettings(stop_kind=FRACTION, stop_value=0.05, stop_trails=1, sizing_value=0.5)
 
@@ -175,6 +176,24 @@ def test_a_stop_refused_for_good_gets_one_retry_and_five_seconds() -> None:
     (closing,) = desk.orders(OrderPurpose.EXIT)
     desk.fill(closing)
     assert desk.trades[0].reason is ExitReason.PROTECTION_FAILED
+
+
+def test_a_stop_refused_for_good_closes_the_position_that_follows_an_adopted_one() -> None:
+    desk = Desk(settings=TRAILING, assume_position_now=True)
+    desk.held, desk.price = Decimal(5), 103.0
+    bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    desk.bar(EXIT)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.sent(OrderPurpose.ENTRY)
+    desk.answers[do.SendOrder] = refuse_stops(desk, "other")
+    desk.fill(entry)
+    desk.tick(10)
+    (close,) = desk.orders(OrderPurpose.EXIT)
+    desk.fill(close)
+    assert desk.trades[-1].reason is ExitReason.PROTECTION_FAILED
 
 
 def test_a_position_without_its_stop_is_an_alarm_also_while_the_venue_cannot_be_read() -> None:

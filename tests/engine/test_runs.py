@@ -8,7 +8,7 @@ import pytest
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.engine.records import TradeAmended
-from firstwatch.strategy.core_state import FRACTION, LIMIT_ORDER, CoreSettings
+from firstwatch.strategy.core_state import FRACTION, LIMIT_ORDER, NO_LEVEL, CoreSettings
 from firstwatch.trading.account import Funding
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import (
@@ -211,6 +211,39 @@ def test_the_rest_of_an_entry_ends_with_the_trade_that_it_began() -> None:
     desk.fill(desk.orders(OrderPurpose.STOP)[0], price=94.0)
     assert desk.core.state is RunState.DONE
     assert desk.resting == {}
+
+
+@pytest.mark.parametrize(
+    "settings", [LIMIT, replace(LIMIT, stop_kind=NO_LEVEL), replace(LIMIT, trades_limit=1)]
+)
+def test_what_an_entry_fills_after_its_trade_was_closed_is_closed_at_once(settings: CoreSettings) -> None:
+    desk = Desk(settings=settings)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.orders(OrderPurpose.ENTRY)
+    desk.fill(entry, Decimal(10), price=99.0)
+    desk.answers[do.CancelOrder] = lambda effect: (
+        told.CancelAnswered(effect.client_order_id, Unknown("lost"), desk.now_ms)
+        if effect.client_order_id == entry.client_order_id
+        else None
+    )
+    desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    assert len(desk.trades) == 1
+    desk.fill(entry, Decimal(20), price=99.0)
+    desk.fill(entry, price=99.0)
+    desk.restart()
+    desk.tick(5)
+    assert "late entry" in topics(desk)
+    while desk.orders(OrderPurpose.EXIT):
+        desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+        desk.tick(5)
+    assert desk.held == 0
+    assert [trade.reason for trade in desk.trades] == [ExitReason.MANUAL, ExitReason.MANUAL]
+    assert desk.core._memory.core.entries == 1
+    assert "late entry" in {event.topic for event in desk.journal(AlarmCleared)}
+    assert desk.core.state is (RunState.DONE if settings.trades_limit else RunState.RUNNING)
 
 
 def test_an_entry_in_doubt_makes_the_exposure_unknown_and_is_never_sent_again() -> None:

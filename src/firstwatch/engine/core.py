@@ -264,6 +264,8 @@ class RunCore:
         if memory.state is RunState.STOPPING and memory.stop_mode is StopMode.CLOSE and memory.core.steps:
             # What an entry has filled after the stop was asked for is closed, too.
             self._closing.want(ExitReason.RUN_END)
+        if memory.is_undecided:
+            self._closing.want(memory.exit_reason or ExitReason.MANUAL)
         self._protection.settle()
         self._entries.settle(self._why_no_entry(memory.entry.bar_time_ms if memory.entry else 0))
         self._closing.settle()

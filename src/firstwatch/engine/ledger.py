@@ -20,6 +20,7 @@ KEPT_TRADES = 16
 """Closed trades to which a payment is still booked that the venue tells late."""
 REMEMBERED_FILLS = 48
 """Fills, and payments, that are known by their ids; older ones are known by their time."""
+_LATE_ENTRY = "late entry"
 
 
 def exact(value: float) -> Decimal:
@@ -109,7 +110,7 @@ class Ledger:
             self._remember(fill, touch)
             self._orders.fill(order, fill)
             if order.intent.purpose is OrderPurpose.ENTRY:
-                self._entry(fill)
+                self._entry(order, fill)
             else:
                 memory.wants_position = True
                 if order.intent.purpose is OrderPurpose.STOP and not order.state.is_final:
@@ -161,7 +162,7 @@ class Ledger:
             for key in [key for key, time_ms in seen.items() if time_ms < memory.fills_horizon_ms]:
                 del seen[key]
 
-    def _entry(self, fill: Fill) -> None:
+    def _entry(self, order: TrackedOrder, fill: Fill) -> None:
         memory = self._turn.memory
         if memory.core.steps and fill.side.sign != memory.core.phase:
             # An entry against the position that stands: not the core's any more, a foreign one to close.
@@ -173,6 +174,15 @@ class Ledger:
         if memory.core.steps == 0:
             memory.trade_entry_ms = fill.time_ms
             self._turn.clear_alarm("liquidated")
+            memory.is_undecided = order.trade_is_closed
+            # Such an order has counted already.
+            memory.core.entries -= 1 if memory.is_undecided else 0
+        if memory.is_undecided:
+            self._turn.alarm(
+                _LATE_ENTRY,
+                f"the entry order {fill.client_order_id} filled {fill.amount:f} after its trade was closed;"
+                " what it made is closed at once",
+            )
         # A taker's fill happened at the price of the bar's open, a maker's somewhere inside the bar.
         at_open = 0 if fill.is_maker else 1
         steps = self._turn.setup.market.steps(fill.amount)
@@ -260,9 +270,12 @@ class Ledger:
         )
         memory.exit_reason = reason
         memory.wants_balance = True
+        memory.is_adopted = memory.is_undecided = False
+        self._turn.clear_alarm(_LATE_ENTRY)
         if memory.entry is not None:
-            # What its entry did not fill would be another trade, which nobody has decided.
             memory.entry.cancels, memory.entry.rest_at_market = True, False
+        for order in (*memory.orders.values(), *memory.settled.values()):
+            order.trade_is_closed = order.intent.purpose is OrderPurpose.ENTRY
         memory.last_trades = [*memory.last_trades, trade][-KEPT_TRADES:]
         self._turn.record(TradeRow(core.trades, trade))
         self._turn.journal(

@@ -11,7 +11,7 @@ from firstwatch.strategy.core_state import FRACTION, CoreSettings
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
-from firstwatch.trading.runs import ExitReason, Protection
+from firstwatch.trading.runs import Author, ExitReason, Exposure, Protection, StopMode
 from firstwatch.venues.protocol import Accepted, FillReported, Refused, StillUnknown, Unknown
 from tests.engine.scripted import ENTER, EXIT, HOUR_MS, START_MS, Desk
 
@@ -341,7 +341,7 @@ def test_whatever_failed_before_an_unprotected_position_gets_its_stop_as_soon_as
     assert desk.facts.protection is Protection.PROTECTED
 
 
-def fill_entries_at_once(desk: Desk) -> Callable[[do.Effect], told.Event | None]:
+def fill_entries_at_once(desk: Desk, told_within_ms: int = 1_000) -> Callable[[do.Effect], told.Event | None]:
     """Let entries fill with their answer, as a venue does whose stream says nothing."""
 
     def answer(effect: do.Effect) -> told.Event | None:
@@ -353,16 +353,16 @@ def fill_entries_at_once(desk: Desk) -> Callable[[do.Effect], told.Event | None]
         desk.filled[effect.client_order_id] = intent.amount
         desk.ended[effect.client_order_id] = OrderState.FILLED
         desk._fill(effect.client_order_id, intent.side, intent.amount, desk.price)
-        taken = Accepted("77", intent.amount, Decimal(repr(desk.price)))
+        taken = Accepted("77", intent.amount, Decimal(repr(desk.price)), told_within_ms)
         return told.SendAnswered(effect.client_order_id, taken, desk.now_ms)
 
     return answer
 
 
-def enter_unheard(desk: Desk) -> None:
+def enter_unheard(desk: Desk, *, told_within_ms: int = 1_000) -> None:
     desk.launch()
     desk.bar()
-    desk.answers[do.SendOrder] = fill_entries_at_once(desk)
+    desk.answers[do.SendOrder] = fill_entries_at_once(desk, told_within_ms)
     desk.bar(ENTER)
 
 
@@ -378,6 +378,38 @@ def test_the_answer_to_an_entry_places_the_stop_before_any_fill_is_told() -> Non
     assert desk.facts.protection is Protection.PROTECTED
     assert desk.sent(OrderPurpose.STOP) == [stop]
     assert len(desk.sent(OrderPurpose.TARGET)) == 1
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_what_the_answer_to_an_entry_says_is_filled_is_exposed_and_can_be_closed_at_once(stops: bool) -> None:
+    desk = Desk()
+    enter_unheard(desk, told_within_ms=151_000)
+    assert desk.facts.exposure is Exposure.EXPOSED
+    desk.answers[do.ReadFills] = lambda effect: told.ReadFailed(effect, "busy", desk.now_ms)
+    if stops:
+        desk.stop(StopMode.CLOSE)
+    else:
+        desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
+    desk.tick(5)
+    assert desk.facts.exposure is not Exposure.FLAT
+    assert desk.sent(OrderPurpose.EXIT) == []
+    desk.answers.pop(do.ReadFills)
+    desk.tick(20)
+    (close,) = desk.orders(OrderPurpose.EXIT)
+    assert close.amount == desk.held
+    desk.fill(close)
+    assert [trade.reason for trade in desk.trades] == [ExitReason.RUN_END if stops else ExitReason.MANUAL]
+    assert desk.resting == {}
+    assert desk.facts.exposure is Exposure.FLAT
+
+
+def test_a_run_that_fails_before_the_fills_of_its_entry_are_told_does_not_say_flat() -> None:
+    desk = Desk()
+    enter_unheard(desk, told_within_ms=151_000)
+    desk.answers[do.ReadFills] = lambda effect: told.FillsRead([], [], desk.now_ms)
+    desk.tell(told.FailRequested("its worker raised", desk.now_ms))
+    assert desk.facts.exposure is Exposure.EXPOSED
+    assert f"filled {desk.held:f} BTC by the venue's word" in desk.facts.sentence
 
 
 def test_fills_that_nobody_tells_are_read_a_moment_after_the_answer() -> None:

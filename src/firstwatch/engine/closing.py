@@ -84,6 +84,9 @@ class ClosingDesk:
             return
         amount = self._amount(closing)
         if amount == 0:
+            if self._orders.unheard():
+                # There is something to close as soon as its fills are told.
+                return
             if not closing.is_unwanted and self._ledger.own:
                 self._ledger.give_away()
             memory.closing = None

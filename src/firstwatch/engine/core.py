@@ -415,6 +415,7 @@ class RunCore:
         else:
             self._turn.journal(Noted(sentence=f"the stop's mode is now {mode}: {why}"), author)
         self._entries.give_up()
+        self._orders.ask_for_unheard()
         if mode is not StopMode.CLOSE:
             self._closing.withdraw()
         elif memory.core.steps:
@@ -1026,7 +1027,8 @@ class RunCore:
     def _close_requested(self, event: told.CloseRequested) -> None:
         """Close the position at market; the run goes on, its entries paused."""
         memory = self._memory
-        if memory.state is RunState.NEW or memory.core.steps == 0:
+        is_unheard = self._orders.ask_for_unheard()
+        if memory.state is RunState.NEW or not (memory.core.steps or is_unheard):
             self._turn.refuse("there is no position to close", event.author)
             return
         self._turn.pause(

@@ -465,6 +465,24 @@ def test_a_foreign_order_is_named_and_pauses_entries_until_they_are_resumed() ->
     assert desk.facts.pause_reasons == ("foreign",)
 
 
+def test_the_orders_of_an_earlier_run_of_the_wallet_are_not_foreign() -> None:
+    earlier = "00000000000000aa"
+    desk = Desk(settings=PLAIN, earlier_runs=frozenset({earlier}))
+    desk.enter()
+    own = desk.report(desk.orders(OrderPurpose.STOP)[0])
+    left = replace(own, client_order_id=f"{earlier}{7:016x}", venue_order_id="900")
+    unknown = replace(left, client_order_id=f"{'b' * 16}{7:016x}", venue_order_id="901")
+    desk.answers[do.Reconcile] = lambda effect: told.Reconciled(
+        replace(desk.reading(), open_orders=[own, left]), desk.now_ms
+    )
+    desk.tell(StreamRestored("orders", desk.now_ms))
+    desk.tell(OrderReported(left, desk.now_ms))
+    assert not desk.facts.is_paused
+    assert topics(desk) == set()
+    desk.tell(OrderReported(unknown, desk.now_ms))
+    assert desk.facts.pause_reasons == ("foreign",)
+
+
 def test_a_foreign_fill_that_closes_everything_is_manual_and_pauses_entries() -> None:
     desk = Desk()
     entry = desk.enter()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from firstwatch.engine import events as told
+from firstwatch.engine.adoption import is_of
 from firstwatch.engine.closing import ClosingDesk
 from firstwatch.engine.effects import (
     Acknowledge,
@@ -70,7 +71,6 @@ from firstwatch.trading.events import (
     Noted,
     Recovered,
 )
-from firstwatch.trading.ids import run_of
 from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode, move_run
 from firstwatch.trading.timeframe import Timeframe
@@ -584,11 +584,8 @@ class RunCore:
         order = self._orders.get(event.report.client_order_id)
         if order is not None:
             self._orders.report(order, event.report)
-        elif not self._is_ours(event.report):
+        elif not is_of(event.report, self.setup.earlier_runs | {self.setup.run_id}):
             self._foreign_order(event.report)
-
-    def _is_ours(self, report: OrderReport) -> bool:
-        return report.client_order_id is not None and run_of(report.client_order_id) == self.setup.run_id
 
     def _foreign_order(self, report: OrderReport) -> None:
         topic = f"{_FOREIGN_ORDER} {report.venue_order_id}"
@@ -770,7 +767,7 @@ class RunCore:
             order = self._orders.get(report.client_order_id)
             if order is not None:
                 self._orders.read(order, report)
-            else:
+            elif not is_of(report, self.setup.earlier_runs):
                 self._foreign_order(report)
 
     def _fills_read(self, event: told.FillsRead) -> None:

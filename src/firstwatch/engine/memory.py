@@ -36,6 +36,8 @@ class RunSetup:
     modifies_orders: bool
     max_slippage_bps: float = 500.0
     """How far beyond the mid an entry at market may fill."""
+    earlier_runs: frozenset[str] = frozenset()
+    """Other runs of the wallet: what they left is not foreign, and the host cancels it once it is adopted."""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,12 @@ import pytest
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.engine.records import TradeAmended
-from firstwatch.strategy.core_state import FRACTION, LIMIT_ORDER, NO_LEVEL, CoreSettings
+from firstwatch.strategy.core_state import (
+    FRACTION,
+    LIMIT_ORDER,
+    NO_LEVEL,
+    CoreSettings,
+)
 from firstwatch.trading.account import Funding
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import (
@@ -28,6 +33,7 @@ from firstwatch.venues.protocol import (
     BarOpened,
     Executed,
     FillReported,
+    FundingReported,
     NeverWill,
     OrderReported,
     PhaseEnded,
@@ -495,6 +501,24 @@ def test_a_foreign_fill_that_closes_everything_is_manual_and_pauses_entries() ->
     assert desk.resting == {}
 
 
+@pytest.mark.parametrize("liquidates", [False, True])
+def test_what_somebody_filled_before_the_launch_is_no_exit_of_the_run(liquidates: bool) -> None:
+    desk = Desk(settings=PLAIN, assume_position_now=True)
+    desk.now_ms, desk.price = START_MS + 600_000, 60.0
+    desk._fill(None, OrderSide.SELL, Decimal(50), 60.0, liquidates=liquidates)
+    desk.now_ms, desk.price = START_MS + 1_800_000, 100.0
+    desk.flags.next.append(ENTER)
+    bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, desk.now_ms))
+    (entry,) = desk.orders(OrderPurpose.ENTRY)
+    desk.fill(entry)
+    desk.now_ms, desk.price = desk.now_ms + 600_000, 110.0
+    desk.foreign_fill(OrderSide.SELL, entry.amount)
+    desk.tick(10)
+    (trade,) = desk.trades
+    assert (trade.reason, trade.exit_price) == (ExitReason.MANUAL, Decimal("110.0"))
+
+
 def test_a_foreign_fill_that_adds_is_an_alarm_and_resizes_the_stop() -> None:
     desk = Desk(settings=PLAIN)
     entry = desk.enter()
@@ -554,6 +578,33 @@ def test_a_fill_is_booked_once_however_often_it_is_heard_of() -> None:
 
 
 # --- bars and streams ----------------------------------------------------------------------------
+
+
+def test_a_fill_that_is_told_after_many_others_of_its_order_is_booked() -> None:
+    desk = Desk(settings=LIMIT)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.orders(OrderPurpose.ENTRY)
+    part = Decimal("0.1")
+    desk.now_ms += 1_000
+    desk.held += part
+    missed = desk._fill(entry.client_order_id, entry.side, part, 99.0)
+    desk.filled[entry.client_order_id] = part
+    for _ in range(300):
+        desk.now_ms += 1_000
+        desk.fill(entry, part, price=99.0)
+    desk.fill(entry, price=99.0)
+    desk.tell(FillReported(missed, desk.touch(), desk.now_ms))
+    assert desk.setup.market.amount(desk.core.exposed_steps) == desk.held == entry.amount
+    for number in range(100):
+        desk.now_ms += HOUR_MS
+        paid = Funding(f"f{number}", "w", SYMBOL, Decimal(1), Decimal(0), desk.now_ms)
+        desk.tell(FundingReported(paid, desk.now_ms))
+    assert desk.core._memory.fills_seen == {}
+    desk.stop(StopMode.LEAVE)
+    desk.tick(3)
+    assert desk.core.state is RunState.STOPPED
 
 
 def test_before_a_close_is_decided_the_fills_up_to_it_are_read() -> None:

@@ -9,7 +9,9 @@ from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.engine.records import TradeAmended
 from firstwatch.strategy.core_state import (
+    CLOSE_POSITION,
     FRACTION,
+    GUARD_STOPS,
     LIMIT_ORDER,
     NO_LEVEL,
     CoreSettings,
@@ -24,6 +26,7 @@ from firstwatch.trading.events import (
     HoleFound,
     Recovered,
 )
+from firstwatch.trading.launch import GuardAction, Guards
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
@@ -351,6 +354,23 @@ def test_a_stop_that_is_to_leave_the_position_after_all_withdraws_its_closing_or
     assert len(desk.orders(OrderPurpose.STOP)) == 1
     assert desk.core.state is RunState.STOPPED
     assert desk.facts.exposure is Exposure.EXPOSED
+
+
+def test_a_position_that_a_guard_was_closing_stays_where_a_stop_leaves_it() -> None:
+    guards = Guards(drawdown=0.01, drawdown_action=GuardAction.STOP, stop_mode=StopMode.CLOSE)
+    settings = replace(
+        PLAIN, has_guards=1, drawdown_action=GUARD_STOPS, drawdown_limit=0.01, guard_leaves=CLOSE_POSITION
+    )
+    desk = Desk(settings=settings, guards=guards)
+    desk.enter()
+    desk.bar(close=97.0)
+    (close,) = desk.orders(OrderPurpose.EXIT)
+    desk.fill(close, Decimal(1))
+    desk.stop(StopMode.LEAVE)
+    desk.tick(3)
+    assert desk.sent(OrderPurpose.EXIT) == [close]
+    assert [stop.amount for stop in desk.orders(OrderPurpose.STOP)] == [desk.held]
+    assert desk.core.state is RunState.STOPPED
 
 
 def test_a_stop_past_its_deadline_fails_and_leaves_protection_alone() -> None:

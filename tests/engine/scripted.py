@@ -77,6 +77,7 @@ class Desk:
         settings: CoreSettings | None = None,
         has_phases: bool = False,
         modifies_orders: bool = True,
+        earlier_runs: frozenset[str] = frozenset(),
         **launch: object,
     ) -> None:
         self.settings = settings or CoreSettings(
@@ -98,6 +99,7 @@ class Desk:
             LaunchSettings.model_validate(values | launch),
             has_phases=has_phases,
             modifies_orders=modifies_orders,
+            earlier_runs=earlier_runs,
         )
         self.flags = Flags()
         self.core = RunCore(self.setup, self.settings, self.flags, Always())

@@ -8,11 +8,12 @@ import pytest
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.strategy.core_state import FRACTION, CoreSettings
+from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
-from firstwatch.trading.runs import ExitReason, Protection
+from firstwatch.trading.runs import Author, ExitReason, Exposure, Protection, StopMode
 from firstwatch.venues.protocol import Accepted, FillReported, Refused, StillUnknown, Unknown
-from tests.engine.scripted import ENTER, EXIT, Desk
+from tests.engine.scripted import ENTER, EXIT, HOUR_MS, START_MS, Desk
 
 TRAILING = CoreSettings(stop_kind=FRACTION, stop_value=0.05, stop_trails=1, sizing_value=0.5)
 
@@ -177,6 +178,24 @@ def test_a_stop_refused_for_good_gets_one_retry_and_five_seconds() -> None:
     assert desk.trades[0].reason is ExitReason.PROTECTION_FAILED
 
 
+def test_a_stop_refused_for_good_closes_the_position_that_follows_an_adopted_one() -> None:
+    desk = Desk(settings=TRAILING, assume_position_now=True)
+    desk.held, desk.price = Decimal(5), 103.0
+    bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    desk.bar(EXIT)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.sent(OrderPurpose.ENTRY)
+    desk.answers[do.SendOrder] = refuse_stops(desk, "other")
+    desk.fill(entry)
+    desk.tick(10)
+    (close,) = desk.orders(OrderPurpose.EXIT)
+    desk.fill(close)
+    assert desk.trades[-1].reason is ExitReason.PROTECTION_FAILED
+
+
 def test_a_position_without_its_stop_is_an_alarm_also_while_the_venue_cannot_be_read() -> None:
     desk = Desk()
     desk.launch()
@@ -322,7 +341,7 @@ def test_whatever_failed_before_an_unprotected_position_gets_its_stop_as_soon_as
     assert desk.facts.protection is Protection.PROTECTED
 
 
-def fill_entries_at_once(desk: Desk) -> Callable[[do.Effect], told.Event | None]:
+def fill_entries_at_once(desk: Desk, told_within_ms: int = 1_000) -> Callable[[do.Effect], told.Event | None]:
     """Let entries fill with their answer, as a venue does whose stream says nothing."""
 
     def answer(effect: do.Effect) -> told.Event | None:
@@ -334,16 +353,16 @@ def fill_entries_at_once(desk: Desk) -> Callable[[do.Effect], told.Event | None]
         desk.filled[effect.client_order_id] = intent.amount
         desk.ended[effect.client_order_id] = OrderState.FILLED
         desk._fill(effect.client_order_id, intent.side, intent.amount, desk.price)
-        taken = Accepted("77", intent.amount, Decimal(repr(desk.price)))
+        taken = Accepted("77", intent.amount, Decimal(repr(desk.price)), told_within_ms)
         return told.SendAnswered(effect.client_order_id, taken, desk.now_ms)
 
     return answer
 
 
-def enter_unheard(desk: Desk) -> None:
+def enter_unheard(desk: Desk, *, told_within_ms: int = 1_000) -> None:
     desk.launch()
     desk.bar()
-    desk.answers[do.SendOrder] = fill_entries_at_once(desk)
+    desk.answers[do.SendOrder] = fill_entries_at_once(desk, told_within_ms)
     desk.bar(ENTER)
 
 
@@ -359,6 +378,38 @@ def test_the_answer_to_an_entry_places_the_stop_before_any_fill_is_told() -> Non
     assert desk.facts.protection is Protection.PROTECTED
     assert desk.sent(OrderPurpose.STOP) == [stop]
     assert len(desk.sent(OrderPurpose.TARGET)) == 1
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_what_the_answer_to_an_entry_says_is_filled_is_exposed_and_can_be_closed_at_once(stops: bool) -> None:
+    desk = Desk()
+    enter_unheard(desk, told_within_ms=151_000)
+    assert desk.facts.exposure is Exposure.EXPOSED
+    desk.answers[do.ReadFills] = lambda effect: told.ReadFailed(effect, "busy", desk.now_ms)
+    if stops:
+        desk.stop(StopMode.CLOSE)
+    else:
+        desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
+    desk.tick(5)
+    assert desk.facts.exposure is not Exposure.FLAT
+    assert desk.sent(OrderPurpose.EXIT) == []
+    desk.answers.pop(do.ReadFills)
+    desk.tick(20)
+    (close,) = desk.orders(OrderPurpose.EXIT)
+    assert close.amount == desk.held
+    desk.fill(close)
+    assert [trade.reason for trade in desk.trades] == [ExitReason.RUN_END if stops else ExitReason.MANUAL]
+    assert desk.resting == {}
+    assert desk.facts.exposure is Exposure.FLAT
+
+
+def test_a_run_that_fails_before_the_fills_of_its_entry_are_told_does_not_say_flat() -> None:
+    desk = Desk()
+    enter_unheard(desk, told_within_ms=151_000)
+    desk.answers[do.ReadFills] = lambda effect: told.FillsRead([], [], desk.now_ms)
+    desk.tell(told.FailRequested("its worker raised", desk.now_ms))
+    assert desk.facts.exposure is Exposure.EXPOSED
+    assert f"filled {desk.held:f} BTC by the venue's word" in desk.facts.sentence
 
 
 def test_fills_that_nobody_tells_are_read_a_moment_after_the_answer() -> None:

@@ -8,10 +8,18 @@ import pytest
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.engine.records import TradeAmended
-from firstwatch.strategy.core_state import FRACTION, LIMIT_ORDER, CoreSettings
+from firstwatch.strategy.core_state import (
+    CLOSE_POSITION,
+    FRACTION,
+    GUARD_STOPS,
+    LIMIT_ORDER,
+    NO_LEVEL,
+    CoreSettings,
+)
 from firstwatch.trading.account import Funding
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import (
+    Adopted,
     AlarmCleared,
     AlarmRaised,
     DecisionDropped,
@@ -19,7 +27,8 @@ from firstwatch.trading.events import (
     HoleFound,
     Recovered,
 )
-from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
+from firstwatch.trading.launch import GuardAction, Guards
+from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState, Touch
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
@@ -28,11 +37,13 @@ from firstwatch.venues.protocol import (
     BarOpened,
     Executed,
     FillReported,
+    FundingReported,
     NeverWill,
     OrderReported,
     PhaseEnded,
     Refused,
     Resolution,
+    SendOutcome,
     StillUnknown,
     StreamLost,
     StreamRestored,
@@ -71,6 +82,34 @@ def test_a_refused_leverage_fails_the_run_before_any_order() -> None:
     assert desk.intents == {}
 
 
+@pytest.mark.parametrize("outcome", [Refused("rate_limit", "slow down"), Unknown("timeout")])
+def test_a_leverage_that_the_venue_has_no_time_for_is_set_later(outcome: SendOutcome) -> None:
+    desk = Desk()
+    desk.leverage_outcome = outcome
+    desk.launch()
+    desk.tick(300)
+    assert desk.core.state is RunState.RUNNING
+    assert topics(desk) == {"leverage"}
+    desk.leverage_outcome = Accepted("")
+    desk.tick(30)
+    assert "leverage" in {event.topic for event in desk.journal(AlarmCleared)}
+    desk.bar()
+    desk.bar(ENTER)
+    assert len(desk.orders(OrderPurpose.ENTRY)) == 1
+
+
+@pytest.mark.parametrize("refusals", [3, 4])
+def test_a_key_that_the_venue_does_not_know_is_tried_again_before_the_run_fails(refusals: int) -> None:
+    desk = Desk()
+    desk.leverage_outcome = Refused("auth", "User or API Wallet does not exist.")
+    desk.launch()
+    while sum(isinstance(effect, do.SetLeverage) for effect in desk.effects) < refusals:
+        desk.tick()
+    desk.leverage_outcome = Accepted("")
+    desk.tick(30)
+    assert desk.core.state is (RunState.FAILED if refusals == 4 else RunState.RUNNING)
+
+
 def test_a_wallet_with_a_position_fails_a_launch_that_does_not_assume_it() -> None:
     desk = Desk()
     desk.held = Decimal(5)
@@ -89,6 +128,16 @@ def test_an_assumed_position_is_adopted_and_protected() -> None:
     assert (stop.amount, stop.trigger_price) == (Decimal(5), Decimal("95.00"))
     desk.fill(stop, price=95.0)
     assert desk.trades[0].entry_price == Decimal("103.0")
+
+
+def test_an_adopted_position_is_accounted_from_the_mark() -> None:
+    desk = Desk(settings=PLAIN, assume_position_now=True)
+    desk.held = Decimal(5)
+    bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
+    touch = Touch(bid=102.0, ask=106.0, mark=103.0, time_ms=START_MS)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), touch, bar, START_MS))
+    assert [adopted.mark for adopted in desk.journal(Adopted)] == [103.0]
+    assert (desk.core.entry_price, desk.core._memory.core.best) == (103.0, 103.0)
 
 
 @pytest.mark.parametrize(("held", "leverage"), [(-5, 1), (5, 3)], ids=["other side", "other leverage"])
@@ -213,6 +262,39 @@ def test_the_rest_of_an_entry_ends_with_the_trade_that_it_began() -> None:
     assert desk.resting == {}
 
 
+@pytest.mark.parametrize(
+    "settings", [LIMIT, replace(LIMIT, stop_kind=NO_LEVEL), replace(LIMIT, trades_limit=1)]
+)
+def test_what_an_entry_fills_after_its_trade_was_closed_is_closed_at_once(settings: CoreSettings) -> None:
+    desk = Desk(settings=settings)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.orders(OrderPurpose.ENTRY)
+    desk.fill(entry, Decimal(10), price=99.0)
+    desk.answers[do.CancelOrder] = lambda effect: (
+        told.CancelAnswered(effect.client_order_id, Unknown("lost"), desk.now_ms)
+        if effect.client_order_id == entry.client_order_id
+        else None
+    )
+    desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    assert len(desk.trades) == 1
+    desk.fill(entry, Decimal(20), price=99.0)
+    desk.fill(entry, price=99.0)
+    desk.restart()
+    desk.tick(5)
+    assert "late entry" in topics(desk)
+    while desk.orders(OrderPurpose.EXIT):
+        desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+        desk.tick(5)
+    assert desk.held == 0
+    assert [trade.reason for trade in desk.trades] == [ExitReason.MANUAL, ExitReason.MANUAL]
+    assert desk.core._memory.core.entries == 1
+    assert "late entry" in {event.topic for event in desk.journal(AlarmCleared)}
+    assert desk.core.state is (RunState.DONE if settings.trades_limit else RunState.RUNNING)
+
+
 def test_an_entry_in_doubt_makes_the_exposure_unknown_and_is_never_sent_again() -> None:
     desk = Desk(settings=PLAIN)
     desk.launch()
@@ -312,6 +394,23 @@ def test_a_stop_that_is_to_leave_the_position_after_all_withdraws_its_closing_or
     assert len(desk.orders(OrderPurpose.STOP)) == 1
     assert desk.core.state is RunState.STOPPED
     assert desk.facts.exposure is Exposure.EXPOSED
+
+
+def test_a_position_that_a_guard_was_closing_stays_where_a_stop_leaves_it() -> None:
+    guards = Guards(drawdown=0.01, drawdown_action=GuardAction.STOP, stop_mode=StopMode.CLOSE)
+    settings = replace(
+        PLAIN, has_guards=1, drawdown_action=GUARD_STOPS, drawdown_limit=0.01, guard_leaves=CLOSE_POSITION
+    )
+    desk = Desk(settings=settings, guards=guards)
+    desk.enter()
+    desk.bar(close=97.0)
+    (close,) = desk.orders(OrderPurpose.EXIT)
+    desk.fill(close, Decimal(1))
+    desk.stop(StopMode.LEAVE)
+    desk.tick(3)
+    assert desk.sent(OrderPurpose.EXIT) == [close]
+    assert [stop.amount for stop in desk.orders(OrderPurpose.STOP)] == [desk.held]
+    assert desk.core.state is RunState.STOPPED
 
 
 def test_a_stop_past_its_deadline_fails_and_leaves_protection_alone() -> None:
@@ -432,6 +531,24 @@ def test_a_foreign_order_is_named_and_pauses_entries_until_they_are_resumed() ->
     assert desk.facts.pause_reasons == ("foreign",)
 
 
+def test_the_orders_of_an_earlier_run_of_the_wallet_are_not_foreign() -> None:
+    earlier = "00000000000000aa"
+    desk = Desk(settings=PLAIN, earlier_runs=frozenset({earlier}))
+    desk.enter()
+    own = desk.report(desk.orders(OrderPurpose.STOP)[0])
+    left = replace(own, client_order_id=f"{earlier}{7:016x}", venue_order_id="900")
+    unknown = replace(left, client_order_id=f"{'b' * 16}{7:016x}", venue_order_id="901")
+    desk.answers[do.Reconcile] = lambda effect: told.Reconciled(
+        replace(desk.reading(), open_orders=[own, left]), desk.now_ms
+    )
+    desk.tell(StreamRestored("orders", desk.now_ms))
+    desk.tell(OrderReported(left, desk.now_ms))
+    assert not desk.facts.is_paused
+    assert topics(desk) == set()
+    desk.tell(OrderReported(unknown, desk.now_ms))
+    assert desk.facts.pause_reasons == ("foreign",)
+
+
 def test_a_foreign_fill_that_closes_everything_is_manual_and_pauses_entries() -> None:
     desk = Desk()
     entry = desk.enter()
@@ -442,6 +559,24 @@ def test_a_foreign_fill_that_closes_everything_is_manual_and_pauses_entries() ->
     assert desk.trades[0].exit_price == Decimal("104.0")
     assert desk.facts.pause_reasons == ("manual",)
     assert desk.resting == {}
+
+
+@pytest.mark.parametrize("liquidates", [False, True])
+def test_what_somebody_filled_before_the_launch_is_no_exit_of_the_run(liquidates: bool) -> None:
+    desk = Desk(settings=PLAIN, assume_position_now=True)
+    desk.now_ms, desk.price = START_MS + 600_000, 60.0
+    desk._fill(None, OrderSide.SELL, Decimal(50), 60.0, liquidates=liquidates)
+    desk.now_ms, desk.price = START_MS + 1_800_000, 100.0
+    desk.flags.next.append(ENTER)
+    bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, desk.now_ms))
+    (entry,) = desk.orders(OrderPurpose.ENTRY)
+    desk.fill(entry)
+    desk.now_ms, desk.price = desk.now_ms + 600_000, 110.0
+    desk.foreign_fill(OrderSide.SELL, entry.amount)
+    desk.tick(10)
+    (trade,) = desk.trades
+    assert (trade.reason, trade.exit_price) == (ExitReason.MANUAL, Decimal("110.0"))
 
 
 def test_a_foreign_fill_that_adds_is_an_alarm_and_resizes_the_stop() -> None:
@@ -503,6 +638,33 @@ def test_a_fill_is_booked_once_however_often_it_is_heard_of() -> None:
 
 
 # --- bars and streams ----------------------------------------------------------------------------
+
+
+def test_a_fill_that_is_told_after_many_others_of_its_order_is_booked() -> None:
+    desk = Desk(settings=LIMIT)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.orders(OrderPurpose.ENTRY)
+    part = Decimal("0.1")
+    desk.now_ms += 1_000
+    desk.held += part
+    missed = desk._fill(entry.client_order_id, entry.side, part, 99.0)
+    desk.filled[entry.client_order_id] = part
+    for _ in range(300):
+        desk.now_ms += 1_000
+        desk.fill(entry, part, price=99.0)
+    desk.fill(entry, price=99.0)
+    desk.tell(FillReported(missed, desk.touch(), desk.now_ms))
+    assert desk.setup.market.amount(desk.core.exposed_steps) == desk.held == entry.amount
+    for number in range(100):
+        desk.now_ms += HOUR_MS
+        paid = Funding(f"f{number}", "w", SYMBOL, Decimal(1), Decimal(0), desk.now_ms)
+        desk.tell(FundingReported(paid, desk.now_ms))
+    assert desk.core._memory.fills_seen == {}
+    desk.stop(StopMode.LEAVE)
+    desk.tick(3)
+    assert desk.core.state is RunState.STOPPED
 
 
 def test_before_a_close_is_decided_the_fills_up_to_it_are_read() -> None:

@@ -96,6 +96,7 @@ class Beginning:
             has_phases=venue.capabilities.has_phases,
             modifies_orders=venue.capabilities.modifies_orders,
             max_slippage_bps=max_slippage_bps,
+            earlier_runs=plan.earlier_runs,
         )
         self._signals = SignalStream(plan.spec)
 

@@ -32,9 +32,9 @@ class ClosingDesk:
         memory.closing.is_withdrawn = False
 
     def withdraw(self) -> None:
-        """Let the position stay after all where a stop wanted it closed."""
+        """Let the position stay after all where a stop, the operator's or a guard's, wanted it closed."""
         closing = self._turn.memory.closing
-        if closing is not None and closing.reason is ExitReason.RUN_END:
+        if closing is not None and closing.reason in (ExitReason.RUN_END, ExitReason.GUARD):
             closing.is_withdrawn = True
 
     def price_came(self) -> None:
@@ -84,6 +84,9 @@ class ClosingDesk:
             return
         amount = self._amount(closing)
         if amount == 0:
+            if self._orders.unheard():
+                # There is something to close as soon as its fills are told.
+                return
             if not closing.is_unwanted and self._ledger.own:
                 self._ledger.give_away()
             memory.closing = None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from firstwatch.engine import events as told
+from firstwatch.engine.adoption import is_of
 from firstwatch.engine.closing import ClosingDesk
 from firstwatch.engine.effects import (
     Acknowledge,
@@ -70,7 +71,6 @@ from firstwatch.trading.events import (
     Noted,
     Recovered,
 )
-from firstwatch.trading.ids import run_of
 from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode, move_run
 from firstwatch.trading.timeframe import Timeframe
@@ -99,6 +99,8 @@ LATE_FRACTION = 0.05
 _DAY_MS = 86_400_000
 _LONGEST_TICK_MS = 5_000
 _FOREIGN_ORDER = "foreign order"
+_AUTH_TRIES = 3
+"""How often the leverage is tried where the venue does not know the key: it may just not know it yet."""
 _CONFIRMING_READS = 3
 """Readings of the position that must disagree, where the venue's word may lag behind its fills."""
 
@@ -264,6 +266,8 @@ class RunCore:
         if memory.state is RunState.STOPPING and memory.stop_mode is StopMode.CLOSE and memory.core.steps:
             # What an entry has filled after the stop was asked for is closed, too.
             self._closing.want(ExitReason.RUN_END)
+        if memory.is_undecided:
+            self._closing.want(memory.exit_reason or ExitReason.MANUAL)
         self._protection.settle()
         self._entries.settle(self._why_no_entry(memory.entry.bar_time_ms if memory.entry else 0))
         self._closing.settle()
@@ -413,6 +417,7 @@ class RunCore:
         else:
             self._turn.journal(Noted(sentence=f"the stop's mode is now {mode}: {why}"), author)
         self._entries.give_up()
+        self._orders.ask_for_unheard()
         if mode is not StopMode.CLOSE:
             self._closing.withdraw()
         elif memory.core.steps:
@@ -581,11 +586,8 @@ class RunCore:
         order = self._orders.get(event.report.client_order_id)
         if order is not None:
             self._orders.report(order, event.report)
-        elif not self._is_ours(event.report):
+        elif not is_of(event.report, self.setup.earlier_runs | {self.setup.run_id}):
             self._foreign_order(event.report)
-
-    def _is_ours(self, report: OrderReport) -> bool:
-        return report.client_order_id is not None and run_of(report.client_order_id) == self.setup.run_id
 
     def _foreign_order(self, report: OrderReport) -> None:
         topic = f"{_FOREIGN_ORDER} {report.venue_order_id}"
@@ -689,16 +691,23 @@ class RunCore:
         match event.outcome:
             case Accepted():
                 memory.leverage_is_set = True
+                self._turn.clear_alarm("leverage")
                 if memory.core.decision == ENTER and memory.entry is None:
                     self._entries.enter(self._why_no_entry(memory.last_bar_ms))
-            case Unknown():
-                memory.leverage_at_ms = memory.elapsed_ms + back_off_ms(memory.leverage_tries)
-                memory.leverage_tries += 1
-            case Refused("auth", reason):
+            case Refused("auth", reason) if memory.leverage_tries >= _AUTH_TRIES:
                 self._fail(
                     f"the venue does not know who signed ({reason.rstrip('.')}): see whether the settings"
                     " name the network that api_url belongs to, and whether the key is still approved"
                 )
+            case Unknown(reason) | Refused("rate_limit" | "auth", reason):
+                memory.leverage_at_ms = memory.elapsed_ms + back_off_ms(memory.leverage_tries)
+                memory.leverage_tries += 1
+                if memory.leverage_tries == _AUTH_TRIES:
+                    self._turn.alarm(
+                        "leverage",
+                        f"leverage {self.setup.launch.leverage} is not set yet ({reason}); it is tried again,"
+                        " and no entry is made before",
+                    )
             case Refused(code, reason):
                 self._fail(
                     f"the venue refused leverage {self.setup.launch.leverage} ({code}: {reason});"
@@ -767,7 +776,7 @@ class RunCore:
             order = self._orders.get(report.client_order_id)
             if order is not None:
                 self._orders.read(order, report)
-            else:
+            elif not is_of(report, self.setup.earlier_runs):
                 self._foreign_order(report)
 
     def _fills_read(self, event: told.FillsRead) -> None:
@@ -854,7 +863,7 @@ class RunCore:
         if not launch.assume_position_now or flags is None or event.last_bar is None:
             return
         if not event.position.is_flat:
-            self._adopt(event.position, flags)
+            self._adopt(event.position, event.touch.mark if event.touch else memory.price, flags)
             return
         close_ms = event.last_bar.time_ms + self.setup.timeframe.ms
         enter_now(
@@ -868,7 +877,7 @@ class RunCore:
             1 if self._sessions.may_enter(close_ms, self.setup.timeframe) else 0,
         )
 
-    def _adopt(self, position: Position, flags: GroupFlags) -> None:
+    def _adopt(self, position: Position, mark: float, flags: GroupFlags) -> None:
         memory = self._memory
         side = position.side
         if side is None or position.entry_price is None:
@@ -887,7 +896,7 @@ class RunCore:
             self._settings,
             side.sign,
             self.setup.market.steps(position.amount),
-            memory.price,
+            mark,
             float(position.entry_price),
             float(position.margin),
             flags.atr_stop,
@@ -900,7 +909,7 @@ class RunCore:
         memory.foreign = ZERO
         memory.trade_entry_ms = memory.now_ms
         self._turn.journal(
-            Adopted(side=side, amount=position.amount, entry_price=position.entry_price, mark=memory.price)
+            Adopted(side=side, amount=position.amount, entry_price=position.entry_price, mark=mark)
         )
 
     def _recovery_started(self, event: told.RecoveryStarted) -> None:
@@ -1024,7 +1033,8 @@ class RunCore:
     def _close_requested(self, event: told.CloseRequested) -> None:
         """Close the position at market; the run goes on, its entries paused."""
         memory = self._memory
-        if memory.state is RunState.NEW or memory.core.steps == 0:
+        is_unheard = self._orders.ask_for_unheard()
+        if memory.state is RunState.NEW or not (memory.core.steps or is_unheard):
             self._turn.refuse("there is no position to close", event.author)
             return
         self._turn.pause(

@@ -1,6 +1,7 @@
 """The side facts of a run (trading.md 7), computed anew after each event and written where they changed."""
 
 from firstwatch.engine.ledger import Ledger
+from firstwatch.engine.memory import ZERO
 from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.protection import ProtectionDesk
 from firstwatch.engine.records import FactsRow
@@ -26,7 +27,7 @@ class FactsDesk:
             return Exposure.UNKNOWN
         if memory.wants_position and memory.failed_reads:
             return Exposure.UNKNOWN
-        is_flat = self._ledger.own + memory.foreign == 0
+        is_flat = self._ledger.own + memory.foreign == 0 and not self._orders.unheard()
         return Exposure.FLAT if is_flat else Exposure.EXPOSED
 
     def health(self) -> tuple[Health, str]:
@@ -46,6 +47,12 @@ class FactsDesk:
         left = self._ledger.own + memory.foreign
         if self.exposure() is Exposure.UNKNOWN:
             return f"{why}. What is left at the venue is not known: look at the wallet there."
+        unheard = sum((entry.reported - entry.filled for entry in self._orders.unheard()), ZERO)
+        if unheard:
+            return (
+                f"{why}. An entry has filled {unheard:f} {market.base} by the venue's word, of which no fills"
+                " were told: look at the wallet there."
+            )
         if left == 0:
             return f"{why}. The wallet is flat."
         side = "long" if left > 0 else "short"

@@ -20,6 +20,7 @@ KEPT_TRADES = 16
 """Closed trades to which a payment is still booked that the venue tells late."""
 REMEMBERED_FILLS = 48
 """Fills, and payments, that are known by their ids; older ones are known by their time."""
+_LATE_ENTRY = "late entry"
 
 
 def exact(value: float) -> Decimal:
@@ -85,10 +86,12 @@ class Ledger:
         memory = self._turn.memory
         if fill.fill_id in memory.fills_seen or fill.time_ms < memory.fills_horizon_ms:
             return
+        order = self._orders.get(fill.client_order_id)
+        if order is None and self._was_before_launch(fill):
+            return
         memory.fills_seen[fill.fill_id] = fill.time_ms
         self._forget()
         memory.is_compared = False
-        order = self._orders.get(fill.client_order_id)
         core = memory.core
         if fill.is_liquidation and core.steps and fill.side.sign != core.phase:
             self._remember(fill, touch)
@@ -109,13 +112,20 @@ class Ledger:
             self._remember(fill, touch)
             self._orders.fill(order, fill)
             if order.intent.purpose is OrderPurpose.ENTRY:
-                self._entry(fill)
+                self._entry(order, fill)
             else:
                 memory.wants_position = True
                 if order.intent.purpose is OrderPurpose.STOP and not order.state.is_final:
                     # A stop that has begun to fill has triggered: what is left of it may rest no more.
                     order.wants_read = True
                 self._reduce(fill, order.intent.purpose, order.reason)
+
+    def _was_before_launch(self, fill: Fill) -> bool:
+        """Tell whether the position that the run was launched on holds a fill already.
+
+        A feed of bars gives a fill the open of its bar, so that the bar of the launch says neither.
+        """
+        return not self._turn.setup.has_phases and fill.time_ms < self._turn.memory.started_ms
 
     def _follows_from_bars(self, fill: Fill) -> bool:
         """Tell whether the core itself would have ended the trade so, at this bar, and its backtest goes on.
@@ -151,17 +161,22 @@ class Ledger:
         )
 
     def _forget(self) -> None:
-        """Keep the newest ids; from then on what is older than all of them counts as known."""
-        memory = self._turn.memory
+        """Keep the newest ids; from then on what is older than all of them counts as known.
+
+        While an order fills, some of its fills may not be told yet: all since it was made are kept apart.
+        """
+        memory, timeframe = self._turn.memory, self._turn.setup.timeframe
+        filling = [order.created_ms for order in self._orders.open() if order.filled or order.reported]
+        made_ms = [timeframe.open_of(created_ms) for created_ms in filling]
         for seen in (memory.fills_seen, memory.fundings_seen):
             if len(seen) > REMEMBERED_FILLS * 2:
-                horizon = sorted(seen.values())[-REMEMBERED_FILLS]
-                memory.fills_horizon_ms = max(memory.fills_horizon_ms, horizon)
+                horizon_ms = min([sorted(seen.values())[-REMEMBERED_FILLS], *made_ms])
+                memory.fills_horizon_ms = max(memory.fills_horizon_ms, horizon_ms)
         for seen in (memory.fills_seen, memory.fundings_seen):
             for key in [key for key, time_ms in seen.items() if time_ms < memory.fills_horizon_ms]:
                 del seen[key]
 
-    def _entry(self, fill: Fill) -> None:
+    def _entry(self, order: TrackedOrder, fill: Fill) -> None:
         memory = self._turn.memory
         if memory.core.steps and fill.side.sign != memory.core.phase:
             # An entry against the position that stands: not the core's any more, a foreign one to close.
@@ -173,6 +188,15 @@ class Ledger:
         if memory.core.steps == 0:
             memory.trade_entry_ms = fill.time_ms
             self._turn.clear_alarm("liquidated")
+            memory.is_undecided = order.trade_is_closed
+            if memory.is_undecided:
+                # It has counted as an entry already.
+                memory.core.entries -= 1
+                self._turn.alarm(
+                    _LATE_ENTRY,
+                    f"the entry order {fill.client_order_id} filled {fill.amount:f} after its trade was"
+                    " closed; what it made is closed at once",
+                )
         # A taker's fill happened at the price of the bar's open, a maker's somewhere inside the bar.
         at_open = 0 if fill.is_maker else 1
         steps = self._turn.setup.market.steps(fill.amount)
@@ -260,9 +284,12 @@ class Ledger:
         )
         memory.exit_reason = reason
         memory.wants_balance = True
+        memory.is_adopted = memory.is_undecided = False
+        self._turn.clear_alarm(_LATE_ENTRY)
         if memory.entry is not None:
-            # What its entry did not fill would be another trade, which nobody has decided.
             memory.entry.cancels, memory.entry.rest_at_market = True, False
+        for order in (*memory.orders.values(), *memory.settled.values()):
+            order.trade_is_closed = order.intent.purpose is OrderPurpose.ENTRY
         memory.last_trades = [*memory.last_trades, trade][-KEPT_TRADES:]
         self._turn.record(TradeRow(core.trades, trade))
         self._turn.journal(

@@ -36,6 +36,8 @@ class RunSetup:
     modifies_orders: bool
     max_slippage_bps: float = 500.0
     """How far beyond the mid an entry at market may fill."""
+    earlier_runs: frozenset[str] = frozenset()
+    """Other runs of the wallet: what they left is not foreign, and the host cancels it once it is adopted."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class TrackedOrder:
     venue_order_id: str | None = None
     replaces: str | None = None
     """The order that this one takes the place of, until the venue has confirmed that."""
+    trade_is_closed: bool = False
+    """An entry whose trade is over: what it still fills would be another trade, which nobody has decided."""
     wants_read: bool = False
     """Its state must be read from the venue before anything is concluded."""
     asks: int = 0
@@ -192,6 +196,9 @@ class RunMemory:
     unwanted: Decimal = ZERO
     """Signed part of ``foreign`` that an order of the run itself has made: it is closed."""
     is_adopted: bool = False
+    """The position that stands was taken over from the wallet."""
+    is_undecided: bool = False
+    """The position that stands was made by an entry whose trade was over: it is closed at once."""
 
     wants_position: bool = False
     """The venue's position must be compared with what is booked."""

@@ -80,6 +80,17 @@ class OrderDesk:
         entries = self.of(OrderPurpose.ENTRY)
         return next((entry for entry in entries if entry.reported_price and not entry.filled), None)
 
+    def unheard(self) -> list[TrackedOrder]:
+        """Return the entries that have filled by the venue's word beyond the fills that were told."""
+        return [entry for entry in self.of(OrderPurpose.ENTRY) if entry.reported > entry.filled]
+
+    def ask_for_unheard(self) -> bool:
+        """Want the fills of such entries read now, though they may be told later. Returns whether any is."""
+        entries = self.unheard()
+        for entry in entries:
+            entry.ask_at_ms = 0
+        return bool(entries)
+
     # --- doing -----------------------------------------------------------------------------------
 
     def send(

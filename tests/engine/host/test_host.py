@@ -377,6 +377,7 @@ def test_a_left_position_can_be_adopted_and_its_old_orders_go(holding: Engine) -
 
     rig.until(settled, "the old orders to be cancelled")
     assert rig.run_of(store, RUN).facts.exposure is Exposure.FLAT
+    assert not rig.run_of(store, "ef" * 8).facts.paused
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,23 @@
 """Protection at the venue (trading.md 8), rule by rule, at a scripted venue without phases."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
-from firstwatch.strategy.core_state import FRACTION, CoreSettings
+from firstwatch.engine.memory import TrackedOrder
+from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
+from firstwatch.strategy.evaluation import GroupFlags
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import ExitReason, Protection
 from firstwatch.venues.protocol import Accepted, FillReported, Refused, StillUnknown, Unknown
 from tests.engine.scripted import ENTER, EXIT, Desk
 
+SHORT = GroupFlags(0, 1, 0, 0, float("nan"), float("nan"), True)
 TRAILING = CoreSettings(stop_kind=FRACTION, stop_value=0.05, stop_trails=1, sizing_value=0.5)
 
 
@@ -395,3 +399,62 @@ def test_a_stop_that_was_refused_before_its_entry_is_told_is_placed_when_it_is()
     assert desk.core.exposed_steps > 0
     assert desk.facts.protection is Protection.PROTECTED
     assert len(desk.sent(OrderPurpose.STOP)) == 2
+
+
+BOTH_SIDES = CoreSettings(
+    stop_kind=FRACTION,
+    stop_value=0.05,
+    target_kind=AMOUNT,
+    target_value=20.0,
+    sizing_value=0.5,
+    allows_long=1,
+    allows_short=1,
+)
+
+
+def enter_short_after_a_target(desk: Desk) -> None:
+    """Let a long end by its target, and the bar that closes right after it enter short."""
+    desk.launch()
+    desk.bar(SHORT._replace(entry_short=0))
+    desk.bar(ENTER._replace(entry_short=0))
+    desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
+    long_stop, held = desk.orders(OrderPurpose.STOP)[0], desk.position()
+    old_words = [told.PositionRead(held, desk.now_ms)] * 2
+    desk.answers[do.ReadPosition] = lambda effect: old_words.pop() if old_words else None
+    desk.answers[do.CancelOrder] = lambda effect: (
+        told.CancelAnswered(long_stop.client_order_id, Unknown("lost"), desk.now_ms)
+        if effect == do.CancelOrder(long_stop.client_order_id)
+        else None
+    )
+    desk.price = 120.0
+    desk.fill(desk.orders(OrderPurpose.TARGET)[0])
+    desk.bar(SHORT)
+    desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
+
+
+@pytest.mark.parametrize("modifies_orders", [True, False])
+def test_a_leg_that_is_left_of_the_trade_before_is_cancelled_and_never_moved(modifies_orders: bool) -> None:
+    desk = Desk(settings=BOTH_SIDES, modifies_orders=modifies_orders)
+    enter_short_after_a_target(desk)
+    desk.tick(3)
+    buys = [stop for stop in desk.orders(OrderPurpose.STOP) if stop.side is OrderSide.BUY]
+    assert [(stop.trigger_price, stop.amount) for stop in buys] == [(Decimal("126"), -desk.held)]
+    assert desk.facts.protection is Protection.PROTECTED
+    del desk.answers[do.CancelOrder]
+    desk.tick(60)
+    assert desk.orders(OrderPurpose.STOP) == buys
+    assert [target.side for target in desk.orders(OrderPurpose.TARGET)] == [OrderSide.BUY]
+
+
+def test_an_order_of_the_wrong_side_is_no_protection() -> None:
+    desk = Desk(settings=BOTH_SIDES)
+    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit")
+    desk.enter()
+    stop = desk.sent(OrderPurpose.STOP)[-1]
+    wrong = TrackedOrder(replace(stop, side=OrderSide.BUY), desk.now_ms, 0, OrderState.ACCEPTED)
+    memory = desk.core._memory
+    memory.orders[stop.client_order_id] = wrong
+    memory.stop.order_id = stop.client_order_id
+    assert desk.core._protection.state() is Protection.UNPROTECTED
+    desk.tick()
+    assert do.CancelOrder(stop.client_order_id) in desk.effects

@@ -60,6 +60,8 @@ class TrackedOrder:
     """The order that this one takes the place of, until the venue has confirmed that."""
     wants_read: bool = False
     """Its state must be read from the venue before anything is concluded."""
+    is_left_over: bool = False
+    """A leg that protects nothing any more, as its trade is over: it is cancelled, and never moved."""
     asks: int = 0
     """Times that asking or cancelling has led to nothing."""
     ask_at_ms: int = 0
@@ -126,6 +128,11 @@ class Leg:
     unsent: int = 0
     retry_at_ms: int = 0
     unprotected_since_ms: int | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing of it was sent in this trade."""
+        return self.order_id is None and self.problem is None and not (self.retries or self.unsent)
 
 
 @dataclass(slots=True)

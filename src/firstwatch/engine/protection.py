@@ -50,13 +50,13 @@ class ProtectionDesk:
             return Protection.NOT_NEEDED
         order = self._orders.get(memory.stop.order_id)
         rests = order is not None and order.state in _RESTING and not order.wants_read
+        closes = order is not None and order.intent.side.sign * self._ledger.own < 0
         covers = order is not None and order.rest >= self._ledger.exposed
-        return Protection.PROTECTED if rests and covers else Protection.UNPROTECTED
+        return Protection.PROTECTED if rests and closes and covers else Protection.UNPROTECTED
 
     def is_settled(self) -> bool:
         """Tell whether the legs are as they are wanted and nothing of them is under way."""
-        memory = self._turn.memory
-        legs = self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET)
+        memory, legs = self._turn.memory, self._legs()
         if self._ledger.exposed == 0 or self._is_given_up():
             return not legs
         kept = {memory.stop.order_id, memory.target.order_id}
@@ -91,6 +91,9 @@ class ProtectionDesk:
         memory = self._turn.memory
         return memory.state is RunState.STOPPING and memory.stop_mode is StopMode.LEAVE_UNPROTECTED
 
+    def _legs(self) -> list[TrackedOrder]:
+        return self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET)
+
     # --- hearing ---------------------------------------------------------------------------------
 
     def leg_of(self, order: TrackedOrder) -> Leg:
@@ -99,8 +102,9 @@ class ProtectionDesk:
 
     def refused(self, order: TrackedOrder, refusal: Refused) -> None:
         """Take in the refusal of a leg: first the position and the open orders are read."""
-        leg = self.leg_of(order)
-        leg.problem, leg.problem_reason = refusal.code, refusal.reason
+        if not order.is_left_over:
+            leg = self.leg_of(order)
+            leg.problem, leg.problem_reason = refusal.code, refusal.reason
         self._turn.memory.wants_position = True
         old = self._orders.get(order.replaces)
         if old is not None:
@@ -119,7 +123,8 @@ class ProtectionDesk:
             # It did not end, it never was: only the position is looked at before the next one.
             leg.order_id = None
             self._turn.memory.wants_position = True
-        leg.unsent += 1
+        if not order.is_left_over:
+            leg.unsent += 1
         if leg.unsent > PROMPT_ATTEMPTS:
             leg.retry_at_ms = self._turn.memory.elapsed_ms + back_off_ms(leg.unsent - PROMPT_ATTEMPTS - 1)
         old = self._orders.get(order.replaces)
@@ -132,14 +137,17 @@ class ProtectionDesk:
         """Place, move, resize or cancel the legs."""
         memory = self._turn.memory
         self._promote()
-        exposed = self._ledger.exposed
         unheard = self._orders.filled_unheard() if self._ledger.own == 0 else None
+        if unheard is None:
+            self._leave_behind()
         if unheard is not None and not self._is_given_up():
             self._stand_in(unheard)
             return
+        exposed = self._ledger.exposed
         is_wanted = exposed > 0 and not self._is_given_up()
         if is_wanted:
             self._watch_stop()
+            self._cancel_left_over()
         if memory.wants_position or memory.wants_open_orders:
             return
         if not is_wanted:
@@ -158,14 +166,9 @@ class ProtectionDesk:
     def _stand_in(self, entry: TrackedOrder) -> None:
         """Place the stop by the answer to the entry: its fills may be told much later."""
         memory = self._turn.memory
-        level, stands = self._ledger.first_stop(entry), False
-        for order in self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET):
-            if order.intent.client_order_id > entry.intent.client_order_id:
-                stands = True
-            else:
-                # Left over from the trade before.
-                self._orders.cancel(order)
-        if stands or not level:
+        level = self._ledger.first_stop(entry)
+        self._cancel_left_over()
+        if not level or any(not order.is_left_over for order in self._legs()):
             return
         self._hurry(but=entry)
         is_early = memory.stop.retry_at_ms > memory.elapsed_ms or memory.wants_position
@@ -174,6 +177,33 @@ class ProtectionDesk:
             side = Side.LONG if entry.intent.side.sign > 0 else Side.SHORT
             self._place(memory.stop, OrderPurpose.STOP, side, price, entry.reported)
 
+    def _leave_behind(self) -> None:
+        """Disown the legs of a trade that is over: they close nothing of what is entered next.
+
+        Moved into the next trade they would be on the wrong side, or be taken for its protection.
+        """
+        memory, own = self._turn.memory, self._ledger.own
+        for order in self._legs():
+            if order.intent.side.sign * own >= 0:
+                order.is_left_over = True
+        for leg in (memory.stop, memory.target):
+            old = self._orders.get(leg.order_id)
+            if own == 0 or (old is not None and old.is_left_over):
+                self._forget(leg)
+
+    def _forget(self, leg: Leg) -> None:
+        """Begin anew with a leg, as if nothing of it had been sent."""
+        memory = self._turn.memory
+        if leg is memory.stop:
+            memory.stop = Leg()
+        else:
+            memory.target = Leg()
+
+    def _cancel_left_over(self) -> None:
+        for order in self._legs():
+            if order.is_left_over:
+                self._orders.cancel(order)
+
     def _promote(self) -> None:
         """Let an accepted replacement be the leg."""
         memory = self._turn.memory
@@ -181,10 +211,11 @@ class ProtectionDesk:
             if order.replaces is None or order.state is OrderState.REJECTED:
                 continue
             if order.state in _RESTING or order.state.is_final or order.filled:
-                leg = self.leg_of(order)
-                leg.order_id = order.intent.client_order_id
-                leg.unsent = 0
-                self._placed(leg)
+                if not order.is_left_over:
+                    leg = self.leg_of(order)
+                    leg.order_id = order.intent.client_order_id
+                    leg.unsent = 0
+                    self._placed(leg)
                 self._orders.replaced(order)
 
     def _cancel_all(self) -> None:
@@ -194,9 +225,7 @@ class ProtectionDesk:
             for leg_order in legs:
                 self._orders.cancel(leg_order)
             if not legs:
-                leg.order_id = leg.problem = None
-                leg.retries = leg.retry_at_ms = leg.unsent = 0
-                leg.unprotected_since_ms = None
+                self._forget(leg)
         self._turn.clear_alarm(_ALARM)
         self._turn.clear_alarm("target")
 
@@ -216,7 +245,9 @@ class ProtectionDesk:
                 self._put_off(leg)
             leg.retries = max(leg.retries, 1)
             return False
-        others = [other for other in self._orders.of(purpose) if other is not order]
+        others = [
+            other for other in self._orders.of(purpose) if other is not order and not other.is_left_over
+        ]
         if any(other.replaces is not None or order is None for other in others):
             return False
         for other in others:

@@ -326,8 +326,8 @@ def test_whatever_failed_before_an_unprotected_position_gets_its_stop_as_soon_as
     assert desk.facts.protection is Protection.PROTECTED
 
 
-def fill_entries_at_once(desk: Desk) -> Callable[[do.Effect], told.Event | None]:
-    """Let entries fill with their answer, as a venue does whose stream says nothing."""
+def fill_entries_at_once(desk: Desk, parts: int = 1) -> Callable[[do.Effect], told.Event | None]:
+    """Let entries fill in equal parts with their answer, as a venue does whose stream says nothing."""
 
     def answer(effect: do.Effect) -> told.Event | None:
         assert isinstance(effect, do.SendOrder)
@@ -337,17 +337,18 @@ def fill_entries_at_once(desk: Desk) -> Callable[[do.Effect], told.Event | None]
         desk.held += intent.side.sign * intent.amount
         desk.filled[effect.client_order_id] = intent.amount
         desk.ended[effect.client_order_id] = OrderState.FILLED
-        desk._fill(effect.client_order_id, intent.side, intent.amount, desk.price)
+        for _ in range(parts):
+            desk._fill(effect.client_order_id, intent.side, intent.amount / parts, desk.price)
         taken = Accepted("77", intent.amount, Decimal(repr(desk.price)))
         return told.SendAnswered(effect.client_order_id, taken, desk.now_ms)
 
     return answer
 
 
-def enter_unheard(desk: Desk) -> None:
+def enter_unheard(desk: Desk, parts: int = 1) -> None:
     desk.launch()
     desk.bar()
-    desk.answers[do.SendOrder] = fill_entries_at_once(desk)
+    desk.answers[do.SendOrder] = fill_entries_at_once(desk, parts)
     desk.bar(ENTER)
 
 
@@ -363,6 +364,21 @@ def test_the_answer_to_an_entry_places_the_stop_before_any_fill_is_told() -> Non
     assert desk.facts.protection is Protection.PROTECTED
     assert desk.sent(OrderPurpose.STOP) == [stop]
     assert len(desk.sent(OrderPurpose.TARGET)) == 1
+
+
+@pytest.mark.parametrize("modifies_orders", [True, False])
+def test_a_stop_for_all_that_the_answer_said_is_not_reduced_as_its_fills_are_told(
+    modifies_orders: bool,
+) -> None:
+    desk = Desk(modifies_orders=modifies_orders)
+    enter_unheard(desk, parts=5)
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    for fill in desk.fills:
+        desk.tell(FillReported(fill, desk.touch(), desk.now_ms))
+        assert desk.orders(OrderPurpose.STOP) == [stop]
+        assert desk.facts.protection is Protection.PROTECTED
+    assert stop.amount == desk.held
+    assert len(desk.sent(OrderPurpose.STOP)) == len(desk.sent(OrderPurpose.TARGET)) == 1
 
 
 def test_fills_that_nobody_tells_are_read_a_moment_after_the_answer() -> None:

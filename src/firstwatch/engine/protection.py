@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from firstwatch.engine.closing import ClosingDesk
 from firstwatch.engine.ledger import Ledger
-from firstwatch.engine.memory import Leg, TrackedOrder
+from firstwatch.engine.memory import ZERO, Leg, TrackedOrder
 from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.turn import Turn, back_off_ms
 from firstwatch.strategy.core import stop_reason
@@ -51,7 +51,7 @@ class ProtectionDesk:
         order = self._orders.get(memory.stop.order_id)
         rests = order is not None and order.state in _RESTING and not order.wants_read
         closes = order is not None and order.intent.side.sign * self._ledger.own < 0
-        covers = order is not None and order.rest >= self._ledger.exposed
+        covers = order is not None and order.rest >= self._exposed()
         return Protection.PROTECTED if rests and closes and covers else Protection.UNPROTECTED
 
     def is_settled(self) -> bool:
@@ -90,6 +90,14 @@ class ProtectionDesk:
         """The operator wants the position left without its protection."""
         memory = self._turn.memory
         return memory.state is RunState.STOPPING and memory.stop_mode is StopMode.LEAVE_UNPROTECTED
+
+    def _exposed(self) -> Decimal:
+        """Return what is to be protected: what is booked, and what an entry is said to have filled."""
+        exposed, own = self._ledger.exposed, self._ledger.own
+        if exposed == 0:
+            return exposed
+        entries = [entry for entry in self._orders.of(OrderPurpose.ENTRY) if entry.intent.side.sign * own > 0]
+        return exposed + sum((max(entry.reported - entry.filled, ZERO) for entry in entries), ZERO)
 
     def _legs(self) -> list[TrackedOrder]:
         return self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET)
@@ -143,7 +151,7 @@ class ProtectionDesk:
         if unheard is not None and not self._is_given_up():
             self._stand_in(unheard)
             return
-        exposed = self._ledger.exposed
+        exposed = self._exposed()
         is_wanted = exposed > 0 and not self._is_given_up()
         if is_wanted:
             self._watch_stop()

@@ -12,10 +12,10 @@ from firstwatch.engine.memory import TrackedOrder
 from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
 from firstwatch.strategy.evaluation import GroupFlags
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
-from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
+from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState, Touch
 from firstwatch.trading.runs import ExitReason, Protection
-from firstwatch.venues.protocol import Accepted, FillReported, Refused, StillUnknown, Unknown
-from tests.engine.scripted import ENTER, EXIT, Desk
+from firstwatch.venues.protocol import Accepted, FillReported, MarkMoved, Refused, StillUnknown, Unknown
+from tests.engine.scripted import ENTER, EXIT, SYMBOL, Desk
 
 SHORT = GroupFlags(0, 1, 0, 0, float("nan"), float("nan"), True)
 TRAILING = CoreSettings(stop_kind=FRACTION, stop_value=0.05, stop_trails=1, sizing_value=0.5)
@@ -210,6 +210,60 @@ def test_a_stop_that_vanishes_is_placed_again_at_once(state: OrderState) -> None
     desk.end(desk.orders(OrderPurpose.STOP)[0], state)
     assert len(desk.orders(OrderPurpose.STOP)) == 1
     assert desk.facts.protection is Protection.PROTECTED
+
+
+@pytest.mark.parametrize("is_refused_at_entry", [False, True])
+def test_a_stop_that_vanishes_gets_one_corrected_retry_whatever_was_refused_before(
+    is_refused_at_entry: bool,
+) -> None:
+    desk = Desk()
+    if is_refused_at_entry:
+        desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit", times=1)
+    desk.enter()
+    desk.tick(5)
+    desk.answers[do.SendOrder] = refuse_stops(desk, "other", times=1)
+    desk.end(desk.orders(OrderPurpose.STOP)[0])
+    desk.tick(10)
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    assert desk.facts.protection is Protection.PROTECTED
+    assert desk.sent(OrderPurpose.EXIT) == []
+
+
+def test_a_mid_at_the_stop_closes_nothing_where_no_stop_has_ended_unfilled() -> None:
+    desk = Desk()
+    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit", times=1)
+    desk.enter()
+    desk.tick(5)
+    desk.price = 94.9
+    # The venue triggers by its mark, which is still above.
+    desk.tell(MarkMoved(SYMBOL, Touch(94.8, 95.0, 95.5, desk.now_ms), desk.now_ms))
+    desk.tick(5)
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    assert desk.sent(OrderPurpose.EXIT) == []
+
+
+@pytest.mark.parametrize(("rested_s", "closes"), [(2, True), (40, False)])
+def test_a_stop_after_one_that_ended_unfilled_is_watched_until_it_has_rested_for_a_while(
+    rested_s: int, closes: bool
+) -> None:
+    desk = Desk()
+    desk.enter()
+    desk.end(desk.orders(OrderPurpose.STOP)[0])
+    desk.tick(rested_s)
+    desk.price = 94.9
+    desk.tell(MarkMoved(SYMBOL, Touch(94.8, 95.0, 95.5, desk.now_ms), desk.now_ms))
+    desk.tick(2)
+    assert bool(desk.sent(OrderPurpose.EXIT)) is closes
+
+
+def test_a_stop_that_the_venue_ends_each_time_is_placed_again_once_a_second() -> None:
+    desk = Desk()
+    desk.enter()
+    for _ in range(20):
+        for stop in desk.orders(OrderPurpose.STOP):
+            desk.end(stop)
+        desk.tick()
+    assert 10 <= len(desk.sent(OrderPurpose.STOP)) <= 22
 
 
 def test_a_leg_that_fills_after_flat_is_an_alarm_and_what_it_made_is_closed() -> None:

@@ -928,6 +928,7 @@ class RunCore:
         memory.read_at_ms = memory.failed_reads = memory.position_at_ms = memory.leverage_at_ms = 0
         for leg in (memory.stop, memory.target):
             leg.problem = None
+            leg.is_corrected = leg.has_ended = False
             leg.retries = leg.retry_at_ms = leg.unsent = 0
         if memory.entry is not None:
             memory.entry.resends = memory.entry.resend_at_ms = 0

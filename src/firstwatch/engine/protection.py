@@ -24,6 +24,8 @@ UNPROTECTED_MS = 5_000
 
 HURRY_MS = 1_000
 """While a position stands without its stop, nothing that it waits for is tried later than this."""
+STEADY_MS = 30_000
+"""How long a leg must rest until an end or a refusal of it is the first one again."""
 PROMPT_ATTEMPTS = 2
 """How often a leg that the venue never saw is sent anew at once; from then on it waits between."""
 
@@ -249,9 +251,10 @@ class ProtectionDesk:
             # It ended without our word: what the venue shows now decides whether another one is needed.
             leg.order_id = None
             self._turn.memory.wants_position = True
-            if leg.retries:
+            if leg.has_ended:
                 self._put_off(leg)
-            leg.retries = max(leg.retries, 1)
+            leg.has_ended = True
+            leg.rests_since_ms = None
             return False
         others = [
             other for other in self._orders.of(purpose) if other is not order and not other.is_left_over
@@ -271,11 +274,13 @@ class ProtectionDesk:
         if order.rest >= amount:
             self._placed(leg)
         is_stop = purpose is OrderPurpose.STOP
-        if is_stop and leg.retries and self._is_passed(wanted):
+        if is_stop and leg.has_ended and self._is_passed(wanted):
             # The stop before this one has ended unfilled, so the venue will not trigger this one in time.
             self._closing.want(exit_reason(stop_reason(self._turn.memory.core)))
         if order.rest == amount and level == (order.intent.trigger_price if is_stop else order.intent.price):
+            self._rests(leg)
             return True
+        leg.rests_since_ms = None
         if not is_early:
             side = Side.LONG if self._turn.memory.core.phase > 0 else Side.SHORT
             price, trigger = self._prices(purpose, side, level)
@@ -321,11 +326,21 @@ class ProtectionDesk:
 
     def _placed(self, leg: Leg) -> None:
         leg.problem = None
+        leg.is_corrected = False
         leg.unprotected_since_ms = None
         if leg is self._turn.memory.stop:
             self._turn.clear_alarm(_ALARM)
         else:
             self._turn.clear_alarm("target")
+
+    def _rests(self, leg: Leg) -> None:
+        """Forget what failed before a leg that has rested for a while."""
+        now_ms = self._turn.memory.elapsed_ms
+        if leg.rests_since_ms is None:
+            leg.rests_since_ms = now_ms
+        elif now_ms - leg.rests_since_ms >= STEADY_MS:
+            leg.has_ended = False
+            leg.retries = leg.unsent = 0
 
     def _watch_stop(self) -> None:
         """Count how long the position has stood without the stop that it should have, and hurry."""
@@ -377,10 +392,10 @@ class ProtectionDesk:
             leg.problem = None
             self._put_off(leg)
             return False
-        if leg.retries == 0:
+        if not leg.is_corrected:
             # The amount is the venue's own by now, and the price is put on the tick again.
             leg.problem = None
-            leg.retries = 1
+            leg.is_corrected = True
             return True
         if not turn.setup.launch.close_position_on_exit or memory.is_adopted:
             leg.problem = None

@@ -528,3 +528,64 @@ def test_an_order_of_the_wrong_side_is_no_protection() -> None:
     assert desk.core._protection.state() is Protection.UNPROTECTED
     desk.tick()
     assert do.CancelOrder(stop.client_order_id) in desk.effects
+
+
+def fail_readings(desk: Desk) -> None:
+    for kind in (do.ReadPosition, do.ReadFills, do.ReadOrder, do.ReadOpenOrders, do.ReadBalance):
+        desk.answers[kind] = lambda effect: told.ReadFailed(effect, "too many requests", desk.now_ms)
+
+
+@pytest.mark.parametrize("modifies_orders", [True, False])
+def test_the_first_stop_of_a_trade_waits_for_no_reading(modifies_orders: bool) -> None:
+    desk = Desk(modifies_orders=modifies_orders)
+    desk.enter()
+    held = desk.position()
+    # The venue shows the old position for a while, and then it cannot be read any more.
+    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(held, desk.now_ms)
+    desk.bar(EXIT)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    desk.price = 150.0
+    desk.bar()
+    desk.bar(ENTER)
+    fail_readings(desk)
+    entry = desk.sent(OrderPurpose.ENTRY)[-1]
+    for amount in (Decimal(10), entry.amount - 10):
+        desk.fill(entry, amount)
+        (stop,) = desk.orders(OrderPurpose.STOP)
+        assert (stop.trigger_price, stop.amount) == (Decimal("142.5"), desk.held)
+        assert desk.facts.protection is Protection.PROTECTED
+    desk.tick(60)
+    assert desk.orders(OrderPurpose.STOP) == [stop]
+
+
+def test_a_stop_of_the_trade_before_protects_nothing_of_the_next_one() -> None:
+    desk = Desk()
+    desk.enter()
+    held = desk.position()
+    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(held, desk.now_ms)
+    desk.answers[do.CancelOrder] = lambda effect: told.CancelAnswered(
+        effect.client_order_id, Unknown("lost"), desk.now_ms
+    )
+    desk.bar(EXIT)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    desk.price = 150.0
+    desk.bar()
+    desk.bar(ENTER)
+    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit")
+    desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
+    desk.tick(3)
+    assert [stop.trigger_price for stop in desk.orders(OrderPurpose.STOP)] == [Decimal("95")]
+    assert desk.facts.protection is Protection.UNPROTECTED
+    assert "unprotected" in topics(desk)
+
+
+def test_a_stop_that_was_lost_is_not_followed_by_another_before_the_position_is_read() -> None:
+    desk = Desk()
+    desk.enter()
+    fail_readings(desk)
+    desk.end(desk.orders(OrderPurpose.STOP)[0])
+    desk.tick(20)
+    assert len(desk.sent(OrderPurpose.STOP)) == 1
+    desk.answers.clear()
+    desk.tick(3)
+    assert len(desk.orders(OrderPurpose.STOP)) == 1

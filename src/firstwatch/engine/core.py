@@ -563,6 +563,8 @@ class RunCore:
             return "paused"
         if memory.stale:
             return "stale"
+        if memory.wants_position and memory.failed_reads:
+            return "the position cannot be read"
         late_ms = memory.now_ms - max(bar_time_ms + length_ms, memory.started_ms)
         if is_past or bar_time_ms < memory.last_bar_ms or late_ms > max(LATE_MS, LATE_FRACTION * length_ms):
             return "late"

@@ -158,7 +158,8 @@ class ProtectionDesk:
         if is_wanted:
             self._watch_stop()
             self._cancel_left_over()
-        if memory.wants_position or memory.wants_open_orders:
+        is_waiting = memory.wants_position or memory.wants_open_orders
+        if is_waiting and not (is_wanted and self._is_bare(exposed)):
             return
         if not is_wanted:
             self._cancel_all()
@@ -170,7 +171,7 @@ class ProtectionDesk:
             self._turn.alarm("target", f"the venue refused the target: {memory.target.problem_reason}")
             memory.target.problem = None
         is_stop_done = self._bring(memory.stop, OrderPurpose.STOP, memory.core.stop, exposed)
-        if is_stop_done or memory.core.stop == 0.0:
+        if (is_stop_done or memory.core.stop == 0.0) and not is_waiting:
             self._bring(memory.target, OrderPurpose.TARGET, memory.core.target, exposed)
 
     def _stand_in(self, entry: TrackedOrder) -> None:
@@ -181,11 +182,26 @@ class ProtectionDesk:
         if not level or any(not order.is_left_over for order in self._legs()):
             return
         self._hurry(but=entry)
-        is_early = memory.stop.retry_at_ms > memory.elapsed_ms or memory.wants_position
-        if memory.stop.problem is None and not is_early:
+        leg = memory.stop
+        is_early = leg.retry_at_ms > memory.elapsed_ms or (memory.wants_position and not leg.is_new)
+        if leg.problem is None and not is_early:
             price = self._turn.setup.market.price(level)
             side = Side.LONG if entry.intent.side.sign > 0 else Side.SHORT
-            self._place(memory.stop, OrderPurpose.STOP, side, price, entry.reported)
+            self._place(leg, OrderPurpose.STOP, side, price, entry.reported)
+
+    def _is_bare(self, exposed: Decimal) -> bool:
+        """Tell whether an entry has filled what no stop covers yet: that one waits for no reading.
+
+        What became of a stop that was refused, lost or ended is read before the next one.
+        """
+        memory = self._turn.memory
+        order = self._orders.get(memory.stop.order_id)
+        if memory.core.stop == 0.0:
+            return False
+        if order is None:
+            return memory.stop.is_new
+        is_sure = memory.stop.problem is None and order.state in _RESTING and not order.wants_read
+        return is_sure and order.rest < exposed
 
     def _leave_behind(self) -> None:
         """Disown the legs of a trade that is over: they close nothing of what is entered next.

@@ -102,7 +102,7 @@ class Auditor:
             self.longest_unheard_s = max(self.longest_unheard_s, self._unheard_s)
         gives_up = memory.stop_mode is StopMode.LEAVE_UNPROTECTED
         wants_stop = memory.core.steps and memory.core.stop and held * memory.core.phase > 0 and not gives_up
-        if not wants_stop or self._is_covered(min(abs(held), known)) or self._is_being_closed():
+        if not wants_stop or self._is_covered(held, min(abs(held), known)) or self._is_being_closed():
             self._unprotected_s = 0
             return
         self._unprotected_s += 1
@@ -114,17 +114,18 @@ class Auditor:
             f"{held} stood without its stop for {self._unprotected_s} s"
         )
 
-    def _is_covered(self, held: Decimal) -> bool:
+    def _is_covered(self, held: Decimal, amount: Decimal) -> bool:
+        """Tell whether stops rest that close ``amount`` of what is held, signed, + long."""
         history = self._history
         resting = sum(
             (
                 report.amount - report.filled
                 for report in history.paper.open_orders(ACCOUNT, history.scenario.market.symbol)
-                if report.trigger_price is not None and report.reduce_only
+                if report.trigger_price is not None and report.reduce_only and report.side.sign * held < 0
             ),
             _ZERO,
         )
-        return resting >= held or (history.has_hand and resting > 0)
+        return resting >= amount or (history.has_hand and resting > 0)
 
     def _is_being_closed(self) -> bool:
         """An order that closes the position is at the venue, which executes it at the next bar's open."""

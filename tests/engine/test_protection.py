@@ -1,20 +1,24 @@
 """Protection at the venue (trading.md 8), rule by rule, at a scripted venue without phases."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
-from firstwatch.strategy.core_state import FRACTION, CoreSettings
+from firstwatch.engine.memory import TrackedOrder
+from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
+from firstwatch.strategy.evaluation import GroupFlags
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
-from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
+from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState, Touch
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Protection, StopMode
-from firstwatch.venues.protocol import Accepted, FillReported, Refused, StillUnknown, Unknown
-from tests.engine.scripted import ENTER, EXIT, HOUR_MS, START_MS, Desk
+from firstwatch.venues.protocol import Accepted, FillReported, MarkMoved, Refused, StillUnknown, Unknown
+from tests.engine.scripted import ENTER, EXIT, HOUR_MS, START_MS, SYMBOL, Desk
 
+SHORT = GroupFlags(0, 1, 0, 0, float("nan"), float("nan"), True)
 TRAILING = CoreSettings(stop_kind=FRACTION, stop_value=0.05, stop_trails=1, sizing_value=0.5)
 
 
@@ -227,6 +231,60 @@ def test_a_stop_that_vanishes_is_placed_again_at_once(state: OrderState) -> None
     assert desk.facts.protection is Protection.PROTECTED
 
 
+@pytest.mark.parametrize("is_refused_at_entry", [False, True])
+def test_a_stop_that_vanishes_gets_one_corrected_retry_whatever_was_refused_before(
+    is_refused_at_entry: bool,
+) -> None:
+    desk = Desk()
+    if is_refused_at_entry:
+        desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit", times=1)
+    desk.enter()
+    desk.tick(5)
+    desk.answers[do.SendOrder] = refuse_stops(desk, "other", times=1)
+    desk.end(desk.orders(OrderPurpose.STOP)[0])
+    desk.tick(10)
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    assert desk.facts.protection is Protection.PROTECTED
+    assert desk.sent(OrderPurpose.EXIT) == []
+
+
+def test_a_mid_at_the_stop_closes_nothing_where_no_stop_has_ended_unfilled() -> None:
+    desk = Desk()
+    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit", times=1)
+    desk.enter()
+    desk.tick(5)
+    desk.price = 94.9
+    # The venue triggers by its mark, which is still above.
+    desk.tell(MarkMoved(SYMBOL, Touch(94.8, 95.0, 95.5, desk.now_ms), desk.now_ms))
+    desk.tick(5)
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    assert desk.sent(OrderPurpose.EXIT) == []
+
+
+@pytest.mark.parametrize(("rested_s", "closes"), [(2, True), (40, False)])
+def test_a_stop_after_one_that_ended_unfilled_is_watched_until_it_has_rested_for_a_while(
+    rested_s: int, closes: bool
+) -> None:
+    desk = Desk()
+    desk.enter()
+    desk.end(desk.orders(OrderPurpose.STOP)[0])
+    desk.tick(rested_s)
+    desk.price = 94.9
+    desk.tell(MarkMoved(SYMBOL, Touch(94.8, 95.0, 95.5, desk.now_ms), desk.now_ms))
+    desk.tick(2)
+    assert bool(desk.sent(OrderPurpose.EXIT)) is closes
+
+
+def test_a_stop_that_the_venue_ends_each_time_is_placed_again_once_a_second() -> None:
+    desk = Desk()
+    desk.enter()
+    for _ in range(20):
+        for stop in desk.orders(OrderPurpose.STOP):
+            desk.end(stop)
+        desk.tick()
+    assert 10 <= len(desk.sent(OrderPurpose.STOP)) <= 22
+
+
 def test_a_leg_that_fills_after_flat_is_an_alarm_and_what_it_made_is_closed() -> None:
     desk = Desk()
     desk.enter()
@@ -341,8 +399,10 @@ def test_whatever_failed_before_an_unprotected_position_gets_its_stop_as_soon_as
     assert desk.facts.protection is Protection.PROTECTED
 
 
-def fill_entries_at_once(desk: Desk, told_within_ms: int = 1_000) -> Callable[[do.Effect], told.Event | None]:
-    """Let entries fill with their answer, as a venue does whose stream says nothing."""
+def fill_entries_at_once(
+    desk: Desk, *, parts: int = 1, told_within_ms: int = 1_000
+) -> Callable[[do.Effect], told.Event | None]:
+    """Let entries fill in equal parts with their answer, as a venue does whose stream says nothing."""
 
     def answer(effect: do.Effect) -> told.Event | None:
         assert isinstance(effect, do.SendOrder)
@@ -352,17 +412,18 @@ def fill_entries_at_once(desk: Desk, told_within_ms: int = 1_000) -> Callable[[d
         desk.held += intent.side.sign * intent.amount
         desk.filled[effect.client_order_id] = intent.amount
         desk.ended[effect.client_order_id] = OrderState.FILLED
-        desk._fill(effect.client_order_id, intent.side, intent.amount, desk.price)
+        for _ in range(parts):
+            desk._fill(effect.client_order_id, intent.side, intent.amount / parts, desk.price)
         taken = Accepted("77", intent.amount, Decimal(repr(desk.price)), told_within_ms)
         return told.SendAnswered(effect.client_order_id, taken, desk.now_ms)
 
     return answer
 
 
-def enter_unheard(desk: Desk, *, told_within_ms: int = 1_000) -> None:
+def enter_unheard(desk: Desk, *, parts: int = 1, told_within_ms: int = 1_000) -> None:
     desk.launch()
     desk.bar()
-    desk.answers[do.SendOrder] = fill_entries_at_once(desk, told_within_ms)
+    desk.answers[do.SendOrder] = fill_entries_at_once(desk, parts=parts, told_within_ms=told_within_ms)
     desk.bar(ENTER)
 
 
@@ -412,6 +473,21 @@ def test_a_run_that_fails_before_the_fills_of_its_entry_are_told_does_not_say_fl
     assert f"filled {desk.held:f} BTC by the venue's word" in desk.facts.sentence
 
 
+@pytest.mark.parametrize("modifies_orders", [True, False])
+def test_a_stop_for_all_that_the_answer_said_is_not_reduced_as_its_fills_are_told(
+    modifies_orders: bool,
+) -> None:
+    desk = Desk(modifies_orders=modifies_orders)
+    enter_unheard(desk, parts=5)
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    for fill in desk.fills:
+        desk.tell(FillReported(fill, desk.touch(), desk.now_ms))
+        assert desk.orders(OrderPurpose.STOP) == [stop]
+        assert desk.facts.protection is Protection.PROTECTED
+    assert stop.amount == desk.held
+    assert len(desk.sent(OrderPurpose.STOP)) == len(desk.sent(OrderPurpose.TARGET)) == 1
+
+
 def test_fills_that_nobody_tells_are_read_a_moment_after_the_answer() -> None:
     desk = Desk()
     enter_unheard(desk)
@@ -446,3 +522,123 @@ def test_a_stop_that_was_refused_before_its_entry_is_told_is_placed_when_it_is()
     assert desk.core.exposed_steps > 0
     assert desk.facts.protection is Protection.PROTECTED
     assert len(desk.sent(OrderPurpose.STOP)) == 2
+
+
+BOTH_SIDES = CoreSettings(
+    stop_kind=FRACTION,
+    stop_value=0.05,
+    target_kind=AMOUNT,
+    target_value=20.0,
+    sizing_value=0.5,
+    allows_long=1,
+    allows_short=1,
+)
+
+
+def enter_short_after_a_target(desk: Desk) -> None:
+    """Let a long end by its target, and the bar that closes right after it enter short."""
+    desk.launch()
+    desk.bar(SHORT._replace(entry_short=0))
+    desk.bar(ENTER._replace(entry_short=0))
+    desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
+    long_stop, held = desk.orders(OrderPurpose.STOP)[0], desk.position()
+    old_words = [told.PositionRead(held, desk.now_ms)] * 2
+    desk.answers[do.ReadPosition] = lambda effect: old_words.pop() if old_words else None
+    desk.answers[do.CancelOrder] = lambda effect: (
+        told.CancelAnswered(long_stop.client_order_id, Unknown("lost"), desk.now_ms)
+        if effect == do.CancelOrder(long_stop.client_order_id)
+        else None
+    )
+    desk.price = 120.0
+    desk.fill(desk.orders(OrderPurpose.TARGET)[0])
+    desk.bar(SHORT)
+    desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
+
+
+@pytest.mark.parametrize("modifies_orders", [True, False])
+def test_a_leg_that_is_left_of_the_trade_before_is_cancelled_and_never_moved(modifies_orders: bool) -> None:
+    desk = Desk(settings=BOTH_SIDES, modifies_orders=modifies_orders)
+    enter_short_after_a_target(desk)
+    desk.tick(3)
+    buys = [stop for stop in desk.orders(OrderPurpose.STOP) if stop.side is OrderSide.BUY]
+    assert [(stop.trigger_price, stop.amount) for stop in buys] == [(Decimal("126"), -desk.held)]
+    assert desk.facts.protection is Protection.PROTECTED
+    del desk.answers[do.CancelOrder]
+    desk.tick(60)
+    assert desk.orders(OrderPurpose.STOP) == buys
+    assert [target.side for target in desk.orders(OrderPurpose.TARGET)] == [OrderSide.BUY]
+
+
+def test_an_order_of_the_wrong_side_is_no_protection() -> None:
+    desk = Desk(settings=BOTH_SIDES)
+    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit")
+    desk.enter()
+    stop = desk.sent(OrderPurpose.STOP)[-1]
+    wrong = TrackedOrder(replace(stop, side=OrderSide.BUY), desk.now_ms, 0, OrderState.ACCEPTED)
+    memory = desk.core._memory
+    memory.orders[stop.client_order_id] = wrong
+    memory.stop.order_id = stop.client_order_id
+    assert desk.core._protection.state() is Protection.UNPROTECTED
+    desk.tick()
+    assert do.CancelOrder(stop.client_order_id) in desk.effects
+
+
+def fail_readings(desk: Desk) -> None:
+    for kind in (do.ReadPosition, do.ReadFills, do.ReadOrder, do.ReadOpenOrders, do.ReadBalance):
+        desk.answers[kind] = lambda effect: told.ReadFailed(effect, "too many requests", desk.now_ms)
+
+
+@pytest.mark.parametrize("modifies_orders", [True, False])
+def test_the_first_stop_of_a_trade_waits_for_no_reading(modifies_orders: bool) -> None:
+    desk = Desk(modifies_orders=modifies_orders)
+    desk.enter()
+    held = desk.position()
+    # The venue shows the old position for a while, and then it cannot be read any more.
+    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(held, desk.now_ms)
+    desk.bar(EXIT)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    desk.price = 150.0
+    desk.bar()
+    desk.bar(ENTER)
+    fail_readings(desk)
+    entry = desk.sent(OrderPurpose.ENTRY)[-1]
+    for amount in (Decimal(10), entry.amount - 10):
+        desk.fill(entry, amount)
+        (stop,) = desk.orders(OrderPurpose.STOP)
+        assert (stop.trigger_price, stop.amount) == (Decimal("142.5"), desk.held)
+        assert desk.facts.protection is Protection.PROTECTED
+    desk.tick(60)
+    assert desk.orders(OrderPurpose.STOP) == [stop]
+
+
+def test_a_stop_of_the_trade_before_protects_nothing_of_the_next_one() -> None:
+    desk = Desk()
+    desk.enter()
+    held = desk.position()
+    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(held, desk.now_ms)
+    desk.answers[do.CancelOrder] = lambda effect: told.CancelAnswered(
+        effect.client_order_id, Unknown("lost"), desk.now_ms
+    )
+    desk.bar(EXIT)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    desk.price = 150.0
+    desk.bar()
+    desk.bar(ENTER)
+    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit")
+    desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
+    desk.tick(3)
+    assert [stop.trigger_price for stop in desk.orders(OrderPurpose.STOP)] == [Decimal("95")]
+    assert desk.facts.protection is Protection.UNPROTECTED
+    assert "unprotected" in topics(desk)
+
+
+def test_a_stop_that_was_lost_is_not_followed_by_another_before_the_position_is_read() -> None:
+    desk = Desk()
+    desk.enter()
+    fail_readings(desk)
+    desk.end(desk.orders(OrderPurpose.STOP)[0])
+    desk.tick(20)
+    assert len(desk.sent(OrderPurpose.STOP)) == 1
+    desk.answers.clear()
+    desk.tick(3)
+    assert len(desk.orders(OrderPurpose.STOP)) == 1

@@ -211,6 +211,23 @@ def test_a_late_entry_is_dropped_and_an_exit_is_not() -> None:
     assert len(desk.orders(OrderPurpose.EXIT)) == 1
 
 
+def test_nothing_is_entered_while_the_position_cannot_be_read() -> None:
+    desk = Desk()
+    desk.enter()
+    desk.answers[do.ReadPosition] = lambda effect: told.ReadFailed(effect, "down", desk.now_ms)
+    desk.bar(EXIT)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    desk.bar()
+    assert desk.facts.exposure is Exposure.UNKNOWN
+    desk.bar(ENTER)
+    (dropped,) = desk.journal(DecisionDropped)
+    assert (dropped.cause, len(desk.sent(OrderPurpose.ENTRY))) == ("the position cannot be read", 1)
+    desk.answers.clear()
+    desk.tick(3)
+    desk.bar(ENTER)
+    assert len(desk.sent(OrderPurpose.ENTRY)) == 2
+
+
 def test_three_refusals_in_a_row_pause_entries_until_resumed() -> None:
     desk = Desk(settings=PLAIN)
     desk.launch()

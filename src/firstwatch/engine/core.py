@@ -568,6 +568,8 @@ class RunCore:
             return "paused"
         if memory.stale:
             return "stale"
+        if memory.wants_position and memory.failed_reads:
+            return "the position cannot be read"
         late_ms = memory.now_ms - max(bar_time_ms + length_ms, memory.started_ms)
         if is_past or bar_time_ms < memory.last_bar_ms or late_ms > max(LATE_MS, LATE_FRACTION * length_ms):
             return "late"
@@ -937,6 +939,7 @@ class RunCore:
         memory.read_at_ms = memory.failed_reads = memory.position_at_ms = memory.leverage_at_ms = 0
         for leg in (memory.stop, memory.target):
             leg.problem = None
+            leg.is_corrected = leg.has_ended = False
             leg.retries = leg.retry_at_ms = leg.unsent = 0
         if memory.entry is not None:
             memory.entry.resends = memory.entry.resend_at_ms = 0

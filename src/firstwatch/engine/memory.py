@@ -64,6 +64,8 @@ class TrackedOrder:
     """An entry whose trade is over: what it still fills would be another trade, which nobody has decided."""
     wants_read: bool = False
     """Its state must be read from the venue before anything is concluded."""
+    is_left_over: bool = False
+    """A leg that protects nothing any more, as its trade is over: it is cancelled, and never moved."""
     asks: int = 0
     """Times that asking or cancelling has led to nothing."""
     ask_at_ms: int = 0
@@ -126,10 +128,23 @@ class Leg:
     problem: str | None = None
     """Code of the venue's refusal that is being looked into."""
     problem_reason: str = ""
+    is_corrected: bool = False
+    """The one corrected retry after a refusal was made; the order that it placed does not rest yet."""
+    has_ended: bool = False
+    """The order before this one ended without a word of the run."""
     retries: int = 0
+    """Attempts that have led to nothing: each lengthens the wait for the next one."""
     unsent: int = 0
+    rests_since_ms: int | None = None
+    """Since when it has rested as it is wanted; after a while what failed before it is forgotten."""
     retry_at_ms: int = 0
     unprotected_since_ms: int | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing of it was sent in this trade."""
+        is_untried = not (self.is_corrected or self.has_ended or self.retries or self.unsent)
+        return self.order_id is None and self.problem is None and is_untried
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from firstwatch.engine.closing import ClosingDesk
 from firstwatch.engine.ledger import Ledger
-from firstwatch.engine.memory import Leg, TrackedOrder
+from firstwatch.engine.memory import ZERO, Leg, TrackedOrder
 from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.turn import Turn, back_off_ms
 from firstwatch.strategy.core import stop_reason
@@ -24,6 +24,8 @@ UNPROTECTED_MS = 5_000
 
 HURRY_MS = 1_000
 """While a position stands without its stop, nothing that it waits for is tried later than this."""
+STEADY_MS = 30_000
+"""How long a leg must rest until an end or a refusal of it is the first one again."""
 PROMPT_ATTEMPTS = 2
 """How often a leg that the venue never saw is sent anew at once; from then on it waits between."""
 
@@ -50,13 +52,13 @@ class ProtectionDesk:
             return Protection.NOT_NEEDED
         order = self._orders.get(memory.stop.order_id)
         rests = order is not None and order.state in _RESTING and not order.wants_read
-        covers = order is not None and order.rest >= self._ledger.exposed
-        return Protection.PROTECTED if rests and covers else Protection.UNPROTECTED
+        closes = order is not None and order.intent.side.sign * self._ledger.own < 0
+        covers = order is not None and order.rest >= self._exposed()
+        return Protection.PROTECTED if rests and closes and covers else Protection.UNPROTECTED
 
     def is_settled(self) -> bool:
         """Tell whether the legs are as they are wanted and nothing of them is under way."""
-        memory = self._turn.memory
-        legs = self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET)
+        memory, legs = self._turn.memory, self._legs()
         if self._ledger.exposed == 0 or self._is_given_up():
             return not legs
         kept = {memory.stop.order_id, memory.target.order_id}
@@ -91,6 +93,17 @@ class ProtectionDesk:
         memory = self._turn.memory
         return memory.state is RunState.STOPPING and memory.stop_mode is StopMode.LEAVE_UNPROTECTED
 
+    def _exposed(self) -> Decimal:
+        """Return what is to be protected: what is booked, and what an entry is said to have filled."""
+        exposed, own = self._ledger.exposed, self._ledger.own
+        if exposed == 0:
+            return exposed
+        entries = [entry for entry in self._orders.of(OrderPurpose.ENTRY) if entry.intent.side.sign * own > 0]
+        return exposed + sum((max(entry.reported - entry.filled, ZERO) for entry in entries), ZERO)
+
+    def _legs(self) -> list[TrackedOrder]:
+        return self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET)
+
     # --- hearing ---------------------------------------------------------------------------------
 
     def leg_of(self, order: TrackedOrder) -> Leg:
@@ -99,8 +112,9 @@ class ProtectionDesk:
 
     def refused(self, order: TrackedOrder, refusal: Refused) -> None:
         """Take in the refusal of a leg: first the position and the open orders are read."""
-        leg = self.leg_of(order)
-        leg.problem, leg.problem_reason = refusal.code, refusal.reason
+        if not order.is_left_over:
+            leg = self.leg_of(order)
+            leg.problem, leg.problem_reason = refusal.code, refusal.reason
         self._turn.memory.wants_position = True
         old = self._orders.get(order.replaces)
         if old is not None:
@@ -119,7 +133,8 @@ class ProtectionDesk:
             # It did not end, it never was: only the position is looked at before the next one.
             leg.order_id = None
             self._turn.memory.wants_position = True
-        leg.unsent += 1
+        if not order.is_left_over:
+            leg.unsent += 1
         if leg.unsent > PROMPT_ATTEMPTS:
             leg.retry_at_ms = self._turn.memory.elapsed_ms + back_off_ms(leg.unsent - PROMPT_ATTEMPTS - 1)
         old = self._orders.get(order.replaces)
@@ -132,15 +147,19 @@ class ProtectionDesk:
         """Place, move, resize or cancel the legs."""
         memory = self._turn.memory
         self._promote()
-        exposed = self._ledger.exposed
         unheard = self._orders.filled_unheard() if self._ledger.own == 0 else None
+        if unheard is None:
+            self._leave_behind()
         if unheard is not None and not self._is_given_up():
             self._stand_in(unheard)
             return
+        exposed = self._exposed()
         is_wanted = exposed > 0 and not self._is_given_up()
         if is_wanted:
             self._watch_stop()
-        if memory.wants_position or memory.wants_open_orders:
+            self._cancel_left_over()
+        is_waiting = memory.wants_position or memory.wants_open_orders
+        if is_waiting and not (is_wanted and self._is_bare(exposed)):
             return
         if not is_wanted:
             self._cancel_all()
@@ -152,27 +171,64 @@ class ProtectionDesk:
             self._turn.alarm("target", f"the venue refused the target: {memory.target.problem_reason}")
             memory.target.problem = None
         is_stop_done = self._bring(memory.stop, OrderPurpose.STOP, memory.core.stop, exposed)
-        if is_stop_done or memory.core.stop == 0.0:
+        if (is_stop_done or memory.core.stop == 0.0) and not is_waiting:
             self._bring(memory.target, OrderPurpose.TARGET, memory.core.target, exposed)
 
     def _stand_in(self, entry: TrackedOrder) -> None:
         """Place the stop by the answer to the entry: its fills may be told much later."""
         memory = self._turn.memory
-        level, stands = self._ledger.first_stop(entry), False
-        for order in self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET):
-            if order.intent.client_order_id > entry.intent.client_order_id:
-                stands = True
-            else:
-                # Left over from the trade before.
-                self._orders.cancel(order)
-        if stands or not level:
+        level = self._ledger.first_stop(entry)
+        self._cancel_left_over()
+        if not level or any(not order.is_left_over for order in self._legs()):
             return
         self._hurry(but=entry)
-        is_early = memory.stop.retry_at_ms > memory.elapsed_ms or memory.wants_position
-        if memory.stop.problem is None and not is_early:
+        leg = memory.stop
+        is_early = leg.retry_at_ms > memory.elapsed_ms or (memory.wants_position and not leg.is_new)
+        if leg.problem is None and not is_early:
             price = self._turn.setup.market.price(level)
             side = Side.LONG if entry.intent.side.sign > 0 else Side.SHORT
-            self._place(memory.stop, OrderPurpose.STOP, side, price, entry.reported)
+            self._place(leg, OrderPurpose.STOP, side, price, entry.reported)
+
+    def _is_bare(self, exposed: Decimal) -> bool:
+        """Tell whether an entry has filled what no stop covers yet: that one waits for no reading.
+
+        What became of a stop that was refused, lost or ended is read before the next one.
+        """
+        memory = self._turn.memory
+        order = self._orders.get(memory.stop.order_id)
+        if memory.core.stop == 0.0:
+            return False
+        if order is None:
+            return memory.stop.is_new
+        is_sure = memory.stop.problem is None and order.state in _RESTING and not order.wants_read
+        return is_sure and order.rest < exposed
+
+    def _leave_behind(self) -> None:
+        """Disown the legs of a trade that is over: they close nothing of what is entered next.
+
+        Moved into the next trade they would be on the wrong side, or be taken for its protection.
+        """
+        memory, own = self._turn.memory, self._ledger.own
+        for order in self._legs():
+            if order.intent.side.sign * own >= 0:
+                order.is_left_over = True
+        for leg in (memory.stop, memory.target):
+            old = self._orders.get(leg.order_id)
+            if own == 0 or (old is not None and old.is_left_over):
+                self._forget(leg)
+
+    def _forget(self, leg: Leg) -> None:
+        """Begin anew with a leg, as if nothing of it had been sent."""
+        memory = self._turn.memory
+        if leg is memory.stop:
+            memory.stop = Leg()
+        else:
+            memory.target = Leg()
+
+    def _cancel_left_over(self) -> None:
+        for order in self._legs():
+            if order.is_left_over:
+                self._orders.cancel(order)
 
     def _promote(self) -> None:
         """Let an accepted replacement be the leg."""
@@ -181,10 +237,11 @@ class ProtectionDesk:
             if order.replaces is None or order.state is OrderState.REJECTED:
                 continue
             if order.state in _RESTING or order.state.is_final or order.filled:
-                leg = self.leg_of(order)
-                leg.order_id = order.intent.client_order_id
-                leg.unsent = 0
-                self._placed(leg)
+                if not order.is_left_over:
+                    leg = self.leg_of(order)
+                    leg.order_id = order.intent.client_order_id
+                    leg.unsent = 0
+                    self._placed(leg)
                 self._orders.replaced(order)
 
     def _cancel_all(self) -> None:
@@ -194,9 +251,7 @@ class ProtectionDesk:
             for leg_order in legs:
                 self._orders.cancel(leg_order)
             if not legs:
-                leg.order_id = leg.problem = None
-                leg.retries = leg.retry_at_ms = leg.unsent = 0
-                leg.unprotected_since_ms = None
+                self._forget(leg)
         self._turn.clear_alarm(_ALARM)
         self._turn.clear_alarm("target")
 
@@ -212,11 +267,14 @@ class ProtectionDesk:
             # It ended without our word: what the venue shows now decides whether another one is needed.
             leg.order_id = None
             self._turn.memory.wants_position = True
-            if leg.retries:
+            if leg.has_ended:
                 self._put_off(leg)
-            leg.retries = max(leg.retries, 1)
+            leg.has_ended = True
+            leg.rests_since_ms = None
             return False
-        others = [other for other in self._orders.of(purpose) if other is not order]
+        others = [
+            other for other in self._orders.of(purpose) if other is not order and not other.is_left_over
+        ]
         if any(other.replaces is not None or order is None for other in others):
             return False
         for other in others:
@@ -232,11 +290,13 @@ class ProtectionDesk:
         if order.rest >= amount:
             self._placed(leg)
         is_stop = purpose is OrderPurpose.STOP
-        if is_stop and leg.retries and self._is_passed(wanted):
+        if is_stop and leg.has_ended and self._is_passed(wanted):
             # The stop before this one has ended unfilled, so the venue will not trigger this one in time.
             self._closing.want(exit_reason(stop_reason(self._turn.memory.core)))
         if order.rest == amount and level == (order.intent.trigger_price if is_stop else order.intent.price):
+            self._rests(leg)
             return True
+        leg.rests_since_ms = None
         if not is_early:
             side = Side.LONG if self._turn.memory.core.phase > 0 else Side.SHORT
             price, trigger = self._prices(purpose, side, level)
@@ -282,11 +342,21 @@ class ProtectionDesk:
 
     def _placed(self, leg: Leg) -> None:
         leg.problem = None
+        leg.is_corrected = False
         leg.unprotected_since_ms = None
         if leg is self._turn.memory.stop:
             self._turn.clear_alarm(_ALARM)
         else:
             self._turn.clear_alarm("target")
+
+    def _rests(self, leg: Leg) -> None:
+        """Forget what failed before a leg that has rested for a while."""
+        now_ms = self._turn.memory.elapsed_ms
+        if leg.rests_since_ms is None:
+            leg.rests_since_ms = now_ms
+        elif now_ms - leg.rests_since_ms >= STEADY_MS:
+            leg.has_ended = False
+            leg.retries = leg.unsent = 0
 
     def _watch_stop(self) -> None:
         """Count how long the position has stood without the stop that it should have, and hurry."""
@@ -338,10 +408,10 @@ class ProtectionDesk:
             leg.problem = None
             self._put_off(leg)
             return False
-        if leg.retries == 0:
+        if not leg.is_corrected:
             # The amount is the venue's own by now, and the price is put on the tick again.
             leg.problem = None
-            leg.retries = 1
+            leg.is_corrected = True
             return True
         if not turn.setup.launch.close_position_on_exit or memory.is_adopted:
             leg.problem = None

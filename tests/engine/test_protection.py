@@ -13,9 +13,17 @@ from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
 from firstwatch.strategy.evaluation import GroupFlags
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
-from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState, Touch
+from firstwatch.trading.orders import OrderIntent, OrderPurpose, OrderSide, OrderState, Touch
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Protection, StopMode
-from firstwatch.venues.protocol import Accepted, FillReported, MarkMoved, Refused, StillUnknown, Unknown
+from firstwatch.venues.protocol import (
+    Accepted,
+    FillReported,
+    MarkMoved,
+    Refused,
+    StillUnknown,
+    StreamRestored,
+    Unknown,
+)
 from tests.engine.scripted import ENTER, EXIT, HOUR_MS, START_MS, SYMBOL, Desk
 
 SHORT = GroupFlags(0, 1, 0, 0, float("nan"), float("nan"), True)
@@ -642,3 +650,87 @@ def test_a_stop_that_was_lost_is_not_followed_by_another_before_the_position_is_
     desk.answers.clear()
     desk.tick(3)
     assert len(desk.orders(OrderPurpose.STOP)) == 1
+
+
+def reconcile_without(desk: Desk, stop: OrderIntent, *, is_listed: bool) -> None:
+    """Let the venue say that it knows no such order; ``is_listed``: its open orders show it all the same."""
+
+    def answer(effect: do.Effect) -> told.Event:
+        reading = desk.reading()
+        listed = [order for order in reading.open_orders if order.client_order_id != stop.client_order_id]
+        return told.Reconciled(
+            replace(
+                reading,
+                reports=reading.reports | {stop.client_order_id: None},
+                open_orders=reading.open_orders if is_listed else listed,
+            ),
+            desk.now_ms,
+        )
+
+    desk.answers[do.Reconcile] = answer
+    desk.tell(StreamRestored("user", desk.now_ms))
+    del desk.answers[do.Reconcile]
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_stop_that_the_venue_did_not_know_once_is_the_stop_still(is_listed: bool) -> None:
+    desk = Desk()
+    desk.enter()
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    reconcile_without(desk, stop, is_listed=is_listed)
+    desk.tick(3)
+    assert desk.sent(OrderPurpose.STOP) == desk.orders(OrderPurpose.STOP) == [stop]
+    assert desk.facts.protection is Protection.PROTECTED
+    desk.bar(EXIT)
+    desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    assert desk.resting == {}
+
+
+def lose_sight(desk: Desk, stop: OrderIntent) -> None:
+    """Let the venue know nothing of a stop that rests, however it is asked."""
+    desk.answers[do.ReadOrder] = lambda effect: (
+        told.OrderRead(stop.client_order_id, None, desk.now_ms)
+        if effect == do.ReadOrder(stop.client_order_id)
+        else None
+    )
+    desk.answers[do.ReadOpenOrders] = lambda effect: told.OpenOrdersRead(
+        [desk.report(order) for order in desk.resting.values() if order is not stop], desk.now_ms
+    )
+    reconcile_without(desk, stop, is_listed=False)
+
+
+def test_a_stop_that_the_venue_does_not_know_is_placed_anew_within_five_seconds() -> None:
+    desk = Desk()
+    desk.enter()
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    lose_sight(desk, stop)
+    desk.tick(4)
+    assert len(desk.sent(OrderPurpose.STOP)) == 2
+    assert desk.facts.protection is Protection.PROTECTED
+    assert "order lost" in topics(desk)
+
+
+@pytest.mark.parametrize("is_flat", [True, False])
+@pytest.mark.parametrize("is_cancel_lost", [True, False])
+def test_a_stop_that_rests_although_it_was_over_is_cancelled(is_flat: bool, is_cancel_lost: bool) -> None:
+    desk = Desk()
+    desk.enter()
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    lose_sight(desk, stop)
+    desk.tick(4)
+    kept = [] if is_flat else desk.sent(OrderPurpose.STOP)[1:]
+    assert stop in desk.orders(OrderPurpose.STOP)
+    desk.answers.clear()
+    if is_cancel_lost:
+        left = [told.CancelAnswered(stop.client_order_id, Unknown("lost"), desk.now_ms)]
+        desk.answers[do.CancelOrder] = lambda effect: left.pop() if left else None
+    if is_flat:
+        # Before the next trade the venue is asked, although no stream was lost.
+        desk.bar(EXIT)
+        desk.fill(desk.orders(OrderPurpose.EXIT)[0])
+    else:
+        desk.tell(StreamRestored("user", desk.now_ms))
+    desk.tick(5)
+    assert desk.orders(OrderPurpose.STOP) == kept
+    assert all(order.is_settled for order in desk.core._memory.settled.values())
+    assert stop.client_order_id not in desk.core.open_orders()

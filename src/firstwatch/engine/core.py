@@ -729,6 +729,8 @@ class RunCore:
                 "order lost",
                 f"the venue does not know order {order.intent.client_order_id} any more, which it had taken",
             )
+        # Where the venue's word of one order lags, its open orders may show it.
+        self._memory.wants_open_orders = self._memory.wants_open_orders or order.is_missing
 
     def _position_read(self, event: told.PositionRead) -> None:
         if self._turn.answered(ReadPosition()):

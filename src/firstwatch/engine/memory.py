@@ -64,8 +64,10 @@ class TrackedOrder:
     """An entry whose trade is over: what it still fills would be another trade, which nobody has decided."""
     wants_read: bool = False
     """Its state must be read from the venue before anything is concluded."""
+    is_missing: bool = False
+    """The venue did not know it when it was asked last, which may be its lag."""
     is_left_over: bool = False
-    """A leg that protects nothing any more, as its trade is over: it is cancelled, and never moved."""
+    """It is not wanted any more, as a leg whose trade is over: it is cancelled, and never moved."""
     asks: int = 0
     """Times that asking or cancelling has led to nothing."""
     ask_at_ms: int = 0

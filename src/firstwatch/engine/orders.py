@@ -6,7 +6,7 @@ from firstwatch.engine.effects import CancelOrder, ModifyOrder, ReadOrder, Resol
 from firstwatch.engine.memory import TrackedOrder
 from firstwatch.engine.records import NewOrder, OrderChanged
 from firstwatch.engine.turn import Turn, back_off_ms
-from firstwatch.trading.events import OrderIntended, OrderMoved
+from firstwatch.trading.events import Noted, OrderIntended, OrderMoved
 from firstwatch.trading.ids import client_order_id
 from firstwatch.trading.orders import (
     ORDER_TRANSITIONS,
@@ -90,6 +90,10 @@ class OrderDesk:
         for entry in entries:
             entry.ask_at_ms = 0
         return bool(entries)
+
+    def has_lost(self) -> bool:
+        """Tell whether one of the latest orders counts as over only because the venue did not know it."""
+        return any(order.is_missing for order in self._turn.memory.settled.values())
 
     # --- doing -----------------------------------------------------------------------------------
 
@@ -255,18 +259,46 @@ class OrderDesk:
             self._move(order, _S.UNKNOWN, why)
 
     def read(self, order: TrackedOrder, report: OrderReport | None) -> bool:
-        """Take in an order that was asked for. Returns True when the venue knows of none."""
+        """Take in an order that was asked for. Returns True when the venue knows of none, asked twice.
+
+        Its word of an order may lag behind the order: one that it had taken is asked for once more.
+        """
         order.wants_read = False
         if report is None:
             if order.state in DOUBTFUL or order.state.is_final:
                 return False
+            if not order.is_missing:
+                order.is_missing = order.wants_read = True
+                order.ask_at_ms = self._turn.memory.elapsed_ms + back_off_ms(0)
+                return False
             self._move(order, _S.CANCELED, "the venue does not know it any more")
             return True
+        if order.is_missing:
+            order.is_missing, order.ask_at_ms = False, 0
+        if order.state.is_final and order.rest > 0 and report.state.is_open:
+            self._rests_after_all(order)
+            return False
         if order.state is _S.PENDING_CANCEL and report.state.is_open:
             self._move(order, _S.ACCEPTED, "still open after a cancel")
             self._wait(order)
         self.report(order, report)
         return False
+
+    def _rests_after_all(self, order: TrackedOrder) -> None:
+        """Cancel an order that the venue shows open although it counts as over, and read its end again.
+
+        What was to follow it may have followed already. Where the word was an old one, nothing is cancelled.
+        """
+        order_id = order.intent.client_order_id
+        memory = self._turn.memory
+        if order_id in memory.settled:
+            memory.orders[order_id] = memory.settled.pop(order_id)
+        order.wants_read = order.is_left_over = True
+        if self._turn.ask(CancelOrder(order_id)):
+            self._turn.journal(
+                Noted(sentence=f"the venue shows order {order_id} open, which was over; it is cancelled")
+            )
+        self._wait(order)
 
     def report(self, order: TrackedOrder, report: OrderReport) -> None:
         """Take in what the venue says of an order; what is older than what is known changes nothing."""

@@ -214,6 +214,9 @@ class ProtectionDesk:
                 order.is_left_over = True
         for leg in (memory.stop, memory.target):
             old = self._orders.get(leg.order_id)
+            if old is not None and own == 0 and self._orders.has_lost():
+                # It may rest all the same, and would close what is entered next.
+                memory.wants_open_orders = True
             if own == 0 or (old is not None and old.is_left_over):
                 self._forget(leg)
 

@@ -19,6 +19,7 @@ from firstwatch.strategy.core_state import (
 from firstwatch.trading.account import Funding
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import (
+    Adopted,
     AlarmCleared,
     AlarmRaised,
     DecisionDropped,
@@ -27,7 +28,7 @@ from firstwatch.trading.events import (
     Recovered,
 )
 from firstwatch.trading.launch import GuardAction, Guards
-from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
+from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState, Touch
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
@@ -42,6 +43,7 @@ from firstwatch.venues.protocol import (
     PhaseEnded,
     Refused,
     Resolution,
+    SendOutcome,
     StillUnknown,
     StreamLost,
     StreamRestored,
@@ -80,6 +82,34 @@ def test_a_refused_leverage_fails_the_run_before_any_order() -> None:
     assert desk.intents == {}
 
 
+@pytest.mark.parametrize("outcome", [Refused("rate_limit", "slow down"), Unknown("timeout")])
+def test_a_leverage_that_the_venue_has_no_time_for_is_set_later(outcome: SendOutcome) -> None:
+    desk = Desk()
+    desk.leverage_outcome = outcome
+    desk.launch()
+    desk.tick(300)
+    assert desk.core.state is RunState.RUNNING
+    assert topics(desk) == {"leverage"}
+    desk.leverage_outcome = Accepted("")
+    desk.tick(30)
+    assert "leverage" in {event.topic for event in desk.journal(AlarmCleared)}
+    desk.bar()
+    desk.bar(ENTER)
+    assert len(desk.orders(OrderPurpose.ENTRY)) == 1
+
+
+@pytest.mark.parametrize("refusals", [3, 4])
+def test_a_key_that_the_venue_does_not_know_is_tried_again_before_the_run_fails(refusals: int) -> None:
+    desk = Desk()
+    outcomes: list[SendOutcome] = [Refused("auth", "User or API Wallet does not exist.")] * refusals
+    desk.answers[do.SetLeverage] = lambda effect: told.LeverageSet(
+        outcomes.pop() if outcomes else Accepted(""), desk.now_ms
+    )
+    desk.launch()
+    desk.tick(60)
+    assert desk.core.state is (RunState.FAILED if refusals == 4 else RunState.RUNNING)
+
+
 def test_a_wallet_with_a_position_fails_a_launch_that_does_not_assume_it() -> None:
     desk = Desk()
     desk.held = Decimal(5)
@@ -98,6 +128,16 @@ def test_an_assumed_position_is_adopted_and_protected() -> None:
     assert (stop.amount, stop.trigger_price) == (Decimal(5), Decimal("95.00"))
     desk.fill(stop, price=95.0)
     assert desk.trades[0].entry_price == Decimal("103.0")
+
+
+def test_an_adopted_position_is_accounted_from_the_mark() -> None:
+    desk = Desk(settings=PLAIN, assume_position_now=True)
+    desk.held = Decimal(5)
+    bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
+    touch = Touch(bid=102.0, ask=106.0, mark=103.0, time_ms=START_MS)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), touch, bar, START_MS))
+    assert [adopted.mark for adopted in desk.journal(Adopted)] == [103.0]
+    assert (desk.core.entry_price, desk.core._memory.core.best) == (103.0, 103.0)
 
 
 @pytest.mark.parametrize(("held", "leverage"), [(-5, 1), (5, 3)], ids=["other side", "other leverage"])

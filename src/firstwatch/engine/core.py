@@ -99,6 +99,8 @@ LATE_FRACTION = 0.05
 _DAY_MS = 86_400_000
 _LONGEST_TICK_MS = 5_000
 _FOREIGN_ORDER = "foreign order"
+_AUTH_TRIES = 3
+"""How often the leverage is tried where the venue does not know the key: it may just not know it yet."""
 _CONFIRMING_READS = 3
 """Readings of the position that must disagree, where the venue's word may lag behind its fills."""
 
@@ -689,16 +691,23 @@ class RunCore:
         match event.outcome:
             case Accepted():
                 memory.leverage_is_set = True
+                self._turn.clear_alarm("leverage")
                 if memory.core.decision == ENTER and memory.entry is None:
                     self._entries.enter(self._why_no_entry(memory.last_bar_ms))
-            case Unknown():
-                memory.leverage_at_ms = memory.elapsed_ms + back_off_ms(memory.leverage_tries)
-                memory.leverage_tries += 1
-            case Refused("auth", reason):
+            case Refused("auth", reason) if memory.leverage_tries >= _AUTH_TRIES:
                 self._fail(
                     f"the venue does not know who signed ({reason.rstrip('.')}): see whether the settings"
                     " name the network that api_url belongs to, and whether the key is still approved"
                 )
+            case Unknown(reason) | Refused("rate_limit" | "auth", reason):
+                memory.leverage_at_ms = memory.elapsed_ms + back_off_ms(memory.leverage_tries)
+                memory.leverage_tries += 1
+                if memory.leverage_tries == _AUTH_TRIES:
+                    self._turn.alarm(
+                        "leverage",
+                        f"leverage {self.setup.launch.leverage} is not set yet ({reason}); it is tried again,"
+                        " and no entry is made before",
+                    )
             case Refused(code, reason):
                 self._fail(
                     f"the venue refused leverage {self.setup.launch.leverage} ({code}: {reason});"
@@ -854,7 +863,7 @@ class RunCore:
         if not launch.assume_position_now or flags is None or event.last_bar is None:
             return
         if not event.position.is_flat:
-            self._adopt(event.position, flags)
+            self._adopt(event.position, event.touch.mark if event.touch else memory.price, flags)
             return
         close_ms = event.last_bar.time_ms + self.setup.timeframe.ms
         enter_now(
@@ -868,7 +877,7 @@ class RunCore:
             1 if self._sessions.may_enter(close_ms, self.setup.timeframe) else 0,
         )
 
-    def _adopt(self, position: Position, flags: GroupFlags) -> None:
+    def _adopt(self, position: Position, mark: float, flags: GroupFlags) -> None:
         memory = self._memory
         side = position.side
         if side is None or position.entry_price is None:
@@ -887,7 +896,7 @@ class RunCore:
             self._settings,
             side.sign,
             self.setup.market.steps(position.amount),
-            memory.price,
+            mark,
             float(position.entry_price),
             float(position.margin),
             flags.atr_stop,
@@ -900,7 +909,7 @@ class RunCore:
         memory.foreign = ZERO
         memory.trade_entry_ms = memory.now_ms
         self._turn.journal(
-            Adopted(side=side, amount=position.amount, entry_price=position.entry_price, mark=memory.price)
+            Adopted(side=side, amount=position.amount, entry_price=position.entry_price, mark=mark)
         )
 
     def _recovery_started(self, event: told.RecoveryStarted) -> None:

@@ -101,12 +101,12 @@ def test_a_leverage_that_the_venue_has_no_time_for_is_set_later(outcome: SendOut
 @pytest.mark.parametrize("refusals", [3, 4])
 def test_a_key_that_the_venue_does_not_know_is_tried_again_before_the_run_fails(refusals: int) -> None:
     desk = Desk()
-    desk.leverage_outcome = Refused("auth", "User or API Wallet does not exist.")
+    outcomes: list[SendOutcome] = [Refused("auth", "User or API Wallet does not exist.")] * refusals
+    desk.answers[do.SetLeverage] = lambda effect: told.LeverageSet(
+        outcomes.pop() if outcomes else Accepted(""), desk.now_ms
+    )
     desk.launch()
-    while sum(isinstance(effect, do.SetLeverage) for effect in desk.effects) < refusals:
-        desk.tick()
-    desk.leverage_outcome = Accepted("")
-    desk.tick(30)
+    desk.tick(60)
     assert desk.core.state is (RunState.FAILED if refusals == 4 else RunState.RUNNING)
 
 

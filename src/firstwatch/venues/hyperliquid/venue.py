@@ -146,7 +146,7 @@ class HyperliquidVenue:
         )
         self._guard = threading.Lock()
         """Guards the tables of requests below."""
-        self._prepared: OrderedDict[str, PreparedRequest] = OrderedDict()
+        self._prepared: OrderedDict[str, tuple[OrderIntent, PreparedRequest]] = OrderedDict()
         self._sent: OrderedDict[str, None] = OrderedDict()
         self._burnt: OrderedDict[str, None] = OrderedDict()
         self._used_up_at_s: dict[str, float] = {}
@@ -206,11 +206,15 @@ class HyperliquidVenue:
     # --- orders ---------------------------------------------------------------------------------
 
     def prepare(self, intent: OrderIntent) -> PreparedRequest:
-        """Return the order as it will be signed, and its nonce; the same again for the same client id."""
+        """Return the order as it will be signed, and its nonce; the same again for the same order.
+
+        A client id that was prepared and never stored is given again, and then to what was decided later.
+        """
         key = intent.client_order_id
         with self._guard:
-            if key in self._prepared:
-                return self._prepared[key]
+            known = self._prepared.get(key)
+        if known is not None and known[0] == intent:
+            return known[1]
         session = self._connected()
         traded = session.readings.markets.get(intent.symbol)
         touch = None
@@ -228,7 +232,9 @@ class HyperliquidVenue:
         )
         prepared = PreparedRequest(key, request.body(), nonce=NONCES.next(self._clock.now_ms))
         with self._guard:
-            prepared = self._prepared.setdefault(key, prepared)
+            if known is not None and key in self._sent:
+                raise VenueError(f"The client order id {key} was sent before, for another order.")
+            self._prepared[key] = (intent, prepared)
             _trim(self._prepared)
         return prepared
 

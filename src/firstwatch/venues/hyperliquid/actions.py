@@ -32,6 +32,8 @@ class OrderRequest:
     symbol: str
     order: dict[str, Any]
     builder: dict[str, Any] | None = None
+    signer: str | None = None
+    """Address of the key that signs it: its nonce is that key's. None: from before this was noted."""
     refusal: tuple[str, str] | None = None
     """Code and reason of a refusal that is known before anything is sent."""
 
@@ -42,6 +44,7 @@ class OrderRequest:
                 "symbol": self.symbol,
                 "order": self.order,
                 "builder": self.builder,
+                "signer": self.signer,
                 "refusal": self.refusal,
             }
         ).encode()
@@ -144,6 +147,7 @@ def order_request(
     *,
     max_slippage_bps: float,
     builder: Builder | None,
+    signer: str | None,
 ) -> OrderRequest:
     """Return the request for an order; one that must not be sent says so."""
     price = None if market is None else worst_price(intent, market, touch, max_slippage_bps)
@@ -165,6 +169,7 @@ def order_request(
         intent.symbol,
         order,
         builder=None if builder is None else {"b": builder.address, "f": builder.fee_tenths_bp},
+        signer=signer,
     )
 
 

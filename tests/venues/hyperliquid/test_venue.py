@@ -81,6 +81,19 @@ def test_the_operators_builder_is_paid_when_it_is_approved(make):
     assert fill.fee == Decimal("0.045") + fill.builder_fee
 
 
+def test_stops_and_exits_do_without_a_builder_that_lost_its_approval(make):
+    rig = make(builder=Builder(BUILDER, 20))
+    approved = rig.server.call(lambda: rig.server._exchange.accounts[rig.account].builders)
+    rig.server.call(lambda: approved.update({BUILDER: 20}))
+    rig.send(BUY, MARKET, "1")
+    rig.server.call(approved.clear)
+    assert isinstance(rig.send(BUY, MARKET, "1")[1], Refused)
+    assert isinstance(rig.send(SELL, STOP, "1", trigger="90", reduce_only=True)[1], Accepted)
+    assert isinstance(rig.send(SELL, LIMIT, "1", price="110", reduce_only=True)[1], Accepted)
+    assert isinstance(rig.send(SELL, MARKET, "1", price="90", reduce_only=True)[1], Accepted)
+    assert rig.position().is_flat
+
+
 def test_ccxt_is_imported_in_the_gateways_thread_only(make):
     import subprocess
 

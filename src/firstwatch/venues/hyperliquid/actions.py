@@ -18,7 +18,7 @@ Action = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Who is paid for every fill, in tenths of a basis point."""
+    """Who is paid for every fill of an entry, in tenths of a basis point."""
 
     address: str
     fee_tenths_bp: int
@@ -168,7 +168,10 @@ def order_request(
         intent.account,
         intent.symbol,
         order,
-        builder=None if builder is None else {"b": builder.address, "f": builder.fee_tenths_bp},
+        # The venue refuses an order whose builder is not approved any more: no stop may hang on that.
+        builder=None
+        if builder is None or intent.reduce_only
+        else {"b": builder.address, "f": builder.fee_tenths_bp},
         signer=signer,
     )
 

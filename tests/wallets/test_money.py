@@ -154,6 +154,14 @@ def test_a_burning_whose_answer_was_lost_proves_nothing(mover, loopback, funded)
     assert loopback.account(funded).cash == 1000
 
 
+def test_a_burning_that_is_too_old_to_be_taken_proves_nothing(mover, loopback, funded):
+    loopback.faults.plan("request_lost", "usdSend")
+    loopback.faults.plan("refused", "noop", body="Invalid nonce: nonce too far in the past")
+    with pytest.raises(OutcomeUnknownError, match="too far in the past"):
+        mover.send(Decimal(100), TO)
+    assert loopback.account(funded).cash == 1000
+
+
 def test_a_request_of_another_network_is_refused(loopback, funded):
     mover = Mover(Desk("hl", loopback.url, is_mainnet=False), signer_of(MASTER), SystemClock(), _no_pause)
     with pytest.raises(RefusedError, match="refused"):

@@ -97,7 +97,7 @@ class Session:
         # Imported here and not above: this is the gateway's thread.
         from firstwatch.venues.hyperliquid.client import HyperliquidClient
 
-        self.budget = Budget(rate_per_minute=weight_per_minute)
+        self.budget = Budget(rate_per_minute=weight_per_minute, api_url=api_url)
         self.client = HyperliquidClient(
             api_url=api_url,
             ws_url=ws_url,
@@ -140,6 +140,7 @@ class Session:
         self._gateway.spawn(self._beat)
 
     async def close(self) -> None:
+        self.budget.close()
         await self.client.close()
 
     # --- asking ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from firstwatch.engine.host import EngineHost
 from firstwatch.engine.venues import VenueBook
 from firstwatch.settings import HyperliquidVenueSettings, Settings
-from firstwatch.store import algorithms, commands, equity, orders, runs, wallets
+from firstwatch.store import algorithms, commands, equity, journal, orders, runs, wallets
 from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.bar import Bar
@@ -19,6 +19,7 @@ from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.orders import OrderSide, Side
 from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.hyperliquid import session
 from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
 from tests.loopback import Coin, Loopback
 from tests.venues.hyperliquid.rig import RUN, START_MS, SYMBOL, LocalSigner, Wallets, wait_for
@@ -127,6 +128,11 @@ class EngineRig:
             return orders.orders_of(session, RUN)
 
     @property
+    def alarms(self):
+        with self.store.read() as session:
+            return [alarm for alarm in journal.standing_alarms(session) if alarm.run_id == RUN]
+
+    @property
     def position(self):
         return self.venue.position(self.account, SYMBOL)
 
@@ -180,3 +186,14 @@ def test_an_order_that_could_not_be_stored_is_never_sent_in_place_of_a_later_one
     entry = wait_for(lambda: next((order for order in rig.orders if order.filled), None), PATIENCE_S)
     assert entry.intent.side is OrderSide.SELL
     assert rig.position.side is Side.SHORT
+
+
+def test_a_position_opened_by_hand_in_another_market_is_named_and_pauses_the_run(make, monkeypatch):
+    monkeypatch.setattr(session, "RECONCILE_S", 0.5)
+    rig = make([100.0])
+    rig.server.by_hand(rig.account).market("ETH", "buy", "0.1")
+    wait_for(lambda: rig.run.facts.paused, PATIENCE_S)
+    (alarm,) = rig.alarms
+    assert "+0.1 ETH/USDC:USDC" in alarm.sentence
+    rig.server.by_hand(rig.account).close("ETH")
+    wait_for(lambda: not rig.alarms, PATIENCE_S)

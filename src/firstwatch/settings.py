@@ -178,7 +178,10 @@ class HyperliquidVenueSettings(_Group):
     ws_url: Annotated[str | None, BeforeValidator(_ws_url)] = None
     """Where the stream is; none: ``/ws`` at ``api_url``."""
     builder: Annotated[str | None, BeforeValidator(_address)] = None
-    """Address that gets a fee of every fill; none: nobody does."""
+    """Address that gets a fee of every fill of an entry; none: nobody does.
+
+    Stops, targets and exits pay it nothing, so that none is refused when its approval is lost.
+    """
     builder_fee_tenths_bp: int = Field(default=0, ge=0, le=100)
     """That fee, in tenths of a basis point of the fill's value."""
     max_slippage_bps: float = Field(default=500.0, gt=0, lt=10_000)

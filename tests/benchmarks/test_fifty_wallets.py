@@ -242,8 +242,8 @@ async def _begin(on, server):
     await on.until(lambda: on.app.snapshot.engine.takes_commands, "the engine", looks=2_000)
     await _launch(on)
     session = next(iter(on.manager._seat._host._venues._venues.values()))._session
-    session.budget._rate_s = RATE_PER_MINUTE / 60
-    session.budget._tokens = 0.0
+    session.budget.rate_s = RATE_PER_MINUTE / 60
+    session.budget.bucket._tokens = 0.0
     server.tell("limit_weight", weight=1_200)
     await _quiet(on, session, stops=0)
     server.next_bar()
@@ -286,7 +286,10 @@ async def _quiet(on, session, *, stops):
         finally:
             store.close()
         open_now = {(kind, state): count for kind, state, count in states if state not in _OVER}
-        return open_now == ({("stop", "ACCEPTED"): stops} if stops else {}) and session.budget._tokens > _LEFT
+        return (
+            open_now == ({("stop", "ACCEPTED"): stops} if stops else {})
+            and session.budget.bucket._tokens > _LEFT
+        )
 
     await on.until(is_quiet, "quiet", looks=20_000)
 

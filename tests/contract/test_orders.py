@@ -1,5 +1,6 @@
 """What any venue answers to an order, and what becomes of it."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -164,6 +165,15 @@ def test_a_second_send_of_the_same_order_is_refused(rig):
 def test_a_request_is_the_same_however_often_it_is_prepared(rig):
     intent = rig.intent(BUY, LIMIT, "1", price="99")
     assert rig.venue.prepare(intent) == rig.venue.prepare(intent)
+
+
+def test_an_order_that_was_prepared_and_never_sent_leaves_its_id_to_the_next(rig):
+    dropped = rig.intent(BUY, MARKET, "1")
+    rig.venue.prepare(dropped)
+    decided = replace(dropped, side=SELL, amount=Decimal("0.5"))
+    assert isinstance(rig.venue.send(rig.venue.prepare(decided)), Accepted)
+    rig.begin(100.0, 100.0, 100.0, 100.0)
+    assert (rig.position().side, rig.position().amount) == (Side.SHORT, Decimal("0.5"))
 
 
 def test_a_doubtful_order_that_arrived_is_found(rig):

@@ -38,6 +38,7 @@ from firstwatch.venues.protocol import (
     Executed,
     FillReported,
     FundingReported,
+    HeldElsewhere,
     NeverWill,
     OrderReported,
     PhaseEnded,
@@ -564,6 +565,26 @@ def test_the_orders_of_an_earlier_run_of_the_wallet_are_not_foreign() -> None:
     assert topics(desk) == set()
     desk.tell(OrderReported(unknown, desk.now_ms))
     assert desk.facts.pause_reasons == ("foreign",)
+
+
+def test_a_position_in_another_market_is_named_and_pauses_entries_until_they_are_resumed() -> None:
+    desk = Desk()
+    desk.enter()
+    eth = {"ETH/USDC:USDC": Decimal("-0.1")}
+    desk.tell(HeldElsewhere(eth, desk.now_ms))
+    assert desk.facts.pause_reasons == ("foreign",)
+    (paused,) = desk.journal(EntriesPaused)
+    assert "-0.1 ETH/USDC:USDC" in paused.why
+    desk.tell(told.ResumeRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(HeldElsewhere(eth | {"ETH/USDC:USDC": Decimal("-0.2")}, desk.now_ms))
+    assert not desk.facts.is_paused
+    assert "foreign position ETH/USDC:USDC" in topics(desk)
+    desk.tell(HeldElsewhere(eth | {"SOL/USDC:USDC": Decimal(3)}, desk.now_ms))
+    assert desk.facts.pause_reasons == ("foreign",)
+    desk.tell(HeldElsewhere({}, desk.now_ms))
+    cleared = {event.topic for event in desk.journal(AlarmCleared)}
+    assert cleared == {"foreign position ETH/USDC:USDC", "foreign position SOL/USDC:USDC"}
+    assert desk.facts.is_paused
 
 
 def test_a_foreign_fill_that_closes_everything_is_manual_and_pauses_entries() -> None:

@@ -1,5 +1,6 @@
 """Approvals, transfers and withdrawals: each at most once, whatever happens to the answers."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import RefusedError
 from firstwatch.venues.hyperliquid.actions import Builder
+from firstwatch.venues.hyperliquid.budget import Budget
 from firstwatch.venues.signer import KeyKind, KeyMissingError
 from firstwatch.wallets.approving import Approver
 from firstwatch.wallets.desk import Desk
@@ -152,6 +154,26 @@ def test_a_burning_whose_answer_was_lost_proves_nothing(mover, loopback, funded)
     with pytest.raises(OutcomeUnknownError):
         mover.send(Decimal(100), TO)
     assert loopback.account(funded).cash == 1000
+
+
+def test_a_burning_that_is_too_old_to_be_taken_proves_nothing(mover, loopback, funded):
+    loopback.faults.plan("request_lost", "usdSend")
+    loopback.faults.plan("refused", "noop", body="Invalid nonce: nonce too far in the past")
+    with pytest.raises(OutcomeUnknownError, match="too far in the past"):
+        mover.send(Decimal(100), TO)
+    assert loopback.account(funded).cash == 1000
+
+
+def test_what_a_desk_asks_counts_for_the_sessions_of_its_host(desk, loopback, funded):
+    async def ask():
+        budget = Budget(api_url=loopback.url)
+        full = budget.left
+        desk.money(funded)
+        left = budget.left
+        budget.close()
+        return full - left
+
+    assert asyncio.run(ask()) == pytest.approx(2, abs=1)
 
 
 def test_a_request_of_another_network_is_refused(loopback, funded):

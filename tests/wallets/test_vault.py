@@ -131,6 +131,7 @@ def test_an_agent_signs_before_its_master_and_the_newest_before_the_older(tmp_pa
         assert opened.signer("hl", ACCOUNT).address == address_of(agent)
         assert _vault(tmp_path).record_of("hl", ACCOUNT).address == address_of(agent)
     assert opened.signer("hl", ACCOUNT, KeyKind.MASTER).address == ACCOUNT
+    assert opened.signer("hl", ACCOUNT, address=ACCOUNT).kind is KeyKind.MASTER
     assert opened.signer("hl", ACCOUNT).account == ACCOUNT
 
 

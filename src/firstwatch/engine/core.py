@@ -81,6 +81,7 @@ from firstwatch.venues.protocol import (
     FeedEnded,
     FillReported,
     FundingReported,
+    HeldElsewhere,
     MarkMoved,
     OrderReported,
     PhaseEnded,
@@ -101,6 +102,7 @@ _LONGEST_TICK_MS = 5_000
 _FOREIGN_ORDER = "foreign order"
 _AUTH_TRIES = 3
 """How often the leverage is tried where the venue does not know the key: it may just not know it yet."""
+_FOREIGN_POSITION = "foreign position"
 _CONFIRMING_READS = 3
 """Readings of the position that must disagree, where the venue's word may lag behind its fills."""
 
@@ -154,6 +156,7 @@ class RunCore:
             FeedEnded: self._feed_ended,
             StreamLost: self._stream_lost,
             StreamRestored: self._stream_restored,
+            HeldElsewhere: self._held_elsewhere,
             told.SendAnswered: self._send_answered,
             told.CancelAnswered: self._cancel_answered,
             told.ModifyAnswered: self._modify_answered,
@@ -606,6 +609,25 @@ class RunCore:
         self._turn.pause(
             "foreign", f"an order that is not of this run: {named}; entries pause until they are resumed"
         )
+
+    def _held_elsewhere(self, event: HeldElsewhere) -> None:
+        """Name what the wallet holds in other markets: it takes the margin that this run counts on."""
+        topics = {f"{_FOREIGN_POSITION} {symbol}": symbol for symbol in event.amounts}
+        for topic in [topic for topic in self._memory.alarms if topic.startswith(_FOREIGN_POSITION)]:
+            if topic not in topics:
+                self._turn.clear_alarm(topic)
+        for topic, symbol in topics.items():
+            if topic in self._memory.alarms:
+                # Who resumed entries knew of it.
+                continue
+            named = f"{event.amounts[symbol]:+f} {symbol}"
+            self._turn.alarm(
+                topic, f"the wallet has a position that is not of this run: {named}; close it at the venue"
+            )
+            self._turn.pause(
+                "foreign",
+                f"a position that is not of this run: {named}; entries pause until they are resumed",
+            )
 
     def _funding_reported(self, event: FundingReported) -> None:
         """Book a payment; one on a position that is not known yet is read together with its fills."""

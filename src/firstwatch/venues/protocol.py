@@ -4,7 +4,7 @@ Calls block and have a timeout of their own. Events reach a run by one call of i
 which must not block. Everything that trades is driven by the venue's time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -169,6 +169,17 @@ class StreamRestored:
     time_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class HeldElsewhere:
+    """All that the account holds in markets in which no run of it listens; told when it changes.
+
+    Signed amounts by symbol, + long. A venue of one market tells nothing.
+    """
+
+    amounts: Mapping[str, Decimal]
+    time_ms: int
+
+
 VenueEvent = (
     BarOpened
     | BarClosed
@@ -180,6 +191,7 @@ VenueEvent = (
     | FeedEnded
     | StreamLost
     | StreamRestored
+    | HeldElsewhere
 )
 
 Deliver = Callable[[VenueEvent], None]

@@ -3,7 +3,6 @@
 Addresses are ``0x`` and 40 small hexadecimal digits everywhere in the program.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -46,8 +45,15 @@ class Signer(Protocol):
         """Sign a 32-byte digest as it is, without hashing it again. Deterministic (RFC 6979)."""
 
 
-SignerOf = Callable[[str], Signer]
-"""Returns the signer of an account (an address); raises VaultLockedError or KeyMissingError."""
+class SignerOf(Protocol):
+    """Hands out signers."""
+
+    def __call__(self, account: str, key: str | None = None) -> Signer:
+        """Return the signer that trades for an account now; ``key``: the one of that address, old or new.
+
+        Raises:
+            VaultLockedError, KeyMissingError: it cannot sign.
+        """
 
 
 class VaultLockedError(VenueError):

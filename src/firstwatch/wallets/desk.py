@@ -17,6 +17,7 @@ from http.client import HTTPException
 from typing import Any
 
 from firstwatch.trading.errors import VenueError
+from firstwatch.venues.hyperliquid.budget import note_spent, weight_of
 
 _TIMEOUT_S = 10.0
 _SHOWN = 200
@@ -199,6 +200,7 @@ class Desk(Inquiry):
         return self._post("/info", question)
 
     def _post(self, path: str, document: Mapping[str, Any]) -> Any:
+        note_spent(self._url, weight_of(path.removeprefix("/"), document))
         request = urllib.request.Request(
             self._url + path,
             data=json.dumps(document).encode(),

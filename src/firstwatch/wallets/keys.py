@@ -81,11 +81,11 @@ class EngineKeys:
 
     def signers(self, venue: str) -> SignerOf:
         """Return what hands out the signers of one venue (a name of the settings)."""
-        return lambda account: self._signer(venue, account)
+        return lambda account, key=None: self._signer(venue, account, key)
 
-    def _signer(self, venue: str, account: str) -> KeySigner:
+    def _signer(self, venue: str, account: str, key: str | None = None) -> KeySigner:
         if self._opened is not None:
-            return self._opened.signer(venue, account)
+            return self._opened.signer(venue, account, address=key)
         if self._vault.record_of(venue, account) is None:
             raise KeyMissingError(
                 f"The vault has no key for {account} at {venue}; bring it with: firstwatch wallet import"

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError, RefusedError
+from firstwatch.venues.hyperliquid.answers import DUPLICATE_NONCE
 from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import KeyKind, Signer
 from firstwatch.wallets.actions import burning, user_signed
@@ -109,10 +110,11 @@ class Mover:
             match self._desk.perform(body):
                 case Done():
                     return False
-                case NotDone(refusal) if "nonce" in refusal.lower() and not is_lost:
+                case NotDone(refusal) if DUPLICATE_NONCE in refusal and not is_lost:
                     return True
                 case NotDone(refusal):
-                    # After a burning whose own answer was lost, a used nonce tells nothing.
+                    # After a burning whose own answer was lost, a used nonce tells nothing; and one that the
+                    # venue does not take for another reason says nothing of the request before it.
                     reason = refusal
                     break
                 case InDoubt(doubt):

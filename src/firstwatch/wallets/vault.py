@@ -277,8 +277,10 @@ class OpenVault:
         with self._vault.writing():
             record.path.with_suffix(_PENDING).unlink(missing_ok=True)
 
-    def signer(self, venue: str, account: str, kind: KeyKind | None = None) -> KeySigner:
-        """Return the signer that trades for the account, or the one of that kind.
+    def signer(
+        self, venue: str, account: str, kind: KeyKind | None = None, *, address: str | None = None
+    ) -> KeySigner:
+        """Return the signer that trades for the account, or the one of that kind or address.
 
         Raises:
             KeyMissingError: there is no such key, or another passphrase encrypts it.
@@ -287,11 +289,14 @@ class OpenVault:
         records = [
             record
             for record in self._vault.records()
-            if (record.venue, record.account) == (venue, account) and kind in {None, record.kind}
+            if (record.venue, record.account) == (venue, account)
+            and kind in {None, record.kind}
+            and address in {None, record.address}
         ]
         if not records:
             raise KeyMissingError(
-                f"The vault has no {'' if kind is None else f'{kind} '}key for {account} at {venue};"
+                f"The vault has no {'' if kind is None else f'{kind} '}key"
+                f" {'' if address is None else f'{address} '}for {account} at {venue};"
                 " bring it with: firstwatch wallet import NAME --venue V --account ADDRESS --key-fd N."
             )
         return self._signer(max(records, key=lambda r: (r.kind is KeyKind.AGENT, r.created_at_ms)))

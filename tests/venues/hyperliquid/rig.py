@@ -60,15 +60,19 @@ class Wallets:
     """Who signs for which account."""
 
     signers: dict[str, LocalSigner] = field(default_factory=dict)
+    """By account: the one that was added last signs for it."""
+    keys: dict[str, LocalSigner] = field(default_factory=dict)
+    """By the key's own address."""
 
     def add(self, signer: LocalSigner) -> LocalSigner:
-        self.signers[signer.account] = signer
+        self.signers[signer.account] = self.keys[signer.address] = signer
         return signer
 
-    def __call__(self, account: str) -> LocalSigner:
-        if account not in self.signers:
-            raise KeyMissingError(f"no key for {account}")
-        return self.signers[account]
+    def __call__(self, account: str, key: str | None = None) -> LocalSigner:
+        signer = self.signers.get(account) if key is None else self.keys.get(key)
+        if signer is None:
+            raise KeyMissingError(f"no key {key or ''} for {account}")
+        return signer
 
 
 class LiveRig:

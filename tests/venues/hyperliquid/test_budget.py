@@ -4,7 +4,22 @@ import asyncio
 
 import pytest
 
-from firstwatch.venues.hyperliquid.budget import BURST, RATE_PER_MINUTE, Budget, Priority, weight_of
+from firstwatch.venues.hyperliquid.budget import (
+    BURST,
+    RATE_PER_MINUTE,
+    Budget,
+    Priority,
+    note_spent,
+    weight_of,
+    weight_of_answer,
+)
+
+URL = "https://api.example"
+
+
+def candles(minutes):
+    req = {"coin": "BTC", "interval": "1m", "startTime": 0, "endTime": minutes * 60_000 - 1}
+    return {"type": "candleSnapshot", "req": req}
 
 
 class QuickLoop(asyncio.SelectorEventLoop):
@@ -38,6 +53,9 @@ def run(coroutine):
         ("info", {"type": "orderStatus"}, 2),
         ("info", {"type": "userRole"}, 60),
         ("info", {"type": "frontendOpenOrders"}, 20),
+        ("info", candles(1), 20),
+        ("info", candles(600), 30),
+        ("info", candles(1_000_000), 103),
         ("exchange", {"action": {"type": "noop"}}, 1),
         ("exchange", {"action": {"type": "order", "orders": [{}] * 80}}, 3),
     ],
@@ -46,16 +64,24 @@ def test_what_a_request_costs(path, params, weight):
     assert weight_of(path, params) == weight
 
 
-def test_no_minute_holds_more_than_the_venue_allows():
+def test_candles_that_are_not_there_are_given_back():
+    assert weight_of_answer("info", candles(5_000), [{}] * 600) == 30 - 103
+    assert weight_of_answer("info", {"type": "userFillsByTime"}, [{}] * 100) == 5
+
+
+@pytest.mark.parametrize("sessions", [1, 3])
+def test_no_minute_holds_more_than_the_venue_allows(sessions):
     async def spend():
-        budget = Budget()
+        budgets = [Budget(api_url=URL) for _ in range(sessions)]
         times = []
 
-        async def one():
+        async def one(budget):
             await budget.take(20, Priority.ACCOUNT)
             times.append(asyncio.get_running_loop().time())
 
-        await asyncio.gather(*(one() for _ in range(150)))
+        await asyncio.gather(*(one(budget) for _ in range(150 // sessions) for budget in budgets))
+        for budget in budgets:
+            budget.close()
         return times
 
     times = run(spend())
@@ -120,6 +146,79 @@ def test_fifty_entries_and_their_stops_wait_for_no_reading():
     # Dear reading keeps no cheap one waiting, and ends as soon as the refilling gives all that was asked for.
     assert max(looked_s) < 15
     assert max(read_s) < (runs * (1 + 1 + 2 + reading) + 40) / (RATE_PER_MINUTE / 60)
+
+
+async def order_waits_s(budget):
+    before_s = asyncio.get_running_loop().time()
+    await budget.take(1, Priority.ORDER)
+    return asyncio.get_running_loop().time() - before_s
+
+
+def test_long_histories_make_no_order_wait():
+    async def spend():
+        budget, waits_s = Budget(), []
+
+        async def history():
+            await budget.take(weight_of("info", candles(5_000)), Priority.HISTORY)
+            await asyncio.sleep(0.1)
+            budget.charge(weight_of_answer("info", candles(5_000), [{}] * 5_000))
+
+        histories = asyncio.gather(*(history() for _ in range(6)))
+        while not histories.done():
+            waits_s.append(await order_waits_s(budget))
+            await asyncio.sleep(0.5)
+        return waits_s
+
+    assert max(run(spend())) < 0.01
+
+
+def test_rows_that_nobody_knew_of_make_no_order_wait_and_reading_waits_for_them():
+    async def spend():
+        budget = Budget()
+        await budget.take(20, Priority.FILL)
+        budget.charge(100)
+        at_once = [await order_waits_s(budget) for _ in range(30)]
+        begun_s = asyncio.get_running_loop().time()
+        await budget.take(2, Priority.ACCOUNT)
+        return max(at_once), asyncio.get_running_loop().time() - begun_s
+
+    waited_s, read_s = run(spend())
+    assert waited_s < 0.01
+    assert read_s == pytest.approx((20 + 100 - 120 + 30 + 2 + 40) / (RATE_PER_MINUTE / 60), abs=0.05)
+
+
+def test_who_waits_is_let_go_when_less_was_spent_than_was_taken():
+    async def spend():
+        budget = Budget()
+        await budget.take(60, Priority.ORDER)
+        waiting = asyncio.ensure_future(budget.take(60, Priority.ACCOUNT))
+        await asyncio.sleep(0)
+        budget.charge(-60)
+        await asyncio.sleep(0)
+        return waiting.done()
+
+    assert run(spend())
+
+
+def test_the_most_careful_session_of_a_host_says_how_much_is_asked():
+    async def spend():
+        slow, fast = Budget(api_url=URL, rate_per_minute=60), Budget(api_url=URL, rate_per_minute=6_000)
+        other = Budget(api_url="https://api.other")
+        note_spent(URL + "/info", 20)
+        note_spent("https://api.nobody", 20)
+        await fast.take(30, Priority.ORDER)
+        wait_s = fast.wait_s(80)
+        left = [slow.left, other.left]
+        slow.close()
+        faster_s = fast.wait_s(80)
+        for budget in (fast, other):
+            budget.close()
+        return left, wait_s, faster_s, Budget(api_url=URL).left
+
+    (left, other_left), wait_s, faster_s, anew = run(spend())
+    assert (left, other_left, anew) == (pytest.approx(70, abs=1), 120, 120)
+    assert wait_s == pytest.approx(50, abs=1)
+    assert faster_s == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_refusal_for_the_rate_stops_everything_for_a_while():

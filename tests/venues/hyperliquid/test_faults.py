@@ -1,13 +1,26 @@
 """Exactly once: whatever becomes of requests and stream, there is one order, and every fill is told."""
 
+import json
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import OrderState
+from firstwatch.venues.hyperliquid.client import HyperliquidClient
 from firstwatch.venues.protocol import Accepted, Executed, NeverWill, Refused, StillUnknown, Unknown
-from tests.venues.hyperliquid.rig import BUY, LIMIT, MARKET, SELL, STOP, SYMBOL, LiveRig, wait_for
+from tests.venues.hyperliquid.rig import (
+    BUY,
+    LIMIT,
+    MARKET,
+    SELL,
+    STOP,
+    SYMBOL,
+    LiveRig,
+    LocalSigner,
+    wait_for,
+)
 
 
 @pytest.fixture
@@ -111,6 +124,44 @@ def test_a_doubt_survives_the_process(rig):
     assert isinstance(rig.venue.resolve(arrived), Executed)
     assert isinstance(settled(rig, lost), NeverWill)
     assert len(rig.server.account(rig.account).orders) == 1
+
+
+def test_the_nonce_of_a_lost_request_is_used_up_by_the_key_that_signed_it(rig, monkeypatch):
+    sent, act = [], HyperliquidClient.act
+
+    async def listen_in(self, request):
+        sent.append(request)
+        return await act(self, request)
+
+    monkeypatch.setattr(HyperliquidClient, "act", listen_in)
+    rig.server.faults.plan("request_lost", "order")
+    prepared = rig.prepared(BUY, MARKET, "1")
+    assert isinstance(rig.venue.send(prepared), Unknown)
+    agent = rig.wallets.add(LocalSigner(9, rig.account))
+    rig.server.approve_agent(rig.account, agent.address)
+    assert isinstance(settled(rig, prepared), NeverWill)
+    late = rig.venue.act(sent[0])
+    assert (late["status"], "duplicate nonce" in late["response"]) == ("err", True)
+    assert rig.position().is_flat
+
+
+def test_a_doubt_stays_while_the_key_that_signed_is_missing(rig):
+    rig.server.faults.plan("request_lost", "order")
+    prepared = rig.prepared(BUY, MARKET, "1")
+    assert isinstance(rig.venue.send(prepared), Unknown)
+    agent = rig.wallets.add(LocalSigner(9, rig.account))
+    del rig.wallets.keys[rig.signer.address]
+    rig.server.approve_agent(rig.account, agent.address)
+    assert f"no key {rig.signer.address}" in rig.venue.resolve(prepared).reason
+
+
+def test_a_request_that_was_stored_before_it_named_its_key_is_resolved(rig):
+    rig.server.faults.plan("request_lost", "order")
+    prepared = rig.prepared(BUY, MARKET, "1")
+    assert isinstance(rig.venue.send(prepared), Unknown)
+    body = json.loads(prepared.body)
+    del body["signer"]
+    assert isinstance(settled(rig, replace(prepared, body=json.dumps(body).encode())), NeverWill)
 
 
 @pytest.mark.parametrize("fault", LOST_AFTER)

@@ -12,7 +12,7 @@ from firstwatch.trading.orders import OrderState, Side
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import session
 from firstwatch.venues.hyperliquid.actions import Builder
-from firstwatch.venues.protocol import Accepted, Refused
+from firstwatch.venues.protocol import Accepted, Executed, NeverWill, Refused, StillUnknown, Unknown
 from tests.loopback import Coin
 from tests.venues.hyperliquid.rig import (
     BUY,
@@ -81,6 +81,19 @@ def test_the_operators_builder_is_paid_when_it_is_approved(make):
     assert fill.fee == Decimal("0.045") + fill.builder_fee
 
 
+def test_stops_and_exits_do_without_a_builder_that_lost_its_approval(make):
+    rig = make(builder=Builder(BUILDER, 20))
+    approved = rig.server.call(lambda: rig.server._exchange.accounts[rig.account].builders)
+    rig.server.call(lambda: approved.update({BUILDER: 20}))
+    rig.send(BUY, MARKET, "1")
+    rig.server.call(approved.clear)
+    assert isinstance(rig.send(BUY, MARKET, "1")[1], Refused)
+    assert isinstance(rig.send(SELL, STOP, "1", trigger="90", reduce_only=True)[1], Accepted)
+    assert isinstance(rig.send(SELL, LIMIT, "1", price="110", reduce_only=True)[1], Accepted)
+    assert isinstance(rig.send(SELL, MARKET, "1", price="90", reduce_only=True)[1], Accepted)
+    assert rig.position().is_flat
+
+
 def test_ccxt_is_imported_in_the_gateways_thread_only(make):
     import subprocess
 
@@ -132,6 +145,28 @@ def test_an_agent_trades_for_its_master_and_its_approval_is_checked(make):
     assert rig.venue.approvals(rig.account, SYMBOL, Decimal(1))[0].is_given
     assert isinstance(rig.send(BUY, MARKET, "1")[1], Accepted)
     assert rig.position().amount == 1
+
+
+def test_what_a_replaced_api_wallet_signed_never_will_execute(make):
+    rig = make()
+    agent = rig.wallets.add(LocalSigner(9, rig.account))
+    rig.server.approve_agent(rig.account, agent.address)
+    rig.server.faults.plan("request_lost", "order")
+    rig.server.faults.plan("reply_lost", "order")
+    lost, arrived = rig.prepared(BUY, MARKET, "1"), rig.prepared(BUY, MARKET, "2")
+    assert isinstance(rig.venue.send(lost), Unknown)
+    assert isinstance(rig.venue.send(arrived), Unknown)
+    rig.server.call(rig.server._exchange.accounts[rig.account].agents.clear)
+    newer = rig.wallets.add(LocalSigner(10, rig.account))
+    rig.server.approve_agent(rig.account, newer.address)
+
+    def settled(prepared):
+        return wait_for(
+            lambda: None if isinstance(found := rig.venue.resolve(prepared), StillUnknown) else found
+        )
+
+    assert isinstance(settled(lost), NeverWill)
+    assert isinstance(settled(arrived), Executed)
 
 
 def test_an_account_without_a_key_can_be_read_but_not_traded(make):

@@ -51,6 +51,8 @@ class AccountBook:
     """The venue has confirmed that it streams this account's fills and orders."""
     sizes: dict[str, Decimal] = field(default_factory=dict)
     """Signed position by coin, as last compared or as the last fill left it."""
+    elsewhere: dict[str, Decimal] | None = None
+    """Of these by symbol what was told last as held where no run listens; None: nothing was told yet."""
     compared: Footprint | None = None
     compared_at_ms: int = 0
     fills: "Rows[tuple[str, Fill]] | None" = None

@@ -18,7 +18,7 @@ Action = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Who is paid for every fill, in tenths of a basis point."""
+    """Who is paid for every fill of an entry, in tenths of a basis point."""
 
     address: str
     fee_tenths_bp: int
@@ -32,6 +32,8 @@ class OrderRequest:
     symbol: str
     order: dict[str, Any]
     builder: dict[str, Any] | None = None
+    signer: str | None = None
+    """Address of the key that signs it: its nonce is that key's. None: from before this was noted."""
     refusal: tuple[str, str] | None = None
     """Code and reason of a refusal that is known before anything is sent."""
 
@@ -42,6 +44,7 @@ class OrderRequest:
                 "symbol": self.symbol,
                 "order": self.order,
                 "builder": self.builder,
+                "signer": self.signer,
                 "refusal": self.refusal,
             }
         ).encode()
@@ -144,6 +147,7 @@ def order_request(
     *,
     max_slippage_bps: float,
     builder: Builder | None,
+    signer: str | None,
 ) -> OrderRequest:
     """Return the request for an order; one that must not be sent says so."""
     price = None if market is None else worst_price(intent, market, touch, max_slippage_bps)
@@ -164,7 +168,11 @@ def order_request(
         intent.account,
         intent.symbol,
         order,
-        builder=None if builder is None else {"b": builder.address, "f": builder.fee_tenths_bp},
+        # The venue refuses an order whose builder is not approved any more: no stop may hang on that.
+        builder=None
+        if builder is None or intent.reduce_only
+        else {"b": builder.address, "f": builder.fee_tenths_bp},
+        signer=signer,
     )
 
 

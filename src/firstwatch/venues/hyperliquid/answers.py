@@ -1,6 +1,5 @@
 """What the venue's answer to an action means: taken, refused with a reason, or in doubt."""
 
-import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,6 +9,8 @@ from firstwatch.venues.protocol import Accepted, Refused, SendOutcome, Unknown
 DUPLICATE_NONCE = "duplicate nonce"
 NO_MATCH = ("could not immediately match", "No liquidity available")
 """Refusals of an order that may fill at once or not at all: it was an order, and nothing was there."""
+# What is said instead of an order id.
+_WITHOUT_ID = ("success", "waitingForFill", "waitingForTrigger")
 _LONGEST = 200
 
 # The venue's texts have no codes. The first that is found names the reason.
@@ -38,34 +39,31 @@ class Taken:
 
 
 def read_answer(answer: Any) -> Taken | Refused | Unknown:
-    """Return what an answer with status 200 to an action of one order means."""
-    if not isinstance(answer, dict):
-        return Unknown(f"the venue's answer cannot be read: {str(answer)[:_LONGEST]!r}")
-    response = answer.get("response")
-    if answer.get("status") == "err":
-        return refusal(str(response))
-    if answer.get("status") != "ok" or not isinstance(response, dict):
-        return Unknown(f"the venue's answer cannot be read: {json.dumps(answer)[:_LONGEST]}")
-    if response.get("type") == "default":
-        return Taken()
-    statuses = (response.get("data") or {}).get("statuses")
-    if not isinstance(statuses, list) or len(statuses) != 1:
-        return Unknown(f"the venue's answer cannot be read: {json.dumps(answer)[:_LONGEST]}")
-    return _read_status(statuses[0])
+    """Return what an answer with status 200 to an action of one order means; broken, it is in doubt."""
+    try:
+        if answer["status"] == "err":
+            return refusal(str(answer["response"]))
+        if answer["status"] == "ok":
+            response = answer["response"]
+            if response["type"] == "default":
+                return Taken()
+            statuses = response["data"]["statuses"]
+            if isinstance(statuses, list) and len(statuses) == 1:
+                return _read_status(statuses[0])
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        pass
+    return Unknown(f"the venue's answer cannot be read: {str(answer)[:_LONGEST]}")
 
 
-def _read_status(status: Any) -> Taken | Refused | Unknown:
-    if isinstance(status, str):
-        # Words without an order id: success, waitingForFill, waitingForTrigger.
+def _read_status(status: Any) -> Taken | Refused:
+    if status in _WITHOUT_ID:
         return Taken()
     if "error" in status:
         return refusal(str(status["error"]))
     if "resting" in status:
         return Taken(str(status["resting"]["oid"]))
-    if "filled" in status:
-        filled = status["filled"]
-        return Taken(str(filled["oid"]), Decimal(filled["totalSz"]), Decimal(filled["avgPx"]))
-    return Unknown(f"the venue's answer cannot be read: {json.dumps(status)[:_LONGEST]}")
+    filled = status["filled"]
+    return Taken(str(filled["oid"]), Decimal(filled["totalSz"]), Decimal(filled["avgPx"]))
 
 
 def refusal(text: str) -> Refused:

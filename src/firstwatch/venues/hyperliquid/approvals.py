@@ -41,8 +41,8 @@ def builder_approval(builder: Builder, approved_tenths_bp: int) -> Approval:
         "builder fee",
         False,
         f"{given}, and the settings give it {fee_rate(builder.fee_tenths_bp)}",
-        "approve it, which costs that fee of every fill and allows nothing else: firstwatch wallet approve"
-        " NAME --builder; or take the builder out of the settings",
+        "approve it, which costs that fee of every entry's fills and allows nothing else: firstwatch wallet"
+        " approve NAME --builder; or take the builder out of the settings",
     )
 
 

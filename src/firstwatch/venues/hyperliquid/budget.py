@@ -1,11 +1,20 @@
-"""The request budget: the venue counts the weight of all requests of an internet address, per minute."""
+"""The request budget: the venue counts the weight of all requests of an internet address, per minute.
+
+All sessions of this process with one host spend from one bucket; each has a queue of its own before it.
+"""
 
 import asyncio
 import heapq
+import threading
+import time
+from collections.abc import Mapping
 from contextvars import ContextVar
 from enum import IntEnum
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
+
+from firstwatch.trading.timeframe import Timeframe
 
 
 class Priority(IntEnum):
@@ -29,6 +38,8 @@ RATE_PER_MINUTE = 950
 BURST = 200
 # A process that is started again and again spends no full burst each time.
 _AT_START = 120
+# What the venue allows in a minute beyond both: rows that nobody knew of may cost it, and no order waits.
+_SPARE = 50.0
 # So much of a burst only orders may take: reading never makes an order wait.
 _FOR_ORDERS = 40.0
 # All runs may act on one bar: the reading that confirms it, and an entry and its stop for each of them.
@@ -44,11 +55,15 @@ _PER_20_ROWS = frozenset(
     {"userFills", "userFillsByTime", "userFunding", "historicalOrders", "fundingHistory"}
 )
 _CANDLES_PER_WEIGHT = 60
+_MOST_CANDLES = 5_000
 _ROWS_PER_WEIGHT = 20
 
 
-def weight_of(path: str, params: dict[str, Any]) -> float:
-    """Return what a request costs before its answer is known (public documentation of the venue)."""
+def weight_of(path: str, params: Mapping[str, Any]) -> float:
+    """Return what a request costs before its answer is known (public documentation of the venue).
+
+    Candles are counted as many as the time that is asked for may hold.
+    """
     if path == "exchange":
         action = params.get("action", {})
         count_of = max((len(part) for part in action.values() if isinstance(part, list)), default=1)
@@ -58,41 +73,148 @@ def weight_of(path: str, params: dict[str, Any]) -> float:
         return 2.0
     if kind == "userRole":
         return 60.0
+    if kind == "candleSnapshot":
+        return 20.0 + _candles(params["req"]) // _CANDLES_PER_WEIGHT
     return 20.0
 
 
-def weight_of_answer(path: str, params: dict[str, Any], answer: object) -> float:
-    """Return what the rows of an answer cost on top of ``weight_of``."""
+def weight_of_answer(path: str, params: Mapping[str, Any], answer: object) -> float:
+    """Return what the rows of an answer cost on top of ``weight_of``; negative: less than was thought."""
     if path != "info" or not isinstance(answer, list):
         return 0.0
     kind = params.get("type")
     if kind == "candleSnapshot":
-        return float(len(answer) // _CANDLES_PER_WEIGHT)
+        return 20.0 + len(answer) // _CANDLES_PER_WEIGHT - weight_of(path, params)
     return float(len(answer) // _ROWS_PER_WEIGHT) if kind in _PER_20_ROWS else 0.0
 
 
-class Budget:
-    """A token bucket with a queue by priority. Lives in one event loop and is not thread-safe."""
+def _candles(asked: Mapping[str, Any]) -> int:
+    span_ms = int(asked["endTime"]) - int(asked["startTime"])
+    return min(max(span_ms // Timeframe(asked["interval"]).ms + 1, 0), _MOST_CANDLES)
 
-    def __init__(self, *, rate_per_minute: float = RATE_PER_MINUTE, burst: float = BURST) -> None:
-        self._rate_s = rate_per_minute / 60
+
+class Bucket:
+    """The tokens of one internet address at one host. Safe for threads; times are monotonic seconds."""
+
+    def __init__(self, burst: float = BURST) -> None:
+        self.users: set[Budget] = set()
+        """The sessions that spend from it. The most careful one says how fast it fills."""
         self._burst = burst
+        self._guard = threading.Lock()
         self._tokens = min(burst, _AT_START)
+        self._owed = 0.0
+        """What rows that were read have taken of what is kept for orders; refilling pays it back first."""
         self._filled_at_s: float | None = None
+
+    @property
+    def rate_s(self) -> float:
+        """Weight that comes back per second."""
+        return min(user.rate_s for user in list(self.users))
+
+    def left(self, now_s: float) -> float:
+        """Return the weight that may be spent at once; negative after answers larger than thought."""
+        with self._guard:
+            self._fill(now_s)
+            return self._tokens
+
+    def take(self, weight: float, priority: Priority, now_s: float) -> float:
+        """Spend ``weight`` if that may be and return 0; else return the seconds until it may, at least."""
+        with self._guard:
+            self._fill(now_s)
+            there = self._tokens
+            if priority is Priority.ORDER:
+                there += min(self._owed, _SPARE)
+            missing = self.needed(weight, priority) - there
+            if missing <= 0:
+                self._tokens -= weight
+                return 0.0
+            return missing / self.rate_s
+
+    def charge(self, weight: float, now_s: float) -> None:
+        """Count what was spent beyond what was taken; negative: give back."""
+        with self._guard:
+            self._fill(now_s)
+            self._tokens = min(self._tokens - weight, self._burst)
+            self._owe(self._owed + max(weight, 0.0))
+
+    def drain(self, now_s: float) -> None:
+        """Spend everything: the venue said that it is too much."""
+        with self._guard:
+            self._fill(now_s)
+            self._tokens, self._owed = min(self._tokens, 0.0), 0.0
+
+    def needed(self, weight: float, priority: Priority) -> float:
+        """Return how much must be there for a request to go."""
+        if priority is Priority.ORDER:
+            return min(weight, self._burst)
+        reserved = self._for_orders
+        if priority is not Priority.ACCOUNT:
+            reserved += _FOR_ACCOUNTS
+        return min(weight + reserved, self._burst)
+
+    @property
+    def _for_orders(self) -> float:
+        """What reading leaves: enough for all runs to enter at once, each with its stop."""
+        runs = sum(user.runs for user in list(self.users))
+        return max(_FOR_ORDERS, min(_FOR_A_BAR + runs * _ORDERS_OF_A_RUN, _MOST_FOR_ORDERS))
+
+    def _fill(self, now_s: float) -> None:
+        if self._filled_at_s is not None:
+            came = max(now_s - self._filled_at_s, 0.0) * self.rate_s
+            self._tokens = min(self._burst, self._tokens + came)
+            self._owe(self._owed - came)
+        self._filled_at_s = now_s
+
+    def _owe(self, weight: float) -> None:
+        self._owed = max(min(weight, self._for_orders - self._tokens), 0.0)
+
+
+_BUCKETS: dict[str, Bucket] = {}
+_BUCKETS_GUARD = threading.Lock()
+
+
+def note_spent(api_url: str, weight: float) -> None:
+    """Count a request of somebody in this process who waits for nothing, where a session shares the host."""
+    with _BUCKETS_GUARD:
+        bucket = _BUCKETS.get(urlsplit(api_url).netloc)
+        if bucket is not None:
+            bucket.charge(weight, time.monotonic())
+
+
+class Budget:
+    """The queue of one session, by priority. Lives in one event loop and is not thread-safe."""
+
+    def __init__(
+        self, *, rate_per_minute: float = RATE_PER_MINUTE, burst: float = BURST, api_url: str | None = None
+    ) -> None:
+        """Share the bucket of the host of ``api_url``; without one, have a bucket alone."""
+        self.rate_s = rate_per_minute / 60
+        self.runs = 0
+        self._host = None if api_url is None else urlsplit(api_url).netloc
         self._waiting: list[tuple[int, int, float, asyncio.Future[None]]] = []
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
-        self._for_orders = 0.0
+        with _BUCKETS_GUARD:
+            own = Bucket(burst)
+            self.bucket = own if self._host is None else _BUCKETS.setdefault(self._host, own)
+            self.bucket.users.add(self)
+
+    def close(self) -> None:
+        """Leave the bucket; a session that comes later begins with a new one when nobody is left."""
+        with _BUCKETS_GUARD:
+            if len(self.bucket.users) > 1:
+                self.bucket.users.discard(self)
+            elif self._host is not None and _BUCKETS.get(self._host) is self.bucket:
+                del _BUCKETS[self._host]
 
     def keep_for(self, runs: int) -> None:
         """Let reading leave enough for so many runs to enter at once, each with its stop."""
-        self._for_orders = min(_FOR_A_BAR + runs * _ORDERS_OF_A_RUN, _MOST_FOR_ORDERS)
+        self.runs = runs
 
     @property
     def left(self) -> float:
         """Weight that may be spent at once; negative after an answer that was larger than thought."""
-        self._fill()
-        return self._tokens
+        return self.bucket.left(_now_s())
 
     @property
     def is_short(self) -> bool:
@@ -101,72 +223,47 @@ class Budget:
 
     def wait_s(self, weight: float) -> float:
         """Return how long it will take until ``weight`` may be spent, after all that waits already."""
-        missing = self._needed(weight, Priority.ACCOUNT)
+        missing = self.bucket.needed(weight, Priority.ACCOUNT)
         queued = sum(waiting for _, _, waiting, future in self._waiting if not future.done())
-        return max(0.0, (missing + queued - self.left) / self._rate_s)
+        return max(0.0, (missing + queued - self.left) / self.bucket.rate_s)
 
     async def take(self, weight: float, priority: Priority) -> None:
         """Wait until ``weight`` may be spent; a more urgent request overtakes."""
-        self._fill()
-        if not self._waiting_before(priority) and self._has(weight, priority):
-            self._tokens -= weight
+        if not self._waiting_before(priority) and not self.bucket.take(weight, priority, _now_s()):
             return
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, next(self._numbers), weight, future))
-        self._arm()
+        self._serve()
         await future
 
     def charge(self, weight: float) -> None:
-        """Count what an answer cost beyond what was taken for it."""
-        self._fill()
-        self._tokens -= weight
+        """Count what an answer cost beyond what was taken for it; negative: give back."""
+        self.bucket.charge(weight, _now_s())
+        if weight < 0:
+            self._serve()
 
     def drain(self) -> None:
         """Spend everything: the venue said that it is too much."""
-        self._fill()
-        self._tokens = min(self._tokens, 0.0)
+        self.bucket.drain(_now_s())
 
     def _waiting_before(self, priority: Priority) -> bool:
         return bool(self._waiting) and self._waiting[0][0] <= priority
 
-    def _has(self, weight: float, priority: Priority) -> bool:
-        return self._tokens >= self._needed(weight, priority)
-
-    def _needed(self, weight: float, priority: Priority) -> float:
-        """Return how much must be there for the request to go."""
-        if priority is Priority.ORDER:
-            return min(weight, self._burst)
-        reserved = max(_FOR_ORDERS, self._for_orders)
-        if priority is not Priority.ACCOUNT:
-            reserved += _FOR_ACCOUNTS
-        return min(weight + reserved, self._burst)
-
-    def _fill(self) -> None:
-        now_s = asyncio.get_running_loop().time()
-        if self._filled_at_s is not None:
-            self._tokens = min(self._burst, self._tokens + (now_s - self._filled_at_s) * self._rate_s)
-        self._filled_at_s = now_s
-
-    def _arm(self) -> None:
+    def _serve(self) -> None:
+        """Let go who may, the most urgent first, and look again when the next one may."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._waiting:
-            return
-        priority, _, weight, _ = self._waiting[0]
-        missing = self._needed(weight, Priority(priority)) - self._tokens
-        delay_s = max(missing / self._rate_s, 0.0) + 0.001
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._serve)
-
-    def _serve(self) -> None:
-        self._timer = None
-        self._fill()
         while self._waiting:
             priority, _, weight, future = self._waiting[0]
             if not future.done():
-                if not self._has(weight, Priority(priority)):
-                    break
-                self._tokens -= weight
+                wait_s = self.bucket.take(weight, Priority(priority), _now_s())
+                if wait_s:
+                    self._timer = asyncio.get_running_loop().call_later(wait_s + 0.001, self._serve)
+                    return
                 future.set_result(None)
             heapq.heappop(self._waiting)
-        self._arm()
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

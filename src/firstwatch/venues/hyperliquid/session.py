@@ -30,6 +30,7 @@ from firstwatch.venues.protocol import (
     BarClosed,
     Deliver,
     FillReported,
+    HeldElsewhere,
     MarkMoved,
     OrderReported,
     StreamLost,
@@ -97,7 +98,7 @@ class Session:
         # Imported here and not above: this is the gateway's thread.
         from firstwatch.venues.hyperliquid.client import HyperliquidClient
 
-        self.budget = Budget(rate_per_minute=weight_per_minute)
+        self.budget = Budget(rate_per_minute=weight_per_minute, api_url=api_url)
         self.client = HyperliquidClient(
             api_url=api_url,
             ws_url=ws_url,
@@ -140,6 +141,7 @@ class Session:
         self._gateway.spawn(self._beat)
 
     async def close(self) -> None:
+        self.budget.close()
         await self.client.close()
 
     # --- asking ----------------------------------------------------------------------------------
@@ -261,6 +263,7 @@ class Session:
             book.fills_since_ms = self.clock.observed_ms
             book.compared, book.sizes = footprint, words.sizes_of(state)
             book.compared_at_ms = self.clock.observed_ms
+        book.elsewhere = None
         self._ears.append(ear)
         self.budget.keep_for(len(self._ears))
         await self._streams.add(_book(traded.coin))
@@ -470,6 +473,7 @@ class Session:
             await self.tell_order(book.account, symbol, client_order_id)
         # Fills that explain the position are told by now.
         has_changed = held != {coin: size for coin, size in book.sizes.items() if size}
+        self._tell_elsewhere(book, held)
         # Only now: what could not be read is compared again.
         book.compared, book.compared_at_ms, book.sizes = footprint, compared_at_ms, held
         now_s = self._now_s()
@@ -479,6 +483,15 @@ class Session:
             self._next_full_at_s = now_s + _RECONCILE_WEIGHT / _RECONCILE_PER_S
             book.full_at_s = now_s + self._full_every_s()
             self._tell_account(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
+
+    def _tell_elsewhere(self, book: AccountBook, held: dict[str, Decimal]) -> None:
+        """Tell what the account holds in coins in which no run of it listens, if that has changed."""
+        heard = {ear.symbol for ear in self._ears if ear.account == book.account}
+        by_symbol = {self.readings.symbol_of(coin): size for coin, size in held.items()}
+        elsewhere = {symbol: size for symbol, size in by_symbol.items() if symbol not in heard}
+        if elsewhere != book.elsewhere:
+            book.elsewhere = elsewhere
+            self._tell_account(book.account, None, HeldElsewhere(elsewhere, self.clock.now_ms()))
 
     def _is_close_near(self, account: str) -> bool:
         """Tell whether a bar of the account's runs ends soon: a run that reads everything hears no close."""

@@ -146,7 +146,7 @@ class HyperliquidVenue:
         )
         self._guard = threading.Lock()
         """Guards the tables of requests below."""
-        self._prepared: OrderedDict[str, PreparedRequest] = OrderedDict()
+        self._prepared: OrderedDict[str, tuple[OrderIntent, PreparedRequest]] = OrderedDict()
         self._sent: OrderedDict[str, None] = OrderedDict()
         self._burnt: OrderedDict[str, None] = OrderedDict()
         self._used_up_at_s: dict[str, float] = {}
@@ -210,31 +210,45 @@ class HyperliquidVenue:
     # --- orders ---------------------------------------------------------------------------------
 
     def prepare(self, intent: OrderIntent) -> PreparedRequest:
-        """Return the order as it will be signed, and its nonce; the same again for the same client id."""
+        """Return the order as it will be signed, and its nonce; the same again for the same order.
+
+        A client id that was prepared and never stored is given again, and then to what was decided later.
+        """
         key = intent.client_order_id
         with self._guard:
-            if key in self._prepared:
-                return self._prepared[key]
+            known = self._prepared.get(key)
+        if known is not None and known[0] == intent:
+            return known[1]
+        request = self._order_request(intent)
+        prepared = PreparedRequest(key, request.body(), nonce=NONCES.next(self._clock.now_ms))
+        with self._guard:
+            if known is not None and key in self._sent:
+                raise VenueError(f"The client order id {key} was sent before, for another order.")
+            self._prepared[key] = (intent, prepared)
+            _trim(self._prepared)
+        return prepared
+
+    def _order_request(self, intent: OrderIntent) -> actions.OrderRequest:
         session = self._connected()
+        try:
+            signer = self._signer_of(intent.account)
+        except VenueError as error:
+            return actions.OrderRequest(intent.account, intent.symbol, {}, refusal=("auth", str(error)))
         traded = session.readings.markets.get(intent.symbol)
         touch = None
         if traded is not None:
             touch = session.fresh_touch(intent.symbol, _FRESH_S) or traded.touch
             if touch is None and intent.price is None:
                 touch = self.touch(intent.symbol)
-        request = actions.order_request(
+        return actions.order_request(
             intent,
             None if traded is None else traded.market,
             None if traded is None else traded.asset,
             touch,
             max_slippage_bps=self._max_slippage_bps,
             builder=self._builder,
+            signer=signer.address,
         )
-        prepared = PreparedRequest(key, request.body(), nonce=NONCES.next(self._clock.now_ms))
-        with self._guard:
-            prepared = self._prepared.setdefault(key, prepared)
-            _trim(self._prepared)
-        return prepared
 
     def send(self, prepared: PreparedRequest) -> SendOutcome:
         request = actions.OrderRequest.of(prepared)
@@ -266,9 +280,13 @@ class HyperliquidVenue:
             self._sent[key] = None
             _trim(self._sent)
         account, symbol = request.account.lower(), request.symbol
+        try:
+            signer = self._signer_of(request.account, request.signer)
+        except VenueError as error:
+            return Refused("auth", str(error))
         # Before it is sent: what the stream says of the order may come before the answer.
         self._gateway.post(lambda: _note_sending(session, account, symbol, key))
-        read = self._act(request.account, action(), _nonce_of(prepared))
+        read = self._act(signer, action(), _nonce_of(prepared))
         if isinstance(read, Taken):
             self._gateway.post(lambda: _note_taken(session, account, symbol, key, read))
             outcome = outcome_of(read)
@@ -330,13 +348,15 @@ class HyperliquidVenue:
                 return Executed(report)
             if is_burnt:
                 return NeverWill("the venue has invalidated its request")
-            read = self._act(account, actions.NOOP, _nonce_of(prepared))
+            # A nonce is its key's: used up by another key, it would still let the request execute.
+            signer = self._signer_of(request.account, request.signer)
+            read = self._act(signer, actions.NOOP, _nonce_of(prepared))
             if isinstance(read, Taken):
                 self._note_burnt(key)
                 return NeverWill("the venue does not know the order and has invalidated its request")
             if isinstance(read, Unknown):
                 return StillUnknown(read.reason)
-            if DUPLICATE_NONCE in read.reason:
+            if DUPLICATE_NONCE in read.reason or _is_gone(signer, read.reason):
                 return self._resolve_used_up(request, account, key)
             if "nonce" in read.reason.lower():
                 # Out of the time in which the venue takes this nonce, for a noop as for the order.
@@ -347,7 +367,10 @@ class HyperliquidVenue:
             return StillUnknown(str(error))
 
     def _resolve_used_up(self, request: actions.OrderRequest, account: str, key: str) -> Resolution:
-        """The nonce is used up: by the order, which may show late, or by a noop whose answer was lost."""
+        """The nonce is used up: by the order, which may show late, or by a noop whose answer was lost.
+
+        Or the venue knows its key no more: what it signed executed before, or never will.
+        """
         report = self.order(account, request.symbol, key)
         if report is not None:
             return Executed(report)
@@ -355,9 +378,9 @@ class HyperliquidVenue:
         with self._guard:
             first_s = self._used_up_at_s.setdefault(key, now_s)
         if now_s - first_s < (_LAG_REDUCING_S if request.reduces else _LAG_S):
-            return StillUnknown("the venue has used the request's nonce up and does not show an order yet")
+            return StillUnknown("the venue takes the request no more and does not show an order yet")
         self._note_burnt(key)
-        return NeverWill("the request's nonce is used up, and the venue knows no such order")
+        return NeverWill("the venue takes the request no more, and knows no such order")
 
     def _note_burnt(self, key: str) -> None:
         with self._guard:
@@ -368,7 +391,7 @@ class HyperliquidVenue:
     def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
         traded = self._connected().readings.traded(symbol)
         action = actions.cancel_action(traded.asset, client_order_id)
-        read = self._act(account, action, NONCES.next(self._clock.now_ms))
+        read = self._act_now(account, action)
         if isinstance(read, Taken):
             self._tell_order_soon(account.lower(), symbol, client_order_id)
         return outcome_of(read)
@@ -380,7 +403,7 @@ class HyperliquidVenue:
                 "other", f"{symbol} takes whole leverages from 1 to {market.maximum_leverage}, not {leverage}"
             )
         action = actions.leverage_action(self._connected().readings.traded(symbol).asset, int(leverage))
-        outcome = outcome_of(self._act(account, action, NONCES.next(self._clock.now_ms)))
+        outcome = outcome_of(self._act_now(account, action))
         if isinstance(outcome, Accepted) and not self._shows_leverage(account, symbol, leverage):
             return Unknown(f"the venue does not show {symbol} isolated at leverage {leverage} yet")
         return outcome
@@ -565,13 +588,20 @@ class HyperliquidVenue:
         except TimeoutError as error:
             raise VenueError(str(error)) from error
 
-    def _act(self, account: str, action: actions.Action, nonce: int) -> Taken | Refused | Unknown:
-        """Sign an action and send it once."""
+    def _act_now(self, account: str, action: actions.Action) -> Taken | Refused | Unknown:
+        """Send an action that nobody has prepared, by the key that signs for the account now."""
         try:
-            session = self._connected()
             signer = self._signer_of(account)
         except VenueError as error:
             return Refused("auth", str(error))
+        return self._act(signer, action, NONCES.next(self._clock.now_ms))
+
+    def _act(self, signer: Signer, action: actions.Action, nonce: int) -> Taken | Refused | Unknown:
+        """Sign an action and send it once."""
+        try:
+            session = self._connected()
+        except VenueError as error:
+            return Refused("other", f"nothing was sent: {error}")
         digest = l1_digest(pack(action), nonce, is_mainnet=self._is_mainnet)
         request = {
             "action": action,
@@ -609,6 +639,15 @@ async def _note_taken(session: Session, account: str, symbol: str, key: str, tak
     session.readings.account(account).know_order(taken.order_id, key)
     if taken.filled:
         session.expect_soon(account, symbol, key, taken.order_id, taken.filled)
+
+
+def _is_gone(signer: Signer, reason: str) -> bool:
+    """Tell whether the venue knows an API wallet no more: it was replaced or has expired.
+
+    No such key ever comes back (``Approver.agent``), so nothing that it signed will execute any more.
+    """
+    is_unknown = signer.address in reason.lower() and "does not exist" in reason
+    return signer.kind is KeyKind.AGENT and is_unknown
 
 
 def _nonce_of(prepared: PreparedRequest) -> int:

@@ -213,7 +213,7 @@ def state_of(status: str, amount: Decimal, filled: Decimal) -> OrderState:
         return OrderState.PARTIALLY_FILLED if filled > 0 else OrderState.ACCEPTED
     if status == "filled":
         return OrderState.FILLED if filled >= amount else OrderState.CANCELED
-    if status == "iocCancelRejected" or status.endswith(("anceled", "xpired")):
+    if status == "iocCancelRejected" or status.endswith(("anceled", "ancel", "xpired")):
         return OrderState.CANCELED
     if status.endswith("ejected"):
         return OrderState.REJECTED

@@ -1,0 +1,199 @@
+"""Runs of the real engine in front of the loopback server, where what a run stores and sends must agree."""
+
+import time
+from decimal import Decimal
+
+import pytest
+
+from firstwatch.engine.host import EngineHost
+from firstwatch.engine.venues import VenueBook
+from firstwatch.settings import HyperliquidVenueSettings, Settings
+from firstwatch.store import algorithms, commands, equity, journal, orders, runs, wallets
+from firstwatch.store.database import open_store
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.clock import SystemClock
+from firstwatch.trading.commands import CommandOutcome, StartRun
+from firstwatch.trading.errors import StoreError
+from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.orders import OrderSide, Side
+from firstwatch.trading.runs import Author, RunState
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.hyperliquid import session
+from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
+from tests.loopback import Coin, Loopback
+from tests.venues.hyperliquid.rig import RUN, START_MS, SYMBOL, LocalSigner, Wallets, wait_for
+
+HOUR_MS = Timeframe.H1.ms
+HISTORY = 1_100
+PATIENCE_S = 40.0
+TOML = """
+name = "A"
+direction = "both"
+timeframe = "1h"
+[entry.long]
+required = ["close > open"]
+[entry.short]
+required = ["close < open"]
+[stop_loss]
+fraction = 0.05
+[sizing]
+fixed = 500
+"""
+
+
+class EngineRig:
+    """One run on bars whose closes a test chooses, each bar begun by hand."""
+
+    def __init__(self, folder, closes, probe=None):
+        flat = [(100.0, 100.0)] * HISTORY + [(100.0, close) for close in closes]
+        bars = [
+            Bar(START_MS + n * HOUR_MS, begin, max(begin, end), min(begin, end), end, 10.0)
+            for n, (begin, end) in enumerate(flat)
+        ]
+        coins = [
+            Coin("BTC", 3, 20, bars=bars, timeframe=Timeframe.H1),
+            Coin("ETH", 4, 25, price=2_500.0),
+        ]
+        self.server = Loopback(coins, history=HISTORY, network="testnet", weight_limit=None).start()
+        self.wallets = Wallets()
+        self.account = self.wallets.add(LocalSigner(7)).account
+        self.server.fund(self.account, 10_000)
+        self.store = open_store(folder)
+        spec = AlgorithmSpec.from_toml(TOML)
+        with self.store.write() as session:
+            algorithms.add_version(session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=1)
+            wallets.create_wallet(
+                session, "w", venue="hl", kind="hyperliquid", account=self.account, now_ms=1
+            )
+        self.venue = HyperliquidVenue(
+            "hl",
+            api_url=self.server.url,
+            ws_url=self.server.ws_url,
+            is_mainnet=False,
+            signer_of=self.wallets,
+            clock=SystemClock(),
+            weight_per_minute=1e6,
+        )
+        settings = Settings(
+            home=folder,
+            venues={
+                "hl": HyperliquidVenueSettings(
+                    kind="hyperliquid",
+                    network="testnet",
+                    api_url=self.server.url,
+                    ws_url=self.server.ws_url,
+                )
+            },
+        )
+        book = VenueBook(("hl",), lambda _name: self.venue)
+        self.host = EngineHost(self.store, settings, book, probe=probe or (lambda _point: None))
+        self.host.start()
+        self._begun = HISTORY
+        launch = LaunchSettings.model_validate(
+            {
+                "algorithm": "A",
+                "version": 1,
+                "wallet": "w",
+                "symbol": SYMBOL,
+                "capital": Decimal(2_000),
+                "leverage": Decimal(2),
+                "accepted_warnings": "a test",
+            }
+        )
+        with self.store.write() as session:
+            number = commands.submit_command(
+                session,
+                StartRun(run_id=RUN, settings=launch),
+                author=Author.OPERATOR,
+                now_ms=time.time_ns() // 1_000_000,
+            )
+        answer = wait_for(lambda: self._answer(number), PATIENCE_S)
+        assert answer.outcome is CommandOutcome.DONE, answer.sentence
+        wait_for(lambda: self.run.state is RunState.RUNNING, PATIENCE_S)
+
+    def _answer(self, number):
+        with self.store.read() as session:
+            command = commands.get_command(session, number)
+        return command if command.is_finished else None
+
+    @property
+    def run(self):
+        with self.store.read() as session:
+            return runs.get_run(session, RUN)
+
+    @property
+    def orders(self):
+        with self.store.read() as session:
+            return orders.orders_of(session, RUN)
+
+    @property
+    def alarms(self):
+        with self.store.read() as session:
+            return [alarm for alarm in journal.standing_alarms(session) if alarm.run_id == RUN]
+
+    @property
+    def position(self):
+        return self.venue.position(self.account, SYMBOL)
+
+    def end_bar(self):
+        """Begin the next bar, and wait until the run has decided on the one that ended."""
+        ended_ms = START_MS + self._begun * HOUR_MS
+        self._begun += 1
+        self.server.step_to(ended_ms + HOUR_MS)
+        wait_for(lambda: self._decided_ms >= ended_ms, PATIENCE_S)
+
+    @property
+    def _decided_ms(self):
+        with self.store.read() as session:
+            times = equity.equity_of(session, RUN).time_ms
+            return int(times[-1]) if len(times) else 0
+
+    def close(self):
+        self.host.drain_and_stop()
+        self.store.close()
+        self.server.stop()
+
+
+@pytest.fixture
+def make(tmp_path):
+    rigs = []
+
+    def make(closes, probe=None):
+        rigs.append(EngineRig(tmp_path, closes, probe))
+        return rigs[-1]
+
+    yield make
+    for rig in rigs:
+        rig.close()
+
+
+def test_an_order_that_could_not_be_stored_is_never_sent_in_place_of_a_later_one(make):
+    rigs, failed = [], []
+
+    def probe(point):
+        if point == "before commit" and rigs and rigs[0].venue._prepared and not failed:
+            failed.append(point)
+            raise StoreError("The disk of the store is full.")
+
+    rig = make([100.0, 100.0, 101.0, 99.0, 99.0], probe)
+    rigs.append(rig)
+    for _ in range(3):
+        rig.end_bar()
+    assert failed
+    assert rig.orders == []
+    rig.end_bar()
+    entry = wait_for(lambda: next((order for order in rig.orders if order.filled), None), PATIENCE_S)
+    assert entry.intent.side is OrderSide.SELL
+    assert rig.position.side is Side.SHORT
+
+
+def test_a_position_opened_by_hand_in_another_market_is_named_and_pauses_the_run(make, monkeypatch):
+    monkeypatch.setattr(session, "RECONCILE_S", 0.5)
+    rig = make([100.0])
+    rig.server.by_hand(rig.account).market("ETH", "buy", "0.1")
+    wait_for(lambda: rig.run.facts.paused, PATIENCE_S)
+    (alarm,) = rig.alarms
+    assert "+0.1 ETH/USDC:USDC" in alarm.sentence
+    rig.server.by_hand(rig.account).close("ETH")
+    wait_for(lambda: not rig.alarms, PATIENCE_S)

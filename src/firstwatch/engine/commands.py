@@ -10,6 +10,7 @@ from firstwatch.engine.launch import LaunchFacts
 from firstwatch.engine.launch_facts import gather, preview
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.venues import VenueBook
+from firstwatch.engine.workless import clear_workless
 from firstwatch.store import algorithms, commands, journal, orders, paper, runs, wallets
 from firstwatch.store.commands import StoredCommand
 from firstwatch.store.database import EpochLostError, Session, Store
@@ -84,10 +85,11 @@ class CommandDesk:
             else:
                 self._perform(command)
 
-    def resume_requests(self, run_id: str) -> None:
-        """Hand on again what a run's last worker was asked and has not answered."""
+    def resume_requests(self, run_id: str | None = None) -> None:
+        """Hand on again what a run's last worker was asked and has not answered; None: the workers of all."""
         for command in self._accepted():
-            if command.run_id == run_id and not isinstance(command.command, StartRun):
+            is_request = command.run_id is not None and not isinstance(command.command, StartRun)
+            if is_request and run_id in (None, command.run_id):
                 self._perform(command)
 
     def _accepted(self) -> list[StoredCommand]:
@@ -285,6 +287,7 @@ class CommandDesk:
             runs.transition(
                 session, command.run_id, RunState.CANCELLED, why, author=stored.author, local_time_ms=now_ms
             )
+            clear_workless(session, command.run_id, now_ms=now_ms)
             commands.finish_command(
                 session, stored.id, CommandOutcome.DONE, "the run is cancelled", now_ms=now_ms
             )

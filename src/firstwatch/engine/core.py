@@ -910,6 +910,7 @@ class RunCore:
         memory.tokens.clear()
         memory.clock_ms = None
         memory.is_in_bar = memory.feed_ended = False  # the feed says anew where it stands
+        memory.written.facts = ""  # others have written meanwhile that nobody works on the run
         memory.waiting_bar = None
         memory.wants_bars = False
         memory.lost_streams.clear()

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
+from firstwatch.engine import workless
 from firstwatch.engine.beginning import Beginning
 from firstwatch.engine.core import RunCore
 from firstwatch.engine.lease import Lease
@@ -27,6 +28,7 @@ from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded, Prepare
 
 TICK_S = 1.0
 _LONGEST_RETRY_S = 30.0
+_LONGEST_EXPOSED_RETRY_S = 2.0
 _ANNOUNCEMENT_S = 15.0
 _STALE_SHARE = 0.05
 _STALE_LEAST_MS = 10_000
@@ -147,13 +149,27 @@ class RunWorker:
             except VenueError as error:
                 _log.warning("run %s cannot begin yet: %s", self.run_id, error)
                 self._hands.is_reachable = False
+                if attempt == 0:
+                    self._say_workless(str(error))
             else:
                 self._hands.delivered_from_ms = None
+                if attempt:
+                    with self._store.write(self.lease.epoch) as session:
+                        workless.clear_workless(session, self.run_id, now_ms=self._clock.now_ms())
                 self._handle(core, event)
                 return core
-            if self._waited_in_vain(min(TICK_S * 2**attempt, _LONGEST_RETRY_S)):
+            # What has anything at the venue may be unprotected: it must be seen to as soon as that answers.
+            has_risk = core.exposed_steps or core.open_orders()
+            longest_s = _LONGEST_EXPOSED_RETRY_S if has_risk else _LONGEST_RETRY_S
+            if self._waited_in_vain(min(TICK_S * 2 ** min(attempt, 10), longest_s)):
                 return None
         return None
+
+    def _say_workless(self, why: str) -> None:
+        with self._store.write(self.lease.epoch) as session:
+            workless.say_workless(
+                session, self.run_id, workless.STANDS_STILL, why, now_ms=self._clock.now_ms()
+            )
 
     def _listen(self, core: RunCore) -> None:
         # Listening comes before reading: a feed in phases then stands still, and nothing falls in between.

@@ -16,7 +16,7 @@ STANDS_STILL = "engine"
 def say_workless(session: Session, run_id: str, topic: str, why: str, *, now_ms: int) -> None:
     """Write that nobody works on a run now, once. Its core writes all facts anew when it begins."""
     facts = runs.get_run(session, run_id).facts
-    if (facts.health, facts.sentence) == (Health.UNKNOWN, why):
+    if facts.sentence == why and topic in said_workless(session, run_id):
         return
     runs.update_side_facts(session, run_id, replace(facts, health=Health.UNKNOWN, sentence=why))
     alarm = AlarmRaised(topic=topic, sentence=f"the engine cannot work on this run: {why}")

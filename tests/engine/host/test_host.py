@@ -643,6 +643,59 @@ def test_a_run_whose_venue_is_gone_from_the_settings_can_still_be_cancelled(make
     assert rig.run_of(engine.store, RUN).state is RunState.CANCELLED
 
 
+def _silence(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let the paper venue not answer so many questions for a balance."""
+    balance, left = PaperVenue.balance, [times]
+
+    def is_silent(venue: PaperVenue, account: str) -> object:
+        if left[0] > 0:
+            left[0] -= 1
+            raise VenueError("the venue does not answer")
+        return balance(venue, account)
+
+    monkeypatch.setattr(PaperVenue, "balance", is_silent)
+
+
+def test_an_exposed_run_is_seen_to_within_two_seconds_of_a_venue_that_answers_again(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    first = engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    first.drain_and_stop()
+    waits: list[float] = []
+    monkeypatch.setattr(RunWorker, "_waited_in_vain", lambda _worker, seconds: waits.append(seconds))
+    _silence(monkeypatch, 1_100)
+    engine.host()
+    alarm = rig.until(lambda: _alarm(engine.store, "engine"), "the alarm")
+    assert "the venue does not answer" in alarm
+    rig.until(lambda: _alarm(engine.store, "engine") is None or None, "the run to begin")
+    assert len(waits) == 1_100
+    assert max(waits) == 2.0
+    rig.until(lambda: rig.run_of(engine.store, RUN).facts.health is Health.OK or None, "its health")
+
+
+def test_a_run_whose_bars_the_venue_no_longer_gives_can_be_stopped(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    first = engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    first.drain_and_stop()
+    monkeypatch.setattr(PaperVenue, "candles", lambda *_, **__: [])
+    engine.host()
+    assert "cannot be warmed up again" in rig.until(lambda: _alarm(engine.store, "engine"), "the alarm")
+    assert rig.run_of(engine.store, RUN).facts.health is Health.UNKNOWN
+    rig.until(lambda: rig.run_of(engine.store, RUN).facts.paused or None, "the run to go on without them")
+    number = rig.submit(engine.store, StopRun(run_id=RUN, mode=StopMode.CLOSE))
+    assert rig.answered(engine.store, number).outcome is CommandOutcome.DONE
+    run = rig.ended(engine.store, RUN)
+    assert run.state is RunState.STOPPED
+    assert run.facts.exposure is Exposure.FLAT
+
+
 # --- one worker per run ----------------------------------------------------------------------------
 
 

@@ -208,6 +208,13 @@ class RunCore:
         self._facts.write()
         return self._turn.step()
 
+    def book_after_end(self, fills: Sequence[Fill], time_ms: int) -> Step:
+        """Book what orders that a finished run has left have filled: its records, for nothing is sent."""
+        self._turn.begin(time_ms)
+        for fill in fills:
+            self._ledger.fill(fill, None)
+        return self._turn.step()
+
     def checkpoint(self) -> str:
         """Return everything that the run remembers, as JSON."""
         return memory_to_json(self._memory)

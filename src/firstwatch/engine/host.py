@@ -163,13 +163,15 @@ class EngineHost:
             # The run is in the store: the host thread recovers it with the others.
             self.lease.lose(f"run {run_id} could not begin: {error}")
 
-    def ask(self, run_id: str, event: told.Request, handled: Callable[[str], None]) -> bool:
+    def ask(
+        self, run_id: str, event: told.Request, handled: Callable[[str], None], until_ms: int | None
+    ) -> bool:
         """Hand a request to the run's worker, which gives it the venue's time; False: the run has none."""
         with self._guard:
             worker = self._workers.get(run_id)
             if worker is None:
                 return False
-            worker.inbox.put(Asked(event, handled))
+            worker.inbox.put(Asked(event, handled, until_ms))
             return True
 
     # --- the host thread -----------------------------------------------------------------------------

@@ -47,6 +47,8 @@ class Asked:
     event: told.Request
     handled: Callable[[str], None]
     """Takes why the request was not followed; empty: it was."""
+    until_ms: int | None = None
+    """The wall clock's time from which on it is too late to follow it; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +223,7 @@ class RunWorker:
         for item in list(self._heard) if self._beginning.is_new else ():
             if isinstance(item, Asked) and isinstance(item.event, told.CancelRequested | told.StopRequested):
                 self._heard.remove(item)
-                item.handled(self._handle(core, replace(item.event, time_ms=self._venue.now_ms())))
+                item.handled(self._follow(core, item))
         return self.is_over
 
     # --- working ---------------------------------------------------------------------------------
@@ -234,9 +236,15 @@ class RunWorker:
             except Empty:
                 continue
             if isinstance(item, Asked):
-                item.handled(self._handle(core, replace(item.event, time_ms=self._venue.now_ms())))
+                item.handled(self._follow(core, item))
             elif not isinstance(item, _Wake):
                 self._handle(core, item)
+
+    def _follow(self, core: RunCore, asked: Asked) -> str:
+        """Do what an operator asks; return why not, if it is not done."""
+        if asked.until_ms is not None and self._clock.now_ms() >= asked.until_ms:
+            return "it has expired before the run could follow it; send it again"
+        return self._handle(core, replace(asked.event, time_ms=self._venue.now_ms()))
 
     def _handle(self, core: RunCore, event: told.Event) -> str:
         """Handle one event and everything that it leads to; return why it was refused, if it was."""

@@ -558,6 +558,38 @@ def test_an_accepted_command_that_takes_risk_is_not_performed_after_it_expired(m
         assert runs.find_run(session, RUN) is None
 
 
+def test_an_engine_that_was_to_stop_and_died_does_not_stop_the_next_one(make) -> None:
+    engine = make(bars=1020)
+    number = rig.submit(engine.store, StopEngine())
+    with engine.store.write() as session:
+        commands.accept_command(session, number, now_ms=1)
+    host = engine.host()
+    assert rig.answered(engine.store, number).outcome is CommandOutcome.DONE
+    assert rig.answered(engine.store, rig.submit(engine.store, FundWallet(wallet="one", amount=Decimal(1))))
+    assert host.is_running
+
+
+def test_entries_are_not_resumed_by_a_command_that_expired_before_the_run_could_take_it(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    first = engine.host()
+    rig.start_run(engine.store, RUN)
+    rig.answered(engine.store, rig.submit(engine.store, PauseEntries(run_id=RUN)))
+    first.drain_and_stop()
+    with monkeypatch.context() as silence:
+        _silence(silence, 1_000)
+        engine.host()
+        number = rig.submit(engine.store, ResumeEntries(run_id=RUN), expires_in_ms=60_000)
+        rig.until(lambda: _accepted(engine.store, number), "the command to be picked up")
+        # Only the wall clock: the machine was not suspended.
+        monkeypatch.setattr(engine.clock, "now_ms", lambda: SystemClock().now_ms() + 60_000)
+    answer = rig.answered(engine.store, number)
+    assert answer.outcome is CommandOutcome.REFUSED
+    assert "expired" in answer.sentence
+    assert rig.run_of(engine.store, RUN).facts.paused
+
+
 def test_what_a_worker_was_asked_before_it_raised_is_asked_of_the_next(make) -> None:
     engine = make(bars=1600, speed=120_000)
     asked: list[int] = []

@@ -24,33 +24,36 @@ NEEDED = 1_000
 
 
 class Venue:
-    """Gives those of its bars that open at or after ``keeps_from_ms``."""
+    """Gives those of its bars that open from ``keeps_from_ms`` to ``keeps_to_ms``."""
 
     name = "paper"
     capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=False, burns_nonces=False)
 
-    def __init__(self, keeps_from_ms: int) -> None:
+    def __init__(self, keeps_from_ms: int, keeps_to_ms: int) -> None:
         self.keeps_from_ms = keeps_from_ms
+        self.keeps_to_ms = keeps_to_ms
 
     def now_ms(self) -> int:
         return START_MS + len(BARS) * HOUR_MS
 
     def candles(self, _symbol: str, _timeframe: Timeframe, *, end_ms: int, limit: int) -> list[object]:
-        given = [bar for bar in BARS if self.keeps_from_ms <= bar.time_ms <= end_ms - HOUR_MS]
+        last_ms = min(self.keeps_to_ms, end_ms - HOUR_MS)
+        given = [bar for bar in BARS if self.keeps_from_ms <= bar.time_ms <= last_ms]
         return given[-limit:]
 
 
 @pytest.mark.parametrize(
-    ("handled", "kept_from", "lost_until"),
+    ("handled", "kept_from", "kept_to", "lost_until", "asks"),
     [
-        pytest.param(1_500, 2_000, 2_000 + NEEDED - 1, id="a history, then past bars"),
-        pytest.param(1_500, 3_900, 3_999, id="less than a history"),
-        pytest.param(1_500, 4_000, 1_500, id="nothing"),
-        pytest.param(1_500, 1_501, 1_501 + NEEDED - 1, id="the last handled bar is gone"),
+        pytest.param(1_500, 2_000, 3_999, 2_000 + NEEDED - 1, 3, id="a history, then past bars"),
+        pytest.param(1_500, 3_900, 3_999, 3_999, 3, id="less than a history"),
+        pytest.param(1_500, 4_000, 3_999, 1_500, 3, id="nothing"),
+        pytest.param(1_500, 1_501, 3_999, 1_501 + NEEDED - 1, 3, id="the last handled bar is gone"),
+        pytest.param(1_500, 0, 1_499, 1_500, 10, id="the last handled bar is late"),
     ],
 )
 def test_a_run_goes_on_without_the_bars_that_are_gone(
-    tmp_path: Path, handled: int, kept_from: int, lost_until: int
+    tmp_path: Path, handled: int, kept_from: int, kept_to: int, lost_until: int, asks: int
 ) -> None:
     rig.make_folder(tmp_path)
     store = open_store(tmp_path)
@@ -67,11 +70,11 @@ def test_a_run_goes_on_without_the_bars_that_are_gone(
         )
         runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
         plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
-    venue = Venue(START_MS + kept_from * HOUR_MS)
+    venue = Venue(START_MS + kept_from * HOUR_MS, START_MS + kept_to * HOUR_MS)
     beginning = Beginning(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
     core = SimpleNamespace(last_bar_ms=START_MS + handled * HOUR_MS)
     hands = SimpleNamespace(read_venue=lambda _core: "the reading")
-    for _ in range(2):
+    for _ in range(asks - 1):
         with pytest.raises(VenueError, match="cannot be warmed up again"):
             beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
     event = beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))

@@ -28,7 +28,9 @@ from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import PreparedRequest, Venue
 
 _ASKS_FOR_BARS = 3
-"""A venue that does not give the bars that it once gave is asked so often before it is believed."""
+"""A venue that gives none of the bars that it once gave is asked so often before it is believed."""
+_ASKS_FOR_LATE_BAR = 10
+"""So often where it gives some: the last one was streamed and may only be late in its answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +190,15 @@ class Beginning:
         first; what the venue gives behind it is taken in as past bars.
         """
         setup, needed = self.setup, self.plan.spec.needed_bars()
+        first_ms = last_bar_ms - needed[setup.timeframe] * setup.timeframe.ms
+        given = self._bars(setup.timeframe, first_ms, self.venue.now_ms())
+        handled = given.index_at(last_bar_ms + 1)
         self._asked_for_bars += 1
-        if self._asked_for_bars < _ASKS_FOR_BARS:
+        if self._asked_for_bars < (_ASKS_FOR_LATE_BAR if handled else _ASKS_FOR_BARS):
             raise VenueError(
                 f"{self.venue.name} does not give the bars of {setup.symbol} that run {setup.run_id} has"
                 f" handled, up to {iso(last_bar_ms)}; its indicators cannot be warmed up again"
             )
-        first_ms = last_bar_ms - needed[setup.timeframe] * setup.timeframe.ms
-        given = self._bars(setup.timeframe, first_ms, self.venue.now_ms())
-        handled = given.index_at(last_bar_ms + 1)
         base = given.part(0, max(handled, min(needed[setup.timeframe], len(given))))
         end_ms = int(base.time_ms[-1]) + setup.timeframe.ms if len(base) else last_bar_ms
         history = {

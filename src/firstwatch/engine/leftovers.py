@@ -161,7 +161,11 @@ class Leftovers:
             return True
         self._lease().check()
         request = PreparedRequest(order.client_order_id, order.body, order.nonce, order.expires_at_ms)
-        return not isinstance(venue.resolve(request), StillUnknown)
+        try:
+            return not isinstance(venue.resolve(request), StillUnknown)
+        except VenueError as error:
+            _log.warning("order %s is still in doubt: %s", order.client_order_id, error)
+            return False
 
     def _cancel(self, venue: Venue, account: str, symbol: str, client_order_id: str) -> bool:
         """Cancel an order and tell whether the venue says that it is gone."""

@@ -142,6 +142,7 @@ class RunWorker:
         core = self._beginning.make_core()
         for attempt in count():
             if self._is_called_off(core):
+                self._clear_workless(attempt)
                 return None
             try:
                 if self._hands.subscription is None:
@@ -155,9 +156,7 @@ class RunWorker:
                     self._say_workless(str(error))
             else:
                 self._hands.delivered_from_ms = None
-                if attempt:
-                    with self._store.write(self.lease.epoch) as session:
-                        workless.clear_workless(session, self.run_id, now_ms=self._clock.now_ms())
+                self._clear_workless(attempt)
                 self._handle(core, event)
                 return core
             # What has anything at the venue may be unprotected: it must be seen to as soon as that answers.
@@ -172,6 +171,11 @@ class RunWorker:
             workless.say_workless(
                 session, self.run_id, workless.STANDS_STILL, why, now_ms=self._clock.now_ms()
             )
+
+    def _clear_workless(self, attempts: int) -> None:
+        if attempts:
+            with self._store.write(self.lease.epoch) as session:
+                workless.clear_workless(session, self.run_id, now_ms=self._clock.now_ms())
 
     def _listen(self, core: RunCore) -> None:
         # Listening comes before reading: a feed in phases then stands still, and nothing falls in between.

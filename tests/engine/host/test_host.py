@@ -642,6 +642,7 @@ def test_a_run_whose_venue_does_not_answer_can_be_called_off(
         answer = rig.answered(engine.store, rig.submit(engine.store, command))
     assert answer.outcome is CommandOutcome.DONE
     assert rig.ended(engine.store, RUN).state is RunState.CANCELLED
+    rig.until(lambda: _alarm(engine.store, "engine") is None or None, "its alarm to be over")
 
 
 def _new_run(engine: Engine) -> None:

@@ -364,9 +364,11 @@ class Desk:
             self.touch(),
         )
 
-    def restart(self, bars: list[Bar] | None = None, *, text: str | None = None) -> None:
+    def restart(
+        self, bars: list[Bar] | None = None, *, text: str | None = None, lost_until_ms: int | None = None
+    ) -> None:
         """Let the process die after its last step was kept, and come back."""
         self.core = RunCore.restore(
             self.setup, self.settings, self.flags, Always(), text or self.core.checkpoint()
         )
-        self.tell(told.RecoveryStarted(self.reading(bars), "back", self.now_ms))
+        self.tell(told.RecoveryStarted(self.reading(bars), "back", self.now_ms, lost_until_ms))

@@ -831,6 +831,40 @@ def test_an_entry_of_a_past_bar_is_late_even_when_it_closed_a_moment_ago() -> No
     assert desk.intents == {}
 
 
+def test_bars_that_the_venue_no_longer_gives_are_a_hole_and_pause_entries() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.enter()
+    handled_ms = desk.core.last_bar_ms
+    bars = bars_after(desk, 5)
+    desk.flags.next.extend([QUIET, ENTER])
+    desk.now_ms += 5 * HOUR_MS
+    desk.restart(bars[3:], lost_until_ms=bars[2].time_ms)
+    hole = desk.journal(HoleFound)[0]
+    assert (hole.first_ms, hole.last_ms) == (handled_ms + HOUR_MS, bars[2].time_ms)
+    assert not hole.is_confirmed
+    assert desk.journal(Recovered)[0].past_bars == 2
+    assert desk.facts.pause_reasons == ("missing bars",)
+    assert "missing bars" in topics(desk)
+    # Exits and protection go on.
+    assert len(desk.orders(OrderPurpose.STOP)) == 1
+    desk.bar(EXIT)
+    desk.fill(desk.sent(OrderPurpose.EXIT)[-1])
+    assert [trade.reason for trade in desk.trades] == [ExitReason.SIGNAL]
+    desk.bar(ENTER)
+    assert len(desk.sent(OrderPurpose.ENTRY)) == 1
+    desk.tell(told.ResumeRequested(Author.OPERATOR, desk.now_ms))
+    assert desk.facts.pause_reasons == ()
+    assert "missing bars" in {event.topic for event in desk.journal(AlarmCleared)}
+
+
+def test_what_was_written_while_nobody_worked_on_a_run_is_replaced_when_it_recovers() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.enter()
+    desk.records.clear()
+    desk.restart()
+    assert desk.facts.health is Health.OK
+
+
 def test_an_exit_decided_on_a_past_bar_executes_at_once() -> None:
     desk = Desk(settings=PLAIN)
     desk.enter()

@@ -27,6 +27,11 @@ from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import PreparedRequest, Venue
 
+_ASKS_FOR_BARS = 3
+"""A venue that gives none of the bars that it once gave is asked so often before it is believed."""
+_ASKS_FOR_LATE_BAR = 10
+"""So often where it gives some: the last one was streamed and may only be late in its answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
@@ -99,6 +104,7 @@ class Beginning:
             earlier_runs=plan.earlier_runs,
         )
         self._signals = SignalStream(plan.spec)
+        self._asked_for_bars = 0
 
     @property
     def is_new(self) -> bool:
@@ -162,6 +168,7 @@ class Beginning:
     def _recovery(self, core: RunCore, hands: Performer) -> told.RecoveryStarted:
         setup, first_bars = self.setup, self.plan.run.first_bars
         reading = hands.read_venue(core)
+        lost_until_ms: int | None = None
         if core.last_bar_ms and setup.timeframe in first_bars:
             end_ms = core.last_bar_ms + setup.timeframe.ms
             history = {
@@ -169,13 +176,38 @@ class Beginning:
                 for timeframe, first_ms in first_bars.items()
             }
             base = history[setup.timeframe]
-            if not len(base) or int(base.time_ms[-1]) != core.last_bar_ms:
-                raise VenueError(
-                    f"{self.venue.name} does not give the bars of {setup.symbol} that run {setup.run_id} has"
-                    f" handled, up to {iso(core.last_bar_ms)}; its indicators cannot be warmed up again"
-                )
-            self._warm(base, history, self._own_bars_from(base))
-        return told.RecoveryStarted(reading=reading, why=self._why, time_ms=self.venue.now_ms())
+            if len(base) and int(base.time_ms[-1]) == core.last_bar_ms:
+                self._warm(base, history, self._own_bars_from(base))
+            else:
+                lost_until_ms = self._warm_anew(core.last_bar_ms)
+        return told.RecoveryStarted(
+            reading=reading, why=self._why, time_ms=self.venue.now_ms(), lost_until_ms=lost_until_ms
+        )
+
+    def _warm_anew(self, last_bar_ms: int) -> int:
+        """Warm the indicators with what the venue gives, and return up to which bar nothing is decided.
+
+        For a run that was down for longer than the venue keeps its bars. As at a launch the history comes
+        first; what the venue gives behind it is taken in as past bars.
+        """
+        setup, needed = self.setup, self.plan.spec.needed_bars()
+        first_ms = last_bar_ms - needed[setup.timeframe] * setup.timeframe.ms
+        given = self._bars(setup.timeframe, first_ms, self.venue.now_ms())
+        handled = given.index_at(last_bar_ms + 1)
+        self._asked_for_bars += 1
+        if self._asked_for_bars < (_ASKS_FOR_LATE_BAR if handled else _ASKS_FOR_BARS):
+            raise VenueError(
+                f"{self.venue.name} does not give the bars of {setup.symbol} that run {setup.run_id} has"
+                f" handled, up to {iso(last_bar_ms)}; its indicators cannot be warmed up again"
+            )
+        base = given.part(0, max(handled, min(needed[setup.timeframe], len(given))))
+        end_ms = int(base.time_ms[-1]) + setup.timeframe.ms if len(base) else last_bar_ms
+        history = {
+            timeframe: self._bars(timeframe, end_ms - count * timeframe.ms, end_ms)
+            for timeframe, count in needed.items()
+        }
+        self._warm(base, history, end_ms)
+        return max(end_ms - setup.timeframe.ms, last_bar_ms)
 
     def _bars(self, timeframe: Timeframe, first_ms: int, end_ms: int) -> CandleArrays:
         bars = bars_between(self.venue, self.setup.symbol, timeframe, first_ms, end_ms)

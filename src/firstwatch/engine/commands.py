@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 from firstwatch.engine import events as told
@@ -10,6 +11,7 @@ from firstwatch.engine.launch import LaunchFacts
 from firstwatch.engine.launch_facts import gather, preview
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.venues import VenueBook
+from firstwatch.engine.workless import clear_workless
 from firstwatch.store import algorithms, commands, journal, orders, paper, runs, wallets
 from firstwatch.store.commands import StoredCommand
 from firstwatch.store.database import EpochLostError, Session, Store
@@ -43,8 +45,13 @@ class Engine(Protocol):
     def launch(self, run_id: str, author: Author) -> None:
         """Start the worker of a run that was just created."""
 
-    def ask(self, run_id: str, event: told.Request, handled: Callable[[str], None]) -> bool:
-        """Hand a request to the run's worker, which gives it the venue's time; False: the run has none."""
+    def ask(
+        self, run_id: str, event: told.Request, handled: Callable[[str], None], until_ms: int | None
+    ) -> bool:
+        """Hand a request to the run's worker, which gives it the venue's time; False: the run has none.
+
+        ``until_ms``: the wall clock's time from which on it is too late to follow it; None: never.
+        """
 
     def end_soon(self) -> None:
         """Drain and let go of the engine, soon."""
@@ -78,16 +85,20 @@ class CommandDesk:
         """
         now_ms = self._clock.now_ms()
         for command in self._accepted():
-            if isinstance(command.command, StartRun | ResumeEntries) and command.expires_at_ms <= now_ms:
+            if isinstance(command.command, StopEngine):
+                # That engine has ended; this one was started after it was asked for.
+                self._finish(command, CommandOutcome.DONE, "the engine has ended")
+            elif isinstance(command.command, StartRun | ResumeEntries) and command.expires_at_ms <= now_ms:
                 sentence = "the engine ended before it was performed, and it has expired; send it again"
                 self._finish(command, CommandOutcome.REFUSED, sentence)
             else:
                 self._perform(command)
 
-    def resume_requests(self, run_id: str) -> None:
-        """Hand on again what a run's last worker was asked and has not answered."""
+    def resume_requests(self, run_id: str | None = None) -> None:
+        """Hand on again what a run's last worker was asked and has not answered; None: the workers of all."""
         for command in self._accepted():
-            if command.run_id == run_id and not isinstance(command.command, StartRun):
+            is_request = command.run_id is not None and not isinstance(command.command, StartRun)
+            if is_request and run_id in (None, command.run_id):
                 self._perform(command)
 
     def _accepted(self) -> list[StoredCommand]:
@@ -256,7 +267,10 @@ class CommandDesk:
                     told.CloseRequested(author, 0),
                     "the position is being closed; entries are paused",
                 )
-        if self._engine.ask(command.run_id, event, lambda refusal: self._answer(stored, refusal, done)):
+        # Only what takes new risk expires while it waits for the run: to reduce it is never too late.
+        until_ms = stored.expires_at_ms if isinstance(command, ResumeEntries) else None
+        handled = partial(self._answer, stored, done)
+        if self._engine.ask(command.run_id, event, handled, until_ms):
             return
         if isinstance(command, CancelRun) and self._cancel_unbegun(stored, command):
             return
@@ -264,7 +278,7 @@ class CommandDesk:
             why = runs.get_run(session, command.run_id).facts.sentence or "see its journal"
         self._finish(stored, CommandOutcome.REFUSED, f"run {command.run_id} has no worker now: {why}")
 
-    def _answer(self, stored: StoredCommand, refusal: str, done: str) -> None:
+    def _answer(self, stored: StoredCommand, done: str, refusal: str) -> None:
         """Write what the run made of a request; one that two workers were asked is answered once."""
         outcome = CommandOutcome.REFUSED if refusal else CommandOutcome.DONE
         with self._store.write(self._engine.lease.epoch) as session:
@@ -285,6 +299,7 @@ class CommandDesk:
             runs.transition(
                 session, command.run_id, RunState.CANCELLED, why, author=stored.author, local_time_ms=now_ms
             )
+            clear_workless(session, command.run_id, now_ms=now_ms)
             commands.finish_command(
                 session, stored.id, CommandOutcome.DONE, "the run is cancelled", now_ms=now_ms
             )

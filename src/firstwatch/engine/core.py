@@ -213,6 +213,13 @@ class RunCore:
         self._facts.write()
         return self._turn.step()
 
+    def book_after_end(self, fills: Sequence[Fill], time_ms: int) -> Step:
+        """Book what orders that a finished run has left have filled: its records, for nothing is sent."""
+        self._turn.begin(time_ms)
+        for fill in fills:
+            self._ledger.fill(fill, None)
+        return self._turn.step()
+
     def checkpoint(self) -> str:
         """Return everything that the run remembers, as JSON."""
         return memory_to_json(self._memory)
@@ -389,6 +396,7 @@ class RunCore:
         memory = self._memory
         self._transition(new, why, author)
         memory.sentence = self._facts.ending(why)
+        self._turn.clear_alarm("missing bars")
         if memory.last_bar_ms:
             # What has filled since the last close belongs to the bar of its time.
             filled_ms = self.setup.timeframe.open_of(max(memory.fills_seen.values(), default=0))
@@ -945,6 +953,7 @@ class RunCore:
         memory.tokens.clear()
         memory.clock_ms = None
         memory.is_in_bar = memory.feed_ended = False  # the feed says anew where it stands
+        memory.written.facts = ""  # others have written meanwhile that nobody works on the run
         memory.waiting_bar = None
         memory.wants_bars = False
         memory.lost_streams.clear()
@@ -952,8 +961,23 @@ class RunCore:
         doubtful = self._orders.in_doubt()
         for order in doubtful:
             self._orders.doubt(order, "no answer is known of an earlier process life")
+        if event.lost_until_ms is not None:
+            self._go_on_without_bars(event.lost_until_ms)
         past = self._take(event.reading, is_past=True)
         self._turn.journal(Recovered(why=event.why, past_bars=past, doubtful_orders=len(doubtful)))
+
+    def _go_on_without_bars(self, until_ms: int) -> None:
+        """Leave a hole that nobody can confirm: no entries until an operator has looked (trading.md 1)."""
+        memory = self._memory
+        sentence = (
+            f"the venue no longer gives the bars of {iso(memory.last_bar_ms)} and after: nothing was decided"
+            " on those that came while nobody worked on the run; exits and protection go on"
+        )
+        if until_ms > memory.last_bar_ms:
+            self._found_hole(until_ms + self.setup.timeframe.ms, is_confirmed=False)
+            memory.last_bar_ms = until_ms
+        self._turn.alarm("missing bars", f"{sentence}, entries are paused")
+        self._turn.pause("missing bars", f"{sentence}; entries pause until they are resumed")
 
     def _retry_at_once(self) -> None:
         """Forget what earlier process lives were refused, and how long they wanted to wait after it."""
@@ -1048,6 +1072,7 @@ class RunCore:
             resume_entries(memory.core)
             memory.guard_pauses = 0
         self._turn.clear_alarm("unexplained position")
+        self._turn.clear_alarm("missing bars")
         if was_paused:
             self._turn.journal(EntriesResumed(why="resumed"), event.author)
 

@@ -185,6 +185,9 @@ class RecoveryStarted:
     reading: VenueReading
     why: str
     time_ms: int
+    lost_until_ms: int | None = None
+    """The venue no longer gives the bars that the stream was warmed with. Open time of the last bar that it
+    is warm with instead, or of the last one handled: up to it nothing is decided. None: no bar is lost."""
 
 
 @dataclass(frozen=True, slots=True)

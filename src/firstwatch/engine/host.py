@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 
 from firstwatch import __version__
 from firstwatch.engine import events as told
+from firstwatch.engine import workless
 from firstwatch.engine.beginning import Beginning, read_plan
 from firstwatch.engine.commands import CommandDesk
 from firstwatch.engine.lease import Lease, LeaseLostError
@@ -33,7 +34,7 @@ from firstwatch.store.database import EpochLostError, Store
 from firstwatch.store.hosts import HostState
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, StoreError, VenueError, WrongUseError
-from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
+from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
 from firstwatch.trading.runs import Author, Exposure, Health, RunState
 from firstwatch.venues.signer import VaultLockedError
 from firstwatch.wallets.door import UnlockDoor
@@ -44,14 +45,13 @@ _TURN_S = 0.1
 _HEARTBEAT_S = 0.5
 _LIVE_S = 1.0
 _LEFTOVERS_S = 30.0
+_WORKLESS_S = 5.0
 _DRAIN_S = 1.5
 _FAILURES_ALLOWED = 3
 _FAILURES_WITHIN_S = 600.0
 # A full garbage collection stops the screen and the orders of all runs: with fifty for 0.05 s, and of itself
 # every ten seconds. Ten times as many smaller ones come before it.
 _YOUNG_PER_FULL = 100
-_CANNOT_WORK = "engine"
-"""Topic of the alarm of a run that no worker can be made for."""
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class EngineHost:
         self.keys = EngineKeys(Vault(settings.home, self._clock))
         self._venues = venues or venues_of(settings, store, self._clock, lambda: self.lease.epoch, self.keys)
         self._door = UnlockDoor(settings.home, self.keys)
-        self._locked_runs = LockedRuns(store, self.keys, self._clock, lambda: self.lease)
+        self._locked_runs = LockedRuns(self.keys)
         self._desk = CommandDesk(
             store, self._venues, self._clock, self, capital_share=settings.limits.capital_share
         )
@@ -93,7 +93,7 @@ class EngineHost:
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
         self._trouble = ""
-        self._due = {name: 0.0 for name in ("beat", "live", "leftovers", "standings")}
+        self._due = {name: 0.0 for name in ("beat", "live", "leftovers", "workless", "standings")}
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -156,16 +156,22 @@ class EngineHost:
     # --- what the command desk asks ----------------------------------------------------------------
 
     def launch(self, run_id: str, author: Author) -> None:
-        """Start the worker of a run that was just created."""
-        self._start_worker(run_id, author, "launched", None)
+        """Start the worker of a run that was just created, unless it was recovered meanwhile."""
+        try:
+            self._start_worker(run_id, author, "launched", None)
+        except StoreError as error:
+            # The run is in the store: the host thread recovers it with the others.
+            self.lease.lose(f"run {run_id} could not begin: {error}")
 
-    def ask(self, run_id: str, event: told.Request, handled: Callable[[str], None]) -> bool:
+    def ask(
+        self, run_id: str, event: told.Request, handled: Callable[[str], None], until_ms: int | None
+    ) -> bool:
         """Hand a request to the run's worker, which gives it the venue's time; False: the run has none."""
         with self._guard:
             worker = self._workers.get(run_id)
             if worker is None:
                 return False
-            worker.inbox.put(Asked(event, handled))
+            worker.inbox.put(Asked(event, handled, until_ms))
             return True
 
     # --- the host thread -----------------------------------------------------------------------------
@@ -198,6 +204,8 @@ class EngineHost:
             self._write_live(workers)
         if self._is_due("leftovers", _LEFTOVERS_S):
             self.leftovers.look_aside()
+        if self._is_due("workless", _WORKLESS_S):
+            self._begin_workless()
         if self._is_due("standings", LOOK_EVERY_S):
             self.standings.look_aside()
 
@@ -252,48 +260,57 @@ class EngineHost:
                 worker.let_go()
             try:
                 self._claim()
+                self._recover_runs(why)
+                self._desk.resume_requests()
             except StoreError as error:
+                # Some runs may stand still now. The next turn finds the lease lost and begins anew.
+                self.lease.lose(str(error))
                 self._note_trouble(str(error))
-                return
-            self._recover_runs(why)
 
     def _recover_runs(self, why: str) -> None:
         with self._store.read() as session:
             active = runs.active_runs(session)
         for run in active:
-            predecessor = self._workers.get(run.id)
-            self._start_worker(run.id, Author.SYSTEM, why, predecessor)
-            if predecessor is not None:
-                self._desk.resume_requests(run.id)
+            self._start_worker(run.id, Author.SYSTEM, why, self._workers.get(run.id))
 
     # --- workers -----------------------------------------------------------------------------------
 
     def _start_worker(self, run_id: str, author: Author, why: str, predecessor: RunWorker | None) -> None:
-        try:
-            with self._store.read() as session:
-                plan = read_plan(session, run_id)
-                standing = {(alarm.run_id, alarm.topic) for alarm in journal.standing_alarms(session)}
-            self._venues.require_key(plan.run.venue, plan.run.account, may_wait=False)
-            beginning = Beginning(
-                plan,
-                self._venues.get(plan.run.venue),
-                author=author,
-                why=why,
-                max_slippage_bps=self._settings.limits.max_slippage_bps,
-            )
-        except VaultLockedError as error:
-            begin = partial(self._start_worker, run_id, author, why, predecessor)
-            self._locked_runs.add(run_id, begin, str(error))
-            return
-        except (WrongUseError, VenueError) as error:
-            # Without its venue or its algorithm a run cannot be worked on; its protection rests at the venue.
-            self._raise_alarm(run_id, _CANNOT_WORK, f"the engine cannot work on this run: {error}")
-            return
-        if (run_id, _CANNOT_WORK) in standing:
-            self._append(run_id, AlarmCleared(topic=_CANNOT_WORK))
+        """Let a worker take ``predecessor``'s place; do nothing if another has it or the run is over.
+
+        All of it under the guard: what is read of the run is then still so when its worker begins.
+        """
         with self._guard:
-            if self._ending.is_set():
+            if self._ending.is_set() or self._workers.get(run_id) not in (None, predecessor):
                 return
+            try:
+                with self._store.read() as session:
+                    if runs.state_of(session, run_id).is_final:
+                        return
+                    plan = read_plan(session, run_id)
+                    was_workless = bool(workless.said_workless(session, run_id))
+                self._venues.require_key(plan.run.venue, plan.run.account, may_wait=False)
+                beginning = Beginning(
+                    plan,
+                    self._venues.get(plan.run.venue),
+                    author=author,
+                    why=why,
+                    max_slippage_bps=self._settings.limits.max_slippage_bps,
+                )
+            except VaultLockedError as error:
+                self._leave_without_worker(run_id)
+                begin = partial(self._start_worker, run_id, author, why, None)
+                self._locked_runs.add(run_id, begin)
+                self._say_workless(run_id, workless.LOCKED, f"vault locked: {error}")
+                return
+            except (WrongUseError, VenueError) as error:
+                # Without its venue or its algorithm a run cannot be worked on; its protection rests there.
+                self._leave_without_worker(run_id)
+                self._say_workless(run_id, workless.STANDS_STILL, str(error))
+                return
+            if was_workless:
+                with self._store.write(self.lease.epoch) as session:
+                    workless.clear_workless(session, run_id, now_ms=self._clock.now_ms())
             worker = RunWorker(
                 beginning,
                 self._store,
@@ -306,6 +323,24 @@ class EngineHost:
             self._workers[run_id] = worker
             worker.start()
 
+    def _leave_without_worker(self, run_id: str) -> None:
+        """Drop a run's last worker, which has no successor: what the run is asked is then refused."""
+        worker = self._workers.pop(run_id, None)
+        if worker is not None:
+            worker.close_subscription()
+
+    def _say_workless(self, run_id: str, topic: str, why: str) -> None:
+        with self._store.write(self.lease.epoch) as session:
+            workless.say_workless(session, run_id, topic, why, now_ms=self._clock.now_ms())
+
+    def _begin_workless(self) -> None:
+        """Try again to begin the active runs that have no worker: what was in the way may be gone."""
+        with self._guard, self._store.read() as session:
+            waiting = [run.id for run in runs.active_runs(session) if run.id not in self._workers]
+        for run_id in waiting:
+            if run_id not in self._locked_runs:
+                self._start_worker(run_id, Author.SYSTEM, "nobody worked on the run", None)
+
     def _mend_workers(self) -> None:
         """Take note of workers that ended: runs that are over, and workers that raised."""
         while True:
@@ -315,27 +350,37 @@ class EngineHost:
                 return
             if self._workers.get(worker.run_id) is not worker:
                 continue
-            if error is None:
-                if worker.is_over:
-                    self._forget(worker)
-            elif isinstance(error, (LeaseLostError, EpochLostError)):
-                raise error
-            elif isinstance(error, StoreError):
-                # What it could not write it has not done; with a store that can be written it goes on.
-                raise LeaseLostError(f"a run could not write: {error}") from error
-            else:
-                self._mend(worker, error)
+            try:
+                self._take_note(worker, error)
+            except StoreError as trouble:
+                # What was not written was not done; with a store that can be written all of it goes on.
+                raise LeaseLostError(f"a run could not be written: {trouble}") from trouble
+
+    def _take_note(self, worker: RunWorker, error: Exception | None) -> None:
+        if error is None:
+            if worker.is_over:
+                self._forget(worker)
+        elif isinstance(error, (LeaseLostError, EpochLostError, StoreError)):
+            raise error
+        else:
+            self._mend(worker, error)
 
     def _mend(self, worker: RunWorker, error: Exception) -> None:
         """Recover a run whose worker raised; give it up when that happens too often."""
         run_id, now_s = worker.run_id, self._clock.elapsed_s()
+        with self._store.read() as session:
+            was_cancelled = runs.state_of(session, run_id).is_final
+        if was_cancelled:
+            # Just before it could begin: there is nothing to recover.
+            self._forget(worker)
+            return
         failures = self._failures.setdefault(run_id, deque())
         failures.append(now_s)
         while failures[0] < now_s - _FAILURES_WITHIN_S:
             failures.popleft()
         reason = f"the worker of this run raised {type(error).__name__}: {error}"
         if len(failures) <= _FAILURES_ALLOWED:
-            self._note(run_id, f"{reason}; the run is recovered")
+            self._append(run_id, Noted(sentence=f"{reason}; the run is recovered"))
             self._start_worker(run_id, Author.SYSTEM, reason, worker)
             self._desk.resume_requests(run_id)
         else:
@@ -368,12 +413,6 @@ class EngineHost:
         self._desk.resume_requests(worker.run_id)
         self._write_live([worker])
         self._due["leftovers"] = 0.0
-
-    def _note(self, run_id: str, sentence: str) -> None:
-        self._append(run_id, Noted(sentence=sentence))
-
-    def _raise_alarm(self, run_id: str, topic: str, sentence: str) -> None:
-        self._append(run_id, AlarmRaised(topic=topic, sentence=sentence))
 
     def _append(self, run_id: str, event: RunEvent) -> None:
         with self._store.write(self.lease.epoch) as session:

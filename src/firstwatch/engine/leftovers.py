@@ -7,9 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from pydantic import ValidationError
+
 from firstwatch.engine.adoption import is_of
+from firstwatch.engine.beginning import Beginning, read_plan
+from firstwatch.engine.core import RunCore
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.orders import DOUBTFUL
+from firstwatch.engine.persist import Surroundings, persist
 from firstwatch.engine.venues import VenueBook
 from firstwatch.store import fills, journal, orders, positions, runs, wallets
 from firstwatch.store.database import Store
@@ -17,7 +22,7 @@ from firstwatch.store.orders import OrderMove, StoredOrder
 from firstwatch.store.runs import Run
 from firstwatch.trading.account import Position
 from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import FirstwatchError
+from firstwatch.trading.errors import FirstwatchError, VenueError, WrongUseError
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.ids import run_of
 from firstwatch.trading.orders import Fill, OrderReport, OrderState, move_order
@@ -39,7 +44,8 @@ class _Left:
     """All finished runs of the wallet."""
     successor: Run | None
     """The wallet's active run in the same symbol."""
-    has_alarm: bool
+    alarm: str
+    """What the standing alarm says; empty: none stands."""
 
     @property
     def is_taken_over(self) -> bool:
@@ -91,7 +97,8 @@ class Leftovers:
 
     def _suspects(self) -> list[_Left]:
         with self._store.read() as session:
-            alarmed = {alarm.run_id for alarm in journal.standing_alarms(session) if alarm.topic == TOPIC}
+            standing = journal.standing_alarms(session)
+            alarmed = {alarm.run_id: alarm.sentence for alarm in standing if alarm.topic == TOPIC}
             found: list[_Left] = []
             for wallet in wallets.list_wallets(session, with_archived=True):
                 of_wallet = runs.list_runs(session, wallet_id=wallet.id)
@@ -107,28 +114,38 @@ class Leftovers:
                             run=newest,
                             siblings=frozenset(run.id for run in finished),
                             successor=active if active and active.settings.symbol == symbol else None,
-                            has_alarm=newest.id in alarmed,
+                            alarm=alarmed.get(newest.id, ""),
                         )
                     )
         return found
 
     def _reconcile(self, left: _Left, venue: Venue) -> None:
-        """Cancel what no longer protects anything; else let the alarm stand, once."""
+        """Cancel what protects nothing, and let an alarm stand as long as anything is left."""
         run = left.run
         account, symbol = run.account, run.settings.symbol
         # Before the position: a request in doubt could still make one.
         is_known = all([self._is_known(venue, order) for order in self._open_orders(left).values()])
         position = venue.position(account, symbol)
-        ours = [
-            order.client_order_id
+        ours = {
+            order.client_order_id: order
             for order in venue.open_orders(account, symbol)
             if order.client_order_id is not None and is_of(order, left.siblings)
-        ]
-        if position.is_flat or left.is_taken_over:
-            if all([self._cancel(venue, account, symbol, order) for order in ours]) and is_known:
-                self._settle(left, venue, position)
-        elif not left.has_alarm:
-            self._alarm(left, position, ours)
+        }
+        is_over = position.is_flat or left.is_taken_over
+        # An entry may not fill any more, whatever else is left; what reduces protects a position that is.
+        unwanted = [name for name, order in ours.items() if is_over or not order.reduce_only]
+        gone = {name for name in unwanted if self._cancel(venue, account, symbol, name)}
+        resting = ours.keys() - gone
+        if is_over and not resting and is_known:
+            self._settle(left, venue, position)
+        elif not is_over:
+            self._alarm(left, self._exposed(left.run, position, len(resting)))
+        elif resting:
+            self._alarm(
+                left,
+                f"{len(resting)} orders of ours in the wallet {run.wallet} protect nothing any more and could"
+                " not be cancelled: cancel them at the venue",
+            )
 
     def _open_orders(self, left: _Left) -> dict[str, StoredOrder]:
         with self._store.read() as session:
@@ -144,33 +161,45 @@ class Leftovers:
             return True
         self._lease().check()
         request = PreparedRequest(order.client_order_id, order.body, order.nonce, order.expires_at_ms)
-        return not isinstance(venue.resolve(request), StillUnknown)
+        try:
+            return not isinstance(venue.resolve(request), StillUnknown)
+        except VenueError as error:
+            _log.warning("order %s is still in doubt: %s", order.client_order_id, error)
+            return False
 
     def _cancel(self, venue: Venue, account: str, symbol: str, client_order_id: str) -> bool:
         """Cancel an order and tell whether the venue says that it is gone."""
         self._lease().check()
-        outcome = venue.cancel(account, symbol, client_order_id)
+        try:
+            outcome = venue.cancel(account, symbol, client_order_id)
+        except VenueError as error:
+            _log.warning("order %s cannot be cancelled: %s", client_order_id, error)
+            return False
         return isinstance(outcome, Accepted) or (isinstance(outcome, Refused) and outcome.code == "not_found")
 
-    def _alarm(self, left: _Left, position: Position, ours: list[str]) -> None:
-        run = left.run
+    def _alarm(self, left: _Left, sentence: str) -> None:
+        if sentence != left.alarm:
+            self._write(left.run, [AlarmRaised(topic=TOPIC, sentence=sentence)], None)
+
+    def _exposed(self, run: Run, position: Position, resting: int) -> str:
         frozen = ""
         with self._store.read() as session:
             known = positions.position_of(session, run.id)
-        if ours and known is not None and known.stop is not None:
+        if resting and known is not None and known.stop is not None:
             frozen = f", its stop frozen at {known.stop:f}"
-        orders_left = f"{len(ours)} orders of ours" if ours else "no order of ours"
-        sentence = (
+        orders_left = f"{resting} orders of ours" if resting else "no order of ours"
+        return (
             f"the wallet {run.wallet} holds a {position.side} of {position.amount:f} {run.market.base}"
             f"{frozen} with {orders_left} and has no active run: close it at the venue, or launch a run with"
             " 'Assume position now'"
         )
-        self._write(run, [AlarmRaised(topic=TOPIC, sentence=sentence)], None)
 
     def _settle(self, left: _Left, venue: Venue, position: Position) -> None:
         """Book what the venue did since the run ended, and take the exposure off its row."""
         run = left.run
-        since_ms = run.created_at_ms if not venue.capabilities.is_paper else 0
+        core = self._core(run, venue)
+        # By the venue's time, whose clock need not be ours.
+        since_ms = 0 if core is None else core.fills_horizon_ms
         filled = [
             fill
             for fill in venue.fills_since(run.account, run.settings.symbol, since_ms)
@@ -180,9 +209,20 @@ class Leftovers:
         reports = {order: venue.order(run.account, run.settings.symbol, order) for order in known}
         why = "the wallet is flat" if position.is_flat else "another run has taken the position over"
         events: list[RunEvent] = [Noted(sentence=f"nothing of this run is left at the venue: {why}")]
-        if left.has_alarm:
+        if left.alarm:
             events.append(AlarmCleared(topic=TOPIC))
-        self._write(run, events, _Found(venue.name, filled, known, reports))
+        self._write(run, events, _Found(venue.name, venue.now_ms(), core, filled, list(known), reports))
+
+    def _core(self, run: Run, venue: Venue) -> RunCore | None:
+        """Return the run's core as it ended; None: it never began, or another version has written it."""
+        try:
+            with self._store.read() as session:
+                plan = read_plan(session, run.id)
+            beginning = Beginning(plan, venue, author=Author.SYSTEM, why="", max_slippage_bps=0.0)
+            return None if beginning.is_new else beginning.make_core()
+        except (WrongUseError, ValidationError) as error:
+            _log.warning("what run %s remembers cannot be read: %s", run.id, error)
+            return None
 
     def _write(self, run: Run, events: list[RunEvent], found: "_Found | None") -> None:
         now_ms = self._clock.now_ms()
@@ -192,10 +232,16 @@ class Leftovers:
             )
             if found is None:
                 return
+            if found.core is not None:
+                around = Surroundings(found.venue, run.settings.symbol, found.venue_ms, now_ms)
+                records = found.core.book_after_end(found.fills, found.venue_ms).records
+                persist(session, run.id, records, found.core.checkpoint(), around, known={})
             for fill in found.fills:
                 fills.add_fill(session, fills.StoredFill(found.venue, run.id, fill, now_ms))
-            for client_order_id, order in found.orders.items():
-                orders.upsert_order(session, _ended(order, found.reports[client_order_id], now_ms))
+            for client_order_id in found.orders:
+                order = orders.get_order(session, client_order_id)
+                if order is not None and not order.state.is_final:
+                    orders.upsert_order(session, _ended(order, found.reports[client_order_id], now_ms))
             positions.set_position(
                 session,
                 positions.RunPosition(run.id, run.settings.symbol, None, Decimal(0), updated_at_ms=now_ms),
@@ -209,8 +255,12 @@ class _Found:
     """What the venue says of a finished run's orders."""
 
     venue: str
+    venue_ms: int
+    core: RunCore | None
+    """Books the fills; None: they are only kept."""
     fills: Sequence[Fill]
-    orders: Mapping[str, StoredOrder]
+    orders: Sequence[str]
+    """Client order ids of those whose end was not known."""
     reports: Mapping[str, OrderReport | None]
 
 

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
+from firstwatch.engine import workless
 from firstwatch.engine.beginning import Beginning
 from firstwatch.engine.core import RunCore
 from firstwatch.engine.lease import Lease
@@ -27,6 +28,7 @@ from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded, Prepare
 
 TICK_S = 1.0
 _LONGEST_RETRY_S = 30.0
+_LONGEST_EXPOSED_RETRY_S = 2.0
 _ANNOUNCEMENT_S = 15.0
 _STALE_SHARE = 0.05
 _STALE_LEAST_MS = 10_000
@@ -45,6 +47,8 @@ class Asked:
     event: told.Request
     handled: Callable[[str], None]
     """Takes why the request was not followed; empty: it was."""
+    until_ms: int | None = None
+    """The wall clock's time from which on it is too late to follow it; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ class RunWorker:
         core = self._beginning.make_core()
         for attempt in count():
             if self._is_called_off(core):
+                self._clear_workless(attempt)
                 return None
             try:
                 if self._hands.subscription is None:
@@ -147,13 +152,30 @@ class RunWorker:
             except VenueError as error:
                 _log.warning("run %s cannot begin yet: %s", self.run_id, error)
                 self._hands.is_reachable = False
+                if attempt == 0:
+                    self._say_workless(str(error))
             else:
                 self._hands.delivered_from_ms = None
+                self._clear_workless(attempt)
                 self._handle(core, event)
                 return core
-            if self._waited_in_vain(min(TICK_S * 2**attempt, _LONGEST_RETRY_S)):
+            # What has anything at the venue may be unprotected: it must be seen to as soon as that answers.
+            has_risk = core.exposed_steps or core.open_orders()
+            longest_s = _LONGEST_EXPOSED_RETRY_S if has_risk else _LONGEST_RETRY_S
+            if self._waited_in_vain(min(TICK_S * 2 ** min(attempt, 10), longest_s)):
                 return None
         return None
+
+    def _say_workless(self, why: str) -> None:
+        with self._store.write(self.lease.epoch) as session:
+            workless.say_workless(
+                session, self.run_id, workless.STANDS_STILL, why, now_ms=self._clock.now_ms()
+            )
+
+    def _clear_workless(self, attempts: int) -> None:
+        if attempts:
+            with self._store.write(self.lease.epoch) as session:
+                workless.clear_workless(session, self.run_id, now_ms=self._clock.now_ms())
 
     def _listen(self, core: RunCore) -> None:
         # Listening comes before reading: a feed in phases then stands still, and nothing falls in between.
@@ -205,7 +227,7 @@ class RunWorker:
         for item in list(self._heard) if self._beginning.is_new else ():
             if isinstance(item, Asked) and isinstance(item.event, told.CancelRequested | told.StopRequested):
                 self._heard.remove(item)
-                item.handled(self._handle(core, replace(item.event, time_ms=self._venue.now_ms())))
+                item.handled(self._follow(core, item))
         return self.is_over
 
     # --- working ---------------------------------------------------------------------------------
@@ -218,9 +240,15 @@ class RunWorker:
             except Empty:
                 continue
             if isinstance(item, Asked):
-                item.handled(self._handle(core, replace(item.event, time_ms=self._venue.now_ms())))
+                item.handled(self._follow(core, item))
             elif not isinstance(item, _Wake):
                 self._handle(core, item)
+
+    def _follow(self, core: RunCore, asked: Asked) -> str:
+        """Do what an operator asks; return why not, if it is not done."""
+        if asked.until_ms is not None and self._clock.now_ms() >= asked.until_ms:
+            return "it has expired before the run could follow it; send it again"
+        return self._handle(core, replace(asked.event, time_ms=self._venue.now_ms()))
 
     def _handle(self, core: RunCore, event: told.Event) -> str:
         """Handle one event and everything that it leads to; return why it was refused, if it was."""

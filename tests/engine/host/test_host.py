@@ -1,6 +1,7 @@
 """A real host with real threads on a paper venue: launch to end, stop modes, commands, recovery."""
 
 import threading
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,10 @@ import pytest
 from firstwatch.backtest.simulate import BacktestSettings, simulate
 from firstwatch.engine.host import EngineHost
 from firstwatch.engine.lock import EngineHeldError, EngineState, presence
+from firstwatch.engine.locked_runs import LockedRuns
 from firstwatch.engine.probe import POINTS, Probe, no_probe
+from firstwatch.engine.venues import VenueBook
+from firstwatch.engine.worker import RunWorker
 from firstwatch.market.files import read_candles
 from firstwatch.settings import Settings
 from firstwatch.store import (
@@ -51,6 +55,8 @@ from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import Author, Exposure, Health, RunState, StopMode
 from firstwatch.venues.paper.venue import PaperVenue
+from firstwatch.venues.signer import VaultLockedError
+from firstwatch.wallets.keys import EngineKeys
 from tests.engine.host import rig
 
 RUN = rig.RUN
@@ -553,6 +559,38 @@ def test_an_accepted_command_that_takes_risk_is_not_performed_after_it_expired(m
         assert runs.find_run(session, RUN) is None
 
 
+def test_an_engine_that_was_to_stop_and_died_does_not_stop_the_next_one(make) -> None:
+    engine = make(bars=1020)
+    number = rig.submit(engine.store, StopEngine())
+    with engine.store.write() as session:
+        commands.accept_command(session, number, now_ms=1)
+    host = engine.host()
+    assert rig.answered(engine.store, number).outcome is CommandOutcome.DONE
+    assert rig.answered(engine.store, rig.submit(engine.store, FundWallet(wallet="one", amount=Decimal(1))))
+    assert host.is_running
+
+
+def test_entries_are_not_resumed_by_a_command_that_expired_before_the_run_could_take_it(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    first = engine.host()
+    rig.start_run(engine.store, RUN)
+    rig.answered(engine.store, rig.submit(engine.store, PauseEntries(run_id=RUN)))
+    first.drain_and_stop()
+    with monkeypatch.context() as silence:
+        _silence(silence, 1_000)
+        engine.host()
+        number = rig.submit(engine.store, ResumeEntries(run_id=RUN), expires_in_ms=60_000)
+        rig.until(lambda: _accepted(engine.store, number), "the command to be picked up")
+        # Only the wall clock: the machine was not suspended.
+        monkeypatch.setattr(engine.clock, "now_ms", lambda: SystemClock().now_ms() + 60_000)
+    answer = rig.answered(engine.store, number)
+    assert answer.outcome is CommandOutcome.REFUSED
+    assert "expired" in answer.sentence
+    assert rig.run_of(engine.store, RUN).facts.paused
+
+
 def test_what_a_worker_was_asked_before_it_raised_is_asked_of_the_next(make) -> None:
     engine = make(bars=1600, speed=120_000)
     asked: list[int] = []
@@ -605,6 +643,7 @@ def test_a_run_whose_venue_does_not_answer_can_be_called_off(
         answer = rig.answered(engine.store, rig.submit(engine.store, command))
     assert answer.outcome is CommandOutcome.DONE
     assert rig.ended(engine.store, RUN).state is RunState.CANCELLED
+    rig.until(lambda: _alarm(engine.store, "engine") is None or None, "its alarm to be over")
 
 
 def _new_run(engine: Engine) -> None:
@@ -636,6 +675,275 @@ def test_a_run_whose_venue_is_gone_from_the_settings_can_still_be_cancelled(make
     done = rig.answered(engine.store, rig.submit(engine.store, CancelRun(run_id=RUN)))
     assert done.outcome is CommandOutcome.DONE
     assert rig.run_of(engine.store, RUN).state is RunState.CANCELLED
+
+
+def _silence(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let the paper venue not answer so many questions for a balance."""
+    balance, left = PaperVenue.balance, [times]
+
+    def is_silent(venue: PaperVenue, account: str) -> object:
+        if left[0] > 0:
+            left[0] -= 1
+            raise VenueError("the venue does not answer")
+        return balance(venue, account)
+
+    monkeypatch.setattr(PaperVenue, "balance", is_silent)
+
+
+def test_an_exposed_run_is_seen_to_within_two_seconds_of_a_venue_that_answers_again(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    first = engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    first.drain_and_stop()
+    waits: list[float] = []
+    monkeypatch.setattr(RunWorker, "_waited_in_vain", lambda _worker, seconds: waits.append(seconds))
+    _silence(monkeypatch, 1_100)
+    engine.host()
+    alarm = rig.until(lambda: _alarm(engine.store, "engine"), "the alarm")
+    assert "the venue does not answer" in alarm
+    rig.until(lambda: _alarm(engine.store, "engine") is None or None, "the run to begin")
+    assert len(waits) == 1_100
+    assert max(waits) == 2.0
+    rig.until(lambda: rig.run_of(engine.store, RUN).facts.health is Health.OK or None, "its health")
+
+
+def test_a_run_whose_bars_the_venue_no_longer_gives_can_be_stopped(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    first = engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    first.drain_and_stop()
+    monkeypatch.setattr(PaperVenue, "candles", lambda *_, **__: [])
+    engine.host()
+    assert "cannot be warmed up again" in rig.until(lambda: _alarm(engine.store, "engine"), "the alarm")
+    assert rig.run_of(engine.store, RUN).facts.health is Health.UNKNOWN
+    rig.until(lambda: rig.run_of(engine.store, RUN).facts.paused or None, "the run to go on without them")
+    number = rig.submit(engine.store, StopRun(run_id=RUN, mode=StopMode.CLOSE))
+    assert rig.answered(engine.store, number).outcome is CommandOutcome.DONE
+    run = rig.ended(engine.store, RUN)
+    assert run.state is RunState.STOPPED
+    assert run.facts.exposure is Exposure.FLAT
+
+
+# --- one worker per run ----------------------------------------------------------------------------
+
+
+class Vault:
+    """A vault that has the keys of some wallets and is locked until the test unlocks it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *accounts: str) -> None:
+        self.is_locked = True
+        self._accounts = accounts
+        monkeypatch.setattr(EngineKeys, "is_locked", property(lambda _keys: self.is_locked))
+        monkeypatch.setattr(EngineKeys, "unlock_by_file", lambda _keys, _gives_up: None)
+        monkeypatch.setattr(
+            VenueBook, "require_key", lambda _book, _venue, account, **_how: self._require(account)
+        )
+
+    def _require(self, account: str) -> None:
+        if self.is_locked and account in self._accounts:
+            raise VaultLockedError("The vault is locked.")
+
+
+def _workers(run_id: str = RUN) -> int:
+    return sum(thread.name == f"run {run_id}" for thread in threading.enumerate())
+
+
+def test_a_run_that_was_recovered_before_its_launch_is_not_launched_again(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine stood still right after the run was written: it is active, so it is recovered."""
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    launched = threading.Event()
+
+    def launch(host: EngineHost, run_id: str, author: Author) -> None:
+        engine.clock.suspended_s += 10
+        rig.until(lambda: _workers() or None, "the run to be recovered")
+        launch_now(host, run_id, author)
+        launched.set()
+
+    launch_now = EngineHost.launch
+    monkeypatch.setattr(EngineHost, "launch", launch)
+    engine.host()
+    rig.start_run(engine.store, RUN)
+    assert launched.wait(rig.LIMIT_S)
+    assert _workers() == 1
+    _exposed(engine)
+
+
+def test_a_run_that_was_recovered_while_the_vault_was_unlocked_is_not_begun_again(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    _new_run(engine)
+    vault = Vault(monkeypatch, "one")
+    host = engine.host()
+    assert "vault" in (_alarm(engine.store, "vault") or "")
+    begun: list[int] = []
+    start = RunWorker.start
+    monkeypatch.setattr(RunWorker, "start", lambda worker: (begun.append(1), start(worker)))
+    epoch = host.lease.epoch
+    engine.clock.suspended_s += 10
+    vault.is_locked = False
+    rig.until(lambda: host.lease.epoch > epoch or None, "the runs to be recovered")
+    _exposed(engine)
+    assert len(begun) == 1
+    assert _alarm(engine.store, "vault") is None
+    assert rig.run_of(engine.store, RUN).facts.health is Health.OK
+
+
+def test_a_run_that_was_cancelled_while_the_vault_was_locked_never_begins(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "cd" * 8
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML, wallet_names=("one", "two"))
+    _new_run(engine)
+    vault = Vault(monkeypatch, "one")
+    host = engine.host()
+    rig.start_run(engine.store, other, rig.launch("two"))
+    assert rig.answered(engine.store, rig.submit(engine.store, CancelRun(run_id=RUN))).sentence == (
+        "the run is cancelled"
+    )
+    assert _alarm(engine.store, "vault") is None, "nobody would ever clear it"
+    begun: list[str] = []
+    begin = LockedRuns.begin_if_unlocked
+    turns = threading.Event()
+
+    def begin_if_unlocked(waiting: LockedRuns) -> None:
+        begin(waiting)
+        if not vault.is_locked:
+            begun.extend([RUN] * _workers())
+            turns.set()
+
+    monkeypatch.setattr(LockedRuns, "begin_if_unlocked", begin_if_unlocked)
+    vault.is_locked = False
+    assert turns.wait(rig.LIMIT_S)
+    rig.answered(engine.store, rig.submit(engine.store, PauseEntries(run_id=other)))
+    assert not begun
+    assert host.is_running
+    assert _workers(other) == 1
+    assert rig.run_of(engine.store, RUN).state is RunState.CANCELLED
+
+
+def test_a_worker_of_a_run_that_is_cancelled_as_it_begins_does_no_harm(make) -> None:
+    engine = make(bars=1600, speed=120_000)
+    cancelled: list[int] = []
+
+    def probe(point: str) -> None:
+        if point == "before commit" and not cancelled and threading.current_thread().name == f"run {RUN}":
+            cancelled.append(1)
+            with engine.store.write() as session:
+                runs.transition(
+                    session, RUN, RunState.CANCELLED, "test", author=Author.OPERATOR, local_time_ms=1
+                )
+
+    host = engine.host(probe)
+    rig.start_run(engine.store, RUN)
+    rig.until(lambda: (cancelled and not _workers()) or None, "the worker to end")
+    number = rig.submit(engine.store, PauseEntries(run_id=RUN))
+    assert rig.answered(engine.store, number).outcome is CommandOutcome.REFUSED
+    assert host.is_running
+    assert rig.run_of(engine.store, RUN).state is RunState.CANCELLED
+
+
+# --- a store that cannot be written ----------------------------------------------------------------
+
+
+class OneFailure:
+    """A store of which one write fails: the next one of a thread, from a function of that name."""
+
+    def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.wanted_in = ""
+        self.has_failed = False
+        self._write = store.write
+        monkeypatch.setattr(store, "write", self.write)
+
+    @contextmanager
+    def write(self, epoch: int | None = None) -> Iterator[object]:
+        if self.wanted_in and self.wanted_in in {frame.name for frame in traceback.extract_stack()}:
+            self.wanted_in = ""
+            self.has_failed = True
+            raise StoreError("The disk of the store is full.")
+        with self._write(epoch) as session:
+            yield session
+
+
+def test_a_run_is_recovered_although_its_workers_fall_could_not_be_written(
+    make, monkeypatch: pytest.MonkeyPatch, expected: dict[str, object]
+) -> None:
+    engine = make(bars=BARS)
+    disk = OneFailure(engine.store, monkeypatch)
+    stumble = Stumble("before commit", {9})
+    disk.wanted_in = "_mend"
+    engine.host(stumble)
+    rig.start_run(engine.store, RUN)
+    rig.ended(engine.store, RUN)
+    assert disk.has_failed
+    assert rig.result_of(engine.store, RUN) == expected
+
+
+def test_what_could_not_be_written_while_recovering_is_tried_again(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine had to recover, could not have the venue, and could not even write that."""
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    disk = OneFailure(engine.store, monkeypatch)
+    host = engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    get, refused = VenueBook.get, []
+
+    def cannot_be_had(book: VenueBook, name: str) -> object:
+        if threading.current_thread().name == "engine host" and len(refused) < 2:
+            refused.append(name)
+            raise VenueError("the adapter cannot be made now")
+        return get(book, name)
+
+    monkeypatch.setattr(VenueBook, "get", cannot_be_had)
+    disk.wanted_in = "_recover_runs"
+    engine.clock.suspended_s += 10
+    alarm = rig.until(lambda: _alarm(engine.store, "engine"), "the alarm")
+    assert "cannot be made now" in alarm
+    assert disk.has_failed
+    rig.until(lambda: _alarm(engine.store, "engine") is None or None, "the run to be worked on again")
+    rig.until(lambda: rig.run_of(engine.store, RUN).facts.health is Health.OK or None, "its health")
+    assert host.is_running
+    assert _workers() == 1
+
+
+def test_a_launch_that_could_not_be_written_is_made_good(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    start, failed = EngineHost._start_worker, []
+
+    def cannot_be_read(host: EngineHost, *of_run: object) -> None:
+        if not failed:
+            failed.append(1)
+            raise StoreError("The store is held by another process.")
+        start(host, *of_run)
+
+    monkeypatch.setattr(EngineHost, "_start_worker", cannot_be_read)
+    engine.host()
+    assert rig.start_run(engine.store, RUN).outcome is CommandOutcome.DONE
+    _exposed(engine)
+
+
+def test_a_run_that_waits_for_the_vault_waits_on_when_a_write_fails(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    disk = OneFailure(engine.store, monkeypatch)
+    _new_run(engine)
+    vault = Vault(monkeypatch, "one")
+    engine.host()
+    disk.wanted_in = "begin_if_unlocked"
+    vault.is_locked = False
+    _exposed(engine)
+    assert disk.has_failed
 
 
 class FullDisk:

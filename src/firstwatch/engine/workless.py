@@ -1,0 +1,43 @@
+"""What is written of an active run that nobody works on: an alarm, and that its health is not known."""
+
+from dataclasses import replace
+
+from firstwatch.store import journal, runs
+from firstwatch.store.database import Session
+from firstwatch.trading.events import AlarmCleared, AlarmRaised
+from firstwatch.trading.runs import Author, Health
+
+LOCKED = "vault"
+"""Topic of the alarm of a run that waits for the passphrase."""
+STANDS_STILL = "engine"
+"""Topic of the alarm of a run that cannot be worked on for another reason."""
+
+
+def say_workless(session: Session, run_id: str, topic: str, why: str, *, now_ms: int) -> None:
+    """Write that nobody works on a run now, once. Its core writes all facts anew when it begins."""
+    facts = runs.get_run(session, run_id).facts
+    if facts.sentence == why and topic in said_workless(session, run_id):
+        return
+    runs.update_side_facts(session, run_id, replace(facts, health=Health.UNKNOWN, sentence=why))
+    alarm = AlarmRaised(topic=topic, sentence=f"the engine cannot work on this run: {why}")
+    journal.append_events(
+        session, run_id, [alarm], author=Author.SYSTEM, venue_time_ms=None, local_time_ms=now_ms
+    )
+
+
+def said_workless(session: Session, run_id: str) -> list[str]:
+    """Return the topics of what ``say_workless`` has raised and what still stands."""
+    ours = [alarm.topic for alarm in journal.standing_alarms(session) if alarm.run_id == run_id]
+    return [topic for topic in ours if topic in (LOCKED, STANDS_STILL)]
+
+
+def clear_workless(session: Session, run_id: str, *, now_ms: int) -> None:
+    """Clear what ``say_workless`` has raised."""
+    journal.append_events(
+        session,
+        run_id,
+        [AlarmCleared(topic=topic) for topic in said_workless(session, run_id)],
+        author=Author.SYSTEM,
+        venue_time_ms=None,
+        local_time_ms=now_ms,
+    )

@@ -1,0 +1,86 @@
+"""How a run is recovered whose bars the venue does not give as it once did."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from firstwatch.engine.beginning import Beginning, read_plan
+from firstwatch.store import algorithms, runs, wallets
+from firstwatch.store.database import open_store
+from firstwatch.store.journal import Checkpoint
+from firstwatch.trading.errors import VenueError
+from firstwatch.trading.market import DEFAULT_MARKET
+from firstwatch.trading.runs import Author
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.protocol import Capabilities
+from tests.candles import START_MS, generated_candles
+from tests.engine.host import rig
+
+HOUR_MS = 3_600_000
+BARS = list(generated_candles(3, 4_000).bars())
+NEEDED = 1_000
+
+
+class Venue:
+    """Gives those of its bars that open from ``keeps_from_ms`` to ``keeps_to_ms``."""
+
+    name = "paper"
+    capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=False, burns_nonces=False)
+
+    def __init__(self, keeps_from_ms: int, keeps_to_ms: int) -> None:
+        self.keeps_from_ms = keeps_from_ms
+        self.keeps_to_ms = keeps_to_ms
+
+    def now_ms(self) -> int:
+        return START_MS + len(BARS) * HOUR_MS
+
+    def candles(self, _symbol: str, _timeframe: Timeframe, *, end_ms: int, limit: int) -> list[object]:
+        last_ms = min(self.keeps_to_ms, end_ms - HOUR_MS)
+        given = [bar for bar in BARS if self.keeps_from_ms <= bar.time_ms <= last_ms]
+        return given[-limit:]
+
+
+@pytest.mark.parametrize(
+    ("handled", "kept_from", "kept_to", "lost_until", "asks"),
+    [
+        pytest.param(1_500, 2_000, 3_999, 2_000 + NEEDED - 1, 3, id="a history, then past bars"),
+        pytest.param(1_500, 3_900, 3_999, 3_999, 3, id="less than a history"),
+        pytest.param(1_500, 4_000, 3_999, 1_500, 3, id="nothing"),
+        pytest.param(1_500, 1_501, 3_999, 1_501 + NEEDED - 1, 3, id="the last handled bar is gone"),
+        pytest.param(1_500, 0, 1_499, 1_500, 10, id="the last handled bar is late"),
+    ],
+)
+def test_a_run_goes_on_without_the_bars_that_are_gone(
+    tmp_path: Path, handled: int, kept_from: int, kept_to: int, lost_until: int, asks: int
+) -> None:
+    rig.make_folder(tmp_path)
+    store = open_store(tmp_path)
+    with store.write() as session:
+        runs.create_run(
+            session,
+            rig.RUN,
+            wallet_id=wallets.get_wallet(session, "one").id,
+            version_id=algorithms.get_version(session, "Active").id,
+            settings=rig.launch(),
+            market=DEFAULT_MARKET,
+            author=Author.OPERATOR,
+            now_ms=1,
+        )
+        runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
+        plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
+    venue = Venue(START_MS + kept_from * HOUR_MS, START_MS + kept_to * HOUR_MS)
+    beginning = Beginning(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
+    core = SimpleNamespace(last_bar_ms=START_MS + handled * HOUR_MS)
+    hands = SimpleNamespace(read_venue=lambda _core: "the reading")
+    for _ in range(asks - 1):
+        with pytest.raises(VenueError, match="cannot be warmed up again"):
+            beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
+    event = beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
+    store.close()
+    assert event.lost_until_ms == START_MS + lost_until * HOUR_MS
+    # The stream takes the next bar that the core will be told.
+    signals = beginning._signals
+    for bar in BARS[lost_until + 1 :] or [BARS[-1]._replace(time_ms=venue.now_ms())]:
+        signals.push(bar)

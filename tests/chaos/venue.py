@@ -9,6 +9,7 @@ from typing import Any
 
 from firstwatch.trading.account import Position
 from firstwatch.trading.errors import VenueError
+from firstwatch.trading.orders import OrderReport
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.paper.venue import PaperVenue
 from firstwatch.venues.protocol import (
@@ -218,6 +219,13 @@ class ChaosVenue:
         if may_lag and old is not None and self._strikes("old position", self._shares.reads_old):
             return old
         return self._paper.position(account, symbol)
+
+    def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Return the order; the venue's word of one that rests may lag behind it."""
+        self._read_or_fail("order")
+        report = self._paper.order(account, symbol, client_order_id)
+        may_lag = not self._scenario.has_phases and report is not None and report.state.is_open
+        return None if may_lag and self._strikes("unknown order", self._shares.reads_old) else report
 
     # --- events ----------------------------------------------------------------------------------
 

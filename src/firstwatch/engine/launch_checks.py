@@ -277,9 +277,9 @@ def _elsewhere(facts: LaunchFacts) -> Finding:
     if others:
         return Finding(
             False,
-            f"{len(others)} open orders in {_named(others)} look like those of this program in another data"
-            f" folder (run {run_of(others[0].client_order_id or '')})",
-            "stop that run there and cancel its orders: a run wallet belongs to one data folder",
+            f"{len(others)} open orders in {_named(others)} are of another program, or of this one in another"
+            f" data folder (run {run_of(others[0].client_order_id or '')})",
+            "stop what sent them and cancel them at the venue: a run wallet is for one run alone",
         )
     if held:
         return Finding(

@@ -22,7 +22,7 @@ def client_order_id(run_id: str, number: int) -> str:
 
 
 def is_ours(client_order_id: str) -> bool:
-    """Tell whether a client order id has the form of this program's."""
+    """Tell whether a client order id has the form of this program's, as those of another program may."""
     return _OURS.fullmatch(client_order_id) is not None
 
 

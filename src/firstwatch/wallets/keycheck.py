@@ -50,7 +50,11 @@ def check_key(desk: Inquiry, address: str, account: str | None, *, now_ms: int) 
             " program does not trade; use an account of its own."
         )
     if role.name != "agent":
-        raise RefusedError(f"{unknown_key(desk.name, address, account, is_mainnet=desk.is_mainnet)}.")
+        unknown = unknown_key(desk.name, address, account, is_mainnet=desk.is_mainnet)
+        raise RefusedError(
+            f"{unknown}; compare its address with the API wallets that the venue lists for the account, check"
+            " the network in the settings, or approve a new one with: firstwatch wallet approve NAME --agent."
+        )
     if address == account:
         raise RefusedError(
             f"{account} is the address of an API wallet of {role.master}, not of an account;"

@@ -363,7 +363,13 @@ def test_what_the_account_has_in_other_markets_refuses() -> None:
 def test_orders_of_another_data_folder_refuse() -> None:
     order = _order("00000000000000bb0000000000000001")
     facts = _facts(holdings=Holdings([], [order]))
-    _fails(facts, "elsewhere", "another data folder", "00000000000000bb", "stop that run there")
+    _fails(
+        facts,
+        "elsewhere",
+        "of another program, or of this one in another data folder",
+        "run 00000000000000bb",
+    )
+    _fails(facts, "elsewhere", "stop what sent them and cancel them at the venue")
     assert _result(replace(facts, known_runs=frozenset({"00000000000000bb"})), "elsewhere").passed
 
 

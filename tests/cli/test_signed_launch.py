@@ -205,9 +205,26 @@ def test_an_address_without_money_is_told_where_money_goes(manager, folder):
     assert folder(*shows.split()[1:], "--no-watch").code == 0
 
 
-def test_the_wrong_network_fails_the_run_in_one_sentence(folder, loopback, tmp_path):
+def test_a_wallet_of_another_network_is_not_traded(folder, tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(config.read_text() + 'network = "testnet"\n')
+    manager = RunManager(load_settings(), hosts_engine=False)
+    manager.open()
+    try:
+        assert manager.start_embedded_engine()
+        answer = performed(manager, StartRun(run_id=new_run_id(), settings=settings()))
+        assert answer.outcome.value == "REFUSED"
+        assert "is of the mainnet, and the settings call hl a testnet now" in answer.sentence
+    finally:
+        manager.close()
+
+
+def test_the_wrong_network_fails_the_run_in_one_sentence(folder, loopback, home, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(config.read_text() + 'network = "testnet"\n')
+    for path in (home / "vault").glob("*.json"):
+        # As if the key had been brought for the network that the settings name.
+        path.write_text(path.read_text().replace('"mainnet"', '"testnet"'))
     manager = RunManager(load_settings(), hosts_engine=False)
     manager.open()
     try:

@@ -206,6 +206,19 @@ def test_money_is_sent_between_own_wallets_and_out(firstwatch, fd, loopback):
     assert refused.code == 3
 
 
+def test_no_money_moves_where_the_settings_have_become_another_network(firstwatch, fd, tmp_path):
+    _import(firstwatch, fd)
+    config = tmp_path / "config.toml"
+    changed = config.read_text().replace(
+        'kind = "hyperliquid"', 'kind = "hyperliquid"\nnetwork = "testnet"', 1
+    )
+    config.write_text(changed)
+    refused = firstwatch("wallet", "withdraw", "main", "50")
+    assert refused.code == 1
+    assert "is of the mainnet" in refused.err
+    assert "put the network back" in refused.err
+
+
 def test_an_agents_wallet_withdraws_with_the_masters_key_only(firstwatch, fd, loopback):
     loopback.approve_agent(ACCOUNT, KEY, name="bot")
     _import(firstwatch, fd, key=AGENT)

@@ -14,7 +14,8 @@ from firstwatch.wallets import door
 from firstwatch.wallets.door import SOCKET_FILE, UnlockDoor, peer_uid, unlock_engine
 from firstwatch.wallets.keys import PASSPHRASE_FILE_VARIABLE, EngineKeys
 from firstwatch.wallets.keystore import address_of
-from tests.wallets.conftest import MASTER
+from firstwatch.wallets.vault import WrongNetworkError
+from tests.wallets.conftest import MASTER, OTHER
 
 ACCOUNT = address_of(MASTER)
 
@@ -64,8 +65,21 @@ def test_the_file_of_the_environment_unlocks(keys, tmp_path, monkeypatch):
     keys.unlock_by_file(_gives_up)
     assert keys.is_locked
     file.write_text("word\r\nmore\n")
-    keys.require("hl", ACCOUNT, may_wait=True)
+    keys.require("hl", ACCOUNT, network="testnet", may_wait=True)
     assert not keys.is_locked
+
+
+def test_a_key_is_of_the_network_that_it_was_brought_for(vault):
+    opened = vault.open("word")
+    opened.add(MASTER, venue="hl", account=ACCOUNT, kind=KeyKind.MASTER, network="testnet")
+    opened.add(OTHER, venue="hl", account=address_of(OTHER), kind=KeyKind.MASTER)
+    keys = EngineKeys(vault)
+    keys.unlock("word")
+    keys.require("hl", ACCOUNT, network="testnet", may_wait=False)
+    with pytest.raises(WrongNetworkError, match="is of the testnet, and the settings call hl a mainnet now"):
+        keys.require("hl", ACCOUNT, network="mainnet", may_wait=False)
+    # A file from before this was kept says nothing of it.
+    keys.require("hl", address_of(OTHER), network="mainnet", may_wait=False)
 
 
 def test_a_wrong_file_is_tried_once_and_waits_its_turn(keys, tmp_path, monkeypatch):

@@ -64,7 +64,7 @@ class VenueBook:
 
         Raises:
             VaultLockedError: nobody has given the passphrase.
-            VenueError: there is no key for the account, or the vault cannot be read.
+            VenueError: there is no key for the account, it is of another network, or the vault cannot be read.
         """
         self._require_key(name, account, may_wait)
 
@@ -93,7 +93,8 @@ def venues_of(
         return open_paper_venue(name, venue, clock=clock, store=store, epoch=epoch, cache=cache)
 
     def require_key(name: str, account: str, may_wait: bool) -> None:
-        if isinstance(settings.venues.get(name), HyperliquidVenueSettings):
-            keys.require(name, account, may_wait=may_wait)
+        venue = settings.venues.get(name)
+        if isinstance(venue, HyperliquidVenueSettings):
+            keys.require(name, account, network=venue.network, may_wait=may_wait)
 
     return VenueBook(settings.venues, open_venue, require_key)

@@ -81,6 +81,7 @@ class Approver:
             venue=venue,
             account=account,
             kind=KeyKind.AGENT,
+            network="mainnet" if self._desk.is_mainnet else "testnet",
             pending=True,
         )
         try:

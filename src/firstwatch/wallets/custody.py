@@ -131,7 +131,8 @@ class Custody:
         secret = new_secret()
         account, now_ms = address_of(secret), self._clock.now_ms()
         # The key first: a wallet whose key was lost would take money that nobody can move.
-        record = vault.add(secret, venue=venue, account=account, kind=KeyKind.MASTER)
+        network = self.settings_of(venue).network
+        record = vault.add(secret, venue=venue, account=account, kind=KeyKind.MASTER, network=network)
         with self._store.write() as session:
             wallet = wallets.create_wallet(
                 session, name, venue=venue, kind=kind, account=account, now_ms=now_ms
@@ -170,7 +171,8 @@ class Custody:
         if known is None or known.account != facts.account:
             with self._store.read() as session:
                 wallets.check_new_wallet(session, name, venues=self._names_of(venue), account=facts.account)
-        opened().add(secret, venue=venue, account=facts.account, kind=facts.kind)
+        network = self.settings_of(venue).network
+        opened().add(secret, venue=venue, account=facts.account, kind=facts.kind, network=network)
         if known is None:
             kind = self.settings_of(venue).kind
             with self._store.write() as session:
@@ -192,7 +194,10 @@ class Custody:
             WrongUseError: what was written is no key.
             RefusedError: it is another account's, or the vault does not open.
             KeyMissingError: the vault has none.
+            WrongNetworkError: the wallet's keys are of another network than the settings say now.
         """
+        network = self.settings_of(wallet.venue).network
+        self.vault.require_network(wallet.venue, wallet.account, network)
         if text is None:
             return opened().signer(wallet.venue, wallet.account, KeyKind.MASTER)
         secret = secret_of(text)

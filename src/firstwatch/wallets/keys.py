@@ -66,14 +66,16 @@ class EngineKeys:
                 _log.error("the vault stays locked: %s", error)
                 return
 
-    def require(self, venue: str, account: str, *, may_wait: bool) -> None:
+    def require(self, venue: str, account: str, *, network: str, may_wait: bool) -> None:
         """Make sure that the account's key is at hand; ``may_wait``: try the file about a second long.
 
         Raises:
             VaultLockedError: nobody has given the passphrase.
             KeyMissingError: there is no key for the account.
+            WrongNetworkError: its key is of another network than this.
             VaultError: the vault cannot be read.
         """
+        self._vault.require_network(venue, account, network)
         if may_wait:
             # A vault that had no key when the engine started is locked since it has one.
             self.unlock_by_file(lambda _seconds: True)

@@ -42,6 +42,10 @@ class VaultError(VenueError):
     """The vault's files cannot be read or written."""
 
 
+class WrongNetworkError(VenueError):
+    """A key is of another network than the settings say."""
+
+
 class WrongPassphraseError(RefusedError):
     """The passphrase does not open the vault."""
 
@@ -72,6 +76,8 @@ class KeyRecord:
     kind: KeyKind
     created_at_ms: int
     path: Path
+    network: str = ""
+    """Where the account is; empty: the file is older than this word."""
 
 
 class KeySigner:
@@ -145,6 +151,20 @@ class Vault:
         mine = [record for record in self.records() if (record.venue, record.account) == (venue, account)]
         agents = [record for record in mine if record.kind is KeyKind.AGENT]
         return (agents or mine)[-1] if mine else None
+
+    def require_network(self, venue: str, account: str, network: str) -> None:
+        """Make sure that the account's keys are of the network that the settings name now.
+
+        Raises:
+            WrongNetworkError: the settings were changed since; play money would become real.
+        """
+        record = self.record_of(venue, account)
+        if record is not None and record.network not in ("", network):
+            raise WrongNetworkError(
+                f"The key of {account} at {venue} is of the {record.network}, and the settings call {venue} a"
+                f" {network} now; put the network back, and give the other one a table [venues.NAME] and"
+                " wallets of its own."
+            )
 
     def open(self, passphrase: str) -> "OpenVault":
         """Return the vault with its keys at hand; a vault without keys begins with this passphrase.
@@ -240,7 +260,14 @@ class OpenVault:
         return f"OpenVault({self._vault.folder})"
 
     def add(
-        self, secret: bytes, *, venue: str, account: str, kind: KeyKind, pending: bool = False
+        self,
+        secret: bytes,
+        *,
+        venue: str,
+        account: str,
+        kind: KeyKind,
+        network: str = "",
+        pending: bool = False,
     ) -> KeyRecord:
         """Encrypt a key into a file of its own; the same key again is no second file.
 
@@ -252,10 +279,14 @@ class OpenVault:
         address, now_ms = address_of(secret), self._vault.now_ms()
         path = self._vault.folder / f"{venue}.{account}.{address}.json"
         derivation, derived = next(iter(self._derived.items()))
-        document = {
-            **encrypt(secret, derived, derivation),
-            _OURS: {"venue": venue, "account": account, "kind": kind.value, "created_at_ms": now_ms},
+        ours = {
+            "venue": venue,
+            "network": network,
+            "account": account,
+            "kind": kind.value,
+            "created_at_ms": now_ms,
         }
+        document = {**encrypt(secret, derived, derivation), _OURS: ours}
         target = path.with_suffix(_PENDING) if pending else path
         with self._vault.writing():
             others = [_read(other) for other in self._vault.folder.glob("*.json")]
@@ -263,7 +294,8 @@ class OpenVault:
                 raise VaultError("Another command has begun the vault meanwhile; try again.")
             if not path.exists():
                 _write(target, document)
-        return KeyRecord(venue, account, address, kind, now_ms, target if target.exists() else path)
+        kept = target if target.exists() else path
+        return KeyRecord(venue, account, address, kind, now_ms, kept, network)
 
     def keep(self, record: KeyRecord) -> KeyRecord:
         """Make a pending key one that is used."""
@@ -375,6 +407,7 @@ def _record(path: Path, document: dict[str, Any]) -> KeyRecord:
             kind=KeyKind(ours["kind"]),
             created_at_ms=int(ours["created_at_ms"]),
             path=path,
+            network=str(ours.get("network", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise VaultError(f"The key file {path} is damaged: {error!r}; put a backup in its place.") from error

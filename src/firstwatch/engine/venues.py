@@ -64,7 +64,7 @@ class VenueBook:
 
         Raises:
             VaultLockedError: nobody has given the passphrase.
-            VenueError: there is no key for the account, it is of another network, or the vault cannot be read.
+            VenueError: the account has no key, or one of another network, or the vault cannot be read.
         """
         self._require_key(name, account, may_wait)
 

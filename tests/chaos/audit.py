@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from firstwatch.engine.records import FactsRow, FillRow, NewOrder, Record, Transition
+from firstwatch.engine.records import FactsRow, FillRow, FundingRow, NewOrder, Record, Transition
 from firstwatch.engine.records import JournalRow as Row
 from firstwatch.trading.events import AlarmRaised, EntryDecided, OrderMoved
 from firstwatch.trading.ids import run_of
@@ -26,6 +26,8 @@ class Auditor:
     def __init__(self, history: "History") -> None:
         self._history = history
         self._state = RunState.NEW
+        self._moved_ms = 0
+        """Venue time of the last transition."""
         self._decided: list[Decimal] = []
         """Amount of each decided entry."""
         self._decision_of: dict[str, int] = {}
@@ -34,6 +36,9 @@ class Auditor:
         self._hand_amount = _ZERO
         self._facts: FactsRow | None = None
         self._fill_ids: set[str] = set()
+        self._funding_ids: set[str] = set()
+        self._held = _ZERO
+        """Unsigned position of the venue a second ago."""
         self._failures = 0
         self._unprotected_s = 0
         self._looked_at = 0
@@ -51,13 +56,15 @@ class Auditor:
         """Take in what one step recorded."""
         for record in records:
             match record:
-                case Transition(old, new):
+                case Transition(old, new, time_ms=time_ms):
                     assert old is self._state, f"from {old}, but it was {self._state}"
                     assert new in RUN_TRANSITIONS[old], f"{old} to {new}"
-                    self._state = new
+                    self._state, self._moved_ms = new, time_ms
                 case FillRow(fill):
                     assert fill.fill_id not in self._fill_ids, f"fill {fill.fill_id} was booked twice"
                     self._fill_ids.add(fill.fill_id)
+                case FundingRow(funding):
+                    self._funding_ids.add(funding.funding_id)
                 case NewOrder(intent):
                     assert run_of(intent.client_order_id) == RUN_ID
                     if intent.purpose is OrderPurpose.ENTRY:
@@ -86,14 +93,16 @@ class Auditor:
         self._look_at_fills()
         history = self._history
         venue = history.venue
+        position = history.paper.position(ACCOUNT, history.scenario.market.symbol)
+        held = _ZERO if position.side is None else position.side.sign * position.amount
+        # Where an order may fill only so much of a bar's volume, a position is closed bit by bit.
+        is_shrinking, self._held = abs(held) < self._held, abs(held)
         is_reachable = venue.failures == self._failures and not (venue.outage or venue.is_silent)
         self._failures = history.venue.failures
-        if not is_reachable:
+        if not is_reachable or is_shrinking:
             self._unprotected_s = 0
             return
         memory = history.core._memory
-        position = history.paper.position(ACCOUNT, history.scenario.market.symbol)
-        held = _ZERO if position.side is None else position.side.sign * position.amount
         known = history.scenario.market.amount(memory.core.steps)
         if history.has_hand or abs(held) <= known:
             self._unheard_s = 0
@@ -199,7 +208,15 @@ class Auditor:
         account = history.paper._exchange.account(ACCOUNT)
         capital = float(history.scenario.settings.capital)
         close_enough = 1e-6 * max(capital, abs(core.cash))
-        cash = capital + float(account.cash)
+        # What is paid from the moment of the end on is paid on what the run leaves.
+        later = sum(
+            float(funding.paid)
+            for funding in history.paper.funding_since(
+                ACCOUNT, history.scenario.market.symbol, self._moved_ms
+            )
+            if funding.funding_id not in self._funding_ids
+        )
+        cash = capital + float(account.cash) + later
         assert abs(cash - core.cash) <= close_enough, f"the venue says {cash}, the ledger {core.cash}"
         if core.steps:
             position = history.paper.position(ACCOUNT, history.scenario.market.symbol)

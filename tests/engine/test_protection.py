@@ -443,6 +443,7 @@ def test_the_answer_to_an_entry_places_the_stop_before_any_fill_is_told() -> Non
     (entry,) = desk.sent(OrderPurpose.ENTRY)
     assert (stop.amount, stop.trigger_price, stop.price) == (entry.amount, Decimal("95"), Decimal("85.5"))
     assert stop.reduce_only
+    assert desk.facts.protection is Protection.PROTECTED
     desk.tell(FillReported(desk.fills[0], desk.touch(), desk.now_ms))
     assert desk.facts.protection is Protection.PROTECTED
     assert desk.sent(OrderPurpose.STOP) == [stop]

@@ -46,15 +46,23 @@ class ProtectionDesk:
     # --- looking ---------------------------------------------------------------------------------
 
     def state(self) -> Protection:
-        """Return whether the position is protected as the algorithm wants it."""
+        """Return whether the position is protected as the algorithm wants it.
+
+        What an entry has filled by its answer is one, although its fills are not told yet.
+        """
         memory = self._turn.memory
-        if self._ledger.own == 0 or memory.core.stop == 0.0 or self._is_given_up():
+        held, amount, level = self._ledger.own, self._exposed(), memory.core.stop
+        unheard = self._orders.filled_unheard() if held == 0 else None
+        if unheard is not None:
+            amount, level = unheard.reported, self._ledger.first_stop(unheard)
+            held = unheard.intent.side.sign * amount
+        if held == 0 or level == 0.0 or self._is_given_up():
             return Protection.NOT_NEEDED
         order = self._orders.get(memory.stop.order_id)
-        rests = order is not None and order.state in _RESTING and not order.wants_read
-        closes = order is not None and order.intent.side.sign * self._ledger.own < 0
-        covers = order is not None and order.rest >= self._exposed()
-        return Protection.PROTECTED if rests and closes and covers else Protection.UNPROTECTED
+        if order is None or order.state not in _RESTING or order.wants_read:
+            return Protection.UNPROTECTED
+        covers = order.rest >= amount and order.intent.side.sign * held < 0
+        return Protection.PROTECTED if covers else Protection.UNPROTECTED
 
     def is_settled(self) -> bool:
         """Tell whether the legs are as they are wanted and nothing of them is under way."""

@@ -289,6 +289,7 @@ async def _quiet(on, session, *, stops):
         return (
             open_now == ({("stop", "ACCEPTED"): stops} if stops else {})
             and session.budget.bucket._tokens > _LEFT
+            and not session.budget.is_short
         )
 
     await on.until(is_quiet, "quiet", looks=20_000)

@@ -68,6 +68,7 @@ from firstwatch.venues.signer import KeyKind, Signer, SignerOf
 T = TypeVar("T")
 READ_S = 30.0
 HISTORY_S = 60.0
+_FEW_BARS = 60
 # Longer than the client's own timeout and the wait for the budget: the client's word is the better one.
 ACT_S = 20.0
 STALE_AFTER_S = 20.0
@@ -176,9 +177,10 @@ class HyperliquidVenue:
 
     def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
         session = self._connected()
+        # A run that reads everything hears nothing meanwhile: the few bars that it asks for are no history.
         return self._read(
             lambda: session.candles_of(symbol, timeframe).closed_bars(end_ms, limit),
-            priority=Priority.HISTORY,
+            priority=Priority.ACCOUNT if limit <= _FEW_BARS else Priority.HISTORY,
             timeout_s=HISTORY_S,
         )
 

@@ -7,11 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 from firstwatch.engine.beginning import Beginning, read_plan
-from firstwatch.store import algorithms, runs, wallets
+from firstwatch.store import runs
 from firstwatch.store.database import open_store
 from firstwatch.store.journal import Checkpoint
 from firstwatch.trading.errors import VenueError
-from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.runs import Author
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import Capabilities
@@ -58,16 +57,7 @@ def test_a_run_goes_on_without_the_bars_that_are_gone(
     rig.make_folder(tmp_path)
     store = open_store(tmp_path)
     with store.write() as session:
-        runs.create_run(
-            session,
-            rig.RUN,
-            wallet_id=wallets.get_wallet(session, "one").id,
-            version_id=algorithms.get_version(session, "Active").id,
-            settings=rig.launch(),
-            market=DEFAULT_MARKET,
-            author=Author.OPERATOR,
-            now_ms=1,
-        )
+        rig.store_new_run(session)
         runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
         plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
     venue = Venue(START_MS + kept_from * HOUR_MS, START_MS + kept_to * HOUR_MS)

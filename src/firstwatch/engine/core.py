@@ -607,16 +607,8 @@ class RunCore:
         if not report.state.is_open:
             self._turn.clear_alarm(topic)
             return
-        if topic in self._memory.alarms:
-            # Who resumed entries knew of it.
-            return
         named = f"{report.side} {report.amount:f} {report.symbol}, venue order {report.venue_order_id}"
-        self._turn.alarm(
-            topic, f"the wallet has an order that is not of this run: {named}; cancel it at the venue"
-        )
-        self._turn.pause(
-            "foreign", f"an order that is not of this run: {named}; entries pause until they are resumed"
-        )
+        self._name_foreign(topic, f"an order that is not of this run: {named}", "cancel")
 
     def _held_elsewhere(self, event: HeldElsewhere) -> None:
         """Name what the wallet holds in other markets: it takes the margin that this run counts on."""
@@ -625,17 +617,14 @@ class RunCore:
             if topic not in topics:
                 self._turn.clear_alarm(topic)
         for topic, symbol in topics.items():
-            if topic in self._memory.alarms:
-                # Who resumed entries knew of it.
-                continue
             named = f"{event.amounts[symbol]:+f} {symbol}"
-            self._turn.alarm(
-                topic, f"the wallet has a position that is not of this run: {named}; close it at the venue"
-            )
-            self._turn.pause(
-                "foreign",
-                f"a position that is not of this run: {named}; entries pause until they are resumed",
-            )
+            self._name_foreign(topic, f"a position that is not of this run: {named}", "close")
+
+    def _name_foreign(self, topic: str, what: str, remedy: str) -> None:
+        """Alarm and pause entries once: who resumes them while the alarm stands knows of it."""
+        if topic not in self._memory.alarms:
+            self._turn.alarm(topic, f"the wallet has {what}; {remedy} it at the venue")
+            self._turn.pause("foreign", f"{what}; entries pause until they are resumed")
 
     def _funding_reported(self, event: FundingReported) -> None:
         """Book a payment; one on a position that is not known yet is read together with its fills."""

@@ -12,11 +12,12 @@ from firstwatch.market.files import write_candles
 from firstwatch.settings import Settings, load_settings
 from firstwatch.store import algorithms, commands, fills, orders, paper, runs, trades, wallets
 from firstwatch.store.commands import StoredCommand
-from firstwatch.store.database import Store, open_store
+from firstwatch.store.database import Session, Store, open_store
 from firstwatch.store.equity import equity_of
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.commands import Command, StartRun
 from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.runs import Author, RunState
 from tests.candles import generated_candles
 
@@ -101,6 +102,20 @@ def launch(wallet: str = "one", algorithm: str = "Active", **changed: object) ->
         "accepted_warnings": "a test",
     }
     return LaunchSettings.model_validate(values | changed)
+
+
+def store_new_run(session: Session) -> None:
+    """Let the run stand as an engine leaves it that died between its creation and its launch."""
+    runs.create_run(
+        session,
+        RUN,
+        wallet_id=wallets.get_wallet(session, "one").id,
+        version_id=algorithms.get_version(session, "Active").id,
+        settings=launch(),
+        market=DEFAULT_MARKET,
+        author=Author.OPERATOR,
+        now_ms=1,
+    )
 
 
 def submit(store: Store, command: Command, **aim: object) -> int:

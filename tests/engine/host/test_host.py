@@ -20,7 +20,6 @@ from firstwatch.engine.worker import RunWorker
 from firstwatch.market.files import read_candles
 from firstwatch.settings import Settings
 from firstwatch.store import (
-    algorithms,
     commands,
     hosts,
     journal,
@@ -29,7 +28,6 @@ from firstwatch.store import (
     paper,
     positions,
     runs,
-    wallets,
 )
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.equity import equity_of
@@ -126,6 +124,16 @@ def holding(make) -> Engine:
     answer = rig.start_run(engine.store, RUN)
     assert answer.outcome is CommandOutcome.DONE, answer.sentence
     _exposed(engine)
+    return engine
+
+
+def _left_exposed(make) -> Engine:
+    """Return a data folder whose engine has ended while its run held a position."""
+    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
+    first = engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    first.drain_and_stop()
     return engine
 
 
@@ -649,16 +657,7 @@ def test_a_run_whose_venue_does_not_answer_can_be_called_off(
 def _new_run(engine: Engine) -> None:
     """Let the run stand as an engine leaves it that died between its creation and its launch."""
     with engine.store.write() as session:
-        runs.create_run(
-            session,
-            RUN,
-            wallet_id=wallets.get_wallet(session, "one").id,
-            version_id=algorithms.get_version(session, "Active").id,
-            settings=rig.launch(),
-            market=DEFAULT_MARKET,
-            author=Author.OPERATOR,
-            now_ms=1,
-        )
+        rig.store_new_run(session)
 
 
 def test_a_run_whose_venue_is_gone_from_the_settings_can_still_be_cancelled(make) -> None:
@@ -693,11 +692,7 @@ def _silence(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
 def test_an_exposed_run_is_seen_to_within_two_seconds_of_a_venue_that_answers_again(
     make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
-    first = engine.host()
-    rig.start_run(engine.store, RUN)
-    _exposed(engine)
-    first.drain_and_stop()
+    engine = _left_exposed(make)
     waits: list[float] = []
     seen = threading.Event()
 
@@ -720,11 +715,7 @@ def test_an_exposed_run_is_seen_to_within_two_seconds_of_a_venue_that_answers_ag
 def test_a_run_whose_bars_the_venue_no_longer_gives_can_be_stopped(
     make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = make(bars=1600, speed=120_000, toml=rig.HOLDING_TOML)
-    first = engine.host()
-    rig.start_run(engine.store, RUN)
-    _exposed(engine)
-    first.drain_and_stop()
+    engine = _left_exposed(make)
     monkeypatch.setattr(PaperVenue, "candles", lambda *_, **__: [])
     engine.host()
     assert "cannot be warmed up again" in rig.until(lambda: _alarm(engine.store, "engine"), "the alarm")

@@ -11,14 +11,13 @@ import pytest
 from firstwatch.engine.host import EngineHost
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.leftovers import Leftovers
-from firstwatch.store import algorithms, fills, hosts, journal, orders, positions, runs, trades, wallets
+from firstwatch.store import fills, hosts, journal, orders, positions, runs, trades
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.orders import StoredOrder
 from firstwatch.trading.account import Position
 from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.commands import StopRun
 from firstwatch.trading.errors import VenueError
-from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.orders import (
     Fill,
     OrderIntent,
@@ -141,16 +140,7 @@ def store(folder: Path) -> Iterator[Store]:
 def _failed_run(store: Store, *intents: OrderIntent) -> None:
     """Let a run have failed with these orders at the venue."""
     with store.write() as session:
-        runs.create_run(
-            session,
-            rig.RUN,
-            wallet_id=wallets.get_wallet(session, "one").id,
-            version_id=algorithms.get_version(session, "Active").id,
-            settings=rig.launch(),
-            market=DEFAULT_MARKET,
-            author=Author.OPERATOR,
-            now_ms=1,
-        )
+        rig.store_new_run(session)
         for intent in intents:
             order = StoredOrder(intent, OrderState.ACCEPTED, 1, 1, nonce=None, body=b"", expires_at_ms=None)
             orders.upsert_order(session, order)

@@ -1,7 +1,8 @@
 """The life of a venue in the gateway's loop: client, markets, stream, candles, accounts, and who listens.
 
 Everything here runs in one event loop, so nothing is locked. ``HyperliquidVenue`` is the door to it for
-the threads of the runs.
+the threads of the runs, ``Readings`` is what it asks. It is one class although it is long: who listens
+decides what is streamed, what is polled and what was missed, and all three change together.
 """
 
 import asyncio

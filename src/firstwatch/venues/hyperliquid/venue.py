@@ -7,6 +7,8 @@ What the protocol leaves open:
   by a ``noop``. The nonce is what guards against a replay, not the client id.
 - An immediate order that finds nothing to match is an order that ended unfilled, not a refusal.
 - The venue's time is what its messages say, carried on between them.
+
+It is one class although it is long: the protocol's calls, and one guard for the requests that they share.
 """
 
 import asyncio

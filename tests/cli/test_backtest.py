@@ -53,7 +53,7 @@ def test_the_json_has_exactly_the_promised_shape(firstwatch, algorithm, candles)
     answer = firstwatch("backtest", algorithm, "--candles", candles, "--json")
     assert answer.code == 0
     document = answer.json
-    assert list(document) == ["metrics", "trades", "equity", "bars", "seconds"]
+    assert list(document) == ["metrics", "notes", "trades", "equity", "bars", "seconds"]
     assert list(document["metrics"]) == METRICS
     assert document["trades"]
     assert all(list(trade) == TRADE for trade in document["trades"])
@@ -67,6 +67,16 @@ def test_ratios_without_a_value_are_null(firstwatch, algorithm, candles):
     assert document["trades"] == []
     assert document["metrics"]["win_rate"] is None
     assert document["metrics"]["sharpe"] is None
+
+
+def test_what_the_core_did_not_do_is_said_in_the_json_and_in_the_text(firstwatch, algorithm, candles):
+    options = ("--candles", candles, "--capital", "1")
+    document = firstwatch("backtest", algorithm, *options, "--json").json
+    (note,) = [note for note in document["notes"] if note["code"] == "below_minimum"]
+    assert list(note) == ["code", "count", "first_at", "sentence"]
+    assert note["sentence"] == f"{note['count']} entries refused: below the minimum of 10 USDC"
+    text = firstwatch("backtest", algorithm, *options).out
+    assert f"note: {note['sentence']} (first at {note['first_at']})" in text.splitlines()
 
 
 def test_from_and_to_bound_the_bars(firstwatch, algorithm, candles):

@@ -7,8 +7,9 @@ import pytest
 
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
-from firstwatch.engine.records import TradeAmended
+from firstwatch.engine.records import TradeAmended, Transition
 from firstwatch.strategy.core_state import (
+    AMOUNT,
     CLOSE_POSITION,
     FRACTION,
     GUARD_STOPS,
@@ -22,12 +23,14 @@ from firstwatch.trading.events import (
     Adopted,
     AlarmCleared,
     AlarmRaised,
+    CoreNoted,
     DecisionDropped,
     EntriesPaused,
     HoleFound,
     Recovered,
 )
 from firstwatch.trading.launch import GuardAction, Guards
+from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState, Touch
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
@@ -227,6 +230,38 @@ def test_nothing_is_entered_while_the_position_cannot_be_read() -> None:
     desk.tick(3)
     desk.bar(ENTER)
     assert len(desk.sent(OrderPurpose.ENTRY)) == 2
+
+
+def test_what_the_core_refuses_cuts_or_drops_is_an_event() -> None:
+    desk = Desk(settings=replace(PLAIN, minimum_cost=1e9))
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    desk.bar(ENTER)
+    (refused,) = desk.journal(DecisionDropped)
+    assert refused.decision == "enter long"
+    assert refused.cause.startswith("below the minimum")
+
+    desk = Desk(settings=replace(PLAIN, sizing_value=1.0, stop_kind=AMOUNT, stop_value=500.0))
+    desk.enter()
+    assert [note.code for note in desk.journal(CoreNoted)] == [NoteCode.SIZE_CAPPED, NoteCode.LEVEL_DROPPED]
+
+
+def test_an_entry_at_the_launch_that_is_too_small_is_an_event() -> None:
+    desk = Desk(settings=replace(PLAIN, minimum_cost=1e9), assume_position_now=True)
+    desk.flags.next.append(ENTER)
+    bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
+    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    assert len(dropped(desk)) == 1
+
+
+def test_the_stop_of_a_run_names_the_guard_that_asked_for_it() -> None:
+    settings = replace(PLAIN, drawdown_limit=0.02, drawdown_action=GUARD_STOPS, has_guards=1)
+    desk = Desk(settings=settings, guards=Guards(drawdown=0.02, drawdown_action=GuardAction.STOP))
+    desk.enter()
+    desk.bar(close=90.0)
+    stops = [record.why for record in desk.records if isinstance(record, Transition)]
+    assert stops[1].endswith("the drawdown has reached the guard's limit of 2 %")
 
 
 def test_three_refusals_in_a_row_pause_entries_until_resumed() -> None:

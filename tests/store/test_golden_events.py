@@ -11,6 +11,7 @@ import pytest
 
 from firstwatch.trading import events
 from firstwatch.trading.events import PAYLOAD_VERSION, RUN_EVENT, RunEvent
+from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
 from firstwatch.trading.runs import ExitReason, RunState, StopMode
 
@@ -65,6 +66,7 @@ EXAMPLES: tuple[RunEvent, ...] = (
     events.Adopted(side=Side.LONG, amount=Decimal("0.01"), entry_price=Decimal(59000), mark=60000.5),
     events.HoleFound(first_ms=1, last_ms=2, is_confirmed=False),
     events.Noted(sentence="The limit of trades is reached."),
+    events.CoreNoted(code=NoteCode.SIZE_CAPPED, sentence="the entry is capped"),
 )
 
 

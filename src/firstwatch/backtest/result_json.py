@@ -9,17 +9,29 @@ from numpy.typing import NDArray
 from firstwatch.backtest.metrics import Metrics
 from firstwatch.backtest.simulate import BacktestResult
 from firstwatch.trading.clock import iso
+from firstwatch.trading.notes import Note
 from firstwatch.trading.trade import Trade
 
 
 def to_json(result: BacktestResult) -> dict[str, Any]:
-    """Return metrics, trades, equity, bars and seconds; times ISO 8601 UTC, undefined ratios None."""
+    """Return metrics, notes, trades, equity, bars and seconds; times ISO 8601 UTC, undefined ratios None."""
     return {
         "metrics": metrics_json(result.metrics),
+        "notes": [note_json(note) for note in result.notes],
         "trades": [trade_json(trade) for trade in result.trades],
         "equity": equity_json(result.time_ms, result.equity),
         "bars": result.bars,
         "seconds": result.seconds,
+    }
+
+
+def note_json(note: Note) -> dict[str, Any]:
+    """Return the four fields of a note; ``first_at`` is None where it holds for the whole test."""
+    return {
+        "code": note.code.value,
+        "count": note.count,
+        "first_at": None if note.first_ms is None else iso(note.first_ms),
+        "sentence": note.sentence,
     }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.backtest.metrics import Metrics, compute_metrics
+from firstwatch.backtest.notes import NoteKeeper
 from firstwatch.backtest.record import TradeRecord
 from firstwatch.market.funding import NO_FUNDING, FundingSeries
 from firstwatch.market.sessions import SessionCalendar
@@ -33,6 +34,7 @@ from firstwatch.trading.clock import Clock, SystemClock, iso
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
 from firstwatch.trading.market import Market
+from firstwatch.trading.notes import Note
 from firstwatch.trading.trade import Trade
 
 _DAY_MS = 86_400_000
@@ -70,6 +72,8 @@ class BacktestResult:
     """Bars that the candles do not have between the first and the last."""
     seconds: float
     market: Market = field(repr=False)
+    notes: tuple[Note, ...] = ()
+    """What the figures do not say of themselves: what was assumed, then what the core did not do."""
 
     @cached_property
     def trades(self) -> tuple[Trade, ...]:
@@ -87,6 +91,7 @@ def simulate(
     funding: FundingSeries | None = None,
     start_ms: int | None = None,
     end_ms: int | None = None,
+    notes: Sequence[Note] = (),
     clock: Clock | None = None,
 ) -> BacktestResult:
     """Return what the algorithm would have done on ``candles``.
@@ -95,6 +100,7 @@ def simulate(
     bars are warm-up. ``end_ms`` is exclusive. With ``assume_position_now`` the bar before the start
     may decide an entry. A guard that stops the run ends its decisions: stop mode ``close`` exits,
     ``leave`` leaves the position to its levels, ``leave_unprotected`` to liquidation and the end.
+    ``notes``: what the caller has assumed; they stand first in the result.
 
     Raises:
         WrongUseError: the candles have another timeframe, or no bar on which to start; a session or
@@ -125,7 +131,8 @@ def simulate(
     end = len(candles) if end_ms is None else candles.index_at(end_ms)
     signals = evaluate_arrays(spec, candles.part(0, end))
     first = _first_bar(spec, candles, signals, start_ms, end)
-    replay = _Replay(core, candles.part(0, end), signals, calendar, funding or NO_FUNDING)
+    kept = NoteKeeper(core, market)
+    replay = _Replay(core, candles.part(0, end), signals, calendar, funding or NO_FUNDING, notes=kept)
     state = new_state(core)
     if settings.assume_position_now and first > 0:
         replay.assume_position(state, first - 1)
@@ -146,6 +153,7 @@ def simulate(
         missing_bars=spanned - (end - first),
         seconds=clock.elapsed_s() - began_s,
         market=market,
+        notes=(*notes, *kept.notes(state, candles.time_ms[:end])),
     )
 
 
@@ -173,9 +181,12 @@ class _Replay:
         signals: SignalArrays,
         calendar: SessionCalendar,
         funding: FundingSeries,
+        *,
+        notes: NoteKeeper,
     ) -> None:
         self.records: list[TradeRecord] = []
         self._core = core
+        self._notes = notes
         self._candles = candles
         self._signals = signals
         self._session = calendar.flags(candles.time_ms, candles.timeframe)
@@ -198,6 +209,7 @@ class _Replay:
             flags.atr_target,
             int(self._session.may_enter[index]),
         )
+        self._notes.take(state, index)
 
     def play(self, state: CoreState, first: int) -> None:
         """Play the bars from ``first`` to the end; bars that cannot change the core are passed over."""
@@ -265,6 +277,8 @@ class _Replay:
                 must_flatten[index],
                 time_ms // _DAY_MS,
             )
+            if state.notes:
+                self._notes.take(state, index)
             if state.entries != opened:
                 entry_index = index
             if state.trades != closed:

@@ -78,6 +78,7 @@ def backtest(
     from firstwatch.market.files import read_candles, read_funding
     from firstwatch.market.launch_files import read_guards, read_market, read_reset, read_session
     from firstwatch.strategy.core_settings import Costs
+    from firstwatch.trading.clock import iso
     from firstwatch.trading.launch import Guards, SessionSettings
     from firstwatch.trading.market import DEFAULT_MARKET
 
@@ -131,6 +132,9 @@ def backtest(
     document = to_json(result)["metrics"]
     say_table(("METRIC", "VALUE"), ((name, shown(value)) for name, value in document.items()))
     say(f"{result.bars} bars in {result.seconds:.3f} s")
+    for note in result.notes:
+        since = "" if note.first_ms is None else f" (first at {iso(note.first_ms)})"
+        say(f"note: {note.sentence}{since}")
 
 
 def shown(value: object) -> str | None:

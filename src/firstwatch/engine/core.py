@@ -45,6 +45,14 @@ from firstwatch.engine.protection import ProtectionDesk
 from firstwatch.engine.records import EquityRow, Step, Transition
 from firstwatch.engine.turn import Turn, back_off_ms
 from firstwatch.strategy.core import adopt, close_bar, enter_now, mark_equity, new_state, resume_entries
+from firstwatch.strategy.core_notes import (
+    CHAIN_EXHAUSTED,
+    LEVEL_DROPPED,
+    cap_sentence,
+    guard_sentence,
+    refusal_sentence,
+    take_notes,
+)
 from firstwatch.strategy.core_settings import exit_reason
 from firstwatch.strategy.core_state import (
     CANCEL_ENTRY,
@@ -63,6 +71,7 @@ from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import iso
 from firstwatch.trading.events import (
     Adopted,
+    CoreNoted,
     DecisionDropped,
     EntriesPaused,
     EntriesResumed,
@@ -71,6 +80,7 @@ from firstwatch.trading.events import (
     Noted,
     Recovered,
 )
+from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode, move_run
 from firstwatch.trading.timeframe import Timeframe
@@ -268,6 +278,7 @@ class RunCore:
         memory = self._memory
         if memory.state is RunState.NEW:
             return
+        self._say_notes()
         self._set_leverage()
         self._end_feed()
         self._follow_core()
@@ -319,12 +330,13 @@ class RunCore:
         if memory.state is not RunState.RUNNING:
             return
         if memory.core.stop_run == STOP_BY_CHAIN:
-            self._stop(StopMode.LEAVE, Author.SYSTEM, "the follow-up chain is exhausted", ExitReason.RUN_END)
+            self._stop(StopMode.LEAVE, Author.SYSTEM, CHAIN_EXHAUSTED, ExitReason.RUN_END)
         elif memory.core.stop_run == STOP_BY_GUARD:
             mode = self.setup.launch.guards.stop_mode
             if mode is StopMode.CLOSE and not self.setup.launch.close_position_on_exit:
                 mode = StopMode.LEAVE
-            self._stop(mode, Author.SYSTEM, "a guard has reached its limit", ExitReason.GUARD)
+            why = f"a guard has stopped the run: {guard_sentence(memory.core, self._settings)}"
+            self._stop(mode, Author.SYSTEM, why, ExitReason.GUARD)
 
     def _read_what_is_wanted(self) -> None:
         memory = self._memory
@@ -527,11 +539,7 @@ class RunCore:
     def _act(self, bar: Bar, why_no_entry: str) -> None:
         """Turn what the core has decided into wishes."""
         core = self._memory.core
-        if core.refused:
-            side = "long" if core.refused > 0 else "short"
-            self._turn.journal(
-                DecisionDropped(bar_time_ms=bar.time_ms, decision=f"enter {side}", cause="below minimum")
-            )
+        self._say_notes()
         if core.alert:
             reason = exit_reason(core.alert)
             self._turn.clear_alarm("exit left to the operator")
@@ -553,6 +561,28 @@ class RunCore:
             self._entries.give_up()
         elif core.decision == REST_AT_MARKET:
             self._entries.rest_at_market(bar.time_ms, why_no_entry)
+
+    def _say_notes(self) -> None:
+        """Journal what the core notes: the entries that it refuses, sizes that are cut, levels it drops.
+
+        What a guard or the chain does to the run is said as it is done.
+        """
+        memory, core, market = self._memory, self._memory.core, self.setup.market
+        for code in take_notes(core):
+            match code:
+                case NoteCode.BELOW_MINIMUM | NoteCode.EQUITY_GONE:
+                    side = Side.LONG if core.refused > 0 else Side.SHORT
+                    cause = refusal_sentence(code, market)
+                    self._turn.journal(
+                        DecisionDropped(bar_time_ms=memory.last_bar_ms, decision=f"enter {side}", cause=cause)
+                    )
+                case NoteCode.SIZE_CAPPED | NoteCode.RISK_CAPPED:
+                    cap = cap_sentence(self._settings, core.size_asked, core.size_granted)
+                    self._turn.journal(CoreNoted(code=code, sentence=f"the entry is capped: {cap}"))
+                case NoteCode.LEVEL_DROPPED:
+                    self._turn.journal(CoreNoted(code=code, sentence=LEVEL_DROPPED))
+                case _:
+                    pass
 
     def _say_guards(self) -> None:
         memory = self._memory

@@ -67,7 +67,7 @@ def sentence_of(event: RunEvent) -> str:
         case events.HoleFound():
             said = "confirmed by the venue" if event.is_confirmed else "not confirmed"
             return f"hole in the candles {iso(event.first_ms)} to {iso(event.last_ms)}, {said}"
-        case events.Noted():
+        case events.Noted() | events.CoreNoted():
             return event.sentence
 
 

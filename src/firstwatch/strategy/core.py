@@ -55,7 +55,16 @@ from firstwatch.strategy.core_state import (
     LOSING_TRADES_BIT,
     MARKET_ORDER,
     NO_CAUSE,
+    NO_LEVEL,
     NO_ORDER,
+    NOTE_BELOW_MINIMUM,
+    NOTE_CHAIN_STOP,
+    NOTE_EQUITY_GONE,
+    NOTE_GUARD_PAUSE,
+    NOTE_GUARD_STOP,
+    NOTE_LEVEL_DROPPED,
+    NOTE_RISK_CAPPED,
+    NOTE_SIZE_CAPPED,
     NOTHING,
     REGULAR,
     RESET,
@@ -64,6 +73,7 @@ from firstwatch.strategy.core_state import (
     SIGNAL,
     SIZE_EQUITY,
     SIZE_FIXED,
+    SIZE_RISK,
     STOP_BY_CHAIN,
     STOP_BY_GUARD,
     STOP_BY_TRADES_LIMIT,
@@ -275,9 +285,13 @@ def _check_guards(state: CoreState, settings: CoreSettings, day: int) -> int:
 
 def _fire_guard(state: CoreState, action: int, bit: int) -> None:
     if action == GUARD_STOPS:
-        state.stop_run = STOP_BY_GUARD
+        if state.stop_run == GOES_ON:
+            state.stop_run = STOP_BY_GUARD
+            state.guard_stopped = bit
+            state.notes |= NOTE_GUARD_STOP
     elif state.entries_paused_by_guard & bit == 0:
         state.entries_paused_by_guard += bit
+        state.notes |= NOTE_GUARD_PAUSE
 
 
 def resume_entries(state: CoreState) -> None:
@@ -462,10 +476,13 @@ def _enter(
         price = limit
     steps = _size(state, settings, factor, price, atr_stop)
     if steps < 0:
+        _refuse(state, side, NOTE_EQUITY_GONE)
         return
     if steps < 1 or steps < settings.minimum_steps or _cost(settings, steps, price) < settings.minimum_cost:
-        _refuse(state, side)
+        _refuse(state, side, NOTE_BELOW_MINIMUM)
         return
+    if state.size_granted < state.size_asked:
+        state.notes |= NOTE_RISK_CAPPED if settings.sizing_kind == SIZE_RISK else NOTE_SIZE_CAPPED
     state.decision = ENTER
     state.decision_side = side
     state.decision_steps = steps
@@ -492,15 +509,18 @@ def _cost(settings: CoreSettings, steps: int, price: float) -> float:
 
 
 def _size(state: CoreState, settings: CoreSettings, factor: float, price: float, atr: float) -> int:
-    """Return the entry's whole steps (trading.md 3, Size); -1: E is used up, no entry and no event."""
+    """Return the entry's whole steps (trading.md 3, Size); -1: E is used up, no entry."""
     equity = state.equity if state.equity < state.equity_cap else state.equity_cap
     if equity <= 0.0 or price <= 0.0:
         return -1
     value = settings.sizing_value * factor
+    state.size_asked = value
+    state.size_granted = value
     most_margin = equity / (1.0 + settings.leverage * (settings.taker_fee + FEE_RESERVE))
     if settings.sizing_kind in (SIZE_FIXED, SIZE_EQUITY):
         margin = value if settings.sizing_kind == SIZE_FIXED else value * equity
         if margin > most_margin:
+            state.size_granted = value * most_margin / margin
             margin = most_margin
         quantity = margin * settings.leverage / price
     else:
@@ -510,19 +530,21 @@ def _size(state: CoreState, settings: CoreSettings, factor: float, price: float,
         quantity = value * equity / distance
         most = most_margin * settings.leverage / price
         if quantity > most:
+            state.size_granted = value * most / quantity
             quantity = most
     return math.floor(quantity * settings.step_scale / settings.step_units + COUNT_EPSILON)
 
 
-def _refuse(state: CoreState, side: int) -> None:
-    """Say once, until the side's group was false, that the entry is below the market's minimum."""
+def _refuse(state: CoreState, side: int, note: int) -> None:
+    """Refuse an entry and say why, once until the side's group was false."""
+    was_refused = state.refused_long if side > 0 else state.refused_short
+    if was_refused == 1:
+        return
+    state.refused = side
+    state.notes |= note
     if side > 0:
-        if state.refused_long == 0:
-            state.refused = side
         state.refused_long = 1
     else:
-        if state.refused_short == 0:
-            state.refused = side
         state.refused_short = 1
 
 
@@ -611,6 +633,7 @@ def _open_position(state: CoreState, side: int, price: float, at_open: int) -> N
     state.expected_exit = 0.0
     state.stop = 0.0
     state.stop_has_moved = 0
+    state.level_dropped = 0
     state.alerted = 0
 
 
@@ -621,11 +644,17 @@ def _set_liquidation(state: CoreState, settings: CoreSettings) -> None:
 
 
 def _set_levels(state: CoreState, settings: CoreSettings) -> None:
+    """Place stop and target; one that would lie beyond zero is dropped, and said at the first fill."""
     side = state.phase
     stop = stop_level(settings, side, state.level_price, state.atr_stop)
     if state.stop_has_moved == 0 or side * stop > side * state.stop:
         state.stop = stop
     state.target = target_level(settings, side, state.level_price, state.atr_target)
+    lacks_stop = settings.stop_kind != NO_LEVEL and state.stop == 0.0
+    lacks_target = settings.target_kind != NO_LEVEL and state.target == 0.0
+    if (lacks_stop or lacks_target) and state.level_dropped == 0:
+        state.level_dropped = 1
+        state.notes |= NOTE_LEVEL_DROPPED
 
 
 def entry_ended(state: CoreState) -> None:
@@ -755,6 +784,7 @@ def _match_chain(state: CoreState, settings: CoreSettings, reason: int) -> None:
         state.chain = 0
         if settings.exhausted_stops == 1 and state.stop_run == GOES_ON:
             state.stop_run = STOP_BY_CHAIN
+            state.notes |= NOTE_CHAIN_STOP
     else:
         state.link = index + 1
 

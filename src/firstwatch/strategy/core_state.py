@@ -76,6 +76,16 @@ DRAWDOWN_BIT = 1
 DAILY_LOSS_BIT = 2
 LOSING_TRADES_BIT = 4
 
+# Bits of ``notes``: what the core does that its caller has to say (``core_notes``).
+NOTE_BELOW_MINIMUM = 1
+NOTE_EQUITY_GONE = 2
+NOTE_SIZE_CAPPED = 4
+NOTE_RISK_CAPPED = 8
+NOTE_LEVEL_DROPPED = 16
+NOTE_GUARD_PAUSE = 32
+NOTE_GUARD_STOP = 64
+NOTE_CHAIN_STOP = 128
+
 # What a guard that stops the run does with the position.
 LEAVE_POSITION = 1
 LEAVE_UNPROTECTED = 2
@@ -151,13 +161,15 @@ class CoreState:
     armed_long: int = 0
     armed_short: int = 0
     refused_long: int = 0
-    """1 from an entry below the minimum until the side's group was false."""
+    """1 from an entry that was refused until the side's group was false."""
     refused_short: int = 0
     entries: int = 0
     """Positions opened, each counted at its first fill."""
     trades: int = 0
     """Positions closed."""
     stop_run: int = GOES_ON
+    notes: int = 0
+    """Bits of what happened since they were last read; the reader clears them."""
 
     # The ledger.
     cash: float = 0.0
@@ -171,6 +183,8 @@ class CoreState:
     day_first_equity: float = 0.0
     losing_trades: int = 0
     entries_paused_by_guard: int = 0
+    guard_stopped: int = 0
+    """The bit of the guard that has stopped the run."""
     slippage_paid: float = 0.0
     """Simulated fills only: what slippage and spread have cost."""
 
@@ -187,6 +201,8 @@ class CoreState:
     target: float = 0.0
     best: float = 0.0
     stop_has_moved: int = 0
+    level_dropped: int = 0
+    """1 where a stop or target of the algorithm would lie beyond zero: the position stands without it."""
     atr_stop: float = 0.0
     atr_target: float = 0.0
     entry_at_open: int = 0
@@ -214,6 +230,9 @@ class CoreState:
     entry_limit: float = 0.0
     entry_bars: int = 0
     entry_is_link: int = 0
+    size_asked: float = 0.0
+    """The sizing value of the last decided entry, its factor included, and what of it was granted."""
+    size_granted: float = 0.0
 
     # After a trade.
     reset_cause: int = NO_CAUSE
@@ -233,7 +252,7 @@ class CoreState:
     decision_is_follow_up: int = 0
     stop_moved: int = 0
     refused: int = 0
-    """The side of an entry that was refused as below the minimum, said once."""
+    """The side of an entry that was refused, said once."""
     alert: int = 0
     """The exit reason that was decided and not acted on (``closes_on_exit`` off), said once."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
 from firstwatch.trading.runs import ExitReason, RunState, StopMode
 
@@ -54,7 +55,7 @@ class ExitDecided(_Event):
 
 
 class DecisionDropped(_Event):
-    """A decision that was not acted on, and why (``late``, ``paused``, ``below minimum``, ...)."""
+    """A decision that was not acted on, and why (``late``, ``paused``, below the minimum, ...)."""
 
     kind: Literal["decision_dropped"] = "decision_dropped"
     bar_time_ms: int
@@ -173,6 +174,14 @@ class Noted(_Event):
     sentence: str
 
 
+class CoreNoted(_Event):
+    """The core did less than the algorithm asks for: a size that was cut, a level that was dropped."""
+
+    kind: Literal["core_noted"] = "core_noted"
+    code: NoteCode
+    sentence: str
+
+
 RunEvent = Annotated[
     Transitioned
     | CheckWaived
@@ -192,7 +201,8 @@ RunEvent = Annotated[
     | Recovered
     | Adopted
     | HoleFound
-    | Noted,
+    | Noted
+    | CoreNoted,
     Field(discriminator="kind"),
 ]
 

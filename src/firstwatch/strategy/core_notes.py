@@ -1,0 +1,60 @@
+"""The core's notes in words: a live run says each as an event, a backtest counts them."""
+
+from firstwatch.strategy import core_state as codes
+from firstwatch.strategy.core_state import CoreSettings, CoreState
+from firstwatch.trading.market import Market
+from firstwatch.trading.notes import NoteCode
+
+_CODES = {
+    codes.NOTE_BELOW_MINIMUM: NoteCode.BELOW_MINIMUM,
+    codes.NOTE_EQUITY_GONE: NoteCode.EQUITY_GONE,
+    codes.NOTE_SIZE_CAPPED: NoteCode.SIZE_CAPPED,
+    codes.NOTE_RISK_CAPPED: NoteCode.RISK_CAPPED,
+    codes.NOTE_LEVEL_DROPPED: NoteCode.LEVEL_DROPPED,
+    codes.NOTE_GUARD_PAUSE: NoteCode.GUARD_PAUSE,
+    codes.NOTE_GUARD_STOP: NoteCode.GUARD_STOP,
+    codes.NOTE_CHAIN_STOP: NoteCode.CHAIN_STOP,
+}
+
+
+def take_notes(state: CoreState) -> list[NoteCode]:
+    """Return what the core has noted since the last call, and clear it."""
+    bits, state.notes = state.notes, 0
+    return [code for bit, code in _CODES.items() if bits & bit]
+
+
+def refusal_sentence(code: NoteCode, market: Market) -> str:
+    """Return why an entry was refused."""
+    if code is NoteCode.EQUITY_GONE:
+        return "the run equity is used up"
+    least = [f"{market.minimum_cost:f} {market.quote}"] if market.minimum_cost else []
+    least += [f"{market.minimum_amount:f} {market.base}"] if market.minimum_amount else []
+    return f"below the minimum of {' and '.join(least) or f'{market.amount_step:f} {market.base}'}"
+
+
+def cap_sentence(settings: CoreSettings, asked: float, granted: float) -> str:
+    """Return how far the equity and the leverage have cut a size."""
+    if settings.sizing_kind == codes.SIZE_FIXED:
+        return f"a margin of {asked:,.2f} became {granted:,.2f}, what the equity allows"
+    if settings.sizing_kind == codes.SIZE_RISK:
+        allowed = f"what leverage {settings.leverage:g} allows"
+        return f"a risk of {_percent(asked)} became {_percent(granted)}, {allowed}"
+    kept = "the rest is kept for fees and the way to the fill"
+    return f"a margin of {_percent(asked)} of the equity became {_percent(granted)}, {kept}"
+
+
+def guard_sentence(state: CoreState, settings: CoreSettings) -> str:
+    """Return which guard has stopped the run, and its limit."""
+    if state.guard_stopped == codes.DRAWDOWN_BIT:
+        return f"the drawdown has reached the guard's limit of {_percent(settings.drawdown_limit)}"
+    if state.guard_stopped == codes.DAILY_LOSS_BIT:
+        return f"the loss of the day has reached the guard's limit of {_percent(settings.daily_loss_limit)}"
+    return f"{settings.losing_trades_limit} trades in a row have lost, the guard's limit"
+
+
+LEVEL_DROPPED = "a stop or target that would lie beyond zero was dropped: the position stands without it"
+CHAIN_EXHAUSTED = "the follow-up chain is exhausted"
+
+
+def _percent(fraction: float) -> str:
+    return f"{fraction * 100:.3g} %"

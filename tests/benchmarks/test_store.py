@@ -167,3 +167,12 @@ def test_a_new_store(tmp_path: Path, benchmark: BenchmarkFixture) -> None:
         lambda: open_store(tmp_path / str(next(numbers))).close(), rounds=10, iterations=1, warmup_rounds=1
     )
     assert benchmark.stats.stats.median <= 0.15
+
+
+def test_the_list_of_fifty_runs(store: Store, benchmark: BenchmarkFixture) -> None:
+    def read() -> int:
+        with store.read() as session:
+            return len(runs.list_runs(session))
+
+    assert benchmark.pedantic(read, rounds=10, iterations=1, warmup_rounds=1) == RUNS
+    assert benchmark.stats.stats.median <= 0.02

@@ -249,17 +249,23 @@ async def test_a_broken_message_is_no_json(client, venue, connect):
 
 def test_a_scaled_clock_runs_on_the_candles_own_dates(make_venue):
     venue = make_venue(WALK, clock=600.0)
-    begun_s, begun_ms = time.monotonic(), venue.now_ms()
+    begun_s = time.monotonic()
+    begun_ms = venue.now_ms()
+    reading_s = time.monotonic() - begun_s
     assert begun_ms >= START_MS + 10 * MINUTE_MS
     while venue.now_ms() < begun_ms + 3 * MINUTE_MS:
         venue.settle()
-    assert time.monotonic() - begun_s == pytest.approx(0.3, abs=0.15)
+    before_s = time.monotonic() - begun_s
+    market_s = (venue.now_ms() - begun_ms) / 1000
+    # A busy machine takes its time over a reading of the clock: the true moment lies in between.
+    assert 600 * (before_s - reading_s) - 1 <= market_s <= 600 * (time.monotonic() - begun_s) + 1
     assert float(venue.mark("BTC")) >= 112
 
 
 def test_a_wall_clock_dates_the_candles_to_now(make_venue):
     venue = make_venue(FLAT, clock="wall")
-    assert abs(venue.now_ms() - time.time() * 1000) < 1_000
+    before_ms = time.time() * 1000
+    assert before_ms - 1 <= venue.now_ms() <= time.time() * 1000 + 1
     bar_ms = venue.call(lambda: venue._exchange.tapes["BTC"].bars[10].time_ms)
     assert bar_ms % MINUTE_MS == 0
     assert 0 <= venue.now_ms() - bar_ms < 2 * MINUTE_MS

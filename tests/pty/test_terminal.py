@@ -27,7 +27,6 @@ pytestmark = [
     pytest.mark.pty,
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc"),
 ]
-FIRST_PAINT_S = 0.8
 
 
 @pytest.fixture
@@ -92,23 +91,15 @@ def beats_on(home: Path) -> None:
         until(lambda last=last: heartbeat(home) > last, "a heartbeat")
 
 
-def test_first_paint_and_a_terminal_given_back(home):
-    with terminal(home) as warm:
-        warm.read_until("Wallets")
-        warm.send(b"q")
-    paints = []
-    for _ in range(3):
-        with terminal(home) as on:
-            paints.append(on.read_until("Wallets"))
-            on.read_until("embedded")
-            assert on.attributes() != on.before
-            on.send(b"q")
-            assert on.wait() == 0
-            assert on.attributes() == on.before
-            assert b"\x1b[?1049l" in on.seen
-    # The best of three: the machine of a test has other things to do.
-    if not os.environ.get("CI"):
-        assert min(paints) < FIRST_PAINT_S
+def test_a_terminal_is_given_back_as_it_was(home):
+    with terminal(home) as on:
+        on.read_until("Wallets")
+        on.read_until("embedded")
+        assert on.attributes() != on.before
+        on.send(b"q")
+        assert on.wait() == 0
+        assert on.attributes() == on.before
+        assert b"\x1b[?1049l" in on.seen
 
 
 @pytest.mark.parametrize("way", ["closed", "SIGHUP"])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from firstwatch.store import files, journal, runs, wallets
+from firstwatch.store import files, journal, wallets
 from firstwatch.store.changes import ChangeSignal
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.files import file_system_of
@@ -474,18 +474,3 @@ def test_closing_wakes_the_waiter(store: Store) -> None:
     waiter.join(5)
     assert told == [False]
     signal.close()
-
-
-def test_the_list_of_fifty_runs_is_quick(store: Store) -> None:
-    from time import perf_counter
-
-    with store.write() as session:
-        for number in range(50):
-            made_run(session, number)
-    spent = []
-    for _ in range(5):
-        started = perf_counter()
-        with store.read() as session:
-            assert len(runs.list_runs(session)) == 50
-        spent.append(perf_counter() - started)
-    assert min(spent) < 0.02

@@ -57,7 +57,7 @@ class EngineProcess:
         self._process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
 
-    def wait(self, limit_s: float = 10.0) -> int:
+    def wait(self, limit_s: float = 30.0) -> int:
         return self._process.wait(limit_s)
 
     def kill_after(self, seconds: float) -> None:

@@ -424,7 +424,7 @@ def test_the_engine_stops_by_command_and_the_next_one_goes_on(make, expected: di
     rig.start_run(engine.store, RUN)
     _exposed(engine)
     rig.answered(engine.store, rig.submit(engine.store, StopEngine()))
-    assert host.wait(2.0)
+    assert host.wait(rig.LIMIT_S)
     assert rig.run_of(engine.store, RUN).state is RunState.RUNNING
     engine.host()
     assert rig.ended(engine.store, RUN).state is RunState.DONE

@@ -46,10 +46,8 @@ def test_two_processes_one_engine_and_a_takeover_after_kill_9(folder: Path, stor
         _moves_on(store)
         assert first.holds
         first.kill()
-        killed_s = time.monotonic()
-        second.wait_holding(5.0)
+        second.wait_holding()
         _moves_on(store)
-        assert time.monotonic() - killed_s < 5.0
         with store.read() as session:
             recovered = journal.events_of_kinds(session, rig.RUN, {"recovered"})
         assert len(recovered) == 1
@@ -98,10 +96,8 @@ def test_sigterm_drains_and_exits(folder: Path, store: Store) -> None:
         process.wait_holding()
         rig.start_run(store, rig.RUN)
         _moves_on(store)
-        begun_s = time.monotonic()
         process.signal(signal.SIGTERM)
-        assert process.wait(5.0) == 0
-        assert time.monotonic() - begun_s < 4.0
+        assert process.wait() == 0
     assert holder_of(folder) is None
     assert rig.run_of(store, rig.RUN).state is RunState.RUNNING
 

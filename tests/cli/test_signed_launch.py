@@ -36,6 +36,7 @@ def loopback():
     ]
     with Loopback(coins, history=1_200, weight_limit=None) as venue:
         venue.fund(ACCOUNT, 10_000)
+        venue.hold_aside(ACCOUNT, "xyz", "TSLA", 0)
         venue.approve_agent(ACCOUNT, address_of(AGENT), name="soon over", valid_s=8 * DAY_S)
         yield venue
 
@@ -118,11 +119,29 @@ def test_what_is_wrong_with_the_account_or_the_market_is_named_and_the_engine_go
     hand.limit("BTC", "buy", "0.01", "20000")
     assert "open orders" in refused(manager, "position")
     hand.cancel_all("BTC")
+    loopback.hold_aside(ACCOUNT, "xyz", "TSLA", "-2")
+    assert "positions in xyz:TSLA (exchange xyz)" in refused(manager, "elsewhere")
+    loopback.hold_aside(ACCOUNT, "xyz", "TSLA", 0)
+    loopback.order_aside(ACCOUNT, "#21")
+    assert "1 open orders in outcome 21" in refused(manager, "elsewhere")
+    loopback.call(loopback._exchange.accounts[ACCOUNT].orders_aside.clear)
     assert "above the" in refused(manager, "funds", capital=20_000)
+    loopback.fund_spot(ACCOUNT, 7_000)
+    assert "7,000.00 USDC lie in its spot balance" in refused(manager, "funds", capital=20_000)
     assert "the least is" in refused(manager, "minimums", capital=5)
     loopback.faults.go_down()
     assert "cannot be reached" in refused(manager, "venue")
     loopback.faults.come_up()
+    assert not refused_by(manager)
+
+
+@pytest.mark.parametrize("kind", ["unifiedAccount", "portfolioMargin", "somethingNew"])
+def test_an_account_of_an_unsupported_kind_does_not_start(manager, loopback, kind):
+    _until(lambda: not refused_by(manager))
+    loopback.set_abstraction(ACCOUNT, kind)
+    assert "not supported" in refused(manager, "approvals")
+    assert "cannot be read" in refused(manager, "funds")
+    loopback.set_abstraction(ACCOUNT, "disabled")
     assert not refused_by(manager)
 
 

@@ -145,6 +145,36 @@ def test_an_unfunded_account_is_told_where_money_goes(firstwatch, fd):
     assert ELSE in firstwatch("wallet", "fund", "poor", "--no-watch").out
 
 
+@pytest.mark.parametrize("kind", ["unifiedAccount", "portfolioMargin", "somethingNew"])
+def test_an_account_of_an_unsupported_kind_is_not_imported(firstwatch, fd, loopback, home, kind):
+    loopback.set_abstraction(ACCOUNT, kind)
+    answer = _import(firstwatch, fd)
+    assert answer.code == 3
+    assert "not supported; use a wallet whose money lies apart" in answer.json["error"]
+    assert not (home / "vault").exists()
+
+
+def test_money_in_spot_is_named_where_there_is_none_for_perpetuals(firstwatch, fd, loopback):
+    _import(firstwatch, fd, name="poor", key=OTHER, account=ELSE)
+    loopback.fund_spot(ELSE, 300)
+    shown = firstwatch("wallet", "show", "poor", "--json").json
+    assert (shown["total"], shown["spot"]) == (0, 300)
+    (lack,) = [lack for lack in shown["missing"] if lack["name"] == "funds"]
+    assert lack["sentence"].startswith("all money lies in spot (300.0")
+    assert "300.0 in spot" in firstwatch("wallet", "fund", "poor", "--no-watch").out
+    answer = firstwatch("wallet", "archive", "poor")
+    assert answer.code == 3
+    assert "in its spot balance" in answer.err
+
+
+def test_a_wallet_whose_account_became_unified_lacks_that(firstwatch, fd, loopback):
+    _import(firstwatch, fd)
+    loopback.set_abstraction(ACCOUNT, "unifiedAccount")
+    missing = firstwatch("wallet", "show", "main", "--json").json["missing"]
+    assert missing[0]["name"] == "account kind"
+    assert "unified account" in missing[0]["sentence"]
+
+
 def test_money_that_arrives_is_seen(firstwatch, fd, loopback, monkeypatch):
     _import(firstwatch, fd)
     monkeypatch.setattr(signed_wallets.time, "sleep", lambda _seconds: loopback.fund(ACCOUNT, "12.5"))

@@ -36,6 +36,7 @@ from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, RunSta
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
     Accepted,
+    AccountJudged,
     BarClosed,
     BarOpened,
     Executed,
@@ -619,6 +620,23 @@ def test_a_position_in_another_market_is_named_and_pauses_entries_until_they_are
     desk.tell(HeldElsewhere({}, desk.now_ms))
     cleared = {event.topic for event in desk.journal(AlarmCleared)}
     assert cleared == {"foreign position ETH/USDC:USDC", "foreign position SOL/USDC:USDC"}
+    assert desk.facts.is_paused
+
+
+def test_an_account_that_becomes_of_an_unsupported_kind_pauses_entries_and_keeps_its_stop() -> None:
+    desk = Desk()
+    desk.enter()
+    stop = desk.orders(OrderPurpose.STOP)[0]
+    for _ in range(2):
+        desk.tell(AccountJudged("the account has changed: it is unified", desk.now_ms))
+    assert desk.facts.pause_reasons == ("account kind",)
+    assert topics(desk) == {"account kind"}
+    assert [paused.why for paused in desk.journal(EntriesPaused)] == [
+        "the account has changed: it is unified; entries pause until they are resumed"
+    ]
+    assert desk.report(stop).state.is_open
+    desk.tell(AccountJudged("", desk.now_ms))
+    assert {event.topic for event in desk.journal(AlarmCleared)} == {"account kind"}
     assert desk.facts.is_paused
 
 

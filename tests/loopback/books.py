@@ -155,6 +155,12 @@ class Account:
     funding: list[FundingPayment] = field(default_factory=list)
     ledger: list[dict[str, Any]] = field(default_factory=list)
     agents: list[Agent] = field(default_factory=list)
+    abstraction: str = "default"
+    """How the venue keeps its money: what ``userAbstraction`` answers."""
+    aside: dict[str, dict[str, Decimal]] = field(default_factory=dict)
+    """Signed sizes by coin in the other exchanges of the venue, by their names."""
+    orders_aside: list[tuple[str, str]] = field(default_factory=list)
+    """Exchange (empty: the first) and coin of open orders in markets that are not simulated."""
     builders: dict[str, int] = field(default_factory=dict)
     """Highest fee approved, in tenths of a basis point, by builder."""
     referrer: str | None = None

@@ -65,6 +65,8 @@ class Exchange:
         self.tapes = {coin.name: Tape(coin, dwell=dwell, start_ms=start_ms) for coin in coins}
         self.now_ms = start_ms
         self.accounts: dict[str, Account] = {}
+        self.dexes: list[str] = []
+        """Names of the venue's other exchanges of perpetuals."""
         self._resting: dict[str, dict[int, Order]] = {coin.name: {} for coin in coins}
         self.watched: dict[str, set[Timeframe]] = {coin.name: set() for coin in coins}
         """The intervals of which somebody wants to be told."""

@@ -175,7 +175,14 @@ class Info:
         return [self._spot_meta(body), []]
 
     def _perp_dexs(self, body: Any) -> Any:
-        return [None]
+        owner = "0x" + "0" * 40
+        return [
+            None,
+            *(
+                {"name": name, "fullName": name.title(), "deployer": owner, "oracleUpdater": None}
+                for name in self._exchange.dexes
+            ),
+        ]
 
     # --- accounts -------------------------------------------------------------------------------
 
@@ -185,7 +192,29 @@ class Info:
         return self._exchange.accounts.get(user) or Account(user)
 
     def _clearinghouse_state(self, body: Any) -> Any:
-        return self.state(self._account(body))
+        account, dex = self._account(body), body.get("dex")
+        return self.state_aside(account, dex) if dex else self.state(account)
+
+    def state_aside(self, account: Account, dex: str) -> dict[str, Any]:
+        """Return positions in another exchange of the venue: each of 10 USDC at 100, isolated."""
+        sizes = account.aside.get(dex, {})
+        value = _money(Decimal(10 * len(sizes)))
+        summary = {
+            "accountValue": value,
+            "totalNtlPos": _money(sum((abs(size) * 100 for size in sizes.values()), Decimal(0))),
+            "totalRawUsd": value,
+            "totalMarginUsed": value,
+        }
+        return {
+            "marginSummary": summary,
+            "crossMarginSummary": summary,
+            "crossMaintenanceMarginUsed": "0.0",
+            "withdrawable": "0.0",
+            "assetPositions": [
+                {"type": "oneWay", "position": _position_aside(coin, size)} for coin, size in sizes.items()
+            ],
+            "time": self._exchange.now_ms,
+        }
 
     def state(self, account: Account) -> dict[str, Any]:
         """Return money and positions of an account."""
@@ -330,7 +359,7 @@ class Info:
         }
 
     def _user_abstraction(self, body: Any) -> Any:
-        return "default"
+        return self._account(body).abstraction
 
     def _user_dex_abstraction(self, body: Any) -> Any:
         return False
@@ -377,7 +406,24 @@ class Info:
         return [basic(order) for order in self._newest_first(self._account(body))]
 
     def _frontend_open_orders(self, body: Any) -> Any:
-        return self.open_orders(self._account(body))
+        account, asked = self._account(body), body.get("dex") or ""
+        aside = [self._order_aside(coin) for dex, coin in account.orders_aside if dex == asked]
+        return aside + ([] if asked else self.open_orders(account))
+
+    def _order_aside(self, coin: str) -> dict[str, Any]:
+        order = Order(
+            9_000_000,
+            "",
+            coin,
+            is_buy=True,
+            limit=Decimal("0.5"),
+            amount=Decimal(20),
+            rest=Decimal(20),
+            reduce_only=False,
+            tif="Gtc",
+            time_ms=self._exchange.now_ms,
+        )
+        return full(order)
 
     def open_orders(self, account: Account) -> list[dict[str, Any]]:
         """Return the open orders of an account in full."""
@@ -441,6 +487,22 @@ class Info:
             for one in payments
         ]
         return rows[:_MOST_FUNDINGS]
+
+
+def _position_aside(coin: str, size: Decimal) -> dict[str, Any]:
+    return {
+        "coin": coin,
+        "szi": text_of(size),
+        "leverage": {"type": "isolated", "value": 5, "rawUsd": "0.0"},
+        "entryPx": "100.0",
+        "positionValue": _money(abs(size) * 100),
+        "unrealizedPnl": "0.0",
+        "returnOnEquity": "0.0",
+        "liquidationPx": None,
+        "marginUsed": "10.0",
+        "maxLeverage": 5,
+        "cumFunding": {"allTime": "0.0", "sinceOpen": "0.0", "sinceChange": "0.0"},
+    }
 
 
 def candle(coin: str, interval: Timeframe, row: Row) -> dict[str, Any]:

@@ -247,6 +247,36 @@ class Loopback:
 
         self.call(fund)
 
+    def fund_spot(self, account: str, usdc: Decimal | int | str) -> None:
+        """Let USDC arrive in an account's spot balance."""
+
+        def fund() -> None:
+            known = self._exchange.accounts.setdefault(address(account), Account(address(account)))
+            known.spot += Decimal(usdc)
+
+        self.call(fund)
+
+    def set_abstraction(self, account: str, kind: str) -> None:
+        """Change how the venue says that it keeps the account's money."""
+        self.call(lambda: setattr(self._exchange.accounts[address(account)], "abstraction", kind))
+
+    def hold_aside(self, account: str, dex: str, coin: str, size: Decimal | int | str) -> None:
+        """Give an account a position (0: none) in another exchange of the venue, which it lists from now."""
+
+        def hold() -> None:
+            if dex not in self._exchange.dexes:
+                self._exchange.dexes.append(dex)
+            sizes = self._exchange.accounts[address(account)].aside.setdefault(dex, {})
+            sizes[f"{dex}:{coin}"] = Decimal(size)
+            if not sizes[f"{dex}:{coin}"]:
+                del sizes[f"{dex}:{coin}"]
+
+        self.call(hold)
+
+    def order_aside(self, account: str, coin: str, *, dex: str = "") -> None:
+        """Give an account an open order in a market that is not simulated."""
+        self.call(lambda: self._exchange.accounts[address(account)].orders_aside.append((dex, coin)))
+
     def approve_agent(
         self, account: str, agent: str, *, name: str = "", valid_s: float | None = None
     ) -> None:

@@ -1,7 +1,10 @@
 """Which key is this: every answer of the venue becomes a kind of key or one sentence of refusal."""
 
+from decimal import Decimal
+
 import pytest
 
+from firstwatch.trading.account import ACCOUNT_KIND
 from firstwatch.trading.errors import RefusedError, VenueError
 from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.signer import KeyKind
@@ -131,3 +134,43 @@ def test_a_certificate_that_is_not_valid_is_said_and_nothing_is_sent(tmp_path):
     with self_signed(tmp_path) as url, pytest.raises(VenueError, match="The certificate of hl") as caught:
         Desk("hl", url, is_mainnet=True).role(STRANGER)
     assert "Nothing was sent; check api_url" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [address_of(bytes.fromhex("11" * 32)), KEY])
+def test_a_key_of_the_master_for_a_sub_account_is_told_that_it_is_one(desk, loopback, funded, now_ms, key):
+    loopback.approve_agent(funded, KEY, name="x")
+    sub = loopback.sub_account(funded, "sub", 50)
+    with pytest.raises(RefusedError, match=f"{sub} is a sub-account of {funded} at hl") as caught:
+        check_key(desk, key, sub, now_ms=now_ms)
+    assert "wrong key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("unifiedAccount", "unified account"),
+        ("portfolioMargin", "portfolio-margin"),
+        ("dexAbstraction", "DEX abstraction"),
+        ("somethingNew", "does not know, somethingNew"),
+    ],
+)
+def test_an_account_of_an_unsupported_kind_lacks_that_first(desk, loopback, funded, now_ms, kind, said):
+    loopback.set_abstraction(funded, kind)
+    key = check_key(desk, funded, None, now_ms=now_ms)
+    first = approvals(desk, funded, key, BUILDER, now_ms=now_ms)[0]
+    assert (first.name, first.is_given) == (ACCOUNT_KIND, False)
+    assert said in first.sentence
+    assert "wallet create" in first.sentence
+
+
+@pytest.mark.parametrize("kind", ["default", "disabled"])
+def test_an_account_whose_money_lies_apart_lacks_nothing(desk, loopback, funded, now_ms, kind):
+    loopback.set_abstraction(funded, kind)
+    key = check_key(desk, funded, None, now_ms=now_ms)
+    assert [approval.is_given for approval in approvals(desk, funded, key, None, now_ms=now_ms)] == [True]
+
+
+def test_money_in_spot_is_said_apart(desk, loopback, funded):
+    loopback.fund_spot(funded, "250.5")
+    money = desk.money(funded)
+    assert (money.total, money.spot) == (1000, Decimal("250.5"))

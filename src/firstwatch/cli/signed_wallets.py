@@ -177,7 +177,8 @@ def watch_funds(custody: "Custody", wallet: "Wallet", *, as_json: bool, watches:
     if not as_json:
         say(f"Send USDC to {wallet.account}: from another account at the venue, or by its bridge.")
         say(qr_code(wallet.account))
-        say(f"There now: {before.total:,f} USDC." + (" Watching; ctrl+c ends." if watches else ""))
+        spot = f", and {before.spot:,f} in spot, where it is no margin" if before.spot else ""
+        say(f"There now: {before.total:,f} USDC{spot}." + (" Watching; ctrl+c ends." if watches else ""))
     arrived = Decimal(0)
     while watches and arrived <= 0:
         time.sleep(_LOOK_EVERY_S)
@@ -250,6 +251,7 @@ def facts_document(custody: "Custody", wallet: "Wallet") -> dict[str, Any]:
         "used": None,
         "free": None,
         "withdrawable": None,
+        "spot": None,
         "positions": [],
         "missing": [],
         "problem": None,
@@ -267,9 +269,13 @@ def facts_document(custody: "Custody", wallet: "Wallet") -> dict[str, Any]:
         document |= _money_document(money)
         document["problem"] = found.why or None
         if money.total <= 0:
-            document["missing"].append(
-                {"name": "funds", "sentence": f"no money: firstwatch wallet fund {wallet.name}"}
-            )
+            no_money = f"no money: firstwatch wallet fund {wallet.name}"
+            if money.spot:
+                no_money = (
+                    f"all money lies in spot ({money.spot:f} USDC), where it is no margin: move it to"
+                    " perpetuals at the venue"
+                )
+            document["missing"].append({"name": "funds", "sentence": no_money})
     except (VenueError, WrongUseError) as error:
         document["problem"] = str(error)
     return document
@@ -281,6 +287,7 @@ def _money_document(money: "AccountMoney") -> dict[str, Any]:
         "used": money.used,
         "free": money.free,
         "withdrawable": money.withdrawable,
+        "spot": money.spot,
         "positions": [
             {
                 "symbol": held.symbol,

@@ -66,7 +66,7 @@ from firstwatch.strategy.core_state import (
     CoreSettings,
 )
 from firstwatch.strategy.evaluation import GroupFlags
-from firstwatch.trading.account import Funding, Position
+from firstwatch.trading.account import ACCOUNT_KIND, Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import iso
 from firstwatch.trading.events import (
@@ -86,6 +86,7 @@ from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode, move
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
     Accepted,
+    AccountJudged,
     BarClosed,
     BarOpened,
     FeedEnded,
@@ -167,6 +168,7 @@ class RunCore:
             StreamLost: self._stream_lost,
             StreamRestored: self._stream_restored,
             HeldElsewhere: self._held_elsewhere,
+            AccountJudged: self._account_judged,
             told.SendAnswered: self._send_answered,
             told.CancelAnswered: self._cancel_answered,
             told.ModifyAnswered: self._modify_answered,
@@ -649,6 +651,14 @@ class RunCore:
         for topic, symbol in topics.items():
             named = f"{event.amounts[symbol]:+f} {symbol}"
             self._name_foreign(topic, f"a position that is not of this run: {named}", "close")
+
+    def _account_judged(self, event: AccountJudged) -> None:
+        """Alarm and pause entries where the account became of a kind whose money cannot be read."""
+        if not event.problem:
+            self._turn.clear_alarm(ACCOUNT_KIND)
+        elif ACCOUNT_KIND not in self._memory.alarms:
+            self._turn.alarm(ACCOUNT_KIND, event.problem)
+            self._turn.pause(ACCOUNT_KIND, f"{event.problem}; entries pause until they are resumed")
 
     def _name_foreign(self, topic: str, what: str, remedy: str) -> None:
         """Alarm and pause entries once: who resumes them while the alarm stands knows of it."""

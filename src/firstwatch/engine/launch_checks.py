@@ -10,7 +10,7 @@ from firstwatch.engine.launch import COMPARED, Check, Finding, LaunchFacts
 from firstwatch.strategy.core import enter_now, new_state
 from firstwatch.strategy.core_prices import level_distance, liquidation_price
 from firstwatch.strategy.core_state import ENTER, NO_LEVEL, CoreSettings
-from firstwatch.trading.account import Position
+from firstwatch.trading.account import ACCOUNT_KIND, Position
 from firstwatch.trading.clock import iso
 from firstwatch.trading.ids import is_ours, run_of
 from firstwatch.trading.launch import NOT_CHECKED, ResetSettings
@@ -97,7 +97,17 @@ def _funds(facts: LaunchFacts) -> Finding:
     capital, balance, quote = facts.settings.capital, facts.balance, _quote(facts)
     if balance is None:
         return _not_checked("the wallet's balance is not known")
+    if any(approval.name == ACCOUNT_KIND for approval in facts.approvals or ()):
+        return _not_checked("the money of an account of this kind cannot be read")
     wallet = facts.settings.wallet
+    spot = facts.holdings.spot if facts.holdings is not None else 0
+    in_spot = f"; {spot:,.2f} {quote} lie in its spot balance, where they are no margin" if spot else ""
+    if spot and capital > balance.free:
+        return Finding(
+            False,
+            f"{wallet} has {balance.free:,.2f} {quote} free for a capital of {capital:,.2f}{in_spot}",
+            "move the money from spot to perpetuals at the venue, or set the capital lower",
+        )
     if balance.total <= 0:
         return Finding(
             False,

@@ -71,6 +71,8 @@ class MoneyView:
 
     total: Decimal
     withdrawable: Decimal
+    spot: Decimal
+    """In the spot balance, where it is no margin for perpetuals."""
     withdrawal_fee: Decimal
     """What the venue keeps of a withdrawal."""
     needs: Needs

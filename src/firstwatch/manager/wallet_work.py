@@ -19,6 +19,7 @@ from firstwatch.manager.wallet_views import (
     Passphrase,
 )
 from firstwatch.settings import Settings
+from firstwatch.trading.account import ACCOUNT_KIND
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import WrongUseError
 
@@ -84,6 +85,8 @@ class WalletWork:
         if found.key is not None and "key" in missing:
             said += " A run needs one that is valid for longer."
         is_master = found.key is not None and found.key.kind is KeyKind.MASTER
+        if ACCOUNT_KIND in missing:
+            said = found.missing[ACCOUNT_KIND]
         if "builder fee" in missing and "key" not in missing:
             coming = self._builder_approval(custody, wallet)
         else:
@@ -123,7 +126,7 @@ class WalletWork:
         custody, wallet = self._custody(), self._wallet(name)
         found = custody.money(wallet)
         needs = Needs(self.needs().passphrase, custody.has_master(wallet))
-        return MoneyView(found.total, found.withdrawable, WITHDRAWAL_FEE, needs)
+        return MoneyView(found.total, found.withdrawable, found.spot, WITHDRAWAL_FEE, needs)
 
     def withdraw(self, name: str, amount: Decimal, to: str, master_key: str, passphrase: str) -> str:
         """Take money out of the venue and say where it goes."""

@@ -51,6 +51,10 @@ class Funding:
     time_ms: int
 
 
+ACCOUNT_KIND = "account kind"
+"""Name of the approval that lacks where a venue keeps an account's money in a way that is not supported."""
+
+
 @dataclass(frozen=True, slots=True)
 class Approval:
     """Something the venue must know before a run may trade, and what it costs and allows."""

@@ -180,6 +180,15 @@ class HeldElsewhere:
     time_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class AccountJudged:
+    """The venue was asked of what kind the account is."""
+
+    problem: str
+    """Why no entry may be made for an account of that kind; empty: it may."""
+    time_ms: int
+
+
 VenueEvent = (
     BarOpened
     | BarClosed
@@ -192,6 +201,7 @@ VenueEvent = (
     | StreamLost
     | StreamRestored
     | HeldElsewhere
+    | AccountJudged
 )
 
 Deliver = Callable[[VenueEvent], None]
@@ -239,10 +249,12 @@ class VenueCondition:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What an account has in all markets of a venue."""
+    """What an account has in all markets of a venue. One that no run can trade has a name, no symbol."""
 
     positions: Sequence[Position]
     orders: Sequence[OrderReport]
+    spot: Decimal = Decimal(0)
+    """Quote in the account's spot balance, where it is no margin."""
 
 
 class Subscription(Protocol):

@@ -16,6 +16,7 @@ from firstwatch.venues.hyperliquid.approvals import (
     key_approval,
     no_key,
 )
+from firstwatch.venues.hyperliquid.kinds import kind_approval
 from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import KeyKind, Signer
 from firstwatch.wallets.actions import user_signed
@@ -39,7 +40,9 @@ def approvals(
     Raises:
         VenueError: the venue cannot be asked.
     """
-    found = [_key_approval(key, now_ms)]
+    unfit = kind_approval(account, desk.kind(account))
+    found = [] if unfit is None else [unfit]
+    found.append(_key_approval(key, now_ms))
     if builder is not None:
         found.append(builder_approval(builder, desk.approved_fee(account, builder.address)))
     return sorted(found, key=lambda approval: approval.is_given)

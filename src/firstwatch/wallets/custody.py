@@ -14,12 +14,12 @@ from firstwatch.settings import HyperliquidVenueSettings, Settings
 from firstwatch.store import standings, wallets
 from firstwatch.store.database import Store
 from firstwatch.store.wallets import Wallet
-from firstwatch.trading.account import is_address
+from firstwatch.trading.account import ACCOUNT_KIND, is_address
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError, WrongUseError
 from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets.approving import Approver
+from firstwatch.wallets.approving import Approver, approvals
 from firstwatch.wallets.desk import AccountMoney, Desk
 from firstwatch.wallets.keycheck import KeyFacts, check_key
 from firstwatch.wallets.keystore import address_of
@@ -162,24 +162,30 @@ class Custody:
 
         Raises:
             WrongUseError: it is no key, or the name, the venue or the account cannot be used.
-            RefusedError: it may do nothing for the account, or the vault does not open.
+            RefusedError: it may do nothing for the account, the account is of a kind that is not supported,
+                or the vault does not open.
             VenueError: the venue cannot be asked.
         """
         known = self.check_new(name, venue)
         secret, now_ms = secret_of(text), self._clock.now_ms()
-        facts = check_key(self.desk(venue), address_of(secret), account, now_ms=now_ms)
+        desk = self.desk(venue)
+        facts = check_key(desk, address_of(secret), account, now_ms=now_ms)
+        needed = approvals(desk, facts.account, facts, self.builder(venue), now_ms=now_ms)
+        unfit = next((approval for approval in needed if approval.name == ACCOUNT_KIND), None)
+        if unfit is not None:
+            raise RefusedError(f"{unfit.sentence}.")
         if known is None or known.account != facts.account:
             with self._store.read() as session:
                 wallets.check_new_wallet(session, name, venues=self._names_of(venue), account=facts.account)
         network = self.settings_of(venue).network
-        opened().add(secret, venue=venue, account=facts.account, kind=facts.kind, network=network)
+        record = opened().add(secret, venue=venue, account=facts.account, kind=facts.kind, network=network)
         if known is None:
             kind = self.settings_of(venue).kind
             with self._store.write() as session:
                 known = wallets.create_wallet(
                     session, name, venue=venue, kind=kind, account=facts.account, now_ms=now_ms
                 )
-        self.note(known)
+        self.note(known, Permissions(record, facts, "", tuple(needed)))
         return facts
 
     def has_master(self, wallet: Wallet) -> bool:
@@ -218,9 +224,12 @@ class Custody:
         record = self.vault.record_of(wallet.venue, wallet.account)
         desk, builder, now_ms = self.desk(wallet.venue), self.builder(wallet.venue), self._clock.now_ms()
         found = read_permissions(desk, wallet.account, record, builder, now_ms=now_ms)
+        self._note_key(wallet, found, now_ms)
+        return found
+
+    def _note_key(self, wallet: Wallet, found: Permissions, now_ms: int) -> None:
         with self._store.write() as session:
             standings.set_key(session, wallet.id, key_standing(found, now_ms=now_ms))
-        return found
 
     def approve_agent(self, wallet: Wallet, master: KeySigner, opened: Opened) -> KeyFacts:
         """Have a new agent key approved, see it at the venue, and keep it.
@@ -355,18 +364,26 @@ class Custody:
                 raise RefusedError(
                     f"{wallet.name} still has {money.total:f} USDC; withdraw or transfer it first."
                 )
+            if money.spot > 0:
+                raise RefusedError(
+                    f"{wallet.name} still has {money.spot:f} USDC in its spot balance; move it away at the"
+                    " venue first."
+                )
         with self._store.write() as session:
             wallets.archive_wallet(session, wallet.name, now_ms=self._clock.now_ms())
 
-    def note(self, wallet: Wallet) -> None:
+    def note(self, wallet: Wallet, found: Permissions | None = None) -> None:
         """Ask the venue for money and key and note them; what it does not say stays as old as it is.
 
-        Never raises: what it follows has been done.
+        ``found``: what it has just said of the key. Never raises: what it follows has been done.
         """
         try:
             try:
                 self.money(wallet)
-                self.permissions(wallet)
+                if found is None:
+                    self.permissions(wallet)
+                else:
+                    self._note_key(wallet, found, self._clock.now_ms())
             except VenueError as error:
                 with self._store.write() as session:
                     standings.set_problem(session, wallet.id, str(error))

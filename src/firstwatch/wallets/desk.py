@@ -11,13 +11,15 @@ import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from http.client import HTTPException
 from typing import Any
 
 from firstwatch.trading.errors import VenueError
 from firstwatch.venues.hyperliquid.budget import note_spent, weight_of
+from firstwatch.venues.hyperliquid.kinds import kind_of, market_name
+from firstwatch.venues.hyperliquid.words import spot_of
 
 _TIMEOUT_S = 10.0
 _SHOWN = 200
@@ -55,7 +57,7 @@ class HeldPosition:
     @property
     def symbol(self) -> str:
         """The market by its unified symbol."""
-        return f"{self.coin}/USDC:USDC"
+        return market_name(self.coin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class AccountMoney:
     used: Decimal
     withdrawable: Decimal
     positions: tuple[HeldPosition, ...]
+    spot: Decimal = Decimal(0)
+    """USDC in the spot balance, where it is no margin for perpetuals."""
 
     @property
     def free(self) -> Decimal:
@@ -139,8 +143,14 @@ class Inquiry(ABC):
             raise self._strange("maxBuilderFee", answer) from error
 
     def money(self, account: str) -> AccountMoney:
-        """Return the account's money and positions in perpetuals."""
-        return self.money_of(self._info({"type": "clearinghouseState", "user": account}))
+        """Return the account's money and positions in perpetuals, and its USDC in spot."""
+        money = self.money_of(self._info({"type": "clearinghouseState", "user": account}))
+        spot = self._info({"type": "spotClearinghouseState", "user": account})
+        return replace(money, spot=spot_of(spot))
+
+    def kind(self, account: str) -> str:
+        """Return how the venue keeps the account's money (see ``kinds``)."""
+        return kind_of(self._info({"type": "userAbstraction", "user": account}))
 
     def money_of(self, answer: Any) -> AccountMoney:
         """Return money and positions of a ``clearinghouseState``.

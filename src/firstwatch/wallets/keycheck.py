@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import RefusedError
 from firstwatch.venues.hyperliquid.approvals import agent_sentence, of_another_account, unknown_key
+from firstwatch.venues.hyperliquid.kinds import not_an_account
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.desk import Inquiry
 
@@ -44,11 +45,12 @@ def check_key(desk: Inquiry, address: str, account: str | None, *, now_ms: int) 
         account = role.master if role.name == "agent" and role.master else address
     if address == account and role.name in {"user", "missing"}:
         return KeyFacts(account, address, KeyKind.MASTER, role.name == "user", None)
-    if role.name in {"vault", "subAccount"}:
-        raise RefusedError(
-            f"{address} is a {'vault' if role.name == 'vault' else 'sub-account'} at {desk.name}, which this"
-            " program does not trade; use an account of its own."
-        )
+    if role.name != "agent" or role.master != account:
+        # Whose mistake it is depends on what the account is.
+        known = role if address == account else desk.role(account)
+        strange = not_an_account(desk.name, account, known.name, known.master)
+        if strange:
+            raise RefusedError(f"{strange}.")
     if role.name != "agent":
         unknown = unknown_key(desk.name, address, account, is_mainnet=desk.is_mainnet)
         raise RefusedError(

@@ -149,6 +149,59 @@ def test_holdings_say_who_sent_what(make):
     assert (held.positions[0].amount, held.positions[0].margin > 0) == (Decimal("0.5"), True)
 
 
+def test_holdings_are_those_of_every_exchange_of_the_venue(make):
+    rig = make()
+    rig.server.hold_aside(rig.account, "xyz", "TSLA", "-2")
+    rig.server.hold_aside(rig.account, "abc", "GOLD", 0)
+    rig.server.order_aside(rig.account, "xyz:NVDA", dex="xyz")
+    for coin in ("#20", "@107", "PURR/USDC"):
+        rig.server.order_aside(rig.account, coin)
+    rig.server.fund_spot(rig.account, 40)
+    held = rig.venue.holdings(rig.account)
+    assert [(one.symbol, one.side.value, one.amount) for one in held.positions] == [
+        ("xyz:TSLA (exchange xyz)", "short", 2)
+    ]
+    assert [order.symbol for order in held.orders] == [
+        "outcome 20",
+        "spot market 107",
+        "spot market PURR/USDC",
+        "xyz:NVDA (exchange xyz)",
+    ]
+    assert held.spot == 40
+
+
+def test_a_run_is_told_what_its_account_holds_in_other_exchanges_and_of_what_kind_it_is(make, monkeypatch):
+    monkeypatch.setattr(sessions, "RECONCILE_S", 0.1)
+    monkeypatch.setattr(sessions, "_RECONCILE_PER_S", 1e6)
+    monkeypatch.setattr(sessions, "_NEAR_CLOSE_S", 0.0)
+    monkeypatch.setattr(sessions, "_ASIDE_PER_S", 1e6)
+    rig = make(weight_per_minute=100_000, weight_limit=None)
+    rig.server.hold_aside(rig.account, "xyz", "TSLA", 3)
+    rig.listen()
+    wait_for(lambda: rig.of("HeldElsewhere"))
+    assert rig.of("HeldElsewhere")[0].amounts == {"xyz:TSLA (exchange xyz)": 3}
+    assert rig.of("AccountJudged")[0].problem == ""
+    rig.server.set_abstraction(rig.account, "unifiedAccount")
+    wait_for(lambda: "unified account" in rig.of("AccountJudged")[-1].problem)
+    rig.server.hold_aside(rig.account, "xyz", "TSLA", 0)
+    wait_for(lambda: rig.of("HeldElsewhere")[-1].amounts == {})
+    rig.server.set_abstraction(rig.account, "default")
+    wait_for(lambda: not rig.of("AccountJudged")[-1].problem)
+
+
+def test_what_cannot_be_asked_of_an_account_is_asked_again(make, monkeypatch):
+    monkeypatch.setattr(sessions, "RECONCILE_S", 0.1)
+    monkeypatch.setattr(sessions, "_RECONCILE_PER_S", 1e6)
+    monkeypatch.setattr(sessions, "_NEAR_CLOSE_S", 0.0)
+    rig = make(weight_per_minute=100_000, weight_limit=None)
+    rig.server.faults.plan("http", "userAbstraction", status=502)
+    rig.server.faults.plan("empty", "perpDexs")
+    rig.listen()
+    wait_for(lambda: rig.of("AccountJudged"))
+    wait_for(lambda: rig.of("HeldElsewhere"))
+    assert rig.server.audit().requests["userAbstraction"] >= 3
+
+
 # --- leverage ------------------------------------------------------------------------------------
 
 

@@ -110,7 +110,8 @@ class Funding(Dialog[None]):
     def _show(self, money: MoneyView) -> None:
         if self._before is None:
             self._before = money.withdrawable
-        self.query_one("#there", Sentence).say(f"There now: {words.money(money.total)} USDC. Watching…")
+        spot = f", and {words.money(money.spot)} in spot, where it is no margin" if money.spot else ""
+        self.query_one("#there", Sentence).say(f"There now: {words.money(money.total)} USDC{spot}. Watching…")
         arrived = money.withdrawable - self._before
         if arrived > 0:
             self.query_one("#arrived", Sentence).say(f"{words.money(arrived)} USDC have arrived.")

@@ -53,6 +53,10 @@ class AccountBook:
     """Signed position by coin, as last compared or as the last fill left it."""
     elsewhere: dict[str, Decimal] | None = None
     """Of these by symbol what was told last as held where no run listens; None: nothing was told yet."""
+    aside: dict[str, Decimal] | None = None
+    """Signed position by coin in the venue's other exchanges; None: they were not looked at yet."""
+    aside_at_s: float = NEVER_S
+    """When they were looked at last, and the account's kind asked for."""
     compared: Footprint | None = None
     compared_at_ms: int = 0
     fills: "Rows[tuple[str, Fill]] | None" = None

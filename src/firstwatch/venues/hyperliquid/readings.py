@@ -14,7 +14,7 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import words
+from firstwatch.venues.hyperliquid import kinds, words
 from firstwatch.venues.hyperliquid.accounts import AccountBook, AccountState, Rows
 from firstwatch.venues.hyperliquid.candles import Candles
 from firstwatch.venues.hyperliquid.clock import VenueClock
@@ -29,8 +29,9 @@ _CHEAP_FILL_ROWS = 200
 _FUNDING_EVERY_MS = 3_600_000
 _FUNDING_LATE_MS = 60_000
 OVERLAP_MS = 60_000
-# How long markets are believed to be listed still.
+# How long the markets and the exchanges that were listed are believed to be all.
 _LISTED_FOR_S = 300.0
+_MOST_DEXES = 100
 
 
 class InfoClient(Protocol):
@@ -77,6 +78,8 @@ class Readings:
         self.by_coin: dict[str, Traded] = {}
         self._states: dict[str, AccountState] = {}
         self._listed_at_s = 0.0
+        self._dexes: tuple[str, ...] = ()
+        self._dexes_at_s: float | None = None
         self._client = client
         self._clock = clock
         self._api_url = api_url
@@ -93,6 +96,8 @@ class Readings:
         """
         for entry in await self._client.listed_markets():
             coin = entry["baseName"]
+            if not kinds.is_perpetual(coin):
+                continue
             traded = Traded(words.market_of(entry), coin, int(entry["baseId"]), not entry["active"])
             self.markets[traded.market.symbol] = traded
             self.by_coin[coin] = traded
@@ -231,8 +236,9 @@ class Readings:
                 book.open_orders[report.client_order_id] = symbol
         return reports
 
-    async def _all_open_orders(self, account: str) -> list[OrderReport]:
-        rows = await self.ask("frontendOpenOrders", user=account)
+    async def _all_open_orders(self, account: str, dex: str = "") -> list[OrderReport]:
+        where = {"dex": dex} if dex else {}
+        rows = await self.ask("frontendOpenOrders", user=account, **where)
         try:
             return [words.report_of(row, account, self.symbol_of(row["coin"])) for row in rows]
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
@@ -240,15 +246,57 @@ class Readings:
 
     async def holdings(self, account: str) -> Holdings:
         """Read positions and open orders in all markets, those of coins that are not listed here, too."""
-        state = await self.state(account)
-        positions = [
-            words.position_of(state, account, self.symbol_of(coin), coin) for coin in words.sizes_of(state)
-        ]
-        return Holdings(positions, await self._all_open_orders(account))
+        states = {"": await self.state(account)}
+        for dex in await self.dexes():
+            states[dex] = await self._state_aside(account, dex)
+        positions, orders = [], []
+        for dex, state in states.items():
+            positions += [
+                words.position_of(state, account, self.symbol_of(coin), coin)
+                for coin in words.sizes_of(state)
+            ]
+            # An order in another exchange needs money there.
+            if not dex or words.balance_of(state).total:
+                orders += await self._all_open_orders(account, dex)
+        spot = words.spot_of(await self.ask("spotClearinghouseState", user=account))
+        return Holdings(positions, orders, spot)
+
+    async def sizes_aside(self, account: str) -> dict[str, Decimal]:
+        """Read the signed sizes of all positions in the venue's other exchanges, by coin."""
+        sizes: dict[str, Decimal] = {}
+        for dex in await self.dexes():
+            sizes |= words.sizes_of(await self._state_aside(account, dex))
+        return sizes
+
+    async def _state_aside(self, account: str, dex: str) -> dict[str, Any]:
+        state = await self.ask("clearinghouseState", user=account, dex=dex)
+        try:
+            words.footprint_of(state)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the account {account} in {dex}", state) from error
+        return dict(state)
+
+    async def dexes(self) -> tuple[str, ...]:
+        """Return the names of the venue's other exchanges of perpetuals, as of a while ago."""
+        if self._dexes_at_s is None or _now_s() - self._dexes_at_s > _LISTED_FOR_S:
+            listed = await self.ask("perpDexs")
+            try:
+                named = [dex["name"] for dex in listed if dex is not None]
+            except (KeyError, TypeError) as error:
+                raise words.understood("its exchanges", listed) from error
+            if len(named) > _MOST_DEXES or not all(isinstance(name, str) and name for name in named):
+                raise words.understood("its exchanges", listed)
+            self._dexes, self._dexes_at_s = tuple(named), _now_s()
+        return self._dexes
+
+    async def kind(self, account: str) -> str:
+        """Ask how the venue keeps the account's money (see ``kinds``)."""
+        return kinds.kind_of(await self.ask("userAbstraction", user=account))
 
     def symbol_of(self, coin: str) -> str:
+        """Return the symbol of a coin; of one that is not listed here a name."""
         traded = self.by_coin.get(coin)
-        return coin if traded is None else traded.market.symbol
+        return kinds.market_name(coin) if traded is None else traded.market.symbol
 
     async def fills(
         self, account: str, since_ms: int, footprint: Footprint | None = None
@@ -356,12 +404,14 @@ class Readings:
         except (KeyError, TypeError, ValueError) as error:
             raise words.understood(f"the agents of {account}", agents) from error
 
-    async def master(self, address: str) -> str | None:
-        """Return the account whose agent this address is; None: it is nobody's."""
+    async def role(self, address: str) -> tuple[str, str | None]:
+        """Return what an address is to the venue, and whose agent or sub-account."""
         role = await self.ask("userRole", user=address)
         try:
-            return str(role["data"]["user"]).lower() if role["role"] == "agent" else None
-        except (KeyError, TypeError) as error:
+            data = role.get("data") or {}
+            master = data.get("user") or data.get("master")
+            return str(role["role"]), None if master is None else str(master).lower()
+        except (AttributeError, KeyError, TypeError) as error:
             raise words.understood(f"the role of {address}", role) from error
 
     async def approved_fee(self, account: str, builder: str) -> int:

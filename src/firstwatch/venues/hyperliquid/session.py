@@ -18,7 +18,7 @@ from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import Fill, Touch
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import words
+from firstwatch.venues.hyperliquid import kinds, words
 from firstwatch.venues.hyperliquid.accounts import NEVER_S, AccountBook
 from firstwatch.venues.hyperliquid.budget import BURST, PRIORITY, Budget, Priority
 from firstwatch.venues.hyperliquid.candles import Candles, Row
@@ -28,6 +28,7 @@ from firstwatch.venues.hyperliquid.readings import OVERLAP_MS, Readings, Traded
 from firstwatch.venues.hyperliquid.streams import Streams
 from firstwatch.venues.protocol import (
     LONGEST_WAIT_S,
+    AccountJudged,
     BarClosed,
     Deliver,
     FillReported,
@@ -46,8 +47,11 @@ RECONCILE_S = 30.0
 # What a whole reconciliation of one run costs, and how much of the budget all of them may take.
 _RECONCILE_WEIGHT = 45.0
 _RECONCILE_PER_S = 4.0
+# What asking for the kind of an account and its positions in other exchanges may take of the budget.
+_ASIDE_WEIGHT = 40.0
+_ASIDE_PER_S = 2.0
 # What the checks, the first reading and the first orders of a run cost.
-_LAUNCH_WEIGHT = 150.0
+_LAUNCH_WEIGHT = 190.0
 # It is put off when a bar ends within this time.
 _NEAR_CLOSE_S = 20.0
 _POLL_LEAST_S = 2.0
@@ -262,6 +266,7 @@ class Session:
             book.checked_at_s = now_s
             book.full_at_s = now_s + self._full_every_s()
             book.fills_since_ms = self.clock.observed_ms
+            book.aside_at_s = NEVER_S
             book.compared, book.sizes = footprint, words.sizes_of(state)
             book.compared_at_ms = self.clock.observed_ms
         book.elsewhere = None
@@ -274,6 +279,7 @@ class Session:
         if len(streamed) <= self._stream_users:
             for subscription in _private(ear.account):
                 await self._streams.add(subscription)
+        self._look_aside_if_due(book)
 
     async def leave(self, ear: Ear) -> None:
         """Stop telling an ear; streams that nobody needs any more end."""
@@ -484,11 +490,33 @@ class Session:
             self._next_full_at_s = now_s + _RECONCILE_WEIGHT / _RECONCILE_PER_S
             book.full_at_s = now_s + self._full_every_s()
             self._tell_account(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
+            self._look_aside_if_due(book)
+
+    def _look_aside_if_due(self, book: AccountBook) -> None:
+        """Look where no run trades, at each reconciliation as far as all accounts may cost that."""
+        accounts = len({ear.account for ear in self._ears})
+        now_s = self._now_s()
+        if now_s >= book.aside_at_s + accounts * _ASIDE_WEIGHT / _ASIDE_PER_S:
+            book.aside_at_s = now_s
+            self._background(partial(self._look_aside, book))
+
+    async def _look_aside(self, book: AccountBook) -> None:
+        """Ask for the kind of the account and for its positions in the venue's other exchanges."""
+        try:
+            problem = kinds.kind_alarm(await self.readings.kind(book.account))
+            book.aside = await self.readings.sizes_aside(book.account)
+        except VenueError:
+            book.aside_at_s = NEVER_S
+            raise
+        self._tell_account(book.account, None, AccountJudged(problem, self.clock.now_ms()))
+        self._tell_elsewhere(book, {coin: size for coin, size in book.sizes.items() if size})
 
     def _tell_elsewhere(self, book: AccountBook, held: dict[str, Decimal]) -> None:
         """Tell what the account holds in coins in which no run of it listens, if that has changed."""
+        if book.aside is None:
+            return
         heard = {ear.symbol for ear in self._ears if ear.account == book.account}
-        by_symbol = {self.readings.symbol_of(coin): size for coin, size in held.items()}
+        by_symbol = {self.readings.symbol_of(coin): size for coin, size in (held | book.aside).items()}
         elsewhere = {symbol: size for symbol, size in by_symbol.items() if symbol not in heard}
         if elsewhere != book.elsewhere:
             book.elsewhere = elsewhere

@@ -45,6 +45,7 @@ from firstwatch.venues.hyperliquid.approvals import (
 from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.gateway import Gateway
+from firstwatch.venues.hyperliquid.kinds import kind_approval, not_an_account
 from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.hyperliquid.readings import Readings
 from firstwatch.venues.hyperliquid.session import Ear, Session
@@ -466,6 +467,8 @@ class HyperliquidVenue:
     def approvals(self, account: str, symbol: str, leverage: Decimal) -> Sequence[Approval]:
         """Return what the venue must know: the signing key, and a builder's fee where one is set.
 
+        An account of a kind that is not supported is what lacks first.
+
         Leverage and margin mode need nobody's approval: the run sets them.
         """
         readings = self._connected().readings
@@ -474,7 +477,9 @@ class HyperliquidVenue:
             signer = self._signer_of(account)
         except VenueError as error:
             return (Approval("key", False, str(error)),)
-        approvals = [self._read(lambda: self._key_approval(readings, signer))]
+        unfit = kind_approval(signer.account, self._read(lambda: readings.kind(signer.account)))
+        approvals = [] if unfit is None else [unfit]
+        approvals.append(self._read(lambda: self._key_approval(readings, signer)))
         builder = self._builder
         if builder is not None:
             fee = self._read(lambda: readings.approved_fee(signer.account, builder.address))
@@ -490,11 +495,13 @@ class HyperliquidVenue:
         ends_ms = (await readings.agents(account)).get(key)
         if ends_ms is None:
             # The unnamed agent is in no list; its role says whose it is.
-            master = await readings.master(key)
-            if master is None:
-                return no_key(unknown_key(self.name, key, account, is_mainnet=self._is_mainnet))
-            if master != account:
-                return no_key(of_another_account(key, master, account))
+            role, master = await readings.role(key)
+            if role != "agent" or master != account:
+                # Whose mistake it is depends on what the account is.
+                strange = not_an_account(self.name, account, *await readings.role(account))
+                if role == "agent" and master is not None and not strange:
+                    strange = of_another_account(key, master, account)
+                return no_key(strange or unknown_key(self.name, key, account, is_mainnet=self._is_mainnet))
         now_ms = self._clock.now_ms()
         return key_approval(agent_sentence(account, ends_ms), valid_until_ms=ends_ms, now_ms=now_ms)
 

@@ -100,6 +100,14 @@ def balance_of(state: dict[str, Any]) -> Balance:
     return Balance(total=total, used=used, free=total - used, time_ms=int(state["time"]))
 
 
+def spot_of(state: Any) -> Decimal:
+    """Return the USDC of a ``spotClearinghouseState``."""
+    try:
+        return sum((Decimal(row["total"]) for row in state["balances"] if row["coin"] == "USDC"), Decimal(0))
+    except (KeyError, TypeError, ArithmeticError) as error:
+        raise understood("the spot balances", state) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """What every fill and every funding payment changes in a ``clearinghouseState``, and no price does."""

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from firstwatch.cli import algorithms, backtest, demo, doctor, engine, runs, wallets
-from firstwatch.cli.output import say, say_error, say_json
-from firstwatch.trading.errors import FirstwatchError
+from firstwatch.cli.guard import run_guarded
+from firstwatch.cli.output import say
 
 app = typer.Typer(
     name="firstwatch",
@@ -56,13 +56,5 @@ def screen(
 
 
 def main() -> None:
-    """Run the command line; every error of ours is a sentence and an exit code, never a traceback."""
-    try:
-        app(standalone_mode=True)
-    except FirstwatchError as error:
-        if "--json" in sys.argv:
-            say_json({"error": str(error), "exit_code": error.exit_code})
-        say_error(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    """Run the command line; whatever goes wrong is a sentence and an exit code, never a traceback."""
+    sys.exit(run_guarded(lambda: app(standalone_mode=False)))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_json, say_table
+from firstwatch.cli.output import JsonFlag, note, say, say_json, say_table
 from firstwatch.trading.errors import WrongUseError
 
 
@@ -123,21 +123,21 @@ def backtest(
 
         with opened() as (_, store):
             version = save_baseline(store, spec, result, market=chosen, costs=costs, settings=settings)
-        typer.echo(f"firstwatch: kept as the baseline of {version.label} on {chosen.symbol}", err=True)
+        note(f"kept as the baseline of {version.label} on {chosen.symbol}")
     for hole in file.holes:
-        typer.echo(f"firstwatch: {candles}: {hole}", err=True)
+        note(f"{candles}: {hole}")
     if as_json:
         say_json(to_json(result))
         return
     document = to_json(result)["metrics"]
-    say_table(("METRIC", "VALUE"), ((name, shown(value)) for name, value in document.items()))
+    say_table(("METRIC", "VALUE"), ((name, figure(value)) for name, value in document.items()))
     say(f"{result.bars} bars in {result.seconds:.3f} s")
     for note in result.notes:
         since = "" if note.first_ms is None else f" (first at {iso(note.first_ms)})"
         say(f"note: {note.sentence}{since}")
 
 
-def shown(value: object) -> str | None:
+def figure(value: object) -> str | None:
     """Return a metric for a person: short figures, exit reasons in one line, absent as None."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {count}" for name, count in value.items()) or None

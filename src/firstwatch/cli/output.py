@@ -4,42 +4,79 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from firstwatch.trading.errors import FirstwatchError
+from firstwatch.trading.numbers import plain, tidy, tidy_decimal
+from firstwatch.trading.text import clean, clean_lines
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+class OutputError(FirstwatchError):
+    """A line could not be written; without a sentence where its reader has left."""
 
 
 def say(text: str) -> None:
-    """Print a line for a person."""
-    typer.echo(text)
+    """Print lines for a person."""
+    _put("\n".join(map(clean, text.split("\n"))))
+
+
+def say_picture(picture: str) -> None:
+    """Print what was drawn by the program itself, colours and all."""
+    _put(picture)
 
 
 def say_json(document: Any) -> None:
     """Print one JSON document. Money becomes a number: the double nearest to what the store holds."""
     # ``dumps`` is one call of the compiled encoder; ``dump`` would stream through the slow one.
-    sys.stdout.write(json.dumps(document, default=_plain, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    _put(json.dumps(_as_json(document), allow_nan=False))
 
 
 def say_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print aligned columns; an absent value is shown as ``-``."""
-    cells = [list(headings)] + [["-" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [list(headings)] + [[shown(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     for row in cells:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo(line.rstrip())
+        _put(line.rstrip())
+
+
+def shown(value: object) -> str:
+    """Return a value as a person reads it: one line, numbers without an exponent, absent as ``-``."""
+    if value is None:
+        return "-"
+    if isinstance(value, Decimal | float):
+        return plain(tidy_decimal(value))
+    return clean(str(value))
+
+
+def note(sentence: str) -> None:
+    """Print a sentence where errors go."""
+    _put(f"firstwatch: {clean_lines(sentence)}", sys.stderr)
 
 
 def say_error(error: FirstwatchError) -> None:
     """Print the error's sentence where errors go."""
-    typer.echo(f"firstwatch: {error}", err=True)
+    note(str(error))
+
+
+def _put(text: str, stream: TextIO | None = None) -> None:
+    try:
+        print(text, file=stream or sys.stdout, flush=True)
+    except BrokenPipeError as error:
+        raise OutputError from error
+    except OSError as error:
+        raise OutputError(f"The output cannot be written: {error.strerror}.") from error
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Decimal | float):
+        return tidy(float(value))
+    if isinstance(value, dict):
+        return {key: _as_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_json(each) for each in value]
+    return value

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_json, say_table
+from firstwatch.cli.output import JsonFlag, note, say, say_json, say_table, shown
 from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
 from firstwatch.trading.runs import Exposure, RunState, StopMode
+from firstwatch.trading.text import clean
 
 if TYPE_CHECKING:
     from firstwatch.manager.manager import RunManager
@@ -128,7 +129,7 @@ def start(
     if as_json:
         say_json({"run": run_id, "state": state.value})
     elif state.is_active:
-        typer.echo(f"firstwatch: run {run_id} is {state}; the next engine goes on with it", err=True)
+        note(f"run {run_id} is {state}; the next engine goes on with it")
     if state is RunState.FAILED:
         raise typer.Exit(1)
 
@@ -141,7 +142,7 @@ def _confirmed(
     if typed is not None or not is_mainnet or not sys.stdin.isatty():
         return typed
     money = f"{settings.capital:,f} of real money from {settings.wallet}"
-    return str(typer.prompt(f"{money}. Type the run's name to start it ({settings.name})", err=True))
+    return str(typer.prompt(clean(f"{money}. Type the run's name to start it ({settings.name})"), err=True))
 
 
 def _launch_settings(reading: object, *, algorithm: str, **chosen: object) -> "LaunchSettings":
@@ -213,7 +214,7 @@ def _check_name(name: str, typed: str | None) -> None:
     """Make sure that the run's name was typed; on a terminal it is asked for."""
     if typed is None and sys.stdin.isatty():
         question = f"The position will stand without protection. Type the run's name to go on ({name})"
-        typed = str(typer.prompt(question, err=True))
+        typed = str(typer.prompt(clean(question), err=True))
     if typed != name:
         raise RefusedError(
             f"The position would stand without protection: that wants the run's name, --confirm {name!r};"
@@ -303,7 +304,7 @@ def list_(as_json: JsonFlag = False) -> None:
 @app.command()
 def show(run: _Run, as_json: JsonFlag = False) -> None:
     """Show one run: state, position, orders, trades and metrics."""
-    from firstwatch.cli.backtest import shown
+    from firstwatch.cli.backtest import figure
     from firstwatch.cli.folder import opened
     from firstwatch.cli.names import full_run_id
     from firstwatch.cli.run_json import run_document, run_summary
@@ -321,10 +322,10 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
     )
     position = document["position"]
     if position is not None and position["side"] is not None:
-        say(
-            f"\nposition: {position['side']} {position['amount']} at {position['entry_price']}, "
-            f"stop {position['stop']}, target {position['target']}"
+        amount, entry, stop, target = (
+            shown(position[name]) for name in ("amount", "entry_price", "stop", "target")
         )
+        say(f"\nposition: {position['side']} {amount} at {entry}, stop {stop}, target {target}")
     if document["trades"]:
         say("")
         columns = ("side", "entry_time", "entry_price", "exit_time", "exit_price", "amount", "pnl", "reason")
@@ -333,7 +334,7 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
             ([trade[column] for column in columns] for trade in document["trades"]),
         )
     say("")
-    say_table(("METRIC", "VALUE"), ((name, shown(value)) for name, value in document["metrics"].items()))
+    say_table(("METRIC", "VALUE"), ((name, figure(value)) for name, value in document["metrics"].items()))
 
 
 @app.command()

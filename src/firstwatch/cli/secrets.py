@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from firstwatch.cli.output import note, say_error
 from firstwatch.trading.errors import WrongUseError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def passphrase_for_engine(vault: "Vault", descriptor: int | None) -> str | None:
     if vault.is_empty or (descriptor is None and passphrase_of_file() is not None):
         return None
     if descriptor is None and not sys.stdin.isatty():
-        typer.echo("firstwatch: the vault is locked; unlock it with: firstwatch wallet unlock", err=True)
+        note("the vault is locked; unlock it with: firstwatch wallet unlock")
         return None
     return _right(vault, descriptor)[0]
 
@@ -123,4 +124,4 @@ def _right(vault: "Vault", descriptor: int | None) -> "tuple[str, OpenVault]":
         except WrongPassphraseError as error:
             if not is_person or not error.tries_left:
                 raise
-            typer.echo(f"firstwatch: {error}", err=True)
+            say_error(error)

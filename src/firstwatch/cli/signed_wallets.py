@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from firstwatch.cli.output import say, say_json
+from firstwatch.cli.output import say, say_error, say_json, say_picture
 from firstwatch.cli.secrets import hidden, line_of, opened_vault
 from firstwatch.trading.errors import RefusedError, VenueError, WrongUseError
 
@@ -63,7 +63,7 @@ def create_with_key(custody: "Custody", name: str, venue: str, fd: int | None, *
         )
         return
     say(f"{name} at {venue}, a new account: {wallet.account}")
-    say(qr_code(wallet.account))
+    say_picture(qr_code(wallet.account))
     say(f"Its key is in {path}, a keystore that every Ethereum wallet opens with the passphrase.")
     if sys.stdout.isatty():
         say(f"Its private key, shown this once: 0x{made.secret.hex()}")
@@ -176,7 +176,7 @@ def watch_funds(custody: "Custody", wallet: "Wallet", *, as_json: bool, watches:
     before = custody.money(wallet)
     if not as_json:
         say(f"Send USDC to {wallet.account}: from another account at the venue, or by its bridge.")
-        say(qr_code(wallet.account))
+        say_picture(qr_code(wallet.account))
         spot = f", and {before.spot:,f} in spot, where it is no margin" if before.spot else ""
         say(f"There now: {before.total:,f} USDC{spot}." + (" Watching; ctrl+c ends." if watches else ""))
     arrived = Decimal(0)
@@ -185,7 +185,7 @@ def watch_funds(custody: "Custody", wallet: "Wallet", *, as_json: bool, watches:
         try:
             arrived = custody.money(wallet).withdrawable - before.withdrawable
         except VenueError as error:
-            typer.echo(f"firstwatch: {error}", err=True)
+            say_error(error)
     if as_json:
         say_json({"wallet": wallet.name, "account": wallet.account, "total": before.total + arrived})
     elif watches:

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_json, say_table
+from firstwatch.cli.output import JsonFlag, say, say_json, say_table, shown
 from firstwatch.cli.secrets import KeyFd, MasterKeyFd, PassphraseFd
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.numbers import plain
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -220,7 +221,7 @@ def fund(
     if as_json:
         say_json({"wallet": name, "deposited": value})
     else:
-        say(f"{value} put into {name}")
+        say(f"{plain(value)} put into {name}")
 
 
 @app.command("list")
@@ -274,10 +275,10 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
         return
     for key, value in document.items():
         if key not in {"positions", "held", "missing"}:
-            say(f"{key:13} {'-' if value is None else value}")
+            say(f"{key:13} {shown(value)}")
     for held in document["positions"]:
         run = f", run {held['run']}" if held.get("run") else ""
-        say(f"{'position':13} {held['side']} {held['amount']} {held['symbol']}{run}")
+        say(f"{'position':13} {held['side']} {shown(held['amount'])} {held['symbol']}{run}")
     for lack in document["missing"]:
         say(f"{'missing':13} {lack['name']}: {lack['sentence']}")
 

@@ -10,6 +10,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from firstwatch.trading.errors import FirstwatchError
+from firstwatch.trading.text import clean
 
 LOG_FILE = "engine.log"
 _LOG_BYTES = 2_000_000
@@ -115,11 +116,21 @@ def say(word: str) -> None:
 
 def log_to_file(folder: Path, level: str) -> None:
     """Send the program's log, from that level on, to a rotating file in the data folder."""
-    handler = RotatingFileHandler(
-        folder / LOG_FILE, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8"
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(level=level.upper(), handlers=[log_handler(folder / LOG_FILE)], force=True)
+
+
+def log_handler(path: Path) -> RotatingFileHandler:
+    """Return what writes a log that rotates."""
+    handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8")
+    handler.setFormatter(_CleanFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    return handler
+
+
+class _CleanFormatter(logging.Formatter):
+    """A log is read in a terminal, and foreign text stands in it, in tracebacks too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(clean, super().format(record).split("\n")))
 
 
 def _last_line(log: Path) -> str:

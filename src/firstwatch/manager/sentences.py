@@ -18,9 +18,8 @@ def sentence_of(event: RunEvent) -> str:
             return f"started in spite of {event.check} ({event.found}): {event.reason}"
         case events.EntryDecided():
             kind = "follow-up entry" if event.is_follow_up else "entry"
-            at = (
-                f"limit {event.limit_price}" if event.limit_price is not None else f"{event.expected_price:g}"
-            )
+            limit = event.limit_price
+            at = f"{event.expected_price:g}" if limit is None else f"limit {_plain(limit)}"
             return f"{event.side} {kind} of {_plain(event.amount)} decided, expected at {at}"
         case events.ExitDecided():
             return f"exit decided: {event.reason}, expected at {event.expected_price:g}"

@@ -6,19 +6,18 @@ from typing import Any
 from sqlalchemy import BigInteger, Dialect, Integer, Numeric, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from firstwatch.trading.numbers import plain
+
 
 def canonical(value: Decimal) -> str:
-    """Return the one text of a finite decimal: no exponent, no trailing zero, no negative zero.
+    """Return the one text of a finite decimal (``plain``).
 
     Raises:
         ValueError: the value is infinite or not a number.
     """
     if not value.is_finite():
         raise ValueError(f"{value} is no amount of money")
-    text = f"{value:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
+    return plain(value)
 
 
 class Money(TypeDecorator[Decimal]):

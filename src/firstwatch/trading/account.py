@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from firstwatch.trading.orders import Side
+from firstwatch.trading.text import clean_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,9 @@ class Approval:
     found: str
     action: str = ""
     """How to give it, what that costs and allows; ``NAME`` in it stands for the wallet's."""
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "name", "found", "action")
 
     @property
     def sentence(self) -> str:

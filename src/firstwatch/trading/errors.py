@@ -1,13 +1,19 @@
 """One small hierarchy of errors. Each message is a sentence an operator can act on."""
 
+from firstwatch.trading.text import clean_lines
+
 
 class FirstwatchError(Exception):
     """Anything the program says to an operator instead of a traceback.
 
+    Sentences quote what a venue, a file or an operator wrote, so each is cleaned here.
     ``exit_code`` is what the command line returns: 1 failed, 2 wrong use, 3 refused by a check.
     """
 
     exit_code = 1
+
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(clean_lines(str(sentence)))
 
 
 class WrongUseError(FirstwatchError):

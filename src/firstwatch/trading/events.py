@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
 from firstwatch.trading.runs import ExitReason, RunState, StopMode
+from firstwatch.trading.text import CleanText
 
 PAYLOAD_VERSION = 1
 
@@ -24,7 +25,7 @@ class Transitioned(_Event):
     kind: Literal["transitioned"] = "transitioned"
     old: RunState | None
     new: RunState
-    why: str
+    why: CleanText
     stop_mode: StopMode | None = None
 
 
@@ -32,9 +33,9 @@ class CheckWaived(_Event):
     """A soft launch check that did not pass, with the operator's reason."""
 
     kind: Literal["check_waived"] = "check_waived"
-    check: str
-    found: str
-    reason: str
+    check: CleanText
+    found: CleanText
+    reason: CleanText
 
 
 class EntryDecided(_Event):
@@ -59,8 +60,8 @@ class DecisionDropped(_Event):
 
     kind: Literal["decision_dropped"] = "decision_dropped"
     bar_time_ms: int
-    decision: str
-    cause: str
+    decision: CleanText
+    cause: CleanText
 
 
 class OrderIntended(_Event):
@@ -80,12 +81,12 @@ class OrderMoved(_Event):
     client_order_id: str
     old: OrderState
     new: OrderState
-    why: str = ""
+    why: CleanText = ""
 
 
 class FillBooked(_Event):
     kind: Literal["fill_booked"] = "fill_booked"
-    fill_id: str
+    fill_id: CleanText
     client_order_id: str | None
     side: OrderSide
     amount: Decimal
@@ -119,35 +120,35 @@ class ProtectionMoved(_Event):
     kind: Literal["protection_moved"] = "protection_moved"
     stop: Decimal | None
     target: Decimal | None
-    why: str
+    why: CleanText
 
 
 class EntriesPaused(_Event):
     kind: Literal["entries_paused"] = "entries_paused"
-    why: str
+    why: CleanText
 
 
 class EntriesResumed(_Event):
     kind: Literal["entries_resumed"] = "entries_resumed"
-    why: str
+    why: CleanText
 
 
 class AlarmRaised(_Event):
     """Something an operator must see. ``topic`` is stable; the alarm stands until it is cleared."""
 
     kind: Literal["alarm_raised"] = "alarm_raised"
-    topic: str
-    sentence: str
+    topic: CleanText
+    sentence: CleanText
 
 
 class AlarmCleared(_Event):
     kind: Literal["alarm_cleared"] = "alarm_cleared"
-    topic: str
+    topic: CleanText
 
 
 class Recovered(_Event):
     kind: Literal["recovered"] = "recovered"
-    why: str
+    why: CleanText
     past_bars: int = 0
     doubtful_orders: int = 0
 
@@ -171,7 +172,7 @@ class HoleFound(_Event):
 
 class Noted(_Event):
     kind: Literal["noted"] = "noted"
-    sentence: str
+    sentence: CleanText
 
 
 class CoreNoted(_Event):

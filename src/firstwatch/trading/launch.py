@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason, StopMode
+from firstwatch.trading.text import CleanText
 
 
 class _Frozen(BaseModel):
@@ -177,9 +178,9 @@ class CheckResult(_Frozen):
     name: str
     is_hard: bool
     passed: bool
-    found: str
+    found: CleanText
     """What was seen, in words with figures."""
-    remedy: str = ""
+    remedy: CleanText = ""
     """What to do when it did not pass."""
 
 
@@ -187,7 +188,7 @@ class LaunchPreview(_Frozen):
     """What would happen if this launch were started now."""
 
     checks: tuple[CheckResult, ...]
-    assume_position: str = ""
+    assume_position: CleanText = ""
     """Which of the cases of 'Assume position now' will happen, in words."""
     adopts: Side | None = None
     is_mainnet: bool = False

@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from firstwatch.trading.errors import IllegalTransitionError
+from firstwatch.trading.text import clean_fields
 
 
 class Side(StrEnum):
@@ -162,6 +163,9 @@ class OrderReport:
     trigger_price: Decimal | None = None
     average_price: Decimal | None = None
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "reason")
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,6 @@ class ActingApp(KeyedApp):
         self.notify(
             f"{run.title} was {run.state} when you asked and is {found} now; nothing was sent",
             severity="warning",
-            markup=False,
         )
         return False
 
@@ -81,7 +80,7 @@ class ActingApp(KeyedApp):
 
     async def _unlock_vault(self, passphrase: str) -> None:
         sentence = await asyncio.to_thread(self._manager.unlock_vault, passphrase)
-        self.notify(sentence, markup=False)
+        self.notify(sentence)
 
     # --- leaving ---------------------------------------------------------------------------------
 

@@ -179,7 +179,7 @@ class FirstwatchApp(ActingApp):
         situation = self.situation
         refusal = self._refusal(command, situation)
         if refusal:
-            self.notify(refusal, title=command.title, severity="warning", markup=False)
+            self.notify(refusal, title=command.title, severity="warning")
             return
         command.perform(self, situation)
 

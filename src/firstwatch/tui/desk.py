@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING, cast
 
 from textual.containers import Vertical
+from textual.content import Content
 from textual.widget import Widget
 
 from firstwatch.manager.views import ManagerSnapshot
+from firstwatch.trading.text import clean
 
 if TYPE_CHECKING:
     from firstwatch.tui.app import FirstwatchApp
@@ -24,6 +26,7 @@ class Pane(Vertical):
 
     def __init__(self) -> None:
         super().__init__(id=f"pane-{self.NUMBER}", classes="pane")
+        self._subtitle = ""
         self.border_title = f"{self.NUMBER} {self.TITLE}"
 
     def on_mount(self) -> None:
@@ -44,8 +47,9 @@ class Pane(Vertical):
 
     def set_subtitle(self, subtitle: str) -> None:
         """Write into the lower border; setting it repaints the whole pane, so only when it changed."""
-        if self.border_subtitle != subtitle:
-            self.border_subtitle = subtitle
+        if self._subtitle != subtitle:
+            self._subtitle = subtitle
+            self.border_subtitle = Content(clean(subtitle))
 
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on, in a pane that has tabs."""

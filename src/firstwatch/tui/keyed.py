@@ -268,7 +268,7 @@ class KeyedApp(LaunchingApp):
 
     def _archived(self, sentence: str | None) -> None:
         if sentence is not None:
-            self.notify(sentence, markup=False)
+            self.notify(sentence)
 
     def _tell(self, title: str, sentence: str | None) -> None:
         if sentence is not None:

@@ -101,9 +101,7 @@ class LaunchingApp(StateApp):
         """Ask the engine what a start of the draft would do."""
         settings = self.assessment.settings
         if settings is None:
-            self.notify(
-                self.next_step.sentence, title="launch: Check again", severity="warning", markup=False
-            )
+            self.notify(self.next_step.sentence, title="launch: Check again", severity="warning")
             return
         self._checked = _judged(settings)
         self._in_background(self._check(settings))

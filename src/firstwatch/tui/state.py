@@ -8,6 +8,7 @@ from typing import Any
 from textual import work
 from textual.app import App
 from textual.driver import Driver
+from textual.notifications import SeverityLevel
 from textual.reactive import var
 from textual.widgets import Input, TextArea
 
@@ -18,6 +19,7 @@ from firstwatch.trading import commands as orders
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.errors import FirstwatchError
+from firstwatch.trading.text import clean, clean_lines
 from firstwatch.tui.launch_form import LaunchDraft
 from firstwatch.tui.screens.run import RunScreen
 
@@ -44,6 +46,20 @@ class StateApp(App[None]):
         self._settings = settings
         self._awaited: set[int] = set()
         self.title_note = str(settings.home)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a toast; its text is taken as it is, because some of it may be foreign."""
+        super().notify(
+            clean_lines(message), title=clean(title), severity=severity, timeout=timeout, markup=markup
+        )
 
     def now_ms(self) -> int:
         """Return the time, from the injected clock."""
@@ -95,7 +111,7 @@ class StateApp(App[None]):
         try:
             await act
         except FirstwatchError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(str(error), severity="error")
 
     def _announce(self) -> None:
         """Say what became of commands that were sent from here."""
@@ -112,5 +128,4 @@ class StateApp(App[None]):
                 command.sentence or f"{name}: {command.outcome}",
                 title=name if is_done else f"{name} {command.outcome}",
                 severity="information" if is_done else "error",
-                markup=False,
             )

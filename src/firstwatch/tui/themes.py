@@ -1,12 +1,15 @@
 """Colour themes: TOML files in the folder ``themes``, validated; a bad one is reported and left out."""
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
+
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.text import clean
+from firstwatch.trading.toml_file import read_toml
 
 DEFAULT_THEME = "firstwatch-night"
 
@@ -88,11 +91,11 @@ def load_themes(folder: Path) -> Themes:
     problems: list[str] = []
     for path in sorted(folder.glob("*.toml")):
         try:
-            usable.append(ThemeFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))).theme())
+            usable.append(ThemeFile.model_validate(read_toml(path)).theme())
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            problems.append(f"theme {path.name}: {where}: {first['msg']}")
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            problems.append(f"theme {path.name}: {error}")
+            problems.append(clean(f"theme {path}: {where}: {first['msg']}"))
+        except WrongUseError as error:
+            problems.append(clean(f"theme {error}"))
     return Themes(tuple(usable), tuple(problems))

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from firstwatch.trading.numbers import plain
+
 UNKNOWN = "?"
 
 _ASCII = {
@@ -53,8 +55,7 @@ def amount(value: Decimal | None) -> str:
     """Return an amount of the base coin without trailing zeros."""
     if value is None:
         return UNKNOWN
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return plain(value)
 
 
 def percent(value: float | None) -> str:

@@ -13,6 +13,7 @@ from firstwatch.trading.account import Approval, Balance, Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderIntent, OrderReport, Touch
+from firstwatch.trading.text import clean_fields
 from firstwatch.trading.timeframe import Timeframe
 
 # --- answers -----------------------------------------------------------------------------------
@@ -50,12 +51,18 @@ class Refused:
     """``beyond_mark rate_limit auth margin minimum reduce_only not_found other``: one of these."""
     reason: str
 
+    def __post_init__(self) -> None:
+        clean_fields(self, "reason")
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """The outcome is in doubt: a timeout, a dropped connection, an answer that cannot be read."""
 
     reason: str
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +78,18 @@ class NeverWill:
 
     reason: str
 
+    def __post_init__(self) -> None:
+        clean_fields(self, "reason")
+
 
 @dataclass(frozen=True, slots=True)
 class StillUnknown:
     """Ask again later."""
 
     reason: str
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "reason")
 
 
 SendOutcome = Accepted | Refused | Unknown
@@ -159,6 +172,9 @@ class StreamLost:
     stream: str
     reason: str
     time_ms: int
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "reason")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from firstwatch.trading.text import clean
 from firstwatch.tui.modals.dialog import Dialog
 from firstwatch.tui.widgets.bars import KeyHint
 
@@ -21,7 +22,7 @@ class Choose(Dialog[str]):
         self._chosen = chosen
 
     def body(self) -> Sequence[Widget]:
-        options = OptionList(*(Option(choice) for choice in self._choices), markup=False)
+        options = OptionList(*(Option(clean(choice)) for choice in self._choices), markup=False)
         if self._chosen in self._choices:
             options.highlighted = self._choices.index(self._chosen)
         return [options]

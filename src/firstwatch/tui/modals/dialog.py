@@ -6,10 +6,12 @@ from typing import ClassVar, TypeVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from firstwatch.trading.text import clean, clean_lines
 from firstwatch.tui.widgets.bars import KeyHint, KeyLine, StatusLine
 
 Result = TypeVar("Result")
@@ -29,7 +31,7 @@ class Dialog(ModalScreen[Result | None]):
 
     def compose(self) -> ComposeResult:
         box = Vertical(classes="dialog-box")
-        box.border_title = self.TITLE_TEXT
+        box.border_title = Content(clean(self.TITLE_TEXT))
         box.set_class(self.IS_DANGEROUS, "dangerous")
         with box:
             with VerticalScroll(classes="dialog-body", can_focus=False):
@@ -50,5 +52,5 @@ class Dialog(ModalScreen[Result | None]):
 
 
 def text(content: str, classes: str = "") -> Static:
-    """Return a paragraph; the content is taken as it is, without markup."""
-    return Static(content, markup=False, classes=classes)
+    """Return a paragraph; the content is cleaned and taken as it is, without markup."""
+    return Static(clean_lines(content), markup=False, classes=classes)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from textual import on
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.widgets.bars import KeyHint
+from firstwatch.tui.widgets.sentence import Sentence
 
 Check = Callable[[str], str]
 """Returns what is wrong with a text; empty: nothing."""
@@ -40,7 +41,7 @@ class AskText(Dialog[str]):
         return [
             *(text(line) for line in self._lines),
             Input(self._value, select_on_focus=False, password=self._is_secret),
-            Static("", classes="problem", markup=False),
+            Sentence(classes="problem"),
         ]
 
     def hints(self) -> Sequence[KeyHint]:
@@ -49,14 +50,14 @@ class AskText(Dialog[str]):
     @on(Input.Changed)
     def _judge(self, event: Input.Changed) -> None:
         problem = self._check(event.value.strip()) if event.value.strip() else ""
-        self.query_one(".problem", Static).update(problem)
+        self.query_one(".problem", Sentence).say(problem)
 
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:
         value = event.value if self._is_secret else event.value.strip()
         problem = self._check(value)
         if problem:
-            self.query_one(".problem", Static).update(problem)
+            self.query_one(".problem", Sentence).say(problem)
         else:
             self.dismiss(value)
 

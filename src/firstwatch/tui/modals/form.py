@@ -230,7 +230,7 @@ class Form(Dialog[Result]):
         elif told_late is not None:
             severity: Literal["error", "information"] = "error" if problem else "information"
             said = problem or told_late(outcome)
-            app.notify(said, title=self.TITLE_TEXT, severity=severity, markup=False)
+            app.notify(said, title=self.TITLE_TEXT, severity=severity)
 
     def _rest(self, problem: str, focused: Widget | None) -> None:
         """Take keys again."""

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from firstwatch.manager.views import EngineWhere
+from firstwatch.trading.text import clean
 from firstwatch.tui import words
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class HeadLine(Widget):
             " mode ",
             (" Run ", f"bold {colours['background']} on {colours['primary']}"),
         )
-        folder = f"  {app.title_note}" if app.title_note else ""
+        folder = f"  {clean(app.title_note)}" if app.title_note else ""
         room = self.size.width - left.cell_len - len(now) - 1
         left.append(folder[:room].ljust(max(room, 0)), colours["secondary"])
         left.append(now + " ")
@@ -63,19 +64,19 @@ class StatusLine(Widget):
         line = Text(no_wrap=True, overflow="ellipsis")
         mode_colour = colours["accent"] if is_editing else colours["primary"]
         line.append(" EDIT " if is_editing else " NAV ", f"bold {colours['background']} on {mode_colour}")
-        line.append(f" {_engine(app)} ", _engine_style(app))
+        line.append(f" {clean(_engine(app))} ", _engine_style(app))
         if snapshot.is_ready:
             unprotected = snapshot.unprotected
             style = f"bold {colours['background']} on {colours['error']}" if unprotected else ""
             line.append(f" {unprotected} unprotected ", style)
         if app.busy:
-            line.append(f" {app.busy} ", colours["accent"])
+            line.append(f" {clean(app.busy)} ", colours["accent"])
         if snapshot.problem:
-            line.append(f" {snapshot.problem}", f"bold {colours['error']}")
+            line.append(f" {clean(snapshot.problem)}", f"bold {colours['error']}")
         elif snapshot.alarms:
             alarm = snapshot.alarms[0]
             more = f" (+{len(snapshot.alarms) - 1})" if len(snapshot.alarms) > 1 else ""
-            line.append(f" ALARM{more}: {alarm.sentence}", f"bold {colours['error']}")
+            line.append(f" ALARM{more}: {clean(alarm.sentence)}", f"bold {colours['error']}")
         elif snapshot.is_ready:
             line.append(" no alarm", colours["success"])
         return line

@@ -12,6 +12,8 @@ from textual.message import Message
 from textual.widgets import DataTable
 from textual.widgets._data_table import ColumnKey, RowKey
 
+from firstwatch.trading.text import clean
+
 Tone = Literal["", "gain", "loss", "warning", "error", "dim", "accent"]
 _VARIABLES = {
     "gain": "gain",
@@ -194,7 +196,7 @@ class KeyedTable(DataTable[Text]):
         # Only colours that Rich can read: "auto 60%" is Textual's own word.
         style = "dim" if style.startswith("auto") else style
         justify: Literal["left", "right"] = "right" if self._columns[index].is_number else "left"
-        return Text(cell.text, style=style, justify=justify, no_wrap=True, overflow="ellipsis")
+        return Text(clean(cell.text), style=style, justify=justify, no_wrap=True, overflow="ellipsis")
 
     # --- the cursor ------------------------------------------------------------------------------
 

@@ -1,0 +1,76 @@
+"""The one reader of the TOML files that an operator writes; everything in them is bounded."""
+
+import math
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from firstwatch.trading.errors import WrongUseError
+
+LONGEST_BYTES = 128 * 1024
+DEEPEST = 16
+"""Tables and arrays within one another."""
+_MOST_DOTS = 2_000
+"""The parser takes the square of a dotted key's parts; so many are more than any file needs."""
+_INTEGERS = range(-(2**63), 2**63)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a small file.
+
+    Raises:
+        WrongUseError: it is not there, cannot be read, is too long, or is not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LONGEST_BYTES + 1)
+        if len(content) > LONGEST_BYTES:
+            raise WrongUseError(f"{path} is longer than {LONGEST_BYTES} bytes; that is no file of settings.")
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise WrongUseError(f"{path} is no text: byte {error.start} is not UTF-8.") from error
+    except (OSError, ValueError) as error:
+        raise WrongUseError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Raises:
+        WrongUseError: as ``read_text`` and ``parse_toml``.
+    """
+    return parse_toml(read_text(path), str(path))
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Return the tables of a TOML text: numbers finite and of 64 bits, nested ``DEEPEST`` times at most.
+
+    Raises:
+        WrongUseError: it is no TOML, or beyond these bounds; the sentence begins with ``where``.
+    """
+    if len(text) > LONGEST_BYTES or text.count(".") > _MOST_DOTS:
+        raise WrongUseError(f"{where} is longer than a file of settings can be.")
+    try:
+        document = tomllib.loads(text)
+    except RecursionError as error:
+        raise WrongUseError(f"{where} is nested too deeply.") from error
+    except ValueError as error:
+        # Also what the parser does not foresee: integers of thousands of digits, dates out of range.
+        raise WrongUseError(f"{where} is not valid TOML: {error}.") from error
+    _check(document, where, "", 0)
+    return document
+
+
+def _check(value: Any, where: str, key: str, depth: int) -> None:
+    if depth > DEEPEST:
+        raise WrongUseError(f"{where} is nested too deeply: more than {DEEPEST} tables and arrays.")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check(inner, where, f"{key}.{name}" if key else name, depth + 1)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            _check(inner, where, f"{key}[{place}]", depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise WrongUseError(f"{where}: {key} = {value} is no number to work with.")
+    elif isinstance(value, int) and value not in _INTEGERS:
+        raise WrongUseError(f"{where}: {key} is a number beyond 64 bits.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, note, say, say_json, say_table
+from firstwatch.cli.output import JsonFlag, say, say_aside, say_json, say_table
 from firstwatch.trading.errors import WrongUseError
 
 
@@ -123,9 +123,9 @@ def backtest(
 
         with opened() as (_, store):
             version = save_baseline(store, spec, result, market=chosen, costs=costs, settings=settings)
-        note(f"kept as the baseline of {version.label} on {chosen.symbol}")
+        say_aside(f"kept as the baseline of {version.label} on {chosen.symbol}")
     for hole in file.holes:
-        note(f"{candles}: {hole}")
+        say_aside(f"{candles}: {hole}")
     if as_json:
         say_json(to_json(result))
         return

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from firstwatch.cli.output import OutputError, note, say_json
+from firstwatch.cli.output import OutputError, say_aside, say_json
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.text import clean
 
@@ -34,7 +34,7 @@ def run_guarded(command: Callable[[], Any]) -> int:
         _drop_output()
         with suppress(OutputError):
             if sentence := str(error):
-                note(sentence)
+                say_aside(sentence)
     with suppress(OSError):
         sys.stderr.flush()
     return code
@@ -59,7 +59,7 @@ def _code_of(command: Callable[[], Any]) -> int:
 def _refuse(sentence: str, code: int) -> int:
     if "--json" in sys.argv:
         say_json({"error": sentence, "exit_code": code})
-    note(sentence)
+    say_aside(sentence)
     return code
 
 

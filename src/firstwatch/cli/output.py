@@ -53,14 +53,14 @@ def shown(value: object) -> str:
     return clean(str(value))
 
 
-def note(sentence: str) -> None:
+def say_aside(sentence: str) -> None:
     """Print a sentence where errors go."""
     _put(f"firstwatch: {clean_lines(sentence)}", sys.stderr)
 
 
 def say_error(error: FirstwatchError) -> None:
     """Print the error's sentence where errors go."""
-    note(str(error))
+    say_aside(str(error))
 
 
 def _put(text: str, stream: TextIO | None = None) -> None:

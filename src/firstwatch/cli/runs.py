@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, note, say, say_json, say_table, shown
+from firstwatch.cli.output import JsonFlag, say, say_aside, say_json, say_table, shown
 from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
 from firstwatch.trading.runs import Exposure, RunState, StopMode
@@ -129,7 +129,7 @@ def start(
     if as_json:
         say_json({"run": run_id, "state": state.value})
     elif state.is_active:
-        note(f"run {run_id} is {state}; the next engine goes on with it")
+        say_aside(f"run {run_id} is {state}; the next engine goes on with it")
     if state is RunState.FAILED:
         raise typer.Exit(1)
 

@@ -67,7 +67,7 @@ def stop(as_json: JsonFlag = False) -> None:
 
 
 def status(as_json: JsonFlag = False) -> None:
-    """Say in one line how the engine and the runs are."""
+    """Say how the engine and the runs are; exit code 1 where something wants to be looked at."""
     from firstwatch.cli.folder import managed
     from firstwatch.trading.runs import Exposure
 
@@ -82,12 +82,16 @@ def status(as_json: JsonFlag = False) -> None:
         "exposed_runs": len(exposed),
         "unprotected_runs": snapshot.unprotected,
         "alarms": len(snapshot.alarms),
+        "problems": snapshot.problems,
     }
     if as_json:
         say_json(document)
-        return
-    alarm = f"; ALARM: {snapshot.alarms[0].sentence}" if snapshot.alarms else ""
-    say(
-        f"{snapshot.engine.sentence}; {len(active)} active runs, {len(exposed)} exposed, "
-        f"{snapshot.unprotected} unprotected{alarm}"
-    )
+    else:
+        say(
+            f"{snapshot.engine.sentence}; {len(active)} active runs, {len(exposed)} exposed, "
+            f"{snapshot.unprotected} unprotected"
+        )
+        for problem in snapshot.problems:
+            say(f"PROBLEM: {problem}")
+    if snapshot.problems:
+        raise typer.Exit(1)

@@ -128,7 +128,7 @@ def unlock(passphrase_fd: PassphraseFd = None, as_json: JsonFlag = False) -> Non
 @app.command()
 def withdraw(
     name: _Name,
-    amount: _Amount,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In quote; of play money also `all`.")],
     to: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="On Arbitrum; without it the account's own.")
     ] = None,
@@ -136,15 +136,24 @@ def withdraw(
     passphrase_fd: PassphraseFd = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take money out of the venue; it keeps 1 USDC of it."""
+    """Take money out of the venue, which keeps 1 USDC of it, or play money out of a paper wallet."""
     from firstwatch.cli import signed_wallets
     from firstwatch.cli.folder import opened
 
-    value = _positive(amount)
+    value = None if amount == "all" else _positive(amount)
     with opened() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
         custody = signed_wallets.custody_of(settings, store)
+        if wallet.kind == _PAPER:
+            taken = custody.take_play_money(wallet, value)
+            if as_json:
+                say_json({"wallet": name, "withdrawn": taken})
+            else:
+                say(f"{plain(taken)} taken out of {name}")
+            return
+        if value is None:
+            raise WrongUseError(f"{name} is a wallet at {wallet.venue}: say how much of its money goes out.")
         signed_wallets.withdraw(custody, wallet, value, to, master_key_fd, passphrase_fd, as_json=as_json)
 
 
@@ -284,12 +293,12 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
 
 
 def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dict[str, Any]:
-    from firstwatch.manager.balances import moneys
     from firstwatch.store.positions import positions
     from firstwatch.store.runs import list_runs
     from firstwatch.store.standings import Standing, standings
     from firstwatch.store.wallets import active_run_id
     from firstwatch.trading.clock import SystemClock, iso
+    from firstwatch.wallets.balances import moneys
 
     known = standings(session)
     said, now_ms = known.get(wallet.id, Standing()), SystemClock().now_ms()

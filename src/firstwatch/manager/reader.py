@@ -12,7 +12,6 @@ from functools import lru_cache
 import numpy as np
 from sqlalchemy import func, select
 
-from firstwatch.manager.balances import Money, moneys
 from firstwatch.manager.figures import figures_of, metrics_of_run
 from firstwatch.manager.prices import PriceReader
 from firstwatch.manager.sentences import sentence_of
@@ -57,6 +56,7 @@ from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Exposure, Protection
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
+from firstwatch.wallets.balances import Money, moneys
 
 FINISHED_LIMIT = 200
 """Finished runs in the list; older ones are reached by ``firstwatch run show``."""

@@ -320,6 +320,17 @@ class ManagerSnapshot:
         return sum(run.protection is Protection.UNPROTECTED for run in self.runs)
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """What an operator must look at, in sentences: no engine for what wants one, and all alarms."""
+        engine = self.engine
+        is_silent = engine.where is EngineWhere.NOT_RESPONDING
+        wanting = "1 active run wants" if len(self.active) == 1 else f"{len(self.active)} active runs want"
+        unattended = f"{engine.sentence}, and {wanting} one; start it with: firstwatch engine"
+        found = [engine.sentence] if is_silent else []
+        found += [unattended] if self.active and engine.where is EngineWhere.NONE else []
+        return (*found, *(alarm.sentence for alarm in self.alarms))
+
+    @property
     def active(self) -> tuple[RunRow, ...]:
         return tuple(run for run in self.runs if run.state.is_active)
 

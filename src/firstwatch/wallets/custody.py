@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from firstwatch.settings import HyperliquidVenueSettings, Settings
-from firstwatch.store import standings, wallets
+from firstwatch.store import paper, standings, wallets
 from firstwatch.store.database import Store
 from firstwatch.store.wallets import Wallet
 from firstwatch.trading.account import ACCOUNT_KIND, is_address
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError, WrongUseError
+from firstwatch.trading.numbers import plain
 from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.approving import Approver, approvals
+from firstwatch.wallets.balances import paper_total
 from firstwatch.wallets.desk import AccountMoney, Desk
 from firstwatch.wallets.keycheck import KeyFacts, check_key
 from firstwatch.wallets.keystore import address_of
@@ -301,6 +303,21 @@ class Custody:
         if run_id is not None:
             raise RefusedError(f"Wallet {wallet.name!r} is in use by run {run_id}; stop that run first.")
 
+    def take_play_money(self, wallet: Wallet, amount: Decimal | None) -> Decimal:
+        """Take play money out of a paper wallet, all of it without an amount, and return how much.
+
+        Raises:
+            RefusedError: a run has the wallet, it holds a position, or there is too little.
+        """
+        self.refuse_if_used(wallet)
+        with self._store.write() as session:
+            total = paper_total(session, wallet)
+            taken = total if amount is None else amount
+            if not 0 < taken <= total:
+                raise RefusedError(f"{wallet.name} has {plain(total)} of play money.")
+            paper.deposit(session, wallet.venue, wallet.account, -taken, now_ms=self._clock.now_ms())
+        return taken
+
     def withdraw(self, wallet: Wallet, amount: Decimal, destination: str, master: KeySigner) -> Moved:
         """Withdraw money to an address on Arbitrum.
 
@@ -355,7 +372,15 @@ class Custody:
             VenueError: the venue cannot be asked.
         """
         self.refuse_if_used(wallet)
-        if wallet.kind != PAPER:
+        if wallet.kind == PAPER:
+            with self._store.read() as session:
+                total = paper_total(session, wallet)
+            if total > 0:
+                raise RefusedError(
+                    f"{wallet.name} still has {plain(total)} of play money; take it out first:"
+                    f" firstwatch wallet withdraw {wallet.name} all"
+                )
+        else:
             money = self.money(wallet)
             if money.positions:
                 coins = ", ".join(held.coin for held in money.positions)

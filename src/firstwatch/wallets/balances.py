@@ -9,6 +9,7 @@ from firstwatch.store import paper
 from firstwatch.store.database import Session
 from firstwatch.store.standings import Standing
 from firstwatch.store.wallets import Wallet
+from firstwatch.trading.errors import RefusedError
 from firstwatch.venues.paper.account import PaperAccount, PaperOrder, exact
 from firstwatch.venues.paper.assembly import market_of
 
@@ -45,6 +46,22 @@ def moneys(
         if (standing := known.get(wallet.id)) is not None and standing.money is not None
     }
     return said | _paper_moneys(session, settings, wallets, now_ms)
+
+
+def paper_total(session: Session, wallet: Wallet) -> Decimal:
+    """Return the play money of a paper wallet, whether or not the settings still have its venue.
+
+    Raises:
+        RefusedError: it holds a position.
+    """
+    deposited = sum((row.amount for row in paper.deposits(session, wallet.venue, wallet.account)), Decimal(0))
+    state = paper.load_accounts(session, wallet.venue).get(wallet.account)
+    if state is None:
+        return deposited
+    account = PaperAccount.from_json(state)
+    if account.position.sign:
+        raise RefusedError(f"{wallet.name} holds a position; close it first.")
+    return deposited + account.cash
 
 
 def _paper_moneys(

@@ -1,0 +1,95 @@
+"""``status`` is what a watchdog calls: its exit code and ``problems`` say whether somebody must look."""
+
+import json
+from decimal import Decimal
+
+import pytest
+
+from firstwatch.store import paper, wallets
+from firstwatch.store.database import open_store
+from tests.ui import scenes
+
+
+@pytest.fixture
+def clock():
+    return scenes.ManualClock(scenes.NOW_MS)
+
+
+def test_a_fresh_folder_has_no_problem(firstwatch):
+    answer = firstwatch("status", "--json")
+    assert answer.code == 0
+    assert answer.json["problems"] == []
+
+
+def test_active_runs_without_an_engine_are_a_problem(firstwatch, home):
+    scenes.busy_day(home)
+    answer = firstwatch("status", "--json")
+    assert answer.code == 1
+    assert answer.json["active_runs"] == 1
+    assert any("no engine" in problem and "1 active run" in problem for problem in answer.json["problems"])
+    told = firstwatch("status")
+    assert told.code == 1
+    assert "PROBLEM: no engine" in told.out
+
+
+def test_an_alarm_that_stands_is_a_problem(firstwatch, home):
+    scenes.with_alarm(home)
+    answer = firstwatch("status", "--json")
+    assert answer.code == 1
+    assert len(answer.json["problems"]) > answer.json["alarms"] > 0
+    assert any("no run manages it" in problem for problem in answer.json["problems"])
+
+
+def test_an_unprotected_run_is_a_problem(firstwatch, home):
+    scenes.busy_day(home)
+    scenes.unprotect(home)
+    answer = firstwatch("status", "--json")
+    assert answer.code == 1
+    assert any("without its stop" in problem for problem in answer.json["problems"])
+
+
+def test_a_wallet_with_play_money_is_not_archived_until_it_is_taken_out(firstwatch):
+    assert firstwatch("wallet", "create", "w", "--venue", "paper").code == 0
+    assert firstwatch("wallet", "fund", "w", "119275.1402").code == 0
+    refused = firstwatch("wallet", "archive", "w")
+    assert refused.code == 3
+    assert "119275.1402" in refused.err
+    assert "wallet withdraw w all" in refused.err
+    assert firstwatch("wallet", "show", "w", "--json").json["archived_at"] is None
+    assert firstwatch("wallet", "withdraw", "w", "119275.1403").code == 3
+    assert firstwatch("wallet", "withdraw", "w", "19275.1402", "--json").json["withdrawn"] == 19275.1402
+    assert firstwatch("wallet", "withdraw", "w", "all").out == "100000 taken out of w\n"
+    assert firstwatch("wallet", "archive", "w").code == 0
+    assert firstwatch("wallet", "list", "--json").json == []
+
+
+def test_a_wallet_with_a_position_is_not_archived(firstwatch, home):
+    firstwatch("wallet", "create", "w", "--venue", "paper")
+    store = open_store(home)
+    with store.write() as session:
+        account = wallets.get_wallet(session, "w").account
+        state = {"name": account, "cash": "-5", "leverage": "1", "position": {"sign": 1, "steps": 4}}
+        paper.save_account(session, "paper", account, json.dumps(state), now_ms=1)
+        paper.deposit(session, "paper", account, Decimal(5), now_ms=1)
+    store.close()
+    answer = firstwatch("wallet", "archive", "w")
+    assert answer.code == 3
+    assert "holds a position" in answer.err
+
+
+def test_no_number_is_printed_with_binary_noise(firstwatch, algorithm, candles):
+    answer = firstwatch("backtest", algorithm, "--candles", candles, "--json")
+    assert answer.code == 0
+
+    def numbers(value):
+        if isinstance(value, dict):
+            value = value.values()
+        if isinstance(value, float):
+            yield value
+        elif not isinstance(value, str | int | None):
+            for each in value:
+                yield from numbers(each)
+
+    found = list(numbers(answer.json))
+    assert len(found) > 1_000
+    assert all(value == float(f"{value:.15g}") for value in found)

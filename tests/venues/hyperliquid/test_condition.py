@@ -172,8 +172,6 @@ def test_holdings_are_those_of_every_exchange_of_the_venue(make):
 
 def test_a_run_is_told_what_its_account_holds_in_other_exchanges_and_of_what_kind_it_is(make, monkeypatch):
     monkeypatch.setattr(sessions, "RECONCILE_S", 0.1)
-    monkeypatch.setattr(sessions, "_RECONCILE_PER_S", 1e6)
-    monkeypatch.setattr(sessions, "_NEAR_CLOSE_S", 0.0)
     monkeypatch.setattr(sessions, "_ASIDE_PER_S", 1e6)
     rig = make(weight_per_minute=100_000, weight_limit=None)
     rig.server.hold_aside(rig.account, "xyz", "TSLA", 3)
@@ -190,9 +188,7 @@ def test_a_run_is_told_what_its_account_holds_in_other_exchanges_and_of_what_kin
 
 
 def test_what_cannot_be_asked_of_an_account_is_asked_again(make, monkeypatch):
-    monkeypatch.setattr(sessions, "RECONCILE_S", 0.1)
-    monkeypatch.setattr(sessions, "_RECONCILE_PER_S", 1e6)
-    monkeypatch.setattr(sessions, "_NEAR_CLOSE_S", 0.0)
+    monkeypatch.setattr(sessions, "_ASIDE_AGAIN_S", 0.1)
     rig = make(weight_per_minute=100_000, weight_limit=None)
     rig.server.faults.plan("http", "userAbstraction", status=502)
     rig.server.faults.plan("empty", "perpDexs")

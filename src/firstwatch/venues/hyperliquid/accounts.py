@@ -55,8 +55,8 @@ class AccountBook:
     """Of these by symbol what was told last as held where no run listens; None: nothing was told yet."""
     aside: dict[str, Decimal] | None = None
     """Signed position by coin in the venue's other exchanges; None: they were not looked at yet."""
-    aside_at_s: float = NEVER_S
-    """When they were looked at last, and the account's kind asked for."""
+    aside_due_s: float = 0.0
+    """When they are to be looked at next, and the account's kind to be asked for."""
     compared: Footprint | None = None
     compared_at_ms: int = 0
     fills: "Rows[tuple[str, Fill]] | None" = None

@@ -50,6 +50,9 @@ _RECONCILE_PER_S = 4.0
 # What asking for the kind of an account and its positions in other exchanges may take of the budget.
 _ASIDE_WEIGHT = 40.0
 _ASIDE_PER_S = 2.0
+# It waits so long for a budget that is half full, and so long after it failed.
+_ASIDE_LATE_S = 60.0
+_ASIDE_AGAIN_S = 5.0
 # What the checks, the first reading and the first orders of a run cost.
 _LAUNCH_WEIGHT = 190.0
 # It is put off when a bar ends within this time.
@@ -266,7 +269,7 @@ class Session:
             book.checked_at_s = now_s
             book.full_at_s = now_s + self._full_every_s()
             book.fills_since_ms = self.clock.observed_ms
-            book.aside_at_s = NEVER_S
+            book.aside_due_s = now_s
             book.compared, book.sizes = footprint, words.sizes_of(state)
             book.compared_at_ms = self.clock.observed_ms
         book.elsewhere = None
@@ -279,7 +282,6 @@ class Session:
         if len(streamed) <= self._stream_users:
             for subscription in _private(ear.account):
                 await self._streams.add(subscription)
-        self._look_aside_if_due(book)
 
     async def leave(self, ear: Ear) -> None:
         """Stop telling an ear; streams that nobody needs any more end."""
@@ -459,6 +461,7 @@ class Session:
                 if now_s >= book.checked_at_s + every_s and not book.is_compared_now:
                     book.checked_at_s, book.is_compared_now = now_s, True
                     self._background(partial(self._compare_once, book))
+                self._look_aside_if_due(book)
 
     async def _compare_once(self, book: AccountBook) -> None:
         try:
@@ -490,24 +493,20 @@ class Session:
             self._next_full_at_s = now_s + _RECONCILE_WEIGHT / _RECONCILE_PER_S
             book.full_at_s = now_s + self._full_every_s()
             self._tell_account(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
-            self._look_aside_if_due(book)
 
     def _look_aside_if_due(self, book: AccountBook) -> None:
-        """Look where no run trades, at each reconciliation as far as all accounts may cost that."""
-        accounts = len({ear.account for ear in self._ears})
-        now_s = self._now_s()
-        if now_s >= book.aside_at_s + accounts * _ASIDE_WEIGHT / _ASIDE_PER_S:
-            book.aside_at_s = now_s
-            self._background(partial(self._look_aside, book))
+        """Look where no run trades when it is due and nothing that a run needs would wait for it."""
+        late_s = self._now_s() - book.aside_due_s
+        if late_s >= 0 and (self.budget.left >= BURST / 2 or late_s >= _ASIDE_LATE_S):
+            book.aside_due_s += late_s + _ASIDE_AGAIN_S
+            self._background(partial(self._look_aside, book), Priority.HISTORY)
 
     async def _look_aside(self, book: AccountBook) -> None:
         """Ask for the kind of the account and for its positions in the venue's other exchanges."""
-        try:
-            problem = kinds.kind_alarm(await self.readings.kind(book.account))
-            book.aside = await self.readings.sizes_aside(book.account)
-        except VenueError:
-            book.aside_at_s = NEVER_S
-            raise
+        problem = kinds.kind_alarm(await self.readings.kind(book.account))
+        book.aside = await self.readings.sizes_aside(book.account)
+        accounts = len({ear.account for ear in self._ears})
+        book.aside_due_s = self._now_s() + max(RECONCILE_S, accounts * _ASIDE_WEIGHT / _ASIDE_PER_S)
         self._tell_account(book.account, None, AccountJudged(problem, self.clock.now_ms()))
         self._tell_elsewhere(book, {coin: size for coin, size in book.sizes.items() if size})
 

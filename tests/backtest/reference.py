@@ -172,7 +172,9 @@ class Reference:
         self.close(i)
 
     def pay(self, price, rate):
-        paid = self.held.side * float(self.market.amount(self.held.steps)) * price * rate
+        amount = float(self.market.amount(self.held.steps))
+        worth = self.held.margin + self.held.side * amount * (price - self.held.price)
+        paid = min(self.held.side * amount * price * rate, max(worth, 0.0))
         self.cash -= paid
         self.held.funding += paid
         self.held.margin -= paid

@@ -7,10 +7,12 @@ import pytest
 
 from firstwatch.backtest.result_json import to_json
 from firstwatch.backtest.simulate import BacktestSettings, simulate
+from firstwatch.market.funding import FundingSeries
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import iso
+from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import GuardAction, Guards, OnExhausted, ResetSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note, NoteCode
@@ -157,6 +159,32 @@ def test_a_target_beyond_zero_is_said_for_each_position():
     candles = CandleArrays(times, closes, closes, closes, closes, np.ones(len(closes)), Timeframe.H1)
     result = simulate(AlgorithmSpec.from_toml(text + rest), candles, market=Market(), costs=FREE)
     assert found(result) == [(NoteCode.LEVEL_DROPPED, 2, 2)]
+
+
+def coverage(hours, bars=48, **options):
+    closes = np.full(bars, 101.0)
+    times = START_MS + np.arange(bars, dtype=np.int64) * HOUR_MS
+    candles = CandleArrays(times, closes, closes, closes, closes, np.ones(bars), Timeframe.H1)
+    funding = FundingSeries(START_MS + np.array(hours, dtype=np.int64) * HOUR_MS, np.full(len(hours), 1e-5))
+    spec = AlgorithmSpec.from_toml(HEAD + "[sizing]\nequity = 0.5")
+    return simulate(spec, candles, market=Market(), costs=FREE, funding=funding, **options)
+
+
+def test_time_without_funding_rates_is_said_as_holes_are():
+    result = coverage([*range(12), *range(36, 49)])
+    assert found(result) == [(NoteCode.FUNDING_COVERAGE, 1, 11)]
+    assert result.notes[0].sentence.startswith(
+        "funding rates are missing for 1.0 of 2.0 days (2024-01-01T11:00:00Z"
+    )
+    assert coverage(range(49)).notes == ()
+    # Only the time that is tested counts.
+    assert coverage([*range(12), *range(36, 49)], start_ms=START_MS + 37 * HOUR_MS).notes == ()
+
+
+@pytest.mark.parametrize("hours", [range(-100, -20), range(100, 200)])
+def test_funding_rates_of_another_time_are_refused(hours):
+    with pytest.raises(WrongUseError, match="cover nothing of the candles"):
+        coverage(hours)
 
 
 def test_what_the_caller_assumed_stands_first_and_has_no_bar():

@@ -22,6 +22,7 @@ from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
 from firstwatch.trading.market import DEFAULT_MARKET, Market
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.timeframe import Timeframe
+from tests.backtest.specifications import random_candles
 from tests.candles import generated_candles, shared_data
 
 HOUR_MS = 3_600_000
@@ -251,6 +252,61 @@ def test_the_json_has_the_shape_that_others_rely_on():
     assert [point[0] for point in document["equity"]] == [iso(int(moment)) for moment in result.time_ms]
     assert sum(document["metrics"]["exit_reasons"].values()) == len(document["trades"])
     assert document["trades"][0] == trade_json(result.trades[0])
+
+
+def test_a_funding_stamped_a_little_late_is_paid_by_the_trade_that_stood_then():
+    # The exit is decided at the close before the funding and executes at the open that it is due at.
+    closes = [90, 101, 101, 80, 95]
+    for late_ms in (0, 3, 2_000):
+        funding = FundingSeries(
+            np.array([START_MS, START_MS + 4 * HOUR_MS + late_ms]), np.array([0.01, 0.01])
+        )
+        (trade,) = run(candles_of(closes), funding=funding).trades
+        assert trade.reason is ExitReason.SIGNAL
+        assert float(trade.funding) == pytest.approx(0.01 * 95 * float(trade.amount)), late_ms
+
+
+def test_a_payment_is_never_more_than_the_position_is_worth():
+    # At leverage 50 the margin is 2 % of the position and the payment 5 %.
+    rates = FundingSeries(START_MS + np.arange(6, dtype=np.int64) * HOUR_MS, np.array([0, 0, 0, 0.05, 0, 0]))
+    result = run(
+        candles_of([90, 101, 101, 101, 101, 101]),
+        funding=rates,
+        settings=BacktestSettings(leverage=Decimal(50)),
+    )
+    trade = result.trades[0]
+    margin = float(trade.amount) * 101 / 50
+    assert trade.reason is ExitReason.LIQUIDATION
+    assert float(trade.funding) == pytest.approx(margin)
+    assert float(trade.gross_pnl) == pytest.approx(0.0)
+    assert float(trade.pnl) == pytest.approx(-margin)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_gross_loss_and_funding_together_are_never_more_than_the_margin(seed):
+    random = np.random.default_rng(seed)
+    candles = random_candles(seed, 300, 0.01)
+    times = np.arange(candles.time_ms[0], candles.time_ms[-1], 5_400_000, dtype=np.int64)
+    funding = FundingSeries(times, random.uniform(-0.05, 0.05, len(times)))
+    leverage = int(random.choice([1, 3, 10, 50]))
+    text = PLAIN.replace("close > 100", "close > sma(3)").replace("close < 90", "close < sma(5)")
+    if seed % 2:
+        text = text.replace("long", "short")
+    result = run(
+        candles, spec_of(text), funding=funding, settings=BacktestSettings(leverage=Decimal(leverage)),
+        costs=Costs.of_market(DEFAULT_MARKET, slippage_bps=Decimal(2)),
+    )  # fmt: skip
+    assert result.trades
+    for trade in result.trades:
+        margin = float(trade.amount * trade.entry_price) / leverage
+        best = float(trade.favourable_excursion * trade.amount)
+        assert float(trade.gross_pnl - trade.funding) >= -margin * (1 + 1e-9)
+        assert float(trade.funding) <= (margin + best) * (1 + 1e-9)
+        assert trade.pnl == pytest.approx(trade.gross_pnl - trade.fees - trade.funding, abs=Decimal("1e-9"))
+    metrics = result.metrics
+    gross = float(sum(trade.gross_pnl for trade in result.trades))
+    assert metrics.net_pnl == pytest.approx(gross - metrics.fees - metrics.funding, abs=1e-6)
+    assert result.equity[-1] == pytest.approx(10_000 + metrics.net_pnl, abs=1e-6)
 
 
 def test_no_trade_gives_nulls():

@@ -7,7 +7,8 @@ import pytest
 
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
-from firstwatch.engine.records import TradeAmended, Transition
+from firstwatch.engine.ledger import KEPT_TRADES, REMEMBERED_FILLS
+from firstwatch.engine.records import FundingRow, TradeAmended, Transition
 from firstwatch.strategy.core_state import (
     AMOUNT,
     CLOSE_POSITION,
@@ -569,6 +570,63 @@ def test_funding_that_is_told_after_its_trade_was_closed_is_the_trade_s(since: s
     assert desk.core._memory.core.funding == funding
 
 
+def test_a_payment_that_is_told_after_a_hundred_fills_is_booked_once() -> None:
+    desk = Desk(settings=LIMIT)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.orders(OrderPurpose.ENTRY)
+    desk.fill(entry, Decimal("0.1"), price=99.0)
+    desk.now_ms += 60_000
+    paid_ms = desk.now_ms
+    for _ in range(200):
+        desk.now_ms += 100
+        desk.fill(entry, Decimal("0.1"), price=99.0)
+    desk.fill(entry, price=99.0)
+    desk.bar(EXIT)
+    for _ in range(100):
+        desk.now_ms += 100
+        desk.fill(desk.sent(OrderPurpose.EXIT)[-1], Decimal("0.1"), price=99.0)
+    late = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), paid_ms)
+    before = desk.core._memory.core.funding
+    asked: list[int] = []
+
+    def read(effect: do.Effect) -> told.FillsRead:
+        assert isinstance(effect, do.ReadFills)
+        asked.append(effect.fundings_since_ms)
+        return told.FillsRead([], [late], desk.now_ms)
+
+    desk.answers[do.ReadFills] = read
+    desk.fill(desk.sent(OrderPurpose.EXIT)[-1], price=99.0)
+    desk.tell(FundingReported(late, desk.now_ms))
+    desk.tell(FundingReported(late, desk.now_ms))
+    booked = [record for record in desk.records if isinstance(record, FundingRow)]
+    assert [row.funding for row in booked] == [late]
+    amended = [record.trade for record in desk.records if isinstance(record, TradeAmended)]
+    assert [kept.funding for kept in amended] == [Decimal("1.5")]
+    assert amended[0].pnl == amended[0].gross_pnl - amended[0].fees - amended[0].funding
+    assert all(since_ms <= paid_ms for since_ms in asked)
+    assert before == 0
+
+
+def test_a_payment_on_a_trade_long_gone_is_not_the_next_one_s() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.enter()
+    desk.bar()
+    paid_ms = desk.now_ms - 1
+    for _ in range(KEPT_TRADES + 1):
+        desk.bar(EXIT)
+        desk.fill(desk.sent(OrderPurpose.EXIT)[-1])
+        desk.bar(QUIET)
+        desk.bar(ENTER)
+        desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
+    cash = desk.core._memory.core.cash
+    late = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), paid_ms)
+    desk.tell(FundingReported(late, desk.now_ms))
+    assert desk.core._memory.core.cash == cash - 1.5
+    assert desk.core._memory.core.funding == 0
+
+
 def test_a_foreign_order_is_named_and_pauses_entries_until_they_are_resumed() -> None:
     desk = Desk()
     desk.enter()
@@ -752,7 +810,8 @@ def test_a_fill_that_is_told_after_many_others_of_its_order_is_booked() -> None:
         desk.now_ms += HOUR_MS
         paid = Funding(f"f{number}", "w", SYMBOL, Decimal(1), Decimal(0), desk.now_ms)
         desk.tell(FundingReported(paid, desk.now_ms))
-    assert desk.core._memory.fills_seen == {}
+    assert len(desk.core._memory.fills_seen) <= 2 * REMEMBERED_FILLS
+    assert len(desk.core._memory.fundings_seen) <= 2 * REMEMBERED_FILLS
     desk.stop(StopMode.LEAVE)
     desk.tick(3)
     assert desk.core.state is RunState.STOPPED

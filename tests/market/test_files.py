@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstwatch.market.files import read_candles, read_funding, write_candles, write_funding
+from firstwatch.market.funding import FundingSeries
 from firstwatch.market.synthetic import SyntheticMarket
 from firstwatch.trading.clock import parse_iso
 from firstwatch.trading.errors import WrongUseError
@@ -272,6 +273,74 @@ def test_funding_columns(tmp_path: Path, text: str) -> None:
 def test_funding_that_repeats_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WrongUseError, match="line 3, column time"):
         read_funding(written(tmp_path, "date,rate\n1704067200,0.1\n1704067200,0.1\n"))
+
+
+def refused_funding(folder: Path, text: str) -> str:
+    with pytest.raises(WrongUseError) as caught:
+        read_funding(written(folder, text, "funding.csv"))
+    return str(caught.value)
+
+
+def test_candles_are_no_funding_whatever_they_cost(tmp_path: Path) -> None:
+    rows = "\n".join(lines())
+    assert "holds candles" in refused_funding(tmp_path, f"{HEADER}\n{rows}")
+    cheap = f"{HEADER}\n{START_MS},0.0001,0.0002,0.0001,0.0001,5"
+    assert "holds candles" in refused_funding(tmp_path, cheap)
+    assert "6 columns without a header" in refused_funding(tmp_path, rows)
+    rates = f"{HEADER}\n{START_MS},0.0001,0.0,0.0,0.0,0.0"
+    assert read_funding(written(tmp_path, rates)).rate.tolist() == [0.0001]
+
+
+def test_a_column_that_cannot_be_known_for_the_rate_is_refused(tmp_path: Path) -> None:
+    said = refused_funding(tmp_path, f"{START_MS},8,-0.0000275\n{START_MS + 8 * HOUR_MS},8,0.0001")
+    assert "line 1: 3 columns without a header" in said
+    named = f"calc_time,funding_interval_hours,last_funding_rate\n{START_MS},8,-0.0000275"
+    assert read_funding(written(tmp_path, named)).rate.tolist() == [-0.0000275]
+
+
+@pytest.mark.parametrize("rate", [8, -8, 0.0501, -1])
+def test_a_rate_that_no_venue_takes_is_refused_with_its_line(tmp_path: Path, rate: float) -> None:
+    said = refused_funding(tmp_path, f"time,rate\n{START_MS},0.0001\n{START_MS + HOUR_MS},{rate}")
+    assert "line 3, column rate" in said
+    assert "venues take at most 5 %" in said
+
+
+@pytest.mark.parametrize(("step_hours", "rate"), [(1, 0.00125), (8, 0.01)])
+def test_rates_in_per_cent_are_refused(tmp_path: Path, step_hours: int, rate: float) -> None:
+    rows = [f"{START_MS + row * step_hours * HOUR_MS},{rate * (-1) ** row}" for row in range(40)]
+    assert "per cent" in refused_funding(tmp_path, "\n".join(rows))
+    fractions = [f"{START_MS + row * step_hours * HOUR_MS},{rate / 100}" for row in range(40)]
+    assert len(read_funding(written(tmp_path, "\n".join(fractions)))) == 40
+
+
+def test_a_stamp_a_little_behind_a_minute_is_due_at_it(tmp_path: Path) -> None:
+    stamps = [0, HOUR_MS + 3, 2 * HOUR_MS + 2_000, 3 * HOUR_MS + 2_001, 4 * HOUR_MS - 1]
+    text = "\n".join(f"{START_MS + stamp},0.0001" for stamp in stamps)
+    due = [0, HOUR_MS, 2 * HOUR_MS, 3 * HOUR_MS + 2_001, 4 * HOUR_MS - 1]
+    assert (read_funding(written(tmp_path, text)).time_ms - START_MS).tolist() == due
+    twice = f"time,rate\n{START_MS},0.0001\n{START_MS + 3},0.0001"
+    assert "line 3, column time" in refused_funding(tmp_path, twice)
+
+
+@pytest.mark.parametrize(
+    ("times", "missing"),
+    [
+        ([*range(101)], []),
+        ([*range(0, 101, 8)], []),
+        ([*range(40, 101)], [(0, 40)]),
+        ([*range(61)], [(60, 100)]),
+        ([*range(31), *range(40, 101)], [(30, 40)]),
+        ([*range(0, 41, 8), *range(41, 101)], []),
+        ([50], [(0, 50), (50, 100)]),
+        ([*range(200, 300)], [(0, 100)]),
+        ([*range(-300, -200)], [(0, 100)]),
+        ([], []),
+    ],
+)
+def test_the_time_without_funding_rates_is_known(times: list[int], missing: list[tuple[int, int]]) -> None:
+    series = FundingSeries(np.array(times, dtype=np.int64) * HOUR_MS, np.full(len(times), 1e-5))
+    found = series.uncovered(0, 100 * HOUR_MS)
+    assert [(start // HOUR_MS, end // HOUR_MS) for start, end in found] == missing
 
 
 @pytest.mark.parametrize(

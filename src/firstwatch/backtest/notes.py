@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from firstwatch.market.funding import FundingSeries, missing_sentence
 from firstwatch.strategy.core_notes import (
     CHAIN_EXHAUSTED,
     LEVEL_DROPPED,
@@ -75,6 +76,20 @@ class NoteKeeper:
                 )
             case _:
                 return f"{LEVEL_DROPPED}, {_times(counted.count)}"
+
+
+def coverage_notes(funding: FundingSeries, start_ms: int, end_ms: int) -> list[Note]:
+    """Return what of the tested time has no funding rates, as at most one note.
+
+    Raises:
+        WrongUseError: all of it.
+    """
+    funding.require_overlap(start_ms, end_ms)
+    missing = funding.uncovered(start_ms, end_ms)
+    if not missing:
+        return []
+    sentence = missing_sentence(missing, end_ms - start_ms)
+    return [Note(NoteCode.FUNDING_COVERAGE, sentence, len(missing), missing[0].start_ms)]
 
 
 def _entries(count: int) -> str:

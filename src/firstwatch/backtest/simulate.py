@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.backtest.metrics import Metrics, compute_metrics
-from firstwatch.backtest.notes import NoteKeeper
+from firstwatch.backtest.notes import NoteKeeper, coverage_notes
 from firstwatch.backtest.record import TradeRecord
 from firstwatch.market.funding import NO_FUNDING, FundingSeries
 from firstwatch.market.sessions import SessionCalendar
@@ -104,7 +104,7 @@ def simulate(
 
     Raises:
         WrongUseError: the candles have another timeframe, or no bar on which to start; a session or
-            reset setting that cannot be used.
+            reset setting that cannot be used; funding rates of another time.
     """
     settings = settings or BacktestSettings()
     clock = clock or SystemClock()
@@ -131,8 +131,11 @@ def simulate(
     end = len(candles) if end_ms is None else candles.index_at(end_ms)
     signals = evaluate_arrays(spec, candles.part(0, end))
     first = _first_bar(spec, candles, signals, start_ms, end)
+    funding = funding or NO_FUNDING
+    after_ms = int(candles.time_ms[end - 1]) + candles.timeframe.ms
+    coverage = coverage_notes(funding, int(candles.time_ms[first]), after_ms)
     kept = NoteKeeper(core, market)
-    replay = _Replay(core, candles.part(0, end), signals, calendar, funding or NO_FUNDING, notes=kept)
+    replay = _Replay(core, candles.part(0, end), signals, calendar, funding, notes=kept)
     state = new_state(core)
     if settings.assume_position_now and first > 0:
         replay.assume_position(state, first - 1)
@@ -153,7 +156,7 @@ def simulate(
         missing_bars=spanned - (end - first),
         seconds=clock.elapsed_s() - began_s,
         market=market,
-        notes=(*notes, *kept.notes(state, candles.time_ms[:end])),
+        notes=(*notes, *coverage, *kept.notes(state, candles.time_ms[:end])),
     )
 
 

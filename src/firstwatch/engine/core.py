@@ -247,8 +247,13 @@ class RunCore:
 
     @property
     def fills_horizon_ms(self) -> int:
-        """The time from which on fills and fundings are to be read."""
+        """The time from which on fills are to be read."""
         return self._memory.fills_horizon_ms
+
+    @property
+    def fundings_horizon_ms(self) -> int:
+        """The time from which on fundings are to be read."""
+        return self._memory.fundings_horizon_ms
 
     @property
     def equity(self) -> float:
@@ -347,7 +352,7 @@ class RunCore:
         if memory.wants_open_orders:
             self._turn.read(ReadOpenOrders())
         if memory.wants_fills:
-            self._turn.read(ReadFills(memory.fills_horizon_ms))
+            self._turn.read(ReadFills(memory.fills_horizon_ms, memory.fundings_horizon_ms))
         if memory.wants_position and memory.position_at_ms <= memory.elapsed_ms:
             self._turn.read(ReadPosition())
         if memory.wants_balance:
@@ -843,7 +848,7 @@ class RunCore:
                 self._foreign_order(report)
 
     def _fills_read(self, event: told.FillsRead) -> None:
-        if not self._turn.answered(ReadFills(self._memory.fills_horizon_ms)):
+        if not self._turn.answered(ReadFills(0, 0)):
             return
         self._reading_came()
         self._memory.wants_fills = False
@@ -905,7 +910,7 @@ class RunCore:
         """Begin: adopt what the wallet holds, enter at once, or wait flat and unarmed (trading.md 6)."""
         memory, launch = self._memory, self.setup.launch
         memory.started_ms = event.time_ms
-        memory.fills_horizon_ms = self.setup.timeframe.open_of(event.time_ms)
+        memory.fills_horizon_ms = memory.fundings_horizon_ms = self.setup.timeframe.open_of(event.time_ms)
         memory.wallet_total = event.balance.total
         memory.price = event.touch.mid if event.touch else memory.price
         memory.foreign = signed(event.position)

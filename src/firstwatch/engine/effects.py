@@ -59,9 +59,10 @@ class ReadOpenOrders:
 
 @dataclass(frozen=True, slots=True)
 class ReadFills:
-    """Read fills and funding at or after ``since_ms``. Outcome: ``FillsRead`` or ``ReadFailed``."""
+    """Read fills and fundings, each at or after its time. Outcome: ``FillsRead`` or ``ReadFailed``."""
 
     since_ms: int
+    fundings_since_ms: int
 
 
 @dataclass(frozen=True, slots=True)

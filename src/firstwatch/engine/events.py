@@ -130,7 +130,8 @@ class VenueReading:
 
     ``resolutions``: for each of ``RunCore.orders_in_doubt()`` what ``Venue.resolve`` said; ``reports``:
     for each other of ``RunCore.open_orders()`` what ``Venue.order`` said. Fills and fundings are those
-    since ``RunCore.fills_horizon_ms``, bars the closed ones after ``RunCore.last_bar_ms``, oldest first.
+    since ``RunCore.fills_horizon_ms`` and ``fundings_horizon_ms``, bars the closed ones after
+    ``RunCore.last_bar_ms``, oldest first.
     Fills must be read after the resolutions, the position after the fills.
     """
 

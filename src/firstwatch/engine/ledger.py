@@ -168,13 +168,8 @@ class Ledger:
         memory, timeframe = self._turn.memory, self._turn.setup.timeframe
         filling = [order.created_ms for order in self._orders.open() if order.filled or order.reported]
         made_ms = [timeframe.open_of(created_ms) for created_ms in filling]
-        for seen in (memory.fills_seen, memory.fundings_seen):
-            if len(seen) > REMEMBERED_FILLS * 2:
-                horizon_ms = min([sorted(seen.values())[-REMEMBERED_FILLS], *made_ms])
-                memory.fills_horizon_ms = max(memory.fills_horizon_ms, horizon_ms)
-        for seen in (memory.fills_seen, memory.fundings_seen):
-            for key in [key for key, time_ms in seen.items() if time_ms < memory.fills_horizon_ms]:
-                del seen[key]
+        memory.fills_horizon_ms = _forget(memory.fills_seen, memory.fills_horizon_ms, made_ms)
+        memory.fundings_horizon_ms = _forget(memory.fundings_seen, memory.fundings_horizon_ms, [])
 
     def _entry(self, order: TrackedOrder, fill: Fill) -> None:
         memory = self._turn.memory
@@ -311,16 +306,21 @@ class Ledger:
         self.exit_steps(steps, price, ZERO, ExitReason.MANUAL, memory.now_ms)
 
     def funding(self, funding: Funding) -> None:
-        """Book one funding payment, once; those from before the run are not its own."""
+        """Book one funding payment, once, on the position that stood at its time, however late it is told.
+
+        Those from before the run are not its own. One on a trade that is remembered no more only reaches
+        the cash.
+        """
         memory = self._turn.memory
-        known = funding.funding_id in memory.fundings_seen or funding.time_ms < memory.fills_horizon_ms
+        known = funding.funding_id in memory.fundings_seen or funding.time_ms < memory.fundings_horizon_ms
         if known or funding.time_ms < memory.started_ms:
             return
         memory.fundings_seen[funding.funding_id] = funding.time_ms
         self._forget()
         closed = memory.last_trades
         paid_on = [place for place, trade in enumerate(closed) if trade.held_at(funding.time_ms)]
-        book_funding(memory.core, self._settings, float(funding.paid), 0 if paid_on else 1)
+        is_of_position = not paid_on and funding.time_ms > memory.trade_entry_ms
+        book_funding(memory.core, self._settings, float(funding.paid), int(is_of_position))
         for place in paid_on:
             closed[place] = closed[place].with_funding(funding.paid)
             self._turn.record(TradeAmended(closed[place], closed_since=len(closed) - 1 - place))
@@ -398,6 +398,15 @@ class Ledger:
             margin=exact(core.margin),
             time_ms=memory.now_ms,
         )
+
+
+def _forget(seen: dict[str, int], horizon_ms: int, kept_from_ms: list[int]) -> int:
+    """Drop what is older than the newest ids, and return from when on all are known by their id."""
+    if len(seen) > REMEMBERED_FILLS * 2:
+        horizon_ms = max(horizon_ms, min([sorted(seen.values())[-REMEMBERED_FILLS], *kept_from_ms]))
+    for key in [key for key, time_ms in seen.items() if time_ms < horizon_ms]:
+        del seen[key]
+    return horizon_ms
 
 
 def signed(position: Position) -> Decimal:

@@ -176,6 +176,7 @@ class RunMemory:
     """Those that were closed last, the latest at the end: a payment on their position may be told later."""
     fundings_seen: dict[str, int] = field(default_factory=dict)
     fills_horizon_ms: int = 0
+    fundings_horizon_ms: int = 0
     now_ms: int = 0
     """The venue's time of the latest event."""
     elapsed_ms: int = 0
@@ -263,4 +264,8 @@ def memory_from_json(text: str) -> RunMemory:
     Raises:
         pydantic.ValidationError: the text is no checkpoint of this version.
     """
-    return _ADAPTER.validate_json(text)
+    memory = _ADAPTER.validate_json(text)
+    if not memory.fundings_horizon_ms:
+        # Fills and fundings had one horizon once.
+        memory.fundings_horizon_ms = memory.fills_horizon_ms
+    return memory

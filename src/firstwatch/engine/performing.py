@@ -86,9 +86,8 @@ class Performer:
             for order in core.open_orders()
             if order not in resolutions
         }
-        since_ms = core.fills_horizon_ms
-        fills = self._venue.fills_since(self._account, self._symbol, since_ms)
-        fundings = self._venue.funding_since(self._account, self._symbol, since_ms)
+        fills = self._venue.fills_since(self._account, self._symbol, core.fills_horizon_ms)
+        fundings = self._venue.funding_since(self._account, self._symbol, core.fundings_horizon_ms)
         return told.VenueReading(
             resolutions=resolutions,
             reports=reports,
@@ -168,9 +167,10 @@ class Performer:
             case do.ReadOrder(client_order_id):
                 report = venue.order(account, symbol, client_order_id)
                 return told.OrderRead(client_order_id, report, venue.now_ms())
-            case do.ReadFills(since_ms):
+            case do.ReadFills(since_ms, fundings_since_ms):
                 fills = venue.fills_since(account, symbol, since_ms)
-                return told.FillsRead(fills, venue.funding_since(account, symbol, since_ms), venue.now_ms())
+                fundings = venue.funding_since(account, symbol, fundings_since_ms)
+                return told.FillsRead(fills, fundings, venue.now_ms())
             case do.ReadBalance():
                 return told.BalanceRead(venue.balance(account), venue.now_ms())
             case do.ReadBars(after_ms):

@@ -5,13 +5,13 @@ told with its line and its length.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.market.funding import FundingSeries
+from firstwatch.market.funding import FundingSeries, due_ms
 from firstwatch.market.table import Columns, Mistakes, read_columns
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.clock import iso
@@ -27,8 +27,16 @@ _CANDLE_NAMES = {
     "close": ("close",),
     "volume": ("volume",),
 }
-# Files of the public data collections hold the rate in ``open``.
-_FUNDING_NAMES = {"time": _TIME_NAMES, "rate": ("rate", "funding_rate", "fundingrate", "open")}
+_RATE_NAMES = ("rate", "funding_rate", "fundingrate", "last_funding_rate")
+# Files of the public data collections hold the rate in ``open``, and 0 in what makes a candle of it.
+_FUNDING_NAMES = {"time": (*_TIME_NAMES, "calc_time"), "rate": (*_RATE_NAMES, "open")}
+_REST_OF_A_CANDLE = ("high", "low", "close")
+_MOST_RATE = 0.05
+"""No venue takes more of a position's value at once; the largest bounds are about 4 %."""
+_MOST_RATE_A_YEAR = 5.0
+_LEAST_RATES = 30
+"""From so many rates on their median tells a fraction from a per cent: a usual year is 0.11."""
+_YEAR_MS = 365 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +113,26 @@ def read_candles(path: Path, timeframe: Timeframe | None = None) -> CandleFile:
 def read_funding(path: Path) -> FundingSeries:
     """Read funding rates (fractions): columns date (or time, ...) and rate, funding_rate or open.
 
-    Without a header: time, rate. Times as in ``read_candles``; gaps are allowed, fundings have no fixed step.
+    Without a header: time, rate. Times as in ``read_candles``, but that a stamp of up to 2 s behind a full
+    minute means that minute; gaps are allowed, fundings have no fixed step.
 
     Raises:
-        WrongUseError: as ``read_candles`` for rows, numbers, repeated times and disorder.
+        WrongUseError: as ``read_candles`` for rows, numbers, repeated times and disorder; the file holds
+            candles, or rates that no venue takes.
     """
     path = Path(path)
     mistakes = Mistakes(str(path))
     columns = read_columns(path, _FUNDING_NAMES, mistakes)
     mistakes.raise_if_any()
+    if not columns.has_header and len(columns.cells) != len(_FUNDING_NAMES):
+        raise WrongUseError(
+            f"{path}, line 1: {len(columns.cells)} columns without a header, so that the rate's cannot be"
+            " known; name the columns (time, rate) in a first line, or leave only those two"
+        )
+    _refuse_candles(path, columns)
+    columns = replace(columns, time_ms=due_ms(columns.time_ms))
     _check_order(columns, mistakes)
+    _check_rates(path, columns, mistakes)
     mistakes.raise_if_any()
     return FundingSeries(columns.time_ms, columns.numbers["rate"])
 
@@ -174,6 +192,43 @@ def _check_order(columns: Columns, mistakes: Mistakes) -> None:
             int(columns.line[row + 1]),
             f"column time: {iso(time_ms)} {verb} the time of line {columns.line[row]}",
         )
+
+
+def _refuse_candles(path: Path, columns: Columns) -> None:
+    """Refuse a candle file that is given for a funding file: its ``open`` is a price."""
+    rest: dict[str, tuple[str, ...]] = {role: (role,) for role in _REST_OF_A_CANDLE if role in columns.cells}
+    if not columns.has_header or not rest or not set(_RATE_NAMES).isdisjoint(columns.cells):
+        return
+    values = read_columns(path, {"time": _FUNDING_NAMES["time"]} | rest, Mistakes(str(path))).numbers
+    if any(values[role].any() for role in rest):
+        raise WrongUseError(
+            f"{path} holds candles: beside open there are prices in {', '.join(rest)}; give a file of funding"
+            " rates, with the columns time and rate"
+        )
+
+
+def _check_rates(path: Path, columns: Columns, mistakes: Mistakes) -> None:
+    """Refuse rates that no venue takes: single ones, or a median that reads like per cent."""
+    rates = columns.numbers["rate"]
+    for row in np.flatnonzero(np.abs(rates) > _MOST_RATE):
+        mistakes.add(
+            int(columns.line[row]),
+            f"column rate: {rates[row]:g} is {_percent(rates[row])} of the position at once, and venues"
+            f" take at most {_percent(_MOST_RATE)}; a rate is a fraction, 0.0001 for 0.01 %",
+        )
+    if mistakes.count or len(rates) < _LEAST_RATES:
+        return
+    median = float(np.median(np.abs(rates)))
+    a_year = median * _YEAR_MS / float(np.median(np.diff(columns.time_ms)))
+    if a_year > _MOST_RATE_A_YEAR:
+        raise WrongUseError(
+            f"{path}: half of the rates are {median:g} or more, {_percent(a_year)} a year; that looks like"
+            " per cent, and a rate is a fraction, 0.0001 for 0.01 %: divide the rates by 100"
+        )
+
+
+def _percent(fraction: float) -> str:
+    return f"{fraction * 100:,.0f} %"
 
 
 def _check_prices(columns: Columns, mistakes: Mistakes) -> None:

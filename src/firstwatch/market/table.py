@@ -59,11 +59,16 @@ class Mistakes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """What was read: the line number, the time (ms) and the numbers of every row, by role."""
+    """What was read: the line number, the time (ms) and the numbers of every row, by role.
+
+    ``cells`` are those of the first line: the names in the header, where there is one (``has_header``).
+    """
 
     line: _Integers
     time_ms: _Integers
     numbers: Mapping[str, _Floats]
+    cells: tuple[str, ...] = ()
+    has_header: bool = True
 
 
 def read_columns(path: Path, names: Mapping[str, Sequence[str]], mistakes: Mistakes) -> Columns:
@@ -81,7 +86,8 @@ def read_columns(path: Path, names: Mapping[str, Sequence[str]], mistakes: Mista
     delimiter = max(b",;\t", key=head.count)
     cells = [cell.strip().lower() for cell in head.decode("utf-8", "backslashreplace").split(chr(delimiter))]
     known = {name for aliases in names.values() for name in aliases}
-    if known.isdisjoint(cells):
+    has_header = not known.isdisjoint(cells)
+    if not has_header:
         if not cells[0][:1].isdigit():
             raise WrongUseError(
                 f"{path}, line 1: neither a header with known columns nor a row that begins with a time: "
@@ -101,6 +107,8 @@ def read_columns(path: Path, names: Mapping[str, Sequence[str]], mistakes: Mista
         np.concatenate([part.line for part in parts]),
         np.concatenate([part.time_ms for part in parts]),
         {role: np.concatenate([part.numbers[role] for part in parts]) for role in list(names)[1:]},
+        tuple(cells),
+        has_header,
     )
 
 

@@ -64,8 +64,16 @@ def fee_of(price: float, amount: float, rate: float) -> float:
 
 
 def funding_paid(side: int, amount: float, price: float, rate: float) -> float:
-    """Return what a position pays at a funding time (negative: receives), in quote."""
+    """Return what a position owes at a funding time (negative: receives), in quote."""
     return side * amount * price * rate
+
+
+def payable(owed: float, margin: float, profit: float) -> float:
+    """Return what of a payment an isolated position pays: no more than it is worth, margin and profit."""
+    worth = margin + profit
+    if owed <= 0.0 or owed <= worth:
+        return owed
+    return worth if worth > 0.0 else 0.0
 
 
 def liquidation_price(side: int, entry: float, amount: float, margin: float, maintenance: float) -> float:

@@ -20,6 +20,7 @@ from firstwatch.strategy.core import (
     stop_reason,
     taker_price,
 )
+from firstwatch.strategy.core_prices import payable
 from firstwatch.strategy.core_state import (
     CANCEL_ENTRY,
     END_OF_DATA,
@@ -100,7 +101,9 @@ def range_bar(state: CoreState, settings: CoreSettings, high: float, low: float)
 def settle_funding(state: CoreState, settings: CoreSettings, price: float, rate: float) -> None:
     """Book one funding payment on the position held, at the open or the close of its bar."""
     if state.steps > 0:
-        book_funding(state, settings, funding_paid(state.phase, state.amount, price, rate), 1)
+        owed = funding_paid(state.phase, state.amount, price, rate)
+        paid = payable(owed, state.margin, price_gross(state, settings, state.steps, price))
+        book_funding(state, settings, paid, 1)
 
 
 def end_data(state: CoreState, settings: CoreSettings) -> None:

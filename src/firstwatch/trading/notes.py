@@ -28,4 +28,4 @@ class Note:
     count: int = 1
     """How often it happened."""
     first_ms: int | None = None
-    """Open time of the bar at which it happened first; None: it holds for the whole test."""
+    """When it happened first: the open time of the bar; None: it holds for the whole test."""

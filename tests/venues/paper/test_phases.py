@@ -151,6 +151,26 @@ def test_funding_is_paid_on_the_position_held_before():
     assert kinds.index(FundingReported) < kinds.index(BarClosed)
 
 
+def test_a_payment_is_never_more_than_the_position_is_worth():
+    rig = rig_with()
+    rig.venue.set_leverage(rig.account, rig.symbol, Decimal(10))
+    rig.source.funding = [FundingRate(START_MS + 4 * MINUTE + MINUTE // 2, 0.5)]
+    total = rig.venue.balance(rig.account).total
+    rig.hold("2", price=100.0)
+    rig.finish()
+    margin = rig.position().margin
+    rig.begin(100.0, 100.0, 100.0, 100.0)
+    rig.finish()
+    (paid,) = rig.venue.funding_since(rig.account, rig.symbol, 0)
+    assert paid.paid == margin == Decimal(20)
+    rig.begin(100.0, 100.0, 100.0, 100.0)
+    rig.finish()
+    fills = rig.fills()
+    assert rig.position().is_flat
+    assert fills[-1].is_liquidation
+    assert rig.venue.balance(rig.account).total == total - margin - sum(fill.fee for fill in fills)
+
+
 def test_funding_due_at_an_open_comes_before_what_executes_there():
     rig = rig_with()
     rig.hold("2", side=SELL)

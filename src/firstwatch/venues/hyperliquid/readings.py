@@ -21,7 +21,8 @@ from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.words import Footprint
 from firstwatch.venues.protocol import Holdings
 
-_MOST_FILL_ROWS = 2_000
+# A page of fills or fundings holds at most 500 rows, of some kinds more: shorter ones are the last.
+_FULL_PAGE_ROWS = 500
 # Fills are read from full hours on, and from where they were read before while that costs little more.
 _TOGETHER_MS = 3_600_000
 _CHEAP_FILL_ROWS = 200
@@ -320,21 +321,29 @@ class Readings:
         return [(self.by_coin[coin], fill) for coin, fill in known.rows if fill.time_ms >= since_ms]
 
     async def _fetch_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
-        rows: dict[tuple[int, int], dict[str, Any]] = {}
+        rows = await self._pages("userFillsByTime", account, since_ms, lambda row: str(int(row["tid"])))
+        return await self.fills_of(account, rows)
+
+    async def _pages(
+        self, kind: str, account: str, since_ms: int, name: Callable[[dict[str, Any]], str]
+    ) -> list[dict[str, Any]]:
+        """Read all rows of a history at or after that venue time, oldest first, page by page.
+
+        ``name`` tells rows of one time apart: a page begins at the time at which the one before ended.
+        """
+        rows: dict[tuple[int, str], dict[str, Any]] = {}
         start_ms = max(since_ms, 0)
         while True:
-            page = await self.ask("userFillsByTime", user=account, startTime=start_ms)
+            page = await self.ask(kind, user=account, startTime=start_ms)
             try:
-                rows |= {(int(row["time"]), int(row["tid"])): row for row in page}
-                if len(page) < _MOST_FILL_ROWS:
-                    break
-                last_ms = max(int(row["time"]) for row in page)
-            except (KeyError, TypeError, ValueError) as error:
-                raise words.understood(f"the fills of {account}", page) from error
-            if last_ms <= start_ms:
-                break
-            start_ms = last_ms
-        return await self.fills_of(account, [rows[key] for key in sorted(rows, key=lambda key: key[0])])
+                fresh = {(int(row["time"]), name(row)): row for row in page}
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise words.understood(f"the {kind} of {account}", page) from error
+            is_last = len(page) < _FULL_PAGE_ROWS or fresh.keys() <= rows.keys()
+            rows |= fresh
+            if is_last:
+                return [rows[key] for key in sorted(rows, key=lambda key: key[0])]
+            start_ms = max(time_ms for time_ms, _ in fresh)
 
     async def fills_of(self, account: str, rows: list[dict[str, Any]]) -> list[tuple[Traded, Fill]]:
         """Return what the venue's words of fills say, with whose orders they are of."""
@@ -378,14 +387,14 @@ class Readings:
         if (
             known is None
             or since_ms < known.since_ms
-            or not (known.read_ms >= shown_ms or footprint.has_same_funding(known.footprint))
+            or not footprint.has_same_funding(known.footprint, is_early=known.read_ms < shown_ms)
         ):
             payments = await self._fetch_funding(account, since_ms)
             known = book.funding = Rows(since_ms, footprint, payments, read_ms=now_ms)
         return [paid for paid in known.rows if paid.symbol == symbol and paid.time_ms >= since_ms]
 
     async def _fetch_funding(self, account: str, since_ms: int) -> list[Funding]:
-        rows = await self.ask("userFunding", user=account, startTime=max(since_ms, 0))
+        rows = await self._pages("userFunding", account, since_ms, lambda row: str(row["delta"]["coin"]))
         try:
             payments = [
                 words.funding_of(row, account, traded.market.symbol)
@@ -394,7 +403,7 @@ class Readings:
             ]
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise words.understood(f"the funding of {account}", rows) from error
-        return sorted(payments, key=lambda payment: payment.time_ms)
+        return payments
 
     async def agents(self, account: str) -> dict[str, int]:
         """Return until when each named agent of the account is approved, by its address."""

@@ -128,8 +128,18 @@ class Footprint:
         moved = abs(self.cash + paid - other.cash - before)
         return self.held == other.held and moved < _LEAST_FEE
 
-    def has_same_funding(self, other: "Footprint | None") -> bool:
-        return other is not None and self.has_same_fills(other) and self.funding == other.funding
+    def has_same_funding(self, other: "Footprint | None", *, is_early: bool) -> bool:
+        """Tell whether no payment was made in between.
+
+        A position shows those that were made on it. ``is_early``: one may have been made on a position
+        that is gone by now, so that nothing may have been filled either.
+        """
+        if other is None:
+            return False
+        before = dict(other.funding)
+        if any(Decimal(paid) != Decimal(before.get(coin, paid)) for coin, paid in self.funding):
+            return False
+        return not is_early or (self.has_same_fills(other) and self.funding == other.funding)
 
 
 def sizes_of(state: dict[str, Any]) -> dict[str, Decimal]:

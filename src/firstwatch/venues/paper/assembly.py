@@ -1,12 +1,13 @@
 """Makes a paper venue from an operator's settings."""
 
+import logging
 from collections.abc import Callable
 from decimal import Decimal
 
 from firstwatch.market.cache import CandleCache
 from firstwatch.market.feeds import CandleSource, ReplayFeed, SyntheticFeed
 from firstwatch.market.files import read_candles, read_funding
-from firstwatch.market.funding import NO_FUNDING
+from firstwatch.market.funding import NO_FUNDING, missing_sentence
 from firstwatch.market.launch_files import read_market
 from firstwatch.market.synthetic import SyntheticMarket
 from firstwatch.settings import PaperVenueSettings
@@ -18,6 +19,8 @@ from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.paper.account import exact
 from firstwatch.venues.paper.exchange import PaperCosts
 from firstwatch.venues.paper.venue import PaperSettings, PaperVenue
+
+_log = logging.getLogger(__name__)
 
 # An invented market has no first bar of its own: 2025-01-01, so that every new store sees the same one.
 _SYNTHETIC_START_MS = 1_735_689_600_000
@@ -91,4 +94,10 @@ def candle_source(settings: PaperVenueSettings, market: Market, cache: CandleCac
     read = read_candles if cache is None else cache.read
     candles = read(settings.candles).candles
     funding = NO_FUNDING if settings.funding is None else read_funding(settings.funding)
-    return ReplayFeed(candles, funding, settings.start)
+    feed = ReplayFeed(candles, funding, settings.start)
+    start_ms = int(candles.time_ms[feed.start_index])
+    end_ms = int(candles.time_ms[-1]) + candles.timeframe.ms
+    funding.require_overlap(start_ms, end_ms)
+    if missing := funding.uncovered(start_ms, end_ms):
+        _log.warning("%s: %s", settings.funding, missing_sentence(missing, end_ms - start_ms))
+    return feed

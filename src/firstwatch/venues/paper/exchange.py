@@ -27,6 +27,7 @@ from firstwatch.strategy.core_prices import (
     funding_paid,
     limit_is_reached,
     liquidation_price,
+    payable,
     taker_price,
 )
 from firstwatch.strategy.core_settings import fraction
@@ -404,13 +405,14 @@ class PaperExchange:
         ]
 
     def _settle(self, funding: Sequence[FundingRate], price: float) -> None:
-        """Book funding on all positions: sign x quantity x price x rate is paid (trading.md 3)."""
+        """Book funding on all positions: sign x quantity x price x rate, as much as they are worth."""
         for time_ms, rate in funding:
             for account in self._busy_accounts():
                 held = account.position
                 if held.sign == 0:
                     continue
-                paid = funding_paid(held.sign, self._quantity(held.steps), price, rate)
+                owed = funding_paid(held.sign, self._quantity(held.steps), price, rate)
+                paid = payable(owed, held.margin, self._gross(held, held.steps, price))
                 held.margin -= paid
                 account.cash -= exact(paid)
                 booked = Funding(

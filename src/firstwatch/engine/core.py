@@ -225,11 +225,10 @@ class RunCore:
         self._facts.write()
         return self._turn.step()
 
-    def book_after_end(self, fills: Sequence[Fill], time_ms: int) -> Step:
-        """Book what orders that a finished run has left have filled: its records, for nothing is sent."""
+    def book_after_end(self, fills: Sequence[Fill], fundings: Sequence[Funding], time_ms: int) -> Step:
+        """Book what a finished run has left at the venue and what became of it: records, nothing is sent."""
         self._turn.begin(time_ms)
-        for fill in fills:
-            self._ledger.fill(fill, None)
+        self._book(fills, fundings)
         return self._turn.step()
 
     def checkpoint(self) -> str:
@@ -852,17 +851,20 @@ class RunCore:
             return
         self._reading_came()
         self._memory.wants_fills = False
-        # A payment is made on the position that stood just before it.
+        self._book(event.fills, event.fundings)
+        self._decide_waiting()
+
+    def _book(self, fills: Sequence[Fill], fundings: Sequence[Funding]) -> None:
+        """Book in the order of their times: a payment is made on the position that stood just before it."""
         timeline: list[tuple[int, int, Funding | Fill]] = [
-            *((funding.time_ms, 0, funding) for funding in event.fundings),
-            *((fill.time_ms, 1, fill) for fill in event.fills),
+            *((funding.time_ms, 0, funding) for funding in fundings),
+            *((fill.time_ms, 1, fill) for fill in fills),
         ]
         for _, _, item in sorted(timeline, key=lambda entry: entry[:2]):
             if isinstance(item, Funding):
                 self._ledger.funding(item)
             else:
                 self._ledger.fill(item, None)
-        self._decide_waiting()
 
     def _balance_read(self, event: told.BalanceRead) -> None:
         if self._turn.answered(ReadBalance()):

@@ -20,7 +20,7 @@ from firstwatch.store import fills, journal, orders, positions, runs, wallets
 from firstwatch.store.database import Store
 from firstwatch.store.orders import OrderMove, StoredOrder
 from firstwatch.store.runs import Run
-from firstwatch.trading.account import Position
+from firstwatch.trading.account import Funding, Position
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError, VenueError, WrongUseError
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
@@ -205,13 +205,24 @@ class Leftovers:
             for fill in venue.fills_since(run.account, run.settings.symbol, since_ms)
             if fill.client_order_id is not None and run_of(fill.client_order_id) == run.id
         ]
+        # What is paid after the last of them is another's, who has taken the position over.
+        until_ms = max((fill.time_ms for fill in filled), default=0)
+        paid = (
+            [
+                funding
+                for funding in venue.funding_since(run.account, run.settings.symbol, core.fundings_horizon_ms)
+                if funding.time_ms <= until_ms
+            ]
+            if core is not None and filled
+            else []
+        )
         known = self._open_orders(left)
         reports = {order: venue.order(run.account, run.settings.symbol, order) for order in known}
         why = "the wallet is flat" if position.is_flat else "another run has taken the position over"
         events: list[RunEvent] = [Noted(sentence=f"nothing of this run is left at the venue: {why}")]
         if left.alarm:
             events.append(AlarmCleared(topic=TOPIC))
-        self._write(run, events, _Found(venue.name, venue.now_ms(), core, filled, list(known), reports))
+        self._write(run, events, _Found(venue.name, venue.now_ms(), core, filled, paid, list(known), reports))
 
     def _core(self, run: Run, venue: Venue) -> RunCore | None:
         """Return the run's core as it ended; None: it never began, or another version has written it."""
@@ -234,7 +245,7 @@ class Leftovers:
                 return
             if found.core is not None:
                 around = Surroundings(found.venue, run.settings.symbol, found.venue_ms, now_ms)
-                records = found.core.book_after_end(found.fills, found.venue_ms).records
+                records = found.core.book_after_end(found.fills, found.fundings, found.venue_ms).records
                 persist(session, run.id, records, found.core.checkpoint(), around, known={})
             for fill in found.fills:
                 fills.add_fill(session, fills.StoredFill(found.venue, run.id, fill, now_ms))
@@ -257,8 +268,10 @@ class _Found:
     venue: str
     venue_ms: int
     core: RunCore | None
-    """Books the fills; None: they are only kept."""
+    """Books fills and fundings; None: the fills are only kept."""
     fills: Sequence[Fill]
+    fundings: Sequence[Funding]
+    """Paid on the position that they have closed."""
     orders: Sequence[str]
     """Client order ids of those whose end was not known."""
     reports: Mapping[str, OrderReport | None]

@@ -14,7 +14,7 @@ from firstwatch.engine.leftovers import Leftovers
 from firstwatch.store import fills, hosts, journal, orders, positions, runs, trades
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.orders import StoredOrder
-from firstwatch.trading.account import Position
+from firstwatch.trading.account import Funding, Position
 from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.commands import StopRun
 from firstwatch.trading.errors import VenueError
@@ -43,6 +43,7 @@ class Venue:
         self.resting = resting
         self.held = Decimal(0)
         self.fills: list[Fill] = []
+        self.fundings: list[Funding] = []
         self.fills_read_since_ms: list[int] = []
         self.states: dict[str, OrderState] = {}
         self.refuses = False
@@ -106,6 +107,9 @@ class Venue:
     def fills_since(self, _account: str, _symbol: str, since_ms: int) -> list[Fill]:
         self.fills_read_since_ms.append(since_ms)
         return [fill for fill in self.fills if fill.time_ms >= since_ms]
+
+    def funding_since(self, _account: str, _symbol: str, since_ms: int) -> list[Funding]:
+        return [funding for funding in self.fundings if funding.time_ms >= since_ms]
 
 
 def _intent(number: int, purpose: OrderPurpose, amount: int) -> OrderIntent:
@@ -223,6 +227,18 @@ def test_what_a_left_stop_fills_is_booked_as_a_trade_by_the_venues_time(folder: 
         time_ms=entered.time_ms + 7_200_000,
     )
     venue.fills = [entered, filled]
+    # On the left position; and, after its end, on what somebody else holds in the wallet.
+    venue.fundings = [
+        Funding(
+            f"f{hours}",
+            "one",
+            rig.SYMBOL,
+            Decimal("1.5"),
+            Decimal("0.0001"),
+            entered.time_ms + hours * 3_600_000,
+        )
+        for hours in (1, 2, 3)
+    ]
     leftovers = _leftovers(store, venue)
     leftovers.look()
     leftovers.look()
@@ -234,6 +250,8 @@ def test_what_a_left_stop_fills_is_booked_as_a_trade_by_the_venues_time(folder: 
     assert [(trade.amount, trade.exit_price, trade.reason) for trade in booked] == [
         (held.amount, held.stop, ExitReason.STOP_LOSS)
     ]
+    assert booked[0].funding == 3
+    assert float(booked[0].pnl) == pytest.approx(float(booked[0].gross_pnl - booked[0].fees - 3))
     assert order is not None
     assert order.state is OrderState.FILLED
     assert len(venue.fills_read_since_ms) == 1

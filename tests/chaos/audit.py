@@ -5,7 +5,15 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from firstwatch.engine.records import FactsRow, FillRow, FundingRow, NewOrder, Record, Transition
+from firstwatch.engine.records import (
+    FactsRow,
+    FillRow,
+    FundingRow,
+    NewOrder,
+    PositionRow,
+    Record,
+    Transition,
+)
 from firstwatch.engine.records import JournalRow as Row
 from firstwatch.trading.events import AlarmRaised, EntryDecided, OrderMoved
 from firstwatch.trading.ids import run_of
@@ -17,6 +25,8 @@ if TYPE_CHECKING:
     from tests.chaos.history import History
 
 UNPROTECTED_S = 5
+SHOWN_LATE_S = 3
+"""How long what is shown of the stop may differ from what rests at a venue that answers."""
 _ZERO = Decimal(0)
 
 
@@ -30,16 +40,21 @@ class Auditor:
         """Venue time of the last transition."""
         self._decided: list[Decimal] = []
         """Amount of each decided entry."""
+        self._purposes: dict[str, OrderPurpose] = {}
         self._decision_of: dict[str, int] = {}
         """Which decision each entry order carries out."""
         self._entered: Counter[int] = Counter()
         self._hand_amount = _ZERO
         self._facts: FactsRow | None = None
+        self._shown: PositionRow | None = None
+        self._shown_late_s = 0
+        self.longest_shown_late_s = 0
         self._fill_ids: set[str] = set()
         self._funding_ids: set[str] = set()
         self._held = _ZERO
         """Unsigned position of the venue a second ago."""
         self._failures = 0
+        self._moves_refused = 0
         self._unprotected_s = 0
         self._looked_at = 0
         self.alarms: Counter[str] = Counter()
@@ -67,12 +82,15 @@ class Auditor:
                     self._funding_ids.add(funding.funding_id)
                 case NewOrder(intent):
                     assert run_of(intent.client_order_id) == RUN_ID
+                    self._purposes[intent.client_order_id] = intent.purpose
                     if intent.purpose is OrderPurpose.ENTRY:
                         self._decision_of[intent.client_order_id] = len(self._decided) - 1
                     else:
                         assert intent.reduce_only, f"{intent} could open a position"
                 case FactsRow():
                     self._facts = record
+                case PositionRow():
+                    self._shown = record
                 case Row(EntryDecided(amount=amount)):
                     self._decided.append(amount)
                 case Row(OrderMoved(old=old, new=new)):
@@ -99,7 +117,10 @@ class Auditor:
         is_shrinking, self._held = abs(held) < self._held, abs(held)
         is_reachable = venue.failures == self._failures and not (venue.outage or venue.is_silent)
         self._failures = history.venue.failures
-        if not is_reachable or is_shrinking:
+        self._look_at_levels(is_reachable)
+        # A stop that covers too little is made larger by a move.
+        may_move, self._moves_refused = venue.moves_refused == self._moves_refused, venue.moves_refused
+        if not (is_reachable and may_move) or is_shrinking:
             self._unprotected_s = 0
             return
         memory = history.core._memory
@@ -122,6 +143,33 @@ class Auditor:
         assert self._unprotected_s <= UNPROTECTED_S, (
             f"{held} stood without its stop for {self._unprotected_s} s"
         )
+
+    def _look_at_levels(self, is_reachable: bool) -> None:
+        """Give the run a while to show where its stop and its target rest at a venue that answers."""
+        wrong = self._shown_wrongly()
+        if not wrong or not is_reachable:
+            self._shown_late_s = 0
+            return
+        self._shown_late_s += 1
+        self.longest_shown_late_s = max(self.longest_shown_late_s, self._shown_late_s)
+        assert self._shown_late_s <= SHOWN_LATE_S, f"{wrong} after {self._shown_late_s} s"
+
+    def _shown_wrongly(self) -> str:
+        """Return what is shown of the stop and the target that is not so at the venue; empty: nothing."""
+        for name in ("stop", "target"):
+            shown = getattr(self._shown, name, None)
+            resting = self._resting(OrderPurpose(name))
+            if shown not in (resting or {None}):
+                return f"the {name} is shown at {shown}, at the venue rest {resting}"
+        return ""
+
+    def _resting(self, purpose: OrderPurpose) -> set[Decimal | None]:
+        """Return the levels of the run's legs that rest at the venue."""
+        history = self._history
+        orders = history.paper.open_orders(ACCOUNT, history.scenario.market.symbol)
+        known = ((order, self._purposes.get(order.client_order_id or "")) for order in orders)
+        is_stop = purpose is OrderPurpose.STOP
+        return {order.trigger_price if is_stop else order.price for order, of in known if of is purpose}
 
     def _is_covered(self, held: Decimal, amount: Decimal) -> bool:
         """Tell whether stops rest that close ``amount`` of what is held, signed, + long."""
@@ -195,6 +243,7 @@ class Auditor:
             for report in history.paper.open_orders(ACCOUNT, symbol)
             if report.client_order_id is not None and run_of(report.client_order_id) == RUN_ID
         ]
+        assert not (wrong := self._shown_wrongly()), wrong
         leaves = state is RunState.STOPPED and history.core._memory.stop_mode is StopMode.LEAVE
         assert all(report.reduce_only for report in open_orders), f"an entry order is left: {open_orders}"
         assert leaves or not open_orders, f"orders are left: {open_orders}"

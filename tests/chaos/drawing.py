@@ -41,6 +41,7 @@ class Shares:
     by_hand: float
     operator: float
     death: float
+    move_refused: float
 
 
 @dataclass(frozen=True)
@@ -166,4 +167,5 @@ def _shares(chance: random.Random) -> Shares:
         by_hand=share(0.01, 0.04),
         operator=share(0.003, 0.01),
         death=share(0.002, 0.01, 0.03),
+        move_refused=share(0.3, 0.9),
     )

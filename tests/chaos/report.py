@@ -26,6 +26,7 @@ class Report:
     longest_unprotected_s: int = 0
     longest_bared_s: int = 0
     longest_unheard_s: int = 0
+    longest_shown_late_s: int = 0
 
     @classmethod
     def of(cls, history: History) -> "Report":
@@ -47,6 +48,7 @@ class Report:
             longest_unprotected_s=auditor.longest_unprotected_s,
             longest_bared_s=auditor.longest_bared_s,
             longest_unheard_s=auditor.longest_unheard_s,
+            longest_shown_late_s=auditor.longest_shown_late_s,
         )
 
     def add(self, other: "Report") -> None:
@@ -62,7 +64,12 @@ class Report:
             "with_hand",
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("longest_unprotected_s", "longest_bared_s", "longest_unheard_s"):
+        for name in (
+            "longest_unprotected_s",
+            "longest_bared_s",
+            "longest_unheard_s",
+            "longest_shown_late_s",
+        ):
             setattr(self, name, max(getattr(self, name), getattr(other, name)))
 
     def text(self) -> str:
@@ -77,7 +84,8 @@ class Report:
             f"alarms: {_of(self.alarms)}",
             f"longest without a stop at a reachable venue: {self.longest_unprotected_s} s,"
             f" {self.longest_bared_s} s where somebody acts by hand;"
-            f" longest with a position not heard of: {self.longest_unheard_s} s",
+            f" longest with a position not heard of: {self.longest_unheard_s} s,"
+            f" with a level shown that did not rest: {self.longest_shown_late_s} s",
         ]
         return "\n".join(lines)
 

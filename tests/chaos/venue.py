@@ -9,7 +9,7 @@ from typing import Any
 
 from firstwatch.trading.account import Position
 from firstwatch.trading.errors import VenueError
-from firstwatch.trading.orders import OrderReport
+from firstwatch.trading.orders import OrderIntent, OrderPurpose, OrderReport
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.paper.venue import PaperVenue
 from firstwatch.venues.protocol import (
@@ -81,6 +81,8 @@ class ChaosVenue:
         self.sent: Counter[str] = Counter()
         """How often each client order id was sent."""
         self.bodies: dict[str, bytes] = {}
+        self.moves_refused = 0
+        self._intents: dict[str, OrderIntent] = {}
         self.faults: Counter[str] = Counter()
         self.failures = 0
         """Calls that got no answer, or a refusal for nothing."""
@@ -161,9 +163,30 @@ class ChaosVenue:
             return Unknown("the answer was lost")
         return outcome
 
+    def prepare(self, intent: OrderIntent) -> PreparedRequest:
+        self._intents[intent.client_order_id] = intent
+        return self._paper.prepare(intent)
+
     def send(self, prepared: PreparedRequest) -> SendOutcome:
         self._count(prepared)
+        if self._moves_leg(prepared) and self._refuses_move():
+            return Refused("rate_limit", "no requests are left for this address")
         return self._act(lambda: self._said_at_once(prepared, self._paper.send(prepared)))
+
+    def _moves_leg(self, prepared: PreparedRequest) -> bool:
+        """Tell whether a new order takes the place of a leg that rests: then the old one follows it."""
+        purpose = self._intents[prepared.client_order_id].purpose
+        if purpose not in (OrderPurpose.STOP, OrderPurpose.TARGET):
+            return False
+        resting = self._paper.open_orders(self._account, self._scenario.market.symbol)
+        known = (self._intents.get(order.client_order_id or "") for order in resting)
+        return any(intent is not None and intent.purpose is purpose for intent in known)
+
+    def _refuses_move(self) -> bool:
+        """Refuse whatever moves a leg: what rests goes on resting, and everything else works."""
+        is_refused = self._strikes("move refused", self._shares.move_refused)
+        self.moves_refused += is_refused
+        return is_refused
 
     def _said_at_once(self, prepared: PreparedRequest, outcome: SendOutcome) -> SendOutcome:
         """Let the answer say what of the order has filled already, as a real venue's does."""
@@ -183,6 +206,8 @@ class ChaosVenue:
 
     def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
         self._count(new)
+        if self._refuses_move():
+            return Refused("rate_limit", "no requests are left for this address")
         return self._act(lambda: self._paper.modify(client_order_id, new))
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:

@@ -6,16 +6,18 @@ import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
-from firstwatch.store import runs
+from firstwatch.store import positions, runs
 from firstwatch.store.algorithms import get_version
 from firstwatch.store.database import open_store
 from firstwatch.store.wallets import get_wallet
 from firstwatch.trading.clock import iso
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import DEFAULT_MARKET
+from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author, Exposure
 from tests.candles import START_MS, generated_candles
 
@@ -154,6 +156,33 @@ def test_leaving_a_position_unprotected_wants_the_runs_name(ready, home):
         assert refused.code == 3
         assert f"--confirm {settings.name!r}" in refused.err
     assert "No engine hears commands" in ready(*stop, "--confirm", settings.name).err
+
+
+def test_a_shown_run_says_where_its_stop_rests_and_where_it_is_wanted(ready, home):
+    run_id, store = "cd" * 8, open_store(home)
+    with store.write() as session:
+        settings = LaunchSettings(
+            algorithm="RSI reversion", version=1, wallet="main", symbol=SYMBOL, capital=100
+        )
+        runs.create_run(
+            session,
+            run_id,
+            wallet_id=get_wallet(session, "main").id,
+            version_id=get_version(session, "RSI reversion", 1).id,
+            settings=settings,
+            market=DEFAULT_MARKET,
+            author=Author.OPERATOR,
+            now_ms=1,
+        )
+        held = positions.RunPosition(run_id, SYMBOL, Side.LONG, Decimal(1), 1, entry_price=Decimal(3000))
+        held = replace(held, stop=Decimal("2951.8"), stop_wanted=Decimal("3092.9"))
+        positions.set_position(session, replace(held, target_wanted=Decimal(3300)))
+    store.close()
+    shown = ready("run", "show", run_id, "--json").json["position"]
+    levels = [shown[name] for name in ("stop", "stop_wanted", "target", "target_wanted")]
+    assert [None if level is None else float(level) for level in levels] == [2951.8, 3092.9, None, 3300]
+    said = ready("run", "show", run_id).out
+    assert "stop 2951.8 (wanted 3092.9), target none (wanted 3300)" in said
 
 
 def test_a_waiting_launch_lets_go_on_sigterm_and_the_run_stays_active(ready, home):

@@ -8,7 +8,15 @@ from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.engine.core import RunCore
 from firstwatch.engine.memory import RunSetup
-from firstwatch.engine.records import FactsRow, JournalRow, NewOrder, Record, TradeRow, Transition
+from firstwatch.engine.records import (
+    FactsRow,
+    JournalRow,
+    NewOrder,
+    PositionRow,
+    Record,
+    TradeRow,
+    Transition,
+)
 from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
 from firstwatch.strategy.evaluation import GroupFlags
 from firstwatch.trading.account import Balance, Position
@@ -78,6 +86,7 @@ class Desk:
         has_phases: bool = False,
         modifies_orders: bool = True,
         earlier_runs: frozenset[str] = frozenset(),
+        timeframe: Timeframe = Timeframe.H1,
         **launch: object,
     ) -> None:
         self.settings = settings or CoreSettings(
@@ -94,7 +103,7 @@ class Desk:
             "00000000000000cc",
             "w",
             SYMBOL,
-            Timeframe.H1,
+            timeframe,
             Market(),
             LaunchSettings.model_validate(values | launch),
             has_phases=has_phases,
@@ -134,6 +143,10 @@ class Desk:
         return [record for record in self.records if isinstance(record, FactsRow)][-1]
 
     @property
+    def position_row(self) -> PositionRow:
+        return [record for record in self.records if isinstance(record, PositionRow)][-1]
+
+    @property
     def transitions(self) -> list[RunState]:
         return [record.new for record in self.records if isinstance(record, Transition)]
 
@@ -171,15 +184,16 @@ class Desk:
     def bar(
         self, flags: GroupFlags = QUIET, *, close: float | None = None, high: float = 0.0, late_ms: int = 0
     ) -> None:
-        """Close the next bar, an hour later."""
+        """Close the next bar."""
         opened, self.price = self.price, close or self.price
-        time_ms = self.now_ms - self.now_ms % HOUR_MS
-        self.now_ms = time_ms + HOUR_MS
+        timeframe = self.setup.timeframe
+        time_ms = timeframe.open_of(self.now_ms)
+        self.now_ms = time_ms + timeframe.ms
         self.flags.next.append(flags)
         low, top = min(opened, self.price), max(opened, self.price, high)
         bar = Bar(time_ms, opened, top, low, self.price, 1.0)
         now_ms = self.now_ms + late_ms
-        self.tell(BarClosed(SYMBOL, Timeframe.H1, bar, top, low, now_ms))
+        self.tell(BarClosed(SYMBOL, timeframe, bar, top, low, now_ms))
 
     def fill(self, intent: OrderIntent, amount: Decimal | None = None, *, price: float | None = None) -> Fill:
         """Let an order fill and say so."""

@@ -188,13 +188,14 @@ def test_an_older_store_is_refused_until_it_is_migrated_and_keeps_its_data(tmp_p
     path = make_old(folder, "0001")
     fill_first_shape(path)
     before = path.read_bytes()
-    with pytest.raises(OlderStoreError, match=r"has schema 0001, this program 0003. Start the engine"):
+    said = rf"has schema 0001, this program {schema.HEAD}. Start the engine"
+    with pytest.raises(OlderStoreError, match=said):
         open_store(folder)
     assert path.read_bytes() == before
 
     done = migrate(folder)
     assert done is not None
-    assert (done.old, done.new, done.backup.name) == ("0001", "0003", "firstwatch.db.backup-0001")
+    assert (done.old, done.new, done.backup.name) == ("0001", schema.HEAD, "firstwatch.db.backup-0001")
     assert done.backup.stat().st_mode & 0o777 == 0o600
     assert migrate(folder) is None
 

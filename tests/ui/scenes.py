@@ -235,6 +235,16 @@ def unprotect(home: Path) -> None:
         )
 
 
+def refuse_moves(home: Path) -> None:
+    """The venue refuses to move the live run's stop and target to where they are wanted."""
+    unprotect(home)
+    with _written(home) as session:
+        held = positions.position_of(session, LIVE)
+        assert held is not None
+        wanted = {"stop_wanted": Decimal("93092.9"), "target_wanted": Decimal("106000")}
+        positions.set_position(session, replace(held, **wanted))
+
+
 def end_live_run(home: Path, state: RunState = RunState.DONE) -> None:
     """The live run ends, as another process would write it."""
     with _written(home) as session:

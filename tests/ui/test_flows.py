@@ -18,6 +18,7 @@ from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.tui.modals.entry import AskText
 from firstwatch.tui.modals.quit import QuitDialog
 from firstwatch.tui.modals.stop import StopRunDialog
+from firstwatch.tui.panes.info import _position
 from firstwatch.tui.screens.run import Layout, layout_for
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.door import UnlockDoor
@@ -124,6 +125,24 @@ async def test_an_unprotected_run_is_named_on_dialogs_too(home, clock, snap_step
             snap_step(on, "help")
             await on.press("q")
             assert not on.app.is_covered
+
+
+async def test_a_stop_that_could_not_be_moved_is_shown_where_it_rests(home, clock):
+    scenes.busy_day(home)
+    scenes.refuse_moves(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=(200, 60), clock=clock) as on:
+            await on.ready()
+            assert "STOP NOT MOVED" in on.text()
+            assert "its stop at 92155.58 where 93092.9 is wanted" in on.app.snapshot.alarms[0].sentence
+            [row] = on.app.snapshot.active
+            cells = _position(row).cells
+            assert [(cell.text, cell.tone) for cell in cells[6:8]] == [
+                ("92,155.58", "error"),
+                ("105,824.67", "error"),
+            ]
+            await on.press("s")
+            assert "stop 92,155.58 where 93,092.90 is wanted" in on.text()
 
 
 async def test_an_engine_that_is_silent_is_shown_and_gets_no_commands(home, clock, snap_step):

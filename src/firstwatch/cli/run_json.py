@@ -90,6 +90,8 @@ def _position(position: RunPosition) -> dict[str, Any]:
         "entry_price": position.entry_price,
         "stop": position.stop,
         "target": position.target,
+        "stop_wanted": position.stop_wanted,
+        "target_wanted": position.target_wanted,
         "liquidation_price": position.liquidation_price,
         "margin": position.margin,
         "leverage": position.leverage,

@@ -322,10 +322,10 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
     )
     position = document["position"]
     if position is not None and position["side"] is not None:
-        amount, entry, stop, target = (
-            shown(position[name]) for name in ("amount", "entry_price", "stop", "target")
-        )
-        say(f"\nposition: {position['side']} {amount} at {entry}, stop {stop}, target {target}")
+        amount, entry = shown(position["amount"]), shown(position["entry_price"])
+        legs = (_level(name, position[name], position[f"{name}_wanted"]) for name in ("stop", "target"))
+        held = f"{position['side']} {amount} at {entry}"
+        say(f"\nposition: {', '.join([held, *legs])}")
     if document["trades"]:
         say("")
         columns = ("side", "entry_time", "entry_price", "exit_time", "exit_price", "amount", "pnl", "reason")
@@ -335,6 +335,12 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
         )
     say("")
     say_table(("METRIC", "VALUE"), ((name, figure(value)) for name, value in document["metrics"].items()))
+
+
+def _level(name: str, rests_at: object, wanted: object) -> str:
+    """Return where a leg rests at the venue, and where it is wanted where that is elsewhere."""
+    rests = f"{name} {'none' if rests_at is None else shown(rests_at)}"
+    return rests if wanted in (None, rests_at) else f"{rests} (wanted {shown(wanted)})"
 
 
 @app.command()

@@ -7,7 +7,7 @@ from firstwatch.engine.protection import ProtectionDesk
 from firstwatch.engine.records import FactsRow
 from firstwatch.engine.turn import Turn
 from firstwatch.trading.orders import OrderPurpose, OrderState
-from firstwatch.trading.runs import Exposure, Health, Protection
+from firstwatch.trading.runs import Exposure, Health
 
 
 class FactsDesk:
@@ -57,20 +57,28 @@ class FactsDesk:
             return f"{why}. The wallet is flat."
         side = "long" if left > 0 else "short"
         sentence = f"{why}. A {side} position of {abs(left):f} {market.base} is left at the venue"
-        if self._protection.state() is not Protection.PROTECTED:
+        stop, wanted = self._protection.resting(memory.stop), self._protection.wanted(OrderPurpose.STOP)
+        if stop is None or stop.level is None:
             return f"{sentence}, without a stop."
-        stop = market.price(memory.core.stop)
-        if memory.core.stop_has_moved:
-            return f"{sentence}, trailing stop frozen at {stop:f}."
-        return f"{sentence}, its stop rests at {stop:f}."
+        how = "trailing stop frozen at" if memory.core.stop_has_moved else "its stop rests at"
+        covered = "" if stop.rest >= abs(left) else f" for {stop.rest:f} of it"
+        missed = "" if wanted in (None, stop.level) else f" where {wanted:f} was wanted"
+        doubt = "; whether it still does is not known: look at the wallet there" if stop.wants_read else ""
+        return f"{sentence}, {how} {stop.level:f}{covered}{missed}{doubt}."
 
     def write(self) -> None:
         """Record facts and position where they differ from what was last written."""
-        memory, core = self._turn.memory, self._turn.memory.core
-        text = f"{core.phase} {core.steps} {core.entry_price} {core.stop} {core.target} {core.margin}"
+        memory, core, legs = self._turn.memory, self._turn.memory.core, self._protection
+        levels = {
+            "stop": legs.rests_at(memory.stop),
+            "target": legs.rests_at(memory.target),
+            "stop_wanted": legs.wanted(OrderPurpose.STOP),
+            "target_wanted": legs.wanted(OrderPurpose.TARGET),
+        }
+        text = f"{core.phase} {core.steps} {core.entry_price} {core.margin} {[*levels.values()]}"
         if text != memory.written.position:
             memory.written.position = text
-            self._turn.record(self._ledger.position_row())
+            self._turn.record(self._ledger.position_row(**levels))
         health, sentence = self.health()
         guard = ("guard",) if memory.core.entries_paused_by_guard else ()
         pauses = (*memory.pause_reasons, *guard)

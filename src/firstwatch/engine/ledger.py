@@ -383,17 +383,25 @@ class Ledger:
 
     # --- rows ------------------------------------------------------------------------------------
 
-    def position_row(self) -> PositionRow:
-        memory, market = self._turn.memory, self._turn.setup.market
-        core = memory.core
+    def position_row(
+        self,
+        *,
+        stop: Decimal | None,
+        target: Decimal | None,
+        stop_wanted: Decimal | None,
+        target_wanted: Decimal | None,
+    ) -> PositionRow:
+        memory, core = self._turn.memory, self._turn.memory.core
         is_flat = core.steps == 0
         return PositionRow(
             side=self.side,
             amount=abs(self.own),
             entry_price=None if is_flat else exact(core.entry_price),
             entry_time_ms=None if is_flat else memory.trade_entry_ms,
-            stop=market.price(core.stop) if core.stop else None,
-            target=market.price(core.target) if core.target else None,
+            stop=stop,
+            target=target,
+            stop_wanted=stop_wanted,
+            target_wanted=target_wanted,
             liquidation=exact(core.liquidation) if core.liquidation else None,
             margin=exact(core.margin),
             time_ms=memory.now_ms,

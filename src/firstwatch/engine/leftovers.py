@@ -25,7 +25,7 @@ from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError, VenueError, WrongUseError
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.ids import run_of
-from firstwatch.trading.orders import Fill, OrderReport, OrderState, move_order
+from firstwatch.trading.orders import Fill, OrderKind, OrderReport, OrderState, Side, move_order
 from firstwatch.trading.runs import Author, Exposure, Protection
 from firstwatch.venues.protocol import Accepted, PreparedRequest, Refused, StillUnknown, Venue
 
@@ -135,11 +135,11 @@ class Leftovers:
         # An entry may not fill any more, whatever else is left; what reduces protects a position that is.
         unwanted = [name for name, order in ours.items() if is_over or not order.reduce_only]
         gone = {name for name in unwanted if self._cancel(venue, account, symbol, name)}
-        resting = ours.keys() - gone
+        resting = [order for name, order in ours.items() if name not in gone]
         if is_over and not resting and is_known:
             self._settle(left, venue, position)
         elif not is_over:
-            self._alarm(left, self._exposed(left.run, position, len(resting)))
+            self._alarm(left, self._exposed(left.run, position, resting))
         elif resting:
             self._alarm(
                 left,
@@ -181,18 +181,43 @@ class Leftovers:
         if sentence != left.alarm:
             self._write(left.run, [AlarmRaised(topic=TOPIC, sentence=sentence)], None)
 
-    def _exposed(self, run: Run, position: Position, resting: int) -> str:
-        frozen = ""
-        with self._store.read() as session:
-            known = positions.position_of(session, run.id)
-        if resting and known is not None and known.stop is not None:
-            frozen = f", its stop frozen at {known.stop:f}"
-        orders_left = f"{resting} orders of ours" if resting else "no order of ours"
+    def _exposed(self, run: Run, position: Position, resting: Sequence[OrderReport]) -> str:
+        """Return what stands at the venue, and keep the levels that rest there."""
+        # Of several stops the nearest to the price executes first.
+        sign = -1 if position.side is Side.SHORT else 1
+        stops = [order for order in resting if order.trigger_price is not None]
+        stop = max(stops, key=lambda order: sign * (order.trigger_price or 0), default=None)
+        target = next((order for order in resting if order.kind is OrderKind.LIMIT), None)
+        self._keep_levels(run, position, stop, target)
+        frozen = "" if stop is None else f", its stop frozen at {stop.trigger_price:f}"
+        orders_left = f"{len(resting)} orders of ours" if resting else "no order of ours"
         return (
             f"the wallet {run.wallet} holds a {position.side} of {position.amount:f} {run.market.base}"
             f"{frozen} with {orders_left} and has no active run: close it at the venue, or launch a run with"
             " 'Assume position now'"
         )
+
+    def _keep_levels(
+        self, run: Run, position: Position, stop: OrderReport | None, target: OrderReport | None
+    ) -> None:
+        """Let the rows of a finished run say what the venue shows of its stop and its target."""
+        with self._store.read() as session:
+            known = positions.position_of(session, run.id)
+        if known is None or known.side is None:
+            return
+        shown = replace(
+            known, stop=stop.trigger_price if stop else None, target=target.price if target else None
+        )
+        protection = run.facts.protection
+        if shown.stop_wanted is not None:
+            covers = stop is not None and stop.amount - stop.filled >= position.amount
+            is_there = covers and shown.stop == shown.stop_wanted
+            protection = Protection.PROTECTED if is_there else Protection.UNPROTECTED
+        if shown == known and protection is run.facts.protection:
+            return
+        with self._store.write(self._lease().epoch) as session:
+            positions.set_position(session, replace(shown, updated_at_ms=self._clock.now_ms()))
+            runs.update_side_facts(session, run.id, replace(run.facts, protection=protection))
 
     def _settle(self, left: _Left, venue: Venue, position: Position) -> None:
         """Book what the venue did since the run ended, and take the exposure off its row."""

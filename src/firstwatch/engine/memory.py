@@ -58,8 +58,12 @@ class TrackedOrder:
     reported_price: Decimal | None = None
     """The average price of what the venue's answer said was filled."""
     venue_order_id: str | None = None
+    stands_at: Decimal | None = None
+    """Trigger of a stop, price of another order, by the venue's last word of it; None: it said neither."""
     replaces: str | None = None
     """The order that this one takes the place of, until the venue has confirmed that."""
+    announces: str = ""
+    """What the journal says of a leg once the venue has confirmed it; empty: it was said."""
     trade_is_closed: bool = False
     """An entry whose trade is over: what it still fills would be another trade, which nobody has decided."""
     wants_read: bool = False
@@ -79,6 +83,11 @@ class TrackedOrder:
     @property
     def rest(self) -> Decimal:
         return self.intent.amount - self.filled
+
+    @property
+    def level(self) -> Decimal | None:
+        """Where it stands, as far as is known: the trigger of a stop, the price of another order."""
+        return self.stands_at or self.intent.trigger_price or self.intent.price
 
     @property
     def is_settled(self) -> bool:
@@ -137,6 +146,10 @@ class Leg:
     retries: int = 0
     """Attempts that have led to nothing: each lengthens the wait for the next one."""
     unsent: int = 0
+    misses: int = 0
+    """Requests in a row by which it did not come to rest where it is wanted: refused, or never executed."""
+    missed_why: str = ""
+    """What became of the last one of them."""
     rests_since_ms: int | None = None
     """Since when it has rested as it is wanted; after a while what failed before it is forgotten."""
     retry_at_ms: int = 0

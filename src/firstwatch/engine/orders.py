@@ -108,6 +108,7 @@ class OrderDesk:
         bar_time_ms: int,
         trigger_price: Decimal | None = None,
         reason: ExitReason | None = None,
+        announces: str = "",
     ) -> TrackedOrder:
         """Make a new order, stored in this step and sent after it. All but entries are reduce-only."""
         order = self._make(
@@ -120,11 +121,18 @@ class OrderDesk:
             bar_time_ms=bar_time_ms,
             reason=reason,
         )
+        order.announces = announces
         self._turn.ask(SendOrder(order.intent.client_order_id))
         return order
 
     def replace(
-        self, old: TrackedOrder, amount: Decimal, *, price: Decimal, trigger_price: Decimal | None
+        self,
+        old: TrackedOrder,
+        amount: Decimal,
+        *,
+        price: Decimal,
+        trigger_price: Decimal | None,
+        announces: str,
     ) -> TrackedOrder:
         """Put a new order in the place of ``old``: by modify, or the new one first."""
         intent = old.intent
@@ -138,7 +146,7 @@ class OrderDesk:
             bar_time_ms=old.bar_time_ms,
             reason=old.reason,
         )
-        order.replaces = intent.client_order_id
+        order.replaces, order.announces = intent.client_order_id, announces
         if self._turn.setup.modifies_orders:
             self._turn.ask(ModifyOrder(intent.client_order_id, order.intent.client_order_id))
         else:
@@ -304,6 +312,9 @@ class OrderDesk:
         """Take in what the venue says of an order; what is older than what is known changes nothing."""
         order.venue_order_id = report.venue_order_id or order.venue_order_id
         order.reported = max(order.reported, report.filled)
+        if report.state.is_open:
+            is_stop = order.intent.kind is OrderKind.STOP
+            order.stands_at = report.trigger_price if is_stop else report.price
         new = report.state
         if new in DOUBTFUL:
             new = _S.ACCEPTED

@@ -215,6 +215,8 @@ class _Writing:
                 entry_price=record.entry_price,
                 stop=record.stop,
                 target=record.target,
+                stop_wanted=record.stop_wanted,
+                target_wanted=record.target_wanted,
                 liquidation_price=record.liquidation,
                 margin=record.margin,
                 opened_at_ms=record.entry_time_ms,

@@ -24,12 +24,19 @@ UNPROTECTED_MS = 5_000
 
 HURRY_MS = 1_000
 """While a position stands without its stop, nothing that it waits for is tried later than this."""
+LAG_MS = 2_000
+LAG_FRACTION = 0.05
+"""A leg that does not rest where it is wanted is tried again within the larger of both: of the bar."""
+MISSES_BEFORE_ALARM = 2
+"""How many requests for a leg may fail in a row before that is an alarm."""
 STEADY_MS = 30_000
 """How long a leg must rest until an end or a refusal of it is the first one again."""
 PROMPT_ATTEMPTS = 2
 """How often a leg that the venue never saw is sent anew at once; from then on it waits between."""
 
 _RESTING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
+_STANDING = _RESTING | {OrderState.PENDING_CANCEL}
+_UNANSWERED = frozenset({OrderState.PENDING_SUBMIT, OrderState.SUBMITTED})
 _TRY_AGAIN = frozenset({"rate_limit", "auth"})
 _ALARM = "unprotected"
 
@@ -50,28 +57,62 @@ class ProtectionDesk:
 
         What an entry has filled by its answer is one, although its fills are not told yet.
         """
-        memory = self._turn.memory
-        held, amount, level = self._ledger.own, self._exposed(), memory.core.stop
-        unheard = self._orders.filled_unheard() if held == 0 else None
-        if unheard is not None:
-            amount, level = unheard.reported, self._ledger.first_stop(unheard)
-            held = unheard.intent.side.sign * amount
-        if held == 0 or level == 0.0 or self._is_given_up():
+        leg, wanted = self._turn.memory.stop, self.wanted(OrderPurpose.STOP)
+        if wanted is None or self._is_given_up():
             return Protection.NOT_NEEDED
-        order = self._orders.get(memory.stop.order_id)
-        if order is None or order.state not in _RESTING or order.wants_read:
-            return Protection.UNPROTECTED
-        covers = order.rest >= amount and order.intent.side.sign * held < 0
-        return Protection.PROTECTED if covers else Protection.UNPROTECTED
+        is_there = self._is_covered() and wanted in (self.rests_at(leg), self._asked_first(leg))
+        return Protection.PROTECTED if is_there else Protection.UNPROTECTED
+
+    def wanted(self, purpose: OrderPurpose) -> Decimal | None:
+        """Return where a leg is wanted, on the tick; None: nowhere."""
+        core, is_stop = self._turn.memory.core, purpose is OrderPurpose.STOP
+        level = core.stop if is_stop else core.target
+        if self._ledger.own == 0:
+            unheard = self._orders.filled_unheard() if is_stop else None
+            level = 0.0 if unheard is None else self._ledger.first_stop(unheard)
+        return None if level == 0.0 else self._turn.setup.market.price(level)
+
+    def resting(self, leg: Leg) -> TrackedOrder | None:
+        """Return the order of a leg that rests by the venue's last word; None: none does."""
+        order = self._orders.get(leg.order_id)
+        return order if order is not None and order.state in _STANDING else None
+
+    def rests_at(self, leg: Leg) -> Decimal | None:
+        """Return where a leg rests by the venue's last word; None: it does not."""
+        order = self.resting(leg)
+        return None if order is None else order.level
 
     def is_settled(self) -> bool:
-        """Tell whether the legs are as they are wanted and nothing of them is under way."""
+        """Tell whether the legs cover what they should and nothing of them is under way.
+
+        A stop that could not be moved to where it is wanted protects all the same.
+        """
         memory, legs = self._turn.memory, self._legs()
         if self._ledger.exposed == 0 or self._is_given_up():
             return not legs
         kept = {memory.stop.order_id, memory.target.order_id}
         rest = all(leg.state in _RESTING and leg.intent.client_order_id in kept for leg in legs)
-        return rest and self.state() is not Protection.UNPROTECTED
+        return rest and self._is_covered()
+
+    def _is_covered(self) -> bool:
+        """Tell whether a stop is known to rest for all that should have one, at whatever level."""
+        held, amount = self._ledger.own, self._exposed()
+        unheard = self._orders.filled_unheard() if held == 0 else None
+        if unheard is not None:
+            amount = unheard.reported
+            held = unheard.intent.side.sign * amount
+        if self.wanted(OrderPurpose.STOP) is None:
+            return True
+        order = self._orders.get(self._turn.memory.stop.order_id)
+        if order is None or order.state not in _RESTING or order.wants_read:
+            return False
+        return order.rest >= amount and order.intent.side.sign * held < 0
+
+    def _asked_first(self, leg: Leg) -> Decimal | None:
+        """Return where the first request to move a leg asks it to, as long as that has no answer."""
+        moves = (order for order in self._orders.open() if order.replaces and order.replaces == leg.order_id)
+        move = next((order for order in moves if order.state in _UNANSWERED), None)
+        return None if move is None or leg.misses else move.level
 
     def may_have_filled(self, bar: Bar) -> bool:
         """Tell whether an order of the run may have executed in that bar without a word of it so far.
@@ -79,13 +120,13 @@ class ProtectionDesk:
         A leg that rests far from all that was traded did not. What stands without a stop may have been
         liquidated.
         """
-        if self.state() is Protection.UNPROTECTED or (self._ledger.own and not self._turn.memory.core.stop):
+        if not self._is_covered() or (self._ledger.own and not self._turn.memory.core.stop):
             return True
         return any(not self._rested_through(order, bar) for order in self._orders.open())
 
     def _rested_through(self, order: TrackedOrder, bar: Bar) -> bool:
         is_leg = order.intent.purpose in (OrderPurpose.STOP, OrderPurpose.TARGET)
-        level = order.intent.trigger_price or order.intent.price
+        level = order.level
         if not is_leg or order.state not in _RESTING or order.wants_read or level is None:
             return False
         if order.reported > order.filled:
@@ -123,6 +164,7 @@ class ProtectionDesk:
         if not order.is_left_over:
             leg = self.leg_of(order)
             leg.problem, leg.problem_reason = refusal.code, refusal.reason
+            self._missed(leg, f"the venue refused it ({refusal.code}: {refusal.reason})")
         self._turn.memory.wants_position = True
         old = self._orders.get(order.replaces)
         if old is not None:
@@ -143,8 +185,9 @@ class ProtectionDesk:
             self._turn.memory.wants_position = True
         if not order.is_left_over:
             leg.unsent += 1
+            self._missed(leg, "the venue never executed the request")
         if leg.unsent > PROMPT_ATTEMPTS:
-            leg.retry_at_ms = self._turn.memory.elapsed_ms + back_off_ms(leg.unsent - PROMPT_ATTEMPTS - 1)
+            self._wait(leg, leg.unsent - PROMPT_ATTEMPTS - 1)
         old = self._orders.get(order.replaces)
         if old is not None and not old.is_settled:
             old.wants_read = True
@@ -163,6 +206,8 @@ class ProtectionDesk:
             return
         exposed = self._exposed()
         is_wanted = exposed > 0 and not self._is_given_up()
+        self._watch(memory.stop, OrderPurpose.STOP, exposed)
+        self._watch(memory.target, OrderPurpose.TARGET, exposed)
         if is_wanted:
             self._watch_stop()
             self._cancel_left_over()
@@ -176,26 +221,23 @@ class ProtectionDesk:
             return
         if memory.target.problem is not None:
             self._put_off(memory.target)
-            self._turn.alarm("target", f"the venue refused the target: {memory.target.problem_reason}")
             memory.target.problem = None
-        is_stop_done = self._bring(memory.stop, OrderPurpose.STOP, memory.core.stop, exposed)
-        if (is_stop_done or memory.core.stop == 0.0) and not is_waiting:
-            self._bring(memory.target, OrderPurpose.TARGET, memory.core.target, exposed)
+        is_stop_done = self._bring(memory.stop, OrderPurpose.STOP, exposed)
+        if is_stop_done and not is_waiting:
+            self._bring(memory.target, OrderPurpose.TARGET, exposed)
 
     def _stand_in(self, entry: TrackedOrder) -> None:
         """Place the stop by the answer to the entry: its fills may be told much later."""
-        memory = self._turn.memory
-        level = self._ledger.first_stop(entry)
+        memory, level = self._turn.memory, self.wanted(OrderPurpose.STOP)
         self._cancel_left_over()
-        if not level or any(not order.is_left_over for order in self._legs()):
+        if level is None or any(not order.is_left_over for order in self._legs()):
             return
-        self._hurry(but=entry)
+        self._hurry(memory.stop, HURRY_MS, but=entry)
         leg = memory.stop
         is_early = leg.retry_at_ms > memory.elapsed_ms or (memory.wants_position and not leg.is_new)
         if leg.problem is None and not is_early:
-            price = self._turn.setup.market.price(level)
             side = Side.LONG if entry.intent.side.sign > 0 else Side.SHORT
-            self._place(leg, OrderPurpose.STOP, side, price, entry.reported)
+            self._place(leg, OrderPurpose.STOP, side, level, entry.reported)
 
     def _is_bare(self, exposed: Decimal) -> bool:
         """Tell whether an entry has filled what no stop covers yet: that one waits for no reading.
@@ -245,6 +287,7 @@ class ProtectionDesk:
         """Let an accepted replacement be the leg."""
         memory = self._turn.memory
         for order in list(memory.orders.values()):
+            self._announce(order)
             if order.replaces is None or order.state is OrderState.REJECTED:
                 continue
             if order.state in _RESTING or order.state.is_final or order.filled:
@@ -264,15 +307,14 @@ class ProtectionDesk:
             if not legs:
                 self._forget(leg)
         self._turn.clear_alarm(_ALARM)
-        self._turn.clear_alarm("target")
 
-    def _bring(self, leg: Leg, purpose: OrderPurpose, wanted: float, amount: Decimal) -> bool:
+    def _bring(self, leg: Leg, purpose: OrderPurpose, amount: Decimal) -> bool:
         """Bring one leg to where it is wanted. Returns whether it rests there now."""
-        if wanted == 0.0:
+        level = self.wanted(purpose)
+        if level is None:
             for unwanted in self._orders.of(purpose):
                 self._orders.cancel(unwanted)
             return True
-        level = self._turn.setup.market.price(wanted)
         order = self._orders.get(leg.order_id)
         if order is not None and order.is_settled:
             # It ended without our word: what the venue shows now decides whether another one is needed.
@@ -300,24 +342,26 @@ class ProtectionDesk:
             return False
         if order.rest >= amount:
             self._placed(leg)
-        is_stop = purpose is OrderPurpose.STOP
-        if is_stop and leg.has_ended and self._is_passed(wanted):
+        if purpose is OrderPurpose.STOP and leg.has_ended and self._is_passed(level):
             # The stop before this one has ended unfilled, so the venue will not trigger this one in time.
             self._closing.want(exit_reason(stop_reason(self._turn.memory.core)))
-        if order.rest == amount and level == (order.intent.trigger_price if is_stop else order.intent.price):
+        if order.rest == amount and order.level == level:
             self._rests(leg)
             return True
         leg.rests_since_ms = None
         if not is_early:
             side = Side.LONG if self._turn.memory.core.phase > 0 else Side.SHORT
             price, trigger = self._prices(purpose, side, level)
-            self._orders.replace(order, amount, price=price, trigger_price=trigger)
-            self._said(purpose, level, "moved" if order.rest == amount else "resized")
+            what = "moved" if order.rest == amount else "resized"
+            self._orders.replace(order, amount, price=price, trigger_price=trigger, announces=what)
+            if order.level not in (order.intent.trigger_price, order.intent.price):
+                # It did not stay where it was asked for: that is not tried again and again at once.
+                self._put_off(leg)
         return False
 
-    def _is_passed(self, stop: float) -> bool:
+    def _is_passed(self, stop: Decimal) -> bool:
         memory = self._turn.memory
-        return memory.core.phase * (memory.price - stop) <= 0
+        return memory.core.phase * (memory.price - float(stop)) <= 0
 
     def _place(self, leg: Leg, purpose: OrderPurpose, side: Side, level: Decimal, amount: Decimal) -> None:
         price, trigger = self._prices(purpose, side, level)
@@ -330,9 +374,9 @@ class ProtectionDesk:
             price=price,
             trigger_price=trigger,
             bar_time_ms=self._turn.memory.last_bar_ms,
+            announces="placed",
         )
         leg.order_id = order.intent.client_order_id
-        self._said(purpose, level, "placed")
 
     def _prices(self, purpose: OrderPurpose, side: Side, level: Decimal) -> tuple[Decimal, Decimal | None]:
         """Return price and trigger of a leg at ``level``."""
@@ -341,13 +385,20 @@ class ProtectionDesk:
         worst = float(level) * (1 - side.sign * WORST_STOP_PRICE)
         return self._turn.setup.market.price(worst), level
 
-    def _said(self, purpose: OrderPurpose, level: Decimal, what: str) -> None:
+    def _announce(self, order: TrackedOrder) -> None:
+        """Say in the journal that a leg was placed or moved, once the venue has said so."""
+        if not order.announces or not (order.state in _STANDING or order.filled):
+            return
+        purpose, level = order.intent.purpose, order.level
         is_stop = purpose is OrderPurpose.STOP
         self._turn.journal(
             ProtectionMoved(
-                stop=level if is_stop else None, target=None if is_stop else level, why=f"{purpose} {what}"
+                stop=level if is_stop else None,
+                target=None if is_stop else level,
+                why=f"{purpose} {order.announces}",
             )
         )
+        order.announces = ""
 
     # --- trouble ---------------------------------------------------------------------------------
 
@@ -357,8 +408,6 @@ class ProtectionDesk:
         leg.unprotected_since_ms = None
         if leg is self._turn.memory.stop:
             self._turn.clear_alarm(_ALARM)
-        else:
-            self._turn.clear_alarm("target")
 
     def _rests(self, leg: Leg) -> None:
         """Forget what failed before a leg that has rested for a while."""
@@ -369,27 +418,56 @@ class ProtectionDesk:
             leg.has_ended = False
             leg.retries = leg.unsent = 0
 
+    def _missed(self, leg: Leg, why: str) -> None:
+        leg.misses, leg.missed_why = leg.misses + 1, why
+
+    def _watch(self, leg: Leg, purpose: OrderPurpose, amount: Decimal) -> None:
+        """Hurry where a leg does not rest as it is wanted, and say so when requests have failed."""
+        topic, wanted, order = purpose.value, self.wanted(purpose), self.resting(leg)
+        is_there = order is not None and order.level == wanted and order.rest >= amount
+        if is_there or wanted is None or amount == 0 or self._is_given_up():
+            leg.misses = 0
+            self._turn.clear_alarm(topic)
+            return
+        # A request in doubt has failed, too, once asking for it has led to nothing.
+        asks = sum(order.asks for order in self._orders.of(purpose) if order.announces)
+        if leg.misses + asks == 0:
+            return
+        self._hurry(leg, self._lag_ms)
+        if leg.misses + asks < MISSES_BEFORE_ALARM or (topic == "stop" and not self._is_covered()):
+            return
+        rests = "none rests" if order is None else f"{order.rest:f} at {order.level:f} rest"
+        where = f"a {topic} is wanted for {amount:f} at {wanted:f}, at the venue {rests}: "
+        why = leg.missed_why if leg.misses else "it does not say what became of the request"
+        if not self._turn.memory.alarms.get(topic, "").startswith(where):
+            self._turn.clear_alarm(topic)
+            self._turn.alarm(topic, f"{where}{why}; it is tried again")
+
     def _watch_stop(self) -> None:
         """Count how long the position has stood without the stop that it should have, and hurry."""
         memory = self._turn.memory
-        if memory.core.stop == 0.0 or self.state() is Protection.PROTECTED:
+        if self._is_covered():
             return
-        self._hurry()
+        self._hurry(memory.stop, HURRY_MS)
         if memory.stop.unprotected_since_ms is None:
             memory.stop.unprotected_since_ms = memory.elapsed_ms
         elif memory.elapsed_ms > memory.stop.unprotected_since_ms:
             self._turn.alarm(_ALARM, "the position has no resting stop at the venue; it is being placed")
 
-    def _hurry(self, *, but: TrackedOrder | None = None) -> None:
-        """Cut short what waits because it has failed before: the stop may hang on any of it.
+    @property
+    def _lag_ms(self) -> int:
+        return max(LAG_MS, int(LAG_FRACTION * self._turn.setup.timeframe.ms))
+
+    def _hurry(self, leg: Leg, within_ms: int, *, but: TrackedOrder | None = None) -> None:
+        """Cut short what waits because it has failed before: the leg may hang on any of it.
 
         ``but``: the order by whose answer the stop is placed, whose fills may come in their own time.
         """
         memory = self._turn.memory
-        latest_ms = memory.elapsed_ms + HURRY_MS
+        latest_ms = memory.elapsed_ms + within_ms
         memory.read_at_ms = min(memory.read_at_ms, latest_ms)
         memory.position_at_ms = min(memory.position_at_ms, latest_ms)
-        memory.stop.retry_at_ms = min(memory.stop.retry_at_ms, latest_ms)
+        leg.retry_at_ms = min(leg.retry_at_ms, latest_ms)
         for order in (order for order in self._orders.open() if order is not but):
             order.ask_at_ms = min(order.ask_at_ms, latest_ms)
         if memory.closing is not None:
@@ -405,6 +483,9 @@ class ProtectionDesk:
             # The old stop still stands: it is kept, and moving it is tried again.
             leg.problem = None
             self._put_off(leg)
+            if code == "beyond_mark":
+                # The price has passed where the stop is wanted, and the one that stands is beyond that.
+                self._closing.want(exit_reason(stop_reason(memory.core)))
             return False
         leg.order_id = None
         if leg.unprotected_since_ms is None:
@@ -433,5 +514,8 @@ class ProtectionDesk:
         return False
 
     def _put_off(self, leg: Leg) -> None:
-        leg.retry_at_ms = self._turn.memory.elapsed_ms + back_off_ms(leg.retries)
+        self._wait(leg, leg.retries)
         leg.retries += 1
+
+    def _wait(self, leg: Leg, attempts: int) -> None:
+        leg.retry_at_ms = self._turn.memory.elapsed_ms + min(back_off_ms(attempts), self._lag_ms)

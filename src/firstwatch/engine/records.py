@@ -89,14 +89,18 @@ class TradeAmended:
 
 @dataclass(frozen=True, slots=True)
 class PositionRow:
-    """The run's position as it is booked, with the levels that the core wants. Prices in quote."""
+    """The run's position as it is booked, with its levels. Prices in quote."""
 
     side: Side | None
     amount: Decimal
     entry_price: Decimal | None
     entry_time_ms: int | None
     stop: Decimal | None
+    """Where the venue has confirmed that the stop rests; None: none does. The same for ``target``."""
     target: Decimal | None
+    stop_wanted: Decimal | None
+    """Where the core wants it; None: nowhere. The same for ``target_wanted``."""
+    target_wanted: Decimal | None
     liquidation: Decimal | None
     margin: Decimal
     time_ms: int

@@ -349,7 +349,10 @@ def _alarms(
     for row in rows:
         since_ms = row.ended_ms or row.started_ms or row.created_ms
         if row.protection is Protection.UNPROTECTED:
-            sentence = f"{row.title} on {row.symbol} is exposed without its stop"
+            how, position = "without its stop", row.position
+            if position is not None and position.is_stop_behind:
+                how = f"with its stop at {position.stop:f} where {position.stop_wanted:f} is wanted"
+            sentence = f"{row.title} on {row.symbol} is exposed {how}"
             urgent.append(AlarmView("unprotected", sentence, row.run_id, row.wallet, since_ms))
         if row.wallet not in managed and row.wallet not in seen and row.exposure is not Exposure.FLAT:
             word = "holds a position" if row.exposure is Exposure.EXPOSED else "may hold a position"
@@ -435,6 +438,8 @@ def _position(position: positions.RunPosition) -> PositionView:
         entry_price=position.entry_price,
         stop=position.stop,
         target=position.target,
+        stop_wanted=position.stop_wanted,
+        target_wanted=position.target_wanted,
         liquidation_price=position.liquidation_price,
         margin=position.margin,
         updated_ms=position.updated_at_ms,

@@ -163,7 +163,11 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class PositionView:
-    """A run's position as the venue last said. ``side`` None: flat."""
+    """A run's position as the venue last said. ``side`` None: flat.
+
+    ``stop`` and ``target`` are what the venue has confirmed (None: none rests), ``stop_wanted`` and
+    ``target_wanted`` what the run wants.
+    """
 
     run_id: str
     symbol: str
@@ -172,9 +176,16 @@ class PositionView:
     entry_price: Decimal | None
     stop: Decimal | None
     target: Decimal | None
+    stop_wanted: Decimal | None
+    target_wanted: Decimal | None
     liquidation_price: Decimal | None
     margin: Decimal | None
     updated_ms: int
+
+    @property
+    def is_stop_behind(self) -> bool:
+        """A stop rests, but not where it is wanted."""
+        return self.stop is not None and self.stop_wanted not in (None, self.stop)
 
 
 @dataclass(frozen=True, slots=True)

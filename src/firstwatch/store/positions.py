@@ -16,7 +16,11 @@ _UPSERT = upsert(_POSITION)
 
 @dataclass(frozen=True, slots=True)
 class RunPosition:
-    """A run's position with its protection levels; ``side`` None: flat."""
+    """A run's position with its levels; ``side`` None: flat.
+
+    ``stop`` and ``target`` are where the venue has confirmed that they rest (None: none does),
+    ``stop_wanted`` and ``target_wanted`` where the run wants them.
+    """
 
     run_id: str
     symbol: str
@@ -26,6 +30,8 @@ class RunPosition:
     entry_price: Decimal | None = None
     stop: Decimal | None = None
     target: Decimal | None = None
+    stop_wanted: Decimal | None = None
+    target_wanted: Decimal | None = None
     liquidation_price: Decimal | None = None
     margin: Decimal = Decimal(0)
     leverage: Decimal | None = None

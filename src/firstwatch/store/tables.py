@@ -293,6 +293,8 @@ class PositionRow(_Rows, table=True):
     leverage: Decimal | None = _money_or_none()
     opened_at_ms: int | None = _ms_or_none()
     updated_at_ms: int = _ms()
+    stop_wanted: Decimal | None = _money_or_none()
+    target_wanted: Decimal | None = _money_or_none()
 
 
 class EquityRow(_Rows, table=True):

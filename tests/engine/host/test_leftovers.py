@@ -184,6 +184,39 @@ def test_the_rest_of_an_entry_is_cancelled_and_the_alarm_says_what_stands_now(st
         assert len(journal.events_of_kinds(session, rig.RUN, {"alarm_raised"})) == 2
 
 
+def test_the_levels_of_a_finished_run_are_those_that_the_venue_shows(store: Store) -> None:
+    _failed_run(store, STOP)
+    wanted = Decimal("98.5")
+    with store.write() as session:
+        row = positions.RunPosition(rig.RUN, rig.SYMBOL, Side.LONG, Decimal(10), updated_at_ms=1)
+        row = replace(row, stop=wanted, target=Decimal(120), stop_wanted=wanted, target_wanted=Decimal(120))
+        positions.set_position(session, row)
+    venue = Venue([STOP])
+    venue.held = Decimal(10)
+    leftovers = _leftovers(store, venue)
+
+    def shown() -> tuple[Decimal | None, ...]:
+        with store.read() as session:
+            row = positions.position_of(session, rig.RUN)
+        assert row is not None
+        return row.stop, row.stop_wanted, row.target, row.target_wanted
+
+    leftovers.look()
+    assert shown() == (Decimal(95), wanted, None, Decimal(120))
+    assert "its stop frozen at 95 " in _alarm(store)
+    assert rig.run_of(store, rig.RUN).facts.protection is Protection.UNPROTECTED
+    venue.resting = [replace(STOP, trigger_price=wanted)]
+    leftovers.look()
+    assert shown() == (wanted, wanted, None, Decimal(120))
+    assert "its stop frozen at 98.5 " in _alarm(store)
+    assert rig.run_of(store, rig.RUN).facts.protection is Protection.PROTECTED
+    venue.resting = []
+    leftovers.look()
+    assert shown() == (None, wanted, None, Decimal(120))
+    assert "frozen" not in _alarm(store)
+    assert rig.run_of(store, rig.RUN).facts.protection is Protection.UNPROTECTED
+
+
 def test_orders_that_cannot_be_cancelled_are_an_alarm_although_the_wallet_is_flat(store: Store) -> None:
     _failed_run(store, STOP)
     venue = Venue([STOP])

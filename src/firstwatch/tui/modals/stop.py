@@ -63,11 +63,11 @@ def held(run: RunRow) -> str:
     if run.exposure is Exposure.UNKNOWN or position is None or position.side is None:
         return "exposure unknown"
     base = run.symbol.split("/", maxsplit=1)[0]
-    guard = (
-        "unprotected" if run.protection is Protection.UNPROTECTED else f"stop {words.price(position.stop)}"
-    )
-    if position.stop is None and run.protection is not Protection.UNPROTECTED:
-        guard = "no stop"
+    guard = "no stop" if position.stop is None else f"stop {words.price(position.stop)}"
+    if position.is_stop_behind:
+        guard = f"{guard} where {words.price(position.stop_wanted)} is wanted"
+    elif run.protection is Protection.UNPROTECTED:
+        guard = "unprotected"
     entry = words.price(position.entry_price)
     return f"{position.side} {words.amount(position.amount)} {base} from {entry}, {guard}"
 

@@ -76,8 +76,13 @@ class PricePage(ChartPage):
         position = details.position
         levels: list[Level] = []
         if position is not None and position.side is not None:
-            levels += [Level(float(position.stop), "error")] if position.stop is not None else []
-            levels += [Level(float(position.target), "success")] if position.target is not None else []
+            lines = (
+                (position.stop, "error"),
+                (position.target, "success"),
+                (position.stop_wanted if position.stop_wanted != position.stop else None, "dim"),
+                (position.target_wanted if position.target_wanted != position.target else None, "dim"),
+            )
+            levels = [Level(float(level), tone) for level, tone in lines if level is not None]
         version = (details.run_id, len(details.price), float(details.price[-1]), marks, tuple(levels))
         line = Series(details.price_time_ms, details.price, "primary")
         self.query_one(Chart).draw(Drawing(version, (line,), marks, tuple(levels)))

@@ -237,7 +237,8 @@ def _held(row: RunRow) -> tuple[str, Tone]:
 def _note(row: RunRow) -> tuple[str, Tone]:
     """Return the worst thing to say of a run."""
     if row.protection is Protection.UNPROTECTED:
-        return "UNPROTECTED", "error"
+        is_behind = row.position is not None and row.position.is_stop_behind
+        return "STOP NOT MOVED" if is_behind else "UNPROTECTED", "error"
     if row.health is not Health.OK:
         return f"{row.health}: {row.sentence}" if row.sentence else row.health.value, "error"
     if row.paused:
@@ -266,7 +267,6 @@ def _position(row: RunRow) -> Line:
     if position is None or position.side is None:
         unknown = tuple(Cell("?", "error") for _ in range(8))
         return Line(row.run_id, (Cell(row.title), *unknown, Cell(row.wallet, "dim")))
-    is_bare = row.protection is Protection.UNPROTECTED
     cells = (
         Cell(row.title),
         Cell(position.side.value, "gain" if position.side.sign > 0 else "loss"),
@@ -274,12 +274,19 @@ def _position(row: RunRow) -> Line:
         Cell(words.price(position.entry_price)),
         Cell(words.price(row.mark)),
         Cell(words.money(row.unrealised_pnl, signed=True), _signed(row.unrealised_pnl)),
-        Cell("NONE", "error") if is_bare else Cell(_level(position.stop)),
-        Cell(_level(position.target)),
+        _resting(position.stop, position.stop_wanted, is_missed=row.protection is Protection.UNPROTECTED),
+        _resting(position.target, position.target_wanted),
         Cell(_level(position.liquidation_price), "dim"),
         Cell(row.wallet, "dim"),
     )
     return Line(row.run_id, cells)
+
+
+def _resting(level: Decimal | None, wanted: Decimal | None, *, is_missed: bool = False) -> Cell:
+    """Return where a leg rests, in alarm where it is missed or wanted elsewhere."""
+    is_missed = is_missed or wanted not in (None, level)
+    text = "NONE" if is_missed and level is None else _level(level)
+    return Cell(text, "error" if is_missed else "")
 
 
 def _level(value: Decimal | None) -> str:

@@ -158,8 +158,8 @@ class Reference:
             self.enter(i, pending[1], self.taker(o, pending[1].side), "taker", at_open=True)
         elif self.resting and (o <= self.resting.limit if self.resting.side > 0 else o >= self.resting.limit):
             self.enter(i, self.resting, o, "taker", at_open=True)
-        if had and self.held:
-            self.protect(i, o, o, at_open=True)
+        if self.held:
+            self.protect(i, o, o, at_open=True, target=had)
         filled_at_limit = False
         if self.resting and (low < self.resting.limit if self.resting.side > 0 else h > self.resting.limit):
             self.enter(i, self.resting, self.resting.limit, "maker", at_open=False)

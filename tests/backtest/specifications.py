@@ -188,4 +188,6 @@ COSTS = (
     Costs(Decimal(0), Decimal(0)),
     Costs(Decimal("4.5"), Decimal("1.5"), Decimal(2)),
     Costs(Decimal(10), Decimal("-1"), Decimal(25), Decimal(8)),
+    # More than most stops are away, and than a liquidation at leverage 20.
+    Costs(Decimal("4.5"), Decimal("1.5"), Decimal(450), Decimal(100)),
 )

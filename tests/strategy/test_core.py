@@ -149,11 +149,30 @@ def test_an_open_beyond_the_target_exits_at_the_target():
     assert run.bar(150).closed_exit_price == 110.0
 
 
-def test_the_entry_bars_open_is_not_tested_against_protection():
-    run = Run(stop_kind=codes.FRACTION, stop_value=0.001, slippage=0.01)
-    state = run.enter(100, low=101, h=102)
-    assert state.entry_price == 101.0
-    assert state.steps > 0, "100 <= stop at the open, but the position begins there"
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_stop_that_the_entrys_own_slippage_has_passed_executes_at_the_open(side):
+    run = Run(allows_short=1, stop_kind=codes.FRACTION, stop_value=0.001, slippage=0.01)
+    state = run.enter(100, side, low=99.9, h=100.1)
+    assert state.closed_entry_price == 100 + side, "so the stop lies outside of the bar"
+    assert state.closed_exit_price == 100 - side
+    assert (run.reason, state.closed_bars_held) == (ExitReason.STOP_LOSS, 0)
+
+
+def test_a_liquidation_price_that_the_entrys_own_slippage_has_passed_costs_the_margin_at_the_open():
+    run = Run(leverage=50.0, slippage=0.01)
+    state = run.enter(100, low=99.9, h=100.1)
+    assert (run.reason, state.closed_exit_price) == (ExitReason.LIQUIDATION, 100.0)
+    assert state.closed_gross == pytest.approx(-1010 * 1000 / 1000)
+
+
+def test_a_target_is_not_tested_at_the_entry_bars_open():
+    """On a coarse tick the target is rounded below the fill; the stop of that bar still wins."""
+    run = Run(
+        stop_kind=codes.FRACTION, stop_value=0.01, target_kind=codes.FRACTION, target_value=0.001,
+        tick_units=1.0, tick_scale=1.0,
+    )  # fmt: skip
+    run.enter(100.5, low=98, h=101)
+    assert run.reason is ExitReason.STOP_LOSS
 
 
 def test_a_gap_beyond_stop_and_margin_loses_only_the_margin():

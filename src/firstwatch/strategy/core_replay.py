@@ -43,7 +43,8 @@ _FAR = float("inf")
 def open_bar(state: CoreState, settings: CoreSettings, price: float) -> None:
     """Execute at the open what the last close decided, then test the open against protection.
 
-    Funding due exactly at the bar's open is booked before (``settle_funding``).
+    Funding due exactly at the bar's open is booked before (``settle_funding``). A level that the entry's
+    own slippage has passed executes at this open too: the market is beyond it already.
     """
     was_held = state.steps > 0
     if state.decision == EXIT:
@@ -57,7 +58,7 @@ def open_bar(state: CoreState, settings: CoreSettings, price: float) -> None:
         book_entry(state, settings, state.entry_side, state.entry_steps, price, fee, 1)
         entry_ended(state)
     state.decision = NOTHING
-    if not was_held or state.steps == 0:
+    if state.steps == 0:
         return
     side = state.phase
     level = nearest_level(state)
@@ -66,7 +67,7 @@ def open_bar(state: CoreState, settings: CoreSettings, price: float) -> None:
             _take_exit(state, settings, price, stop_reason(state))
         else:
             book_exit(state, settings, state.steps, price, 0.0, LIQUIDATION, -state.margin)
-    elif state.target > 0.0 and side * price >= side * state.target:
+    elif was_held and state.target > 0.0 and side * price >= side * state.target:
         _take_target(state, settings)
 
 

@@ -144,6 +144,8 @@ class LeastRun:
         if state.stop and (moved or self.key.get(STOP) not in open_keys):
             old = self.key.get(STOP) if moved else None
             self.send(STOP, -state.phase, state.steps, trigger=state.stop, instead_of=old)
+            if self.venue.position("a", self.market.symbol).is_flat:
+                return  # the entry's own slippage had passed the stop: it has filled at once
         if state.target and self.key.get(TARGET) not in open_keys:
             self.send(TARGET, -state.phase, state.steps, price=state.target)
 

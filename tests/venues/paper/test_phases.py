@@ -45,14 +45,32 @@ def test_protection_placed_at_the_open_works_on_the_entry_bar():
     assert prices(rig) == [100.0, 95.0]
 
 
-def test_a_stop_above_the_open_of_the_entry_bar_executes_at_its_level():
-    rig = rig_with()
+def test_a_stop_that_the_entrys_own_slippage_has_passed_executes_at_the_open():
+    rig = rig_with(costs=PaperCosts(slippage_bps=Decimal(100)))
     rig.send(BUY, MARKET, "1")
-    rig.begin(100.0, 101.0, 99.0, 100.0)
-    _, outcome = rig.send(SELL, STOP, "1", trigger="100.5", reduce_only=True)
-    assert rig.fills()[-1].side is BUY, outcome
+    rig.begin(100.0, 100.2, 99.0, 100.0)
+    rig.send(SELL, STOP, "1", trigger="100.5", reduce_only=True)
+    assert prices(rig) == [101.0, 99.0]
+    assert rig.position().is_flat
+
+
+def test_a_liquidation_price_that_the_entrys_own_slippage_has_passed_liquidates_at_the_open():
+    rig = rig_with(costs=PaperCosts(slippage_bps=Decimal(450)))
+    rig.venue.set_leverage(rig.account, rig.symbol, Decimal(20))
+    rig.send(BUY, MARKET, "1")
+    rig.begin(100.0, 100.2, 99.9, 100.0)
+    assert not rig.position().is_flat, "its stop may still be placed"
     rig.finish()
-    assert prices(rig) == [100.0, 100.5]
+    assert prices(rig) == [104.5, 100.0]
+    assert rig.fills()[-1].is_liquidation
+
+
+def test_an_entry_limit_that_the_open_has_reached_already_fills_at_the_open():
+    rig = rig_with()
+    rig.begin(100.0, 100.5, 99.0, 100.0)
+    rig.send(BUY, LIMIT, "1", price="103")
+    assert prices(rig) == [100.0]
+    assert not rig.fills()[-1].is_maker
 
 
 def test_exits_execute_before_entries():

@@ -94,7 +94,7 @@ class PaperPosition:
     margin: float = 0.0
     """Isolated margin left: entry price x quantity / leverage, less funding paid."""
     entered_bar_ms: int = -1
-    """The bar of the last opening fill: its open does not test the liquidation price."""
+    """The bar of the last opening fill: its open is tested once its protection could be placed."""
     limit_bar_ms: int = -1
     """The bar in whose range an entry limit last filled: its range does not test targets."""
 

@@ -10,8 +10,9 @@ It is one rule book, read from top to bottom. The order of a phase is trading.md
   open is not checked again, as a venue that took the order would not.
 - A reduce-only order executes for what the position still has, and is cancelled once it has nothing to
   reduce. Minimums do not bind an order that closes the whole position.
-- A stop that is already beyond the last price is refused at a close; while a bar is open its range has
-  yet to tell, so the stop rests.
+- A stop that is already beyond the last price is refused at a close; while a bar is open it executes at
+  once at that price, and so does an entry limit that the open has reached. What an open has filled is
+  tested against its own liquidation price once its protection could be placed: before the limits.
 - With ``volume_share`` an order fills at most that share of a bar's volume; a liquidation fills whole.
 """
 
@@ -153,8 +154,9 @@ class PaperExchange:
         self._settle(funding, bar.open)
         self._execute_waiting()
         for account in self._busy_accounts():
-            self._test_triggers(account, bar.open, bar.open, gap_price=bar.open)
-            self._fill_targets(account, bar.open, bar.open)
+            if account.position.entered_bar_ms != bar.time_ms:
+                self._test_gap(account)
+                self._fill_targets(account, bar.open, bar.open)
         for order in self._resting(OrderKind.LIMIT, reduce_only=False):
             if limit_is_reached(order.side.sign, bar.open, _float(order.price)):
                 self._fill(order, bar.open, self._fillable(order), is_maker=False)
@@ -164,6 +166,8 @@ class PaperExchange:
         self.tape = Tape(self.tape.price, end_ms - 1, bar.time_ms, Phase.LIMITS, bar.volume)
         if self._is_idle:
             return
+        for account in self._busy_accounts():
+            self._test_gap(account)
         for order in self._resting(OrderKind.LIMIT, reduce_only=False):
             limit = _float(order.price)
             if bar.low < limit if order.side is OrderSide.BUY else bar.high > limit:
@@ -198,9 +202,20 @@ class PaperExchange:
         refusal = self._why_not(intent)
         if refusal is not None:
             return refusal
-        order = self._accept(intent)
-        if order.kind is OrderKind.MARKET and self._executes_at_once(order):
-            self._execute(order, self.tape.price)
+        order, price = self._accept(intent), self.tape.price
+        is_open = self.tape.phase in (Phase.OPEN, Phase.LIMITS)
+        if order.kind is OrderKind.MARKET:
+            if self._executes_at_once(order):
+                self._execute(order, price)
+        elif order.kind is OrderKind.STOP:
+            if is_open:
+                self._test_gap(self.account(order.account))
+        elif (
+            is_open
+            and not order.reduce_only
+            and limit_is_reached(order.side.sign, price, _float(order.price))
+        ):
+            self._fill(order, price, self._fillable(order), is_maker=False)
         return Accepted(order.venue_order_id)
 
     def cancel(self, client_order_id: str, account: str) -> Accepted | Refused:
@@ -454,6 +469,11 @@ class PaperExchange:
         else:
             self._end_order(order, "nothing could be filled at once")
 
+    def _test_gap(self, account: PaperAccount) -> None:
+        """Execute at the bar's open an account's stops and its liquidation that the open has passed."""
+        price = self.tape.price
+        self._test_triggers(account, price, price, gap_price=price)
+
     def _test_triggers(
         self, account: PaperAccount, low: float, high: float, *, gap_price: float | None
     ) -> None:
@@ -466,9 +486,7 @@ class PaperExchange:
             reached = low if held.sign > 0 else high
             stop = self._nearest_stop(account, low, high)
             liquidation = self._liquidation(held)
-            # The bar of the entry has no open before it: only its range tests the liquidation price.
-            may_liquidate = gap_price is None or held.entered_bar_ms != self.tape.bar_ms
-            is_liquidated = may_liquidate and liquidation > 0 and held.sign * (reached - liquidation) <= 0
+            is_liquidated = liquidation > 0 and held.sign * (reached - liquidation) <= 0
             if is_liquidated and (stop is None or held.sign * (liquidation - _float(stop.trigger_price)) > 0):
                 self._liquidate(account, liquidation if gap_price is None else gap_price)
             elif stop is not None:

@@ -107,7 +107,7 @@ def test_another_file_by_the_environment(home: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("refresh_hz = ", r"config\.toml: not TOML"),
+        ("refresh_hz = ", r"config\.toml is not valid TOML"),
         ("refresh_hs = 3", r"config\.toml: unknown key refresh_hs; did you mean refresh_hz\?"),
         ("refresh_hz = 0", r"config\.toml: refresh_hz = 0: it should be greater than 0"),
         ('home = "/tmp"', r"home cannot stand in the file; set FIRSTWATCH_HOME"),

@@ -7,9 +7,7 @@ Paths in the file are relative to the file, paths in the environment to the work
 
 import os
 import re
-import tomllib
 from datetime import date, datetime, time
-from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -38,6 +36,8 @@ from pydantic_settings import (
 from firstwatch.trading.account import is_address
 from firstwatch.trading.clock import parse_iso
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.numbers import BoundedDecimal
+from firstwatch.trading.toml_file import read_toml
 from firstwatch.trading.validation import validation_sentences
 
 CONFIG_FILE = "config.toml"
@@ -49,6 +49,23 @@ _PATH_KEYS = ("candles", "funding", "market")
 _ENVIRONMENT_ONLY = ("home", "config")
 
 
+class _FileText(str):
+    """A text of the settings file: unlike one of the environment it never stands for a number."""
+
+    __slots__ = ()
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | _FileText):
+        raise ValueError(f"it should be a number, not {str(value).lower()!r}")
+    return value
+
+
+_Whole = Annotated[int, BeforeValidator(_number)]
+_Real = Annotated[float, BeforeValidator(_number)]
+_Decimal = Annotated[BoundedDecimal, BeforeValidator(_number)]
+
+
 def _speed(value: object) -> float | Literal["max"]:
     if isinstance(value, str) and value.strip().lower() == "max":
         return "max"
@@ -56,7 +73,7 @@ def _speed(value: object) -> float | Literal["max"]:
         speed = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         speed = 0.0
-    if isinstance(value, bool) or not 0 < speed < float("inf"):
+    if isinstance(value, bool | _FileText) or not 1e-6 <= speed <= 1e9:
         raise ValueError(
             f'{value!r} is no speed; write a number above 0 (market seconds per second) or "max"'
         )
@@ -68,6 +85,8 @@ def _time_ms(value: object) -> object:
         return parse_iso(value.isoformat())
     if isinstance(value, date):
         return parse_iso(datetime.combine(value, time()).isoformat())
+    if isinstance(value, bool):
+        raise ValueError("true and false are no time; write one like 2025-01-02T03:04:05Z")
     if isinstance(value, str):
         try:
             return parse_iso(value)
@@ -132,21 +151,21 @@ class PaperVenueSettings(_Group):
     """Market seconds per second of wall time, or ``max``: as fast as runs decide."""
     while_down: Literal["pause", "continue"] = "pause"
     """What market time does while no engine lives."""
-    fee_bps: Decimal | None = None
+    fee_bps: _Decimal | None = Field(default=None, ge=0, lt=10_000)
     """Taker fee; none: the market's."""
-    maker_fee_bps: Decimal | None = None
+    maker_fee_bps: _Decimal | None = Field(default=None, ge=0, lt=10_000)
     """Maker fee; none: ``fee_bps`` when that is set, else the market's."""
-    slippage_bps: float = Field(default=2.0, ge=0, lt=10_000)
+    slippage_bps: _Real = Field(default=2.0, ge=0, lt=10_000)
     """Against every taker fill."""
-    spread_bps: float = Field(default=0.0, ge=0, lt=10_000)
+    spread_bps: _Real = Field(default=0.0, ge=0, lt=10_000)
     """Between bid and ask; taker fills pay half of it."""
-    latency_ms: int = Field(default=0, ge=0)
+    latency_ms: _Whole = Field(default=0, ge=0, le=60_000)
     """From sending to the venue."""
-    volume_share: float = Field(default=0.0, ge=0, le=1)
+    volume_share: _Real = Field(default=0.0, ge=0, le=1)
     """Largest share of a bar's volume that one order fills; 0: fills are never partial."""
     market: Path | None = None
     """File that describes the market (as for ``backtest --market``); none: the built-in default."""
-    seed: int = Field(default=1, ge=0)
+    seed: _Whole = Field(default=1, ge=0, lt=2**63)
     """Seed of the synthetic feed."""
 
     @model_validator(mode="after")
@@ -182,13 +201,13 @@ class HyperliquidVenueSettings(_Group):
 
     Stops, targets and exits pay it nothing, so that none is refused when its approval is lost.
     """
-    builder_fee_tenths_bp: int = Field(default=0, ge=0, le=100)
+    builder_fee_tenths_bp: _Whole = Field(default=0, ge=0, le=100)
     """That fee, in tenths of a basis point of the fill's value."""
-    max_slippage_bps: float = Field(default=500.0, gt=0, lt=10_000)
+    max_slippage_bps: _Real = Field(default=500.0, gt=0, lt=10_000)
     """How far beyond the mid an entry may fill at this venue."""
-    stream_users: int = Field(default=8, ge=0, le=1000)
+    stream_users: _Whole = Field(default=8, ge=0, le=1000)
     """How many accounts are streamed; the rest is polled. The main network allows ten per address."""
-    weight_per_minute: float = Field(default=950.0, ge=100, le=1_000_000)
+    weight_per_minute: _Real = Field(default=950.0, ge=100, le=1_000_000)
     """Weight of the requests of a minute: the main network allows 1,200 per address, a burst included.
 
     Less where other programs share the address, more only at a node of one's own.
@@ -236,9 +255,9 @@ VenueSettings = Annotated[
 class Limits(_Group):
     """``[limits]``: bounds that hold for every run."""
 
-    capital_share: float = Field(default=0.5, gt=0, le=1)
+    capital_share: _Real = Field(default=0.5, gt=0, le=1)
     """Above this share of the wallet, capital needs a written reason at launch."""
-    max_slippage_bps: float = Field(default=500.0, gt=0, lt=10_000)
+    max_slippage_bps: _Real = Field(default=500.0, gt=0, lt=10_000)
     """How far beyond the mid an entry may fill; what would fill worse is dropped."""
 
 
@@ -284,7 +303,7 @@ class Settings(BaseSettings):
     """The data folder (``FIRSTWATCH_HOME``)."""
     config: Path | None = None
     """The settings file (``FIRSTWATCH_CONFIG``); none: ``config.toml`` in the data folder, if it is there."""
-    refresh_hz: float = Field(default=4.0, gt=0, le=20)
+    refresh_hz: _Real = Field(default=4.0, gt=0, le=20)
     """How often the screen is renewed at most, per second."""
     theme: str = "firstwatch-night"
     """Name of the screen's theme."""
@@ -328,7 +347,7 @@ def load_settings(**overrides: Any) -> Settings:
     _refuse_misspelt_variables()
     try:
         return Settings(**overrides)
-    except SettingsError as error:
+    except (SettingsError, RecursionError) as error:
         raise WrongUseError(f"environment: {error}; write this variable as JSON.") from error
     except ValidationError as error:
         home, config = (
@@ -353,15 +372,11 @@ def _file_of(home: Path | None, config: Path | None) -> Path | None:
 def _read(path: Path) -> dict[str, Any]:
     """Return the tables of a settings file, its relative paths made absolute."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise WrongUseError(f"{path}: there is no such settings file; see FIRSTWATCH_CONFIG.") from error
-    except OSError as error:
-        raise WrongUseError(f"{path}: the settings file cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise WrongUseError(f"{path}: the settings file is not UTF-8 text (byte {error.start}).") from error
-    except tomllib.TOMLDecodeError as error:
-        raise WrongUseError(f"{path}: not TOML: {error}.") from error
+        document: dict[str, Any] = _file_values(read_toml(path, has_times=True))
+    except WrongUseError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise WrongUseError(f"{path}: there is no such settings file; see FIRSTWATCH_CONFIG.") from error
+        raise
     for name in _ENVIRONMENT_ONLY:
         if name in document:
             raise WrongUseError(
@@ -373,6 +388,14 @@ def _read(path: Path) -> dict[str, Any]:
             if isinstance(venue.get(key), str):
                 venue[key] = str(path.parent.absolute() / Path(venue[key]).expanduser())
     return document
+
+
+def _file_values(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _file_values(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return list(map(_file_values, value))
+    return _FileText(value) if isinstance(value, str) else value
 
 
 def _refuse_misspelt_variables() -> None:

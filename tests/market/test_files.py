@@ -169,7 +169,7 @@ def test_the_first_five_mistakes_are_listed_and_the_rest_counted(tmp_path: Path)
         (b"1704067200,1,2,1,2\n", "5 columns; without a header they must be time, open"),
         (b"\x1f\x8b\x08\x00broken", "damaged gzip"),
         (gzip.compress(b"date,open\n" * 50, mtime=0)[:-12], "damaged gzip"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "neither a header"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "no text with a row on each line"),
         ("\n".join([HEADER, lines(1)[0]]).encode(), "one candle"),
         ("\n".join([HEADER, *lines(4, 7 * 60_000)]).encode(), "fits no timeframe"),
     ],

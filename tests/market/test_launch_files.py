@@ -120,7 +120,7 @@ def test_a_mistake_names_file_and_key(
 
 
 def test_a_file_that_cannot_be_read_is_wrong_use(tmp_path: Path) -> None:
-    with pytest.raises(WrongUseError, match="cannot read"):
+    with pytest.raises(WrongUseError, match="cannot be read"):
         read_market(tmp_path / "nothing.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(WrongUseError, match="UTF-8"):

@@ -233,7 +233,7 @@ within_bars = 0
         ("[sizing]", "[[reset.follow_up]]\nafter = ['signal']\nwithin_bars = 1\n" * 9 + "[sizing]",
          "reset.follow_up: 9 links, at most 8 are allowed"),
         ('name = "least"', 'name = "least"\nsymbol = "BTCUSDT"', "write one like BTC/USDC:USDC"),
-        ('name = "least"', 'name = "least', "no valid TOML"),
+        ('name = "least"', 'name = "least', "not valid TOML"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_by_its_key(old: str, new: str, sentence: str):

@@ -1,6 +1,6 @@
 """``firstwatch backtest``: an algorithm on a candle file."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +8,7 @@ import typer
 
 from firstwatch.cli.output import JsonFlag, say, say_aside, say_json, say_table
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.numbers import MOST_BARS, decimal_of
 
 
 def decimal(text: str, option: str) -> Decimal:
@@ -17,12 +18,9 @@ def decimal(text: str, option: str) -> Decimal:
         WrongUseError: it is none.
     """
     try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("nan")
-    if not value.is_finite():
-        raise WrongUseError(f"{option} takes a number, not {text!r}.")
-    return value
+        return decimal_of(text)
+    except ValueError as error:
+        raise WrongUseError(f"{option} takes a number: {error}.") from error
 
 
 def moment(text: str | None, option: str) -> int | None:
@@ -59,7 +57,7 @@ def backtest(
         str | None, typer.Option(metavar="BPS", help="Without it the same as --fee-bps.")
     ] = None,
     slippage_bps: Annotated[str, typer.Option(metavar="BPS")] = "2",
-    trades_limit: Annotated[int | None, typer.Option(min=1, metavar="N")] = None,
+    trades_limit: Annotated[int | None, typer.Option(min=1, max=MOST_BARS, metavar="N")] = None,
     assume_position_now: Annotated[
         bool, typer.Option("--assume-position-now", help="Let the bar before the start decide an entry.")
     ] = False,

@@ -4,6 +4,8 @@ from firstwatch.store.database import Session
 from firstwatch.store.runs import list_runs
 from firstwatch.trading.errors import WrongUseError
 
+_DIGITS = 10
+
 
 def split_version(text: str) -> tuple[str, int | None]:
     """Return (name, version) of ``NAME[@VERSION]``; None: the newest.
@@ -14,7 +16,7 @@ def split_version(text: str) -> tuple[str, int | None]:
     name, at, number = text.rpartition("@")
     if not at:
         return text, None
-    if not number.isdecimal():
+    if not (number.isascii() and number.isdecimal() and len(number) < _DIGITS):
         raise WrongUseError(f"{text!r} names no version: write NAME or NAME@NUMBER, such as {name}@1.")
     return name, int(number)
 

@@ -10,6 +10,7 @@ import typer
 from firstwatch.cli.output import JsonFlag, say, say_aside, say_json, say_table, shown
 from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
+from firstwatch.trading.numbers import MOST_BARS
 from firstwatch.trading.runs import Exposure, RunState, StopMode
 from firstwatch.trading.text import clean
 
@@ -35,7 +36,7 @@ def start(
     symbol: Annotated[str, typer.Option(metavar="S", help="Such as BTC/USDC:USDC.")],
     capital: Annotated[str, typer.Option(metavar="C", help="In quote.")],
     leverage: Annotated[str, typer.Option(metavar="L")] = "1",
-    trades_limit: Annotated[int | None, typer.Option(metavar="N", min=1)] = None,
+    trades_limit: Annotated[int | None, typer.Option(metavar="N", min=1, max=MOST_BARS)] = None,
     assume_position_now: Annotated[bool, typer.Option("--assume-position-now")] = False,
     close_position_on_exit: Annotated[
         bool, typer.Option("--close-position-on-exit/--no-close-position-on-exit")

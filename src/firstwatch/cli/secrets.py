@@ -15,16 +15,22 @@ from firstwatch.trading.errors import WrongUseError
 if TYPE_CHECKING:
     from firstwatch.wallets.vault import OpenVault, Vault
 
+_LARGEST = 2**20
 PassphraseFd = Annotated[
     int | None,
-    typer.Option(metavar="N", min=0, help="Descriptor with the vault's passphrase on its first line."),
+    typer.Option(
+        metavar="N", min=0, max=_LARGEST, help="Descriptor with the vault's passphrase on its first line."
+    ),
 ]
 KeyFd = Annotated[
-    int | None, typer.Option(metavar="N", min=0, help="Descriptor with the private key on its first line.")
+    int | None,
+    typer.Option(metavar="N", min=0, max=_LARGEST, help="Descriptor with the private key on its first line."),
 ]
 MasterKeyFd = Annotated[
     int | None,
-    typer.Option(metavar="N", min=0, help="Descriptor with the account's own key; it is not stored."),
+    typer.Option(
+        metavar="N", min=0, max=_LARGEST, help="Descriptor with the account's own key; it is not stored."
+    ),
 ]
 
 _LONGEST_BYTES = 4096
@@ -48,6 +54,8 @@ def line_of(descriptor: int, option: str) -> str:
         raise WrongUseError(f"{option} {descriptor} gives no UTF-8 text.") from None
     if not text:
         raise WrongUseError(f"{option} {descriptor} gives an empty line.")
+    if len(received) == _LONGEST_BYTES:
+        raise WrongUseError(f"{option} {descriptor} gives a line that is longer than {_LONGEST_BYTES} bytes.")
     return text
 
 

@@ -1,7 +1,6 @@
 """The small TOML files that a launch or a backtest takes: session, reset, guards, market."""
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ from firstwatch.market.sessions import SessionCalendar
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import Guards, ResetSettings, SessionPolicy, SessionSettings
 from firstwatch.trading.market import Market
+from firstwatch.trading.toml_file import read_toml
 from firstwatch.trading.validation import nearest, validation_sentences
 
 _MODELS: dict[str, type[BaseModel]] = {
@@ -62,7 +62,7 @@ def _read(path: Path, table: str, model: type[_Model]) -> _Model:
     section = _section(path, table, model)
     try:
         # JSON's strict mode: a text is no number, yet names of choices and lists are understood.
-        return model.model_validate_json(json.dumps(section, default=str), strict=True)
+        return model.model_validate_json(json.dumps(section), strict=True, context={"is_file": True})
     except ValidationError as error:
         sentences = validation_sentences(model, error)
         listed = sentences[0] if len(sentences) == 1 else "\n  ".join(("", *sentences))
@@ -70,14 +70,7 @@ def _read(path: Path, table: str, model: type[_Model]) -> _Model:
 
 
 def _section(path: Path, table: str, model: type[BaseModel]) -> dict[str, Any]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise WrongUseError(f"cannot read {path}: {error.strerror}; give a TOML file") from error
-    except UnicodeDecodeError as error:
-        raise WrongUseError(f"{path} is no text in UTF-8; give a TOML file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise WrongUseError(f"{path} is not valid TOML: {error}; correct the file") from error
+    content = read_toml(path)
     top = {key: value for key, value in content.items() if key not in _MODELS or not isinstance(value, dict)}
     section = content.get(table)
     if not isinstance(section, dict):

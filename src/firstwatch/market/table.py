@@ -6,6 +6,7 @@ cell by cell, and what cannot be read is a mistake of its line and column.
 """
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,11 +16,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.trading.clock import parse_iso
+from firstwatch.trading.clock import END_MS, parse_iso
 from firstwatch.trading.errors import WrongUseError
 
 _SHOWN_MISTAKES = 5
 _CHUNK_BYTES = 4 << 20
+_GZIP = b"\x1f\x8b"
+_READ_BYTES = 1 << 20
+_MOST_BYTES = 1 << 30
+_MOST_PIPED_BYTES = 1 << 28
+_RATIO = 200
+"""Rows of numbers are packed to a tenth, at best to a fiftieth; what unfolds further holds no candles."""
+_LONGEST_LINE = 1 << 14
+_MOST_MISTAKES = 1_000
+_LARGEST = 1e18
 _EXACT_DIGITS = 15
 _INTEGER_DIGITS = 18
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -40,9 +50,11 @@ class Mistakes:
         self._kept: list[tuple[int, str]] = []
 
     def add(self, line: int, sentence: str) -> None:
-        """Note one mistake."""
+        """Note one mistake; a file with a thousand of them is read no further."""
         self.count += 1
         self._kept = sorted([*self._kept, (line, sentence)])[:_SHOWN_MISTAKES]
+        if self.count == _MOST_MISTAKES:
+            self.raise_if_any()
 
     def raise_if_any(self) -> None:
         """Raise a WrongUseError that lists the first mistakes by line and counts the rest."""
@@ -114,14 +126,13 @@ def read_columns(path: Path, names: Mapping[str, Sequence[str]], mistakes: Mista
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
-        if data.startswith(b"\x1f\x8b"):
-            data = gzip.decompress(data)
+        with path.open("rb") as file:
+            data = _text_of(path, file)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise WrongUseError(f"{path} is a damaged gzip file ({error}); fetch it again") from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise WrongUseError(
-            f"cannot read {path}: {error.strerror}; give a CSV file, plain or gzipped"
+            f"cannot read {path}: {getattr(error, 'strerror', error)}; give a CSV file, plain or gzipped"
         ) from error
     if not data.strip():
         raise WrongUseError(f"{path} is empty; give a CSV file, plain or gzipped")
@@ -130,6 +141,24 @@ def _read_bytes(path: Path) -> bytes:
         data = data.replace(b"\r\n", b"\n")
     # A quoted number is a number; a quoted delimiter then shows up as a row with too many cells.
     return data.translate(None, b'"') if b'"' in data else data
+
+
+def _text_of(path: Path, file: io.BufferedReader) -> bytes:
+    """Return the bytes of a file, gunzipped, as long as they look like text of a length to work with."""
+    is_packed = file.peek(len(_GZIP)).startswith(_GZIP)
+    source = gzip.GzipFile(fileobj=file) if is_packed else file
+    most = _MOST_BYTES if file.seekable() else _MOST_PIPED_BYTES
+    text = io.BytesIO()
+    while part := source.read(_READ_BYTES):
+        is_endless = not text.tell() and len(part) > _LONGEST_LINE and b"\n" not in part[:_LONGEST_LINE]
+        if is_endless or b"\0" in part:
+            raise WrongUseError(f"{path} is no text with a row on each line; give a CSV file")
+        text.write(part)
+        if is_packed and file.seekable() and text.tell() > _READ_BYTES:
+            most = min(_MOST_BYTES, _RATIO * file.tell())
+        if text.tell() > most:
+            raise WrongUseError(f"{path} has more than {most / 1e6:,.0f} MB; no file of candles is so long")
+    return text.getvalue()
 
 
 def _positions_by_name(path: Path, names: Mapping[str, Sequence[str]], cells: list[str]) -> dict[str, int]:
@@ -217,10 +246,20 @@ class _Cells:
         values: _Floats = digits / _POWERS_OF_TEN[np.where(is_exact, decimals, 0)]
         for row in np.flatnonzero(~is_exact):
             values[row] = self._number(int(row), mistakes)
+        for row in np.flatnonzero(np.abs(values) > _LARGEST):
+            found = f"{values[row]:g} is more than any market has"
+            mistakes.add(int(self._line[row]), f"column {self._role}: {found}")
         return values
 
     def times_ms(self, mistakes: Mistakes) -> _Integers:
         """Return the cells as milliseconds since the epoch; 0 stands where there is a mistake."""
+        times = self._any_times_ms(mistakes)
+        for row in np.flatnonzero((times < 0) | (times >= END_MS)):
+            found = f"{_shown(self._text(int(row)))} is not of the years 1970 to 2199"
+            mistakes.add(int(self._line[row]), f"column {self._role}: {found}")
+        return times
+
+    def _any_times_ms(self, mistakes: Mistakes) -> _Integers:
         iso = self._iso_times_ms()
         if iso is not None:
             return iso

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from firstwatch.store import schema
 from firstwatch.store.files import REMEDY_OF_DAMAGE, check_folder, problem_of_damage, store_path, unusable
 from firstwatch.store.writer import Writer, raw_of
-from firstwatch.trading.errors import FirstwatchError, StoreError
+from firstwatch.trading.errors import FirstwatchError, StoreError, WrongUseError
 
 Session = Connection
 """One transaction on the store; repositories take it as their first argument."""
@@ -25,6 +25,7 @@ Probe = Callable[[str], None]
 
 # Only another process can make us wait for SQLite's own lock; inside this one the Writer's lock is first.
 _BUSY_TIMEOUT_S = 5.0
+_SHOWN = 60
 
 
 class EpochLostError(FirstwatchError):
@@ -164,6 +165,10 @@ class Store:
             if found := unusable(error, self.path, act):
                 raise found from error
             raise
+        except UnicodeEncodeError as error:
+            raise WrongUseError(
+                f"{error.object[:_SHOWN]!r} is not UTF-8 text; nothing of that name is in the store."
+            ) from error
 
 
 def open_store(folder: Path, *, read_only: bool = False, probe: Probe = no_probe) -> Store:

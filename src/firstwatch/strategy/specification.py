@@ -7,7 +7,6 @@ All in one place: the document, what its parts owe one another, what it needs to
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
 from importlib.resources import files
@@ -33,13 +32,17 @@ from firstwatch.strategy.language import ConditionError, parse_condition, timefr
 from firstwatch.strategy.toml_text import toml_text
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import FollowUpSide, ResetSettings
+from firstwatch.trading.numbers import MOST_BARS
 from firstwatch.trading.orders import Side
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.toml_file import parse_toml
 from firstwatch.trading.validation import validation_sentences
 
 MINIMUM_HISTORY = 1_000
 """Bars per timeframe that a live run starts with at least (trading.md 1)."""
 PERIODS_OF_HISTORY = 10
+_SMALLEST, _LARGEST = 1e-9, 1e12
+"""Bounds of an amount or a fraction that can be meant."""
 
 _SYMBOL = re.compile(r"[^\s/:]+/[^\s/:]+(:[^\s/:]+)?")
 
@@ -107,11 +110,11 @@ class LevelKind(StrEnum):
 class Level(_Part):
     """A protective stop or target: exactly one of the three kinds."""
 
-    fraction: float | None = Field(default=None, gt=0)
+    fraction: float | None = Field(default=None, ge=_SMALLEST, le=1_000)
     """Of the entry price: 0.05 is 5 %."""
-    amount: float | None = Field(default=None, gt=0)
+    amount: float | None = Field(default=None, ge=_SMALLEST, le=_LARGEST)
     """Distance in price."""
-    atr: float | None = Field(default=None, gt=0)
+    atr: float | None = Field(default=None, ge=_SMALLEST, le=1_000)
     """Multiple of ATR(``period``)."""
     period: int | None = Field(default=None, ge=1, le=100_000)
     trailing: bool = False
@@ -142,11 +145,11 @@ class SizingKind(StrEnum):
 class Sizing(_Part):
     """Position size: exactly one of the three kinds."""
 
-    fixed: float | None = Field(default=None, gt=0)
+    fixed: float | None = Field(default=None, ge=_SMALLEST, le=_LARGEST)
     """Margin in quote."""
-    equity: float | None = Field(default=None, gt=0, le=1)
+    equity: float | None = Field(default=None, ge=_SMALLEST, le=1)
     """Fraction of run equity as margin."""
-    risk: float | None = Field(default=None, gt=0, lt=1)
+    risk: float | None = Field(default=None, ge=_SMALLEST, lt=1)
     """Fraction of run equity that is lost when the stop is hit."""
 
     @model_validator(mode="after")
@@ -173,7 +176,7 @@ class EntryOrder(_Part):
 
     kind: EntryKind = EntryKind.MARKET
     offset_bps: float = Field(default=0.0, ge=0, lt=10_000)
-    timeout_bars: int = Field(default=1, ge=1)
+    timeout_bars: int = Field(default=1, ge=1, le=MOST_BARS)
 
     @model_validator(mode="after")
     def _limit_is_whole(self) -> Self:
@@ -344,11 +347,7 @@ class AlgorithmSpec(_Part):
         Raises:
             WrongUseError: all mistakes of the file together, each with its key, headed by ``where``.
         """
-        try:
-            document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise WrongUseError(f"{where} is no valid TOML: {error}") from error
-        return cls._from_document(document, where)
+        return cls._from_document(parse_toml(text, where), where)
 
     @classmethod
     def from_json(cls, text: str, where: str = "the stored version") -> Self:
@@ -359,7 +358,7 @@ class AlgorithmSpec(_Part):
         """
         try:
             document = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise WrongUseError(f"{where} is no valid JSON: {error}") from error
         if not isinstance(document, dict):
             raise WrongUseError(f"{where} is no JSON object")
@@ -369,7 +368,10 @@ class AlgorithmSpec(_Part):
     def _from_document(cls, document: dict[str, Any], where: str) -> Self:
         known = [timeframe for timeframe in Timeframe if timeframe == document.get("timeframe")]
         try:
-            return cls.model_validate(document, context={"timeframe": known[0] if known else None})
+            # JSON's strict mode: true is no number and a number no text, yet names of choices are understood.
+            return cls.model_validate_json(
+                json.dumps(document), strict=True, context={"timeframe": known[0] if known else None}
+            )
         except ValidationError as error:
             raise WrongUseError("\n".join(f"{where}: {line}" for line in _mistakes(error))) from error
 

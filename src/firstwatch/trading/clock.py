@@ -1,8 +1,12 @@
 """Time is injected. This is the only module that reads the machine's clocks."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+END_MS = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+"""No time that is read or shown lies behind it."""
 
 
 class Clock(Protocol):
@@ -47,8 +51,10 @@ class ManualClock:
 def iso(time_ms: int) -> str:
     """Return ISO 8601 UTC for milliseconds since the epoch: ``2025-01-02T03:04:05Z``.
 
-    Milliseconds are written only where there are some.
+    Milliseconds are written only where there are some; a count that is no time of 1970 to 2199 stays one.
     """
+    if not 0 <= time_ms < END_MS:
+        return f"{time_ms} ms"
     moment = datetime.fromtimestamp(time_ms / 1000, tz=UTC)
     precision = "milliseconds" if time_ms % 1000 else "seconds"
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")
@@ -58,9 +64,12 @@ def parse_iso(text: str) -> int:
     """Return milliseconds since the epoch for an ISO 8601 date or time; one without a zone is UTC.
 
     Raises:
-        ValueError: the text is no ISO 8601 time.
+        ValueError: the text is no ISO 8601 time, or one outside of 1970 to 2199.
     """
     moment = datetime.fromisoformat(text.strip())
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
+    time_ms = (moment - _EPOCH) // timedelta(milliseconds=1)
+    if not 0 <= time_ms < END_MS:
+        raise ValueError(f"{text.strip()!r} is not of the years 1970 to 2199")
+    return time_ms

@@ -3,13 +3,13 @@
 A command is a row that the engine picks up; its outcome is written on the same row.
 """
 
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.numbers import BoundedDecimal
 from firstwatch.trading.runs import StopMode
 
 DEFAULT_EXPIRY_MS = 10_000
@@ -77,7 +77,7 @@ class FundWallet(_Command):
 
     kind: Literal["fund_wallet"] = "fund_wallet"
     wallet: str
-    amount: Decimal = Field(gt=0)
+    amount: BoundedDecimal = Field(gt=0)
 
 
 class StopEngine(_Command):

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from firstwatch.trading.numbers import MOST_BARS, BoundedDecimal
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason, StopMode
 from firstwatch.trading.text import CleanText
@@ -37,8 +38,8 @@ class FollowUp(_Frozen):
 
     after: tuple[ExitReason, ...] = Field(min_length=1)
     side: FollowUpSide = FollowUpSide.SAME
-    wait_bars: int = Field(default=0, ge=0)
-    within_bars: int = Field(ge=1)
+    wait_bars: int = Field(default=0, ge=0, le=MOST_BARS)
+    within_bars: int = Field(ge=1, le=MOST_BARS)
     require_signal: bool = True
     size_factor: float = Field(default=1.0, gt=0, le=2)
 
@@ -53,7 +54,7 @@ class ResetSettings(_Frozen):
     """What happens after a trade (trading.md 5)."""
 
     mode: ResetMode = ResetMode.COOLDOWN_ONLY
-    cooldown_bars: int = Field(default=0, ge=0)
+    cooldown_bars: int = Field(default=0, ge=0, le=MOST_BARS)
     on_exhausted: OnExhausted = OnExhausted.RESET
     follow_up: tuple[FollowUp, ...] = ()
 
@@ -72,7 +73,7 @@ class Guards(_Frozen):
     daily_loss: float | None = Field(default=None, gt=0, lt=1)
     """Fraction of the day's first run equity (UTC)."""
     daily_loss_action: GuardAction = GuardAction.PAUSE
-    losing_trades: int | None = Field(default=None, ge=1)
+    losing_trades: int | None = Field(default=None, ge=1, le=MOST_BARS)
     """Closed trades in a row with net PnL below zero."""
     losing_trades_action: GuardAction = GuardAction.PAUSE
     stop_mode: StopMode = StopMode.CLOSE
@@ -121,7 +122,7 @@ class SessionSettings(_Frozen):
     def _zone_exists(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"no time zone {value!r}; write one like UTC or America/New_York") from error
         return value
 
@@ -136,12 +137,12 @@ class LaunchSettings(_Frozen):
     """Everything a run is started with, frozen into its row."""
 
     algorithm: str
-    version: int
+    version: int = Field(ge=1, lt=2**31)
     wallet: str
     symbol: str
-    capital: Decimal = Field(gt=0)
-    leverage: Decimal = Field(default=Decimal(1), ge=1)
-    trades_limit: int | None = Field(default=None, ge=1)
+    capital: BoundedDecimal = Field(gt=0)
+    leverage: BoundedDecimal = Field(default=Decimal(1), ge=1, le=1_000)
+    trades_limit: int | None = Field(default=None, ge=1, le=MOST_BARS)
     assume_position_now: bool = False
     close_position_on_exit: bool = True
     without_stop_reason: str | None = None

@@ -3,7 +3,9 @@
 import math
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from firstwatch.trading.numbers import BoundedDecimal
 
 # Half of a billionth of a step: binary noise of float64 prices and amounts, far below any real step.
 COUNT_EPSILON = 1e-9
@@ -18,20 +20,28 @@ class Market(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    symbol: str = "BTC/USDC:USDC"
-    amount_step: Decimal = Field(default=Decimal("0.000001"), gt=0)
-    tick: Decimal = Field(default=Decimal("0.01"), gt=0)
+    symbol: str = Field(default="BTC/USDC:USDC", min_length=1, max_length=80)
+    amount_step: BoundedDecimal = Field(default=Decimal("0.000001"), gt=0)
+    tick: BoundedDecimal = Field(default=Decimal("0.01"), gt=0)
     price_figures: int | None = Field(default=None, ge=1, le=12)
     """Most significant figures a price may have, where the venue says so; whole numbers always may."""
-    minimum_amount: Decimal = Field(default=Decimal(0), ge=0)
-    minimum_cost: Decimal = Field(default=Decimal(10), ge=0)
+    minimum_amount: BoundedDecimal = Field(default=Decimal(0), ge=0)
+    minimum_cost: BoundedDecimal = Field(default=Decimal(10), ge=0)
     """Smallest notional of an order, in quote."""
-    taker_fee_bps: Decimal = Decimal("4.5")
-    maker_fee_bps: Decimal = Decimal("4.5")
-    maintenance_rate: Decimal = Field(default=Decimal("0.0125"), ge=0, lt=1)
-    maximum_leverage: int = Field(default=50, ge=1)
+    taker_fee_bps: BoundedDecimal = Field(default=Decimal("4.5"), ge=0, lt=10_000)
+    maker_fee_bps: BoundedDecimal = Field(default=Decimal("4.5"), ge=0, lt=10_000)
+    """Without rebates: what a venue may give back is not counted on."""
+    maintenance_rate: BoundedDecimal = Field(default=Decimal("0.0125"), ge=0, lt=1)
+    maximum_leverage: int = Field(default=50, ge=1, le=1_000)
     whole_leverage: bool = True
-    contract_size: Decimal = Field(default=Decimal(1), gt=0)
+    contract_size: BoundedDecimal = Field(default=Decimal(1), gt=0)
+
+    @field_validator("symbol")
+    @classmethod
+    def _symbol_is_one_word(cls, symbol: str) -> str:
+        if not symbol.isprintable() or " " in symbol:
+            raise ValueError(f"{symbol!r} is no symbol; write one like BTC/USDC:USDC")
+        return symbol
 
     @property
     def base(self) -> str:

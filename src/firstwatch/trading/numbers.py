@@ -1,9 +1,54 @@
 """Numbers at the edges: read with bounds, written without noise."""
 
+import re
 from decimal import Decimal
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator, ValidationInfo
+
+MOST_BARS = 1_000_000
+"""Bars that a setting may count: two years of minutes."""
 _DIGITS = 15
 """Every decimal of so many figures survives a double; what stands behind them is binary noise."""
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
+_LONGEST = 60
+_LARGEST = Decimal(10) ** 15
+_SMALLEST = Decimal(10) ** -15
+
+
+def decimal_of(text: str) -> Decimal:
+    """Return the number that a person wrote: 0, or between 10⁻¹⁵ and 10¹⁵ in size.
+
+    Raises:
+        ValueError: it is none, or beyond these bounds; the sentence quotes it.
+    """
+    text = text.strip()
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text[:_LONGEST]!r} is no number; write one like 12.5")
+    return _bounded(Decimal(text))
+
+
+def _bounded(value: Decimal) -> Decimal:
+    if value and not _SMALLEST <= abs(value) <= _LARGEST:
+        raise ValueError(f"{value:g} is out of bounds: 0, or from {_SMALLEST:g} to {_LARGEST:g} in size")
+    return value
+
+
+def _decimal(value: Any, info: ValidationInfo) -> Any:
+    """Take a decimal, or what JSON and TOML have for it; a text only from JSON, which stores decimals so."""
+    if isinstance(value, bool) or (isinstance(value, str) and bool((info.context or {}).get("is_file"))):
+        raise ValueError(f"it should be a number, not {value!r}")
+    if isinstance(value, int | float | str):
+        return decimal_of(str(value))
+    if isinstance(value, Decimal) and value.is_finite():
+        return _bounded(value)
+    return value
+
+
+BoundedDecimal = Annotated[Decimal, BeforeValidator(_decimal)]
+"""A decimal of a model, within the bounds of ``decimal_of``."""
 
 
 def tidy(value: float) -> float:

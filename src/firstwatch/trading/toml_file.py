@@ -2,6 +2,8 @@
 
 import math
 import tomllib
+from collections.abc import Iterator
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +35,16 @@ def read_text(path: Path) -> str:
         raise WrongUseError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from error
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file.
+def read_toml(path: Path, *, has_times: bool = False) -> dict[str, Any]:
+    """Return the tables of a TOML file. Dates and times are refused, unless it ``has_times``.
 
     Raises:
         WrongUseError: as ``read_text`` and ``parse_toml``.
     """
-    return parse_toml(read_text(path), str(path))
+    return parse_toml(read_text(path), str(path), has_times=has_times)
 
 
-def parse_toml(text: str, where: str) -> dict[str, Any]:
+def parse_toml(text: str, where: str, *, has_times: bool = False) -> dict[str, Any]:
     """Return the tables of a TOML text: numbers finite and of 64 bits, nested ``DEEPEST`` times at most.
 
     Raises:
@@ -57,20 +59,23 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
     except ValueError as error:
         # Also what the parser does not foresee: integers of thousands of digits, dates out of range.
         raise WrongUseError(f"{where} is not valid TOML: {error}.") from error
-    _check(document, where, "", 0)
+    for problem in _problems(document, "", 0, has_times):
+        raise WrongUseError(f"{where}: {problem}.")
     return document
 
 
-def _check(value: Any, where: str, key: str, depth: int) -> None:
+def _problems(value: Any, key: str, depth: int, has_times: bool) -> Iterator[str]:
     if depth > DEEPEST:
-        raise WrongUseError(f"{where} is nested too deeply: more than {DEEPEST} tables and arrays.")
-    if isinstance(value, dict):
+        yield f"it is nested too deeply, more than {DEEPEST} tables and arrays"
+    elif isinstance(value, dict):
         for name, inner in value.items():
-            _check(inner, where, f"{key}.{name}" if key else name, depth + 1)
+            yield from _problems(inner, f"{key}.{name}" if key else name, depth + 1, has_times)
     elif isinstance(value, list):
         for place, inner in enumerate(value):
-            _check(inner, where, f"{key}[{place}]", depth + 1)
+            yield from _problems(inner, f"{key}[{place}]", depth + 1, has_times)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise WrongUseError(f"{where}: {key} = {value} is no number to work with.")
+        yield f"{key} = {value}: it should be a finite number"
     elif isinstance(value, int) and value not in _INTEGERS:
-        raise WrongUseError(f"{where}: {key} is a number beyond 64 bits.")
+        yield f"{key} is a number beyond 64 bits"
+    elif isinstance(value, date | time) and not has_times:
+        yield f"{key} = {value}: no date or time is wanted here; a text stands in quotes"

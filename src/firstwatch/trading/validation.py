@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+
+from firstwatch.trading.numbers import plain
 
 _QUOTED = re.compile(r"'([^']*)'")
 
@@ -41,7 +44,8 @@ def _sentence(model: type[BaseModel], details: Any, hidden: str) -> str:
         examples = [str(example) for field in fields if field for example in field.examples or ()]
         return f"{key} = {found!r}: write it like {' or '.join(examples) or details['ctx']['pattern']}"
     hint = nearest(found, _QUOTED.findall(what)) if isinstance(found, str) else ""
-    return f"{key} = {found!r}: {what}{hint}"
+    shown = plain(found) if isinstance(found, Decimal) else repr(found)
+    return f"{key} = {shown}: {what}{hint}"
 
 
 def _key(path: tuple[str | int, ...]) -> str:

@@ -5,7 +5,7 @@ Secrets go from a field to one call and are forgotten; nothing of them is in a m
 
 import asyncio
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import partial
 
 from firstwatch.manager.views import WalletView
@@ -19,6 +19,7 @@ from firstwatch.manager.wallet_views import (
 )
 from firstwatch.trading import commands as orders
 from firstwatch.trading.account import is_address
+from firstwatch.trading.numbers import decimal_of
 from firstwatch.tui import words
 from firstwatch.tui.launching import LaunchingApp
 from firstwatch.tui.modals.account import Funding, NewAccount
@@ -364,10 +365,10 @@ def amount_problem(value: str) -> str:
     """Return what is wrong with an amount of money; empty: nothing."""
     try:
         amount = _decimal(value)
-    except InvalidOperation:
-        return f"{value!r} is no amount"
-    return "" if amount.is_finite() and amount > 0 else "must be above 0"
+    except ValueError as error:
+        return str(error)
+    return "" if amount > 0 else "must be above 0"
 
 
 def _decimal(value: str) -> Decimal:
-    return Decimal(value.replace(",", ""))
+    return decimal_of(value.replace(",", ""))

@@ -1,22 +1,17 @@
 """Texts of the launch form into values and back. Every refusal is a ValueError with a short sentence."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from pydantic import ValidationError
 
 from firstwatch.trading.launch import FollowUp, FollowUpSide, SessionWindow, Weekday
+from firstwatch.trading.numbers import MOST_BARS, decimal_of
 from firstwatch.trading.runs import ExitReason
 
 
 def _decimal(text: str) -> Decimal:
-    try:
-        value = Decimal(text.replace(",", "").replace("_", ""))
-    except InvalidOperation as error:
-        raise ValueError(f"{text!r} is no number") from error
-    if not value.is_finite():
-        raise ValueError(f"{text!r} is no number")
-    return value
+    return decimal_of(text.replace(",", "").replace("_", ""))
 
 
 def positive(text: str) -> Decimal:
@@ -38,14 +33,13 @@ def leverage(text: str) -> Decimal:
 def count_or_none(text: str) -> int | None:
     if not text:
         return None
-    if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise ValueError("a whole number from 1, or empty")
-    return int(text)
+    return count(text, least=1)
 
 
-def count(text: str) -> int:
-    if not text.isascii() or not text.isdecimal():
-        raise ValueError("a whole number from 0")
+def count(text: str, *, least: int = 0) -> int:
+    is_whole = text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_BARS))
+    if not is_whole or not least <= int(text) <= MOST_BARS:
+        raise ValueError(f"a whole number from {least} to {MOST_BARS:,}")
     return int(text)
 
 

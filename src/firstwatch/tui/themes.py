@@ -19,7 +19,7 @@ _PACKAGE = Path(__file__).parents[1]
 class ThemeFile(BaseModel):
     """One theme. Colours are ``#rrggbb`` or names that Textual knows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     dark: bool
@@ -46,7 +46,7 @@ class ThemeFile(BaseModel):
     def _is_a_colour(cls, value: str) -> str:
         try:
             Color.parse(value)
-        except ColorParseError as error:
+        except (ColorParseError, ValueError) as error:
             raise ValueError(f"{value!r} is no colour; write one like #2dd4a7") from error
         return value
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from firstwatch.engine.records import (
+    EquityRow,
     FactsRow,
     FillRow,
     FundingRow,
@@ -15,10 +16,11 @@ from firstwatch.engine.records import (
     Transition,
 )
 from firstwatch.engine.records import JournalRow as Row
-from firstwatch.trading.events import AlarmRaised, EntryDecided, OrderMoved
+from firstwatch.trading.events import AlarmRaised, EntryDecided, HoleFound, LateBar, OrderMoved
 from firstwatch.trading.ids import run_of
 from firstwatch.trading.orders import ORDER_TRANSITIONS, OrderKind, OrderPurpose
 from firstwatch.trading.runs import RUN_TRANSITIONS, Exposure, RunState, StopMode
+from tests.chaos.drawing import FIRST
 from tests.simulation.driver import ACCOUNT, RUN_ID
 
 if TYPE_CHECKING:
@@ -57,6 +59,11 @@ class Auditor:
         self._moves_refused = 0
         self._unprotected_s = 0
         self._looked_at = 0
+        self._counted: list[int] = []
+        """Open times of the bars at whose closes the run wrote its equity."""
+        self.passed_over: set[int] = set()
+        """Open times of bars that the venue did not have when their successors were decided."""
+        self._late: Counter[int] = Counter()
         self.alarms: Counter[str] = Counter()
         self.longest_unprotected_s = 0
         """Seconds on end in which the venue took and answered all that it was asked."""
@@ -95,6 +102,17 @@ class Auditor:
                     self._decided.append(amount)
                 case Row(OrderMoved(old=old, new=new)):
                     assert new in ORDER_TRANSITIONS[old], f"an order went from {old} to {new}"
+                case EquityRow(time_ms):
+                    assert not self._counted or time_ms >= self._counted[-1]
+                    assert time_ms not in self.passed_over, "a bar was decided after its successor"
+                    self._counted.append(time_ms)
+                case Row(HoleFound(first_ms=first_ms, last_ms=last_ms, is_confirmed=True)):
+                    step_ms = self._history.scenario.spec.timeframe.ms
+                    self.passed_over |= set(range(first_ms, last_ms + 1, step_ms))
+                case Row(LateBar(bar_time_ms=time_ms)):
+                    self._late[time_ms] += 1
+                    assert self._late[time_ms] == 1, "a late bar was named twice"
+                    assert time_ms in self.passed_over, "a bar that was decided is called late"
                 case Row(AlarmRaised(topic=topic)):
                     self.alarms[topic.split(" ")[0]] += 1
                 case _:
@@ -219,6 +237,10 @@ class Auditor:
         assert state is self._state
         assert state.is_final, state
         facts = self._facts
+        bars = history.scenario.candles.part(FIRST, len(history.scenario.candles)).bars()
+        reached = [bar.time_ms for bar in bars if bar.time_ms <= history.core.last_bar_ms]
+        skipped = [ms for ms in reached if ms not in self.passed_over and ms not in self._counted]
+        assert not skipped, f"the bars {skipped} were neither decided nor named as missing"
         own = [
             fill.fill_id
             for fill in history.paper.fills_since(ACCOUNT, symbol, 0)

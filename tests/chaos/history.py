@@ -19,6 +19,7 @@ from firstwatch.engine.records import FillRow, NewOrder, Record
 from firstwatch.engine.records import Step as CoreStep
 from firstwatch.market.feeds import ReplayFeed
 from firstwatch.market.sessions import SessionCalendar
+from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import settings_of_launch
 from firstwatch.strategy.stream import SignalStream
 from firstwatch.trading.clock import ManualClock
@@ -130,7 +131,10 @@ class History:
             )
         candles = self.scenario.candles
         known = FIRST - 1 if not self.core.last_bar_ms else candles.index_at(self.core.last_bar_ms) + 1
-        signals.warm({self.scenario.spec.timeframe: candles.part(0, known)})
+        passed_over = self._auditor.passed_over
+        counted = [bar for bar in candles.part(0, known).bars() if bar.time_ms not in passed_over]
+        timeframe = self.scenario.spec.timeframe
+        signals.warm({timeframe: CandleArrays.from_bars(counted, timeframe)})
 
     def _probe(self, point: str) -> None:
         share = self.scenario.shares.death
@@ -167,7 +171,10 @@ class History:
         else:
             raise AssertionError(f"the venue could not be read for {_READING_S} s")
         self.hands.delivered_from_ms = None
-        self._handle(told.RecoveryStarted(reading, "the process is back", self.venue.now_ms()))
+        late = sorted(self._auditor.passed_over - self.venue.withheld)
+        self._handle(
+            told.RecoveryStarted(reading, "the process is back", self.venue.now_ms(), late_bars=late)
+        )
 
     def _subscribe(self) -> None:
         self.hands.subscription = self.venue.subscribe(

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from firstwatch.trading.account import Position
+from firstwatch.trading.bar import Bar
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import OrderIntent, OrderPurpose, OrderReport
 from firstwatch.trading.timeframe import Timeframe
@@ -36,7 +37,7 @@ from firstwatch.venues.protocol import (
 from tests.chaos.drawing import Scenario
 
 _REFUSALS = ("auth", "margin", "minimum", "reduce_only", "other")
-_READS = frozenset({"order", "open_orders", "fills_since", "funding_since", "balance", "candles", "touch"})
+_READS = frozenset({"order", "open_orders", "fills_since", "funding_since", "balance", "touch"})
 
 
 class _Ear:
@@ -92,6 +93,8 @@ class ChaosVenue:
         self._may_be_open: dict[str, None] = {}
         """Orders that were sent and whose end was not looked at."""
         self._told_fills: set[str] = set()
+        self.withheld: set[int] = set()
+        """Open times of bars that the venue does not show yet."""
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._paper, name)
@@ -110,6 +113,7 @@ class ChaosVenue:
         """Let everything work from here on; what is on its way still arrives."""
         self.is_disturbed = self.is_silent = False
         self.outage = 0
+        self.withheld.clear()
 
     def moment(self) -> None:
         """Let what was on its way arrive, a moment later."""
@@ -129,8 +133,8 @@ class ChaosVenue:
             self.faults[fault] += 1
         return strikes
 
-    def _later(self, act: Callable[[], object]) -> None:
-        self._on_their_way.append((self._chance.randint(1, 6), act))
+    def _later(self, act: Callable[[], object], most: int = 6) -> None:
+        self._on_their_way.append((self._chance.randint(1, most), act))
 
     # --- calls that act --------------------------------------------------------------------------
 
@@ -245,6 +249,12 @@ class ChaosVenue:
             return old
         return self._paper.position(account, symbol)
 
+    def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
+        """Return the bars that are published."""
+        self._read_or_fail("candles")
+        bars = self._paper.candles(symbol, timeframe, end_ms=end_ms, limit=limit)
+        return [bar for bar in bars if bar.time_ms not in self.withheld]
+
     def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
         """Return the order; the venue's word of one that rests may lag behind it."""
         self._read_or_fail("order")
@@ -287,6 +297,9 @@ class ChaosVenue:
         if self.is_silent:
             return
         is_bar = isinstance(event, BarClosed)
+        if isinstance(event, BarClosed) and self._strikes("bar late", shares.bar_late):
+            self._withhold(event, deliver)
+            return
         if self._strikes("message missing", shares.missing / 3 if is_bar else shares.missing):
             return
         if isinstance(event, FillReported):
@@ -297,6 +310,17 @@ class ChaosVenue:
             deliver(event)
         if self._strikes("message twice", shares.twice):
             self._later(lambda: deliver(event))
+
+    def _withhold(self, event: BarClosed, deliver: Deliver) -> None:
+        """Publish a bar later, perhaps after the ones that follow it."""
+        self.withheld.add(event.bar.time_ms)
+
+        def publish() -> None:
+            self.withheld.discard(event.bar.time_ms)
+            if not self.is_silent:
+                deliver(event)
+
+        self._later(publish, self._chance.choice([3, 10, 40]))
 
     def look(self, deliver: Deliver) -> None:
         """Tell what the stream did not: a real venue's adapter asks for fills and orders by itself."""

@@ -1,7 +1,7 @@
 """A core under direct control: a scripted venue answers each effect, the test says what happens."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from firstwatch.engine import effects as do
@@ -379,10 +379,15 @@ class Desk:
         )
 
     def restart(
-        self, bars: list[Bar] | None = None, *, text: str | None = None, lost_until_ms: int | None = None
+        self,
+        bars: list[Bar] | None = None,
+        *,
+        text: str | None = None,
+        lost_until_ms: int | None = None,
+        late_bars: Sequence[int] = (),
     ) -> None:
         """Let the process die after its last step was kept, and come back."""
         self.core = RunCore.restore(
             self.setup, self.settings, self.flags, Always(), text or self.core.checkpoint()
         )
-        self.tell(told.RecoveryStarted(self.reading(bars), "back", self.now_ms, lost_until_ms))
+        self.tell(told.RecoveryStarted(self.reading(bars), "back", self.now_ms, lost_until_ms, late_bars))

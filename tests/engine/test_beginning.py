@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import pytest
 
 from firstwatch.engine.beginning import Beginning, read_plan
-from firstwatch.store import runs
+from firstwatch.store import journal, runs
 from firstwatch.store.database import open_store
 from firstwatch.store.journal import Checkpoint
+from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.errors import VenueError
+from firstwatch.trading.events import HoleFound
 from firstwatch.trading.runs import Author
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import Capabilities
@@ -31,13 +33,18 @@ class Venue:
     def __init__(self, keeps_from_ms: int, keeps_to_ms: int) -> None:
         self.keeps_from_ms = keeps_from_ms
         self.keeps_to_ms = keeps_to_ms
+        self.lacks: set[int] = set()
 
     def now_ms(self) -> int:
         return START_MS + len(BARS) * HOUR_MS
 
     def candles(self, _symbol: str, _timeframe: Timeframe, *, end_ms: int, limit: int) -> list[object]:
         last_ms = min(self.keeps_to_ms, end_ms - HOUR_MS)
-        given = [bar for bar in BARS if self.keeps_from_ms <= bar.time_ms <= last_ms]
+        given = [
+            bar
+            for bar in BARS
+            if self.keeps_from_ms <= bar.time_ms <= last_ms and bar.time_ms not in self.lacks
+        ]
         return given[-limit:]
 
 
@@ -74,3 +81,32 @@ def test_a_run_goes_on_without_the_bars_that_are_gone(
     signals = beginning._signals
     for bar in BARS[lost_until + 1 :] or [BARS[-1]._replace(time_ms=venue.now_ms())]:
         signals.push(bar)
+
+
+def test_a_run_is_warmed_with_the_bars_that_it_has_counted_and_no_others(tmp_path: Path) -> None:
+    rig.make_folder(tmp_path)
+    store = open_store(tmp_path)
+    times = [bar.time_ms for bar in BARS]
+    passed_over = HoleFound(first_ms=times[1_400], last_ms=times[1_402], is_confirmed=True)
+    # This one was read in the end.
+    doubtful = HoleFound(first_ms=times[1_450], last_ms=times[1_450], is_confirmed=False)
+    with store.write() as session:
+        rig.store_new_run(session)
+        runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
+        found = [passed_over, doubtful]
+        journal.append_events(session, rig.RUN, found, author=Author.SYSTEM, venue_time_ms=1, local_time_ms=1)
+        plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
+    # Of the three bars of the hole the venue has two by now.
+    venue = Venue(START_MS, times[3_999])
+    venue.lacks = {times[1_401]}
+    beginning = Beginning(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
+    warmed: list[dict[Timeframe, CandleArrays]] = []
+    beginning._signals = SimpleNamespace(warm=warmed.append)
+    core = SimpleNamespace(last_bar_ms=times[1_500])
+    hands = SimpleNamespace(read_venue=lambda _core: "the reading")
+    event = beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
+    store.close()
+    counted = [time_ms for time_ms in times[:1_501] if time_ms not in times[1_400:1_403]]
+    assert warmed[0][Timeframe.H1].time_ms.tolist() == counted
+    assert event.lost_until_ms is None
+    assert event.late_bars == [times[1_400], times[1_402]]

@@ -8,7 +8,7 @@ import pytest
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.engine.ledger import KEPT_TRADES, REMEMBERED_FILLS
-from firstwatch.engine.records import FundingRow, TradeAmended, Transition
+from firstwatch.engine.records import EquityRow, FundingRow, TradeAmended, Transition
 from firstwatch.strategy.core_state import (
     AMOUNT,
     CLOSE_POSITION,
@@ -28,6 +28,7 @@ from firstwatch.trading.events import (
     DecisionDropped,
     EntriesPaused,
     HoleFound,
+    LateBar,
     Recovered,
 )
 from firstwatch.trading.launch import GuardAction, Guards
@@ -878,6 +879,68 @@ def test_a_hole_that_cannot_be_confirmed_is_stale_and_tried_again() -> None:
     desk.tick(5)
     assert desk.core.last_bar_ms == time_ms
     assert desk.facts.health is Health.OK
+
+
+def hourly(number: int, close: float = 100.0) -> Bar:
+    return Bar(START_MS + number * HOUR_MS, 100.0, max(100.0, close), min(100.0, close), close, 1.0)
+
+
+def tell_closed(desk: Desk, *numbers: int) -> None:
+    for number in numbers:
+        desk.now_ms = max(desk.now_ms, hourly(number).time_ms + HOUR_MS)
+        desk.tell(BarClosed(SYMBOL, Timeframe.H1, hourly(number), None, None, desk.now_ms))
+
+
+def equity_times(desk: Desk) -> list[int]:
+    rows = [record.time_ms for record in desk.records if isinstance(record, EquityRow)]
+    return [(time_ms - START_MS) // HOUR_MS for time_ms in rows]
+
+
+def test_a_bar_that_comes_after_its_successor_was_decided_is_named_once_and_not_counted() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    tell_closed(desk, 0, 2, 3)
+    assert desk.journal(LateBar) == []
+    tell_closed(desk, 1, 1, 0, 4)
+    assert [event.bar_time_ms for event in desk.journal(LateBar)] == [hourly(1).time_ms]
+    assert equity_times(desk) == [0, 2, 3, 4]
+
+
+def test_a_late_bar_is_decided_where_its_successor_was_not_yet() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    tell_closed(desk, 0)
+    desk.answers[do.ReadBars] = lambda effect: told.ReadFailed(effect, "down", desk.now_ms)
+    tell_closed(desk, 2, 1)
+    assert equity_times(desk) == [0]
+    desk.answers[do.ReadBars] = lambda effect: told.BarsRead([hourly(1), hourly(2)], desk.now_ms)
+    desk.tick(5)
+    assert equity_times(desk) == [0, 1, 2]
+    assert [event.is_confirmed for event in desk.journal(HoleFound)] == [False]
+    assert desk.journal(LateBar) == []
+
+
+def test_a_hole_in_what_was_missed_is_named_wherever_the_bars_came_from() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    tell_closed(desk, 0)
+    desk.answers[do.Reconcile] = lambda effect: told.Reconciled(
+        desk.reading([hourly(2), hourly(3)]), desk.now_ms
+    )
+    desk.tell(StreamRestored("bars", desk.now_ms))
+    desk.restart([hourly(6)])
+    holes = [(event.first_ms, event.last_ms) for event in desk.journal(HoleFound) if event.is_confirmed]
+    assert holes == [(hourly(1).time_ms,) * 2, (hourly(4).time_ms, hourly(5).time_ms)]
+    assert equity_times(desk) == [0, 2, 3, 6]
+
+
+def test_a_bar_that_came_late_while_the_process_was_down_is_named() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    tell_closed(desk, 0, 2)
+    desk.restart([hourly(3)], late_bars=[hourly(1).time_ms])
+    assert [event.bar_time_ms for event in desk.journal(LateBar)] == [hourly(1).time_ms]
+    assert equity_times(desk) == [0, 2, 3]
 
 
 def test_a_lost_stream_is_degraded_and_its_return_reads_everything() -> None:

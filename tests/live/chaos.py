@@ -2,12 +2,14 @@
 
 One history is one run of an algorithm with a trailing stop on a loopback venue, through real ccxt. Its bars
 are stepped at the wall's pace while requests, replies and messages are lost, delayed, doubled and refused,
-the account is touched by hand, and the engine is killed. Then it is left alone and stopped, and the venue's
-books must be the program's. The seed says everything that is done and when, up to the machine's own pace.
+candles are published late, the account is touched by hand, and the engine is killed. Then it is left alone
+and stopped, and the venue's books must be the program's. The seed says everything that is done and when, up
+to the machine's own pace.
 """
 
 import argparse
 import contextlib
+import json
 import multiprocessing
 import random
 import shutil
@@ -139,6 +141,10 @@ class Chaos:
             self.done.append("venue down")
         elif what < 0.23:
             self._by_hand(chance.choice(("close", "liquidate", "cancel_all")))
+        elif what < 0.33:
+            late_s = chance.choice((0.3, 2.0, 6.0))
+            faults.withhold_candle("BTC", self.desk.bars[self.desk.next_bar].time_ms, late_s)
+            self.done.append(f"candle {late_s:g} s late")
         self._step_through_bar()
         if chance.random() < 0.08:
             self.kills += 1
@@ -221,6 +227,7 @@ class Chaos:
         known = {row[0] for row in desk.rows("select fill_id from fill")}
         missing = [fill.tid for fill in account.fills if str(fill.tid) not in known]
         assert not missing, f"{len(missing)} fills of the venue are not in the ledger"
+        self._check_bars()
         bare_s = max(audit.longest_unprotected_s.values(), default=0.0)
         assert bare_s <= _UNPROTECTED_S, f"unprotected for {bare_s:.1f} s"
         if not account.positions:
@@ -239,6 +246,17 @@ class Chaos:
             f"seed {self.seed}: {state[0]}, {len(account.fills)} fills, {self.kills} kills,"
             f" {len(self.done)} faults, unprotected {bare_s:.1f} s{f' ({state[1]})' if state[1] else ''}"
         )
+
+    def _check_bars(self) -> None:
+        """Every bar that is over was decided, or is named as one that the venue did not have."""
+        counted = {row[0] for row in self.desk.rows("select time_ms from equity")}
+        holes = self.desk.rows("select payload from run_event where kind = 'hole_found'")
+        missing = [json.loads(payload) for (payload,) in holes]
+        first_ms, last_ms = min(counted, default=0), max(counted, default=0)
+        for bar in self.desk.bars:
+            is_missing = any(hole["first_ms"] <= bar.time_ms <= hole["last_ms"] for hole in missing)
+            if first_ms <= bar.time_ms <= last_ms:
+                assert bar.time_ms in counted or is_missing, f"bar {bar.time_ms} was skipped"
 
 
 def play(seed: int, bars: int = BARS) -> tuple[bool, str]:

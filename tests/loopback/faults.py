@@ -1,5 +1,6 @@
 """What goes wrong on demand: plans that the next matching requests and messages meet."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,12 @@ class Faults:
         """Kind and what it met, in the order in which it happened."""
         self.is_down = False
         self.streams_are_stale = False
+        self.withheld: dict[tuple[str, int], float] = {}
+        """When candles are published after all, on the machine's clock, by coin and open time."""
+
+    def is_withheld(self, coin: str, open_ms: int) -> bool:
+        """The venue does not show this candle of the coin yet."""
+        return self.withheld.get((coin, open_ms), 0.0) > time.monotonic()
 
     def plan(
         self,
@@ -71,8 +78,9 @@ class Faults:
         self._plans.append(Fault(kind, on, count, skip, status, body, seconds, matches))
 
     def clear(self) -> None:
-        """Forget all plans; the venue is up, the streams are fresh."""
+        """Forget all plans; the venue is up, the streams are fresh, all candles are there."""
         self._plans.clear()
+        self.withheld.clear()
         self.is_down = self.streams_are_stale = False
 
     @property

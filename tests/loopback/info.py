@@ -8,6 +8,7 @@ from firstwatch.trading.timeframe import Timeframe
 from tests.loopback.actions import Actions
 from tests.loopback.books import Account, Fill, FundingPayment, Order
 from tests.loopback.exchange import Exchange
+from tests.loopback.faults import Faults
 from tests.loopback.tape import Row
 from tests.loopback.wire import Malformed, address, text_of
 
@@ -38,9 +39,12 @@ def weight_of(kind: str, answer: Any) -> int:
 class Info:
     """The desk at which questions arrive; nobody has to sign to read."""
 
-    def __init__(self, exchange: Exchange, actions: Actions, *, wall_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, exchange: Exchange, actions: Actions, faults: Faults, *, wall_ms: Callable[[], int]
+    ) -> None:
         self._exchange = exchange
         self._actions = actions
+        self._faults = faults
         self._wall_ms = wall_ms
 
     def ask(self, body: Any) -> Any:
@@ -144,7 +148,13 @@ class Info:
         if tape is None:
             return []
         rows = tape.candles(interval, int(asked["startTime"]), int(asked.get("endTime") or 1 << 62))
-        return [candle(asked["coin"], interval, row) for row in rows[-_MOST_CANDLES:]]
+        shown = [row for row in rows if not self.is_withheld(asked["coin"], interval, row)]
+        return [candle(asked["coin"], interval, row) for row in shown[-_MOST_CANDLES:]]
+
+    def is_withheld(self, coin: str, interval: Timeframe, row: Row) -> bool:
+        """Tell whether a row is not shown yet; only the coin's own candles can be withheld."""
+        is_own = interval is self._exchange.tapes[coin].coin.timeframe
+        return is_own and self._faults.is_withheld(coin, row.time_ms)
 
     def _funding_history(self, body: Any) -> Any:
         coin = self._exchange.tapes[body["coin"]].coin

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import math
 import threading
 import time
 from collections import deque
@@ -121,8 +122,8 @@ class Loopback:
             address_limit=address_limit,
             builder_needs_usd=builder_needs_usd,
         )
-        self._info = Info(self._exchange, self._actions, wall_ms=wall_ms)
         self._faults = Faults()
+        self._info = Info(self._exchange, self._actions, self._faults, wall_ms=wall_ms)
         self._auditor = Auditor(self._exchange, self._actions)
         self._is_alone = False
         self._absences = 0
@@ -508,6 +509,15 @@ class FaultControl:
     def plan(self, kind: str, on: str = "*", **how: Any) -> None:
         """See ``Faults.plan``."""
         self._loopback.call(lambda: self._faults.plan(kind, on, **how))
+
+    def withhold_candle(self, coin: str, open_ms: int, seconds: float = math.inf) -> None:
+        """Show the candle that opens then neither to questions nor on streams, until so much later."""
+        until_s = time.monotonic() + seconds
+        self._loopback.call(lambda: self._faults.withheld.update({(coin, open_ms): until_s}))
+
+    def publish_candles(self) -> None:
+        """Show all candles that are withheld; no stream tells them any more."""
+        self._loopback.call(self._faults.withheld.clear)
 
     def partial(self, *shares: Decimal | str) -> None:
         """Let the next executions fill only these shares of what they could."""

@@ -248,6 +248,8 @@ class Streams:
         match one.kind:
             case "candle":
                 interval, row = one.what
+                if self._info.is_withheld(one.coin, interval, row):
+                    return
                 plain = {"type": "candle", "coin": one.coin, "interval": interval.value}
                 self._broadcast(plain, {"channel": "candle", "data": candle(one.coin, interval, row)})
             case "fill":
@@ -303,7 +305,9 @@ class Streams:
             case "candle":
                 interval = Timeframe(plain["interval"])
                 row = self._exchange.tapes[coin].last_row(interval)
-                return [] if row is None else [{"channel": kind, "data": candle(coin, interval, row)}]
+                if row is None or self._info.is_withheld(coin, interval, row):
+                    return []
+                return [{"channel": kind, "data": candle(coin, interval, row)}]
             case "allMids":
                 return [{"channel": kind, "data": {"mids": self._info.mids()}}]
             case "l2Book":

@@ -22,7 +22,7 @@ from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.strategy.stream import SignalStream
 from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import VenueError
-from firstwatch.trading.events import Transitioned
+from firstwatch.trading.events import HoleFound, Transitioned
 from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import PreparedRequest, Venue
@@ -46,6 +46,8 @@ class RunPlan:
     """Venue time at which it went to RUNNING; bars after it were resampled by the run itself."""
     prepared: Mapping[str, PreparedRequest]
     """The requests of its open orders, by client order id."""
+    holes: frozenset[int]
+    """Open times of the bars that it has passed over: it does not count those that the venue has by now."""
     earlier_runs: frozenset[str]
     """Other runs of the wallet: their orders are not foreign."""
 
@@ -64,11 +66,18 @@ def read_plan(session: Session, run_id: str) -> RunPlan:
         )
         for order in orders.open_orders_of(session, run_id)
     }
+    noted = journal.events_of_kinds(session, run_id, {"transitioned", "hole_found"})
     started = [
         entry.venue_time_ms
-        for entry in journal.events_of_kinds(session, run_id, {"transitioned"})
+        for entry in noted
         if isinstance(entry.event, Transitioned) and entry.event.new is RunState.RUNNING
     ]
+    holes = frozenset(
+        time_ms
+        for entry in noted
+        if isinstance(entry.event, HoleFound) and entry.event.is_confirmed
+        for time_ms in range(entry.event.first_ms, entry.event.last_ms + 1, spec.timeframe.ms)
+    )
     siblings = runs.list_runs(session, wallet_id=run.wallet_id)
     return RunPlan(
         run=run,
@@ -77,6 +86,7 @@ def read_plan(session: Session, run_id: str) -> RunPlan:
         checkpoint=journal.load_checkpoint(session, run_id),
         launched_ms=started[0] if started else None,
         prepared=prepared,
+        holes=holes,
         earlier_runs=frozenset(other.id for other in siblings if other.id != run_id),
     )
 
@@ -105,6 +115,7 @@ class Beginning:
         )
         self._signals = SignalStream(plan.spec)
         self._asked_for_bars = 0
+        self._late_bars: set[int] = set()
 
     @property
     def is_new(self) -> bool:
@@ -181,7 +192,11 @@ class Beginning:
             else:
                 lost_until_ms = self._warm_anew(core.last_bar_ms)
         return told.RecoveryStarted(
-            reading=reading, why=self._why, time_ms=self.venue.now_ms(), lost_until_ms=lost_until_ms
+            reading=reading,
+            why=self._why,
+            time_ms=self.venue.now_ms(),
+            lost_until_ms=lost_until_ms,
+            late_bars=sorted(self._late_bars),
         )
 
     def _warm_anew(self, last_bar_ms: int) -> int:
@@ -211,6 +226,9 @@ class Beginning:
 
     def _bars(self, timeframe: Timeframe, first_ms: int, end_ms: int) -> CandleArrays:
         bars = bars_between(self.venue, self.setup.symbol, timeframe, first_ms, end_ms)
+        if timeframe is self.setup.timeframe:
+            self._late_bars |= {bar.time_ms for bar in bars} & self.plan.holes
+            bars = [bar for bar in bars if bar.time_ms not in self.plan.holes]
         return CandleArrays.from_bars(bars, timeframe)
 
     def _own_bars_from(self, base: CandleArrays) -> int:

@@ -77,6 +77,7 @@ from firstwatch.trading.events import (
     EntriesResumed,
     ExitDecided,
     HoleFound,
+    LateBar,
     Noted,
     Recovered,
 )
@@ -109,6 +110,7 @@ LATE_MS = 10_000
 LATE_FRACTION = 0.05
 """An entry later than the larger of both after its bar's close is dropped."""
 _DAY_MS = 86_400_000
+_KEPT_HOLES = 50
 _LONGEST_TICK_MS = 5_000
 _FOREIGN_ORDER = "foreign order"
 _AUTH_TRIES = 3
@@ -471,15 +473,20 @@ class RunCore:
         On a feed without phases they are read first where there may be some that were not heard yet.
         """
         memory, bar = self._memory, event.bar
-        if event.timeframe is not self.setup.timeframe or bar.time_ms <= memory.last_bar_ms:
+        if event.timeframe is not self.setup.timeframe:
+            return
+        if bar.time_ms <= memory.last_bar_ms:
+            self._late_bar_came(bar.time_ms)
+            return
+        if memory.waiting_bar is not None and bar.time_ms < memory.waiting_bar.time_ms:
+            # It is late, and its successor is not decided yet.
+            memory.wants_bars = True
             return
         memory.is_in_bar = False
         memory.stale = ""
         self._price_came(bar.close)
-        has_hole = 0 < memory.last_bar_ms < bar.time_ms - self.setup.timeframe.ms
+        has_hole = self._is_behind_hole(bar)
         if self.setup.has_phases:
-            if has_hole:
-                self._found_hole(bar.time_ms, is_confirmed=True)
             self._decide(bar)
             return
         memory.wants_bars = has_hole
@@ -490,10 +497,22 @@ class RunCore:
         else:
             self._decide(bar)
 
+    def _is_behind_hole(self, bar: Bar) -> bool:
+        return 0 < self._memory.last_bar_ms < bar.time_ms - self.setup.timeframe.ms
+
     def _found_hole(self, next_ms: int, *, is_confirmed: bool) -> None:
         step_ms = self.setup.timeframe.ms
         first_ms, last_ms = self._memory.last_bar_ms + step_ms, next_ms - step_ms
+        if is_confirmed:
+            holes = range(first_ms, next_ms, step_ms)[-_KEPT_HOLES:]
+            self._memory.holes = [*self._memory.holes, *holes][-_KEPT_HOLES:]
         self._turn.journal(HoleFound(first_ms=first_ms, last_ms=last_ms, is_confirmed=is_confirmed))
+
+    def _late_bar_came(self, time_ms: int) -> None:
+        """Name a bar that came after its successor was decided. What was decided already is no news."""
+        if time_ms in self._memory.holes:
+            self._memory.holes.remove(time_ms)
+            self._turn.journal(LateBar(bar_time_ms=time_ms))
 
     def _decide_waiting(self) -> None:
         memory = self._memory
@@ -509,6 +528,8 @@ class RunCore:
         ``is_past``: it closed while nobody worked on the run, so that no entry follows from it.
         """
         memory, core, timeframe = self._memory, self._memory.core, self.setup.timeframe
+        if self._is_behind_hole(bar):
+            self._found_hole(bar.time_ms, is_confirmed=True)
         self._entries.bar_came()
         flags = self._signals.push(bar)
         memory.last_bar_ms = bar.time_ms
@@ -884,8 +905,6 @@ class RunCore:
         for bar in event.bars:
             if bar.time_ms > memory.last_bar_ms and (waiting is None or bar.time_ms < waiting.time_ms):
                 self._decide(bar)
-        if waiting is not None and waiting.time_ms - memory.last_bar_ms > self.setup.timeframe.ms:
-            self._found_hole(waiting.time_ms, is_confirmed=True)
         self._decide_waiting()
 
     def _read_failed(self, event: told.ReadFailed) -> None:
@@ -997,6 +1016,8 @@ class RunCore:
         doubtful = self._orders.in_doubt()
         for order in doubtful:
             self._orders.doubt(order, "no answer is known of an earlier process life")
+        for time_ms in event.late_bars:
+            self._late_bar_came(time_ms)
         if event.lost_until_ms is not None:
             self._go_on_without_bars(event.lost_until_ms)
         past = self._take(event.reading, is_past=True)

@@ -189,6 +189,8 @@ class RecoveryStarted:
     lost_until_ms: int | None = None
     """The venue no longer gives the bars that the stream was warmed with. Open time of the last bar that it
     is warm with instead, or of the last one handled: up to it nothing is decided. None: no bar is lost."""
+    late_bars: Sequence[int] = field(default=())
+    """Open times of bars that the venue has by now and the run has passed over as holes."""
 
 
 @dataclass(frozen=True, slots=True)

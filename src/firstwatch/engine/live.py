@@ -44,7 +44,8 @@ class LiveFigures:
         self._held = _Held(core.exposed_steps, core.entry_price)
         match event:
             case BarClosed(bar=bar):
-                self._mark = bar.close
+                if bar.time_ms >= core.last_bar_ms:
+                    self._mark = bar.close
                 self._heard("bars", now_ms)
             case BarOpened(price=price):
                 self._mark = price

@@ -210,6 +210,8 @@ class RunMemory:
     waiting_bar: Bar | None = None
     """A closed bar that is decided when fills, and bars missed before it, are read."""
     wants_bars: bool = False
+    holes: list[int] = field(default_factory=list)
+    """Open times of the latest bars that were passed over, as the venue did not have them."""
     feed_ended: bool = False
     leverage_is_set: bool = False
     leverage_tries: int = 0

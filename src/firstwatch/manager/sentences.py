@@ -66,6 +66,8 @@ def sentence_of(event: RunEvent) -> str:
         case events.HoleFound():
             said = "confirmed by the venue" if event.is_confirmed else "not confirmed"
             return f"hole in the candles {iso(event.first_ms)} to {iso(event.last_ms)}, {said}"
+        case events.LateBar():
+            return f"late bar {iso(event.bar_time_ms)}: it came after its successor was decided; not counted"
         case events.Noted() | events.CoreNoted():
             return event.sentence
 

@@ -170,6 +170,13 @@ class HoleFound(_Event):
     is_confirmed: bool
 
 
+class LateBar(_Event):
+    """A bar came after its successor was decided: the run does not count it, after a restart neither."""
+
+    kind: Literal["late_bar"] = "late_bar"
+    bar_time_ms: int
+
+
 class Noted(_Event):
     kind: Literal["noted"] = "noted"
     sentence: CleanText
@@ -202,6 +209,7 @@ RunEvent = Annotated[
     | Recovered
     | Adopted
     | HoleFound
+    | LateBar
     | Noted
     | CoreNoted,
     Field(discriminator="kind"),

@@ -111,7 +111,10 @@ class BarOpened:
 
 @dataclass(frozen=True, slots=True)
 class BarClosed:
-    """A bar is closed by the venue's word. ``mark_high`` and ``mark_low`` are the mark's range in it."""
+    """A bar is closed by the venue's word. ``mark_high`` and ``mark_low`` are the mark's range in it.
+
+    Bars come in order. One that the venue did not have when it had later ones may come after them.
+    """
 
     symbol: str
     timeframe: Timeframe

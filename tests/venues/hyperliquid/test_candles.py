@@ -3,9 +3,12 @@
 import asyncio
 
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.hyperliquid import candles
 from firstwatch.venues.hyperliquid.candles import Candles
 from firstwatch.venues.hyperliquid.clock import VenueClock
 
@@ -27,10 +30,13 @@ class Rig:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.reads, self.observed, self.told = [], 0, []
+        self.comes_s = {}
+        """When the venue publishes a bar that it is late with, on the elapsed clock."""
         self.clock = VenueClock(lambda: self.elapsed_s)
         self.candles = Candles(
             Timeframe.M1,
             self.clock,
+            elapsed_s=lambda: self.elapsed_s,
             read_rows=self._read,
             observe=self._observe,
             may_confirm=lambda: True,
@@ -39,12 +45,23 @@ class Rig:
 
     async def start(self):
         await self.candles.start()
-        self.observed = 0
+        self.observed, self.reads = 0, []
         return self
+
+    async def go_on(self, seconds):
+        """Let time pass, at the venue too, and do what is due every half second, as the session does."""
+        for _ in range(round(seconds * 2)):
+            self.elapsed_s += 0.5
+            self.venue_ms += 500
+            if self.candles.is_due():
+                await self.candles.close_due()
+
+    def is_there(self, number):
+        return self.elapsed_s >= self.comes_s.get(number, 0)
 
     async def _read(self, first_ms, last_ms):
         self.reads.append((first_ms, last_ms))
-        rows = [row(number) for number in range(-5, 60)]
+        rows = [row(number) for number in range(-30, 60) if self.is_there(number)]
         await self.may_answer.wait()
         return [each for each in rows if first_ms <= each["t"] <= min(last_ms, self.venue_ms)]
 
@@ -125,3 +142,138 @@ async def test_a_bar_that_cannot_be_read_is_due_again_later():
         await rig.candles.close_due()
     assert rig.told == []
     assert not rig.candles.is_due()
+
+
+NEVER = float("inf")
+
+
+async def test_a_bar_that_is_published_late_is_told_late():
+    rig = await Rig().start()
+    rig.comes_s = {2: 65 + 40}
+    await rig.go_on(62)
+    assert rig.numbers() == [1]
+    await rig.go_on(60)
+    assert rig.numbers() == [1, 2]
+    await rig.go_on(60)
+    assert rig.numbers() == [1, 2, 3]
+
+
+async def test_a_bar_behind_one_that_is_not_there_waits_until_a_second_reading_lacks_it_too():
+    rig = await Rig().start()
+    rig.comes_s = {2: 122, 3: 121}
+    await rig.go_on(121.5)
+    assert rig.numbers() == [1]
+    await rig.go_on(2)
+    assert rig.numbers() == [1, 2]
+
+
+async def test_a_hole_that_was_seen_before_holds_nothing_up_and_costs_nothing_more():
+    rig = await Rig().start()
+    rig.comes_s = {2: NEVER}
+    await rig.go_on(179)
+    assert rig.numbers() == [1]
+    before = len(rig.reads)
+    await rig.go_on(2)
+    assert rig.numbers() == [1, 3]
+    assert len(rig.reads) == before + 1
+
+
+async def test_a_bar_that_comes_after_its_successor_was_told_is_told_and_is_history_from_then_on():
+    rig = await Rig().start()
+    rig.comes_s = {2: 185}
+    await rig.go_on(182)
+    assert rig.numbers() == [1, 3]
+    await rig.go_on(60)
+    assert rig.numbers() == [1, 3, 2, 4]
+    known = await rig.candles.closed_bars(rig.venue_ms, 4)
+    assert [(bar.time_ms - BEGIN) // STEP for bar in known] == [1, 2, 3, 4]
+
+
+async def test_a_hole_is_confirmed_by_nothing_but_a_reading():
+    rig = await Rig().start()
+    rig.comes_s = {2: NEVER}
+    await rig.go_on(121)
+
+    async def fail(first_ms, last_ms):
+        raise VenueError("gone")
+
+    read, rig.candles._read_rows = rig.candles._read_rows, fail
+    rig.candles.row(row(3))
+    rig.candles.row(row(4))
+    rig.venue_ms += STEP
+    with pytest.raises(VenueError, match="gone"):
+        await rig.candles.close_due()
+    assert rig.numbers() == [1]
+    rig.candles._read_rows = read
+    await rig.go_on(2.5)
+    assert rig.numbers() == [1, 3]
+
+
+async def test_a_reading_that_lags_confirms_no_hole():
+    rig = await Rig().start()
+    rig.comes_s = {number: 200 for number in range(2, 60)}
+    await rig.go_on(61)
+    rig.candles.row(row(3))
+    rig.candles.row(row(4))
+    await rig.go_on(130)
+    assert rig.numbers() == [1]
+    await rig.go_on(30)
+    assert rig.numbers() == [1, 2, 3]
+
+
+async def test_history_waits_until_a_hole_is_confirmed(monkeypatch):
+    monkeypatch.setattr(candles, "_CONFIRM_S", 0.01)
+    rig = Rig()
+    rig.comes_s = {0: 1, -15: NEVER, -28: NEVER}
+    read = rig.candles._read_rows
+
+    async def read_later(first_ms, last_ms):
+        rig.elapsed_s += 0.5
+        return await read(first_ms, last_ms)
+
+    rig.candles._read_rows = read_later
+    known = await rig.candles.closed_bars(BEGIN + STEP, 29)
+    assert [(bar.time_ms - BEGIN) // STEP for bar in known] == [
+        number for number in range(-30, 1) if number not in (-15, -28)
+    ]
+
+
+async def test_a_listener_hears_of_the_last_bar_that_was_not_there_when_history_was_read():
+    rig = Rig()
+    rig.comes_s = {0: 10}
+    known = await rig.candles.closed_bars(BEGIN + STEP, 1)
+    assert known[0].time_ms == BEGIN - STEP
+    await rig.start()
+    await rig.go_on(20)
+    assert rig.numbers() == [0]
+
+
+@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(
+    late_s=st.dictionaries(
+        st.integers(1, 12), st.sampled_from([3, 40, 61, 62, 63, 90, 150, NEVER]), max_size=6
+    ),
+    streamed=st.sets(st.integers(1, 13)),
+)
+def test_every_bar_that_the_venue_has_in_the_end_is_told_once(late_s, streamed):
+    asyncio.run(_lives_through(late_s, streamed))
+
+
+async def _lives_through(late_s, streamed):
+    rig = await Rig().start()
+    rig.comes_s = {number: number * 60 + seconds for number, seconds in late_s.items()}
+    for number in range(2, 16):
+        await rig.go_on(60)
+        if number in streamed and rig.is_there(number):
+            rig.candles.row(row(number))
+    await rig.go_on(182)
+    told, there = rig.numbers(), [number for number in range(1, 18) if rig.is_there(number)]
+    assert sorted(told) == there
+    last = 0
+    for place, number in enumerate(told):
+        if number < last:
+            # It was late by more than a bar: its successor had been told.
+            assert late_s[number] > 60, (told, place)
+        last = max(last, number)
+    known = await rig.candles.closed_bars(rig.venue_ms, len(there))
+    assert [(bar.time_ms - BEGIN) // STEP for bar in known] == there

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from bisect import insort
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from firstwatch.trading.bar import Bar
@@ -22,17 +23,27 @@ _CHECK_S = 3.0
 _RETRY_S = 2.0
 # By our reckoning a bar is over and the venue says that it is not: so long until it is asked again.
 _ASK_AGAIN_S = 0.5
+# A reading that lacks a bar and has later ones is believed when another one says the same so much later.
+_CONFIRM_S = 2.0
+# One reading is enough where it has bars that are so many bars later. A bar that comes later is not noticed.
+_RECENT = 20
+_LONGEST_WAIT_S = 30.0
 _log = logging.getLogger(__name__)
 
 
 class Candles:
-    """The candles of one symbol and timeframe, shared by all runs. Lives in the gateway's loop."""
+    """The candles of one symbol and timeframe, shared by all runs. Lives in the gateway's loop.
+
+    The venue may publish a bar late. One that is not there is waited for; it is a hole (nothing traded)
+    once two readings had later bars and not this one. What comes behind it is closed only then.
+    """
 
     def __init__(
         self,
         timeframe: Timeframe,
         clock: VenueClock,
         *,
+        elapsed_s: Callable[[], float],
         read_rows: ReadRows,
         observe: Callable[[], Awaitable[None]],
         may_confirm: Callable[[], bool],
@@ -40,11 +51,13 @@ class Candles:
     ) -> None:
         """Make candles of which nothing is known.
 
-        ``observe`` asks the venue for its time; ``may_confirm``: the budget allows to read what the stream
-        has told already; ``closed`` is called for each new closed bar, in order.
+        ``elapsed_s``: seconds on a clock that never jumps. ``observe`` asks the venue for its time;
+        ``may_confirm``: the budget allows to read what the stream has told already; ``closed`` is called
+        for each new closed bar, in order, and for one that was taken for a hole when it comes after all.
         """
         self._step_ms = timeframe.ms
         self._clock = clock
+        self._elapsed_s = elapsed_s
         self._read_rows = read_rows
         self._observe = observe
         self._may_confirm = may_confirm
@@ -53,19 +66,27 @@ class Candles:
         """Held while history is read, which may wait long for the budget: a bar is closed meanwhile."""
         self._is_closing = False
         self._bars: list[Bar] = []
-        self._first_ms = 0
-        """From here on, up to the last bar, all closed bars that the venue has are in ``_bars``."""
+        self._first_ms: int | None = None
+        """From here on, up to ``_last_ms``, all closed bars that the venue has are in ``_bars``."""
+        self._last_ms = 0
+        """Open time of the last closed bar."""
         self._rows: dict[int, Row] = {}
-        """What the stream said of bars that are not closed yet."""
+        """What was said of bars after it."""
+        self._lacking: dict[int, float] = {}
+        """Open times of recent bars that a reading lacked although it had later ones, and since when."""
         self._is_pumping = False
-        self._told_ms = 0
-        self._retry_at_s = 0.0
-        self._ask_at_s = 0.0
+        self._began_ms = 0
+        """Open time of the last bar before those that are told."""
+        self._looked_ms = 0
+        """Open time of the first bar that nobody has tried to close."""
+        self._is_in_doubt = False
+        """A closed bar is known behind one that is not there, which may be a hole."""
+        self._retry_at_s = self._ask_at_s = self._again_at_s = 0.0
 
     @property
-    def told_ms(self) -> int:
-        """Open time of the last bar that was told as closed."""
-        return self._told_ms
+    def last_ms(self) -> int:
+        """Open time of the last closed bar that is known."""
+        return self._last_ms
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -77,6 +98,9 @@ class Candles:
             while True:
                 first_ms = max(0, (end_ms // step - span) * step)
                 await self._cover(first_ms)
+                if self._is_in_doubt:
+                    await asyncio.sleep(self._confirm_s)
+                    await self._cover(first_ms)
                 bars = [bar for bar in self._bars if bar.time_ms >= first_ms and bar.time_ms + step <= end_ms]
                 # Bars without trades do not exist: look further back, as far as the venue gives any.
                 if len(bars) >= limit or span >= MOST_ROWS or first_ms == 0:
@@ -84,24 +108,21 @@ class Candles:
                 span = MOST_ROWS
 
     async def _cover(self, first_ms: int) -> None:
-        """Make ``_bars`` hold all closed bars from ``first_ms`` on."""
+        """Make ``_bars`` hold the closed bars from ``first_ms`` on."""
         step = self._step_ms
-        now_ms = await self._venue_ms()
-        last_closed_ms = (now_ms // step - 1) * step
-        if self._bars and self._first_ms <= first_ms:
-            start_ms = self._bars[-1].time_ms + step
-            if start_ms > last_closed_ms:
-                return
-        else:
-            start_ms = first_ms
-        rows = await self._read_rows(start_ms, now_ms)
-        fresh = [bar_of(row) for row in rows if int(row["t"]) + step <= now_ms]
-        if start_ms == first_ms:
-            self._bars, self._first_ms = fresh, first_ms
-        else:
-            # Meanwhile bars may have closed.
-            last_ms = self._bars[-1].time_ms
-            self._bars += [bar for bar in fresh if bar.time_ms > last_ms]
+        until_ms = await self._venue_ms() // step * step
+        if self._first_ms is None or first_ms < self._first_ms:
+            before_ms = self._bars[0].time_ms if self._bars else until_ms
+            # Whether the last bars are all there is seen by those before them.
+            first_ms = max(0, min(first_ms, until_ms - _RECENT * step))
+            rows = await self._read_rows(first_ms, before_ms)
+            self._first_ms = first_ms
+            if not self._bars:
+                self._last_ms = int(rows[0]["t"] if rows else first_ms) - step
+                self._take(rows, until_ms)
+            self._bars[:0] = [bar_of(row) for row in rows if int(row["t"]) < self._bars[0].time_ms]
+        if self._last_ms + step < until_ms:
+            await self._read(until_ms)
 
     async def _venue_ms(self) -> int:
         """Return a time that the venue said itself, in the bar in which it is by our reckoning."""
@@ -113,31 +134,37 @@ class Candles:
     # --- pumping ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Begin to tell closed bars: those that close from now on."""
+        """Begin to tell closed bars: those that are not known yet."""
         if self._is_pumping:
             return
         await self._observe()
-        now_ms = self._clock.observed_ms
-        self._told_ms = (now_ms // self._step_ms - 1) * self._step_ms
+        self._looked_ms = self._clock.observed_ms // self._step_ms * self._step_ms
+        if self._first_ms is None:
+            self._first_ms, self._last_ms = self._looked_ms, self._looked_ms - self._step_ms
+        else:
+            await self._cover(self._first_ms)
+        self._began_ms = self._last_ms
         self._is_pumping = True
 
     def row(self, row: Row) -> None:
         """Take a row of the stream in."""
         time_ms = int(row["t"])
-        if time_ms <= self._told_ms:
-            return
         known = self._rows.get(time_ms)
-        if known is None or row.get("n", 0) >= known.get("n", 0):
+        if time_ms > self._last_ms and (known is None or row.get("n", 0) >= known.get("n", 0)):
             self._rows[time_ms] = row
 
     def is_due(self) -> bool:
-        """A bar has ended, or should have, and nobody is closing it yet."""
-        if not self._is_pumping or self._is_closing or _now_s() < self._retry_at_s:
+        """A bar has ended, or should have, or is not there yet, and nobody is closing it."""
+        now_s = self._elapsed_s()
+        if not self._is_pumping or self._is_closing or now_s < self._retry_at_s:
             return False
-        if self._later_ms > self._told_ms + self._step_ms:
+        if self._later_ms > self._looked_ms:
             return True
-        end_ms = self._told_ms + 2 * self._step_ms + min(_GRACE_MS, self._step_ms // 10)
-        return self._clock.now_ms() >= end_ms and _now_s() >= self._ask_at_s
+        end_ms = self._looked_ms + self._step_ms + min(_GRACE_MS, self._step_ms // 10)
+        if self._clock.now_ms() >= end_ms:
+            return now_s >= self._ask_at_s
+        is_behind = self._last_ms + self._step_ms < self._looked_ms
+        return is_behind and now_s >= self._again_at_s and (self._is_in_doubt or self._may_confirm())
 
     async def close_due(self) -> None:
         """Tell each bar that is closed by the venue's time or a later row; one REST read confirms them.
@@ -153,60 +180,99 @@ class Candles:
         try:
             await self._close_due()
         except VenueError:
-            self._retry_at_s = _now_s() + _RETRY_S
+            self._retry_at_s = self._elapsed_s() + _RETRY_S
             raise
         finally:
             self._is_closing = False
 
     @property
     def _later_ms(self) -> int:
-        """Open time of the latest row of the stream that was not told; 0: there is none."""
+        """Open time of the latest row that is not closed; 0: there is none."""
         return max(self._rows, default=0)
 
     async def _close_due(self) -> None:
-        step = self._step_ms
-        later_ms = self._later_ms
-        if later_ms <= self._told_ms + step and self._clock.observed_ms < self._told_ms + 2 * step:
+        step, later_ms = self._step_ms, self._later_ms
+        if later_ms <= self._looked_ms and self._clock.observed_ms < self._looked_ms + step:
             # Only our own reckoning says that the bar is over: let the venue say what time it is.
             await self._observe()
         until_ms = max(later_ms, self._clock.observed_ms // step * step)
-        if until_ms <= self._told_ms + step:
-            self._ask_at_s = _now_s() + _ASK_AGAIN_S
+        if until_ms <= self._last_ms + step:
+            self._ask_at_s = self._elapsed_s() + _ASK_AGAIN_S
             return
-        rows = {time_ms: row for time_ms, row in self._rows.items() if time_ms < until_ms}
         # A row is complete when a later one has come; time alone says only that the bar is over.
-        expected = range(self._told_ms + step, until_ms, step)
         is_complete = later_ms >= until_ms
-        if is_complete and all(time_ms in rows for time_ms in expected) and not self._may_confirm():
-            self._tell(rows, until_ms)
-            return
-        try:
-            read = await asyncio.wait_for(self._read_rows(self._told_ms + step, until_ms), _CHECK_S)
-        except (VenueError, TimeoutError) as error:
-            if not rows or not is_complete:
-                raise VenueError(f"the bars since the last one cannot be read: {error}") from error
-            _log.warning("hyperliquid candles are not confirmed: %s", error)
-            read = []
-        for row in read:
-            time_ms = int(row["t"])
-            known = rows.get(time_ms)
-            if time_ms < until_ms and (known is None or row.get("n", 0) >= known.get("n", 0)):
-                rows[time_ms] = row
-        self._tell(rows, until_ms)
+        expected = range(self._last_ms + step, until_ms, step)
+        if is_complete and all(time_ms in self._rows for time_ms in expected) and not self._may_confirm():
+            self._close(until_ms)
+        else:
+            try:
+                await asyncio.wait_for(self._read(until_ms), _CHECK_S)
+            except (VenueError, TimeoutError) as error:
+                self._close(later_ms)
+                if self._last_ms + step < until_ms:
+                    raise VenueError(f"the bars since the last one cannot be read: {error}") from error
+                _log.warning("hyperliquid candles are not confirmed: %s", error)
+        self._looked_ms = max(self._looked_ms, until_ms)
 
-    def _tell(self, rows: dict[int, Row], until_ms: int) -> None:
-        for time_ms in sorted(rows):
-            if time_ms <= self._told_ms:
-                continue
-            bar = bar_of(rows[time_ms])
-            if self._bars and self._bars[-1].time_ms == time_ms - self._step_ms:
-                self._bars.append(bar)
-            self._told_ms = time_ms
+    # --- closing ---------------------------------------------------------------------------------
+
+    async def _read(self, until_ms: int) -> None:
+        """Read the bars up to ``until_ms`` that are not there yet, holes that may be none included."""
+        first_ms = min([*self._lacking, self._last_ms + self._step_ms])
+        self._take(await self._read_rows(first_ms, until_ms), until_ms)
+
+    def _take(self, read: Sequence[Row], until_ms: int) -> None:
+        """Take a reading in that begins with the first bar which is not there, and close what it closes."""
+        now_s, step = self._elapsed_s(), self._step_ms
+        there = {int(row["t"]): row for row in read}
+        newest_ms = max(there, default=0)
+        for time_ms in range(self._last_ms + step, newest_ms, step):
+            if time_ms not in there:
+                self._lacking.setdefault(time_ms, now_s)
+        for time_ms, row in there.items():
+            is_late = self._lacking.pop(time_ms, None) is not None and time_ms < self._last_ms
+            if is_late:
+                self._tell(bar_of(row))
+            elif time_ms < until_ms:
+                self.row(row)
+        self._close(until_ms, newest_ms)
+        recent_ms = self._last_ms - _RECENT * step
+        self._lacking = {time_ms: since for time_ms, since in self._lacking.items() if time_ms > recent_ms}
+
+    def _close(self, until_ms: int, newest_ms: int = 0) -> None:
+        """Close the bars before ``until_ms``, up to the first one that is not there and is no hole.
+
+        ``newest_ms``: open time of the latest row of a reading that was just made; 0: none was.
+        """
+        step = self._step_ms
+        latest_ms = max((time_ms for time_ms in self._rows if time_ms < until_ms), default=0)
+        for time_ms in range(self._last_ms + step, latest_ms + step, step):
+            row = self._rows.get(time_ms)
+            if row is not None:
+                self._last_ms = time_ms
+                self._lacking.pop(time_ms, None)
+                self._tell(bar_of(row))
+            elif not self._is_hole(time_ms, newest_ms):
+                break
+        self._rows = {time_ms: row for time_ms, row in self._rows.items() if time_ms > self._last_ms}
+        self._is_in_doubt = latest_ms > self._last_ms
+        # The next reading decides, or the venue has none that is later: then it is asked ever less often.
+        is_decisive = self._is_in_doubt and max(self._lacking, default=0) > self._last_ms
+        since_s = 0.0 if is_decisive else (self._clock.now_ms() - until_ms) / 1_000 / self._clock.speed
+        self._again_at_s = self._elapsed_s() + min(max(self._confirm_s, since_s / 2), _LONGEST_WAIT_S)
+
+    def _is_hole(self, time_ms: int, newest_ms: int) -> bool:
+        since_s = self._lacking.get(time_ms)
+        if since_s is None or newest_ms <= time_ms:
+            return False
+        is_old = newest_ms - time_ms > _RECENT * self._step_ms
+        return is_old or self._elapsed_s() - since_s >= self._confirm_s
+
+    def _tell(self, bar: Bar) -> None:
+        insort(self._bars, bar)
+        if self._is_pumping and bar.time_ms > self._began_ms:
             self._closed(bar)
-        # Bars that the venue does not have are holes: they are over, too.
-        self._told_ms = max(self._told_ms, until_ms - self._step_ms)
-        self._rows = {time_ms: row for time_ms, row in self._rows.items() if time_ms >= until_ms}
 
-
-def _now_s() -> float:
-    return asyncio.get_running_loop().time()
+    @property
+    def _confirm_s(self) -> float:
+        return _CONFIRM_S / max(self._clock.speed, 1.0)

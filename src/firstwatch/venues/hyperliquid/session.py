@@ -83,7 +83,8 @@ class Ear:
     symbol: str
     timeframe: Timeframe
     deliver: Deliver
-    after_ms: int
+    after_ms: int | None
+    """Open time of the last bar that it knows; None: it is told those that close from now on."""
     is_open: bool = True
 
 
@@ -225,9 +226,8 @@ class Session:
                 rows = await self.readings.ask("candleSnapshot", req=request)
                 if not isinstance(rows, list):
                     raise words.understood(f"the candles of {symbol}", rows)
-                return sorted(
-                    (row for row in rows if first_ms <= int(row["t"]) <= last_ms), key=lambda row: row["t"]
-                )
+                by_time = {int(row["t"]): row for row in rows}
+                return [by_time[time_ms] for time_ms in sorted(by_time) if first_ms <= time_ms <= last_ms]
 
             async def observe() -> None:
                 await self.readings.touch(symbol)
@@ -238,12 +238,14 @@ class Session:
             def closed(bar: Bar) -> None:
                 event = BarClosed(symbol, timeframe, bar, None, None, self.clock.now_ms())
                 for ear in self._ears:
-                    if ear.symbol == symbol and ear.timeframe is timeframe and bar.time_ms > ear.after_ms:
+                    is_new = ear.after_ms is None or bar.time_ms > ear.after_ms
+                    if ear.symbol == symbol and ear.timeframe is timeframe and is_new:
                         self._tell(ear, event)
 
             traded.candles[timeframe] = Candles(
                 timeframe,
                 self.clock,
+                elapsed_s=self._wall.elapsed_s,
                 read_rows=read_rows,
                 observe=observe,
                 may_confirm=may_confirm,
@@ -262,6 +264,8 @@ class Session:
         traded = self.readings.traded(ear.symbol)
         candles = self.candles_of(ear.symbol, ear.timeframe)
         await candles.start()
+        if ear.after_ms is None:
+            ear.after_ms = candles.last_ms
         state, footprint = await self.readings.footprint(ear.account)
         book = self.readings.account(ear.account)
         now_s = self._now_s()

@@ -197,7 +197,7 @@ class HyperliquidVenue:
         after_ms: int | None = None,
     ) -> Subscription:
         session = self._connected()
-        ear = Ear(account.lower(), symbol, timeframe, deliver, -1 if after_ms is None else after_ms)
+        ear = Ear(account.lower(), symbol, timeframe, deliver, after_ms)
         self._read(lambda: session.listen(ear))
         return _Listener(self, ear)
 

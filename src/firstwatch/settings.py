@@ -164,7 +164,7 @@ class PaperVenueSettings(_Group):
     volume_share: _Real = Field(default=0.0, ge=0, le=1)
     """Largest share of a bar's volume that one order fills; 0: fills are never partial."""
     market: Path | None = None
-    """File that describes the market (as for ``backtest --market``); none: the built-in default."""
+    """File that describes the market (as for ``backtest --market``); the rest follows from the candles."""
     seed: _Whole = Field(default=1, ge=0, lt=2**63)
     """Seed of the synthetic feed."""
 

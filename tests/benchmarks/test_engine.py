@@ -83,7 +83,7 @@ def test_fifty_runs_on_one_candle(tmp_path: Path) -> None:
     names = tuple(f"wallet{number}" for number in range(RUNS))
     settings = rig.make_folder(tmp_path, bars=_BARS, wallet_names=names)
     store, clock, watch = open_store(tmp_path), SystemClock(), Watch()
-    feed = WatchedFeed(read_candles(tmp_path / "candles.csv").candles)
+    feed = WatchedFeed(read_candles(tmp_path / "BTCUSDC.csv").candles)
     feed.watch = watch
 
     def open_venue(name: str) -> PaperVenue:

@@ -4,7 +4,12 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from firstwatch.market.files import write_candles
+from firstwatch.strategy.candles import CandleArrays
+from tests.candles import generated_candles
 
 METRICS = [
     "total_trades",
@@ -209,3 +214,21 @@ def test_a_command_leaves_the_signals_of_its_process_alone(firstwatch):
     before = signal.getsignal(signal.SIGPIPE)
     firstwatch("status")
     assert signal.getsignal(signal.SIGPIPE) is before
+
+
+def test_a_cheap_coin_is_tested_on_its_own_tick(firstwatch, algorithm, tmp_path):
+    """On Bitcoin's tick of 0.01 every stop of a coin of 0.11 lay above the market, and won."""
+    made = generated_candles(3, 2_000)
+    columns = [np.round(column / 500_000, 6) for column in (made.open, made.high, made.low, made.close)]
+    path, market = tmp_path / "candles.csv", tmp_path / "market.toml"
+    write_candles(path, CandleArrays(made.time_ms, *columns, made.volume, made.timeframe))
+    market.write_text('symbol = "DOGE/USDC:USDC"\ntick = "0.000001"\namount_step = "1"\nprice_figures = 5\n')
+    assumed = firstwatch("backtest", algorithm, "--candles", path, "--json").json
+    given = firstwatch("backtest", algorithm, "--candles", path, "--market", market, "--json").json
+    assert assumed["metrics"]["total_trades"] == given["metrics"]["total_trades"] > 5
+    assert assumed["metrics"]["net_pnl"] == pytest.approx(given["metrics"]["net_pnl"], rel=0.03)
+    (note,) = [note for note in assumed["notes"] if note["code"] == "assumed_market"]
+    assert "tick 0.000001" in note["sentence"]
+    assert "BTC" not in note["sentence"]
+    said = firstwatch("backtest", algorithm, "--candles", path)
+    assert "note: no market file says it, so this is assumed: symbol UNKNOWN/USDC:USDC" in said.out

@@ -32,18 +32,18 @@ def market(home, tmp_path):
     """A paper venue that replays generated candles at full speed, from where a run is warm."""
     from firstwatch.market.files import write_candles
 
-    write_candles(tmp_path / "market.csv", generated_candles(3, BARS))
+    write_candles(tmp_path / "BTCUSDC.csv", generated_candles(3, BARS))
     home.mkdir()
     (home / "config.toml").write_text(
         f"""[venues.replay]
 kind = "paper"
 feed = "replay"
-candles = "{tmp_path / "market.csv"}"
+candles = "{tmp_path / "BTCUSDC.csv"}"
 start = "{iso(START_MS + WARM_UP * HOUR_MS)}"
 speed = "max"
 """
     )
-    return tmp_path / "market.csv"
+    return tmp_path / "BTCUSDC.csv"
 
 
 @pytest.fixture

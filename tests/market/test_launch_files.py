@@ -52,6 +52,9 @@ def test_settings_stand_at_the_top_level_or_in_their_table(tmp_path: Path) -> No
     market = read_market(everything)
     assert (market.tick, market.amount_step) == (Decimal("0.1"), Decimal("0.00001"))
     assert market.maximum_leverage == 40
+    everything.write_text('[market]\ntick = "0.000001"\namount_step = "1"\n')
+    market = read_market(everything)
+    assert (market.tick, market.amount_step) == (Decimal("0.000001"), Decimal(1)), "steps may be text"
 
 
 @pytest.mark.parametrize(

@@ -73,15 +73,17 @@ def backtest(
     from firstwatch.backtest.result_json import to_json
     from firstwatch.backtest.simulate import BacktestSettings, simulate
     from firstwatch.cli.files import read_algorithm
+    from firstwatch.market.assumed import market_of_candles
     from firstwatch.market.files import read_candles, read_funding
     from firstwatch.market.launch_files import read_guards, read_market, read_reset, read_session
     from firstwatch.strategy.core_settings import Costs
     from firstwatch.trading.clock import iso
     from firstwatch.trading.launch import Guards, SessionSettings
-    from firstwatch.trading.market import DEFAULT_MARKET
 
     spec = read_algorithm(algorithm)
-    chosen = DEFAULT_MARKET if market is None else read_market(market)
+    given = None if market is None else read_market(market)
+    file = read_candles(candles)
+    chosen, assumed = market_of_candles(candles, file.candles, given, spec)
     taker = chosen.taker_fee_bps if fee_bps is None else decimal(fee_bps, "--fee-bps")
     maker = chosen.maker_fee_bps if fee_bps is None else taker
     if maker_fee_bps is not None:
@@ -94,7 +96,6 @@ def backtest(
     if not 1 <= chosen_leverage <= chosen.maximum_leverage:
         raise WrongUseError(f"--leverage must lie between 1 and {chosen.maximum_leverage}, not {leverage}.")
     start_ms, end_ms = moment(start, "--from"), moment(end, "--to")
-    file = read_candles(candles)
     costs = Costs(taker, maker, slippage_bps=slippage)
     settings = BacktestSettings(
         capital=chosen_capital,
@@ -114,6 +115,7 @@ def backtest(
         funding=None if funding is None else read_funding(funding),
         start_ms=start_ms,
         end_ms=end_ms,
+        notes=assumed,
     )
     if save:
         from firstwatch.cli.baseline import save_baseline

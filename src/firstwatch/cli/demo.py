@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from firstwatch.strategy.candles import CandleArrays
     from firstwatch.strategy.specification import AlgorithmSpec
     from firstwatch.trading.launch import LaunchSettings
+    from firstwatch.trading.market import Market
 
 _WALLET = "demo"
 _FUNDS = Decimal(10_000)
@@ -34,6 +35,7 @@ class _Scene:
 
     spec: "AlgorithmSpec"
     candles: "CandleArrays"
+    market: "Market"
     start_ms: int
     is_endless: bool
 
@@ -70,10 +72,12 @@ def demo(
 
 
 def _scene(path: Path | None, *, is_endless: bool) -> _Scene:
+    from firstwatch.market.assumed import market_of_file
     from firstwatch.market.files import read_candles
     from firstwatch.market.synthetic import SyntheticMarket
     from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
     from firstwatch.trading.clock import parse_iso
+    from firstwatch.trading.market import DEFAULT_MARKET
     from firstwatch.trading.timeframe import Timeframe
 
     spec = AlgorithmSpec.from_toml(sample_toml(), where="the sample algorithm")
@@ -84,7 +88,7 @@ def _scene(path: Path | None, *, is_endless: bool) -> _Scene:
         first_ms = start_ms - _BASELINE_DAYS * day_ms
         days = _BASELINE_DAYS + (0 if is_endless else _HEADLESS_DAYS)
         invented = SyntheticMarket(_SEED, Timeframe.M1).candles(first_ms, days * day_ms // Timeframe.M1.ms)
-        return _Scene(spec, invented, start_ms, is_endless)
+        return _Scene(spec, invented, DEFAULT_MARKET, start_ms, is_endless)
     found = read_candles(path).candles
     spec = spec.model_copy(update={"timeframe": found.timeframe})
     needed = max(spec.needed_bars().values())
@@ -95,7 +99,7 @@ def _scene(path: Path | None, *, is_endless: bool) -> _Scene:
             f"{path} has {len(found)} bars, and the demo needs more than {needed}: {needed} to warm up, "
             "then some to trade on."
         )
-    return _Scene(spec, found, int(found.time_ms[first_live]), is_endless=False)
+    return _Scene(spec, found, market_of_file(path, None), int(found.time_ms[first_live]), is_endless=False)
 
 
 def _settings(home: Path, scene: _Scene, speed: float | None) -> "Settings":
@@ -109,9 +113,15 @@ def _settings(home: Path, scene: _Scene, speed: float | None) -> "Settings":
     else:
         write_candles(home / "candles.csv", scene.candles)
         feed = 'feed = "replay"\ncandles = "candles.csv"\n'
+    (home / "market.toml").write_text(
+        f'symbol = "{scene.market.symbol}"\ntick = "{scene.market.tick:f}"\n'
+        f'amount_step = "{scene.market.amount_step:f}"\n',
+        encoding="utf-8",
+    )
     pace = '"max"' if speed is None else f"{speed:g}"
     (home / CONFIG_FILE).write_text(
-        f'[venues.paper]\nkind = "paper"\n{feed}start = "{iso(scene.start_ms)}"\nspeed = {pace}\n',
+        f'[venues.paper]\nkind = "paper"\n{feed}market = "market.toml"\n'
+        f'start = "{iso(scene.start_ms)}"\nspeed = {pace}\n',
         encoding="utf-8",
     )
     # The operator's own settings file has other venues; only this folder's counts here.
@@ -128,17 +138,16 @@ def _prepare(settings: "Settings", scene: _Scene) -> "tuple[LaunchSettings, Back
     from firstwatch.strategy.core_settings import Costs
     from firstwatch.trading.clock import SystemClock
     from firstwatch.trading.launch import LaunchSettings
-    from firstwatch.trading.market import DEFAULT_MARKET
 
-    costs = Costs.of_market(DEFAULT_MARKET, slippage_bps=Decimal(2))
+    costs = Costs.of_market(scene.market, slippage_bps=Decimal(2))
     chosen = BacktestSettings(capital=_CAPITAL)
     baseline = simulate(
-        scene.spec, scene.candles, market=DEFAULT_MARKET, costs=costs, settings=chosen, end_ms=scene.start_ms
+        scene.spec, scene.candles, market=scene.market, costs=costs, settings=chosen, end_ms=scene.start_ms
     )
     store = open_store(settings.home)
     try:
         version = save_baseline(
-            store, scene.spec, baseline, market=DEFAULT_MARKET, costs=costs, settings=chosen
+            store, scene.spec, baseline, market=scene.market, costs=costs, settings=chosen
         )
         now_ms = SystemClock().now_ms()
         with store.write() as session:
@@ -150,7 +159,7 @@ def _prepare(settings: "Settings", scene: _Scene) -> "tuple[LaunchSettings, Back
         algorithm=version.name,
         version=version.number,
         wallet=_WALLET,
-        symbol=DEFAULT_MARKET.symbol,
+        symbol=scene.market.symbol,
         capital=_CAPITAL,
         accepted_warnings="a demonstration with play money",
     )
@@ -208,7 +217,6 @@ def _play(
     from firstwatch.trading.clock import SystemClock
     from firstwatch.trading.commands import StartRun
     from firstwatch.trading.ids import new_run_id
-    from firstwatch.trading.market import DEFAULT_MARKET
 
     clock = SystemClock()
     began_s = clock.elapsed_s()
@@ -232,8 +240,8 @@ def _play(
     again = simulate(
         scene.spec,
         scene.candles,
-        market=DEFAULT_MARKET,
-        costs=Costs.of_market(DEFAULT_MARKET, slippage_bps=Decimal(2)),
+        market=scene.market,
+        costs=Costs.of_market(scene.market, slippage_bps=Decimal(2)),
         settings=BacktestSettings(capital=_CAPITAL),
         start_ms=scene.start_ms,
     )

@@ -13,7 +13,7 @@ from firstwatch.settings import PaperVenueSettings, Settings
 from firstwatch.store.runs import Run
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.paper.assembly import candle_source, market_of
+from firstwatch.venues.paper.assembly import candle_source, market_of, symbol_of_venue
 from firstwatch.venues.paper.bars import FeedBars
 
 SHOWN_BARS = 500
@@ -39,7 +39,7 @@ def _symbols(settings: Settings) -> Iterator[str]:
         if not isinstance(venue, PaperVenueSettings):
             continue
         try:
-            yield market_of(venue).symbol
+            yield symbol_of_venue(venue)
         except FirstwatchError as error:
             # The engine says the same to the operator when it opens the venue.
             _log.info("no market of %s: %s", name, error)

@@ -5,7 +5,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Dec
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from firstwatch.trading.numbers import BoundedDecimal
+from firstwatch.trading.numbers import BoundedDecimal, ExactDecimal
 
 # Half of a billionth of a step: binary noise of float64 prices and amounts, far below any real step.
 COUNT_EPSILON = 1e-9
@@ -21,12 +21,12 @@ class Market(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     symbol: str = Field(default="BTC/USDC:USDC", min_length=1, max_length=80)
-    amount_step: BoundedDecimal = Field(default=Decimal("0.000001"), gt=0)
-    tick: BoundedDecimal = Field(default=Decimal("0.01"), gt=0)
+    amount_step: ExactDecimal = Field(default=Decimal("0.000001"), gt=0)
+    tick: ExactDecimal = Field(default=Decimal("0.01"), gt=0)
     price_figures: int | None = Field(default=None, ge=1, le=12)
     """Most significant figures a price may have, where the venue says so; whole numbers always may."""
-    minimum_amount: BoundedDecimal = Field(default=Decimal(0), ge=0)
-    minimum_cost: BoundedDecimal = Field(default=Decimal(10), ge=0)
+    minimum_amount: ExactDecimal = Field(default=Decimal(0), ge=0)
+    minimum_cost: ExactDecimal = Field(default=Decimal(10), ge=0)
     """Smallest notional of an order, in quote."""
     taker_fee_bps: BoundedDecimal = Field(default=Decimal("4.5"), ge=0, lt=10_000)
     maker_fee_bps: BoundedDecimal = Field(default=Decimal("4.5"), ge=0, lt=10_000)
@@ -89,4 +89,4 @@ def _on_step(value: float, step: Decimal, rounding: str) -> Decimal:
 
 
 DEFAULT_MARKET = Market()
-"""The market of a symbol that no venue describes (trading.md)."""
+"""The market that the synthetic feed invents, a Bitcoin of its own; never that of a file."""

@@ -38,7 +38,13 @@ def _bounded(value: Decimal) -> Decimal:
 
 def _decimal(value: Any, info: ValidationInfo) -> Any:
     """Take a decimal, or what JSON and TOML have for it; a text only from JSON, which stores decimals so."""
-    if isinstance(value, bool) or (isinstance(value, str) and bool((info.context or {}).get("is_file"))):
+    if isinstance(value, str) and bool((info.context or {}).get("is_file")):
+        raise ValueError(f"it should be a number, not {value!r}")
+    return _exact(value)
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, bool):
         raise ValueError(f"it should be a number, not {value!r}")
     if isinstance(value, int | float | str):
         return decimal_of(str(value))
@@ -49,6 +55,8 @@ def _decimal(value: Any, info: ValidationInfo) -> Any:
 
 BoundedDecimal = Annotated[Decimal, BeforeValidator(_decimal)]
 """A decimal of a model, within the bounds of ``decimal_of``."""
+ExactDecimal = Annotated[Decimal, BeforeValidator(_exact)]
+"""The same where a file may write it as text too, as venues write their steps: ``tick = "0.000001"``."""
 
 
 def tidy(value: float) -> float:

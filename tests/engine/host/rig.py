@@ -74,7 +74,7 @@ def make_folder(
 ) -> Settings:
     """Fill a data folder: settings file, candles, algorithm version 1 and funded wallets."""
     folder.mkdir(parents=True, exist_ok=True)
-    candles = folder / "candles.csv"
+    candles = folder / "BTCUSDC.csv"
     write_candles(candles, generated_candles(seed, bars))
     keys = {"kind": "paper", "feed": "replay", "candles": str(candles), "speed": "max"} | venue
     lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())

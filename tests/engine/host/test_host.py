@@ -157,7 +157,7 @@ def test_a_live_run_makes_the_backtests_trades(make) -> None:
     assert rig.start_run(engine.store, RUN).outcome is CommandOutcome.DONE
     run = rig.ended(engine.store, RUN)
     assert (run.state, run.facts.exposure) == (RunState.DONE, Exposure.FLAT)
-    candles = read_candles(engine.settings.home / "candles.csv").candles
+    candles = read_candles(engine.settings.home / "BTCUSDC.csv").candles
     expected = simulate(
         AlgorithmSpec.from_toml(rig.ACTIVE_TOML),
         candles,

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from decimal import Decimal
 
+from firstwatch.market.assumed import market_of_file, symbol_of
 from firstwatch.market.cache import CandleCache
 from firstwatch.market.feeds import CandleSource, ReplayFeed, SyntheticFeed
 from firstwatch.market.files import read_candles, read_funding
@@ -29,16 +30,32 @@ _SYNTHETIC_START_MS = 1_735_689_600_000
 def market_of(settings: PaperVenueSettings) -> Market:
     """Return the venue's market with the fees that its settings put over the market's own.
 
+    What no market file says of a replay follows from its candles, and its symbol from their file's name.
+
     Raises:
-        WrongUseError: the market file cannot be used.
+        WrongUseError: the market file or the candle file cannot be used.
     """
-    market = DEFAULT_MARKET if settings.market is None else read_market(settings.market)
+    given = None if settings.market is None else read_market(settings.market)
+    path = settings.candles
+    market = given or DEFAULT_MARKET if path is None else market_of_file(path, given)
     fees: dict[str, Decimal] = {}
     if settings.fee_bps is not None:
         fees = {"taker_fee_bps": settings.fee_bps, "maker_fee_bps": settings.fee_bps}
     if settings.maker_fee_bps is not None:
         fees["maker_fee_bps"] = settings.maker_fee_bps
     return market.model_copy(update=fees)
+
+
+def symbol_of_venue(settings: PaperVenueSettings) -> str:
+    """Return the symbol of ``market_of`` without reading candles.
+
+    Raises:
+        WrongUseError: the market file cannot be used.
+    """
+    given = None if settings.market is None else read_market(settings.market)
+    if settings.candles is None or (given is not None and "symbol" in given.model_fields_set):
+        return (given or DEFAULT_MARKET).symbol
+    return symbol_of(settings.candles)
 
 
 def open_paper_venue(
@@ -57,6 +74,16 @@ def open_paper_venue(
         VenueError, StoreError: as ``PaperVenue``.
     """
     market = market_of(settings)
+    _log.info(
+        "%s trades %s: tick %s, amount step %s, minimum order %s, maintenance rate %s, leverage up to %s",
+        name,
+        market.symbol,
+        market.tick,
+        market.amount_step,
+        market.minimum_cost,
+        market.maintenance_rate,
+        market.maximum_leverage,
+    )
     costs = PaperCosts(
         slippage_bps=exact(settings.slippage_bps),
         spread_bps=exact(settings.spread_bps),

@@ -1,0 +1,158 @@
+"""The market of candles that no venue and no market file describes: taken from the candles themselves.
+
+Everything that is assumed is said, and where the prices are too coarse to say what a tick is, it is refused.
+"""
+
+import re
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstwatch.market.files import read_candles
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.strategy.specification import AlgorithmSpec, Level, LevelKind
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.market import Market
+from firstwatch.trading.notes import Note, NoteCode
+
+UNKNOWN_SYMBOL = "UNKNOWN/USDC:USDC"
+"""The symbol of a file whose name does not say it."""
+
+_QUOTES = "USDC|USDT|USDE|FDUSD|BUSD|USD"
+_SYMBOL = re.compile(rf"(?<![A-Z0-9])([A-Z0-9]{{1,15}}?)[-_]?({_QUOTES})(?![A-Z0-9])")
+_STEP_VALUE = 0.01
+"""About what one amount step is worth, in quote."""
+_MOST_DECIMALS = 12
+_NEEDED_BY = 0.99
+_FLOAT64_NOISE = 1e-11
+_FLOAT32_NOISE = 6e-8
+_FIGURES = 9
+"""Significant figures where the prices have no common decimal."""
+_COARSEST = Decimal("0.001")
+"""Largest tick against the price."""
+_ASSUMED = {
+    "symbol": "symbol",
+    "tick": "tick",
+    "amount_step": "amount step",
+    "minimum_cost": "minimum order",
+    "maintenance_rate": "maintenance rate",
+    "maximum_leverage": "maximum leverage",
+    "taker_fee_bps": "taker fee in bps",
+    "maker_fee_bps": "maker fee in bps",
+}
+
+
+def market_of_file(path: Path, given: Market | None) -> Market:
+    """Return the market of a candle file; what ``given`` sets stands.
+
+    The file is read once while it stays the same.
+
+    Raises:
+        WrongUseError: the file cannot be read, or its prices are too coarse.
+    """
+    if given is not None and {"symbol", "tick", "amount_step"} <= given.model_fields_set:
+        return given
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise WrongUseError(f"cannot read {path}: {error.strerror}; give a CSV file") from error
+    return _filled(_read(path, facts.st_mtime_ns, facts.st_size), given)
+
+
+def market_of_candles(
+    path: Path, candles: CandleArrays, given: Market | None, spec: AlgorithmSpec
+) -> tuple[Market, tuple[Note, ...]]:
+    """Return the market to test ``spec`` on, and the note of what is assumed; what ``given`` sets stands.
+
+    Raises:
+        WrongUseError: an assumed tick is more than 0.1 % of the price, or than a tenth of the smallest
+            distance of a stop or a target.
+    """
+    named = None if given is None else given.model_fields_set
+    missing = [name for name in _ASSUMED if named is None or name not in named]
+    if not missing:
+        return given or Market(), ()
+    assumed = _assume(path, candles, checks="tick" in missing)
+    if spec.symbol is not None:
+        assumed = assumed.model_copy(update={"symbol": spec.symbol})
+    market = _filled(assumed, given)
+    if "tick" in missing:
+        for level in (spec.stop_loss, spec.take_profit):
+            _check_distance(path, market.tick, level, candles)
+    listed = ", ".join(f"{_ASSUMED[name]} {_shown(getattr(market, name))}" for name in missing)
+    sentence = f"no market file says it, so this is assumed: {listed}; --market FILE says otherwise"
+    return market, (Note(NoteCode.ASSUMED_MARKET, sentence),)
+
+
+def symbol_of(path: Path) -> str:
+    """Return the symbol that a file's name holds (``binance_BTCUSDT_perp_1h.csv``), or ``UNKNOWN_SYMBOL``."""
+    found = _SYMBOL.search(path.name.upper())
+    return UNKNOWN_SYMBOL if found is None else f"{found[1]}/{found[2]}:{found[2]}"
+
+
+def tick_of(candles: CandleArrays) -> Decimal:
+    """Return the power of ten, at most 0.1, that 99 % of the prices are whole counts of.
+
+    Binary noise of a dump of float64 or float32 is no decimal. Prices without a common decimal (they were
+    computed) have nine significant figures.
+    """
+    prices = np.concatenate([candles.open, candles.high, candles.low, candles.close])
+    for noise in (_FLOAT64_NOISE, _FLOAT32_NOISE):
+        for decimals in range(1, _MOST_DECIMALS + 1):
+            if 10.0**-decimals < 4 * noise * _middle(prices):
+                break  # any number is near a whole count of so small a step
+            off = np.abs(prices - np.round(prices, decimals))
+            if np.mean((off <= noise * prices) & (prices >= 10.0**-decimals / 2)) >= _NEEDED_BY:
+                return Decimal(1).scaleb(-decimals)
+    whole = int(np.floor(np.log10(_middle(prices))))
+    return Decimal(1).scaleb(min(whole + 1 - _FIGURES, -1))
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, _mtime_ns: int, _size: int) -> Market:
+    return _assume(path, read_candles(path).candles, checks=True)
+
+
+def _assume(path: Path, candles: CandleArrays, *, checks: bool) -> Market:
+    tick, price = tick_of(candles), _middle(candles.close)
+    if checks and tick > _COARSEST * Decimal(repr(price)):
+        share = float(tick) / price
+        raise WrongUseError(
+            f"{path}: the prices go in steps of {tick}, {share:.2g} of the price: too coarse to be the tick "
+            "of a market; give --market FILE (a venue: the key market)"
+        )
+    step = Decimal(1).scaleb(round(float(np.log10(_STEP_VALUE / price))))
+    return Market(symbol=symbol_of(path), tick=tick, amount_step=step)
+
+
+def _filled(assumed: Market, given: Market | None) -> Market:
+    if given is None:
+        return assumed
+    return assumed.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
+
+
+def _check_distance(path: Path, tick: Decimal, level: Level | None, candles: CandleArrays) -> None:
+    if level is None:
+        return
+    if level.kind is LevelKind.FRACTION:
+        distance = level.value * float(candles.close.min())
+    elif level.kind is LevelKind.AMOUNT:
+        distance = level.value
+    else:
+        distance = level.value * _middle(candles.high - candles.low)
+    if float(tick) > distance / 10 * (1 + _FLOAT64_NOISE):
+        raise WrongUseError(
+            f"{path}: the prices go in steps of {tick}, and a stop or target lies {distance:.6g} away: a "
+            "tick of more than a tenth of it decides the result; give --market FILE"
+        )
+
+
+def _middle(values: NDArray[np.float64]) -> float:
+    return float(np.median(values))
+
+
+def _shown(value: object) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)

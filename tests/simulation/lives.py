@@ -15,12 +15,11 @@ from firstwatch.engine.core import RunCore
 from firstwatch.engine.effects import Effect, EndRun
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.performing import Performer
-from firstwatch.engine.persist import CallTouches, Surroundings, persist
+from firstwatch.engine.persist import CallTouches, Surroundings, Written, persist
 from firstwatch.engine.records import NewOrder, Step
 from firstwatch.market.feeds import ReplayFeed
 from firstwatch.store import algorithms, hosts, paper, runs, wallets
 from firstwatch.store.database import Store, open_store
-from firstwatch.store.orders import StoredOrder
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import ManualClock
@@ -109,7 +108,7 @@ class Life:
         )
         self._hands = Performer(self.venue, self._beginning.setup, self._lease, self._probe)
         self._hands.prepared.update(plan.prepared)
-        self._known: dict[str, StoredOrder] = {}
+        self._written = Written()
         self._inbox: deque[told.Event] = deque()
         self.is_over = False
 
@@ -193,6 +192,6 @@ class Life:
         )
         self._probe("before commit")
         with self._store.write(self._lease.epoch) as session:
-            persist(session, RUN_ID, step.records, core.checkpoint(), around, known=self._known)
+            persist(session, RUN_ID, step.records, core.checkpoint(), around, written=self._written)
         self._probe("after commit")
         self._hands.prepared.update(requests)

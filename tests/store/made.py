@@ -1,5 +1,7 @@
 """Rows that store tests begin with."""
 
+import base64
+import random
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -114,3 +116,8 @@ def made_trade(number: int = 1) -> Trade:
 
 def trades(count: int) -> Sequence[Trade]:
     return [made_trade(number) for number in range(count)]
+
+
+def noise(characters: int) -> str:
+    """Return a text that no packing makes shorter."""
+    return base64.b85encode(random.Random(characters).randbytes(characters)).decode()[:characters]

@@ -20,7 +20,7 @@ from firstwatch.store.files import file_system_of
 from firstwatch.trading.errors import RefusedError, StoreError
 from firstwatch.trading.events import Noted
 from firstwatch.trading.runs import Author
-from tests.store.made import NOW_MS, made_run, run_id_of
+from tests.store.made import NOW_MS, made_run, noise, run_id_of
 
 
 def mode_of(path: Path) -> int:
@@ -139,7 +139,7 @@ def test_damage_deep_in_the_file_is_said_when_it_is_met(tmp_path: Path) -> None:
             journal.append_events(
                 session,
                 run_id_of(1),
-                [Noted(sentence="x" * 3000)] * 20,
+                [Noted(sentence=noise(3000 + number)) for number in range(20)],
                 author=Author.SYSTEM,
                 venue_time_ms=None,
                 local_time_ms=1,
@@ -343,7 +343,7 @@ def test_a_full_disk_is_said_and_nothing_is_half_written(store: Store) -> None:
     def write_much() -> None:
         with store.write() as session:
             wallets.create_wallet(session, "two", venue="paper", kind="paper", now_ms=NOW_MS)
-            journal.save_checkpoint(session, run_id_of(1), "x" * 2_000_000, sequence=1, now_ms=1)
+            journal.save_checkpoint(session, run_id_of(1), noise(2_000_000), sequence=1, now_ms=1)
 
     with pytest.raises(StoreError, match=r"disk is full\. Nothing of this step was saved"):
         write_much()
@@ -375,7 +375,7 @@ def test_a_really_full_disk(small_disk: Path) -> None:
     free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize
     filler.write_bytes(b"x" * free)
     with pytest.raises(StoreError, match="disk"), store.write() as session:
-        journal.save_checkpoint(session, run_id_of(1), "x" * 100_000, sequence=1, now_ms=1)
+        journal.save_checkpoint(session, run_id_of(1), noise(100_000), sequence=1, now_ms=1)
     with pytest.raises(StoreError, match=r"Cannot make|cannot be used|disk"):
         open_store(small_disk / "other")
     with store.read() as session:

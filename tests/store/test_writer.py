@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from firstwatch.store import journal, wallets
 from firstwatch.store.database import Session, Store, open_store
 from firstwatch.trading.errors import RefusedError, StoreError
-from tests.store.made import NOW_MS, made_run, run_id_of
+from tests.store.made import NOW_MS, made_run, noise, run_id_of
 
 Part = Callable[[Session], None]
 
@@ -101,7 +101,7 @@ def test_when_the_disk_is_full_each_is_told_what_is_true(store: Store) -> None:
         session.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
     def too_much(session: Session) -> None:
-        journal.save_checkpoint(session, run_id_of(1), "x" * 2_000_000, sequence=1, now_ms=1)
+        journal.save_checkpoint(session, run_id_of(1), noise(2_000_000), sequence=1, now_ms=1)
 
     outcomes = together(store, wallet("a"), too_much, wallet("c"))
     assert isinstance(outcomes[1], StoreError)

@@ -38,6 +38,16 @@ class Surroundings:
     """Prices around the calls that this step was told the outcome of, by client order id."""
 
 
+@dataclass(slots=True)
+class Written:
+    """What was written of a run so far; kept from step to step, and thrown away after an error."""
+
+    orders: dict[str, StoredOrder] = field(default_factory=dict)
+    """Its open orders as they stand in the store; one that is missing is read."""
+    checkpoint_base: str | None = None
+    """What the next checkpoint is written as changes of."""
+
+
 def persist(
     session: Session,
     run_id: str,
@@ -45,21 +55,25 @@ def persist(
     checkpoint: str,
     around: Surroundings,
     *,
-    known: dict[str, StoredOrder],
+    written: Written,
 ) -> None:
     """Write the records in order, then the checkpoint that includes them.
-
-    ``known``: the run's open orders as they were written last, kept by the caller from step to step; one
-    that is missing is read. After an error it is to be thrown away.
 
     Raises:
         StoreError: an order changes that was never stored: a defect of the program.
     """
-    writing = _Writing(session, run_id, around, known)
+    writing = _Writing(session, run_id, around, written.orders)
     for record in records:
         writing.write(record)
     sequence = writing.flush()
-    journal.save_checkpoint(session, run_id, checkpoint, sequence=sequence, now_ms=around.local_ms)
+    written.checkpoint_base = journal.save_checkpoint(
+        session,
+        run_id,
+        checkpoint,
+        sequence=sequence,
+        now_ms=around.local_ms,
+        base=written.checkpoint_base,
+    )
 
 
 class _Writing:

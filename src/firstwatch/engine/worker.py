@@ -16,11 +16,10 @@ from firstwatch.engine.core import RunCore
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.live import LiveFigures
 from firstwatch.engine.performing import Performer
-from firstwatch.engine.persist import CallTouches, Surroundings, persist
+from firstwatch.engine.persist import CallTouches, Surroundings, Written, persist
 from firstwatch.engine.probe import Probe
 from firstwatch.engine.records import NewOrder, Step
 from firstwatch.store.database import Store
-from firstwatch.store.orders import StoredOrder
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.runs import RunState
@@ -35,7 +34,7 @@ _STALE_LEAST_MS = 10_000
 
 # The interpreter runs one thread at a time: of fifty that take a step at once each would hold its
 # transaction open while the others compute (a commit's 99th percentile is 90 ms then, 18 ms so).
-_AT_ONCE = threading.Semaphore(4)
+_AT_ONCE = threading.Semaphore(16)
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ class RunWorker:
         self._hands.prepared.update(beginning.plan.prepared)
         self._heard: deque[told.Event | Asked | _Wake] = deque()
         """What came while the run was beginning; handled before the inbox."""
-        self._known_orders: dict[str, StoredOrder] = {}
+        self._written = Written()
         self._ticked_at_s = clock.elapsed_s()
         self._was_stale = False
         self._thread = threading.Thread(target=self._run, name=f"run {self.run_id}", daemon=True)
@@ -287,7 +286,7 @@ class RunWorker:
         checkpoint = core.checkpoint()
         self._probe("before commit")
         with self._store.write(self.lease.epoch) as session:
-            persist(session, self.run_id, step.records, checkpoint, around, known=self._known_orders)
+            persist(session, self.run_id, step.records, checkpoint, around, written=self._written)
         self._probe("after commit")
         self._hands.prepared.update(requests)
 

@@ -27,6 +27,12 @@ Probe = Callable[[str], None]
 _BUSY_TIMEOUT_S = 5.0
 _SHOWN = 60
 
+LOG_BYTES = 16_000_000
+"""How large the write-ahead log becomes before its pages go to their places, which many of them share."""
+
+# A step changes few bytes here and there, and each page that it changes is written whole.
+_PAGE_BYTES = 1024
+
 
 class EpochLostError(FirstwatchError):
     """Another engine has taken over this store: nothing may be written or sent any more."""
@@ -52,6 +58,9 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     if not read_only:
         connection.execute("PRAGMA synchronous = FULL")
+        page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // page_bytes}")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     return connection
 
 
@@ -235,6 +244,7 @@ def _create(path: Path) -> None:
             "sqlite://", creator=lambda: connect(draft, read_only=False), poolclass=NullPool
         )
         with closing(connect(draft, read_only=False)) as connection:
+            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = WAL")
         with engine.begin() as session:
             raw_of(session).execute("BEGIN")

@@ -48,7 +48,11 @@ class StoredOrder:
         return self.intent.client_order_id
 
 
-_UPSERT = upsert(_ORDER, keep=("created_at_ms",))
+# What never changes is not set again, nor its index written.
+_UPSERT = upsert(
+    _ORDER,
+    keep=("run_id", "account", "symbol", "purpose", "side", "kind", "amount", "reduce_only", "created_at_ms"),
+)
 _OF_RUN = (
     select(_ORDER)
     .where(_ORDER.c.run_id == bindparam("run"))

@@ -28,7 +28,7 @@ _DEPOSIT = table_of(PaperDepositRow)
 
 _SAVE_FEED = upsert(_FEED)
 _SAVE_ACCOUNT = upsert(_ACCOUNT)
-_SAVE_ORDER = upsert(_ORDER)
+_SAVE_ORDER = upsert(_ORDER, keep=("account", "symbol"))
 _ADD_FILL = insert_once(_FILL)
 _ADD_FUNDING = insert_once(_FUNDING)
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel
 
-from firstwatch.store.types import Milliseconds, Money, RowNumber
+from firstwatch.store.types import Milliseconds, Money, PackedBytes, PackedText, RowNumber
 
 _ACTIVE_RUN = text("state IN ('NEW', 'RUNNING', 'STOPPING')")
 _ALARM = text("kind IN ('alarm_raised', 'alarm_cleared')")
@@ -74,6 +74,12 @@ def _money_or_none() -> Any:
 
 def _json(*, default: str | None = None) -> Any:
     return Field(sa_type=Text, sa_column_kwargs={"server_default": default} if default else {})
+
+
+def _packed(*, default: str | None = None) -> Any:
+    return Field(
+        sa_type=PackedText, sa_column_kwargs={"server_default": text(f"'{default}'")} if default else {}
+    )
 
 
 # --- algorithms and their backtests --------------------------------------------------------------
@@ -172,19 +178,28 @@ class RunEventRow(_Rows, table=True):
     sequence: int = Field(primary_key=True)
     kind: str
     payload_version: int
-    payload: str = _json()
+    payload: str = _packed()
     author: str
     venue_time_ms: int | None = _ms_or_none()
     local_time_ms: int = _ms()
 
 
 class CheckpointRow(_Rows, table=True):
+    """What a restart begins from, as its changes since the run's base was written."""
+
     __tablename__ = "checkpoint"
 
     run_id: str = _ref("run.id", primary_key=True)
-    payload: str = _json()
+    payload: Any = _json()
     sequence: int
     updated_at_ms: int = _ms()
+
+
+class CheckpointBaseRow(_Rows, table=True):
+    __tablename__ = "checkpoint_base"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    payload: str = _packed()
 
 
 class RunOrderRow(_Rows, table=True):
@@ -207,12 +222,12 @@ class RunOrderRow(_Rows, table=True):
     average_price: Decimal | None = _money_or_none()
     venue_order_id: str | None = None
     nonce: int | None = _ms_or_none()
-    body: bytes = Field(sa_type=LargeBinary)
+    body: bytes = Field(sa_type=PackedBytes)
     expires_at_ms: int | None = _ms_or_none()
-    history_json: str = _json()
+    history_json: str = _packed()
     created_at_ms: int = _ms()
     updated_at_ms: int = _ms()
-    touches_json: str = _json(default="[null, null, null]")
+    touches_json: str = _packed(default="[null, null, null]")
 
 
 class FillRow(_Rows, table=True):
@@ -301,6 +316,8 @@ class EquityRow(_Rows, table=True):
     """Equity of a run at its closes: float64 by the core's formula, as the backtest's curve is."""
 
     __tablename__ = "equity"
+    # The points of a run lie together, in the order of time, without an index beside them.
+    __table_args__ = {"sqlite_with_rowid": False}
 
     run_id: str = _ref("run.id", primary_key=True)
     time_ms: int = _ms(primary_key=True)
@@ -423,7 +440,7 @@ class PaperOrderRow(_Rows, table=True):
     account: str
     symbol: str
     is_open: bool
-    state_json: str = _json()
+    state_json: str = _packed()
 
 
 class PaperFillRow(_Rows, table=True):
@@ -435,7 +452,7 @@ class PaperFillRow(_Rows, table=True):
     account: str
     symbol: str
     time_ms: int = _ms()
-    fill_json: str = _json()
+    fill_json: str = _packed()
 
 
 class PaperFundingRow(_Rows, table=True):
@@ -447,7 +464,7 @@ class PaperFundingRow(_Rows, table=True):
     account: str
     symbol: str
     time_ms: int = _ms()
-    funding_json: str = _json()
+    funding_json: str = _packed()
 
 
 class PaperDepositRow(_Rows, table=True):

@@ -3,9 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, Integer, Numeric, String
+from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, Numeric, String, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from firstwatch.store.packing import is_packed, pack, unpack
 from firstwatch.trading.numbers import plain
 
 
@@ -41,6 +42,32 @@ class Money(TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(value)
+
+
+class PackedText(TypeDecorator[str]):
+    """A text, packed. Rows from before hold it as it is: SQLite keeps both in one column."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else pack(value.encode())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return unpack(value).decode() if isinstance(value, bytes) else value
+
+
+class PackedBytes(TypeDecorator[bytes]):
+    """The bytes of a text, packed. Rows from before hold them as they are, which no packed ones are."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> Any:
+        return None if value is None else pack(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:
+        return unpack(value) if value is not None and is_packed(value) else value
 
 
 Milliseconds = BigInteger

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from firstwatch.cli.names import split_version
+from firstwatch.engine.lock import EngineLock
 
 
 def test_adding_an_algorithm_prints_its_version_and_the_same_again_is_no_new_one(firstwatch, algorithm):
@@ -125,3 +126,26 @@ def test_a_mistake_in_the_settings_names_file_and_key(firstwatch, home):
     assert answer.code == 2
     assert "config.toml" in answer.err
     assert "speed" in answer.err or "spread_bps" in answer.err
+
+
+def test_prune_says_what_it_would_free_and_then_frees_it(firstwatch):
+    firstwatch("wallet", "create", "main", "--venue", "paper")
+    nothing = {"runs": 0, "journal_rows": 0, "paper_orders": 0, "commands": 0, "bytes_freed": 0}
+    assert firstwatch("prune", "--dry-run", "--json").json == {
+        "dry_run": True,
+        **nothing,
+        "file_bytes_given_back": None,
+    }
+    answer = firstwatch("prune", "--older-than", "0", "--json").json
+    assert answer == {"dry_run": False, **nothing, "file_bytes_given_back": answer["file_bytes_given_back"]}
+    assert answer["file_bytes_given_back"] >= 0
+    assert firstwatch("prune").out.startswith("freed about 0.0 MB: 0 journal rows of 0 runs packed;")
+    assert firstwatch("prune", "--older-than", "-1").code == 2
+    assert firstwatch("wallet", "show", "main", "--json").json["wallet"] == "main"
+
+
+def test_prune_beside_an_engine_leaves_the_file_its_size(firstwatch, home):
+    firstwatch("wallet", "create", "main", "--venue", "paper")
+    with EngineLock(home):
+        assert firstwatch("prune", "--json").json["file_bytes_given_back"] is None
+        assert "holds the engine" in firstwatch("prune").out

@@ -1,13 +1,15 @@
 """Threads that wait share one commit; each one's part is whole or nothing all the same."""
 
 import _thread
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from firstwatch.store import journal, wallets
+from firstwatch.store import database, journal, wallets
 from firstwatch.store.database import Session, Store, open_store
 from firstwatch.trading.errors import RefusedError, StoreError
 from tests.store.made import NOW_MS, made_run, noise, run_id_of
@@ -145,3 +147,39 @@ def test_closing_waits_for_the_write_that_is_under_way(store: Store) -> None:
     store.close()
     holder.join()
     assert names(store) == ["last"]
+
+
+def test_the_log_is_bounded_and_who_holds_it_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that never ends keeps everything in the log: that is said with its process, until it ends."""
+    monkeypatch.setattr(database, "LOG_BYTES", 100_000)
+    log = store.path.with_name(f"{store.path.name}-wal")
+    with store.write() as session:
+        made_run(session)
+    program = (
+        "import sqlite3, sys; reader = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "reader.execute('BEGIN'); reader.execute('SELECT * FROM run').fetchall();"
+        "print('reading', flush=True); sys.stdin.read()"
+    )
+    reader = subprocess.Popen(
+        [sys.executable, "-c", program, str(store.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+        assert store.bound_log() == ""
+        with store.write() as session:
+            journal.save_checkpoint(session, run_id_of(1), noise(400_000), sequence=1, now_ms=1)
+        assert log.stat().st_size > 200_000
+        said = store.bound_log()
+        assert f"process {reader.pid}" in said
+        assert "end that process" in said
+        with store.write() as session:
+            wallets.create_wallet(session, "meanwhile", venue="paper", kind="paper", now_ms=1)
+    finally:
+        reader.communicate("")
+    assert store.bound_log() == ""
+    assert log.stat().st_size == 0
+    assert names(store) == ["meanwhile", "w1"]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from firstwatch.cli import algorithms, backtest, demo, doctor, engine, runs, wallets
+from firstwatch.cli import algorithms, backtest, demo, doctor, engine, prune, runs, wallets
 from firstwatch.cli.guard import run_guarded
 from firstwatch.cli.output import say
 
@@ -27,6 +27,7 @@ app.command("backtest")(backtest.backtest)
 app.command("demo")(demo.demo)
 app.command("status")(engine.status)
 app.command("doctor")(doctor.doctor)
+app.command("prune")(prune.prune)
 
 
 def _print_version(is_wanted: bool) -> None:

@@ -10,7 +10,8 @@ import os
 import platform
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -30,7 +31,7 @@ from firstwatch.engine.venues import VenueBook, venues_of
 from firstwatch.engine.worker import Asked, RunWorker
 from firstwatch.settings import Settings
 from firstwatch.store import hosts, journal, live, runs
-from firstwatch.store.database import EpochLostError, Store
+from firstwatch.store.database import EpochLostError, Session, Store
 from firstwatch.store.hosts import HostState
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, StoreError, VenueError, WrongUseError
@@ -46,6 +47,7 @@ _HEARTBEAT_S = 0.5
 _LIVE_S = 1.0
 _LEFTOVERS_S = 30.0
 _WORKLESS_S = 5.0
+_LOG_S = 10.0
 _DRAIN_S = 1.5
 _FAILURES_ALLOWED = 3
 _FAILURES_WITHIN_S = 600.0
@@ -93,7 +95,8 @@ class EngineHost:
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
         self._trouble = ""
-        self._due = {name: 0.0 for name in ("beat", "live", "leftovers", "workless", "standings")}
+        self._log_problem = ""
+        self._due = {name: 0.0 for name in ("beat", "live", "leftovers", "workless", "standings", "log")}
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -194,20 +197,18 @@ class EngineHost:
     def _turn(self) -> None:
         self.lease.check()
         if self._is_due("beat", _HEARTBEAT_S):
-            self._beat(HostState.RUNNING)
+            self._beat(HostState.RUNNING, self._all_workers() if self._is_due("live", _LIVE_S) else ())
         self._mend_workers()
         self._locked_runs.begin_if_unlocked()
         self._desk.pick_up()
-        if self._is_due("live", _LIVE_S):
-            with self._guard:
-                workers = list(self._workers.values())
-            self._write_live(workers)
         if self._is_due("leftovers", _LEFTOVERS_S):
             self.leftovers.look_aside()
         if self._is_due("workless", _WORKLESS_S):
             self._begin_workless()
         if self._is_due("standings", LOOK_EVERY_S):
             self.standings.look_aside()
+        if self._is_due("log", _LOG_S):
+            self._bound_log()
 
     def _is_due(self, name: str, every_s: float) -> bool:
         now_s = self._clock.elapsed_s()
@@ -216,21 +217,39 @@ class EngineHost:
         self._due[name] = now_s + every_s
         return True
 
-    def _beat(self, state: HostState) -> None:
+    def _beat(self, state: HostState, workers: Sequence[RunWorker] = ()) -> None:
+        """Write the heartbeat and, in the same transaction, the workers' live figures."""
         begun_at_s = self._clock.elapsed_s()
         lease = self.lease
-        with self._store.write(lease.epoch) as session:
+        with self._written_live(workers) as session:
             hosts.beat(session, lease.epoch, state, now_ms=self._clock.now_ms())
         lease.renewed(begun_at_s)
         if self._trouble:
             _log.warning("the heartbeat is written again")
             self._trouble = ""
 
-    def _write_live(self, workers: Sequence[RunWorker]) -> None:
+    @contextmanager
+    def _written_live(self, workers: Sequence[RunWorker]) -> Iterator[Session]:
+        """Open a transaction that also writes the workers' live figures, those that have changed."""
         now_ms = self._clock.now_ms()
-        if workers:
-            with self._store.write(self.lease.epoch) as session:
-                live.upsert_live_status(session, [worker.live.status(now_ms) for worker in workers])
+        found = ((worker, worker.live.changed(now_ms)) for worker in workers)
+        changed = [(worker, status) for worker, status in found if status is not None]
+        with self._store.write(self.lease.epoch) as session:
+            yield session
+            live.upsert_live_status(session, [status for _, status in changed])
+        for worker, status in changed:
+            worker.live.written(status)
+
+    def _all_workers(self) -> list[RunWorker]:
+        with self._guard:
+            return list(self._workers.values())
+
+    def _bound_log(self) -> None:
+        """Keep the store's log from growing without bound, and say who holds it."""
+        problem = self._store.bound_log()
+        if problem != self._log_problem:
+            _log.warning("%s", problem or "the log of the store is short again")
+        self._log_problem = problem
 
     def _note_trouble(self, sentence: str) -> None:
         if sentence != self._trouble:
@@ -411,7 +430,8 @@ class EngineHost:
                 del self._workers[worker.run_id]
         self._failures.pop(worker.run_id, None)
         self._desk.resume_requests(worker.run_id)
-        self._write_live([worker])
+        with self._written_live([worker]):
+            pass
         self._due["leftovers"] = 0.0
 
     def _append(self, run_id: str, event: RunEvent) -> None:
@@ -430,8 +450,7 @@ class EngineHost:
     def _let_go(self) -> None:
         """End all threads, the workers first, and let go of the lock. Runs stay as they are."""
         self._ending.set()
-        with self._guard:
-            workers = list(self._workers.values())
+        workers = self._all_workers()
         for worker in workers:
             worker.let_go()
         deadline_s = self._clock.elapsed_s() + _DRAIN_S

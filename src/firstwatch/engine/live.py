@@ -1,7 +1,7 @@
-"""A run's volatile figures, which the host writes for all of its runs once a second."""
+"""A run's volatile figures, which the host writes once a second where they have changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from firstwatch.engine import events as told
@@ -37,10 +37,12 @@ class LiveFigures:
         self._closing_equity = 0.0
         self._held_at_close = _Held()
         self._unrealised_at_close = Decimal(0)
+        self._written: LiveStatus | None = None
 
     def note(self, event: told.Event, core: RunCore, now_ms: int) -> None:
         """Take from one handled event what is worth showing. ``now_ms``: local time."""
-        self._venue_time_ms = event.time_ms
+        if not isinstance(event, told.TimePassed):
+            self._venue_time_ms = event.time_ms
         self._held = _Held(core.exposed_steps, core.entry_price)
         match event:
             case BarClosed(bar=bar):
@@ -78,6 +80,15 @@ class LiveFigures:
             venue_time_ms=self._venue_time_ms,
             streams=self._streams,
         )
+
+    def changed(self, now_ms: int) -> LiveStatus | None:
+        """Return the figures if they are others than those last written; for the host thread."""
+        status = self.status(now_ms)
+        return None if self._written == replace(status, updated_at_ms=0) else status
+
+    def written(self, status: LiveStatus) -> None:
+        """Note that these figures stand in the store."""
+        self._written = replace(status, updated_at_ms=0)
 
     def _unrealised(self) -> Decimal | None:
         """Return the PnL of the booked position at the mark, in quote, before closing costs."""

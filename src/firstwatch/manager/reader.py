@@ -5,7 +5,7 @@ still, curves that only grow.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 
@@ -38,6 +38,7 @@ from firstwatch.store import (
     commands,
     equity,
     fills,
+    hosts,
     journal,
     live,
     orders,
@@ -53,7 +54,7 @@ from firstwatch.store.database import Session
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.commands import PreviewLaunch
 from firstwatch.trading.launch import LaunchPreview
-from firstwatch.trading.runs import Exposure, Protection
+from firstwatch.trading.runs import Exposure, Health, Protection
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
 from firstwatch.wallets.balances import Money, moneys
@@ -122,8 +123,9 @@ class SnapshotReader:
         """Read wallets, runs, algorithms and alarms."""
         figures = live.live_statuses(session)
         held = positions.positions(session)
+        host = hosts.current_host(session)
         active = tuple(
-            self._row(session, run, figures.get(run.id), held.get(run.id))
+            self._row(session, run, _seen(figures.get(run.id), run, host), held.get(run.id))
             for run in reversed(runs.active_runs(session))
         )
         finished = self._finished_rows(session, active, figures, held, now_ms)
@@ -279,6 +281,13 @@ class SnapshotReader:
             _wallet(wallet, latest.get(wallet.name), found.get(wallet.name), said.get(wallet.id, _UNKNOWN))
             for wallet in known
         )
+
+
+def _seen(status: live.LiveStatus | None, run: runs.Run, host: hosts.Host | None) -> live.LiveStatus | None:
+    """Return the figures as of the engine's last heartbeat: it writes them only when they change."""
+    if status is None or host is None or run.facts.health is Health.UNKNOWN:
+        return status
+    return replace(status, updated_at_ms=max(status.updated_at_ms, host.heartbeat_ms))
 
 
 def _wallet(

@@ -30,6 +30,12 @@ _SHOWN = 60
 LOG_BYTES = 16_000_000
 """How large the write-ahead log becomes before its pages go to their places, which many of them share."""
 
+_FIRST_MARK = 123
+"""Of the bytes that SQLite locks in the index of its log, the first one that a reader holds."""
+
+# Whoever reads ends within a moment, or is stuck; meanwhile no write of this process goes on.
+_READERS_TIMEOUT_MS = 100
+
 # A step changes few bytes here and there, and each page that it changes is written whole.
 _PAGE_BYTES = 1024
 
@@ -64,6 +70,13 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
+def _connect_writer(path: Path) -> sqlite3.Connection:
+    connection = connect(path, read_only=False)
+    # Where making the file smaller was interrupted, it stands without a log.
+    connection.execute("PRAGMA journal_mode = WAL")
+    return connection
+
+
 class Store:
     """One data folder's database.
 
@@ -78,9 +91,7 @@ class Store:
         """Set after each commit of this process; for the one who waits, the engine host. It clears it."""
         self._probe = probe
         self._listeners: list[threading.Event] = [self.writer_event]
-        writing = create_engine(
-            "sqlite://", creator=lambda: connect(path, read_only=False), poolclass=NullPool
-        )
+        writing = create_engine("sqlite://", creator=lambda: _connect_writer(path), poolclass=NullPool)
         event.listen(writing, "begin", _begin_immediate)
         self._writer = Writer(writing)
         self._reading = create_engine(
@@ -140,6 +151,47 @@ class Store:
         with self._explained("check"), closing(connect(self.path, read_only=True)) as connection:
             found = [row[0] for row in connection.execute("PRAGMA quick_check(5)")]
         return None if found == ["ok"] else "; ".join(found)
+
+    def bound_log(self) -> str:
+        """Empty a write-ahead log that has outgrown its size; return what keeps it, for an operator.
+
+        A transaction that reads for long holds all that was written since in the log, however often the
+        same pages were written. Empty: nothing is wrong.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if not log.exists() or log.stat().st_size <= 2 * LOG_BYTES:
+            return ""
+        with self._explained("write to"):
+            if self._writer.fold_log(_READERS_TIMEOUT_MS):
+                return ""
+        return (
+            f"The log of the store has grown to {log.stat().st_size / 1e6:.0f} MB, as "
+            f"{_readers(self.path) or 'another process'} reads the store without an end; end that process."
+        )
+
+    def compact(self) -> int:
+        """Write the file anew without the room that is free in it; return how many bytes that gave back.
+
+        Only for the holder of the engine lock: everything else waits meanwhile.
+
+        Raises:
+            StoreError: another process reads or writes, or the disk has no room for a second copy.
+        """
+        self._reading.dispose()
+        with self._explained("write to"):
+            self._writer.fold_log(_READERS_TIMEOUT_MS)
+        self._writer.close()
+        before = self.path.stat().st_size
+        with self._explained("write to"), closing(connect(self.path, read_only=False)) as connection:
+            # Pages get another size only while there is no log.
+            connection.execute("PRAGMA journal_mode = DELETE")
+            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA journal_mode = WAL")
+        return max(0, before - self.path.stat().st_size)
 
     def close(self) -> None:
         """Close all connections, after the write that is under way. Idempotent."""
@@ -275,6 +327,20 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _readers(path: Path) -> str:
+    """Return who reads the store by an open transaction, where the kernel says it: ``process 12``."""
+    try:
+        index = path.with_name(f"{path.name}-shm").stat()
+        locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return ""
+    # "12: POSIX  ADVISORY  READ 345 fd:01:6789 124 124": the bytes from 123 on are the marks of readers.
+    file = f"{os.major(index.st_dev):02x}:{os.minor(index.st_dev):02x}:{index.st_ino}"
+    fields = [line.split() for line in locks]
+    pids = {at[4] for at in fields if at[3:4] == ["READ"] and at[5] == file and int(at[6]) >= _FIRST_MARK}
+    return ", ".join(f"process {pid}" for pid in sorted(pids))
 
 
 def _begin_immediate(session: Session) -> None:

@@ -1,15 +1,25 @@
 """The journal of a run and its checkpoint; a run's state is the fold of both."""
 
+import json
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, bindparam, func, insert, or_, select
+from sqlalchemy import CursorResult, Row, bindparam, func, insert, or_, select, text
 
 from firstwatch.store.database import Session
 from firstwatch.store.packing import pack_changes, unpack
-from firstwatch.store.tables import CheckpointBaseRow, CheckpointRow, RunEventRow, table_of, upsert
+from firstwatch.store.tables import (
+    CheckpointBaseRow,
+    CheckpointRow,
+    RunArchiveRow,
+    RunEventRow,
+    table_of,
+    upsert,
+)
 from firstwatch.trading.errors import StoreError
 from firstwatch.trading.events import PAYLOAD_VERSION, RUN_EVENT, AlarmCleared, AlarmRaised, RunEvent
 from firstwatch.trading.runs import Author
@@ -17,6 +27,7 @@ from firstwatch.trading.runs import Author
 _EVENT = table_of(RunEventRow)
 _CHECKPOINT = table_of(CheckpointRow)
 _BASE = table_of(CheckpointBaseRow)
+_RUN_ARCHIVE = table_of(RunArchiveRow)
 _EVENTS: TypeAdapter[list[RunEvent]] = TypeAdapter(list[RunEvent])
 _ALARM_KINDS = ("alarm_raised", "alarm_cleared")
 
@@ -54,6 +65,32 @@ class StandingAlarm:
     """Local time when it was raised."""
 
 
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The journal of an ended run, packed."""
+
+    run_id: str
+    sequence: int
+    """Of its last entry."""
+    packed: bytes
+    row_count: int
+    row_bytes: int
+    """What the rows take that it stands for."""
+
+
+class _Row(NamedTuple):
+    """A row of the journal, in the order in which an archive has its columns."""
+
+    run_id: str
+    sequence: int
+    kind: str
+    payload_version: int
+    payload: str
+    author: str
+    venue_time_ms: int | None
+    local_time_ms: int
+
+
 _INSERT_EVENT = insert(_EVENT)
 _LAST = select(func.max(_EVENT.c.sequence)).where(_EVENT.c.run_id == bindparam("run"))
 _AFTER = (
@@ -65,6 +102,21 @@ _SAVE_CHECKPOINT = upsert(_CHECKPOINT)
 _LOAD_CHECKPOINT = select(_CHECKPOINT).where(_CHECKPOINT.c.run_id == bindparam("run"))
 _SAVE_BASE = upsert(_BASE)
 _LOAD_BASE = select(_BASE.c.payload).where(_BASE.c.run_id == bindparam("run"))
+
+_ARCHIVED = select(_RUN_ARCHIVE.c.sequence).where(_RUN_ARCHIVE.c.run_id == bindparam("run"))
+_LOAD_ARCHIVE = select(_RUN_ARCHIVE.c.sequence, _RUN_ARCHIVE.c.rows).where(
+    _RUN_ARCHIVE.c.run_id == bindparam("run")
+)
+_SAVE_ARCHIVE = upsert(_RUN_ARCHIVE)
+_SIZE = text(
+    "SELECT sum(length(payload) + length(kind) + length(author) + 2 * length(run_id) + 30)"
+    " FROM run_event WHERE run_id = :run"
+)
+_DROP_ARCHIVED = text(
+    "DELETE FROM run_event WHERE run_id = :run AND sequence IN (SELECT sequence FROM run_event"
+    " WHERE run_id = :run AND sequence <= (SELECT sequence FROM run_archive WHERE run_id = :run)"
+    " ORDER BY sequence LIMIT :some)"
+)
 
 _LARGEST_CHANGES = 700
 """Bytes of changes that a page of the store still holds; beyond them a new base is written."""
@@ -104,16 +156,19 @@ def append_events(
 
 def last_sequence(session: Session, run_id: str) -> int:
     """Return the sequence of the newest entry; 0: the journal is empty. It is also the journal's length."""
-    return session.execute(_LAST, {"run": run_id}).scalar() or 0
+    last = session.execute(_LAST, {"run": run_id}).scalar()
+    return last or session.execute(_ARCHIVED, {"run": run_id}).scalar() or 0
 
 
 def events_after(
     session: Session, run_id: str, sequence: int = 0, *, limit: int | None = None
 ) -> list[JournalEntry]:
     """Return the entries after ``sequence``, oldest first, ``limit`` of them at most."""
+    early, archived = _archive(session, run_id, sequence)
     statement = _AFTER if limit is None else _AFTER.limit(limit)
-    found = _entries(session.execute(statement, {"run": run_id, "after": sequence}))
-    return [entry for entry in found if entry.sequence > sequence][:limit]
+    late = session.execute(statement, {"run": run_id, "after": max(sequence, archived)})
+    found = _entries(chain(early, late))
+    return list(islice((entry for entry in found if entry.sequence > sequence), limit))
 
 
 def recent_events(session: Session, run_id: str, limit: int) -> list[JournalEntry]:
@@ -124,8 +179,14 @@ def recent_events(session: Session, run_id: str, limit: int) -> list[JournalEntr
 def events_of_kinds(session: Session, run_id: str, kinds: Collection[str]) -> list[JournalEntry]:
     """Return the entries of some kinds, oldest first."""
     has_some = or_(*(_EVENT.c.kind.contains(kind) for kind in sorted(kinds)))
-    statement = select(_EVENT).where(_EVENT.c.run_id == run_id, has_some).order_by(_EVENT.c.sequence)
-    return [entry for entry in _entries(session.execute(statement)) if entry.event.kind in kinds]
+    early, archived = _archive(session, run_id, 0)
+    statement = (
+        select(_EVENT)
+        .where(_EVENT.c.run_id == run_id, _EVENT.c.sequence > archived, has_some)
+        .order_by(_EVENT.c.sequence)
+    )
+    found = _entries(chain(early, session.execute(statement)))
+    return [entry for entry in found if entry.event.kind in kinds]
 
 
 def standing_alarms(session: Session) -> list[StandingAlarm]:
@@ -146,6 +207,29 @@ def standing_alarms(session: Session) -> list[StandingAlarm]:
     return sorted(standing.values(), key=lambda alarm: alarm.since_ms)
 
 
+def journal_to_archive(session: Session, run_id: str) -> Archive | None:
+    """Return the journal of an ended run packed whole; None: none of it is in rows any more."""
+    rows = session.execute(_AFTER, {"run": run_id, "after": 0}).all()
+    if not rows:
+        return None
+    early, archived = _archive(session, run_id, 0)
+    late = [_Row(*(getattr(row, name) for name in _Row._fields)) for row in rows if row.sequence > archived]
+    packed = zlib.compress(json.dumps([*early, *late]).encode(), 9)
+    taken = session.execute(_SIZE, {"run": run_id}).scalar_one()
+    return Archive(run_id, rows[-1].sequence, packed, len(rows), taken)
+
+
+def archive_journal(session: Session, archive: Archive) -> None:
+    """Let a packed journal stand for the rows that it was made of, which ``drop_archived`` then removes."""
+    values = {"run_id": archive.run_id, "sequence": archive.sequence, "rows": archive.packed}
+    session.execute(_SAVE_ARCHIVE, values)
+
+
+def drop_archived(session: Session, run_id: str, limit: int) -> CursorResult[Any]:
+    """Remove the oldest ``limit`` rows that the packed journal holds."""
+    return session.execute(_DROP_ARCHIVED, {"run": run_id, "some": limit})
+
+
 def save_checkpoint(
     session: Session, run_id: str, payload: str, *, sequence: int, now_ms: int, base: str | None = None
 ) -> str:
@@ -154,10 +238,10 @@ def save_checkpoint(
     Only what differs from ``base`` is written: what the last call for this run has returned, if that was
     committed. None: all of it is. Returns the base of the next call.
     """
-    text = payload.encode()
-    packed = None if base is None else pack_changes(text, base.encode())
+    whole = payload.encode()
+    packed = None if base is None else pack_changes(whole, base.encode())
     if base is None or packed is None or len(packed) > _LARGEST_CHANGES:
-        base, packed = payload, pack_changes(text, text)
+        base, packed = payload, pack_changes(whole, whole)
         session.execute(_SAVE_BASE, {"run_id": run_id, "payload": base})
     session.execute(
         _SAVE_CHECKPOINT,
@@ -194,7 +278,18 @@ def _groups(events: Sequence[RunEvent]) -> Iterator[list[RunEvent]]:
         yield group
 
 
-def _entries(rows: Iterable[Row[Any]]) -> Iterator[JournalEntry]:
+def _archive(session: Session, run_id: str, after: int) -> tuple[list[_Row], int]:
+    """Return the rows of a packed journal that end after an entry, and its last entry's sequence."""
+    row = session.execute(_LOAD_ARCHIVE, {"run": run_id}).one_or_none()
+    if row is None:
+        return [], 0
+    if row.sequence <= after:
+        return [], row.sequence
+    rows = (_Row(*values) for values in json.loads(zlib.decompress(row.rows)))
+    return [found for found in rows if found.sequence > after], row.sequence
+
+
+def _entries(rows: Iterable[Row[Any] | _Row]) -> Iterator[JournalEntry]:
     """Yield the entries of rows; the sequence of a row is that of its last one."""
     for row in rows:
         if row.payload_version > PAYLOAD_VERSION:

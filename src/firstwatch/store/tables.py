@@ -202,6 +202,16 @@ class CheckpointBaseRow(_Rows, table=True):
     payload: str = _packed()
 
 
+class RunArchiveRow(_Rows, table=True):
+    """The packed journal of an ended run, up to the entry ``sequence``."""
+
+    __tablename__ = "run_archive"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    sequence: int
+    rows: bytes = Field(sa_type=LargeBinary)
+
+
 class RunOrderRow(_Rows, table=True):
     __tablename__ = "run_order"
     __table_args__ = (Index(None, "run_id"),)

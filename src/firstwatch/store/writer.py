@@ -52,6 +52,28 @@ class Writer:
         if batch.error is not None:
             raise batch.error
 
+    def fold_log(self, wait_ms: int) -> bool:
+        """Bring the whole write-ahead log to its place and empty its file; False: something reads of it.
+
+        Other writes of this process wait meanwhile, for a reader ``wait_ms`` at most.
+        """
+        interrupt = self._turn.take()
+        try:
+            if interrupt is not None:
+                raise interrupt
+            if self._batch is not None:
+                self._end(self._batch)
+            raw = raw_of(self._connected())
+            before: int = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+            raw.execute(f"PRAGMA busy_timeout = {wait_ms}")
+            try:
+                is_busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            finally:
+                raw.execute(f"PRAGMA busy_timeout = {before}")
+            return not is_busy
+        finally:
+            self._turn.give()
+
     def close(self) -> None:
         """Close the connection, after the transactions that are under way. Idempotent."""
         self._turn.take()
@@ -64,12 +86,16 @@ class Writer:
 
     def _begin(self) -> "_Batch":
         try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            return _Batch(self._connection, self._connection.begin())
+            connection = self._connected()
+            return _Batch(connection, connection.begin())
         except BaseException:
             self._disconnect()
             raise
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
 
     def _leave(self) -> None:
         """Hand the open transaction to the next thread that waits; commit when there is none."""

@@ -975,3 +975,26 @@ def test_a_full_disk_stops_the_sending_and_the_runs_recover(
     rig.ended(engine.store, RUN)
     assert rig.result_of(engine.store, RUN) == expected
     assert host.trouble == ""
+
+
+def test_live_figures_are_written_only_when_they_have_changed(make) -> None:  # type: ignore[no-untyped-def]
+    """While no bar closes the heartbeat goes on, and nothing else is written."""
+    engine = make(speed=1.0)
+    engine.host()
+    rig.start_run(engine.store, RUN)
+
+    def seen() -> tuple[int, int] | None:
+        with engine.store.read() as session:
+            status, host = live.live_statuses(session).get(RUN), hosts.current_host(session)
+        return None if status is None or host is None else (status.updated_at_ms, host.heartbeat_ms)
+
+    written_ms, _ = rig.until(seen, "the first figures")
+
+    def has_stood() -> bool | None:
+        nonlocal written_ms
+        last_ms, heartbeat_ms = seen() or (0, 0)
+        # What the launch itself still tells may be written once more.
+        written_ms = max(written_ms, last_ms)
+        return heartbeat_ms - written_ms > 3_000 or None
+
+    assert rig.until(has_stood, "three seconds of heartbeats without other figures")

@@ -1,4 +1,4 @@
-"""Checkpoints as what changed since a base, packed texts, and equity in the order of its key."""
+"""Checkpoints as what changed since a base, packed texts and journals, equity in the order of its key."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,14 @@ def upgrade() -> None:
         sa.Column("payload", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", name="pk_checkpoint_base"),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name="fk_checkpoint_base_run_id"),
+    )
+    op.create_table(
+        "run_archive",
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", name="pk_run_archive"),
+        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name="fk_run_archive_run_id"),
     )
     op.rename_table("equity", "equity_before")
     op.create_table(

@@ -1,0 +1,118 @@
+"""Making room in the store: what nothing will need again is packed, or removed.
+
+Only of runs that ended before a given time, that are known to have left their wallet flat, and that have no
+open order and no alarm. Of these the journal is packed, and the paper venue's closed orders are removed;
+finished commands are, too. Orders, fills, trades and equity of every run stay as they are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import CursorResult, text
+
+from firstwatch.store import journal, orders, runs
+from firstwatch.store.database import Session, Store
+from firstwatch.trading.runs import Exposure
+
+_ROWS_AT_ONCE = 2_000
+"""So many are removed in one transaction: an engine may wait to write."""
+
+_COMMANDS = "FROM command WHERE outcome IN ('DONE', 'REFUSED', 'EXPIRED') AND finished_at_ms < :before"
+_SIZE_OF_COMMANDS = text(
+    "SELECT count(*), coalesce(sum(length(payload) + length(sentence) + coalesce(length(result_json), 0)"
+    f" + 120), 0) {_COMMANDS}"
+)
+_DROP_COMMANDS = text(f"DELETE FROM command WHERE id IN (SELECT id {_COMMANDS} ORDER BY id LIMIT :some)")
+
+# A client order id begins with the id of its run, and no hexadecimal digit comes after f.
+_PAPER = (
+    "FROM paper_order WHERE venue = :venue AND is_open = 0"
+    " AND client_order_id >= :run AND client_order_id < :run || 'g'"
+)
+_SIZE_OF_PAPER = text(
+    f"SELECT count(*), coalesce(sum(length(state_json) + 2 * length(client_order_id) + 60), 0) {_PAPER}"
+)
+_DROP_PAPER = text(
+    "DELETE FROM paper_order WHERE venue = :venue AND client_order_id IN"
+    f" (SELECT client_order_id {_PAPER} ORDER BY client_order_id LIMIT :some)"
+)
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What was packed or removed, or would be. Bytes are an estimate: SQLite counts in pages."""
+
+    runs: int = 0
+    journal_rows: int = 0
+    paper_orders: int = 0
+    commands: int = 0
+    bytes_freed: int = 0
+
+
+def prune(store: Store, *, before_ms: int, is_dry: bool) -> Pruned:
+    """Pack and remove what is older than a wall time; ``is_dry``: only say what that would be.
+
+    Each run is looked at again in the transaction that changes it. Interrupted, it can be begun anew.
+
+    Raises:
+        StoreError: the store cannot be used.
+    """
+    done = Pruned()
+    with store.read() as session:
+        ended = [run.id for run in runs.list_runs(session) if _is_over(session, run, before_ms)]
+    for run_id in ended:
+        _prune_run(store, run_id, before_ms, done, is_dry=is_dry)
+    with store.read() as session:
+        count, size = session.execute(_SIZE_OF_COMMANDS, {"before": before_ms}).one()
+    done.commands += count
+    done.bytes_freed += size
+    if not is_dry:
+        _drop(store, lambda session: session.execute(_DROP_COMMANDS, _some(before=before_ms)))
+    return done
+
+
+def _is_over(session: Session, run: runs.Run, before_ms: int) -> bool:
+    """Tell whether nothing will come of the run any more: no order, no fill, no alarm."""
+    is_old = run.state.is_final and run.ended_at_ms is not None and run.ended_at_ms < before_ms
+    return (
+        is_old
+        and run.facts.exposure is Exposure.FLAT
+        and not orders.open_orders_of(session, run.id)
+        and not any(alarm.run_id == run.id for alarm in journal.standing_alarms(session))
+    )
+
+
+def _prune_run(store: Store, run_id: str, before_ms: int, done: Pruned, *, is_dry: bool) -> None:
+    with store.read() as session:
+        venue = runs.get_run(session, run_id).venue
+        archive = journal.journal_to_archive(session, run_id)
+        paper = {"venue": venue, "run": run_id}
+        paper_orders, paper_bytes = session.execute(_SIZE_OF_PAPER, paper).one()
+    if archive is None and not paper_orders:
+        return
+    if not is_dry:
+        with store.write() as session:
+            if not _is_over(session, runs.get_run(session, run_id), before_ms):
+                return
+            if archive is not None:
+                journal.archive_journal(session, archive)
+        _drop(store, lambda session: journal.drop_archived(session, run_id, _ROWS_AT_ONCE))
+        _drop(store, lambda session: session.execute(_DROP_PAPER, _some(**paper)))
+    done.runs += 1
+    done.paper_orders += paper_orders
+    done.bytes_freed += paper_bytes
+    if archive is not None:
+        done.journal_rows += archive.row_count
+        done.bytes_freed += max(0, archive.row_bytes - len(archive.packed))
+
+
+def _some(**of: object) -> dict[str, object]:
+    return {**of, "some": _ROWS_AT_ONCE}
+
+
+def _drop(store: Store, step: Callable[[Session], CursorResult[object]]) -> None:
+    """Remove rows by short transactions until there are none."""
+    while True:
+        with store.write() as session:
+            if not step(session).rowcount:
+                return

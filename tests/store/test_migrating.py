@@ -188,13 +188,8 @@ def test_an_older_store_is_refused_until_it_is_migrated_and_keeps_its_data(tmp_p
     path = make_old(folder, "0001")
     fill_first_shape(path)
     before = path.read_bytes()
-<<<<<<< HEAD
     said = rf"has schema 0001, this program {schema.HEAD}. Start the engine"
     with pytest.raises(OlderStoreError, match=said):
-=======
-    expected = rf"has schema 0001, this program {schema.HEAD}\. Start the engine"
-    with pytest.raises(OlderStoreError, match=expected):
->>>>>>> 7363d2a (Write what changed of a run, packed, on small pages)
         open_store(folder)
     assert path.read_bytes() == before
 

@@ -208,9 +208,9 @@ def test_root_is_no_excuse_for_a_read_only_folder() -> None:
         data, empty = folder / "data", folder / "empty"
         open_store(data).close()
         empty.mkdir()
-        (data / "firstwatch.db").chmod(0o444)
-        data.chmod(0o555)
-        empty.chmod(0o555)
+        for path in (*data.iterdir(), data, empty):
+            path.chmod(0o500 if path.is_dir() else 0o400)
+            os.chown(path, _NOBODY, _NOBODY)
         done = subprocess.run(
             [sys.executable, "-c", _AS_NOBODY, str(data), str(empty)],
             capture_output=True,
@@ -224,6 +224,7 @@ def test_root_is_no_excuse_for_a_read_only_folder() -> None:
     assert "Permission denied" in second
 
 
+_NOBODY = 65534
 _AS_NOBODY = """
 import os, sys
 from pathlib import Path

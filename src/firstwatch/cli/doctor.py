@@ -35,7 +35,8 @@ def doctor(as_json: JsonFlag = False) -> None:
         )
     else:
         for finding in findings:
-            say(f"{'ok  ' if finding.is_well else 'LOOK'}  {finding.name}: {finding.found}")
+            found = finding.found.replace("\n", "\n      ")
+            say(f"{'ok  ' if finding.is_well else 'LOOK'}  {finding.name}: {found}")
             if finding.remedy:
                 say(f"      {finding.remedy}")
     if not all(finding.is_well for finding in findings):
@@ -66,22 +67,53 @@ def _settings() -> Finding:
 
 def _store() -> Finding:
     from firstwatch.settings import load_settings
-    from firstwatch.store.database import open_store
+    from firstwatch.store.files import store_path
+    from firstwatch.store.inspection import problems_of_store
 
     try:
         home = load_settings().home
-        if not (home / "firstwatch.db").exists():
+        path = store_path(home)
+        if not path.exists():
             return Finding("store", True, f"none yet in {home}; the first command that saves makes it")
-        store = open_store(home, read_only=True)
-        try:
-            damage = store.damage()
-        finally:
-            store.close()
-    except FirstwatchError as error:
+        problems = problems_of_store(path)
+    except (FirstwatchError, OSError) as error:
         return Finding("store", False, str(error))
-    if damage is not None:
-        return Finding("store", False, f"{store.path} is damaged: {damage}", "restore it from a backup")
-    return Finding("store", True, f"{store.path}, whole")
+    if problems:
+        return Finding(
+            "store", False, "\n".join(problems), "nothing was changed; copy the folder before you act"
+        )
+    return Finding("store", True, f"{path}, whole")
+
+
+def _folder() -> Finding:
+    from firstwatch.settings import load_settings
+    from firstwatch.store.files import check_folder, loose_modes
+
+    try:
+        home = load_settings().home
+        if not home.exists():
+            return Finding("folder", True, f"{home} is not there yet")
+        check_folder(home, make=False)
+        loose = loose_modes(home)
+    except (FirstwatchError, OSError) as error:
+        return Finding("folder", False, str(error))
+    if loose:
+        return Finding("folder", False, f"others may read {', '.join(loose)}", f"chmod -R go= {home}")
+    return Finding("folder", True, f"{home}, its owner's alone")
+
+
+def _vault() -> Finding:
+    from firstwatch.settings import load_settings
+    from firstwatch.wallets.custody import vault_of
+
+    try:
+        vault = vault_of(load_settings())
+        problems = vault.problems()
+    except (FirstwatchError, OSError) as error:
+        return Finding("vault", False, str(error))
+    if problems:
+        return Finding("vault", False, "\n".join(problems), "put a backup of the file in its place")
+    return Finding("vault", True, "no key yet" if vault.is_empty else f"{vault.folder}, its files are whole")
 
 
 def _disk() -> Finding:
@@ -128,7 +160,9 @@ _LOOKS: tuple[Callable[[], Finding], ...] = (
     _python,
     _indicators,
     _settings,
+    _folder,
     _store,
+    _vault,
     _disk,
     _terminal,
     _login,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from firstwatch.cli.output import OutputError, say_aside, say_json
+from firstwatch.engine.process import keep_private
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.text import clean
 
@@ -24,8 +25,7 @@ def run_guarded(command: Callable[[], Any]) -> int:
     data folder's log. An output that cannot be written is exit code 1, and silent when its reader has left.
     """
     _open_streams()
-    # Whatever this program writes is its owner's alone.
-    os.umask(0o077)
+    keep_private()
     try:
         code = _code_of(command)
         sys.stdout.flush()
@@ -90,11 +90,11 @@ def _log(error: Exception) -> str:
     """Write the traceback into the data folder, if it is there, and say where."""
     from firstwatch.engine.background import log_handler
     from firstwatch.settings import load_settings
+    from firstwatch.store.files import check_folder
 
     try:
         path = load_settings().home / LOG_FILE
-        if not path.parent.is_dir():
-            return ""
+        check_folder(path.parent, make=False)
         with closing(log_handler(path)) as handler:
             about = (type(error), error, error.__traceback__)
             handler.emit(logging.LogRecord("firstwatch.cli", logging.ERROR, "", 0, "failed", None, about))

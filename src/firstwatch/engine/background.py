@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from firstwatch.store.files import check_folder
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.text import clean
 
@@ -116,6 +117,7 @@ def say(word: str) -> None:
 
 def log_to_file(folder: Path, level: str) -> None:
     """Send the program's log, from that level on, to a rotating file in the data folder."""
+    check_folder(folder, make=True)
     logging.basicConfig(level=level.upper(), handlers=[log_handler(folder / LOG_FILE)], force=True)
 
 

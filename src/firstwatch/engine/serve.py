@@ -11,6 +11,7 @@ from firstwatch.engine.background import READY, WAITING, log_to_file, say
 from firstwatch.engine.host import EngineHost
 from firstwatch.engine.lock import EngineHeldError
 from firstwatch.engine.opening import open_and_migrate
+from firstwatch.engine.process import keep_private
 from firstwatch.settings import Settings, load_settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError
@@ -62,6 +63,7 @@ def _start(host: EngineHost, stop: threading.Event, clock: Clock) -> bool:
 
 def main() -> int:
     """Run a background engine on the data folder of the environment; return the exit code."""
+    keep_private()
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:

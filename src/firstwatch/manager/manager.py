@@ -75,7 +75,6 @@ class RunManager:
         """Write the program's log into the data folder: a screen has no room for it, a lost one no place."""
         from firstwatch.engine.background import log_to_file
 
-        self._settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         log_to_file(self._settings.home, self._settings.log.level)
 
     def open(self) -> None:

@@ -149,7 +149,7 @@ class Store:
     def damage(self) -> str | None:
         """Read every page and return what is wrong with the file, or None. Slow on a large store."""
         with self._explained("check"), closing(connect(self.path, read_only=True)) as connection:
-            found = [row[0] for row in connection.execute("PRAGMA quick_check(5)")]
+            found = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
         return None if found == ["ok"] else "; ".join(found)
 
     def bound_log(self) -> str:

@@ -4,11 +4,13 @@ import os
 import re
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from firstwatch.trading.errors import StoreError
 
 STORE_FILE = "firstwatch.db"
+VAULT_FOLDER = "vault"
 
 REMEDY_OF_DAMAGE = "Nothing was changed; put a backup (firstwatch.db.backup-*) in its place, or move it away"
 
@@ -33,7 +35,8 @@ def check_folder(folder: Path, *, make: bool) -> None:
     """Make the data folder when asked, and refuse one that cannot hold a store.
 
     Raises:
-        StoreError: it is no folder, cannot be made, or lies on a network file system.
+        StoreError: it is no folder, cannot be made, lies on a network file system, or others may have put
+            something into it.
     """
     try:
         if make and not folder.exists():
@@ -41,6 +44,8 @@ def check_folder(folder: Path, *, make: bool) -> None:
         mode = folder.stat()
         if not stat.S_ISDIR(mode.st_mode):
             raise StoreError(f"{folder} is no folder; choose another data folder with FIRSTWATCH_HOME.")
+        if problem := next(_open_doors(folder, mode), None):
+            raise StoreError(f"{problem}; or choose another data folder with FIRSTWATCH_HOME.")
         # An existing folder is made private only when it is plainly ours.
         is_ours = mode.st_uid == os.geteuid() and (store_path(folder).exists() or not any(folder.iterdir()))
         if make and is_ours and mode.st_mode & 0o077:
@@ -60,6 +65,35 @@ def check_folder(folder: Path, *, make: bool) -> None:
             f"The data folder {folder} lies on a network file system ({kind}), where locks do not hold. "
             "Choose a local folder with FIRSTWATCH_HOME."
         )
+
+
+def _open_doors(folder: Path, found: os.stat_result) -> Iterator[str]:
+    """Yield how somebody else could have put something into the data folder, and what to do."""
+    if found.st_uid != os.geteuid():
+        yield f"The data folder {folder} belongs to another user; work as that user (chown if it is yours)"
+    if found.st_mode & 0o022:
+        yield (
+            f"Others may write into the data folder {folder} (mode {stat.S_IMODE(found.st_mode):04o}): look"
+            f" whether everything in it is yours, then chmod 700 {folder}"
+        )
+    for path in _inside(folder):
+        if path.is_symlink():
+            yield f"{path} is a symbolic link; put the file itself there, so that it lies in the data folder"
+        elif path.lstat().st_uid != os.geteuid():
+            yield f"{path} belongs to another user; take it out of the folder, or chown it if it is yours"
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    yield from folder.iterdir()
+    vault = folder / VAULT_FOLDER
+    if vault.is_dir() and not vault.is_symlink():
+        yield from vault.iterdir()
+
+
+def loose_modes(folder: Path) -> list[str]:
+    """Return what others may read or write of a data folder: the folder itself, and files in it."""
+    paths = [folder, *_inside(folder)]
+    return [str(path) for path in paths if path.lstat().st_mode & 0o077]
 
 
 def file_system_of(folder: Path, mounts: Path) -> str | None:

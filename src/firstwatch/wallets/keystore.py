@@ -26,6 +26,8 @@ _BLOCK_SIZE = 8
 _LANES = 1
 _KEY_BYTES = 32
 _LARGEST_WORK_FACTOR = 2**20
+_MOST_LANES = 4
+_START_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +120,20 @@ def derivation_of(document: Mapping[str, Any]) -> Derivation:
         parameters = crypto["kdfparams"]
         if (document["version"], crypto["kdf"], crypto["cipher"]) != (3, "scrypt", "aes-128-ctr"):
             raise ValueError("it is no keystore of version 3 with scrypt and aes-128-ctr")
-        if not 1 < int(parameters["n"]) <= _LARGEST_WORK_FACTOR:
-            raise ValueError(f"its work factor {parameters['n']} is beyond what this program spends")
-        return Derivation(
-            bytes.fromhex(parameters["salt"]),
-            int(parameters["n"]),
-            int(parameters["r"]),
-            int(parameters["p"]),
-        )
+        salt = bytes.fromhex(parameters["salt"])
+        factor, block_size, lanes = (parameters[name] for name in "nrp")
+        if (type(factor), type(block_size), type(lanes)) != (int, int, int):
+            raise ValueError("its parameters of scrypt are no whole numbers")
+        if not 1 < factor <= _LARGEST_WORK_FACTOR or factor.bit_count() != 1:
+            raise ValueError(f"its work factor {factor} is beyond what this program spends")
+        if not (1 <= block_size <= _BLOCK_SIZE and 1 <= lanes <= _MOST_LANES):
+            raise ValueError(f"its scrypt of {block_size} and {lanes} is beyond what this program spends")
+        lengths = {"ciphertext": _KEY_BYTES, "mac": _KEY_BYTES}
+        hexed = {name: crypto[name] for name in lengths} | {"iv": crypto["cipherparams"]["iv"]}
+        for name, text in hexed.items():
+            if len(bytes.fromhex(text)) != lengths.get(name, _START_BYTES):
+                raise ValueError(f"its {name} has a wrong length")
+        return Derivation(salt, factor, block_size, lanes)
     except (KeyError, TypeError) as error:
         raise ValueError(f"it is no keystore: {error} is missing") from error
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from firstwatch.store.files import VAULT_FOLDER
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import RefusedError, VenueError, WrongUseError
 from firstwatch.venues.signer import KeyKind, KeyMissingError, Signature
@@ -28,10 +29,10 @@ from firstwatch.wallets.keystore import (
     private_key,
 )
 
-VAULT_FOLDER = "vault"
 _OURS = "firstwatch"
 _PENDING = ".pending"
 _SECRET_BYTES = 32
+_LONGEST_BYTES = 64 * 1024
 _TRIES = 3
 _TRIES_FILE = "wrong-tries"
 WAIT_S = 30
@@ -145,6 +146,20 @@ class Vault:
             ordered = sorted(found, key=lambda record: (record.created_at_ms, record.address))
             self._known = (changed_ns, ordered)
         return self._known[1]
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each file that cannot be used: damaged, foreign, or left half made."""
+        found = []
+        for path in self._paths():
+            try:
+                document = _read(path)
+                record = _record(path, document)
+                _derivation(document, path)
+                if path.name != f"{record.venue}.{record.account}.{record.address}.json":
+                    found.append(f"The key file {path} does not hold the key that its name says.")
+            except VaultError as error:
+                found.append(str(error))
+        return found
 
     def record_of(self, venue: str, account: str) -> KeyRecord | None:
         """Return the key that trades for the account: an agent's before the master's, the newest first."""
@@ -387,10 +402,10 @@ def _derivation(document: dict[str, Any], where: Path) -> Derivation:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_bytes()[:_LONGEST_BYTES])
     except OSError as error:
         raise VaultError(f"The key file {path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise VaultError(f"The key file {path} is damaged; put a backup in its place.") from error
     if not isinstance(document, dict) or not isinstance(document.get(_OURS), dict):
         raise VaultError(f"{path} is no key file of this program; move it away, and import its key.")

@@ -1,13 +1,14 @@
 """Metrics against a table frozen from empyrical-reloaded, and by hand."""
 
 import json
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from firstwatch.backtest.metrics import compute_metrics, daily_returns
+from firstwatch.backtest.metrics import compute_metrics, daily_returns, needs
 from firstwatch.backtest.record import TradeRecord
 from firstwatch.trading.market import Market
 from firstwatch.trading.runs import ExitReason
@@ -114,7 +115,32 @@ def test_a_ruined_account_has_returns_up_to_its_last_day():
     assert returns.tolist() == [-0.5, -0.9]
     returns = daily_returns(TIMES, np.array([50.0, 50.0, 5.0, -1.0]), 100.0)
     assert returns.tolist() == [-0.5, -1.0]
-    assert measured([], [50.0, 50.0, 5.0, -1.0]).calmar == -1.0
+    month = np.arange(40, dtype=np.int64) * DAY_MS
+    assert measured([], [50.0] * 39 + [-1.0], month).calmar == -1.0
+
+
+@pytest.mark.parametrize("days", [1, 2, 29, 30, 31])
+def test_annualised_ratios_need_thirty_days(days):
+    """Forty minutes of losing had a Calmar of -296."""
+    bars = days * 24
+    equity = 100.0 - np.cumsum(np.random.default_rng(1).random(bars) - 0.4) / 10
+    metrics = measured([], equity, np.arange(bars, dtype=np.int64) * DAY_MS // 24)
+    for name in ("sharpe", "sortino", "calmar"):
+        assert (getattr(metrics, name) is None) == (days < 30), name
+        assert ("30 days" in needs(metrics).get(name, "")) == (days < 30)
+
+
+@pytest.mark.parametrize("last", [1e300, 1.7e308, 1e-300, 5e-324, -1e300, np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("bars", [1, 3, 40])
+@pytest.mark.parametrize("capital", [1e-6, 100.0, 1e15])
+def test_nothing_but_finite_numbers_or_none_leaves(last, bars, capital):
+    equity = np.array([100.0] * (bars - 1) + [last])
+    trades = [trade(last, fees=1e308), trade(-1e308, fees=1e308), trade(1e308)]
+    metrics = compute_metrics(
+        trades, np.arange(bars, dtype=np.int64) * DAY_MS, equity, capital, slippage=last
+    )
+    for name, value in asdict(metrics).items():
+        assert isinstance(value, dict) or value is None or np.isfinite(value), name
 
 
 def test_a_record_and_a_trade_are_the_same_trade():

@@ -687,3 +687,11 @@ def test_levels_are_the_markets_prices_to_the_bit(price, market, up):
 def test_liquidation_price_where_there_is_none():
     assert liquidation_price(1, 100.0, 1.0, 100.0, 0.0125) == 0.0
     assert liquidation_price(-1, 100.0, 1.0, 100.0, 0.0125) == pytest.approx(200 / 1.0125)
+
+
+@pytest.mark.parametrize(("capital", "price"), [(1e300, 1e-12), (1e15, 1e-12), (1e300, 1e-300)])
+def test_more_steps_than_can_be_counted_are_capped(capital, price):
+    run = Run(capital=capital, sizing_kind=codes.SIZE_EQUITY, sizing_value=0.5, step_scale=1e12)
+    run.bar(price)
+    state = run.bar(price, el=1)
+    assert 0 < state.decision_steps <= 2**53

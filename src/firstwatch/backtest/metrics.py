@@ -2,12 +2,13 @@
 
 Ratios are those of empyrical-reloaded at ``periods = 365`` (a frozen table in the tests holds them):
 daily returns by UTC day from marked equity, the first day's against the capital, a day without a bar
-counts as unchanged; risk-free rate 0.
+counts as unchanged; risk-free rate 0. Annualised ratios need 30 days. Whatever is not finite is None.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,35 @@ from firstwatch.backtest.record import TradeRecord
 from firstwatch.trading.runs import ExitReason
 
 DAYS_A_YEAR = 365
+RATIO_DAYS = 30
+"""UTC days that an annualised ratio needs: of fewer it says nothing."""
+_NEEDS_DAYS = f"needs {RATIO_DAYS} days"
+NEEDS = {
+    "win_rate": "needs a trade",
+    "profit_factor": "needs a losing trade",
+    "expectancy": "needs a trade",
+    "sharpe": f"{_NEEDS_DAYS}, not all alike",
+    "sortino": f"{_NEEDS_DAYS}, one at a loss",
+    "calmar": f"{_NEEDS_DAYS} and a drawdown",
+    "average_trade": "needs a trade",
+    "average_win": "needs a winning trade",
+    "average_loss": "needs a losing trade",
+    "largest_win": "needs a winning trade",
+    "largest_loss": "needs a losing trade",
+    "average_bars": "needs a trade",
+}
+"""What a figure that is None needs to be one."""
+MEANINGS = {
+    "net_pnl": "realised: of closed trades only, net of fees and funding",
+    "total_return": "of equity: with the open position, at its last mark",
+}
+"""The two results that differ while a position is open."""
 _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Money in quote; None: not defined (a ratio over nothing).
+    """Money in quote; every number is finite; None: not defined (``NEEDS``), or too large for a number.
 
     ``win_rate max_drawdown total_return exposure`` are fractions; drawdowns are positive,
     losses negative. A trade with a net PnL of 0 neither wins nor loses.
@@ -35,17 +59,17 @@ class Metrics:
     """Sum of the wins / sum of the losses."""
     expectancy: float | None
     """win rate x average win + loss rate x average loss."""
-    net_pnl: float
-    total_return: float
+    net_pnl: float | None
+    total_return: float | None
     sharpe: float | None
     """Mean / sample deviation of the daily returns, x sqrt(365)."""
     sortino: float | None
     """Mean / sqrt(mean(min(r, 0)^2)) of the daily returns over all days, x sqrt(365)."""
     calmar: float | None
     """Compound return per 365 days / largest drawdown, both of the daily returns."""
-    max_drawdown: float
+    max_drawdown: float | None
     """Largest fall from a peak as a fraction of it, marked at every bar, the capital the first peak."""
-    max_drawdown_usd: float
+    max_drawdown_usd: float | None
     """Largest fall from a peak, in quote."""
     max_drawdown_bars: int
     """Longest time below a peak, in bars; one that goes on counts up to the end."""
@@ -55,16 +79,19 @@ class Metrics:
     largest_win: float | None
     largest_loss: float | None
     average_bars: float | None
-    fees: float
-    funding: float
-    slippage: float
+    fees: float | None
+    funding: float | None
+    slippage: float | None
     """What slippage and spread cost against the prices that triggered the fills."""
-    exposure: float
+    exposure: float | None
     """Share of the bars that the position of a closed trade stood through to the close."""
     long_trades: int
     short_trades: int
     exit_reasons: dict[ExitReason, int]
     """How many trades ended by each reason that occurred."""
+
+
+_FLOATS = tuple(entry.name for entry in fields(Metrics) if "float" in str(entry.type))
 
 
 def compute_metrics(
@@ -76,6 +103,29 @@ def compute_metrics(
     slippage: float,
 ) -> Metrics:
     """Return the metrics of closed trades and of equity marked at bars (open times, quote)."""
+    # What overflows comes out as None.
+    with np.errstate(all="ignore"):
+        found = _measure(trades, time_ms, equity, capital, slippage)
+    lost: dict[str, Any] = {name: None for name in _FLOATS if not _is_finite(getattr(found, name))}
+    return replace(found, **lost) if lost else found
+
+
+def needs(metrics: Metrics) -> dict[str, str]:
+    """Return by name what each figure that is not defined needs."""
+    return {name: text for name, text in NEEDS.items() if getattr(metrics, name) is None}
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is None or math.isfinite(value)
+
+
+def _measure(
+    trades: Sequence[TradeRecord],
+    time_ms: NDArray[np.int64],
+    equity: NDArray[np.float64],
+    capital: float,
+    slippage: float,
+) -> Metrics:
     pnl = np.array([trade.pnl for trade in trades], dtype=np.float64)
     wins = pnl[pnl > 0]
     losses = pnl[pnl < 0]
@@ -108,8 +158,8 @@ def compute_metrics(
         largest_win=float(wins.max()) if len(wins) else None,
         largest_loss=float(losses.min()) if len(losses) else None,
         average_bars=_ratio(held, count),
-        fees=math.fsum(trade.fees for trade in trades),
-        funding=math.fsum(trade.funding for trade in trades),
+        fees=float(np.sum([trade.fees for trade in trades])),
+        funding=float(np.sum([trade.funding for trade in trades])),
         slippage=slippage,
         exposure=_ratio(held, len(equity)) or 0.0,
         long_trades=long_trades,
@@ -146,29 +196,30 @@ def _drawdowns(equity: NDArray[np.float64], capital: float) -> tuple[float, floa
     fall = peaks - marks
     # Distance between the points that are at a peak: the bars between two of them lie below.
     at_peak = np.append(np.flatnonzero(fall == 0), len(marks))
-    longest = int(np.diff(at_peak).max()) - 1
+    longest = int(np.diff(at_peak).max()) - 1 if len(at_peak) > 1 else len(equity)
     return float((fall / peaks).max()), float(fall.max()), longest
 
 
 def _sharpe(returns: NDArray[np.float64]) -> float | None:
-    if len(returns) < 2:
+    if len(returns) < RATIO_DAYS:
         return None
     return _ratio(float(returns.mean()) * math.sqrt(DAYS_A_YEAR), float(returns.std(ddof=1)))
 
 
 def _sortino(returns: NDArray[np.float64]) -> float | None:
-    if len(returns) < 2:
+    if len(returns) < RATIO_DAYS:
         return None
     downside = math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))
     return _ratio(float(returns.mean()) * math.sqrt(DAYS_A_YEAR), downside)
 
 
 def _calmar(returns: NDArray[np.float64]) -> float | None:
-    if not len(returns):
+    if len(returns) < RATIO_DAYS:
         return None
     growth = np.cumprod(np.concatenate([[1.0], 1.0 + returns]))
     deepest = float((1 - growth / np.maximum.accumulate(growth)).max())
-    per_year = float(growth[-1]) ** (DAYS_A_YEAR / len(returns)) - 1
+    # NumPy's power: it overflows to infinity, where Python's raises.
+    per_year = float(np.float_power(growth[-1], DAYS_A_YEAR / len(returns))) - 1
     return _ratio(per_year, deepest)
 
 

@@ -1,5 +1,6 @@
 """``firstwatch backtest``: an algorithm on a candle file."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -130,11 +131,22 @@ def backtest(
         say_json(to_json(result))
         return
     document = to_json(result)["metrics"]
-    say_table(("METRIC", "VALUE"), ((name, figure(value)) for name, value in document.items()))
+    say_metrics(document)
     say(f"{result.bars} bars in {result.seconds:.3f} s")
     for note in result.notes:
         since = "" if note.first_ms is None else f" (first at {iso(note.first_ms)})"
         say(f"note: {note.sentence}{since}")
+
+
+def say_metrics(document: Mapping[str, object]) -> None:
+    """Print the metrics of ``metrics_json``, with what those that are not defined need."""
+    from firstwatch.backtest.metrics import MEANINGS, NEEDS
+
+    rows = [
+        (name, figure(value), NEEDS.get(name) if value is None else MEANINGS.get(name))
+        for name, value in document.items()
+    ]
+    say_table(("METRIC", "VALUE", ""), rows)
 
 
 def figure(value: object) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from firstwatch.cli.backtest import figure
 from firstwatch.cli.output import JsonFlag, say, say_json
 from firstwatch.trading.errors import WrongUseError
 
@@ -263,5 +264,5 @@ def _play(
         return
     say(f"run {run_id}: {document['state']}, {len(document['trades'])} trades in {seconds:.1f} s")
     live_pnl = document["metrics"]["net_pnl"]
-    say(f"net PnL {live_pnl:.2f}, the backtest of the same bars {again.metrics.net_pnl:.2f}")
+    say(f"net PnL {figure(live_pnl)}, the backtest of the same bars {figure(again.metrics.net_pnl)}")
     say("the trades are exactly the backtest's" if are_equal else "the trades DIFFER from the backtest's")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from firstwatch.backtest.metrics import MEANINGS, needs
 from firstwatch.backtest.result_json import equity_json, metrics_json, trade_json
 from firstwatch.manager.figures import metrics_of_run
 from firstwatch.store import algorithms, equity, fills, journal, live, orders, positions, trades
@@ -20,6 +21,7 @@ def run_document(session: Session, run: Run) -> dict[str, Any]:
     curve = equity.equity_of(session, run.id)
     position = positions.position_of(session, run.id)
     status = live.live_statuses(session).get(run.id)
+    metrics = metrics_of_run(done, curve, run.settings.capital, run.market)
     return {
         **run_summary(session, run),
         "sha256": run.sha256,
@@ -32,7 +34,8 @@ def run_document(session: Session, run: Run) -> dict[str, Any]:
             for paid in fills.funding_of(session, run.id)
         ],
         "trades": [_trade(trade) for trade in done],
-        "metrics": metrics_json(metrics_of_run(done, curve, run.settings.capital, run.market)),
+        "metrics": metrics_json(metrics),
+        "about_metrics": MEANINGS | needs(metrics),
         "equity": equity_json(curve.time_ms, curve.equity),
         "live": None
         if status is None

@@ -305,7 +305,7 @@ def list_(as_json: JsonFlag = False) -> None:
 @app.command()
 def show(run: _Run, as_json: JsonFlag = False) -> None:
     """Show one run: state, position, orders, trades and metrics."""
-    from firstwatch.cli.backtest import figure
+    from firstwatch.cli.backtest import say_metrics
     from firstwatch.cli.folder import opened
     from firstwatch.cli.names import full_run_id
     from firstwatch.cli.run_json import run_document, run_summary
@@ -335,7 +335,7 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
             ([trade[column] for column in columns] for trade in document["trades"]),
         )
     say("")
-    say_table(("METRIC", "VALUE"), ((name, figure(value)) for name, value in document["metrics"].items()))
+    say_metrics(document["metrics"])
 
 
 def _level(name: str, rests_at: object, wanted: object) -> str:

@@ -387,7 +387,9 @@ def _sharpe(facts: LaunchFacts) -> Finding:
     if facts.baseline is None:
         return Finding(False, _no_baseline(facts), _make_baseline(facts))
     sharpe = facts.baseline.sharpe
-    found = "the baseline's Sharpe ratio is " + ("undefined" if sharpe is None else f"{sharpe:.2f}")
+    found = "the baseline's Sharpe ratio is " + (
+        "undefined (it needs 30 days)" if sharpe is None else f"{sharpe:.2f}"
+    )
     return Finding(
         sharpe is not None and sharpe > _MINIMUM_SHARPE, found, f"it should be above {_MINIMUM_SHARPE:g}"
     )

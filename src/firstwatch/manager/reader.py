@@ -435,7 +435,7 @@ def _percent(value: float | None) -> str:
 
 
 def _ratio(value: float | None) -> str:
-    return "?" if value is None else f"{value:.2f}"
+    return "undefined (it needs 30 days)" if value is None else f"{value:.2f}"
 
 
 def _position(position: positions.RunPosition) -> PositionView:

@@ -115,6 +115,9 @@ __all__ = [
 FEE_RESERVE = 0.005
 """Part of the notional kept free for the entry's price moving before it fills (trading.md 3, Size)."""
 
+MOST_STEPS = 2.0**53
+"""Most amount steps of an order: float64 counts no further one by one."""
+
 
 def new_state(settings: CoreSettings) -> CoreState:
     """Return the state of a run that is flat, unarmed and holds its capital."""
@@ -532,7 +535,11 @@ def _size(state: CoreState, settings: CoreSettings, factor: float, price: float,
         if quantity > most:
             state.size_granted = value * most / quantity
             quantity = most
-    return math.floor(quantity * settings.step_scale / settings.step_units + COUNT_EPSILON)
+    steps = quantity * settings.step_scale / settings.step_units
+    if not steps < MOST_STEPS:
+        state.size_granted = state.size_granted * (MOST_STEPS / steps)
+        steps = MOST_STEPS
+    return math.floor(steps + COUNT_EPSILON)
 
 
 def _refuse(state: CoreState, side: int, note: int) -> None:

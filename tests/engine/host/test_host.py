@@ -17,6 +17,7 @@ from firstwatch.engine.locked_runs import LockedRuns
 from firstwatch.engine.probe import POINTS, Probe, no_probe
 from firstwatch.engine.venues import VenueBook
 from firstwatch.engine.worker import RunWorker
+from firstwatch.market.assumed import market_of_file
 from firstwatch.market.files import read_candles
 from firstwatch.settings import Settings
 from firstwatch.store import (
@@ -49,7 +50,6 @@ from firstwatch.trading.commands import (
 )
 from firstwatch.trading.errors import StoreError, VenueError
 from firstwatch.trading.launch import LaunchPreview
-from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import Author, Exposure, Health, RunState, StopMode
 from firstwatch.venues.paper.venue import PaperVenue
@@ -157,12 +157,13 @@ def test_a_live_run_makes_the_backtests_trades(make) -> None:
     assert rig.start_run(engine.store, RUN).outcome is CommandOutcome.DONE
     run = rig.ended(engine.store, RUN)
     assert (run.state, run.facts.exposure) == (RunState.DONE, Exposure.FLAT)
-    candles = read_candles(engine.settings.home / "BTCUSDC.csv").candles
+    path = engine.settings.home / "BTCUSDC.csv"
+    candles, market = read_candles(path).candles, market_of_file(path, None)
     expected = simulate(
         AlgorithmSpec.from_toml(rig.ACTIVE_TOML),
         candles,
-        market=DEFAULT_MARKET,
-        costs=Costs.of_market(DEFAULT_MARKET, slippage_bps=Decimal(2)),
+        market=market,
+        costs=Costs.of_market(market, slippage_bps=Decimal(2)),
         settings=BacktestSettings(capital=Decimal(5000), leverage=Decimal(2)),
         start_ms=int(candles.time_ms[1000]),
     )

@@ -27,7 +27,7 @@ Probe = Callable[[str], None]
 _BUSY_TIMEOUT_S = 5.0
 _SHOWN = 60
 
-LOG_BYTES = 16_000_000
+LOG_BYTES = 32_000_000
 """How large the write-ahead log becomes before its pages go to their places, which many of them share."""
 
 _FIRST_MARK = 123

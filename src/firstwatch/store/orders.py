@@ -53,9 +53,15 @@ _UPSERT = upsert(
     _ORDER,
     keep=("run_id", "account", "symbol", "purpose", "side", "kind", "amount", "reduce_only", "created_at_ms"),
 )
+# A client order id begins with the id of its run, and no hexadecimal digit comes after f: so the primary key
+# finds them, without another index that each order would be written into.
 _OF_RUN = (
     select(_ORDER)
-    .where(_ORDER.c.run_id == bindparam("run"))
+    .where(
+        _ORDER.c.run_id == bindparam("run"),
+        _ORDER.c.client_order_id >= bindparam("run"),
+        _ORDER.c.client_order_id < bindparam("run") + "g",
+    )
     .order_by(_ORDER.c.created_at_ms, _ORDER.c.client_order_id)
 )
 _ONE = select(_ORDER).where(_ORDER.c.client_order_id == bindparam("id"))

@@ -214,7 +214,6 @@ class RunArchiveRow(_Rows, table=True):
 
 class RunOrderRow(_Rows, table=True):
     __tablename__ = "run_order"
-    __table_args__ = (Index(None, "run_id"),)
 
     client_order_id: str = Field(primary_key=True)
     run_id: str = _ref("run.id")

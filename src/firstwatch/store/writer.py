@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, RootTransaction
 
@@ -80,6 +80,11 @@ class Writer:
         try:
             if self._batch is not None:
                 self._end(self._batch)
+            if self._connection is not None:
+                # The last connection to be closed would do it, too: who still reads may hold another one.
+                with suppress(sqlite3.Error):
+                    raw_of(self._connection).execute("PRAGMA busy_timeout = 0")
+                    raw_of(self._connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._disconnect()
         finally:
             self._turn.give()

@@ -37,3 +37,5 @@ def upgrade() -> None:
     )
     op.execute("INSERT INTO equity SELECT run_id, time_ms, equity FROM equity_before ORDER BY 1, 2")
     op.drop_table("equity_before")
+    # The primary key of an order begins with the id of its run.
+    op.drop_index("ix_run_order_run_id", "run_order")

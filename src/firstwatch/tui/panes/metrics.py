@@ -38,8 +38,8 @@ def _count(value: float | None) -> str:
 
 
 _FIGURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
-    ("net_pnl", "Net PnL", _money),
-    ("total_return", "Return", words.percent),
+    ("net_pnl", "Net PnL, closed", _money),
+    ("total_return", "Return, open too", words.percent),
     ("max_drawdown", "Largest drawdown", words.percent),
     ("total_trades", "Trades", _count),
     ("win_rate", "Won", words.percent),
@@ -56,6 +56,7 @@ _FIGURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("funding", "Funding", words.money),
     ("slippage", "Slippage", words.money),
 )
+_ANNUALISED = frozenset({"sharpe", "sortino", "calmar"})
 _SIGNED = frozenset({"net_pnl", "total_return", "expectancy"})
 
 
@@ -139,7 +140,8 @@ def _figure_line(figure: FigureView, label: str, write: Callable[[float | None],
     tone: Tone = ""
     if figure.name in _SIGNED and figure.live:
         tone = "gain" if figure.live > 0 else "loss"
-    live = "-" if figure.live is None else write(figure.live)
+    none = "needs 30 days" if figure.name in _ANNUALISED else "-"
+    live = none if figure.live is None else write(figure.live)
     baseline = "-" if figure.baseline is None else write(figure.baseline)
     return Line(figure.name, (Cell(label), Cell(live, tone), Cell(baseline, "dim")))
 

@@ -125,7 +125,19 @@ def test_a_wrong_passphrase_is_refused_and_the_door_stays_open(opened, keys, tmp
     assert keys.is_locked
 
 
-@pytest.mark.parametrize("said", [b"", b"\n", b"nonsense\n", b"{}\n", b'{"passphrase": 5}\n', b"x" * 9000])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"\n",
+        b"nonsense\n",
+        b"{}\n",
+        b'{"passphrase": 5}\n',
+        b"x" * 9000,
+        b"[" * 4000 + b"\n",
+        b"\xff\xfe\n",
+    ],
+)
 def test_nonsense_at_the_door_is_turned_away(opened, keys, tmp_path, said):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(tmp_path / SOCKET_FILE))
@@ -135,6 +147,28 @@ def test_nonsense_at_the_door_is_turned_away(opened, keys, tmp_path, said):
             assert connection.recv(10) == b""
     unlock_engine(tmp_path, "word")
     assert not keys.is_locked
+
+
+def test_a_caller_that_sends_drop_by_drop_holds_up_no_other(opened, keys, tmp_path, monkeypatch):
+    monkeypatch.setattr("firstwatch.wallets.door._TALK_S", 0.3)
+    has_ended = threading.Event()
+    drops = []
+
+    def drip():
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(tmp_path / SOCKET_FILE))
+            with suppress(OSError):
+                while not has_ended.wait(0.01):
+                    drops.append(connection.send(b" "))
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    while not drops:
+        has_ended.wait(0.01)
+    unlock_engine(tmp_path, "word")
+    assert not keys.is_locked
+    has_ended.set()
+    dripping.join()
 
 
 def test_nobody_at_home(tmp_path):

@@ -1,12 +1,15 @@
 """``firstwatch engine`` and ``firstwatch status``."""
 
+import time
 from typing import Annotated
 
 import typer
 
 from firstwatch.cli.output import JsonFlag, say, say_json
 from firstwatch.cli.secrets import PassphraseFd
-from firstwatch.trading.errors import RefusedError
+from firstwatch.trading.errors import FirstwatchError, RefusedError
+
+_STOP_WITHIN_S = 25.0
 
 app = typer.Typer(help="Hold the engine without a screen, or stop it.", no_args_is_help=False)
 
@@ -44,6 +47,8 @@ def engine(
             unlock_engine(settings.home, word)
         say("the engine runs; ctrl+c stops it, the runs stay active")
         until(lambda: not manager.is_host, stop)
+        if manager.engine_failure:
+            raise FirstwatchError(manager.engine_failure)
 
 
 @app.command()
@@ -55,11 +60,20 @@ def stop(as_json: JsonFlag = False) -> None:
     from firstwatch.trading.commands import StopEngine
 
     with stopped_by_signals() as interrupted, managed() as manager:
-        found = manager.snapshot().engine
+        found = manager.engine()
         if found.where is EngineWhere.NONE:
             raise RefusedError("No engine runs on this data folder; there is nothing to stop.")
-        outcome = performed(manager, StopEngine(), interrupted)
-        until(lambda: manager.snapshot().engine.where is EngineWhere.NONE, interrupted)
+        deadline_s = time.monotonic() + _STOP_WITHIN_S
+        outcome = performed(manager, StopEngine(), interrupted, deadline_s=deadline_s)
+        is_gone = until(
+            lambda: manager.engine().where is EngineWhere.NONE, interrupted, deadline_s=deadline_s
+        )
+        seen = manager.engine()
+    if not is_gone:
+        raise FirstwatchError(
+            f"Not seen to stop: {seen.sentence}; it has taken the command ({outcome.sentence}). "
+            f"Look again with `firstwatch status`, or end the process: kill {found.pid}."
+        )
     if as_json:
         say_json({"stopped_pid": found.pid, "sentence": outcome.sentence})
     else:

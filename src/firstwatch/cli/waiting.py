@@ -1,7 +1,9 @@
 """Waiting for what the engine does, without holding up a signal."""
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -32,24 +34,30 @@ def stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def until(is_so: Callable[[], bool], stop: threading.Event) -> bool:
-    """Wait until ``is_so`` and return True; False: ``stop`` was set before."""
+def until(is_so: Callable[[], bool], stop: threading.Event, *, deadline_s: float = math.inf) -> bool:
+    """Wait until ``is_so`` and return True; False: ``stop`` was set before, or it was too late.
+
+    ``deadline_s``: by ``time.monotonic``.
+    """
     while not is_so():
-        if stop.wait(_LOOK_S):
+        if stop.wait(_LOOK_S) or time.monotonic() > deadline_s:
             return False
     return True
 
 
-def performed(manager: RunManager, command: Command, stop: threading.Event) -> CommandView:
-    """Submit a command and wait for its outcome.
+def performed(
+    manager: RunManager, command: Command, stop: threading.Event, *, deadline_s: float = math.inf
+) -> CommandView:
+    """Submit a command and wait for its outcome, until ``deadline_s`` by ``time.monotonic``.
 
     Raises:
         RefusedError: the engine refused it, or it expired before an engine picked it up.
-        FirstwatchError: the wait was interrupted; the command may still be performed.
+        FirstwatchError: the wait was interrupted, or took too long; the command may still be performed.
     """
     number = manager.submit(command)
-    if not until(lambda: manager.command(number).outcome in _FINISHED, stop):
-        raise FirstwatchError(f"Interrupted; command {number} ({command.kind}) may still be performed.")
+    if not until(lambda: manager.command(number).outcome in _FINISHED, stop, deadline_s=deadline_s):
+        why = "Interrupted" if stop.is_set() else f"No answer in time: {manager.engine().sentence}"
+        raise FirstwatchError(f"{why}; command {number} ({command.kind}) may still be performed.")
     found = manager.command(number)
     if found.outcome is not CommandOutcome.DONE:
         raise RefusedError(found.sentence)

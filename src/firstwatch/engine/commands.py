@@ -1,6 +1,7 @@
 """The desk where commands are picked up: each is checked, answered, and every answer is a sentence."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -33,6 +34,9 @@ from firstwatch.trading.events import CheckWaived, Noted, RunEvent
 from firstwatch.trading.launch import CheckResult, LaunchPreview
 from firstwatch.trading.runs import Author, RunState, StopMode
 
+_THREADS = 2
+"""How many commands may ask venues at once."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -53,8 +57,8 @@ class Engine(Protocol):
         ``until_ms``: the wall clock's time from which on it is too late to follow it; None: never.
         """
 
-    def end_soon(self) -> None:
-        """Drain and let go of the engine, soon."""
+    def stop_on_request(self) -> None:
+        """Drain and let go of the engine, soon, for a command."""
 
 
 class CommandDesk:
@@ -68,7 +72,7 @@ class CommandDesk:
         self._clock = clock
         self._engine = engine
         self._capital_share = capital_share
-        self._aside = ThreadPoolExecutor(max_workers=2, thread_name_prefix="command")
+        self._aside = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="command")
 
     def pick_up(self) -> None:
         """Answer or hand on every pending command, oldest first."""
@@ -83,6 +87,7 @@ class CommandDesk:
 
         What would take new risk is refused once it has expired: nobody waits for it any more.
         """
+        self._start_threads()
         now_ms = self._clock.now_ms()
         for command in self._accepted():
             if isinstance(command.command, StopEngine):
@@ -93,6 +98,17 @@ class CommandDesk:
                 self._finish(command, CommandOutcome.REFUSED, sentence)
             else:
                 self._perform(command)
+
+    def _start_threads(self) -> None:
+        """Start the threads now: a command that gets none later would wait, refused, and still be performed.
+
+        Raises:
+            RuntimeError: the system gives no more threads.
+        """
+        all_started = threading.Barrier(_THREADS + 1)
+        for _ in range(_THREADS):
+            self._aside.submit(all_started.wait)
+        all_started.wait()
 
     def resume_requests(self, run_id: str | None = None) -> None:
         """Hand on again what a run's last worker was asked and has not answered; None: the workers of all."""
@@ -150,7 +166,7 @@ class CommandDesk:
                 self._aside.submit(self._answered, stored, lambda: self._start(stored, command))
             case StopEngine():
                 self._finish(stored, CommandOutcome.DONE, "the engine lets go; active runs stay active")
-                self._engine.end_soon()
+                self._engine.stop_on_request()
             case StopRun() | PauseEntries() | ResumeEntries() | CancelRun() | ClosePosition():
                 self._request(stored, command)
 

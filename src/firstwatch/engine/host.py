@@ -11,7 +11,7 @@ import platform
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -23,7 +23,7 @@ from firstwatch.engine.beginning import Beginning, read_plan
 from firstwatch.engine.commands import CommandDesk
 from firstwatch.engine.lease import Lease, LeaseLostError
 from firstwatch.engine.leftovers import Leftovers
-from firstwatch.engine.lock import EngineLock
+from firstwatch.engine.lock import EngineLock, LockLostError
 from firstwatch.engine.locked_runs import LockedRuns
 from firstwatch.engine.probe import Probe, no_probe
 from firstwatch.engine.standings import LOOK_EVERY_S, StandingKeeper
@@ -31,7 +31,7 @@ from firstwatch.engine.venues import VenueBook, venues_of
 from firstwatch.engine.worker import Asked, RunWorker
 from firstwatch.settings import Settings
 from firstwatch.store import hosts, journal, live, runs
-from firstwatch.store.database import EpochLostError, Session, Store
+from firstwatch.store.database import EpochLostError, Session, Store, StoreReplacedError
 from firstwatch.store.hosts import HostState
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, StoreError, VenueError, WrongUseError
@@ -96,6 +96,10 @@ class EngineHost:
         self._thread: threading.Thread | None = None
         self._trouble = ""
         self._log_problem = ""
+        self.failure = ""
+        """Why this host ended by itself, for an operator; empty: it did not."""
+        self.was_asked_to_stop = False
+        """A command asked it to let go: no other process is to take its place by itself."""
         self._due = {name: 0.0 for name in ("beat", "live", "leftovers", "workless", "standings", "log")}
 
     # --- life ------------------------------------------------------------------------------------
@@ -129,14 +133,17 @@ class EngineHost:
             self._door.open()
             self._recover_runs("the engine started")
             self._desk.resume()
-        except BaseException:
+            self._thread = threading.Thread(target=self._run, name="engine host", daemon=True)
+            self._thread.start()
+            if self.keys.is_locked:
+                unlock = partial(self.keys.unlock_by_file, self._ending.wait)
+                threading.Thread(target=unlock, name="unlock", daemon=True).start()
+        except BaseException as error:
             self._let_go()
+            if isinstance(error, RuntimeError):
+                # How ``threading`` says that the system gives no more threads.
+                raise FirstwatchError(f"The engine could not start its threads: {error}.") from error
             raise
-        self._thread = threading.Thread(target=self._run, name="engine host", daemon=True)
-        self._thread.start()
-        if self.keys.is_locked:
-            unlock = partial(self.keys.unlock_by_file, self._ending.wait)
-            threading.Thread(target=unlock, name="unlock", daemon=True).start()
 
     def drain_and_stop(self) -> None:
         """Let every worker end after the event in hand, then let go of the engine; under two seconds.
@@ -151,6 +158,11 @@ class EngineHost:
         self._ending.set()
         if self._thread is None:
             self._is_over.set()
+
+    def stop_on_request(self) -> None:
+        """Let go soon because a command asks for it."""
+        self.was_asked_to_stop = True
+        self.end_soon()
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the host has let go of the engine and tell whether it has."""
@@ -188,11 +200,31 @@ class EngineHost:
                     self._reclaim(str(error))
                 except StoreError as error:
                     self._note_trouble(str(error))
-        except Exception:
+        except (LockLostError, StoreReplacedError) as error:
+            self._end_for_good(str(error))
+        except Exception as error:
             # Without this thread there is no heartbeat, so no worker can send: the lock goes to the next.
             _log.exception("the engine host failed")
+            self._end_for_good(f"The engine failed: {type(error).__name__}: {error}; see its log")
         finally:
-            self._let_go()
+            try:
+                self._let_go()
+            except Exception:
+                _log.exception("not all of the engine could be closed")
+
+    def _end_for_good(self, why: str) -> None:
+        """Note why this host ends by itself, and raise an alarm for each run that it leaves alone."""
+        self.failure = why
+        _log.critical("%s", why)
+        try:
+            with self._store.write(self.lease.epoch) as session:
+                for run in runs.active_runs(session):
+                    workless.say_workless(
+                        session, run.id, workless.STANDS_STILL, why, now_ms=self._clock.now_ms()
+                    )
+        except FirstwatchError as error:
+            # Another engine has the store by now, or there is none any more: the log has to do.
+            _log.error("the alarm could not be written: %s", error)
 
     def _turn(self) -> None:
         self.lease.check()
@@ -219,6 +251,7 @@ class EngineHost:
 
     def _beat(self, state: HostState, workers: Sequence[RunWorker] = ()) -> None:
         """Write the heartbeat and, in the same transaction, the workers' live figures."""
+        self._lock.verify()
         begun_at_s = self._clock.elapsed_s()
         lease = self.lease
         with self._written_live(workers) as session:
@@ -274,6 +307,8 @@ class EngineHost:
         """Claim the store anew and recover all runs: this process stood still, or could not write."""
         _log.warning("recovering: %s", why)
         self.lease.lose(why)
+        # Who else has claimed the store holds the lock by its name: then it is not to be claimed back.
+        self._lock.verify()
         with self._guard:
             for worker in self._workers.values():
                 worker.let_go()
@@ -327,9 +362,6 @@ class EngineHost:
                 self._leave_without_worker(run_id)
                 self._say_workless(run_id, workless.STANDS_STILL, str(error))
                 return
-            if was_workless:
-                with self._store.write(self.lease.epoch) as session:
-                    workless.clear_workless(session, run_id, now_ms=self._clock.now_ms())
             worker = RunWorker(
                 beginning,
                 self._store,
@@ -339,8 +371,17 @@ class EngineHost:
                 ended=lambda worker, error: self._ended.put((worker, error)),
                 predecessor=predecessor,
             )
+            try:
+                worker.start()
+            except RuntimeError as error:
+                # How ``threading`` says that the system gives no more threads.
+                self._leave_without_worker(run_id)
+                self._say_workless(run_id, workless.STANDS_STILL, f"it gets no thread: {error}")
+                return
             self._workers[run_id] = worker
-            worker.start()
+            if was_workless:
+                with self._store.write(self.lease.epoch) as session:
+                    workless.clear_workless(session, run_id, now_ms=self._clock.now_ms())
 
     def _leave_without_worker(self, run_id: str) -> None:
         """Drop a run's last worker, which has no successor: what the run is asked is then refused."""
@@ -367,8 +408,10 @@ class EngineHost:
                 worker, error = self._ended.get_nowait()
             except Empty:
                 return
-            if self._workers.get(worker.run_id) is not worker:
-                continue
+            with self._guard:
+                # A worker may end before whoever started it could register it.
+                if self._workers.get(worker.run_id) is not worker:
+                    continue
             try:
                 self._take_note(worker, error)
             except StoreError as trouble:
@@ -448,28 +491,37 @@ class EngineHost:
     # --- the end -------------------------------------------------------------------------------------
 
     def _let_go(self) -> None:
-        """End all threads, the workers first, and let go of the lock. Runs stay as they are."""
+        """End all threads, the workers first, and let go of the lock. Runs stay as they are.
+
+        Each step is taken whatever those before it raise; the lock is freed last.
+        """
         self._ending.set()
+        with ExitStack() as last_first:
+            last_first.callback(self._is_over.set)
+            last_first.callback(self._lock.release)
+            last_first.callback(self._give_up_lease)
+            # After the workers, so that no feed went on without a run that had let go before the others.
+            for part in (self._venues, self.standings, self.leftovers, self._door, self._desk):
+                last_first.callback(part.close)
+            last_first.callback(self._drain_workers)
+
+    def _drain_workers(self) -> None:
         workers = self._all_workers()
         for worker in workers:
             worker.let_go()
         deadline_s = self._clock.elapsed_s() + _DRAIN_S
         for worker in workers:
             worker.join(max(0.0, deadline_s - self._clock.elapsed_s()))
-        self._desk.close()
-        self._door.close()
-        self.leftovers.close()
-        self.standings.close()
-        # Only now, so that no feed went on without a run that had let go before the others.
-        self._venues.close()
+
+    def _give_up_lease(self) -> None:
+        """Write the last heartbeat; from here on nothing is sent under this host's claim."""
+        if self._lease is None:
+            return
         try:
-            if self._lease is not None and not self._lease.is_lost:
-                self._beat(HostState.STOPPED)
+            if not (self._lease.is_lost or self.failure):
+                self._beat(HostState.STOPPED_ON_REQUEST if self.was_asked_to_stop else HostState.STOPPED)
         except FirstwatchError as error:
             _log.warning("the last heartbeat could not be written: %s", error)
         finally:
-            if self._lease is not None:
-                # A worker that has not ended yet must not send beside the next holder of the lock.
-                self._lease.lose("the engine has let go")
-            self._lock.release()
-            self._is_over.set()
+            # A worker that has not ended yet must not send beside the next holder of the lock.
+            self._lease.lose("the engine has let go")

@@ -12,12 +12,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from firstwatch.trading.errors import RefusedError, StoreError
+from firstwatch.trading.errors import FirstwatchError, RefusedError, StoreError
 
 LOCK_FILE = "engine.lock"
 HEARTBEAT_LIMIT_S = 2.0
 """A host whose heartbeat is older may not send, and is shown as not responding."""
 
+_LET_GO = (
+    "this engine has let go, because another one may run beside it. The runs stay active, their protection "
+    "rests at the venue: see that no other engine runs, then start one with `firstwatch engine`"
+)
 _PROBE_RETRIES = 5
 _PROBE_PAUSE_S = 0.02
 
@@ -56,6 +60,10 @@ class EngineHeldError(RefusedError):
         super().__init__(f"{_who(holder)} holds the engine of {folder}; {_what_to_do(holder)}")
 
 
+class LockLostError(FirstwatchError):
+    """The lock file is no longer the one that this process holds: another engine may run beside it."""
+
+
 class EngineLock:
     """The lock on ``engine.lock``. One object per host; not shared between threads."""
 
@@ -85,13 +93,31 @@ class EngineLock:
                 time.sleep(_PROBE_PAUSE_S)
         raise EngineHeldError(self._folder, holder_of(self._folder))
 
+    def verify(self) -> None:
+        """Pass if the file by the lock's name is still the one that is held.
+
+        Raises:
+            LockLostError: the file was removed or replaced, so that another process can take a lock of
+                that name. It cannot be held again: only a new engine can.
+        """
+        assert self._descriptor is not None, "the lock was not acquired"
+        path = self._folder / LOCK_FILE
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise LockLostError(f"The engine's lock {path} is gone ({error.strerror}); {_LET_GO}") from error
+        if not os.path.samestat(found, os.fstat(self._descriptor)):
+            raise LockLostError(f"The engine's lock {path} was replaced; {_LET_GO}")
+
     def release(self) -> None:
         """Let go. Idempotent."""
-        if self._descriptor is None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
             return
-        os.ftruncate(self._descriptor, 0)
-        os.close(self._descriptor)
-        self._descriptor = None
+        try:
+            os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
 
     def _try(self) -> bool:
         descriptor = _open(self._folder)
@@ -126,7 +152,7 @@ def holder_of(folder: Path) -> LockHolder | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+        text = os.pread(descriptor, 32, 0).decode("ascii", errors="replace").strip()
         pid = int(text) if text.isdecimal() else None
         return LockHolder(pid=pid, is_stopped=pid is not None and _is_stopped(pid))
     else:

@@ -29,6 +29,7 @@ def serve(settings: Settings, stop: threading.Event, clock: Clock) -> None:
     Raises:
         EngineHeldError: another process did not let go of it in time.
         StoreError: the store cannot be used.
+        FirstwatchError: the engine ended by itself.
     """
     store = open_and_migrate(settings.home)
     try:
@@ -41,6 +42,8 @@ def serve(settings: Settings, stop: threading.Event, clock: Clock) -> None:
         while not (stop.is_set() or host.wait(_LOOK_S)):
             pass
         host.drain_and_stop()
+        if host.failure:
+            raise FirstwatchError(host.failure)
         _log.info("let go of the engine")
     finally:
         store.close()

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from firstwatch.manager.views import CommandView, ManagerSnapshot, empty_snapshot
+from firstwatch.manager.views import CommandView, EngineView, ManagerSnapshot, empty_snapshot
 from firstwatch.manager.wallet_work import WalletWork
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
-from firstwatch.trading.commands import DEFAULT_EXPIRY_MS, Command
+from firstwatch.trading.commands import DEFAULT_EXPIRY_MS, Command, StopEngine
 from firstwatch.trading.errors import FirstwatchError, RefusedError, StoreError, WrongUseError
 from firstwatch.trading.runs import Author, Exposure, RunState
 
@@ -60,6 +60,8 @@ class RunManager:
         self._selected: str | None = None
         self._is_selection_new = False
         self._own: tuple[int, ...] = ()
+        self._takes_over = False
+        """This process has asked an engine elsewhere to stop, to take its place."""
         self._sequence = 0
         self.keyed = WalletWork(settings, self._clock, lambda: self._ready()[0])
         """Work on wallets with keys."""
@@ -145,6 +147,7 @@ class RunManager:
             )
         with self._guard:
             self._own = (*self._own, number)[-_OWN_COMMANDS:]
+            self._takes_over |= self._hosts_engine and isinstance(command, StopEngine)
         return number
 
     def command(self, number: int) -> CommandView:
@@ -240,6 +243,10 @@ class RunManager:
 
     # --- the engine ------------------------------------------------------------------------------
 
+    def engine(self) -> EngineView:
+        """Say where the engine is, without reading anything else."""
+        return self._ready()[1].view(self._clock.now_ms())
+
     @property
     def is_host(self) -> bool:
         """Whether this process holds the engine."""
@@ -252,7 +259,13 @@ class RunManager:
             FirstwatchError: the engine could not be started.
         """
         _, seat = self._ready()
+        self._takes_over = False
         return seat.take()
+
+    @property
+    def engine_failure(self) -> str:
+        """Why the engine of this process ended by itself, for an operator; empty: it did not."""
+        return "" if self._seat is None else self._seat.failure
 
     def start_background_engine(self) -> int:
         """Start a background engine where nobody holds the engine, and return its pid.
@@ -280,15 +293,25 @@ class RunManager:
     def serve_headless(self, stop: threading.Event) -> None:
         """Hold the engine without a screen, until ``stop`` is set or nothing is left to look after.
 
-        Nothing is left when no run is active and no wallet is exposed, or another process is the host.
+        Nothing is left when no run is active and no wallet is exposed, or this process holds the engine no
+        more: it was asked to stop, another process has it, or it ended by itself.
+
+        Raises:
+            FirstwatchError: the engine of this process ended by itself; the sentence says why.
         """
         while not stop.wait(_QUIET_S):
-            snapshot = self.snapshot()
-            needs_us = snapshot.active or any(
-                wallet.exposure is not Exposure.FLAT for wallet in snapshot.wallets
-            )
-            if not self.is_host or not needs_us:
+            if not self.is_host:
+                break
+            try:
+                snapshot = self.snapshot()
+            except StoreError as error:
+                # The engine itself waits for a store that can be read again.
+                _log.warning("the store cannot be read: %s", error)
+                continue
+            if not snapshot.active and all(wallet.exposure is Exposure.FLAT for wallet in snapshot.wallets):
                 return
+        if self.engine_failure:
+            raise FirstwatchError(self.engine_failure)
 
     # --- the thread ------------------------------------------------------------------------------
 
@@ -340,11 +363,12 @@ class RunManager:
         self._publish(snapshot)
 
     def _tend(self) -> None:
-        """Become the host when nobody is."""
+        """Become the host when no process is, unless the engine was stopped on request."""
         if not self._hosts_engine or self._seat is None:
             return
         try:
-            self._seat.take_if_free(self._clock.now_ms())
+            self._seat.take_if_free(self._clock.now_ms(), although_stopped=self._takes_over)
+            self._takes_over &= not self._seat.is_taken
         except FirstwatchError as error:
             _log.warning("the engine could not be started: %s", error)
 

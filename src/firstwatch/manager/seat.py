@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from firstwatch.engine.host import EngineHost
 
 _BACKGROUND_S = 15.0
+_STOPPED = "no engine runs on this data folder: it was stopped on request"
 _WHERE = {
     EngineState.NONE: EngineWhere.NONE,
     EngineState.RUNNING: EngineWhere.ATTACHED,
@@ -60,23 +61,42 @@ class EngineSeat:
             with self._store.read() as own:
                 return self.view(now_ms, own)
         row = hosts.current_host(session)
-        heartbeat_ms = None if row is None or row.state is hosts.HostState.STOPPED else row.heartbeat_ms
+        heartbeat_ms = None if row is None or row.has_let_go else row.heartbeat_ms
         age_s = None if heartbeat_ms is None else (now_ms - heartbeat_ms) / 1000
         found = presence(self._settings.home, age_s)
         where = _WHERE[found.state]
         if self.is_taken and where is EngineWhere.ATTACHED:
             where = EngineWhere.EMBEDDED
-        sentence = self._problem if where is EngineWhere.NONE and self._problem else found.sentence
+        sentence = found.sentence
+        if where is EngineWhere.NONE:
+            is_stopped = row is not None and row.state is hosts.HostState.STOPPED_ON_REQUEST
+            sentence = self.failure or self._problem or (_STOPPED if is_stopped else sentence)
         return EngineView(where, found.pid, heartbeat_ms, sentence)
 
-    def take_if_free(self, now_ms: int) -> None:
-        """Take the engine when nobody holds it.
+    @property
+    def failure(self) -> str:
+        """Why the engine of this process ended by itself; empty: it did not."""
+        return "" if self._host is None else self._host.failure
+
+    def take_if_free(self, now_ms: int, *, although_stopped: bool = False) -> None:
+        """Take the engine when no process holds it: not after it was stopped on request or ended by itself.
+
+        ``although_stopped``: take it after a request, too.
 
         Raises:
             FirstwatchError: it could not be started.
         """
-        if not self.is_taken and self.view(now_ms).where is EngineWhere.NONE:
+        if self.is_taken or self.failure or self.view(now_ms).where is not EngineWhere.NONE:
+            return
+        if although_stopped or not self._was_stopped_on_request():
             self.take()
+
+    def _was_stopped_on_request(self) -> bool:
+        if self._host is not None and self._host.was_asked_to_stop:
+            return True
+        with self._store.read() as session:
+            row = hosts.current_host(session)
+        return row is not None and row.state is hosts.HostState.STOPPED_ON_REQUEST
 
     def take(self) -> bool:
         """Hold the engine and recover its runs; False: another process holds it.

@@ -40,6 +40,10 @@ _READERS_TIMEOUT_MS = 100
 _PAGE_BYTES = 1024
 
 
+class StoreReplacedError(FirstwatchError):
+    """The store's file was removed or replaced while this process had it open. It must be opened anew."""
+
+
 class EpochLostError(FirstwatchError):
     """Another engine has taken over this store: nothing may be written or sent any more."""
 
@@ -104,6 +108,7 @@ class Store:
         )
         event.listen(self._reading, "begin", _begin)
         self._schema_version = self._read_schema_version()
+        self._file = path.stat()
 
     @contextmanager
     def write(self, epoch: int | None = None) -> Iterator[Session]:
@@ -113,10 +118,12 @@ class Store:
 
         Raises:
             StoreError: the store is read-only, full, damaged, migrated meanwhile, or held by another process.
+            StoreReplacedError: another file stands in the store's place, or none.
             EpochLostError: the host row has another epoch.
         """
         if self.read_only:
             raise StoreError(f"The store {self.path} was opened for reading only.")
+        self._verify_file()
         with self._explained("write to"), self._writer.transaction() as session:
             self._check_schema(session)
             if epoch is not None:
@@ -132,8 +139,10 @@ class Store:
         """Open a read transaction: one unchanging view of the store until the block ends.
 
         Raises:
-            StoreError: the store is damaged, gone, or was migrated meanwhile.
+            StoreError: the store is damaged, or was migrated meanwhile.
+            StoreReplacedError: another file stands in the store's place, or none.
         """
+        self._verify_file()
         with self._explained("read"), self._reading.connect() as session:
             self._check_schema(session)
             yield session
@@ -213,6 +222,21 @@ class Store:
         if revision != schema.HEAD:
             raise schema.wrong_revision(self.path, revision)
         self._schema_version = version
+
+    def _verify_file(self) -> None:
+        """Refuse to use a file that no longer stands in the store's place: what it holds would be lost."""
+        try:
+            is_same = os.path.samestat(self.path.stat(), self._file)
+        except OSError as error:
+            raise StoreReplacedError(
+                f"The store {self.path} is gone ({error.strerror}) while this program had it open. Put it "
+                "back from a copy, or start again with a new one."
+            ) from error
+        if not is_same:
+            raise StoreReplacedError(
+                f"The store {self.path} was replaced while this program had the former one open; nothing "
+                "more is written to either. Start the program again to use the one that is there now."
+            )
 
     @contextmanager
     def _explained(self, act: str) -> Iterator[None]:

@@ -19,6 +19,8 @@ class HostState(StrEnum):
     DRAINING = "draining"
     """It lets go at the next bar close."""
     STOPPED = "stopped"
+    STOPPED_ON_REQUEST = "stopped_on_request"
+    """As STOPPED, because a command asked for it: an attached screen does not take its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class Host:
     state: HostState
     started_at_ms: int
     heartbeat_ms: int
+
+    @property
+    def has_let_go(self) -> bool:
+        """It ended in order: its last heartbeat says nothing of a living process."""
+        return self.state in (HostState.STOPPED, HostState.STOPPED_ON_REQUEST)
 
 
 _GET = select(_HOST).where(_HOST.c.id == _ONLY)
@@ -63,7 +70,7 @@ def claim_host(session: Session, *, pid: int, host_name: str, version: str, now_
 
 
 def beat(session: Session, epoch: int, state: HostState, *, now_ms: int) -> None:
-    """Write the heartbeat and the state; STOPPED is the last one.
+    """Write the heartbeat and the state; one of the STOPPED is the last.
 
     Raises:
         EpochLostError: another host has claimed the store.

@@ -82,6 +82,19 @@ class ActingApp(KeyedApp):
         sentence = await asyncio.to_thread(self._manager.unlock_vault, passphrase)
         self.notify(sentence)
 
+    # --- the engine ------------------------------------------------------------------------------
+
+    def start_engine(self) -> None:
+        """Hold the engine in this process."""
+        self.busy = "starting the engine…"
+        self._in_background(self._start_engine())
+
+    async def _start_engine(self) -> None:
+        try:
+            await asyncio.to_thread(self._manager.start_embedded_engine)
+        finally:
+            self.busy = ""
+
     # --- leaving ---------------------------------------------------------------------------------
 
     def ask_quit(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from firstwatch.manager.views import ManagerSnapshot, RunRow, WalletView
+from firstwatch.manager.views import EngineWhere, ManagerSnapshot, RunRow, WalletView
 from firstwatch.trading.commands import CancelRun, ClosePosition, PauseEntries, ResumeEntries, StopEngine
 from firstwatch.trading.runs import Exposure, RunState
 from firstwatch.tui.launch_form import NextStep, Readiness
@@ -340,11 +340,27 @@ class StopBackgroundEngine(Command):
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
+        if situation.snapshot.engine.where is EngineWhere.EMBEDDED:
+            return "The engine is this screen's own; quit to let it go"
         return _needs_engine(situation)
 
     def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
         del situation
         app.submit(StopEngine())
+
+
+class StartEngine(Command):
+    id, title, short = "engine.start", "engine: Start", "Start engine"
+    help = "Hold the engine in this screen, after it was stopped or has failed; its runs are recovered."
+    severity = Severity.TRADE
+
+    def refusal(self, situation: Situation) -> str:
+        engine = situation.snapshot.engine
+        return "" if engine.where is EngineWhere.NONE else f"{engine.sentence or engine.where}"
+
+    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+        del situation
+        app.start_engine()
 
 
 class _ShowPane(Command):
@@ -445,6 +461,7 @@ COMMANDS: tuple[Command, ...] = (
     ArchiveWallet(),
     UnlockVault(),
     StopBackgroundEngine(),
+    StartEngine(),
     Help(),
     Quit(),
 )

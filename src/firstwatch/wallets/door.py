@@ -4,16 +4,18 @@ It stands in the data folder, which only its owner may enter, and serves only pr
 The passphrase goes through memory alone: never by the store, a file, an argument or a log.
 """
 
-import json
 import logging
 import os
 import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
 
 from firstwatch.trading.errors import FirstwatchError, RefusedError
 from firstwatch.wallets.keys import EngineKeys
@@ -26,6 +28,21 @@ _ANSWER_S = 60.0
 _BACKLOG = 4
 
 _log = logging.getLogger(__name__)
+
+
+class _Offered(BaseModel):
+    """What a caller says."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+    passphrase: str
+
+
+class _Answer(BaseModel):
+    """What the engine answers."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    unlocked: bool
+    sentence: str
 
 
 class UnlockDoor:
@@ -82,22 +99,19 @@ class UnlockDoor:
                     _log.warning("a caller at %s was not understood: %s", self._path, type(error).__name__)
 
     def _talk(self, connection: socket.socket) -> None:
-        connection.settimeout(_TALK_S)
+        until_s = time.monotonic() + _TALK_S
         if peer_uid(connection) != os.geteuid():
             _log.warning("a process of another user was turned away at %s", self._path)
             return
-        match json.loads(_line(connection)):
-            case {"passphrase": str(passphrase)}:
-                pass
-            case _:
-                raise ValueError("no passphrase")
+        offered = _Offered.model_validate_json(_line(connection, until_s))
         try:
-            self._keys.unlock(passphrase)
+            self._keys.unlock(offered.passphrase)
         except FirstwatchError as error:
-            answer = {"unlocked": False, "sentence": str(error)}
+            answer = _Answer(unlocked=False, sentence=str(error))
         else:
-            answer = {"unlocked": True, "sentence": "the vault is unlocked until the engine ends"}
-        connection.sendall(json.dumps(answer).encode() + b"\n")
+            answer = _Answer(unlocked=True, sentence="the vault is unlocked until the engine ends")
+        connection.settimeout(_TALK_S)
+        connection.sendall(answer.model_dump_json().encode() + b"\n")
 
 
 def unlock_engine(home: Path, passphrase: str) -> str:
@@ -114,17 +128,17 @@ def unlock_engine(home: Path, passphrase: str) -> str:
                 connection.connect(name)
             if peer_uid(connection) != os.geteuid():
                 raise RefusedError(f"{path} belongs to another user's process; nothing was sent to it.")
-            connection.sendall(json.dumps({"passphrase": passphrase}).encode() + b"\n")
-            answer = json.loads(_line(connection))
+            connection.sendall(_Offered(passphrase=passphrase).model_dump_json().encode() + b"\n")
+            answer = _Answer.model_validate_json(_line(connection, time.monotonic() + _ANSWER_S))
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise RefusedError(
             "No engine of this data folder listens for a passphrase; start one with: firstwatch engine."
         ) from error
     except (OSError, ValueError) as error:
         raise RefusedError(f"The engine did not answer at {path}: {error}; try again.") from error
-    if not answer.get("unlocked"):
-        raise RefusedError(str(answer.get("sentence")))
-    return str(answer["sentence"])
+    if not answer.unlocked:
+        raise RefusedError(answer.sentence)
+    return answer.sentence
 
 
 def peer_uid(connection: socket.socket) -> int:
@@ -136,9 +150,11 @@ def peer_uid(connection: socket.socket) -> int:
     return int(struct.unpack_from("2I", connection.getsockopt(0, 1, 76))[1])
 
 
-def _line(connection: socket.socket) -> bytes:
+def _line(connection: socket.socket, until_s: float) -> bytes:
+    """Read one line; whoever sends it byte by byte has no more time for it than others."""
     received = b""
     while not received.endswith(b"\n"):
+        connection.settimeout(max(until_s - time.monotonic(), 0.001))
         part = connection.recv(_LONGEST_BYTES)
         if not part or len(received) > _LONGEST_BYTES:
             raise ValueError("no line")

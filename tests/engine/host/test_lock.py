@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from firstwatch.engine.lock import (
+    LOCK_FILE,
     EngineHeldError,
     EngineLock,
     EngineState,
+    LockLostError,
     holder_of,
     presence,
 )
@@ -58,6 +60,17 @@ def test_one_holder(tmp_path: Path) -> None:
     assert second.is_held
     second.release()
     assert holder_of(tmp_path) is None
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_lock_file_that_is_removed_or_replaced_is_noticed(tmp_path: Path, replaced: bool) -> None:
+    with EngineLock(tmp_path) as lock:
+        lock.verify()
+        (tmp_path / LOCK_FILE).unlink()
+        if replaced:
+            (tmp_path / LOCK_FILE).touch()
+        with pytest.raises(LockLostError, match="see that no other engine runs"):
+            lock.verify()
 
 
 def test_the_kernel_frees_it_at_death(tmp_path: Path, other: subprocess.Popen[str]) -> None:

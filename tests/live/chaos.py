@@ -147,13 +147,18 @@ class Chaos:
             self.done.append(f"candle {late_s:g} s late")
         self._step_through_bar()
         if chance.random() < 0.08:
-            self.kills += 1
-            self.done.append("kill -9")
-            with self.desk.server.alone():
-                engine.kill()
-                engine.wait()
-                engine = self.desk.engine()
-                self.desk.wait_held(engine)
+            engine = self._kill(engine)
+        return engine
+
+    def _kill(self, engine):
+        """Kill the engine and return the next one, which holds it now."""
+        self.kills += 1
+        self.done.append("kill -9")
+        with self.desk.server.alone():
+            engine.kill()
+            engine.wait()
+            engine = self.desk.engine()
+            self.desk.wait_held(engine)
         return engine
 
     def _resume(self, run_id: str) -> None:

@@ -1,0 +1,16 @@
+"""What every test begins with."""
+
+import sys
+
+import pytest
+
+_RECURSION_LIMIT = sys.getrecursionlimit()
+
+
+@pytest.fixture(autouse=True)
+def _recursion_limit():
+    """Undo what a witness does on import: eth-account lets Python recurse until the C stack overflows.
+
+    The program itself does not import it; a test of nested input would crash instead of failing.
+    """
+    sys.setrecursionlimit(_RECURSION_LIMIT)

@@ -11,6 +11,8 @@ REQUEST_KINDS = frozenset(
         "request_lost",
         "http",
         "http_after",
+        "cut_body",
+        "redirect",
         "html",
         "empty",
         "slow",
@@ -66,10 +68,12 @@ class Faults:
         """Let the next ``count`` matching requests (or messages of a channel), after ``skip``, meet a fault.
 
         ``reply_lost``: done, and the connection is cut. ``request_lost``: cut, nothing done. ``http``:
-        ``status`` and ``body``, nothing done; ``http_after``: the same, done. ``html``: a page with status
-        200, done. ``empty``: ``null``, done. ``slow``: done after ``seconds``; ``slow_reply``: done, answered
-        after ``seconds``. ``refused``: the venue's structured refusal with ``body``. ``message_lost``,
-        ``message_twice``, ``message_broken``: of a stream. ``matches`` looks at the request's body.
+        ``status`` and ``body``, nothing done; ``http_after``: the same, done. ``cut_body``: the same, done,
+        and its body ends in the middle. ``redirect``: to a page that says ok to everything, nothing done.
+        ``html``: a page with status 200, done. ``empty``: ``null``, done. ``slow``: done after ``seconds``;
+        ``slow_reply``: done, answered after ``seconds``. ``refused``: the venue's structured refusal with
+        ``body``. ``message_lost``, ``message_twice``, ``message_broken``: of a stream. ``matches`` looks at
+        the request's body.
         """
         if kind not in REQUEST_KINDS | MESSAGE_KINDS:
             raise ValueError(f"no fault {kind!r}")

@@ -364,6 +364,7 @@ class Loopback:
         application.router.add_post("/info", self._info_request)
         application.router.add_post("/exchange", self._exchange_request)
         application.router.add_post("/control", self._control_request)
+        application.router.add_route("*", "/elsewhere", _elsewhere)
         application.router.add_get("/ws", self._stream_request)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
@@ -459,6 +460,8 @@ class Loopback:
             return _cut(request)
         if fault.kind == "http":
             return _page(fault)
+        if fault.kind == "redirect":
+            raise web.HTTPFound("/elsewhere")
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
         return None
@@ -469,6 +472,11 @@ class Loopback:
                 return _cut(request)
             case "http_after":
                 return _page(fault)
+            case "cut_body":
+                response = web.StreamResponse(status=fault.status, headers={"Content-Length": "4096"})
+                await response.prepare(request)
+                await response.write(fault.body.encode())
+                return _cut(request)
             case "html":
                 return web.Response(text=fault.body, content_type="text/html")
             case "empty":
@@ -692,6 +700,10 @@ def _texts(value: Any) -> Any:
     if isinstance(value, dict):
         return {"/".join(key) if isinstance(key, tuple) else key: one for key, one in value.items()}
     return value
+
+
+async def _elsewhere(request: web.Request) -> web.StreamResponse:
+    return web.json_response({"status": "ok", "response": {"type": "default"}})
 
 
 def _cut(request: web.Request) -> web.StreamResponse:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from firstwatch.trading.clock import SystemClock
-from firstwatch.trading.errors import RefusedError
+from firstwatch.trading.errors import RefusedError, VenueError
 from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.hyperliquid.budget import Budget
 from firstwatch.venues.signer import KeyKind, KeyMissingError
@@ -18,7 +18,8 @@ from firstwatch.wallets.moving import Mover, OutcomeUnknownError
 from tests.wallets.conftest import AGENT, MASTER, OTHER, signer_of
 
 TO = address_of(OTHER)
-LOST = ("reply_lost", "http_after", "html", "empty")
+LOST = ("reply_lost", "http_after", "cut_body", "html", "empty")
+LEDGER = "userNonFundingLedgerUpdates"
 
 
 def _no_pause(_seconds):
@@ -144,7 +145,65 @@ def test_a_request_on_its_way_is_overtaken(loopback, funded):
 def test_doubt_that_stays_is_said(mover, loopback, funded):
     loopback.faults.plan("reply_lost", "usdSend")
     loopback.faults.plan("http", "noop", count=9)
+    loopback.faults.plan("http", LEDGER, count=20, skip=1)
     with pytest.raises(OutcomeUnknownError, match="Compare the balance"):
+        mover.send(Decimal(100), TO)
+
+
+def test_money_that_moved_is_found_in_the_ledger_whatever_else_fails(mover, loopback, funded):
+    loopback.faults.plan("reply_lost", "usdSend")
+    loopback.faults.plan("http", "noop", count=9)
+    assert mover.send(Decimal(100), TO).was_in_doubt
+    assert loopback.account(funded).cash == 900
+
+
+@pytest.mark.parametrize("kind", ["usdSend", "withdraw3"])
+def test_a_redirect_is_not_followed_and_moves_nothing(mover, loopback, funded, kind):
+    loopback.faults.plan("redirect", kind)
+    with pytest.raises(RefusedError, match=r"elsewhere .*nothing moved"):
+        (mover.send if kind == "usdSend" else mover.withdraw)(Decimal(100), TO)
+    assert loopback.account(funded).cash == 1000
+
+
+def test_a_question_that_is_sent_elsewhere_is_not_answered(mover, loopback, funded):
+    loopback.faults.plan("redirect", "clearinghouseState")
+    with pytest.raises(VenueError, match="sends the request elsewhere"):
+        mover.send(Decimal(100), TO)
+
+
+@pytest.mark.parametrize("body", ["[" * 4_000, "9" * 5_000, "\xff", '{"status":'])
+def test_an_answer_of_any_shape_is_doubt_that_the_ledger_ends(mover, loopback, funded, body):
+    loopback.faults.plan("html", "usdSend", body=body)
+    assert mover.send(Decimal(100), TO).was_in_doubt
+    assert loopback.account(funded).cash == 900
+
+
+def test_what_the_venue_calls_done_must_be_in_its_ledger(mover, loopback, funded):
+    mover.send(Decimal(100), TO)
+    # The same again, and the ledger does not show it: the first one is not taken for it.
+    old = [row for row in mover._desk.ledger(funded, 0)]
+    mover._desk.ledger = lambda _account, _since_ms: tuple(old)
+    with pytest.raises(OutcomeUnknownError, match="answered that it was done"):
+        mover.send(Decimal(100), TO)
+
+
+def test_a_used_nonce_that_the_ledger_does_not_know_is_doubt(mover, loopback, funded):
+    loopback.faults.plan("request_lost", "usdSend")
+    loopback.faults.plan("refused", "noop", body="Invalid nonce: duplicate nonce 17")
+    with pytest.raises(OutcomeUnknownError, match="duplicate nonce"):
+        mover.send(Decimal(100), TO)
+    assert loopback.account(funded).cash == 1000
+
+
+def test_an_interruption_after_the_send_is_doubt(mover, loopback, funded):
+    loopback.faults.plan("reply_lost", "usdSend")
+    loopback.faults.plan("http", "noop", count=9)
+
+    def interrupted(_seconds):
+        raise KeyboardInterrupt
+
+    mover._pause = interrupted
+    with pytest.raises(OutcomeUnknownError, match="interrupted after the request was sent"):
         mover.send(Decimal(100), TO)
 
 

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from http.client import HTTPException
@@ -23,6 +24,7 @@ from firstwatch.venues.hyperliquid.words import spot_of
 
 _TIMEOUT_S = 10.0
 _SHOWN = 200
+_LONGEST_ANSWER = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,20 @@ class InDoubt:
 ActionOutcome = Done | NotDone | InDoubt
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """Money that came or went as the venue's ledger tells it; ``usdc`` without the fee."""
+
+    time_ms: int
+    hash: str
+    kind: str
+    """``withdraw internalTransfer send ...``: as the venue calls it."""
+    usdc: Decimal | None
+    destination: str | None
+    nonce: int | None
+    """Of the action that moved it, where the ledger says so."""
+
+
 class Inquiry(ABC):
     """Questions about accounts, however they reach the venue: ``_info`` puts one.
 
@@ -148,6 +164,23 @@ class Inquiry(ABC):
         spot = self._info({"type": "spotClearinghouseState", "user": account})
         return replace(money, spot=spot_of(spot))
 
+    def time_ms(self) -> int:
+        """Return the venue's time."""
+        answer = self._info({"type": "exchangeStatus"})
+        try:
+            return int(answer["time"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._strange("exchangeStatus", answer) from error
+
+    def ledger(self, account: str, since_ms: int) -> tuple[LedgerEntry, ...]:
+        """Return what came to and left the account from that time of the venue on, oldest first."""
+        question = {"type": "userNonFundingLedgerUpdates", "user": account, "startTime": since_ms}
+        answer = self._info(question)
+        try:
+            return tuple(_ledger_entry(row) for row in answer)
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._strange("userNonFundingLedgerUpdates", answer) from error
+
     def kind(self, account: str) -> str:
         """Return how the venue keeps the account's money (see ``kinds``)."""
         return kind_of(self._info({"type": "userAbstraction", "user": account}))
@@ -171,7 +204,7 @@ class Inquiry(ABC):
             raise self._strange("clearinghouseState", answer) from error
 
     @abstractmethod
-    def _info(self, question: Mapping[str, str]) -> Any:
+    def _info(self, question: Mapping[str, Any]) -> Any:
         """Return the venue's answer to a question."""
 
     def _strange(self, what: str, answer: object) -> VenueError:
@@ -187,17 +220,19 @@ class Desk(Inquiry):
         super().__init__(name, is_mainnet=is_mainnet)
         self._url = api_url.rstrip("/")
         self._timeout_s = timeout_s
-        # As the trading client, it takes no proxy from the environment.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        # As the trading client, it takes no proxy from the environment. A redirect is not followed: what
+        # is answered elsewhere says nothing of what was asked here.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
 
     def perform(self, body: Mapping[str, Any]) -> ActionOutcome:
-        """Send a signed action, once. Only the venue's own structured answer tells what became of it."""
+        """Send a signed action, once. Only the venue's own structured answer tells what became of it.
+
+        Whatever else happens may happen after the venue has read the request, so that it is doubt.
+        """
         try:
             answer = self._post("/exchange", body)
-        except _BadRequest as error:
-            return NotDone(str(error))
-        except VenueError as error:
-            return InDoubt(str(error))
+        except Exception as error:
+            return InDoubt(str(error) or type(error).__name__)
         match answer:
             case {"status": "ok"}:
                 return Done()
@@ -206,7 +241,7 @@ class Desk(Inquiry):
             case _:
                 return InDoubt(str(self._strange("exchange", answer)))
 
-    def _info(self, question: Mapping[str, str]) -> Any:
+    def _info(self, question: Mapping[str, Any]) -> Any:
         return self._post("/info", question)
 
     def _post(self, path: str, document: Mapping[str, Any]) -> Any:
@@ -219,23 +254,30 @@ class Desk(Inquiry):
         )
         try:
             with self._opener.open(request, timeout=self._timeout_s) as response:
-                text = response.read().decode()
+                text = response.read(_LONGEST_ANSWER + 1)
+            if len(text) > _LONGEST_ANSWER:
+                raise self._strange(path, f"more than {_LONGEST_ANSWER:,} bytes")
             return json.loads(text)
         except urllib.error.HTTPError as error:
-            words = error.read(_SHOWN).decode(errors="replace").strip()
-            if error.code == 422:
-                raise _BadRequest(f"{self.name} does not understand the request: {words}") from error
-            if error.code == 429:
-                raise VenueError(
-                    f"{self.name} says that too much was asked from here; wait a minute and try again."
-                ) from error
-            raise VenueError(
-                f"{self.name} ({self._url}) answers with HTTP {error.code}; try again later."
-            ) from error
+            raise VenueError(self._refused(error)) from error
         except (TimeoutError, HTTPException, OSError) as error:
             raise VenueError(self._unreachable(error)) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._strange(path, "something that is no JSON") from error
+
+    def _refused(self, error: urllib.error.HTTPError) -> str:
+        if error.code == 422:
+            with suppress(HTTPException, OSError, ValueError):  # a page that breaks off says nothing
+                words = error.read(_SHOWN).decode(errors="replace").strip()
+                return f"{self.name} does not understand the request: {words}"
+        if error.code == 429:
+            return f"{self.name} says that too much was asked from here; wait a minute and try again."
+        if 300 <= error.code < 400:
+            return (
+                f"{self.name} ({self._url}) sends the request elsewhere (HTTP {error.code}), which is not"
+                " followed; check api_url and the network."
+            )
+        return f"{self.name} ({self._url}) answers with HTTP {error.code}; try again later."
 
     def _unreachable(self, error: Exception) -> str:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -258,8 +300,22 @@ class Desk(Inquiry):
                 return f"{where} cannot be reached: {reason}. Check api_url and the network."
 
 
-class _BadRequest(VenueError):
-    """The venue refused to read the request at all."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """Follow none: the redirect itself is the answer, an HTTP error."""
+
+
+def _ledger_entry(row: Mapping[str, Any]) -> LedgerEntry:
+    delta = row["delta"]
+    usdc, nonce = delta.get("usdc", delta.get("amount")), delta.get("nonce")
+    return LedgerEntry(
+        time_ms=int(row["time"]),
+        hash=str(row["hash"]),
+        kind=str(delta["type"]),
+        usdc=None if usdc is None else Decimal(usdc),
+        destination=None if delta.get("destination") is None else str(delta["destination"]).lower(),
+        nonce=None if nonce is None else int(nonce),
+    )
 
 
 def _position(row: Mapping[str, Any]) -> HeldPosition:

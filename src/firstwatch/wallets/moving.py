@@ -1,22 +1,32 @@
-"""Money that leaves an account: to another own wallet, or out of the venue. At most once each."""
+"""Money that leaves an account: to another own wallet, or out of the venue. At most once each.
 
-from collections.abc import Callable
+Once a request is sent only the venue's ledger tells that money has moved, and only its own refusal, or the
+use of the request's nonce for something else, that it has not.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import FirstwatchError, RefusedError
+from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError
 from firstwatch.venues.hyperliquid.answers import DUPLICATE_NONCE
 from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import KeyKind, Signer
 from firstwatch.wallets.actions import burning, user_signed
-from firstwatch.wallets.desk import Desk, Done, InDoubt, NotDone
+from firstwatch.wallets.desk import Desk, Done, InDoubt, LedgerEntry, NotDone
 
 WITHDRAWAL_FEE = Decimal(1)
 """What the venue keeps of a withdrawal, in USDC."""
 _DECIMALS = 6
 _BURN_TRIES = 5
-_BURN_EVERY_S = 1.0
+_LOOKS = 10
+_LOOK_EVERY_S = 1.0
+_LEDGER_BEFORE_MS = 60_000
+"""Answers may be of different moments: what was in the ledger before is read from so much earlier on."""
+_TRANSFERS = ("internalTransfer", "send")
+_COMPARE = "Compare the balance (firstwatch wallet show) before you try again."
 
 
 class OutcomeUnknownError(FirstwatchError):
@@ -86,41 +96,66 @@ class Mover:
         free = desk.money(master.account).withdrawable
         if amount > free:
             raise RefusedError(f"{amount} USDC is more than the {free:f} USDC that can be taken out.")
+        since_ms = desk.time_ms() - _LEDGER_BEFORE_MS
+        known = frozenset(desk.ledger(master.account, since_ms))
         nonce = NONCES.next(self._clock.now_ms)
         values = {"destination": destination, "amount": f"{amount.normalize():f}"}
         body = user_signed(kind, values, is_mainnet=desk.is_mainnet, nonce=nonce, signer=master)
-        match desk.perform(body):
-            case NotDone(reason):
-                raise RefusedError(f"{desk.name} refused: {reason.rstrip('.')}.")
-            case Done():
-                return Moved(amount, master.account, destination, False)
-            case InDoubt(reason):
-                if self._was_taken(nonce, reason):
-                    return Moved(amount, master.account, destination, True)
-                raise RefusedError(
-                    f"The request was lost ({reason}) and can no longer be carried out: nothing moved."
-                    " Try again."
-                )
 
-    def _was_taken(self, nonce: int, reason: str) -> bool:
-        """Burn the nonce of a lost request, and tell by the answer whether the venue had taken it before."""
+        def is_ours(entry: LedgerEntry) -> bool:
+            if entry in known or entry.nonce not in (None, nonce):
+                return False
+            if kind == "withdraw3":
+                return entry.kind == "withdraw" and entry.nonce == nonce
+            return entry.kind in _TRANSFERS and (entry.destination, entry.usdc) == (destination, amount)
+
+        try:
+            return self._sent(body, nonce, lambda: any(map(is_ours, desk.ledger(master.account, since_ms))))
+        except KeyboardInterrupt as error:
+            raise OutcomeUnknownError(f"It was interrupted after the request was sent. {_COMPARE}") from error
+
+    def _sent(self, body: Mapping[str, Any], nonce: int, is_in_ledger: Callable[[], bool]) -> Moved:
+        """Send the request, once, and return when the venue's ledger shows what it has moved."""
+        desk, doubt, never, problem = self._desk, "", False, "it answered that it was done"
+        match desk.perform(body):
+            case NotDone(reason) if DUPLICATE_NONCE not in reason:
+                raise RefusedError(f"{desk.name} refused: {reason.rstrip('.')}.")
+            case NotDone(doubt):
+                problem = doubt
+            case InDoubt(doubt):
+                taken = self._burn(nonce)
+                never, problem = not taken, f"{doubt.rstrip('.')}; asked for the request, it says: {taken}"
+        for _ in range(1 if never else _LOOKS):
+            try:
+                if is_in_ledger():
+                    action = body["action"]
+                    return Moved(
+                        Decimal(action["amount"]), self._master.account, action["destination"], bool(doubt)
+                    )
+            except VenueError as error:
+                problem = str(error)
+            if not never:
+                self._pause(_LOOK_EVERY_S)
+        if never:
+            raise RefusedError(
+                f"The request was lost ({doubt}) and can no longer be carried out: nothing moved. Try again."
+            )
+        raise OutcomeUnknownError(
+            f"{desk.name} does not show that the money moved: {problem.rstrip('.')}. {_COMPARE}"
+        )
+
+    def _burn(self, nonce: int) -> str:
+        """Use the nonce of a lost request up, so that it never will be taken; else return why that failed."""
         body = burning(nonce, is_mainnet=self._desk.is_mainnet, signer=self._master)
-        is_lost = False
+        problem = ""
         for _ in range(_BURN_TRIES):
             match self._desk.perform(body):
                 case Done():
-                    return False
-                case NotDone(refusal) if DUPLICATE_NONCE in refusal and not is_lost:
-                    return True
-                case NotDone(refusal):
-                    # After a burning whose own answer was lost, a used nonce tells nothing; and one that the
-                    # venue does not take for another reason says nothing of the request before it.
-                    reason = refusal
-                    break
-                case InDoubt(doubt):
-                    reason, is_lost = doubt, True
-                    self._pause(_BURN_EVERY_S)
-        raise OutcomeUnknownError(
-            f"Nobody can tell whether the money moved: {reason}. Compare the balance (firstwatch wallet show)"
-            " before you try again."
-        )
+                    return ""
+                case NotDone(reason):
+                    # The nonce is used already, by the request or by a burning whose own answer was lost; or
+                    # the venue does not take it for another reason, which says nothing of the request.
+                    return reason
+                case InDoubt(problem):
+                    self._pause(_LOOK_EVERY_S)
+        return problem

@@ -44,8 +44,8 @@ def settled(rig, prepared):
     )
 
 
-LOST_AFTER = ("reply_lost", "http_after", "html", "empty")
-LOST_BEFORE = ("request_lost", "http")
+LOST_AFTER = ("reply_lost", "http_after", "cut_body", "html", "empty")
+LOST_BEFORE = ("request_lost", "http", "redirect")
 
 
 @pytest.mark.parametrize("fault", LOST_AFTER)
@@ -83,6 +83,16 @@ def test_an_order_that_never_will_is_asked_about_no_more(rig, fault):
     rig.venue.send(prepared)
     settled(rig, prepared)
     wait_for(lambda: not rig.venue._session.readings.account(rig.account).open_orders)
+
+
+def test_what_is_answered_elsewhere_says_nothing_of_an_action(rig):
+    prepared = rig.prepared(BUY, LIMIT, "1", price="90")
+    rig.venue.send(prepared)
+    rig.server.faults.plan("redirect", "cancelByCloid")
+    outcome = rig.venue.cancel(rig.account, SYMBOL, prepared.client_order_id)
+    assert isinstance(outcome, Unknown)
+    assert "sends the request elsewhere" in outcome.reason
+    assert len(rig.server.account(rig.account).open_orders) == 1
 
 
 def test_too_many_requests_are_no_refusal_and_no_order(rig):

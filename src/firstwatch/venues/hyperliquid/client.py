@@ -66,6 +66,15 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         # fetchCurrencies is a second request for names that nobody needs.
         self.has["fetchCurrencies"] = False
 
+    def open(self, *how: Any, **named: Any) -> None:
+        """Open the HTTP session; it follows no redirect, whose end says nothing of what was asked here."""
+        super().open(*how, **named)
+        if self.session is not None and not self.session.trace_configs:
+            tracing = aiohttp.TraceConfig()
+            tracing.on_request_redirect.append(_refuse_redirect)
+            tracing.freeze()
+            self.session.trace_configs.append(tracing)
+
     async def initialize_client(self) -> bool:
         """Send nothing: ccxt would approve its own builder fee and set its own referrer here."""
         return True
@@ -145,6 +154,11 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         where = f"Hyperliquid at {self._api_url}"
         if isinstance(cause, ssl.SSLError | aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
             return f"{where} has a certificate that is not trusted ({cause}); check api_url and this machine."
+        if isinstance(cause, _RedirectError):
+            return (
+                f"{where} sends the request elsewhere ({cause}), which is not followed; check api_url and the"
+                " network."
+            )
         if isinstance(error, ccxt.RequestTimeout):
             return f"{where} did not answer within {TIMEOUT_MS // 1000} s."
         if isinstance(error, ccxt.RateLimitExceeded):
@@ -188,3 +202,13 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
     def on_close(self, client: Any, error: Any) -> None:
         super().on_close(client, error)
         self._on_stream_end(f"the venue closed the connection ({error})")
+
+
+class _RedirectError(aiohttp.ClientError):
+    """The answer sends the request to another address."""
+
+
+async def _refuse_redirect(
+    _session: aiohttp.ClientSession, _context: Any, redirect: aiohttp.TraceRequestRedirectParams
+) -> None:
+    raise _RedirectError(f"HTTP {redirect.response.status}")

@@ -20,6 +20,7 @@ HOUR_MS = 3_600_000
 BOOK_LEVELS = 20
 DEFAULT_LEVERAGE = 20
 _BPS = Decimal(10_000)
+_FIRST_TID = 500_000_000_000
 _TENTHS_BP = Decimal(100_000)
 
 
@@ -74,7 +75,7 @@ class Exchange:
         """Faults: the next executions fill only this share of what they could."""
         self._happenings: list[Happening] = []
         self._next_oid = 10_000_000
-        self._next_tid = 500_000_000_000
+        self._next_tid = _FIRST_TID
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -452,7 +453,8 @@ class Exchange:
         order.rest -= amount
         self._next_tid += 1
         fill = Fill(
-            self._next_tid,
+            # Both sides of a trade have one id at the venue: an id is only an account's own.
+            _FIRST_TID + len(account.fills),
             order.oid,
             account.address,
             order.coin,

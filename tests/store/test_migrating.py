@@ -210,6 +210,7 @@ def test_an_older_store_is_refused_until_it_is_migrated_and_keeps_its_data(tmp_p
         (order,) = orders.orders_of(session, RUN)
         assert (order.state, order.body, order.touch_at_decision) == (OrderState.FILLED, b"request", None)
         (fill,) = fills.fills_of(session, RUN)
+        assert fill.fill.account == "w1"
         assert (fill.fill.fee, fill.mid_at_decision) == (Decimal("0.27000045"), None)
         assert standings.standings(session) == {}
     with store.write() as session:

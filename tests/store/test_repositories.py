@@ -30,7 +30,7 @@ from firstwatch.trading.account import Funding
 from firstwatch.trading.commands import CommandOutcome, StopEngine, StopRun
 from firstwatch.trading.errors import IllegalTransitionError, RefusedError, StoreError, WrongUseError
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, Transitioned
-from firstwatch.trading.orders import OrderState, Side
+from firstwatch.trading.orders import OrderSide, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from tests.store.made import NOW_MS, made_fill, made_order, made_run, made_trade, run_id_of
@@ -317,6 +317,24 @@ def test_a_fill_and_a_payment_are_booked_once(store: Store) -> None:
         assert [found.venue for found in fills.fills_of(session, RUN)] == ["other", "paper"]
         assert fills.fills_of(session, RUN)[1] == fill
         assert fills.funding_of(session, RUN) == [payment]
+
+
+def test_both_sides_of_a_trade_between_two_own_wallets_are_booked(store: Store) -> None:
+    bought = fills.StoredFill("hl", RUN, made_fill("500"), NOW_MS)
+    other = run_id_of(2)
+    sold = fills.StoredFill("hl", other, replace(made_fill("500"), account="w2", side=OrderSide.SELL), NOW_MS)
+    paid = Funding("p1", "w1", "BTC/USDC:USDC", Decimal(1), Decimal(0), NOW_MS)
+    with store.write() as session:
+        made_run(session)
+        made_run(session, 2)
+        assert fills.add_fill(session, bought)
+        assert fills.add_fill(session, sold)
+        assert not fills.add_fill(session, sold)
+        assert fills.add_funding(session, "hl", RUN, paid, local_time_ms=1)
+        assert fills.add_funding(session, "hl", other, replace(paid, account="w2"), local_time_ms=1)
+    with store.read() as session:
+        assert fills.fills_of(session, RUN) == [bought]
+        assert fills.fills_of(session, other) == [sold]
 
 
 def test_trades_are_numbered(store: Store) -> None:

@@ -43,7 +43,7 @@ _FUNDING_OF = (
 
 
 def add_fill(session: Session, stored: StoredFill) -> bool:
-    """Save a fill and return True; False: this (venue, fill id) was booked before."""
+    """Save a fill and return True; False: this (venue, account, fill id) was booked before."""
     fill = stored.fill
     result = session.execute(
         _ADD_FILL,
@@ -78,7 +78,7 @@ def fills_of(session: Session, run_id: str) -> list[StoredFill]:
 
 
 def add_funding(session: Session, venue: str, run_id: str, funding: Funding, *, local_time_ms: int) -> bool:
-    """Save a funding payment and return True; False: this (venue, funding id) was booked before."""
+    """Save a funding payment and return True; False: it was booked before."""
     result = session.execute(
         _ADD_FUNDING,
         {

@@ -85,6 +85,15 @@ def load_feed(session: Session, venue: str, symbol: str) -> str | None:
     ).scalar()
 
 
+def traded_symbols(session: Session, venue: str) -> list[str]:
+    """Return the symbols whose feeds have moved at a venue, sorted."""
+    return list(
+        session.execute(
+            select(_FEED.c.symbol).where(_FEED.c.venue == venue).order_by(_FEED.c.symbol)
+        ).scalars()
+    )
+
+
 def save_account(session: Session, venue: str, account: str, state_json: str, *, now_ms: int) -> None:
     """Replace an account's state."""
     values = {"venue": venue, "account": account, "state_json": state_json, "updated_at_ms": now_ms}

@@ -244,10 +244,10 @@ class FillRow(_Rows, table=True):
     __table_args__ = (Index(None, "run_id", "time_ms"),)
 
     venue: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
     fill_id: str = Field(primary_key=True)
     run_id: str = _ref("run.id")
     client_order_id: str | None = None
-    account: str
     symbol: str
     side: str
     amount: Decimal = _money()
@@ -269,9 +269,9 @@ class FundingRow(_Rows, table=True):
     __table_args__ = (Index(None, "run_id", "time_ms"),)
 
     venue: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
     funding_id: str = Field(primary_key=True)
     run_id: str = _ref("run.id")
-    account: str
     symbol: str
     paid: Decimal = _money()
     rate: Decimal = _money()

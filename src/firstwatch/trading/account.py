@@ -41,7 +41,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Funding:
-    """One funding payment. Idempotent by (venue, funding_id)."""
+    """One funding payment. Idempotent by (venue, account, funding_id)."""
 
     funding_id: str
     account: str

@@ -170,7 +170,7 @@ class OrderReport:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution. Idempotent by (venue, fill_id)."""
+    """One execution. Idempotent by (venue, account, fill_id): both sides of a trade may have one id."""
 
     fill_id: str
     client_order_id: str | None

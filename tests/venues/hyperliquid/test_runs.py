@@ -8,7 +8,7 @@ import pytest
 from firstwatch.engine.host import EngineHost
 from firstwatch.engine.venues import VenueBook
 from firstwatch.settings import HyperliquidVenueSettings, Settings
-from firstwatch.store import algorithms, commands, equity, journal, orders, runs, wallets
+from firstwatch.store import algorithms, commands, equity, fills, journal, orders, runs, wallets
 from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.bar import Bar
@@ -90,11 +90,22 @@ class EngineRig:
         self.host = EngineHost(self.store, settings, book, probe=probe or (lambda _point: None))
         self.host.start()
         self._begun = HISTORY
+        self.launch(RUN, "w")
+
+    def add_wallet(self, name, number):
+        """Make another wallet with a key, and money in its account."""
+        account = self.wallets.add(LocalSigner(number)).account
+        self.server.fund(account, 10_000)
+        with self.store.write() as session:
+            wallets.create_wallet(session, name, venue="hl", kind="hyperliquid", account=account, now_ms=1)
+
+    def launch(self, run_id, wallet):
+        """Start a run, and return when it is running."""
         launch = LaunchSettings.model_validate(
             {
                 "algorithm": "A",
                 "version": 1,
-                "wallet": "w",
+                "wallet": wallet,
                 "symbol": SYMBOL,
                 "capital": Decimal(2_000),
                 "leverage": Decimal(2),
@@ -104,13 +115,17 @@ class EngineRig:
         with self.store.write() as session:
             number = commands.submit_command(
                 session,
-                StartRun(run_id=RUN, settings=launch),
+                StartRun(run_id=run_id, settings=launch),
                 author=Author.OPERATOR,
                 now_ms=time.time_ns() // 1_000_000,
             )
         answer = wait_for(lambda: self._answer(number), PATIENCE_S)
         assert answer.outcome is CommandOutcome.DONE, answer.sentence
-        wait_for(lambda: self.run.state is RunState.RUNNING, PATIENCE_S)
+        wait_for(lambda: self.run_of(run_id).state is RunState.RUNNING, PATIENCE_S)
+
+    def run_of(self, run_id):
+        with self.store.read() as session:
+            return runs.get_run(session, run_id)
 
     def _answer(self, number):
         with self.store.read() as session:
@@ -119,8 +134,7 @@ class EngineRig:
 
     @property
     def run(self):
-        with self.store.read() as session:
-            return runs.get_run(session, RUN)
+        return self.run_of(RUN)
 
     @property
     def orders(self):
@@ -186,6 +200,24 @@ def test_an_order_that_could_not_be_stored_is_never_sent_in_place_of_a_later_one
     entry = wait_for(lambda: next((order for order in rig.orders if order.filled), None), PATIENCE_S)
     assert entry.intent.side is OrderSide.SELL
     assert rig.position.side is Side.SHORT
+
+
+def test_two_own_wallets_whose_fills_have_one_id_both_get_theirs(make):
+    rig = make([100.0, 101.0, 101.0, 101.0])
+    other = f"{2:016x}"
+    rig.add_wallet("w2", 8)
+    rig.launch(other, "w2")
+    for _ in range(2):
+        rig.end_bar()
+
+    def filled(run_id):
+        with rig.store.read() as session:
+            return [stored.fill for stored in fills.fills_of(session, run_id)]
+
+    wait_for(lambda: filled(RUN) and filled(other), PATIENCE_S)
+    (one,), (two,) = filled(RUN), filled(other)
+    assert one.fill_id == two.fill_id
+    assert one.account != two.account
 
 
 def test_a_position_opened_by_hand_in_another_market_is_named_and_pauses_the_run(make, monkeypatch):

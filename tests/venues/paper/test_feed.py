@@ -11,7 +11,7 @@ from firstwatch.market.synthetic import SyntheticMarket
 from firstwatch.store.database import EpochLostError, open_store
 from firstwatch.trading.clock import ManualClock, SystemClock
 from firstwatch.trading.errors import StoreError, VenueError
-from firstwatch.trading.market import DEFAULT_MARKET
+from firstwatch.trading.market import DEFAULT_MARKET, Market
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.paper.venue import PaperSettings, PaperVenue, Step
 from firstwatch.venues.protocol import (
@@ -67,6 +67,32 @@ def test_a_file_that_is_too_short_says_what_it_has_and_moves_nothing():
     before_ms = venue.now_ms()
     assert len(venue.candles(SYMBOL, Timeframe.M1, end_ms=before_ms, limit=1000)) == 300
     assert venue.now_ms() == before_ms
+
+
+def test_a_venue_goes_on_in_no_other_market_than_its_own(tmp_path):
+    """Its accounts hold positions of that market, and its fills would be numbered anew."""
+    store = open_store(tmp_path)
+
+    def opened(symbol):
+        return PaperVenue(
+            "paper",
+            ReplayFeed(generated_candles(7, 100, Timeframe.M1)),
+            Market(symbol=symbol),
+            PaperSettings(has_start=True),
+            clock=ManualClock(),
+            store=store,
+            epoch=lambda: None,
+            drive="manual",
+        )
+
+    first = opened("BTC/USDC:USDC")
+    first.deposit("account", Decimal(1000))
+    first.set_leverage("account", "BTC/USDC:USDC", Decimal(2))
+    first.close()
+    with pytest.raises(VenueError, match="has traded BTC/USDC:USDC, and its market is ETH/USDC:USDC now"):
+        opened("ETH/USDC:USDC")
+    opened("BTC/USDC:USDC").close()
+    store.close()
 
 
 def test_a_configured_start_is_kept():

@@ -1,7 +1,7 @@
 """Where the paper venue keeps what must survive: in the store, or in memory for simulations."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import Enum
@@ -11,6 +11,7 @@ from firstwatch.store import paper as rows
 from firstwatch.store.database import Store
 from firstwatch.trading.account import Funding
 from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import Fill, OrderSide
 from firstwatch.venues.paper.account import PaperAccount, PaperOrder
 from firstwatch.venues.paper.exchange import Changes, Phase
@@ -67,7 +68,11 @@ class Books(Protocol):
     """
 
     def load(self) -> Saved | None:
-        """Return what was committed last; None: this venue has never started."""
+        """Return what was committed last; None: this venue has never started.
+
+        Raises:
+            VenueError: it is the venue of another market.
+        """
 
     def commit(self, changes: Changes, feed: FeedPosition) -> None:
         """Keep all of it, or nothing."""
@@ -185,6 +190,7 @@ class StoreBooks:
         with self._store.read() as session:
             feed = rows.load_feed(session, self._venue, self._symbol)
             if feed is None:
+                self._require_new(rows.traded_symbols(session, self._venue))
                 return None
             accounts = rows.load_accounts(session, self._venue)
             orders = rows.load_open_orders(session, self._venue)
@@ -193,6 +199,15 @@ class StoreBooks:
             [PaperAccount.from_json(text) for text in accounts.values()],
             [PaperOrder.from_json(row.state_json) for row in orders],
         )
+
+    def _require_new(self, symbols: Sequence[str]) -> None:
+        """Refuse to go on with the accounts and the order and fill numbers of another market."""
+        if symbols:
+            raise VenueError(
+                f"The paper venue {self._venue} has traded {' and '.join(symbols)}, and its market is"
+                f" {self._symbol} now. Give it back the market that it ran on, or use a venue of another"
+                " name."
+            )
 
     def commit(self, changes: Changes, feed: FeedPosition) -> None:
         now_ms = self._clock.now_ms()

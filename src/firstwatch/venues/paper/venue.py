@@ -157,7 +157,8 @@ class PaperVenue:
         ``epoch``: the engine's, asserted in every write.
 
         Raises:
-            VenueError: the candles no longer hold the bar at which the feed stands.
+            VenueError: the candles no longer hold the bar at which the feed stands; it has traded another
+                market.
             StoreError: the store cannot be used.
         """
         self.name = name

@@ -107,7 +107,7 @@ class Mover:
                 return False
             if kind == "withdraw3":
                 return entry.kind == "withdraw" and entry.nonce == nonce
-            return entry.kind in _TRANSFERS and (entry.destination, entry.usdc) == (destination, amount)
+            return entry.kind in _TRANSFERS and (entry.destination, entry.usdc) == (destination.lower(), amount)
 
         try:
             return self._sent(body, nonce, lambda: any(map(is_ours, desk.ledger(master.account, since_ms))))

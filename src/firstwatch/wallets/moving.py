@@ -107,7 +107,8 @@ class Mover:
                 return False
             if kind == "withdraw3":
                 return entry.kind == "withdraw" and entry.nonce == nonce
-            return entry.kind in _TRANSFERS and (entry.destination, entry.usdc) == (destination.lower(), amount)
+            is_same = (entry.destination, entry.usdc) == (destination.lower(), amount)
+            return entry.kind in _TRANSFERS and is_same
 
         try:
             return self._sent(body, nonce, lambda: any(map(is_ours, desk.ledger(master.account, since_ms))))

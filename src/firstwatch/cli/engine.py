@@ -29,6 +29,7 @@ def engine(
     from firstwatch.settings import load_settings
     from firstwatch.wallets.custody import vault_of
     from firstwatch.wallets.door import unlock_engine
+    from firstwatch.wallets.forgetting import forget
 
     settings = load_settings()
     word = passphrase_for_engine(vault_of(settings), passphrase_fd)
@@ -40,11 +41,13 @@ def engine(
             say(f"engine in the background, pid {manager.start_background_engine()}")
             if word is not None:
                 unlock_engine(settings.home, word)
+                forget(word)
             return
         if not manager.start_embedded_engine():
             raise RefusedError(f"{manager.snapshot().engine.sentence}.")
         if word is not None:
             unlock_engine(settings.home, word)
+            forget(word)
         say("the engine runs; ctrl+c stops it, the runs stay active")
         until(lambda: not manager.is_host, stop)
         if manager.engine_failure:

@@ -77,6 +77,7 @@ def start(
     from firstwatch.trading.ids import new_run_id
     from firstwatch.wallets.custody import vault_of
     from firstwatch.wallets.door import unlock_engine
+    from firstwatch.wallets.forgetting import forget
 
     if wait and detach:
         raise WrongUseError("--wait and --detach exclude each other: choose who holds the engine.")
@@ -113,6 +114,7 @@ def start(
             manager.start_background_engine()
         if word is not None:
             unlock_engine(configured.home, word)
+            forget(word)
         engine = manager.snapshot().engine
         if not engine.takes_commands:
             raise RefusedError(

@@ -11,6 +11,7 @@ import typer
 
 from firstwatch.cli.output import say_aside, say_error
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.wallets.forgetting import forget
 
 if TYPE_CHECKING:
     from firstwatch.wallets.vault import OpenVault, Vault
@@ -42,19 +43,24 @@ def line_of(descriptor: int, option: str) -> str:
     Raises:
         WrongUseError: it cannot be read, or the line is empty.
     """
-    received = bytearray()
+    received = bytearray(_LONGEST_BYTES)
+    length = 0
     try:
         # Byte by byte, so that nothing of a following line is taken.
-        while len(received) < _LONGEST_BYTES and (byte := os.read(descriptor, 1)) not in {b"", b"\n"}:
-            received += byte
-        text = received.decode().removesuffix("\r")
+        while length < _LONGEST_BYTES and (byte := os.read(descriptor, 1)) not in {b"", b"\n"}:
+            received[length] = byte[0]
+            length += 1
+        is_cut, length = length == _LONGEST_BYTES, length - (received[length - 1 : length] == b"\r")
+        text = str(memoryview(received)[:length], "utf-8")
     except OSError as error:
         raise WrongUseError(f"{option} {descriptor} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise WrongUseError(f"{option} {descriptor} gives no UTF-8 text.") from None
+    finally:
+        forget(received)
     if not text:
         raise WrongUseError(f"{option} {descriptor} gives an empty line.")
-    if len(received) == _LONGEST_BYTES:
+    if is_cut:
         raise WrongUseError(f"{option} {descriptor} gives a line that is longer than {_LONGEST_BYTES} bytes.")
     return text
 

@@ -110,8 +110,11 @@ def unlock(settings: "Settings", passphrase_fd: int | None, *, as_json: bool) ->
     """Hand the passphrase to the engine of the data folder."""
     from firstwatch.cli.secrets import passphrase
     from firstwatch.wallets.door import unlock_engine
+    from firstwatch.wallets.forgetting import forget
 
-    sentence = unlock_engine(settings.home, passphrase(passphrase_fd, is_new=False))
+    word = passphrase(passphrase_fd, is_new=False)
+    sentence = unlock_engine(settings.home, word)
+    forget(word)
     if as_json:
         say_json({"unlocked": True, "sentence": sentence})
     else:

@@ -4,6 +4,7 @@ It stands in the data folder, which only its owner may enter, and serves only pr
 The passphrase goes through memory alone: never by the store, a file, an argument or a log.
 """
 
+import json
 import logging
 import os
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from firstwatch.trading.errors import FirstwatchError, RefusedError
+from firstwatch.wallets.forgetting import forget
 from firstwatch.wallets.keys import EngineKeys
 
 SOCKET_FILE = "unlock.sock"
@@ -33,7 +35,8 @@ _log = logging.getLogger(__name__)
 class _Offered(BaseModel):
     """What a caller says."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+    # No text of it may be kept for the next one that is alike.
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True, cache_strings="none")
     passphrase: str
 
 
@@ -103,13 +106,16 @@ class UnlockDoor:
         if peer_uid(connection) != os.geteuid():
             _log.warning("a process of another user was turned away at %s", self._path)
             return
-        offered = _Offered.model_validate_json(_line(connection, until_s))
+        line = _line(connection, until_s)
+        offered = _Offered.model_validate_json(line)
         try:
             self._keys.unlock(offered.passphrase)
         except FirstwatchError as error:
             answer = _Answer(unlocked=False, sentence=str(error))
         else:
             answer = _Answer(unlocked=True, sentence="the vault is unlocked until the engine ends")
+        finally:
+            forget(line, offered.passphrase)
         connection.settimeout(_TALK_S)
         connection.sendall(answer.model_dump_json().encode() + b"\n")
 
@@ -128,7 +134,11 @@ def unlock_engine(home: Path, passphrase: str) -> str:
                 connection.connect(name)
             if peer_uid(connection) != os.geteuid():
                 raise RefusedError(f"{path} belongs to another user's process; nothing was sent to it.")
-            connection.sendall(_Offered(passphrase=passphrase).model_dump_json().encode() + b"\n")
+            quoted = json.dumps(passphrase)
+            line = f'{{"passphrase": {quoted}}}\n'
+            encoded = line.encode()
+            connection.sendall(encoded)
+            forget(quoted, line, encoded)
             answer = _Answer.model_validate_json(_line(connection, time.monotonic() + _ANSWER_S))
     except (FileNotFoundError, ConnectionRefusedError) as error:
         raise RefusedError(
@@ -151,15 +161,22 @@ def peer_uid(connection: socket.socket) -> int:
 
 
 def _line(connection: socket.socket, until_s: float) -> bytes:
-    """Read one line; whoever sends it byte by byte has no more time for it than others."""
-    received = b""
-    while not received.endswith(b"\n"):
-        connection.settimeout(max(until_s - time.monotonic(), 0.001))
-        part = connection.recv(_LONGEST_BYTES)
-        if not part or len(received) > _LONGEST_BYTES:
-            raise ValueError("no line")
-        received += part
-    return received
+    """Read one line; whoever sends it byte by byte has no more time for it than others.
+
+    What was received stands in one place, so that it can be forgotten.
+    """
+    received = bytearray(_LONGEST_BYTES)
+    length = 0
+    try:
+        while not length or received[length - 1] != ord("\n"):
+            connection.settimeout(max(until_s - time.monotonic(), 0.001))
+            count = connection.recv_into(memoryview(received)[length:])
+            if not count:
+                raise ValueError("no line")
+            length += count
+        return bytes(memoryview(received)[:length])
+    finally:
+        forget(received)
 
 
 @contextmanager

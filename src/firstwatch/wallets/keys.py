@@ -8,6 +8,7 @@ from pathlib import Path
 
 from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.venues.signer import KeyMissingError, SignerOf, VaultLockedError
+from firstwatch.wallets.forgetting import forget
 from firstwatch.wallets.vault import KeySigner, OpenVault, TooManyTriesError, Vault
 
 PASSPHRASE_FILE_VARIABLE = "FIRSTWATCH_PASSPHRASE_FILE"
@@ -57,6 +58,7 @@ class EngineKeys:
                     # Another thread may just have done it.
                     if self.is_locked:
                         self._opened = self._vault.open(passphrase)
+                        forget(passphrase)
                         _log.info("the vault is unlocked by %s", PASSPHRASE_FILE_VARIABLE)
             except TooManyTriesError as error:
                 _log.warning("%s", error)

@@ -16,6 +16,8 @@ from uuid import uuid4
 from Crypto.Cipher import AES
 from Crypto.Hash import keccak
 
+from firstwatch.wallets.forgetting import forget
+
 if TYPE_CHECKING:
     from eth_keys.datatypes import PrivateKey
 
@@ -46,8 +48,10 @@ class Derivation:
 
     def derive(self, passphrase: str) -> bytes:
         """Return the 32 bytes that encrypt (first half) and authenticate (second half)."""
-        return hashlib.scrypt(
-            unicodedata.normalize("NFKC", passphrase).encode(),
+        normal = unicodedata.normalize("NFKC", passphrase)
+        encoded = normal.encode()
+        derived = hashlib.scrypt(
+            encoded,
             salt=self.salt,
             n=self.work_factor,
             r=self.block_size,
@@ -55,6 +59,10 @@ class Derivation:
             maxmem=2 * 128 * self.block_size * (self.work_factor + self.lanes + 2),
             dklen=_KEY_BYTES,
         )
+        forget(encoded)
+        if normal is not passphrase:
+            forget(normal)
+        return derived
 
 
 def private_key(secret: bytes) -> "PrivateKey":

@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from firstwatch.engine.host import EngineHost
 from firstwatch.engine.venues import VenueBook
 from firstwatch.market.feeds import ReplayFeed
@@ -90,6 +92,7 @@ def decided_bars(store: Store) -> int:
         return sum(len(equity_of(session, f"{number:016x}")) for number in range(RUNS))
 
 
+@pytest.mark.timeout(4 * 3600)
 def test_a_day_of_fifty_runs_on_minutes(tmp_path: Path) -> None:
     fifty = fifty_runs(tmp_path, Timeframe.M1, SPEED)
     began, begun_bars = written_bytes(), decided_bars(fifty.store)
@@ -110,6 +113,7 @@ def test_a_day_of_fifty_runs_on_minutes(tmp_path: Path) -> None:
     assert kept <= KEPT_BYTES
 
 
+@pytest.mark.timeout(2 * 3600)
 def test_an_hour_of_fifty_runs_in_which_no_bar_closes(tmp_path: Path) -> None:
     fifty = fifty_runs(tmp_path, Timeframe.H1, 1.0)
     try:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from firstwatch.store import equity, journal, live, orders, positions, runs
+from firstwatch.store import alarms, equity, journal, live, orders, positions, runs
 from firstwatch.store.curves import EquityCurve, pack_curve, unpack_curve
 from firstwatch.store.database import Store, open_store
 from firstwatch.trading.events import Noted, OrderIntended
@@ -122,7 +122,7 @@ def test_the_screen_reads_fifty_runs(store: Store, benchmark: BenchmarkFixture) 
             found = runs.list_runs(session)
             live.live_statuses(session)
             positions.positions(session)
-            journal.standing_alarms(session)
+            alarms.standing_alarms(session)
             return len(found)
 
     assert benchmark.pedantic(read, rounds=50, iterations=1, warmup_rounds=2) == RUNS

@@ -15,9 +15,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 import firstwatch.store
-from firstwatch.store import fills, migrating, orders, runs, schema, standings, wallets
+from firstwatch.store import alarms, fills, migrating, orders, runs, schema, standings, wallets
 from firstwatch.store.database import open_store
 from firstwatch.store.migrating import migrate
+from firstwatch.store.packing import pack
 from firstwatch.store.schema import OlderStoreError
 from firstwatch.trading.errors import StoreError
 from firstwatch.trading.orders import OrderState
@@ -312,3 +313,32 @@ print([name for name in ("alembic", "numpy", "talib", "ccxt") if name in sys.mod
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_alarms_that_stood_before_stand_in_rows_of_their_own(tmp_path: Path) -> None:
+    """Told from the journal, packed or not; a damaged row of it is no alarm."""
+    path = make_old(tmp_path, "0001")
+    fill_first_shape(path)
+    raised = '{"kind":"alarm_raised","topic":"%s","sentence":"%s"}'
+    cleared = '{"kind":"alarm_cleared","topic":"%s"}'
+    told = [
+        raised % ("stale", "no bars"),
+        raised % ("unprotected", "no stop"),
+        pack((raised % ("unprotected", "still no stop")).encode()),
+        cleared % "stale",
+        "{",
+        pack(b"{}")[:-1],
+        "[]",
+    ]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO run_event VALUES (?, ?, 'alarm_raised', 1, ?, 'system', NULL, ?)",
+            [(RUN, 100 + number, payload, NOW_MS + number) for number, payload in enumerate(told)],
+        )
+    migrate(tmp_path)
+    store = open_store(tmp_path)
+    with store.read() as session:
+        assert alarms.standing_alarms(session) == [
+            alarms.StandingAlarm(RUN, "unprotected", "still no stop", NOW_MS + 1, raised=2)
+        ]
+    store.close()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from firstwatch.store import (
+    alarms,
     algorithms,
     backtests,
     commands,
@@ -29,7 +30,7 @@ from firstwatch.store.database import EpochLostError, Store
 from firstwatch.trading.account import Funding
 from firstwatch.trading.commands import CommandOutcome, StopEngine, StopRun
 from firstwatch.trading.errors import IllegalTransitionError, RefusedError, StoreError, WrongUseError
-from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, Transitioned
+from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent, Transitioned
 from firstwatch.trading.orders import OrderSide, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
@@ -254,15 +255,33 @@ def test_alarms_stand_until_cleared(store: Store) -> None:
         say(2, AlarmRaised(topic="stale", sentence="no bars"), 11)
         say(2, AlarmCleared(topic="unprotected"), 12)
     with store.read() as session:
-        found = journal.standing_alarms(session)
-        plan = session.exec_driver_sql(
-            "EXPLAIN QUERY PLAN SELECT * FROM run_event WHERE kind IN ('alarm_raised', 'alarm_cleared')"
-        ).fetchall()
+        found = alarms.standing_alarms(session)
     assert [(alarm.run_id[-1], alarm.topic, alarm.sentence, alarm.since_ms) for alarm in found] == [
         ("2", "stale", "no bars", 11),
         ("1", "unprotected", "still no stop", 20),
     ]
-    assert "ix_run_event_alarm" in str(plan)
+
+
+def test_an_alarm_of_a_run_is_one_row_that_counts(store: Store) -> None:
+    """However often it came and went: what is read of alarms does not grow with the journal."""
+    came: list[RunEvent] = [AlarmRaised(topic="stale", sentence="no bars"), AlarmCleared(topic="stale")]
+    with store.write() as session:
+        made_run(session, 1)
+        for at_ms in range(50):
+            journal.append_events(
+                session, RUN, came, author=Author.SYSTEM, venue_time_ms=None, local_time_ms=at_ms
+            )
+        assert alarms.standing_alarms(session) == []
+        journal.append_events(
+            session, RUN, came[:1] * 2, author=Author.SYSTEM, venue_time_ms=None, local_time_ms=99
+        )
+        assert session.exec_driver_sql("SELECT count(*) FROM alarm").scalar_one() == 1
+        assert alarms.standing_alarms(session, RUN) == [
+            alarms.StandingAlarm(RUN, "stale", "no bars", since_ms=99, raised=52)
+        ]
+        assert alarms.standing_alarms(session, run_id_of(2)) == []
+        plan = session.exec_driver_sql("EXPLAIN QUERY PLAN SELECT * FROM alarm WHERE cleared_at_ms IS NULL")
+        assert "ix_alarm_standing" in str(plan.fetchall())
 
 
 def test_the_checkpoint_is_replaced(store: Store) -> None:

@@ -16,7 +16,7 @@ from firstwatch.engine.lease import Lease
 from firstwatch.engine.orders import DOUBTFUL
 from firstwatch.engine.persist import Surroundings, Written, persist
 from firstwatch.engine.venues import VenueBook
-from firstwatch.store import fills, journal, orders, positions, runs, wallets
+from firstwatch.store import alarms, fills, journal, orders, positions, runs, wallets
 from firstwatch.store.database import Store
 from firstwatch.store.orders import OrderMove, StoredOrder
 from firstwatch.store.runs import Run
@@ -97,7 +97,7 @@ class Leftovers:
 
     def _suspects(self) -> list[_Left]:
         with self._store.read() as session:
-            standing = journal.standing_alarms(session)
+            standing = alarms.standing_alarms(session)
             alarmed = {alarm.run_id: alarm.sentence for alarm in standing if alarm.topic == TOPIC}
             found: list[_Left] = []
             for wallet in wallets.list_wallets(session, with_archived=True):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from firstwatch.store import journal, runs
+from firstwatch.store import alarms, journal, runs
 from firstwatch.store.database import Session
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
 from firstwatch.trading.runs import Author, Health
@@ -27,7 +27,7 @@ def say_workless(session: Session, run_id: str, topic: str, why: str, *, now_ms:
 
 def said_workless(session: Session, run_id: str) -> list[str]:
     """Return the topics of what ``say_workless`` has raised and what still stands."""
-    ours = [alarm.topic for alarm in journal.standing_alarms(session) if alarm.run_id == run_id]
+    ours = [alarm.topic for alarm in alarms.standing_alarms(session, run_id)]
     return [topic for topic in ours if topic in (LOCKED, STANDS_STILL)]
 
 

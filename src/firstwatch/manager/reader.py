@@ -33,6 +33,7 @@ from firstwatch.manager.views import (
 )
 from firstwatch.settings import Settings
 from firstwatch.store import (
+    alarms,
     algorithms,
     backtests,
     commands,
@@ -376,7 +377,7 @@ def _alarms(
             left.append(AlarmView(_UNMANAGED, sentence, None, wallet.name, wallet.balance_ms or 0))
     standing = [
         AlarmView(alarm.topic, alarm.sentence, alarm.run_id, by_id[alarm.run_id].wallet, alarm.since_ms)
-        for alarm in journal.standing_alarms(session)
+        for alarm in alarms.standing_alarms(session)
         if alarm.run_id in by_id and _stands(by_id[alarm.run_id])
     ]
     return (*urgent, *left, *standing)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from firstwatch.store import algorithms, equity, fills, journal, orders, runs, schema, trades, wallets
+from firstwatch.store import alarms, algorithms, equity, fills, journal, orders, runs, schema, trades, wallets
 from firstwatch.store.database import Session, Store, connect
 from firstwatch.store.files import REMEDY_OF_DAMAGE, problem_of_damage
 from firstwatch.trading.errors import FirstwatchError
@@ -85,7 +85,7 @@ def _of_rows(path: Path) -> Iterator[str]:
 _READERS: dict[str, Callable[[Session], object]] = {
     "The wallets": lambda session: wallets.list_wallets(session, with_archived=True),
     "The algorithms": algorithms.list_versions,
-    "The alarms": journal.standing_alarms,
+    "The alarms": alarms.standing_alarms,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 from sqlalchemy import CursorResult, Row, bindparam, func, insert, or_, select, text
 
+from firstwatch.store.alarms import note_alarms
 from firstwatch.store.database import Session
 from firstwatch.store.packing import pack_changes, unpack
 from firstwatch.store.tables import (
@@ -21,7 +22,7 @@ from firstwatch.store.tables import (
     upsert,
 )
 from firstwatch.trading.errors import StoreError
-from firstwatch.trading.events import PAYLOAD_VERSION, RUN_EVENT, AlarmCleared, AlarmRaised, RunEvent
+from firstwatch.trading.events import PAYLOAD_VERSION, RUN_EVENT, RunEvent
 from firstwatch.trading.runs import Author
 
 _EVENT = table_of(RunEventRow)
@@ -29,7 +30,6 @@ _CHECKPOINT = table_of(CheckpointRow)
 _BASE = table_of(CheckpointBaseRow)
 _RUN_ARCHIVE = table_of(RunArchiveRow)
 _EVENTS: TypeAdapter[list[RunEvent]] = TypeAdapter(list[RunEvent])
-_ALARM_KINDS = ("alarm_raised", "alarm_cleared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,6 @@ class Checkpoint:
     payload: str
     sequence: int
     updated_at_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class StandingAlarm:
-    """An alarm that was raised and not cleared since."""
-
-    run_id: str
-    topic: str
-    sentence: str
-    since_ms: int
-    """Local time when it was raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,26 +120,26 @@ def append_events(
     venue_time_ms: int | None,
     local_time_ms: int,
 ) -> int:
-    """Append events in order and return the sequence of the last row of the journal."""
-    sequence = last_sequence(session, run_id)
-    rows = []
-    for group in _groups(events):
-        sequence += len(group)
-        payloads = [event.model_dump_json() for event in group]
-        rows.append(
-            {
-                "run_id": run_id,
-                "sequence": sequence,
-                "kind": ",".join(event.kind for event in group),
-                "payload_version": PAYLOAD_VERSION,
-                "payload": payloads[0] if len(group) == 1 else f"[{','.join(payloads)}]",
-                "author": author.value,
-                "venue_time_ms": venue_time_ms,
-                "local_time_ms": local_time_ms,
-            }
-        )
-    if rows:
-        session.execute(_INSERT_EVENT, rows)
+    """Append events in order, as one row, and return the sequence of the journal's last entry."""
+    last = last_sequence(session, run_id)
+    if not events:
+        return last
+    payloads = [event.model_dump_json() for event in events]
+    sequence = last + len(events)
+    session.execute(
+        _INSERT_EVENT,
+        {
+            "run_id": run_id,
+            "sequence": sequence,
+            "kind": ",".join(event.kind for event in events),
+            "payload_version": PAYLOAD_VERSION,
+            "payload": payloads[0] if len(payloads) == 1 else f"[{','.join(payloads)}]",
+            "author": author.value,
+            "venue_time_ms": venue_time_ms,
+            "local_time_ms": local_time_ms,
+        },
+    )
+    note_alarms(session, run_id, events, local_time_ms)
     return sequence
 
 
@@ -187,24 +176,6 @@ def events_of_kinds(session: Session, run_id: str, kinds: Collection[str]) -> li
     )
     found = _entries(chain(early, session.execute(statement)))
     return [entry for entry in found if entry.event.kind in kinds]
-
-
-def standing_alarms(session: Session) -> list[StandingAlarm]:
-    """Return the alarms of all runs that stand, oldest first."""
-    statement = (
-        select(_EVENT)
-        .where(_EVENT.c.kind.in_([bindparam(None, kind, literal_execute=True) for kind in _ALARM_KINDS]))
-        .order_by(_EVENT.c.run_id, _EVENT.c.sequence)
-    )
-    standing: dict[tuple[str, str], StandingAlarm] = {}
-    for entry in _entries(session.execute(statement)):
-        if isinstance(entry.event, AlarmRaised):
-            key = (entry.run_id, entry.event.topic)
-            since_ms = standing[key].since_ms if key in standing else entry.local_time_ms
-            standing[key] = StandingAlarm(*key, entry.event.sentence, since_ms)
-        elif isinstance(entry.event, AlarmCleared):
-            standing.pop((entry.run_id, entry.event.topic), None)
-    return sorted(standing.values(), key=lambda alarm: alarm.since_ms)
 
 
 def journal_to_archive(session: Session, run_id: str) -> Archive | None:
@@ -264,18 +235,6 @@ def load_checkpoint(session: Session, run_id: str) -> Checkpoint | None:
         base: str = session.execute(_LOAD_BASE, {"run": run_id}).scalar_one()
         payload = unpack(payload, base.encode()).decode()
     return Checkpoint(row.run_id, payload, row.sequence, row.updated_at_ms)
-
-
-def _groups(events: Sequence[RunEvent]) -> Iterator[list[RunEvent]]:
-    """Yield the events in order, as rows have them: neighbours share one, an alarm is found by its own."""
-    group: list[RunEvent] = []
-    for event in events:
-        if group and (event.kind in _ALARM_KINDS or group[-1].kind in _ALARM_KINDS):
-            yield group
-            group = []
-        group.append(event)
-    if group:
-        yield group
 
 
 def _archive(session: Session, run_id: str, after: int) -> tuple[list[_Row], int]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import CursorResult, text
 
-from firstwatch.store import journal, orders, runs
+from firstwatch.store import alarms, journal, orders, runs
 from firstwatch.store.database import Session, Store
 from firstwatch.trading.runs import Exposure
 
@@ -78,7 +78,7 @@ def _is_over(session: Session, run: runs.Run, before_ms: int) -> bool:
         is_old
         and run.facts.exposure is Exposure.FLAT
         and not orders.open_orders_of(session, run.id)
-        and not any(alarm.run_id == run.id for alarm in journal.standing_alarms(session))
+        and not alarms.standing_alarms(session, run.id)
     )
 
 

@@ -26,8 +26,8 @@ from sqlmodel import Field, SQLModel
 from firstwatch.store.types import Milliseconds, Money, PackedBytes, PackedText, RowNumber
 
 _ACTIVE_RUN = text("state IN ('NEW', 'RUNNING', 'STOPPING')")
-_ALARM = text("kind IN ('alarm_raised', 'alarm_cleared')")
-_PENDING = text("outcome = 'PENDING'")
+_STANDS = text("cleared_at_ms IS NULL")
+_UNFINISHED = text("outcome = 'PENDING' OR outcome = 'ACCEPTED'")
 
 
 class _Rows(SQLModel):
@@ -170,9 +170,6 @@ class RunRow(_Rows, table=True):
 
 class RunEventRow(_Rows, table=True):
     __tablename__ = "run_event"
-    __table_args__ = (
-        Index("ix_run_event_alarm", "run_id", "sequence", sqlite_where=_ALARM, postgresql_where=_ALARM),
-    )
 
     run_id: str = _ref("run.id", primary_key=True)
     sequence: int = Field(primary_key=True)
@@ -182,6 +179,22 @@ class RunEventRow(_Rows, table=True):
     author: str
     venue_time_ms: int | None = _ms_or_none()
     local_time_ms: int = _ms()
+
+
+class AlarmRow(_Rows, table=True):
+    """One topic of alarms of a run. ``cleared_at_ms`` None: it stands."""
+
+    __tablename__ = "alarm"
+    __table_args__ = (
+        Index("ix_alarm_standing", "run_id", sqlite_where=_STANDS, postgresql_where=_STANDS),
+    )  # fmt: skip
+
+    run_id: str = _ref("run.id", primary_key=True)
+    topic: str = Field(primary_key=True)
+    sentence: str
+    raised: int
+    since_ms: int = _ms()
+    cleared_at_ms: int | None = _ms_or_none()
 
 
 class CheckpointRow(_Rows, table=True):
@@ -381,7 +394,7 @@ class WalletStandingRow(_Rows, table=True):
 class CommandRow(_Rows, table=True):
     __tablename__ = "command"
     __table_args__ = (
-        Index("ix_command_pending", "id", sqlite_where=_PENDING, postgresql_where=_PENDING),
+        Index("ix_command_unfinished", "id", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
         Index(None, "run_id"),
     )
 

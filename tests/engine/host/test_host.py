@@ -21,6 +21,7 @@ from firstwatch.market.assumed import market_of_file
 from firstwatch.market.files import read_candles
 from firstwatch.settings import Settings
 from firstwatch.store import (
+    alarms,
     commands,
     hosts,
     journal,
@@ -369,7 +370,7 @@ def test_a_stop_leaves_what_its_mode_says(holding: Engine, mode: StopMode) -> No
 
 def _alarm(store: Store, topic: str) -> str | None:
     with store.read() as session:
-        standing = [alarm for alarm in journal.standing_alarms(session) if alarm.topic == topic]
+        standing = [alarm for alarm in alarms.standing_alarms(session) if alarm.topic == topic]
     return standing[0].sentence if standing else None
 
 

@@ -11,7 +11,7 @@ import pytest
 from firstwatch.engine.host import EngineHost
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.leftovers import Leftovers
-from firstwatch.store import fills, hosts, journal, orders, positions, runs, trades
+from firstwatch.store import alarms, fills, hosts, journal, orders, positions, runs, trades
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.orders import StoredOrder
 from firstwatch.trading.account import Funding, Position
@@ -165,7 +165,7 @@ def _leftovers(store: Store, venue: Venue) -> Leftovers:
 
 def _alarm(store: Store) -> str:
     with store.read() as session:
-        return "".join(alarm.sentence for alarm in journal.standing_alarms(session))
+        return "".join(alarm.sentence for alarm in alarms.standing_alarms(session))
 
 
 def test_the_rest_of_an_entry_is_cancelled_and_the_alarm_says_what_stands_now(store: Store) -> None:

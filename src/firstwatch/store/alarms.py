@@ -1,0 +1,84 @@
+"""Alarms of runs: one row for each run and topic, which counts how often it was raised.
+
+The journal says when each came and went; these rows say what stands now, whatever the journal's length.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, bindparam, case, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from firstwatch.store.database import Session
+from firstwatch.store.tables import AlarmRow, table_of
+from firstwatch.trading.events import AlarmCleared, AlarmRaised, RunEvent
+
+_ALARM = table_of(AlarmRow)
+
+
+@dataclass(frozen=True, slots=True)
+class StandingAlarm:
+    """An alarm that was raised and not cleared since."""
+
+    run_id: str
+    topic: str
+    sentence: str
+    """What was said last."""
+    since_ms: int
+    """Local time since when it stands."""
+    raised: int
+    """How often it was raised in the whole life of the run."""
+
+
+_NEW = insert(_ALARM)
+_IS_OVER = _ALARM.c.cleared_at_ms.is_not(None)
+_RAISE = _NEW.on_conflict_do_update(
+    index_elements=["run_id", "topic"],
+    set_={
+        "sentence": _NEW.excluded.sentence,
+        "raised": _ALARM.c.raised + 1,
+        "since_ms": case((_IS_OVER, _NEW.excluded.since_ms), else_=_ALARM.c.since_ms),
+        "cleared_at_ms": None,
+    },
+)
+_CLEAR = (
+    update(_ALARM)
+    .where(
+        _ALARM.c.run_id == bindparam("run"),
+        _ALARM.c.topic == bindparam("of"),
+        _ALARM.c.cleared_at_ms.is_(None),
+    )
+    .values(cleared_at_ms=bindparam("at_ms"))
+)
+_STANDING = (
+    select(_ALARM).where(_ALARM.c.cleared_at_ms.is_(None)).order_by(_ALARM.c.since_ms, _ALARM.c.run_id)
+)
+_OF_RUN = _STANDING.where(_ALARM.c.run_id == bindparam("run"))
+
+
+def note_alarms(session: Session, run_id: str, events: Sequence[RunEvent], now_ms: int) -> None:
+    """Take from journal entries what they say of alarms; in the transaction that appends them."""
+    for event in events:
+        if isinstance(event, AlarmRaised):
+            values = {
+                "run_id": run_id,
+                "topic": event.topic,
+                "sentence": event.sentence,
+                "raised": 1,
+                "since_ms": now_ms,
+                "cleared_at_ms": None,
+            }
+            session.execute(_RAISE, values)
+        elif isinstance(event, AlarmCleared):
+            session.execute(_CLEAR, {"run": run_id, "of": event.topic, "at_ms": now_ms})
+
+
+def standing_alarms(session: Session, run_id: str | None = None) -> list[StandingAlarm]:
+    """Return the alarms that stand, of one run or of all, oldest first."""
+    statement = _STANDING if run_id is None else _OF_RUN
+    return [_view(row) for row in session.execute(statement, {} if run_id is None else {"run": run_id})]
+
+
+def _view(row: Row[Any]) -> StandingAlarm:
+    return StandingAlarm(row.run_id, row.topic, row.sentence, row.since_ms, row.raised)

@@ -8,7 +8,7 @@ import pytest
 from firstwatch.engine.host import EngineHost
 from firstwatch.engine.venues import VenueBook
 from firstwatch.settings import HyperliquidVenueSettings, Settings
-from firstwatch.store import alarms, algorithms, commands, equity, fills, journal, orders, runs, wallets
+from firstwatch.store import alarms, algorithms, commands, equity, fills, orders, runs, wallets
 from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.bar import Bar

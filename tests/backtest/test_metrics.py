@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firstwatch.backtest.metrics import compute_metrics, daily_returns, needs
+from firstwatch.backtest.metrics import about, compute_metrics, daily_returns
 from firstwatch.backtest.record import TradeRecord
 from firstwatch.trading.market import Market
 from firstwatch.trading.runs import ExitReason
@@ -127,7 +127,7 @@ def test_annualised_ratios_need_thirty_days(days):
     metrics = measured([], equity, np.arange(bars, dtype=np.int64) * DAY_MS // 24)
     for name in ("sharpe", "sortino", "calmar"):
         assert (getattr(metrics, name) is None) == (days < 30), name
-        assert ("30 days" in needs(metrics).get(name, "")) == (days < 30)
+        assert ("30 days" in about(metrics).get(name, "")) == (days < 30)
 
 
 @pytest.mark.parametrize("last", [1e300, 1.7e308, 1e-300, 5e-324, -1e300, np.inf, -np.inf, np.nan])

@@ -245,7 +245,7 @@ def test_the_json_has_the_shape_that_others_rely_on():
     candles = generated_candles(5, 1000)
     result = simulate(SAMPLE, candles, market=DEFAULT_MARKET, costs=COSTS)
     document = json.loads(json.dumps(to_json(result), allow_nan=False))
-    assert list(document) == ["metrics", "notes", "trades", "equity", "bars", "seconds"]
+    assert list(document) == ["metrics", "about_metrics", "notes", "trades", "equity", "bars", "seconds"]
     assert tuple(document["metrics"]) == METRICS
     assert tuple(document["trades"][0]) == TRADE
     assert document["equity"][0] == [iso(int(result.time_ms[0])), 10_000.0]

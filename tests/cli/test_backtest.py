@@ -58,7 +58,7 @@ def test_the_json_has_exactly_the_promised_shape(firstwatch, algorithm, candles)
     answer = firstwatch("backtest", algorithm, "--candles", candles, "--json")
     assert answer.code == 0
     document = answer.json
-    assert list(document) == ["metrics", "notes", "trades", "equity", "bars", "seconds"]
+    assert list(document) == ["metrics", "about_metrics", "notes", "trades", "equity", "bars", "seconds"]
     assert list(document["metrics"]) == METRICS
     assert document["trades"]
     assert all(list(trade) == TRADE for trade in document["trades"])
@@ -72,6 +72,8 @@ def test_ratios_without_a_value_are_null(firstwatch, algorithm, candles):
     assert document["trades"] == []
     assert document["metrics"]["win_rate"] is None
     assert document["metrics"]["sharpe"] is None
+    assert document["about_metrics"]["win_rate"] == "needs a trade"
+    assert "30 days" in document["about_metrics"]["sharpe"]
 
 
 def test_what_the_core_did_not_do_is_said_in_the_json_and_in_the_text(firstwatch, algorithm, candles):

@@ -76,6 +76,10 @@ def test_a_run_makes_the_trades_of_its_backtest(ready, algorithm, market):
     assert [{k: v for k, v in t.items() if k not in extra} for t in shown["trades"]] == promised["trades"]
     assert all(t[name] is not None for t in shown["trades"] for name in extra)
     assert shown["metrics"]["net_pnl"] == pytest.approx(promised["metrics"]["net_pnl"])
+    undefined = {name for name, value in shown["metrics"].items() if value is None}
+    assert set(shown["about_metrics"]) == {"net_pnl", "total_return", *undefined}
+    assert "closed trades only" in shown["about_metrics"]["net_pnl"]
+    assert "open position" in shown["about_metrics"]["total_return"]
     assert {order["state"] for order in shown["orders"]} <= {"FILLED", "CANCELED"}
     assert all(order["history"][0]["state"] == "PENDING_SUBMIT" for order in shown["orders"])
     assert len({order["client_order_id"] for order in shown["orders"]}) == len(shown["orders"])

@@ -110,9 +110,9 @@ def compute_metrics(
     return replace(found, **lost) if lost else found
 
 
-def needs(metrics: Metrics) -> dict[str, str]:
-    """Return by name what each figure that is not defined needs."""
-    return {name: text for name, text in NEEDS.items() if getattr(metrics, name) is None}
+def about(metrics: Metrics) -> dict[str, str]:
+    """Return by name what a figure means, or, where it is not defined, what it needs."""
+    return MEANINGS | {name: text for name, text in NEEDS.items() if getattr(metrics, name) is None}
 
 
 def _is_finite(value: float | None) -> bool:

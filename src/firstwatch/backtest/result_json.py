@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.backtest.metrics import Metrics
+from firstwatch.backtest.metrics import Metrics, about
 from firstwatch.backtest.simulate import BacktestResult
 from firstwatch.trading.clock import iso
 from firstwatch.trading.notes import Note
@@ -14,9 +14,13 @@ from firstwatch.trading.trade import Trade
 
 
 def to_json(result: BacktestResult) -> dict[str, Any]:
-    """Return metrics, notes, trades, equity, bars and seconds; times ISO 8601 UTC, undefined ratios None."""
+    """Return metrics, what they mean or need, notes, trades, equity, bars and seconds.
+
+    Times are ISO 8601 UTC, undefined ratios None.
+    """
     return {
         "metrics": metrics_json(result.metrics),
+        "about_metrics": about(result.metrics),
         "notes": [note_json(note) for note in result.notes],
         "trades": [trade_json(trade) for trade in result.trades],
         "equity": equity_json(result.time_ms, result.equity),

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.backtest.metrics import RATIO_DAYS, Metrics, compute_metrics
+from firstwatch.backtest.metrics import Metrics, compute_metrics
 from firstwatch.backtest.notes import NoteKeeper, coverage_notes
 from firstwatch.backtest.record import TradeRecord
 from firstwatch.market.funding import NO_FUNDING, FundingSeries
@@ -34,7 +34,7 @@ from firstwatch.trading.clock import Clock, SystemClock, iso
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
 from firstwatch.trading.market import Market
-from firstwatch.trading.notes import Note, NoteCode
+from firstwatch.trading.notes import Note
 from firstwatch.trading.trade import Trade
 
 _DAY_MS = 86_400_000
@@ -156,18 +156,8 @@ def simulate(
         missing_bars=spanned - (end - first),
         seconds=clock.elapsed_s() - began_s,
         market=market,
-        notes=(*notes, *coverage, *_short(time_ms), *kept.notes(state, candles.time_ms[:end])),
+        notes=(*notes, *coverage, *kept.notes(state, candles.time_ms[:end])),
     )
-
-
-def _short(time_ms: NDArray[np.int64]) -> tuple[Note, ...]:
-    days = int(time_ms[-1] // _DAY_MS - time_ms[0] // _DAY_MS) + 1
-    if days >= RATIO_DAYS:
-        return ()
-    sentence = (
-        f"Sharpe, Sortino and Calmar need {RATIO_DAYS} days, and these bars lie on {days}: they are null"
-    )
-    return (Note(NoteCode.SHORT_TEST, sentence),)
 
 
 def _first_bar(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -130,22 +130,17 @@ def backtest(
     if as_json:
         say_json(to_json(result))
         return
-    document = to_json(result)["metrics"]
-    say_metrics(document)
+    say_metrics(to_json(result))
     say(f"{result.bars} bars in {result.seconds:.3f} s")
     for note in result.notes:
         since = "" if note.first_ms is None else f" (first at {iso(note.first_ms)})"
         say(f"note: {note.sentence}{since}")
 
 
-def say_metrics(document: Mapping[str, object]) -> None:
-    """Print the metrics of ``metrics_json``, with what those that are not defined need."""
-    from firstwatch.backtest.metrics import MEANINGS, NEEDS
-
-    rows = [
-        (name, figure(value), NEEDS.get(name) if value is None else MEANINGS.get(name))
-        for name, value in document.items()
-    ]
+def say_metrics(document: Mapping[str, Any]) -> None:
+    """Print ``metrics`` of a result's or a run's JSON, each with what ``about_metrics`` says of it."""
+    about = document["about_metrics"]
+    rows = ((name, figure(value), about.get(name)) for name, value in document["metrics"].items())
     say_table(("METRIC", "VALUE", ""), rows)
 
 

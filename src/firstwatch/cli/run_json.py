@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from firstwatch.backtest.metrics import MEANINGS, needs
+from firstwatch.backtest.metrics import about
 from firstwatch.backtest.result_json import equity_json, metrics_json, trade_json
 from firstwatch.manager.figures import metrics_of_run
 from firstwatch.store import algorithms, equity, fills, journal, live, orders, positions, trades
@@ -35,7 +35,7 @@ def run_document(session: Session, run: Run) -> dict[str, Any]:
         ],
         "trades": [_trade(trade) for trade in done],
         "metrics": metrics_json(metrics),
-        "about_metrics": MEANINGS | needs(metrics),
+        "about_metrics": about(metrics),
         "equity": equity_json(curve.time_ms, curve.equity),
         "live": None
         if status is None

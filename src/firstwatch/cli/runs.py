@@ -337,7 +337,7 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
             ([trade[column] for column in columns] for trade in document["trades"]),
         )
     say("")
-    say_metrics(document["metrics"])
+    say_metrics(document)
 
 
 def _level(name: str, rests_at: object, wanted: object) -> str:

@@ -17,7 +17,6 @@ class NoteCode(StrEnum):
     CHAIN_STOP = "chain_stop"
     FUNDING_COVERAGE = "funding_coverage"
     ASSUMED_MARKET = "assumed_market"
-    SHORT_TEST = "short_test"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """What a backtest says beside its figures: what the core did not do, counted, with its first bar."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -40,19 +39,14 @@ def notes_of(closes, rest, *, settings=None, direction="long", notes=(), **marke
     closes = np.array(closes, dtype=np.float64)
     times = START_MS + np.arange(len(closes), dtype=np.int64) * HOUR_MS
     candles = CandleArrays(times, closes, closes, closes, closes, np.ones(len(closes)), Timeframe.H1)
-    return simulated(
+    return simulate(
         AlgorithmSpec.from_toml(text),
         candles,
         market=Market(**market),
+        costs=FREE,
         settings=settings or BacktestSettings(),
         notes=notes,
     )
-
-
-def simulated(spec, candles, **options):
-    """Return a result without the note that these candles are few."""
-    result = simulate(spec, candles, **({"market": Market(), "costs": FREE} | options))
-    return replace(result, notes=tuple(note for note in result.notes if note.code is not NoteCode.SHORT_TEST))
 
 
 def found(result):
@@ -163,7 +157,7 @@ def test_a_target_beyond_zero_is_said_for_each_position():
     closes = np.array([90, 101, 101, 121, 90, 101, 101], dtype=np.float64)
     times = START_MS + np.arange(len(closes), dtype=np.int64) * HOUR_MS
     candles = CandleArrays(times, closes, closes, closes, closes, np.ones(len(closes)), Timeframe.H1)
-    result = simulated(AlgorithmSpec.from_toml(text + rest), candles)
+    result = simulate(AlgorithmSpec.from_toml(text + rest), candles, market=Market(), costs=FREE)
     assert found(result) == [(NoteCode.LEVEL_DROPPED, 2, 2)]
 
 
@@ -173,7 +167,7 @@ def coverage(hours, bars=48, **options):
     candles = CandleArrays(times, closes, closes, closes, closes, np.ones(bars), Timeframe.H1)
     funding = FundingSeries(START_MS + np.array(hours, dtype=np.int64) * HOUR_MS, np.full(len(hours), 1e-5))
     spec = AlgorithmSpec.from_toml(HEAD + "[sizing]\nequity = 0.5")
-    return simulated(spec, candles, funding=funding, **options)
+    return simulate(spec, candles, market=Market(), costs=FREE, funding=funding, **options)
 
 
 def test_time_without_funding_rates_is_said_as_holes_are():

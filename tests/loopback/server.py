@@ -473,7 +473,8 @@ class Loopback:
             case "http_after":
                 return _page(fault)
             case "cut_body":
-                response = web.StreamResponse(status=fault.status, headers={"Content-Length": "4096"})
+                response = web.StreamResponse(status=fault.status)
+                response.enable_chunked_encoding()
                 await response.prepare(request)
                 await response.write(fault.body.encode())
                 return _cut(request)

@@ -171,7 +171,9 @@ def test_a_question_that_is_sent_elsewhere_is_not_answered(mover, loopback, fund
         mover.send(Decimal(100), TO)
 
 
-@pytest.mark.parametrize("body", ["[" * 4_000, "9" * 5_000, "\xff", '{"status":'])
+@pytest.mark.parametrize(
+    "body", ["[" * 4_000, "9" * 5_000, "\xff", '{"status":'], ids=["deep", "long", "binary", "cut"]
+)
 def test_an_answer_of_any_shape_is_doubt_that_the_ledger_ends(mover, loopback, funded, body):
     loopback.faults.plan("html", "usdSend", body=body)
     assert mover.send(Decimal(100), TO).was_in_doubt

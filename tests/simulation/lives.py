@@ -15,7 +15,7 @@ from firstwatch.engine.core import RunCore
 from firstwatch.engine.effects import Effect, EndRun
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.performing import Performer
-from firstwatch.engine.persist import CallTouches, Surroundings, Written, persist
+from firstwatch.engine.persist import CallTouches, Part, Surroundings, Written, persist
 from firstwatch.engine.records import NewOrder, Step
 from firstwatch.market.feeds import ReplayFeed
 from firstwatch.store import algorithms, hosts, paper, runs, wallets
@@ -192,6 +192,7 @@ class Life:
         )
         self._probe("before commit")
         with self._store.write(self._lease.epoch) as session:
-            persist(session, RUN_ID, step.records, core.checkpoint(), around, written=self._written)
+            part = Part(step.records, around)
+            persist(session, RUN_ID, [part], core.checkpoint(), written=self._written)
         self._probe("after commit")
         self._hands.prepared.update(requests)

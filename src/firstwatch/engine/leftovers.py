@@ -14,7 +14,7 @@ from firstwatch.engine.beginning import Beginning, read_plan
 from firstwatch.engine.core import RunCore
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.orders import DOUBTFUL
-from firstwatch.engine.persist import Surroundings, Written, persist
+from firstwatch.engine.persist import Part, Surroundings, Written, persist
 from firstwatch.engine.venues import VenueBook
 from firstwatch.store import alarms, fills, journal, orders, positions, runs, wallets
 from firstwatch.store.database import Store
@@ -271,7 +271,8 @@ class Leftovers:
             if found.core is not None:
                 around = Surroundings(found.venue, run.settings.symbol, found.venue_ms, now_ms)
                 records = found.core.book_after_end(found.fills, found.fundings, found.venue_ms).records
-                persist(session, run.id, records, found.core.checkpoint(), around, written=Written())
+                part = Part(records, around)
+                persist(session, run.id, [part], found.core.checkpoint(), written=Written())
             for fill in found.fills:
                 fills.add_fill(session, fills.StoredFill(found.venue, run.id, fill, now_ms))
             for client_order_id in found.orders:

@@ -48,30 +48,34 @@ class Written:
     """What the next checkpoint is written as changes of."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the core wants remembered of one event."""
+
+    records: Sequence[of.Record]
+    around: Surroundings
+
+
 def persist(
-    session: Session,
-    run_id: str,
-    records: Sequence[of.Record],
-    checkpoint: str,
-    around: Surroundings,
-    *,
-    written: Written,
+    session: Session, run_id: str, parts: Sequence[Part], checkpoint: str, *, written: Written
 ) -> None:
-    """Write the records in order, then the checkpoint that includes them.
+    """Write the records of one or more events in order, then the checkpoint that includes them.
 
     Raises:
         StoreError: an order changes that was never stored: a defect of the program.
     """
-    writing = _Writing(session, run_id, around, written.orders)
-    for record in records:
-        writing.write(record)
-    sequence = writing.flush()
+    sequence = 0
+    for part in parts:
+        writing = _Writing(session, run_id, part.around, written.orders)
+        for record in part.records:
+            writing.write(record)
+        sequence = writing.flush()
     written.checkpoint_base = journal.save_checkpoint(
         session,
         run_id,
         checkpoint,
         sequence=sequence,
-        now_ms=around.local_ms,
+        now_ms=parts[-1].around.local_ms,
         base=written.checkpoint_base,
     )
 

@@ -3,9 +3,9 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import chain, count
 from queue import Empty, SimpleQueue
 
 from firstwatch.engine import effects as do
@@ -16,7 +16,7 @@ from firstwatch.engine.core import RunCore
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.live import LiveFigures
 from firstwatch.engine.performing import Performer
-from firstwatch.engine.persist import CallTouches, Surroundings, Written, persist
+from firstwatch.engine.persist import CallTouches, Part, Surroundings, Written, persist
 from firstwatch.engine.probe import Probe
 from firstwatch.engine.records import NewOrder, Step
 from firstwatch.store.database import Store
@@ -254,27 +254,37 @@ class RunWorker:
         refusal = ""
         queue: deque[told.Event] = deque([event])
         while queue:
-            event = queue.popleft()
-            with _AT_ONCE:
-                step = core.handle(event)
-                self.live.note(event, core, self._clock.now_ms())
-                # While a run stops, its deadline's clock is kept, too.
-                is_stopping = core.state is RunState.STOPPING
-                if step.records or is_stopping or isinstance(event, BarClosed | told.Request):
-                    self._store_step(core, step, event)
-            refusal = refusal or step.refusal
-            for effect in step.effects:
+            steps = self._take_in(core, [queue.popleft() for _ in range(len(queue))])
+            refusal = refusal or next((step.refusal for step in steps if step.refusal), "")
+            for effect in chain.from_iterable(step.effects for step in steps):
                 queue.extend(self._hands.perform(effect, core))
                 if isinstance(effect, do.EndRun):
                     self.is_over = True
         return refusal
 
-    def _store_step(self, core: RunCore, step: Step, event: told.Event) -> None:
+    def _take_in(self, core: RunCore, events: Sequence[told.Event]) -> list[Step]:
+        """Let the core handle what was told together, and store all of it in one transaction."""
+        with _AT_ONCE:
+            steps: list[Step] = []
+            parts: list[Part] = []
+            for event in events:
+                step = core.handle(event)
+                self.live.note(event, core, self._clock.now_ms())
+                # While a run stops, its deadline's clock is kept, too.
+                is_stopping = core.state is RunState.STOPPING
+                if step.records or is_stopping or isinstance(event, BarClosed | told.Request):
+                    parts.append(Part(step.records, self._around(step, event)))
+                steps.append(step)
+            if parts:
+                self._store_parts(core, parts)
+        return steps
+
+    def _around(self, step: Step, event: told.Event) -> Surroundings:
         requests: dict[str, PreparedRequest] = {}
         for record in step.records:
             if isinstance(record, NewOrder):
                 requests[record.intent.client_order_id] = self._venue.prepare(record.intent)
-        around = Surroundings(
+        return Surroundings(
             venue=self._venue.name,
             symbol=self._beginning.setup.symbol,
             venue_ms=event.time_ms,
@@ -283,12 +293,15 @@ class RunWorker:
             decision=self._hands.touch() if requests else None,
             calls=_call_touches(event),
         )
+
+    def _store_parts(self, core: RunCore, parts: Sequence[Part]) -> None:
         checkpoint = core.checkpoint()
         self._probe("before commit")
         with self._store.write(self.lease.epoch) as session:
-            persist(session, self.run_id, step.records, checkpoint, around, written=self._written)
+            persist(session, self.run_id, parts, checkpoint, written=self._written)
         self._probe("after commit")
-        self._hands.prepared.update(requests)
+        for part in parts:
+            self._hands.prepared.update(part.around.requests)
 
     # --- time ------------------------------------------------------------------------------------
 

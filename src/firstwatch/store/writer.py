@@ -83,7 +83,7 @@ class Writer:
             if self._connection is not None:
                 # The last connection to be closed would do it, too: who still reads may hold another one.
                 with suppress(sqlite3.Error):
-                    raw_of(self._connection).execute("PRAGMA busy_timeout = 0")
+                    raw_of(self._connection).execute("PRAGMA busy_timeout = 1000")
                     raw_of(self._connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._disconnect()
         finally:

@@ -135,9 +135,11 @@ class Desk:
         until(holds, f"process {engine.pid} to hold the engine")
 
     def hand_over(self, name: str, *options: object) -> str:
-        """Hand a run to the engine that lives; return its id."""
+        """Hand a run to the engine that lives, and wait until it has begun; return its id."""
         words = f"run start {name} --wallet main --symbol {SYMBOL} --accept-warnings test".split()
-        return self.do(*words, *options).split()[-1]
+        run_id = self.do(*words, *options).split()[-1]
+        until(lambda: self._value(f"select 1 from run where id = '{run_id}' and state != 'NEW'"), "the begin")
+        return run_id
 
     def rows(self, question: str) -> list[Any]:
         """Return the rows of a question to the store."""

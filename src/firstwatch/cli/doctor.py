@@ -5,12 +5,15 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from firstwatch.cli.output import JsonFlag, say, say_json
-from firstwatch.trading.errors import FirstwatchError
+from firstwatch.cli.secrets import PassphraseFd
+from firstwatch.trading.errors import FirstwatchError, WrongUseError
 
 _LOW_DISK_BYTES = 500_000_000
 _LOGIN_CONFIGURATION = Path("/etc/systemd/logind.conf")
@@ -26,9 +29,25 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(as_json: JsonFlag = False) -> None:
-    """Look at the machine, the settings, the data folder, the store and the terminal."""
+def doctor(
+    venue: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Prove, too, that this venue keeps the stop of an entry."),
+    ] = None,
+    wallet: Annotated[str | None, typer.Option(metavar="W", help="The wallet to prove it with.")] = None,
+    symbol: Annotated[str | None, typer.Option(metavar="S", help="Such as BTC/USDC:USDC.")] = None,
+    confirm: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The venue's name: two orders are sent and cancelled.")
+    ] = None,
+    passphrase_fd: PassphraseFd = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Look at the machine, the settings, the data folder, the store and the terminal; or at a venue, too."""
     findings = [look() for look in _LOOKS]
+    if venue is not None:
+        if wallet is None or symbol is None:
+            raise WrongUseError("--venue wants the --wallet and the --symbol that it is proven with.")
+        findings.append(_protection(venue, wallet, symbol, confirm, passphrase_fd))
     if as_json:
         say_json(
             [{"name": f.name, "well": f.is_well, "found": f.found, "remedy": f.remedy} for f in findings]
@@ -41,6 +60,22 @@ def doctor(as_json: JsonFlag = False) -> None:
                 say(f"      {finding.remedy}")
     if not all(finding.is_well for finding in findings):
         raise typer.Exit(1)
+
+
+def _protection(
+    venue: str, wallet: str, symbol: str, confirm: str | None, passphrase_fd: int | None
+) -> Finding:
+    """Prove that a venue keeps the stop that comes with an entry, by the ccxt that is installed."""
+    from firstwatch.cli.canary import prove
+    from firstwatch.engine.proof import NotProvenError
+
+    name = f"protection at {venue}"
+    by = f"ccxt {version('ccxt')}"
+    try:
+        return Finding(name, True, f"{by}: {prove(venue, wallet, symbol, confirm, passphrase_fd)}")
+    except NotProvenError as error:
+        remedy = "start no run there; look at the venue's notices and at firstwatch's changelog"
+        return Finding(name, False, f"{by}: {error}", remedy)
 
 
 def _python() -> Finding:

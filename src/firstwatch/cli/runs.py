@@ -51,6 +51,10 @@ def start(
     without_stop: Annotated[
         str | None, typer.Option(metavar="REASON", help="Why exits are left to you without a stop.")
     ] = None,
+    skip_protection_proof: Annotated[
+        str | None,
+        typer.Option(metavar="REASON", help="Why the venue is not made to show first that it keeps a stop."),
+    ] = None,
     confirm: Annotated[
         str | None,
         typer.Option(
@@ -97,6 +101,7 @@ def start(
             guards=guards,
             accepted_warnings=accept_warnings,
             without_stop_reason=without_stop,
+            skip_protection_proof=skip_protection_proof,
             parent=parent,
         )
         found = get_wallet(reading, wallet)

@@ -159,7 +159,7 @@ class Beginning:
             open_orders=[
                 order
                 for order in venue.open_orders(setup.account, setup.symbol)
-                if not is_of(order, self.plan.earlier_runs)
+                if not is_of(order, self.plan.earlier_runs | {setup.run_id})
             ],
             balance=venue.balance(setup.account),
             touch=venue.touch(setup.symbol),

@@ -43,7 +43,7 @@ from firstwatch.engine.memory import (
 from firstwatch.engine.orders import OrderDesk
 from firstwatch.engine.protection import ProtectionDesk
 from firstwatch.engine.records import EquityRow, Step, Transition
-from firstwatch.engine.turn import Turn, back_off_ms
+from firstwatch.engine.turn import Turn, back_off_ms, unknown_signer
 from firstwatch.strategy.core import adopt, close_bar, enter_now, mark_equity, new_state, resume_entries
 from firstwatch.strategy.core_notes import (
     CHAIN_EXHAUSTED,
@@ -781,10 +781,7 @@ class RunCore:
                 if memory.core.decision == ENTER and memory.entry is None:
                     self._entries.enter(self._why_no_entry(memory.last_bar_ms))
             case Refused("auth", reason) if memory.leverage_tries >= _AUTH_TRIES:
-                self._fail(
-                    f"the venue does not know who signed ({reason.rstrip('.')}): see whether the settings"
-                    " name the network that api_url belongs to, and whether the key is still approved"
-                )
+                self._fail(unknown_signer(reason))
             case Unknown(reason) | Refused("rate_limit" | "auth", reason):
                 memory.leverage_at_ms = memory.elapsed_ms + back_off_ms(memory.leverage_tries)
                 memory.leverage_tries += 1

@@ -17,6 +17,14 @@ def back_off_ms(attempts: int) -> int:
     return int(min(_FIRST_RETRY_MS * 2 ** min(attempts, 10), _LONGEST_RETRY_MS))
 
 
+def unknown_signer(reason: str) -> str:
+    """Return what to do where the venue does not know the key; ``reason``: the venue's words."""
+    return (
+        f"the venue does not know who signed ({reason.rstrip('.')}): see whether the settings name the"
+        " network that api_url belongs to, and whether the key is still approved"
+    )
+
+
 def pending_key(effect: Effect) -> str:
     """Return the name under which an effect's outcome is awaited."""
     order = getattr(effect, "new_client_order_id", None) or getattr(effect, "client_order_id", "")

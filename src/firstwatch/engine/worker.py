@@ -18,6 +18,7 @@ from firstwatch.engine.live import LiveFigures
 from firstwatch.engine.performing import Performer
 from firstwatch.engine.persist import CallTouches, Part, Surroundings, Written, persist
 from firstwatch.engine.probe import Probe
+from firstwatch.engine.proof import ProtectionProof
 from firstwatch.engine.records import NewOrder, Step
 from firstwatch.store.database import Store
 from firstwatch.trading.clock import Clock
@@ -88,6 +89,7 @@ class RunWorker:
         self._ended = ended
         self._predecessor = predecessor
         self._letting_go = False
+        self._proof = ProtectionProof(beginning, store, lease, clock)
         self._hands = Performer(beginning.venue, beginning.setup, lease, probe)
         self._hands.prepared.update(beginning.plan.prepared)
         self._heard: deque[told.Event | Asked | _Wake] = deque()
@@ -147,7 +149,9 @@ class RunWorker:
                 if self._hands.subscription is None:
                     self._listen(core)
                 self._hear_where_the_feed_stands()
-                event = self._beginning.first_event(core, self._hands, self._store, self.lease)
+                event = self._not_proven() or self._beginning.first_event(
+                    core, self._hands, self._store, self.lease
+                )
             except VenueError as error:
                 _log.warning("run %s cannot begin yet: %s", self.run_id, error)
                 self._hands.is_reachable = False
@@ -164,6 +168,11 @@ class RunWorker:
             if self._waited_in_vain(min(TICK_S * 2 ** min(attempt, 10), longest_s)):
                 return None
         return None
+
+    def _not_proven(self) -> told.FailRequested | None:
+        """Prove the protection of a new run; return its end, if that fails."""
+        problem = self._proof.problem()
+        return told.FailRequested(problem, self._venue.now_ms()) if problem else None
 
     def _say_workless(self, why: str) -> None:
         with self._store.write(self.lease.epoch) as session:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from firstwatch.trading.numbers import MOST_BARS, BoundedDecimal
 from firstwatch.trading.orders import Side
@@ -153,6 +153,10 @@ class LaunchSettings(_Frozen):
     guards: Guards = Guards()
     accepted_warnings: str | None = None
     """The written reason for soft checks that failed."""
+    skip_protection_proof: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = (
+        None
+    )
+    """Why the first order is sent without the proof that its stop will rest; None: it is proven."""
     confirmed_name: str | None = None
     """The run's name as the operator typed it: a start with real money wants that."""
     parent_run_id: str | None = None

@@ -7,7 +7,7 @@ which must not block. Everything that trades is driven by the venue's time.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from firstwatch.trading.account import Approval, Balance, Funding, Position
 from firstwatch.trading.bar import Bar
@@ -377,3 +377,17 @@ class Venue(Protocol):
 
     def close(self) -> None:
         """End threads and connections. Idempotent."""
+
+
+@runtime_checkable
+class BringsStops(Venue, Protocol):
+    """A venue that takes an entry together with the stop that follows its fill."""
+
+    def send_with_stop(self, entry: PreparedRequest, stop: PreparedRequest) -> SendOutcome:
+        """Send a limit entry and its stop in one request, once; an entry that would fill at once is refused.
+
+        ``Refused`` means that the venue took neither. Never raises for the venue's sake.
+        """
+
+    def stop_of(self, account: str, symbol: str, entry_id: str, stop_id: str) -> OrderReport | None:
+        """Return the stop that waits for an entry's fill, by their client order ids; None: none is shown."""

@@ -45,7 +45,7 @@ fixed = 500
 class EngineRig:
     """One run on bars whose closes a test chooses, each bar begun by hand."""
 
-    def __init__(self, folder, closes, probe=None):
+    def __init__(self, folder, closes, probe=None, *, before=None, until=RunState.RUNNING, **launch):
         flat = [(100.0, 100.0)] * HISTORY + [(100.0, close) for close in closes]
         bars = [
             Bar(START_MS + n * HOUR_MS, begin, max(begin, end), min(begin, end), end, 10.0)
@@ -90,7 +90,9 @@ class EngineRig:
         self.host = EngineHost(self.store, settings, book, probe=probe or (lambda _point: None))
         self.host.start()
         self._begun = HISTORY
-        self.launch(RUN, "w")
+        if before is not None:
+            before(self)
+        self.launch(RUN, "w", until=until, **launch)
 
     def add_wallet(self, name, number):
         """Make another wallet with a key, and money in its account."""
@@ -99,9 +101,9 @@ class EngineRig:
         with self.store.write() as session:
             wallets.create_wallet(session, name, venue="hl", kind="hyperliquid", account=account, now_ms=1)
 
-    def launch(self, run_id, wallet):
-        """Start a run, and return when it is running."""
-        launch = LaunchSettings.model_validate(
+    def launch(self, run_id, wallet, *, until=RunState.RUNNING, **launch):
+        """Start a run, and return when it is in that state."""
+        settings = LaunchSettings.model_validate(
             {
                 "algorithm": "A",
                 "version": 1,
@@ -110,18 +112,19 @@ class EngineRig:
                 "capital": Decimal(2_000),
                 "leverage": Decimal(2),
                 "accepted_warnings": "a test",
+                **launch,
             }
         )
         with self.store.write() as session:
             number = commands.submit_command(
                 session,
-                StartRun(run_id=run_id, settings=launch),
+                StartRun(run_id=run_id, settings=settings),
                 author=Author.OPERATOR,
                 now_ms=time.time_ns() // 1_000_000,
             )
         answer = wait_for(lambda: self._answer(number), PATIENCE_S)
         assert answer.outcome is CommandOutcome.DONE, answer.sentence
-        wait_for(lambda: self.run_of(run_id).state is RunState.RUNNING, PATIENCE_S)
+        wait_for(lambda: self.run_of(run_id).state is until, PATIENCE_S)
 
     def run_of(self, run_id):
         with self.store.read() as session:
@@ -173,8 +176,8 @@ class EngineRig:
 def make(tmp_path):
     rigs = []
 
-    def make(closes, probe=None):
-        rigs.append(EngineRig(tmp_path, closes, probe))
+    def make(closes, probe=None, **more):
+        rigs.append(EngineRig(tmp_path, closes, probe, **more))
         return rigs[-1]
 
     yield make
@@ -190,7 +193,7 @@ def test_an_order_that_could_not_be_stored_is_never_sent_in_place_of_a_later_one
             failed.append(point)
             raise StoreError("The disk of the store is full.")
 
-    rig = make([100.0, 100.0, 101.0, 99.0, 99.0], probe)
+    rig = make([100.0, 100.0, 101.0, 99.0, 99.0], probe, skip_protection_proof="no order but those decided")
     rigs.append(rig)
     for _ in range(3):
         rig.end_bar()

@@ -61,6 +61,11 @@ class OrderRequest:
             action["builder"] = self.builder
         return action
 
+    def action_with_stop(self, stop: "OrderRequest") -> Action:
+        """The order, which only rests, with a stop that follows its fill. Nobody is paid for it."""
+        entry = self.order | {"t": {"limit": {"tif": "Alo"}}}
+        return {"type": "order", "orders": [entry, stop.order], "grouping": "normalTpsl"}
+
     def modify_action(self, client_order_id: str) -> Action:
         """Replace the order of that client id by this one."""
         modify = {"oid": cloid_of(client_order_id), "order": self.order}

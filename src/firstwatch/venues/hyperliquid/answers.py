@@ -38,8 +38,12 @@ class Taken:
     average_price: Decimal | None = None
 
 
-def read_answer(answer: Any) -> Taken | Refused | Unknown:
-    """Return what an answer with status 200 to an action of one order means; broken, it is in doubt."""
+def read_answer(answer: Any, *, orders: int = 1) -> Taken | Refused | Unknown:
+    """Return what an answer with status 200 to an action means; broken, it is in doubt.
+
+    Of several orders it is the first that is told of, and they are taken together: where the venue has taken
+    some of them only, that is in doubt, too.
+    """
     try:
         if answer["status"] == "err":
             return refusal(str(answer["response"]))
@@ -48,8 +52,12 @@ def read_answer(answer: Any) -> Taken | Refused | Unknown:
             if response["type"] == "default":
                 return Taken()
             statuses = response["data"]["statuses"]
-            if isinstance(statuses, list) and len(statuses) == 1:
-                return _read_status(statuses[0])
+            if isinstance(statuses, list) and len(statuses) == orders:
+                read = [_read_status(status) for status in statuses]
+                refused = [one for one in read if isinstance(one, Refused)]
+                if not refused or len(refused) == orders:
+                    return read[0]
+                return Unknown(f"the venue has taken only a part of it: {refused[0].reason}")
     except (KeyError, TypeError, ValueError, ArithmeticError):
         pass
     return Unknown(f"the venue's answer cannot be read: {str(answer)[:_LONGEST]}")

@@ -227,6 +227,22 @@ class Readings:
             book.open_orders.pop(client_order_id, None)
         return report
 
+    async def stop_of(self, account: str, symbol: str, entry_id: str, stop_id: str) -> OrderReport | None:
+        """Look for a stop that waits for the fill of an entry: it stands with that one."""
+        coin = self.traded(symbol).coin
+        rows = await self.ask("frontendOpenOrders", user=account)
+        try:
+            waiting = [
+                child
+                for row in rows
+                if row["coin"] == coin and words.client_order_id_of(row.get("cloid")) == entry_id
+                for child in row.get("children") or ()
+            ]
+            reports = [words.report_of(child, account, symbol) for child in waiting]
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise words.understood(f"the open orders of {account}", rows) from error
+        return next((report for report in reports if report.client_order_id == stop_id), None)
+
     async def open_orders(self, account: str, symbol: str) -> list[OrderReport]:
         self.traded(symbol)
         book = self.account(account)

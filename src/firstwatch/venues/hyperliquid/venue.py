@@ -259,6 +259,16 @@ class HyperliquidVenue:
         request = actions.OrderRequest.of(prepared)
         return self._send(prepared, request, request.order_action)
 
+    def send_with_stop(self, entry: PreparedRequest, stop: PreparedRequest) -> SendOutcome:
+        request, child = actions.OrderRequest.of(entry), actions.OrderRequest.of(stop)
+        if child.refusal is not None:
+            return Refused(*child.refusal)
+        return self._send(entry, request, lambda: request.action_with_stop(child))
+
+    def stop_of(self, account: str, symbol: str, entry_id: str, stop_id: str) -> OrderReport | None:
+        readings = self._connected().readings
+        return self._read(lambda: readings.stop_of(account.lower(), symbol, entry_id, stop_id))
+
     def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
         request = actions.OrderRequest.of(new)
         outcome = self._send(new, request, lambda: request.modify_action(client_order_id))
@@ -626,7 +636,7 @@ class HyperliquidVenue:
             )
         except (VenueError, TimeoutError) as error:
             return Unknown(str(error))
-        return read_answer(answer)
+        return read_answer(answer, orders=len(action.get("orders") or [action]))
 
     def _tell_order_soon(self, account: str, symbol: str, client_order_id: str) -> None:
         session = self._session

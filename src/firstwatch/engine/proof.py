@@ -277,6 +277,12 @@ class ProtectionProof:
         self._lease = lease
         self._clock = clock
 
+    @property
+    def has_orders(self) -> bool:
+        """Orders were written for it, in this process life or an earlier one."""
+        with self._store.read() as session:
+            return bool(orders.orders_of(session, self._setup.run_id))
+
     def problem(self) -> str:
         """Prove the protection once; return why the run must not begin, empty: it may.
 

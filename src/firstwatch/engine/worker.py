@@ -235,7 +235,11 @@ class RunWorker:
         for item in list(self._heard) if self._beginning.is_new else ():
             if isinstance(item, Asked) and isinstance(item.event, told.CancelRequested | told.StopRequested):
                 self._heard.remove(item)
-                item.handled(self._follow(core, item))
+                if self._proof.has_orders:
+                    why = "called off when orders had been sent to prove the protection"
+                    item.handled(self._handle(core, told.FailRequested(why, self._venue.now_ms())))
+                else:
+                    item.handled(self._follow(core, item))
         return self.is_over
 
     # --- working ---------------------------------------------------------------------------------

@@ -4,13 +4,19 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from pydantic import ValidationError
 
 from firstwatch.engine import proof
+from firstwatch.engine.beginning import Beginning
 from firstwatch.engine.proof import NotProvenError, Prover, proof_orders
-from firstwatch.store import journal
+from firstwatch.store import commands, journal
+from firstwatch.trading.clock import SystemClock
+from firstwatch.trading.commands import CancelRun
+from firstwatch.trading.errors import VenueError
+from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side
-from firstwatch.trading.runs import RunState
+from firstwatch.trading.runs import Author, RunState
 from firstwatch.venues.protocol import BringsStops
 from tests.venues.hyperliquid.rig import RUN, SYMBOL, LiveRig, wait_for
 from tests.venues.hyperliquid.test_runs import EngineRig
@@ -262,6 +268,28 @@ def test_a_proof_that_was_cut_short_is_known_to_the_next_life(make, monkeypatch)
     )
     assert rig.run.facts.paused is False
     assert rig.venue.open_orders(rig.account, SYMBOL) == []
+
+
+def test_a_run_that_is_called_off_after_its_proof_was_not_cancelled_before_any_order(make, monkeypatch):
+    def fail(*_args):
+        raise VenueError("The venue cannot be reached.")
+
+    monkeypatch.setattr(Beginning, "first_event", fail)
+    rig = make(until=RunState.NEW)
+    wait_for(lambda: len(kinds(rig)) == 2 and all(state.is_final for _, state in kinds(rig)))
+    with rig.store.write() as session:
+        commands.submit_command(
+            session, CancelRun(run_id=RUN), author=Author.OPERATOR, now_ms=SystemClock().now_ms()
+        )
+    wait_for(lambda: rig.run.state is RunState.FAILED)
+    assert "called off" in rig.run.facts.sentence
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_reason_to_skip_it_has_words(reason):
+    values = {"algorithm": "A", "version": 1, "wallet": "w", "symbol": SYMBOL, "capital": 1}
+    with pytest.raises(ValidationError):
+        LaunchSettings.model_validate(values | {"skip_protection_proof": reason})
 
 
 def test_orders_of_a_failed_proof_are_cancelled_as_soon_as_that_works(make):

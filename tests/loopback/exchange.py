@@ -489,7 +489,8 @@ class Exchange:
         if held is not None and held.sign != order.sign:
             closing = min(amount, abs(held.size))
             pnl = money(held.sign * closing * (price - held.entry))
-            released = held.margin if closing == abs(held.size) else held.margin * closing / abs(held.size)
+            share = closing / abs(held.size)
+            released = held.margin if share == 1 else money(held.margin * share)
             account.cash += released
             held.margin -= released
             held.size += order.sign * closing

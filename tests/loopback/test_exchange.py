@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.timeframe import Timeframe
 from tests.loopback import Coin, Rules
-from tests.loopback.books import Account, Trigger
+from tests.loopback.books import Account, Trigger, money
 from tests.loopback.exchange import HOUR_MS, Exchange, Rejected
 from tests.loopback.tape import Tape
 
@@ -205,6 +205,15 @@ def test_a_reducing_order_never_turns_a_position():
     buy(exchange)
     order = place(exchange, "sell", "3", "90", tif="Ioc", reduce_only=True)
     assert (order.filled, order.status, account.size("BTC")) == (1, "reduceOnlyCanceled", 0)
+
+
+def test_money_that_is_given_back_for_a_part_is_whole_micro_dollars():
+    exchange, account = venue((100, 100, 100, 100), leverage=7)
+    buy(exchange, "3", "150")
+    place(exchange, "sell", "1", "90", tif="Ioc")
+    held = account.positions["BTC"]
+    assert (account.cash, held.margin) == (money(account.cash), money(held.margin))
+    assert exchange.account_value(account) == equity_by_reports(account)
 
 
 def test_a_flip_realises_the_old_side_and_opens_the_new():

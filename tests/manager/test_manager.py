@@ -4,17 +4,22 @@ import threading
 import time
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
+from firstwatch.manager.figures import figures_of, metrics_of_run
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import EngineWhere
+from firstwatch.store.curves import EquityCurve
 from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.commands import CommandOutcome, PauseEntries
 from firstwatch.trading.errors import RefusedError, StoreError, WrongUseError
+from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.runs import Author, Exposure, RunState
 from tests.ui import scenes
 
 PATIENCE_S = 20
+DAY_MS = 86_400_000
 
 
 @pytest.fixture
@@ -54,6 +59,17 @@ def test_a_snapshot_holds_what_the_store_holds(home, clock, manager):
     assert figures["total_trades"].live == 3
     assert figures["sharpe"].baseline == 1.31
     assert figures["net_pnl"].live == pytest.approx(71.44)
+
+
+@pytest.mark.parametrize(("days", "needed"), [(1, 30), (29, 30), (30, 0), (40, 0)])
+def test_a_ratio_needs_days_only_while_the_run_is_younger(days, needed):
+    """The ratios of a run without a trade are not defined, however old it is."""
+    time_ms = scenes.NOW_MS // DAY_MS * DAY_MS + np.arange(days, dtype=np.int64) * DAY_MS
+    curve = EquityCurve(time_ms, np.full(days, 100.0))
+    metrics = metrics_of_run([], curve, Decimal(100), DEFAULT_MARKET)
+    figures = {figure.name: figure for figure in figures_of(metrics, curve, None)}
+    assert (figures["sharpe"].live, figures["sharpe"].needs_days) == (None, needed)
+    assert (figures["win_rate"].live, figures["win_rate"].needs_days) == (None, 0)
 
 
 def test_details_grow_with_the_journal_and_the_curve(home, manager):

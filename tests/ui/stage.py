@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from firstwatch.manager.manager import RunManager
 from firstwatch.settings import Settings
@@ -102,7 +104,9 @@ async def stage(
     app.title_note = "~/.local/share/firstwatch"
     app.animation_level = "none"
     try:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            yield Stage(app, pilot, manager, home)
+        # A cursor that blinks is in every other picture only.
+        with patch.object(Input, "_toggle_cursor", lambda _: None):
+            async with app.run_test(size=size, notifications=True) as pilot:
+                yield Stage(app, pilot, manager, home)
     finally:
         manager.close()

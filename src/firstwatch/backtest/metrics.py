@@ -19,6 +19,7 @@ from firstwatch.trading.runs import ExitReason
 DAYS_A_YEAR = 365
 RATIO_DAYS = 30
 """UTC days that an annualised ratio needs: of fewer it says nothing."""
+ANNUALISED = ("sharpe", "sortino", "calmar")
 _NEEDS_DAYS = f"needs {RATIO_DAYS} days"
 NEEDS = {
     "win_rate": "needs a trade",
@@ -166,6 +167,11 @@ def _measure(
         short_trades=count - long_trades,
         exit_reasons={reason: reasons.count(reason) for reason in ExitReason if reason in reasons},
     )
+
+
+def count_days(time_ms: NDArray[np.int64]) -> int:
+    """Return the UTC days from the first bar to the last (open times)."""
+    return int(time_ms[-1] // _DAY_MS - time_ms[0] // _DAY_MS) + 1 if len(time_ms) else 0
 
 
 def daily_returns(

@@ -166,7 +166,7 @@ class SnapshotReader:
             detail.curve = curve
             baseline = backtests.latest_backtest(session, run.version_id, run.settings.symbol)
             metrics = metrics_of_run(detail.trades, curve, run.settings.capital, run.market)
-            detail.figures = figures_of(metrics, baseline)
+            detail.figures = figures_of(metrics, curve, baseline)
         position = positions.position_of(session, run_id)
         times = detail.curve.time_ms
         first_ms, last_ms = (int(times[0]), int(times[-1])) if len(times) else (None, None)

@@ -277,6 +277,8 @@ class FigureView:
     name: str
     live: float | None
     baseline: float | None
+    needs_days: int = 0
+    """UTC days that it needs, where the run is younger."""
 
 
 @dataclass(frozen=True, eq=False)

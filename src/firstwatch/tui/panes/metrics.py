@@ -56,7 +56,6 @@ _FIGURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("funding", "Funding", words.money),
     ("slippage", "Slippage", words.money),
 )
-_ANNUALISED = frozenset({"sharpe", "sortino", "calmar"})
 _SIGNED = frozenset({"net_pnl", "total_return", "expectancy"})
 
 
@@ -140,7 +139,7 @@ def _figure_line(figure: FigureView, label: str, write: Callable[[float | None],
     tone: Tone = ""
     if figure.name in _SIGNED and figure.live:
         tone = "gain" if figure.live > 0 else "loss"
-    none = "needs 30 days" if figure.name in _ANNUALISED else "-"
+    none = f"needs {figure.needs_days} days" if figure.needs_days else "-"
     live = none if figure.live is None else write(figure.live)
     baseline = "-" if figure.baseline is None else write(figure.baseline)
     return Line(figure.name, (Cell(label), Cell(live, tone), Cell(baseline, "dim")))

@@ -66,6 +66,7 @@ EXAMPLES: tuple[RunEvent, ...] = (
     events.Adopted(side=Side.LONG, amount=Decimal("0.01"), entry_price=Decimal(59000), mark=60000.5),
     events.HoleFound(first_ms=1, last_ms=2, is_confirmed=False),
     events.Noted(sentence="The limit of trades is reached."),
+    events.LateBar(bar_time_ms=4),
     events.CoreNoted(code=NoteCode.SIZE_CAPPED, sentence="the entry is capped"),
 )
 

@@ -1,10 +1,12 @@
 """Threads that wait share one commit; each one's part is whole or nothing all the same."""
 
 import _thread
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -111,7 +113,10 @@ def test_when_the_disk_is_full_each_is_told_what_is_true(store: Store) -> None:
     assert names(store) == [name for name in told if name]
 
 
-def test_an_interrupt_while_waiting_blocks_nobody(store: Store) -> None:
+def test_an_interrupt_while_waiting_blocks_nobody(store: Store, request: pytest.FixtureRequest) -> None:
+    # A shell starts what runs in the background with interrupts ignored.
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     inside = threading.Event()
 
     def hold() -> None:

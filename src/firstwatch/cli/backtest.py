@@ -24,6 +24,18 @@ def decimal(text: str, option: str) -> Decimal:
         raise WrongUseError(f"{option} takes a number: {error}.") from error
 
 
+def basis_points(text: str, option: str) -> Decimal:
+    """Return the basis points of an option: what a fill costs, so none below 0.
+
+    Raises:
+        WrongUseError: it is no number, or not from 0 to below 10,000.
+    """
+    value = decimal(text, option)
+    if not 0 <= value < 10_000:
+        raise WrongUseError(f"{option} must lie between 0 and 10,000, not {text}.")
+    return value
+
+
 def moment(text: str | None, option: str) -> int | None:
     """Return milliseconds since the epoch of an option that takes a time.
 
@@ -85,11 +97,11 @@ def backtest(
     given = None if market is None else read_market(market)
     file = read_candles(candles)
     chosen, assumed = market_of_candles(candles, file.candles, given, spec)
-    taker = chosen.taker_fee_bps if fee_bps is None else decimal(fee_bps, "--fee-bps")
+    taker = chosen.taker_fee_bps if fee_bps is None else basis_points(fee_bps, "--fee-bps")
     maker = chosen.maker_fee_bps if fee_bps is None else taker
     if maker_fee_bps is not None:
-        maker = decimal(maker_fee_bps, "--maker-fee-bps")
-    slippage = decimal(slippage_bps, "--slippage-bps")
+        maker = basis_points(maker_fee_bps, "--maker-fee-bps")
+    slippage = basis_points(slippage_bps, "--slippage-bps")
     chosen_capital = decimal(capital, "--capital")
     chosen_leverage = decimal(leverage, "--leverage")
     if chosen_capital <= 0:

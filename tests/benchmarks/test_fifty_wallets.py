@@ -263,6 +263,7 @@ async def _launch(on):
             symbol=SYMBOL,
             capital=1_000,
             accepted_warnings="measured",
+            skip_protection_proof="measured",
         )
         command = StartRun(run_id=_run_id(number), settings=launch)
         await asyncio.to_thread(on.manager.submit, command, expires_in_ms=600_000)

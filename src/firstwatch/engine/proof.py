@@ -192,7 +192,8 @@ class Prover:
         """
         problem = ""
         for attempt in range(CANCELS):
-            if attempt:
+            # The first look cancels; the second one, at once, sees that.
+            if attempt > 1:
                 self._wait(PAUSE_S)
             try:
                 filled = self._gone()
@@ -260,9 +261,10 @@ class Prover:
         for one in resting:
             self._may_send()
             self._venue.cancel(account, symbol, one.client_order_id or "")
+        if resting:
+            return None
         listed = {one.client_order_id for one in self._venue.open_orders(account, symbol)}
-        is_listed = {entry.client_order_id, stop.client_order_id} & listed
-        return None if resting or is_listed else report.filled
+        return None if {entry.client_order_id, stop.client_order_id} & listed else report.filled
 
 
 class ProtectionProof:

@@ -34,7 +34,7 @@ from firstwatch.store import hosts, journal, live, runs
 from firstwatch.store.database import EpochLostError, Session, Store, StoreReplacedError
 from firstwatch.store.hosts import HostState
 from firstwatch.trading.clock import Clock, SystemClock
-from firstwatch.trading.errors import FirstwatchError, StoreError, VenueError, WrongUseError
+from firstwatch.trading.errors import FirstwatchError, StoreError, VenueError, WrongUseError, said
 from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
 from firstwatch.trading.runs import Author, Exposure, Health, RunState
 from firstwatch.venues.signer import VaultLockedError
@@ -440,7 +440,7 @@ class EngineHost:
         failures.append(now_s)
         while failures[0] < now_s - _FAILURES_WITHIN_S:
             failures.popleft()
-        reason = f"the worker of this run raised {type(error).__name__}: {error}"
+        reason = f"the worker of this run raised {type(error).__name__}: {said(error)}"
         if len(failures) <= _FAILURES_ALLOWED:
             self._append(run_id, Noted(sentence=f"{reason}; the run is recovered"))
             self._start_worker(run_id, Author.SYSTEM, reason, worker)

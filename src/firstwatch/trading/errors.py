@@ -3,6 +3,11 @@
 from firstwatch.trading.text import clean_lines
 
 
+def said(error: BaseException) -> str:
+    """Return what an exception says, or its kind where it says nothing: many of a network do not."""
+    return str(error).strip() or type(error).__name__
+
+
 class FirstwatchError(Exception):
     """Anything the program says to an operator instead of a traceback.
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from firstwatch.trading.errors import FirstwatchError, RefusedError
+from firstwatch.trading.errors import FirstwatchError, RefusedError, said
 from firstwatch.wallets.forgetting import forget
 from firstwatch.wallets.keys import EngineKeys
 
@@ -145,7 +145,7 @@ def unlock_engine(home: Path, passphrase: str) -> str:
             "No engine of this data folder listens for a passphrase; start one with: firstwatch engine."
         ) from error
     except (OSError, ValueError) as error:
-        raise RefusedError(f"The engine did not answer at {path}: {error}; try again.") from error
+        raise RefusedError(f"The engine did not answer at {path}: {said(error)}; try again.") from error
     if not answer.unlocked:
         raise RefusedError(answer.sentence)
     return answer.sentence

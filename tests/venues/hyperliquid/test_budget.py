@@ -13,6 +13,7 @@ from firstwatch.venues.hyperliquid.budget import (
     weight_of,
     weight_of_answer,
 )
+from tests.venues.hyperliquid.quick import run
 
 URL = "https://api.example"
 
@@ -20,30 +21,6 @@ URL = "https://api.example"
 def candles(minutes):
     req = {"coin": "BTC", "interval": "1m", "startTime": 0, "endTime": minutes * 60_000 - 1}
     return {"type": "candleSnapshot", "req": req}
-
-
-class QuickLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock jumps to the next timer instead of waiting for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._jumped_s = 0.0
-
-    def time(self) -> float:
-        return super().time() + self._jumped_s
-
-    def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            self._jumped_s += max(0.0, self._scheduled[0].when() - self.time())
-        super()._run_once()
-
-
-def run(coroutine):
-    loop = QuickLoop()
-    try:
-        return loop.run_until_complete(coroutine)
-    finally:
-        loop.close()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import candles
 from firstwatch.venues.hyperliquid.candles import Candles
 from firstwatch.venues.hyperliquid.clock import VenueClock
+from tests.venues.hyperliquid.quick import run
 
 STEP = Timeframe.M1.ms
 BEGIN = 1_000 * STEP
@@ -277,3 +278,113 @@ async def _lives_through(late_s, streamed):
         last = max(last, number)
     known = await rig.candles.closed_bars(rig.venue_ms, len(there))
     assert [(bar.time_ms - BEGIN) // STEP for bar in known] == there
+
+
+# --- slow answers --------------------------------------------------------------------------------
+
+
+class SlowRig(Rig):
+    """A venue in its own time, at which ``takes_s`` says how long each answer takes."""
+
+    def __init__(self, *takes_s):
+        super().__init__()
+        self.takes_s = list(takes_s)
+        self.closed_at_s = {}
+
+    async def start(self):
+        loop = asyncio.get_running_loop()
+        self._begun_s, self._begun_ms = loop.time(), self.venue_ms
+        self.candles._elapsed_s = loop.time
+        self.clock._elapsed_s = loop.time
+        await super().start()
+        self.candles._closed = self._note
+        return self
+
+    def _note(self, bar):
+        number = (bar.time_ms - BEGIN) // STEP
+        self.told.append(bar)
+        self.closed_at_s[number] = (self._now_ms() - BEGIN) / 1_000 - (number + 1) * 60
+
+    def _now_ms(self):
+        passed_s = asyncio.get_running_loop().time() - self._begun_s
+        return self._begun_ms + round(passed_s * 1_000)
+
+    async def _read(self, first_ms, last_ms):
+        self.venue_ms = self._now_ms()
+        found = await super()._read(first_ms, last_ms)
+        await asyncio.sleep(self.takes_s.pop(0) if len(self.takes_s) > 1 else self.takes_s[0])
+        return found
+
+    async def _observe(self):
+        self.venue_ms = self._now_ms()
+        await super()._observe()
+
+    async def beat(self, seconds):
+        """Do what is due each tenth of a second; return what readings failed of."""
+        failed, tasks = [], set()
+
+        async def close():
+            try:
+                await self.candles.close_due()
+            except VenueError as error:
+                failed.append(str(error))
+
+        for _ in range(round(seconds * 10)):
+            await asyncio.sleep(0.1)
+            if self.candles.is_due():
+                task = asyncio.create_task(close())
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+        for task in tasks:
+            task.cancel()
+        return failed
+
+
+@pytest.mark.parametrize("takes_s", [0.1, 3.2, 5.0, 9.0])
+def test_a_bar_closes_when_the_answer_comes_however_long_it_takes(takes_s):
+    async def live():
+        rig = await SlowRig(takes_s).start()
+        await rig.beat(400)
+        return rig
+
+    rig = run(live())
+    assert rig.numbers() == [1, 2, 3, 4, 5, 6]
+    assert max(rig.closed_at_s.values()) < takes_s + 1.5
+    # A slow venue is not asked twice for each bar.
+    assert len(rig.reads) <= 6 + 1
+
+
+def test_a_request_that_hangs_for_ever_closes_nothing_late():
+    async def live():
+        rig = await SlowRig(1e9, 0.2, 1e9, 0.2).start()
+        failed = await rig.beat(130)
+        return rig, failed
+
+    rig, failed = run(live())
+    assert rig.numbers() == [1, 2]
+    assert max(rig.closed_at_s.values()) < 8
+    assert failed
+    assert all("there is no answer after" in sentence for sentence in failed)
+
+
+def test_a_streamed_bar_waits_for_no_answer_that_hangs():
+    async def live():
+        rig = await SlowRig(1e9).start()
+        await rig.beat(59)
+        rig.candles.row(row(1))
+        rig.candles.row(row(2))
+        failed = await rig.beat(5)
+        return rig, failed
+
+    rig, failed = run(live())
+    assert rig.numbers() == [1]
+    assert failed == []
+
+
+def test_no_more_than_two_requests_hang_at_once():
+    async def live():
+        rig = await SlowRig(1e9).start()
+        await rig.beat(300)
+        return rig
+
+    assert len(run(live()).reads) == 2

@@ -8,6 +8,7 @@ import pytest
 
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import OrderState
+from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid.client import HyperliquidClient
 from firstwatch.venues.protocol import Accepted, Executed, NeverWill, Refused, StillUnknown, Unknown
 from tests.venues.hyperliquid.rig import (
@@ -15,6 +16,7 @@ from tests.venues.hyperliquid.rig import (
     LIMIT,
     MARKET,
     SELL,
+    START_MS,
     STOP,
     SYMBOL,
     LiveRig,
@@ -281,3 +283,17 @@ def test_a_venue_that_is_down_is_a_sentence_and_comes_back(rig):
     assert isinstance(settled(rig, prepared), NeverWill)
     assert rig.position().is_flat
     wait_for(lambda: rig.of("StreamRestored")[-1].time_ms > rig.of("StreamLost")[-1].time_ms)
+
+
+def test_candles_that_are_answered_after_more_than_three_seconds_close_their_bar():
+    rig = LiveRig(clock="stepped", history=5)
+    try:
+        rig.venue.candles(SYMBOL, Timeframe.M1, end_ms=rig.venue.now_ms(), limit=5)
+        rig.listen()
+        # The stream tells no candles: the bar's end is known by the venue's time alone.
+        rig.server.faults.plan("message_lost", "candle", count=10_000)
+        rig.server.faults.plan("slow_reply", "candleSnapshot", count=10_000, seconds=3.2)
+        rig.server.step_to(START_MS + 6 * 60_000 + 1_500)
+        wait_for(lambda: rig.of("BarClosed"), patience_s=20)
+    finally:
+        rig.close()

@@ -19,7 +19,14 @@ ReadRows = Callable[[int, int], Awaitable[list[Row]]]
 MOST_ROWS = 5_000
 # After a bar's end the venue may need so long to show its last trade.
 _GRACE_MS = 1_000
-_CHECK_S = 3.0
+# So long an answer is waited for, or so many times as long as answers take, before the stream's word is taken
+# or a second one is asked for. It is taken in all the same when it comes.
+_ANSWER_S = 3.0
+_ANSWER_FACTOR = 2.0
+_LONGEST_ANSWER_S = 10.0
+# What is not seen again of how long answers took is forgotten by so much with each.
+_FORGOTTEN = 0.1
+_MOST_AT_ONCE = 2
 _RETRY_S = 2.0
 # By our reckoning a bar is over and the venue says that it is not: so long until it is asked again.
 _ASK_AGAIN_S = 0.5
@@ -74,6 +81,10 @@ class Candles:
         """What was said of bars after it."""
         self._lacking: dict[int, float] = {}
         """Open times of recent bars that a reading lacked although it had later ones, and since when."""
+        self._asked: list[asyncio.Task[None]] = []
+        """Readings whose answers are not there yet, the oldest first."""
+        self._takes_s = 0.0
+        """How long readings take, the longest of late."""
         self._is_pumping = False
         self._began_ms = 0
         """Open time of the last bar before those that are told."""
@@ -197,6 +208,7 @@ class Candles:
             await self._observe()
         until_ms = max(later_ms, self._clock.observed_ms // step * step)
         if until_ms <= self._last_ms + step:
+            self._looked_ms = max(self._looked_ms, until_ms)
             self._ask_at_s = self._elapsed_s() + _ASK_AGAIN_S
             return
         # A row is complete when a later one has come; time alone says only that the bar is over.
@@ -206,8 +218,8 @@ class Candles:
             self._close(until_ms)
         else:
             try:
-                await asyncio.wait_for(self._read(until_ms), _CHECK_S)
-            except (VenueError, TimeoutError) as error:
+                await self._read_soon(until_ms)
+            except VenueError as error:
                 self._close(later_ms)
                 if self._last_ms + step < until_ms:
                     raise VenueError(f"the bars since the last one cannot be read: {error}") from error
@@ -216,10 +228,41 @@ class Candles:
 
     # --- closing ---------------------------------------------------------------------------------
 
+    async def _read_soon(self, until_ms: int) -> None:
+        """Read the bars up to ``until_ms``, and wait for the answer as long as it may take.
+
+        Raises:
+            VenueError: there is none yet, or the venue cannot be asked.
+        """
+        if len(self._asked) < _MOST_AT_ONCE:
+            asked = asyncio.get_running_loop().create_task(self._read(until_ms))
+            self._asked.append(asked)
+            asked.add_done_callback(self._answered)
+        else:
+            asked = self._asked[0]
+        limit_s = min(max(_ANSWER_S, _ANSWER_FACTOR * self._takes_s), _LONGEST_ANSWER_S)
+        await asyncio.wait({asked}, timeout=limit_s)
+        if not asked.done():
+            raise VenueError(f"there is no answer after {limit_s:.1f} s; it is still waited for")
+        if not asked.cancelled():
+            asked.result()
+
+    def _answered(self, asked: asyncio.Task[None]) -> None:
+        """Forget a reading that has ended, and those that were asked for before one that is answered."""
+        place = self._asked.index(asked)
+        del self._asked[place]
+        # What one failed of that nobody waits for any more is looked at here, or it would be called lost.
+        if not asked.cancelled() and asked.exception() is None:
+            for earlier in self._asked[:place]:
+                earlier.cancel()
+
     async def _read(self, until_ms: int) -> None:
         """Read the bars up to ``until_ms`` that are not there yet, holes that may be none included."""
+        began_s = self._elapsed_s()
         first_ms = min([*self._lacking, self._last_ms + self._step_ms])
-        self._take(await self._read_rows(first_ms, until_ms), until_ms)
+        rows = await self._read_rows(first_ms, until_ms)
+        self._takes_s = max(self._elapsed_s() - began_s, self._takes_s * (1 - _FORGOTTEN))
+        self._take(rows, until_ms)
 
     def _take(self, read: Sequence[Row], until_ms: int) -> None:
         """Take a reading in that begins with the first bar which is not there, and close what it closes."""

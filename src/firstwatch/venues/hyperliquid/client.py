@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import ccxt.pro
 
-from firstwatch.trading.errors import VenueError
+from firstwatch.trading.errors import VenueError, said
 from firstwatch.venues.hyperliquid import words
 from firstwatch.venues.hyperliquid.budget import PRIORITY, Budget, weight_of, weight_of_answer
 
@@ -153,7 +153,8 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         cause = error.__cause__
         where = f"Hyperliquid at {self._api_url}"
         if isinstance(cause, ssl.SSLError | aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-            return f"{where} has a certificate that is not trusted ({cause}); check api_url and this machine."
+            why = f"has a certificate that is not trusted ({said(cause)})"
+            return f"{where} {why}; check api_url and this machine."
         if isinstance(cause, _RedirectError):
             return (
                 f"{where} sends the request elsewhere ({cause}), which is not followed; check api_url and the"
@@ -164,10 +165,8 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         if isinstance(error, ccxt.RateLimitExceeded):
             return f"{where} says that there are too many requests; they are slowed down."
         if isinstance(cause, aiohttp.ClientConnectionError):
-            return (
-                f"{where} cannot be reached ({cause or type(cause).__name__}); check the network and api_url."
-            )
-        return f"{where} failed: {str(error)[:_LONGEST] or type(error).__name__}"
+            return f"{where} cannot be reached ({said(cause)}); check the network and api_url."
+        return f"{where} failed: {said(error)[:_LONGEST]}"
 
     # --- the stream ------------------------------------------------------------------------------
 
@@ -197,11 +196,11 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
 
     def on_error(self, client: Any, error: Any) -> None:
         super().on_error(client, error)
-        self._on_stream_end(str(error))
+        self._on_stream_end(said(error))
 
     def on_close(self, client: Any, error: Any) -> None:
         super().on_close(client, error)
-        self._on_stream_end(f"the venue closed the connection ({error})")
+        self._on_stream_end(f"the venue closed the connection ({said(error)})")
 
 
 class _RedirectError(aiohttp.ClientError):

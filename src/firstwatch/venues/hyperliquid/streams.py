@@ -5,6 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from firstwatch.trading.errors import said
+
 Subscription = dict[str, str]
 CONNECT_S = 15.0
 _LONGEST_BACK_OFF_S = 10.0
@@ -102,7 +104,7 @@ class Streams:
                 raise
             except Exception as error:
                 # Whatever the connection failed of, the answer is the same: say so and try again.
-                reason = f"the stream cannot be opened: {str(error) or type(error).__name__}"
+                reason = f"the stream cannot be opened: {said(error)}"
             else:
                 self.is_up = True
                 self._restored()
@@ -133,7 +135,7 @@ class Streams:
             await self._client.send_stream({"method": method, "subscription": subscription})
         except Exception as error:
             # The connection broke in between: its loop opens it anew with everything that is wanted.
-            self.ended(f"a subscription cannot be sent: {error}")
+            self.ended(f"a subscription cannot be sent: {said(error)}")
 
     def _note_wanted(self, subscription: Subscription) -> None:
         # Books come all the time; candles and private messages come when something happens.

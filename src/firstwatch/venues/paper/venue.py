@@ -34,7 +34,7 @@ from firstwatch.store.database import EpochLostError, Store
 from firstwatch.trading.account import Approval, Balance, Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import Clock, iso
-from firstwatch.trading.errors import StoreError, VenueError
+from firstwatch.trading.errors import StoreError, VenueError, said
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import (
     Fill,
@@ -429,7 +429,7 @@ class PaperVenue:
             except Exception as error:
                 # A defect: the feed stands from here on, and no run may take that for a quiet market.
                 _log.exception("the feed of the paper venue %s broke", self.name)
-                self._tell_all(StreamLost(_STREAM, f"the feed broke: {error}", self.now_ms()))
+                self._tell_all(StreamLost(_STREAM, f"the feed broke: {said(error)}", self.now_ms()))
                 return
 
     def _wait_until_due(self, at_least_s: float) -> bool:

@@ -14,3 +14,11 @@ def _recursion_limit():
     The program itself does not import it; a test of nested input would crash instead of failing.
     """
     sys.setrecursionlimit(_RECURSION_LIMIT)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Share nothing with the programs that this user runs, nor with another worker of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -65,7 +65,9 @@ def loopback():
 @pytest.fixture
 def ready(firstwatch, home, loopback, tmp_path, monkeypatch):
     config = tmp_path / "config.toml"
-    config.write_text(f'[venues.hl]\nkind = "hyperliquid"\napi_url = "{loopback.url}"\n')
+    config.write_text(
+        f'[venues.hl]\nkind = "hyperliquid"\napi_url = "{loopback.url}"\nweight_per_minute = 100_000\n'
+    )
     monkeypatch.setenv("FIRSTWATCH_CONFIG", str(config))
     monkeypatch.delenv("FIRSTWATCH_PASSPHRASE_FILE", raising=False)
     monkeypatch.setattr(

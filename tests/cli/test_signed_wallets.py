@@ -33,11 +33,13 @@ def loopback():
 def _venue(home, loopback, monkeypatch, tmp_path):
     config = tmp_path / "config.toml"
     config.write_text(
-        f'[venues.hl]\nkind = "hyperliquid"\napi_url = "{loopback.url}"\nws_url = "{loopback.ws_url}"\n'
+        f'[venues.hl]\nkind = "hyperliquid"\nweight_per_minute = 100_000\n'
+        f'api_url = "{loopback.url}"\nws_url = "{loopback.ws_url}"\n'
         f'builder = "{BUILDER}"\nbuilder_fee_tenths_bp = 25\n'
-        f'[venues.test]\nkind = "hyperliquid"\nnetwork = "testnet"\napi_url = "{loopback.url}"\n'
-        f'[venues.twin]\nkind = "hyperliquid"\napi_url = "{loopback.url}"\n'
-        '[venues.dead]\nkind = "hyperliquid"\napi_url = "http://127.0.0.1:9"\n'
+        f'[venues.test]\nkind = "hyperliquid"\nnetwork = "testnet"\nweight_per_minute = 100_000\n'
+        f'api_url = "{loopback.url}"\n'
+        f'[venues.twin]\nkind = "hyperliquid"\nweight_per_minute = 100_000\napi_url = "{loopback.url}"\n'
+        '[venues.dead]\nkind = "hyperliquid"\nweight_per_minute = 100_000\napi_url = "http://127.0.0.1:9"\n'
         '[venues.paper]\nkind = "paper"\n'
     )
     monkeypatch.setenv("FIRSTWATCH_CONFIG", str(config))

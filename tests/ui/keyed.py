@@ -53,7 +53,9 @@ def settings_at(home: Path, venue: Loopback, *, with_builder: bool = False) -> S
     """Return settings with the loopback venue ``hl`` and a paper venue."""
     builder = {"builder": BUILDER, "builder_fee_tenths_bp": 25} if with_builder else {}
     venues = {
-        "hl": HyperliquidVenueSettings(kind="hyperliquid", api_url=venue.url, ws_url=venue.ws_url, **builder),
+        "hl": HyperliquidVenueSettings(
+            kind="hyperliquid", api_url=venue.url, ws_url=venue.ws_url, weight_per_minute=100_000, **builder
+        ),
         "paper": PaperVenueSettings(kind="paper"),
     }
     return scenes.settings_of(home).model_copy(update={"venues": venues})

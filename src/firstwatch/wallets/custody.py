@@ -111,7 +111,12 @@ class Custody:
     def desk(self, venue: str) -> Desk:
         """Return the desk of a venue of the settings."""
         found = self.settings_of(venue)
-        return Desk(venue, found.http_url, is_mainnet=found.is_mainnet)
+        return Desk(
+            venue,
+            found.http_url,
+            is_mainnet=found.is_mainnet,
+            weight_per_minute=found.weight_per_minute,
+        )
 
     def builder(self, venue: str) -> Builder | None:
         """Return the builder that the settings name; None: nobody earns anything on the fills."""

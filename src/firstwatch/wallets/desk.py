@@ -18,7 +18,7 @@ from http.client import HTTPException
 from typing import Any
 
 from firstwatch.trading.errors import VenueError
-from firstwatch.venues.hyperliquid.budget import note_spent, weight_of
+from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority, take_turn, weight_of
 from firstwatch.venues.hyperliquid.kinds import kind_of, market_name
 from firstwatch.venues.hyperliquid.words import spot_of
 
@@ -216,10 +216,19 @@ class Inquiry(ABC):
 class Desk(Inquiry):
     """The venue's two doors, ``/info`` and ``/exchange``."""
 
-    def __init__(self, name: str, api_url: str, *, is_mainnet: bool, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        api_url: str,
+        *,
+        is_mainnet: bool,
+        timeout_s: float = _TIMEOUT_S,
+        weight_per_minute: float = RATE_PER_MINUTE,
+    ) -> None:
         super().__init__(name, is_mainnet=is_mainnet)
         self._url = api_url.rstrip("/")
         self._timeout_s = timeout_s
+        self._weight_per_minute = weight_per_minute
         # As the trading client, it takes no proxy from the environment. A redirect is not followed: what
         # is answered elsewhere says nothing of what was asked here.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
@@ -229,6 +238,10 @@ class Desk(Inquiry):
 
         Whatever else happens may happen after the venue has read the request, so that it is doubt.
         """
+        try:
+            self._wait_for_turn("exchange", body)
+        except VenueError as error:
+            return NotDone(str(error))
         try:
             answer = self._post("/exchange", body)
         except Exception as error:
@@ -242,10 +255,10 @@ class Desk(Inquiry):
                 return InDoubt(str(self._strange("exchange", answer)))
 
     def _info(self, question: Mapping[str, Any]) -> Any:
+        self._wait_for_turn("info", question)
         return self._post("/info", question)
 
     def _post(self, path: str, document: Mapping[str, Any]) -> Any:
-        note_spent(self._url, weight_of(path.removeprefix("/"), document))
         request = urllib.request.Request(
             self._url + path,
             data=json.dumps(document).encode(),
@@ -278,6 +291,12 @@ class Desk(Inquiry):
                 " followed; check api_url and the network."
             )
         return f"{self.name} ({self._url}) answers with HTTP {error.code}; try again later."
+
+    def _wait_for_turn(self, path: str, document: Mapping[str, Any]) -> None:
+        """Ask no more than the venue allows this address, whatever other processes ask."""
+        priority = Priority.ORDER if path == "exchange" else Priority.WATCH
+        weight = weight_of(path, document)
+        take_turn(self._url, weight, priority, rate_per_minute=self._weight_per_minute)
 
     def _unreachable(self, error: Exception) -> str:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error

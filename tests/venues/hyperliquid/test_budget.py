@@ -1,18 +1,26 @@
 """The request budget: what requests cost, who goes first, and how much a minute holds at most."""
 
 import asyncio
+import fcntl
+import multiprocessing
+import struct
+import time
 
 import pytest
 
+from firstwatch.trading.errors import VenueError
+from firstwatch.venues.hyperliquid import budget as budget_module
 from firstwatch.venues.hyperliquid.budget import (
     BURST,
     RATE_PER_MINUTE,
+    Bucket,
     Budget,
     Priority,
-    note_spent,
+    take_turn,
     weight_of,
     weight_of_answer,
 )
+from firstwatch.venues.hyperliquid.shared import SharedNumbers
 from tests.venues.hyperliquid.quick import run
 
 URL = "https://api.example"
@@ -181,8 +189,7 @@ def test_the_most_careful_session_of_a_host_says_how_much_is_asked():
     async def spend():
         slow, fast = Budget(api_url=URL, rate_per_minute=60), Budget(api_url=URL, rate_per_minute=6_000)
         other = Budget(api_url="https://api.other")
-        note_spent(URL + "/info", 20)
-        note_spent("https://api.nobody", 20)
+        slow.charge(20)
         await fast.take(30, Priority.ORDER)
         wait_s = fast.wait_s(80)
         left = [slow.left, other.left]
@@ -190,10 +197,10 @@ def test_the_most_careful_session_of_a_host_says_how_much_is_asked():
         faster_s = fast.wait_s(80)
         for budget in (fast, other):
             budget.close()
-        return left, wait_s, faster_s, Budget(api_url=URL).left
+        return left, wait_s, faster_s
 
-    (left, other_left), wait_s, faster_s, anew = run(spend())
-    assert (left, other_left, anew) == (pytest.approx(70, abs=1), 120, 120)
+    (left, other_left), wait_s, faster_s = run(spend())
+    assert (left, other_left) == (pytest.approx(70, abs=1), 120)
     assert wait_s == pytest.approx(50, abs=1)
     assert faster_s == pytest.approx(0.5, abs=0.1)
 
@@ -207,3 +214,108 @@ def test_a_refusal_for_the_rate_stops_everything_for_a_while():
         return asyncio.get_running_loop().time() - before_s
 
     assert run(spend()) == pytest.approx(19 / (RATE_PER_MINUTE / 60), abs=0.05)
+
+
+# --- shared by processes -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "cache" / "requests"
+
+
+def bucket(file, **more):
+    """Return a bucket as another process would have it."""
+    return Bucket(shared=SharedNumbers(file, 5), **more)
+
+
+def test_what_one_process_spends_the_others_have_not(file):
+    one, other = bucket(file), bucket(file)
+    assert one.take(50, Priority.ORDER, 100.0) == 0
+    assert other.left(100.0) == 70
+    other.charge(20, 101.0)
+    assert one.left(101.0) == pytest.approx(50 + RATE_PER_MINUTE / 60)
+    one.drain(101.0)
+    assert other.left(101.0) == 0
+    # A process that begins takes what is there, and no burst of its own.
+    assert bucket(file).left(102.0) == pytest.approx(RATE_PER_MINUTE / 60)
+
+
+def test_what_the_runs_of_one_process_may_need_the_reading_of_others_leaves(file):
+    engine, command = bucket(file), bucket(file)
+    budget = Budget()
+    budget.keep_for(50)
+    engine.users.add(budget)
+    assert engine.left(100.0) == 120
+    assert command.take(20, Priority.WATCH, 120.0) == 0
+    assert command.take(60, Priority.WATCH, 120.0) > 0
+    assert command.take(60, Priority.WATCH, 121.0 + 60) == 0  # nothing was heard of the engine for a minute
+
+
+def test_a_file_that_another_process_holds_and_never_lets_go_makes_nobody_wait(file):
+    one, other = bucket(file), bucket(file)
+    one.take(10, Priority.ORDER, 100.0)
+    with file.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert one.take(30, Priority.ORDER, 100.0) == 0
+        assert one.left(100.0) == 80
+    assert one.left(100.0) == 80
+    assert other.left(100.0) == 80
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 7, b"\xff" * 40, struct.pack("<5d", 1, 0, 1e9, 0, 0)])
+def test_a_file_that_says_nothing_of_use_is_begun_anew(file, content):
+    file.parent.mkdir()
+    file.write_bytes(content)
+    assert bucket(file).left(100.0) == 120
+    assert bucket(file).take(100, Priority.ORDER, 100.0) == 0
+    assert bucket(file).left(100.0) == 20
+
+
+def test_a_file_that_cannot_be_had_or_was_removed_stops_nothing(file, tmp_path):
+    one = bucket(file)
+    one.take(20, Priority.ORDER, 100.0)
+    file.unlink()
+    assert one.left(100.0) == 100
+    assert bucket(file).left(100.0) == 100
+    (tmp_path / "a file").write_text("")
+    alone = bucket(tmp_path / "a file" / "requests")
+    assert alone.take(20, Priority.ORDER, 100.0) == 0
+    assert alone.left(100.0) == 100
+
+
+def spend_for(file, seconds, spent):
+    own, until_s, total = bucket(file), time.monotonic() + seconds, 0
+    while time.monotonic() < until_s:
+        total += 2 if own.take(2, Priority.ORDER, time.monotonic()) == 0 else 0
+    spent.put(total)
+
+
+def test_four_processes_spend_no_more_than_one(file):
+    began_s, spawn = time.monotonic(), multiprocessing.get_context("spawn")
+    spent = spawn.Queue()
+    processes = [spawn.Process(target=spend_for, args=(file, 0.5, spent)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    totals = [spent.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    assert sum(totals) <= 120 + (time.monotonic() - began_s) * RATE_PER_MINUTE / 60
+    assert sum(totals) >= 118
+
+
+def test_a_command_waits_for_its_turn_and_says_when_that_takes_too_long(monkeypatch):
+    url = "http://venue.one-turn"
+    take_turn(url, 60, Priority.ORDER, rate_per_minute=60)
+    now_s, waits_s = [time.monotonic()], []
+
+    def sleep(seconds):
+        waits_s.append(seconds)
+        now_s[0] += seconds
+
+    monkeypatch.setattr(budget_module.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(budget_module.time, "sleep", sleep)
+    take_turn(url, 90, Priority.ORDER, rate_per_minute=60)
+    assert sum(waits_s) == pytest.approx(30, abs=1)
+    with pytest.raises(VenueError, match=r"venue\.one-turn .* try again in a minute"):
+        take_turn(url, 100, Priority.ORDER, rate_per_minute=60)

@@ -1,20 +1,26 @@
 """The request budget: the venue counts the weight of all requests of an internet address, per minute.
 
-All sessions of this process with one host spend from one bucket; each has a queue of its own before it.
+All sessions with one host spend from one bucket, those of other processes of this user, too, as they have the
+same address; each has a queue of its own before it.
 """
 
 import asyncio
 import heapq
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
 from itertools import count
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from platformdirs import user_cache_path
+
+from firstwatch.trading.errors import VenueError
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.hyperliquid.shared import SharedNumbers
 
 
 class Priority(IntEnum):
@@ -36,8 +42,13 @@ PRIORITY: ContextVar[Priority] = ContextVar("hyperliquid_priority", default=Prio
 # 1,200 a minute are allowed: a full burst and a minute of refilling stay below it (hyperliquid.md 5).
 RATE_PER_MINUTE = 950
 BURST = 200
-# A process that is started again and again spends no full burst each time.
+# As nobody knows what was spent before: a process that is started again and again spends no full burst.
 _AT_START = 120
+# What is kept for the orders of another process's runs is kept for so long after its last word.
+_KEPT_S = 60.0
+# So long a request waits for its turn that goes through no session.
+LONGEST_TURN_S = 90.0
+_LOOK_S = 0.5
 # What the venue allows in a minute beyond both: rows that nobody knew of may cost it, and no order waits.
 _SPARE = 50.0
 # So much of a burst only orders may take: reading never makes an order wait.
@@ -94,54 +105,94 @@ def _candles(asked: Mapping[str, Any]) -> int:
 
 
 class Bucket:
-    """The tokens of one internet address at one host. Safe for threads; times are monotonic seconds."""
+    """The tokens of one internet address at one host. Safe for threads.
 
-    def __init__(self, burst: float = BURST) -> None:
+    Times are monotonic seconds, which all processes of a machine count alike.
+    """
+
+    def __init__(
+        self, burst: float = BURST, shared: SharedNumbers | None = None, rate_s: float = RATE_PER_MINUTE / 60
+    ) -> None:
+        """``shared``: where the other processes read and write the tokens; ``rate_s``: without users."""
         self.users: set[Budget] = set()
         """The sessions that spend from it. The most careful one says how fast it fills."""
         self._burst = burst
+        self._shared = shared
+        self._own_rate_s = rate_s
         self._guard = threading.Lock()
         self._tokens = min(burst, _AT_START)
+        self._unseen = 0.0
+        """What was spent while the tokens could not be shared: the next time that they can, others see it."""
         self._owed = 0.0
         """What rows that were read have taken of what is kept for orders; refilling pays it back first."""
         self._filled_at_s: float | None = None
+        self._kept, self._kept_at_s = 0.0, 0.0
+        """The most that any process keeps for orders, and when one has last said so."""
 
     @property
     def rate_s(self) -> float:
         """Weight that comes back per second."""
-        return min(user.rate_s for user in list(self.users))
+        return min((user.rate_s for user in list(self.users)), default=self._own_rate_s)
+
+    def close(self) -> None:
+        """Let go of what is shared. Idempotent."""
+        with self._guard:
+            if self._shared is not None:
+                self._shared.close()
+
+    @contextmanager
+    def _in_hand(self, now_s: float) -> Iterator[None]:
+        """Have the tokens in hand as they stand now; what is done with them is seen by all who share them."""
+        with self._guard:
+            if self._shared is None:
+                self._fill(now_s)
+                yield
+                return
+            with self._shared.held() as numbers:
+                # Later than now: they were written before the machine was started anew.
+                if numbers and numbers[2] <= now_s + 1:
+                    tokens, self._owed, self._filled_at_s, self._kept, self._kept_at_s = numbers
+                    self._tokens = tokens - self._unseen
+                self._fill(now_s)
+                if self._own_for_orders >= self._kept or now_s - self._kept_at_s > _KEPT_S:
+                    self._kept, self._kept_at_s = self._own_for_orders, now_s
+                yield
+                if numbers is not None:
+                    self._unseen = 0.0
+                    numbers[:] = [self._tokens, self._owed, now_s, self._kept, self._kept_at_s]
 
     def left(self, now_s: float) -> float:
         """Return the weight that may be spent at once; negative after answers larger than thought."""
-        with self._guard:
-            self._fill(now_s)
+        with self._in_hand(now_s):
             return self._tokens
 
     def take(self, weight: float, priority: Priority, now_s: float) -> float:
         """Spend ``weight`` if that may be and return 0; else return the seconds until it may, at least."""
-        with self._guard:
-            self._fill(now_s)
+        with self._in_hand(now_s):
             there = self._tokens
             if priority is Priority.ORDER:
                 there += min(self._owed, _SPARE)
             missing = self.needed(weight, priority) - there
             if missing <= 0:
-                self._tokens -= weight
+                self._spend(weight)
                 return 0.0
             return missing / self.rate_s
 
     def charge(self, weight: float, now_s: float) -> None:
         """Count what was spent beyond what was taken; negative: give back."""
-        with self._guard:
-            self._fill(now_s)
-            self._tokens = min(self._tokens - weight, self._burst)
+        with self._in_hand(now_s):
+            self._spend(weight)
             self._owe(self._owed + max(weight, 0.0))
 
     def drain(self, now_s: float) -> None:
         """Spend everything: the venue said that it is too much."""
-        with self._guard:
-            self._fill(now_s)
-            self._tokens, self._owed = min(self._tokens, 0.0), 0.0
+        with self._in_hand(now_s):
+            self._spend(max(self._tokens, 0.0))
+            self._owed = 0.0
+
+    def _spend(self, weight: float) -> None:
+        self._tokens = min(self._tokens - weight, self._burst)
+        self._unseen += weight
 
     def needed(self, weight: float, priority: Priority) -> float:
         """Return how much must be there for a request to go."""
@@ -155,6 +206,10 @@ class Bucket:
     @property
     def _for_orders(self) -> float:
         """What reading leaves: enough for all runs to enter at once, each with its stop."""
+        return self._own_for_orders if self._shared is None else max(self._own_for_orders, self._kept)
+
+    @property
+    def _own_for_orders(self) -> float:
         runs = sum(user.runs for user in list(self.users))
         return max(_FOR_ORDERS, min(_FOR_A_BAR + runs * _ORDERS_OF_A_RUN, _MOST_FOR_ORDERS))
 
@@ -173,12 +228,34 @@ _BUCKETS: dict[str, Bucket] = {}
 _BUCKETS_GUARD = threading.Lock()
 
 
-def note_spent(api_url: str, weight: float) -> None:
-    """Count a request of somebody in this process who waits for nothing, where a session shares the host."""
+def _bucket_of(host: str, rate_s: float) -> Bucket:
+    """Return a bucket that all processes of this user share for that host."""
+    path = user_cache_path("firstwatch") / f"requests-{quote(host, safe='')}"
+    return Bucket(shared=SharedNumbers(path, 5), rate_s=rate_s)
+
+
+def take_turn(api_url: str, weight: float, priority: Priority, *, rate_per_minute: float) -> None:
+    """Wait until a request may be sent that goes through no session, and spend its weight. Blocks.
+
+    Raises:
+        VenueError: others use up the requests of this address, and it would have to wait too long.
+    """
+    host = urlsplit(api_url).netloc
     with _BUCKETS_GUARD:
-        bucket = _BUCKETS.get(urlsplit(api_url).netloc)
-        if bucket is not None:
-            bucket.charge(weight, time.monotonic())
+        known = _BUCKETS.get(host)
+    bucket = known or _bucket_of(host, rate_per_minute / 60)
+    until_s = time.monotonic() + LONGEST_TURN_S
+    try:
+        while wait_s := bucket.take(weight, priority, time.monotonic()):
+            if time.monotonic() + wait_s > until_s:
+                raise VenueError(
+                    f"More is asked of {host} from this address than the venue allows, and a request would"
+                    f" wait longer than {LONGEST_TURN_S:.0f} s; try again in a minute."
+                )
+            time.sleep(min(wait_s, _LOOK_S))
+    finally:
+        if known is None:
+            bucket.close()
 
 
 class Budget:
@@ -195,8 +272,12 @@ class Budget:
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
         with _BUCKETS_GUARD:
-            own = Bucket(burst)
-            self.bucket = own if self._host is None else _BUCKETS.setdefault(self._host, own)
+            if self._host is None:
+                self.bucket = Bucket(burst)
+            elif self._host not in _BUCKETS:
+                self.bucket = _BUCKETS[self._host] = _bucket_of(self._host, self.rate_s)
+            else:
+                self.bucket = _BUCKETS[self._host]
             self.bucket.users.add(self)
 
     def close(self) -> None:
@@ -206,6 +287,7 @@ class Budget:
                 self.bucket.users.discard(self)
             elif self._host is not None and _BUCKETS.get(self._host) is self.bucket:
                 del _BUCKETS[self._host]
+                self.bucket.close()
 
     def keep_for(self, runs: int) -> None:
         """Let reading leave enough for so many runs to enter at once, each with its stop."""

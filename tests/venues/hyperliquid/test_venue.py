@@ -388,3 +388,45 @@ def test_funding_is_asked_for_once_after_it_was_paid_whatever_is_traded(make):
     rig.send(SELL, MARKET, "1", reduce_only=True)
     assert list(rig.venue.funding_since(rig.account, SYMBOL, begun_ms)) == [paid]
     assert rig.server.audit().requests["userFunding"] == 2
+
+
+# --- what other clients of the account do ----------------------------------------------------------
+
+
+def reconciled(rig):
+    return [event for event in rig.of("StreamRestored") if event.stream == session.RECONCILIATION]
+
+
+def test_an_order_of_another_client_is_noticed_by_the_stream_and_so_is_its_end(make, monkeypatch):
+    monkeypatch.setattr(session, "_STRANGE_EVERY_S", 0.0)
+    monkeypatch.setattr(session, "_STRANGE_LOOK_S", 0.0)
+    rig = make()
+    other = rig.wallets.add(LocalSigner(8)).account
+    rig.server.fund(other, 100_000)
+    others = []
+    rig.listen()
+    rig.venue.subscribe(other, SYMBOL, Timeframe.M1, others.append)
+    wait_for(lambda: all(book.is_streamed for book in rig.venue._session.readings.accounts.values()))
+    own, _ = rig.send(BUY, LIMIT, "1", price="90")
+    wait_for(lambda: rig.of("OrderReported"))
+    assert reconciled(rig) == []
+    rig.server.by_hand(rig.account).limit("BTC", "buy", "1", "89")
+    wait_for(lambda: reconciled(rig))
+    assert len(rig.venue.open_orders(rig.account, SYMBOL)) == 2
+    before = len(reconciled(rig))
+    rig.server.by_hand(rig.account).cancel_all("BTC")
+    wait_for(lambda: len(reconciled(rig)) > before)
+    assert rig.order(own).state is OrderState.CANCELED
+    assert not [event for event in others if getattr(event, "stream", "") == session.RECONCILIATION]
+
+
+def test_an_order_of_another_client_on_a_polled_account_is_noticed_without_a_whole_reconciliation(
+    make, monkeypatch
+):
+    monkeypatch.setattr(session, "RECONCILE_S", 1.0)
+    monkeypatch.setattr(session, "_ORDERS_PER_S", 20.0)
+    rig = make(stream_users=0)
+    rig.listen()
+    rig.server.by_hand(rig.account).limit("BTC", "buy", "1", "89")
+    wait_for(lambda: reconciled(rig))
+    assert rig.server.audit().requests.get("userFillsByTime", 0) == 0

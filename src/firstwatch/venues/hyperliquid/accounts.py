@@ -9,7 +9,7 @@ from firstwatch.trading.account import Funding
 from firstwatch.trading.orders import Fill
 from firstwatch.venues.hyperliquid.words import Footprint
 
-NEVER_S = float("-inf")
+NEVER_S, FOREVER_S = float("-inf"), float("inf")
 _MOST_FILLS = 20_000
 _MOST_ORDERS = 20_000
 
@@ -65,6 +65,11 @@ class AccountBook:
     checked_at_s: float = NEVER_S
     """When the account was last compared with what was told; ``NEVER_S``: it is to be, at once."""
     is_compared_now: bool = False
+    strangers: frozenset[str] = frozenset()
+    """Open orders by the venue's id that no run has sent, as last read."""
+    orders_at_s: float = FOREVER_S
+    """When they are read again."""
+    orders_read_at_s: float = NEVER_S
     full_at_s: float = 0.0
     fills_since_ms: int = 0
     """Venue time from which on fills are read when some may have been missed."""

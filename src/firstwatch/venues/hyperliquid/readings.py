@@ -253,6 +253,23 @@ class Readings:
                 book.open_orders[report.client_order_id] = symbol
         return reports
 
+    async def strangers(self, account: str) -> frozenset[str]:
+        """Return the open orders of the account, by the venue's id, that were not sent here."""
+        book = self.account(account)
+        return frozenset(
+            report.venue_order_id
+            for report in await self._all_open_orders(account)
+            if report.client_order_id not in book.open_orders
+        )
+
+    async def has_order(self, account: str, order_id: str) -> bool:
+        """Tell whether an order is of that account."""
+        answer = await self.ask("orderStatus", user=account, oid=int(order_id))
+        try:
+            return bool(answer["status"] == "order")
+        except (KeyError, TypeError) as error:
+            raise words.understood(f"the order {order_id}", answer) from error
+
     async def _all_open_orders(self, account: str, dex: str = "") -> list[OrderReport]:
         where = {"dex": dex} if dex else {}
         rows = await self.ask("frontendOpenOrders", user=account, **where)

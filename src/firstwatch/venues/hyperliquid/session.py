@@ -19,7 +19,7 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import Fill, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import kinds, words
-from firstwatch.venues.hyperliquid.accounts import NEVER_S, AccountBook
+from firstwatch.venues.hyperliquid.accounts import FOREVER_S, NEVER_S, AccountBook
 from firstwatch.venues.hyperliquid.budget import BURST, PRIORITY, Budget, Priority
 from firstwatch.venues.hyperliquid.candles import Candles, Row
 from firstwatch.venues.hyperliquid.clock import VenueClock
@@ -46,7 +46,10 @@ RECONCILIATION = "hyperliquid account"
 RECONCILE_S = 30.0
 # What a whole reconciliation of one run costs, and how much of the budget all of them may take.
 _RECONCILE_WEIGHT = 45.0
-_RECONCILE_PER_S = 4.0
+_RECONCILE_PER_S = 2.0
+# What asking for all open orders of a polled account costs, and how much of the budget all of them may take.
+_ORDERS_WEIGHT = 20.0
+_ORDERS_PER_S = 2.0
 # What asking for the kind of an account and its positions in other exchanges may take of the budget.
 _ASIDE_WEIGHT = 40.0
 _ASIDE_PER_S = 2.0
@@ -60,8 +63,15 @@ _NEAR_CLOSE_S = 20.0
 _POLL_LEAST_S = 2.0
 # Books come twice a second: a stream without any for so long is not relied on, and accounts are polled.
 _SILENT_S = 2.0
-# A poll costs an account two and each of its open orders two: with fifty accounts a third of the budget.
-_POLL_PER_ACCOUNT_S = 0.7
+# A poll costs an account two and each of its open orders two: all of them take half of the budget, and a
+# quarter while less than half of a burst is left.
+_POLL_WEIGHT = 2.0
+_POLL_PER_S = 8.0
+# Where others trade with a streamed account all the time, so often their orders are looked at, and so many of
+# what the stream says of them wait to be looked up.
+_STRANGE_EVERY_S = 15.0
+_STRANGE_LOOK_S = 5.0
+_MOST_STRANGE = 10
 _HEARTBEAT_S = 0.1
 _MARK_LEAST_S = 0.25
 _FILLS_LATE_S = 1.0
@@ -132,6 +142,8 @@ class Session:
         self._stream_users = stream_users
         self._was_up = False
         self._next_full_at_s = 0.0
+        self._strange: dict[str, None] = {}
+        """Orders that were not sent here, by the venue's id: the stream does not say whose they are."""
         self._warned = ""
         self._warned_at_s = 0.0
         self._streams = Streams(
@@ -272,6 +284,7 @@ class Session:
         if not any(other.account == ear.account for other in self._ears):
             book.checked_at_s = now_s
             book.full_at_s = now_s + self._full_every_s()
+            book.orders_at_s = now_s + RECONCILE_S
             book.fills_since_ms = self.clock.observed_ms
             book.aside_due_s = now_s
             book.compared, book.sizes = footprint, words.sizes_of(state)
@@ -332,6 +345,7 @@ class Session:
         for book in self.readings.accounts.values():
             book.is_streamed = False
             book.checked_at_s = NEVER_S
+            book.orders_at_s = self._now_s() + RECONCILE_S
         if self._was_up:
             self._was_up = False
             self._tell_all(StreamLost(STREAM, reason, self.clock.now_ms()))
@@ -368,7 +382,9 @@ class Session:
                     self._background(lambda: self._hear_fills(str(data["user"]).lower(), data["fills"]))
             case "orderUpdates":
                 for entry in data:
-                    self._hear_order(entry["order"])
+                    order = entry["order"]
+                    client_order_id = words.client_order_id_of(order.get("cloid"))
+                    self._hear_order(client_order_id, str(order["oid"]), is_open=entry["status"] == "open")
             case "subscriptionResponse":
                 subscription = data.get("subscription", {})
                 if subscription.get("type") == "userFills" and data.get("method") == "subscribe":
@@ -398,13 +414,38 @@ class Session:
                 touch = traded.touch
                 self._tell_account(account, fill.symbol, FillReported(fill, touch, self.clock.now_ms()))
 
-    def _hear_order(self, order: dict[str, Any]) -> None:
+    def _hear_order(self, client_order_id: str | None, order_id: str, *, is_open: bool) -> None:
         """An order changed; the stream does not say whose, so the account of a known client id is asked."""
-        client_order_id = words.client_order_id_of(order.get("cloid"))
+        is_known = False
         for book in self.readings.accounts.values():
             if client_order_id is not None and client_order_id in book.open_orders:
+                is_known = True
                 symbol = book.open_orders[client_order_id]
                 self._background(partial(self.tell_order, book.account, symbol, client_order_id))
+            elif order_id in book.strangers:
+                is_known = True
+                book.orders_at_s = min(book.orders_at_s, book.orders_read_at_s + _STRANGE_EVERY_S)
+            elif book.client_order_id(order_id) is not None:
+                is_known = True
+        if is_open and not is_known and len(self._strange) < _MOST_STRANGE:
+            self._strange[order_id] = None
+            if len(self._strange) == 1:
+                self._background(self._look_for_strange, Priority.FILL)
+
+    async def _look_for_strange(self) -> None:
+        """Find the accounts of orders that were not sent here: all orders of such an account are read."""
+        try:
+            while self._strange:
+                order_id = next(iter(self._strange))
+                for account in self._accounts:
+                    book = self.readings.account(account)
+                    if book.is_streamed and await self.readings.has_order(account, order_id):
+                        book.orders_at_s = min(book.orders_at_s, book.orders_read_at_s + _STRANGE_EVERY_S)
+                        break
+                self._strange.pop(order_id)
+                await asyncio.sleep(_STRANGE_LOOK_S)
+        finally:
+            self._strange.clear()
 
     async def tell_order(self, account: str, symbol: str, client_order_id: str) -> None:
         """Read an order and tell it, its fills first."""
@@ -458,13 +499,16 @@ class Session:
                     )
                     if is_heard and candles.is_due():
                         self._background(candles.close_due, Priority.ORDER)
-            now_s = self._now_s()
-            for account in {ear.account for ear in self._ears}:
+            now_s, poll_every_s = self._now_s(), self._poll_every_s()
+            for account in self._accounts:
                 book = self.readings.account(account)
-                every_s = self._poll_every_s() if self._is_polled(book) else RECONCILE_S
+                every_s = poll_every_s if self._is_polled(book) else RECONCILE_S
                 if now_s >= book.checked_at_s + every_s and not book.is_compared_now:
+                    # Where fills are awaited a run can neither move its stop nor leave before it has them.
+                    priority = Priority.ACCOUNT if book.checked_at_s == NEVER_S else Priority.WATCH
                     book.checked_at_s, book.is_compared_now = now_s, True
-                    self._background(partial(self._compare_once, book))
+                    self._background(partial(self._compare_once, book), priority)
+                self._look_at_orders_if_due(book)
                 self._look_aside_if_due(book)
 
     async def _compare_once(self, book: AccountBook) -> None:
@@ -496,6 +540,22 @@ class Session:
             # Runs that began together do not all read everything together.
             self._next_full_at_s = now_s + _RECONCILE_WEIGHT / _RECONCILE_PER_S
             book.full_at_s = now_s + self._full_every_s()
+            self._tell_account(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
+
+    def _look_at_orders_if_due(self, book: AccountBook) -> None:
+        """Look for orders that were not sent here: the stream has told of one, or nothing is streamed."""
+        now_s = self._now_s()
+        if now_s >= book.orders_at_s:
+            book.orders_read_at_s, book.orders_at_s = now_s, now_s + RECONCILE_S
+            self._background(partial(self._look_at_orders, book), Priority.FILL)
+
+    async def _look_at_orders(self, book: AccountBook) -> None:
+        strangers = await self.readings.strangers(book.account)
+        before, book.strangers = book.strangers, strangers
+        polled = sum(not self.readings.account(account).is_streamed for account in self._accounts)
+        every_s = max(RECONCILE_S, polled * _ORDERS_WEIGHT / _ORDERS_PER_S)
+        book.orders_at_s = FOREVER_S if book.is_streamed else self._now_s() + every_s
+        if strangers != before:
             self._tell_account(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
 
     def _look_aside_if_due(self, book: AccountBook) -> None:
@@ -553,9 +613,15 @@ class Session:
         return bool(book.open_orders) or not book.is_streamed or self._streams.silent_s() > _SILENT_S
 
     def _poll_every_s(self) -> float:
-        accounts = {ear.account for ear in self._ears}
-        polled = sum(self._is_polled(self.readings.account(account)) for account in accounts)
-        return max(_POLL_LEAST_S, polled * _POLL_PER_ACCOUNT_S)
+        books = [self.readings.account(account) for account in self._accounts]
+        weight = sum(_POLL_WEIGHT * (1 + len(book.open_orders)) for book in books if self._is_polled(book))
+        is_plenty = self.budget.left >= BURST / 2
+        return max(_POLL_LEAST_S, weight / (_POLL_PER_S if is_plenty else _POLL_PER_S / 2))
+
+    @property
+    def _accounts(self) -> set[str]:
+        """The accounts of the runs that listen."""
+        return {ear.account for ear in self._ears}
 
     def _background(self, make: Callable[[], Awaitable[None]], priority: Priority = Priority.WATCH) -> None:
         """Run something of the session's own; what the venue fails is logged, and the beat tries again."""

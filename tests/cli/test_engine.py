@@ -25,7 +25,7 @@ def accept_next_command(home):
     store = open_store(home)
     while True:
         with store.read() as session:
-            pending = commands.pending_commands(session)
+            pending = commands.pending_commands(session, 10)
         if pending:
             break
     with store.write() as session:

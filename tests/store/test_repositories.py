@@ -429,7 +429,7 @@ def test_a_command_goes_through_its_table(store: Store) -> None:
         )
         other = commands.submit_command(session, StopEngine(), author=Author.AGENT, now_ms=NOW_MS)
     with store.write() as session:
-        pending = commands.pending_commands(session)
+        pending = commands.pending_commands(session, 10)
         assert [command.id for command in pending] == [number, other]
         assert pending[0].command == StopRun(run_id=RUN, mode=StopMode.CLOSE)
         assert (pending[0].run_id, pending[0].expected_state) == (RUN, RunState.RUNNING)
@@ -447,7 +447,7 @@ def test_a_command_goes_through_its_table(store: Store) -> None:
         done = commands.get_command(session, number)
         assert (done.outcome, done.sentence, done.result_json) == (CommandOutcome.DONE, "Stopped.", "{}")
         assert done.is_finished
-        assert commands.pending_commands(session) == []
+        assert commands.pending_commands(session, 10) == []
         assert [command.id for command in commands.recent_commands(session, 5)] == [other, number]
         with pytest.raises(WrongUseError, match="no command 99"):
             commands.get_command(session, 99)

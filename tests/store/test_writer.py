@@ -188,3 +188,31 @@ def test_the_log_is_bounded_and_who_holds_it_is_said(store: Store, monkeypatch: 
     assert store.bound_log() == ""
     assert log.stat().st_size == 0
     assert names(store) == ["meanwhile", "w1"]
+
+
+def test_a_heartbeat_goes_before_those_that_wait(store: Store) -> None:
+    inside, go_on = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def hold(_session: Session) -> None:
+        inside.set()
+        go_on.wait()
+
+    def write(name: str, goes_first: bool) -> None:
+        with store.write(goes_first=goes_first):
+            order.append(name)
+
+    holder = threading.Thread(target=lambda: together(store, hold))
+    holder.start()
+    inside.wait()
+    waiting = [
+        threading.Thread(target=write, args=(name, name == "heartbeat"))
+        for name in ("one", "two", "heartbeat")
+    ]
+    for number, thread in enumerate(waiting, start=1):
+        thread.start()
+        until(lambda number=number: store._writer._turn.waiting == number)  # type: ignore[misc]
+    go_on.set()
+    for thread in (holder, *waiting):
+        thread.join()
+    assert order == ["heartbeat", "one", "two"]

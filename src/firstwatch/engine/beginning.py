@@ -1,5 +1,6 @@
 """How a run's worker begins: with a new run, or with one that was active before (trading.md 7, Recovery)."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import PreparedRequest, Venue
 
+_WARMING = threading.Semaphore(2)
+"""Hundreds of runs that warm up at once would leave the engine's heartbeat no turn of the interpreter."""
 _ASKS_FOR_BARS = 3
 """A venue that gives none of the bars that it once gave is asked so often before it is believed."""
 _ASKS_FOR_LATE_BAR = 10
@@ -78,7 +81,6 @@ def read_plan(session: Session, run_id: str) -> RunPlan:
         if isinstance(entry.event, HoleFound) and entry.event.is_confirmed
         for time_ms in range(entry.event.first_ms, entry.event.last_ms + 1, spec.timeframe.ms)
     )
-    siblings = runs.list_runs(session, wallet_id=run.wallet_id)
     return RunPlan(
         run=run,
         spec=spec,
@@ -87,7 +89,7 @@ def read_plan(session: Session, run_id: str) -> RunPlan:
         launched_ms=started[0] if started else None,
         prepared=prepared,
         holes=holes,
-        earlier_runs=frozenset(other.id for other in siblings if other.id != run_id),
+        earlier_runs=frozenset(runs.ids_of_wallet(session, run.wallet_id)) - {run_id},
     )
 
 
@@ -248,4 +250,5 @@ class Beginning:
             for timeframe, bars in history.items()
             if timeframe is not base.timeframe
         }
-        self._signals.warm({base.timeframe: base, **candles})
+        with _WARMING:
+            self._signals.warm({base.timeframe: base, **candles})

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -34,6 +35,8 @@ from firstwatch.trading.events import CheckWaived, Noted, RunEvent
 from firstwatch.trading.launch import CheckResult, LaunchPreview
 from firstwatch.trading.runs import Author, RunState, StopMode
 
+_AT_ONCE = 50
+"""How many commands are picked up before the engine sees to other things."""
 _THREADS = 2
 """How many commands may ask venues at once."""
 
@@ -60,6 +63,9 @@ class Engine(Protocol):
     def stop_on_request(self) -> None:
         """Drain and let go of the engine, soon, for a command."""
 
+    def stay_heard(self) -> None:
+        """Let the engine's heartbeat be written, if it is due: called between two pieces of work."""
+
 
 class CommandDesk:
     """Picks up commands for one host. ``pick_up`` never waits for a venue; what must ask one runs aside."""
@@ -72,15 +78,22 @@ class CommandDesk:
         self._clock = clock
         self._engine = engine
         self._capital_share = capital_share
+        self._to_perform: deque[StoredCommand] = deque()
+        """What was accepted; a command stays until performing it has raised nothing."""
         self._aside = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="command")
 
     def pick_up(self) -> None:
-        """Answer or hand on every pending command, oldest first."""
+        """Answer or hand on the oldest pending commands, ``_AT_ONCE`` at most."""
         with self._store.read() as session:
-            pending = commands.pending_commands(session)
-        for command in pending:
-            if self._accept(command.id):
-                self._perform(command)
+            pending = commands.pending_commands(session, _AT_ONCE)
+        if pending:
+            with self._store.write(self._engine.lease.epoch) as session:
+                accepted = [command for command in pending if self._accept(session, command.id)]
+            self._to_perform.extend(accepted)
+        while self._to_perform:
+            self._perform(self._to_perform[0])
+            self._to_perform.popleft()
+            self._engine.stay_heard()
 
     def resume(self) -> None:
         """Perform again what an earlier process life had accepted and not finished; each is idempotent.
@@ -98,6 +111,7 @@ class CommandDesk:
                 self._finish(command, CommandOutcome.REFUSED, sentence)
             else:
                 self._perform(command)
+            self._engine.stay_heard()
 
     def _start_threads(self) -> None:
         """Start the threads now: a command that gets none later would wait, refused, and still be performed.
@@ -116,6 +130,7 @@ class CommandDesk:
             is_request = command.run_id is not None and not isinstance(command.command, StartRun)
             if is_request and run_id in (None, command.run_id):
                 self._perform(command)
+                self._engine.stay_heard()
 
     def _accepted(self) -> list[StoredCommand]:
         with self._store.read() as session:
@@ -127,30 +142,29 @@ class CommandDesk:
 
     # --- checks at pick-up -----------------------------------------------------------------------
 
-    def _accept(self, number: int) -> bool:
+    def _accept(self, session: Session, number: int) -> bool:
         """Check expiry and aim and journal it, in one transaction. Returns whether it is to be performed."""
         now_ms = self._clock.now_ms()
-        with self._store.write(self._engine.lease.epoch) as session:
-            command = commands.get_command(session, number)
-            if command.expires_at_ms <= now_ms:
-                waited_s = (now_ms - command.created_at_ms) / 1000
-                sentence = f"expired: no engine picked it up within {_life_s(command):g} s ({waited_s:.0f} s)"
-                commands.finish_command(session, number, CommandOutcome.EXPIRED, sentence, now_ms=now_ms)
-                return False
-            problem = _aim_problem(session, command)
-            if problem:
-                commands.finish_command(session, number, CommandOutcome.REFUSED, problem, now_ms=now_ms)
-                return False
-            commands.accept_command(session, number, now_ms=now_ms)
-            if command.run_id is not None and not isinstance(command.command, StartRun):
-                journal.append_events(
-                    session,
-                    command.run_id,
-                    [Noted(sentence=f"command {number} picked up: {_words(command)}")],
-                    author=command.author,
-                    venue_time_ms=None,
-                    local_time_ms=now_ms,
-                )
+        command = commands.get_command(session, number)
+        if command.expires_at_ms <= now_ms:
+            waited_s = (now_ms - command.created_at_ms) / 1000
+            sentence = f"expired: no engine picked it up within {_life_s(command):g} s ({waited_s:.0f} s)"
+            commands.finish_command(session, number, CommandOutcome.EXPIRED, sentence, now_ms=now_ms)
+            return False
+        problem = _aim_problem(session, command)
+        if problem:
+            commands.finish_command(session, number, CommandOutcome.REFUSED, problem, now_ms=now_ms)
+            return False
+        commands.accept_command(session, number, now_ms=now_ms)
+        if command.run_id is not None and not isinstance(command.command, StartRun):
+            journal.append_events(
+                session,
+                command.run_id,
+                [Noted(sentence=f"command {number} picked up: {_words(command)}")],
+                author=command.author,
+                venue_time_ms=None,
+                local_time_ms=now_ms,
+            )
         return True
 
     # --- performing ------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ _LEFTOVERS_S = 30.0
 _WORKLESS_S = 5.0
 _LOG_S = 10.0
 _DRAIN_S = 1.5
+_MENDED_AT_ONCE = 50
 _FAILURES_ALLOWED = 3
 _FAILURES_WITHIN_S = 600.0
 # A full garbage collection stops the screen and the orders of all runs: with fifty for 0.05 s, and of itself
@@ -227,11 +228,11 @@ class EngineHost:
             _log.error("the alarm could not be written: %s", error)
 
     def _turn(self) -> None:
+        """See to everything that waits, a bounded part of each; what is left waits for the next turn."""
         self.lease.check()
-        if self._is_due("beat", _HEARTBEAT_S):
-            self._beat(HostState.RUNNING, self._all_workers() if self._is_due("live", _LIVE_S) else ())
+        self.stay_heard()
         self._mend_workers()
-        self._locked_runs.begin_if_unlocked()
+        self._locked_runs.begin_if_unlocked(self.stay_heard)
         self._desk.pick_up()
         if self._is_due("leftovers", _LEFTOVERS_S):
             self.leftovers.look_aside()
@@ -241,6 +242,15 @@ class EngineHost:
             self.standings.look_aside()
         if self._is_due("log", _LOG_S):
             self._bound_log()
+
+    def stay_heard(self) -> None:
+        """Write the heartbeat if it is due. Called between any two pieces of work of the host thread.
+
+        Raises:
+            LeaseLostError: the last one is too old.
+        """
+        if self._is_due("beat", _HEARTBEAT_S):
+            self._beat(HostState.RUNNING, self._all_workers() if self._is_due("live", _LIVE_S) else ())
 
     def _is_due(self, name: str, every_s: float) -> bool:
         now_s = self._clock.elapsed_s()
@@ -267,15 +277,15 @@ class EngineHost:
         now_ms = self._clock.now_ms()
         found = ((worker, worker.live.changed(now_ms)) for worker in workers)
         changed = [(worker, status) for worker, status in found if status is not None]
-        with self._store.write(self.lease.epoch) as session:
+        with self._store.write(self.lease.epoch, goes_first=True) as session:
             yield session
             live.upsert_live_status(session, [status for _, status in changed])
         for worker, status in changed:
             worker.live.written(status)
 
     def _all_workers(self) -> list[RunWorker]:
-        with self._guard:
-            return list(self._workers.values())
+        # One step of the interpreter: the heartbeat waits for nobody who holds the guard.
+        return list(self._workers.values())
 
     def _bound_log(self) -> None:
         """Keep the store's log from growing without bound, and say who holds it."""
@@ -323,9 +333,10 @@ class EngineHost:
 
     def _recover_runs(self, why: str) -> None:
         with self._store.read() as session:
-            active = runs.active_runs(session)
-        for run in active:
-            self._start_worker(run.id, Author.SYSTEM, why, self._workers.get(run.id))
+            active = runs.active_run_ids(session)
+        for run_id in active:
+            self._start_worker(run_id, Author.SYSTEM, why, self._workers.get(run_id))
+            self.stay_heard()
 
     # --- workers -----------------------------------------------------------------------------------
 
@@ -396,14 +407,16 @@ class EngineHost:
     def _begin_workless(self) -> None:
         """Try again to begin the active runs that have no worker: what was in the way may be gone."""
         with self._guard, self._store.read() as session:
-            waiting = [run.id for run in runs.active_runs(session) if run.id not in self._workers]
+            waiting = [run_id for run_id in runs.active_run_ids(session) if run_id not in self._workers]
         for run_id in waiting:
             if run_id not in self._locked_runs:
                 self._start_worker(run_id, Author.SYSTEM, "nobody worked on the run", None)
+                self.stay_heard()
 
     def _mend_workers(self) -> None:
         """Take note of workers that ended: runs that are over, and workers that raised."""
-        while True:
+        for _ in range(_MENDED_AT_ONCE):
+            self.stay_heard()
             try:
                 worker, error = self._ended.get_nowait()
             except Empty:

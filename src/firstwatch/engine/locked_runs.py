@@ -23,10 +23,10 @@ class LockedRuns:
         with self._guard:
             return run_id in self._waiting
 
-    def begin_if_unlocked(self) -> None:
+    def begin_if_unlocked(self, between: Callable[[], None]) -> None:
         """Begin the waiting runs when the vault has been unlocked. Cheap when none waits.
 
-        Whatever ``begin`` raises, a run waits on until it has begun.
+        ``between`` is called after each. Whatever ``begin`` raises, a run waits on until it has begun.
         """
         if not self._waiting or self._keys.is_locked:
             return
@@ -38,3 +38,4 @@ class LockedRuns:
                 # It may have been made to wait again, for another key.
                 if self._waiting.get(run_id) is begin:
                     del self._waiting[run_id]
+            between()

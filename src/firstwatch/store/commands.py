@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, Select, bindparam, insert, select, update
 
 from firstwatch.store.database import Session
 from firstwatch.store.tables import CommandRow, table_of
@@ -48,11 +48,14 @@ class StoredCommand:
         return not COMMAND_TRANSITIONS[self.outcome]
 
 
-_PENDING = (
-    select(_COMMAND)
-    .where(_COMMAND.c.outcome == bindparam(None, _O.PENDING.value, literal_execute=True))
-    .order_by(_COMMAND.c.id)
-)
+def _of_outcome(outcome: CommandOutcome) -> Select[Any]:
+    # Literal, so that SQLite knows that its index of unfinished commands has all of them.
+    is_wanted = _COMMAND.c.outcome == bindparam(None, outcome.value, literal_execute=True)
+    return select(_COMMAND).where(is_wanted).order_by(_COMMAND.c.id)
+
+
+_PENDING = _of_outcome(_O.PENDING)
+_ACCEPTED = _of_outcome(_O.ACCEPTED)
 _ONE = select(_COMMAND).where(_COMMAND.c.id == bindparam("number"))
 
 
@@ -85,15 +88,14 @@ def submit_command(
     return number
 
 
-def pending_commands(session: Session) -> list[StoredCommand]:
-    """Return the commands that nobody has picked up, oldest first."""
-    return [_view(row) for row in session.execute(_PENDING)]
+def pending_commands(session: Session, limit: int) -> list[StoredCommand]:
+    """Return the oldest ``limit`` commands that nobody has picked up, oldest first."""
+    return [_view(row) for row in session.execute(_PENDING.limit(limit))]
 
 
 def accepted_commands(session: Session) -> list[StoredCommand]:
     """Return the commands that were picked up and not finished: after a crash, another life's."""
-    statement = select(_COMMAND).where(_COMMAND.c.outcome == _O.ACCEPTED.value).order_by(_COMMAND.c.id)
-    return [_view(row) for row in session.execute(statement)]
+    return [_view(row) for row in session.execute(_ACCEPTED)]
 
 
 def get_command(session: Session, number: int) -> StoredCommand:

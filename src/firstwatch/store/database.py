@@ -111,10 +111,11 @@ class Store:
         self._file = path.stat()
 
     @contextmanager
-    def write(self, epoch: int | None = None) -> Iterator[Session]:
+    def write(self, epoch: int | None = None, *, goes_first: bool = False) -> Iterator[Session]:
         """Open the one write transaction; it commits at the end of the block, or rolls back.
 
-        ``epoch``: the caller's engine epoch, asserted inside the transaction.
+        ``epoch``: the caller's engine epoch, asserted inside the transaction. ``goes_first``: before all
+        threads that wait to write, as a heartbeat must.
 
         Raises:
             StoreError: the store is read-only, full, damaged, migrated meanwhile, or held by another process.
@@ -124,7 +125,7 @@ class Store:
         if self.read_only:
             raise StoreError(f"The store {self.path} was opened for reading only.")
         self._verify_file()
-        with self._explained("write to"), self._writer.transaction() as session:
+        with self._explained("write to"), self._writer.transaction(goes_first=goes_first) as session:
             self._check_schema(session)
             if epoch is not None:
                 _check_epoch(session, epoch)

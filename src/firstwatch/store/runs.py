@@ -247,6 +247,21 @@ def active_runs(session: Session) -> list[Run]:
     return [_view(row) for row in session.execute(statement)]
 
 
+def active_run_ids(session: Session) -> list[str]:
+    """Return the ids of the runs that own their wallet, oldest first."""
+    statement = (
+        select(_RUN.c.id)
+        .where(_RUN.c.state.in_(sorted(ACTIVE_STATES)))
+        .order_by(_RUN.c.created_at_ms, _RUN.c.id)
+    )
+    return list(session.execute(statement).scalars())
+
+
+def ids_of_wallet(session: Session, wallet_id: int) -> list[str]:
+    """Return the ids of all runs that ever had the wallet."""
+    return list(session.execute(select(_RUN.c.id).where(_RUN.c.wallet_id == wallet_id)).scalars())
+
+
 def _facts_columns(facts: SideFacts) -> dict[str, Any]:
     return {
         "paused": facts.paused,

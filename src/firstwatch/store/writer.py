@@ -37,9 +37,12 @@ class Writer:
         self._batch: _Batch | None = None
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Open a part of a transaction; it is on the disk when the block has ended without an error."""
-        interrupt = self._turn.take()
+    def transaction(self, *, goes_first: bool = False) -> Iterator[Connection]:
+        """Open a part of a transaction; it is on the disk when the block has ended without an error.
+
+        ``goes_first``: before all that wait.
+        """
+        interrupt = self._turn.take(goes_first=goes_first)
         try:
             if interrupt is not None:
                 raise interrupt
@@ -177,7 +180,7 @@ class _Turn:
         """How many threads wait."""
         return len(self._waiting)
 
-    def take(self) -> BaseException | None:
+    def take(self, *, goes_first: bool = False) -> BaseException | None:
         """Wait for the turn; return an interrupt that came meanwhile, for the owner to raise.
 
         A waiter cannot leave its place: the one before may already count on it.
@@ -188,7 +191,7 @@ class _Turn:
         gate = threading.Event()
         with self._guard:
             if self._is_taken:
-                self._waiting.append(gate)
+                (self._waiting.appendleft if goes_first else self._waiting.append)(gate)
             else:
                 self._is_taken = True
                 gate.set()

@@ -1,4 +1,4 @@
-"""How late a heartbeat is with two hundred runs that launch at once, long journals and thousands of commands."""
+"""How late a heartbeat is: two hundred launches at once, long journals, thousands of commands."""
 
 import sys
 from collections.abc import Callable

@@ -45,7 +45,12 @@ class Venue:
         self.asked[kind] += 1
         if self.is_down:
             raise VenueError("hl cannot be reached.")
-        return {"userRole": {"role": "user"}, "extraAgents": [], "maxBuilderFee": 0}[kind]
+        return {
+            "userRole": {"role": "user"},
+            "userAbstraction": "disabled",
+            "extraAgents": [],
+            "maxBuilderFee": 0,
+        }[kind]
 
     def account_aside(self, account, *, youngest_s):
         self.read.append(account)
@@ -145,7 +150,7 @@ def test_fifty_wallets_are_asked_about_in_turn_and_cost_little(make):
     assert set(times.values()) <= {3, 4, 5}
     # By the venue's weights, two minutes: a fifth of what one internet address may ask.
     weight = 2 * len(rig.venue.read) + 60 * rig.venue.asked["userRole"] + 20 * rig.venue.asked["extraAgents"]
-    weight += 20 * rig.venue.asked["maxBuilderFee"]
+    weight += 20 * (rig.venue.asked["maxBuilderFee"] + rig.venue.asked["userAbstraction"])
     assert weight <= 2 * 1200 / 4
 
 

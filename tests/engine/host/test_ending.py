@@ -11,7 +11,7 @@ from firstwatch.engine.host import EngineHost
 from firstwatch.engine.lock import LOCK_FILE, holder_of
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import EngineWhere
-from firstwatch.store import hosts, journal, runs
+from firstwatch.store import alarms, hosts, journal, runs
 from firstwatch.store.database import Store, StoreReplacedError, open_store
 from firstwatch.trading.commands import CancelRun, CommandOutcome, StopEngine
 from firstwatch.trading.errors import FirstwatchError
@@ -40,7 +40,7 @@ def host(folder: Path, store: Store) -> Iterator[EngineHost]:
 
 def _alarms(store: Store) -> dict[str, str]:
     with store.read() as session:
-        return {alarm.topic: alarm.sentence for alarm in journal.standing_alarms(session)}
+        return {alarm.topic: alarm.sentence for alarm in alarms.standing_alarms(session)}
 
 
 def _where(manager: RunManager) -> EngineWhere:

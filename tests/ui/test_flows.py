@@ -122,6 +122,7 @@ async def test_an_unprotected_run_is_named_on_dialogs_too(home, clock, snap_step
             await on.press("question_mark")
             assert "1 unprotected" in on.text()
             assert "ALARM" in on.text()
+            await on.settle()
             snap_step(on, "help")
             await on.press("q")
             assert not on.app.is_covered
@@ -171,6 +172,7 @@ async def test_stop_asks_for_the_mode_and_shows_what_is_left(home, clock, snap_s
             await on.ready()
             await on.press("s")
             assert isinstance(on.app.screen, StopRunDialog)
+            await on.settle()
             snap_step(on, f"stop-{size[0]}x{size[1]}")
             await on.press("l")
             await on.until(on.commands, "a command")
@@ -192,6 +194,7 @@ async def test_leaving_a_position_unprotected_wants_the_run_s_name(home, clock, 
             await on.type("RSI rever")
             await on.press("enter")
             assert isinstance(on.app.screen, AskText)
+            await on.settle()
             snap_step(on, "not-its-name")
             assert on.commands() == []
             await on.type("sion@1")
@@ -275,6 +278,7 @@ async def test_real_money_is_started_when_the_run_s_name_is_typed(home, clock, s
             await on.type("RSI rever")
             await on.press("enter")
             assert isinstance(on.app.screen, AskText)
+            await on.settle()
             snap_step(on, "not-its-name")
             assert on.commands() == []
             await on.type("sion@1")
@@ -334,6 +338,7 @@ async def test_choices_turn_and_open_a_list(home, clock, snap_step):
         async with stage(home, size=SMALL, clock=clock) as on:
             await on.ready()
             await on.press("2", "enter")
+            await on.settle()
             snap_step(on, "list")
             await on.press("down", "enter")
             assert on.app.draft.algorithm == "RSI reversion@1"
@@ -356,6 +361,7 @@ async def test_a_wallet_is_created_from_the_keyboard(home, clock, snap_step):
         assert "there is a wallet demo already" in on.text()
         await on.type("2 nowhere")
         assert "no venue nowhere" in on.text()
+        await on.settle()
         snap_step(on, "wallet")
         await on.press("escape", "w")
         await on.type("second")

@@ -52,9 +52,11 @@ async def test_words_of_a_venue_are_text_wherever_they_stand(home, clock):
             )
         # As an older version would have written it.
         session.exec_driver_sql(
-            "UPDATE run_event SET payload = json_set(payload, '$.sentence', ?) WHERE kind = 'alarm_raised'",
+            "UPDATE run_event SET payload = json_object('kind', kind, 'topic', 't0', 'sentence', ?)"
+            " WHERE kind = 'alarm_raised'",
             (STEERING,),
         )
+        session.exec_driver_sql("UPDATE alarm SET sentence = ?", (STEERING,))
     store.close()
     with scenes.attached(home, clock):
         async with stage(home, size=(200, 60), clock=clock) as on:

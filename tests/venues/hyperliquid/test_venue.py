@@ -1,5 +1,6 @@
 """The venue in front of the loopback server: what it reads, tells, notices, and what it never does."""
 
+import asyncio
 import sys
 import threading
 from decimal import Decimal
@@ -12,6 +13,7 @@ from firstwatch.trading.orders import OrderState, Side
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import session
 from firstwatch.venues.hyperliquid.actions import Builder
+from firstwatch.venues.hyperliquid.readings import Readings
 from firstwatch.venues.protocol import Accepted, Executed, NeverWill, Refused, StillUnknown, Unknown
 from tests.loopback import Coin
 from tests.venues.hyperliquid.rig import (
@@ -430,3 +432,21 @@ def test_an_order_of_another_client_on_a_polled_account_is_noticed_without_a_who
     rig.server.by_hand(rig.account).limit("BTC", "buy", "1", "89")
     wait_for(lambda: reconciled(rig))
     assert rig.server.audit().requests.get("userFillsByTime", 0) == 0
+
+
+def test_open_orders_are_not_asked_for_again_while_an_answer_is_awaited(make, monkeypatch):
+    monkeypatch.setattr(session, "RECONCILE_S", 0.1)
+    monkeypatch.setattr(session, "_POLL_LEAST_S", 0.1)
+    asked = []
+
+    async def never(account):
+        asked.append(account)
+        await asyncio.Event().wait()
+
+    rig = make(stream_users=0)
+    monkeypatch.setattr(Readings, "strangers", lambda self, account: never(account))
+    rig.listen()
+    wait_for(lambda: asked)
+    polled = rig.server.audit().requests["clearinghouseState"]
+    wait_for(lambda: rig.server.audit().requests["clearinghouseState"] > polled + 3)
+    assert asked == [rig.account]

@@ -388,7 +388,8 @@ class Session:
             case "subscriptionResponse":
                 subscription = data.get("subscription", {})
                 if subscription.get("type") == "userFills" and data.get("method") == "subscribe":
-                    self.readings.account(str(subscription["user"]).lower()).is_streamed = True
+                    book = self.readings.account(str(subscription["user"]).lower())
+                    book.is_streamed, book.orders_at_s = True, FOREVER_S
             case "error":
                 # For example one user too many: such an account is polled.
                 _log.warning("hyperliquid stream: the venue says %s", data)
@@ -544,18 +545,21 @@ class Session:
 
     def _look_at_orders_if_due(self, book: AccountBook) -> None:
         """Look for orders that were not sent here: the stream has told of one, or nothing is streamed."""
-        now_s = self._now_s()
-        if now_s >= book.orders_at_s:
-            book.orders_read_at_s, book.orders_at_s = now_s, now_s + RECONCILE_S
+        if self._now_s() >= book.orders_at_s:
+            book.orders_at_s = FOREVER_S
             self._background(partial(self._look_at_orders, book), Priority.FILL)
 
     async def _look_at_orders(self, book: AccountBook) -> None:
-        strangers = await self.readings.strangers(book.account)
-        before, book.strangers = book.strangers, strangers
-        polled = sum(not self.readings.account(account).is_streamed for account in self._accounts)
-        every_s = max(RECONCILE_S, polled * _ORDERS_WEIGHT / _ORDERS_PER_S)
-        book.orders_at_s = FOREVER_S if book.is_streamed else self._now_s() + every_s
-        if strangers != before:
+        before, every_s = book.strangers, RECONCILE_S
+        book.orders_read_at_s = self._now_s()
+        try:
+            book.strangers = await self.readings.strangers(book.account)
+            polled = sum(not self.readings.account(account).is_streamed for account in self._accounts)
+            every_s = FOREVER_S if book.is_streamed else max(every_s, polled * _ORDERS_WEIGHT / _ORDERS_PER_S)
+        finally:
+            # Meanwhile the stream may have told of another one.
+            book.orders_at_s = min(book.orders_at_s, self._now_s() + every_s)
+        if book.strangers != before:
             self._tell_account(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
 
     def _look_aside_if_due(self, book: AccountBook) -> None:

@@ -29,6 +29,7 @@ from firstwatch.trading.events import (
     EntriesPaused,
     HoleFound,
     LateBar,
+    Noted,
     Recovered,
 )
 from firstwatch.trading.launch import GuardAction, Guards
@@ -927,7 +928,9 @@ def test_a_hole_in_what_was_missed_is_named_wherever_the_bars_came_from() -> Non
     desk.answers[do.Reconcile] = lambda effect: told.Reconciled(
         desk.reading([hourly(2), hourly(3)]), desk.now_ms
     )
+    desk.now_ms = hourly(4).time_ms
     desk.tell(StreamRestored("bars", desk.now_ms))
+    desk.now_ms = hourly(7).time_ms
     desk.restart([hourly(6)])
     holes = [(event.first_ms, event.last_ms) for event in desk.journal(HoleFound) if event.is_confirmed]
     assert holes == [(hourly(1).time_ms,) * 2, (hourly(4).time_ms, hourly(5).time_ms)]
@@ -938,9 +941,33 @@ def test_a_bar_that_came_late_while_the_process_was_down_is_named() -> None:
     desk = Desk(settings=PLAIN)
     desk.launch()
     tell_closed(desk, 0, 2)
+    desk.now_ms = hourly(4).time_ms
     desk.restart([hourly(3)], late_bars=[hourly(1).time_ms])
     assert [event.bar_time_ms for event in desk.journal(LateBar)] == [hourly(1).time_ms]
     assert equity_times(desk) == [0, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"time_ms": hourly(400).time_ms},
+        {"time_ms": hourly(1).time_ms * 1_000},
+        {"close": float("nan")},
+        {"close": float("inf"), "high": float("inf")},
+        {"low": 0.0},
+        {"open": -1.0, "low": -1.0},
+        {"volume": float("nan")},
+    ],
+)
+def test_a_bar_that_cannot_be_is_not_counted_and_the_next_one_is(odd: dict[str, float]) -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    tell_closed(desk, 0)
+    bar = hourly(1)._replace(**odd)
+    desk.tell(BarClosed(SYMBOL, Timeframe.H1, bar, None, None, hourly(2).time_ms))
+    assert any("a bar that cannot be" in event.sentence for event in desk.journal(Noted))
+    tell_closed(desk, 1, 2)
+    assert equity_times(desk) == [0, 1, 2]
 
 
 def test_a_lost_stream_is_degraded_and_its_return_reads_everything() -> None:

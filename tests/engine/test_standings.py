@@ -15,6 +15,8 @@ from firstwatch.store.database import open_store
 from firstwatch.trading.clock import ManualClock, SystemClock
 from firstwatch.trading.errors import VenueError
 from firstwatch.venues.hyperliquid.budget import Priority
+from firstwatch.venues.hyperliquid.decoder import ACCOUNT as ACCOUNT_STATE
+from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import Vault
@@ -27,7 +29,7 @@ ACCOUNT = address_of(MASTER)
 
 @dataclass
 class Known:
-    state: dict
+    state: AccountSaid
     read_at_ms: int
 
 
@@ -56,13 +58,22 @@ class Venue:
         self.read.append(account)
         if self.is_down:
             raise VenueError("hl cannot be reached.")
-        position = {"coin": "BTC", "szi": "-0.5", "entryPx": "90000", "marginUsed": "20"}
+        position = {
+            "coin": "BTC",
+            "szi": "-0.5",
+            "entryPx": "90000",
+            "marginUsed": "20",
+            "unrealizedPnl": "0",
+            "leverage": {"type": "isolated", "value": 5},
+            "cumFunding": {"allTime": "0"},
+        }
         state = {
-            "marginSummary": {"accountValue": "1000.5", "totalMarginUsed": "20"},
+            "marginSummary": {"accountValue": "1000.5", "totalMarginUsed": "20", "totalRawUsd": "1000"},
             "withdrawable": "900",
             "assetPositions": [{"position": position}],
+            "time": NOW_MS,
         }
-        return Known(state, self.clock.now_ms() - self.lag_ms)
+        return Known(decode(ACCOUNT_STATE, state, "it"), self.clock.now_ms() - self.lag_ms)
 
     def close(self):
         """Nothing is open."""

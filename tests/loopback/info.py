@@ -417,12 +417,16 @@ class Info:
 
     def _frontend_open_orders(self, body: Any) -> Any:
         account, asked = self._account(body), body.get("dex") or ""
-        aside = [self._order_aside(coin) for dex, coin in account.orders_aside if dex == asked]
+        aside = [
+            self._order_aside(9_000_000 + number, coin)
+            for number, (dex, coin) in enumerate(account.orders_aside)
+            if dex == asked
+        ]
         return aside + ([] if asked else self.open_orders(account))
 
-    def _order_aside(self, coin: str) -> dict[str, Any]:
+    def _order_aside(self, number: int, coin: str) -> dict[str, Any]:
         order = Order(
-            9_000_000,
+            number,
             "",
             coin,
             is_buy=True,

@@ -473,7 +473,7 @@ class RunCore:
         On a feed without phases they are read first where there may be some that were not heard yet.
         """
         memory, bar = self._memory, event.bar
-        if event.timeframe is not self.setup.timeframe:
+        if event.timeframe is not self.setup.timeframe or not self._is_credible(bar):
             return
         if bar.time_ms <= memory.last_bar_ms:
             self._late_bar_came(bar.time_ms)
@@ -496,6 +496,13 @@ class RunCore:
             memory.waiting_bar = bar
         else:
             self._decide(bar)
+
+    def _is_credible(self, bar: Bar) -> bool:
+        """Tell whether a bar may be counted: its prices are ones, and it is over by the venue's own time."""
+        if bar.is_sound and bar.time_ms + self.setup.timeframe.ms <= self._memory.now_ms:
+            return True
+        self._turn.journal(Noted(sentence=f"the venue told a bar that cannot be: {bar}; it is not counted"))
+        return False
 
     def _is_behind_hole(self, bar: Bar) -> bool:
         return 0 < self._memory.last_bar_ms < bar.time_ms - self.setup.timeframe.ms
@@ -899,7 +906,7 @@ class RunCore:
         memory.wants_bars = False
         memory.stale = ""
         waiting = memory.waiting_bar
-        for bar in event.bars:
+        for bar in filter(self._is_credible, event.bars):
             if bar.time_ms > memory.last_bar_ms and (waiting is None or bar.time_ms < waiting.time_ms):
                 self._decide(bar)
         self._decide_waiting()
@@ -1003,6 +1010,8 @@ class RunCore:
         memory = self._memory
         memory.pending.clear()
         memory.tokens.clear()
+        # The venue has said anew what time it is there.
+        memory.now_ms = event.time_ms
         memory.clock_ms = None
         memory.is_in_bar = memory.feed_ended = False  # the feed says anew where it stands
         memory.written.facts = ""  # others have written meanwhile that nobody works on the run
@@ -1072,7 +1081,7 @@ class RunCore:
             order = self._orders.get(order_id)
             if order is not None:
                 self._read_order(order, report)
-        bars = [bar for bar in reading.bars if bar.time_ms > memory.last_bar_ms]
+        bars = [bar for bar in reading.bars if bar.time_ms > memory.last_bar_ms and self._is_credible(bar)]
         timeline: list[tuple[int, int, Bar | Funding | Fill]] = [
             *((bar.time_ms + self.setup.timeframe.ms, 0, bar) for bar in bars),
             *((funding.time_ms, 1, funding) for funding in reading.fundings),

@@ -30,13 +30,14 @@ from firstwatch.engine.standings import LOOK_EVERY_S, StandingKeeper
 from firstwatch.engine.venues import VenueBook, venues_of
 from firstwatch.engine.worker import Asked, RunWorker
 from firstwatch.settings import Settings
-from firstwatch.store import hosts, journal, live, runs
+from firstwatch.store import hosts, journal, live, orders, runs
 from firstwatch.store.database import EpochLostError, Session, Store, StoreReplacedError
 from firstwatch.store.hosts import HostState
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, StoreError, VenueError, WrongUseError, said
 from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
 from firstwatch.trading.runs import Author, Exposure, Health, RunState
+from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import VaultLockedError
 from firstwatch.wallets.door import UnlockDoor
 from firstwatch.wallets.keys import EngineKeys
@@ -50,8 +51,9 @@ _WORKLESS_S = 5.0
 _LOG_S = 10.0
 _DRAIN_S = 1.5
 _MENDED_AT_ONCE = 50
-_FAILURES_ALLOWED = 3
 _FAILURES_WITHIN_S = 600.0
+# What raised may pass: a run is recovered at once, then after these pauses, and only then given up.
+_RECOVERY_PAUSES_S = (0.0, 3.0, 15.0)
 # A full garbage collection stops the screen and the orders of all runs: with fifty for 0.05 s, and of itself
 # every ten seconds. Ten times as many smaller ones come before it.
 _YOUNG_PER_FULL = 100
@@ -310,6 +312,7 @@ class EngineHost:
                 version=__version__,
                 now_ms=self._clock.now_ms(),
             )
+            NONCES.seed(orders.highest_nonce(session))
         self._lease = Lease(epoch, self._clock)
         self._due["beat"] = 0.0
 
@@ -340,7 +343,9 @@ class EngineHost:
 
     # --- workers -----------------------------------------------------------------------------------
 
-    def _start_worker(self, run_id: str, author: Author, why: str, predecessor: RunWorker | None) -> None:
+    def _start_worker(
+        self, run_id: str, author: Author, why: str, predecessor: RunWorker | None, pause_s: float = 0.0
+    ) -> None:
         """Let a worker take ``predecessor``'s place; do nothing if another has it or the run is over.
 
         All of it under the guard: what is read of the run is then still so when its worker begins.
@@ -381,6 +386,7 @@ class EngineHost:
                 probe=self._probe,
                 ended=lambda worker, error: self._ended.put((worker, error)),
                 predecessor=predecessor,
+                pause_s=pause_s,
             )
             try:
                 worker.start()
@@ -454,9 +460,11 @@ class EngineHost:
         while failures[0] < now_s - _FAILURES_WITHIN_S:
             failures.popleft()
         reason = f"the worker of this run raised {type(error).__name__}: {said(error)}"
-        if len(failures) <= _FAILURES_ALLOWED:
-            self._append(run_id, Noted(sentence=f"{reason}; the run is recovered"))
-            self._start_worker(run_id, Author.SYSTEM, reason, worker)
+        if len(failures) <= len(_RECOVERY_PAUSES_S):
+            pause_s = _RECOVERY_PAUSES_S[len(failures) - 1]
+            when = f" in {pause_s:g} s" if pause_s else ""
+            self._append(run_id, Noted(sentence=f"{reason}; the run is recovered{when}"))
+            self._start_worker(run_id, Author.SYSTEM, reason, worker, pause_s)
             self._desk.resume_requests(run_id)
         else:
             self._fail(worker, f"{reason}, for the {len(failures)}th time in ten minutes")

@@ -21,8 +21,9 @@ from firstwatch.store.standings import Standing, WalletMoney
 from firstwatch.store.wallets import Wallet
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError
+from firstwatch.venues.hyperliquid.decoder import AccountSaid
 from firstwatch.wallets.custody import builder_of
-from firstwatch.wallets.desk import Inquiry
+from firstwatch.wallets.desk import Inquiry, money_of
 from firstwatch.wallets.standing import key_standing, money_standing, read_permissions
 from firstwatch.wallets.vault import Vault
 
@@ -38,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 class _Known(Protocol):
     @property
-    def state(self) -> dict[str, Any]: ...
+    def state(self) -> AccountSaid: ...
 
     @property
     def read_at_ms(self) -> int: ...
@@ -67,7 +68,7 @@ class _Gateway(Inquiry):
     def standing(self, account: str) -> WalletMoney:
         """Return the account's money, of when it was read."""
         known = self._venue.account_aside(account, youngest_s=MONEY_EVERY_S - LOOK_EVERY_S)
-        return money_standing(self.money_of(known.state), now_ms=known.read_at_ms)
+        return money_standing(money_of(known.state), now_ms=known.read_at_ms)
 
 
 @dataclass(slots=True)

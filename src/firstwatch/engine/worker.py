@@ -73,8 +73,13 @@ class RunWorker:
         probe: Probe,
         ended: Callable[["RunWorker", Exception | None], None],
         predecessor: "RunWorker | None" = None,
+        pause_s: float = 0.0,
     ) -> None:
-        """Make a worker that is not started. ``predecessor``: the run's last one, whose place it takes."""
+        """Make a worker that is not started.
+
+        ``predecessor``: the run's last one, whose place it takes. It begins after ``pause_s``, or when an
+        operator asks for something.
+        """
         self.run_id = beginning.setup.run_id
         self.lease = lease
         self.is_over = False
@@ -88,6 +93,7 @@ class RunWorker:
         self._probe = probe
         self._ended = ended
         self._predecessor = predecessor
+        self._pause_s = pause_s
         self._letting_go = False
         self._proof = ProtectionProof(beginning, store, lease, clock)
         self._hands = Performer(beginning.venue, beginning.setup, lease, probe)
@@ -140,6 +146,8 @@ class RunWorker:
 
     def _begin(self) -> RunCore | None:
         """Listen, then read the venue, and tell the core; None: told to let go before that succeeded."""
+        if self._waited_in_vain(self._pause_s):
+            return None
         core = self._beginning.make_core()
         for attempt in count():
             if self._is_called_off(core):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, func, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.tables import RunOrderRow, table_of, upsert
@@ -109,6 +109,11 @@ def upsert_order(session: Session, order: StoredOrder) -> None:
     )
 
 
+def highest_nonce(session: Session) -> int:
+    """Return the highest nonce that any order was given; 0: none was."""
+    return session.execute(select(func.max(_ORDER.c.nonce))).scalar() or 0
+
+
 def get_order(session: Session, client_order_id: str) -> StoredOrder | None:
     """Return one order, or None when the store does not know it."""
     row = session.execute(_ONE, {"id": client_order_id}).one_or_none()
@@ -126,8 +131,16 @@ def open_orders_of(session: Session, run_id: str) -> list[StoredOrder]:
     return [_view(row) for row in session.execute(statement, {"run": run_id})]
 
 
+def _touch(bid: float, ask: float, mark: float, time_ms: int) -> Touch | None:
+    """Return stored prices; None: they are none, as before these were looked at."""
+    try:
+        return Touch(bid, ask, mark, time_ms)
+    except ValueError:
+        return None
+
+
 def _view(row: Row[Any]) -> StoredOrder:
-    touches = [None if touch is None else Touch(*touch) for touch in json.loads(row.touches_json)]
+    touches = [None if touch is None else _touch(*touch) for touch in json.loads(row.touches_json)]
     return StoredOrder(
         intent=OrderIntent(
             client_order_id=row.client_order_id,

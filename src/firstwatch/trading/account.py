@@ -34,6 +34,12 @@ class Position:
     unrealised_pnl: Decimal
     time_ms: int
 
+    def __post_init__(self) -> None:
+        figures = (self.amount, self.margin, self.unrealised_pnl, self.entry_price, self.liquidation_price)
+        is_finite = all(figure is None or figure.is_finite() for figure in figures)
+        if not is_finite or self.amount < 0 or (self.entry_price is not None and self.entry_price <= 0):
+            raise ValueError(f"a position is of an amount at a price: {self.amount} at {self.entry_price}")
+
     @property
     def is_flat(self) -> bool:
         return self.side is None or self.amount == 0

@@ -1,5 +1,6 @@
 """One candle."""
 
+from math import inf
 from typing import NamedTuple
 
 
@@ -12,3 +13,10 @@ class Bar(NamedTuple):
     low: float
     close: float
     volume: float
+
+    @property
+    def is_sound(self) -> bool:
+        """All prices are above zero and finite, and lie between low and high."""
+        prices = (self.open, self.close)
+        is_inside = all(self.low <= price <= self.high for price in prices)
+        return self.low > 0 and self.high < inf and is_inside and 0 <= self.volume < inf

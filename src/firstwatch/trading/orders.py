@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from math import inf
 
 from firstwatch.trading.errors import IllegalTransitionError
 from firstwatch.trading.text import clean_fields
@@ -191,6 +192,11 @@ class Fill:
     builder_fee: Decimal = Decimal(0)
     """The part of ``fee`` that went to a builder."""
 
+    def __post_init__(self) -> None:
+        figures = (self.amount, self.price, self.fee, self.beyond_price, self.builder_fee)
+        if not all(figure.is_finite() for figure in figures) or self.amount <= 0 or self.price <= 0:
+            raise ValueError(f"a fill is of an amount at a price, not of {self.amount} at {self.price}")
+
 
 @dataclass(frozen=True, slots=True)
 class Touch:
@@ -200,6 +206,11 @@ class Touch:
     ask: float
     mark: float
     time_ms: int
+
+    def __post_init__(self) -> None:
+        # NaN is in no order.
+        if not (0 < self.bid < inf and 0 < self.ask < inf and 0 < self.mark < inf):
+            raise ValueError(f"a price is wanted, not {self.bid}, {self.ask} and {self.mark}")
 
     @property
     def mid(self) -> float:

@@ -13,15 +13,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from http.client import HTTPException
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
 
 from firstwatch.trading.errors import VenueError
+from firstwatch.venues.hyperliquid import decoder
 from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority, take_turn, weight_of
-from firstwatch.venues.hyperliquid.kinds import kind_of, market_name
+from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode, parsed, understood
+from firstwatch.venues.hyperliquid.kinds import market_name
 from firstwatch.venues.hyperliquid.words import spot_of
 
+T = TypeVar("T")
 _TIMEOUT_S = 10.0
 _SHOWN = 200
 _LONGEST_ANSWER = 1 << 24
@@ -127,90 +132,54 @@ class Inquiry(ABC):
 
     def role(self, address: str) -> Role:
         """Return what an address is to the venue."""
-        answer = self._info({"type": "userRole", "user": address})
-        try:
-            data = answer.get("data") or {}
-            master = data.get("user") or data.get("master")
-            return Role(str(answer["role"]), None if master is None else str(master).lower())
-        except (AttributeError, KeyError) as error:
-            raise self._strange("userRole", answer) from error
+        said = self._ask(decoder.ROLE, "userRole", user=address)
+        return Role(said.role, said.of)
 
     def agents(self, account: str) -> tuple[Agent, ...]:
         """Return the account's named agents."""
-        answer = self._info({"type": "extraAgents", "user": account})
-        try:
-            return tuple(
-                Agent(
-                    str(row.get("name") or ""),
-                    str(row["address"]).lower(),
-                    None if row.get("validUntil") is None else int(row["validUntil"]),
-                )
-                for row in answer or ()
-            )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise self._strange("extraAgents", answer) from error
+        agents = self._ask(decoder.AGENTS, "extraAgents", user=account)
+        return tuple(Agent(row.name or "", row.address, row.valid_until_ms) for row in agents or ())
 
     def approved_fee(self, account: str, builder: str) -> int:
         """Return the largest fee that the account allows the builder, in tenths of a basis point."""
-        answer = self._info({"type": "maxBuilderFee", "user": account, "builder": builder})
-        try:
-            return int(answer or 0)
-        except (TypeError, ValueError) as error:
-            raise self._strange("maxBuilderFee", answer) from error
+        return self._ask(decoder.BUILDER_FEE, "maxBuilderFee", user=account, builder=builder) or 0
 
     def money(self, account: str) -> AccountMoney:
         """Return the account's money and positions in perpetuals, and its USDC in spot."""
-        money = self.money_of(self._info({"type": "clearinghouseState", "user": account}))
-        spot = self._info({"type": "spotClearinghouseState", "user": account})
+        money = money_of(self._ask(decoder.ACCOUNT, "clearinghouseState", user=account))
+        spot = self._ask(decoder.SPOT, "spotClearinghouseState", user=account)
         return replace(money, spot=spot_of(spot))
 
     def time_ms(self) -> int:
         """Return the venue's time."""
-        answer = self._info({"type": "exchangeStatus"})
-        try:
-            return int(answer["time"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._strange("exchangeStatus", answer) from error
+        return self._ask(decoder.STATUS, "exchangeStatus").time
 
     def ledger(self, account: str, since_ms: int) -> tuple[LedgerEntry, ...]:
         """Return what came to and left the account from that time of the venue on, oldest first."""
-        question = {"type": "userNonFundingLedgerUpdates", "user": account, "startTime": since_ms}
-        answer = self._info(question)
-        try:
-            return tuple(_ledger_entry(row) for row in answer)
-        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise self._strange("userNonFundingLedgerUpdates", answer) from error
+        kind = "userNonFundingLedgerUpdates"
+        rows = self._ask(decoder.LEDGER, kind, user=account, startTime=since_ms)
+        return tuple(
+            LedgerEntry(
+                time_ms=row.time,
+                hash=row.hash,
+                kind=row.delta.type,
+                usdc=row.delta.amount if row.delta.usdc is None else row.delta.usdc,
+                destination=None if row.delta.destination is None else row.delta.destination.lower(),
+                nonce=row.delta.nonce,
+            )
+            for row in rows
+        )
 
     def kind(self, account: str) -> str:
         """Return how the venue keeps the account's money (see ``kinds``)."""
-        return kind_of(self._info({"type": "userAbstraction", "user": account}))
+        return self._ask(decoder.KIND, "userAbstraction", user=account)
 
-    def money_of(self, answer: Any) -> AccountMoney:
-        """Return money and positions of a ``clearinghouseState``.
-
-        Raises:
-            VenueError: it cannot be understood.
-        """
-        try:
-            summary = answer["marginSummary"]
-            held = [row["position"] for row in answer["assetPositions"]]
-            return AccountMoney(
-                total=Decimal(summary["accountValue"]),
-                used=Decimal(summary["totalMarginUsed"]),
-                withdrawable=Decimal(answer["withdrawable"]),
-                positions=tuple(_position(row) for row in held if Decimal(row["szi"])),
-            )
-        except (AttributeError, InvalidOperation, KeyError, TypeError) as error:
-            raise self._strange("clearinghouseState", answer) from error
+    def _ask(self, adapter: TypeAdapter[T], kind: str, **params: Any) -> T:
+        return decode(adapter, self._info({"type": kind, **params}), f"{kind} at {self.name}")
 
     @abstractmethod
     def _info(self, question: Mapping[str, Any]) -> Any:
         """Return the venue's answer to a question."""
-
-    def _strange(self, what: str, answer: object) -> VenueError:
-        return VenueError(
-            f"{self.name} answers {what} with something that cannot be understood: {str(answer)[:_SHOWN]}"
-        )
 
 
 class Desk(Inquiry):
@@ -252,7 +221,7 @@ class Desk(Inquiry):
             case {"status": "err", "response": str(reason)}:
                 return NotDone(reason)
             case _:
-                return InDoubt(str(self._strange("exchange", answer)))
+                return InDoubt(str(understood(f"exchange at {self.name}", answer)))
 
     def _info(self, question: Mapping[str, Any]) -> Any:
         self._wait_for_turn("info", question)
@@ -269,14 +238,14 @@ class Desk(Inquiry):
             with self._opener.open(request, timeout=self._timeout_s) as response:
                 text = response.read(_LONGEST_ANSWER + 1)
             if len(text) > _LONGEST_ANSWER:
-                raise self._strange(path, f"more than {_LONGEST_ANSWER:,} bytes")
-            return json.loads(text)
+                raise ValueError(f"it has more than {_LONGEST_ANSWER:,} bytes")
+            return parsed(text)
         except urllib.error.HTTPError as error:
             raise VenueError(self._refused(error)) from error
         except (TimeoutError, HTTPException, OSError) as error:
             raise VenueError(self._unreachable(error)) from error
-        except (ValueError, RecursionError) as error:
-            raise self._strange(path, "something that is no JSON") from error
+        except ValueError as error:
+            raise understood(f"{path} at {self.name}", str(error)) from error
 
     def _refused(self, error: urllib.error.HTTPError) -> str:
         if error.code == 422:
@@ -324,29 +293,22 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         """Follow none: the redirect itself is the answer, an HTTP error."""
 
 
-def _ledger_entry(row: Mapping[str, Any]) -> LedgerEntry:
-    delta = row["delta"]
-    usdc, nonce = delta.get("usdc", delta.get("amount")), delta.get("nonce")
-    return LedgerEntry(
-        time_ms=int(row["time"]),
-        hash=str(row["hash"]),
-        kind=str(delta["type"]),
-        usdc=None if usdc is None else Decimal(usdc),
-        destination=None if delta.get("destination") is None else str(delta["destination"]).lower(),
-        nonce=None if nonce is None else int(nonce),
+def money_of(state: AccountSaid) -> AccountMoney:
+    """Return the money and positions in perpetuals that the venue says of an account."""
+    return AccountMoney(
+        total=state.summary.account_value,
+        used=state.summary.total_margin_used,
+        withdrawable=state.withdrawable,
+        positions=tuple(
+            HeldPosition(
+                coin=held.coin,
+                amount=held.size,
+                entry_price=held.entry,
+                margin=held.margin_used,
+                unrealised_pnl=held.unrealised,
+                liquidation_price=held.liquidation,
+            )
+            for held in state.held
+            if held.size
+        ),
     )
-
-
-def _position(row: Mapping[str, Any]) -> HeldPosition:
-    return HeldPosition(
-        coin=str(row["coin"]),
-        amount=Decimal(row["szi"]),
-        entry_price=_maybe(row.get("entryPx")),
-        margin=Decimal(row.get("marginUsed") or 0),
-        unrealised_pnl=Decimal(row.get("unrealizedPnl") or 0),
-        liquidation_price=_maybe(row.get("liquidationPx")),
-    )
-
-
-def _maybe(value: str | None) -> Decimal | None:
-    return None if value is None else Decimal(value)

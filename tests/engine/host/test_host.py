@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from firstwatch.backtest.simulate import BacktestSettings, simulate
+from firstwatch.engine import host as engine_host
 from firstwatch.engine.host import EngineHost
 from firstwatch.engine.lock import EngineHeldError, EngineState, presence
 from firstwatch.engine.locked_runs import LockedRuns
@@ -490,6 +491,30 @@ class Stumble:
             self.stumbled += stumbles
         if stumbles:
             raise RuntimeError(f"stumbled {point}")
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs be recovered soon, as often as ever."""
+    monkeypatch.setattr(engine_host, "_RECOVERY_PAUSES_S", (0.0, 0.05, 0.1))
+
+
+def test_a_run_that_is_recovered_again_waits_before_it_begins_and_still_follows_its_operator(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_host, "_RECOVERY_PAUSES_S", (0.0, 3_600.0, 3_600.0))
+    engine = make(toml=rig.HOLDING_TOML)
+    engine.host(Stumble("before send", {1, 2}))
+    rig.start_run(engine.store, RUN)
+
+    def look() -> bool | None:
+        with engine.store.read() as session:
+            noted = [entry.event.sentence for entry in journal.events_of_kinds(session, RUN, {"noted"})]
+        return any("the run is recovered in 3600 s" in sentence for sentence in noted) or None
+
+    rig.until(look, "the second recovery")
+    rig.answered(engine.store, rig.submit(engine.store, StopRun(run_id=RUN, mode=StopMode.CLOSE)))
+    assert rig.ended(engine.store, RUN).state is RunState.STOPPED
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -11,15 +11,17 @@ from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import candles
 from firstwatch.venues.hyperliquid.candles import Candles
 from firstwatch.venues.hyperliquid.clock import VenueClock
+from firstwatch.venues.hyperliquid.decoder import TOLD_CANDLE, decode
 from tests.venues.hyperliquid.quick import run
 
 STEP = Timeframe.M1.ms
-BEGIN = 1_000 * STEP
+BEGIN = 28_000_000 * STEP
 
 
 def row(number, n=1):
     price = str(100 + number)
-    return {"t": BEGIN + number * STEP, "o": price, "h": price, "l": price, "c": price, "v": "1", "n": n}
+    said = {"t": BEGIN + number * STEP, "s": "BTC", "i": "1m", "v": "1", "n": n}
+    return decode(TOLD_CANDLE, said | dict.fromkeys("ohlc", price), "it")
 
 
 class Rig:
@@ -64,11 +66,22 @@ class Rig:
         self.reads.append((first_ms, last_ms))
         rows = [row(number) for number in range(-30, 60) if self.is_there(number)]
         await self.may_answer.wait()
-        return [each for each in rows if first_ms <= each["t"] <= min(last_ms, self.venue_ms)]
+        return [each for each in rows if first_ms <= each.t <= min(last_ms, self.venue_ms)]
 
     async def _observe(self):
         self.observed += 1
-        self.clock.observe(self.venue_ms)
+        self.say()
+
+    def say(self):
+        """Let two sources say what time it is at the venue."""
+        for source in ("book", "status"):
+            self.clock.observe(self.venue_ms, source)
+
+    def hear(self, row):
+        """Take a row of the stream in, at a time that another source says, too."""
+        for source in ("candles", "status"):
+            self.clock.observe(row.t, source)
+        self.candles.row(row)
 
     def numbers(self):
         return [(bar.time_ms - BEGIN) // STEP for bar in self.told]
@@ -77,12 +90,12 @@ class Rig:
 async def test_rows_that_come_while_a_bar_is_confirmed_ask_for_nothing_more():
     rig = await Rig().start()
     rig.may_answer.clear()
-    rig.candles.row(row(2))
+    rig.hear(row(2))
     closing = asyncio.create_task(rig.candles.close_due())
     await asyncio.sleep(0)
     others = []
     for n in range(2, 40):
-        rig.candles.row(row(2, n))
+        rig.hear(row(2, n))
         assert not rig.candles.is_due()
         others.append(asyncio.create_task(rig.candles.close_due()))
     rig.may_answer.set()
@@ -96,12 +109,12 @@ async def test_a_history_that_waits_holds_no_bar_up_and_none_is_known_twice():
     rig = await Rig().start()
     assert await rig.candles.closed_bars(BEGIN + STEP, 3)
     rig.venue_ms += STEP
-    rig.clock.observe(rig.venue_ms)
+    rig.say()
     rig.may_answer.clear()
     history = asyncio.create_task(rig.candles.closed_bars(BEGIN + 2 * STEP, 4))
     await asyncio.sleep(0)
     assert len(rig.reads) == 2
-    rig.candles.row(row(2))
+    rig.hear(row(2))
     closing = asyncio.create_task(rig.candles.close_due())
     for _ in range(3):
         await asyncio.sleep(0)
@@ -112,7 +125,7 @@ async def test_a_history_that_waits_holds_no_bar_up_and_none_is_known_twice():
     times = [bar.time_ms for bar in await history]
     assert times == [BEGIN + number * STEP for number in (-2, -1, 0, 1)]
     rig.venue_ms += STEP
-    rig.clock.observe(rig.venue_ms)
+    rig.say()
     times = [bar.time_ms for bar in await rig.candles.closed_bars(BEGIN + 3 * STEP, 5)]
     assert times == [BEGIN + number * STEP for number in (-2, -1, 0, 1, 2)]
 
@@ -124,7 +137,7 @@ async def test_a_venue_that_says_that_the_bar_goes_on_is_not_asked_at_once_again
     await rig.candles.close_due()
     assert (rig.observed, rig.told) == (1, [])
     assert not rig.candles.is_due()
-    rig.candles.row(row(2))
+    rig.hear(row(2))
     assert rig.candles.is_due()
     await rig.candles.close_due()
     assert rig.numbers() == [1]
@@ -138,7 +151,7 @@ async def test_a_bar_that_cannot_be_read_is_due_again_later():
 
     rig.candles._read_rows = fail
     rig.venue_ms += STEP
-    rig.clock.observe(rig.venue_ms)
+    rig.say()
     with pytest.raises(VenueError, match="gone"):
         await rig.candles.close_due()
     assert rig.told == []
@@ -199,8 +212,8 @@ async def test_a_hole_is_confirmed_by_nothing_but_a_reading():
         raise VenueError("gone")
 
     read, rig.candles._read_rows = rig.candles._read_rows, fail
-    rig.candles.row(row(3))
-    rig.candles.row(row(4))
+    rig.hear(row(3))
+    rig.hear(row(4))
     rig.venue_ms += STEP
     with pytest.raises(VenueError, match="gone"):
         await rig.candles.close_due()
@@ -214,8 +227,8 @@ async def test_a_reading_that_lags_confirms_no_hole():
     rig = await Rig().start()
     rig.comes_s = {number: 200 for number in range(2, 60)}
     await rig.go_on(61)
-    rig.candles.row(row(3))
-    rig.candles.row(row(4))
+    rig.hear(row(3))
+    rig.hear(row(4))
     await rig.go_on(130)
     assert rig.numbers() == [1]
     await rig.go_on(30)
@@ -266,7 +279,7 @@ async def _lives_through(late_s, streamed):
     for number in range(2, 16):
         await rig.go_on(60)
         if number in streamed and rig.is_there(number):
-            rig.candles.row(row(number))
+            rig.hear(row(number))
     await rig.go_on(182)
     told, there = rig.numbers(), [number for number in range(1, 18) if rig.is_there(number)]
     assert sorted(told) == there
@@ -278,6 +291,26 @@ async def _lives_through(late_s, streamed):
         last = max(last, number)
     known = await rig.candles.closed_bars(rig.venue_ms, len(there))
     assert [(bar.time_ms - BEGIN) // STEP for bar in known] == there
+
+
+async def test_a_row_ahead_of_the_venues_time_closes_nothing():
+    rig = await Rig().start()
+    rig.candles.row(row(50_000))
+    assert not rig.candles.is_due()
+    rig.hear(row(2))
+    await rig.candles.close_due()
+    assert rig.numbers() == [1]
+    rig.hear(row(3))
+    rig.venue_ms = row(3).t
+    await rig.candles.close_due()
+    assert rig.numbers() == [1, 2]
+
+
+async def test_a_market_whose_first_bar_is_not_over_has_no_closed_bar():
+    rig = Rig()
+    rig.comes_s = dict.fromkeys(range(-30, 1), 1e9)
+    rig.say()
+    assert await rig.candles.closed_bars(BEGIN + STEP, 3) == []
 
 
 # --- slow answers --------------------------------------------------------------------------------

@@ -35,8 +35,12 @@ class Pages:
         if kind == "clearinghouseState":
             summary = {"accountValue": "1000", "totalMarginUsed": "0", "totalRawUsd": "1000"}
             held = {"coin": "BTC", "szi": "1", "entryPx": "100", "cumFunding": {"allTime": self.paid}}
+            held |= {"unrealizedPnl": "0", "marginUsed": "20", "leverage": {"type": "isolated", "value": 5}}
             positions = [] if self.paid is None else [{"position": held}]
-            return {"time": self.now_ms, "marginSummary": summary, "assetPositions": positions}
+            state = {"time": self.now_ms, "marginSummary": summary, "assetPositions": positions}
+            return state | {"withdrawable": "1000"}
+        if kind == "exchangeStatus":
+            return {"time": self.now_ms}
         rows = [row for row in self.rows[kind] if row["time"] >= request["startTime"]]
         return rows[: self.most]
 

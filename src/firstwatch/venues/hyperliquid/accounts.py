@@ -3,10 +3,11 @@
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from firstwatch.trading.account import Funding
 from firstwatch.trading.orders import Fill
+from firstwatch.venues.hyperliquid.decoder import AccountSaid
 from firstwatch.venues.hyperliquid.words import Footprint
 
 NEVER_S, FOREVER_S = float("-inf"), float("inf")
@@ -32,7 +33,7 @@ class Rows(Generic[Row]):
 class AccountState:
     """A ``clearinghouseState``, and when it was read by the gateway's clock."""
 
-    state: dict[str, Any]
+    state: AccountSaid
     read_at_s: float
 
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from firstwatch.trading.errors import VenueError
+from firstwatch.venues.hyperliquid import decoder
+from firstwatch.venues.hyperliquid.decoder import ActionRefused, StatusSaid, decode, understood
 from firstwatch.venues.protocol import Accepted, Refused, SendOutcome, Unknown
 
 DUPLICATE_NONCE = "duplicate nonce"
 NO_MATCH = ("could not immediately match", "No liquidity available")
 """Refusals of an order that may fill at once or not at all: it was an order, and nothing was there."""
-# What is said instead of an order id.
-_WITHOUT_ID = ("success", "waitingForFill", "waitingForTrigger")
 _LONGEST = 200
 
 # The venue's texts have no codes. The first that is found names the reason.
@@ -45,38 +46,41 @@ def read_answer(answer: Any, *, orders: int = 1) -> Taken | Refused | Unknown:
     some of them only, that is in doubt, too.
     """
     try:
-        if answer["status"] == "err":
-            return refusal(str(answer["response"]))
-        if answer["status"] == "ok":
-            response = answer["response"]
-            if response["type"] == "default":
-                return Taken()
-            statuses = response["data"]["statuses"]
-            if isinstance(statuses, list) and len(statuses) == orders:
-                read = [_read_status(status) for status in statuses]
-                refused = [one for one in read if isinstance(one, Refused)]
-                if not refused or len(refused) == orders:
-                    return read[0]
-                return Unknown(f"the venue has taken only a part of it: {refused[0].reason}")
-    except (KeyError, TypeError, ValueError, ArithmeticError):
-        pass
-    return Unknown(f"the venue's answer cannot be read: {str(answer)[:_LONGEST]}")
-
-
-def _read_status(status: Any) -> Taken | Refused:
-    if status in _WITHOUT_ID:
+        said = decode(decoder.ACTION, answer, "an action")
+    except VenueError as error:
+        return Unknown(str(error))
+    if isinstance(said, ActionRefused):
+        return refusal(said.response)
+    if said.response.type == "default":
         return Taken()
-    if "error" in status:
-        return refusal(str(status["error"]))
-    if "resting" in status:
-        return Taken(str(status["resting"]["oid"]))
-    filled = status["filled"]
-    return Taken(str(filled["oid"]), Decimal(filled["totalSz"]), Decimal(filled["avgPx"]))
+    statuses = said.response.data.statuses if said.response.data is not None else []
+    if len(statuses) != orders:
+        return Unknown(str(understood("an action", answer)))
+    read = [_read_status(status) for status in statuses]
+    refused = [one for one in read if isinstance(one, Refused)]
+    if not refused or len(refused) == orders:
+        return read[0]
+    return Unknown(f"the venue has taken only a part of it: {refused[0].reason}")
+
+
+def _read_status(status: str | StatusSaid) -> Taken | Refused:
+    if isinstance(status, str):
+        return Taken()
+    if status.error is not None:
+        return refusal(status.error)
+    if status.filled is not None:
+        return Taken(str(status.filled.oid), status.filled.total, status.filled.average)
+    return Taken("" if status.resting is None else str(status.resting.oid))
 
 
 def refusal(text: str) -> Refused:
     """Return the refusal that the venue's text says."""
-    return Refused(next((code for part, code in _CODES if part in text), "other"), text)
+    return Refused(next((code for part, code in _CODES if part in text), "other"), text[:_LONGEST])
+
+
+def is_outside_of_window(reason: str) -> bool:
+    """Tell whether a refusal says that the venue takes no nonce so early or so late."""
+    return "nonce" in reason.lower() and DUPLICATE_NONCE not in reason
 
 
 def outcome_of(read: Taken | Refused | Unknown) -> SendOutcome:

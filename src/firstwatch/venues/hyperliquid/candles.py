@@ -4,16 +4,15 @@ import asyncio
 import logging
 from bisect import insort
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid.clock import VenueClock
+from firstwatch.venues.hyperliquid.decoder import Candle
 from firstwatch.venues.hyperliquid.words import bar_of
 
-Row = dict[str, Any]
-ReadRows = Callable[[int, int], Awaitable[list[Row]]]
+ReadRows = Callable[[int, int], Awaitable[list[Candle]]]
 """Returns the venue's rows that open between two times, both included, oldest first, 5,000 at most."""
 
 MOST_ROWS = 5_000
@@ -77,7 +76,7 @@ class Candles:
         """From here on, up to ``_last_ms``, all closed bars that the venue has are in ``_bars``."""
         self._last_ms = 0
         """Open time of the last closed bar."""
-        self._rows: dict[int, Row] = {}
+        self._rows: dict[int, Candle] = {}
         """What was said of bars after it."""
         self._lacking: dict[int, float] = {}
         """Open times of recent bars that a reading lacked although it had later ones, and since when."""
@@ -129,9 +128,10 @@ class Candles:
             rows = await self._read_rows(first_ms, before_ms)
             self._first_ms = first_ms
             if not self._bars:
-                self._last_ms = int(rows[0]["t"] if rows else first_ms) - step
+                self._last_ms = (rows[0].t if rows else first_ms) - step
                 self._take(rows, until_ms)
-            self._bars[:0] = [bar_of(row) for row in rows if int(row["t"]) < self._bars[0].time_ms]
+            known_ms = self._bars[0].time_ms if self._bars else 0
+            self._bars[:0] = [bar_of(row) for row in rows if row.t < known_ms]
         if self._last_ms + step < until_ms:
             await self._read(until_ms)
 
@@ -157,11 +157,11 @@ class Candles:
         self._began_ms = self._last_ms
         self._is_pumping = True
 
-    def row(self, row: Row) -> None:
+    def row(self, row: Candle) -> None:
         """Take a row of the stream in."""
-        time_ms = int(row["t"])
+        time_ms = row.t
         known = self._rows.get(time_ms)
-        if time_ms > self._last_ms and (known is None or row.get("n", 0) >= known.get("n", 0)):
+        if time_ms > self._last_ms and (known is None or row.n >= known.n):
             self._rows[time_ms] = row
 
     def is_due(self) -> bool:
@@ -198,8 +198,9 @@ class Candles:
 
     @property
     def _later_ms(self) -> int:
-        """Open time of the latest row that is not closed; 0: there is none."""
-        return max(self._rows, default=0)
+        """Open time of the latest row that is not closed and not ahead of the clock; 0: there is none."""
+        now_ms = self._clock.now_ms()
+        return max((time_ms for time_ms in self._rows if time_ms <= now_ms), default=0)
 
     async def _close_due(self) -> None:
         step, later_ms = self._step_ms, self._later_ms
@@ -264,10 +265,10 @@ class Candles:
         self._takes_s = max(self._elapsed_s() - began_s, self._takes_s * (1 - _FORGOTTEN))
         self._take(rows, until_ms)
 
-    def _take(self, read: Sequence[Row], until_ms: int) -> None:
+    def _take(self, read: Sequence[Candle], until_ms: int) -> None:
         """Take a reading in that begins with the first bar which is not there, and close what it closes."""
         now_s, step = self._elapsed_s(), self._step_ms
-        there = {int(row["t"]): row for row in read}
+        there = {row.t: row for row in read}
         newest_ms = max(there, default=0)
         for time_ms in range(self._last_ms + step, newest_ms, step):
             if time_ms not in there:

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,7 @@ import ccxt.pro
 from firstwatch.trading.errors import VenueError, said
 from firstwatch.venues.hyperliquid import words
 from firstwatch.venues.hyperliquid.budget import PRIORITY, Budget, weight_of, weight_of_answer
+from firstwatch.venues.hyperliquid.decoder import parsed, understood
 
 # ccxt is a quarter of a million objects that stay. A full collection goes through them each time and stops
 # every thread for a tenth of a second: the screen, and the orders of all runs.
@@ -40,12 +42,19 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         is_mainnet: bool,
         budget: Budget,
         wall_ms: Callable[[], int],
-        on_stream: Callable[[dict[str, Any]], None],
+        elapsed_s: Callable[[], float],
+        on_stream: Callable[[Any], None],
         on_stream_end: Callable[[str], None],
     ) -> None:
-        """Make a client that knows no key. ``on_stream`` gets every message, in the order of arrival."""
+        """Make a client that knows no key.
+
+        ``on_stream`` gets every message, in the order of arrival; one that is no JSON as the text that it is.
+        """
         self._budget = budget
         self._wall_ms = wall_ms
+        self._elapsed_s = elapsed_s
+        self._dated: tuple[float, int] | None = None
+        """When an answer last had a date, and what time it then was on the venue's wall."""
         self.clock_offset_ms: int | None = None
         """By the ``Date`` of the latest answer that had one (see ``words``); None: none had."""
         self._api_url = api_url
@@ -106,7 +115,14 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         date, sent_ms = (headers or {}).get("Date"), _SENT_MS.get()
         if date is not None and sent_ms is not None:
             with suppress(ValueError):  # a date that is none says nothing
-                self.clock_offset_ms = words.clock_offset_ms(date, sent_ms, self._wall_ms())
+                wall_ms = self._wall_ms()
+                self.clock_offset_ms = words.clock_offset_ms(date, sent_ms, wall_ms)
+                self._dated = (self._elapsed_s(), wall_ms - self.clock_offset_ms)
+
+    def dated_ms(self) -> int | None:
+        """Return the time of the venue's wall, carried on; None: no answer had a date. From any thread."""
+        dated = self._dated
+        return None if dated is None else dated[1] + round((self._elapsed_s() - dated[0]) * 1000)
 
     async def listed_markets(self) -> list[dict[str, Any]]:
         """Return ccxt's structures of all perpetual markets of the first exchange of the venue.
@@ -116,9 +132,12 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         """
         try:
             markets = await self.load_markets()
-        except (*_FAILURES, KeyError, AttributeError) as error:
+            return [market for market in markets.values() if market["swap"]]
+        except _FAILURES as error:
             raise VenueError(self._sentence(error)) from error
-        return [market for market in markets.values() if market["swap"] and ":" not in market["baseName"]]
+        except Exception as error:
+            # The library reads the answer, and breaks in many ways on one that is not as it should be.
+            raise understood("its markets", error) from error
 
     async def ask(self, request: dict[str, Any]) -> Any:
         """Return the answer to an info request.
@@ -128,10 +147,11 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         """
         try:
             answer = await self.publicPostInfo(request)
+            if isinstance(answer, str):
+                # One text or number alone, or what is no document.
+                answer = parsed(answer)
         except _FAILURES as error:
             raise VenueError(self._sentence(error)) from error
-        if answer is None or (isinstance(answer, str) and answer.lstrip().startswith("<")):
-            raise VenueError(f"Hyperliquid at {self._api_url} gave an answer that is no data.")
         self._budget.charge(weight_of_answer("info", request, answer))
         return answer
 
@@ -172,7 +192,10 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
 
     async def connect_stream(self) -> None:
         """Open the stream's connection; its end is told by ``on_stream_end``."""
-        await self.client(self._stream_url).connect(self.session)
+        client = self.client(self._stream_url)
+        # The library's own reader ends for good, and says nothing, at the first frame that is no JSON.
+        client.handle_text_or_binary_message = partial(self._hear_frame, client)
+        await client.connect(self.session)
 
     async def send_stream(self, message: dict[str, Any]) -> None:
         await self.client(self._stream_url).send(message)
@@ -187,12 +210,23 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
     def _stream_url(self) -> str:
         return str(self.urls["api"]["ws"]["public"])
 
-    def handle_message(self, client: Any, message: Any) -> None:
+    def _hear_frame(self, client: Any, frame: str | bytes) -> None:
         """Hand every message on as it is: ccxt's caches change later, and its futures come late."""
-        if isinstance(message, dict):
-            if message.get("channel") == "pong":
-                self.handle_pong(client, message)
+        try:
+            message = parsed(frame)
+        except ValueError:
+            message = frame
+        if isinstance(message, dict) and message.get("channel") == "pong":
+            self.handle_pong(client, message)
+        else:
             self._on_stream(message)
+
+    def parse_json(self, http_response: str) -> Any:
+        """Return what a document says, or None: the library then returns the text, which ``ask`` reads."""
+        with suppress(ValueError):
+            if http_response[:1] in ("{", "["):
+                return parsed(http_response)
+        return None
 
     def on_error(self, client: Any, error: Any) -> None:
         super().on_error(client, error)

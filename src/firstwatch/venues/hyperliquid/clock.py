@@ -1,7 +1,8 @@
 """The venue's time, from the times in what it sends, carried on between two messages.
 
 The wall clock says only how long ago something was, never what time it is at the venue. Where the venue's
-clock runs at another speed (a loopback one), the speed is measured, too.
+clock runs at another speed (a loopback one), the speed is measured, too. One wrong time must not throw it:
+a step that is larger than what has elapsed is believed only when two sources have said it.
 """
 
 import threading
@@ -12,12 +13,19 @@ from collections.abc import Callable
 _WINDOW_S = 6.0
 _SPAN_S = 1.5
 _LEAST = 6
+_CONFIRMED = 3
 _TOLERANCE = 0.05
 _NEAR_ONE = 0.05
 # How far time is carried on without any message at another speed than one: beyond it, time stands.
 _CARRY_S = 3.0
 # A venue that says the same time again after so long does not run at the speed that was measured.
 _STANDS_S = 0.4
+# What is said may have been under way so long, and clocks differ by a little.
+_SLACK_MS = 2_000
+_DRIFT = 0.02
+# How long a time that only one source has said waits for another one.
+_CLAIM_S = 5.0
+_MOST_CLAIMS = 100
 
 
 class VenueClock:
@@ -27,8 +35,14 @@ class VenueClock:
         """``elapsed_s``: seconds on a clock that never jumps."""
         self._elapsed_s = elapsed_s
         self._guard = threading.Lock()
-        self._seen: deque[tuple[float, int]] = deque()
+        self._seen: deque[tuple[float, int, bool]] = deque()
+        """When, which time, and whether two sources have said it."""
         self._anchor: tuple[float, int] | None = None
+        self._base = (0.0, 0)
+        """The latest time that two sources have said, and when: one alone may say little later ones."""
+        self._base_source = ""
+        self._claims: dict[str, tuple[float, int]] = {}
+        """What one source alone has said that is too late to be believed, and when."""
         self._told_ms = 0
         self._speed = 1.0
 
@@ -39,7 +53,7 @@ class VenueClock:
 
     @property
     def observed_ms(self) -> int:
-        """The latest time that the venue said itself; 0: none yet."""
+        """The latest time that the venue said itself and that is believed; 0: none yet."""
         return 0 if self._anchor is None else self._anchor[1]
 
     @property
@@ -47,19 +61,47 @@ class VenueClock:
         """Venue seconds per second of wall time."""
         return self._speed
 
-    def observe(self, venue_ms: int) -> None:
-        """Take in a time that the venue has just said."""
+    def observe(self, venue_ms: int, source: str) -> bool:
+        """Take in a time that a source has just said; returns whether it is believed."""
         now_s = self._elapsed_s()
         with self._guard:
-            if self._anchor is not None and venue_ms <= self._anchor[1]:
-                if venue_ms == self._anchor[1] and self._speed != 1.0 and now_s - self._anchor[0] > _STANDS_S:
-                    self._stand(venue_ms)
-                return
-            self._anchor = (now_s, venue_ms)
-            self._seen.append((now_s, venue_ms))
-            while now_s - self._seen[0][0] > _WINDOW_S:
-                self._seen.popleft()
-            self._measure()
+            if self._anchor is None:
+                self._base, self._base_source = (now_s, venue_ms), source
+                self._believe(now_s, venue_ms, is_confirmed=False)
+                return True
+            is_in_bounds = venue_ms <= self._latest_ms(now_s)
+            if is_in_bounds:
+                self._claims.pop(source, None)
+                if source != self._base_source and venue_ms > self._base[1]:
+                    self._base, self._base_source = (now_s, venue_ms), source
+            else:
+                claimed_ms = self._claimed_ms(now_s, source)
+                self._claims[source] = (now_s, venue_ms)
+                if claimed_ms <= self._latest_ms(now_s):
+                    return False
+                # Two sources have passed it.
+                venue_ms = min(venue_ms, claimed_ms)
+                self._base, self._base_source = (now_s, venue_ms), source
+                self._claims = {name: claim for name, claim in self._claims.items() if claim[1] > venue_ms}
+            if venue_ms > self._anchor[1]:
+                self._believe(now_s, venue_ms, is_confirmed=not is_in_bounds)
+            elif venue_ms == self._anchor[1] and self._speed != 1.0 and now_s - self._anchor[0] > _STANDS_S:
+                self._stand(venue_ms)
+            return True
+
+    def _latest_ms(self, now_s: float) -> float:
+        """Return the latest time that one source alone may say now."""
+        since_s, base_ms = now_s - self._base[0], self._base[1]
+        return base_ms + since_s * 1000 * max(self._speed, 1.0) * (1 + _DRIFT) + _SLACK_MS * self._speed
+
+    def _claimed_ms(self, now_s: float, source: str) -> int:
+        """Return the latest time that another source has claimed lately; 0: none has."""
+        self._claims = {
+            name: claim
+            for name, claim in list(self._claims.items())[-_MOST_CLAIMS:]
+            if now_s - claim[0] <= _CLAIM_S
+        }
+        return max((ms for name, (_, ms) in self._claims.items() if name != source), default=0)
 
     def now_ms(self) -> int:
         """Return the venue's time; 0 before it has said any."""
@@ -73,6 +115,13 @@ class VenueClock:
             self._told_ms = max(self._told_ms, self._anchor[1] + round(since_s * 1000 * self._speed))
             return self._told_ms
 
+    def _believe(self, now_s: float, venue_ms: int, *, is_confirmed: bool) -> None:
+        self._anchor = (now_s, venue_ms)
+        self._seen.append((now_s, venue_ms, is_confirmed))
+        while now_s - self._seen[0][0] > _WINDOW_S:
+            self._seen.popleft()
+        self._measure()
+
     def _stand(self, venue_ms: int) -> None:
         """Forget a speed: the venue still says the same time, so it is moved by hand and stands now."""
         self._speed = 1.0
@@ -82,12 +131,14 @@ class VenueClock:
 
     def _measure(self) -> None:
         """Measure the speed, unless what was seen is no line: a clock that is stepped has none."""
-        (first_s, first_ms), (last_s, last_ms) = self._seen[0], self._seen[-1]
+        (first_s, first_ms, _), (last_s, last_ms, _) = self._seen[0], self._seen[-1]
         span_s = last_s - first_s
         if len(self._seen) < _LEAST or span_s < _SPAN_S:
             return
         speed = (last_ms - first_ms) / 1000 / span_s
-        off = max(abs((ms - first_ms) / 1000 / speed - (s - first_s)) for s, ms in self._seen)
-        if off > _TOLERANCE * span_s or abs(speed - 1.0) < _NEAR_ONE:
+        off = max(abs((ms - first_ms) / 1000 / speed - (s - first_s)) for s, ms, _ in self._seen)
+        is_known = abs(speed - self._speed) < _TOLERANCE * self._speed
+        is_sure = is_known or sum(confirmed for _, _, confirmed in self._seen) >= _CONFIRMED
+        if off > _TOLERANCE * span_s or abs(speed - 1.0) < _NEAR_ONE or not is_sure:
             speed = 1.0
         self._speed = speed

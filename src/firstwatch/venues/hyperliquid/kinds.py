@@ -3,10 +3,7 @@
 The adapter asks over its gateway and a one-shot command over a desk of its own; both say it with these.
 """
 
-from typing import Any
-
 from firstwatch.trading.account import ACCOUNT_KIND, Approval
-from firstwatch.trading.errors import VenueError
 
 # Money for perpetuals lies in the first exchange's account, apart from everything else: what is never set,
 # and what is set to be so (public documentation of ``userAbstraction``).
@@ -21,23 +18,6 @@ _REMEDY = (
     "use a wallet whose money lies apart (firstwatch wallet create NAME --venue V makes one), or let the"
     " venue keep spot and perpetuals of this one apart (account abstraction: disabled), where it offers that"
 )
-_MOST_SHOWN = 40
-
-
-def kind_of(answer: Any) -> str:
-    """Return the kind that a ``userAbstraction`` says.
-
-    Raises:
-        VenueError: it says none.
-    """
-    # The exchange library hands on an answer that is one text with its quotes.
-    kind = answer.strip('"') if isinstance(answer, str) else ""
-    if not kind.isalnum():
-        raise VenueError(
-            "Hyperliquid's answer about the kind of an account cannot be understood:"
-            f" {str(answer)[:_MOST_SHOWN]!r}"
-        )
-    return kind[:_MOST_SHOWN]
 
 
 def kind_problem(kind: str) -> str:

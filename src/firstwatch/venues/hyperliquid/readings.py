@@ -4,20 +4,33 @@ Everything here runs in the gateway's loop.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from pydantic import TypeAdapter
 
 from firstwatch.trading.account import Funding, Position
+from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import kinds, words
+from firstwatch.venues.hyperliquid import decoder, kinds, words
 from firstwatch.venues.hyperliquid.accounts import AccountBook, AccountState, Rows
 from firstwatch.venues.hyperliquid.candles import Candles
 from firstwatch.venues.hyperliquid.clock import VenueClock
+from firstwatch.venues.hyperliquid.decoder import (
+    AccountSaid,
+    FillSaid,
+    FundingSaid,
+    OrderEntry,
+    OrderSaid,
+    OrderUnknown,
+    decode,
+    understood,
+)
 from firstwatch.venues.hyperliquid.words import Footprint
 from firstwatch.venues.protocol import Holdings
 
@@ -32,7 +45,9 @@ _FUNDING_LATE_MS = 60_000
 OVERLAP_MS = 60_000
 # How long the markets and the exchanges that were listed are believed to be all.
 _LISTED_FOR_S = 300.0
-_MOST_DEXES = 100
+# How far two answers about the time may be apart: a loopback venue may run six hundred times as fast.
+_MOST_APART_MS = 3_600_000
+Dated = TypeVar("Dated", FillSaid, FundingSaid)
 
 
 class InfoClient(Protocol):
@@ -95,13 +110,13 @@ class Readings:
         Raises:
             VenueError: the venue cannot be asked, or lists none.
         """
-        for entry in await self._client.listed_markets():
-            coin = entry["baseName"]
-            if not kinds.is_perpetual(coin):
+        for listed in await self._client.listed_markets():
+            entry = decode(decoder.LISTED, listed, "its markets")
+            if not kinds.is_perpetual(entry.coin):
                 continue
-            traded = Traded(words.market_of(entry), coin, int(entry["baseId"]), not entry["active"])
+            traded = Traded(words.market_of(entry), entry.coin, entry.asset, not entry.is_active)
             self.markets[traded.market.symbol] = traded
-            self.by_coin[coin] = traded
+            self.by_coin[entry.coin] = traded
         if not self.markets:
             raise VenueError(
                 f"Hyperliquid at {self._api_url} lists no market; check api_url in the settings."
@@ -126,7 +141,7 @@ class Readings:
     # --- what is asked ---------------------------------------------------------------------------
 
     async def ask(self, kind: str, **params: Any) -> Any:
-        """Return the answer to an info request.
+        """Return the answer to an info request, not looked at yet.
 
         Raises:
             VenueError: the venue cannot be asked.
@@ -136,12 +151,12 @@ class Readings:
     async def touch(self, symbol: str) -> Touch:
         """Read the best prices now; this also says what time it is at the venue."""
         traded = self.traded(symbol)
-        book = await self.ask("l2Book", coin=traded.coin)
-        try:
-            self._clock.observe(int(book["time"]))
-            touch = words.touch_of(book, traded.mark)
-        except (KeyError, TypeError, ValueError) as error:
-            raise words.understood(f"the book of {symbol}", book) from error
+        about = f"the book of {symbol}"
+        book = decode(decoder.BOOK, await self.ask("l2Book", coin=traded.coin), about)
+        if book.coin != traded.coin:
+            raise understood(about, book.coin)
+        await self._hear_time(book.time, f"l2Book {traded.coin}")
+        touch = words.touch_of(book, traded.mark)
         if touch is None:
             raise VenueError(f"The book of {symbol} has an empty side; there is no price.")
         self._note_touch(traded, touch)
@@ -149,28 +164,45 @@ class Readings:
 
     async def time(self) -> int:
         """Ask what time it is at the venue."""
-        status = await self.ask("exchangeStatus")
-        try:
-            now_ms = int(status["time"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise words.understood("its own time", status) from error
-        self._clock.observe(now_ms)
-        return now_ms
+        status = decode(decoder.STATUS, await self.ask("exchangeStatus"), "its own time")
+        self._clock.observe(status.time, "exchangeStatus")
+        return status.time
+
+    async def agree_on_time(self) -> None:
+        """Ask two sources for the venue's time, before anything is measured by it.
+
+        Raises:
+            VenueError: they do not agree.
+        """
+        now_ms = await self.time()
+        traded = next((one for one in self.markets.values() if not one.is_delisted), None)
+        if traded is None:
+            return
+        answer = await self.ask("l2Book", coin=traded.coin)
+        book = decode(decoder.BOOK, answer, f"the book of {traded.market.symbol}")
+        if abs(book.time - now_ms) > _MOST_APART_MS:
+            raise VenueError(
+                f"Hyperliquid at {self._api_url} says two times: {iso(now_ms)} and, of its books,"
+                f" {iso(book.time)}; try again later."
+            )
+        await self._hear_time(book.time, f"l2Book {traded.coin}")
+
+    async def _hear_time(self, venue_ms: int, source: str) -> None:
+        """Take in a time that an answer has said; one that nobody else has said is asked about."""
+        if not self._clock.observe(venue_ms, source):
+            await self.time()
 
     async def relist(self) -> None:
         """Note which markets cannot be traded any more, if that was not read a while ago."""
         if _now_s() - self._listed_at_s <= _LISTED_FOR_S:
             return
-        meta = await self.ask("meta")
-        try:
-            gone = {coin["name"] for coin in meta["universe"] if coin.get("isDelisted")}
-        except (AttributeError, KeyError, TypeError) as error:
-            raise words.understood("its markets", meta) from error
+        meta = decode(decoder.META, await self.ask("meta"), "its markets")
+        gone = {coin.name for coin in meta.universe if coin.is_delisted}
         for traded in self.markets.values():
             traded.is_delisted = traded.coin in gone
         self._listed_at_s = _now_s()
 
-    async def state(self, account: str) -> dict[str, Any]:
+    async def state(self, account: str) -> AccountSaid:
         """Read money and positions."""
         return (await self.footprint(account))[0]
 
@@ -181,16 +213,17 @@ class Readings:
             await self.footprint(account)
         return self._states[account]
 
-    async def footprint(self, account: str) -> tuple[dict[str, Any], Footprint]:
+    async def footprint(self, account: str) -> tuple[AccountSaid, Footprint]:
         """Read money and positions, and what of them changes with every fill and payment."""
-        state = await self.ask("clearinghouseState", user=account)
-        try:
-            self._clock.observe(int(state["time"]))
-            footprint = words.footprint_of(state)
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the account {account}", state) from error
-        self._states[account] = AccountState(dict(state), _now_s())
-        return dict(state), footprint
+        state = await self._ask_state(account)
+        await self._hear_time(state.time, f"clearinghouseState {account}")
+        self._states[account] = AccountState(state, _now_s())
+        return state, words.footprint_of(state)
+
+    async def _ask_state(self, account: str, dex: str = "") -> AccountSaid:
+        where = {"dex": dex} if dex else {}
+        answer = await self.ask("clearinghouseState", user=account, **where)
+        return decode(decoder.ACCOUNT, answer, f"the account {account}{f' in {dex}' if dex else ''}")
 
     async def position(self, account: str, symbol: str) -> Position:
         traded = self.traded(symbol)
@@ -200,29 +233,26 @@ class Readings:
         """Ask for one order by its client id; all of its fills are read before it is said to have any."""
         traded, book = self.traded(symbol), self.account(account)
         answer = await self.ask("orderStatus", user=account, oid=words.cloid_of(client_order_id))
-        try:
-            if answer["status"] == "unknownOid":
-                return None
-            entry = answer["order"]
-            order = entry["order"]
-            order_id = str(order["oid"])
-            if order["coin"] != traded.coin:
-                return None
-            book.know_order(order_id, client_order_id)
-            filled = Decimal(order["origSz"]) - Decimal(order["sz"])
-            if filled > book.filled(order_id):
-                await self.catch_up(account, int(order["timestamp"]) - OVERLAP_MS)
-            # The average of the fills may be of more than the venue's word is: a fill came meanwhile.
-            report = words.report_of(
-                order,
-                account,
-                symbol,
-                status=entry["status"],
-                time_ms=int(entry["statusTimestamp"]),
-                average=book.average(order_id, filled),
-            )
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the order {client_order_id}", answer) from error
+        said = decode(decoder.ORDER_STATUS, answer, f"the order {client_order_id}")
+        if isinstance(said, OrderUnknown) or said.order.order.coin != traded.coin:
+            return None
+        entry, order = said.order, said.order.order
+        if words.client_order_id_of(order.cloid) not in (client_order_id, None):
+            raise understood(f"the order {client_order_id}", order.cloid, " (it is of another one)")
+        order_id = str(order.oid)
+        book.know_order(order_id, client_order_id)
+        filled = order.original - order.sz
+        if filled > book.filled(order_id):
+            await self.catch_up(account, order.timestamp - OVERLAP_MS)
+        # The average of the fills may be of more than the venue's word is: a fill came meanwhile.
+        report = words.report_of(
+            order,
+            account,
+            symbol,
+            status=entry.status,
+            time_ms=entry.status_ms,
+            average=book.average(order_id, filled),
+        )
         if report.state.is_final:
             book.open_orders.pop(client_order_id, None)
         return report
@@ -230,17 +260,12 @@ class Readings:
     async def stop_of(self, account: str, symbol: str, entry_id: str, stop_id: str) -> OrderReport | None:
         """Look for a stop that waits for the fill of an entry: it stands with that one."""
         coin = self.traded(symbol).coin
-        rows = await self.ask("frontendOpenOrders", user=account)
-        try:
-            waiting = [
-                child
-                for row in rows
-                if row["coin"] == coin and words.client_order_id_of(row.get("cloid")) == entry_id
-                for child in row.get("children") or ()
-            ]
-            reports = [words.report_of(child, account, symbol) for child in waiting]
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the open orders of {account}", rows) from error
+        reports = [
+            words.report_of(child, account, symbol)
+            for row in await self._ask_open_orders(account)
+            if row.coin == coin and words.client_order_id_of(row.cloid) == entry_id
+            for child in row.children or ()
+        ]
         return next((report for report in reports if report.client_order_id == stop_id), None)
 
     async def open_orders(self, account: str, symbol: str) -> list[OrderReport]:
@@ -264,25 +289,29 @@ class Readings:
 
     async def has_order(self, account: str, order_id: str) -> bool:
         """Tell whether an order is of that account."""
+        return await self._ask_order(account, order_id) is not None
+
+    async def _ask_order(self, account: str, order_id: str) -> OrderEntry | None:
+        """Ask for an order by the venue's id; None: the account has none of that id."""
         answer = await self.ask("orderStatus", user=account, oid=int(order_id))
-        try:
-            return bool(answer["status"] == "order")
-        except (KeyError, TypeError) as error:
-            raise words.understood(f"the order {order_id}", answer) from error
+        said = decode(decoder.ORDER_STATUS, answer, f"the order {order_id}")
+        return None if isinstance(said, OrderUnknown) else said.order
 
     async def _all_open_orders(self, account: str, dex: str = "") -> list[OrderReport]:
+        rows = await self._ask_open_orders(account, dex)
+        return [words.report_of(row, account, self.symbol_of(row.coin)) for row in rows]
+
+    async def _ask_open_orders(self, account: str, dex: str = "") -> list[OrderSaid]:
         where = {"dex": dex} if dex else {}
-        rows = await self.ask("frontendOpenOrders", user=account, **where)
-        try:
-            return [words.report_of(row, account, self.symbol_of(row["coin"])) for row in rows]
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the open orders of {account}", rows) from error
+        answer = await self.ask("frontendOpenOrders", user=account, **where)
+        rows = decode(decoder.OPEN_ORDERS, answer, f"the open orders of {account}")
+        return list({row.oid: row for row in rows}.values())
 
     async def holdings(self, account: str) -> Holdings:
         """Read positions and open orders in all markets, those of coins that are not listed here, too."""
         states = {"": await self.state(account)}
         for dex in await self.dexes():
-            states[dex] = await self._state_aside(account, dex)
+            states[dex] = await self._ask_state(account, dex)
         positions, orders = [], []
         for dex, state in states.items():
             positions += [
@@ -292,40 +321,34 @@ class Readings:
             # An order in another exchange needs money there.
             if not dex or words.balance_of(state).total:
                 orders += await self._all_open_orders(account, dex)
-        spot = words.spot_of(await self.ask("spotClearinghouseState", user=account))
+        spot = words.spot_of(
+            decode(
+                decoder.SPOT,
+                await self.ask("spotClearinghouseState", user=account),
+                f"the spot balances of {account}",
+            )
+        )
         return Holdings(positions, orders, spot)
 
     async def sizes_aside(self, account: str) -> dict[str, Decimal]:
         """Read the signed sizes of all positions in the venue's other exchanges, by coin."""
         sizes: dict[str, Decimal] = {}
         for dex in await self.dexes():
-            sizes |= words.sizes_of(await self._state_aside(account, dex))
+            sizes |= words.sizes_of(await self._ask_state(account, dex))
         return sizes
-
-    async def _state_aside(self, account: str, dex: str) -> dict[str, Any]:
-        state = await self.ask("clearinghouseState", user=account, dex=dex)
-        try:
-            words.footprint_of(state)
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the account {account} in {dex}", state) from error
-        return dict(state)
 
     async def dexes(self) -> tuple[str, ...]:
         """Return the names of the venue's other exchanges of perpetuals, as of a while ago."""
         if self._dexes_at_s is None or _now_s() - self._dexes_at_s > _LISTED_FOR_S:
-            listed = await self.ask("perpDexs")
-            try:
-                named = [dex["name"] for dex in listed if dex is not None]
-            except (KeyError, TypeError) as error:
-                raise words.understood("its exchanges", listed) from error
-            if len(named) > _MOST_DEXES or not all(isinstance(name, str) and name for name in named):
-                raise words.understood("its exchanges", listed)
-            self._dexes, self._dexes_at_s = tuple(named), _now_s()
+            listed = decode(decoder.DEXES, await self.ask("perpDexs"), "its exchanges")
+            self._dexes = tuple(dict.fromkeys(dex.name for dex in listed if dex is not None))
+            self._dexes_at_s = _now_s()
         return self._dexes
 
     async def kind(self, account: str) -> str:
         """Ask how the venue keeps the account's money (see ``kinds``)."""
-        return kinds.kind_of(await self.ask("userAbstraction", user=account))
+        answer = await self.ask("userAbstraction", user=account)
+        return decode(decoder.KIND, answer, f"the kind of the account {account}")
 
     def symbol_of(self, coin: str) -> str:
         """Return the symbol of a coin; of one that is not listed here a name."""
@@ -354,60 +377,58 @@ class Readings:
         return [(self.by_coin[coin], fill) for coin, fill in known.rows if fill.time_ms >= since_ms]
 
     async def _fetch_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
-        rows = await self._pages("userFillsByTime", account, since_ms, lambda row: str(int(row["tid"])))
+        rows = await self._pages(
+            "userFillsByTime", decoder.FILLS, account, since_ms, lambda row: str(row.tid)
+        )
         return await self.fills_of(account, rows)
 
     async def _pages(
-        self, kind: str, account: str, since_ms: int, name: Callable[[dict[str, Any]], str]
-    ) -> list[dict[str, Any]]:
+        self,
+        kind: str,
+        adapter: TypeAdapter[list[Dated]],
+        account: str,
+        since_ms: int,
+        name: Callable[[Dated], str],
+    ) -> list[Dated]:
         """Read all rows of a history at or after that venue time, oldest first, page by page.
 
         ``name`` tells rows of one time apart: a page begins at the time at which the one before ended.
         """
-        rows: dict[tuple[int, str], dict[str, Any]] = {}
+        rows: dict[tuple[int, str], Dated] = {}
         start_ms = max(since_ms, 0)
         while True:
-            page = await self.ask(kind, user=account, startTime=start_ms)
-            try:
-                fresh = {(int(row["time"]), name(row)): row for row in page}
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise words.understood(f"the {kind} of {account}", page) from error
+            answer = await self.ask(kind, user=account, startTime=start_ms)
+            page = decode(adapter, answer, f"the {kind} of {account}")
+            fresh = {(row.time, name(row)): row for row in page}
             is_last = len(page) < _FULL_PAGE_ROWS or fresh.keys() <= rows.keys()
             rows |= fresh
             if is_last:
                 return [rows[key] for key in sorted(rows, key=lambda key: key[0])]
             start_ms = max(time_ms for time_ms, _ in fresh)
 
-    async def fills_of(self, account: str, rows: list[dict[str, Any]]) -> list[tuple[Traded, Fill]]:
+    async def fills_of(self, account: str, rows: Sequence[FillSaid]) -> list[tuple[Traded, Fill]]:
         """Return what the venue's words of fills say, with whose orders they are of."""
         book = self.account(account)
         fills: list[tuple[Traded, Fill]] = []
         for row in rows:
-            try:
-                traded = self.by_coin.get(row["coin"])
-                if traded is None:
-                    continue
-                order_id = str(row["oid"])
-                if row.get("cloid"):
-                    book.know_order(order_id, words.client_order_id_of(row["cloid"]))
-                elif not book.knows_order(order_id):
-                    await self._find_order(account, order_id)
-                fill = words.fill_of(row, account, traded.market.symbol, book.client_order_id(order_id))
-                book.see_fill(order_id, fill)
-                size = Decimal(row["startPosition"]) + fill.side.sign * fill.amount
-            except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-                raise words.understood(f"a fill of {account}", row) from error
-            book.sizes[traded.coin] = size
+            traded = self.by_coin.get(row.coin)
+            if traded is None:
+                continue
+            order_id = str(row.oid)
+            if row.cloid:
+                book.know_order(order_id, words.client_order_id_of(row.cloid))
+            elif not book.knows_order(order_id):
+                await self._find_order(account, order_id)
+            fill = words.fill_of(row, account, traded.market.symbol, book.client_order_id(order_id))
+            book.see_fill(order_id, fill)
+            book.sizes[traded.coin] = row.start + fill.side.sign * fill.amount
             fills.append((traded, fill))
         return fills
 
     async def _find_order(self, account: str, order_id: str) -> None:
         """Ask whose order a fill belongs to; fills do not always say their client id."""
-        answer = await self.ask("orderStatus", user=account, oid=int(order_id))
-        try:
-            cloid = answer["order"]["order"].get("cloid") if answer["status"] == "order" else None
-        except (KeyError, TypeError, AttributeError) as error:
-            raise words.understood(f"the order {order_id}", answer) from error
+        entry = await self._ask_order(account, order_id)
+        cloid = None if entry is None else entry.order.cloid
         self.account(account).know_order(order_id, words.client_order_id_of(cloid))
 
     async def funding(self, account: str, symbol: str, since_ms: int) -> list[Funding]:
@@ -427,42 +448,31 @@ class Readings:
         return [paid for paid in known.rows if paid.symbol == symbol and paid.time_ms >= since_ms]
 
     async def _fetch_funding(self, account: str, since_ms: int) -> list[Funding]:
-        rows = await self._pages("userFunding", account, since_ms, lambda row: str(row["delta"]["coin"]))
-        try:
-            payments = [
-                words.funding_of(row, account, traded.market.symbol)
-                for row in rows
-                if (traded := self.by_coin.get(row["delta"]["coin"])) is not None
-            ]
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the funding of {account}", rows) from error
-        return payments
+        rows = await self._pages(
+            "userFunding", decoder.FUNDING, account, since_ms, lambda row: row.delta.coin
+        )
+        return [
+            words.funding_of(row, account, traded.market.symbol)
+            for row in rows
+            if (traded := self.by_coin.get(row.delta.coin)) is not None
+        ]
 
-    async def agents(self, account: str) -> dict[str, int]:
-        """Return until when each named agent of the account is approved, by its address."""
-        agents = await self.ask("extraAgents", user=account)
-        try:
-            return {str(agent["address"]).lower(): int(agent["validUntil"]) for agent in agents}
-        except (KeyError, TypeError, ValueError) as error:
-            raise words.understood(f"the agents of {account}", agents) from error
+    async def agents(self, account: str) -> dict[str, int | None]:
+        """Return until when each named agent of the account is approved (None: for ever), by its address."""
+        answer = await self.ask("extraAgents", user=account)
+        agents = decode(decoder.AGENTS, answer, f"the agents of {account}")
+        return {agent.address: agent.valid_until_ms for agent in agents or ()}
 
     async def role(self, address: str) -> tuple[str, str | None]:
         """Return what an address is to the venue, and whose agent or sub-account."""
-        role = await self.ask("userRole", user=address)
-        try:
-            data = role.get("data") or {}
-            master = data.get("user") or data.get("master")
-            return str(role["role"]), None if master is None else str(master).lower()
-        except (AttributeError, KeyError, TypeError) as error:
-            raise words.understood(f"the role of {address}", role) from error
+        answer = await self.ask("userRole", user=address)
+        role = decode(decoder.ROLE, answer, f"the role of {address}")
+        return role.role, role.of
 
     async def approved_fee(self, account: str, builder: str) -> int:
         """Return the largest fee that the account allows the builder, in tenths of a basis point."""
         answer = await self.ask("maxBuilderFee", user=account, builder=builder)
-        try:
-            return int(answer)
-        except (TypeError, ValueError) as error:
-            raise words.understood(f"the builder fee of {account}", answer) from error
+        return decode(decoder.BUILDER_FEE, answer, f"the builder fee of {account}") or 0
 
     async def catch_up(self, account: str, since_ms: int, footprint: Footprint | None = None) -> None:
         """Read the fills since then and tell those that were not told."""

@@ -18,11 +18,12 @@ from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import Fill, Touch
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import kinds, words
+from firstwatch.venues.hyperliquid import decoder, kinds, words
 from firstwatch.venues.hyperliquid.accounts import FOREVER_S, NEVER_S, AccountBook
 from firstwatch.venues.hyperliquid.budget import BURST, PRIORITY, Budget, Priority
-from firstwatch.venues.hyperliquid.candles import Candles, Row
+from firstwatch.venues.hyperliquid.candles import Candles
 from firstwatch.venues.hyperliquid.clock import VenueClock
+from firstwatch.venues.hyperliquid.decoder import Candle, FillsTold, decode
 from firstwatch.venues.hyperliquid.gateway import Gateway
 from firstwatch.venues.hyperliquid.readings import OVERLAP_MS, Readings, Traded
 from firstwatch.venues.hyperliquid.streams import Streams
@@ -82,6 +83,7 @@ _WARN_AGAIN_S = 60.0
 _YOUNG_MS = 1_000
 _PRICE_COMES_S = 12.0
 _LOOK_S = 0.02
+_OF_PRICES = frozenset({"l2Book", "activeAssetCtx", "candle"})
 _log = logging.getLogger(__name__)
 
 
@@ -124,6 +126,7 @@ class Session:
             is_mainnet=is_mainnet,
             budget=self.budget,
             wall_ms=clock.now_ms,
+            elapsed_s=clock.elapsed_s,
             on_stream=self._heard,
             on_stream_end=self._stream_ended,
         )
@@ -141,6 +144,7 @@ class Session:
         self._ears: list[Ear] = []
         self._stream_users = stream_users
         self._was_up = False
+        self._is_asking_time = False
         self._next_full_at_s = 0.0
         self._strange: dict[str, None] = {}
         """Orders that were not sent here, by the venue's id: the stream does not say whose they are."""
@@ -157,7 +161,7 @@ class Session:
             VenueError: the venue cannot be reached or understood.
         """
         await self.readings.list_markets()
-        await self.readings.time()
+        await self.readings.agree_on_time()
         self._gateway.spawn(self._streams.run)
         self._gateway.spawn(self._beat)
 
@@ -182,11 +186,8 @@ class Session:
         traded = self.readings.markets.get(symbol)
         is_traded = traded is not None and not traded.is_delisted
         data_age_ms = await self._data_age_ms(symbol) if is_traded else None
-        limit = await self.readings.ask("userRateLimit", user=account)
-        try:
-            actions_left = int(limit["nRequestsCap"]) - int(limit["nRequestsUsed"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise words.understood(f"the requests of {account}", limit) from error
+        answer = await self.readings.ask("userRateLimit", user=account)
+        limit = decode(decoder.RATE_LIMIT, answer, f"the requests of {account}")
         if self.client.clock_offset_ms is None:
             raise VenueError(
                 f"The answers of Hyperliquid at {self._api_url} have no date, so that nobody can tell whether"
@@ -196,7 +197,7 @@ class Session:
             clock_offset_ms=self.client.clock_offset_ms,
             data_age_ms=data_age_ms,
             wait_s=wait_s,
-            actions_left=actions_left,
+            actions_left=limit.cap - limit.used,
             is_delisted=traded is not None and traded.is_delisted,
         )
 
@@ -228,18 +229,18 @@ class Session:
         traded = self.readings.traded(symbol)
         if timeframe not in traded.candles:
 
-            async def read_rows(first_ms: int, last_ms: int) -> list[Row]:
+            async def read_rows(first_ms: int, last_ms: int) -> list[Candle]:
                 request = {
                     "coin": traded.coin,
                     "interval": timeframe.value,
                     "startTime": first_ms,
                     "endTime": last_ms,
                 }
-                rows = await self.readings.ask("candleSnapshot", req=request)
-                if not isinstance(rows, list):
-                    raise words.understood(f"the candles of {symbol}", rows)
-                by_time = {int(row["t"]): row for row in rows}
-                return [by_time[time_ms] for time_ms in sorted(by_time) if first_ms <= time_ms <= last_ms]
+                answer = await self.readings.ask("candleSnapshot", req=request)
+                rows = decode(decoder.CANDLES, answer, f"the candles of {symbol}")
+                if any((row.s, row.i) != (traded.coin, timeframe) for row in rows):
+                    raise VenueError(f"Hyperliquid answers with candles of something else than {symbol}.")
+                return words.candles_between(rows, first_ms, last_ms)
 
             async def observe() -> None:
                 await self.readings.touch(symbol)
@@ -354,59 +355,87 @@ class Session:
         self._was_up = True
         self._tell_all(StreamRestored(STREAM, self.clock.now_ms()))
 
-    def _heard(self, message: dict[str, Any]) -> None:
-        """Take a message of the stream in. One that cannot be understood breaks nothing but itself."""
+    def _heard(self, message: Any) -> None:
+        """Take a message of the stream in. One that cannot be understood is dropped, and nothing else."""
+        channel = ""
         try:
-            self._hear(str(message.get("channel")), message.get("data"))
-        except (KeyError, TypeError, ValueError, ArithmeticError, IndexError):
-            _log.exception("hyperliquid stream: a message cannot be understood")
-            self._streams.ended("a message cannot be understood")
+            said = decode(decoder.MESSAGE, message, "the stream")
+            channel = said.channel
+            self._hear(channel, said.data)
+        except Exception as error:
+            if not isinstance(error, VenueError):
+                _log.exception("hyperliquid stream: a message broke its reader")
+            self._warn(f"a message of the stream is dropped: {error}")
+            if channel not in _OF_PRICES:
+                # It may have said what happened to an order: the accounts are looked at.
+                for book in self.readings.accounts.values():
+                    book.checked_at_s = NEVER_S
 
     def _hear(self, channel: str, data: Any) -> None:
         match channel:
             case "l2Book":
-                self._streams.heard(channel, data["coin"])
-                self.clock.observe(int(data["time"]))
-                traded = self.readings.by_coin[data["coin"]]
-                touch = words.touch_of(data, traded.mark)
+                book = decode(decoder.BOOK, data, "the stream of a book")
+                traded = self.readings.by_coin.get(book.coin)
+                if traded is None:
+                    return
+                self._streams.heard(channel, book.coin)
+                self._hear_time(book.time, f"the stream of {book.coin}")
+                touch = words.touch_of(book, traded.mark)
                 if touch is not None:
                     traded.streamed_at_s, traded.streamed_ms = self._now_s(), touch.time_ms
                     self._note_touch(traded, touch)
             case "activeAssetCtx":
-                self.readings.by_coin[data["coin"]].mark = float(data["ctx"]["markPx"])
+                context = decode(decoder.TOLD_CONTEXT, data, "the stream of a mark")
+                traded = self.readings.by_coin.get(context.coin)
+                if traded is not None:
+                    traded.mark = float(context.ctx.mark)
             case "candle":
-                self._hear_candle(data)
+                self._hear_candle(decode(decoder.TOLD_CANDLE, data, "the stream of a candle"))
             case "userFills":
+                fills = decode(decoder.TOLD_FILLS, data, "the stream of an account's fills")
                 # The snapshot of a new subscription is history: what was missed is read by REST.
-                if not data.get("isSnapshot"):
-                    self._background(lambda: self._hear_fills(str(data["user"]).lower(), data["fills"]))
+                if not fills.is_snapshot:
+                    self._background(partial(self._hear_fills, fills))
             case "orderUpdates":
-                for entry in data:
-                    order = entry["order"]
-                    client_order_id = words.client_order_id_of(order.get("cloid"))
-                    self._hear_order(client_order_id, str(order["oid"]), is_open=entry["status"] == "open")
+                for update in decode(decoder.TOLD_ORDERS, data, "the stream of an account's orders"):
+                    client_order_id = words.client_order_id_of(update.order.cloid)
+                    is_open = update.status == "open"
+                    self._hear_order(client_order_id, str(update.order.oid), is_open=is_open)
             case "subscriptionResponse":
-                subscription = data.get("subscription", {})
-                if subscription.get("type") == "userFills" and data.get("method") == "subscribe":
-                    book = self.readings.account(str(subscription["user"]).lower())
-                    book.is_streamed, book.orders_at_s = True, FOREVER_S
+                answer = decode(decoder.TOLD_SUBSCRIPTION, data, "a subscription")
+                user = answer.subscription.user
+                if answer.subscription.type == "userFills" and answer.method == "subscribe" and user:
+                    known = self.readings.account(user)
+                    known.is_streamed, known.orders_at_s = True, FOREVER_S
             case "error":
                 # For example one user too many: such an account is polled.
-                _log.warning("hyperliquid stream: the venue says %s", data)
+                _log.warning("hyperliquid stream: the venue says %.200r", data)
             case _:
                 pass
 
-    def _hear_candle(self, row: Row) -> None:
-        traded = self.readings.by_coin[row["s"]]
-        candles = traded.candles.get(Timeframe(row["i"]))
+    def _hear_time(self, venue_ms: int, source: str) -> None:
+        """Take in a time that the stream has said; one that nobody else has said is asked about."""
+        if not self.clock.observe(venue_ms, source) and not self._is_asking_time:
+            self._is_asking_time = True
+            self._background(self._ask_time, Priority.ACCOUNT)
+
+    async def _ask_time(self) -> None:
+        try:
+            await self.readings.time()
+        finally:
+            self._is_asking_time = False
+
+    def _hear_candle(self, row: Candle) -> None:
+        traded = self.readings.by_coin.get(row.s)
+        candles = None if traded is None else traded.candles.get(row.i)
         if candles is not None:
-            self.clock.observe(int(row["t"]))
+            self._hear_time(row.t, f"the candles of {row.s}")
             candles.row(row)
             if candles.is_due():
                 self._background(candles.close_due, Priority.ORDER)
 
-    async def _hear_fills(self, account: str, rows: list[dict[str, Any]]) -> None:
-        self._tell_fills(account, await self.readings.fills_of(account, rows))
+    async def _hear_fills(self, told: FillsTold) -> None:
+        self._tell_fills(told.user, await self.readings.fills_of(told.user, told.fills))
 
     def _tell_fills(self, account: str, fills: list[tuple[Traded, Fill]]) -> None:
         book = self.readings.account(account)

@@ -26,11 +26,12 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderIntent, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import actions, words
+from firstwatch.venues.hyperliquid import actions, decoder, words
 from firstwatch.venues.hyperliquid.answers import (
     DUPLICATE_NONCE,
     NO_MATCH,
     Taken,
+    is_outside_of_window,
     outcome_of,
     read_answer,
 )
@@ -44,6 +45,7 @@ from firstwatch.venues.hyperliquid.approvals import (
 )
 from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority
 from firstwatch.venues.hyperliquid.clock import VenueClock
+from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode
 from firstwatch.venues.hyperliquid.gateway import Gateway
 from firstwatch.venues.hyperliquid.kinds import kind_approval, not_an_account
 from firstwatch.venues.hyperliquid.nonces import NONCES
@@ -86,9 +88,9 @@ _MOST_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class KnownState:
-    """A ``clearinghouseState``, and when it was read by the wall clock."""
+    """An account's money and positions, and when they were read by the wall clock."""
 
-    state: dict[str, Any]
+    state: AccountSaid
     read_at_ms: int
 
 
@@ -225,7 +227,7 @@ class HyperliquidVenue:
         if known is not None and known[0] == intent:
             return known[1]
         request = self._order_request(intent)
-        prepared = PreparedRequest(key, request.body(), nonce=NONCES.next(self._clock.now_ms))
+        prepared = PreparedRequest(key, request.body(), nonce=NONCES.next(self._wall_ms))
         with self._guard:
             if known is not None and key in self._sent:
                 raise VenueError(f"The client order id {key} was sent before, for another order.")
@@ -320,6 +322,9 @@ class HyperliquidVenue:
         if isinstance(read, Refused):
             if DUPLICATE_NONCE in read.reason:
                 return self._after_duplicate(account, request.symbol, key, read)
+            if is_outside_of_window(read.reason):
+                # It is looked for and then made anew, with a nonce that is stored before it is sent.
+                return Unknown(read.reason)
             if request.is_immediate and any(text in read.reason for text in NO_MATCH):
                 return self._after_no_match(account, request.symbol, key, read)
         return read
@@ -426,13 +431,11 @@ class HyperliquidVenue:
     def _shows_leverage(self, account: str, symbol: str, leverage: Decimal) -> bool:
         coin = self._connected().readings.traded(symbol).coin
         try:
-            found = self.ask("activeAssetData", user=account.lower(), coin=coin)
-            shown = found["leverage"]
-            return shown["type"] == "isolated" and Decimal(str(shown["value"])) == leverage
+            answer = self.ask("activeAssetData", user=account.lower(), coin=coin)
+            shown = decode(decoder.ASSET_DATA, answer, f"the leverage of {symbol}").leverage
         except VenueError:
             return False
-        except (KeyError, TypeError, ArithmeticError) as error:
-            raise words.understood(f"the leverage of {symbol}", found) from error
+        return shown.type == "isolated" and shown.value == leverage
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -461,10 +464,7 @@ class HyperliquidVenue:
     def balance(self, account: str) -> Balance:
         readings = self._connected().readings
         state = self._read(lambda: readings.state(account.lower()))
-        try:
-            return words.balance_of(state)
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise words.understood(f"the account {account}", state) from error
+        return words.balance_of(state)
 
     def holdings(self, account: str) -> Holdings:
         readings = self._connected().readings
@@ -610,12 +610,25 @@ class HyperliquidVenue:
             raise VenueError(str(error)) from error
 
     def _act_now(self, account: str, action: actions.Action) -> Taken | Refused | Unknown:
-        """Send an action that nobody has prepared, by the key that signs for the account now."""
+        """Send an action that nobody has prepared, by the key that signs for the account now.
+
+        A nonce that is out of the time in which the venue takes any is replaced once: that answer has said
+        what time it is there. One that was used before is not: the action itself may have used it.
+        """
         try:
             signer = self._signer_of(account)
         except VenueError as error:
             return Refused("auth", str(error))
-        return self._act(signer, action, NONCES.next(self._clock.now_ms))
+        read = self._act(signer, action, NONCES.next(self._wall_ms))
+        if isinstance(read, Refused) and is_outside_of_window(read.reason):
+            read = self._act(signer, action, NONCES.next(self._wall_ms))
+        return read
+
+    def _wall_ms(self) -> int:
+        """Return the time of the wall at the venue, by the date of its last answer, else this machine's."""
+        session = self._session
+        dated_ms = None if session is None else session.client.dated_ms()
+        return self._clock.now_ms() if dated_ms is None else dated_ms
 
     def _act(self, signer: Signer, action: actions.Action, nonce: int) -> Taken | Refused | Unknown:
         """Sign an action and send it once."""

@@ -1,28 +1,32 @@
 """From the venue's words to the program's: markets, candles, positions, orders, fills, funding."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from firstwatch.trading.account import Balance, Funding, Position
 from firstwatch.trading.bar import Bar
-from firstwatch.trading.errors import VenueError
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderKind, OrderReport, OrderSide, OrderState, Side, Touch
+from firstwatch.venues.hyperliquid.decoder import (
+    AccountSaid,
+    Book,
+    Candle,
+    FillSaid,
+    FundingSaid,
+    ListedMarket,
+    OneOrder,
+    SpotSaid,
+    understood,
+)
 
 PRICE_FIGURES = 5
 _PRICE_DECIMALS = 6
 _MINIMUM_COST = Decimal(10)
 _BPS = Decimal(10_000)
-_LONGEST = 200
 # Below the smallest fee of a fill, above the rounding of the figures.
 _LEAST_FEE = Decimal("0.0002")
-
-
-def understood(what: str, answer: Any) -> VenueError:
-    """Return the error for an answer that is not what the venue documents."""
-    return VenueError(f"Hyperliquid's answer about {what} cannot be understood: {str(answer)[:_LONGEST]}")
 
 
 def clock_offset_ms(date: str, sent_ms: int, received_ms: int) -> int:
@@ -36,22 +40,21 @@ def clock_offset_ms(date: str, sent_ms: int, received_ms: int) -> int:
     return ahead_ms if ahead_ms > 0 else min(behind_ms, 0)
 
 
-def market_of(listed: dict[str, Any]) -> Market:
+def market_of(listed: ListedMarket) -> Market:
     """Return a market from ccxt's market structure.
 
     A price has at most five significant figures and 6 - szDecimals decimals; the maintenance rate is half
     of the initial one at maximum leverage (documentation of the venue).
     """
-    info = listed["info"]
-    decimals, leverage = int(info["szDecimals"]), int(info["maxLeverage"])
+    decimals, leverage = listed.info.sz_decimals, listed.info.max_leverage
     return Market(
-        symbol=listed["symbol"],
+        symbol=listed.symbol,
         amount_step=Decimal(1).scaleb(-decimals),
         tick=Decimal(1).scaleb(decimals - _PRICE_DECIMALS),
         price_figures=PRICE_FIGURES,
         minimum_cost=_MINIMUM_COST,
-        taker_fee_bps=Decimal(repr(listed["taker"])) * _BPS,
-        maker_fee_bps=Decimal(repr(listed["maker"])) * _BPS,
+        taker_fee_bps=Decimal(repr(listed.taker)) * _BPS,
+        maker_fee_bps=Decimal(repr(listed.maker)) * _BPS,
         maintenance_rate=Decimal(1) / (2 * leverage),
         maximum_leverage=leverage,
         whole_leverage=True,
@@ -74,48 +77,51 @@ def client_order_id_of(cloid: str | None) -> str | None:
     return cloid.removeprefix("0x").lower() if cloid else None
 
 
-def bar_of(row: dict[str, Any]) -> Bar:
-    return Bar(
-        int(row["t"]), float(row["o"]), float(row["h"]), float(row["l"]), float(row["c"]), float(row["v"])
-    )
+def bar_of(said: Candle) -> Bar:
+    return Bar(said.t, float(said.o), float(said.h), float(said.low), float(said.c), float(said.v))
 
 
-def touch_of(book: dict[str, Any], mark: float | None) -> Touch | None:
+def candles_between(said: Iterable[Candle], first_ms: int, last_ms: int) -> list[Candle]:
+    """Return those that open between two times, oldest first; of a bar that is said twice the later word."""
+    rows: dict[int, Candle] = {}
+    for row in said:
+        if first_ms <= row.t <= last_ms and (row.t not in rows or row.n >= rows[row.t].n):
+            rows[row.t] = row
+    return [rows[time_ms] for time_ms in sorted(rows)]
+
+
+def touch_of(book: Book, mark: float | None) -> Touch | None:
     """Return the best prices of an ``l2Book``; None: a side is empty. Without a mark it is the mid."""
-    bids, asks = book["levels"][0], book["levels"][1]
+    bids, asks = book.levels
     if not bids or not asks:
         return None
-    bid, ask = float(bids[0]["px"]), float(asks[0]["px"])
-    return Touch(bid, ask, (bid + ask) / 2 if mark is None else mark, int(book["time"]))
+    bid, ask = float(bids[0].px), float(asks[0].px)
+    return Touch(bid, ask, (bid + ask) / 2 if mark is None else mark, book.time)
 
 
 def side_of(text: str) -> OrderSide:
     return OrderSide.BUY if text == "B" else OrderSide.SELL
 
 
-def balance_of(state: dict[str, Any]) -> Balance:
-    """Return the money of a ``clearinghouseState``; what is free is not what may be withdrawn."""
-    summary = state["marginSummary"]
-    total, used = Decimal(summary["accountValue"]), Decimal(summary["totalMarginUsed"])
-    return Balance(total=total, used=used, free=total - used, time_ms=int(state["time"]))
+def balance_of(state: AccountSaid) -> Balance:
+    """Return the money of an account; what is free is not what may be withdrawn."""
+    total, used = state.summary.account_value, state.summary.total_margin_used
+    return Balance(total=total, used=used, free=total - used, time_ms=state.time)
 
 
-def spot_of(state: Any) -> Decimal:
-    """Return the USDC of a ``spotClearinghouseState``."""
-    try:
-        return sum((Decimal(row["total"]) for row in state["balances"] if row["coin"] == "USDC"), Decimal(0))
-    except (KeyError, TypeError, ArithmeticError) as error:
-        raise understood("the spot balances", state) from error
+def spot_of(said: SpotSaid) -> Decimal:
+    """Return the USDC in an account's spot balance."""
+    return sum((balance.total for balance in said.balances if balance.coin == "USDC"), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """What every fill and every funding payment changes in a ``clearinghouseState``, and no price does."""
 
-    held: tuple[tuple[str, str, str], ...]
+    held: tuple[tuple[str, Decimal, Decimal | None], ...]
     """Coin, signed size and entry price of every position."""
     cash: Decimal
-    funding: tuple[tuple[str, str], ...]
+    funding: tuple[tuple[str, Decimal], ...]
     """Coin and funding paid of every position."""
 
     def has_same_fills(self, other: "Footprint | None") -> bool:
@@ -123,8 +129,8 @@ class Footprint:
         # An empty account shows no cash: nothing can be said of it by its cash.
         if other is None or not self.cash:
             return False
-        paid = sum((Decimal(paid) for _, paid in self.funding), Decimal(0))
-        before = sum((Decimal(paid) for _, paid in other.funding), Decimal(0))
+        paid = sum((paid for _, paid in self.funding), Decimal(0))
+        before = sum((paid for _, paid in other.funding), Decimal(0))
         moved = abs(self.cash + paid - other.cash - before)
         return self.held == other.held and moved < _LEAST_FEE
 
@@ -142,86 +148,76 @@ class Footprint:
         return not is_early or (self.has_same_fills(other) and self.funding == other.funding)
 
 
-def sizes_of(state: dict[str, Any]) -> dict[str, Decimal]:
+def sizes_of(state: AccountSaid) -> dict[str, Decimal]:
     """Return the signed sizes of all positions by coin; flat coins are not in it."""
-    sizes = {
-        entry["position"]["coin"]: Decimal(entry["position"]["szi"]) for entry in state["assetPositions"]
-    }
-    return {coin: size for coin, size in sizes.items() if size}
+    return {held.coin: held.size for held in state.held if held.size}
 
 
-def footprint_of(state: dict[str, Any]) -> Footprint:
-    positions = sorted(
-        (entry["position"] for entry in state["assetPositions"]), key=lambda held: held["coin"]
-    )
+def footprint_of(state: AccountSaid) -> Footprint:
+    held = sorted(state.held, key=lambda one: one.coin)
     return Footprint(
-        held=tuple((held["coin"], held["szi"], held["entryPx"]) for held in positions),
-        cash=Decimal(state["marginSummary"]["totalRawUsd"]),
-        funding=tuple((held["coin"], held["cumFunding"]["allTime"]) for held in positions),
+        held=tuple((one.coin, one.size, one.entry) for one in held),
+        cash=state.summary.total_raw_usd,
+        funding=tuple((one.coin, one.funding.all_time) for one in held),
     )
 
 
-def position_of(state: dict[str, Any], account: str, symbol: str, coin: str) -> Position:
-    """Return the position in one coin of a ``clearinghouseState``, flat or not.
+def position_of(state: AccountSaid, account: str, symbol: str, coin: str) -> Position:
+    """Return the position in one coin of an account, flat or not.
 
     The margin is without the unrealised profit, which the venue counts into an isolated one.
     """
-    time_ms = int(state["time"])
-    for entry in state["assetPositions"]:
-        held = entry["position"]
-        size = Decimal(held["szi"])
-        if held["coin"] != coin or size == 0:
+    for held in state.held:
+        if held.coin != coin or not held.size:
             continue
-        is_isolated = held["leverage"]["type"] == "isolated"
-        profit, margin = Decimal(held["unrealizedPnl"]), Decimal(held["marginUsed"])
-        liquidation = held.get("liquidationPx")
+        is_isolated = held.leverage.type == "isolated"
+        has_liquidation = held.liquidation is not None and held.liquidation > 0
         return Position(
             account=account,
             symbol=symbol,
-            side=Side.LONG if size > 0 else Side.SHORT,
-            amount=abs(size),
-            entry_price=Decimal(held["entryPx"]),
-            leverage=Decimal(str(held["leverage"]["value"])),
+            side=Side.LONG if held.size > 0 else Side.SHORT,
+            amount=abs(held.size),
+            entry_price=held.entry,
+            leverage=Decimal(held.leverage.value),
             is_isolated=is_isolated,
-            liquidation_price=None if liquidation is None else Decimal(liquidation),
-            margin=margin - profit if is_isolated else margin,
-            unrealised_pnl=profit,
-            time_ms=time_ms,
+            liquidation_price=held.liquidation if has_liquidation else None,
+            margin=held.margin_used - held.unrealised if is_isolated else held.margin_used,
+            unrealised_pnl=held.unrealised,
+            time_ms=state.time,
         )
     zero = Decimal(0)
-    return Position(account, symbol, None, zero, None, None, False, None, zero, zero, time_ms)
+    return Position(account, symbol, None, zero, None, None, False, None, zero, zero, state.time)
 
 
-def fill_of(row: dict[str, Any], account: str, symbol: str, client_order_id: str | None) -> Fill:
-    """Return a fill. The venue's fee already holds the builder's (hyperliquid.md 2.3)."""
-    liquidation = row.get("liquidation") or {}
+def fill_of(said: FillSaid, account: str, symbol: str, client_order_id: str | None) -> Fill:
+    """Return a fill. The venue's fee already holds the builder's."""
+    liquidated = None if said.liquidation is None else said.liquidation.user
     return Fill(
-        fill_id=str(row["tid"]),
+        fill_id=str(said.tid),
         client_order_id=client_order_id,
         account=account,
         symbol=symbol,
-        side=side_of(row["side"]),
-        amount=Decimal(row["sz"]),
-        price=Decimal(row["px"]),
-        fee=Decimal(row["fee"]),
-        time_ms=int(row["time"]),
-        is_maker=not row["crossed"],
-        is_liquidation=str(liquidation.get("liquidatedUser", "")).lower() == account,
-        builder_fee=Decimal(row.get("builderFee") or 0),
+        side=side_of(said.side),
+        amount=said.sz,
+        price=said.px,
+        fee=said.fee,
+        time_ms=said.time,
+        is_maker=not said.crossed,
+        is_liquidation=(liquidated or "").lower() == account,
+        builder_fee=said.builder_fee or Decimal(0),
     )
 
 
-def funding_of(row: dict[str, Any], account: str, symbol: str) -> Funding:
+def funding_of(said: FundingSaid, account: str, symbol: str) -> Funding:
     """Return a funding payment; the venue counts what was received as positive."""
-    delta, time_ms = row["delta"], int(row["time"])
     return Funding(
         # The venue's hash of a funding payment is all zeros: it names nothing.
-        funding_id=f"{account}-{delta['coin']}-{time_ms}",
+        funding_id=f"{account}-{said.delta.coin}-{said.time}",
         account=account,
         symbol=symbol,
-        paid=-Decimal(delta["usdc"]),
-        rate=Decimal(delta["fundingRate"]),
-        time_ms=time_ms,
+        paid=-said.delta.usdc,
+        rate=said.delta.rate,
+        time_ms=said.time,
     )
 
 
@@ -238,14 +234,15 @@ def state_of(status: str, amount: Decimal, filled: Decimal) -> OrderState:
     raise understood("an order's status", status)
 
 
-def kind_of(order: dict[str, Any]) -> OrderKind:
-    if order.get("isTrigger") or "Stop" in order.get("orderType", "") or "Take" in order.get("orderType", ""):
+def kind_of(order: OneOrder) -> OrderKind:
+    what = order.order_type or ""
+    if order.is_trigger or "Stop" in what or "Take" in what:
         return OrderKind.STOP
-    return OrderKind.MARKET if order.get("tif") in ("Ioc", "FrontendMarket") else OrderKind.LIMIT
+    return OrderKind.MARKET if order.tif in ("Ioc", "FrontendMarket") else OrderKind.LIMIT
 
 
 def report_of(
-    order: dict[str, Any],
+    order: OneOrder,
     account: str,
     symbol: str,
     *,
@@ -253,33 +250,23 @@ def report_of(
     time_ms: int | None = None,
     average: Decimal | None = None,
 ) -> OrderReport:
-    """Return what ``orderStatus`` or ``frontendOpenOrders`` say of an order; ``sz`` is what is left."""
-    amount = Decimal(order["origSz"])
-    filled = amount - Decimal(order["sz"])
-    trigger = order.get("triggerPx")
+    """Return what the venue says of an order."""
+    amount, filled = order.original, order.original - order.sz
     kind = kind_of(order)
     return OrderReport(
-        client_order_id=client_order_id_of(order.get("cloid")),
-        venue_order_id=str(order["oid"]),
+        client_order_id=client_order_id_of(order.cloid),
+        venue_order_id=str(order.oid),
         account=account,
         symbol=symbol,
-        side=side_of(order["side"]),
+        side=side_of(order.side),
         kind=kind,
         state=state_of(status, amount, filled),
         amount=amount,
         filled=filled,
-        reduce_only=bool(order.get("reduceOnly")),
-        time_ms=int(order["timestamp"]) if time_ms is None else time_ms,
-        price=_price(order.get("limitPx")),
-        trigger_price=_price(trigger) if kind is OrderKind.STOP else None,
+        reduce_only=bool(order.reduce_only),
+        time_ms=order.timestamp if time_ms is None else time_ms,
+        price=order.limit or None,
+        trigger_price=(order.trigger or None) if kind is OrderKind.STOP else None,
         average_price=average,
         reason="" if status in ("open", "filled", "triggered") else status,
     )
-
-
-def _price(text: str | None) -> Decimal | None:
-    try:
-        price = None if text is None else Decimal(text)
-    except InvalidOperation as error:
-        raise understood("a price", text) from error
-    return price or None

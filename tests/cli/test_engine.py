@@ -29,8 +29,8 @@ def accept_next_command(home):
         if pending:
             break
     with store.write() as session:
-        commands.accept_command(session, pending[0].id, now_ms=1)
-        commands.finish_command(session, pending[0].id, CommandOutcome.DONE, "the engine lets go", now_ms=1)
+        commands.accept_command(session, pending[0], now_ms=1)
+        commands.finish_command(session, pending[0], CommandOutcome.DONE, "the engine lets go", now_ms=1)
     store.close()
 
 

@@ -1,6 +1,8 @@
 """``status`` is what a watchdog calls: its exit code and ``problems`` say whether somebody must look."""
 
 import json
+import sqlite3
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -93,3 +95,25 @@ def test_no_number_is_printed_with_binary_noise(firstwatch, algorithm, candles):
     found = list(numbers(answer.json))
     assert len(found) > 1_000
     assert all(value == float(f"{value:.15g}") for value in found)
+
+
+def test_a_run_that_cannot_be_read_is_a_problem_and_stands_in_the_list(firstwatch, home):
+    scenes.busy_day(home)
+    listed = firstwatch("run", "list", "--json").json
+    run_id = next(run["run"] for run in listed if run["state"] == "RUNNING")
+    with closing(sqlite3.connect(home / "firstwatch.db")) as raw, raw:
+        raw.execute("UPDATE run SET market_json = '{' WHERE id = ?", (run_id,))
+    damaged = firstwatch("run", "list", "--json").json
+    assert {run["run"] for run in damaged} == {run["run"] for run in listed}
+    (found,) = (run for run in damaged if run["run"] == run_id)
+    assert found.keys() == listed[0].keys()
+    assert (found["state"], found["health"], found["exposure"]) == ("RUNNING", "unknown", "unknown")
+    assert f"run {run_id} cannot be read" in found["sentence"]
+    assert f"run {run_id} cannot be read" in firstwatch("run", "list").out
+    answer = firstwatch("status", "--json")
+    assert answer.code == 1
+    assert answer.json["active_runs"] == 1
+    assert any(f"run {run_id} cannot be read" in problem for problem in answer.json["problems"])
+    shown = firstwatch("run", "show", run_id)
+    assert shown.code == 1
+    assert f"run {run_id} cannot be read" in shown.err

@@ -429,15 +429,16 @@ def test_a_command_goes_through_its_table(store: Store) -> None:
         )
         other = commands.submit_command(session, StopEngine(), author=Author.AGENT, now_ms=NOW_MS)
     with store.write() as session:
-        pending = commands.pending_commands(session, 10)
-        assert [command.id for command in pending] == [number, other]
+        assert commands.pending_commands(session, 10) == [number, other]
+        assert commands.pending_commands(session, 1) == [number]
+        pending = [commands.get_command(session, each) for each in (number, other)]
         assert pending[0].command == StopRun(run_id=RUN, mode=StopMode.CLOSE)
         assert (pending[0].run_id, pending[0].expected_state) == (RUN, RunState.RUNNING)
         assert pending[0].expires_at_ms == NOW_MS + 10_000
         with pytest.raises(IllegalTransitionError):
             commands.finish_command(session, number, CommandOutcome.DONE, "", now_ms=1)
         commands.accept_command(session, number, now_ms=NOW_MS + 1)
-        assert [command.id for command in commands.accepted_commands(session)] == [number]
+        assert commands.accepted_commands(session) == [number]
         commands.finish_command(
             session, number, CommandOutcome.DONE, "Stopped.", now_ms=NOW_MS + 2, result_json="{}"
         )

@@ -177,6 +177,27 @@ def test_damaged_files_are_named(tmp_path, text):
         _vault(tmp_path).records()
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "{}", '{"firstwatch": {}}', '{"firstwatch": {"venue": 1}}', "[" * 4000],
+    ids=["empty", "open", "list", "object", "nothing", "some", "deep"],
+)
+@pytest.mark.parametrize("name", ["stray.json", "hl.0x1.0x2.json", "a.b.json"])
+def test_a_stray_file_is_one_key_less_and_the_others_sign(tmp_path, name, text):
+    vault = _vault(tmp_path)
+    record = _add(vault.open("word"))
+    (vault.folder / name).write_text(text)
+    again = _vault(tmp_path)
+    assert again.records() == [record]
+    opened = again.open("word")
+    assert opened.signer("hl", record.account).address == record.address
+    other = _add(opened, bytes([3]) * 32)
+    assert again.records() == [record, other]
+    assert len(again.problems()) == 1
+    with pytest.raises(WrongPassphraseError):
+        _vault(tmp_path).open("another word")
+
+
 def test_nothing_that_prints_shows_a_secret(tmp_path):
     opened = _vault(tmp_path).open("the passphrase")
     record = _add(opened)

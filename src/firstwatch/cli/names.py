@@ -1,7 +1,7 @@
 """How the command line names things."""
 
 from firstwatch.store.database import Session
-from firstwatch.store.runs import list_runs
+from firstwatch.store.runs import all_run_ids
 from firstwatch.trading.errors import WrongUseError
 
 _DIGITS = 10
@@ -27,7 +27,7 @@ def full_run_id(session: Session, text: str) -> str:
     Raises:
         WrongUseError: no run, or more than one.
     """
-    found = [run.id for run in list_runs(session) if run.id.startswith(text.lower())]
+    found = [run_id for run_id in all_run_ids(session) if run_id.startswith(text.lower())]
     if len(found) == 1:
         return found[0]
     if not found:

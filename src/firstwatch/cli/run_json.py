@@ -10,8 +10,9 @@ from firstwatch.store.database import Session
 from firstwatch.store.fills import StoredFill
 from firstwatch.store.orders import StoredOrder
 from firstwatch.store.positions import RunPosition
-from firstwatch.store.runs import Run
+from firstwatch.store.runs import DamagedRun, Run
 from firstwatch.trading.clock import iso
+from firstwatch.trading.runs import Exposure, Health
 from firstwatch.trading.trade import Trade
 
 
@@ -49,6 +50,44 @@ def run_document(session: Session, run: Run) -> dict[str, Any]:
         },
         "journal_length": journal.last_sequence(session, run.id),
     }
+
+
+_SUMMARY = (
+    "run",
+    "algorithm",
+    "wallet",
+    "venue",
+    "symbol",
+    "capital",
+    "leverage",
+    "state",
+    "paused",
+    "pause_reason",
+    "health",
+    "exposure",
+    "protection",
+    "stop_mode",
+    "exit_reason",
+    "sentence",
+    "parent_run",
+    "created_at",
+    "started_at",
+    "ended_at",
+)
+
+
+def damaged_summary(run: DamagedRun) -> dict[str, Any]:
+    """Return what can be said of a run whose row cannot be read, in the form of ``run_summary``."""
+    known = {
+        "run": run.id,
+        "wallet": run.wallet,
+        "state": run.state.value,
+        "health": Health.UNKNOWN.value,
+        "exposure": Exposure.UNKNOWN.value,
+        "sentence": run.sentence,
+        "created_at": iso(run.created_at_ms),
+    }
+    return {**dict.fromkeys(_SUMMARY), **known}
 
 
 def run_summary(session: Session, run: Run) -> dict[str, Any]:

@@ -293,11 +293,13 @@ def _ask(
 def list_(as_json: JsonFlag = False) -> None:
     """List the runs, newest first."""
     from firstwatch.cli.folder import opened
-    from firstwatch.cli.run_json import run_summary
-    from firstwatch.store.runs import list_runs
+    from firstwatch.cli.run_json import damaged_summary, run_summary
+    from firstwatch.store.runs import DamagedRun, list_runs
 
+    damaged: list[DamagedRun] = []
     with opened() as (_, store), store.read() as reading:
-        documents = [run_summary(reading, run) for run in list_runs(reading)]
+        documents = [run_summary(reading, run) for run in list_runs(reading, damaged=damaged)]
+    documents += [damaged_summary(run) for run in damaged]
     if as_json:
         say_json(documents)
     elif documents:
@@ -305,6 +307,8 @@ def list_(as_json: JsonFlag = False) -> None:
         say_table(
             [column.upper() for column in columns], ([d[column] for column in columns] for d in documents)
         )
+        for run in damaged:
+            say(run.sentence)
     else:
         say("No runs yet. Start one with: firstwatch run start NAME --wallet W --symbol S --capital C.")
 
@@ -369,7 +373,7 @@ def follow(run: _Run, as_json: JsonFlag = False) -> None:
         last = 0
         while not stop.is_set():
             with store.read() as reading:
-                entries = events_after(reading, run_id, last)
+                entries = events_after(reading, run_id, last, is_lenient=True)
                 state = state_of(reading, run_id)
             for entry in entries:
                 last = entry.sequence

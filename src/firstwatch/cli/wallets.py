@@ -294,7 +294,7 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
 
 def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dict[str, Any]:
     from firstwatch.store.positions import positions
-    from firstwatch.store.runs import list_runs
+    from firstwatch.store.runs import ids_of_wallet
     from firstwatch.store.standings import Standing, standings
     from firstwatch.store.wallets import active_run_id
     from firstwatch.trading.clock import SystemClock, iso
@@ -303,7 +303,7 @@ def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dic
     known = standings(session)
     said, now_ms = known.get(wallet.id, Standing()), SystemClock().now_ms()
     key = said.key
-    mine = {run.id for run in list_runs(session, wallet_id=wallet.id)}
+    mine = set(ids_of_wallet(session, wallet.id))
     money = moneys(session, settings, [wallet], known, now_ms=now_ms).get(wallet.name)
     return {
         "wallet": wallet.name,

@@ -15,6 +15,7 @@ from firstwatch.market.sessions import SessionCalendar
 from firstwatch.store import algorithms, journal, orders, runs
 from firstwatch.store.database import Session, Store
 from firstwatch.store.journal import Checkpoint
+from firstwatch.store.rows import row
 from firstwatch.store.runs import Run
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs, settings_of_launch
@@ -60,7 +61,13 @@ def read_plan(session: Session, run_id: str) -> RunPlan:
 
     Raises:
         WrongUseError: its specification or settings cannot be understood.
+        DamagedRowError: what it says of the run cannot be read.
     """
+    with row(f"what is stored of run {run_id}"):
+        return _read_plan(session, run_id)
+
+
+def _read_plan(session: Session, run_id: str) -> RunPlan:
     run = runs.get_run(session, run_id)
     spec = AlgorithmSpec.from_json(algorithms.version_by_id(session, run.version_id).spec_json)
     prepared = {
@@ -125,12 +132,19 @@ class Beginning:
         return self.plan.checkpoint is None
 
     def make_core(self) -> RunCore:
-        """Return the core as the checkpoint says, or a new one."""
+        """Return the core as the checkpoint says, or a new one.
+
+        Raises:
+            DamagedRowError: the checkpoint cannot be read.
+        """
         plan = self.plan
         sessions = SessionCalendar(plan.run.settings.session)
         if plan.checkpoint is None:
             return RunCore(self.setup, plan.settings, self._signals, sessions)
-        return RunCore.restore(self.setup, plan.settings, self._signals, sessions, plan.checkpoint.payload)
+        with row(f"the checkpoint of run {self.setup.run_id}"):
+            return RunCore.restore(
+                self.setup, plan.settings, self._signals, sessions, plan.checkpoint.payload
+            )
 
     def make_room(self) -> None:
         """Ask for a new run's history: a paper feed that has not begun then starts behind it.

@@ -30,7 +30,7 @@ from firstwatch.trading.commands import (
     StopEngine,
     StopRun,
 )
-from firstwatch.trading.errors import FirstwatchError, RefusedError
+from firstwatch.trading.errors import DamagedRowError, FirstwatchError, RefusedError
 from firstwatch.trading.events import CheckWaived, Noted, RunEvent
 from firstwatch.trading.launch import CheckResult, LaunchPreview
 from firstwatch.trading.runs import Author, RunState, StopMode
@@ -88,8 +88,8 @@ class CommandDesk:
             pending = commands.pending_commands(session, _AT_ONCE)
         if pending:
             with self._store.write(self._engine.lease.epoch) as session:
-                accepted = [command for command in pending if self._accept(session, command.id)]
-            self._to_perform.extend(accepted)
+                accepted = [self._accept(session, number) for number in pending]
+            self._to_perform.extend(command for command in accepted if command is not None)
         while self._to_perform:
             self._perform(self._to_perform[0])
             self._to_perform.popleft()
@@ -134,7 +134,12 @@ class CommandDesk:
 
     def _accepted(self) -> list[StoredCommand]:
         with self._store.read() as session:
-            return commands.accepted_commands(session)
+            numbers = commands.accepted_commands(session)
+        if not numbers:
+            return []
+        with self._store.write(self._engine.lease.epoch) as session:
+            found = [self._read(session, number) for number in numbers]
+        return [command for command in found if command is not None]
 
     def close(self) -> None:
         """Begin nothing new; what is under way ends by itself."""
@@ -142,19 +147,21 @@ class CommandDesk:
 
     # --- checks at pick-up -----------------------------------------------------------------------
 
-    def _accept(self, session: Session, number: int) -> bool:
-        """Check expiry and aim and journal it, in one transaction. Returns whether it is to be performed."""
+    def _accept(self, session: Session, number: int) -> StoredCommand | None:
+        """Check expiry and aim and journal it, in one transaction. Returns what is to be performed."""
         now_ms = self._clock.now_ms()
-        command = commands.get_command(session, number)
+        command = self._read(session, number)
+        if command is None:
+            return None
         if command.expires_at_ms <= now_ms:
             waited_s = (now_ms - command.created_at_ms) / 1000
             sentence = f"expired: no engine picked it up within {_life_s(command):g} s ({waited_s:.0f} s)"
             commands.finish_command(session, number, CommandOutcome.EXPIRED, sentence, now_ms=now_ms)
-            return False
+            return None
         problem = _aim_problem(session, command)
         if problem:
             commands.finish_command(session, number, CommandOutcome.REFUSED, problem, now_ms=now_ms)
-            return False
+            return None
         commands.accept_command(session, number, now_ms=now_ms)
         if command.run_id is not None and not isinstance(command.command, StartRun):
             journal.append_events(
@@ -165,7 +172,17 @@ class CommandDesk:
                 venue_time_ms=None,
                 local_time_ms=now_ms,
             )
-        return True
+        return command
+
+    def _read(self, session: Session, number: int) -> StoredCommand | None:
+        """Return a command; one that cannot be read, or that this program does not know, is refused."""
+        try:
+            return commands.get_command(session, number)
+        except DamagedRowError as error:
+            commands.finish_command(
+                session, number, CommandOutcome.REFUSED, str(error), now_ms=self._clock.now_ms()
+            )
+            return None
 
     # --- performing ------------------------------------------------------------------------------
 
@@ -305,7 +322,7 @@ class CommandDesk:
         if isinstance(command, CancelRun) and self._cancel_unbegun(stored, command):
             return
         with self._store.read() as session:
-            why = runs.get_run(session, command.run_id).facts.sentence or "see its journal"
+            why = runs.sentence_of(session, command.run_id) or "see its journal"
         self._finish(stored, CommandOutcome.REFUSED, f"run {command.run_id} has no worker now: {why}")
 
     def _answer(self, stored: StoredCommand, done: str, refusal: str) -> None:
@@ -355,7 +372,10 @@ def _aim_problem(session: Session, command: StoredCommand) -> str:
     """Say why the command no longer fits what it was aimed at; empty: it does."""
     if command.run_id is None or isinstance(command.command, StartRun):
         return ""
-    run = runs.find_run(session, command.run_id)
+    try:
+        run = runs.find_run(session, command.run_id)
+    except DamagedRowError as error:
+        return str(error)
     if run is None:
         return f"there is no run {command.run_id}; `firstwatch run list` shows them"
     if run.state.is_final:

@@ -34,7 +34,14 @@ from firstwatch.store import hosts, journal, live, orders, runs
 from firstwatch.store.database import EpochLostError, Session, Store, StoreReplacedError
 from firstwatch.store.hosts import HostState
 from firstwatch.trading.clock import Clock, SystemClock
-from firstwatch.trading.errors import FirstwatchError, StoreError, VenueError, WrongUseError, said
+from firstwatch.trading.errors import (
+    DamagedRowError,
+    FirstwatchError,
+    StoreError,
+    VenueError,
+    WrongUseError,
+    said,
+)
 from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
 from firstwatch.trading.runs import Author, Exposure, Health, RunState
 from firstwatch.venues.hyperliquid.nonces import NONCES
@@ -221,9 +228,9 @@ class EngineHost:
         _log.critical("%s", why)
         try:
             with self._store.write(self.lease.epoch) as session:
-                for run in runs.active_runs(session):
+                for run_id in runs.active_run_ids(session):
                     workless.say_workless(
-                        session, run.id, workless.STANDS_STILL, why, now_ms=self._clock.now_ms()
+                        session, run_id, workless.STANDS_STILL, why, now_ms=self._clock.now_ms()
                     )
         except FirstwatchError as error:
             # Another engine has the store by now, or there is none any more: the log has to do.
@@ -373,8 +380,8 @@ class EngineHost:
                 self._locked_runs.add(run_id, begin)
                 self._say_workless(run_id, workless.LOCKED, f"vault locked: {error}")
                 return
-            except (WrongUseError, VenueError) as error:
-                # Without its venue or its algorithm a run cannot be worked on; its protection rests there.
+            except (WrongUseError, VenueError, DamagedRowError) as error:
+                # Without venue, algorithm or rows nobody works on a run; its protection rests at the venue.
                 self._leave_without_worker(run_id)
                 self._say_workless(run_id, workless.STANDS_STILL, str(error))
                 return
@@ -441,6 +448,9 @@ class EngineHost:
         if error is None:
             if worker.is_over:
                 self._forget(worker)
+        elif isinstance(error, DamagedRowError):
+            self._leave_without_worker(worker.run_id)
+            self._say_workless(worker.run_id, workless.STANDS_STILL, str(error))
         elif isinstance(error, (LeaseLostError, EpochLostError, StoreError)):
             raise error
         else:

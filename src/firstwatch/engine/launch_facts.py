@@ -98,8 +98,8 @@ def _from_store(
         facts = replace(
             facts,
             used_by=wallets.active_run_id(session, wallet.id),
-            earlier_runs=frozenset(run.id for run in runs.list_runs(session, wallet_id=wallet.id)),
-            known_runs=frozenset(run.id for run in runs.list_runs(session)),
+            earlier_runs=frozenset(runs.ids_of_wallet(session, wallet.id)),
+            known_runs=frozenset(runs.all_run_ids(session)),
         )
     return facts, version, wallet
 

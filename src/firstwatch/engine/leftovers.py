@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from pydantic import ValidationError
-
 from firstwatch.engine.adoption import is_of
 from firstwatch.engine.beginning import Beginning, read_plan
 from firstwatch.engine.core import RunCore
@@ -22,7 +20,7 @@ from firstwatch.store.orders import OrderMove, StoredOrder
 from firstwatch.store.runs import Run
 from firstwatch.trading.account import Funding, Position
 from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import FirstwatchError, VenueError, WrongUseError
+from firstwatch.trading.errors import DamagedRowError, FirstwatchError, VenueError, WrongUseError
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.ids import run_of
 from firstwatch.trading.orders import Fill, OrderKind, OrderReport, OrderState, Side, move_order
@@ -256,7 +254,7 @@ class Leftovers:
                 plan = read_plan(session, run.id)
             beginning = Beginning(plan, venue, author=Author.SYSTEM, why="", max_slippage_bps=0.0)
             return None if beginning.is_new else beginning.make_core()
-        except (WrongUseError, ValidationError) as error:
+        except (WrongUseError, DamagedRowError) as error:
             _log.warning("what run %s remembers cannot be read: %s", run.id, error)
             return None
 

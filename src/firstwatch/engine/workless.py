@@ -1,11 +1,9 @@
 """What is written of an active run that nobody works on: an alarm, and that its health is not known."""
 
-from dataclasses import replace
-
 from firstwatch.store import alarms, journal, runs
 from firstwatch.store.database import Session
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
-from firstwatch.trading.runs import Author, Health
+from firstwatch.trading.runs import Author
 
 LOCKED = "vault"
 """Topic of the alarm of a run that waits for the passphrase."""
@@ -15,10 +13,9 @@ STANDS_STILL = "engine"
 
 def say_workless(session: Session, run_id: str, topic: str, why: str, *, now_ms: int) -> None:
     """Write that nobody works on a run now, once. Its core writes all facts anew when it begins."""
-    facts = runs.get_run(session, run_id).facts
-    if facts.sentence == why and topic in said_workless(session, run_id):
+    if runs.sentence_of(session, run_id) == why and topic in said_workless(session, run_id):
         return
-    runs.update_side_facts(session, run_id, replace(facts, health=Health.UNKNOWN, sentence=why))
+    runs.set_unknown(session, run_id, why)
     alarm = AlarmRaised(topic=topic, sentence=f"the engine cannot work on this run: {why}")
     journal.append_events(
         session, run_id, [alarm], author=Author.SYSTEM, venue_time_ms=None, local_time_ms=now_ms

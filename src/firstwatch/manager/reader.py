@@ -54,6 +54,7 @@ from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.commands import PreviewLaunch
+from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Exposure, Health, Protection
 from firstwatch.trading.timeframe import Timeframe
@@ -125,10 +126,12 @@ class SnapshotReader:
         figures = live.live_statuses(session)
         held = positions.positions(session)
         host = hosts.current_host(session)
+        damaged: list[runs.DamagedRun] = []
         active = tuple(
             self._row(session, run, _seen(figures.get(run.id), run, host), held.get(run.id))
-            for run in reversed(runs.active_runs(session))
+            for run in reversed(runs.active_runs(session, damaged=damaged))
         )
+        active += tuple(_damaged(run) for run in damaged)
         finished = self._finished_rows(session, active, figures, held, now_ms)
         algorithm_views = self._algorithms(session)
         rows = active + finished
@@ -145,7 +148,11 @@ class SnapshotReader:
 
     def details(self, session: Session, run_id: str) -> RunDetails | None:
         """Read everything of one run; None: there is no such run."""
-        run = runs.find_run(session, run_id)
+        try:
+            run = runs.find_run(session, run_id)
+        except DamagedRowError:
+            # The list says what is wrong with it.
+            return None
         if run is None:
             return None
         detail = self._detail
@@ -215,11 +222,13 @@ class SnapshotReader:
         known = self._finished
         is_fresh = now_ms - known.read_ms < _FINISHED_AGE_MS
         if not (is_fresh and known.total == total and known.active == ids):
+            damaged: list[runs.DamagedRun] = []
             rows = tuple(
                 self._row(session, run, figures.get(run.id), held.get(run.id))
-                for run in runs.list_runs(session, limit=FINISHED_LIMIT + len(ids))
+                for run in runs.list_runs(session, limit=FINISHED_LIMIT + len(ids), damaged=damaged)
                 if run.id not in ids
             )
+            rows += tuple(_damaged(run) for run in damaged if run.id not in ids)
             self._finished = known = _Finished(rows, total, ids, now_ms)
         return known.rows
 
@@ -347,6 +356,39 @@ def command_view(stored: commands.StoredCommand) -> CommandView:
     )
 
 
+def _damaged(run: runs.DamagedRun) -> RunRow:
+    """Return the row of a run that cannot be read: what is not known of it is unknown, or nothing."""
+    return RunRow(
+        run_id=run.id,
+        algorithm="unreadable",
+        version=0,
+        wallet=run.wallet,
+        symbol="",
+        timeframe=None,
+        capital=Decimal(0),
+        leverage=Decimal(0),
+        state=run.state,
+        paused=False,
+        pause_reason="",
+        health=Health.UNKNOWN,
+        exposure=Exposure.UNKNOWN,
+        protection=Protection.NOT_NEEDED,
+        stop_mode=None,
+        exit_reason=None,
+        sentence=run.sentence,
+        parent_run_id=None,
+        created_ms=run.created_at_ms,
+        started_ms=None,
+        ended_ms=None,
+        mark=None,
+        unrealised_pnl=None,
+        equity=None,
+        last_bar_ms=None,
+        live_ms=None,
+        is_damaged=True,
+    )
+
+
 def _alarms(
     session: Session, rows: tuple[RunRow, ...], wallet_views: tuple[WalletView, ...]
 ) -> tuple[AlarmView, ...]:
@@ -368,6 +410,8 @@ def _alarms(
             word = "holds a position" if row.exposure is Exposure.EXPOSED else "may hold a position"
             sentence = f"wallet {row.wallet} {word} in {row.symbol} and no run manages it"
             left.append(AlarmView(_UNMANAGED, sentence, row.run_id, row.wallet, since_ms))
+        if row.is_damaged:
+            left.append(AlarmView("damaged", row.sentence, row.run_id, row.wallet, since_ms))
         seen.add(row.wallet)
     named = {alarm.wallet for alarm in left}
     for wallet in wallet_views:

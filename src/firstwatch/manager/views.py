@@ -149,6 +149,8 @@ class RunRow:
     last_bar_ms: int | None
     live_ms: int | None
     position: "PositionView | None" = None
+    is_damaged: bool = False
+    """Its row in the store cannot be read; nothing of it is known but what the row here says."""
 
     @property
     def title(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, Select, bindparam, insert, select, update
 
 from firstwatch.store.database import Session
+from firstwatch.store.rows import row
 from firstwatch.store.tables import CommandRow, table_of
 from firstwatch.trading.commands import COMMAND, DEFAULT_EXPIRY_MS, Command, CommandOutcome
 from firstwatch.trading.errors import IllegalTransitionError, WrongUseError
@@ -51,11 +52,12 @@ class StoredCommand:
 def _of_outcome(outcome: CommandOutcome) -> Select[Any]:
     # Literal, so that SQLite knows that its index of unfinished commands has all of them.
     is_wanted = _COMMAND.c.outcome == bindparam(None, outcome.value, literal_execute=True)
-    return select(_COMMAND).where(is_wanted).order_by(_COMMAND.c.id)
+    return select(_COMMAND.c.id).where(is_wanted).order_by(_COMMAND.c.id)
 
 
 _PENDING = _of_outcome(_O.PENDING)
 _ACCEPTED = _of_outcome(_O.ACCEPTED)
+_OUTCOME = select(_COMMAND.c.outcome).where(_COMMAND.c.id == bindparam("number"))
 _ONE = select(_COMMAND).where(_COMMAND.c.id == bindparam("number"))
 
 
@@ -88,14 +90,14 @@ def submit_command(
     return number
 
 
-def pending_commands(session: Session, limit: int) -> list[StoredCommand]:
-    """Return the oldest ``limit`` commands that nobody has picked up, oldest first."""
-    return [_view(row) for row in session.execute(_PENDING.limit(limit))]
+def pending_commands(session: Session, limit: int) -> list[int]:
+    """Return the numbers of the oldest ``limit`` commands that nobody has picked up, oldest first."""
+    return list(session.execute(_PENDING.limit(limit)).scalars())
 
 
-def accepted_commands(session: Session) -> list[StoredCommand]:
-    """Return the commands that were picked up and not finished: after a crash, another life's."""
-    return [_view(row) for row in session.execute(_ACCEPTED)]
+def accepted_commands(session: Session) -> list[int]:
+    """Return the numbers of what was picked up and not finished: after a crash, another life's."""
+    return list(session.execute(_ACCEPTED).scalars())
 
 
 def get_command(session: Session, number: int) -> StoredCommand:
@@ -103,17 +105,19 @@ def get_command(session: Session, number: int) -> StoredCommand:
 
     Raises:
         WrongUseError: there is none of that number.
+        DamagedRowError: it cannot be read.
     """
-    row = session.execute(_ONE, {"number": number}).one_or_none()
-    if row is None:
+    found = session.execute(_ONE, {"number": number}).one_or_none()
+    if found is None:
         raise WrongUseError(f"There is no command {number}.")
-    return _view(row)
+    return _view(found)
 
 
 def recent_commands(session: Session, limit: int) -> list[StoredCommand]:
     """Return the newest commands, newest first."""
     return [
-        _view(row) for row in session.execute(select(_COMMAND).order_by(_COMMAND.c.id.desc()).limit(limit))
+        _view(found)
+        for found in session.execute(select(_COMMAND).order_by(_COMMAND.c.id.desc()).limit(limit))
     ]
 
 
@@ -146,25 +150,30 @@ def finish_command(
 
 
 def _move(session: Session, number: int, new: CommandOutcome, columns: dict[str, Any]) -> None:
-    old = get_command(session, number).outcome
+    # Not the whole row: one that cannot be read must be refused all the same.
+    found = session.execute(_OUTCOME, {"number": number}).scalar()
+    if found is None:
+        raise WrongUseError(f"There is no command {number}.")
+    old = CommandOutcome(found)
     if new not in COMMAND_TRANSITIONS[old]:
         raise IllegalTransitionError(f"command {number} cannot go from {old} to {new}")
     session.execute(update(_COMMAND).where(_COMMAND.c.id == number).values(outcome=new.value, **columns))
 
 
-def _view(row: Row[Any]) -> StoredCommand:
-    return StoredCommand(
-        id=row.id,
-        command=COMMAND.validate_json(row.payload),
-        author=Author(row.author),
-        run_id=row.run_id,
-        expected_state=None if row.expected_state is None else RunState(row.expected_state),
-        snapshot_sequence=row.snapshot_sequence,
-        created_at_ms=row.created_at_ms,
-        expires_at_ms=row.expires_at_ms,
-        outcome=CommandOutcome(row.outcome),
-        sentence=row.sentence,
-        result_json=row.result_json,
-        accepted_at_ms=row.accepted_at_ms,
-        finished_at_ms=row.finished_at_ms,
-    )
+def _view(found: Row[Any]) -> StoredCommand:
+    with row(f"command {found.id}"):
+        return StoredCommand(
+            id=found.id,
+            command=COMMAND.validate_json(found.payload),
+            author=Author(found.author),
+            run_id=found.run_id,
+            expected_state=None if found.expected_state is None else RunState(found.expected_state),
+            snapshot_sequence=found.snapshot_sequence,
+            created_at_ms=found.created_at_ms,
+            expires_at_ms=found.expires_at_ms,
+            outcome=CommandOutcome(found.outcome),
+            sentence=found.sentence,
+            result_json=found.result_json,
+            accepted_at_ms=found.accepted_at_ms,
+            finished_at_ms=found.finished_at_ms,
+        )

@@ -12,7 +12,8 @@ from sqlalchemy import CursorResult, Row, bindparam, func, insert, or_, select, 
 
 from firstwatch.store.alarms import note_alarms
 from firstwatch.store.database import Session
-from firstwatch.store.packing import pack_changes, unpack
+from firstwatch.store.packing import pack, pack_changes, unpack
+from firstwatch.store.rows import row
 from firstwatch.store.tables import (
     CheckpointBaseRow,
     CheckpointRow,
@@ -21,8 +22,8 @@ from firstwatch.store.tables import (
     table_of,
     upsert,
 )
-from firstwatch.trading.errors import StoreError
-from firstwatch.trading.events import PAYLOAD_VERSION, RUN_EVENT, RunEvent
+from firstwatch.trading.errors import DamagedRowError
+from firstwatch.trading.events import PAYLOAD_VERSION, RUN_EVENT, Noted, RunEvent
 from firstwatch.trading.runs import Author
 
 _EVENT = table_of(RunEventRow)
@@ -125,6 +126,7 @@ def append_events(
     if not events:
         return last
     payloads = [event.model_dump_json() for event in events]
+    whole = payloads[0] if len(payloads) == 1 else f"[{','.join(payloads)}]"
     sequence = last + len(events)
     session.execute(
         _INSERT_EVENT,
@@ -133,7 +135,7 @@ def append_events(
             "sequence": sequence,
             "kind": ",".join(event.kind for event in events),
             "payload_version": PAYLOAD_VERSION,
-            "payload": payloads[0] if len(payloads) == 1 else f"[{','.join(payloads)}]",
+            "payload": pack(whole.encode()),
             "author": author.value,
             "venue_time_ms": venue_time_ms,
             "local_time_ms": local_time_ms,
@@ -150,19 +152,26 @@ def last_sequence(session: Session, run_id: str) -> int:
 
 
 def events_after(
-    session: Session, run_id: str, sequence: int = 0, *, limit: int | None = None
+    session: Session, run_id: str, sequence: int = 0, *, limit: int | None = None, is_lenient: bool = False
 ) -> list[JournalEntry]:
-    """Return the entries after ``sequence``, oldest first, ``limit`` of them at most."""
+    """Return the entries after ``sequence``, oldest first, ``limit`` of them at most.
+
+    ``is_lenient``: in the place of what cannot be read stands a note that says so.
+
+    Raises:
+        DamagedRowError: a row cannot be read.
+    """
     early, archived = _archive(session, run_id, sequence)
     statement = _AFTER if limit is None else _AFTER.limit(limit)
     late = session.execute(statement, {"run": run_id, "after": max(sequence, archived)})
-    found = _entries(chain(early, late))
+    found = _entries(chain(early, late), is_lenient=is_lenient)
     return list(islice((entry for entry in found if entry.sequence > sequence), limit))
 
 
 def recent_events(session: Session, run_id: str, limit: int) -> list[JournalEntry]:
-    """Return the newest ``limit`` entries, oldest first."""
-    return events_after(session, run_id, max(0, last_sequence(session, run_id) - limit))
+    """Return the newest ``limit`` entries, oldest first; of what cannot be read, a note that says so."""
+    after = max(0, last_sequence(session, run_id) - limit)
+    return events_after(session, run_id, after, is_lenient=True)
 
 
 def events_of_kinds(session: Session, run_id: str, kinds: Collection[str]) -> list[JournalEntry]:
@@ -184,7 +193,12 @@ def journal_to_archive(session: Session, run_id: str) -> Archive | None:
     if not rows:
         return None
     early, archived = _archive(session, run_id, 0)
-    late = [_Row(*(getattr(row, name) for name in _Row._fields)) for row in rows if row.sequence > archived]
+    with row(f"the journal of run {run_id}"):
+        late = [
+            _Row(*(getattr(found, name) for name in _Row._fields))._replace(payload=_text_of(found.payload))
+            for found in rows
+            if found.sequence > archived
+        ]
     packed = zlib.compress(json.dumps([*early, *late]).encode(), 9)
     taken = session.execute(_SIZE, {"run": run_id}).scalar_one()
     return Archive(run_id, rows[-1].sequence, packed, len(rows), taken)
@@ -213,7 +227,7 @@ def save_checkpoint(
     packed = None if base is None else pack_changes(whole, base.encode())
     if base is None or packed is None or len(packed) > _LARGEST_CHANGES:
         base, packed = payload, pack_changes(whole, whole)
-        session.execute(_SAVE_BASE, {"run_id": run_id, "payload": base})
+        session.execute(_SAVE_BASE, {"run_id": run_id, "payload": pack(whole)})
     session.execute(
         _SAVE_CHECKPOINT,
         {"run_id": run_id, "payload": packed, "sequence": sequence, "updated_at_ms": now_ms},
@@ -225,45 +239,72 @@ def load_checkpoint(session: Session, run_id: str) -> Checkpoint | None:
     """Return the run's checkpoint, or None when it has not made one.
 
     Raises:
-        ValueError: it is damaged.
+        DamagedRowError: it cannot be read.
     """
-    row = session.execute(_LOAD_CHECKPOINT, {"run": run_id}).one_or_none()
-    if row is None:
+    found = session.execute(_LOAD_CHECKPOINT, {"run": run_id}).one_or_none()
+    if found is None:
         return None
-    payload = row.payload
+    payload = found.payload
     if isinstance(payload, bytes):
-        base: str = session.execute(_LOAD_BASE, {"run": run_id}).scalar_one()
-        payload = unpack(payload, base.encode()).decode()
-    return Checkpoint(row.run_id, payload, row.sequence, row.updated_at_ms)
+        with row(f"the checkpoint of run {run_id}"):
+            base = unpack(session.execute(_LOAD_BASE, {"run": run_id}).scalar() or b"")
+            payload = unpack(payload, base).decode()
+    return Checkpoint(found.run_id, payload, found.sequence, found.updated_at_ms)
 
 
 def _archive(session: Session, run_id: str, after: int) -> tuple[list[_Row], int]:
     """Return the rows of a packed journal that end after an entry, and its last entry's sequence."""
-    row = session.execute(_LOAD_ARCHIVE, {"run": run_id}).one_or_none()
-    if row is None:
+    packed = session.execute(_LOAD_ARCHIVE, {"run": run_id}).one_or_none()
+    if packed is None:
         return [], 0
-    if row.sequence <= after:
-        return [], row.sequence
-    rows = (_Row(*values) for values in json.loads(zlib.decompress(row.rows)))
-    return [found for found in rows if found.sequence > after], row.sequence
+    if packed.sequence <= after:
+        return [], packed.sequence
+    with row(f"the packed journal of run {run_id}"):
+        rows = [_Row(*values) for values in json.loads(zlib.decompress(packed.rows))]
+    return [found for found in rows if found.sequence > after], packed.sequence
 
 
-def _entries(rows: Iterable[Row[Any] | _Row]) -> Iterator[JournalEntry]:
+def _entries(rows: Iterable[Row[Any] | _Row], *, is_lenient: bool = False) -> Iterator[JournalEntry]:
     """Yield the entries of rows; the sequence of a row is that of its last one."""
-    for row in rows:
-        if row.payload_version > PAYLOAD_VERSION:
-            raise StoreError(
-                f"Journal row {row.sequence} of run {row.run_id} was written by a newer firstwatch "
-                f"(payload {row.payload_version}); use the newer program."
+    for found in rows:
+        try:
+            yield from _entries_of(found)
+        except DamagedRowError as error:
+            if not is_lenient:
+                raise
+            count = found.kind.count(",") + 1
+            for sequence in range(found.sequence - count + 1, found.sequence + 1):
+                yield JournalEntry(
+                    found.run_id, sequence, Noted(sentence=str(error)), Author.SYSTEM, None, _time_of(found)
+                )
+
+
+def _entries_of(found: Row[Any] | _Row) -> list[JournalEntry]:
+    with row(f"journal row {found.sequence} of run {found.run_id}"):
+        if found.payload_version > PAYLOAD_VERSION:
+            raise DamagedRowError(
+                f"Journal row {found.sequence} of run {found.run_id} was written by a newer firstwatch "
+                f"(payload {found.payload_version}); use the newer program."
             )
-        several = row.payload.startswith("[")
-        events = _EVENTS.validate_json(row.payload) if several else [RUN_EVENT.validate_json(row.payload)]
-        for sequence, event in enumerate(events, row.sequence - len(events) + 1):
-            yield JournalEntry(
-                run_id=row.run_id,
+        text = _text_of(found.payload)
+        events = _EVENTS.validate_json(text) if text.startswith("[") else [RUN_EVENT.validate_json(text)]
+        return [
+            JournalEntry(
+                run_id=found.run_id,
                 sequence=sequence,
                 event=event,
-                author=Author(row.author),
-                venue_time_ms=row.venue_time_ms,
-                local_time_ms=row.local_time_ms,
+                author=Author(found.author),
+                venue_time_ms=found.venue_time_ms,
+                local_time_ms=found.local_time_ms,
             )
+            for sequence, event in enumerate(events, found.sequence - len(events) + 1)
+        ]
+
+
+def _text_of(payload: str | bytes) -> str:
+    """Return a payload as it was packed, or as an older program has written it."""
+    return unpack(payload).decode() if isinstance(payload, bytes) else payload
+
+
+def _time_of(found: Row[Any] | _Row) -> int:
+    return found.local_time_ms if isinstance(found.local_time_ms, int) else 0

@@ -5,6 +5,7 @@ open order and no alarm. Of these the journal is packed, and the paper venue's c
 finished commands are, too. Orders, fills, trades and equity of every run stay as they are.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,10 @@ from sqlalchemy import CursorResult, text
 
 from firstwatch.store import alarms, journal, orders, runs
 from firstwatch.store.database import Session, Store
+from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.runs import Exposure
+
+_log = logging.getLogger(__name__)
 
 _ROWS_AT_ONCE = 2_000
 """So many are removed in one transaction: an engine may wait to write."""
@@ -61,7 +65,11 @@ def prune(store: Store, *, before_ms: int, is_dry: bool) -> Pruned:
     with store.read() as session:
         ended = [run.id for run in runs.list_runs(session) if _is_over(session, run, before_ms)]
     for run_id in ended:
-        _prune_run(store, run_id, before_ms, done, is_dry=is_dry)
+        try:
+            _prune_run(store, run_id, before_ms, done, is_dry=is_dry)
+        except DamagedRowError as error:
+            # It stays as it is, for whoever repairs it.
+            _log.warning("run %s is not pruned: %s", run_id, error)
     with store.read() as session:
         count, size = session.execute(_SIZE_OF_COMMANDS, {"before": before_ms}).one()
     done.commands += count

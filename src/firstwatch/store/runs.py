@@ -1,7 +1,7 @@
 """Runs: their rows, the transitions with their journal row, and the facts beside the state."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,8 +11,9 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from firstwatch.store import journal, wallets
 from firstwatch.store.database import Session
 from firstwatch.store.equity import pack_equity
+from firstwatch.store.rows import row
 from firstwatch.store.tables import AlgorithmVersionRow, RunRow, WalletRow, table_of
-from firstwatch.trading.errors import RefusedError, WrongUseError
+from firstwatch.trading.errors import DamagedRowError, RefusedError, WrongUseError
 from firstwatch.trading.events import Transitioned
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
@@ -72,6 +73,18 @@ class Run:
     ended_at_ms: int | None
     first_bars: Mapping[Timeframe, int]
     """Open time of the first bar used, per timeframe: shadow and recovery begin there."""
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedRun:
+    """A run whose row cannot be read: how it is, is not known."""
+
+    id: str
+    wallet: str
+    state: RunState
+    """FAILED where not even the state can be read: nobody works on it."""
+    sentence: str
+    created_at_ms: int
 
 
 _VIEW = (
@@ -207,7 +220,8 @@ def state_of(session: Session, run_id: str) -> RunState:
     state = session.execute(_STATE, {"run": run_id}).scalar()
     if state is None:
         raise WrongUseError(f"There is no run {run_id}; firstwatch run list shows them.")
-    return RunState(state)
+    with row(f"run {run_id}"):
+        return RunState(state)
 
 
 def get_run(session: Session, run_id: str) -> Run:
@@ -215,6 +229,7 @@ def get_run(session: Session, run_id: str) -> Run:
 
     Raises:
         WrongUseError: there is no such run, or there are several.
+        DamagedRowError: it cannot be read.
     """
     found = session.execute(_VIEW.where(_RUN.c.id == run_id)).one_or_none()
     if found is not None:
@@ -229,22 +244,39 @@ def get_run(session: Session, run_id: str) -> Run:
 
 def find_run(session: Session, run_id: str) -> Run | None:
     """Return the run of exactly that id, or None."""
-    row = session.execute(_VIEW.where(_RUN.c.id == run_id)).one_or_none()
-    return None if row is None else _view(row)
+    found = session.execute(_VIEW.where(_RUN.c.id == run_id)).one_or_none()
+    return None if found is None else _view(found)
 
 
-def list_runs(session: Session, *, wallet_id: int | None = None, limit: int | None = None) -> list[Run]:
-    """Return runs, newest first."""
+def list_runs(
+    session: Session,
+    *,
+    wallet_id: int | None = None,
+    limit: int | None = None,
+    damaged: list[DamagedRun] | None = None,
+) -> list[Run]:
+    """Return runs, newest first. Those that cannot be read are left out, and added to ``damaged``."""
     statement = _VIEW.order_by(_RUN.c.created_at_ms.desc(), _RUN.c.id).limit(limit)
     if wallet_id is not None:
         statement = statement.where(_RUN.c.wallet_id == wallet_id)
-    return [_view(row) for row in session.execute(statement)]
+    return _views(session.execute(statement), damaged)
 
 
-def active_runs(session: Session) -> list[Run]:
-    """Return the runs that own their wallet, oldest first."""
+def active_runs(session: Session, *, damaged: list[DamagedRun] | None = None) -> list[Run]:
+    """Return the runs that own their wallet, oldest first; ``damaged`` as in ``list_runs``."""
     statement = _VIEW.where(_RUN.c.state.in_(sorted(ACTIVE_STATES))).order_by(_RUN.c.created_at_ms, _RUN.c.id)
-    return [_view(row) for row in session.execute(statement)]
+    return _views(session.execute(statement), damaged)
+
+
+def sentence_of(session: Session, run_id: str) -> str:
+    """Return what an operator should know of a run; empty: nothing, or there is no such run."""
+    return session.execute(select(_RUN.c.sentence).where(_RUN.c.id == run_id)).scalar() or ""
+
+
+def set_unknown(session: Session, run_id: str, sentence: str) -> None:
+    """Write that it is not known how a run is, and why; whatever else its row says, readable or not."""
+    changed = {"health": Health.UNKNOWN.value, "sentence": sentence}
+    session.execute(update(_RUN).where(_RUN.c.id == run_id).values(changed))
 
 
 def active_run_ids(session: Session) -> list[str]:
@@ -255,6 +287,11 @@ def active_run_ids(session: Session) -> list[str]:
         .order_by(_RUN.c.created_at_ms, _RUN.c.id)
     )
     return list(session.execute(statement).scalars())
+
+
+def all_run_ids(session: Session) -> list[str]:
+    """Return the ids of all runs, newest first."""
+    return list(session.execute(select(_RUN.c.id).order_by(_RUN.c.created_at_ms.desc())).scalars())
 
 
 def ids_of_wallet(session: Session, wallet_id: int) -> list[str]:
@@ -286,7 +323,24 @@ def _market(text: str) -> Market:
     return Market.model_validate_json(text)
 
 
-def _view(row: Row[Any]) -> Run:
+def _views(rows: Iterable[Row[Any]], damaged: list[DamagedRun] | None) -> list[Run]:
+    readable: list[Run] = []
+    for found in rows:
+        try:
+            readable.append(_view(found))
+        except DamagedRowError as error:
+            if damaged is not None:
+                state = RunState(found.state) if found.state in RunState.__members__ else RunState.FAILED
+                damaged.append(DamagedRun(found.id, found.wallet, state, str(error), found.created_at_ms))
+    return readable
+
+
+def _view(found: Row[Any]) -> Run:
+    with row(f"run {found.id}"):
+        return _readable(found)
+
+
+def _readable(row: Row[Any]) -> Run:
     return Run(
         id=row.id,
         wallet=row.wallet,

@@ -175,7 +175,7 @@ class RunEventRow(_Rows, table=True):
     sequence: int = Field(primary_key=True)
     kind: str
     payload_version: int
-    payload: str = _packed()
+    payload: Any = _json()
     author: str
     venue_time_ms: int | None = _ms_or_none()
     local_time_ms: int = _ms()
@@ -212,7 +212,7 @@ class CheckpointBaseRow(_Rows, table=True):
     __tablename__ = "checkpoint_base"
 
     run_id: str = _ref("run.id", primary_key=True)
-    payload: str = _packed()
+    payload: Any = _json()
 
 
 class RunArchiveRow(_Rows, table=True):

@@ -37,6 +37,10 @@ class StoreError(FirstwatchError):
     """The store cannot be used: damaged, newer, read-only, full."""
 
 
+class DamagedRowError(StoreError):
+    """One row of the store cannot be read: damaged, or of a newer program. The others can."""
+
+
 class VenueError(FirstwatchError):
     """A venue could not be asked, or answered something that cannot be understood."""
 

@@ -6,6 +6,7 @@ folder alone says which key trades for which account. Secrets are in memory only
 
 import fcntl
 import json
+import logging
 import os
 import secrets
 import threading
@@ -37,6 +38,9 @@ _TRIES = 3
 _TRIES_FILE = "wrong-tries"
 WAIT_S = 30
 """How long nobody may try a passphrase after three wrong ones."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class VaultError(VenueError):
@@ -134,15 +138,17 @@ class Vault:
     def records(self) -> list[KeyRecord]:
         """Return the stored keys, the newest last; read again only when files came or went.
 
+        A file that is no key, or damaged, is one key less: ``problems`` names it, the others are at hand.
+
         Raises:
-            VaultError: a file cannot be read or understood.
+            VaultError: the folder cannot be read.
         """
         try:
             changed_ns = self.folder.stat().st_mtime_ns
         except OSError:
             return []
         if changed_ns != self._known[0]:
-            found = [_record(path, _read(path)) for path in self._paths()]
+            found = [_record(path, document) for path, document in self._usable()]
             ordered = sorted(found, key=lambda record: (record.created_at_ms, record.address))
             self._known = (changed_ns, ordered)
         return self._known[1]
@@ -190,11 +196,11 @@ class Vault:
             WrongPassphraseError: it opens none of the keys.
             TooManyTriesError: it was wrong three times, in whatever process, and not long ago.
             WrongUseError: it is empty.
-            VaultError: a file cannot be read.
+            VaultError: none of its files can be read.
         """
         if not passphrase:
             raise WrongUseError("The passphrase is empty; the vault needs one.")
-        documents = [_read(path) for path in self._paths()]
+        documents = [document for _, document in self._usable()]
         if not documents:
             beginning = Derivation.new(self._work_factor)
             return OpenVault(self, {beginning: beginning.derive(passphrase)})
@@ -255,6 +261,28 @@ class Vault:
             else:
                 path.unlink(missing_ok=True)
 
+    def _usable(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Return the key files that can be used, with what stands in them; the others go to the log.
+
+        Raises:
+            VaultError: there are some, and none can be used: it is no new vault.
+        """
+        usable: list[tuple[Path, dict[str, Any]]] = []
+        problem: VaultError | None = None
+        for path in self._paths():
+            try:
+                document = _read(path)
+                _record(path, document)
+                _derivation(document, path)
+            except VaultError as error:
+                problem = error
+                _log.warning("%s The other keys are used.", error)
+            else:
+                usable.append((path, document))
+        if problem is not None and not usable:
+            raise problem
+        return usable
+
     def _paths(self) -> list[Path]:
         try:
             return sorted(self.folder.glob("*.json"))
@@ -304,7 +332,7 @@ class OpenVault:
         document = {**encrypt(secret, derived, derivation), _OURS: ours}
         target = path.with_suffix(_PENDING) if pending else path
         with self._vault.writing():
-            others = [_read(other) for other in self._vault.folder.glob("*.json")]
+            others = [document for _, document in self._vault._usable()]
             if others and not any(_derivation(other, path) in self._derived for other in others):
                 raise VaultError("Another command has begun the vault meanwhile; try again.")
             if not path.exists():

@@ -594,7 +594,7 @@ class Session:
     def _look_aside_if_due(self, book: AccountBook) -> None:
         """Look where no run trades when it is due and nothing that a run needs would wait for it."""
         late_s = self._now_s() - book.aside_due_s
-        if late_s >= 0 and (self.budget.left >= BURST / 2 or late_s >= _ASIDE_LATE_S):
+        if late_s >= 0 and (self.budget.left >= BURST / 2 + _ASIDE_WEIGHT or late_s >= _ASIDE_LATE_S):
             book.aside_due_s += late_s + _ASIDE_AGAIN_S
             self._background(partial(self._look_aside, book), Priority.HISTORY)
 

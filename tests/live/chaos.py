@@ -9,7 +9,6 @@ to the machine's own pace.
 
 import argparse
 import contextlib
-import json
 import multiprocessing
 import random
 import shutil
@@ -19,6 +18,10 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
+from firstwatch.store import journal
+from firstwatch.store.database import Store
+from firstwatch.store.files import STORE_FILE
+from firstwatch.trading.events import HoleFound
 from firstwatch.trading.runs import RunState
 from tests.candles import generated_candles
 from tests.live.rig import ACCOUNT, Desk, until
@@ -232,7 +235,7 @@ class Chaos:
         known = {row[0] for row in desk.rows("select fill_id from fill")}
         missing = [fill.tid for fill in account.fills if str(fill.tid) not in known]
         assert not missing, f"{len(missing)} fills of the venue are not in the ledger"
-        self._check_bars()
+        self._check_bars(run_id)
         bare_s = max(audit.longest_unprotected_s.values(), default=0.0)
         assert bare_s <= _UNPROTECTED_S, f"unprotected for {bare_s:.1f} s"
         if not account.positions:
@@ -252,14 +255,17 @@ class Chaos:
             f" {len(self.done)} faults, unprotected {bare_s:.1f} s{f' ({state[1]})' if state[1] else ''}"
         )
 
-    def _check_bars(self) -> None:
+    def _check_bars(self, run_id: str) -> None:
         """Every bar that is over was decided, or is named as one that the venue did not have."""
         counted = {row[0] for row in self.desk.rows("select time_ms from equity")}
-        holes = self.desk.rows("select payload from run_event where kind = 'hole_found'")
-        missing = [json.loads(payload) for (payload,) in holes]
+        store = Store(self.desk.home / STORE_FILE, read_only=True)
+        with store.read() as session:
+            noted = journal.events_of_kinds(session, run_id, {"hole_found"})
+        store.close()
+        holes = [entry.event for entry in noted if isinstance(entry.event, HoleFound)]
         first_ms, last_ms = min(counted, default=0), max(counted, default=0)
         for bar in self.desk.bars:
-            is_missing = any(hole["first_ms"] <= bar.time_ms <= hole["last_ms"] for hole in missing)
+            is_missing = any(hole.first_ms <= bar.time_ms <= hole.last_ms for hole in holes)
             if first_ms <= bar.time_ms <= last_ms:
                 assert bar.time_ms in counted or is_missing, f"bar {bar.time_ms} was skipped"
 

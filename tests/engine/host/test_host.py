@@ -3,7 +3,7 @@
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -839,8 +839,8 @@ def test_a_run_that_was_cancelled_while_the_vault_was_locked_never_begins(
     begin = LockedRuns.begin_if_unlocked
     turns = threading.Event()
 
-    def begin_if_unlocked(waiting: LockedRuns) -> None:
-        begin(waiting)
+    def begin_if_unlocked(waiting: LockedRuns, between: Callable[[], None]) -> None:
+        begin(waiting, between)
         if not vault.is_locked:
             begun.extend([RUN] * _workers())
             turns.set()
@@ -889,12 +889,12 @@ class OneFailure:
         monkeypatch.setattr(store, "write", self.write)
 
     @contextmanager
-    def write(self, epoch: int | None = None) -> Iterator[object]:
+    def write(self, epoch: int | None = None, *, goes_first: bool = False) -> Iterator[object]:
         if self.wanted_in and self.wanted_in in {frame.name for frame in traceback.extract_stack()}:
             self.wanted_in = ""
             self.has_failed = True
             raise StoreError("The disk of the store is full.")
-        with self._write(epoch) as session:
+        with self._write(epoch, goes_first=goes_first) as session:
             yield session
 
 
@@ -979,10 +979,10 @@ class FullDisk:
         self._write = store.write
 
     @contextmanager
-    def write(self, epoch: int | None = None) -> Iterator[object]:
+    def write(self, epoch: int | None = None, *, goes_first: bool = False) -> Iterator[object]:
         if self.is_full:
             raise StoreError("The disk of the store is full.")
-        with self._write(epoch) as session:
+        with self._write(epoch, goes_first=goes_first) as session:
             yield session
 
 

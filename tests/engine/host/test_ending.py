@@ -128,19 +128,19 @@ def test_an_engine_that_dies_is_replaced_by_a_screen(folder: Path, store: Store)
 
 
 def test_an_engine_whose_lock_was_removed_lets_go_for_good(folder: Path, store: Store) -> None:
+    def has(kind: str) -> bool | None:
+        with store.read() as session:
+            return bool(journal.events_of_kinds(session, RUN, {kind})) or None
+
     with engine_process(folder) as first:
         first.wait_holding()
         rig.start_run(store, RUN)
+        rig.until(lambda: has("entry_decided"), "the run to be under way")
         (folder / LOCK_FILE).unlink()
         with engine_process(folder) as second:
             assert first.wait() == 1
             second.wait_holding()
-
-            def recovered() -> bool | None:
-                with store.read() as session:
-                    return bool(journal.events_of_kinds(session, RUN, {"recovered"})) or None
-
-            rig.until(recovered, "the second engine to have the run")
+            rig.until(lambda: has("recovered"), "the second engine to have the run")
             with store.read() as session:
                 now = hosts.current_host(session)
             assert now is not None

@@ -43,6 +43,12 @@ class Shares:
     death: float
     move_refused: float
     bar_late: float
+    slow: float
+    """Of the requests whose answer comes when other things were heard."""
+    hangs: float
+    """Of the requests that are never answered, never two soon after each other."""
+    lag_s: int
+    """So old are the venue's answers about the account."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +154,7 @@ def _read(toml: str) -> AlgorithmSpec:
 
 def _shares(chance: random.Random, seed: int) -> Shares:
     """Return shares of which about half are zero, so that faults are seen alone and together."""
+    more = random.Random(seed * 104_729 + 3)
 
     def share(*choices: float) -> float:
         return chance.choice(choices) if chance.random() < 0.5 else 0.0
@@ -171,4 +178,7 @@ def _shares(chance: random.Random, seed: int) -> Shares:
         move_refused=share(0.3, 0.9),
         # Of these none has once shown a defect: those keep their histories.
         bar_late=0.15 if seed % 7 in (0, 3) else 0.0,
+        slow=more.choice([0.0, 0.0, 0.1, 0.5, 1.0]),
+        hangs=more.choice([0.0, 0.0, 0.05, 0.2, 0.5]),
+        lag_s=0,
     )

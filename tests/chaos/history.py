@@ -6,12 +6,14 @@ The loop is the worker's, as in ``tests.simulation``; nothing waits, and one see
 
 import random
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from firstwatch.engine import events as told
+from firstwatch.engine import effects as do
 from firstwatch.engine.core import RunCore
-from firstwatch.engine.effects import EndRun
+from firstwatch.engine.flights import Request
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.memory import RunSetup
 from firstwatch.engine.performing import Performer
@@ -27,7 +29,7 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import OrderIntent, OrderKind, OrderPurpose, OrderSide
 from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.venues.paper.venue import PaperSettings, PaperVenue, Step
-from firstwatch.venues.protocol import BarClosed, FeedEnded, PreparedRequest
+from firstwatch.venues.protocol import BarClosed, FeedEnded, PreparedRequest, StillUnknown, Unknown
 from tests.chaos.audit import Auditor
 from tests.chaos.drawing import FIRST, Scenario
 from tests.chaos.venue import ChaosVenue
@@ -40,6 +42,10 @@ _HEALING_S = 400
 _READING_S = 2_000
 """How long a new process may try to read the venue, of whose answers a third may be missing."""
 _KEEPER = "keeper"
+SILENT_S = 2
+"""After how long an adapter takes a request that is not answered for doubtful."""
+_HANGS_EVERY_S = 25
+"""One request hangs, not two that are made one after the other."""
 
 
 class Died(BaseException):
@@ -53,6 +59,22 @@ class Kept:
     checkpoint: str | None = None
     prepared: dict[str, PreparedRequest] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _Flight:
+    """A request that is under way: it reaches the venue, and its answer the run, after so many moments."""
+
+    effect: do.Effect
+    request: Request
+    acts_in: int
+    lands_in: int
+    until_s: float
+    """It acts and lands by then, however few moments there are."""
+    hangs: bool = False
+    """No answer ever comes: the adapter takes it for doubtful in the end."""
+    outcome: told.Event | None = None
+    has_acted: bool = False
 
 
 class History:
@@ -97,6 +119,8 @@ class History:
         self._hand_number = 0
         self._may_die = False
         self._feed_is_over = False
+        self._flights: list[_Flight] = []
+        self._hung_at_s = 0.0
         if not scenario.has_phases:
             self._keep_time_going()
         self._auditor = Auditor(self)
@@ -118,6 +142,7 @@ class History:
 
     def _new_life(self) -> None:
         self.inbox: deque[told.Event] = deque()
+        self._flights.clear()
         self.lease = Lease(0, self.clock)
         self.hands = Performer(self.venue, self.setup, self.lease, self._probe)  # type: ignore[arg-type]
         self.hands.prepared.update(self.kept.prepared)
@@ -163,7 +188,7 @@ class History:
                     self.hands.delivered_from_ms = event.bar.time_ms
         for _ in range(_READING_S):
             try:
-                reading = self.hands.read_venue(self.core)
+                reading = self.hands.read_venue(self.core.questions(is_new_life=True))
             except VenueError:
                 self._second(speaks=False)
                 continue
@@ -193,10 +218,59 @@ class History:
             if step.records or isinstance(event, BarClosed):
                 self._keep(step)
             for effect in step.effects:
-                queue.extend(self.hands.perform(effect, self.core))
-                if isinstance(effect, EndRun):
+                request = self.hands.perform(effect, self.core)
+                if request is not None:
+                    queue.extend(self._fly(effect, request))
+                elif isinstance(effect, do.EndRun):
                     self.is_over = True
                     self._auditor.run_ended()
+
+    # --- requests under way ----------------------------------------------------------------------
+
+    def _fly(self, effect: do.Effect, request: Request) -> list[told.Event]:
+        """Make a request, and return its outcome if that comes at once."""
+        shares, chance = self.scenario.shares, self.chance
+        is_late = self.venue.is_disturbed and shares.slow and chance.random() < shares.slow
+        now_s = self.clock.elapsed_s()
+        hangs = (
+            self.venue.is_disturbed
+            and shares.hangs
+            and now_s - self._hung_at_s >= _HANGS_EVERY_S
+            and chance.random() < shares.hangs
+        )
+        if not (is_late or hangs):
+            return [request()]
+        if hangs:
+            self._hung_at_s = now_s
+            self.venue.faults[f"{type(effect).__name__} hangs"] += 1
+            # It never arrives, at once, or when it is taken for lost already.
+            acts_in = chance.choice([0, 0, 0, 6, 1_000_000])
+            flight = _Flight(effect, request, acts_in, 1_000_000, now_s + SILENT_S, hangs=True)
+        else:
+            self.venue.faults["slow answer"] += 1
+            flight = _Flight(effect, request, chance.choice([0, 0, 1]), chance.choice([1, 1, 2]), now_s + 1)
+        self._flights.append(flight)
+        return []
+
+    def _land(self) -> None:
+        """Let a moment pass for the requests that are under way."""
+        for flight in list(self._flights):
+            if self.is_over or flight not in self._flights:
+                return
+            flight.acts_in -= 1
+            flight.lands_in -= 1
+            is_time = self.clock.elapsed_s() >= flight.until_s
+            if not flight.has_acted and (flight.acts_in <= 0 or (is_time and not flight.hangs)):
+                flight.has_acted = True
+                flight.outcome = flight.request()
+            if flight.hangs and is_time:
+                flight.outcome = _doubtful(flight.effect, self.venue.now_ms())
+                self.hands.is_reachable = False
+            if flight.outcome is not None and (flight.lands_in <= 0 or is_time):
+                self._flights.remove(flight)
+                if flight.hangs and not flight.has_acted and flight.acts_in < 1_000:
+                    self.venue.arrives_late(_without_answer(flight.request))
+                self._handle(flight.outcome)
 
     def _keep(self, step: CoreStep) -> None:
         requests = {
@@ -286,6 +360,7 @@ class History:
         if chance.random() < shares.stream_breaks and not self.scenario.has_phases:
             self.venue.tell_lost(self.inbox.append)
         self._market_moves()
+        self._land()
         self._drain()
         for _ in range(chance.choice([0, 0, 1, 2, 8])):
             self._second()
@@ -315,6 +390,7 @@ class History:
         self.venue.moment()
         if not speaks:
             return
+        self._land()
         self._drain()
         if self.is_over:
             return
@@ -416,3 +492,29 @@ class History:
     @property
     def state(self) -> RunState:
         return self.core.state
+
+
+def _doubtful(effect: do.Effect, now_ms: int) -> told.Event:
+    """Return what an adapter makes of a request that is not answered."""
+    silent = "it was not answered"
+    match effect:
+        case do.SendOrder(order):
+            return told.SendAnswered(order, Unknown(silent), now_ms)
+        case do.ModifyOrder(old, new):
+            return told.ModifyAnswered(old, new, Unknown(silent), now_ms)
+        case do.CancelOrder(order):
+            return told.CancelAnswered(order, Unknown(silent), now_ms)
+        case do.SetLeverage():
+            return told.LeverageSet(Unknown(silent), now_ms)
+        case do.ResolveOrder(order):
+            return told.ResolveAnswered(order, StillUnknown(silent), now_ms)
+    return told.ReadFailed(effect, silent, now_ms)
+
+
+def _without_answer(request: Request) -> Callable[[], None]:
+    """Return the request as it still arrives when nobody waits for its answer any more."""
+
+    def act() -> None:
+        request()
+
+    return act

@@ -133,6 +133,10 @@ class ChaosVenue:
             self.faults[fault] += 1
         return strikes
 
+    def arrives_late(self, act: Callable[[], object]) -> None:
+        """Let a request arrive that is taken for lost already."""
+        self._later(act)
+
     def _later(self, act: Callable[[], object], most: int = 6) -> None:
         self._on_their_way.append((self._chance.randint(1, most), act))
 

@@ -362,13 +362,12 @@ class Desk:
                 self.is_over = True
         return None
 
-    def reading(self, bars: list[Bar] | None = None) -> told.VenueReading:
+    def reading(self, bars: list[Bar] | None = None, *, is_new_life: bool = False) -> told.VenueReading:
         """Return everything that the venue would say after a time of not listening."""
-        doubtful = self.core.orders_in_doubt()
-        known = [order_id for order_id in self.core.open_orders() if order_id not in doubtful]
+        asked = self.core.questions(is_new_life=is_new_life)
         return told.VenueReading(
-            {order_id: self.resolve(order_id) for order_id in doubtful},
-            {order_id: self.report(self.intents[order_id]) for order_id in known},
+            {order_id: self.resolve(order_id) for order_id in asked.doubtful},
+            {order_id: self.report(self.intents[order_id]) for order_id in asked.known},
             [self.report(intent) for intent in self.resting.values()],
             [fill for fill in self.fills if fill.time_ms >= self.core.fills_horizon_ms],
             [],
@@ -390,4 +389,5 @@ class Desk:
         self.core = RunCore.restore(
             self.setup, self.settings, self.flags, Always(), text or self.core.checkpoint()
         )
-        self.tell(told.RecoveryStarted(self.reading(bars), "back", self.now_ms, lost_until_ms, late_bars))
+        reading = self.reading(bars, is_new_life=True)
+        self.tell(told.RecoveryStarted(reading, "back", self.now_ms, lost_until_ms, late_bars))

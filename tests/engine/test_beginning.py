@@ -69,7 +69,7 @@ def test_a_run_goes_on_without_the_bars_that_are_gone(
         plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
     venue = Venue(START_MS + kept_from * HOUR_MS, START_MS + kept_to * HOUR_MS)
     beginning = Beginning(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
-    core = SimpleNamespace(last_bar_ms=START_MS + handled * HOUR_MS)
+    core = SimpleNamespace(last_bar_ms=START_MS + handled * HOUR_MS, questions=lambda **_: None)
     hands = SimpleNamespace(read_venue=lambda _core: "the reading")
     for _ in range(asks - 1):
         with pytest.raises(VenueError, match="cannot be warmed up again"):

@@ -231,7 +231,7 @@ class Run(RuleBasedStateMachine):
         core, held = self.desk.core, self.desk.held
         closing = self.desk.orders(OrderPurpose.EXIT)
         if core.state is RunState.RUNNING:
-            assert core.orders_in_doubt() == []
+            assert core.questions(is_new_life=True).doubtful == []
             assert self.desk.setup.market.amount(core.exposed_steps) == held
             if held and not closing:
                 (stop,) = self.desk.orders(OrderPurpose.STOP)

@@ -197,7 +197,9 @@ class Simulation:
             if self._checks_restore:
                 self._check_restore()
             for effect in step.effects:
-                queue.extend(self.hands.perform(effect, self.core))
+                request = self.hands.perform(effect, self.core)
+                if request is not None:
+                    queue.append(request())
                 self.is_over = self.is_over or isinstance(effect, EndRun)
         self.outcome.state = self.core.state
 

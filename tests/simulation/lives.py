@@ -172,7 +172,9 @@ class Life:
                 self._keep(core, step, event)
             for effect in step.effects:
                 self._at(event, effect)
-                queue.extend(self._hands.perform(effect, core))
+                request = self._hands.perform(effect, core)
+                if request is not None:
+                    queue.append(request())
                 self.is_over = self.is_over or isinstance(effect, EndRun)
 
     def _keep(self, core: RunCore, step: Step, event: told.Event) -> None:

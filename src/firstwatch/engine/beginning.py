@@ -194,7 +194,7 @@ class Beginning:
 
     def _recovery(self, core: RunCore, hands: Performer) -> told.RecoveryStarted:
         setup, first_bars = self.setup, self.plan.run.first_bars
-        reading = hands.read_venue(core)
+        reading = hands.read_venue(core.questions(is_new_life=True))
         lost_until_ms: int | None = None
         if core.last_bar_ms and setup.timeframe in first_bars:
             end_ms = core.last_bar_ms + setup.timeframe.ms

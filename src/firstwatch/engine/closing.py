@@ -45,7 +45,7 @@ class ClosingDesk:
     def refused(self, refusal: Refused) -> None:
         """Take in that the venue refused a closing order: it is tried again, after a look at the position."""
         memory, closing = self._turn.memory, self._turn.memory.closing
-        memory.wants_position = True
+        self._turn.want_position()
         if closing is not None:
             closing.retry_at_ms = memory.elapsed_ms + back_off_ms(closing.attempts)
             self._failed(closing, f"the venue refused it: {refusal.code}, {refusal.reason}")

@@ -82,7 +82,7 @@ from firstwatch.trading.events import (
     Recovered,
 )
 from firstwatch.trading.notes import NoteCode
-from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState, Side
+from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState, Side, Touch
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode, move_run
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
@@ -275,9 +275,25 @@ class RunCore:
         """Return the client order ids of all orders whose end is not fully known, oldest first."""
         return [order.intent.client_order_id for order in self._orders.open()]
 
-    def orders_in_doubt(self) -> list[str]:
-        """Return those of them of which it is not known whether the venue has them."""
-        return [order.intent.client_order_id for order in self._orders.in_doubt()]
+    def questions(self, *, is_new_life: bool = False) -> told.VenueQuestions:
+        """Return what a reading of the whole venue is to ask for.
+
+        ``is_new_life``: no request of the run is under way, whatever is remembered of it.
+        """
+        memory = self._memory
+        doubtful = [order.intent.client_order_id for order in self._orders.in_doubt()]
+        known = [order_id for order_id in self.open_orders() if order_id not in doubtful]
+        if not is_new_life:
+            doubtful = [order_id for order_id in doubtful if self._orders.may_resolve(order_id)]
+        return told.VenueQuestions(
+            doubtful, known, memory.fills_horizon_ms, memory.fundings_horizon_ms, memory.last_bar_ms
+        )
+
+    def note_submission(self, client_order_id: str, touch: Touch | None) -> None:
+        """Keep the prices at which a request leaves: its fills may be told before its answer."""
+        order = self._orders.get(client_order_id)
+        if order is not None and touch is not None:
+            order.mid_at_submission = touch.mid
 
     # --- what follows from every event -----------------------------------------------------------
 
@@ -387,7 +403,8 @@ class RunCore:
             return
         if not (memory.is_read_out or self.setup.has_phases):
             # A word of the venue may have been lost: what it has booked is read before the end.
-            memory.is_read_out = memory.wants_fills = True
+            memory.is_read_out = True
+            self._turn.want_fills()
             memory.is_compared = False
         if memory.wants_fills and not self.setup.has_phases:
             return
@@ -490,8 +507,9 @@ class RunCore:
             self._decide(bar)
             return
         memory.wants_bars = has_hole
-        if has_hole or self._protection.may_have_filled(bar):
-            memory.wants_fills = memory.wants_fills or bool(memory.core.steps or self._orders.open())
+        may_have_filled = has_hole or self._protection.may_have_filled(bar)
+        if may_have_filled and (memory.core.steps or self._orders.open()):
+            self._turn.want_fills()
         if memory.wants_bars or memory.wants_fills:
             memory.waiting_bar = bar
         else:
@@ -657,7 +675,8 @@ class RunCore:
         if self.setup.has_phases or self._ledger.is_expected(event.fill):
             self._ledger.fill(event.fill, event.touch)
         else:
-            self._memory.wants_fills = self._memory.wants_position = True
+            self._turn.want_fills()
+            self._turn.want_position()
 
     def _order_reported(self, event: OrderReported) -> None:
         order = self._orders.get(event.report.client_order_id)
@@ -703,7 +722,7 @@ class RunCore:
         if self.setup.has_phases or self._memory.core.steps:
             self._ledger.funding(event.funding)
         else:
-            self._memory.wants_fills = True
+            self._turn.want_fills()
 
     def _phase_ended(self, event: PhaseEnded) -> None:
         """Note a phase to acknowledge; an order that executed as it was sent is heard of before that."""
@@ -711,7 +730,7 @@ class RunCore:
         memory.tokens.append(event.token)
         self._closing.price_came()
         if memory.is_in_bar and any(order.intent.kind is OrderKind.MARKET for order in self._orders.open()):
-            memory.wants_fills = True
+            self._turn.want_fills()
 
     def _feed_ended(self, event: FeedEnded) -> None:
         self._memory.feed_ended = True
@@ -724,6 +743,7 @@ class RunCore:
     def _stream_restored(self, event: StreamRestored) -> None:
         self._memory.lost_streams.pop(event.stream, None)
         self._memory.wants_reconcile = f"stream {event.stream} is back"
+        self._turn.want_anew(Reconcile(""))
 
     def _feed_went_stale(self, event: told.FeedWentStale) -> None:
         self._memory.stale = event.reason
@@ -812,18 +832,23 @@ class RunCore:
 
     def _read_order(self, order: TrackedOrder, report: OrderReport | None) -> None:
         if self._orders.read(order, report):
-            self._memory.wants_fills = self._memory.wants_position = True
+            self._turn.want_fills()
+            self._turn.want_position()
             self._turn.alarm(
                 "order lost",
                 f"the venue does not know order {order.intent.client_order_id} any more, which it had taken",
             )
         # Where the venue's word of one order lags, its open orders may show it.
-        self._memory.wants_open_orders = self._memory.wants_open_orders or order.is_missing
+        if order.is_missing:
+            self._turn.want_open_orders()
 
     def _position_read(self, event: told.PositionRead) -> None:
         if self._turn.answered(ReadPosition()):
             self._reading_came()
             self._compare(event.position)
+            if self._turn.is_wanted_anew(ReadPosition()):
+                self._memory.wants_position = True
+                self._memory.is_compared = False
 
     def _compare(self, position: Position) -> None:
         """Compare the venue's position with the booked one; fills are read before it is believed."""
@@ -856,7 +881,7 @@ class RunCore:
     def _open_orders_read(self, event: told.OpenOrdersRead) -> None:
         if self._turn.answered(ReadOpenOrders()):
             self._reading_came()
-            self._memory.wants_open_orders = False
+            self._memory.wants_open_orders = self._turn.is_wanted_anew(ReadOpenOrders())
             self._take_open_orders(event.reports)
 
     def _take_open_orders(self, reports: Sequence[OrderReport]) -> None:
@@ -875,7 +900,7 @@ class RunCore:
         if not self._turn.answered(ReadFills(0, 0)):
             return
         self._reading_came()
-        self._memory.wants_fills = False
+        self._memory.wants_fills = self._turn.is_wanted_anew(ReadFills(0, 0))
         self._book(event.fills, event.fundings)
         self._decide_waiting()
 
@@ -916,6 +941,7 @@ class RunCore:
         memory = self._memory
         if not self._turn.answered(event.effect):
             return
+        self._turn.is_wanted_anew(event.effect)  # it is wanted still
         memory.read_at_ms = memory.elapsed_ms + back_off_ms(memory.failed_reads)
         memory.failed_reads += 1
         if memory.failed_reads == 3:
@@ -1009,6 +1035,7 @@ class RunCore:
         """Begin again after a time of not listening: nothing asked for earlier will be answered."""
         memory = self._memory
         memory.pending.clear()
+        memory.wanted_anew.clear()
         memory.tokens.clear()
         # The venue has said anew what time it is there.
         memory.now_ms = event.time_ms
@@ -1060,7 +1087,8 @@ class RunCore:
     def _reconciled(self, event: told.Reconciled) -> None:
         if self._turn.answered(Reconcile("")):
             self._reading_came()
-            self._memory.wants_reconcile = ""
+            if not self._turn.is_wanted_anew(Reconcile("")):
+                self._memory.wants_reconcile = ""
             self._take(event.reading)
 
     def _take(self, reading: told.VenueReading, *, is_past: bool = False) -> int:

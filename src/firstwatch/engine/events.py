@@ -1,7 +1,8 @@
 """What a run's core is told, one at a time: the venue's events, outcomes of effects, orders of the operator.
 
 Every event carries the venue's time as ``time_ms``; the core has no other clock. The worker gives exactly
-one outcome for each effect that asks for one, also when the venue did not answer.
+one outcome for each effect that asks for one, also when the venue did not answer; anything else may be told
+before it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -125,14 +126,28 @@ class ReadFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class VenueReading:
-    """Everything that a run must know of its venue after a time of not listening.
+class VenueQuestions:
+    """What a reading of the whole venue asks for."""
 
-    ``resolutions``: for each of ``RunCore.orders_in_doubt()`` what ``Venue.resolve`` said; ``reports``:
-    for each other of ``RunCore.open_orders()`` what ``Venue.order`` said. Fills and fundings are those
-    since ``RunCore.fills_horizon_ms`` and ``fundings_horizon_ms``, bars the closed ones after
-    ``RunCore.last_bar_ms``, oldest first.
-    Fills must be read after the resolutions, the position after the fills.
+    doubtful: Sequence[str]
+    """Client order ids of the orders that are to be resolved."""
+    known: Sequence[str]
+    """Those of the other orders whose end is not known."""
+    fills_since_ms: int
+    """Fills are read from this time on."""
+    fundings_since_ms: int
+    """Payments are read from this time on."""
+    after_ms: int
+    """Bars are read that open after this time; 0: none."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueReading:
+    """``VenueQuestions`` answered: all that a run must know of its venue after a time of not listening.
+
+    ``resolutions``: what ``Venue.resolve`` said of each doubtful order; ``reports``: what ``Venue.order``
+    said of each known one. Fills, fundings and bars come oldest first. Fills must be read after the
+    resolutions, the position after the fills.
     """
 
     resolutions: Mapping[str, Resolution]

@@ -531,6 +531,7 @@ class EngineHost:
             last_first.callback(self._is_over.set)
             last_first.callback(self._lock.release)
             last_first.callback(self._give_up_lease)
+            last_first.callback(self._join_requests)
             # After the workers, so that no feed went on without a run that had let go before the others.
             for part in (self._venues, self.standings, self.leftovers, self._door, self._desk):
                 last_first.callback(part.close)
@@ -543,6 +544,12 @@ class EngineHost:
         deadline_s = self._clock.elapsed_s() + _DRAIN_S
         for worker in workers:
             worker.join(max(0.0, deadline_s - self._clock.elapsed_s()))
+
+    def _join_requests(self) -> None:
+        """Wait for the requests' threads: what they wait for ends with their venues."""
+        deadline_s = self._clock.elapsed_s() + _DRAIN_S
+        for worker in self._all_workers():
+            worker.join_requests(max(0.0, deadline_s - self._clock.elapsed_s()))
 
     def _give_up_lease(self) -> None:
         """Write the last heartbeat; from here on nothing is sent under this host's claim."""

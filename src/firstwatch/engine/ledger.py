@@ -101,7 +101,7 @@ class Ledger:
                 self._pause("liquidation", "the venue has liquidated the position")
         elif order is None:
             memory.foreign_fills.append(fill)
-            memory.wants_position = True
+            self._turn.want_position()
             self._turn.journal(
                 Noted(
                     sentence=f"a fill that is not of this run: {fill.side} {fill.amount} at {fill.price}"
@@ -114,7 +114,7 @@ class Ledger:
             if order.intent.purpose is OrderPurpose.ENTRY:
                 self._entry(order, fill)
             else:
-                memory.wants_position = True
+                self._turn.want_position()
                 if order.intent.purpose is OrderPurpose.STOP and not order.state.is_final:
                     # A stop that has begun to fill has triggered: what is left of it may rest no more.
                     order.wants_read = True
@@ -178,7 +178,7 @@ class Ledger:
             memory.foreign += fill.side.sign * fill.amount
             memory.unwanted += fill.side.sign * fill.amount
             self._limit_unwanted()
-            memory.wants_position = True
+            self._turn.want_position()
             return
         if memory.core.steps == 0:
             memory.trade_entry_ms = fill.time_ms
@@ -233,7 +233,7 @@ class Ledger:
         own = min(steps, memory.core.steps)
         if steps > own:
             memory.foreign += fill.side.sign * market.amount(steps - own)
-        memory.wants_position = True
+        self._turn.want_position()
         beyond_price = fill.beyond_price * (Decimal(own) / steps)
         self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms, beyond_price=beyond_price)
 

@@ -72,6 +72,10 @@ class TrackedOrder:
     """The venue did not know it when it was asked last, which may be its lag."""
     is_left_over: bool = False
     """It is not wanted any more, as a leg whose trade is over: it is cancelled, and never moved."""
+    doubted_at_ms: int | None = None
+    """Since when it is not known whether the venue has executed it; None: it is known."""
+    taken_at_ms: int | None = None
+    """Since when the venue is known to have taken its request, while it does not show what came of it."""
     asks: int = 0
     """Times that asking or cancelling has led to nothing."""
     ask_at_ms: int = 0
@@ -198,6 +202,8 @@ class RunMemory:
     """The latest ``TimePassed.elapsed_ms`` of this process life."""
     pending: list[str] = field(default_factory=list)
     """Effects whose outcome is still to come."""
+    wanted_anew: list[str] = field(default_factory=list)
+    """Readings among them that were wanted again since: what they bring may be older than the cause."""
     tokens: list[int] = field(default_factory=list)
     """Phases that are not acknowledged yet."""
 

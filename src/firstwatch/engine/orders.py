@@ -75,6 +75,15 @@ class OrderDesk:
     def in_doubt(self) -> list[TrackedOrder]:
         return [order for order in self.open() if order.state in DOUBTFUL]
 
+    def may_resolve(self, order_id: str) -> bool:
+        """Tell whether it may be asked what became of an order: not while its request is under way."""
+        order = self.get(order_id)
+        return (
+            order is not None
+            and order.state is _S.UNKNOWN
+            and not self._turn.is_pending(ResolveOrder(order_id))
+        )
+
     def filled_unheard(self) -> TrackedOrder | None:
         """Return the entry that has filled by the venue's answer, and at what, while no fill was told yet."""
         entries = self.of(OrderPurpose.ENTRY)
@@ -223,16 +232,19 @@ class OrderDesk:
                 return None
             self._advance(order, _S.REJECTED, f"{outcome.code}: {outcome.reason}")
             return outcome
-        if order.state not in DOUBTFUL:
-            return None
-        if order.state is _S.PENDING_SUBMIT:
-            self._move(order, _S.SUBMITTED, "")
         if isinstance(outcome, Accepted):
-            order.venue_order_id = outcome.venue_order_id
+            order.venue_order_id = outcome.venue_order_id or order.venue_order_id
             if outcome.filled > order.reported:
                 order.reported, order.reported_price = outcome.filled, outcome.average_price
                 # The fills are on their way; they are asked for only when they do not come.
                 order.ask_at_ms = self._turn.memory.elapsed_ms + outcome.told_within_ms
+        if order.state not in DOUBTFUL:
+            # The stream was faster than the answer: only the prices around the call are new.
+            self._changed(order, "")
+            return None
+        if order.state is _S.PENDING_SUBMIT:
+            self._move(order, _S.SUBMITTED, "")
+        if isinstance(outcome, Accepted):
             self._move(order, _S.ACCEPTED, "")
         else:
             self._move(order, _S.UNKNOWN, outcome.reason)
@@ -365,7 +377,7 @@ class OrderDesk:
             elif order.wants_read and order.ask_at_ms <= memory.elapsed_ms:
                 turn.read(ReadOrder(order_id))
             elif order.reported > order.filled and order.ask_at_ms <= memory.elapsed_ms:
-                memory.wants_fills = True
+                turn.want_fills()
                 self._wait(order)
         for order_id in [key for key, order in memory.orders.items() if order.is_settled]:
             memory.settled[order_id] = memory.orders.pop(order_id)

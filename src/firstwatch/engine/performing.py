@@ -6,14 +6,16 @@ from decimal import Decimal
 from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.engine.core import RunCore
+from firstwatch.engine.flights import Request
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.memory import RunSetup
 from firstwatch.engine.probe import Probe
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.errors import VenueError
-from firstwatch.trading.orders import OrderReport, Touch
+from firstwatch.trading.orders import Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
+    FENCE,
     PreparedRequest,
     Resolution,
     SendOutcome,
@@ -25,7 +27,7 @@ from firstwatch.venues.protocol import (
 
 
 class Performer:
-    """One run's hands at its venue. Used by the run's worker alone; calls block."""
+    """One run's hands at its venue. Used by the run's worker; the requests that it makes block, anywhere."""
 
     def __init__(self, venue: Venue, setup: RunSetup, lease: Lease, probe: Probe) -> None:
         self._venue = venue
@@ -40,79 +42,97 @@ class Performer:
         self.delivered_from_ms: int | None = None
         """Open time of the first bar that the subscription delivers although it may be read, too."""
         self.is_reachable = True
+        """The venue answered the call that ended last."""
 
-    def perform(self, effect: do.Effect, core: RunCore) -> list[told.Event]:
-        """Do what the core wants done and return the outcome, if the effect has one.
+    def perform(self, effect: do.Effect, core: RunCore) -> Request | None:
+        """Do what the core wants done, where that is nothing to wait for; else return what is to be called.
 
-        Raises:
-            LeaseLostError: this process may not send any more; nothing was sent.
+        The request may be called in any thread, beside others, and gives the effect's outcome. It raises
+        ``LeaseLostError`` when this process may not send any more: nothing was sent then.
         """
         match effect:
             case do.SendOrder(client_order_id):
-                return [self._send(client_order_id)]
+                return self._send(client_order_id, core)
             case do.ModifyOrder(client_order_id, new_client_order_id):
-                return [self._modify(client_order_id, new_client_order_id)]
+                return self._modify(client_order_id, new_client_order_id, core)
             case do.CancelOrder(client_order_id):
-                outcome = self._write(
-                    "cancel", lambda: self._venue.cancel(self._account, self._symbol, client_order_id)
-                )
-                return [told.CancelAnswered(client_order_id, outcome, self._venue.now_ms())]
+                return lambda: self._cancel(client_order_id)
             case do.SetLeverage(leverage):
-                return [self._set_leverage(leverage)]
+                return lambda: self._set_leverage(leverage)
             case do.ResolveOrder(client_order_id):
-                resolution = self._resolve(client_order_id)
-                return [told.ResolveAnswered(client_order_id, resolution, self._venue.now_ms())]
+                request = self.prepared[client_order_id]
+                return lambda: told.ResolveAnswered(
+                    client_order_id, self._resolve(request), self._venue.now_ms()
+                )
             case do.Acknowledge(token):
                 if self.subscription is not None:
                     self._probe("before acknowledge")
                     self.subscription.acknowledge(token)
                     self._probe("after acknowledge")
-                return []
+                return None
             case do.EndRun():
-                return []
+                return None
+            case do.Reconcile():
+                questions = core.questions()
+                return lambda: self._read(
+                    effect, lambda: told.Reconciled(self.read_venue(questions), self._venue.now_ms())
+                )
             case _:
-                return [self._read(effect, core)]
+                return lambda: self._read(effect, lambda: self._reading(effect))
 
-    def read_venue(self, core: RunCore) -> told.VenueReading:
+    def read_venue(self, asked: told.VenueQuestions) -> told.VenueReading:
         """Read everything that a run must know after a time of not listening.
 
         Raises:
             VenueError: the venue cannot be asked.
         """
+        venue, account, symbol = self._venue, self._account, self._symbol
         # Resolutions first: a request that they burn cannot fill after the fills were read.
-        resolutions = {order: self._resolve(order) for order in core.orders_in_doubt()}
-        reports: dict[str, OrderReport | None] = {
-            order: self._venue.order(self._account, self._symbol, order)
-            for order in core.open_orders()
-            if order not in resolutions
-        }
-        fills = self._venue.fills_since(self._account, self._symbol, core.fills_horizon_ms)
-        fundings = self._venue.funding_since(self._account, self._symbol, core.fundings_horizon_ms)
+        resolutions = {order: self._resolve(self.prepared[order]) for order in asked.doubtful}
+        reports = {order: venue.order(account, symbol, order) for order in asked.known}
+        fills = venue.fills_since(account, symbol, asked.fills_since_ms)
+        fundings = venue.funding_since(account, symbol, asked.fundings_since_ms)
         return told.VenueReading(
             resolutions=resolutions,
             reports=reports,
-            open_orders=self._venue.open_orders(self._account, self._symbol),
+            open_orders=venue.open_orders(account, symbol),
             fills=fills,
             fundings=fundings,
-            bars=self._bars_after(core.last_bar_ms),
-            position=self._venue.position(self._account, self._symbol),
-            balance=self._venue.balance(self._account),
-            touch=self.touch(),
+            bars=self._bars_after(asked.after_ms),
+            position=venue.position(account, symbol),
+            balance=venue.balance(account),
+            touch=self._asked_touch(),
         )
 
-    def _send(self, client_order_id: str) -> told.SendAnswered:
-        before = self.touch()
-        request = self.prepared[client_order_id]
-        outcome = self._write("send", lambda: self._venue.send(request))
-        return told.SendAnswered(client_order_id, outcome, self._venue.now_ms(), before, self.touch())
+    # --- what acts -------------------------------------------------------------------------------
 
-    def _modify(self, client_order_id: str, new_client_order_id: str) -> told.ModifyAnswered:
-        before = self.touch()
-        request = self.prepared[new_client_order_id]
-        outcome = self._write("modify", lambda: self._venue.modify(client_order_id, request))
-        return told.ModifyAnswered(
-            client_order_id, new_client_order_id, outcome, self._venue.now_ms(), before, self.touch()
+    def _send(self, client_order_id: str, core: RunCore) -> Request:
+        request, before = self.prepared[client_order_id], self.touch()
+        core.note_submission(client_order_id, before)
+
+        def send() -> told.Event:
+            outcome = self._write("send", lambda: self._venue.send(request))
+            return told.SendAnswered(client_order_id, outcome, self._venue.now_ms(), before, self.touch())
+
+        return send
+
+    def _modify(self, client_order_id: str, new_client_order_id: str, core: RunCore) -> Request:
+        request, before = self.prepared[new_client_order_id], self.touch()
+        core.note_submission(new_client_order_id, before)
+
+        def modify() -> told.Event:
+            outcome = self._write("modify", lambda: self._venue.modify(client_order_id, request))
+            return told.ModifyAnswered(
+                client_order_id, new_client_order_id, outcome, self._venue.now_ms(), before, self.touch()
+            )
+
+        return modify
+
+    def _cancel(self, client_order_id: str) -> told.CancelAnswered:
+        outcome = self._write(
+            "cancel", lambda: self._venue.cancel(self._account, self._symbol, client_order_id)
         )
+        return told.CancelAnswered(client_order_id, outcome, self._venue.now_ms())
 
     def _set_leverage(self, leverage: Decimal) -> told.LeverageSet:
         outcome = self._write(
@@ -122,7 +142,7 @@ class Performer:
 
     def _write(self, name: str, call: Callable[[], SendOutcome]) -> SendOutcome:
         """Make one call that changes the venue; doubt of any kind is ``Unknown``."""
-        self._lease.check()
+        self._fence()
         self._probe(f"before {name}")
         try:
             outcome = call()
@@ -132,23 +152,30 @@ class Performer:
         self.is_reachable = not isinstance(outcome, Unknown)
         return outcome
 
-    def _resolve(self, client_order_id: str) -> Resolution:
+    def _resolve(self, request: PreparedRequest) -> Resolution:
         # Resolving may burn the request at the venue, which is an act like any other.
-        self._lease.check()
+        self._fence()
         self._probe("before resolve")
         resolution: Resolution
         try:
-            resolution = self._venue.resolve(self.prepared[client_order_id])
+            resolution = self._venue.resolve(request)
         except VenueError as error:
             resolution = StillUnknown(str(error))
         self._probe("after resolve")
-        self.is_reachable = not isinstance(resolution, StillUnknown)
+        self.is_reachable = not isinstance(resolution, StillUnknown) or resolution.is_taken
         return resolution
 
-    def _read(self, effect: do.Effect, core: RunCore) -> told.Event:
+    def _fence(self) -> None:
+        """Check the right to act, and let the venue check it again right before it acts."""
+        self._lease.check()
+        FENCE.set(self._lease.check)
+
+    # --- what reads ------------------------------------------------------------------------------
+
+    def _read(self, effect: do.Effect, read: Callable[[], told.Event]) -> told.Event:
         self._probe("before read")
         try:
-            outcome = self._reading(effect, core)
+            outcome = read()
         except VenueError as error:
             self.is_reachable = False
             outcome = told.ReadFailed(effect, str(error), self._venue.now_ms())
@@ -157,7 +184,7 @@ class Performer:
         self._probe("after read")
         return outcome
 
-    def _reading(self, effect: do.Effect, core: RunCore) -> told.Event:
+    def _reading(self, effect: do.Effect) -> told.Event:
         venue, account, symbol = self._venue, self._account, self._symbol
         match effect:
             case do.ReadPosition():
@@ -175,8 +202,6 @@ class Performer:
                 return told.BalanceRead(venue.balance(account), venue.now_ms())
             case do.ReadBars(after_ms):
                 return told.BarsRead(self._bars_after(after_ms), venue.now_ms())
-            case do.Reconcile():
-                return told.Reconciled(self.read_venue(core), venue.now_ms())
             case _:
                 raise AssertionError(f"no way to perform {effect!r}")
 
@@ -188,11 +213,14 @@ class Performer:
         return [bar for bar in bars if first_ms is None or bar.time_ms < first_ms]
 
     def touch(self) -> Touch | None:
-        """Return the prices now; None: the venue cannot say them."""
+        """Return the prices now, if they were heard; what measures a call must not hold it up."""
+        return self._venue.latest_touch(self._symbol)
+
+    def _asked_touch(self) -> Touch | None:
         try:
             return self._venue.touch(self._symbol)
         except VenueError:
-            # The prices around a call are a measurement; the call itself must not fail for want of them.
+            # All the rest was read, and a price comes with the next message.
             return None
 
 

@@ -165,16 +165,16 @@ class ProtectionDesk:
             leg = self.leg_of(order)
             leg.problem, leg.problem_reason = refusal.code, refusal.reason
             self._missed(leg, f"the venue refused it ({refusal.code}: {refusal.reason})")
-        self._turn.memory.wants_position = True
+        self._turn.want_position()
         old = self._orders.get(order.replaces)
         if old is not None:
             old.wants_read = not old.is_settled
-        self._turn.memory.wants_open_orders = True
+        self._turn.want_open_orders()
 
     def doubted(self, order: TrackedOrder) -> None:
         """Take in an unconfirmed modify: open orders are read before anything else."""
         if order.replaces is not None:
-            self._turn.memory.wants_open_orders = True
+            self._turn.want_open_orders()
 
     def never_sent(self, order: TrackedOrder) -> None:
         """Take in that a leg was never executed: what it was to replace is read."""
@@ -182,7 +182,7 @@ class ProtectionDesk:
         if leg.order_id == order.intent.client_order_id:
             # It did not end, it never was: only the position is looked at before the next one.
             leg.order_id = None
-            self._turn.memory.wants_position = True
+            self._turn.want_position()
         if not order.is_left_over:
             leg.unsent += 1
             self._missed(leg, "the venue never executed the request")
@@ -266,7 +266,7 @@ class ProtectionDesk:
             old = self._orders.get(leg.order_id)
             if old is not None and own == 0 and self._orders.has_lost():
                 # It may rest all the same, and would close what is entered next.
-                memory.wants_open_orders = True
+                self._turn.want_open_orders()
             if own == 0 or (old is not None and old.is_left_over):
                 self._forget(leg)
 
@@ -319,7 +319,7 @@ class ProtectionDesk:
         if order is not None and order.is_settled:
             # It ended without our word: what the venue shows now decides whether another one is needed.
             leg.order_id = None
-            self._turn.memory.wants_position = True
+            self._turn.want_position()
             if leg.has_ended:
                 self._put_off(leg)
             leg.has_ended = True

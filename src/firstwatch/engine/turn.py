@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from firstwatch.engine.effects import Effect
+from firstwatch.engine.effects import Effect, ReadFills, ReadOpenOrders, ReadPosition
 from firstwatch.engine.memory import RunMemory, RunSetup
 from firstwatch.engine.records import JournalRow, Record, Step
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, EntriesPaused, Noted, RunEvent
@@ -83,6 +83,35 @@ class Turn:
             return False
         self.memory.pending.remove(key)
         return True
+
+    def want_position(self) -> None:
+        """Want the venue's position compared with what is booked, as it is from now on."""
+        self.memory.wants_position = True
+        self.want_anew(ReadPosition())
+
+    def want_open_orders(self) -> None:
+        """Want the open orders read, as they are from now on."""
+        self.memory.wants_open_orders = True
+        self.want_anew(ReadOpenOrders())
+
+    def want_fills(self) -> None:
+        """Want fills and payments read, up to now at least."""
+        self.memory.wants_fills = True
+        self.want_anew(ReadFills(0, 0))
+
+    def want_anew(self, effect: Effect) -> None:
+        """Note that a reading must be made again if it is under way: what it brings may be too old."""
+        key = pending_key(effect)
+        if key in self.memory.pending and key not in self.memory.wanted_anew:
+            self.memory.wanted_anew.append(key)
+
+    def is_wanted_anew(self, effect: Effect) -> bool:
+        """Tell, once, whether a reading that has just been answered must be made again."""
+        key = pending_key(effect)
+        is_too_old = key in self.memory.wanted_anew
+        if is_too_old:
+            self.memory.wanted_anew.remove(key)
+        return is_too_old
 
     def is_pending(self, effect: Effect) -> bool:
         return pending_key(effect) in self.memory.pending

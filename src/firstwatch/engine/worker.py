@@ -13,6 +13,7 @@ from firstwatch.engine import events as told
 from firstwatch.engine import workless
 from firstwatch.engine.beginning import Beginning
 from firstwatch.engine.core import RunCore
+from firstwatch.engine.flights import Flights
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.live import LiveFigures
 from firstwatch.engine.performing import Performer
@@ -27,6 +28,8 @@ from firstwatch.trading.runs import RunState
 from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded, PreparedRequest
 
 TICK_S = 1.0
+LANDING_S = 1.0
+"""How long a worker that lets go waits for the requests that are under way."""
 _LONGEST_RETRY_S = 30.0
 _LONGEST_EXPOSED_RETRY_S = 2.0
 _ANNOUNCEMENT_S = 15.0
@@ -54,6 +57,17 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class _Wake:
     """Look whether the worker should end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Landed:
+    """How a request that was made aside has ended: with an outcome, or with what it raised."""
+
+    ended: told.Event | Exception
+
+
+Item = told.Event | Asked | _Wake | _Landed
+"""What lies in a worker's inbox."""
 
 
 class RunWorker:
@@ -84,7 +98,7 @@ class RunWorker:
         self.lease = lease
         self.is_over = False
         """The run itself has ended: its core said so."""
-        self.inbox: SimpleQueue[told.Event | Asked | _Wake] = SimpleQueue()
+        self.inbox: SimpleQueue[Item] = SimpleQueue()
         self.live = LiveFigures(self.run_id, beginning.setup.market)
         self._beginning = beginning
         self._venue = beginning.venue
@@ -98,7 +112,8 @@ class RunWorker:
         self._proof = ProtectionProof(beginning, store, lease, clock)
         self._hands = Performer(beginning.venue, beginning.setup, lease, probe)
         self._hands.prepared.update(beginning.plan.prepared)
-        self._heard: deque[told.Event | Asked | _Wake] = deque()
+        self._flights = Flights(f"request of {self.run_id}", lambda ended: self.inbox.put(_Landed(ended)))
+        self._heard: deque[Item] = deque()
         """What came while the run was beginning; handled before the inbox."""
         self._written = Written()
         self._ticked_at_s = clock.elapsed_s()
@@ -110,7 +125,9 @@ class RunWorker:
         self._thread.start()
 
     def let_go(self) -> None:
-        """End after the event in hand, and leave the run as it is. Does not wait.
+        """End soon, and leave the run as it is: after the event in hand, and what its requests come to.
+
+        Does not wait. What a request comes to after ``LANDING_S`` is asked about in the run's next life.
 
         The subscription stays open, so that a feed with phases stands still: until the venue is closed,
         or the next worker of this run has taken the place.
@@ -122,6 +139,10 @@ class RunWorker:
         """Wait for the thread's end and tell whether it ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def join_requests(self, timeout_s: float) -> bool:
+        """Wait for the ends of the requests' threads, which come when the venue is closed at the latest."""
+        return self._flights.wait(timeout_s)
 
     def close_subscription(self) -> None:
         """Stop listening, so that the feed no longer waits for this run. Idempotent."""
@@ -256,12 +277,34 @@ class RunWorker:
         while not (self.is_over or self._letting_go):
             self._tick_if_due(core)
             try:
-                item = self._heard.popleft() if self._heard else self.inbox.get(timeout=TICK_S)
+                self._take(core, self._heard.popleft() if self._heard else self.inbox.get(timeout=TICK_S))
             except Empty:
                 continue
-            if isinstance(item, Asked):
+        self._land(core)
+
+    def _land(self, core: RunCore) -> None:
+        """Take in what the requests that are under way come to, for a while; leave everything else."""
+        deadline_s = self._clock.elapsed_s() + LANDING_S
+        while self._flights.are_under_way and not self.is_over:
+            try:
+                item = self.inbox.get(timeout=max(deadline_s - self._clock.elapsed_s(), 0.0))
+            except Empty:
+                return
+            if isinstance(item, _Landed):
+                self._take(core, item)
+
+    def _take(self, core: RunCore, item: Item) -> None:
+        match item:
+            case Asked():
                 item.handled(self._follow(core, item))
-            elif not isinstance(item, _Wake):
+            case _Landed(ended):
+                self._flights.taken()
+                if isinstance(ended, Exception):
+                    raise ended
+                self._handle(core, ended)
+            case _Wake():
+                pass
+            case _:
                 self._handle(core, item)
 
     def _follow(self, core: RunCore, asked: Asked) -> str:
@@ -271,16 +314,24 @@ class RunWorker:
         return self._handle(core, replace(asked.event, time_ms=self._venue.now_ms()))
 
     def _handle(self, core: RunCore, event: told.Event) -> str:
-        """Handle one event and everything that it leads to; return why it was refused, if it was."""
+        """Handle one event and everything that it leads to at once; return why it was refused, if it was.
+
+        Requests are made aside. Where the feed stands still until all that it led to is done, nothing is
+        missed while one is waited for, and the order in which they are answered is always the same.
+        """
         refusal = ""
         queue: deque[told.Event] = deque([event])
         while queue:
             steps = self._take_in(core, [queue.popleft() for _ in range(len(queue))])
             refusal = refusal or next((step.refusal for step in steps if step.refusal), "")
             for effect in chain.from_iterable(step.effects for step in steps):
-                queue.extend(self._hands.perform(effect, core))
-                if isinstance(effect, do.EndRun):
-                    self.is_over = True
+                request = self._hands.perform(effect, core)
+                if request is None:
+                    self.is_over = self.is_over or isinstance(effect, do.EndRun)
+                elif self._venue.capabilities.has_phases:
+                    queue.append(request())
+                else:
+                    self._flights.begin(request)
         return refusal
 
     def _take_in(self, core: RunCore, events: Sequence[told.Event]) -> list[Step]:

@@ -1,10 +1,11 @@
 """The one shape of a venue, made to fit the hardest case (architecture.md, hyperliquid.md).
 
-Calls block and have a timeout of their own. Events reach a run by one call of its ``deliver``,
-which must not block. Everything that trades is driven by the venue's time.
+Calls block and have a timeout of their own; several of one run may be under way at once. Events reach a run
+by one call of its ``deliver``, which must not block. Everything that trades is driven by the venue's time.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
@@ -87,6 +88,8 @@ class StillUnknown:
     """Ask again later."""
 
     reason: str
+    is_taken: bool = False
+    """The venue has taken the request, so that it cannot come later: it has executed it, or refused it."""
 
     def __post_init__(self) -> None:
         clean_fields(self, "reason")
@@ -227,6 +230,10 @@ Deliver = Callable[[VenueEvent], None]
 
 # --- the venue ---------------------------------------------------------------------------------
 
+FENCE: ContextVar[Callable[[], None]] = ContextVar("fence", default=lambda: None)
+"""Raises when this process may not act any more. Of the caller's context; a venue calls it as the last
+thing before a request that acts leaves the process, however long that has waited."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -326,6 +333,9 @@ class Venue(Protocol):
     def touch(self, symbol: str) -> Touch:
         """Return the prices now."""
 
+    def latest_touch(self, symbol: str) -> Touch | None:
+        """Return the prices as they were heard last, if that was just now. Never waits."""
+
     def prepare(self, intent: OrderIntent) -> PreparedRequest:
         """Make the request that ``send`` will send. No input or output."""
 
@@ -333,7 +343,11 @@ class Venue(Protocol):
         """Send it, once. Never raises for the venue's sake: doubt is ``Unknown``."""
 
     def resolve(self, prepared: PreparedRequest) -> Resolution:
-        """Ask what became of a request whose outcome is in doubt. Never sends it again."""
+        """Ask what became of a request whose outcome is in doubt. Never sends it again.
+
+        ``NeverWill`` is the venue's own word, or said when its words of the account are surely newer than
+        the request, and show nothing of it.
+        """
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
         """Cancel an order. ``Refused('not_found')``: it is not open any more; read it."""
@@ -342,7 +356,11 @@ class Venue(Protocol):
         """Replace an open order by ``new`` in one step (only with ``modifies_orders``)."""
 
     def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
-        """Return what the venue knows of this order; None: it knows of none."""
+        """Return what the venue knows of this order; None: it knows of none.
+
+        Raises:
+            VenueError: the venue shows none, in words that may be older than the order.
+        """
 
     def open_orders(self, account: str, symbol: str) -> Sequence[OrderReport]:
         """Return all open orders of the account in the symbol, whoever sent them."""

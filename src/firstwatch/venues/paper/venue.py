@@ -232,6 +232,10 @@ class PaperVenue:
         with self._lock:
             return self._exchange.touch()
 
+    def latest_touch(self, symbol: str) -> Touch | None:
+        """Return the prices now: they are always known."""
+        return self.touch(symbol)
+
     # --- subscriptions --------------------------------------------------------------------------
 
     def subscribe(

@@ -180,5 +180,5 @@ def _shares(chance: random.Random, seed: int) -> Shares:
         bar_late=0.15 if seed % 7 in (0, 3) else 0.0,
         slow=more.choice([0.0, 0.0, 0.1, 0.5, 1.0]),
         hangs=more.choice([0.0, 0.0, 0.05, 0.2, 0.5]),
-        lag_s=0,
+        lag_s=more.choice([0, 0, 0, 3, 8, 20]),
     )

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from firstwatch.engine import events as told
 from firstwatch.engine import effects as do
+from firstwatch.engine import events as told
 from firstwatch.engine.core import RunCore
 from firstwatch.engine.flights import Request
 from firstwatch.engine.lease import Lease

@@ -1,16 +1,16 @@
 """The paper venue with everything going wrong that can go wrong between a program and a venue."""
 
 import random
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import replace
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from firstwatch.trading.account import Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.errors import VenueError
-from firstwatch.trading.orders import OrderIntent, OrderPurpose, OrderReport
+from firstwatch.trading.orders import Fill, OrderIntent, OrderPurpose, OrderReport
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.paper.venue import PaperVenue
 from firstwatch.venues.protocol import (
@@ -18,6 +18,7 @@ from firstwatch.venues.protocol import (
     BarClosed,
     BarOpened,
     Deliver,
+    Executed,
     FeedEnded,
     FillReported,
     MarkMoved,
@@ -37,7 +38,7 @@ from firstwatch.venues.protocol import (
 from tests.chaos.drawing import Scenario
 
 _REFUSALS = ("auth", "margin", "minimum", "reduce_only", "other")
-_READS = frozenset({"order", "open_orders", "fills_since", "funding_since", "balance", "touch"})
+_READS = frozenset({"funding_since", "balance", "touch"})
 
 
 class _Ear:
@@ -53,6 +54,17 @@ class _Ear:
     def close(self) -> None:
         if self.inner is not None:
             self.inner.close()
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the venue's answers said of the account in one second."""
+
+    second: int
+    position: Position
+    orders: dict[str, OrderReport]
+    open_orders: list[OrderReport]
+    fills: list[Fill]
 
 
 class ChaosVenue:
@@ -89,6 +101,10 @@ class ChaosVenue:
         """Calls that got no answer, or a refusal for nothing."""
         self._on_their_way: list[tuple[int, Callable[[], object]]] = []
         """Requests, and messages, that arrive after so many moments."""
+        self._second = 0
+        self._views: deque[_View] = deque(maxlen=scenario.shares.lag_s + 1)
+        self._missed_at: dict[str, int] = {}
+        """The second in which the answers did not show an order for the first time."""
         self._old_position: Position | None = None
         self._may_be_open: dict[str, None] = {}
         """Orders that were sent and whose end was not looked at."""
@@ -125,7 +141,24 @@ class ChaosVenue:
     def tick(self, account: str, symbol: str) -> None:
         """Let a second pass: outages shorten, and old readings are a second old at most."""
         self.outage = max(0, self.outage - 1)
+        self._second += 1
         self._old_position = self._paper.position(account, symbol)
+        if self._shares.lag_s and not self._scenario.has_phases:
+            orders = {key: self._paper.order(account, symbol, key) for key in self.bodies}
+            self._views.append(
+                _View(
+                    self._second,
+                    self._old_position,
+                    {key: report for key, report in orders.items() if report is not None},
+                    list(self._paper.open_orders(account, symbol)),
+                    list(self._paper.fills_since(account, symbol, 0)),
+                )
+            )
+
+    @property
+    def _behind(self) -> _View | None:
+        """What the answers about the account still say; None: they are of now."""
+        return self._views[0] if self.is_disturbed and self._views else None
 
     def _strikes(self, fault: str, share: float) -> bool:
         strikes = self.is_disturbed and share > 0 and self._chance.random() < share
@@ -230,6 +263,17 @@ class ChaosVenue:
         if self.outage or self._strikes("still unknown", self._shares.read_fails):
             self.failures += 1
             return StillUnknown("the venue did not answer")
+        key, view = prepared.client_order_id, self._behind
+        if view is None:
+            return self._paper.resolve(prepared)
+        if key in view.orders:
+            return Executed(view.orders[key])
+        if self._paper.order(self._account, self._scenario.market.symbol, key) is not None:
+            # Its nonce is used up, and the answers are from before that.
+            self.faults["taken, not shown"] += 1
+            return StillUnknown(
+                "the venue has taken the request and does not show an order yet", is_taken=True
+            )
         return self._paper.resolve(prepared)
 
     def _count(self, prepared: PreparedRequest) -> None:
@@ -247,6 +291,11 @@ class ChaosVenue:
 
     def position(self, account: str, symbol: str) -> Position:
         self._read_or_fail("position")
+        if (view := self._behind) is not None:
+            # Whoever is behind says so: its time is before that of all it does not know.
+            fills = self._paper.fills_since(account, symbol, 0)[len(view.fills) :]
+            time_ms = min([view.position.time_ms, *(fill.time_ms - 1 for fill in fills)])
+            return replace(view.position, time_ms=time_ms)
         old = self._old_position
         may_lag = not self._scenario.has_phases and old is not None
         if may_lag and old is not None and self._strikes("old position", self._shares.reads_old):
@@ -262,9 +311,27 @@ class ChaosVenue:
     def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
         """Return the order; the venue's word of one that rests may lag behind it."""
         self._read_or_fail("order")
+        if (view := self._behind) is not None:
+            if client_order_id in view.orders:
+                return view.orders[client_order_id]
+            if view.second <= self._missed_at.setdefault(client_order_id, self._second):
+                raise VenueError("what the venue says of the account is older than the question")
+            return None
         report = self._paper.order(account, symbol, client_order_id)
         may_lag = not self._scenario.has_phases and report is not None and report.state.is_open
         return None if may_lag and self._strikes("unknown order", self._shares.reads_old) else report
+
+    def open_orders(self, account: str, symbol: str) -> Sequence[OrderReport]:
+        self._read_or_fail("open_orders")
+        view = self._behind
+        return self._paper.open_orders(account, symbol) if view is None else view.open_orders
+
+    def fills_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Fill]:
+        self._read_or_fail("fills_since")
+        view = self._behind
+        if view is None:
+            return self._paper.fills_since(account, symbol, since_ms)
+        return [fill for fill in view.fills if fill.time_ms >= since_ms]
 
     # --- events ----------------------------------------------------------------------------------
 
@@ -331,13 +398,12 @@ class ChaosVenue:
         symbol, now_ms = self._scenario.market.symbol, self._paper.now_ms()
         try:
             self._read_or_fail("look")
-            for fill in self._paper.fills_since(self._account, symbol, 0):
+            for fill in self.fills_since(self._account, symbol, 0):
                 if fill.fill_id not in self._told_fills:
                     self._told_fills.add(fill.fill_id)
                     deliver(FillReported(fill, self._paper.touch(symbol), now_ms))
             for client_order_id in list(self._may_be_open):
-                self._read_or_fail("look")
-                report = self._paper.order(self._account, symbol, client_order_id)
+                report = self.order(self._account, symbol, client_order_id)
                 if report is not None:
                     if report.state.is_final:
                         del self._may_be_open[client_order_id]

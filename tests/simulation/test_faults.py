@@ -44,4 +44,4 @@ def test_a_run_at_an_unreliable_venue_makes_the_trades_of_the_backtest(seed: int
     assert faulty[0].faults["lost before"] > 10
     assert faulty[0].faults["lost after"] > 10
     topics = {event.topic for event in outcome.events(AlarmRaised)}
-    assert topics <= {"unprotected", "venue", "closing", "stop", "target", "liquidated"}
+    assert topics <= {"unprotected", "venue", "closing", "stop", "target", "liquidated", "order in doubt"}

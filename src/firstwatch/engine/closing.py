@@ -64,6 +64,11 @@ class ClosingDesk:
         if closing is None:
             return
         order = self._orders.get(closing.order_id)
+        if order is not None and self._orders.is_passed_over(order):
+            order.is_left_over = True
+            order = closing.order_id = None
+            self._unsent(closing)
+            self._turn.want_position()
         if order is not None and not order.is_settled:
             if closing.is_withdrawn:
                 self._orders.cancel(order)
@@ -80,11 +85,11 @@ class ClosingDesk:
                 closing.waits_for_price = True
                 self._failed(closing, f"{order.rest:f} of {order.intent.amount:f} were not filled")
         waits_for_end = closing.reason is ExitReason.END_OF_DATA and not memory.feed_ended
-        if memory.wants_position or waits_for_end:
+        if self._turn.awaits_position or waits_for_end:
             return
         amount = self._amount(closing)
         if amount == 0:
-            if self._orders.unheard():
+            if self._orders.unheard() or self._orders.young_doubts(OrderPurpose.ENTRY):
                 # There is something to close as soon as its fills are told.
                 return
             if not closing.is_unwanted and self._ledger.own:

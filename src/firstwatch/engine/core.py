@@ -391,10 +391,11 @@ class RunCore:
         if not self._is_finishing():
             return
         is_stopping = memory.state is RunState.STOPPING
-        is_quiet = memory.entry is None and memory.closing is None and not self._orders.in_doubt()
+        is_quiet = memory.entry is None and memory.closing is None and not self._orders.young_doubts()
         if is_stopping:
             under_way = self._orders.of(OrderPurpose.ENTRY) + self._orders.of(OrderPurpose.EXIT)
-            is_quiet = is_quiet and not under_way and self._protection.is_settled()
+            is_under_way = not all(self._orders.is_lasting(order) for order in under_way)
+            is_quiet = is_quiet and not is_under_way and self._protection.is_settled()
             is_quiet = is_quiet and (memory.stop_mode is not StopMode.CLOSE or memory.core.steps == 0)
         else:
             is_quiet = is_quiet and memory.core.steps == 0 and not self._orders.open()
@@ -853,6 +854,12 @@ class RunCore:
     def _compare(self, position: Position) -> None:
         """Compare the venue's position with the booked one; fills are read before it is believed."""
         memory = self._memory
+        if position.time_ms < max(memory.fills_seen.values(), default=0) and not self.setup.has_phases:
+            # It is from before what is booked: it says nothing of now.
+            memory.position_at_ms = memory.elapsed_ms + back_off_ms(0)
+            memory.wants_position = memory.goes_by_books = True
+            return
+        memory.goes_by_books = False
         foreign = sum(fill.side.sign * fill.amount for fill in memory.foreign_fills)
         is_stale = foreign != 0 and not self.setup.has_phases and memory.mismatches < _CONFIRMING_READS
         if self._ledger.agrees(position) and not is_stale:
@@ -865,6 +872,11 @@ class RunCore:
                 self._turn.clear_alarm("fill after flat")
             if memory.foreign == 0:
                 self._turn.clear_alarm("unexplained position")
+            return
+        if self._orders.may_explain(signed(position) - self._ledger.own - memory.foreign):
+            # What became of an order will say it.
+            memory.wants_fills = memory.wants_position = memory.goes_by_books = True
+            memory.position_at_ms = memory.elapsed_ms + back_off_ms(0)
             return
         memory.mismatches += 1
         confirming = 1 if self.setup.has_phases else _CONFIRMING_READS
@@ -1135,7 +1147,7 @@ class RunCore:
         passed_ms = min(max(passed_ms, 0), _LONGEST_TICK_MS)
         memory.elapsed_ms += passed_ms
         self._closing.price_came()
-        if memory.state is RunState.STOPPING and event.is_reachable:
+        if memory.state is RunState.STOPPING and event.is_reachable and not self._orders.young_doubts():
             memory.stopping_ms += passed_ms
             if memory.stopping_ms >= STOP_DEADLINE_MS:
                 self._fail(
@@ -1176,8 +1188,10 @@ class RunCore:
     def _close_requested(self, event: told.CloseRequested) -> None:
         """Close the position at market; the run goes on, its entries paused."""
         memory = self._memory
-        is_unheard = self._orders.ask_for_unheard()
-        if memory.state is RunState.NEW or not (memory.core.steps or is_unheard):
+        may_hold = self._orders.ask_for_unheard() or any(
+            order.intent.purpose is OrderPurpose.ENTRY for order in self._orders.in_doubt()
+        )
+        if memory.state is RunState.NEW or not (memory.core.steps or may_hold):
             self._turn.refuse("there is no position to close", event.author)
             return
         self._turn.pause(

@@ -9,6 +9,7 @@ from firstwatch.strategy.core import drop_decision, entry_ended
 from firstwatch.strategy.core_state import NO_ORDER
 from firstwatch.trading.events import DecisionDropped, EntryDecided
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side, opening
+from firstwatch.trading.runs import RunState
 from firstwatch.venues.protocol import Refused
 
 REFUSALS_THAT_PAUSE = 3
@@ -120,6 +121,9 @@ class EntryDesk:
         if not order.is_settled:
             if plan.cancels:
                 self._orders.cancel(order)
+            if memory.state is RunState.STOPPING and self._orders.is_lasting(order):
+                memory.entry = None
+                entry_ended(memory.core)
         elif plan.was_not_sent:
             if plan.cancels and not plan.rest_at_market:
                 why_not = "it is not wanted any more"

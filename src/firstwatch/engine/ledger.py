@@ -360,6 +360,9 @@ class Ledger:
         else:
             self._pause("unexplained", f"the venue shows {shown:f} where {booked:f} is booked")
         memory.foreign = shown - self.own
+        if self._orders.may_explain(memory.foreign, is_lasting=True) and not own:
+            # An entry in doubt has made it, whose fills the venue does not tell: it is closed.
+            memory.unwanted = memory.foreign
         self._limit_unwanted()
         memory.foreign_fills.clear()
 

@@ -245,6 +245,9 @@ class RunMemory:
     """The venue's position was read and agreed, and nothing happened since."""
     is_read_out: bool = False
     """The last reading before the end of the run was asked for."""
+    goes_by_books: bool = False
+    """The venue's word of the position is older than what is booked, or an order in doubt may explain it:
+    what cannot wait for a better word goes by what is booked."""
     mismatches: int = 0
     position_at_ms: int = 0
     wants_open_orders: bool = False

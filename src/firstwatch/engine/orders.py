@@ -35,6 +35,14 @@ KEPT_ORDERS = 16
 """Settled orders remembered for late words of the venue."""
 
 _S = OrderState
+DOUBT_MS = 60_000
+"""How long it may be unknown what became of an order until an operator is told, and a stop goes on."""
+TAKEN_MS = 1_500
+"""How long it may be unknown what became of an order that can only reduce, until another one is sent."""
+TAKEN_AGAIN_MS = 1_000
+"""How often it is asked what became of a request that the venue has taken."""
+_ALARM = "order in doubt"
+
 DOUBTFUL = frozenset({_S.PENDING_SUBMIT, _S.SUBMITTED, _S.UNKNOWN})
 """States of an order of which it is not known whether the venue has it."""
 # Streams are unordered: a report only moves an order forward on this scale.
@@ -74,6 +82,40 @@ class OrderDesk:
 
     def in_doubt(self) -> list[TrackedOrder]:
         return [order for order in self.open() if order.state in DOUBTFUL]
+
+    def young_doubts(self, purpose: OrderPurpose | None = None) -> list[TrackedOrder]:
+        """Return the orders in doubt, of that purpose, that everything waits for; it is not for long yet."""
+        return [
+            order
+            for order in self.in_doubt()
+            if purpose in (None, order.intent.purpose) and not self.is_lasting(order)
+        ]
+
+    def is_lasting(self, order: TrackedOrder) -> bool:
+        """Tell whether it is unknown for so long what became of an order that stopping goes on without it."""
+        since_ms = order.doubted_at_ms
+        return since_ms is not None and self._turn.memory.elapsed_ms - since_ms >= DOUBT_MS
+
+    def is_passed_over(self, order: TrackedOrder) -> bool:
+        """Tell whether another order is to be sent beside this one, of which nothing is known for too long.
+
+        Only where both together cannot open anything, and not a third one.
+        """
+        since_ms = order.taken_at_ms
+        is_long = since_ms is not None and self._turn.memory.elapsed_ms - since_ms >= TAKEN_MS
+        if order.state is not _S.UNKNOWN or not order.intent.reduce_only:
+            return False
+        others = [other for other in self.of(order.intent.purpose) if other is not order]
+        has_another = any(other.is_left_over and other.state is _S.UNKNOWN for other in others)
+        return (is_long and not has_another) or self.is_lasting(order)
+
+    def may_explain(self, change: Decimal, *, is_lasting: bool = False) -> bool:
+        """Tell whether an order in doubt may have changed the position by that much, + bought."""
+        return any(
+            change * order.intent.side.sign > 0 and abs(change) <= order.rest
+            for order in self.in_doubt()
+            if self.is_lasting(order) is is_lasting
+        )
 
     def may_resolve(self, order_id: str) -> bool:
         """Tell whether it may be asked what became of an order: not while its request is under way."""
@@ -271,6 +313,12 @@ class OrderDesk:
         if order.state is not _S.UNKNOWN:
             self._move(order, _S.UNKNOWN, resolution.reason)
         self._wait(order)
+        if resolution.is_taken:
+            # It has executed, or it never will: what it has made may stand without protection.
+            now_ms = self._turn.memory.elapsed_ms
+            order.taken_at_ms = now_ms if order.taken_at_ms is None else order.taken_at_ms
+            order.ask_at_ms = min(order.ask_at_ms, now_ms + TAKEN_AGAIN_MS)
+            self._turn.want_position()
         return False
 
     def doubt(self, order: TrackedOrder, why: str) -> None:
@@ -370,6 +418,7 @@ class OrderDesk:
     def settle(self) -> None:
         """Ask for what is not known of the orders, and forget the oldest settled ones."""
         turn, memory = self._turn, self._turn.memory
+        self._say_doubts()
         for order in self.open():
             order_id = order.intent.client_order_id
             if order.state is _S.UNKNOWN and order.ask_at_ms <= memory.elapsed_ms:
@@ -383,6 +432,18 @@ class OrderDesk:
             memory.settled[order_id] = memory.orders.pop(order_id)
         while len(memory.settled) > KEPT_ORDERS:
             del memory.settled[next(iter(memory.settled))]
+
+    def _say_doubts(self) -> None:
+        lasting = [order.intent for order in self.in_doubt() if self.is_lasting(order)]
+        if not lasting:
+            self._turn.clear_alarm(_ALARM)
+            return
+        orders = ", ".join(f"{one.client_order_id} ({one.side} {one.amount:f})" for one in lasting)
+        self._turn.alarm(
+            _ALARM,
+            f"the venue has not said for {DOUBT_MS // 1000} s what became of order {orders}; no entry is made"
+            " before it does, stop and close go on by the position: look at the wallet at the venue",
+        )
 
     def _wait(self, order: TrackedOrder) -> None:
         """Let the second attempt follow at once, every further one later than the one before."""
@@ -399,6 +460,8 @@ class OrderDesk:
     def _move(self, order: TrackedOrder, new: OrderState, why: str) -> None:
         old = order.state
         order.state = move_order(old, new)
+        order.taken_at_ms = None
+        order.doubted_at_ms = self._turn.memory.elapsed_ms if new is _S.UNKNOWN else None
         self._turn.journal(
             OrderMoved(client_order_id=order.intent.client_order_id, old=old, new=new, why=why)
         )

@@ -87,7 +87,7 @@ class ProtectionDesk:
 
         A stop that could not be moved to where it is wanted protects all the same.
         """
-        memory, legs = self._turn.memory, self._legs()
+        memory, legs = self._turn.memory, [leg for leg in self._legs() if not self._orders.is_lasting(leg)]
         if self._ledger.exposed == 0 or self._is_given_up():
             return not legs
         kept = {memory.stop.order_id, memory.target.order_id}
@@ -184,13 +184,17 @@ class ProtectionDesk:
             leg.order_id = None
             self._turn.want_position()
         if not order.is_left_over:
-            leg.unsent += 1
-            self._missed(leg, "the venue never executed the request")
-        if leg.unsent > PROMPT_ATTEMPTS:
-            self._wait(leg, leg.unsent - PROMPT_ATTEMPTS - 1)
+            self._unsent(leg, "the venue never executed the request")
         old = self._orders.get(order.replaces)
         if old is not None and not old.is_settled:
             old.wants_read = True
+
+    def _unsent(self, leg: Leg, why: str) -> None:
+        """Count an order of a leg that the venue did not execute, or of which it says nothing."""
+        leg.unsent += 1
+        self._missed(leg, why)
+        if leg.unsent > PROMPT_ATTEMPTS:
+            self._wait(leg, leg.unsent - PROMPT_ATTEMPTS - 1)
 
     # --- what follows in every step --------------------------------------------------------------
 
@@ -211,7 +215,7 @@ class ProtectionDesk:
         if is_wanted:
             self._watch_stop()
             self._cancel_left_over()
-        is_waiting = memory.wants_position or memory.wants_open_orders
+        is_waiting = self._turn.awaits_position or memory.wants_open_orders
         if is_waiting and not (is_wanted and self._is_bare(exposed)):
             return
         if not is_wanted:
@@ -234,7 +238,7 @@ class ProtectionDesk:
             return
         self._hurry(memory.stop, HURRY_MS, but=entry)
         leg = memory.stop
-        is_early = leg.retry_at_ms > memory.elapsed_ms or (memory.wants_position and not leg.is_new)
+        is_early = leg.retry_at_ms > memory.elapsed_ms or (self._turn.awaits_position and not leg.is_new)
         if leg.problem is None and not is_early:
             side = Side.LONG if entry.intent.side.sign > 0 else Side.SHORT
             self._place(leg, OrderPurpose.STOP, side, level, entry.reported)
@@ -316,6 +320,10 @@ class ProtectionDesk:
                 self._orders.cancel(unwanted)
             return True
         order = self._orders.get(leg.order_id)
+        if order is not None and self._orders.is_passed_over(order):
+            order.is_left_over = True
+            order = leg.order_id = None
+            self._unsent(leg, "the venue has taken the request and does not show an order")
         if order is not None and order.is_settled:
             # It ended without our word: what the venue shows now decides whether another one is needed.
             leg.order_id = None

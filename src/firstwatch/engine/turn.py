@@ -71,6 +71,11 @@ class Turn:
         self.effects.append(effect)
         return True
 
+    @property
+    def awaits_position(self) -> bool:
+        """The venue's word of the position is to come before anything is concluded from it."""
+        return self.memory.wants_position and not self.memory.goes_by_books
+
     def read(self, effect: Effect) -> None:
         """Want something read, unless reading failed and it is too early to try again."""
         if self.memory.elapsed_ms >= self.memory.read_at_ms:

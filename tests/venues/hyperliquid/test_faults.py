@@ -71,8 +71,9 @@ def test_an_order_that_never_arrived_never_will(rig, fault):
     assert isinstance(rig.venue.send(prepared), Refused)
     assert rig.position().is_flat
     rig.restart()
-    # Even a life that knows nothing of it cannot make the burnt request execute.
-    assert isinstance(rig.venue.send(prepared), Refused)
+    # Even a life that knows nothing of it cannot make the burnt request execute; nor can it tell so at once.
+    assert isinstance(rig.venue.send(prepared), Unknown)
+    assert isinstance(settled(rig, prepared), NeverWill)
     assert rig.position().is_flat
     assert rig.server.account(rig.account).orders == []
 
@@ -116,7 +117,7 @@ def test_a_noop_whose_answer_is_lost_still_ends_the_doubt(rig, fault):
 
 
 def test_a_slow_request_that_comes_after_the_noop_executes_nothing(rig, monkeypatch):
-    monkeypatch.setattr("firstwatch.venues.hyperliquid.client.TIMEOUT_MS", 400)
+    monkeypatch.setattr("firstwatch.venues.hyperliquid.patience.LEAST_S", 0.4)
     rig.restart()
     rig.server.faults.plan("slow", "order", seconds=1.5)
     prepared = rig.prepared(BUY, MARKET, "1")

@@ -3,6 +3,7 @@
 This module imports ccxt (half a second, a hundred megabytes): only the gateway's thread imports it.
 """
 
+import asyncio
 import gc
 import ssl
 from collections.abc import Callable
@@ -18,14 +19,19 @@ from firstwatch.trading.errors import VenueError, said
 from firstwatch.venues.hyperliquid import words
 from firstwatch.venues.hyperliquid.budget import PRIORITY, Budget, weight_of, weight_of_answer
 from firstwatch.venues.hyperliquid.decoder import parsed, understood
+from firstwatch.venues.hyperliquid.patience import MOST_S, Patience
+from firstwatch.venues.protocol import FENCE
 
 # ccxt is a quarter of a million objects that stay. A full collection goes through them each time and stops
 # every thread for a tenth of a second: the screen, and the orders of all runs.
 gc.freeze()
 
-TIMEOUT_MS = 10_000
 _LONGEST = 200
 _UNREADABLE = " 422 "
+_KIND: ContextVar[str] = ContextVar("hyperliquid_kind", default="")
+"""Of what kind the current task's request is, as ``Patience`` tells them apart."""
+_ACTS: ContextVar[bool] = ContextVar("hyperliquid_acts", default=False)
+"""The current task's request changes something at the venue."""
 _SENT_MS: ContextVar[int | None] = ContextVar("hyperliquid_sent_ms", default=None)
 """Wall time at which the current task's request was let go."""
 _FAILURES = (ccxt.BaseError, aiohttp.ClientError, OSError, ValueError, TimeoutError)
@@ -57,13 +63,14 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         """When an answer last had a date, and what time it then was on the venue's wall."""
         self.clock_offset_ms: int | None = None
         """By the ``Date`` of the latest answer that had one (see ``words``); None: none had."""
+        self.patience = Patience()
         self._api_url = api_url
         self._on_stream = on_stream
         self._on_stream_end = on_stream_end
         api = {"public": api_url, "private": api_url, "ws": {"public": ws_url}}
         super().__init__(
             {
-                "timeout": TIMEOUT_MS,
+                "timeout": round(2_000 * MOST_S),
                 "urls": {"api": api, "test": api},
                 "options": {
                     "sandboxMode": not is_mainnet,
@@ -96,6 +103,21 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
     async def throttle(self, cost: float | None = None) -> None:
         await self._budget.take(1.0 if cost is None else cost, PRIORITY.get())
         _SENT_MS.set(self._wall_ms())
+
+    async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        """Make one request, which has waited for its turn: it may still act, and is not waited for long."""
+        kind, clock = _KIND.get(), asyncio.get_running_loop().time
+        if _ACTS.get():
+            FENCE.get()()
+        began_s = clock()
+        try:
+            async with asyncio.timeout(self.patience.limit_s(kind)):
+                answer = await super().fetch(url, method, headers, body)
+        except TimeoutError as error:
+            self.patience.silent(kind)
+            raise ccxt.RequestTimeout(f"{clock() - began_s:.1f}") from error
+        self.patience.answered(kind, clock() - began_s)
+        return answer
 
     def handle_errors(  # noqa: PLR0917 - as ccxt calls it
         self,
@@ -145,6 +167,8 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         Raises:
             VenueError: the venue cannot be asked, or answers nothing that is JSON.
         """
+        _KIND.set(str(request.get("type")))
+        _ACTS.set(False)
         try:
             answer = await self.publicPostInfo(request)
             if isinstance(answer, str):
@@ -160,7 +184,10 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
 
         Raises:
             VenueError: the outcome is in doubt.
+            FirstwatchError: ``FENCE`` says that this process may not act; nothing was sent.
         """
+        _KIND.set(f"action {request.get('action', {}).get('type')}")
+        _ACTS.set(True)
         try:
             return await self.privatePostExchange(request)
         except _FAILURES as error:
@@ -181,7 +208,7 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
                 " network."
             )
         if isinstance(error, ccxt.RequestTimeout):
-            return f"{where} did not answer within {TIMEOUT_MS // 1000} s."
+            return f"{where} did not answer within {error} s."
         if isinstance(error, ccxt.RateLimitExceeded):
             return f"{where} says that there are too many requests; they are slowed down."
         if isinstance(cause, aiohttp.ClientConnectionError):

@@ -1,6 +1,7 @@
 """The gateway: one thread with one event loop, in which the venue's client lives.
 
-Run workers call in and wait, with a timeout; what arrives is handed out from the loop and must not block.
+Threads that make requests call in and wait, with a timeout; what arrives is handed out from the loop and must
+not block.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 from firstwatch.trading.errors import VenueError
 from firstwatch.venues.hyperliquid.budget import PRIORITY, Priority
+from firstwatch.venues.protocol import FENCE
 
 T = TypeVar("T")
 _CLOSE_S = 5.0
@@ -35,8 +37,11 @@ class Gateway:
             VenueError: the gateway is closed.
         """
 
+        fence = FENCE.get()
+
         async def run() -> T:
             PRIORITY.set(priority)
+            FENCE.set(fence)
             return await make()
 
         coroutine = run()

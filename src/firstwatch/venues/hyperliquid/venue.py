@@ -5,6 +5,8 @@ What the protocol leaves open:
 - A prepared request holds the order and its nonce, never a signature: it is signed when it is sent.
 - A request in doubt is asked for by its client id; when the venue does not know it, its nonce is used up
   by a ``noop``. The nonce is what guards against a replay, not the client id.
+- A nonce that is used up already was used by the request itself, or by an earlier ``noop`` whose answer was
+  lost: the order is looked for until the venue's words of the account are newer than that.
 - An immediate order that finds nothing to match is an order that ended unfilled, not a refusal.
 - The venue's time is what its messages say, carried on between them.
 
@@ -79,10 +81,10 @@ ACT_S = 20.0
 STALE_AFTER_S = 20.0
 # Prices from the stream are as good as asked for when they are not older than this.
 _FRESH_S = 2.0
-# How long the venue's answers may lag behind a request that it has executed. An order that can only reduce
-# stands twice at worst, and a position may be waiting for it as its stop.
-_LAG_S = 3.0
-_LAG_REDUCING_S = 1.5
+# A venue whose time differs from the wall's by less keeps the wall's time.
+_SAME_TIME_MS = 600_000
+# Fills of an order are looked for from so long before it is known to have been taken.
+_FILLS_BEFORE_MS = 3_600_000
 _MOST_KEPT = 10_000
 
 
@@ -155,8 +157,10 @@ class HyperliquidVenue:
         self._prepared: OrderedDict[str, tuple[OrderIntent, PreparedRequest]] = OrderedDict()
         self._sent: OrderedDict[str, None] = OrderedDict()
         self._burnt: OrderedDict[str, None] = OrderedDict()
-        self._used_up_at_s: dict[str, float] = {}
-        """When the venue first said that a doubtful request's nonce is used up."""
+        self._taken_ms: OrderedDict[str, int] = OrderedDict()
+        """Venue time by which the nonce of a doubtful request was used up, not by us as far as is known."""
+        self._missed_ms: OrderedDict[str, int] = OrderedDict()
+        """Venue time at which the venue first showed no order of a client id."""
 
     # --- market data ----------------------------------------------------------------------------
 
@@ -214,6 +218,12 @@ class HyperliquidVenue:
         session = self._connected()
         return session.fresh_touch(symbol, _FRESH_S) or self._read(lambda: session.readings.touch(symbol))
 
+    def latest_touch(self, symbol: str) -> Touch | None:
+        session = self._session
+        if session is None or symbol not in session.readings.markets:
+            return None
+        return session.fresh_touch(symbol, _FRESH_S)
+
     # --- orders ---------------------------------------------------------------------------------
 
     def prepare(self, intent: OrderIntent) -> PreparedRequest:
@@ -246,6 +256,7 @@ class HyperliquidVenue:
         if traded is not None:
             touch = session.fresh_touch(intent.symbol, _FRESH_S) or traded.touch
             if touch is None and intent.price is None:
+                # A run gives each of its orders a price, so that none waits here.
                 touch = self.touch(intent.symbol)
         return actions.order_request(
             intent,
@@ -321,7 +332,8 @@ class HyperliquidVenue:
         """Return what an answer means that speaks of no order."""
         if isinstance(read, Refused):
             if DUPLICATE_NONCE in read.reason:
-                return self._after_duplicate(account, request.symbol, key, read)
+                # By this very request, which came twice, or by another: it is asked about.
+                return Unknown(f"the venue has taken the request before: {read.reason}")
             if is_outside_of_window(read.reason):
                 # It is looked for and then made anew, with a nonce that is stored before it is sent.
                 return Unknown(read.reason)
@@ -329,17 +341,9 @@ class HyperliquidVenue:
                 return self._after_no_match(account, request.symbol, key, read)
         return read
 
-    def _after_duplicate(self, account: str, symbol: str, key: str, refused: Refused) -> SendOutcome:
-        """The nonce was used up before: by this very request, which somebody sent twice, or by another."""
-        try:
-            report = self.order(account, symbol, key)
-        except VenueError as error:
-            return Unknown(f"{refused.reason}; the order cannot be looked up: {error}")
-        return refused if report is None else Unknown(f"{refused.reason}, and the venue knows the order")
-
     def _after_no_match(self, account: str, symbol: str, key: str, refused: Refused) -> SendOutcome:
         try:
-            report = self.order(account, symbol, key)
+            report = self._shown(account, symbol, key)
         except VenueError as error:
             return Unknown(f"{refused.reason}; the order cannot be looked up: {error}")
         if report is None:
@@ -361,52 +365,80 @@ class HyperliquidVenue:
     def _resolve(self, prepared: PreparedRequest, request: actions.OrderRequest, account: str) -> Resolution:
         key = prepared.client_order_id
         with self._guard:
-            is_burnt = key in self._burnt
+            is_burnt, taken_ms = key in self._burnt, self._taken_ms.get(key)
         try:
-            report = self.order(account, request.symbol, key)
+            report = self._shown(account, request.symbol, key)
             if report is not None:
                 return Executed(report)
             if is_burnt:
                 return NeverWill("the venue has invalidated its request")
+            if taken_ms is not None:
+                return self._resolve_taken(request, account, key, taken_ms)
             # A nonce is its key's: used up by another key, it would still let the request execute.
             signer = self._signer_of(request.account, request.signer)
             read = self._act(signer, actions.NOOP, _nonce_of(prepared))
             if isinstance(read, Taken):
-                self._note_burnt(key)
+                self._note(self._burnt, key, None)
                 return NeverWill("the venue does not know the order and has invalidated its request")
-            if isinstance(read, Unknown):
-                return StillUnknown(read.reason)
-            if DUPLICATE_NONCE in read.reason or _is_gone(signer, read.reason):
-                return self._resolve_used_up(request, account, key)
-            if "nonce" in read.reason.lower():
-                # Out of the time in which the venue takes this nonce, for a noop as for the order.
-                self._note_burnt(key)
-                return NeverWill(f"the venue no longer takes the request: {read.reason}")
+            if isinstance(read, Refused) and (
+                "nonce" in read.reason.lower() or _is_gone(signer, read.reason)
+            ):
+                # Used up, or out of what the venue takes: for a noop as for the order, now and later.
+                taken_ms = self._venue_ms()
+                self._note(self._taken_ms, key, taken_ms)
+                return self._resolve_taken(request, account, key, taken_ms)
             return StillUnknown(read.reason)
         except VenueError as error:
-            return StillUnknown(str(error))
+            return StillUnknown(str(error), is_taken=taken_ms is not None)
 
-    def _resolve_used_up(self, request: actions.OrderRequest, account: str, key: str) -> Resolution:
-        """The nonce is used up: by the order, which may show late, or by a noop whose answer was lost.
+    def _resolve_taken(
+        self, request: actions.OrderRequest, account: str, key: str, taken_ms: int
+    ) -> Resolution:
+        """Look for the order of a request that can come no more: it has executed, or never will.
 
-        Or the venue knows its key no more: what it signed executed before, or never will.
+        Only what the venue says of the account after it had the request can show that there is no order.
         """
-        report = self.order(account, request.symbol, key)
+        behind_ms = taken_ms - self._account_ms(account)
+        if behind_ms > 0:
+            return StillUnknown(
+                "the venue takes the request no more; what it says of the account is"
+                f" {behind_ms / 1000:.1f} s too old to show the order",
+                is_taken=True,
+            )
+        symbol, readings = request.symbol, self._connected().readings
+        report = self._shown(account, symbol, key) or next(
+            (order for order in self.open_orders(account, symbol) if order.client_order_id == key), None
+        )
         if report is not None:
             return Executed(report)
-        now_s = self._clock.elapsed_s()
+        fills = self._read(lambda: readings.fills(account, taken_ms - _FILLS_BEFORE_MS))
+        if any(fill.client_order_id == key for _, fill in fills):
+            self._read(lambda: readings.catch_up(account, taken_ms - _FILLS_BEFORE_MS))
+            return StillUnknown("the venue shows fills of the order, not yet the order", is_taken=True)
+        self._note(self._burnt, key, None)
         with self._guard:
-            first_s = self._used_up_at_s.setdefault(key, now_s)
-        if now_s - first_s < (_LAG_REDUCING_S if request.reduces else _LAG_S):
-            return StillUnknown("the venue takes the request no more and does not show an order yet")
-        self._note_burnt(key)
-        return NeverWill("the venue takes the request no more, and knows no such order")
+            self._taken_ms.pop(key, None)
+        return NeverWill("the venue takes the request no more, and no order came of it")
 
-    def _note_burnt(self, key: str) -> None:
+    def _venue_ms(self) -> int:
+        """Ask what time it is at the venue, of which its words of an account may be far behind.
+
+        Whoever answers may be behind himself: where the venue keeps the wall's time, that counts, too.
+        """
+        session = self._connected()
+        said_ms = self._read(session.readings.time)
+        wall_ms = self._clock.now_ms() - (session.client.clock_offset_ms or 0)
+        return max(said_ms, wall_ms) if abs(wall_ms - said_ms) < _SAME_TIME_MS else said_ms
+
+    def _account_ms(self, account: str) -> int:
+        """Ask for the account, and return the venue's time in the answer."""
+        readings = self._connected().readings
+        return self._read(lambda: readings.state_ms(account))
+
+    def _note(self, table: OrderedDict[str, Any], key: str, value: Any) -> None:
         with self._guard:
-            self._burnt[key] = None
-            self._used_up_at_s.pop(key, None)
-            _trim(self._burnt)
+            table[key] = value
+            _trim(table)
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
         traded = self._connected().readings.traded(symbol)
@@ -440,6 +472,27 @@ class HyperliquidVenue:
     # --- reading --------------------------------------------------------------------------------
 
     def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
+        report = self._shown(account, symbol, client_order_id)
+        if report is None:
+            with self._guard:
+                missed_ms = self._missed_ms.get(client_order_id)
+            if missed_ms is None:
+                missed_ms = self._venue_ms()
+                self._note(self._missed_ms, client_order_id, missed_ms)
+            behind_ms = missed_ms - self._account_ms(account.lower())
+            if behind_ms > 0:
+                raise VenueError(
+                    f"What Hyperliquid says of {account} is {behind_ms / 1000:.1f} s too old to tell whether"
+                    f" it has the order {client_order_id}; it is asked again."
+                )
+            report = self._shown(account, symbol, client_order_id)
+        if report is not None:
+            with self._guard:
+                self._missed_ms.pop(client_order_id, None)
+        return report
+
+    def _shown(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
+        """Return the order as the venue shows it; None: it shows none, in words that may be old."""
         readings = self._connected().readings
         return self._read(lambda: readings.order(account.lower(), symbol, client_order_id))
 

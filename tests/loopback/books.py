@@ -166,6 +166,8 @@ class Account:
     referrer: str | None = None
     actions: int = 0
     volume: Decimal = Decimal(0)
+    seen_ms: int | None = None
+    """Venue time of an account as a node that is behind sees it; None: it is of now."""
     cancel_at_ms: int | None = None
     """Dead man's switch, on the wall clock."""
 

@@ -17,6 +17,8 @@ REQUEST_KINDS = frozenset(
         "empty",
         "slow",
         "slow_reply",
+        "hang",
+        "hang_after",
         "refused",
     }
 )
@@ -71,8 +73,9 @@ class Faults:
         ``status`` and ``body``, nothing done; ``http_after``: the same, done. ``cut_body``: the same, done,
         and its body ends in the middle. ``redirect``: to a page that says ok to everything, nothing done.
         ``html``: a page with status 200, done. ``empty``: ``null``, done. ``slow``: done after ``seconds``;
-        ``slow_reply``: done, answered after ``seconds``. ``refused``: the venue's structured refusal with
-        ``body``. ``message_lost``, ``message_twice``, ``message_broken``: of a stream. ``matches`` looks at
+        ``slow_reply``: done, answered after ``seconds``. ``hang``: never answered, nothing done;
+        ``hang_after``: the same, done. ``refused``: the venue's structured refusal with ``body``.
+        ``message_lost``, ``message_twice``, ``message_broken``: of a stream. ``matches`` looks at
         the request's body.
         """
         if kind not in REQUEST_KINDS | MESSAGE_KINDS:
@@ -86,6 +89,11 @@ class Faults:
         self._plans.clear()
         self.withheld.clear()
         self.is_down = self.streams_are_stale = False
+
+    @property
+    def excuses(self) -> int:
+        """How many have struck for which a position may stand bare anew: a silence is none."""
+        return sum(not kind.startswith("hang") for kind, _ in self.fired)
 
     @property
     def pending(self) -> int:

@@ -1,5 +1,6 @@
 """What ``/info`` answers: the venue's books in the venue's words."""
 
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,7 @@ from tests.loopback.actions import Actions
 from tests.loopback.books import Account, Fill, FundingPayment, Order
 from tests.loopback.exchange import Exchange
 from tests.loopback.faults import Faults
+from tests.loopback.lag import Lags
 from tests.loopback.tape import Row
 from tests.loopback.wire import Malformed, address, text_of
 
@@ -42,6 +44,8 @@ class Info:
     def __init__(
         self, exchange: Exchange, actions: Actions, faults: Faults, *, wall_ms: Callable[[], int]
     ) -> None:
+        self.lags = Lags()
+        """Which accounts are asked for at nodes that are behind."""
         self._exchange = exchange
         self._actions = actions
         self._faults = faults
@@ -199,7 +203,8 @@ class Info:
     def _account(self, body: Any) -> Account:
         """Return the account asked for; who is unknown has empty books, as an agent's address has."""
         user = address(body["user"])
-        return self._exchange.accounts.get(user) or Account(user)
+        known = self._exchange.accounts.get(user)
+        return Account(user) if known is None else self.lags.seen(known, time.monotonic())
 
     def _clearinghouse_state(self, body: Any) -> Any:
         account, dex = self._account(body), body.get("dex")
@@ -252,7 +257,7 @@ class Info:
             "crossMaintenanceMarginUsed": _money(Decimal(maintenance)),
             "withdrawable": _money(exchange.free(account)),
             "assetPositions": [{"type": "oneWay", "position": self._position(one)} for one in held],
-            "time": exchange.now_ms,
+            "time": account.seen_ms or exchange.now_ms,
         }
 
     def _position(self, held: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from email.utils import formatdate
@@ -397,12 +397,15 @@ class Loopback:
                 account.cancel_at_ms = None
                 for order in self._exchange.orders_of(account):
                     self._exchange.cancel(account, order.oid, order.coin, status="scheduledCancel")
+        if self._info.lags.are_set:
+            for account in self._exchange.accounts.values():
+                self._info.lags.note(account, now_s, self._exchange.now_ms)
         happenings = self._exchange.take_happenings()
         for one in happenings:
             if one.kind == "fill":
                 self._auditor.filled(one.account, one.coin)
         is_asked = not (self._faults.is_down or self._is_alone)
-        self._auditor.look(now_s, is_reachable=is_asked, faults=len(self._faults.fired) + self._absences)
+        self._auditor.look(now_s, is_reachable=is_asked, faults=self._faults.excuses + self._absences)
         again = now_s - self._told_s >= _AGAIN_S
         self._told_s = now_s if again else self._told_s
         self._streams.tell(happenings, again=again)
@@ -451,6 +454,15 @@ class Loopback:
         self._go_on()
         return await self._after(request, fault, answer)
 
+    async def _never(self, request: web.Request) -> None:
+        """Give no answer as long as the other end waits for one."""
+        assert self._stopping is not None
+        while request.transport is not None and not (
+            request.transport.is_closing() or self._stopping.is_set()
+        ):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _TICK_S)
+
     def _too_many(self) -> web.StreamResponse:
         self._auditor.rate_limited += 1
         return web.Response(status=429, text="null")
@@ -464,6 +476,8 @@ class Loopback:
             raise web.HTTPFound("/elsewhere")
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
+        if fault.kind == "hang":
+            await self._never(request)
         return None
 
     async def _after(self, request: web.Request, fault: Fault | None, answer: Any) -> web.StreamResponse:
@@ -484,6 +498,8 @@ class Loopback:
                 answer = None
             case "slow_reply":
                 await asyncio.sleep(fault.seconds)
+            case "hang_after":
+                await self._never(request)
         date = formatdate(time.time() + self.date_offset_s, usegmt=True)
         return web.json_response(answer, headers={"Date": date})
 
@@ -533,11 +549,23 @@ class FaultControl:
         exchange = self._loopback._exchange
         self._loopback.call(lambda: exchange.partial_shares.extend(Decimal(share) for share in shares))
 
+    def lag(self, account: str, seconds: float) -> None:
+        """Let ``/info`` say of an account what was so many seconds ago; the streams are not behind."""
+        loopback, known = self._loopback, self._loopback._exchange.accounts
+
+        def lag() -> None:
+            loopback._info.lags.set(
+                known[address(account)], seconds, time.monotonic(), loopback._exchange.now_ms
+            )
+
+        loopback.call(lag)
+
     def clear(self) -> None:
-        """Forget all plans; the venue is up and its streams are fresh."""
+        """Forget all plans; the venue is up, its nodes and streams are fresh."""
 
         def clear() -> None:
             self._faults.clear()
+            self._loopback._info.lags.clear()
             self._loopback._exchange.partial_shares.clear()
 
         self._loopback.call(clear)

@@ -13,11 +13,11 @@ from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import SystemClock
-from firstwatch.trading.commands import CommandOutcome, StartRun
+from firstwatch.trading.commands import CommandOutcome, StartRun, StopRun
 from firstwatch.trading.errors import StoreError
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.orders import OrderSide, Side
-from firstwatch.trading.runs import Author, RunState
+from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import session
 from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
@@ -45,7 +45,9 @@ fixed = 500
 class EngineRig:
     """One run on bars whose closes a test chooses, each bar begun by hand."""
 
-    def __init__(self, folder, closes, probe=None, *, before=None, until=RunState.RUNNING, **launch):
+    def __init__(
+        self, folder, closes, probe=None, *, toml=TOML, before=None, until=RunState.RUNNING, **launch
+    ):
         flat = [(100.0, 100.0)] * HISTORY + [(100.0, close) for close in closes]
         bars = [
             Bar(START_MS + n * HOUR_MS, begin, max(begin, end), min(begin, end), end, 10.0)
@@ -60,7 +62,7 @@ class EngineRig:
         self.account = self.wallets.add(LocalSigner(7)).account
         self.server.fund(self.account, 10_000)
         self.store = open_store(folder)
-        spec = AlgorithmSpec.from_toml(TOML)
+        spec = AlgorithmSpec.from_toml(toml)
         with self.store.write() as session:
             algorithms.add_version(session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=1)
             wallets.create_wallet(
@@ -165,6 +167,16 @@ class EngineRig:
         with self.store.read() as session:
             times = equity.equity_of(session, RUN).time_ms
             return int(times[-1]) if len(times) else 0
+
+    def stop(self, mode=StopMode.CLOSE):
+        """Ask for the run's stop."""
+        with self.store.write() as session:
+            commands.submit_command(
+                session,
+                StopRun(run_id=RUN, mode=mode),
+                author=Author.OPERATOR,
+                now_ms=time.time_ns() // 1_000_000,
+            )
 
     def close(self):
         self.host.drain_and_stop()

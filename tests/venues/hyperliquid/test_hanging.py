@@ -1,0 +1,70 @@
+"""Any one request that is never answered: the position has its stop all the same, and the run ends."""
+
+import pytest
+
+from firstwatch.trading.orders import OrderPurpose
+from firstwatch.trading.runs import Protection, RunState
+from tests.venues.hyperliquid.rig import wait_for
+from tests.venues.hyperliquid.test_runs import PATIENCE_S, TOML, make  # noqa: F401 - a fixture
+
+UNPROTECTED_S = 5.0
+TRAILING = TOML.replace("fraction = 0.05", "fraction = 0.05\ntrailing = true")
+AT_THE_LAUNCH = ("updateLeverage", "activeAssetData")
+ACTIONS = ("order", "stop", "batchModify", "noop")
+READINGS = (
+    "clearinghouseState",
+    "orderStatus",
+    "frontendOpenOrders",
+    "userFillsByTime",
+    "userFunding",
+    "candleSnapshot",
+)
+
+
+def is_stop(body):
+    return "trigger" in body["action"]["orders"][0]["t"]
+
+
+def plan(server, what, kind):
+    """Let the next request of that kind hang; an order is an entry or an exit, a stop is one that rests."""
+    if kind == "noop":
+        # What is never asked is not asked about.
+        server.faults.plan("request_lost", "order", matches=is_stop)
+    if kind == "stop":
+        server.faults.plan(what, "order", matches=is_stop)
+    elif kind == "order":
+        server.faults.plan(what, "order", matches=lambda body: not is_stop(body))
+    else:
+        server.faults.plan(what, kind)
+
+
+@pytest.mark.parametrize("what", ["hang", "hang_after"])
+@pytest.mark.parametrize("kind", [*AT_THE_LAUNCH, *ACTIONS, *READINGS])
+def test_a_position_has_its_stop_whatever_request_hangs(make, kind, what):  # noqa: F811
+    is_first = kind in AT_THE_LAUNCH
+    rig = make(
+        [100.0, 100.0, 101.0, 103.0, 104.0],
+        toml=TRAILING,
+        before=lambda rig: plan(rig.server, what, kind) if is_first else None,
+    )
+    wait_for(lambda: rig.server.audit().requests.get("activeAssetData", 0) > (kind == "activeAssetData"))
+    rig.end_bar()
+    rig.end_bar()
+    if not is_first:
+        plan(rig.server, what, kind)
+    if kind in READINGS:
+        # Then everything is read.
+        rig.server.faults.drop_streams()
+    rig.end_bar()
+    wait_for(lambda: rig.server.account(rig.account).positions, PATIENCE_S)
+    wait_for(lambda: rig.run.facts.protection is Protection.PROTECTED, PATIENCE_S)
+    rig.end_bar()
+    rig.stop()
+    wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
+    assert not rig.server.account(rig.account).positions
+    audit = rig.server.audit()
+    assert what in {fired for fired, _ in rig.server.faults.fired}
+    assert max(audit.longest_unprotected_s.values()) <= UNPROTECTED_S
+    entries = [order.intent.amount for order in rig.orders if order.intent.purpose is OrderPurpose.ENTRY]
+    assert max(audit.largest_positions.values()) <= max(entries)
+    assert audit.reused_cloids == []

@@ -7,6 +7,7 @@ The loop is the worker's, as in ``tests.simulation``; nothing waits, and one see
 import random
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -14,7 +15,7 @@ from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.engine.core import RunCore
 from firstwatch.engine.flights import Request
-from firstwatch.engine.lease import Lease
+from firstwatch.engine.lease import Lease, LeaseLostError
 from firstwatch.engine.memory import RunSetup
 from firstwatch.engine.performing import Performer
 from firstwatch.engine.records import FillRow, NewOrder, Record
@@ -515,6 +516,8 @@ def _without_answer(request: Request) -> Callable[[], None]:
     """Return the request as it still arrives when nobody waits for its answer any more."""
 
     def act() -> None:
-        request()
+        # It is of a process life that may be over, and is stopped right before it leaves then.
+        with suppress(LeaseLostError):
+            request()
 
     return act

@@ -127,6 +127,8 @@ class Desk:
         self.is_over = False
         self.answers: dict[type, Callable[[do.Effect], told.Event | None]] = {}
         """What the test wants answered instead, by the effect's class; None: as usual."""
+        self.silent: Callable[[do.Effect], bool] = lambda effect: False
+        """Tells which effects are not answered: the test answers them by ``tell``, or never."""
 
     # --- looking ---------------------------------------------------------------------------------
 
@@ -170,7 +172,7 @@ class Desk:
                     self.intents[record.intent.client_order_id] = record.intent
             for effect in step.effects:
                 self.effects.append(effect)
-                answer = self._answer(effect)
+                answer = None if self.silent(effect) else self._answer(effect)
                 if answer is not None:
                     queue.append(answer)
 

@@ -8,6 +8,9 @@ from tests.venues.hyperliquid.rig import wait_for
 from tests.venues.hyperliquid.test_runs import PATIENCE_S, TOML, make  # noqa: F401 - a fixture
 
 UNPROTECTED_S = 5.0
+UNDOUBTED_S = 2.0
+"""A request that is not answered is doubted after this."""
+LAG_S = 8.0
 TRAILING = TOML.replace("fraction = 0.05", "fraction = 0.05\ntrailing = true")
 AT_THE_LAUNCH = ("updateLeverage", "activeAssetData")
 ACTIONS = ("order", "stop", "batchModify", "noop")
@@ -68,3 +71,50 @@ def test_a_position_has_its_stop_whatever_request_hangs(make, kind, what):  # no
     entries = [order.intent.amount for order in rig.orders if order.intent.purpose is OrderPurpose.ENTRY]
     assert max(audit.largest_positions.values()) <= max(entries)
     assert audit.reused_cloids == []
+
+
+def test_the_stop_goes_out_while_the_entry_is_not_answered(make):  # noqa: F811
+    rig = make([100.0, 100.0, 101.0, 101.0], toml=TOML)
+    rig.end_bar()
+    rig.end_bar()
+    plan(rig.server, "hang_after", "order")
+    rig.end_bar()
+    entry = wait_for(lambda: next(iter(rig.server.account(rig.account).fills), None), PATIENCE_S)
+    wait_for(lambda: rig.server.account(rig.account).open_orders, PATIENCE_S)
+    # What is stored of the entry by then comes from the stream alone.
+    assert [order.filled for order in rig.orders if order.client_order_id in entry.cloid] == [entry.amount]
+    assert max(rig.server.audit().longest_unprotected_s.values()) < UNDOUBTED_S
+
+
+def test_a_position_is_closed_while_its_stop_is_not_answered(make):  # noqa: F811
+    rig = make([100.0, 100.0, 101.0, 101.0], toml=TOML)
+    rig.end_bar()
+    rig.end_bar()
+    plan(rig.server, "hang", "stop")
+    rig.end_bar()
+    wait_for(lambda: rig.server.faults.fired, PATIENCE_S)
+    rig.stop()
+    wait_for(lambda: not rig.server.account(rig.account).positions, PATIENCE_S)
+    wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
+    assert max(rig.server.audit().longest_unprotected_s.values()) <= UNPROTECTED_S
+
+
+@pytest.mark.parametrize("fault", ["reply_lost", "hang_after"])
+def test_an_entry_that_a_node_behind_does_not_show_is_not_made_again(make, fault):  # noqa: F811
+    rig = make([100.0, 100.0, 101.0, 102.0, 103.0], toml=TOML)
+    rig.end_bar()
+    rig.end_bar()
+    rig.server.faults.lag(rig.account, LAG_S)
+    for channel in ("userFills", "orderUpdates"):
+        rig.server.faults.plan("message_lost", channel, count=9)
+    plan(rig.server, fault, "order")
+    rig.end_bar()
+    wait_for(lambda: rig.server.account(rig.account).positions, PATIENCE_S)
+    rig.end_bar()
+    rig.end_bar()
+    wait_for(lambda: rig.run.facts.protection is Protection.PROTECTED, PATIENCE_S)
+    assert len([order for order in rig.orders if order.intent.purpose is OrderPurpose.ENTRY]) == 1
+    assert len(rig.server.account(rig.account).fills) == 1
+    rig.stop()
+    wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
+    assert not rig.server.account(rig.account).positions

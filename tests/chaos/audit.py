@@ -259,7 +259,9 @@ class Auditor:
         position = history.paper.position(ACCOUNT, symbol)
         assert facts is not None
         assert facts.exposure is not Exposure.UNKNOWN, "it ended with an unknown exposure"
-        assert (facts.exposure is Exposure.FLAT) == position.is_flat, f"{facts.exposure}, {position}"
+        # What somebody does by hand is not known before a node that is behind shows it.
+        if not (history.has_hand and history.scenario.shares.lag_s):
+            assert (facts.exposure is Exposure.FLAT) == position.is_flat, f"{facts.exposure}, {position}"
         open_orders = [
             report
             for report in history.paper.open_orders(ACCOUNT, symbol)

@@ -51,6 +51,7 @@ BARS = 24
 _STEP_S = 0.06
 _DECIDES_S = 3.0
 _UNPROTECTED_S = 5.0
+_HANGS_EVERY_S = 8.0
 
 REQUEST_FAULTS = (
     ("reply_lost", {}),
@@ -63,6 +64,8 @@ REQUEST_FAULTS = (
     ("empty", {}),
     ("slow", {"seconds": 1.5}),
     ("slow_reply", {"seconds": 1.5}),
+    ("hang", {}),
+    ("hang_after", {}),
     ("refused", {"body": "Too many cumulative requests sent (1 > 0) for cumulative volume traded $0."}),
 )
 TARGETS = ("order", "cancelByCloid", "batchModify", "modify", "orderStatus", "exchange", "info")
@@ -86,6 +89,9 @@ class Chaos:
         )
         self.done: list[str] = []
         self.kills = 0
+        self._hung_at_s = 0.0
+        self._lags_for = 0
+        """So many bars more what the venue says of the account is old."""
 
     def play(self) -> str:
         """Play the history; return what happened in a line.
@@ -121,13 +127,14 @@ class Chaos:
         if chance.random() < 0.5:
             kind, how = chance.choice(REQUEST_FAULTS)
             on, count = chance.choice(TARGETS), chance.choice((1, 1, 2))
-            faults.plan(kind, on, count=count, **how)
-            self.done.append(f"{kind} on {on} x{count}")
-        if chance.random() < 0.2:
+            self._disturb_requests(kind, on, count, how)
+        self._lag()
+        if chance.random() < 0.2 and not self._lags_for:
             kind = chance.choice(("message_lost", "message_twice"))
             faults.plan(kind, chance.choice(("userFills", "orderUpdates", "candle")), count=2)
             self.done.append(kind)
-        what = chance.random()
+        # While nodes are behind the streams are all that tells what is.
+        what = 1.0 if self._lags_for else chance.random()
         if what < 0.06:
             faults.drop_streams()
             self.done.append("streams dropped")
@@ -149,7 +156,7 @@ class Chaos:
             faults.withhold_candle("BTC", self.desk.bars[self.desk.next_bar].time_ms, late_s)
             self.done.append(f"candle {late_s:g} s late")
         self._step_through_bar()
-        if chance.random() < 0.08:
+        if chance.random() < 0.08 and not self._lags_for:
             engine = self._kill(engine)
         return engine
 
@@ -163,6 +170,27 @@ class Chaos:
             engine = self.desk.engine()
             self.desk.wait_held(engine)
         return engine
+
+    def _disturb_requests(self, kind: str, on: str, count: int, how: dict) -> None:
+        if kind.startswith("hang"):
+            # One request hangs, not two that are made one after the other.
+            if time.monotonic() - self._hung_at_s < _HANGS_EVERY_S:
+                return
+            self._hung_at_s, count = time.monotonic(), 1
+        self.desk.server.faults.plan(kind, on, count=count, **how)
+        self.done.append(f"{kind} on {on} x{count}")
+
+    def _lag(self) -> None:
+        """Let the nodes that answer for the account fall behind now and then, and catch up some bars later."""
+        if self._lags_for:
+            self._lags_for -= 1
+            if not self._lags_for:
+                self.desk.server.faults.lag(ACCOUNT, 0)
+        elif self.chance.random() < 0.06:
+            seconds = self.chance.choice((8, 20))
+            self._lags_for = self.chance.randint(3, 8)
+            self.desk.server.faults.lag(ACCOUNT, seconds)
+            self.done.append(f"{seconds} s behind for {self._lags_for} bars")
 
     def _resume(self, run_id: str) -> None:
         """Resume entries, now and then, where a hand or the venue has made them pause."""

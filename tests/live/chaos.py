@@ -181,7 +181,7 @@ class Chaos:
         self.done.append(f"{kind} on {on} x{count}")
 
     def _lag(self) -> None:
-        """Let the nodes that answer for the account fall behind now and then, and catch up some bars later."""
+        """Let the nodes that answer for the account fall behind now and then, and catch up bars later."""
         if self._lags_for:
             self._lags_for -= 1
             if not self._lags_for:

@@ -102,7 +102,7 @@ def test_a_run_is_warmed_with_the_bars_that_it_has_counted_and_no_others(tmp_pat
     beginning = Beginning(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
     warmed: list[dict[Timeframe, CandleArrays]] = []
     beginning._signals = SimpleNamespace(warm=warmed.append)
-    core = SimpleNamespace(last_bar_ms=times[1_500])
+    core = SimpleNamespace(last_bar_ms=times[1_500], questions=lambda **_: None)
     hands = SimpleNamespace(read_venue=lambda _core: "the reading")
     event = beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
     store.close()

@@ -74,8 +74,8 @@ class TrackedOrder:
     """It is not wanted any more, as a leg whose trade is over: it is cancelled, and never moved."""
     doubted_at_ms: int | None = None
     """Since when it is not known whether the venue has executed it; None: it is known."""
-    taken_at_ms: int | None = None
-    """Since when the venue is known to have taken its request, while it does not show what came of it."""
+    behind_since_ms: int | None = None
+    """Since when the venue's words of it are older than what is known: that its request was taken, or fills."""
     asks: int = 0
     """Times that asking or cancelling has led to nothing."""
     ask_at_ms: int = 0

@@ -37,10 +37,10 @@ KEPT_ORDERS = 16
 _S = OrderState
 DOUBT_MS = 60_000
 """How long it may be unknown what became of an order until an operator is told, and a stop goes on."""
-TAKEN_MS = 1_500
-"""How long it may be unknown what became of an order that can only reduce, until another one is sent."""
-TAKEN_AGAIN_MS = 1_000
-"""How often it is asked what became of a request that the venue has taken."""
+BEHIND_MS = 1_500
+"""How long the venue's words of an order that can only reduce may be old, until another one is sent."""
+BEHIND_AGAIN_MS = 1_000
+"""How often it is asked for an order of which the venue's words are old."""
 _ALARM = "order in doubt"
 
 DOUBTFUL = frozenset({_S.PENDING_SUBMIT, _S.SUBMITTED, _S.UNKNOWN})
@@ -101,12 +101,12 @@ class OrderDesk:
 
         Only where both together cannot open anything, and not a third one.
         """
-        since_ms = order.taken_at_ms
-        is_long = since_ms is not None and self._turn.memory.elapsed_ms - since_ms >= TAKEN_MS
-        if order.state is not _S.UNKNOWN or not order.intent.reduce_only:
+        since_ms = order.behind_since_ms
+        is_long = since_ms is not None and self._turn.memory.elapsed_ms - since_ms >= BEHIND_MS
+        if not order.intent.reduce_only:
             return False
         others = [other for other in self.of(order.intent.purpose) if other is not order]
-        has_another = any(other.is_left_over and other.state is _S.UNKNOWN for other in others)
+        has_another = any(other.is_left_over and other.behind_since_ms is not None for other in others)
         return (is_long and not has_another) or self.is_lasting(order)
 
     def may_explain(self, change: Decimal, *, is_lasting: bool = False) -> bool:
@@ -315,9 +315,8 @@ class OrderDesk:
         self._wait(order)
         if resolution.is_taken:
             # It has executed, or it never will: what it has made may stand without protection.
-            now_ms = self._turn.memory.elapsed_ms
-            order.taken_at_ms = now_ms if order.taken_at_ms is None else order.taken_at_ms
-            order.ask_at_ms = min(order.ask_at_ms, now_ms + TAKEN_AGAIN_MS)
+            self._is_behind(order)
+            order.ask_at_ms = min(order.ask_at_ms, self._turn.memory.elapsed_ms + BEHIND_AGAIN_MS)
             self._turn.want_position()
         return False
 
@@ -341,6 +340,13 @@ class OrderDesk:
                 return False
             self._move(order, _S.CANCELED, "the venue does not know it any more")
             return True
+        if self._is_old(order, report):
+            # What became of the rest is not known.
+            order.wants_read = not order.state.is_final
+            self._is_behind(order)
+            order.ask_at_ms = self._turn.memory.elapsed_ms + BEHIND_AGAIN_MS
+            return False
+        order.behind_since_ms = None
         if order.is_missing:
             order.is_missing, order.ask_at_ms = False, 0
         if order.state.is_final and order.rest > 0 and report.state.is_open:
@@ -351,6 +357,16 @@ class OrderDesk:
             self._wait(order)
         self.report(order, report)
         return False
+
+    def _is_old(self, order: TrackedOrder, report: OrderReport) -> bool:
+        """Tell whether a report is from before the fills that are booked; not for ever, if it stays so."""
+        since_ms, now_ms = order.behind_since_ms, self._turn.memory.elapsed_ms
+        return report.filled < order.filled and (since_ms is None or now_ms - since_ms < DOUBT_MS)
+
+    def _is_behind(self, order: TrackedOrder) -> None:
+        """Note since when the venue's words of an order are old."""
+        if order.behind_since_ms is None:
+            order.behind_since_ms = self._turn.memory.elapsed_ms
 
     def _rests_after_all(self, order: TrackedOrder) -> None:
         """Cancel an order that the venue shows open although it counts as over, and read its end again.
@@ -460,7 +476,7 @@ class OrderDesk:
     def _move(self, order: TrackedOrder, new: OrderState, why: str) -> None:
         old = order.state
         order.state = move_order(old, new)
-        order.taken_at_ms = None
+        order.behind_since_ms = None
         order.doubted_at_ms = self._turn.memory.elapsed_ms if new is _S.UNKNOWN else None
         self._turn.journal(
             OrderMoved(client_order_id=order.intent.client_order_id, old=old, new=new, why=why)

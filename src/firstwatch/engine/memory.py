@@ -75,7 +75,7 @@ class TrackedOrder:
     doubted_at_ms: int | None = None
     """Since when it is not known whether the venue has executed it; None: it is known."""
     behind_since_ms: int | None = None
-    """Since when the venue's words of it are older than what is known: that its request was taken, or fills."""
+    """Since when the venue's words of it are older than what is known of it: fills, or that it was taken."""
     asks: int = 0
     """Times that asking or cancelling has led to nothing."""
     ask_at_ms: int = 0

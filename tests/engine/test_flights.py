@@ -1,0 +1,62 @@
+"""Requests made aside: none waits for another, and each hands over how it has ended."""
+
+import threading
+from queue import SimpleQueue
+
+import pytest
+
+from firstwatch.engine import events as told
+from firstwatch.engine.flights import Flights
+
+LIMIT_S = 20.0
+
+
+def outcome(number: int) -> told.TimePassed:
+    return told.TimePassed(number, number)
+
+
+@pytest.fixture
+def landed() -> SimpleQueue:
+    return SimpleQueue()
+
+
+def test_a_request_that_hangs_holds_no_other_one_up(landed: SimpleQueue) -> None:
+    flights, answered = Flights("a run", landed.put), threading.Event()
+
+    def hangs() -> told.Event:
+        answered.wait(LIMIT_S)
+        return outcome(1)
+
+    flights.begin(hangs)
+    flights.begin(lambda: outcome(2))
+    assert landed.get(timeout=LIMIT_S) == outcome(2)
+    flights.taken()
+    assert flights.are_under_way
+    answered.set()
+    assert landed.get(timeout=LIMIT_S) == outcome(1)
+    flights.taken()
+    assert not flights.are_under_way
+    assert flights.wait(LIMIT_S)
+
+
+def test_what_a_request_raises_is_handed_over(landed: SimpleQueue) -> None:
+    flights, error = Flights("a run", landed.put), ValueError("a defect")
+
+    def fails() -> told.Event:
+        raise error
+
+    flights.begin(fails)
+    assert landed.get(timeout=LIMIT_S) is error
+
+
+def test_a_request_is_made_although_there_is_no_thread_for_it(
+    landed: SimpleQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(_self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    flights = Flights("a run", landed.put)
+    flights.begin(lambda: outcome(1))
+    assert landed.get_nowait() == outcome(1)
+    assert flights.wait(LIMIT_S)

@@ -1,7 +1,10 @@
 """Any one request that is never answered: the position has its stop all the same, and the run ends."""
 
+import threading
+
 import pytest
 
+from firstwatch.engine.orders import DOUBTFUL
 from firstwatch.trading.orders import OrderPurpose
 from firstwatch.trading.runs import Protection, RunState
 from tests.venues.hyperliquid.rig import wait_for
@@ -118,3 +121,17 @@ def test_an_entry_that_a_node_behind_does_not_show_is_not_made_again(make, fault
     rig.stop()
     wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
     assert not rig.server.account(rig.account).positions
+
+
+def test_an_engine_that_ends_while_a_request_hangs_leaves_no_thread_and_knows_of_the_order(make):  # noqa: F811
+    rig = make([100.0, 100.0, 101.0, 101.0], toml=TOML)
+    rig.end_bar()
+    rig.end_bar()
+    plan(rig.server, "hang", "order")
+    rig.end_bar()
+    wait_for(lambda: rig.server.faults.fired, PATIENCE_S)
+    rig.host.drain_and_stop()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("request of")] == []
+    (entry,) = rig.orders
+    assert entry.state in DOUBTFUL
+    assert entry.nonce is not None

@@ -208,7 +208,7 @@ class Readings:
 
     async def state_ms(self, account: str) -> int:
         """Read money and positions, and return the venue's time of them."""
-        return int((await self.state(account))["time"])
+        return (await self.state(account)).time
 
     async def recent_state(self, account: str, youngest_s: float) -> AccountState:
         """Return money and positions as last read, if not longer ago than that; else read them."""

@@ -10,13 +10,13 @@ from firstwatch.venues.protocol import Accepted, Executed, FillReported, NeverWi
 from tests.contract.rig import BUY, LIMIT, MARKET, SELL, STOP
 
 
-@pytest.mark.phased
 def reported(rig) -> dict[str, OrderState]:
     """Return the state of each order as it was reported last."""
     reports = (event.report for event in rig.ears[0].of(OrderReported))
     return {report.client_order_id: report.state for report in reports}
 
 
+@pytest.mark.phased
 def test_a_market_order_fills_at_the_next_price(rig):
     key, outcome = rig.send(BUY, MARKET, "1")
     assert isinstance(outcome, Accepted)

@@ -167,7 +167,7 @@ class RunWorker:
 
     def _begin(self) -> RunCore | None:
         """Listen, then read the venue, and tell the core; None: told to let go before that succeeded."""
-        if self._waited_in_vain(self._pause_s):
+        if self._pause_s and self._waited_in_vain(self._pause_s):
             return None
         core = self._beginning.make_core()
         for attempt in count():

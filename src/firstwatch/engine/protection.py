@@ -519,6 +519,10 @@ class ProtectionDesk:
             return False
         if memory.elapsed_ms - leg.unprotected_since_ms >= UNPROTECTED_MS:
             self._closing.want(ExitReason.PROTECTION_FAILED)
+        if memory.goes_by_books:
+            # The venue's words of the position are old: by now the stop may have something to reduce.
+            leg.problem = None
+            self._put_off(leg)
         return False
 
     def _put_off(self, leg: Leg) -> None:

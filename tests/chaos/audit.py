@@ -158,7 +158,9 @@ class Auditor:
             self.longest_bared_s = max(self.longest_bared_s, self._unprotected_s)
         else:
             self.longest_unprotected_s = max(self.longest_unprotected_s, self._unprotected_s)
-        assert self._unprotected_s <= UNPROTECTED_S, (
+        # What a hand has done is known once a node that is behind shows it.
+        longest_s = UNPROTECTED_S + (history.scenario.shares.lag_s if history.has_hand else 0)
+        assert self._unprotected_s <= longest_s, (
             f"{held} stood without its stop for {self._unprotected_s} s"
         )
 

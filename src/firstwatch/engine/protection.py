@@ -167,7 +167,8 @@ class ProtectionDesk:
             self._missed(leg, f"the venue refused it ({refusal.code}: {refusal.reason})")
         self._turn.want_position()
         old = self._orders.get(order.replaces)
-        if old is not None:
+        # A venue that did not look at the request has left alone what it was to replace.
+        if old is not None and refusal.code not in _TRY_AGAIN:
             old.wants_read = not old.is_settled
         self._turn.want_open_orders()
 

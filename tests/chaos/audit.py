@@ -160,9 +160,7 @@ class Auditor:
             self.longest_unprotected_s = max(self.longest_unprotected_s, self._unprotected_s)
         # What a hand has done is known once a node that is behind shows it.
         longest_s = UNPROTECTED_S + (history.scenario.shares.lag_s if history.has_hand else 0)
-        assert self._unprotected_s <= longest_s, (
-            f"{held} stood without its stop for {self._unprotected_s} s"
-        )
+        assert self._unprotected_s <= longest_s, f"{held} stood without its stop for {self._unprotected_s} s"
 
     def _look_at_levels(self, is_reachable: bool) -> None:
         """Give the run a while to show where its stop and its target rest at a venue that answers."""

@@ -21,6 +21,8 @@ SHOWED_A_DEFECT = {
     1489: "an order's fill that only undid somebody else's position was closed for ever",
     977: "a liquidation was taken for a closing by hand before the fills could be read",
     9546: "a stop that was refused in an earlier process life was not tried anew by the next",
+    1202: "a stop refused by a lagging node was not tried again while its position was old",
+    549: "a move for which the venue had no time waited for a reading that a node behind could not give",
     3483: "a stop that covered a part of the position only silenced the alarm",
 }
 

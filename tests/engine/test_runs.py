@@ -352,6 +352,43 @@ def test_what_an_entry_fills_after_its_trade_was_closed_is_closed_at_once(settin
     assert desk.core.state is (RunState.DONE if settings.trades_limit else RunState.RUNNING)
 
 
+@pytest.mark.parametrize("is_stop_first", [False, True])
+def test_exits_told_before_the_entry_fill_that_they_close_close_it_at_their_price(
+    *, is_stop_first: bool
+) -> None:
+    desk = Desk(settings=LIMIT)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.orders(OrderPurpose.ENTRY)
+    desk.fill(entry, Decimal(10), price=99.0)
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    desk.now_ms += 1
+    late = desk._fill(entry.client_order_id, OrderSide.BUY, Decimal(4), 98.0)
+    desk.filled[entry.client_order_id] += late.amount
+    desk.held += late.amount
+    desk.answers[do.ReadFills] = lambda effect: told.FillsRead(
+        [fill for fill in desk.fills if fill is not late], [], desk.now_ms
+    )
+    desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
+    (closing,) = desk.orders(OrderPurpose.EXIT)
+    exits = [(closing, Decimal(4), 97.0), (stop, Decimal(10), 95.0)]
+    for intent, amount, price in reversed(exits) if is_stop_first else exits:
+        desk.fill(intent, amount, price=price)
+    desk.restart()
+    assert desk.held == 0
+    desk.price = 150.0
+    desk.answers.clear()
+    desk.tell(FillReported(late, desk.touch(), desk.now_ms))
+    desk.tick(5)
+    made = sum(-fill.side.sign * fill.amount * fill.price - fill.fee for fill in desk.fills)
+    core = desk.core._memory.core
+    assert (core.steps, desk.core._memory.foreign, desk.core._memory.unwanted) == (0, 0, 0)
+    assert core.cash == pytest.approx(10_000 + float(made))
+    assert float(sum(trade.pnl for trade in desk.trades)) == pytest.approx(float(made))
+    assert all(trade.entry_time_ms <= trade.exit_time_ms for trade in desk.trades)
+
+
 def test_an_entry_in_doubt_makes_the_exposure_unknown_and_is_never_sent_again() -> None:
     desk = Desk(settings=PLAIN)
     desk.launch()
@@ -609,6 +646,24 @@ def test_a_payment_that_is_told_after_a_hundred_fills_is_booked_once() -> None:
     assert amended[0].pnl == amended[0].gross_pnl - amended[0].fees - amended[0].funding
     assert all(since_ms <= paid_ms for since_ms in asked)
     assert before == 0
+
+
+@pytest.mark.parametrize("timeframe", [Timeframe.M1, Timeframe.H1, Timeframe.H4])
+def test_what_is_paid_while_the_last_readings_are_under_way_is_booked_before_the_end(
+    timeframe: Timeframe,
+) -> None:
+    desk = Desk(settings=PLAIN, timeframe=timeframe)
+    desk.enter()
+    desk.silent = lambda effect: isinstance(effect, do.ReadPosition)
+    desk.stop(StopMode.LEAVE)
+    assert isinstance(desk.effects[-1], do.ReadPosition)
+    desk.now_ms += HOUR_MS
+    paid = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), desk.now_ms - 1)
+    desk.answers[do.ReadFills] = lambda effect: told.FillsRead(desk.fills, [paid], desk.now_ms)
+    desk.silent = lambda effect: False
+    desk.tell(told.PositionRead(desk.position(), desk.now_ms))
+    assert desk.core.state is RunState.STOPPED
+    assert [record.funding for record in desk.records if isinstance(record, FundingRow)] == [paid]
 
 
 def test_a_payment_on_a_trade_long_gone_is_not_the_next_one_s() -> None:

@@ -402,7 +402,8 @@ class RunCore:
         if not is_quiet:
             memory.is_read_out = False
             return
-        if not (memory.is_read_out or self.setup.has_phases):
+        is_read_out = memory.is_read_out and (memory.wants_fills or not self._may_have_paid())
+        if not (is_read_out or self.setup.has_phases):
             # A word of the venue may have been lost: what it has booked is read before the end.
             memory.is_read_out = True
             self._turn.want_fills()
@@ -416,6 +417,15 @@ class RunCore:
             RunState.STOPPED if is_stopping else RunState.DONE,
             memory.stop_why if is_stopping else self._why_done(),
         )
+
+    def _may_have_paid(self) -> bool:
+        """Tell whether a funding payment may have fallen due since payments were read.
+
+        Venues pay at whole hours; the clock of a simulated one may move from bar to bar.
+        """
+        memory = self._memory
+        step_ms = min(self.setup.timeframe.ms, Timeframe.H1.ms)
+        return memory.now_ms // step_ms > memory.payments_read_ms // step_ms
 
     def _is_finishing(self) -> bool:
         memory = self._memory
@@ -867,6 +877,7 @@ class RunCore:
             memory.is_compared = True
             memory.mismatches = 0
             memory.foreign_fills.clear()
+            memory.early_exits.clear()
             self._turn.clear_alarm("order lost")
             if memory.unwanted == 0:
                 self._turn.clear_alarm("fill after flat")
@@ -913,6 +924,7 @@ class RunCore:
             return
         self._reading_came()
         self._memory.wants_fills = self._turn.is_wanted_anew(ReadFills(0, 0))
+        self._memory.payments_read_ms = event.time_ms
         self._book(event.fills, event.fundings)
         self._decide_waiting()
 

@@ -1,5 +1,6 @@
 """The ledger of a run: the venue's fills and payments become the core's position, trades and equity."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from firstwatch.engine.memory import ZERO, TrackedOrder
@@ -118,7 +119,7 @@ class Ledger:
                 if order.intent.purpose is OrderPurpose.STOP and not order.state.is_final:
                     # A stop that has begun to fill has triggered: what is left of it may rest no more.
                     order.wants_read = True
-                self._reduce(fill, order.intent.purpose, order.reason)
+                self._reduce(fill, order)
 
     def _was_before_launch(self, fill: Fill) -> bool:
         """Tell whether the position that the run was launched on holds a fill already.
@@ -198,17 +199,42 @@ class Ledger:
         book_entry(
             memory.core, self._settings, fill.side.sign, steps, float(fill.price), float(fill.fee), at_open
         )
+        self._exit_by_early()
 
-    def _reduce(self, fill: Fill, purpose: OrderPurpose, reason: ExitReason | None) -> None:
-        memory = self._turn.memory
-        core = memory.core
+    def _exit_by_early(self) -> None:
+        """Book the run's exits that were told before the entry fill that they close."""
+        memory, market = self._turn.memory, self._turn.setup.market
+        early, memory.early_exits = memory.early_exits, []
+        for fill in early:
+            steps = market.steps(fill.amount)
+            closed = min(steps, memory.core.steps) if fill.side.sign != memory.core.phase else 0
+            rest, share = steps - closed, Decimal(closed) / steps
+            if rest:
+                memory.early_exits.append(_part(fill, market.amount(rest), 1 - share))
+            if not closed:
+                continue
+            memory.foreign -= fill.side.sign * market.amount(closed)
+            self._limit_unwanted()
+            order = self._orders.get(fill.client_order_id)
+            reason = ExitReason.MANUAL if order is None else self._reason(order)
+            # It closed what an entry before it had made: no trade ends before it has begun.
+            time_ms = max(fill.time_ms, memory.trade_entry_ms)
+            part = _part(fill, market.amount(closed), share)
+            self.exit_steps(closed, part.price, part.fee, reason, time_ms, beyond_price=part.beyond_price)
+
+    def _reason(self, order: TrackedOrder) -> ExitReason:
+        """Return why an order of the run closes its position."""
+        if order.reason is not None:
+            return order.reason
+        is_target = order.intent.purpose is OrderPurpose.TARGET
+        return ExitReason.TAKE_PROFIT if is_target else exit_reason(stop_reason(self._turn.memory.core))
+
+    def _reduce(self, fill: Fill, order: TrackedOrder) -> None:
+        core = self._turn.memory.core
         if core.steps == 0 or fill.side.sign == core.phase:
-            self._after_flat(fill, purpose)
-            return
-        if reason is None:
-            is_target = purpose is OrderPurpose.TARGET
-            reason = ExitReason.TAKE_PROFIT if is_target else exit_reason(stop_reason(core))
-        self._exit(fill, reason)
+            self._after_flat(fill, order.intent.purpose)
+        else:
+            self._exit(fill, self._reason(order))
 
     def _after_flat(self, fill: Fill, purpose: OrderPurpose) -> None:
         """A closing order filled although nothing was left: what it made is closed, if the venue shows it."""
@@ -223,7 +249,7 @@ class Ledger:
                 f"the {purpose} order {fill.client_order_id} filled {fill.amount} after the position was"
                 " flat; the position is read and what is left of it is closed",
             )
-        memory.foreign += change
+        self._reduce_foreign(fill, fill.amount, fill.fee)
         self._limit_unwanted()
 
     def _exit(self, fill: Fill, reason: ExitReason) -> None:
@@ -232,10 +258,23 @@ class Ledger:
         steps = market.steps(fill.amount)
         own = min(steps, memory.core.steps)
         if steps > own:
-            memory.foreign += fill.side.sign * market.amount(steps - own)
+            # Its whole fee is booked with what it closes of the run's own.
+            self._reduce_foreign(fill, market.amount(steps - own), ZERO)
         self._turn.want_position()
         beyond_price = fill.beyond_price * (Decimal(own) / steps)
         self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms, beyond_price=beyond_price)
+
+    def _reduce_foreign(self, fill: Fill, amount: Decimal, fee: Decimal) -> None:
+        """Take what an exit fills beyond the run's own position from the foreign one.
+
+        What is beyond that, too, closes an entry whose fill is not told yet, at the price of this exit.
+        """
+        memory, sign = self._turn.memory, fill.side.sign
+        memory.foreign += sign * amount
+        early = min(amount, max(sign * memory.foreign, ZERO))
+        if self._turn.setup.market.steps(early):
+            share = early / fill.amount
+            memory.early_exits.append(replace(_part(fill, early, share), fee=fee * early / amount))
 
     def exit_steps(
         self,
@@ -365,6 +404,7 @@ class Ledger:
             memory.unwanted = memory.foreign
         self._limit_unwanted()
         memory.foreign_fills.clear()
+        memory.early_exits.clear()
 
     def _limit_unwanted(self) -> None:
         """Keep what is to be closed within what is foreign: nothing else of it is left at the venue."""
@@ -418,6 +458,11 @@ def _forget(seen: dict[str, int], horizon_ms: int, kept_from_ms: list[int]) -> i
     for key in [key for key, time_ms in seen.items() if time_ms < horizon_ms]:
         del seen[key]
     return horizon_ms
+
+
+def _part(fill: Fill, amount: Decimal, share: Decimal) -> Fill:
+    """Return the part of a fill that is ``amount``, with its ``share`` of the fee and of the margin's end."""
+    return replace(fill, amount=amount, fee=fill.fee * share, beyond_price=fill.beyond_price * share)
 
 
 def signed(position: Position) -> Decimal:

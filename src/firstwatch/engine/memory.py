@@ -232,6 +232,9 @@ class RunMemory:
     """Signed amount at the venue that is not the run's own, + long."""
     foreign_fills: list[Fill] = field(default_factory=list)
     """Fills of somebody else since the position was last compared."""
+    early_exits: list[Fill] = field(default_factory=list)
+    """What exits of the run have filled beyond all that is booked: parts of fills that close an entry whose
+    own fill is told after them. ``foreign`` holds their amounts until then."""
     unwanted: Decimal = ZERO
     """Signed part of ``foreign`` that an order of the run itself has made: it is closed."""
     is_adopted: bool = False
@@ -245,6 +248,8 @@ class RunMemory:
     """The venue's position was read and agreed, and nothing happened since."""
     is_read_out: bool = False
     """The last reading before the end of the run was asked for."""
+    payments_read_ms: int = 0
+    """The venue's time up to which fills and payments were read last."""
     goes_by_books: bool = False
     """The venue's word of the position is older than what is booked, or an order in doubt may explain it:
     what cannot wait for a better word goes by what is booked."""

@@ -20,6 +20,7 @@ SHOWED_A_DEFECT = {
     648: "a position taken up by somebody else's on the other side could not be closed",
     1322: "a payment between the last reading of fills and that of the position was missing at the end",
     1402: "funding heard before the entry fill did not count for the margin that a liquidation costs",
+    1403: "the same of a feed that waits: it had been let go on before the stop was asked for",
     1489: "an order's fill that only undid somebody else's position was closed for ever",
     977: "a liquidation was taken for a closing by hand before the fills could be read",
     9546: "a stop that was refused in an earlier process life was not tried anew by the next",

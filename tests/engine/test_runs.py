@@ -648,11 +648,12 @@ def test_a_payment_that_is_told_after_a_hundred_fills_is_booked_once() -> None:
     assert before == 0
 
 
+@pytest.mark.parametrize("has_phases", [False, True])
 @pytest.mark.parametrize("timeframe", [Timeframe.M1, Timeframe.H1, Timeframe.H4])
 def test_what_is_paid_while_the_last_readings_are_under_way_is_booked_before_the_end(
-    timeframe: Timeframe,
+    timeframe: Timeframe, *, has_phases: bool
 ) -> None:
-    desk = Desk(settings=PLAIN, timeframe=timeframe)
+    desk = Desk(settings=PLAIN, timeframe=timeframe, has_phases=has_phases)
     desk.enter()
     desk.silent = lambda effect: isinstance(effect, do.ReadPosition)
     desk.stop(StopMode.LEAVE)

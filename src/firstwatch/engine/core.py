@@ -402,13 +402,15 @@ class RunCore:
         if not is_quiet:
             memory.is_read_out = False
             return
-        is_read_out = memory.is_read_out and (memory.wants_fills or not self._may_have_paid())
-        if not (is_read_out or self.setup.has_phases):
+        if self.setup.has_phases and not memory.is_read_out:
+            # Such a feed has told all there is so far.
+            memory.is_read_out, memory.payments_read_ms = True, memory.now_ms
+        if not memory.is_read_out or (self._may_have_paid() and not memory.wants_fills):
             # A word of the venue may have been lost: what it has booked is read before the end.
             memory.is_read_out = True
             self._turn.want_fills()
             memory.is_compared = False
-        if memory.wants_fills and not self.setup.has_phases:
+        if memory.wants_fills:
             return
         if not memory.is_compared:
             memory.wants_position = True

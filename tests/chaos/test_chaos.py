@@ -10,6 +10,7 @@ _PER_TEST = 50
 SHOWED_A_DEFECT = {
     2: "a funding payment whose message was lost was missing when the run ended",
     11: "a liquidation heard before its entry was taken for somebody else's fill",
+    103: "an exit was booked before an entry fill that the venue counted already but had not told",
     97: "a position was explained before the fills could be read",
     174: "a liquidation was booked before the funding paid before it",
     183: "no alarm was raised while the position could not be read",

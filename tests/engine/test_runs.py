@@ -389,6 +389,30 @@ def test_exits_told_before_the_entry_fill_that_they_close_close_it_at_their_pric
     assert all(trade.entry_time_ms <= trade.exit_time_ms for trade in desk.trades)
 
 
+def test_an_exit_told_before_an_entry_fill_that_the_venue_counts_already_is_booked_after_it() -> None:
+    desk = Desk(settings=LIMIT)
+    desk.launch()
+    desk.bar()
+    desk.bar(ENTER)
+    (entry,) = desk.orders(OrderPurpose.ENTRY)
+    desk.fill(entry, Decimal(10), price=99.0)
+    late = desk._fill(entry.client_order_id, OrderSide.BUY, Decimal(10), 98.0)
+    desk.filled[entry.client_order_id] += 10
+    desk.held += 10
+    desk.answers[do.ReadFills] = lambda effect: told.FillsRead(
+        [fill for fill in desk.fills if fill is not late], [], desk.now_ms
+    )
+    desk.tell(OrderReported(desk.report(entry), desk.now_ms))
+    desk.answers.clear()
+    (stop,) = desk.orders(OrderPurpose.STOP)
+    desk.now_ms += 1
+    desk.fill(stop, Decimal(5), price=95.0)
+    core = desk.core._memory.core
+    assert (core.steps, core.entry_price) == (desk.setup.market.steps(Decimal(15)), 98.5)
+    fees = float(sum(fill.fee for fill in desk.fills))
+    assert core.cash == pytest.approx(10_000 + 5 * (95.0 - 98.5) - fees)
+
+
 def test_an_entry_in_doubt_makes_the_exposure_unknown_and_is_never_sent_again() -> None:
     desk = Desk(settings=PLAIN)
     desk.launch()

@@ -68,12 +68,15 @@ class Ledger:
     def is_expected(self, fill: Fill) -> bool:
         """Tell whether a fill follows from what is known: of an order of the run, on a position it has.
 
-        A liquidation never does: what it costs depends on the funding paid before it.
+        A liquidation never does: what it costs depends on the funding paid before it. Nor does an exit while
+        the venue has filled more of an entry than it has told: what it makes depends on the entry's average.
         """
         order = self._orders.get(fill.client_order_id)
         if order is None:
             return False
-        return order.intent.purpose is OrderPurpose.ENTRY or self._turn.memory.core.steps > 0
+        if order.intent.purpose is OrderPurpose.ENTRY:
+            return True
+        return self._turn.memory.core.steps > 0 and not self._orders.unheard()
 
     def first_stop(self, entry: TrackedOrder) -> float:
         """Return where the stop will stand when the fills of an entry are told; 0: it has none."""

@@ -153,6 +153,8 @@ class Bucket:
                 if numbers and numbers[2] <= now_s + 1:
                     tokens, self._owed, self._filled_at_s, self._kept, self._kept_at_s = numbers
                     self._tokens = tokens - self._unseen
+                    # While this process waited for the lock another one may have filled to a later time.
+                    now_s = max(now_s, numbers[2])
                 self._fill(now_s)
                 if self._own_for_orders >= self._kept or now_s - self._kept_at_s > _KEPT_S:
                     self._kept, self._kept_at_s = self._own_for_orders, now_s

@@ -16,7 +16,7 @@ import pytest
 from firstwatch.store import files, journal, wallets
 from firstwatch.store.changes import ChangeSignal
 from firstwatch.store.database import Store, open_store
-from firstwatch.store.files import file_system_of
+from firstwatch.store.files import file_system_of, loose_modes
 from firstwatch.trading.errors import RefusedError, StoreError
 from firstwatch.trading.events import Noted
 from firstwatch.trading.runs import Author
@@ -84,6 +84,15 @@ def test_many_openers_of_an_empty_folder_share_one_store(tmp_path: Path) -> None
         "firstwatch.db-wal",
         "firstwatch.db-shm",
     }
+
+
+def test_what_vanishes_while_the_folder_is_looked_at_is_passed_over(tmp_path: Path, monkeypatch) -> None:
+    """Another process makes the same store: its draft is there when files are listed, and gone then."""
+    open_store(tmp_path).close()
+    listed = list(tmp_path.iterdir())
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([*listed, tmp_path / "firstwatch.db.new-1"]))
+    assert loose_modes(tmp_path) == []
+    open_store(tmp_path).close()
 
 
 def test_reading_only_makes_nothing(tmp_path: Path) -> None:

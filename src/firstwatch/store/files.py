@@ -5,6 +5,8 @@ import re
 import sqlite3
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from firstwatch.trading.errors import StoreError
@@ -76,24 +78,26 @@ def _open_doors(folder: Path, found: os.stat_result) -> Iterator[str]:
             f"Others may write into the data folder {folder} (mode {stat.S_IMODE(found.st_mode):04o}): look"
             f" whether everything in it is yours, then chmod 700 {folder}"
         )
-    for path in _inside(folder):
-        if path.is_symlink():
+    for path, found_inside in _inside(folder):
+        if stat.S_ISLNK(found_inside.st_mode):
             yield f"{path} is a symbolic link; put the file itself there, so that it lies in the data folder"
-        elif path.lstat().st_uid != os.geteuid():
+        elif found_inside.st_uid != os.geteuid():
             yield f"{path} belongs to another user; take it out of the folder, or chown it if it is yours"
 
 
-def _inside(folder: Path) -> Iterator[Path]:
-    yield from folder.iterdir()
+def _inside(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield what lies in a data folder and its vault, but not what is taken away while we look."""
     vault = folder / VAULT_FOLDER
-    if vault.is_dir() and not vault.is_symlink():
-        yield from vault.iterdir()
+    folders = [folder, vault] if vault.is_dir() and not vault.is_symlink() else [folder]
+    for path in chain.from_iterable(each.iterdir() for each in folders):
+        with suppress(FileNotFoundError):
+            yield path, path.lstat()
 
 
 def loose_modes(folder: Path) -> list[str]:
     """Return what others may read or write of a data folder: the folder itself, and files in it."""
-    paths = [folder, *_inside(folder)]
-    return [str(path) for path in paths if path.lstat().st_mode & 0o077]
+    found = [(folder, folder.lstat()), *_inside(folder)]
+    return [str(path) for path, mode in found if mode.st_mode & 0o077]
 
 
 def file_system_of(folder: Path, mounts: Path) -> str | None:

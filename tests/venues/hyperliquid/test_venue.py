@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 from decimal import Decimal
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -14,6 +15,7 @@ from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import session
 from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.hyperliquid.readings import Readings
+from firstwatch.venues.hyperliquid.streams import Streams
 from firstwatch.venues.protocol import Accepted, Executed, NeverWill, Refused, StillUnknown, Unknown
 from tests.loopback import Coin
 from tests.venues.hyperliquid.rig import (
@@ -196,6 +198,19 @@ def test_an_unreachable_venue_is_a_sentence():
             venue.markets()
     finally:
         venue.close()
+
+
+def test_a_subscription_that_failed_halfway_leaves_no_listener(make, monkeypatch):
+    rig = make(clock="stepped", bars=stairs(7), history=6)
+    told = []
+    with monkeypatch.context() as patched:
+        patched.setattr(Streams, "add", AsyncMock(side_effect=VenueError("The connection broke.")))
+        with pytest.raises(VenueError, match="broke"):
+            rig.venue.subscribe(rig.account, SYMBOL, Timeframe.M1, told.append)
+    rig.listen()
+    rig.server.step_to(START_MS + 7 * 60_000)
+    wait_for(lambda: rig.of("BarClosed"))
+    assert told == []
 
 
 # --- bars ----------------------------------------------------------------------------------------

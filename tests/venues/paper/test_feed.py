@@ -3,6 +3,7 @@
 import threading
 from decimal import Decimal
 from queue import SimpleQueue
+from unittest.mock import Mock
 
 import pytest
 
@@ -310,6 +311,20 @@ def test_a_closed_venue_lets_nobody_in():
     venue.close()
     with pytest.raises(VenueError, match="is closed"):
         Listener(venue)
+
+
+@pytest.mark.parametrize("error", [StoreError("The disk is full."), EpochLostError("Another engine.")])
+def test_a_feed_does_not_wait_for_a_listener_that_could_not_be_kept(tmp_path, monkeypatch, error):
+    store = open_store(tmp_path / "data")
+    venue = threaded(store, bars=60)
+    with monkeypatch.context() as patched:
+        patched.setattr(venue._books, "commit", Mock(side_effect=error))
+        with pytest.raises(type(error)):
+            venue.subscribe("account", SYMBOL, Timeframe.M1, lambda event: None)
+    listener = Listener(venue)
+    assert listener.ended.wait(30)
+    venue.close()
+    store.close()
 
 
 def test_a_thread_says_that_the_store_failed_and_goes_on_when_it_works_again(tmp_path, monkeypatch):

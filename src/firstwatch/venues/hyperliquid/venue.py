@@ -204,7 +204,12 @@ class HyperliquidVenue:
     ) -> Subscription:
         session = self._connected()
         ear = Ear(account.lower(), symbol, timeframe, deliver, after_ms)
-        self._read(lambda: session.listen(ear))
+        try:
+            self._read(lambda: session.listen(ear))
+        except VenueError:
+            # It may have begun to listen; nobody would end what the caller never gets.
+            self._leave(ear)
+            raise
         return _Listener(self, ear)
 
     def _leave(self, ear: Ear) -> None:

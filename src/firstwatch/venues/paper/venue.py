@@ -255,8 +255,14 @@ class PaperVenue:
                 raise VenueError(f"The paper venue {self.name} is closed.")
             with self._wake:
                 self._ears.append(ear)
-                self._absent.discard(account)
-            self._commit(Changes())
+            try:
+                self._commit(Changes())
+            except (StoreError, EpochLostError):
+                # Nobody would close what the caller never gets, and the feed would wait for it for ever.
+                with self._wake:
+                    self._ears.remove(ear)
+                raise
+            self._absent.discard(account)
             if self._drive == "thread" and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=f"feed {self.name}", daemon=True)
                 self._thread.start()

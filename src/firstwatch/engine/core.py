@@ -780,6 +780,8 @@ class RunCore:
         refusal = self._orders.sent(
             order, event.outcome, event.touch_at_submission, event.touch_at_acknowledgement
         )
+        if refusal is not None and refusal.code == "reduce_only":
+            self._memory.denied_ms = self._memory.denied_ms or event.time_ms
         match order.intent.purpose:
             case OrderPurpose.ENTRY:
                 self._entries.sent(order, refusal)
@@ -866,12 +868,14 @@ class RunCore:
     def _compare(self, position: Position) -> None:
         """Compare the venue's position with the booked one; fills are read before it is believed."""
         memory = self._memory
-        if position.time_ms < max(memory.fills_seen.values(), default=0) and not self.setup.has_phases:
-            # It is from before what is booked: it says nothing of now.
+        known_ms = max([*memory.fills_seen.values(), memory.denied_ms])
+        if position.time_ms < known_ms and not self.setup.has_phases:
+            # It is from before what is booked or was refused: it says nothing of now.
             memory.position_at_ms = memory.elapsed_ms + back_off_ms(0)
             memory.wants_position = memory.goes_by_books = True
             return
         memory.goes_by_books = False
+        memory.denied_ms = 0
         foreign = sum(fill.side.sign * fill.amount for fill in memory.foreign_fills)
         is_stale = foreign != 0 and not self.setup.has_phases and memory.mismatches < _CONFIRMING_READS
         if self._ledger.agrees(position) and not is_stale:

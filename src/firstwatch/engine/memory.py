@@ -253,6 +253,8 @@ class RunMemory:
     goes_by_books: bool = False
     """The venue's word of the position is older than what is booked, or an order in doubt may explain it:
     what cannot wait for a better word goes by what is booked."""
+    denied_ms: int = 0
+    """When the venue first said that there is no position to reduce; 0: its word of the position is newer."""
     mismatches: int = 0
     position_at_ms: int = 0
     wants_open_orders: bool = False

@@ -143,12 +143,19 @@ class ProtectionDesk:
         return memory.state is RunState.STOPPING and memory.stop_mode is StopMode.LEAVE_UNPROTECTED
 
     def _exposed(self) -> Decimal:
-        """Return what is to be protected: what is booked, and what an entry is said to have filled."""
+        """Return what is to be protected: what is booked, and what orders are said to have filled beside it.
+
+        Of what closes, only an order that is over counts: until then the rest of it is still to be booked.
+        """
         exposed, own = self._ledger.exposed, self._ledger.own
         if exposed == 0:
             return exposed
-        entries = [entry for entry in self._orders.of(OrderPurpose.ENTRY) if entry.intent.side.sign * own > 0]
-        return exposed + sum((max(entry.reported - entry.filled, ZERO) for entry in entries), ZERO)
+        for order in self._orders.open():
+            adds = order.intent.side.sign * own > 0
+            if adds is (order.intent.purpose is OrderPurpose.ENTRY) and (adds or order.state.is_final):
+                unheard = max(order.reported - order.filled, ZERO)
+                exposed += unheard if adds else -unheard
+        return max(exposed, ZERO)
 
     def _legs(self) -> list[TrackedOrder]:
         return self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET)
@@ -255,6 +262,9 @@ class ProtectionDesk:
             return False
         if order is None:
             return memory.stop.is_new
+        if order.state is OrderState.FILLED:
+            # It has closed what it was for; nothing stands for what was entered meanwhile.
+            return True
         is_sure = memory.stop.problem is None and order.state in _RESTING and not order.wants_read
         return is_sure and order.rest < exposed
 
@@ -325,6 +335,8 @@ class ProtectionDesk:
             order.is_left_over = True
             order = leg.order_id = None
             self._unsent(leg, "the venue has taken the request and does not show an order")
+        if order is not None and order.state is OrderState.FILLED and amount > 0:
+            order = leg.order_id = None
         if order is not None and order.is_settled:
             # It ended without our word: what the venue shows now decides whether another one is needed.
             leg.order_id = None
@@ -335,7 +347,9 @@ class ProtectionDesk:
             leg.rests_since_ms = None
             return False
         others = [
-            other for other in self._orders.of(purpose) if other is not order and not other.is_left_over
+            other
+            for other in self._orders.of(purpose)
+            if other is not order and not (other.is_left_over or other.state is OrderState.FILLED)
         ]
         if any(other.replaces is not None or order is None for other in others):
             return False

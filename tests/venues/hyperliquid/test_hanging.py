@@ -7,7 +7,7 @@ import pytest
 from firstwatch.engine.orders import DOUBTFUL
 from firstwatch.trading.orders import OrderPurpose
 from firstwatch.trading.runs import Protection, RunState
-from tests.venues.hyperliquid.rig import wait_for
+from tests.venues.hyperliquid.rig import SYMBOL, wait_for
 from tests.venues.hyperliquid.test_runs import PATIENCE_S, TOML, make  # noqa: F401 - a fixture
 
 UNPROTECTED_S = 5.0
@@ -15,8 +15,9 @@ UNDOUBTED_S = 2.0
 """A request that is not answered is doubted after this."""
 LAG_S = 8.0
 FIRST_OF_PROOF = 1 << 63
+RESTING = TOML + '[order]\nkind = "limit"\noffset_bps = 200\ntimeout_bars = 1\n'
 TRAILING = TOML.replace("fraction = 0.05", "fraction = 0.05\ntrailing = true")
-AT_THE_LAUNCH = ("updateLeverage", "activeAssetData")
+AT_THE_LAUNCH = ("updateLeverage", "activeAssetData", "cancelByCloid")
 ACTIONS = ("order", "stop", "batchModify", "noop")
 READINGS = (
     "clearinghouseState",
@@ -25,6 +26,8 @@ READINGS = (
     "userFillsByTime",
     "userFunding",
     "candleSnapshot",
+    "exchangeStatus",
+    "l2Book",
 )
 
 
@@ -64,6 +67,10 @@ def test_a_position_has_its_stop_whatever_request_hangs(make, kind, what):  # no
     rig.end_bar()
     if not is_first:
         plan(rig.server, what, kind)
+    if kind == "l2Book":
+        # It is asked for where the stream says no prices.
+        rig.server.faults.plan("message_lost", "l2Book", count=10_000)
+        wait_for(lambda: rig.venue.latest_touch(SYMBOL) is None)
     if kind in READINGS:
         # Then everything is read.
         rig.server.faults.drop_streams()
@@ -79,6 +86,34 @@ def test_a_position_has_its_stop_whatever_request_hangs(make, kind, what):  # no
     assert max(audit.longest_unprotected_s.values()) <= UNPROTECTED_S
     entries = [order.intent.amount for order in own_orders(rig) if order.intent.purpose is OrderPurpose.ENTRY]
     assert max(audit.largest_positions.values()) <= max(entries)
+    assert audit.reused_cloids == []
+
+
+@pytest.mark.parametrize("what", ["hang", "hang_after"])
+@pytest.mark.parametrize("fills_meanwhile", [False, True])
+def test_an_entry_that_rests_is_made_once_while_its_cancel_hangs(make, what, fills_meanwhile):  # noqa: F811
+    rig = make([100.0, 100.0, 101.0, 101.0, 98.0, 98.0], toml=RESTING)
+    for _ in range(3):
+        rig.end_bar()
+    wait_for(lambda: rig.server.account(rig.account).open_orders, PATIENCE_S)
+    plan(rig.server, what, "cancelByCloid")
+    rig.end_bar()
+    wait_for(lambda: rig.server.faults.fired, PATIENCE_S)
+    if fills_meanwhile:
+        # The price comes to where the entry rests, if it still does.
+        rig.end_bar()
+    else:
+        wait_for(lambda: rig.server.account(rig.account).positions, PATIENCE_S)
+    if rig.server.account(rig.account).positions:
+        wait_for(lambda: rig.run.facts.protection is Protection.PROTECTED, PATIENCE_S)
+    rig.stop()
+    wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
+    assert not rig.server.account(rig.account).positions
+    assert not rig.server.account(rig.account).open_orders
+    audit = rig.server.audit()
+    assert max(audit.longest_unprotected_s.values(), default=0.0) <= UNPROTECTED_S
+    first, *_ = [order for order in own_orders(rig) if order.intent.purpose is OrderPurpose.ENTRY]
+    assert audit.largest_positions.get((rig.account, "BTC"), 0) <= first.intent.amount
     assert audit.reused_cloids == []
 
 
@@ -110,8 +145,9 @@ def test_a_position_is_closed_while_its_stop_is_not_answered(make):  # noqa: F81
     assert max(rig.server.audit().longest_unprotected_s.values()) <= UNPROTECTED_S
 
 
+@pytest.mark.parametrize("time_hangs", [False, True])
 @pytest.mark.parametrize("fault", ["reply_lost", "hang_after"])
-def test_an_entry_that_a_node_behind_does_not_show_is_not_made_again(make, fault):  # noqa: F811
+def test_an_entry_that_a_node_behind_does_not_show_is_not_made_again(make, fault, time_hangs):  # noqa: F811
     rig = make([100.0, 100.0, 101.0, 102.0, 103.0], toml=TOML)
     rig.end_bar()
     rig.end_bar()
@@ -121,6 +157,9 @@ def test_an_entry_that_a_node_behind_does_not_show_is_not_made_again(make, fault
     plan(rig.server, fault, "order")
     rig.end_bar()
     wait_for(lambda: rig.server.account(rig.account).positions, PATIENCE_S)
+    if time_hangs:
+        # Since when the venue has not shown the order is asked by its time.
+        rig.server.faults.plan("hang", "exchangeStatus")
     rig.end_bar()
     rig.end_bar()
     wait_for(lambda: rig.run.facts.protection is Protection.PROTECTED, PATIENCE_S)

@@ -500,7 +500,7 @@ class Loopback:
                 await asyncio.sleep(fault.seconds)
             case "hang_after":
                 await self._never(request)
-        date = formatdate(time.time() + self.date_offset_s, usegmt=True)
+        date = formatdate(wall_ms() / 1000 + self.date_offset_s, usegmt=True)
         return web.json_response(answer, headers={"Date": date})
 
     def _ask(self, body: Any, refusal: str) -> Any:

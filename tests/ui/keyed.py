@@ -15,7 +15,7 @@ from firstwatch.store.database import open_store
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.venues.hyperliquid.nonces import NonceClock
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets import approving, custody, moving
+from firstwatch.wallets import approving, custody, desk
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import Vault
 from tests.loopback import Coin, Loopback
@@ -37,7 +37,7 @@ def signed_venue(clock: Clock) -> Iterator[Loopback]:
         patch.setattr(custody, "vault_of", _cheap_vault)
         # Nonces of this process never go back, and other tests have been at other times.
         nonces = NonceClock()
-        for module in (approving, moving):
+        for module in (custody, desk):
             patch.setattr(module, "NONCES", nonces)
         patch.delenv("FIRSTWATCH_PASSPHRASE_FILE", raising=False)
         with Loopback([Coin("BTC")]) as venue:

@@ -31,7 +31,9 @@ def loopback():
 
 @pytest.fixture
 def desk(loopback):
-    return Desk("hl", loopback.url, is_mainnet=True, timeout_s=2.0, weight_per_minute=100_000)
+    return Desk(
+        "hl", loopback.url, is_mainnet=True, clock=SystemClock(), timeout_s=2.0, weight_per_minute=100_000
+    )
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from firstwatch.trading.account import ACCOUNT_KIND
+from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import RefusedError, VenueError
 from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.signer import KeyKind
@@ -113,7 +114,7 @@ def test_money_and_positions(desk, loopback, funded):
     ],
 )
 def test_a_venue_in_trouble_is_one_sentence(loopback, funded, fault, how, said):
-    desk = Desk("hl", loopback.url, is_mainnet=True, timeout_s=0.2)
+    desk = Desk("hl", loopback.url, is_mainnet=True, clock=SystemClock(), timeout_s=0.2)
     loopback.faults.plan(fault, "userRole", **how)
     with pytest.raises(VenueError, match=said) as caught:
         desk.role(funded)
@@ -122,17 +123,17 @@ def test_a_venue_in_trouble_is_one_sentence(loopback, funded, fault, how, said):
 
 def test_an_address_where_nobody_listens():
     with pytest.raises(VenueError, match="cannot be reached: Connection refused"):
-        Desk("hl", "http://127.0.0.1:9", is_mainnet=True).role(STRANGER)
+        Desk("hl", "http://127.0.0.1:9", is_mainnet=True, clock=SystemClock()).role(STRANGER)
 
 
 def test_a_host_that_does_not_exist():
     with pytest.raises(VenueError, match="has no address"):
-        Desk("hl", "http://nowhere.invalid", is_mainnet=True).role(STRANGER)
+        Desk("hl", "http://nowhere.invalid", is_mainnet=True, clock=SystemClock()).role(STRANGER)
 
 
 def test_a_certificate_that_is_not_valid_is_said_and_nothing_is_sent(tmp_path):
     with self_signed(tmp_path) as url, pytest.raises(VenueError, match="The certificate of hl") as caught:
-        Desk("hl", url, is_mainnet=True).role(STRANGER)
+        Desk("hl", url, is_mainnet=True, clock=SystemClock()).role(STRANGER)
     assert "Nothing was sent; check api_url" in str(caught.value)
 
 

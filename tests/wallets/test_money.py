@@ -28,12 +28,12 @@ def _no_pause(_seconds):
 
 @pytest.fixture
 def approver(desk, funded):
-    return Approver(desk, signer_of(MASTER), SystemClock(), _no_pause)
+    return Approver(desk, signer_of(MASTER), _no_pause)
 
 
 @pytest.fixture
 def mover(desk, funded):
-    return Mover(desk, signer_of(MASTER), SystemClock(), _no_pause)
+    return Mover(desk, signer_of(MASTER), _no_pause)
 
 
 def test_an_agent_is_made_approved_and_kept(approver, vault, desk, funded, now_ms):
@@ -49,7 +49,7 @@ def test_an_agent_is_made_approved_and_kept(approver, vault, desk, funded, now_m
 
 
 def test_a_refused_agent_leaves_no_key(desk, vault, loopback):
-    poor = Approver(desk, signer_of(AGENT), SystemClock(), _no_pause)
+    poor = Approver(desk, signer_of(AGENT), _no_pause)
     opened = vault.open("word")
     with pytest.raises(RefusedError, match="Send USDC to"):
         poor.agent(opened, "hl")
@@ -83,7 +83,7 @@ def test_a_builder_is_approved_and_taken_back(approver, loopback, funded):
 def test_an_api_wallet_approves_and_moves_nothing(desk, funded):
     for kind in (Approver, Mover):
         with pytest.raises(RefusedError, match="master-key-fd"):
-            kind(desk, signer_of(AGENT, funded), SystemClock(), _no_pause)
+            kind(desk, signer_of(AGENT, funded), _no_pause)
 
 
 def test_money_is_sent_and_withdrawn(mover, loopback, funded):
@@ -130,10 +130,10 @@ def test_a_lost_request_can_never_arrive_later(mover, loopback, funded):
 
 
 def test_a_request_on_its_way_is_overtaken(loopback, funded):
-    desk = Desk("hl", loopback.url, is_mainnet=True, timeout_s=0.2)
+    desk = Desk("hl", loopback.url, is_mainnet=True, clock=SystemClock(), timeout_s=0.2)
     loopback.faults.plan("slow", "usdSend", seconds=0.6)
     done = []
-    mover = Mover(desk, signer_of(MASTER), SystemClock(), _no_pause)
+    mover = Mover(desk, signer_of(MASTER), _no_pause)
     with pytest.raises(RefusedError, match="nothing moved"):
         mover.send(Decimal(100), TO)
     loopback.settle()
@@ -239,7 +239,9 @@ def test_what_a_desk_asks_counts_for_the_sessions_of_its_host(desk, loopback, fu
 
 
 def test_a_request_of_another_network_is_refused(loopback, funded):
-    mover = Mover(Desk("hl", loopback.url, is_mainnet=False), signer_of(MASTER), SystemClock(), _no_pause)
+    mover = Mover(
+        Desk("hl", loopback.url, is_mainnet=False, clock=SystemClock()), signer_of(MASTER), _no_pause
+    )
     with pytest.raises(RefusedError, match="refused"):
         mover.send(Decimal(1), TO)
     assert loopback.account(funded).cash == 1000

@@ -3,10 +3,10 @@
 The master key signs and is forgotten. Every approval is verified at the venue afterwards.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from firstwatch.trading.account import Approval
-from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError
 from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.hyperliquid.approvals import (
@@ -17,7 +17,6 @@ from firstwatch.venues.hyperliquid.approvals import (
     no_key,
 )
 from firstwatch.venues.hyperliquid.kinds import kind_approval
-from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import KeyKind, Signer
 from firstwatch.wallets.actions import user_signed
 from firstwatch.wallets.desk import Desk, Done, InDoubt, Inquiry, NotDone
@@ -51,7 +50,7 @@ def approvals(
 class Approver:
     """Approves for one account. ``pause`` waits for so many seconds."""
 
-    def __init__(self, desk: Desk, master: Signer, clock: Clock, pause: Callable[[float], None]) -> None:
+    def __init__(self, desk: Desk, master: Signer, pause: Callable[[float], None]) -> None:
         """Take the account's own key, which is forgotten with this object.
 
         Raises:
@@ -64,7 +63,6 @@ class Approver:
             )
         self._desk = desk
         self._master = master
-        self._clock = clock
         self._pause = pause
 
     def agent(self, vault: OpenVault, venue: str) -> KeyRecord:
@@ -112,14 +110,12 @@ class Approver:
         )
 
     def _approve(self, kind: str, values: dict[str, str]) -> None:
-        body = user_signed(
-            kind,
-            values,
-            is_mainnet=self._desk.is_mainnet,
-            nonce=NONCES.next(self._clock.now_ms),
-            signer=self._master,
-        )
-        match self._desk.perform(body):
+        def signed(nonce: int) -> Mapping[str, Any]:
+            is_mainnet = self._desk.is_mainnet
+            return user_signed(kind, values, is_mainnet=is_mainnet, nonce=nonce, signer=self._master)
+
+        _, outcome = self._desk.act(signed)
+        match outcome:
             case NotDone(reason):
                 account = self._master.account
                 remedy = f" Send USDC to {account} first." if "deposit" in reason.lower() else ""

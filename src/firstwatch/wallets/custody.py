@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from firstwatch.settings import HyperliquidVenueSettings, Settings
-from firstwatch.store import paper, standings, wallets
+from firstwatch.store import orders, paper, standings, wallets
 from firstwatch.store.database import Store
 from firstwatch.store.wallets import Wallet
 from firstwatch.trading.account import ACCOUNT_KIND, is_address
@@ -19,6 +19,7 @@ from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError, WrongUseError
 from firstwatch.trading.numbers import plain
 from firstwatch.venues.hyperliquid.actions import Builder
+from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.approving import Approver, approvals
 from firstwatch.wallets.balances import paper_total
@@ -115,8 +116,15 @@ class Custody:
             venue,
             found.http_url,
             is_mainnet=found.is_mainnet,
+            clock=self._clock,
             weight_per_minute=found.weight_per_minute,
         )
+
+    def _acting_desk(self, venue: str) -> Desk:
+        """Return the desk of a venue for actions: no nonce is taken that an order of this folder may have."""
+        with self._store.read() as session:
+            NONCES.seed(orders.highest_nonce(session))
+        return self.desk(venue)
 
     def builder(self, venue: str) -> Builder | None:
         """Return the builder that the settings name; None: nobody earns anything on the fills."""
@@ -245,8 +253,8 @@ class Custody:
             RefusedError: the venue refused it, or does not show it.
             VenueError: the venue cannot be asked.
         """
-        desk = self.desk(wallet.venue)
-        record = self._approver(desk, master).agent(opened(), wallet.venue)
+        desk = self._acting_desk(wallet.venue)
+        record = Approver(desk, master, self._pause).agent(opened(), wallet.venue)
         until_ms = next(
             (each.valid_until_ms for each in desk.agents(wallet.account) if each.address == record.address),
             None,
@@ -263,7 +271,7 @@ class Custody:
             VenueError: the venue cannot be asked.
         """
         wanted = self.require_builder(wallet)
-        self._approver(self.desk(wallet.venue), master).builder(wanted)
+        Approver(self._acting_desk(wallet.venue), master, self._pause).builder(wanted)
         self.note(wallet)
         return wanted
 
@@ -280,9 +288,6 @@ class Custody:
                 " and builder_fee_tenths_bp first."
             )
         return wanted
-
-    def _approver(self, desk: Desk, master: KeySigner) -> Approver:
-        return Approver(desk, master, self._clock, self._pause)
 
     # --- money ---------------------------------------------------------------------------------------
 
@@ -365,7 +370,7 @@ class Custody:
             raise WrongUseError(f"{target.name} is archived; choose another wallet.")
 
     def _mover(self, wallet: Wallet, master: KeySigner) -> Mover:
-        return Mover(self.desk(wallet.venue), master, self._clock, self._pause)
+        return Mover(self._acting_desk(wallet.venue), master, self._pause)
 
     # --- the list ------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import ssl
 import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -19,11 +19,15 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
 from firstwatch.venues.hyperliquid import decoder
+from firstwatch.venues.hyperliquid.answers import is_outside_of_window
 from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority, take_turn, weight_of
+from firstwatch.venues.hyperliquid.clock import VenueWall
 from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode, parsed, understood
 from firstwatch.venues.hyperliquid.kinds import market_name
+from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.hyperliquid.words import spot_of
 
 T = TypeVar("T")
@@ -191,16 +195,32 @@ class Desk(Inquiry):
         api_url: str,
         *,
         is_mainnet: bool,
+        clock: Clock,
         timeout_s: float = _TIMEOUT_S,
         weight_per_minute: float = RATE_PER_MINUTE,
     ) -> None:
         super().__init__(name, is_mainnet=is_mainnet)
         self._url = api_url.rstrip("/")
+        self._clock = clock
+        self.wall = VenueWall(clock.now_ms, clock.elapsed_s)
         self._timeout_s = timeout_s
         self._weight_per_minute = weight_per_minute
         # As the trading client, it takes no proxy from the environment. A redirect is not followed: what
         # is answered elsewhere says nothing of what was asked here.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
+
+    def act(self, signed: Callable[[int], Mapping[str, Any]]) -> tuple[Mapping[str, Any], ActionOutcome]:
+        """Send the action that ``signed`` makes of a nonce, and return what was sent and what came of it.
+
+        A nonce that is out of the time in which the venue takes any is replaced once: that answer has said
+        what time it is there. One that was used before is not: the action itself may have used it.
+        """
+        body = signed(NONCES.next(self.wall.now_ms))
+        outcome = self.perform(body)
+        if isinstance(outcome, NotDone) and is_outside_of_window(outcome.reason):
+            body = signed(NONCES.next(self.wall.now_ms))
+            outcome = self.perform(body)
+        return body, outcome
 
     def perform(self, body: Mapping[str, Any]) -> ActionOutcome:
         """Send a signed action, once. Only the venue's own structured answer tells what became of it.
@@ -234,8 +254,10 @@ class Desk(Inquiry):
             headers={"Content-Type": "application/json"},
             method="POST",
         )
+        sent_ms = self._clock.now_ms()
         try:
             with self._opener.open(request, timeout=self._timeout_s) as response:
+                self.wall.answered(response.headers["Date"], sent_ms)
                 text = response.read(_LONGEST_ANSWER + 1)
             if len(text) > _LONGEST_ANSWER:
                 raise ValueError(f"it has more than {_LONGEST_ANSWER:,} bytes")

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError
 from firstwatch.venues.hyperliquid.answers import DUPLICATE_NONCE
-from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.signer import KeyKind, Signer
 from firstwatch.wallets.actions import burning, user_signed
-from firstwatch.wallets.desk import Desk, Done, InDoubt, LedgerEntry, NotDone
+from firstwatch.wallets.desk import ActionOutcome, Desk, Done, InDoubt, LedgerEntry, NotDone
 
 WITHDRAWAL_FEE = Decimal(1)
 """What the venue keeps of a withdrawal, in USDC."""
@@ -47,7 +45,7 @@ class Moved:
 class Mover:
     """Moves the money of one account. ``pause`` waits for so many seconds."""
 
-    def __init__(self, desk: Desk, master: Signer, clock: Clock, pause: Callable[[float], None]) -> None:
+    def __init__(self, desk: Desk, master: Signer, pause: Callable[[float], None]) -> None:
         """Take the account's own key, which is forgotten with this object.
 
         Raises:
@@ -60,7 +58,6 @@ class Mover:
             )
         self._desk = desk
         self._master = master
-        self._clock = clock
         self._pause = pause
 
     def withdraw(self, amount: Decimal, destination: str) -> Moved:
@@ -98,11 +95,12 @@ class Mover:
             raise RefusedError(f"{amount} USDC is more than the {free:f} USDC that can be taken out.")
         since_ms = desk.time_ms() - _LEDGER_BEFORE_MS
         known = frozenset(desk.ledger(master.account, since_ms))
-        nonce = NONCES.next(self._clock.now_ms)
         values = {"destination": destination, "amount": f"{amount.normalize():f}"}
-        body = user_signed(kind, values, is_mainnet=desk.is_mainnet, nonce=nonce, signer=master)
 
-        def is_ours(entry: LedgerEntry) -> bool:
+        def signed(nonce: int) -> Mapping[str, Any]:
+            return user_signed(kind, values, is_mainnet=desk.is_mainnet, nonce=nonce, signer=master)
+
+        def is_ours(entry: LedgerEntry, nonce: int) -> bool:
             if entry in known or entry.nonce not in (None, nonce):
                 return False
             if kind == "withdraw3":
@@ -111,20 +109,27 @@ class Mover:
             return entry.kind in _TRANSFERS and is_same
 
         try:
-            return self._sent(body, nonce, lambda: any(map(is_ours, desk.ledger(master.account, since_ms))))
+            body, outcome = desk.act(signed)
+            return self._sent(
+                body,
+                outcome,
+                lambda: any(is_ours(entry, body["nonce"]) for entry in desk.ledger(master.account, since_ms)),
+            )
         except KeyboardInterrupt as error:
             raise OutcomeUnknownError(f"It was interrupted after the request was sent. {_COMPARE}") from error
 
-    def _sent(self, body: Mapping[str, Any], nonce: int, is_in_ledger: Callable[[], bool]) -> Moved:
-        """Send the request, once, and return when the venue's ledger shows what it has moved."""
+    def _sent(
+        self, body: Mapping[str, Any], outcome: ActionOutcome, is_in_ledger: Callable[[], bool]
+    ) -> Moved:
+        """Return when the venue's ledger shows what the request that was sent has moved."""
         desk, doubt, never, problem = self._desk, "", False, "it answered that it was done"
-        match desk.perform(body):
+        match outcome:
             case NotDone(reason) if DUPLICATE_NONCE not in reason:
                 raise RefusedError(f"{desk.name} refused: {reason.rstrip('.')}.")
             case NotDone(doubt):
                 problem = doubt
             case InDoubt(doubt):
-                taken = self._burn(nonce)
+                taken = self._burn(body["nonce"])
                 never, problem = not taken, f"{doubt.rstrip('.')}; asked for the request, it says: {taken}"
         for _ in range(1 if never else _LOOKS):
             try:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,7 +46,7 @@ class Client:
         self._recorded = recorded
         self.odd = {}
         self.listed = recorded.listed
-        self.clock_offset_ms = 0
+        self.wall = SimpleNamespace(offset_ms=0)
 
     async def listed_markets(self):
         return self.listed

@@ -16,8 +16,8 @@ import aiohttp
 import ccxt.pro
 
 from firstwatch.trading.errors import VenueError, said
-from firstwatch.venues.hyperliquid import words
 from firstwatch.venues.hyperliquid.budget import PRIORITY, Budget, weight_of, weight_of_answer
+from firstwatch.venues.hyperliquid.clock import VenueWall
 from firstwatch.venues.hyperliquid.decoder import parsed, understood
 from firstwatch.venues.hyperliquid.patience import MOST_S, Patience
 from firstwatch.venues.protocol import FENCE
@@ -58,11 +58,7 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         """
         self._budget = budget
         self._wall_ms = wall_ms
-        self._elapsed_s = elapsed_s
-        self._dated: tuple[float, int] | None = None
-        """When an answer last had a date, and what time it then was on the venue's wall."""
-        self.clock_offset_ms: int | None = None
-        """By the ``Date`` of the latest answer that had one (see ``words``); None: none had."""
+        self.wall = VenueWall(wall_ms, elapsed_s)
         self.patience = Patience()
         self._api_url = api_url
         self._on_stream = on_stream
@@ -134,17 +130,8 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         """Translate nothing: ``answers`` reads what the venue said, an HTTP error stays an exception."""
         if code == 429:
             self._budget.drain()
-        date, sent_ms = (headers or {}).get("Date"), _SENT_MS.get()
-        if date is not None and sent_ms is not None:
-            with suppress(ValueError):  # a date that is none says nothing
-                wall_ms = self._wall_ms()
-                self.clock_offset_ms = words.clock_offset_ms(date, sent_ms, wall_ms)
-                self._dated = (self._elapsed_s(), wall_ms - self.clock_offset_ms)
-
-    def dated_ms(self) -> int | None:
-        """Return the time of the venue's wall, carried on; None: no answer had a date. From any thread."""
-        dated = self._dated
-        return None if dated is None else dated[1] + round((self._elapsed_s() - dated[0]) * 1000)
+        if (sent_ms := _SENT_MS.get()) is not None:
+            self.wall.answered((headers or {}).get("Date"), sent_ms)
 
     async def listed_markets(self) -> list[dict[str, Any]]:
         """Return ccxt's structures of all perpetual markets of the first exchange of the venue.

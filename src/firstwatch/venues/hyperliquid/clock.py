@@ -8,6 +8,9 @@ a step that is larger than what has elapsed is believed only when two sources ha
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+
+from firstwatch.venues.hyperliquid.words import clock_offset_ms
 
 # A speed is believed when it was seen over this long, by this many messages, all near one line.
 _WINDOW_S = 6.0
@@ -142,3 +145,30 @@ class VenueClock:
         if off > _TOLERANCE * span_s or abs(speed - 1.0) < _NEAR_ONE or not is_sure:
             speed = 1.0
         self._speed = speed
+
+
+class VenueWall:
+    """The wall clock at the venue, which it judges nonces by: as its answers are dated, carried on."""
+
+    def __init__(self, wall_ms: Callable[[], int], elapsed_s: Callable[[], float]) -> None:
+        """``wall_ms``: this machine's wall clock; ``elapsed_s``: seconds on a clock that never jumps."""
+        self._wall_ms = wall_ms
+        self._elapsed_s = elapsed_s
+        self._dated: tuple[float, int] | None = None
+        """When an answer last had a date, and what time it then was on the venue's wall."""
+        self.offset_ms: int | None = None
+        """This machine's wall clock less the venue's (see ``words``); None: no answer had a date."""
+
+    def answered(self, date: str | None, sent_ms: int) -> None:
+        """Take in the ``Date`` of an answer to what was sent at ``sent_ms`` by this machine's wall clock."""
+        if date is None:
+            return
+        with suppress(ValueError):  # a date that is none says nothing
+            wall_ms = self._wall_ms()
+            self.offset_ms = clock_offset_ms(date, sent_ms, wall_ms)
+            self._dated = (self._elapsed_s(), wall_ms - self.offset_ms)
+
+    def now_ms(self) -> int:
+        """Return the time of the venue's wall, of this machine's while no answer had a date. Any thread."""
+        dated = self._dated
+        return self._wall_ms() if dated is None else dated[1] + round((self._elapsed_s() - dated[0]) * 1000)

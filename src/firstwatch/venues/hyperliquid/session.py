@@ -188,13 +188,13 @@ class Session:
         data_age_ms = await self._data_age_ms(symbol) if is_traded else None
         answer = await self.readings.ask("userRateLimit", user=account)
         limit = decode(decoder.RATE_LIMIT, answer, f"the requests of {account}")
-        if self.client.clock_offset_ms is None:
+        if self.client.wall.offset_ms is None:
             raise VenueError(
                 f"The answers of Hyperliquid at {self._api_url} have no date, so that nobody can tell whether"
                 " this machine's clock is right; check api_url and what stands between."
             )
         return VenueCondition(
-            clock_offset_ms=self.client.clock_offset_ms,
+            clock_offset_ms=self.client.wall.offset_ms,
             data_age_ms=data_age_ms,
             wait_s=wait_s,
             actions_left=limit.cap - limit.used,

@@ -432,7 +432,7 @@ class HyperliquidVenue:
         """
         session = self._connected()
         said_ms = self._read(session.readings.time)
-        wall_ms = self._clock.now_ms() - (session.client.clock_offset_ms or 0)
+        wall_ms = self._clock.now_ms() - (session.client.wall.offset_ms or 0)
         return max(said_ms, wall_ms) if abs(wall_ms - said_ms) < _SAME_TIME_MS else said_ms
 
     def _account_ms(self, account: str) -> int:
@@ -685,8 +685,7 @@ class HyperliquidVenue:
     def _wall_ms(self) -> int:
         """Return the time of the wall at the venue, by the date of its last answer, else this machine's."""
         session = self._session
-        dated_ms = None if session is None else session.client.dated_ms()
-        return self._clock.now_ms() if dated_ms is None else dated_ms
+        return self._clock.now_ms() if session is None else session.client.wall.now_ms()
 
     def _act(self, signer: Signer, action: actions.Action, nonce: int) -> Taken | Refused | Unknown:
         """Sign an action and send it once."""

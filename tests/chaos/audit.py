@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from firstwatch.engine.memory import RunMemory
 from firstwatch.engine.records import (
     EquityRow,
     FactsRow,
@@ -142,7 +143,8 @@ class Auditor:
             self._unprotected_s = 0
             return
         memory = history.core._memory
-        known = history.scenario.market.amount(memory.core.steps)
+        # What the run knows of: what is booked, without what its legs have closed by the venue's word.
+        known = max(history.scenario.market.amount(memory.core.steps) - _closed_unbooked(memory), _ZERO)
         if history.has_hand or abs(held) <= known:
             self._unheard_s = 0
         else:
@@ -311,3 +313,9 @@ class Auditor:
         state = self._history.state
         assert state.is_final
         assert state is self._state
+
+
+def _closed_unbooked(memory: RunMemory) -> Decimal:
+    """Return what orders that are over have closed by the venue's word beyond their booked fills."""
+    over = [order for order in memory.orders.values() if order.intent.reduce_only and order.state.is_final]
+    return sum((max(order.reported - order.filled, _ZERO) for order in over), _ZERO)

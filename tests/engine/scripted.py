@@ -54,6 +54,7 @@ SYMBOL = "BTC/USDC:USDC"
 QUIET = GroupFlags(0, -1, 0, 0, float("nan"), float("nan"), True)
 ENTER = QUIET._replace(entry_long=1)
 EXIT = QUIET._replace(exit_long=1)
+TRAILING = CoreSettings(stop_kind=FRACTION, stop_value=0.05, stop_trails=1, sizing_value=0.5)
 
 
 class Always:

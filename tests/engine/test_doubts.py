@@ -9,10 +9,10 @@ from firstwatch.engine import effects as do
 from firstwatch.engine import events as told
 from firstwatch.engine.orders import DOUBT_MS
 from firstwatch.trading.events import AlarmRaised
-from firstwatch.trading.orders import OrderPurpose, OrderState
-from firstwatch.trading.runs import Author, Exposure, Protection, RunState, StopMode
-from firstwatch.venues.protocol import Accepted, Executed, StillUnknown, Unknown
-from tests.engine.scripted import ENTER, EXIT, Desk
+from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
+from firstwatch.trading.runs import Author, ExitReason, Exposure, Protection, RunState, StopMode
+from firstwatch.venues.protocol import Accepted, Executed, Refused, StillUnknown, Unknown
+from tests.engine.scripted import ENTER, EXIT, TRAILING, Desk
 
 ENTRY, STOP, CLOSING = OrderPurpose.ENTRY, OrderPurpose.STOP, OrderPurpose.EXIT
 DOUBT_S = DOUBT_MS // 1000
@@ -246,3 +246,57 @@ def test_a_stop_that_is_refused_is_placed_again_although_the_position_read_is_an
     desk.tick(3)
     (again,) = desk.orders(STOP)
     assert again.amount == entry.amount
+
+
+def test_what_is_entered_beside_a_stop_that_has_executed_gets_its_own_at_once() -> None:
+    """The stop's fill is not told, and what the venue says of the account is from before it."""
+    desk = Desk()
+    entering(desk)
+    (entry,) = desk.sent(ENTRY)
+    first, second = entry.amount / 2, entry.amount / 4
+    desk.fill(entry, first)
+    known, before = list(desk.fills), desk.position()
+    desk.answers[do.ReadFills] = lambda effect: told.FillsRead(known, [], desk.now_ms)
+    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(before, desk.now_ms)
+    (stop,) = desk.orders(STOP)
+    desk.now_ms += 1_000
+    desk.filled[stop.client_order_id] = first
+    desk.held -= first
+    desk._fill(stop.client_order_id, stop.side, first, 95.0)
+    desk.end(stop, OrderState.FILLED)
+    assert do.CancelOrder(entry.client_order_id) in desk.effects
+    desk.now_ms += 1_000
+    desk.fill(entry, second)
+    assert [order.amount for order in desk.orders(STOP)] == [second]
+    del desk.answers[do.ReadFills], desk.answers[do.ReadPosition]
+    desk.tick(3)
+    (trade,) = desk.trades
+    assert (trade.amount, trade.reason) == (first, ExitReason.STOP_LOSS)
+    assert abs(desk.core.exposed_steps) == desk.setup.market.steps(second)
+
+
+def test_a_position_from_before_a_refusal_to_reduce_it_ends_no_run() -> None:
+    """The venue has liquidated without a word; a node that is behind shows the position and its stop."""
+    desk = Desk(settings=TRAILING)
+    desk.enter()
+    before, known = desk.position(), list(desk.fills)
+    refused = Refused("reduce_only", "there is no position that it would reduce")
+    desk.answers[do.ModifyOrder] = lambda effect: told.ModifyAnswered(
+        effect.client_order_id, effect.new_client_order_id, refused, desk.now_ms
+    )
+    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(before, desk.now_ms)
+    desk.answers[do.ReadFills] = lambda effect: told.FillsRead(known, [], desk.now_ms)
+    amount, desk.held = desk.held, Decimal(0)
+    desk.now_ms += 1_000
+    desk._fill(None, OrderSide.SELL, amount, 80.0, liquidates=True)
+    desk.bar(close=110.0)
+    desk.stop(StopMode.LEAVE)
+    desk.tick(20)
+    assert not desk.is_over
+    desk.answers.clear()
+    for order in list(desk.resting.values()):
+        desk.end(order)
+    desk.tick(20)
+    assert desk.is_over
+    assert desk.facts.exposure is Exposure.FLAT
+    assert [trade.reason for trade in desk.trades] == [ExitReason.LIQUIDATION]

@@ -24,10 +24,9 @@ from firstwatch.venues.protocol import (
     StreamRestored,
     Unknown,
 )
-from tests.engine.scripted import ENTER, EXIT, HOUR_MS, START_MS, SYMBOL, Desk
+from tests.engine.scripted import ENTER, EXIT, HOUR_MS, START_MS, SYMBOL, TRAILING, Desk
 
 SHORT = GroupFlags(0, 1, 0, 0, float("nan"), float("nan"), True)
-TRAILING = CoreSettings(stop_kind=FRACTION, stop_value=0.05, stop_trails=1, sizing_value=0.5)
 
 
 def refuse_stops(desk: Desk, code: str, times: int = 99) -> Callable[[do.Effect], told.Event | None]:

@@ -306,7 +306,7 @@ class RunCore:
         self._set_leverage()
         self._end_feed()
         self._follow_core()
-        if memory.pause_reasons:
+        if memory.pause_reasons or self._protection.is_closed():
             self._entries.give_up()
         if memory.state is RunState.STOPPING and memory.stop_mode is StopMode.CLOSE and memory.core.steps:
             # What an entry has filled after the stop was asked for is closed, too.
@@ -688,6 +688,9 @@ class RunCore:
         if self.setup.has_phases or self._ledger.is_expected(event.fill):
             self._ledger.fill(event.fill, event.touch)
         else:
+            order = self._orders.get(event.fill.client_order_id)
+            if order is not None and not self._ledger.is_known(event.fill):
+                self._orders.put_off(order, event.fill)
             self._turn.want_fills()
             self._turn.want_position()
 

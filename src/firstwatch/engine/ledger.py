@@ -69,14 +69,20 @@ class Ledger:
         """Tell whether a fill follows from what is known: of an order of the run, on a position it has.
 
         A liquidation never does: what it costs depends on the funding paid before it. Nor does an exit while
-        the venue has filled more of an entry than it has told: what it makes depends on the entry's average.
+        the venue has filled more of an entry than it has told, or an entry while that is so of an exit: what
+        an exit makes depends on the average of the entries before it.
         """
         order = self._orders.get(fill.client_order_id)
         if order is None:
             return False
-        if order.intent.purpose is OrderPurpose.ENTRY:
-            return True
-        return self._turn.memory.core.steps > 0 and not self._orders.unheard()
+        is_entry = order.intent.purpose is OrderPurpose.ENTRY
+        may_follow = is_entry or self._turn.memory.core.steps > 0
+        return may_follow and not self._orders.unheard(entries=not is_entry)
+
+    def is_known(self, fill: Fill) -> bool:
+        """Tell whether a fill is booked, or from before all that is to be booked."""
+        memory = self._turn.memory
+        return fill.fill_id in memory.fills_seen or fill.time_ms < memory.fills_horizon_ms
 
     def first_stop(self, entry: TrackedOrder) -> float:
         """Return where the stop will stand when the fills of an entry are told; 0: it has none."""
@@ -88,7 +94,7 @@ class Ledger:
     def fill(self, fill: Fill, touch: Touch | None) -> None:
         """Book one fill, wherever it was heard of; the second word of the same fill changes nothing."""
         memory = self._turn.memory
-        if fill.fill_id in memory.fills_seen or fill.time_ms < memory.fills_horizon_ms:
+        if self.is_known(fill):
             return
         order = self._orders.get(fill.client_order_id)
         if order is None and self._was_before_launch(fill):

@@ -131,9 +131,13 @@ class OrderDesk:
         entries = self.of(OrderPurpose.ENTRY)
         return next((entry for entry in entries if entry.reported_price and not entry.filled), None)
 
-    def unheard(self) -> list[TrackedOrder]:
-        """Return the entries that have filled by the venue's word beyond the fills that were told."""
-        return [entry for entry in self.of(OrderPurpose.ENTRY) if entry.reported > entry.filled]
+    def unheard(self, *, entries: bool = True) -> list[TrackedOrder]:
+        """Return the entries, or what closes, that have filled by the venue's word beyond the fills told."""
+        return [
+            order
+            for order in self.open()
+            if (order.intent.purpose is OrderPurpose.ENTRY) is entries and order.reported > order.filled
+        ]
 
     def ask_for_unheard(self) -> bool:
         """Want the fills of such entries read now, though they may be told later. Returns whether any is."""
@@ -401,9 +405,7 @@ class OrderDesk:
         self._advance(order, new, report.reason)
         if order.state.is_final:
             order.wants_read = False
-        order_id = order.intent.client_order_id
-        if order_id in self._turn.memory.settled and not order.is_settled:
-            self._turn.memory.orders[order_id] = self._turn.memory.settled.pop(order_id)
+        self._keep_open(order)
 
     def fill(self, order: TrackedOrder, fill: Fill) -> None:
         """Add one execution to its order, also when it comes after the word of the end."""
@@ -415,6 +417,17 @@ class OrderDesk:
             self._changed(order, "fill")
         if whole:
             order.wants_read = False
+
+    def put_off(self, order: TrackedOrder, fill: Fill) -> None:
+        """Note a fill that is booked after those before it are read: what it makes is protected by then."""
+        order.reported = max(order.reported, order.filled + fill.amount)
+        self._keep_open(order)
+
+    def _keep_open(self, order: TrackedOrder) -> None:
+        """Look after an order again of which more was said than is known."""
+        memory, order_id = self._turn.memory, order.intent.client_order_id
+        if order_id in memory.settled and not order.is_settled:
+            memory.orders[order_id] = memory.settled.pop(order_id)
 
     def replaced(self, order: TrackedOrder) -> None:
         """Note that ``order`` stands in the place of the one that it was to replace."""

@@ -94,6 +94,10 @@ class ProtectionDesk:
         rest = all(leg.state in _RESTING and leg.intent.client_order_id in kept for leg in legs)
         return rest and self._is_covered()
 
+    def is_closed(self) -> bool:
+        """Tell whether all that is booked was closed by the venue's word, fills of which are not told yet."""
+        return self._ledger.exposed > 0 and self._exposed() == 0
+
     def _is_covered(self) -> bool:
         """Tell whether a stop is known to rest for all that should have one, at whatever level."""
         held, amount = self._ledger.own, self._exposed()

@@ -73,6 +73,11 @@ class Auditor:
         self.longest_unheard_s = 0
         self._unheard_s = 0
 
+    @property
+    def has_ended(self) -> bool:
+        """The run has kept that it is over."""
+        return self._state.is_final
+
     # --- what the run keeps ----------------------------------------------------------------------
 
     def kept(self, records: Iterable[Record]) -> None:

@@ -49,6 +49,29 @@ _HANGS_EVERY_S = 25
 """One request hangs, not two that are made one after the other."""
 
 
+class MachineClock(ManualClock):
+    """A machine's clocks: the wall's may be set, and that of elapsed time begins anew when it boots."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._set_back_ms = 0
+        self._booted_at_s = 0.0
+
+    def now_ms(self) -> int:
+        return super().now_ms() - self._set_back_ms
+
+    def elapsed_s(self) -> float:
+        return super().elapsed_s() - self._booted_at_s
+
+    def set_back(self, ms: int) -> None:
+        """Set the wall clock back."""
+        self._set_back_ms += ms
+
+    def reboot(self) -> None:
+        """Let elapsed time begin anew."""
+        self._booted_at_s = super().elapsed_s()
+
+
 class Died(BaseException):
     """The process is gone: nothing after this point was done. No handler of the product sees it."""
 
@@ -84,7 +107,7 @@ class History:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.chance = random.Random(scenario.seed * 7919 + 1)
-        self.clock = ManualClock()
+        self.clock = MachineClock()
         self.paper = PaperVenue(
             "paper",
             ReplayFeed(scenario.candles, scenario.funding, int(scenario.candles.time_ms[FIRST])),
@@ -172,15 +195,18 @@ class History:
         """Begin again as the worker does: listen, read the venue, tell the core."""
         if self.hands.subscription is not None:
             self.hands.subscription.close()
-        for _ in range(self.chance.choice([0, 0, 1, 3, 12]) if not self.scenario.has_phases else 0):
-            self._market_moves()
-        self.clock.advance(self.chance.choice([0, 3_000, 120_000]))
-        self._new_life()
-        if self.core.state.is_final:
-            # The host takes up active runs only.
+        if self._auditor.has_ended:
+            # The host takes up active runs only. What the run has left at the venue may go on there.
             self.is_over = True
             self._auditor.run_ended()
             return
+        for _ in range(self.chance.choice([0, 0, 1, 3, 12]) if not self.scenario.has_phases else 0):
+            self._market_moves()
+        self.clock.advance(self.chance.choice([0, 3_000, 120_000]))
+        if self._strikes("reboot", self.scenario.shares.reboots):
+            self.clock.reboot()
+            self._hung_at_s = 0.0
+        self._new_life()
         self._subscribe()
         if self.scenario.has_phases:
             self.paper.step()
@@ -335,12 +361,12 @@ class History:
         self._subscribe()
 
     def _living(self, act: object) -> None:
-        """Do one thing; a process that dies in it begins again, however often."""
+        """Do one thing; a process that dies in it, or loses its lease, begins again, however often."""
         try:
             if not self.is_over:
                 act()  # type: ignore[operator]
             return
-        except Died:
+        except (Died, LeaseLostError):
             pass
         while True:
             try:
@@ -360,6 +386,10 @@ class History:
             self.venue.outage = chance.choice([2, 10, 45])
         if chance.random() < shares.stream_breaks and not self.scenario.has_phases:
             self.venue.tell_lost(self.inbox.append)
+        if self._strikes("clock set back", shares.wall_back):
+            self.clock.set_back(chance.choice([2_000, 3_600_000, 90_000_000]))
+        if self._strikes("suspended", shares.sleeps):
+            self._sleep()
         self._market_moves()
         self._land()
         self._drain()
@@ -368,6 +398,37 @@ class History:
         if self.venue.is_silent and chance.random() < 0.3:
             self.venue.tell_restored(self.inbox.append)
             self._drain()
+
+    def _strikes(self, jump: str, share: float) -> bool:
+        strikes = share > 0 and self.chance.random() < share
+        if strikes:
+            self.venue.faults[jump] += 1
+        return strikes
+
+    def _sleep(self) -> None:
+        """Suspend the machine while the market goes on; what was streamed meanwhile is lost or waits.
+
+        Raises:
+            LeaseLostError: it is awake, and the lease is lost.
+        """
+        chance = self.chance
+        if not self.scenario.has_phases:
+            is_cut = chance.random() < 0.5
+            self.venue.is_silent = self.venue.is_silent or is_cut
+            for _ in range(chance.choice([0, 1, 3, 12])):
+                self._market_moves()
+            if is_cut:
+                self.venue.is_silent = False
+        self.clock.advance(chance.choice([3_000, 600_000, 4 * 3_600_000]))
+        if chance.random() < 0.5:
+            # The worker is awake before the host has seen that the lease is lost.
+            self._land()
+            self._drain()
+            elapsed_ms = round(self.clock.elapsed_s() * 1000)
+            if not self.is_over:
+                self._handle(told.TimePassed(self.venue.now_ms(), elapsed_ms, self.hands.is_reachable))
+        if not self.is_over:
+            self.lease.check()
 
     def _market_moves(self) -> None:
         step = self.paper.step()

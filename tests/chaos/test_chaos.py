@@ -1,7 +1,10 @@
 """Five hundred of the seeded histories (``python -m tests.chaos`` lives through any number of them)."""
 
+from dataclasses import fields
+
 import pytest
 
+from tests.chaos.drawing import Shares, draw
 from tests.chaos.report import Report, live_through
 
 _PER_TEST = 50
@@ -29,6 +32,7 @@ SHOWED_A_DEFECT = {
     9546: "a stop that was refused in an earlier process life was not tried anew by the next",
     1202: "a stop refused by a lagging node was not tried again while its position was old",
     549: "a move for which the venue had no time waited for a reading that a node behind could not give",
+    2416: "a cancel that was lost after a long doubt waited for how often the doubt had been asked about",
     3483: "a stop that covered a part of the position only silenced the alarm",
 }
 
@@ -49,6 +53,12 @@ def test_what_must_hold_holds_in_every_history(first: int) -> None:
     assert report.orders > 100
     assert report.deaths.total() > 10
     assert len(report.faults) > 8
+
+
+def test_everything_that_can_go_wrong_is_drawn() -> None:
+    drawn = [draw(seed).shares for seed in range(1, 101)]
+    never = [share.name for share in fields(Shares) if not any(getattr(one, share.name) for one in drawn)]
+    assert not never
 
 
 def test_seeds_that_once_showed_a_defect() -> None:

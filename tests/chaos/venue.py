@@ -38,6 +38,7 @@ from firstwatch.venues.protocol import (
 from tests.chaos.drawing import Scenario
 
 _REFUSALS = ("auth", "margin", "minimum", "reduce_only", "other")
+_ODD = "at data.px: Input should be a finite number"
 _READS = frozenset({"funding_since", "balance", "touch"})
 
 
@@ -197,6 +198,9 @@ class ChaosVenue:
             self.failures += 1
             return Refused(self._chance.choice(_REFUSALS), "the venue does not want it")
         outcome = call()
+        if self._strikes("odd answer", shares.odd):
+            self.failures += 1
+            return Unknown(f"the answer to an action cannot be understood: {_ODD}")
         if self._strikes("answer lost", shares.lost_after):
             self.failures += 1
             if self._chance.random() < 0.5:
@@ -263,6 +267,9 @@ class ChaosVenue:
         if self.outage or self._strikes("still unknown", self._shares.read_fails):
             self.failures += 1
             return StillUnknown("the venue did not answer")
+        if self._strikes("odd answer", self._shares.odd):
+            self.failures += 1
+            return StillUnknown(f"the answer cannot be understood: {_ODD}")
         key, view = prepared.client_order_id, self._behind
         if view is None:
             return self._paper.resolve(prepared)
@@ -288,6 +295,9 @@ class ChaosVenue:
         if self.outage or self._strikes("reading failed", self._shares.read_fails):
             self.failures += 1
             raise VenueError(f"{name} was not answered")
+        if self._strikes("odd answer", self._shares.odd):
+            self.failures += 1
+            raise VenueError(f"the answer to {name} cannot be understood: {_ODD}")
 
     def position(self, account: str, symbol: str) -> Position:
         self._read_or_fail("position")
@@ -370,6 +380,11 @@ class ChaosVenue:
         is_bar = isinstance(event, BarClosed)
         if isinstance(event, BarClosed) and self._strikes("bar late", shares.bar_late):
             self._withhold(event, deliver)
+            return
+        if self._strikes("odd message", shares.odd / 3 if is_bar else shares.odd):
+            if not isinstance(event, BarClosed | MarkMoved):
+                # It may have said what happened to an order: the adapter looks at the account at once.
+                self._later(lambda: self.look(deliver), 1)
             return
         if self._strikes("message missing", shares.missing / 3 if is_bar else shares.missing):
             return

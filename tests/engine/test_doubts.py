@@ -204,6 +204,29 @@ def test_a_stop_that_was_taken_and_is_not_shown_gets_one_beside_it_and_goes_when
     assert stop is not first
 
 
+def test_a_cancel_that_is_lost_after_a_long_doubt_is_asked_about_at_once() -> None:
+    desk = Desk()
+    in_doubt(desk, STOP)
+    desk.enter()
+    (first,) = desk.sent(STOP)
+    desk.tick(20)
+    desk.answers.clear()
+    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+        effect.client_order_id, Executed(desk.report(desk.intents[effect.client_order_id])), desk.now_ms
+    )
+    cancels = []
+
+    def lose_first(effect):
+        cancels.append(effect.client_order_id)
+        lost = told.CancelAnswered(effect.client_order_id, Unknown("no answer"), desk.now_ms)
+        return lost if len(cancels) == 1 else None
+
+    desk.answers[do.CancelOrder] = lose_first
+    desk.tick(4)
+    assert cancels.count(first.client_order_id) == 2
+    assert first.client_order_id not in desk.resting
+
+
 def test_a_closing_order_that_was_taken_and_is_not_shown_gets_one_beside_it() -> None:
     desk = Desk()
     desk.enter()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 REQUEST_KINDS = frozenset(
@@ -20,9 +21,10 @@ REQUEST_KINDS = frozenset(
         "hang",
         "hang_after",
         "refused",
+        "odd",
     }
 )
-MESSAGE_KINDS = frozenset({"message_lost", "message_twice", "message_broken"})
+MESSAGE_KINDS = frozenset({"message_lost", "message_twice", "message_broken", "message_odd"})
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Fault:
     body: str
     seconds: float
     matches: Callable[[Any], bool] | None
+    chance: Random
 
 
 class Faults:
@@ -66,6 +69,7 @@ class Faults:
         body: str | None = None,
         seconds: float = 1.0,
         matches: Callable[[Any], bool] | None = None,
+        seed: int = 0,
     ) -> None:
         """Let the next ``count`` matching requests (or messages of a channel), after ``skip``, meet a fault.
 
@@ -75,14 +79,14 @@ class Faults:
         ``html``: a page with status 200, done. ``empty``: ``null``, done. ``slow``: done after ``seconds``;
         ``slow_reply``: done, answered after ``seconds``. ``hang``: never answered, nothing done;
         ``hang_after``: the same, done. ``refused``: the venue's structured refusal with ``body``.
-        ``message_lost``, ``message_twice``, ``message_broken``: of a stream. ``matches`` looks at
-        the request's body.
+        ``odd``: done, one place of the answer odd, by ``seed``. ``message_lost``, ``message_twice``,
+        ``message_broken``, ``message_odd``: of a stream. ``matches`` looks at the request's body.
         """
         if kind not in REQUEST_KINDS | MESSAGE_KINDS:
             raise ValueError(f"no fault {kind!r}")
         if body is None:
             body = "<html><body><h1>502 Bad Gateway</h1></body></html>" if kind != "refused" else "Refused."
-        self._plans.append(Fault(kind, on, count, skip, status, body, seconds, matches))
+        self._plans.append(Fault(kind, on, count, skip, status, body, seconds, matches, Random(seed)))
 
     def clear(self) -> None:
         """Forget all plans; the venue is up, the streams are fresh, all candles are there."""

@@ -24,6 +24,7 @@ from tests.loopback.books import Account, Agent, Fill, FundingPayment, Order, Tr
 from tests.loopback.exchange import Exchange, Rules
 from tests.loopback.faults import Fault, Faults
 from tests.loopback.info import Info, weight_of
+from tests.loopback.oddness import made_odd
 from tests.loopback.streams import USERS_ON_MAINNET, Streams
 from tests.loopback.tape import Coin, RunningClock, SteppedClock, WallClock, wall_ms
 from tests.loopback.wire import Malformed, address
@@ -496,6 +497,8 @@ class Loopback:
                 return web.Response(text=fault.body, content_type="text/html")
             case "empty":
                 answer = None
+            case "odd":
+                answer = made_odd(answer, fault.chance)
             case "slow_reply":
                 await asyncio.sleep(fault.seconds)
             case "hang_after":

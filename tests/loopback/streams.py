@@ -13,6 +13,7 @@ from tests.loopback.books import Account
 from tests.loopback.exchange import Exchange, Happening
 from tests.loopback.faults import Faults
 from tests.loopback.info import Info, basic, candle, funding
+from tests.loopback.oddness import made_odd
 from tests.loopback.wire import Malformed, address, text_of
 
 _OF_COIN = frozenset({"l2Book", "bbo", "trades", "activeAssetCtx", "candle"})
@@ -214,6 +215,9 @@ class Streams:
             listener.queue.put_nowait(text)
         elif fault.kind == "message_broken":
             listener.queue.put_nowait(text[: len(text) // 2])
+        elif fault.kind == "message_odd":
+            odd = {"channel": channel, "data": made_odd(message.get("data"), fault.chance)}
+            listener.queue.put_nowait(json.dumps(odd))
 
     # --- what is told ---------------------------------------------------------------------------
 

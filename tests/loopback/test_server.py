@@ -406,6 +406,19 @@ async def test_a_planned_refusal_executes_nothing_and_uses_the_nonce(client, ven
     assert venue.account(MASTER).orders == []
 
 
+async def test_an_odd_answer_is_odd_in_one_place(venue):
+    sound = await ask(venue, "clearinghouseState", user=MASTER)
+    seen = set()
+    for seed in range(20):
+        venue.faults.plan("odd", "clearinghouseState", seed=seed)
+        seen.add(json.dumps(await ask(venue, "clearinghouseState", user=MASTER)))
+    assert json.dumps(sound) not in seen
+    assert len(seen) > 10
+    assert any("NaN" in one for one in seen)
+    assert any(f'"time": {sound["time"]}000' in one for one in seen)
+    assert await ask(venue, "clearinghouseState", user=MASTER) == sound
+
+
 async def test_faults_choose_by_kind_count_and_body(client, venue):
     venue.faults.plan("http", "allMids", status=429, count=2, skip=1)
     venue.faults.plan("request_lost", "order", matches=lambda body: body["action"]["orders"][0]["r"])

@@ -247,6 +247,28 @@ async def test_a_broken_message_is_no_json(client, venue, connect):
         await socket.hear("userFills")
 
 
+async def test_an_odd_message_is_odd_in_one_place(client, venue, connect):
+    socket = await connect(venue)
+    await socket.subscribe("userFills", user=MASTER)
+    await socket.hear("userFills")
+    seeds = range(10)
+    for seed in seeds:
+        venue.faults.plan("message_odd", "userFills", seed=seed)
+    for number in (*seeds, len(seeds)):
+        await buy(client, number + 1)
+    *odd, sound = [_shape((await socket.hear("userFills"))["data"]) for _ in range(len(seeds) + 1)]
+    assert sound not in odd
+
+
+def _shape(told):
+    """Return the places of a message of one fill with their types, and in which unit its time is."""
+    fills = told["fills"] if isinstance(told.get("fills"), list) else []
+    (fill,) = fills or [{}]
+    types = {key: type(value) for key, value in fill.items()} if isinstance(fill, dict) else fill
+    is_late = isinstance(types, dict) and types.get("time") is int and fill["time"] > 10**15
+    return type(told.get("user")), types, is_late
+
+
 def test_a_scaled_clock_runs_on_the_candles_own_dates(make_venue):
     venue = make_venue(WALK, clock=600.0)
     begun_s = time.monotonic()

@@ -490,6 +490,9 @@ class OrderDesk:
         old = order.state
         order.state = move_order(old, new)
         order.behind_since_ms = None
+        if old is _S.UNKNOWN:
+            # What is asked from here on is another question: it does not wait for how often this one was.
+            order.asks = order.ask_at_ms = 0
         order.doubted_at_ms = self._turn.memory.elapsed_ms if new is _S.UNKNOWN else None
         self._turn.journal(
             OrderMoved(client_order_id=order.intent.client_order_id, old=old, new=new, why=why)

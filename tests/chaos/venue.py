@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from firstwatch.trading.account import Position
+from firstwatch.trading.account import Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import Fill, OrderIntent, OrderPurpose, OrderReport
@@ -39,7 +39,7 @@ from tests.chaos.drawing import Scenario
 
 _REFUSALS = ("auth", "margin", "minimum", "reduce_only", "other")
 _ODD = "at data.px: Input should be a finite number"
-_READS = frozenset({"funding_since", "balance", "touch"})
+_READS = frozenset({"balance", "touch"})
 
 
 class _Ear:
@@ -66,6 +66,7 @@ class _View:
     orders: dict[str, OrderReport]
     open_orders: list[OrderReport]
     fills: list[Fill]
+    fundings: list[Funding]
 
 
 class ChaosVenue:
@@ -153,6 +154,7 @@ class ChaosVenue:
                     {key: report for key, report in orders.items() if report is not None},
                     list(self._paper.open_orders(account, symbol)),
                     list(self._paper.fills_since(account, symbol, 0)),
+                    list(self._paper.funding_since(account, symbol, 0)),
                 )
             )
 
@@ -342,6 +344,13 @@ class ChaosVenue:
         if view is None:
             return self._paper.fills_since(account, symbol, since_ms)
         return [fill for fill in view.fills if fill.time_ms >= since_ms]
+
+    def funding_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Funding]:
+        self._read_or_fail("funding_since")
+        view = self._behind
+        if view is None:
+            return self._paper.funding_since(account, symbol, since_ms)
+        return [paid for paid in view.fundings if paid.time_ms >= since_ms]
 
     # --- events ----------------------------------------------------------------------------------
 

@@ -691,6 +691,37 @@ def test_what_is_paid_while_the_last_readings_are_under_way_is_booked_before_the
     assert [record.funding for record in desk.records if isinstance(record, FundingRow)] == [paid]
 
 
+@pytest.mark.parametrize("mode", [StopMode.LEAVE, StopMode.CLOSE])
+def test_a_payment_that_a_node_behind_does_not_show_yet_is_booked_before_the_end(mode: StopMode) -> None:
+    desk = Desk(settings=PLAIN)
+    desk.enter()
+    desk.bar()
+    desk.now_ms += 5_000
+    paid = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), desk.now_ms // HOUR_MS * HOUR_MS)
+    lag_ms = 20_000
+
+    def read_position(_: do.Effect) -> told.PositionRead:
+        return told.PositionRead(replace(desk.position(), time_ms=desk.now_ms - lag_ms), desk.now_ms)
+
+    def read_fills(_: do.Effect) -> told.FillsRead:
+        shown = [paid] if desk.now_ms - lag_ms >= paid.time_ms else []
+        return told.FillsRead(desk.fills, shown, desk.now_ms)
+
+    desk.answers[do.ReadPosition], desk.answers[do.ReadFills] = read_position, read_fills
+    desk.stop(mode)
+    if mode is StopMode.CLOSE:
+        desk.fill(desk.sent(OrderPurpose.EXIT)[-1])
+    seconds = 0
+    while desk.core.state is not RunState.STOPPED:
+        assert seconds < 30
+        seconds += 1
+        desk.now_ms += 1_000
+        desk.tick()
+    assert [record.funding for record in desk.records if isinstance(record, FundingRow)] == [paid]
+    # It is not asked all the time.
+    assert len([effect for effect in desk.effects if isinstance(effect, do.ReadFills)]) < 8
+
+
 def test_a_payment_on_a_trade_long_gone_is_not_the_next_one_s() -> None:
     desk = Desk(settings=PLAIN)
     desk.enter()

@@ -369,7 +369,10 @@ class RunCore:
         if memory.wants_open_orders:
             self._turn.read(ReadOpenOrders())
         if memory.wants_fills:
-            self._turn.read(ReadFills(memory.fills_horizon_ms, memory.fundings_horizon_ms))
+            reading = ReadFills(memory.fills_horizon_ms, memory.fundings_horizon_ms)
+            if not self._turn.is_pending(reading):
+                memory.asked_as_of_ms = memory.account_as_of_ms
+            self._turn.read(reading)
         if memory.wants_position and memory.position_at_ms <= memory.elapsed_ms:
             self._turn.read(ReadPosition())
         if memory.wants_balance:
@@ -415,6 +418,13 @@ class RunCore:
         if not memory.is_compared:
             memory.wants_position = True
             return
+        if self._may_lack_payment(memory.payments_as_of_ms):
+            memory.is_compared = False
+            if self._may_lack_payment(memory.account_as_of_ms):
+                memory.position_at_ms = memory.elapsed_ms + back_off_ms(0)
+            else:
+                self._turn.want_fills()
+            return
         self._end(
             RunState.STOPPED if is_stopping else RunState.DONE,
             memory.stop_why if is_stopping else self._why_done(),
@@ -428,6 +438,11 @@ class RunCore:
         memory = self._memory
         step_ms = min(self.setup.timeframe.ms, Timeframe.H1.ms)
         return memory.now_ms // step_ms > memory.payments_read_ms // step_ms
+
+    def _may_lack_payment(self, as_of_ms: int) -> bool:
+        """Tell whether what a node said as of that time may lack the last payment."""
+        hour_ms = Timeframe.H1.ms
+        return not self.setup.has_phases and self._memory.now_ms // hour_ms > as_of_ms // hour_ms
 
     def _is_finishing(self) -> bool:
         memory = self._memory
@@ -871,6 +886,7 @@ class RunCore:
     def _compare(self, position: Position) -> None:
         """Compare the venue's position with the booked one; fills are read before it is believed."""
         memory = self._memory
+        memory.account_as_of_ms = max(memory.account_as_of_ms, position.time_ms)
         known_ms = max([*memory.fills_seen.values(), memory.denied_ms])
         if position.time_ms < known_ms and not self.setup.has_phases:
             # It is from before what is booked or was refused: it says nothing of now.
@@ -934,6 +950,7 @@ class RunCore:
         self._reading_came()
         self._memory.wants_fills = self._turn.is_wanted_anew(ReadFills(0, 0))
         self._memory.payments_read_ms = event.time_ms
+        self._memory.payments_as_of_ms = self._memory.asked_as_of_ms
         self._book(event.fills, event.fundings)
         self._decide_waiting()
 
@@ -998,6 +1015,7 @@ class RunCore:
         memory.wallet_total = event.balance.total
         memory.price = event.touch.mid if event.touch else memory.price
         memory.foreign = signed(event.position)
+        memory.account_as_of_ms = event.position.time_ms
         for note in event.notes:
             self._turn.journal(Noted(sentence=note))
         if event.open_orders:

@@ -250,6 +250,12 @@ class RunMemory:
     """The last reading before the end of the run was asked for."""
     payments_read_ms: int = 0
     """The venue's time up to which fills and payments were read last."""
+    account_as_of_ms: int = 0
+    """The newest time as of which the venue has shown the account: a node of it may be behind."""
+    asked_as_of_ms: int = 0
+    """That time when fills and payments were asked for last."""
+    payments_as_of_ms: int = 0
+    """The same of those that were read last: they are all there up to then, at least."""
     goes_by_books: bool = False
     """The venue's word of the position is older than what is booked, or an order in doubt may explain it:
     what cannot wait for a better word goes by what is booked."""

@@ -117,3 +117,27 @@ def test_a_run_that_cannot_be_read_is_a_problem_and_stands_in_the_list(firstwatc
     shown = firstwatch("run", "show", run_id)
     assert shown.code == 1
     assert f"run {run_id} cannot be read" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("run", "created_at_ms"), ("position", "amount"), ("live_status", "equity"), ("fill", "price"),
+        ("trade", "pnl"), ("equity", "equity"), ("run_order", "filled"),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_none_hides_no_other_run(firstwatch, home, table, column):
+    scenes.busy_day(home)
+    listed = {run["run"] for run in firstwatch("run", "list", "--json").json}
+    key = "id" if table == "run" else "run_id"
+    with closing(sqlite3.connect(home / "firstwatch.db")) as raw, raw:
+        raw.execute("PRAGMA foreign_keys = OFF")
+        assert raw.execute(f"UPDATE {table} SET {column} = 'abc' WHERE {key} = ?", (scenes.LIVE,)).rowcount
+    assert {run["run"] for run in firstwatch("run", "list", "--json").json} == listed
+    answer = firstwatch("status", "--json")
+    assert answer.code == 1
+    assert answer.json["active_runs"] == 1
+    shown = firstwatch("run", "show", scenes.LIVE, "--json")
+    assert shown.code == 1
+    assert "cannot be read" in shown.err
+    assert firstwatch("run", "show", scenes.DONE, "--json").code == 0

@@ -21,7 +21,7 @@ def run_document(session: Session, run: Run) -> dict[str, Any]:
     done = trades.trades_of(session, run.id)
     curve = equity.equity_of(session, run.id)
     position = positions.position_of(session, run.id)
-    status = live.live_statuses(session).get(run.id)
+    status = live.status_of(session, run.id)
     metrics = metrics_of_run(done, curve, run.settings.capital, run.market)
     return {
         **run_summary(session, run),

@@ -304,7 +304,10 @@ def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dic
     said, now_ms = known.get(wallet.id, Standing()), SystemClock().now_ms()
     key = said.key
     mine = set(ids_of_wallet(session, wallet.id))
-    money = moneys(session, settings, [wallet], known, now_ms=now_ms).get(wallet.name)
+    damaged: dict[str, str] = {}
+    money = moneys(session, settings, [wallet], known, now_ms=now_ms, damaged=damaged).get(wallet.name)
+    held_by_run = positions(session, damaged=damaged)
+    problems = [said.problem, *(text for of, text in damaged.items() if of in mine or of == wallet.name)]
     return {
         "wallet": wallet.name,
         "venue": wallet.venue,
@@ -327,7 +330,7 @@ def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dic
                 "run": run_id,
                 "updated_at": iso(held.updated_at_ms),
             }
-            for run_id, held in positions(session).items()
+            for run_id, held in held_by_run.items()
             if run_id in mine
         ],
         "held": None
@@ -339,7 +342,7 @@ def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dic
         "missing": []
         if key is None or key.missing is None
         else [{"name": name, "sentence": sentence} for name, sentence in key.missing.items()],
-        "problem": said.problem or None,
+        "problem": "; ".join(filter(None, problems)) or None,
         "active_run": active_run_id(session, wallet.id),
         "created_at": iso(wallet.created_at_ms),
         "archived_at": None if wallet.archived_at_ms is None else iso(wallet.archived_at_ms),

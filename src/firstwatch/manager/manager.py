@@ -219,8 +219,9 @@ class RunManager:
             self._sequence += 1
             sequence = self._sequence
         with self._reading, store.read() as session:
-            lists = self._reader.lists(session, now_ms)
+            # The details first: the lists say of which run they cannot be read.
             details = None if selected is None else self._reader.details(session, selected)
+            lists = self._reader.lists(session, now_ms)
             commands = tuple(self._reader.command(session, number) for number in reversed(own))
             engine = seat.view(now_ms, session)
         return ManagerSnapshot(

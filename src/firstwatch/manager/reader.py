@@ -117,14 +117,19 @@ class SnapshotReader:
         self._settings = settings
         self._finished = _Finished()
         self._detail: _Detail | None = None
+        self._unread: dict[str, str] = {}
+        """Why something that the lists hold of a run cannot be read, by run id."""
+        self._unread_details: dict[str, str] = {}
+        """The same of the details of a run that was chosen."""
         self._prices = PriceReader(settings)
         self._timeframes: dict[int, Timeframe] = {}
         self._done_commands: dict[int, CommandView] = {}
 
     def lists(self, session: Session, now_ms: int) -> Lists:
         """Read wallets, runs, algorithms and alarms."""
-        figures = live.live_statuses(session)
-        held = positions.positions(session)
+        self._unread = {}
+        figures = live.live_statuses(session, damaged=self._unread)
+        held = positions.positions(session, damaged=self._unread)
         host = hosts.current_host(session)
         damaged: list[runs.DamagedRun] = []
         active = tuple(
@@ -147,14 +152,18 @@ class SnapshotReader:
         )
 
     def details(self, session: Session, run_id: str) -> RunDetails | None:
-        """Read everything of one run; None: there is no such run."""
+        """Read everything of one run; None: there is no such run, or it cannot be read, as the list says."""
+        self._unread_details = {}
         try:
             run = runs.find_run(session, run_id)
-        except DamagedRowError:
-            # The list says what is wrong with it.
+            return None if run is None else self._details(session, run)
+        except DamagedRowError as error:
+            self._detail = None
+            self._unread_details = {run_id: str(error)}
             return None
-        if run is None:
-            return None
+
+    def _details(self, session: Session, run: runs.Run) -> RunDetails:
+        run_id = run.id
         detail = self._detail
         if detail is None or detail.run_id != run_id:
             detail = self._detail = _Detail(run_id)
@@ -240,6 +249,7 @@ class SnapshotReader:
         position: positions.RunPosition | None,
     ) -> RunRow:
         settings, facts = run.settings, run.facts
+        problem = self._unread.get(run.id) or self._unread_details.get(run.id)
         return RunRow(
             run_id=run.id,
             algorithm=settings.algorithm,
@@ -252,12 +262,12 @@ class SnapshotReader:
             state=run.state,
             paused=facts.paused,
             pause_reason=facts.pause_reason,
-            health=facts.health,
+            health=Health.UNKNOWN if problem else facts.health,
             exposure=facts.exposure,
             protection=facts.protection,
             stop_mode=facts.stop_mode,
             exit_reason=facts.exit_reason,
-            sentence=facts.sentence,
+            sentence=problem or facts.sentence,
             parent_run_id=run.parent_run_id,
             created_ms=run.created_at_ms,
             started_ms=run.started_at_ms,
@@ -268,6 +278,7 @@ class SnapshotReader:
             last_bar_ms=None if status is None else status.last_bar_ms,
             live_ms=None if status is None else status.updated_at_ms,
             position=None if position is None else _position(position),
+            is_damaged=bool(problem),
         )
 
     def _timeframe(self, session: Session, version_id: int) -> Timeframe:
@@ -286,7 +297,11 @@ class SnapshotReader:
         known = wallets.list_wallets(session)
         has_keys = any(wallet.kind != "paper" for wallet in known)
         said = standings.standings(session) if has_keys else {}
-        found = moneys(session, self._settings, known, said, now_ms=now_ms)
+        damaged: dict[str, str] = {}
+        found = moneys(session, self._settings, known, said, now_ms=now_ms, damaged=damaged)
+        for wallet in known:
+            if wallet.name in damaged:
+                said[wallet.id] = replace(said.get(wallet.id, _UNKNOWN), problem=damaged[wallet.name])
         return tuple(
             _wallet(wallet, latest.get(wallet.name), found.get(wallet.name), said.get(wallet.id, _UNKNOWN))
             for wallet in known

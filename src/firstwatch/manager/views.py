@@ -150,7 +150,7 @@ class RunRow:
     live_ms: int | None
     position: "PositionView | None" = None
     is_damaged: bool = False
-    """Its row in the store cannot be read; nothing of it is known but what the row here says."""
+    """Something that the store holds of it cannot be read; nothing is known but what the row here says."""
 
     @property
     def title(self) -> str:

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, select
 
 from firstwatch.store.curves import EquityCurve, pack_curve, unpack_curve
 from firstwatch.store.database import Session
+from firstwatch.store.rows import row
 from firstwatch.store.tables import EquityCurveRow, EquityRow, table_of, upsert
 
 _EQUITY = table_of(EquityRow)
@@ -30,11 +31,23 @@ def add_equity(session: Session, run_id: str, points: Iterable[tuple[int, float]
 
 
 def equity_of(session: Session, run_id: str, *, after_ms: int | None = None) -> EquityCurve:
-    """Return the run's curve, oldest first; with ``after_ms`` only the points after that time."""
+    """Return the run's curve, oldest first; with ``after_ms`` only the points after that time.
+
+    Raises:
+        DamagedRowError: it cannot be read.
+    """
+    with row(f"the equity of run {run_id}"):
+        curve = _curve(session, run_id, after_ms)
+        if not np.isfinite(curve.equity).all():
+            raise ValueError("not all of it are finite numbers")
+        return curve
+
+
+def _curve(session: Session, run_id: str, after_ms: int | None) -> EquityCurve:
     rows = session.execute(_POINTS, {"run": run_id, "after": _BEGINNING if after_ms is None else after_ms})
     found = rows.all()
-    times = np.fromiter((row[0] for row in found), dtype=np.int64, count=len(found))
-    values = np.fromiter((row[1] for row in found), dtype=np.float64, count=len(found))
+    times = np.fromiter((point[0] for point in found), dtype=np.int64, count=len(found))
+    values = np.fromiter((point[1] for point in found), dtype=np.float64, count=len(found))
     packed = session.execute(_PACKED, {"run": run_id}).scalar()
     if packed is None:
         return EquityCurve(times, values)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import FillRow, FundingRow, insert_once, table_of
 from firstwatch.trading.account import Funding
 from firstwatch.trading.orders import Fill, OrderSide
@@ -73,8 +74,13 @@ def add_fill(session: Session, stored: StoredFill) -> bool:
 
 
 def fills_of(session: Session, run_id: str) -> list[StoredFill]:
-    """Return a run's fills in the order of the venue's time."""
-    return [_fill(row) for row in session.execute(_FILLS_OF, {"run": run_id})]
+    """Return a run's fills in the order of the venue's time.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
+    with row(f"a fill of run {run_id}"):
+        return [_fill(sound(found, _FILL)) for found in session.execute(_FILLS_OF, {"run": run_id})]
 
 
 def add_funding(session: Session, venue: str, run_id: str, funding: Funding, *, local_time_ms: int) -> bool:
@@ -97,11 +103,17 @@ def add_funding(session: Session, venue: str, run_id: str, funding: Funding, *, 
 
 
 def funding_of(session: Session, run_id: str) -> list[Funding]:
-    """Return a run's funding payments, oldest first."""
-    return [
-        Funding(row.funding_id, row.account, row.symbol, row.paid, row.rate, row.time_ms)
-        for row in session.execute(_FUNDING_OF, {"run": run_id})
-    ]
+    """Return a run's funding payments, oldest first.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
+    with row(f"a funding payment of run {run_id}"):
+        return [
+            Funding(found.funding_id, found.account, found.symbol, found.paid, found.rate, found.time_ms)
+            for each in session.execute(_FUNDING_OF, {"run": run_id})
+            for found in [sound(each, _FUNDING)]
+        ]
 
 
 def _fill(row: Row[Any]) -> StoredFill:

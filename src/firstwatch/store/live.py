@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.rows import readable, row, sound
 from firstwatch.store.tables import LiveStatusRow, table_of, upsert
 
 _STATUS = table_of(LiveStatusRow)
@@ -49,18 +51,31 @@ def upsert_live_status(session: Session, statuses: Iterable[LiveStatus]) -> None
         session.execute(_UPSERT, rows)
 
 
-def live_statuses(session: Session) -> dict[str, LiveStatus]:
-    """Return the figures of all runs that ever had some, by run id."""
-    return {
-        row.run_id: LiveStatus(
-            run_id=row.run_id,
-            updated_at_ms=row.updated_at_ms,
-            mark=row.mark,
-            unrealised_pnl=row.unrealised_pnl,
-            equity=row.equity,
-            last_bar_ms=row.last_bar_ms,
-            venue_time_ms=row.venue_time_ms,
-            streams=json.loads(row.streams_json),
+def status_of(session: Session, run_id: str) -> LiveStatus | None:
+    """Return the run's figures; None: it never had any.
+
+    Raises:
+        DamagedRowError: they cannot be read.
+    """
+    found = session.execute(select(_STATUS).where(_STATUS.c.run_id == run_id)).one_or_none()
+    return None if found is None else _view(found)
+
+
+def live_statuses(session: Session, *, damaged: dict[str, str] | None = None) -> dict[str, LiveStatus]:
+    """Return the figures of all runs that ever had some, by run id; ``damaged`` as for ``readable``."""
+    return readable(session.execute(select(_STATUS)), "run_id", _view, damaged)
+
+
+def _view(found: Row[Any]) -> LiveStatus:
+    with row(f"the figures of run {found.run_id}"):
+        sound(found, _STATUS)
+        return LiveStatus(
+            run_id=found.run_id,
+            updated_at_ms=found.updated_at_ms,
+            mark=found.mark,
+            unrealised_pnl=found.unrealised_pnl,
+            equity=found.equity,
+            last_bar_ms=found.last_bar_ms,
+            venue_time_ms=found.venue_time_ms,
+            streams=json.loads(found.streams_json),
         )
-        for row in session.execute(select(_STATUS))
-    }

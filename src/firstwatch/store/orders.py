@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import Row, Select, bindparam, func, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import RunOrderRow, table_of, upsert
 from firstwatch.trading.orders import OrderIntent, OrderKind, OrderPurpose, OrderSide, OrderState, Touch
 
@@ -116,19 +117,28 @@ def highest_nonce(session: Session) -> int:
 
 def get_order(session: Session, client_order_id: str) -> StoredOrder | None:
     """Return one order, or None when the store does not know it."""
-    row = session.execute(_ONE, {"id": client_order_id}).one_or_none()
-    return None if row is None else _view(row)
+    with row(f"order {client_order_id}"):
+        found = session.execute(_ONE, {"id": client_order_id}).one_or_none()
+        return None if found is None else _view(found)
 
 
 def orders_of(session: Session, run_id: str) -> list[StoredOrder]:
-    """Return a run's orders, oldest first."""
-    return [_view(row) for row in session.execute(_OF_RUN, {"run": run_id})]
+    """Return a run's orders, oldest first.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
+    return _views(session, _OF_RUN, run_id)
 
 
 def open_orders_of(session: Session, run_id: str) -> list[StoredOrder]:
     """Return a run's orders that the venue may still execute, doubtful ones included, oldest first."""
-    statement = _OF_RUN.where(_ORDER.c.state.not_in(sorted(_FINAL)))
-    return [_view(row) for row in session.execute(statement, {"run": run_id})]
+    return _views(session, _OF_RUN.where(_ORDER.c.state.not_in(sorted(_FINAL))), run_id)
+
+
+def _views(session: Session, statement: Select[Any], run_id: str) -> list[StoredOrder]:
+    with row(f"an order of run {run_id}"):
+        return [_view(found) for found in session.execute(statement, {"run": run_id})]
 
 
 def _touch(bid: float, ask: float, mark: float, time_ms: int) -> Touch | None:
@@ -139,33 +149,34 @@ def _touch(bid: float, ask: float, mark: float, time_ms: int) -> Touch | None:
         return None
 
 
-def _view(row: Row[Any]) -> StoredOrder:
-    touches = [None if touch is None else _touch(*touch) for touch in json.loads(row.touches_json)]
+def _view(found: Row[Any]) -> StoredOrder:
+    sound(found, _ORDER)
+    touches = [None if touch is None else _touch(*touch) for touch in json.loads(found.touches_json)]
     return StoredOrder(
         intent=OrderIntent(
-            client_order_id=row.client_order_id,
-            run_id=row.run_id,
-            account=row.account,
-            symbol=row.symbol,
-            purpose=OrderPurpose(row.purpose),
-            side=OrderSide(row.side),
-            kind=OrderKind(row.kind),
-            amount=row.amount,
-            reduce_only=row.reduce_only,
-            price=row.price,
-            trigger_price=row.trigger_price,
+            client_order_id=found.client_order_id,
+            run_id=found.run_id,
+            account=found.account,
+            symbol=found.symbol,
+            purpose=OrderPurpose(found.purpose),
+            side=OrderSide(found.side),
+            kind=OrderKind(found.kind),
+            amount=found.amount,
+            reduce_only=found.reduce_only,
+            price=found.price,
+            trigger_price=found.trigger_price,
         ),
-        state=OrderState(row.state),
-        created_at_ms=row.created_at_ms,
-        updated_at_ms=row.updated_at_ms,
-        filled=row.filled,
-        average_price=row.average_price,
-        venue_order_id=row.venue_order_id,
-        nonce=row.nonce,
-        body=row.body,
-        expires_at_ms=row.expires_at_ms,
+        state=OrderState(found.state),
+        created_at_ms=found.created_at_ms,
+        updated_at_ms=found.updated_at_ms,
+        filled=found.filled,
+        average_price=found.average_price,
+        venue_order_id=found.venue_order_id,
+        nonce=found.nonce,
+        body=found.body,
+        expires_at_ms=found.expires_at_ms,
         history=tuple(
-            OrderMove(at, OrderState(state), why) for at, state, why in json.loads(row.history_json)
+            OrderMove(at, OrderState(state), why) for at, state, why in json.loads(found.history_json)
         ),
         touch_at_decision=touches[0],
         touch_at_submission=touches[1],

@@ -7,6 +7,7 @@ from decimal import Decimal
 from sqlalchemy import bindparam, insert, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import (
     PaperAccountRow,
     PaperDepositRow,
@@ -18,6 +19,7 @@ from firstwatch.store.tables import (
     table_of,
     upsert,
 )
+from firstwatch.trading.errors import DamagedRowError
 
 _FEED = table_of(PaperFeedRow)
 _ACCOUNT = table_of(PaperAccountRow)
@@ -184,13 +186,31 @@ def deposit(session: Session, venue: str, account: str, amount: Decimal, *, now_
     return number
 
 
-def deposits(
-    session: Session, venue: str, account: str | None = None, *, after: int = 0
-) -> Sequence[PaperDeposit]:
-    """Return deposits with numbers above ``after``, in order, of one account or of all."""
-    statement = _DEPOSITS if account is None else _DEPOSITS_OF
-    found = session.execute(statement, {"venue": venue, "after": after, "account": account})
-    return [PaperDeposit(**row._mapping) for row in found]
+def deposits(session: Session, venue: str, account: str, *, after: int = 0) -> Sequence[PaperDeposit]:
+    """Return an account's deposits with numbers above ``after``, in order.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
+    with row(f"a deposit of {account}"):
+        rows = session.execute(_DEPOSITS_OF, {"venue": venue, "after": after, "account": account})
+        return [PaperDeposit(**sound(found, _DEPOSIT)._mapping) for found in rows]
+
+
+def deposited(session: Session, venue: str, damaged: dict[str, str]) -> dict[str, Decimal]:
+    """Return all play money that was given to each account less what was taken out.
+
+    ``damaged`` says of which accounts that cannot be read, and why.
+    """
+    totals: dict[str, Decimal] = {}
+    for found in session.execute(_DEPOSITS, {"venue": venue, "after": 0}):
+        try:
+            with row(f"a deposit of {found.account}"):
+                amount = sound(found, _DEPOSIT).amount
+                totals[found.account] = totals.get(found.account, Decimal(0)) + amount
+        except DamagedRowError as error:
+            damaged[found.account] = str(error)
+    return totals
 
 
 _ORDER_COLUMNS = tuple(_ORDER.c[name] for name in PaperOrder.__dataclass_fields__)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.rows import readable, row, sound
 from firstwatch.store.tables import PositionRow, table_of, upsert
 from firstwatch.trading.orders import Side
 
@@ -47,18 +48,23 @@ def set_position(session: Session, position: RunPosition) -> None:
 
 
 def position_of(session: Session, run_id: str) -> RunPosition | None:
-    """Return the run's position; None: nothing was ever written."""
-    row = session.execute(select(_POSITION).where(_POSITION.c.run_id == run_id)).one_or_none()
-    return None if row is None else _view(row)
+    """Return the run's position; None: nothing was ever written.
+
+    Raises:
+        DamagedRowError: it cannot be read.
+    """
+    found = session.execute(select(_POSITION).where(_POSITION.c.run_id == run_id)).one_or_none()
+    return None if found is None else _view(found)
 
 
-def positions(session: Session) -> dict[str, RunPosition]:
-    """Return the last known position of every run that has one, by run id."""
+def positions(session: Session, *, damaged: dict[str, str] | None = None) -> dict[str, RunPosition]:
+    """Return the last known position of every run that has one, by run id; ``damaged`` as ``readable``."""
     rows = session.execute(select(_POSITION).where(_POSITION.c.side.is_not(None)))
-    return {row.run_id: _view(row) for row in rows}
+    return readable(rows, "run_id", _view, damaged)
 
 
-def _view(row: Row[Any]) -> RunPosition:
-    values = dict(row._mapping)
-    values["side"] = None if row.side is None else Side(row.side)
-    return RunPosition(**values)
+def _view(found: Row[Any]) -> RunPosition:
+    with row(f"the position of run {found.run_id}"):
+        values = dict(sound(found, _POSITION)._mapping)
+        values["side"] = None if found.side is None else Side(found.side)
+        return RunPosition(**values)

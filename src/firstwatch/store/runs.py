@@ -11,7 +11,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from firstwatch.store import journal, wallets
 from firstwatch.store.database import Session
 from firstwatch.store.equity import pack_equity
-from firstwatch.store.rows import row
+from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import AlgorithmVersionRow, RunRow, WalletRow, table_of
 from firstwatch.trading.errors import DamagedRowError, RefusedError, WrongUseError
 from firstwatch.trading.events import Transitioned
@@ -331,13 +331,14 @@ def _views(rows: Iterable[Row[Any]], damaged: list[DamagedRun] | None) -> list[R
         except DamagedRowError as error:
             if damaged is not None:
                 state = RunState(found.state) if found.state in RunState.__members__ else RunState.FAILED
-                damaged.append(DamagedRun(found.id, found.wallet, state, str(error), found.created_at_ms))
+                created_ms = found.created_at_ms if isinstance(found.created_at_ms, int) else 0
+                damaged.append(DamagedRun(found.id, found.wallet, state, str(error), created_ms))
     return readable
 
 
 def _view(found: Row[Any]) -> Run:
     with row(f"run {found.id}"):
-        return _readable(found)
+        return _readable(sound(found, _RUN))
 
 
 def _readable(row: Row[Any]) -> Run:

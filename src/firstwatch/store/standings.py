@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import Row, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.rows import readable, row, sound
 from firstwatch.store.tables import WalletStandingRow, table_of, upsert
+from firstwatch.store.types import stored_money
 from firstwatch.trading.orders import Side
 
 _STANDING = table_of(WalletStandingRow)
@@ -94,18 +96,28 @@ def set_problem(session: Session, wallet_id: int, problem: str) -> None:
 
 
 def standings(session: Session) -> dict[int, Standing]:
-    """Return what is known of every wallet that a venue was asked about, by the wallet's row number."""
-    return {row.wallet_id: _view(row) for row in session.execute(select(_STANDING))}
+    """Return what is known of every wallet that a venue was asked about, by the wallet's row number.
+
+    Of one whose row cannot be read only that is known, as its problem.
+    """
+    damaged: dict[int, str] = {}
+    known = readable(session.execute(select(_STANDING)), "wallet_id", _view, damaged)
+    return known | {wallet_id: Standing(problem=sentence) for wallet_id, sentence in damaged.items()}
 
 
-def _view(row: Row[Any]) -> Standing:
-    money = key = None
-    if row.money_at_ms is not None:
-        held = tuple(
-            Held(symbol, Side(side), Decimal(amount)) for symbol, side, amount in json.loads(row.held_json)
-        )
-        money = WalletMoney(row.total, row.used, held, row.money_at_ms)
-    if row.key_kind is not None or row.key_at_ms is not None:
-        missing = None if row.missing_json is None else json.loads(row.missing_json)
-        key = WalletKey(row.key_address, row.key_kind, row.valid_until_ms, missing, row.key_at_ms)
-    return Standing(money, key, row.problem)
+def _view(found: Row[Any]) -> Standing:
+    with row(f"what is stored of the money of wallet {found.wallet_id}"):
+        sound(found, _STANDING)
+        money = key = None
+        if found.money_at_ms is not None:
+            held = tuple(
+                Held(symbol, Side(side), stored_money(amount))
+                for symbol, side, amount in json.loads(found.held_json)
+            )
+            if found.total is None or found.used is None:
+                raise ValueError("its total or what of it is used is not there")
+            money = WalletMoney(found.total, found.used, held, found.money_at_ms)
+        if found.key_kind is not None or found.key_at_ms is not None:
+            missing = None if found.missing_json is None else json.loads(found.missing_json)
+            key = WalletKey(found.key_address, found.key_kind, found.valid_until_ms, missing, found.key_at_ms)
+        return Standing(money, key, found.problem)

@@ -6,6 +6,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from firstwatch.store.curves import trade_of
 from firstwatch.store.database import Session
+from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import TradeRow, table_of
 from firstwatch.trading.trade import Trade
 
@@ -43,6 +44,11 @@ def amend_trade(session: Session, run_id: str, trade: Trade, *, closed_since: in
 
 
 def trades_of(session: Session, run_id: str, *, after: int = 0) -> list[Trade]:
-    """Return the run's trades after that number, in order."""
-    rows = session.execute(_OF_RUN, {"run": run_id, "after": after})
-    return [trade_of(dict(row._mapping)) for row in rows]
+    """Return the run's trades after that number, in order.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
+    with row(f"a trade of run {run_id}"):
+        rows = session.execute(_OF_RUN, {"run": run_id, "after": after})
+        return [trade_of(dict(sound(found, _TRADE)._mapping)) for found in rows]

@@ -1,6 +1,7 @@
 """How values stand in a column: money as canonical text, times as integer milliseconds UTC."""
 
-from decimal import Decimal
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, Numeric, String, Text
@@ -8,6 +9,10 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from firstwatch.store.packing import is_packed, pack, unpack
 from firstwatch.trading.numbers import plain
+
+_LONGEST = 100
+_MOST_ZEROS = 40
+"""Money is neither so large nor so small: what a text of a few characters may claim fills the memory."""
 
 
 def canonical(value: Decimal) -> str:
@@ -21,10 +26,24 @@ def canonical(value: Decimal) -> str:
     return plain(value)
 
 
+def stored_money(value: Any) -> Decimal:
+    """Return the money that stands in a column.
+
+    Raises:
+        ValueError: it is none.
+    """
+    with suppress(InvalidOperation, TypeError, ValueError):
+        money = Decimal(value if isinstance(value, Decimal) else str(value)[: _LONGEST + 1])
+        if money.is_finite() and abs(money.adjusted()) <= _MOST_ZEROS and len(str(value)) <= _LONGEST:
+            return money
+    raise ValueError(f"{str(value)[:_LONGEST]!r} is no amount of money")
+
+
 class Money(TypeDecorator[Decimal]):
     """An exact decimal: canonical text on SQLite, NUMERIC on PostgreSQL.
 
-    SQLite's numeric column would round to float64 silently. Never summed or ordered in SQL.
+    SQLite's numeric column would round to float64 silently. Never summed or ordered in SQL. A value that is
+    no money is read as it stands there, so that the other rows can be read; ``rows.sound`` refuses it.
     """
 
     impl = String
@@ -40,8 +59,15 @@ class Money(TypeDecorator[Decimal]):
             raise TypeError(f"money is Decimal, not {type(value).__name__}")
         return value if dialect.name == "postgresql" else canonical(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        return None if value is None else Decimal(value)
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        try:
+            return None if value is None else stored_money(value)
+        except ValueError:
+            return str(value)
+
+    @property
+    def python_type(self) -> type[Decimal]:
+        return Decimal
 
 
 class PackedText(TypeDecorator[str]):

@@ -1,15 +1,18 @@
 """The money of wallets as the store knows it, without asking the engine."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
 from firstwatch.settings import PaperVenueSettings, Settings
 from firstwatch.store import paper
 from firstwatch.store.database import Session
+from firstwatch.store.rows import row
 from firstwatch.store.standings import Standing
+from firstwatch.store.types import stored_money
 from firstwatch.store.wallets import Wallet
-from firstwatch.trading.errors import RefusedError
+from firstwatch.trading.errors import DamagedRowError, RefusedError
 from firstwatch.venues.paper.account import PaperAccount, PaperOrder, exact
 from firstwatch.venues.paper.assembly import market_of
 
@@ -34,10 +37,12 @@ def moneys(
     known: Mapping[int, Standing],
     *,
     now_ms: int,
+    damaged: dict[str, str] | None = None,
 ) -> dict[str, Money]:
     """Return what is known of the wallets' money, by name: of paper now, of the rest as its venue last said.
 
-    A wallet whose money is not known, or whose venue is no longer in the settings, is left out.
+    A wallet whose money is not known, or whose venue is no longer in the settings, is left out; ``damaged``
+    says of which paper wallets the store cannot be read, by name.
     """
     wallets = tuple(wallets)
     said = {
@@ -45,7 +50,7 @@ def moneys(
         for wallet in wallets
         if (standing := known.get(wallet.id)) is not None and standing.money is not None
     }
-    return said | _paper_moneys(session, settings, wallets, now_ms)
+    return said | _paper_moneys(session, settings, wallets, now_ms, {} if damaged is None else damaged)
 
 
 def paper_total(session: Session, wallet: Wallet) -> Decimal:
@@ -54,7 +59,9 @@ def paper_total(session: Session, wallet: Wallet) -> Decimal:
     Raises:
         RefusedError: it holds a position.
     """
-    deposited = sum((row.amount for row in paper.deposits(session, wallet.venue, wallet.account)), Decimal(0))
+    deposited = sum(
+        (each.amount for each in paper.deposits(session, wallet.venue, wallet.account)), Decimal(0)
+    )
     state = paper.load_accounts(session, wallet.venue).get(wallet.account)
     if state is None:
         return deposited
@@ -65,7 +72,7 @@ def paper_total(session: Session, wallet: Wallet) -> Decimal:
 
 
 def _paper_moneys(
-    session: Session, settings: Settings, wallets: Iterable[Wallet], now_ms: int
+    session: Session, settings: Settings, wallets: Iterable[Wallet], now_ms: int, damaged: dict[str, str]
 ) -> dict[str, Money]:
     by_venue: dict[str, list[Wallet]] = {}
     for wallet in wallets:
@@ -76,31 +83,51 @@ def _paper_moneys(
         known = settings.venues.get(venue)
         if not isinstance(known, PaperVenueSettings):
             continue
-        given: dict[str, Decimal] = {}
-        for row in paper.deposits(session, venue):
-            given[row.account] = given.get(row.account, Decimal(0)) + row.amount
-        states = paper.load_accounts(session, venue)
-        accounts = {name: PaperAccount.from_json(state) for name, state in states.items()}
-        resting = _resting(session, venue, market_of(known).amount_step, accounts)
+        unread: dict[str, str] = {}
+        given = paper.deposited(session, venue, unread)
+        accounts: dict[str, PaperAccount] = {}
+        for name, state in paper.load_accounts(session, venue).items():
+            with _said_of(name, unread):
+                accounts[name] = PaperAccount.from_json(state)
+        resting = _resting(session, venue, market_of(known).amount_step, accounts, unread)
         for wallet in members:
-            deposited, account = given.get(wallet.account, Decimal(0)), accounts.get(wallet.account)
-            if account is None:
-                found[wallet.name] = Money(deposited, Decimal(0), now_ms)
-                continue
-            used = exact(account.position.margin) + resting.get(wallet.account, Decimal(0))
-            found[wallet.name] = Money(deposited + account.cash, used, now_ms)
+            total, used = given.get(wallet.account, Decimal(0)), Decimal(0)
+            with _said_of(wallet.account, unread):
+                if (account := accounts.get(wallet.account)) is not None:
+                    total += account.cash
+                    used = exact(account.position.margin) + resting.get(wallet.account, Decimal(0))
+                money = Money(stored_money(total), stored_money(used), now_ms)
+            if wallet.account in unread:
+                damaged[wallet.name] = unread[wallet.account]
+            else:
+                found[wallet.name] = money
     return found
 
 
 def _resting(
-    session: Session, venue: str, amount_step: Decimal, accounts: dict[str, PaperAccount]
+    session: Session,
+    venue: str,
+    amount_step: Decimal,
+    accounts: dict[str, PaperAccount],
+    unread: dict[str, str],
 ) -> dict[str, Decimal]:
     """Return the margin of resting entry orders, by account."""
     margins: dict[str, Decimal] = {}
-    for row in paper.load_open_orders(session, venue):
-        order, account = PaperOrder.from_json(row.state_json), accounts.get(row.account)
-        if order.reduce_only or order.price is None or account is None:
-            continue
-        margin = order.rest * amount_step * order.price / account.leverage
-        margins[row.account] = margins.get(row.account, Decimal(0)) + margin
+    for found in paper.load_open_orders(session, venue):
+        with _said_of(found.account, unread):
+            order, account = PaperOrder.from_json(found.state_json), accounts.get(found.account)
+            if order.reduce_only or order.price is None or account is None:
+                continue
+            margin = order.rest * amount_step * order.price / account.leverage
+            margins[found.account] = margins.get(found.account, Decimal(0)) + margin
     return margins
+
+
+@contextmanager
+def _said_of(account: str, unread: dict[str, str]) -> Iterator[None]:
+    """Note in ``unread``, and go on, where what the block reads of a paper account cannot be understood."""
+    try:
+        with row(f"the paper account {account}"):
+            yield
+    except DamagedRowError as error:
+        unread[account] = str(error)

@@ -517,7 +517,8 @@ def test_the_paper_venue_s_books(store: Store) -> None:
             Decimal("100.1"),
             Decimal(-5),
         ]
-        assert len(paper.deposits(session, "p", after=numbers[0])) == 2
+        assert [deposit.amount for deposit in paper.deposits(session, "p", "w1", after=numbers[0])] == [-5]
+        assert paper.deposited(session, "p", {}) == {"w1": Decimal("95.1"), "w2": Decimal(7)}
 
 
 def test_money_key_and_problem_of_a_wallet_are_kept_apart(store: Store) -> None:

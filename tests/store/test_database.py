@@ -95,6 +95,40 @@ def test_what_vanishes_while_the_folder_is_looked_at_is_passed_over(tmp_path: Pa
     open_store(tmp_path).close()
 
 
+def _fails_while_it_reads(store: Store, how: str) -> Exception:
+    """Return an exception from the middle of a result, which holds the frames that it passed."""
+    try:
+        with getattr(store, how)() as session:
+            result = session.exec_driver_sql("SELECT name FROM wallet")
+            for row in result:
+                raise ValueError(row)
+    except ValueError as error:
+        return error
+    raise AssertionError
+
+
+def test_a_reader_that_failed_leaves_no_old_view_behind(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "data")
+    for number in range(5):
+        add_wallet(store, f"w{number}")
+    kept = _fails_while_it_reads(store, "read")
+    add_wallet(store, "new")
+    assert "new" in names(store), kept
+    store.close()
+
+
+def test_a_writer_that_failed_leaves_the_store_to_others(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "data")
+    for number in range(5):
+        add_wallet(store, f"w{number}")
+    kept = _fails_while_it_reads(store, "write")
+    other = open_store(tmp_path / "data")
+    add_wallet(other, "new")
+    assert "new" in names(store), kept
+    other.close()
+    store.close()
+
+
 def test_reading_only_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no data folder"):
         open_store(tmp_path / "none", read_only=True)

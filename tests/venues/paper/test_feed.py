@@ -129,10 +129,19 @@ def test_after_a_restart_the_feed_waits_for_all_that_were_subscribed(tmp_path):
     rig.listen("other")
     rig.play((100.0, 100.0, 100.0, 100.0))
     rig.restart()
-    rig.listen()
+    ear = rig.listen()
+    stood = rig.venue.tape
+    assert rig.venue.step() is Step.MOVED  # it is told where the feed stands
+    assert ear.of(PhaseEnded)
+    rig.acknowledge()
+    rig.source.add(101.0, 101.0, 101.0, 101.0)
     assert rig.venue.step() is Step.STANDING
+    assert rig.venue.tape == stood
     rig.listen("other")
+    rig.settle()
+    rig.acknowledge()
     assert rig.venue.step() is Step.MOVED
+    assert rig.venue.tape != stood
 
 
 def test_the_feed_does_not_wait_for_ever_for_one_that_does_not_come(tmp_path):
@@ -141,6 +150,9 @@ def test_the_feed_does_not_wait_for_ever_for_one_that_does_not_come(tmp_path):
     rig.listen("other")
     rig.restart()
     rig.listen()
+    rig.settle()
+    rig.acknowledge()
+    rig.source.add(101.0, 101.0, 101.0, 101.0)
     rig.clock.advance(29_999)
     assert rig.venue.step() is Step.STANDING
     rig.clock.advance(1)

@@ -404,10 +404,12 @@ class PaperVenue:
         """Release what comes next, up to the next phase that somebody must acknowledge, and deliver it."""
         with self._lock:
             while True:
-                if not self._ears or self._absence_s() > 0:
+                if not self._ears:
                     return Step.STANDING
                 if self._announce_to_the_new():
                     return Step.MOVED
+                if self._absence_s() > 0:
+                    return Step.STANDING
                 if self._is_awaited():
                     return Step.WAITING
                 if self._exchange.tape.phase is Phase.ENDED:
@@ -456,11 +458,11 @@ class PaperVenue:
 
     def _due_in_s(self) -> float | None:
         """Return the wall seconds until there is something to do; None: it is for others to move."""
+        if any(ear.is_new for ear in self._ears):
+            return 0.0
         absence_s = self._absence_s()
         if absence_s > 0:
             return absence_s
-        if any(ear.is_new for ear in self._ears):
-            return 0.0
         due_ms = self._next_due_ms()
         if due_ms is None or self._is_awaited():
             return None

@@ -1,6 +1,6 @@
 """Writes ``metrics_table.json``: what empyrical-reloaded says of three equity curves at periods = 365.
 
-Run with the ``dev`` extra: ``python -m tests.backtest.make_metrics_table``.
+Needs ``pip install empyrical-reloaded``, then ``python -m tests.backtest.make_metrics_table``.
 """
 
 import json

@@ -387,10 +387,11 @@ class Desk:
         text: str | None = None,
         lost_until_ms: int | None = None,
         late_bars: Sequence[int] = (),
+        newest_bar_ms: int | None = None,
     ) -> None:
         """Let the process die after its last step was kept, and come back."""
         self.core = RunCore.restore(
             self.setup, self.settings, self.flags, Always(), text or self.core.checkpoint()
         )
         reading = self.reading(bars, is_new_life=True)
-        self.tell(told.RecoveryStarted(reading, "back", self.now_ms, lost_until_ms, late_bars))
+        self.tell(told.RecoveryStarted(reading, "back", self.now_ms, lost_until_ms, late_bars, newest_bar_ms))

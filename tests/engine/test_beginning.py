@@ -39,6 +39,7 @@ class Venue:
         return START_MS + len(BARS) * HOUR_MS
 
     def candles(self, _symbol: str, _timeframe: Timeframe, *, end_ms: int, limit: int) -> list[object]:
+        assert limit <= len(BARS) + 1
         last_ms = min(self.keeps_to_ms, end_ms - HOUR_MS)
         given = [
             bar
@@ -110,3 +111,46 @@ def test_a_run_is_warmed_with_the_bars_that_it_has_counted_and_no_others(tmp_pat
     assert warmed[0][Timeframe.H1].time_ms.tolist() == counted
     assert event.lost_until_ms is None
     assert event.late_bars == [times[1_400], times[1_402]]
+
+
+@pytest.mark.parametrize(
+    ("last_bar_ms", "newest"),
+    [
+        pytest.param(BARS[1_500].time_ms * 1_000, 3_999, id="microseconds"),
+        pytest.param(BARS[3_999].time_ms + 3 * HOUR_MS, 3_999, id="two bars ahead"),
+        pytest.param(BARS[3_999].time_ms, None, id="the newest"),
+        pytest.param(BARS[3_990].time_ms, None, id="a while ago"),
+    ],
+)
+def test_a_last_bar_that_cannot_have_closed_gives_way_to_the_venues_newest(
+    tmp_path: Path, last_bar_ms: int, newest: int | None
+) -> None:
+    rig.make_folder(tmp_path)
+    store = open_store(tmp_path)
+    with store.write() as session:
+        rig.store_new_run(session)
+        runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
+        plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
+    beginning = Beginning(
+        plan, Venue(START_MS, BARS[3_999].time_ms), author=Author.SYSTEM, why="back", max_slippage_bps=100.0
+    )
+    core = SimpleNamespace(last_bar_ms=last_bar_ms, questions=lambda **_: None)
+    hands = SimpleNamespace(read_venue=lambda _core: "the reading")
+    event = beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
+    store.close()
+    assert event.lost_until_ms is None
+    assert event.newest_bar_ms == (None if newest is None else BARS[newest].time_ms)
+    # The subscription begins there, too.
+    assert beginning.last_bar_ms(core) == (event.newest_bar_ms or last_bar_ms)
+
+
+def test_a_venue_that_has_no_bar_to_go_on_from_is_asked_again(tmp_path: Path) -> None:
+    rig.make_folder(tmp_path)
+    store = open_store(tmp_path)
+    with store.write() as session:
+        rig.store_new_run(session)
+        plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
+    store.close()
+    beginning = Beginning(plan, Venue(1, 0), author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
+    with pytest.raises(VenueError, match="go on from"):
+        beginning.last_bar_ms(SimpleNamespace(last_bar_ms=BARS[0].time_ms * 1_000))

@@ -1,5 +1,6 @@
 """The life of a run (trading.md 6 to 8): launch, stops, pauses, recovery, what others do in the wallet."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 
@@ -1129,6 +1130,22 @@ def test_an_entry_decided_on_a_past_bar_is_dropped_as_late_and_arming_goes_on() 
     assert desk.intents == {}
     assert desk.journal(Recovered)[0].past_bars == 3
     desk.bar(ENTER)
+    assert len(desk.orders(OrderPurpose.ENTRY)) == 1
+
+
+def test_a_last_bar_that_cannot_have_closed_gives_way_to_the_newest_one() -> None:
+    desk = Desk(settings=PLAIN)
+    desk.launch()
+    desk.bar()
+    newest_ms = desk.core.last_bar_ms
+    document = json.loads(desk.core.checkpoint())
+    document["last_bar_ms"] = newest_ms * 1_000
+    desk.restart(text=json.dumps(document), newest_bar_ms=newest_ms)
+    assert desk.core.last_bar_ms == newest_ms
+    (said,) = [event.sentence for event in desk.journal(Noted) if "cannot have closed" in event.sentence]
+    assert f"{newest_ms * 1_000} ms" in said
+    desk.bar(ENTER)
+    assert desk.core.last_bar_ms == newest_ms + HOUR_MS
     assert len(desk.orders(OrderPurpose.ENTRY)) == 1
 
 

@@ -155,6 +155,28 @@ class Beginning:
         if self.is_new:
             read_history(self.venue, self.setup.symbol, self.plan.spec)
 
+    def last_bar_ms(self, core: RunCore) -> int:
+        """Return the open time of the last bar that the run has handled; 0: none.
+
+        One that the venue's time is not even at cannot have closed: an earlier version has believed a wrong
+        time. The newest bar of the venue takes its place, or the run would wait for the next until then.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        setup, venue = self.setup, self.venue
+        if core.last_bar_ms <= venue.now_ms() + setup.timeframe.ms:
+            return core.last_bar_ms
+        newest = venue.candles(setup.symbol, setup.timeframe, end_ms=venue.now_ms(), limit=1)
+        # A venue that was not reached before has said only with these what time it is there.
+        if core.last_bar_ms <= venue.now_ms() + setup.timeframe.ms:
+            return core.last_bar_ms
+        if not newest:
+            raise VenueError(
+                f"{venue.name} gives no bar of {setup.symbol} that run {setup.run_id} can go on from"
+            )
+        return newest[-1].time_ms
+
     def first_event(self, core: RunCore, hands: Performer, store: Store, lease: Lease) -> told.Event:
         """Return what the core is told first. The subscription must stand, so that no bar is missed.
 
@@ -196,23 +218,25 @@ class Beginning:
         setup, first_bars = self.setup, self.plan.run.first_bars
         reading = hands.read_venue(core.questions(is_new_life=True))
         lost_until_ms: int | None = None
-        if core.last_bar_ms and setup.timeframe in first_bars:
-            end_ms = core.last_bar_ms + setup.timeframe.ms
+        last_ms = self.last_bar_ms(core)
+        if last_ms and setup.timeframe in first_bars:
+            end_ms = last_ms + setup.timeframe.ms
             history = {
                 timeframe: self._bars(timeframe, first_ms, end_ms)
                 for timeframe, first_ms in first_bars.items()
             }
             base = history[setup.timeframe]
-            if len(base) and int(base.time_ms[-1]) == core.last_bar_ms:
+            if len(base) and int(base.time_ms[-1]) == last_ms:
                 self._warm(base, history, self._own_bars_from(base))
             else:
-                lost_until_ms = self._warm_anew(core.last_bar_ms)
+                lost_until_ms = self._warm_anew(last_ms)
         return told.RecoveryStarted(
             reading=reading,
             why=self._why,
             time_ms=self.venue.now_ms(),
             lost_until_ms=lost_until_ms,
             late_bars=sorted(self._late_bars),
+            newest_bar_ms=None if last_ms == core.last_bar_ms else last_ms,
         )
 
     def _warm_anew(self, last_bar_ms: int) -> int:

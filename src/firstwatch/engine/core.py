@@ -1100,12 +1100,27 @@ class RunCore:
         doubtful = self._orders.in_doubt()
         for order in doubtful:
             self._orders.doubt(order, "no answer is known of an earlier process life")
+        if event.newest_bar_ms is not None:
+            self._go_on_from(event.newest_bar_ms)
         for time_ms in event.late_bars:
             self._late_bar_came(time_ms)
         if event.lost_until_ms is not None:
             self._go_on_without_bars(event.lost_until_ms)
         past = self._take(event.reading, is_past=True)
         self._turn.journal(Recovered(why=event.why, past_bars=past, doubtful_orders=len(doubtful)))
+
+    def _go_on_from(self, newest_ms: int) -> None:
+        """Take the venue's newest bar for the last one, which cannot have closed yet."""
+        memory = self._memory
+        sentence = (
+            f"the last bar that the run had noted, of {iso(memory.last_bar_ms)}, cannot have closed yet: it"
+            f" goes on from the venue's newest closed bar, of {iso(newest_ms)}; on those before nothing was"
+            " decided"
+        )
+        memory.last_bar_ms = newest_ms
+        # What was decided at that bar would never be late.
+        self._entries.give_up()
+        self._turn.journal(Noted(sentence=sentence))
 
     def _go_on_without_bars(self, until_ms: int) -> None:
         """Leave a hole that nobody can confirm: no entries until an operator has looked (trading.md 1)."""

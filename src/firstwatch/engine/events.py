@@ -206,6 +206,9 @@ class RecoveryStarted:
     is warm with instead, or of the last one handled: up to it nothing is decided. None: no bar is lost."""
     late_bars: Sequence[int] = field(default=())
     """Open times of bars that the venue has by now and the run has passed over as holes."""
+    newest_bar_ms: int | None = None
+    """The bar that the run has handled last cannot have closed yet. Open time of the newest one that the
+    venue has, which the stream is warm with: it takes that one's place. None: the last bar is credible."""
 
 
 @dataclass(frozen=True, slots=True)

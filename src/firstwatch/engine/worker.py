@@ -222,7 +222,7 @@ class RunWorker:
             self._beginning.setup.symbol,
             self._beginning.setup.timeframe,
             self.inbox.put,
-            after_ms=core.last_bar_ms or None,
+            after_ms=self._beginning.last_bar_ms(core) or None,
         )
         if self._predecessor is not None:
             self._predecessor.close_subscription()

@@ -1,5 +1,6 @@
 """One row that cannot be read is that row's trouble: its run stands still with an alarm, the others go on."""
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,10 +10,12 @@ import pytest
 
 from firstwatch.engine.host import EngineHost
 from firstwatch.settings import Settings
-from firstwatch.store import alarms, commands, runs
+from firstwatch.store import alarms, commands, journal, runs
 from firstwatch.store.commands import StoredCommand
 from firstwatch.store.database import Store, open_store
 from firstwatch.trading.commands import CommandOutcome, PauseEntries
+from firstwatch.trading.events import Noted
+from firstwatch.trading.runs import RunState
 from tests.engine.host import rig
 
 HARMED, SOUND = rig.RUN, "cd" * 8
@@ -136,3 +139,45 @@ def test_a_command_that_cannot_be_read_is_refused_alone(
         assert (host.is_running, host.failure) == (True, "")
     finally:
         host.drain_and_stop()
+
+
+def test_a_run_that_has_noted_a_bar_of_the_far_future_goes_on(folder: Path) -> None:
+    settings = rig.make_folder(folder, bars=1600, speed=120_000)
+
+    def noted() -> list[str]:
+        with store.read() as session:
+            entries = journal.events_of_kinds(session, rig.RUN, {"noted"})
+        said = [entry.event.sentence for entry in entries if isinstance(entry.event, Noted)]
+        return [sentence for sentence in said if "cannot have closed yet" in sentence]
+
+    def last_bar_ms() -> int:
+        with store.read() as session:
+            stored = journal.load_checkpoint(session, rig.RUN)
+        return json.loads(stored.payload)["last_bar_ms"] if stored is not None else 0
+
+    with closing(open_store(folder)) as store:
+        host = EngineHost(store, settings)
+        host.start()
+        try:
+            rig.start_run(store, rig.RUN)
+            first_ms = rig.until(last_bar_ms, "the first bar")
+            rig.until(lambda: last_bar_ms() > first_ms or None, "the next bar")
+        finally:
+            host.drain_and_stop()
+        with store.write() as session:
+            stored = journal.load_checkpoint(session, rig.RUN)
+            assert stored is not None
+            document = json.loads(stored.payload)
+            handled_ms, document["last_bar_ms"] = document["last_bar_ms"], document["last_bar_ms"] * 1_000
+            journal.save_checkpoint(
+                session, rig.RUN, json.dumps(document), base=None, sequence=stored.sequence, now_ms=1
+            )
+        host = EngineHost(store, settings)
+        host.start()
+        try:
+            rig.until(lambda: noted() or None, "the event")
+            rig.until(lambda: handled_ms < last_bar_ms() < handled_ms * 2 or None, "a bar that is decided")
+        finally:
+            host.drain_and_stop()
+        assert len(noted()) == 1
+        assert rig.run_of(store, rig.RUN).state is RunState.RUNNING

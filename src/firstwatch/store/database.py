@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -52,6 +54,40 @@ def no_probe(point: str) -> None:
     """Do nothing at a named point."""
 
 
+class _Connection(sqlite3.Connection):
+    """A connection whose transaction ends with its block, whoever still holds a cursor.
+
+    SQLite keeps the snapshot, or the write lock, until the last statement that was not read to its end is
+    reset. An exception that is kept holds the frames that it passed, and so the cursors in them.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        cursor = super().cursor(*arguments, **options)
+        self._cursors.add(cursor)
+        return cursor
+
+    def commit(self) -> None:
+        self._close_cursors()
+        super().commit()
+
+    def rollback(self) -> None:
+        self._close_cursors()
+        super().rollback()
+
+    def close(self) -> None:
+        self._close_cursors()
+        super().close()
+
+    def _close_cursors(self) -> None:
+        for cursor in list(self._cursors):
+            cursor.close()
+        self._cursors.clear()
+
+
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """Return a connection in autocommit that any thread may use, one at a time.
 
@@ -64,6 +100,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
         timeout=_BUSY_TIMEOUT_S,
         isolation_level=None,
         check_same_thread=False,
+        factory=_Connection,
     )
     connection.execute("PRAGMA foreign_keys = ON")
     if not read_only:

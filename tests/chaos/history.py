@@ -25,7 +25,6 @@ from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import settings_of_launch
 from firstwatch.strategy.stream import SignalStream
-from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import OrderIntent, OrderKind, OrderPurpose, OrderSide
 from firstwatch.trading.runs import Author, RunState, StopMode
@@ -34,6 +33,7 @@ from firstwatch.venues.protocol import BarClosed, FeedEnded, PreparedRequest, St
 from tests.chaos.audit import Auditor
 from tests.chaos.drawing import FIRST, Scenario
 from tests.chaos.venue import ChaosVenue
+from tests.clocks import MachineClock
 from tests.simulation.driver import ACCOUNT, RUN_ID, bar_at, launch_of
 
 _RECONCILE_S = 30
@@ -47,29 +47,6 @@ SILENT_S = 2
 """After how long an adapter takes a request that is not answered for doubtful."""
 _HANGS_EVERY_S = 25
 """One request hangs, not two that are made one after the other."""
-
-
-class MachineClock(ManualClock):
-    """A machine's clocks: the wall's may be set, and that of elapsed time begins anew when it boots."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._set_back_ms = 0
-        self._booted_at_s = 0.0
-
-    def now_ms(self) -> int:
-        return super().now_ms() - self._set_back_ms
-
-    def elapsed_s(self) -> float:
-        return super().elapsed_s() - self._booted_at_s
-
-    def set_back(self, ms: int) -> None:
-        """Set the wall clock back."""
-        self._set_back_ms += ms
-
-    def reboot(self) -> None:
-        """Let elapsed time begin anew."""
-        self._booted_at_s = super().elapsed_s()
 
 
 class Died(BaseException):

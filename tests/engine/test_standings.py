@@ -12,7 +12,7 @@ from firstwatch.engine.venues import VenueBook
 from firstwatch.settings import HyperliquidVenueSettings, PaperVenueSettings, Settings
 from firstwatch.store import hosts, standings, wallets
 from firstwatch.store.database import open_store
-from firstwatch.trading.clock import ManualClock, SystemClock
+from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import VenueError
 from firstwatch.venues.hyperliquid.budget import Priority
 from firstwatch.venues.hyperliquid.decoder import ACCOUNT as ACCOUNT_STATE
@@ -20,6 +20,7 @@ from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import Vault
+from tests.clocks import MachineClock
 from tests.venues.hyperliquid.rig import SYMBOL, LiveRig
 
 NOW_MS = 1_760_000_000_000
@@ -81,7 +82,7 @@ class Venue:
 
 class Rig:
     def __init__(self, folder, count, venue=None):
-        self.clock = ManualClock(NOW_MS)
+        self.clock = MachineClock(NOW_MS)
         self.venue = venue or Venue(self.clock)
         self.store = open_store(folder)
         hl = HyperliquidVenueSettings(kind="hyperliquid", builder="0x" + "b1" * 20, builder_fee_tenths_bp=10)
@@ -126,6 +127,19 @@ def make(tmp_path):
     yield make
     for rig in rigs:
         rig.close()
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_from_being_asked_about(make):
+    rig = make()
+    rig.seconds(1)
+    rig.clock.set_back(25 * 3_600_000)
+    rig.venue.read.clear()
+    rig.venue.asked.clear()
+    rig.seconds(32)
+    assert rig.known().money.read_at_ms <= rig.clock.now_ms()
+    assert len(rig.venue.read) == 1
+    rig.seconds(600)
+    assert rig.known().key.read_at_ms <= rig.clock.now_ms()
 
 
 def test_money_and_positions_come_with_the_time_when_they_were_read(make):

@@ -1,9 +1,10 @@
 """Faults and kill -9 against the whole program: ``python -m tests.live.chaos --seeds 60 [--first N]``.
 
-One history is one run of an algorithm with a trailing stop on a loopback venue, through real ccxt. Its bars
-are stepped at the wall's pace while requests, replies and messages are lost, delayed, doubled and refused,
-candles are published late, the account is touched by hand, and the engine is killed. Then it is left alone
-and stopped, and the venue's books must be the program's. The seed says everything that is done and when, up
+One history is one run of an algorithm with a trailing stop on a loopback venue, through real ccxt. Its
+protection is proven while requests are lost and the engine is killed. Its bars are stepped at the wall's pace
+while requests, replies and messages are lost, delayed, doubled, refused and odd, candles are published late,
+the machine's clocks jump, the account is touched by hand, and the engine is killed. Then it is left alone and
+stopped, and the venue's books must be the program's. The seed says everything that is done and when, up
 to the machine's own pace.
 """
 
@@ -12,6 +13,7 @@ import contextlib
 import multiprocessing
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -66,9 +68,13 @@ REQUEST_FAULTS = (
     ("slow_reply", {"seconds": 1.5}),
     ("hang", {}),
     ("hang_after", {}),
+    ("odd", {}),
     ("refused", {"body": "Too many cumulative requests sent (1 > 0) for cumulative volume traded $0."}),
 )
 TARGETS = ("order", "cancelByCloid", "batchModify", "modify", "orderStatus", "exchange", "info")
+PROOF_TARGETS = ("order", "cancelByCloid", "orderStatus", "frontendOpenOrders", "exchange")
+_PROOF_LIMIT_S = 150.0
+_NOT_PROVEN = "the proof failed"
 
 
 class Chaos:
@@ -78,6 +84,7 @@ class Chaos:
         self.seed = seed
         self.length = length
         self.chance = random.Random(seed)
+        self.more = random.Random(f"more of {seed}")
         bars = generated_candles(seed, HISTORY + length + 40).bars()
         self.desk = Desk(
             home,
@@ -103,7 +110,7 @@ class Chaos:
         engine = desk.engine()
         try:
             desk.wait_held(engine)
-            run_id = desk.hand_over("active", "--capital", 5_000, "--leverage", 3)
+            run_id, engine = self._begin(engine)
             for _ in range(self.length):
                 engine = self._play_bar(engine)
                 self._resume(run_id)
@@ -122,6 +129,46 @@ class Chaos:
             engine.wait()
             desk.close()
 
+    def _begin(self, engine):
+        """Hand the run over while its proof is disturbed, again after it has failed; return its id, too."""
+        desk, more = self.desk, self.more
+        for is_disturbed in (True, False):
+            will_be_killed = is_disturbed and more.random() < 0.3
+            for _ in range(more.choice((0, 1, 2, 3)) if is_disturbed else 0):
+                kind, how = more.choice(REQUEST_FAULTS)
+                on, count = more.choice(PROOF_TARGETS), more.choice((1, 1, 2, 8))
+                self._disturb_requests(kind, on, count, how, skip=more.choice((0, 0, 1, 2)))
+            run_id = desk.ask_for("active", "--capital", 5_000, "--leverage", 3)
+            if will_be_killed:
+                self._wait_for(f"select 1 from run_order where run_id = '{run_id}'", run_id)
+                time.sleep(more.uniform(0, 0.3))
+                engine = self._kill(engine)
+            self._wait_for("select 1 where false", run_id)
+            if not RunState(self._state(run_id)).is_final:
+                break
+            self.done.append(_NOT_PROVEN)
+            self._calm()
+            until(lambda: not desk.server.account(ACCOUNT).open_orders or None, "its orders to be gone", 90)
+        assert not self._proof_orders(), f"orders of the proof rest: {self._proof_orders()}"
+        self._calm()
+        return run_id, engine
+
+    def _wait_for(self, question: str, run_id: str) -> None:
+        """Wait until a question to the store has an answer, or the run is no longer new."""
+
+        def found() -> bool | None:
+            return bool(self.desk.rows(question)) or self._state(run_id) != "NEW" or None
+
+        until(found, "the proof", _PROOF_LIMIT_S)
+
+    def _proof_orders(self) -> list[str]:
+        """Return the client ids of the orders of a proof that rest: they are numbered behind all others."""
+        ids = [order.cloid or "" for order in self.desk.server.account(ACCOUNT).open_orders]
+        return [cloid for cloid in ids if cloid and int(cloid, 16) & (1 << 63)]
+
+    def _state(self, run_id: str) -> str:
+        return self.desk.rows(f"select state from run where id = '{run_id}'")[0][0]
+
     def _play_bar(self, engine):
         chance, faults = self.chance, self.desk.server.faults
         if chance.random() < 0.5:
@@ -130,8 +177,13 @@ class Chaos:
             self._disturb_requests(kind, on, count, how)
         self._lag()
         if chance.random() < 0.2 and not self._lags_for:
-            kind = chance.choice(("message_lost", "message_twice"))
-            faults.plan(kind, chance.choice(("userFills", "orderUpdates", "candle")), count=2)
+            kind = chance.choice(("message_lost", "message_twice", "message_odd"))
+            faults.plan(
+                kind,
+                chance.choice(("userFills", "orderUpdates", "candle")),
+                count=2,
+                seed=self.more.randrange(1_000_000),
+            )
             self.done.append(kind)
         # While nodes are behind the streams are all that tells what is.
         what = 1.0 if self._lags_for else chance.random()
@@ -156,9 +208,33 @@ class Chaos:
             faults.withhold_candle("BTC", self.desk.bars[self.desk.next_bar].time_ms, late_s)
             self.done.append(f"candle {late_s:g} s late")
         self._step_through_bar()
+        self._jump(engine)
         if chance.random() < 0.08 and not self._lags_for:
             engine = self._kill(engine)
         return engine
+
+    def _jump(self, engine) -> None:
+        """Set the wall clock back, or suspend the machine while the market goes on, now and then."""
+        desk, more = self.desk, self.more
+        if more.random() < 0.05:
+            hours = more.choice((0.01, 1, 25))
+            desk.machine.set_back(hours * 3600)
+            self.done.append(f"clock {hours:g} h back")
+        if more.random() < 0.08 and not self._lags_for:
+            bars = more.choice((0, 1, 3))
+            self.done.append(f"suspended for {bars} bars")
+            with desk.server.alone():
+                engine.send_signal(signal.SIGSTOP)
+                asleep_ms = -desk.server.now_ms()
+                for _ in range(bars):
+                    bar_ms = desk.bars[desk.next_bar].time_ms
+                    for share in (0.0, 0.3, 0.6, 0.9):
+                        desk.server.step_to(bar_ms + int(desk.timeframe.ms * share))
+                    desk.next_bar += 1
+                asleep_s = max((asleep_ms + desk.server.now_ms()) / 1000, 30.0)
+                desk.server.date_offset_s += asleep_s
+                desk.machine.suspend(asleep_s)
+                engine.send_signal(signal.SIGCONT)
 
     def _kill(self, engine):
         """Kill the engine and return the next one, which holds it now."""
@@ -171,13 +247,14 @@ class Chaos:
             self.desk.wait_held(engine)
         return engine
 
-    def _disturb_requests(self, kind: str, on: str, count: int, how: dict) -> None:
+    def _disturb_requests(self, kind: str, on: str, count: int, how: dict, *, skip: int = 0) -> None:
         if kind.startswith("hang"):
             # One request hangs, not two that are made one after the other.
             if time.monotonic() - self._hung_at_s < _HANGS_EVERY_S:
                 return
             self._hung_at_s, count = time.monotonic(), 1
-        self.desk.server.faults.plan(kind, on, count=count, **how)
+        seed = self.more.randrange(1_000_000)
+        self.desk.server.faults.plan(kind, on, count=count, skip=skip, seed=seed, **how)
         self.done.append(f"{kind} on {on} x{count}")
 
     def _lag(self) -> None:
@@ -238,14 +315,9 @@ class Chaos:
         self.desk.server.faults.resume_streams()
 
     def _stop(self, run_id: str) -> None:
-        desk = self.desk
-
-        def state() -> str:
-            return desk.rows(f"select state from run where id = '{run_id}'")[0][0]
-
-        if not RunState(state()).is_final:
+        if not RunState(self._state(run_id)).is_final:
             self._operate("run", "stop", run_id, "--mode", "close")
-        until(lambda: RunState(state()).is_final or None, "the run to end", 90)
+        until(lambda: RunState(self._state(run_id)).is_final or None, "the run to end", 90)
 
     def _check(self, run_id: str) -> str:
         desk = self.desk
@@ -277,9 +349,11 @@ class Chaos:
             assert abs(cash - paid - made) < Decimal("0.01"), f"fills {cash - paid}, venue {made}"
             won = sum(Decimal(row[0]) for row in desk.rows("select pnl from trade"))
             assert abs(won - made) < Decimal("0.01"), f"ledger {won}, venue {made}"
+        assert not self._proof_orders(), f"orders of the proof rest: {self._proof_orders()}"
         assert not account.positions or RunState(state[0]) is RunState.FAILED, f"left {account.positions}"
         return (
             f"seed {self.seed}: {state[0]}, {len(account.fills)} fills, {self.kills} kills,"
+            f" {self.done.count(_NOT_PROVEN)} proofs failed,"
             f" {len(self.done)} faults, unprotected {bare_s:.1f} s{f' ({state[1]})' if state[1] else ''}"
         )
 

@@ -15,6 +15,7 @@ from eth_account import Account as EthAccount
 from firstwatch.engine.lock import holder_of
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.timeframe import Timeframe
+from tests.live.machine import Machine
 from tests.loopback import Coin, Loopback
 
 T = TypeVar("T")
@@ -75,6 +76,7 @@ class Desk:
             "FIRSTWATCH_CONFIG": str(home / "config.toml"),
             "FIRSTWATCH_PASSPHRASE_FILE": str(home / "passphrase"),
         }
+        self.machine = Machine(home / "machine")
         self.process: subprocess.Popen[str] | None = None
         self.do("algorithm", "add", home / "algorithm.toml")
         self.do("wallet", "import", "main", "--venue", "hl", "--account", ACCOUNT, "--key-fd", 0, told=KEY)
@@ -82,7 +84,7 @@ class Desk:
     def do(self, *words: object, told: str = "") -> str:
         """Run a command to its end; return what it printed."""
         done = subprocess.run(
-            [sys.executable, "-m", "firstwatch", *map(str, words)],
+            self._command("firstwatch", *words),
             env=self._environment,
             input=told,
             capture_output=True,
@@ -93,6 +95,10 @@ class Desk:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def _command(self, module: str, *words: object) -> list[str]:
+        """Return what runs a module of the program on the machine whose clocks jump."""
+        return [sys.executable, "-m", "tests.live.machine", str(self.machine.path), module, *map(str, words)]
+
     def launch(self, name: str, *options: object) -> None:
         """Start a run that holds the engine in a process of its own; returns when it runs."""
         words = (
@@ -100,7 +106,7 @@ class Desk:
             "--without-stop test --wait",
         )  # fmt: skip
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "firstwatch", *" ".join(words).split(), *map(str, options)],
+            self._command("firstwatch", *" ".join(words).split(), *options),
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -116,7 +122,7 @@ class Desk:
     def engine(self) -> "subprocess.Popen[str]":
         """Start an engine process in the background; it waits until nobody else holds the engine."""
         return subprocess.Popen(
-            [sys.executable, "-m", "firstwatch.engine.serve"],
+            self._command("firstwatch.engine.serve"),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -136,10 +142,18 @@ class Desk:
 
     def hand_over(self, name: str, *options: object) -> str:
         """Hand a run to the engine that lives, and wait until it has begun; return its id."""
-        words = f"run start {name} --wallet main --symbol {SYMBOL} --accept-warnings test".split()
-        run_id = self.do(*words, *options).split()[-1]
-        until(lambda: self._value(f"select 1 from run where id = '{run_id}' and state != 'NEW'"), "the begin")
+        run_id = self.ask_for(name, *options)
+        self.wait_begun(run_id)
         return run_id
+
+    def ask_for(self, name: str, *options: object) -> str:
+        """Hand a run to the engine that lives; return its id."""
+        words = f"run start {name} --wallet main --symbol {SYMBOL} --accept-warnings test".split()
+        return self.do(*words, *options).split()[-1]
+
+    def wait_begun(self, run_id: str) -> None:
+        """Wait until a run has begun, or has failed to."""
+        until(lambda: self._value(f"select 1 from run where id = '{run_id}' and state != 'NEW'"), "the begin")
 
     def rows(self, question: str) -> list[Any]:
         """Return the rows of a question to the store."""

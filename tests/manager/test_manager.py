@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 from firstwatch.manager.figures import figures_of, metrics_of_run
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import EngineWhere
+from firstwatch.store import runs
 from firstwatch.store.curves import EquityCurve
-from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.commands import CommandOutcome, PauseEntries
 from firstwatch.trading.errors import RefusedError, StoreError, WrongUseError
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.runs import Author, Exposure, RunState
+from tests.clocks import MachineClock
 from tests.ui import scenes
 
 PATIENCE_S = 20
@@ -29,7 +31,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def clock():
-    return ManualClock(scenes.NOW_MS)
+    return MachineClock(scenes.NOW_MS)
 
 
 @pytest.fixture
@@ -37,6 +39,20 @@ def manager(home, clock):
     manager = RunManager(scenes.settings_of(home), clock=clock, hosts_engine=False)
     yield manager
     manager.close()
+
+
+def test_finished_runs_are_read_again_although_the_clock_was_set_back(home, clock, manager):
+    scenes.with_alarm(home)
+    manager.open()
+    manager.snapshot()
+    clock.set_back(DAY_MS)
+    store = scenes.new_store(home)
+    with store.write() as session:
+        facts = runs.get_run(session, scenes.DONE).facts
+        runs.update_side_facts(session, scenes.DONE, replace(facts, sentence="seen to since"))
+    store.close()
+    (done,) = [run for run in manager.snapshot().finished if run.run_id == scenes.DONE]
+    assert done.sentence == "seen to since"
 
 
 def test_a_snapshot_holds_what_the_store_holds(home, clock, manager):

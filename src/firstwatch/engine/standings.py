@@ -144,7 +144,7 @@ class StandingKeeper:
             """Return how long ago the wallet was asked about, here or by a command."""
             money = known.get(wallet.id, Standing()).money
             asked_s = self._asked.setdefault(wallet.id, _Asked()).money_s
-            since_said_s = float("inf") if money is None else (now_ms - money.read_at_ms) / 1000
+            since_said_s = _age_s(now_ms, None if money is None else money.read_at_ms)
             return min(since_said_s, float("inf") if asked_s is None else now_s - asked_s)
 
         due = sorted((each for each in listed if waits_s(each) >= MONEY_EVERY_S), key=waits_s, reverse=True)
@@ -159,7 +159,7 @@ class StandingKeeper:
             asked_s = self._asked.setdefault(wallet.id, _Asked()).key_s
             if asked_s is not None and now_s - asked_s < _KEY_AGAIN_S:
                 return False
-            return key is None or key.read_at_ms is None or now_ms - key.read_at_ms >= KEY_EVERY_S * 1000
+            return _age_s(now_ms, None if key is None else key.read_at_ms) >= KEY_EVERY_S
 
         return [wallet for wallet in listed if is_due(wallet)]
 
@@ -190,3 +190,8 @@ class StandingKeeper:
         found = read_permissions(gateway, wallet.account, record, builder, now_ms=now_ms)
         with self._store.write(self._lease().epoch) as session:
             standings.set_key(session, wallet.id, key_standing(found, now_ms=now_ms))
+
+
+def _age_s(now_ms: int, read_at_ms: int | None) -> float:
+    """Return how old a reading is; infinite where there is none, or one by a clock that was set back since."""
+    return (now_ms - read_at_ms) / 1000 if read_at_ms is not None and read_at_ms <= now_ms else float("inf")

@@ -229,7 +229,8 @@ class SnapshotReader:
         total = session.execute(_COUNT_RUNS).scalar_one()
         ids = frozenset(row.run_id for row in active)
         known = self._finished
-        is_fresh = now_ms - known.read_ms < _FINISHED_AGE_MS
+        # The wall clock may have been set back.
+        is_fresh = 0 <= now_ms - known.read_ms < _FINISHED_AGE_MS
         if not (is_fresh and known.total == total and known.active == ids):
             damaged: list[runs.DamagedRun] = []
             rows = tuple(

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from firstwatch.store import journal
@@ -138,7 +139,7 @@ class Chaos:
                 kind, how = more.choice(REQUEST_FAULTS)
                 on, count = more.choice(PROOF_TARGETS), more.choice((1, 1, 2, 8))
                 self._disturb_requests(kind, on, count, how, skip=more.choice((0, 0, 1, 2)))
-            run_id = desk.ask_for("active", "--capital", 5_000, "--leverage", 3)
+            run_id = until(self._launched, "a launch that is taken")
             if will_be_killed:
                 self._wait_for(f"select 1 from run_order where run_id = '{run_id}'", run_id)
                 time.sleep(more.uniform(0, 0.3))
@@ -152,6 +153,14 @@ class Chaos:
         assert not self._proof_orders(), f"orders of the proof rest: {self._proof_orders()}"
         self._calm()
         return run_id, engine
+
+    def _launched(self) -> str | None:
+        """Hand the run over; None: refused, as a venue that does not answer cannot be checked."""
+        try:
+            return self.desk.ask_for("active", "--capital", 5_000, "--leverage", 3)
+        except AssertionError:
+            self.done.append("launch refused")
+            return None
 
     def _wait_for(self, question: str, run_id: str) -> None:
         """Wait until a question to the store has an answer, or the run is no longer new."""
@@ -392,10 +401,11 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=3)
+    parser.add_argument("--bars", type=int, default=BARS, help="0: hardly more than the proof")
     told = parser.parse_args()
-    failed = 0
+    failed, seeds = 0, range(told.first, told.first + told.seeds)
     with multiprocessing.get_context("spawn").Pool(told.at_once) as pool:
-        for all_held, said in pool.imap_unordered(play, range(told.first, told.first + told.seeds)):
+        for all_held, said in pool.imap_unordered(partial(play, bars=told.bars), seeds):
             failed += not all_held
             sys.stdout.write(f"{said}\n")
             sys.stdout.flush()

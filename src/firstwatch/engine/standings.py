@@ -193,5 +193,5 @@ class StandingKeeper:
 
 
 def _age_s(now_ms: int, read_at_ms: int | None) -> float:
-    """Return how old a reading is; infinite where there is none, or one by a clock that was set back since."""
+    """Return how old a reading is; infinite where there is none, or its clock was set back since."""
     return (now_ms - read_at_ms) / 1000 if read_at_ms is not None and read_at_ms <= now_ms else float("inf")

@@ -134,10 +134,10 @@ class Chaos:
         """Hand the run over while its proof is disturbed, again after it has failed; return its id, too."""
         desk, more = self.desk, self.more
         for is_disturbed in (True, False):
-            will_be_killed = is_disturbed and more.random() < 0.3
-            for _ in range(more.choice((0, 1, 2, 3)) if is_disturbed else 0):
+            will_be_killed = is_disturbed and more.random() < 0.4
+            for _ in range(more.choice((0, 2, 3, 4)) if is_disturbed else 0):
                 kind, how = more.choice(REQUEST_FAULTS)
-                on, count = more.choice(PROOF_TARGETS), more.choice((1, 1, 2, 8))
+                on, count = more.choice(PROOF_TARGETS), more.choice((1, 2, 8))
                 self._disturb_requests(kind, on, count, how, skip=more.choice((0, 0, 1, 2)))
             run_id = until(self._launched, "a launch that is taken")
             if will_be_killed:

@@ -14,6 +14,7 @@ from firstwatch.engine.launch_facts import gather, preview
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.venues import VenueBook
 from firstwatch.engine.workless import clear_workless
+from firstwatch.market.assumed import assumption
 from firstwatch.store import algorithms, commands, journal, orders, paper, runs, wallets
 from firstwatch.store.commands import StoredCommand
 from firstwatch.store.database import EpochLostError, Session, Store
@@ -31,8 +32,9 @@ from firstwatch.trading.commands import (
     StopRun,
 )
 from firstwatch.trading.errors import DamagedRowError, FirstwatchError, RefusedError
-from firstwatch.trading.events import CheckWaived, Noted, RunEvent
+from firstwatch.trading.events import CheckWaived, CoreNoted, Noted, RunEvent
 from firstwatch.trading.launch import CheckResult, LaunchPreview
+from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.runs import Author, RunState, StopMode
 
 _AT_ONCE = 50
@@ -391,6 +393,9 @@ def _launch_rows(seen: LaunchPreview, reason: str, facts: LaunchFacts) -> list[R
     rows: list[RunEvent] = [
         CheckWaived(check=check.name, found=check.found, reason=reason) for check in seen.warnings
     ]
+    if facts.market is not None and facts.condition is not None and facts.condition.assumed:
+        sentence = assumption(facts.market, facts.condition.assumed)
+        rows.append(CoreNoted(code=NoteCode.ASSUMED_MARKET, sentence=sentence))
     rows.append(Noted(sentence=seen.assume_position))
     if facts.settings.reset is not None:
         rows.append(Noted(sentence="reset and follow-up chain override the version's own"))

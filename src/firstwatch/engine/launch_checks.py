@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from firstwatch.engine.adoption import assume_position
 from firstwatch.engine.launch import COMPARED, Check, Finding, LaunchFacts
+from firstwatch.market.assumed import assumption, coarse_tick
 from firstwatch.strategy.core import enter_now, new_state
 from firstwatch.strategy.core_prices import level_distance, liquidation_price
 from firstwatch.strategy.core_state import ENTER, NO_LEVEL, CoreSettings
@@ -91,6 +92,23 @@ def _symbol(facts: LaunchFacts) -> Finding:
             f"choose a market that it has, as {' or '.join(near)}",
         )
     return Finding(True, f"{wanted} trades on {facts.venue}")
+
+
+def _market(facts: LaunchFacts) -> Finding:
+    """See that what a simulated venue has assumed of its market does not decide what comes of the run."""
+    market, condition = facts.market, facts.condition
+    if market is None or condition is None:
+        return _not_checked("the market is not known")
+    if not condition.assumed:
+        return Finding(True, f"{facts.venue} says the market's steps, minimums and fees")
+    assumed = assumption(market, condition.assumed)
+    if "tick" not in condition.assumed:
+        return Finding(True, assumed)
+    remedy = f"describe the market in a file: the key market of [venues.{facts.venue}]"
+    if facts.spec is None or facts.history is None:
+        return _not_checked("algorithm and history must be known")
+    problem = coarse_tick(market.tick, facts.spec, facts.history[facts.spec.timeframe])
+    return Finding(not problem, f"{problem}; {assumed}" if problem else assumed, remedy)
 
 
 def _funds(facts: LaunchFacts) -> Finding:
@@ -454,6 +472,7 @@ CHECKS: tuple[Check, ...] = (
     Check("wallet", True, _wallet),
     Check("venue", True, _venue),
     Check("symbol", True, _symbol),
+    Check("market", True, _market),
     Check("funds", True, _funds),
     Check("leverage", True, _leverage),
     Check("minimums", True, _minimums),

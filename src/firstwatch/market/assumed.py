@@ -3,7 +3,9 @@
 Everything that is assumed is said, and where the prices are too coarse to say what a tick is, it is refused.
 """
 
+import math
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -71,20 +73,41 @@ def market_of_candles(
         WrongUseError: an assumed tick is more than 0.1 % of the price, or than a tenth of the smallest
             distance of a stop or a target.
     """
-    named = None if given is None else given.model_fields_set
-    missing = [name for name in _ASSUMED if named is None or name not in named]
+    missing = assumed_of(given)
     if not missing:
         return given or Market(), ()
     assumed = _assume(path, candles, checks="tick" in missing)
     if spec.symbol is not None:
         assumed = assumed.model_copy(update={"symbol": spec.symbol})
     market = _filled(assumed, given)
-    if "tick" in missing:
-        for level in (spec.stop_loss, spec.take_profit):
-            _check_distance(path, market.tick, level, candles)
-    listed = ", ".join(f"{_ASSUMED[name]} {_shown(getattr(market, name))}" for name in missing)
-    sentence = f"no market file says it, so this is assumed: {listed}; --market FILE says otherwise"
+    if "tick" in missing and (problem := coarse_tick(market.tick, spec, candles)):
+        raise WrongUseError(f"{path}: {problem}; give --market FILE")
+    sentence = f"{assumption(market, missing)}; --market FILE says otherwise"
     return market, (Note(NoteCode.ASSUMED_MARKET, sentence),)
+
+
+def assumed_of(given: Market | None) -> tuple[str, ...]:
+    """Return the fields of a market of candles that no market file says."""
+    said = frozenset[str]() if given is None else given.model_fields_set
+    return tuple(name for name in _ASSUMED if name not in said)
+
+
+def assumption(market: Market, fields: Sequence[str]) -> str:
+    """Return the sentence that says which of a market's figures are assumed."""
+    listed = ", ".join(f"{_ASSUMED[name]} {_shown(getattr(market, name))}" for name in fields)
+    return f"no market file says it, so this is assumed: {listed}"
+
+
+def coarse_tick(tick: Decimal, spec: AlgorithmSpec, candles: CandleArrays) -> str:
+    """Return why a tick is too coarse for the algorithm's levels on these candles; empty: it is not."""
+    distances = [_distance(level, candles) for level in (spec.stop_loss, spec.take_profit) if level]
+    smallest = min(distances, default=math.inf)
+    if float(tick) <= smallest / 10 * (1 + _FLOAT64_NOISE):
+        return ""
+    return (
+        f"the prices go in steps of {tick}, and a stop or target lies {smallest:.6g} away: a tick of more"
+        " than a tenth of it decides the result"
+    )
 
 
 def symbol_of(path: Path) -> str:
@@ -134,20 +157,12 @@ def _filled(assumed: Market, given: Market | None) -> Market:
     return assumed.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
 
 
-def _check_distance(path: Path, tick: Decimal, level: Level | None, candles: CandleArrays) -> None:
-    if level is None:
-        return
+def _distance(level: Level, candles: CandleArrays) -> float:
     if level.kind is LevelKind.FRACTION:
-        distance = level.value * float(candles.close.min())
-    elif level.kind is LevelKind.AMOUNT:
-        distance = level.value
-    else:
-        distance = level.value * _middle(candles.high - candles.low)
-    if float(tick) > distance / 10 * (1 + _FLOAT64_NOISE):
-        raise WrongUseError(
-            f"{path}: the prices go in steps of {tick}, and a stop or target lies {distance:.6g} away: a "
-            "tick of more than a tenth of it decides the result; give --market FILE"
-        )
+        return level.value * float(candles.close.min())
+    if level.kind is LevelKind.AMOUNT:
+        return level.value
+    return level.value * _middle(candles.high - candles.low)
 
 
 def _middle(values: NDArray[np.float64]) -> float:

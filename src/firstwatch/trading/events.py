@@ -183,7 +183,7 @@ class Noted(_Event):
 
 
 class CoreNoted(_Event):
-    """The core did less than the algorithm asks for: a size that was cut, a level that was dropped."""
+    """What the result of a backtest notes, too: a size that was cut, a level dropped, a market assumed."""
 
     kind: Literal["core_noted"] = "core_noted"
     code: NoteCode

@@ -271,6 +271,8 @@ class VenueCondition:
     actions_left: int | None = None
     """How many orders and cancels the account may still send."""
     is_delisted: bool = False
+    assumed: tuple[str, ...] = ()
+    """Fields of the market that nothing says of it: a simulated venue has assumed them."""
 
 
 @dataclass(frozen=True, slots=True)

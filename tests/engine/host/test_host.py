@@ -52,6 +52,7 @@ from firstwatch.trading.commands import (
 )
 from firstwatch.trading.errors import StoreError, VenueError
 from firstwatch.trading.launch import LaunchPreview
+from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import Author, Exposure, Health, RunState, StopMode
 from firstwatch.venues.paper.venue import PaperVenue
@@ -271,6 +272,35 @@ def test_waived_warnings_are_journalled_with_the_reason(slow: Engine) -> None:
         waived = [entry.event for entry in journal.events_of_kinds(session, RUN, {"check_waived"})]
     assert {"baseline", "sharpe"} <= {event.check for event in waived}
     assert {event.reason for event in waived} == {"a test"}
+
+
+def test_what_is_assumed_of_the_market_is_seen_before_the_start_and_in_the_run(slow: Engine) -> None:
+    answer = rig.answered(slow.store, rig.submit(slow.store, PreviewLaunch(settings=rig.launch())))
+    seen = LaunchPreview.model_validate_json(answer.result_json or "")
+    (check,) = [check for check in seen.checks if check.name == "market"]
+    assert check.passed
+    assert "no market file says it, so this is assumed: symbol BTC/USDC:USDC, tick" in check.found
+    rig.start_run(slow.store, RUN)
+    with slow.store.read() as session:
+        noted = [entry.event for entry in journal.events_of_kinds(session, RUN, {"core_noted"})]
+    assert [(event.code, event.sentence) for event in noted][:1] == [(NoteCode.ASSUMED_MARKET, check.found)]
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_a_tick_that_decides_the_result_is_refused_where_it_is_assumed(
+    make, tmp_path: Path, is_given: bool
+) -> None:
+    market = tmp_path / "market.toml"
+    market.write_text('tick = "0.001"\n')
+    near = rig.ACTIVE_TOML.replace("fraction = 0.02", "amount = 0.00001")
+    assert near != rig.ACTIVE_TOML
+    engine = make(bars=1020, toml=near, **({"market": str(market)} if is_given else {}))
+    engine.host()
+    answer = rig.answered(engine.store, rig.submit(engine.store, PreviewLaunch(settings=rig.launch())))
+    seen = LaunchPreview.model_validate_json(answer.result_json or "")
+    refused = {check.name: check.found for check in seen.refused_by}
+    assert ("market" in refused) is not is_given
+    assert is_given or "more than a tenth" in refused["market"]
 
 
 def test_a_command_that_expired_is_not_performed(make) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +11,14 @@ from firstwatch.engine.adoption import assume_position
 from firstwatch.engine.launch import Baseline, LaunchFacts, judge
 from firstwatch.engine.launch_checks import CHECKS, first_entry_steps
 from firstwatch.engine.launch_facts import preview
+from firstwatch.market.assumed import market_of_candles
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs, settings_of_launch
 from firstwatch.strategy.evaluation import FALSE, TRUE, UNKNOWN, GroupFlags
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.account import Approval, Balance, Position
-from firstwatch.trading.launch import CheckResult, Guards, LaunchSettings
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.launch import NOT_CHECKED, CheckResult, Guards, LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderKind, OrderReport, OrderSide, OrderState, Side, Touch
 from firstwatch.trading.timeframe import Timeframe
@@ -411,3 +414,75 @@ def test_what_could_not_be_checked_hides_no_reason() -> None:
     seen = preview(facts, now_ms=0)
     assert [check.name for check in seen.reasons] == ["venue"]
     assert len(seen.refused_by) > 1
+
+
+# --- what is assumed of a market ------------------------------------------------------------------------
+
+_TEN_TICKS = """
+name = "Near"
+direction = "long"
+timeframe = "1h"
+[entry.long]
+required = ["rsi(14) < 30"]
+[{table}]
+{level}
+[sizing]
+equity = 0.5
+"""
+
+
+@pytest.mark.parametrize("table", ["stop_loss", "take_profit"])
+@pytest.mark.parametrize("level", ["fraction = 0.009", "amount = 0.9", "atr = 0.9\nperiod = 14"])
+def test_an_assumed_tick_that_decides_the_result_refuses_as_in_a_backtest(table: str, level: str) -> None:
+    spec = AlgorithmSpec.from_toml(_TEN_TICKS.format(table=table, level=level))
+    candles = _history(1000)[Timeframe.H1]
+    ranged = CandleArrays(
+        candles.time_ms,
+        candles.open,
+        candles.high + 1.0,
+        candles.low,
+        candles.close,
+        candles.volume,
+        Timeframe.H1,
+    )
+    market = _MARKET.model_copy(update={"tick": Decimal("0.1")})
+    facts = _facts(
+        algorithm=spec,
+        history={Timeframe.H1: ranged},
+        market=market,
+        condition=VenueCondition(assumed=("tick", "amount_step")),
+    )
+    _fails(facts, "market", "more than a tenth", "steps of 0.1", "[venues.paper]")
+    assert next(check for check in CHECKS if check.name == "market").is_hard
+    given = Market.model_validate(market.model_dump(include={"symbol", "tick", "amount_step"}))
+    assumed_but_the_tick = replace(facts, condition=VenueCondition(assumed=("minimum_cost",)), market=given)
+    assert _result(assumed_but_the_tick, "market").passed
+    # The backtest says the same of the same tick.
+    rounded = replace_prices(ranged, 0.1)
+    with pytest.raises(WrongUseError, match="more than a tenth"):
+        market_of_candles(Path("x.csv"), rounded, None, spec)
+
+
+def replace_prices(candles: CandleArrays, tick: float) -> CandleArrays:
+    """Return the candles with every other close a tick higher, so that the prices say their tick."""
+    close = candles.close.copy()
+    close[::2] += tick
+    return CandleArrays(
+        candles.time_ms, candles.open, candles.high, candles.low, close, candles.volume, candles.timeframe
+    )
+
+
+def test_what_is_assumed_of_a_market_is_said_and_is_no_obstacle() -> None:
+    facts = _facts(condition=VenueCondition(assumed=("tick", "minimum_cost", "maintenance_rate", "symbol")))
+    seen = _result(facts, "market")
+    assert seen.passed
+    for words in (
+        "assumed",
+        "tick 0.01",
+        "minimum order 10",
+        "maintenance rate 0.0125",
+        "symbol BTC/USDC:USDC",
+    ):
+        assert words in seen.found
+    assert "assumed" not in _result(_facts(), "market").found
+    assert NOT_CHECKED in _result(_facts(market=None), "market").found

@@ -1,6 +1,7 @@
 """A paper venue from settings: what its files say together."""
 
 import logging
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from firstwatch.market.files import write_candles
 from firstwatch.settings import PaperVenueSettings
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.market import Market
-from firstwatch.venues.paper.assembly import candle_source
+from firstwatch.venues.paper.assembly import assumed_of_venue, candle_source
 from tests.candles import START_MS, generated_candles
 
 HOUR_MS = 3_600_000
@@ -35,3 +36,17 @@ def test_funding_that_covers_a_part_is_said(tmp_path: Path, caplog: pytest.LogCa
     candle_source(replay_of(tmp_path, range(53)), Market(), None)
     (said,) = caplog.messages
     assert "funding rates are missing for 2.0 of 4.2 days" in said
+
+
+def test_what_no_file_says_of_a_replays_market_is_assumed(tmp_path: Path) -> None:
+    replay = replay_of(tmp_path, range(101))
+    assert {"symbol", "tick", "amount_step", "minimum_cost", "maintenance_rate"} <= {
+        *assumed_of_venue(replay)
+    }
+    with_fees = replay.model_copy(update={"fee_bps": Decimal(3)})
+    assert {*assumed_of_venue(replay)} - {*assumed_of_venue(with_fees)} == {"taker_fee_bps", "maker_fee_bps"}
+    (tmp_path / "market.toml").write_text('symbol = "ETH/USDC:USDC"\ntick = "0.1"\n')
+    described = replay.model_copy(update={"market": tmp_path / "market.toml"})
+    assert {*assumed_of_venue(replay)} - {*assumed_of_venue(described)} == {"symbol", "tick"}
+    # The synthetic feed invents a market of its own.
+    assert assumed_of_venue(PaperVenueSettings(kind="paper")) == ()

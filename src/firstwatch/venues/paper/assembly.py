@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from decimal import Decimal
 
-from firstwatch.market.assumed import market_of_file, symbol_of
+from firstwatch.market.assumed import assumed_of, market_of_file, symbol_of
 from firstwatch.market.cache import CandleCache
 from firstwatch.market.feeds import CandleSource, ReplayFeed, SyntheticFeed
 from firstwatch.market.files import read_candles, read_funding
@@ -44,6 +44,21 @@ def market_of(settings: PaperVenueSettings) -> Market:
     if settings.maker_fee_bps is not None:
         fees["maker_fee_bps"] = settings.maker_fee_bps
     return market.model_copy(update=fees)
+
+
+def assumed_of_venue(settings: PaperVenueSettings) -> tuple[str, ...]:
+    """Return the fields of ``market_of`` that neither a market file nor the settings say; of a replay only.
+
+    Raises:
+        WrongUseError: the market file cannot be used.
+    """
+    if settings.candles is None:
+        return ()
+    set_here = {"maker_fee_bps"} if settings.maker_fee_bps is not None else set[str]()
+    if settings.fee_bps is not None:
+        set_here |= {"taker_fee_bps", "maker_fee_bps"}
+    given = None if settings.market is None else read_market(settings.market)
+    return tuple(name for name in assumed_of(given) if name not in set_here)
 
 
 def symbol_of_venue(settings: PaperVenueSettings) -> str:
@@ -99,6 +114,7 @@ def open_paper_venue(
             speed=settings.speed,
             while_down=settings.while_down,
             has_start=settings.start is not None,
+            assumed=assumed_of_venue(settings),
         ),
         clock=clock,
         store=store,

@@ -94,6 +94,8 @@ class PaperSettings:
     while_down: Literal["pause", "continue"] = "pause"
     has_start: bool = True
     """The start of the feed was configured: asking for history does not move it."""
+    assumed: tuple[str, ...] = ()
+    """Fields of the market that no market file says."""
 
 
 class Step(Enum):
@@ -372,8 +374,8 @@ class PaperVenue:
         return Holdings([] if position.is_flat else [position], self.open_orders(account, symbol))
 
     def condition(self, account: str, symbol: str) -> VenueCondition:
-        """Return nothing that could be in the way: clock, prices and requests are this process's own."""
-        return VenueCondition()
+        """Return what is assumed of the market: clock, prices and requests are this process's own."""
+        return VenueCondition(assumed=self._settings.assumed)
 
     def deposit(self, account: str, amount: Decimal) -> None:
         """Put play money into an account."""

@@ -57,15 +57,7 @@ _FOR_ORDERS = 40.0
 _FOR_A_BAR = 20.0
 _ORDERS_OF_A_RUN = 2.0
 _MOST_FOR_ORDERS = 0.6 * BURST
-# What is looked at unasked leaves this to readings that are waited for, and more where accounts are polled:
-# all of them may trade at one close, and the next bar is not decided before their fills are read.
 _FOR_ACCOUNTS = 20.0
-_FILLS_OF_AN_ACCOUNT = 24.0
-_MOST_KEPT = 0.8 * BURST
-LONGEST_LOOK_S = 15.0
-"""A look at an account waits no longer behind what is more urgent: then it is as urgent."""
-
-_LOOKS = frozenset({Priority.WATCH, Priority.FILL})
 
 _LIGHT = frozenset(
     {"l2Book", "allMids", "clearinghouseState", "orderStatus", "spotClearinghouseState", "exchangeStatus"}
@@ -210,13 +202,8 @@ class Bucket:
             return min(weight, self._burst)
         reserved = self._for_orders
         if priority is not Priority.ACCOUNT:
-            reserved += self._for_accounts
+            reserved += _FOR_ACCOUNTS
         return min(weight + reserved, self._burst)
-
-    @property
-    def _for_accounts(self) -> float:
-        polled = sum(user.polled for user in list(self.users))
-        return max(_FOR_ACCOUNTS, min(polled * _FILLS_OF_AN_ACCOUNT, _MOST_KEPT - self._for_orders))
 
     @property
     def _for_orders(self) -> float:
@@ -281,7 +268,7 @@ class Budget:
     ) -> None:
         """Share the bucket of the host of ``api_url``; without one, have a bucket alone."""
         self.rate_s = rate_per_minute / 60
-        self.runs = self.polled = 0
+        self.runs = 0
         self._host = None if api_url is None else urlsplit(api_url).netloc
         self._waiting: list[tuple[int, int, float, asyncio.Future[None]]] = []
         self._numbers = count()
@@ -304,12 +291,9 @@ class Budget:
                 del _BUCKETS[self._host]
                 self.bucket.close()
 
-    def keep_for(self, runs: int, *, polled: int = 0) -> None:
-        """Let reading leave enough for so many runs to enter at once, each with its stop.
-
-        ``polled``: accounts whose fills are read, which goes before what is looked at unasked.
-        """
-        self.runs, self.polled = runs, polled
+    def keep_for(self, runs: int) -> None:
+        """Let reading leave enough for so many runs to enter at once, each with its stop."""
+        self.runs = runs
 
     @property
     def left(self) -> float:
@@ -331,21 +315,10 @@ class Budget:
         """Wait until ``weight`` may be spent; a more urgent request overtakes."""
         if not self._waiting_before(priority) and not self.bucket.take(weight, priority, _now_s()):
             return
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._queue(priority, weight, future)
-        aged = None
-        if priority in _LOOKS:
-            aged = loop.call_later(LONGEST_LOOK_S, self._queue, Priority.ACCOUNT, weight, future)
-        try:
-            await future
-        finally:
-            if aged is not None:
-                aged.cancel()
-
-    def _queue(self, priority: Priority, weight: float, future: asyncio.Future[None]) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, next(self._numbers), weight, future))
         self._serve()
+        await future
 
     def charge(self, weight: float) -> None:
         """Count what an answer cost beyond what was taken for it; negative: give back."""

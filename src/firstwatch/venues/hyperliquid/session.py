@@ -292,7 +292,7 @@ class Session:
             book.compared_at_ms = self.clock.observed_ms
         book.elsewhere = None
         self._ears.append(ear)
-        self._keep_budget()
+        self.budget.keep_for(len(self._ears))
         await self._streams.add(_book(traded.coin))
         await self._streams.add({"type": "activeAssetCtx", "coin": traded.coin})
         await self._streams.add({"type": "candle", "coin": traded.coin, "interval": ear.timeframe.value})
@@ -306,7 +306,7 @@ class Session:
         if ear not in self._ears:
             return
         self._ears.remove(ear)
-        self._keep_budget()
+        self.budget.keep_for(len(self._ears))
         if not any(other.account == ear.account for other in self._ears):
             self.readings.account(ear.account).is_streamed = False
             for subscription in _private(ear.account):
@@ -315,11 +315,6 @@ class Session:
         await self._end_book(traded)
         if not self._is_heard(traded):
             await self._streams.remove({"type": "activeAssetCtx", "coin": traded.coin})
-
-    def _keep_budget(self) -> None:
-        """Let reading leave what the runs that listen may need at once."""
-        polled = max(len(self._accounts) - self._stream_users, 0)
-        self.budget.keep_for(len(self._ears), polled=polled)
 
     async def _end_book(self, traded: Traded) -> None:
         """End the stream of a book that neither a run nor a launch listens to any more."""

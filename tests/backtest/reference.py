@@ -1,4 +1,4 @@
-"""A slow second opinion on trading.md 3 to 5: naive, from the text, sharing no code with the core.
+"""A slow second opinion on rules 7 to 23 of ``firstwatch.strategy``, sharing no code with the core.
 
 It looks back over the whole history where the core keeps counters, and rounds to steps and ticks in
 Decimal where the core counts floats.

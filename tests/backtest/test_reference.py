@@ -1,4 +1,4 @@
-"""The core against an independent reading of trading.md, on random algorithms and candles."""
+"""The core against an independent reading of its rules, on random algorithms and candles."""
 
 from collections import Counter
 

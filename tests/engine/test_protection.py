@@ -1,4 +1,4 @@
-"""Protection at the venue (trading.md 8), rule by rule, at a scripted venue without phases."""
+"""Protection (rules 19 to 23 of ``firstwatch.engine``), rule by rule, at a scripted venue without phases."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The life of a run (trading.md 6 to 8): launch, stops, pauses, recovery, what others do in the wallet."""
+"""The life of a run (``firstwatch.engine``): launch, stops, recovery, what else happens in the wallet."""
 
 import json
 from dataclasses import replace

@@ -28,7 +28,7 @@ NEW_YORK = SessionSettings(
 
 @dataclass
 class NaiveCalendar:
-    """Trading.md 6, read aloud: every minute of a range is asked what the clock on the wall shows."""
+    """Rule 25 of ``firstwatch.strategy``, naively: asks the wall clock in every minute of a range."""
 
     settings: SessionSettings
     start_ms: int

@@ -1,4 +1,4 @@
-"""Every rule of trading.md 3, 5 and 6 by hand, on the core itself."""
+"""Rules 7 to 27 of ``firstwatch.strategy`` by hand, on the core itself."""
 
 import math
 

@@ -1,0 +1,16 @@
+"""The backtest: an algorithm on candles, decided by the same core as a live run.
+
+In reading order: ``simulate`` (the pass over the bars), ``record`` (a trade as plain numbers), ``metrics``
+(what trades and equity amount to; of live runs too), ``notes`` (what was assumed, and what the core did not
+do), ``result_json`` (the shapes that ``--json`` prints).
+
+Imports ``market``, ``strategy`` and ``trading``. No store and no venue: it computes in memory, the caller
+saves.
+
+1. Decisions and simulated fills follow rules 1 to 27 of ``firstwatch.strategy``. A bar that cannot change the
+   core's state is not played; the result is the same.
+2. Ratios use daily returns by UTC day, from equity marked at every close; a day without a bar counts as
+   unchanged. An annualised ratio needs 30 days. A figure that is not defined is None, never infinite.
+3. What the figures do not say is a note: what was assumed of the market, time without funding rates, entries
+   refused or cut, levels dropped, guards and chains that ended the test.
+"""

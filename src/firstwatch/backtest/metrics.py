@@ -1,4 +1,4 @@
-"""What a backtest or a run amounts to, in NumPy.
+"""Metrics of a backtest or a run, in NumPy.
 
 Ratios are those of empyrical-reloaded at ``periods = 365`` (a frozen table in the tests holds them):
 daily returns by UTC day from marked equity, the first day's against the capital, a day without a bar
@@ -18,7 +18,7 @@ from firstwatch.trading.runs import ExitReason
 
 DAYS_A_YEAR = 365
 RATIO_DAYS = 30
-"""UTC days that an annualised ratio needs: of fewer it says nothing."""
+"""UTC days that an annualised ratio needs."""
 ANNUALISED = ("sharpe", "sortino", "calmar")
 _NEEDS_DAYS = f"needs {RATIO_DAYS} days"
 NEEDS = {
@@ -35,7 +35,7 @@ NEEDS = {
     "largest_loss": "needs a losing trade",
     "average_bars": "needs a trade",
 }
-"""What a figure that is None needs to be one."""
+"""What a figure that is None needs to be defined."""
 MEANINGS = {
     "net_pnl": "realised: of closed trades only, net of fees and funding",
     "total_return": "of equity: with the open position, at its last mark",
@@ -83,7 +83,7 @@ class Metrics:
     fees: float | None
     funding: float | None
     slippage: float | None
-    """What slippage and spread cost against the prices that triggered the fills."""
+    """What slippage and spread cost, relative to the prices that triggered the fills, in quote."""
     exposure: float | None
     """Share of the bars that the position of a closed trade stood through to the close."""
     long_trades: int
@@ -104,7 +104,7 @@ def compute_metrics(
     slippage: float,
 ) -> Metrics:
     """Return the metrics of closed trades and of equity marked at bars (open times, quote)."""
-    # What overflows comes out as None.
+    # What overflows becomes None.
     with np.errstate(all="ignore"):
         found = _measure(trades, time_ms, equity, capital, slippage)
     lost: dict[str, Any] = {name: None for name in _FLOATS if not _is_finite(getattr(found, name))}

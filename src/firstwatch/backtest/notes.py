@@ -1,4 +1,4 @@
-"""The notes of a backtest: what the core noted bar by bar, counted and put into sentences."""
+"""The notes of a backtest: the core's notes bar by bar, counted, as sentences."""
 
 from dataclasses import dataclass
 
@@ -36,11 +36,11 @@ class NoteKeeper:
         self._counted: dict[NoteCode, _Counted] = {}
 
     def take(self, state: CoreState, index: int) -> None:
-        """Take what the core noted up to the close of the bar at ``index``."""
+        """Count the core's notes up to the close of the bar at ``index``."""
         for code in take_notes(state):
             counted = self._counted.setdefault(code, _Counted(index))
             counted.count += 1
-            # Of the sizes that were cut, the one that was cut most is told.
+            # Of the sizes that were cut, the one that was cut most is reported.
             if counted.count == 1 or state.size_granted * counted.asked < counted.granted * state.size_asked:
                 counted.asked, counted.granted = state.size_asked, state.size_granted
 
@@ -79,7 +79,7 @@ class NoteKeeper:
 
 
 def coverage_notes(funding: FundingSeries, start_ms: int, end_ms: int) -> list[Note]:
-    """Return what of the tested time has no funding rates, as at most one note.
+    """Return at most one note: how much of the tested time has no funding rates.
 
     Raises:
         WrongUseError: all of it.

@@ -1,4 +1,4 @@
-"""A finished trade as the metrics read it: plain numbers, cheap to make by the thousand."""
+"""A finished trade as plain numbers, as the metrics read it; thousands are cheap."""
 
 from decimal import Decimal
 from typing import NamedTuple
@@ -57,7 +57,7 @@ class TradeRecord(NamedTuple):
     def of_trade(cls, trade: Trade, market: Market) -> "TradeRecord":
         """Return the record of a trade, so that live trades get the same metrics.
 
-        An expected price that is not known stands as the price that was got.
+        An expected price that is unknown is set to the actual price.
         """
         expected_entry = trade.expected_entry_price
         expected_exit = trade.expected_exit_price

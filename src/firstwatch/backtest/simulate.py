@@ -42,7 +42,7 @@ _DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class BacktestSettings:
-    """What an operator chooses for a backtest: the launch settings that matter to it (trading.md 6)."""
+    """The launch settings that apply to a backtest."""
 
     capital: Decimal = Decimal(10_000)
     leverage: Decimal = Decimal(1)
@@ -73,7 +73,7 @@ class BacktestResult:
     seconds: float
     market: Market = field(repr=False)
     notes: tuple[Note, ...] = ()
-    """What the figures do not say of themselves: what was assumed, then what the core did not do."""
+    """What was assumed, then what the core did not do."""
 
     @cached_property
     def trades(self) -> tuple[Trade, ...]:
@@ -100,7 +100,7 @@ def simulate(
     bars are warm-up. ``end_ms`` is exclusive. With ``assume_position_now`` the bar before the start
     may decide an entry. A guard that stops the run ends its decisions: stop mode ``close`` exits,
     ``leave`` leaves the position to its levels, ``leave_unprotected`` to liquidation and the end.
-    ``notes``: what the caller has assumed; they stand first in the result.
+    ``notes``: the caller's assumptions, first in the result.
 
     Raises:
         WrongUseError: the candles have another timeframe, or no bar on which to start; a session or
@@ -175,7 +175,7 @@ def _first_bar(
 
 
 class _Replay:
-    """One pass over the bars, and what it leaves: trades and the stretches of the equity curve."""
+    """One pass over the bars, and its result: trades and the stretches of the equity curve."""
 
     def __init__(
         self,
@@ -200,7 +200,7 @@ class _Replay:
         self._final_cash = 0.0
 
     def assume_position(self, state: CoreState, index: int) -> None:
-        """Decide by the bar before the start, as a launch would (trading.md 6)."""
+        """Decide on the bar before the start, as a launch would (rule 26 of ``firstwatch.strategy``)."""
         flags = self._signals.at(index)
         enter_now(
             state,

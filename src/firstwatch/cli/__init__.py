@@ -1,4 +1,14 @@
-"""The command line: the composition root. Each command imports what it needs, when it is called."""
+"""The command line: the composition root. Each command imports what it needs, when it is called.
+
+Imports every other package; none imports this one. The import of a heavy library (Textual, SQLModel, ccxt)
+stands inside the command that needs it, so that start-up stays fast.
+
+1. Every command takes ``--json``. Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by a check.
+2. Whatever goes wrong is one sentence; a traceback goes to ``commands.log`` in the data folder.
+3. A secret comes by a descriptor, a file that the environment names, or a hidden prompt; never as an
+   argument.
+4. What changes a run or takes the engine's work is a command row; what only reads opens the store itself.
+"""
 
 import gc
 import sys

@@ -1,4 +1,7 @@
-"""Which case of "Assume position now" a launch meets (trading.md 6): start flat, adopt, or enter at once."""
+"""Which case of "Assume position now" a launch meets: start flat, adopt, or enter at once.
+
+Rule 26 of ``firstwatch.strategy`` and rule 4 of ``firstwatch.engine`` say when.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How a run's worker begins: with a new run, or with one that was active before (trading.md 7, Recovery)."""
+"""How a run's worker begins: with a new run, or with one that was active before."""
 
 import threading
 from collections.abc import Mapping

@@ -298,7 +298,7 @@ class RunCore:
     # --- what follows from every event -----------------------------------------------------------
 
     def _settle(self) -> None:
-        """Bring everything to what is wished; the order is that of trading.md 8: protection first."""
+        """Bring everything to what is wanted: protection first."""
         memory = self._memory
         if memory.state is RunState.NEW:
             return
@@ -330,7 +330,7 @@ class RunCore:
             self._turn.ask(SetLeverage(self.setup.launch.leverage))
 
     def _end_feed(self) -> None:
-        """After the last bar: drop what waits, close at the last close (trading.md 3, End)."""
+        """After the last bar: drop what waits, close at its close (rule 19 of ``firstwatch.strategy``)."""
         memory = self._memory
         if not memory.feed_ended:
             return
@@ -513,7 +513,7 @@ class RunCore:
         self._closing.price_came()
 
     def _bar_closed(self, event: BarClosed) -> None:
-        """Decide at a close, knowing all fills up to it (trading.md 1).
+        """Decide at a close, knowing all fills up to it (rule 1 of ``firstwatch.strategy``).
 
         On a feed without phases they are read first where there may be some that were not heard yet.
         """
@@ -1008,7 +1008,10 @@ class RunCore:
     # --- launch and recovery ---------------------------------------------------------------------
 
     def _launched(self, event: told.Launched) -> None:
-        """Begin: adopt what the wallet holds, enter at once, or wait flat and unarmed (trading.md 6)."""
+        """Begin: adopt what the wallet holds, enter at once, or wait flat and unarmed.
+
+        Rule 4 of ``firstwatch.engine``, rule 26 of ``firstwatch.strategy``.
+        """
         memory, launch = self._memory, self.setup.launch
         memory.started_ms = event.time_ms
         memory.fills_horizon_ms = memory.fundings_horizon_ms = self.setup.timeframe.open_of(event.time_ms)
@@ -1123,7 +1126,7 @@ class RunCore:
         self._turn.journal(Noted(sentence=sentence))
 
     def _go_on_without_bars(self, until_ms: int) -> None:
-        """Leave a hole that nobody can confirm: no entries until an operator has looked (trading.md 1)."""
+        """Leave a hole that nobody can confirm: no entries until an operator resumes them."""
         memory = self._memory
         sentence = (
             f"the venue no longer gives the bars of {iso(memory.last_bar_ms)} and after: nothing was decided"

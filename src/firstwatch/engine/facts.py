@@ -1,4 +1,4 @@
-"""The side facts of a run (trading.md 7), computed anew after each event and written where they changed."""
+"""The facts beside a run's state (rule 7 of ``firstwatch.engine``), written where they changed."""
 
 from firstwatch.engine.ledger import Ledger
 from firstwatch.engine.memory import ZERO

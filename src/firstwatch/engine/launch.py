@@ -1,4 +1,4 @@
-"""Launch checks: the list of (name, hard or soft, function) that a launch must pass (trading.md 6).
+"""Launch checks: what they are made of (rule 1 of ``firstwatch.engine``).
 
 The functions are pure: ``launch_facts`` asks the store and the venue before, so that one look at the
 facts judges all of them, and a preview and a start cannot disagree about the rules.

@@ -1,4 +1,4 @@
-"""The launch checks themselves: every finding is a sentence with figures and a remedy (trading.md 6)."""
+"""The launch checks (rules 1 to 4 of ``firstwatch.engine``): a finding has figures and a remedy."""
 
 import difflib
 import math

@@ -1,4 +1,4 @@
-"""The right to send: an epoch of the store, kept alive by a heartbeat (architecture.md, "Engine lock")."""
+"""The right to send: an epoch of the store, kept alive by a heartbeat (rule 26 of ``firstwatch.engine``)."""
 
 from firstwatch.engine.lock import HEARTBEAT_LIMIT_S
 from firstwatch.trading.clock import Clock

@@ -1,4 +1,4 @@
-"""What finished runs left at their venues: watched until it is gone (trading.md 7, Stop)."""
+"""What finished runs left at their venues: watched until it is gone (rule 9 of ``firstwatch.engine``)."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""The engine lock: at most one engine per data folder on one machine (architecture.md, "Engine lock").
+"""The engine lock: at most one engine per data folder on one machine (rule 25 of ``firstwatch.engine``).
 
 The kernel holds it and frees it when the holder dies. A holder that stands still is never overtaken:
 it is told from a living one by its process state and by the age of its heartbeat.

@@ -1,4 +1,7 @@
-"""Protection: a stop and a target that rest on the venue for what is filled (trading.md 8)."""
+"""Protection: a stop and a target that rest at the venue for what is filled.
+
+Rules 19 to 23 of ``firstwatch.engine``.
+"""
 
 from decimal import Decimal
 

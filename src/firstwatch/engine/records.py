@@ -116,7 +116,7 @@ class EquityRow:
 
 @dataclass(frozen=True, slots=True)
 class FactsRow:
-    """The side facts of the run's row (trading.md 7), written whenever one of them changed."""
+    """The facts beside a run's state, written whenever one of them changed."""
 
     is_paused: bool
     pause_reasons: tuple[str, ...]

@@ -1,1 +1,20 @@
-"""Market data: history files, their cache, feeds and session windows. No store, no venue, no thread."""
+"""Market data that does not come from a live venue: candle files, funding rates, invented markets, sessions.
+
+In reading order: ``table`` (a CSV file to columns of numbers, each mistake with its line), ``files`` (candles
+and funding rates), ``cache`` (parsed files kept as arrays), ``funding``, ``assumed`` (the market of a file
+that no venue describes), ``synthetic`` (an invented market), ``feeds`` (what a paper venue replays, and how
+fast), ``sessions`` (trading hours), ``launch_files`` (the small TOML files of a launch).
+
+Imports only ``strategy`` and ``trading``. No store, no venue, no thread.
+
+1. A file is read whole or refused with the lines of its first mistakes. Nothing in it is repaired.
+2. A missing bar is not a mistake: it did not trade. Holes are reported with their line and length.
+3. A funding time is the one at which it is due: a stamp of up to 2 s after a full minute means that minute.
+   Rates that no venue takes, or that cover nothing of the candles, are refused.
+4. Without a market file, tick and amount step follow from the prices, the symbol from the file's name; each
+   assumption is a note of the result. A tick above 0.1 % of the price, or above a tenth of the smallest
+   distance of a stop or target, is refused.
+5. A session window follows the wall clock of its time zone: in a night that skips an hour a window in that
+   hour does not exist, in a night that repeats one it comes twice. What it allows: rule 25 of
+   ``firstwatch.strategy``.
+"""

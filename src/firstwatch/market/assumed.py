@@ -1,6 +1,6 @@
-"""The market of candles that no venue and no market file describes: taken from the candles themselves.
+"""The market of candles that no venue and no market file describes, taken from the candles themselves.
 
-Everything that is assumed is said, and where the prices are too coarse to say what a tick is, it is refused.
+Every assumption is reported, and prices that are too coarse to show a tick are refused.
 """
 
 import math
@@ -21,7 +21,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note, NoteCode
 
 UNKNOWN_SYMBOL = "UNKNOWN/USDC:USDC"
-"""The symbol of a file whose name does not say it."""
+"""The symbol of a file whose name holds none."""
 
 _QUOTES = "USDC|USDT|USDE|FDUSD|BUSD|USD"
 _SYMBOL = re.compile(rf"(?<![A-Z0-9])([A-Z0-9]{{1,15}}?)[-_]?({_QUOTES})(?![A-Z0-9])")
@@ -48,7 +48,7 @@ _ASSUMED = {
 
 
 def market_of_file(path: Path, given: Market | None) -> Market:
-    """Return the market of a candle file; what ``given`` sets stands.
+    """Return the market of a candle file; what ``given`` sets is kept.
 
     The file is read once while it stays the same.
 
@@ -67,7 +67,7 @@ def market_of_file(path: Path, given: Market | None) -> Market:
 def market_of_candles(
     path: Path, candles: CandleArrays, given: Market | None, spec: AlgorithmSpec
 ) -> tuple[Market, tuple[Note, ...]]:
-    """Return the market to test ``spec`` on, and the note of what is assumed; what ``given`` sets stands.
+    """Return the market to test ``spec`` on, and a note of what is assumed; what ``given`` sets is kept.
 
     Raises:
         WrongUseError: an assumed tick is more than 0.1 % of the price, or than a tenth of the smallest
@@ -119,8 +119,8 @@ def symbol_of(path: Path) -> str:
 def tick_of(candles: CandleArrays) -> Decimal:
     """Return the power of ten, at most 0.1, that 99 % of the prices are whole counts of.
 
-    Binary noise of a dump of float64 or float32 is no decimal. Prices without a common decimal (they were
-    computed) have nine significant figures.
+    Binary noise of float64 or float32 is ignored. Prices without a common decimal (they were computed) get
+    nine significant figures.
     """
     prices = np.concatenate([candles.open, candles.high, candles.low, candles.close])
     for noise in (_FLOAT64_NOISE, _FLOAT32_NOISE):

@@ -1,8 +1,8 @@
-"""Candle files kept as arrays in the data folder, so that a second run does not parse again.
+"""Candle files kept as arrays in the data folder, so that they are parsed once.
 
-One file per source: arrays in NumPy's own format, one behind the other, headed by what they were made
-of and by their checksum. It is written beside and renamed, so it is there whole or not at all; one that is
-damaged, or made of another state of the source, is made anew.
+One file per source: arrays in NumPy's own format, one after the other, headed by what they were made from
+and by their checksum. It is written under another name and renamed, so it is whole or missing; one that is
+damaged, or older than its source, is made again.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class CandleCache:
-    """Parsed candle files under one folder; it is made when something is kept."""
+    """Parsed candle files under one folder, which is made when something is kept."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,7 +35,7 @@ class CandleCache:
     def read(self, path: Path, timeframe: Timeframe | None = None) -> CandleFile:
         """Return what ``read_candles`` returns, from the cache when the file has not changed.
 
-        A cache that cannot be written costs time, nothing else: that is logged.
+        A cache that cannot be written is logged and only costs time.
 
         Raises:
             WrongUseError: as ``read_candles``.
@@ -53,7 +53,7 @@ class CandleCache:
 
 
 def _origin(path: Path) -> bytes | None:
-    """Return what tells one state of a source from another; None: it cannot be looked at."""
+    """Return a digest of the state of a source; None: it cannot be read."""
     try:
         facts = path.stat()
         with path.open("rb") as file:

@@ -1,6 +1,6 @@
 """Where the bars of a feed come from, and when they are due. Pure: no thread, no clock.
 
-A source is asked by index; a pace turns market time into wall time. The venue that replays them
+A source gives bars by index; a pace turns market time into wall time. The paper venue that replays them
 owns position, phases and waiting.
 """
 
@@ -64,14 +64,14 @@ class ReplayFeed:
             first = "" if start_ms is None else f" at or after {iso(start_ms)}"
             last = f"; the last one opens at {iso(int(candles.time_ms[-1]))}" if len(candles) else ""
             raise WrongUseError(f"there is no candle to replay{first}{last}; choose another start or file")
-        # A year of minutes as Python numbers takes 130 MB, as arrays 25: only what is replayed is made.
+        # A year of minutes takes 130 MB as Python numbers, 25 MB as arrays: only replayed bars are converted.
         self._block = lru_cache(maxsize=_KEPT_BLOCKS)(self._make_block)
 
     def __len__(self) -> int:
         return len(self._candles)
 
     def bar(self, index: int) -> Bar | None:
-        """Return a bar; None behind the last one."""
+        """Return a bar; None after the last one."""
         if index >= len(self._candles):
             return None
         block, offset = divmod(index, _BLOCK_BARS)
@@ -97,7 +97,7 @@ class ReplayFeed:
 class SyntheticFeed:
     """The bars of a seeded market from ``start_ms`` on, without end.
 
-    An index counts bars since 1970, so there is always more history than anybody asks for.
+    An index counts bars since 1970, so history never ends.
     """
 
     def __init__(self, market: SyntheticMarket, start_ms: int) -> None:
@@ -124,7 +124,7 @@ class SyntheticFeed:
 
 
 Speed = float | Literal["max"]
-"""Market seconds per wall second; ``max``: nothing waits for the wall."""
+"""Market seconds per wall second; ``max``: without waiting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """History files: candles and funding rates from CSV, plain or gzipped.
 
-A mistake is refused with its line; nothing is mended. A hole is no mistake (no trades, no bar), but it is
-told with its line and its length.
+A mistake is refused with its line; nothing is corrected. A hole is not a mistake (no trades, no bar), but
+is reported with its line and length.
 """
 
 from collections.abc import Iterable
@@ -28,22 +28,22 @@ _CANDLE_NAMES = {
     "volume": ("volume",),
 }
 _RATE_NAMES = ("rate", "funding_rate", "fundingrate", "last_funding_rate")
-# Files of the public data collections hold the rate in ``open``, and 0 in what makes a candle of it.
+# Files of public data collections hold the rate in ``open``, and 0 in the other columns of a candle.
 _FUNDING_NAMES = {"time": (*_TIME_NAMES, "calc_time"), "rate": (*_RATE_NAMES, "open")}
 _REST_OF_A_CANDLE = ("high", "low", "close")
 _MOST_RATE = 0.05
-"""No venue takes more of a position's value at once; the largest bounds are about 4 %."""
+"""Largest credible rate, a fraction: the venues' own bounds are about 4 %."""
 _MOST_RATE_A_YEAR = 5.0
 _LEAST_RATES = 30
-"""From so many rates on their median tells a fraction from a per cent: a usual year is 0.11."""
+"""From so many rates on their median shows whether they are fractions or per cent: a usual year is 0.11."""
 _YEAR_MS = 365 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Bars that a file does not have: open times of the first and the last one missing, and how many.
+    """Missing bars of a file: open times of the first and the last, and how many.
 
-    ``line`` is the line of the first bar behind the hole.
+    ``line`` is the line of the first bar after the hole.
     """
 
     first_ms: int
@@ -78,7 +78,7 @@ def read_candles(path: Path, timeframe: Timeframe | None = None) -> CandleFile:
     step between two bars.
 
     Raises:
-        WrongUseError: the file cannot be read, a row is incomplete, a cell is no number, times are
+        WrongUseError: the file cannot be read, a row is incomplete, a cell is not a number, times are
             repeated, out of order or off the timeframe, a price is not above zero, a volume is negative,
             or high and low do not enclose open and close. The first mistakes are listed by line.
     """
@@ -113,8 +113,8 @@ def read_candles(path: Path, timeframe: Timeframe | None = None) -> CandleFile:
 def read_funding(path: Path) -> FundingSeries:
     """Read funding rates (fractions): columns date (or time, ...) and rate, funding_rate or open.
 
-    Without a header: time, rate. Times as in ``read_candles``, but that a stamp of up to 2 s behind a full
-    minute means that minute; gaps are allowed, fundings have no fixed step.
+    Without a header: time, rate. Times as in ``read_candles``, except that a stamp of up to 2 s after a full
+    minute means that minute. Gaps are allowed: fundings have no fixed step.
 
     Raises:
         WrongUseError: as ``read_candles`` for rows, numbers, repeated times and disorder; the file holds
@@ -138,7 +138,7 @@ def read_funding(path: Path) -> FundingSeries:
 
 
 def require_timeframe(path: Path, actual: Timeframe, wanted: Timeframe | None) -> None:
-    """Refuse candles of another timeframe than the one that is wanted; None: any will do.
+    """Refuse candles of another timeframe than ``wanted``; None: any is accepted.
 
     Raises:
         WrongUseError: they differ.
@@ -148,13 +148,13 @@ def require_timeframe(path: Path, actual: Timeframe, wanted: Timeframe | None) -
 
 
 def write_candles(path: Path, candles: CandleArrays) -> None:
-    """Write candles as a CSV file that ``read_candles`` reads back equal to the bit."""
+    """Write candles as a CSV file that ``read_candles`` reads back bit for bit."""
     rows = (f"{iso(bar.time_ms)},{','.join(map(repr, bar[1:]))}\n" for bar in candles.bars())
     _write(path, "date,open,high,low,close,volume\n", rows)
 
 
 def write_funding(path: Path, funding: FundingSeries) -> None:
-    """Write funding rates as a CSV file that ``read_funding`` reads back equal to the bit."""
+    """Write funding rates as a CSV file that ``read_funding`` reads back bit for bit."""
     pairs = zip(funding.time_ms.tolist(), funding.rate.tolist(), strict=True)
     _write(path, "date,rate\n", (f"{iso(time_ms)},{rate!r}\n" for time_ms, rate in pairs))
 
@@ -208,7 +208,7 @@ def _refuse_candles(path: Path, columns: Columns) -> None:
 
 
 def _check_rates(path: Path, columns: Columns, mistakes: Mistakes) -> None:
-    """Refuse rates that no venue takes: single ones, or a median that reads like per cent."""
+    """Refuse rates that are not credible: single ones, or a median that looks like per cent."""
     rates = columns.numbers["rate"]
     for row in np.flatnonzero(np.abs(rates) > _MOST_RATE):
         mistakes.add(

@@ -13,9 +13,9 @@ from firstwatch.trading.errors import WrongUseError
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
 _STAMP_DELAY_MS = 2_000
-"""How far behind a full minute a venue may stamp a funding that is due at it."""
+"""How long after a full minute a venue may stamp a funding that is due at it."""
 _LONGEST_PERIOD_MS = 8 * 3_600_000
-"""The longest time between two fundings of any venue; some venues have changed theirs."""
+"""The longest time between two fundings of any venue."""
 
 
 class FundingRate(NamedTuple):
@@ -36,7 +36,7 @@ class Uncovered(NamedTuple):
 
 
 def due_ms(time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return when fundings are due: a stamp of up to 2 s behind a full minute means that minute."""
+    """Return when fundings are due: a stamp of up to 2 s after a full minute means that minute."""
     late_ms = time_ms % _MINUTE_MS
     return np.where(late_ms <= _STAMP_DELAY_MS, time_ms - late_ms, time_ms)
 
@@ -45,7 +45,7 @@ def due_ms(time_ms: NDArray[np.int64]) -> NDArray[np.int64]:
 class FundingSeries:
     """Fundings, oldest first: ``time_ms`` (int64, strictly increasing), ``rate`` (float64, a fraction).
 
-    A time is the one at which the funding is due (``due_ms``), whatever it was stamped with.
+    A time is the one at which the funding is due (``due_ms``), not its stamp.
     """
 
     time_ms: NDArray[np.int64]
@@ -79,9 +79,8 @@ class FundingSeries:
     def uncovered(self, start_ms: int, end_ms: int) -> list[Uncovered]:
         """Return the stretches of that time in which fundings are missing, oldest first.
 
-        Two fundings are too far apart when half as far again as their neighbours, or as any venue's period:
-        a venue may change its period, and then its neighbours have the new one. A market without funding
-        misses none.
+        Two fundings are too far apart when their distance is more than 1.5 times that of their neighbours, or
+        than any venue's period: a venue may change its period. A market without funding misses none.
         """
         if not len(self):
             return []

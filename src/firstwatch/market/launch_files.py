@@ -31,7 +31,7 @@ def read_session(path: Path) -> SessionSettings:
     """
     settings = _read(path, "session", SessionSettings)
     if "policy" not in settings.model_fields_set:
-        # Its default is off: windows without a policy would be read and then not obeyed.
+        # The default is off: windows without a policy would be read and then ignored.
         raise WrongUseError(
             f"{path}, session settings: the key policy is missing; write {' or '.join(SessionPolicy)}"
         )
@@ -61,7 +61,7 @@ def _read(path: Path, table: str, model: type[_Model]) -> _Model:
     path = Path(path)
     section = _section(path, table, model)
     try:
-        # JSON's strict mode: a text is no number, yet names of choices and lists are understood.
+        # Strict JSON: a text is not a number, but names of choices and lists are accepted.
         return model.model_validate_json(json.dumps(section), strict=True, context={"is_file": True})
     except ValidationError as error:
         sentences = validation_sentences(model, error)

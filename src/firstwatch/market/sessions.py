@@ -1,8 +1,8 @@
-"""Session calendar policy (trading.md 6): weekly windows in a named time zone.
+"""Session calendar policy (rule 25 of ``firstwatch.strategy``): weekly windows in a named time zone.
 
-The rule is the wall clock's: a moment is inside a window when the zone's clock then shows a time in it.
-So a window in the hour that a spring night skips does not exist in that night, and one in the hour
-that an autumn night repeats comes twice.
+The wall clock decides: a moment is inside a window when the clock of the zone shows a time in it. So a
+window in the hour that a spring night skips does not exist in that night, and one in the hour that an
+autumn night repeats occurs twice.
 """
 
 from bisect import bisect_right
@@ -25,7 +25,7 @@ _WEEK_MS = 7 * _DAY_MS
 _FIRST_MONDAY_MS = 4 * _DAY_MS
 """1970-01-05, the first Monday of the epoch."""
 _AHEAD_MS = 3 * _DAY_MS
-"""How far a decision looks: the longest lead and the longest bar, a day each, and one to spare."""
+"""How far a decision looks ahead: the longest lead and the longest bar, a day each, and one to spare."""
 _KEPT_MS = 26 * _WEEK_MS
 _NEVER_MS = 2**62
 _REFERENCE_MS = 1_704_067_200_000
@@ -33,7 +33,7 @@ _REFERENCE_MS = 1_704_067_200_000
 
 
 class SessionFlags(NamedTuple):
-    """What the calendar says at each close."""
+    """The calendar's answers at each close."""
 
     may_enter: NDArray[np.bool_]
     must_flatten: NDArray[np.bool_]
@@ -47,7 +47,7 @@ class _Stretch(NamedTuple):
 
 
 class SessionCalendar:
-    """When a run may enter and when it must be flat. Policy ``off``: always, and never."""
+    """When a run may enter and when it must be flat. With policy ``off``: always, and never."""
 
     def __init__(self, settings: SessionSettings) -> None:
         """Take the settings.
@@ -70,7 +70,7 @@ class SessionCalendar:
         self._kept = lru_cache(maxsize=4)(self._stretches_from)
 
     def may_enter(self, close_ms: int, timeframe: Timeframe) -> bool:
-        """Tell whether an entry may be decided at the close of a bar at that time."""
+        """Return whether an entry may be decided at the close of a bar at that time."""
         if self.settings.policy is SessionPolicy.OFF:
             return True
         if self.settings.policy is SessionPolicy.FLATTEN:
@@ -78,13 +78,13 @@ class SessionCalendar:
         return close_ms < self._pause_after(close_ms) - self._lead_ms
 
     def must_flatten(self, close_ms: int, timeframe: Timeframe) -> bool:
-        """Tell whether a position must be closed at that close, because the next bar would reach a pause."""
+        """Return whether a position must be closed at that close: the next bar would reach a pause."""
         if self.settings.policy is not SessionPolicy.FLATTEN:
             return False
         return close_ms + timeframe.ms > self._pause_after(close_ms) - self._lead_ms
 
     def flags(self, open_ms: NDArray[np.int64], timeframe: Timeframe) -> SessionFlags:
-        """Return what the two questions answer at the closes of bars given by their open times."""
+        """Return ``may_enter`` and ``must_flatten`` at the closes of bars given by their open times."""
         nothing = np.zeros(len(open_ms), dtype=np.bool_)
         if self.settings.policy is SessionPolicy.OFF or not len(open_ms):
             return SessionFlags(~nothing, nothing)
@@ -101,7 +101,7 @@ class SessionCalendar:
         return SessionFlags(~must_flatten, must_flatten)
 
     def problem(self, timeframe: Timeframe) -> str | None:
-        """Return why no run of that timeframe can work with this calendar; None: it can."""
+        """Return why no run of that timeframe can use this calendar; None: it can."""
         if self.settings.policy is SessionPolicy.OFF:
             return None
         longest_ms = _longest_ms(self._week)

@@ -1,8 +1,8 @@
-"""A seeded market without end: regimes, jumps, volume and funding, the same whatever is asked first.
+"""A seeded market without end: regimes, jumps, volume and funding, the same in whatever order it is read.
 
-Bars are made in blocks. What a block begins and ends with follows from (seed, number of the block) alone,
-so any block can be made without the ones before it: the logarithm of the price at a block's edge is a
-sum of smooth noises of different lengths, and inside the block a random bridge leads from edge to edge.
+Bars are made in blocks. The edges of a block follow from (seed, number of the block) alone, so any block
+can be made without those before it: the logarithm of the price at an edge is a sum of smooth noises of
+different lengths, and inside the block a random bridge leads from edge to edge.
 """
 
 import math
@@ -24,12 +24,12 @@ _KEPT_NOISES = 256
 _YEAR_MS = 365 * 86_400_000
 _HOUR_MS = 3_600_000
 
-# What random numbers are for; part of their seed.
+# The purpose of random numbers; part of their seed.
 _NOISE, _BARS, _FUNDING = range(3)
 
 
 class _Regime(NamedTuple):
-    """How a block behaves: its share of all, volatility and height of waves against a calm market."""
+    """How a block behaves: its share of all blocks, volatility and wave height relative to a calm market."""
 
     share: float
     volatility: float

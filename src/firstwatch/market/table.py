@@ -1,8 +1,8 @@
-"""Columns of numbers out of a CSV file, at the speed of numpy, with every mistake named by its line.
+"""Columns of numbers from a CSV file, at the speed of NumPy, with every mistake named by its line.
 
-A number of up to fifteen digits is its digits divided by a power of ten, which float64 does
-correctly rounded, so all rows are read by a few array operations; what has another form is read
-cell by cell, and what cannot be read is a mistake of its line and column.
+A number of up to fifteen digits is its digits divided by a power of ten, which float64 rounds correctly,
+so all rows are read by a few array operations. A cell of another form is read by itself, and one that
+cannot be read is a mistake with its line and column.
 """
 
 import gzip
@@ -26,7 +26,7 @@ _READ_BYTES = 1 << 20
 _MOST_BYTES = 1 << 30
 _MOST_PIPED_BYTES = 1 << 28
 _RATIO = 200
-"""Rows of numbers are packed to a tenth, at best to a fiftieth; what unfolds further holds no candles."""
+"""Rows of numbers compress to a tenth, at best a fiftieth; what unpacks to more holds no candles."""
 _LONGEST_LINE = 1 << 14
 _MOST_MISTAKES = 1_000
 _LARGEST = 1e18
@@ -42,7 +42,7 @@ _Floats = NDArray[np.float64]
 
 
 class Mistakes:
-    """What is wrong with one file; all are counted, the first few are kept."""
+    """The mistakes in one file: all are counted, the first few kept."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -50,7 +50,11 @@ class Mistakes:
         self._kept: list[tuple[int, str]] = []
 
     def add(self, line: int, sentence: str) -> None:
-        """Note one mistake; a file with a thousand of them is read no further."""
+        """Add one mistake; at a thousand the file is read no further.
+
+        Raises:
+            WrongUseError: it is the thousandth.
+        """
         self.count += 1
         self._kept = sorted([*self._kept, (line, sentence)])[:_SHOWN_MISTAKES]
         if self.count == _MOST_MISTAKES:
@@ -84,7 +88,7 @@ class Columns:
 
 
 def read_columns(path: Path, names: Mapping[str, Sequence[str]], mistakes: Mistakes) -> Columns:
-    """Read the columns of a CSV file, plain or gzipped, that play the roles of ``names``.
+    """Read the columns of a CSV file, plain or gzipped, by the roles in ``names``.
 
     ``names`` gives for each role the column names that may hold it, the best first; the first role is
     the time (epoch seconds, ms, µs or ns, or ISO 8601, UTC without a zone), the others are numbers.

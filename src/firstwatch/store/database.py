@@ -1,4 +1,4 @@
-"""Opening the store, its one Writer, and its readers (architecture.md, Store)."""
+"""Opening the store, its one Writer, and its readers."""
 
 import os
 import sqlite3

@@ -37,7 +37,7 @@ _VERSION = table_of(AlgorithmVersionRow)
 
 @dataclass(frozen=True, slots=True)
 class SideFacts:
-    """What is true of a run beside its state (trading.md 7)."""
+    """What is true of a run beside its state (rule 7 of ``firstwatch.engine``)."""
 
     paused: bool = False
     """No new entries."""

@@ -1,4 +1,4 @@
-"""The one way from bars to higher bars, bar by bar (trading.md 1)."""
+"""The one way from bars to higher bars, bar by bar (rule 3 of ``firstwatch.strategy``)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -81,14 +81,14 @@ class HigherBars:
     candles: CandleArrays
     closed: NDArray[np.int64]
     aggregator: Aggregator
-    """Goes on from the last base bar."""
+    """Continues after the last base bar."""
 
 
 def higher_bars(base: CandleArrays, timeframe: Timeframe, given: CandleArrays | None = None) -> HigherBars:
     """Return the higher bars seen from ``base``: those ``given`` by the venue, then those made of base bars.
 
-    Given bars count from the first base bar that ends with them or later; such that end after the last
-    base bar are not used, they are made of base bars in their time. Without base bars all given count.
+    Given bars count from the first base bar that ends with them or later. Those that end after the last
+    base bar are not used: base bars will make them. Without base bars all given bars count.
 
     Raises:
         ValueError: ``timeframe`` is not made of whole bars of ``base``.

@@ -1,4 +1,4 @@
-"""Candles as arrays: what files, indicators and the backtest hand to one another."""
+"""Candles as arrays, as files, indicators and the backtest exchange them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class CandleArrays:
     """Closed candles, oldest first, one entry per bar in every array.
 
     ``time_ms`` (int64) is the open time, strictly increasing; the rest is contiguous float64,
-    prices in quote, ``volume`` in base. Holes are allowed: a bar that did not trade is no bar.
+    prices in quote, ``volume`` in base. Holes are allowed: a bar in which nothing traded does not exist.
     """
 
     time_ms: NDArray[np.int64]

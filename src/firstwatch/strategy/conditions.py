@@ -1,6 +1,6 @@
 """The typed model of a condition, and its one canonical form: ``str(condition)``.
 
-``language.parse_condition`` makes conditions of text, ``evaluation`` and ``stream`` give them values.
+``language.parse_condition`` makes them from text, ``evaluation`` and ``stream`` give them values.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Operator(StrEnum):
 
     @property
     def is_cross(self) -> bool:
-        """The operator looks at the close before as well."""
+        """The operator also compares the close before."""
         return self in (Operator.CROSSES_ABOVE, Operator.CROSSES_BELOW)
 
 
@@ -72,7 +72,7 @@ class Indicator:
 
     @property
     def call(self) -> "Indicator":
-        """The same computation, whichever of its outputs is meant."""
+        """The same computation, without the choice of an output."""
         return replace(self, output=None)
 
     @property
@@ -100,7 +100,7 @@ class Indicator:
 
 
 Series = Price | Indicator
-"""What has a value at every bar."""
+"""An operand with a value at every bar."""
 Operand = Number | Price | Indicator
 
 
@@ -133,7 +133,7 @@ def indicators_of(operand: Operand) -> tuple[Indicator, ...]:
 
 
 def anchors_of(operand: Operand) -> frozenset[Indicator]:
-    """Return the anchored functions that the operand's value hangs on, in its timeframe."""
+    """Return the anchored functions that the operand's value depends on, in its timeframe."""
     if not isinstance(operand, Indicator):
         return frozenset()
     return frozenset(
@@ -144,7 +144,7 @@ def anchors_of(operand: Operand) -> frozenset[Indicator]:
 
 
 def anchor_problem(condition: Condition) -> str | None:
-    """Say why the condition means nothing, when it depends on where history starts (trading.md 1).
+    """Return why the condition is meaningless, because it depends on where history starts (rule 4).
 
     An anchored function may be compared with its own transforms, and may cross any series; beside a
     number, or at another level than its own, its value is an accident of the first bar.

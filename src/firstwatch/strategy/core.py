@@ -1,4 +1,4 @@
-"""The decision core: what an algorithm does (trading.md 3, 5 and 6), one source for every caller.
+"""The decision core, one source for every caller: rules 7 to 27 of ``firstwatch.strategy``.
 
 Free functions that change ``state`` in place: interpreted, it is a ``CoreState``; compiled, a NumPy
 record with the same fields. Allowed in here: int, float, bool, ``if`` and ``math``. Live and
@@ -6,11 +6,10 @@ backtest call the same functions with their fills:
 
     close_bar   at each close: what is decided stands in ``state.decision...`` until the next close
     book_entry, book_exit, book_funding   one fill or payment
-    entry_ended the entry order is over, whatever it filled
+    entry_ended     the entry order is over, whatever it filled
     drop_decision   the entry is not acted on (late, paused, refused by the venue before any fill)
 
-It is one file although it is long: the steps of a close read each other's fields, and a reader of
-trading.md finds its sections here in their order.
+It is one long file: the steps of a close read each other's fields, and the rules stand here in their order.
 
 Flags of condition groups are 1 (true), 0 (false, every operand valued) and -1 (not valued).
 ``side`` is +1 long, -1 short. Codes are those of ``core_state``. A price of 0 means "none".
@@ -113,7 +112,7 @@ __all__ = [
 ]
 
 FEE_RESERVE = 0.005
-"""Part of the notional kept free for the entry's price moving before it fills (trading.md 3, Size)."""
+"""Part of the notional kept free for a price that moves before the entry fills (rule 15)."""
 
 MOST_STEPS = 2.0**53
 """Most amount steps of an order: float64 counts no further one by one."""
@@ -142,14 +141,14 @@ def close_bar(
     must_flatten: int,
     day: int,
 ) -> None:
-    """Do steps 4 to 6 of trading.md 3 at the close of one bar; all earlier fills are booked.
+    """Do rules 11 to 13 of ``firstwatch.strategy`` at the close of one bar; all earlier fills are booked.
 
     ``time_ms`` is the bar's open time and ``day`` the UTC day that it lies in. ``may_enter``: 1 yes;
     0 the session pauses, and an entry that is due lapses; -1 an operator or a fault pauses: a pending
-    link stays pending while its window lasts. The bar comes whole, though its open decides nothing.
+    link stays pending while its window lasts. The open of the bar decides nothing.
 
-    Where the design is silent: entries that may not be made also cancel a resting entry order. An
-    EXIT with an entry order still out means: cancel that order too. After ``stop_run`` is set bars
+    Where entries may not be made, a resting entry order is cancelled too. An EXIT while an entry order is
+    open means: cancel that order too. After ``stop_run`` is set bars
     are only counted and marked. With ``closes_on_exit`` off a decided exit sets ``alert`` once, until
     nothing is decided at a close. A trailing stop that may not move since it would lie at or
     beyond the close exits with the reason of the level that stands.
@@ -321,7 +320,7 @@ def _decide_exit(
     elif must_flatten == 1:
         reason = SESSION
     elif guard_stops == 1:
-        # A guard that leaves the position to the operator decides no exit: the run ends as chosen.
+        # A guard that leaves the position open decides no exit: the run ends as chosen.
         reason = GUARD if settings.guard_leaves == CLOSE_POSITION else 0
     elif exit_flag == 1:
         reason = SIGNAL
@@ -444,7 +443,7 @@ def _follow_up(
 
 
 def _lapse(state: CoreState) -> None:
-    """Give the pending link up: the chain starts over, the mode's rules hold from the next close on."""
+    """Drop the pending link: the chain starts over, the mode's rules hold from the next close on."""
     state.link = 0
     state.chain = 0
 
@@ -512,7 +511,7 @@ def _cost(settings: CoreSettings, steps: int, price: float) -> float:
 
 
 def _size(state: CoreState, settings: CoreSettings, factor: float, price: float, atr: float) -> int:
-    """Return the entry's whole steps (trading.md 3, Size); -1: E is used up, no entry."""
+    """Return the entry's whole steps (rule 15 of ``firstwatch.strategy``); -1: E is used up, no entry."""
     equity = state.equity if state.equity < state.equity_cap else state.equity_cap
     if equity <= 0.0 or price <= 0.0:
         return -1
@@ -543,7 +542,7 @@ def _size(state: CoreState, settings: CoreSettings, factor: float, price: float,
 
 
 def _refuse(state: CoreState, side: int, note: int) -> None:
-    """Refuse an entry and say why, once until the side's group was false."""
+    """Refuse an entry, with a note once until the side's group was false."""
     was_refused = state.refused_long if side > 0 else state.refused_short
     if was_refused == 1:
         return
@@ -651,7 +650,7 @@ def _set_liquidation(state: CoreState, settings: CoreSettings) -> None:
 
 
 def _set_levels(state: CoreState, settings: CoreSettings) -> None:
-    """Place stop and target; one that would lie beyond zero is dropped, and said at the first fill."""
+    """Place stop and target; one that would lie beyond zero is dropped, with a note at the first fill."""
     side = state.phase
     stop = stop_level(settings, side, state.level_price, state.atr_stop)
     if state.stop_has_moved == 0 or side * stop > side * state.stop:
@@ -665,7 +664,7 @@ def _set_levels(state: CoreState, settings: CoreSettings) -> None:
 
 
 def entry_ended(state: CoreState) -> None:
-    """Say that the entry order is over: filled, its rest dropped, refused or cancelled.
+    """Note that the entry order is over: filled, its rest dropped, refused or cancelled.
 
     Without a fill the core is as before the decision, armed; a link whose entry filled nothing lapses.
     """
@@ -677,13 +676,13 @@ def entry_ended(state: CoreState) -> None:
 
 
 def drop_decision(state: CoreState) -> None:
-    """Say that a decided entry is not acted on (late, paused): the core stays armed."""
+    """Note that a decided entry is not acted on (late, paused): the core stays armed."""
     state.decision = NOTHING
     entry_ended(state)
 
 
 def price_gross(state: CoreState, settings: CoreSettings, steps: int, price: float) -> float:
-    """Return what closing ``steps`` makes by its price alone, in quote, fees and the margin's end aside."""
+    """Return the profit of closing ``steps`` at ``price`` in quote, before fees and uncapped."""
     return state.phase * (price - state.entry_price) * amount_of(settings, steps)
 
 
@@ -698,8 +697,8 @@ def book_exit(
 ) -> int:
     """Book one exit fill; return 1 when the position is flat, the trade then stands in ``closed_...``.
 
-    ``gross``: what it made, in quote, its fee aside. Who decides the price knows it: ``price_gross``, but
-    for a loss that ends at the margin.
+    ``gross``: its profit in quote before its fee: ``price_gross``, except for a loss that ended at the
+    margin.
     """
     share = state.margin if steps >= state.steps else state.margin * steps / state.steps
     _note_price(state, price)
@@ -722,7 +721,7 @@ def book_exit(
 
 
 def _note_price(state: CoreState, price: float) -> None:
-    """Let a fill's price count for the excursions of the trade."""
+    """Count a fill's price in the excursions of the trade."""
     favour = state.phase * (price - state.entry_price)
     if favour > state.favourable:
         state.favourable = favour
@@ -779,7 +778,7 @@ def _expected_exit(state: CoreState, reason: int) -> float:
 
 
 def _match_chain(state: CoreState, settings: CoreSettings, reason: int) -> None:
-    """Match an exit against the next link; after the last was taken, against the last (trading.md 5)."""
+    """Match an exit against the next link; after the last was taken, against the last (rule 23)."""
     state.link = 0
     if settings.links == 0:
         return
@@ -799,7 +798,8 @@ def _match_chain(state: CoreState, settings: CoreSettings, reason: int) -> None:
 def book_funding(state: CoreState, settings: CoreSettings, paid: float, is_of_position: int) -> None:
     """Book a funding payment in quote (negative: received).
 
-    Flat, or not ``is_of_position`` (paid on one that is closed by now), it only reaches the cash.
+    Only the cash changes when flat, or when the position it was paid on is closed by now
+    (``is_of_position`` 0).
     """
     state.cash -= paid
     if state.steps > 0 and is_of_position:

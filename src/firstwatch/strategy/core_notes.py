@@ -1,4 +1,4 @@
-"""The core's notes in words: a live run says each as an event, a backtest counts them."""
+"""The core's notes as sentences: a live run journals each, a backtest counts them."""
 
 from firstwatch.strategy import core_state as codes
 from firstwatch.strategy.core_state import CoreSettings, CoreState
@@ -18,7 +18,7 @@ _CODES = {
 
 
 def take_notes(state: CoreState) -> list[NoteCode]:
-    """Return what the core has noted since the last call, and clear it."""
+    """Return the core's notes since the last call, and clear them."""
     bits, state.notes = state.notes, 0
     return [code for bit, code in _CODES.items() if bits & bit]
 
@@ -33,7 +33,7 @@ def refusal_sentence(code: NoteCode, market: Market) -> str:
 
 
 def cap_sentence(settings: CoreSettings, asked: float, granted: float) -> str:
-    """Return how far the equity and the leverage have cut a size."""
+    """Return how equity and leverage have cut a size; ``asked`` and ``granted`` are sizing values."""
     if settings.sizing_kind == codes.SIZE_FIXED:
         return f"a margin of {asked:,.2f} became {granted:,.2f}, what the equity allows"
     if settings.sizing_kind == codes.SIZE_RISK:

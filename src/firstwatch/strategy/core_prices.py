@@ -8,7 +8,7 @@ import math
 from firstwatch.strategy.core_state import AMOUNT, ATR, FRACTION, CoreSettings
 
 COUNT_EPSILON = 1e-9
-"""Binary noise of a count of whole steps or ticks (trading.md 3, Size)."""
+"""Binary noise of a count of whole steps or ticks."""
 
 
 def amount_of(settings: CoreSettings, steps: int) -> float:
@@ -46,7 +46,10 @@ def _figures_scale(settings: CoreSettings, price: float) -> float:
 
 
 def taker_price(price: float, order_sign: int, slippage: float, half_spread: float) -> float:
-    """Return what a taker pays (``order_sign`` +1 buys) or gets (-1 sells); fractions, not rounded."""
+    """Return the price a taker pays (``order_sign`` +1 buys) or gets (-1 sells), not rounded.
+
+    ``slippage`` and ``half_spread`` are fractions of the price.
+    """
     return price * (1.0 + order_sign * (slippage + half_spread))
 
 
@@ -69,7 +72,7 @@ def funding_paid(side: int, amount: float, price: float, rate: float) -> float:
 
 
 def payable(owed: float, margin: float, profit: float) -> float:
-    """Return what of a payment an isolated position pays: no more than it is worth, margin and profit."""
+    """Return how much of a payment an isolated position pays: at most its margin and profit, in quote."""
     worth = margin + profit
     if owed <= 0.0 or owed <= worth:
         return owed
@@ -77,9 +80,9 @@ def payable(owed: float, margin: float, profit: float) -> float:
 
 
 def liquidation_price(side: int, entry: float, amount: float, margin: float, maintenance: float) -> float:
-    """Return where isolated ``margin`` is used up but for maintenance; 0: nowhere.
+    """Return the price at which ``margin`` is used up except for maintenance; 0: there is none.
 
-    (entry - s * margin / amount) / (1 - s * m): trading.md 3 with the margin after funding.
+    (entry - s * margin / amount) / (1 - s * m), the margin after funding (rule 17).
     """
     price = (entry - side * margin / amount) / (1.0 - side * maintenance)
     return price if price > 0.0 else 0.0

@@ -1,6 +1,6 @@
-"""Simulated execution: steps 1 to 3 of trading.md 3, what a bar does to orders and protection.
+"""Simulated execution, rules 8 to 10 of ``firstwatch.strategy``: what a bar does to orders and protection.
 
-The backtest's half of the core, under the same restrictions. Live, the venue does this.
+The backtest's part of the core, under the same restrictions. Live, the venue does this.
 """
 # As in the core: positions, not keywords, and ``if`` instead of a call.
 # ruff: noqa: PLR0917, PLR1730
@@ -44,7 +44,7 @@ def open_bar(state: CoreState, settings: CoreSettings, price: float) -> None:
     """Execute at the open what the last close decided, then test the open against protection.
 
     Funding due exactly at the bar's open is booked before (``settle_funding``). A level that the entry's
-    own slippage has passed executes at this open too: the market is beyond it already.
+    own slippage has passed executes at this open too: the market is already beyond it.
     """
     was_held = state.steps > 0
     if state.decision == EXIT:
@@ -93,7 +93,7 @@ def range_bar(state: CoreState, settings: CoreSettings, high: float, low: float)
     elif (
         state.target > 0.0
         and side * favour >= side * state.target
-        # Nobody knows whether the target's price came before a fill at the limit, so it waits a bar.
+        # Whether the target's price came before a fill at the limit is unknown, so it waits a bar.
         and (state.bars_held > 0 or state.entry_at_open == 1)
     ):
         _take_target(state, settings)
@@ -119,7 +119,7 @@ def end_data(state: CoreState, settings: CoreSettings) -> None:
 def is_waiting(state: CoreState, settings: CoreSettings) -> int:
     """Return 1 when the core is flat and only a true entry group can change it.
 
-    The bars up to the next one with such a group need not be played: the state would come out equal.
+    The bars up to the next one with such a group need not be played: they would not change the state.
     """
     if state.steps > 0 or state.entry_order != NO_ORDER:
         return 0
@@ -153,7 +153,7 @@ def hold_until(
     """Count the bars from ``first`` on that only hold the position; return the first that may do more.
 
     Such a bar touches no level, does not move a trailing stop, and is not ``busy``: nothing is due
-    at its open or close. Playing it whole would change the same: the count and the excursions.
+    at its open or close. Playing it would change only the count and the excursions, as here.
     """
     if state.decision != NOTHING or state.entry_order != NO_ORDER or state.bars_held == 0:
         return first

@@ -1,4 +1,4 @@
-"""From the words of an algorithm and a launch to the plain numbers of the decision core."""
+"""From an algorithm and a launch to the plain numbers of the decision core."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -65,7 +65,7 @@ def exit_reason(code: int) -> ExitReason:
 
 
 def fraction(bps: Decimal) -> float:
-    """Return basis points as the fraction that every price and fee formula takes."""
+    """Return basis points as a fraction, as the price and fee formulas take them."""
     return float(bps / _BPS)
 
 

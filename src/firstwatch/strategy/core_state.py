@@ -22,7 +22,7 @@ EXIT = 2
 CANCEL_ENTRY = 3
 REST_AT_MARKET = 4
 
-# The entry order that is out.
+# The open entry order.
 NO_ORDER = 0
 MARKET_ORDER = 1
 LIMIT_ORDER = 2
@@ -76,7 +76,7 @@ DRAWDOWN_BIT = 1
 DAILY_LOSS_BIT = 2
 LOSING_TRADES_BIT = 4
 
-# Bits of ``notes``: what the core does that its caller has to say (``core_notes``).
+# Bits of ``notes``: what the caller has to report (``core_notes``).
 NOTE_BELOW_MINIMUM = 1
 NOTE_EQUITY_GONE = 2
 NOTE_SIZE_CAPPED = 4
@@ -98,7 +98,7 @@ _NO_FACTORS = (0.0,) * MAXIMUM_LINKS
 
 @dataclass(slots=True)
 class CoreSettings:
-    """What does not change in a run. Fractions for rates, base coin and quote for amounts and prices."""
+    """What does not change in a run. Rates are fractions, amounts in base, prices in quote."""
 
     allows_long: int = 1
     allows_short: int = 0
@@ -153,7 +153,7 @@ class CoreSettings:
 
 @dataclass(slots=True)
 class CoreState:
-    """Everything the core remembers. Money in quote; ``steps`` are whole amount steps."""
+    """Everything the core remembers. Money in quote; ``steps`` are whole amount steps of the market."""
 
     phase: int = FLAT
     bar_time_ms: int = 0
@@ -161,7 +161,7 @@ class CoreState:
     armed_long: int = 0
     armed_short: int = 0
     refused_long: int = 0
-    """1 from an entry that was refused until the side's group was false."""
+    """1 after a refused entry, until the side's group was false."""
     refused_short: int = 0
     entries: int = 0
     """Positions opened, each counted at its first fill."""
@@ -220,9 +220,9 @@ class CoreState:
     expected_entry: float = 0.0
     expected_exit: float = 0.0
     alerted: int = 0
-    """The exit reason that was already said once (``closes_on_exit`` off)."""
+    """The exit reason that was already alerted (``closes_on_exit`` off)."""
 
-    # The entry order that is out.
+    # The open entry order.
     entry_order: int = NO_ORDER
     entry_side: int = 0
     entry_steps: int = 0
@@ -231,7 +231,7 @@ class CoreState:
     entry_bars: int = 0
     entry_is_link: int = 0
     size_asked: float = 0.0
-    """The sizing value of the last decided entry, its factor included, and what of it was granted."""
+    """The sizing value of the last decided entry, its factor included; ``size_granted``: the part granted."""
     size_granted: float = 0.0
 
     # After a trade.
@@ -252,9 +252,9 @@ class CoreState:
     decision_is_follow_up: int = 0
     stop_moved: int = 0
     refused: int = 0
-    """The side of an entry that was refused, said once."""
+    """The side of a refused entry, set once."""
     alert: int = 0
-    """The exit reason that was decided and not acted on (``closes_on_exit`` off), said once."""
+    """The exit reason that was decided and not acted on (``closes_on_exit`` off), set once."""
 
     # The last closed trade.
     closed_side: int = 0

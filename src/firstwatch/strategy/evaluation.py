@@ -1,4 +1,4 @@
-"""Conditions over whole arrays: the backtest's evaluator, and the stream's way into history."""
+"""Conditions over whole arrays: the evaluator of the backtest, and of a stream's history."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ TRUE, FALSE, UNKNOWN = 1, 0, -1
 
 
 class GroupFlags(NamedTuple):
-    """What the groups say at one close: 1 true; 0 false, every operand valued; -1 otherwise.
+    """The groups' values at one close: 1 true; 0 false with every operand valued; -1 otherwise.
 
     A side that the algorithm may not take is -1 on entry; an empty exit group is 0.
     ``atr_stop`` and ``atr_target`` are NaN where the level is not of that kind or has no value.
@@ -81,9 +81,9 @@ def evaluate_arrays(
     candles: CandleArrays,
     higher: Mapping[Timeframe, CandleArrays] | None = None,
 ) -> SignalArrays:
-    """Return what the groups say at every close of ``candles``, which are of the spec's timeframe.
+    """Return the groups' values at every close of ``candles``, which have the spec's timeframe.
 
-    ``higher``: bars of higher timeframes that the venue gave; what is not given is made of ``candles``.
+    ``higher``: bars of higher timeframes from the venue; missing ones are made of ``candles``.
 
     Raises:
         ValueError: the candles have another timeframe.
@@ -256,7 +256,7 @@ def _compared(left: FloatArray | float, operator: Operator, right: FloatArray | 
 
 
 def _shifted(flags: BoolArray) -> BoolArray:
-    """Return the flags of the bar before; nothing is known before the first."""
+    """Return the flags of the bar before; before the first bar they are unknown."""
     shifted = np.zeros_like(flags)
     shifted[1:] = flags[:-1]
     return shifted

@@ -1,4 +1,4 @@
-"""What the condition language knows of TA-Lib's functions, without importing TA-Lib.
+"""TA-Lib's functions as the condition language sees them, without importing TA-Lib.
 
 The facts are in ``function_table``, which ``tests/strategy/make_function_table.py`` generates.
 """
@@ -8,14 +8,14 @@ from enum import StrEnum
 
 
 class Memory(StrEnum):
-    """How far back a function's value reaches, found by starting histories at different points."""
+    """How far back a function's value reaches; measured with histories of different starts."""
 
     FINITE = "finite"
     """Equal as soon as there is a value, whatever came before."""
     FADING = "fading"
     """Differs at first, and the difference dies out."""
     ANCHORED = "anchored"
-    """The difference stays: the value itself means nothing, only its course does."""
+    """The difference stays: the value itself is arbitrary, only its changes have a meaning."""
 
 
 class ParameterKind(StrEnum):
@@ -40,8 +40,8 @@ class Parameter:
 class Function:
     """One TA-Lib function. ``name`` and all names in it are TA-Lib's, in lower case.
 
-    ``inputs`` in TA-Lib's order: price fields, ``source`` (a series of one's choice, close unless
-    said otherwise) and ``periods`` (a series that must be given).
+    ``inputs`` in TA-Lib's order: price fields, ``source`` (any series, close by default) and
+    ``periods`` (a series that must be given).
     """
 
     name: str

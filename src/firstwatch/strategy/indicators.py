@@ -1,7 +1,7 @@
 """TA-Lib: the only module that imports it.
 
-A bar at which an input of a function has no finite value does not exist for that function: it gives
-no value there and its memory is not touched. Arrays and streams keep to that alike.
+A bar at which an input of a function is not finite does not exist for that function: it has no value
+there and its memory does not change. Arrays and streams both do so.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# With pandas or polars installed, importing TA-Lib imports them: 0.5 s and 80 MB for nothing.
+# Importing TA-Lib imports pandas and polars where they are installed: 0.5 s and 80 MB, unused.
 _HIDDEN = ("pandas", "polars")
 _found = {name: sys.modules[name] for name in _HIDDEN if name in sys.modules}
 _modules: dict[str, Any] = sys.modules  # None in it makes an import fail; its type does not say so
@@ -45,8 +45,8 @@ def outputs(
 ) -> tuple[FloatArray, ...]:
     """Return the function's outputs over whole arrays, NaN (or infinite) where there is no value.
 
-    ``inputs`` are contiguous and as long as each output; ``may_lack`` says that some of their values
-    may not be finite.
+    ``inputs`` are contiguous and as long as each output; ``may_lack``: some of their values may not be
+    finite.
     """
     if may_lack:
         exists = np.logical_and.reduce([np.isfinite(series) for series in inputs])
@@ -71,14 +71,14 @@ def _unpacked(packed: FloatArray, exists: NDArray[np.bool_]) -> FloatArray:
 def _as_float(output: NDArray[Any], first: int) -> FloatArray:
     if output.dtype == np.float64:
         return output
-    # Whole-number outputs say 0 where they have no value yet.
+    # Whole-number outputs are 0 where they have no value yet.
     real = output.astype(np.float64)
     real[:first] = np.nan
     return real
 
 
 class Running:
-    """One function carried on bar by bar by a TA-Lib stream handle; it cannot be pickled."""
+    """One function continued bar by bar by a TA-Lib stream handle; it cannot be pickled."""
 
     __slots__ = ("_function", "_handle", "_history", "_parameters", "values")
 
@@ -115,7 +115,7 @@ class Running:
             try:
                 self._handle = getattr(talib.stream, self._function.upper())(*columns, *self._parameters)
             except talib.InsufficientHistory:
-                # Some functions give a value a few bars before they can be carried on from there.
+                # Some functions have a value a few bars before a stream can continue from there.
                 self._handle = None
         if self._handle is not None:
             self.values = _as_floats(self._handle.value)

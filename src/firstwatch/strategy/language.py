@@ -1,4 +1,4 @@
-"""The condition language: one line of text to a typed condition (trading.md 2)."""
+"""The condition language: one line of text to a typed condition (rule 6 of ``firstwatch.strategy``)."""
 
 import math
 from functools import cache
@@ -28,7 +28,7 @@ from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.validation import nearest
 
 MAXIMUM_LENGTH = 500
-"""Characters of one condition: nobody reads more, and no parser recurses deeper."""
+"""Characters of one condition: readable, and a bound on the parser's recursion."""
 
 _Tree = Any
 """A lark tree: what its children are follows from the grammar, which mypy cannot read."""
@@ -62,10 +62,10 @@ class ConditionError(WrongUseError):
 
 
 def parse_condition(text: str, base: Timeframe | None = None) -> Condition:
-    """Return the condition that the text says; with ``base``, for an algorithm of that timeframe.
+    """Return the condition of a text; with ``base``, for an algorithm of that timeframe.
 
     Raises:
-        ConditionError: what is wrong, at which column, and the nearest name that is known.
+        ConditionError: what is wrong, at which column, and the nearest known name.
     """
     if len(text) > MAXIMUM_LENGTH:
         raise ConditionError(f"a condition has at most {MAXIMUM_LENGTH} characters", MAXIMUM_LENGTH + 1)
@@ -286,7 +286,7 @@ def _timeframe(token: Token, base: Timeframe | None) -> Timeframe:
 
 
 def timeframe_problem(timeframe: Timeframe, base: Timeframe) -> str | None:
-    """Say why an operand of ``timeframe`` cannot be used on bars of ``base``."""
+    """Return why an operand of ``timeframe`` cannot be used on bars of ``base``; None: it can."""
     if timeframe.is_multiple_of(base):
         return None
     return f"{timeframe} is no multiple of the algorithm's timeframe {base}"

@@ -1,7 +1,7 @@
 """The specification of an algorithm: what a version of it is, in TOML and in canonical JSON.
 
-The models have the shape of the file (trading.md 2), so the path of a mistake is the key in the file.
-All in one place: the document, what its parts owe one another, what it needs to run, its texts.
+The models have the shape of the file, so the path of a mistake is the key in the file.
+All in one place: the document, how its parts must agree, what it needs to run, its texts.
 """
 
 import hashlib
@@ -39,10 +39,10 @@ from firstwatch.trading.toml_file import parse_toml
 from firstwatch.trading.validation import validation_sentences
 
 MINIMUM_HISTORY = 1_000
-"""Bars per timeframe that a live run starts with at least (trading.md 1)."""
+"""Bars per timeframe that a live run starts with at least (rule 4 of ``firstwatch.strategy``)."""
 PERIODS_OF_HISTORY = 10
 _SMALLEST, _LARGEST = 1e-9, 1e12
-"""Bounds of an amount or a fraction that can be meant."""
+"""Bounds of an amount or a fraction."""
 
 _SYMBOL = re.compile(r"[^\s/:]+/[^\s/:]+(:[^\s/:]+)?")
 
@@ -72,7 +72,7 @@ class Direction(StrEnum):
     BOTH = "both"
 
     def allows(self, side: Side) -> bool:
-        """Tell whether the algorithm may hold a position of that side."""
+        """Return whether the algorithm may hold a position of that side."""
         return self in (Direction.BOTH, Direction(side.value))
 
 
@@ -172,7 +172,7 @@ class EntryKind(StrEnum):
 
 
 class EntryOrder(_Part):
-    """How an entry is sent. A limit rests ``offset_bps`` away for ``timeout_bars`` bars."""
+    """The entry order. A limit rests ``offset_bps`` away for ``timeout_bars`` bars."""
 
     kind: EntryKind = EntryKind.MARKET
     offset_bps: float = Field(default=0.0, ge=0, lt=10_000)
@@ -189,7 +189,7 @@ class EntryOrder(_Part):
 
 
 class AlgorithmSpec(_Part):
-    """One immutable version of an algorithm (trading.md 2)."""
+    """One immutable version of an algorithm (rule 5 of ``firstwatch.strategy``)."""
 
     name: str = Field(max_length=80)
     direction: Direction
@@ -301,7 +301,7 @@ class AlgorithmSpec(_Part):
         return bars
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what is allowed and may surprise, in sentences."""
+        """Return what is allowed but may surprise, as sentences."""
         sentences = []
         for condition in self.conditions():
             anchors = {anchor.function for series in condition.series for anchor in anchors_of(series)}
@@ -342,7 +342,7 @@ class AlgorithmSpec(_Part):
 
     @classmethod
     def from_toml(cls, text: str, where: str = "the algorithm") -> Self:
-        """Return the specification that a TOML file says.
+        """Return the specification in a TOML text.
 
         Raises:
             WrongUseError: all mistakes of the file together, each with its key, headed by ``where``.
@@ -351,7 +351,7 @@ class AlgorithmSpec(_Part):
 
     @classmethod
     def from_json(cls, text: str, where: str = "the stored version") -> Self:
-        """Return the specification that a canonical JSON text says.
+        """Return the specification in a canonical JSON text.
 
         Raises:
             WrongUseError: as in ``from_toml``.
@@ -368,7 +368,7 @@ class AlgorithmSpec(_Part):
     def _from_document(cls, document: dict[str, Any], where: str) -> Self:
         known = [timeframe for timeframe in Timeframe if timeframe == document.get("timeframe")]
         try:
-            # JSON's strict mode: true is no number and a number no text, yet names of choices are understood.
+            # Strict JSON: true is not a number and a number not a text, but names of choices are accepted.
             return cls.model_validate_json(
                 json.dumps(document), strict=True, context={"timeframe": known[0] if known else None}
             )
@@ -382,7 +382,7 @@ def atr(period: int) -> Indicator:
 
 
 def follow_up_problem(reset: ResetSettings, direction: Direction) -> str | None:
-    """Say what is wrong with the chain: its length, or a side that the algorithm may not take."""
+    """Return what is wrong with the chain (its length, a side that is not allowed); None: nothing."""
     if len(reset.follow_up) > MAXIMUM_LINKS:
         return f"follow_up: {len(reset.follow_up)} links, at most {MAXIMUM_LINKS} are allowed"
     for number, link in enumerate(reset.follow_up):
@@ -410,7 +410,7 @@ def _bars_before(series: Series | None) -> int:
 
 
 def _lookback(indicator: Indicator) -> int:
-    # TA-Lib is imported where it is needed: reading and listing algorithms does without.
+    # TA-Lib is imported where it is needed: reading and listing algorithms needs none.
     from firstwatch.strategy.indicators import lookback
 
     return lookback(indicator.function, indicator.parameters)
@@ -424,7 +424,7 @@ def _exactly_one(part: BaseModel, kinds: type[StrEnum]) -> None:
 
 
 def _mistakes(error: ValidationError) -> Iterator[str]:
-    """Yield a line for each mistake; a list that is empty for want of good items is not one of its own."""
+    """Yield a line for each mistake, not for a list that is empty because its items are wrong."""
     paths = [mistake["loc"] for mistake in error.errors()]
     for sentence, mistake in zip(validation_sentences(AlgorithmSpec, error), error.errors(), strict=True):
         path = mistake["loc"]

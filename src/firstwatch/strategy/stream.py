@@ -1,4 +1,4 @@
-"""Conditions bar by bar: the live run's evaluator, equal to the bit to ``evaluation``."""
+"""Conditions bar by bar: the evaluator of a live run, bit for bit equal to ``evaluation``."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ from firstwatch.trading.orders import Side
 from firstwatch.trading.timeframe import Timeframe
 
 Read = Callable[[], float]
-"""Gives a series' value at the last bar; NaN where there is none."""
+"""Returns a series' value at the last bar; NaN: there is none."""
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class _Watched:
 class SignalStream:
     """The groups of one algorithm, bar by bar. Holds TA-Lib handles: it cannot be pickled or copied.
 
-    After a restart a new stream is warmed with the same history, from the stored first bar.
+    After a restart a new stream is warmed with the same history, from the first bar in the store.
     """
 
     def __init__(self, spec: AlgorithmSpec) -> None:
@@ -113,10 +113,10 @@ class SignalStream:
         return self._last_ms
 
     def warm(self, history: Mapping[Timeframe, CandleArrays]) -> GroupFlags | None:
-        """Begin after a history and return what the groups say at its last close; None without bars.
+        """Begin after a history and return the groups' values at its last close; None without bars.
 
-        ``history`` holds closed bars of the algorithm's timeframe and, as far as the venue gives them,
-        of the higher ones; from the last of those on higher bars are made of base bars.
+        ``history`` holds closed bars of the algorithm's timeframe and, as far as the venue has them,
+        of the higher ones; after the last of those, higher bars are made of base bars.
 
         Raises:
             FirstwatchError: the stream has taken bars already.
@@ -134,7 +134,7 @@ class SignalStream:
         return arrays.signals().at(-1)
 
     def push(self, bar: Bar) -> GroupFlags:
-        """Take the next closed bar of the algorithm's timeframe and return what the groups say.
+        """Take the next closed bar of the algorithm's timeframe and return the groups' values.
 
         Raises:
             FirstwatchError: the bar is not newer than the last one.

@@ -1,1 +1,22 @@
-"""The words of the trade. Pure: no input or output, no thread, no library but pydantic."""
+"""The vocabulary of the program: markets, orders, runs, launches, commands, events.
+
+In reading order: ``market`` (steps, minimums, fees), ``bar`` and ``timeframe``, ``orders`` (sides, orders,
+fills and the one table of order states), ``runs`` (the one table of run states, and the facts beside the
+state), ``account`` (balance, position, funding), ``trade``, ``launch`` (what an operator chooses at launch),
+``commands`` (what the engine can be asked for), ``events`` (the journal's rows), ``ids`` (client order ids),
+``notes``, ``errors``, ``numbers`` and ``text`` (bounds and cleaning at the edges), ``validation`` and
+``toml_file`` (an operator's files), ``clock``.
+
+Pure: no other package of the program may be imported, no thread and no library but pydantic. Only ``clock``
+reads the machine's clocks, only ``toml_file`` reads files.
+
+1. Money, prices and amounts are ``Decimal`` at the edges and in the store, float64 in arrays and in the
+   decision core. Times are integer milliseconds since 1970, UTC. A name ends with its unit: ``_ms``,
+   ``_bps``.
+2. A state machine is one table and one function that consults it: ``RUN_TRANSITIONS`` and ``move_run``,
+   ``ORDER_TRANSITIONS`` and ``move_order``. Nothing else moves a state.
+3. Nothing foreign is trusted. Numbers are bounded and finite, texts are cleaned of control characters and
+   cut, before a value is made of them.
+4. An error is a sentence for an operator: what, where, what to do. Its class is the exit code.
+5. Time comes from an injected ``Clock``.
+"""

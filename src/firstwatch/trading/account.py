@@ -1,4 +1,4 @@
-"""What a venue says of one account."""
+"""Money, positions, funding and approvals of one account."""
 
 import re
 from dataclasses import dataclass
@@ -59,18 +59,18 @@ class Funding:
 
 
 ACCOUNT_KIND = "account kind"
-"""Name of the approval that lacks where a venue keeps an account's money in a way that is not supported."""
+"""Name of the approval that is missing when the venue keeps the account's money in an unsupported way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Something the venue must know before a run may trade, and what it costs and allows."""
+    """An approval that a venue needs before an account may trade."""
 
     name: str
     is_given: bool
     found: str
     action: str = ""
-    """How to give it, what that costs and allows; ``NAME`` in it stands for the wallet's."""
+    """How to give it, what that costs and allows; ``NAME`` stands for the wallet's name."""
 
     def __post_init__(self) -> None:
         clean_fields(self, "name", "found", "action")
@@ -82,5 +82,5 @@ class Approval:
 
 
 def is_address(text: str) -> bool:
-    """Whether a text is an account's address: ``0x`` and 40 hexadecimal digits."""
+    """Return whether a text is an account's address: ``0x`` and 40 hexadecimal digits."""
     return re.fullmatch(r"0[xX][0-9a-fA-F]{40}", text) is not None

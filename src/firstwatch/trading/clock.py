@@ -6,11 +6,11 @@ from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 END_MS = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
-"""No time that is read or shown lies behind it."""
+"""Times from here on are neither read nor shown."""
 
 
 class Clock(Protocol):
-    """What the rim of the program asks for the time."""
+    """Time as the program asks for it; injected everywhere."""
 
     def now_ms(self) -> int:
         """Return wall time, milliseconds since the epoch, UTC."""
@@ -26,12 +26,12 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
     def elapsed_s(self) -> float:
-        # CLOCK_BOOTTIME counts suspend, so a laptop that slept does not believe in its old heartbeat.
+        # CLOCK_BOOTTIME counts suspend, so a laptop that slept sees that its heartbeat is old.
         return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class ManualClock:
-    """A clock that stands until it is moved: for tests and for the simulated scheduler."""
+    """A clock that moves only by ``advance``: for tests and the simulated scheduler."""
 
     def __init__(self, now_ms: int = 0) -> None:
         self._now_ms = now_ms
@@ -51,7 +51,7 @@ class ManualClock:
 def iso(time_ms: int) -> str:
     """Return ISO 8601 UTC for milliseconds since the epoch: ``2025-01-02T03:04:05Z``.
 
-    Milliseconds are written only where there are some; a count that is no time of 1970 to 2199 stays one.
+    Milliseconds are written only when they are not zero; a time outside of 1970 to 2199 is ``N ms``.
     """
     if not 0 <= time_ms < END_MS:
         return f"{time_ms} ms"
@@ -64,7 +64,7 @@ def parse_iso(text: str) -> int:
     """Return milliseconds since the epoch for an ISO 8601 date or time; one without a zone is UTC.
 
     Raises:
-        ValueError: the text is no ISO 8601 time, or one outside of 1970 to 2199.
+        ValueError: the text is not an ISO 8601 time, or is outside of 1970 to 2199.
     """
     moment = datetime.fromisoformat(text.strip())
     if moment.tzinfo is None:

@@ -59,7 +59,7 @@ class ResumeEntries(_Command):
 
 
 class CancelRun(_Command):
-    """Give up a run that has not written an order."""
+    """End a run that has not written an order."""
 
     kind: Literal["cancel_run"] = "cancel_run"
     run_id: str
@@ -81,7 +81,7 @@ class FundWallet(_Command):
 
 
 class StopEngine(_Command):
-    """Ask the engine to drain to the next bar close and let go of the lock; runs stay active."""
+    """Ask the engine to end and free its lock; runs stay active."""
 
     kind: Literal["stop_engine"] = "stop_engine"
 

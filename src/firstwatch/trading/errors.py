@@ -4,14 +4,14 @@ from firstwatch.trading.text import clean_lines
 
 
 def said(error: BaseException) -> str:
-    """Return what an exception says, or its kind where it says nothing: many of a network do not."""
+    """Return an exception's text, or its class name when it has none, as many network errors do not."""
     return str(error).strip() or type(error).__name__
 
 
 class FirstwatchError(Exception):
-    """Anything the program says to an operator instead of a traceback.
+    """An error that the operator reads as a sentence instead of a traceback.
 
-    Sentences quote what a venue, a file or an operator wrote, so each is cleaned here.
+    Sentences quote venues, files and operators, so each is cleaned here.
     ``exit_code`` is what the command line returns: 1 failed, 2 wrong use, 3 refused by a check.
     """
 
@@ -28,7 +28,7 @@ class WrongUseError(FirstwatchError):
 
 
 class RefusedError(FirstwatchError):
-    """A check said no: the input is well formed, and acting on it would be wrong now."""
+    """A check refused: the input is well formed, but acting on it now would be wrong."""
 
     exit_code = 3
 
@@ -42,7 +42,7 @@ class DamagedRowError(StoreError):
 
 
 class VenueError(FirstwatchError):
-    """A venue could not be asked, or answered something that cannot be understood."""
+    """A venue did not answer, or its answer cannot be understood."""
 
 
 class IllegalTransitionError(FirstwatchError):

@@ -1,4 +1,4 @@
-"""What an operator chooses at launch (trading.md 6)."""
+"""What an operator chooses at launch. What each means: rules 18 and 21 to 27 of ``firstwatch.strategy``."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -34,7 +34,7 @@ class OnExhausted(StrEnum):
 
 
 class FollowUp(_Frozen):
-    """One link of the follow-up chain (trading.md 5)."""
+    """One link of the follow-up chain (rules 22 and 23 of ``firstwatch.strategy``)."""
 
     after: tuple[ExitReason, ...] = Field(min_length=1)
     side: FollowUpSide = FollowUpSide.SAME
@@ -51,7 +51,7 @@ class FollowUp(_Frozen):
 
 
 class ResetSettings(_Frozen):
-    """What happens after a trade (trading.md 5)."""
+    """What happens after a trade (rules 21 to 23 of ``firstwatch.strategy``)."""
 
     mode: ResetMode = ResetMode.COOLDOWN_ONLY
     cooldown_bars: int = Field(default=0, ge=0, le=MOST_BARS)
@@ -65,7 +65,7 @@ class GuardAction(StrEnum):
 
 
 class Guards(_Frozen):
-    """Limits evaluated at closes (trading.md 3). A limit that is None does not exist."""
+    """Limits evaluated at closes (rule 18 of ``firstwatch.strategy``). None: there is no such limit."""
 
     drawdown: float | None = Field(default=None, gt=0, lt=1)
     """Fraction of the peak of run equity."""
@@ -107,7 +107,7 @@ class SessionWindow(_Frozen):
 
 
 class SessionSettings(_Frozen):
-    """Session calendar policy (trading.md 6): weekly windows, or an exchange calendar by its code."""
+    """Session policy: weekly windows, or an exchange calendar's code (rule 25 of ``firstwatch.strategy``)."""
 
     policy: SessionPolicy = SessionPolicy.OFF
     timezone: str = "UTC"
@@ -146,7 +146,7 @@ class LaunchSettings(_Frozen):
     assume_position_now: bool = False
     close_position_on_exit: bool = True
     without_stop_reason: str | None = None
-    """Why closing is left to the operator although the algorithm has no stop."""
+    """Why closing is left to the operator, although the algorithm has no stop."""
     session: SessionSettings = SessionSettings()
     reset: ResetSettings | None = None
     """None: the version's own. Otherwise an override, and shown as one."""
@@ -156,9 +156,9 @@ class LaunchSettings(_Frozen):
     skip_protection_proof: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = (
         None
     )
-    """Why the first order is sent without the proof that its stop will rest; None: it is proven."""
+    """Why the first order is sent without the protection proof; None: it is proven."""
     confirmed_name: str | None = None
-    """The run's name as the operator typed it: a start with real money wants that."""
+    """The run's name as the operator typed it: a start with real money requires it."""
     parent_run_id: str | None = None
 
     @property
@@ -174,17 +174,17 @@ class LaunchSettings(_Frozen):
 
 
 NOT_CHECKED = "not checked"
-"""How the finding of a check begins whose facts are missing."""
+"""Begins the finding of a check whose facts are missing."""
 
 
 class CheckResult(_Frozen):
-    """One launch check: hard ones refuse, soft ones want a written reason."""
+    """Result of one launch check: a hard one refuses, a soft one needs a written reason."""
 
     name: str
     is_hard: bool
     passed: bool
     found: CleanText
-    """What was seen, in words with figures."""
+    """What was found, with figures."""
     remedy: CleanText = ""
     """What to do when it did not pass."""
 
@@ -194,10 +194,10 @@ class LaunchPreview(_Frozen):
 
     checks: tuple[CheckResult, ...]
     assume_position: CleanText = ""
-    """Which of the cases of 'Assume position now' will happen, in words."""
+    """What 'Assume position now' will do, as a sentence."""
     adopts: Side | None = None
     is_mainnet: bool = False
-    """Real money is at the other end: the start wants the run's name typed."""
+    """Real money is at stake: the start requires the run's name to be typed."""
     time_ms: int = 0
 
     @property
@@ -206,7 +206,7 @@ class LaunchPreview(_Frozen):
 
     @property
     def reasons(self) -> tuple[CheckResult, ...]:
-        """The refusals to act on: what could not be checked follows from others and only hides them."""
+        """The refusals to act on, without the checks that only lack facts because of them."""
         found = tuple(check for check in self.refused_by if not check.found.startswith(NOT_CHECKED))
         return found or self.refused_by
 

@@ -1,4 +1,4 @@
-"""What a venue says of one symbol: steps, minimums, fees, margin."""
+"""A market: steps, minimums, fees and margin of one symbol."""
 
 import math
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
@@ -24,13 +24,13 @@ class Market(BaseModel):
     amount_step: ExactDecimal = Field(default=Decimal("0.000001"), gt=0)
     tick: ExactDecimal = Field(default=Decimal("0.01"), gt=0)
     price_figures: int | None = Field(default=None, ge=1, le=12)
-    """Most significant figures a price may have, where the venue says so; whole numbers always may."""
+    """Most significant figures of a price, where the venue limits them; whole prices are always allowed."""
     minimum_amount: ExactDecimal = Field(default=Decimal(0), ge=0)
     minimum_cost: ExactDecimal = Field(default=Decimal(10), ge=0)
     """Smallest notional of an order, in quote."""
     taker_fee_bps: BoundedDecimal = Field(default=Decimal("4.5"), ge=0, lt=10_000)
     maker_fee_bps: BoundedDecimal = Field(default=Decimal("4.5"), ge=0, lt=10_000)
-    """Without rebates: what a venue may give back is not counted on."""
+    """Rebates are not counted on."""
     maintenance_rate: BoundedDecimal = Field(default=Decimal("0.0125"), ge=0, lt=1)
     maximum_leverage: int = Field(default=50, ge=1, le=1_000)
     whole_leverage: bool = True
@@ -89,4 +89,4 @@ def _on_step(value: float, step: Decimal, rounding: str) -> Decimal:
 
 
 DEFAULT_MARKET = Market()
-"""The market that the synthetic feed invents, a Bitcoin of its own; never that of a file."""
+"""The market of the synthetic feed, resembling Bitcoin; never that of a file."""

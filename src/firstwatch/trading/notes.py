@@ -1,4 +1,4 @@
-"""What a backtest has to say beside its figures: what it assumed, and what the core did not do."""
+"""Notes beside the figures of a backtest: what it assumed, and what the core did not do."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +21,7 @@ class NoteCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One thing that an operator has to know before believing the figures."""
+    """One thing to know before relying on the figures."""
 
     code: NoteCode
     sentence: str

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ValidationInfo
 MOST_BARS = 1_000_000
 """Bars that a setting may count: two years of minutes."""
 _DIGITS = 15
-"""Every decimal of so many figures survives a double; what stands behind them is binary noise."""
+"""A decimal of so many figures survives a float64; what follows them is binary noise."""
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
@@ -19,10 +19,10 @@ _SMALLEST = Decimal(10) ** -15
 
 
 def decimal_of(text: str) -> Decimal:
-    """Return the number that a person wrote: 0, or between 10⁻¹⁵ and 10¹⁵ in size.
+    """Return the number that an operator wrote: 0, or between 10⁻¹⁵ and 10¹⁵ in size.
 
     Raises:
-        ValueError: it is none, or beyond these bounds; the sentence quotes it.
+        ValueError: it is not a number, or is beyond these bounds; the sentence quotes it.
     """
     text = text.strip()
     if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
@@ -37,7 +37,7 @@ def _bounded(value: Decimal) -> Decimal:
 
 
 def _decimal(value: Any, info: ValidationInfo) -> Any:
-    """Take a decimal, or what JSON and TOML have for it; a text only from JSON, which stores decimals so."""
+    """Take a decimal, or a number of JSON or TOML; a text only from JSON, which stores decimals as text."""
     if isinstance(value, str) and bool((info.context or {}).get("is_file")):
         raise ValueError(f"it should be a number, not {value!r}")
     return _exact(value)

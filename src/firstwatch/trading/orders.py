@@ -1,4 +1,4 @@
-"""Orders: what is wanted, in which state it is, and the one table that moves it."""
+"""Orders, fills and prices, and the one table that moves an order's state."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -70,7 +70,7 @@ class OrderPurpose(StrEnum):
 
 
 class OrderState(StrEnum):
-    """Where an order stands, as far as the venue's own words tell."""
+    """State of an order, as far as the venue has confirmed it."""
 
     PENDING_SUBMIT = "PENDING_SUBMIT"
     SUBMITTED = "SUBMITTED"
@@ -90,7 +90,7 @@ class OrderState(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """The venue may execute this order; a doubtful one counts as open."""
+        """The venue may execute this order; one in doubt counts as open."""
         return self not in _FINAL
 
 
@@ -100,14 +100,14 @@ _S = OrderState
 _LIVE = frozenset({_S.ACCEPTED, _S.PARTIALLY_FILLED, _S.PENDING_CANCEL, _S.FILLED, _S.CANCELED, _S.EXPIRED})
 
 ORDER_TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
-    # SUBMITTED is written when the request left; PENDING_SUBMIT of another process life is doubtful.
+    # SUBMITTED: the request has left. PENDING_SUBMIT of an earlier process is in doubt.
     _S.PENDING_SUBMIT: _LIVE | {_S.SUBMITTED, _S.REJECTED, _S.UNKNOWN},
     _S.SUBMITTED: _LIVE | {_S.REJECTED, _S.UNKNOWN},
     _S.ACCEPTED: _LIVE | {_S.REJECTED, _S.UNKNOWN},
     _S.PARTIALLY_FILLED: _LIVE | {_S.UNKNOWN},
     _S.PENDING_CANCEL: _LIVE | {_S.UNKNOWN},
     _S.UNKNOWN: _LIVE | {_S.REJECTED, _S.UNKNOWN},
-    # Streams are unordered: a fill may arrive after the word of the end.
+    # Streams are unordered: a fill may arrive after the report of the order's end.
     _S.CANCELED: frozenset({_S.FILLED, _S.CANCELED}),
     _S.EXPIRED: frozenset({_S.FILLED, _S.CANCELED}),
     _S.FILLED: frozenset(),
@@ -128,7 +128,7 @@ def move_order(current: OrderState, new: OrderState) -> OrderState:
 
 @dataclass(frozen=True, slots=True)
 class OrderIntent:
-    """An order that is wanted: stored before it is a request. Amounts in base, prices in quote."""
+    """An order to send, stored before its request is made. Amounts in base, prices in quote."""
 
     client_order_id: str
     """32 lower-case hex characters, the first 16 the run's (see ``ids``)."""
@@ -147,7 +147,7 @@ class OrderIntent:
 
 @dataclass(frozen=True, slots=True)
 class OrderReport:
-    """What the venue says of one order."""
+    """The venue's report on one order."""
 
     client_order_id: str | None
     venue_order_id: str
@@ -175,7 +175,7 @@ class Fill:
 
     fill_id: str
     client_order_id: str | None
-    """None: an order of somebody else in this account, or the venue's own (a liquidation)."""
+    """None: an external order of this account, or the venue's own (a liquidation)."""
     account: str
     symbol: str
     side: OrderSide
@@ -187,8 +187,8 @@ class Fill:
     is_maker: bool = False
     is_liquidation: bool = False
     beyond_price: Decimal = Decimal(0)
-    """What it made beyond what its price says, in quote: + a loss that ended at the isolated margin,
-    - a liquidation that took all of it."""
+    """Profit that the price does not explain, in quote: positive where a loss ended at the isolated margin,
+    negative where a liquidation took all of it."""
     builder_fee: Decimal = Decimal(0)
     """The part of ``fee`` that went to a builder."""
 
@@ -200,7 +200,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """The prices at one moment. On a bar feed all but ``mark`` derive from the last price."""
+    """Bid, ask and mark at one moment. On a feed of bars bid and ask derive from the last price."""
 
     bid: float
     ask: float
@@ -208,7 +208,7 @@ class Touch:
     time_ms: int
 
     def __post_init__(self) -> None:
-        # NaN is in no order.
+        # NaN fails every comparison.
         if not (0 < self.bid < inf and 0 < self.ask < inf and 0 < self.mark < inf):
             raise ValueError(f"a price is wanted, not {self.bid}, {self.ask} and {self.mark}")
 

@@ -6,7 +6,7 @@ from firstwatch.trading.errors import IllegalTransitionError
 
 
 class RunState(StrEnum):
-    """Where a run stands."""
+    """State of a run; ``RUN_TRANSITIONS`` moves it."""
 
     NEW = "NEW"
     RUNNING = "RUNNING"
@@ -98,7 +98,7 @@ class Protection(StrEnum):
 
 
 class Author(StrEnum):
-    """Who asked."""
+    """Who asked for something."""
 
     OPERATOR = "operator"
     SYSTEM = "system"

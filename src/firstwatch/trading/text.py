@@ -1,7 +1,7 @@
-"""Foreign text: what a venue, a file, another program or another user wrote, made fit to be shown.
+"""Foreign text (of a venue, a file, another program or user), made safe to show.
 
-Control sequences, direction marks and the like never reach a terminal, a log or the journal: everything
-that is not printed as a character of its own is replaced, and what is longer than anybody reads is cut.
+Control sequences and direction marks never reach a terminal, a log or the journal: every character that
+does not print is replaced, and long texts are cut.
 """
 
 from typing import Annotated

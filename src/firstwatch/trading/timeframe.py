@@ -32,7 +32,7 @@ class Timeframe(StrEnum):
         return time_ms - time_ms % self.ms
 
     def is_multiple_of(self, base: "Timeframe") -> bool:
-        """Tell whether a bar of this size is made of whole bars of ``base``."""
+        """Return whether a bar of this size is made of whole bars of ``base``."""
         return self.ms % base.ms == 0 and self.ms >= base.ms
 
     @classmethod

@@ -13,7 +13,7 @@ LONGEST_BYTES = 128 * 1024
 DEEPEST = 16
 """Tables and arrays within one another."""
 _MOST_DOTS = 2_000
-"""The parser takes the square of a dotted key's parts; so many are more than any file needs."""
+"""The parser's time grows with the square of a dotted key's parts; no file needs so many."""
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -21,7 +21,7 @@ def read_text(path: Path) -> str:
     """Return the text of a small file.
 
     Raises:
-        WrongUseError: it is not there, cannot be read, is too long, or is not UTF-8.
+        WrongUseError: it is missing, cannot be read, is too long, or is not UTF-8.
     """
     try:
         with path.open("rb") as file:
@@ -48,7 +48,7 @@ def parse_toml(text: str, where: str, *, has_times: bool = False) -> dict[str, A
     """Return the tables of a TOML text: numbers finite and of 64 bits, nested ``DEEPEST`` times at most.
 
     Raises:
-        WrongUseError: it is no TOML, or beyond these bounds; the sentence begins with ``where``.
+        WrongUseError: it is not TOML, or is beyond these bounds; the sentence begins with ``where``.
     """
     if len(text) > LONGEST_BYTES or text.count(".") > _MOST_DOTS:
         raise WrongUseError(f"{where} is longer than a file of settings can be.")
@@ -57,7 +57,7 @@ def parse_toml(text: str, where: str, *, has_times: bool = False) -> dict[str, A
     except RecursionError as error:
         raise WrongUseError(f"{where} is nested too deeply.") from error
     except ValueError as error:
-        # Also what the parser does not foresee: integers of thousands of digits, dates out of range.
+        # Also what the parser does not expect: integers of thousands of digits, dates out of range.
         raise WrongUseError(f"{where} is not valid TOML: {error}.") from error
     for problem in _problems(document, "", 0, has_times):
         raise WrongUseError(f"{where}: {problem}.")

@@ -30,7 +30,7 @@ class Trade:
     expected_exit_price: Decimal | None = None
 
     def held_at(self, time_ms: int) -> bool:
-        """Tell whether the position stood at that time."""
+        """Return whether the position was held at that time."""
         return self.entry_time_ms < time_ms <= self.exit_time_ms
 
     def with_funding(self, paid: Decimal) -> "Trade":

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in sentences for an operator: the key, what was found, the nearest name."""
+"""Pydantic's errors as sentences for an operator: the key, what was found, the nearest name."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _QUOTED = re.compile(r"'([^']*)'")
 def validation_sentences(model: type[BaseModel], error: ValidationError, *, hidden: str = "") -> list[str]:
     """Return one sentence for each mistake that ``model`` found, keys written as ``windows[0].start``.
 
-    ``hidden``: parts of a place that begin so are the tags of a union; they choose the model, unsaid.
+    ``hidden``: prefix of the tags of a union, which are left out of the key.
     """
     return [_sentence(model, details, hidden) for details in error.errors(include_url=False)]
 

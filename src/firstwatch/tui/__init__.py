@@ -1,1 +1,14 @@
-"""The terminal screen. Textual lives here and nowhere below."""
+"""The terminal screen. Textual lives here and nowhere below.
+
+Imports only ``manager``, ``trading`` and the settings.
+
+1. The screen shows what is in the snapshot. What the store does not know is shown as "?", never as zero.
+2. Every operator action is one class with id, title, help, key and ``refusal``: the binding, the palette
+   entry, the help line and the sentence when it is not possible come from it.
+3. An action keeps the id of the run that its dialog was opened for, shows it, and checks its state again
+   before the command is sent.
+4. Keys act in NAV; in EDIT a key or a paste goes into the field and triggers nothing.
+5. The event loop waits for no lock, no venue and no disk: all of that happens in other threads.
+6. A terminal that is lost or stalls ends the screen, never the engine (``driver``).
+7. What changes often repaints only its own row (``widgets.table``); the cursor stays on its row's key.
+"""

@@ -1,7 +1,7 @@
 """A terminal driver that can lose its terminal: the screen ends, the process and its engine do not.
 
 Textual's own driver blocks the event loop when the reader stalls, spins on a terminal that hung up, and
-starts application mode again on SIGCONT (architecture.md, "Facts measured on Textual 8.2.8").
+starts application mode again on SIGCONT (measured on Textual 8.2.8).
 """
 
 import asyncio

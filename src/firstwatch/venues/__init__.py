@@ -1,1 +1,20 @@
-"""Venues: one protocol, and an adapter for each place where orders go."""
+"""Places where orders go: one protocol, and an adapter for each.
+
+In reading order: ``protocol`` (what a venue answers, tells and does), ``signer`` (who signs for an account),
+``paper`` (play money on a replayed or an invented market), ``hyperliquid``.
+
+Imports ``store`` (the paper venue's books), ``market``, ``strategy`` and ``trading``. ``protocol`` and
+``signer`` import only ``trading``. No engine, no wallet file.
+
+1. A request is prepared, stored by its caller, then sent once. ``prepare`` makes no input or output.
+2. ``send``, ``cancel`` and ``modify`` return an outcome and raise nothing for the venue's sake: ``Accepted``,
+   ``Refused`` (the venue's own structured refusal: it did not and will not execute) or ``Unknown``.
+3. ``resolve`` asks what became of an unknown request: ``Executed``, ``NeverWill`` (it can no longer execute)
+   or ``StillUnknown``. It never sends the request again.
+4. An adapter calls ``FENCE`` as the last thing before a request that acts leaves the process.
+5. Events reach a subscriber by one call of ``deliver``, in order, which must not block. A bar is closed when
+   the venue says so, never by the local clock.
+6. A stream that was lost and came back is told as such: what was missed must be read.
+7. What an adapter can do is in ``Capabilities``; no caller asks which venue it is.
+8. Every answer is decoded strictly: typed, finite, bounded, or a ``VenueError`` that names the place.
+"""

@@ -1,4 +1,4 @@
-"""The one shape of a venue, made to fit the hardest case (architecture.md, hyperliquid.md).
+"""The one shape of a venue, made to fit the hardest case. Its rules: ``firstwatch.venues``.
 
 Calls block and have a timeout of their own; several of one run may be under way at once. Events reach a run
 by one call of its ``deliver``, which must not block. Everything that trades is driven by the venue's time.

@@ -1,1 +1,13 @@
-"""Keys and what they may do: the vault, approvals, transfers and withdrawals."""
+"""Keys and what they may do: the vault, approvals, transfers and withdrawals.
+
+Imports ``venues`` and below; no engine and no screen.
+
+1. Secrets are in the vault, encrypted under one passphrase, or in memory; never in the store, an argument, a
+   log or a message. What is used once is overwritten after it. The engine gets the passphrase by a prompt, a
+   file that the environment names, or a Unix socket that serves only processes of the same user.
+2. A run should trade with an agent's key, which can neither withdraw nor approve. The master key signs what
+   only it can, and is not kept for that.
+3. What a key may do is asked of the venue before it is kept, and every approval is verified there afterwards.
+4. Money that leaves an account is sent at most once. It has moved when the venue's ledger says so, and not
+   when the venue refused it or its nonce was used for something else; until then it is in doubt.
+"""

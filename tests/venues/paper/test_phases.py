@@ -1,4 +1,4 @@
-"""The order of things inside a bar (trading.md 3), and what makes a fill worse than the price shown."""
+"""The order of things inside a bar (rules 8 to 11 of ``firstwatch.strategy``), and what worsens a fill."""
 
 from decimal import Decimal
 

@@ -19,7 +19,7 @@ from firstwatch.tui.widgets.bars import HeadLine, KeyHint, KeyLine, StatusLine
 
 
 class Layout(StrEnum):
-    """How much fits (architecture.md, "Screen")."""
+    """How much of the screen fits."""
 
     TINY = "tiny"
     """Below 60×16: trading keys are inert."""

@@ -11,7 +11,7 @@ from firstwatch.venues.hyperliquid.words import cloid_of, wire
 from firstwatch.venues.protocol import PreparedRequest, Refused
 
 STOP_WORST = 0.10
-"""How far beyond its trigger a stop may fill (trading.md 8)."""
+"""How far beyond its trigger a stop may fill, as a fraction of it (rule 19 of ``firstwatch.engine``)."""
 
 Action = dict[str, Any]
 

@@ -39,7 +39,7 @@ class Priority(IntEnum):
 PRIORITY: ContextVar[Priority] = ContextVar("hyperliquid_priority", default=Priority.ACCOUNT)
 """Priority of the requests of the current task."""
 
-# 1,200 a minute are allowed: a full burst and a minute of refilling stay below it (hyperliquid.md 5).
+# 1,200 a minute are allowed: a full burst and a minute of refilling stay below it.
 RATE_PER_MINUTE = 950
 BURST = 200
 # As nobody knows what was spent before: a process that is started again and again spends no full burst.

@@ -3,7 +3,8 @@
 A bar is released in phases (``Phase``), each with its prices and times given by the caller; every act
 leaves its events and the state it changed in the outbox that ``take`` empties. Prices, fees and
 liquidation are computed by the decision core's own functions, so that a backtest and a paper run agree.
-It is one rule book, read from top to bottom. The order of a phase is trading.md 3's; where it is silent:
+It is one rule book, read from top to bottom. A phase follows
+rules 8 to 11 of ``firstwatch.strategy``; where these are silent:
 
 - Several triggers in one bar execute nearest first; a stop at exactly the liquidation price wins.
 - Margin is checked when an order is taken, at the last price (a limit at its own): the gap to the next

@@ -1,0 +1,101 @@
+"""How the source speaks: its links lead somewhere, its faces say what is in a room, its words are plain."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "firstwatch"
+TEXTS = sorted(
+    path
+    for folder in (ROOT / "src", ROOT / "tests")
+    for path in folder.rglob("*")
+    if path.suffix in {".py", ".lark", ".toml", ".tcss"} and "__pycache__" not in path.parts
+)
+
+DOCUMENT = re.compile(r"[\w./-]*\w\.md\b")
+RULE = re.compile(r"\b[Rr]ules? ((?:\d+(?: to |, | and )?)+)\s+of\s+``(firstwatch(?:\.\w+)*)``")
+NUMBERED = re.compile(r"^(\d+)\. ", re.MULTILINE)
+
+SWEPT = ("trading", "strategy", "market", "backtest")
+"""Packages whose docstrings and comments have been rewritten; it grows until it holds all of them."""
+UNWANTED = re.compile(
+    r"\b(nobody|somebody|whoever|told|heard|unheard|hears|words? of|by (the|its|his) words?|'s words?"
+    r"|in spite of|mend(s|ed|ing)?|wish(es|ed)?|aside|desks?|doors?|seats?|workless|ears?|in hand|hands at"
+    r"|speaks? of|spoke of)\b",
+    re.IGNORECASE,
+)
+
+
+def _face(package: str) -> str:
+    path = SOURCE.joinpath(*package.split(".")[1:], "__init__.py")
+    return ast.get_docstring(ast.parse(path.read_text()), clean=False) or ""
+
+
+@cache
+def _rules(package: str) -> frozenset[int]:
+    return frozenset(map(int, NUMBERED.findall(_face(package))))
+
+
+def _prose(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the docstrings and comments of a module, those of attributes too, with their lines."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Expr(ast.Constant(str(text))):
+                yield node.lineno, text
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def _cited(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the rules that a text cites: the package, and the number of the rule."""
+    for match in RULE.finditer(text):
+        for part in re.split(r", | and ", match[1].strip()):
+            first, *last = map(int, part.split(" to "))
+            for number in range(first, (last or [first])[0] + 1):
+                yield match[2], number
+
+
+def test_no_text_links_to_a_document_that_is_not_in_the_repository():
+    lost = {
+        f"{path.relative_to(ROOT)}: {link}"
+        for path in TEXTS
+        for link in DOCUMENT.findall(path.read_text())
+        if not (ROOT / link).exists()
+    }
+    assert not lost
+
+
+def test_the_rules_of_a_face_are_numbered_from_one():
+    for path in SOURCE.rglob("__init__.py"):
+        numbers = [int(number) for number in NUMBERED.findall(path.read_text())]
+        assert numbers == list(range(1, len(numbers) + 1)), path
+
+
+def test_a_cited_rule_stands_in_the_face_of_its_package():
+    cited = [(path, *rule) for path in TEXTS for rule in _cited(path.read_text())]
+    assert len(cited) > 50
+    lost = {
+        f"{path.relative_to(ROOT)}: rule {n} of {package}"
+        for path, package, n in cited
+        if n not in _rules(package)
+    }
+    assert not lost
+
+
+@pytest.mark.parametrize("package", SWEPT)
+def test_docstrings_and_comments_use_plain_words(package):
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {match[0]}"
+        for path in sorted((SOURCE / package).rglob("*.py"))
+        for line, text in _prose(path.read_text())
+        for match in UNWANTED.finditer(text)
+    ]
+    assert not found

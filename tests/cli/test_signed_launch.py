@@ -132,7 +132,7 @@ def test_what_is_wrong_with_the_account_or_the_market_is_named_and_the_engine_go
     loopback.faults.go_down()
     assert "cannot be reached" in refused(manager, "venue")
     loopback.faults.come_up()
-    assert not refused_by(manager)
+    _until(lambda: not refused_by(manager))
 
 
 @pytest.mark.parametrize("kind", ["unifiedAccount", "portfolioMargin", "somethingNew"])

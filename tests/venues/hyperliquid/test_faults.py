@@ -1,6 +1,7 @@
 """Exactly once: whatever becomes of requests and stream, there is one order, and every fill is told."""
 
 import json
+import time
 from dataclasses import replace
 from decimal import Decimal
 
@@ -60,6 +61,18 @@ def test_an_order_whose_answer_is_lost_is_found(rig, fault):
     assert resolution.report.state is OrderState.FILLED
     assert rig.position().amount == Decimal(1)
     assert rig.server.audit().actions == {"order": 1}
+
+
+@pytest.mark.parametrize(("fault", "fate"), [("request_lost", NeverWill), ("reply_lost", Executed)])
+def test_what_became_of_an_order_is_asked_before_all_other_reading(rig, fault, fate):
+    rig.server.faults.plan(fault, "order")
+    prepared = rig.prepared(SELL, STOP, "1", trigger="90", price="85")
+    assert isinstance(rig.venue.send(prepared), Unknown)
+    budget = rig.venue._session.budget
+    budget.rate_s = 1e-6
+    budget.bucket.drain(time.monotonic())
+    budget.bucket.charge(-10.0, time.monotonic())
+    assert isinstance(rig.venue.resolve(prepared), fate)
 
 
 @pytest.mark.parametrize("fault", LOST_BEFORE)

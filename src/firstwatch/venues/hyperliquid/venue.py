@@ -45,7 +45,7 @@ from firstwatch.venues.hyperliquid.approvals import (
     of_another_account,
     unknown_key,
 )
-from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority
+from firstwatch.venues.hyperliquid.budget import PRIORITY, RATE_PER_MINUTE, Priority
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode
 from firstwatch.venues.hyperliquid.gateway import Gateway
@@ -362,7 +362,12 @@ class HyperliquidVenue:
         key, account = prepared.client_order_id, request.account.lower()
         if request.refusal is not None:
             return NeverWill(f"it was never sent: {request.refusal[1]}")
-        resolution, session = self._resolve(prepared, request, account), self._session
+        # The position may stand without a stop until it is known: no reading goes before.
+        before = PRIORITY.set(Priority.ORDER)
+        try:
+            resolution, session = self._resolve(prepared, request, account), self._session
+        finally:
+            PRIORITY.reset(before)
         if isinstance(resolution, NeverWill) and session is not None:
             self._gateway.post(lambda: _note_over(session, account, key))
         return resolution
@@ -659,9 +664,11 @@ class HyperliquidVenue:
         self,
         make: Callable[[], Coroutine[Any, Any, T]],
         *,
-        priority: Priority = Priority.ACCOUNT,
+        priority: Priority | None = None,
         timeout_s: float = READ_S,
     ) -> T:
+        """Run a reading in the gateway's loop; ``priority`` None: that of the calling thread's context."""
+        priority = PRIORITY.get() if priority is None else priority
         try:
             return self._gateway.call(make, priority=priority, timeout_s=timeout_s)
         except TimeoutError as error:

@@ -32,6 +32,7 @@ SHOWED_A_DEFECT = {
     9546: "a stop that was refused in an earlier process life was not tried anew by the next",
     1202: "a stop refused by a lagging node was not tried again while its position was old",
     549: "a move for which the venue had no time waited for a reading that a node behind could not give",
+    7183: "five readings that failed in one moment made the next one wait for half a minute",
     2416: "a cancel that was lost after a long doubt waited for how often the doubt had been asked about",
     3483: "a stop that covered a part of the position only silenced the alarm",
 }

@@ -11,7 +11,7 @@ from firstwatch.engine.orders import DOUBT_MS
 from firstwatch.trading.events import AlarmRaised
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Protection, RunState, StopMode
-from firstwatch.venues.protocol import Accepted, Executed, Refused, StillUnknown, Unknown
+from firstwatch.venues.protocol import Accepted, Executed, Refused, StillUnknown, StreamRestored, Unknown
 from tests.engine.scripted import ENTER, EXIT, TRAILING, Desk
 
 ENTRY, STOP, CLOSING = OrderPurpose.ENTRY, OrderPurpose.STOP, OrderPurpose.EXIT
@@ -237,6 +237,26 @@ def test_a_closing_order_that_was_taken_and_is_not_shown_gets_one_beside_it() ->
     assert first.amount == second.amount
     desk.tick(20)
     assert len(desk.sent(CLOSING)) == 2
+
+
+def test_readings_that_fail_together_are_one_attempt() -> None:
+    desk = Desk()
+    desk.enter()
+    readings = (do.ReadPosition, do.ReadFills, do.ReadOpenOrders, do.ReadBalance, do.Reconcile)
+    asked_s = []
+
+    def fail(effect):
+        asked_s.append(desk.elapsed_ms // 1000)
+        return told.ReadFailed(effect, "no answer", desk.now_ms)
+
+    desk.answers |= dict.fromkeys(readings, fail)
+    began_s = desk.elapsed_ms // 1000
+    desk.tell(StreamRestored("account", desk.now_ms))
+    desk.core._turn.want_position()
+    desk.core._turn.want_fills()
+    desk.tick(10)
+    assert len(asked_s) > len(set(asked_s))
+    assert [second - began_s for second in sorted(set(asked_s))] == [0, 2, 4, 8]
 
 
 # --- words of the venue that are older than what is booked ------------------------------------------

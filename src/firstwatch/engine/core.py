@@ -992,10 +992,12 @@ class RunCore:
         if not self._turn.answered(event.effect):
             return
         self._turn.is_wanted_anew(event.effect)  # it is wanted still
-        memory.read_at_ms = memory.elapsed_ms + back_off_ms(memory.failed_reads)
-        memory.failed_reads += 1
-        if memory.failed_reads == 3:
-            self._turn.alarm("venue", f"the venue cannot be read: {event.reason}; it is tried again")
+        if memory.elapsed_ms >= memory.read_at_ms:
+            # Readings that were made together and fail together are one attempt.
+            memory.read_at_ms = memory.elapsed_ms + back_off_ms(memory.failed_reads)
+            memory.failed_reads += 1
+            if memory.failed_reads == 3:
+                self._turn.alarm("venue", f"the venue cannot be read: {event.reason}; it is tried again")
         if isinstance(event.effect, ReadBars) and memory.waiting_bar is not None and not memory.stale:
             memory.stale = "bars are missing that the venue cannot be asked for"
             self._found_hole(memory.waiting_bar.time_ms, is_confirmed=False)

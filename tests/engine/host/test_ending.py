@@ -17,7 +17,7 @@ from firstwatch.trading.commands import CancelRun, CommandOutcome, StopEngine
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.runs import Health, RunState
 from tests.engine.host import rig
-from tests.engine.host.processes import engine_process
+from tests.engine.host.processes import EngineProcess, engine_process
 
 RUN = rig.RUN
 
@@ -38,6 +38,23 @@ def host(folder: Path, store: Store) -> Iterator[EngineHost]:
     made.drain_and_stop()
 
 
+@pytest.fixture
+def manager(folder: Path, store: Store) -> Iterator[RunManager]:
+    made = RunManager(rig.load_settings(home=folder))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def attached(folder: Path, manager: RunManager) -> Iterator[EngineProcess]:
+    """An engine in a process of its own, and a screen that has found it."""
+    with engine_process(folder) as engine:
+        engine.wait_holding()
+        manager.start()
+        rig.until(lambda: _where(manager) is EngineWhere.ATTACHED or None, "the engine elsewhere")
+        yield engine
+
+
 def _alarms(store: Store) -> dict[str, str]:
     with store.read() as session:
         return {alarm.topic: alarm.sentence for alarm in alarms.standing_alarms(session)}
@@ -51,77 +68,53 @@ def _where(manager: RunManager) -> EngineWhere:
 
 
 def test_a_screen_without_a_terminal_does_not_hold_the_engine_again_after_a_stop(
-    folder: Path, store: Store
+    folder: Path, store: Store, manager: RunManager
 ) -> None:
-    manager = RunManager(rig.load_settings(home=folder))
     manager.start()
-    try:
-        rig.until(lambda: manager.is_host or None, "the engine")
-        rig.start_run(store, RUN)
-        served: list[bool] = []
-        headless = threading.Thread(
-            target=lambda: served.append(manager.serve_headless(threading.Event()) is None)
-        )
-        headless.start()
-        rig.answered(store, rig.submit(store, StopEngine()))
-        headless.join(rig.LIMIT_S)
-        assert served == [True]
-        assert not manager.is_host
-        assert holder_of(folder) is None
-        assert rig.run_of(store, RUN).state is RunState.RUNNING
-    finally:
-        manager.close()
+    rig.until(lambda: manager.is_host or None, "the engine")
+    rig.start_run(store, RUN)
+    served: list[bool] = []
+    headless = threading.Thread(
+        target=lambda: served.append(manager.serve_headless(threading.Event()) is None)
+    )
+    headless.start()
+    rig.answered(store, rig.submit(store, StopEngine()))
+    headless.join(rig.LIMIT_S)
+    assert served == [True]
+    assert not manager.is_host
+    assert holder_of(folder) is None
+    assert rig.run_of(store, RUN).state is RunState.RUNNING
 
 
-def test_a_screen_elsewhere_leaves_a_stopped_engine_stopped(folder: Path, store: Store) -> None:
-    with engine_process(folder) as engine:
-        engine.wait_holding()
-        manager = RunManager(rig.load_settings(home=folder))
-        manager.start()
-        try:
-            heard: list[int] = []
-            manager.subscribe(lambda snapshot: heard.append(snapshot.sequence))
-            rig.until(lambda: heard or None, "a snapshot")
-            rig.answered(store, rig.submit(store, StopEngine()))
-            assert engine.wait() == 0
-            rig.until(lambda: _where(manager) is EngineWhere.NONE or None, "the engine to be gone")
-            seen = len(heard)
-            # The manager looks after the engine once a second, as often as it publishes at least.
-            rig.until(lambda: len(heard) > seen + 3 or None, "the manager to look again")
-            assert _where(manager) is EngineWhere.NONE
-            assert "stopped on request" in manager.engine().sentence
-            # The operator may still want it here.
-            assert manager.start_embedded_engine()
-            assert _where(manager) is EngineWhere.EMBEDDED
-        finally:
-            manager.close()
+def test_a_screen_elsewhere_leaves_a_stopped_engine_stopped(
+    store: Store, manager: RunManager, attached: EngineProcess
+) -> None:
+    rig.answered(store, rig.submit(store, StopEngine()))
+    assert attached.wait() == 0
+    heard: list[int] = []
+    manager.subscribe(lambda snapshot: heard.append(snapshot.sequence))
+    rig.until(lambda: _where(manager) is EngineWhere.NONE or None, "the engine to be gone")
+    seen = len(heard)
+    # The manager looks after the engine once a second, as often as it publishes at least.
+    rig.until(lambda: len(heard) > seen + 3 or None, "the manager to look again")
+    assert _where(manager) is EngineWhere.NONE
+    assert "stopped on request" in manager.engine().sentence
+    # The operator may still want it here.
+    assert manager.start_embedded_engine()
+    assert _where(manager) is EngineWhere.EMBEDDED
 
 
-def test_a_screen_that_asks_an_engine_elsewhere_to_stop_takes_its_place(folder: Path, store: Store) -> None:
-    with engine_process(folder) as engine:
-        engine.wait_holding()
-        manager = RunManager(rig.load_settings(home=folder))
-        manager.start()
-        try:
-            rig.until(lambda: _where(manager) is EngineWhere.ATTACHED or None, "the engine elsewhere")
-            manager.submit(StopEngine())
-            assert engine.wait() == 0
-            rig.until(lambda: manager.is_host or None, "this process to hold it")
-        finally:
-            manager.close()
+def test_a_screen_that_asks_an_engine_elsewhere_to_stop_takes_its_place(
+    manager: RunManager, attached: EngineProcess
+) -> None:
+    manager.submit(StopEngine())
+    assert attached.wait() == 0
+    rig.until(lambda: manager.is_host or None, "this process to hold it")
 
 
-def test_an_engine_that_dies_is_replaced_by_a_screen(folder: Path, store: Store) -> None:
-    with engine_process(folder) as engine:
-        engine.wait_holding()
-        manager = RunManager(rig.load_settings(home=folder))
-        manager.start()
-        try:
-            rig.until(lambda: _where(manager) is EngineWhere.ATTACHED or None, "the engine elsewhere")
-            engine.kill()
-            rig.until(lambda: manager.is_host or None, "this process to hold it")
-        finally:
-            manager.close()
+def test_an_engine_that_dies_is_replaced_by_a_screen(manager: RunManager, attached: EngineProcess) -> None:
+    attached.kill()
+    rig.until(lambda: manager.is_host or None, "this process to hold it")
 
 
 # --- by itself ---------------------------------------------------------------------------------------

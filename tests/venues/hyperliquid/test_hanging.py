@@ -40,6 +40,26 @@ def is_stop(body):
     return "trigger" in body["action"]["orders"][0]["t"]
 
 
+def before_an_entry(making, *later):
+    """Return a run that decides an entry at the end of its next bar; ``later``: the closes after that."""
+    rig = making([100.0, 100.0, 101.0, *later], toml=TOML)
+    rig.end_bar()
+    rig.end_bar()
+    return rig
+
+
+def entries_of(rig):
+    return [order for order in own_orders(rig) if order.intent.purpose is OrderPurpose.ENTRY]
+
+
+def ended(rig):
+    """Stop the run, and return what the venue saw when that was flat."""
+    rig.stop()
+    wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
+    assert not rig.server.account(rig.account).positions
+    return rig.server.audit()
+
+
 def plan(server, what, kind):
     """Let the next request of that kind hang; an order is an entry or an exit, a stop is one that rests."""
     if kind == "noop":
@@ -78,14 +98,10 @@ def test_a_position_has_its_stop_whatever_request_hangs(make, kind, what):  # no
     wait_for(lambda: rig.server.account(rig.account).positions, PATIENCE_S)
     wait_for(lambda: rig.run.facts.protection is Protection.PROTECTED, PATIENCE_S)
     rig.end_bar()
-    rig.stop()
-    wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
-    assert not rig.server.account(rig.account).positions
-    audit = rig.server.audit()
+    audit = ended(rig)
     assert what in {fired for fired, _ in rig.server.faults.fired}
     assert max(audit.longest_unprotected_s.values()) <= UNPROTECTED_S
-    entries = [order.intent.amount for order in own_orders(rig) if order.intent.purpose is OrderPurpose.ENTRY]
-    assert max(audit.largest_positions.values()) <= max(entries)
+    assert max(audit.largest_positions.values()) <= max(entry.intent.amount for entry in entries_of(rig))
     assert audit.reused_cloids == []
 
 
@@ -106,21 +122,16 @@ def test_an_entry_that_rests_is_made_once_while_its_cancel_hangs(make, what, fil
         wait_for(lambda: rig.server.account(rig.account).positions, PATIENCE_S)
     if rig.server.account(rig.account).positions:
         wait_for(lambda: rig.run.facts.protection is Protection.PROTECTED, PATIENCE_S)
-    rig.stop()
-    wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
-    assert not rig.server.account(rig.account).positions
+    audit = ended(rig)
     assert not rig.server.account(rig.account).open_orders
-    audit = rig.server.audit()
     assert max(audit.longest_unprotected_s.values(), default=0.0) <= UNPROTECTED_S
-    first, *_ = [order for order in own_orders(rig) if order.intent.purpose is OrderPurpose.ENTRY]
+    first, *_ = entries_of(rig)
     assert audit.largest_positions.get((rig.account, "BTC"), 0) <= first.intent.amount
     assert audit.reused_cloids == []
 
 
 def test_the_stop_goes_out_while_the_entry_is_not_answered(make):  # noqa: F811
-    rig = make([100.0, 100.0, 101.0, 101.0], toml=TOML)
-    rig.end_bar()
-    rig.end_bar()
+    rig = before_an_entry(make, 101.0)
     plan(rig.server, "hang_after", "order")
     rig.end_bar()
     entry = wait_for(lambda: next(iter(rig.server.account(rig.account).fills), None), PATIENCE_S)
@@ -133,24 +144,17 @@ def test_the_stop_goes_out_while_the_entry_is_not_answered(make):  # noqa: F811
 
 
 def test_a_position_is_closed_while_its_stop_is_not_answered(make):  # noqa: F811
-    rig = make([100.0, 100.0, 101.0, 101.0], toml=TOML)
-    rig.end_bar()
-    rig.end_bar()
+    rig = before_an_entry(make, 101.0)
     plan(rig.server, "hang", "stop")
     rig.end_bar()
     wait_for(lambda: rig.server.faults.fired, PATIENCE_S)
-    rig.stop()
-    wait_for(lambda: not rig.server.account(rig.account).positions, PATIENCE_S)
-    wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
-    assert max(rig.server.audit().longest_unprotected_s.values()) <= UNPROTECTED_S
+    assert max(ended(rig).longest_unprotected_s.values()) <= UNPROTECTED_S
 
 
 @pytest.mark.parametrize("time_hangs", [False, True])
 @pytest.mark.parametrize("fault", ["reply_lost", "hang_after"])
 def test_an_entry_that_a_node_behind_does_not_show_is_not_made_again(make, fault, time_hangs):  # noqa: F811
-    rig = make([100.0, 100.0, 101.0, 102.0, 103.0], toml=TOML)
-    rig.end_bar()
-    rig.end_bar()
+    rig = before_an_entry(make, 102.0, 103.0)
     rig.server.faults.lag(rig.account, LAG_S)
     for channel in ("userFills", "orderUpdates"):
         rig.server.faults.plan("message_lost", channel, count=9)
@@ -163,17 +167,13 @@ def test_an_entry_that_a_node_behind_does_not_show_is_not_made_again(make, fault
     rig.end_bar()
     rig.end_bar()
     wait_for(lambda: rig.run.facts.protection is Protection.PROTECTED, PATIENCE_S)
-    assert len([order for order in own_orders(rig) if order.intent.purpose is OrderPurpose.ENTRY]) == 1
+    assert len(entries_of(rig)) == 1
     assert len(rig.server.account(rig.account).fills) == 1
-    rig.stop()
-    wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
-    assert not rig.server.account(rig.account).positions
+    ended(rig)
 
 
 def test_an_engine_that_ends_while_a_request_hangs_leaves_no_thread_and_knows_of_the_order(make):  # noqa: F811
-    rig = make([100.0, 100.0, 101.0, 101.0], toml=TOML)
-    rig.end_bar()
-    rig.end_bar()
+    rig = before_an_entry(make, 101.0)
     plan(rig.server, "hang", "order")
     rig.end_bar()
     wait_for(lambda: rig.server.faults.fired, PATIENCE_S)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from textual.app import App
 from textual.geometry import Region
 
-from firstwatch.tui.commands import COMMANDS, Command
+from firstwatch.tui.actions import ACTIONS, Action
 from firstwatch.tui.keymap import EATEN_BY_MULTIPLEXERS, make_keymap
 from firstwatch.tui.themes import load_themes, theme_folder
 from firstwatch.tui.widgets.chart import reduce_to
@@ -108,14 +108,14 @@ def test_no_default_key_is_eaten_by_a_multiplexer_or_taken_twice():
     keymap = make_keymap({})
     assert keymap.problems == ()
     assert not EATEN_BY_MULTIPLEXERS & set(keymap.keys.values())
-    assert {command.id for command in COMMANDS} == set(keymap.keys)
+    assert {action.id for action in ACTIONS} == set(keymap.keys)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.id)
-def test_every_command_says_what_it_is(command: Command):
-    assert command.title.partition(": ")[0] in {"run", "wallet", "launch", "view", "engine", "app"}
-    assert command.short
-    assert command.help.endswith(".")
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+def test_every_action_says_what_it_is(action: Action):
+    assert action.title.partition(": ")[0] in {"run", "wallet", "launch", "view", "engine", "app"}
+    assert action.short
+    assert action.help.endswith(".")
 
 
 def test_bad_keys_are_left_out_and_reported():

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from firstwatch.manager.views import EngineWhere, RunRow
-from firstwatch.trading import commands as orders
+from firstwatch.trading import commands
 from firstwatch.trading.runs import Exposure, StopMode
 from firstwatch.tui.keyed import KeyedApp
 from firstwatch.tui.modals.confirm import Confirm
@@ -36,13 +36,13 @@ class ActingApp(KeyedApp):
             )
             self.push_screen(dialog, partial(self._stop_unprotected, run))
             return
-        self.submit(orders.StopRun(run_id=run.run_id, mode=mode), about=run)
+        self.submit(commands.StopRun(run_id=run.run_id, mode=mode), about=run)
 
     def _stop_unprotected(self, run: RunRow, name: str | None) -> None:
         if name is not None and self._is_still(run):
-            self.submit(orders.StopRun(run_id=run.run_id, mode=StopMode.LEAVE_UNPROTECTED), about=run)
+            self.submit(commands.StopRun(run_id=run.run_id, mode=StopMode.LEAVE_UNPROTECTED), about=run)
 
-    def ask_about(self, run: RunRow, title: str, verb: str, command: orders.Command) -> None:
+    def ask_about(self, run: RunRow, title: str, verb: str, command: commands.Command) -> None:
         """Ask before a command about one run."""
         lines = [
             f"{run.title} on {run.symbol}, wallet {run.wallet}",
@@ -51,7 +51,7 @@ class ActingApp(KeyedApp):
         dialog = Confirm(title, lines, verb, is_dangerous=True)
         self.push_screen(dialog, partial(self._sure_about, run, command))
 
-    def _sure_about(self, run: RunRow, command: orders.Command, is_sure: bool | None) -> None:
+    def _sure_about(self, run: RunRow, command: commands.Command, is_sure: bool | None) -> None:
         if is_sure and self._is_still(run):
             self.submit(command, about=run)
 
@@ -114,7 +114,7 @@ class ActingApp(KeyedApp):
             self.busy = "stopping all runs…"
             self._is_stopping_all = True
             for run in self.snapshot.active:
-                self.submit(orders.StopRun(run_id=run.run_id, mode=StopMode.LEAVE), about=run)
+                self.submit(commands.StopRun(run_id=run.run_id, mode=StopMode.LEAVE), about=run)
 
     async def _hand_over(self) -> None:
         try:

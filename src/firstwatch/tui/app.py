@@ -1,4 +1,4 @@
-"""The Textual app: it takes snapshots in and turns keys into commands."""
+"""The Textual app: it takes snapshots in and turns keys into actions."""
 
 import gc
 import os
@@ -25,7 +25,7 @@ from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.ids import new_run_id
 from firstwatch.tui.acting import ActingApp
-from firstwatch.tui.commands import COMMAND_BY_ID, COMMANDS, Command, Severity, Situation
+from firstwatch.tui.actions import ACTION_BY_ID, ACTIONS, Action, Severity, Situation
 from firstwatch.tui.driver import ScreenDriver
 from firstwatch.tui.keymap import make_keymap
 from firstwatch.tui.modals.dialog import Dialog
@@ -66,7 +66,7 @@ class FirstwatchApp(ActingApp):
     ENABLE_COMMAND_PALETTE = True
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "command('app.quit')", show=False, priority=True)
+        Binding("ctrl+c", "perform('app.quit')", show=False, priority=True)
     ]
 
     def __init__(
@@ -100,9 +100,9 @@ class FirstwatchApp(ActingApp):
         else:
             problems.append(f"there is no theme {self._settings.theme!r}")
             self.theme = DEFAULT_THEME if DEFAULT_THEME in names else "textual-dark"
-        for command in COMMANDS:
-            if key := self._keys.keys[command.id]:
-                self._bindings.bind(key, f"command('{command.id}')", command.short, show=False)
+        for action in ACTIONS:
+            if key := self._keys.keys[action.id]:
+                self._bindings.bind(key, f"perform('{action.id}')", action.short, show=False)
         for problem in problems:
             self.notify(problem, title="Left out", severity="warning", timeout=10)
         self.set_interval(1.0, self._tick)
@@ -164,29 +164,29 @@ class FirstwatchApp(ActingApp):
     def _tick(self) -> None:
         self.beat += 1
 
-    # --- commands --------------------------------------------------------------------------------
+    # --- actions ---------------------------------------------------------------------------------
 
-    def action_command(self, command_id: str) -> None:
-        """Perform a command, or say why it is not possible now."""
-        command = COMMAND_BY_ID[command_id]
-        if self.is_editing and command_id != "app.quit":
+    def action_perform(self, action_id: str) -> None:
+        """Perform an action, or say why it is not possible now."""
+        action = ACTION_BY_ID[action_id]
+        if self.is_editing and action_id != "app.quit":
             return
         if self.is_covered:
             # ctrl+c asks to leave, and what there is to leave is the dialog.
-            if command_id == "app.quit" and isinstance(self.screen, Dialog):
+            if action_id == "app.quit" and isinstance(self.screen, Dialog):
                 self.screen.action_close()
             return
         situation = self.situation
-        refusal = self._refusal(command, situation)
+        refusal = self._refusal(action, situation)
         if refusal:
-            self.notify(refusal, title=command.title, severity="warning")
+            self.notify(refusal, title=action.title, severity="warning")
             return
-        command.perform(self, situation)
+        action.perform(self, situation)
 
-    def _refusal(self, command: Command, situation: Situation) -> str:
-        if command.severity is not Severity.VIEW and self.run_screen.size_class is Layout.TINY:
+    def _refusal(self, action: Action, situation: Situation) -> str:
+        if action.severity is not Severity.VIEW and self.run_screen.size_class is Layout.TINY:
             return "The terminal is too small for trading keys: 60x16 at least"
-        return command.refusal(situation)
+        return action.refusal(situation)
 
     def key_hints(self, pane: int) -> tuple[KeyHint, ...]:
         """Return the keys that do something now, the pane's own first."""
@@ -197,23 +197,23 @@ class FirstwatchApp(ActingApp):
         situation = self.situation
         if pane == 2:
             hints.append(KeyHint("enter", "change"))
-        for command_id in (*_PANE_KEYS[pane], *_COMMON_KEYS):
-            command = COMMAND_BY_ID[command_id]
-            if self._keys.keys[command_id] and not self._refusal(command, situation):
-                hints.append(KeyHint(self._keys.shown(command_id), command.short))
+        for action_id in (*_PANE_KEYS[pane], *_COMMON_KEYS):
+            action = ACTION_BY_ID[action_id]
+            if self._keys.keys[action_id] and not self._refusal(action, situation):
+                hints.append(KeyHint(self._keys.shown(action_id), action.short))
         return tuple(hints)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Fill the palette from the commands."""
+        """Fill the palette from the actions."""
         del screen
         situation = self.situation
-        for command in COMMANDS:
-            if not self._refusal(command, situation):
-                yield SystemCommand(command.title, command.help, partial(self._perform_later, command.id))
+        for action in ACTIONS:
+            if not self._refusal(action, situation):
+                yield SystemCommand(action.title, action.help, partial(self._perform_later, action.id))
 
-    def _perform_later(self, command_id: str) -> None:
+    def _perform_later(self, action_id: str) -> None:
         # The palette is still closing when it calls.
-        self.call_later(self.action_command, command_id)
+        self.call_later(self.action_perform, action_id)
 
     @property
     def situation(self) -> Situation:

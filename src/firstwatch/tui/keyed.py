@@ -17,7 +17,7 @@ from firstwatch.manager.wallet_views import (
     NewAccountView,
     Passphrase,
 )
-from firstwatch.trading import commands as orders
+from firstwatch.trading import commands
 from firstwatch.trading.account import is_address
 from firstwatch.trading.numbers import decimal_of
 from firstwatch.tui import words
@@ -169,7 +169,7 @@ class KeyedApp(LaunchingApp):
 
     def _fund(self, wallet: WalletView, value: str | None) -> None:
         if value:
-            self.submit(orders.FundWallet(wallet=wallet.name, amount=_decimal(value)))
+            self.submit(commands.FundWallet(wallet=wallet.name, amount=_decimal(value)))
 
     async def _ask_money(self, wallet: WalletView) -> MoneyView:
         return await asyncio.to_thread(self._manager.keyed.money, wallet.name)

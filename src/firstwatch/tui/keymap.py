@@ -1,9 +1,9 @@
-"""Which key does what: the commands' defaults, changed by the settings' ``keymap``."""
+"""Which key does what: the actions' defaults, changed by the settings' ``keymap``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from firstwatch.tui.commands import COMMAND_BY_ID, COMMANDS
+from firstwatch.tui.actions import ACTION_BY_ID, ACTIONS
 
 EATEN_BY_MULTIPLEXERS = frozenset(f"ctrl+{letter}" for letter in "absqjkhlz")
 """Keys that a terminal multiplexer or the terminal itself takes before the program sees them."""
@@ -16,34 +16,34 @@ _SIGNS = {"question_mark": "?", "left_square_bracket": "[", "right_square_bracke
 
 @dataclass(frozen=True, slots=True)
 class Keymap:
-    """A key for each command id (empty: none), and a sentence for each override that was left out."""
+    """A key for each action id (empty: none), and a sentence for each override that was left out."""
 
     keys: Mapping[str, str]
     problems: tuple[str, ...]
 
-    def shown(self, command_id: str) -> str:
+    def shown(self, action_id: str) -> str:
         """Return the key as it is written on the screen."""
-        key = self.keys[command_id]
+        key = self.keys[action_id]
         return _SIGNS.get(key, key)
 
 
 def make_keymap(overrides: Mapping[str, str]) -> Keymap:
-    """Return the keys with ``overrides`` (command id to key); a bad override is left out and reported."""
-    keys = {command.id: command.key for command in COMMANDS}
+    """Return the keys with ``overrides`` (action id to key); a bad override is left out and reported."""
+    keys = {action.id: action.key for action in ACTIONS}
     problems: list[str] = []
-    for command_id, key in overrides.items():
+    for action_id, key in overrides.items():
         wanted = {sign: name for name, sign in _SIGNS.items()}.get(key, key)
-        if command_id not in COMMAND_BY_ID:
-            problems.append(f"keymap: there is no command {command_id!r}")
+        if action_id not in ACTION_BY_ID:
+            problems.append(f"keymap: there is no action {action_id!r}")
         elif wanted in EATEN_BY_MULTIPLEXERS or wanted in FIXED:
-            problems.append(f"keymap: {key!r} cannot be used for {command_id}")
+            problems.append(f"keymap: {key!r} cannot be used for {action_id}")
         else:
-            keys[command_id] = wanted
+            keys[action_id] = wanted
     taken: dict[str, str] = {}
-    for command_id, key in list(keys.items()):
+    for action_id, key in list(keys.items()):
         if key and key in taken:
-            problems.append(f"keymap: {key!r} is both {taken[key]} and {command_id}; the latter has no key")
-            keys[command_id] = ""
+            problems.append(f"keymap: {key!r} is both {taken[key]} and {action_id}; the latter has no key")
+            keys[action_id] = ""
         elif key:
-            taken[key] = command_id
+            taken[key] = action_id
     return Keymap(keys, tuple(problems))

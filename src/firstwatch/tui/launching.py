@@ -10,7 +10,7 @@ from textual.timer import Timer
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import RunRow
 from firstwatch.settings import Settings
-from firstwatch.trading import commands as orders
+from firstwatch.trading import commands
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.tui.launch_form import (
@@ -109,7 +109,7 @@ class LaunchingApp(StateApp):
     async def _check(self, settings: LaunchSettings) -> None:
         self.check_id = await asyncio.to_thread(
             self._manager.submit,
-            orders.PreviewLaunch(settings=settings),
+            commands.PreviewLaunch(settings=settings),
             snapshot_sequence=self.snapshot.sequence,
         )
 
@@ -169,7 +169,7 @@ class LaunchingApp(StateApp):
         if is_sure:
             run_id = self._make_run_id()
             self._launched = run_id
-            self.submit(orders.StartRun(run_id=run_id, settings=settings))
+            self.submit(commands.StartRun(run_id=run_id, settings=settings))
             if self.draft.parent_run_id:
                 self.draft = self.draft.with_value("parent_run_id", "")
             self.show_pane(3)

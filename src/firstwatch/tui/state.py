@@ -15,7 +15,7 @@ from textual.widgets import Input, TextArea
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import ManagerSnapshot, RunRow, empty_snapshot
 from firstwatch.settings import Settings
-from firstwatch.trading import commands as orders
+from firstwatch.trading import commands
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.errors import FirstwatchError
@@ -92,11 +92,11 @@ class StateApp(App[None]):
     def step_tab(self, by: int) -> None:
         self.run_screen.step_tab(by)
 
-    def submit(self, command: orders.Command, *, about: RunRow | None = None) -> None:
+    def submit(self, command: commands.Command, *, about: RunRow | None = None) -> None:
         """Send a command to the engine; ``about`` is the run as the operator saw it."""
         self._in_background(self._submit(command, about))
 
-    async def _submit(self, command: orders.Command, about: RunRow | None) -> int:
+    async def _submit(self, command: commands.Command, about: RunRow | None) -> int:
         number = await asyncio.to_thread(
             self._manager.submit,
             command,

@@ -1,4 +1,4 @@
-"""All keys, made from the commands."""
+"""All keys, made from the actions."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -6,7 +6,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.tui.commands import COMMANDS
+from firstwatch.tui.actions import ACTIONS
 from firstwatch.tui.keymap import Keymap
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.widgets.bars import KeyHint
@@ -16,7 +16,7 @@ _GENERAL = (
     ("← → space", "Change the value of a choice in Configuration."),
     ("tab", "Go to the next pane or table."),
     ("enter esc", "Leave a field: take the text, or leave it as it was."),
-    ("ctrl+p", "Find any command by its name."),
+    ("ctrl+p", "Find any action by its name."),
 )
 
 
@@ -37,14 +37,14 @@ class HelpDialog(Dialog[None]):
 
     def body(self) -> Sequence[Widget]:
         rows = [
-            text(f"{self._keymap.shown(command.id):>11}  {command.help}")
-            for command in COMMANDS
-            if self._keymap.keys[command.id]
+            text(f"{self._keymap.shown(action.id):>11}  {action.help}")
+            for action in ACTIONS
+            if self._keymap.keys[action.id]
         ]
         rows += [
-            text(f"{'ctrl+p':>11}  {command.title}: {command.help}")
-            for command in COMMANDS
-            if not self._keymap.keys[command.id]
+            text(f"{'ctrl+p':>11}  {action.title}: {action.help}")
+            for action in ACTIONS
+            if not self._keymap.keys[action.id]
         ]
         rows += [text(""), *(text(f"{keys:>11}  {meaning}") for keys, meaning in _GENERAL)]
         rows += [text(""), text("In NAV keys act; in EDIT they are text. The status line says which it is.")]

@@ -39,7 +39,7 @@ class Situation:
     next_step: NextStep
 
 
-class Command(ABC):
+class Action(ABC):
     """One operator action."""
 
     id: ClassVar[str]
@@ -76,7 +76,7 @@ def _needs_active_run(situation: Situation) -> str:
     return _needs_engine(situation)
 
 
-class StartRun(Command):
+class StartRunAction(Action):
     id, title, short, key = "run.start", "run: Start", "Start", "g"
     help = "Start the run of the Configuration pane, after its checks."
     severity = Severity.TRADE
@@ -91,7 +91,7 @@ class StartRun(Command):
         app.ask_start()
 
 
-class StopRun(Command):
+class StopRunAction(Action):
     id, title, short, key = "run.stop", "run: Stop", "Stop", "s"
     help = "Stop the chosen run; asks what becomes of its position."
     severity = Severity.DANGER
@@ -106,7 +106,7 @@ class StopRun(Command):
             app.ask_stop(situation.run)
 
 
-class PauseRun(Command):
+class PauseRunAction(Action):
     id, title, short, key = "run.pause", "run: Pause entries", "Pause", "p"
     help = "Let the chosen run enter nothing new; exits and protection go on."
     severity = Severity.TRADE
@@ -121,7 +121,7 @@ class PauseRun(Command):
             app.submit(PauseEntries(run_id=situation.run.run_id), about=situation.run)
 
 
-class ResumeRun(Command):
+class ResumeRunAction(Action):
     id, title, short, key = "run.resume", "run: Resume entries", "Resume", "r"
     help = "Let the chosen run enter again."
     severity = Severity.TRADE
@@ -136,7 +136,7 @@ class ResumeRun(Command):
             app.submit(ResumeEntries(run_id=situation.run.run_id), about=situation.run)
 
 
-class CloseRunPosition(Command):
+class ClosePositionAction(Action):
     id, title, short, key = "run.close", "run: Close position", "Close", "x"
     help = "Close the chosen run's position at market; the run goes on with entries paused."
     severity = Severity.DANGER
@@ -152,7 +152,7 @@ class CloseRunPosition(Command):
             app.ask_about(run, "Close position", "Close at market", ClosePosition(run_id=run.run_id))
 
 
-class DiscardRun(Command):
+class DiscardRunAction(Action):
     id, title, short, key = "run.discard", "run: Discard", "Discard", "d"
     help = "Give up a run that has not begun."
     severity = Severity.TRADE
@@ -168,7 +168,7 @@ class DiscardRun(Command):
             app.ask_about(run, "Discard run", "Discard", CancelRun(run_id=run.run_id))
 
 
-class StartAgain(Command):
+class StartAgainAction(Action):
     id, title, short, key = "run.again", "run: Start again with changes", "Again", "a"
     help = "Copy the chosen run's settings into the Configuration pane, as its child."
 
@@ -180,7 +180,7 @@ class StartAgain(Command):
             app.start_again(situation.run)
 
 
-class CheckLaunch(Command):
+class CheckLaunchAction(Action):
     id, title, short, key = "launch.check", "launch: Check again", "Check", "c"
     help = "Let the engine run the launch checks again."
 
@@ -192,7 +192,7 @@ class CheckLaunch(Command):
         app.check_launch()
 
 
-class CreateWallet(Command):
+class CreateWalletAction(Action):
     id, title, short, key = "wallet.create", "wallet: Create", "New wallet", "w"
     help = "Create a run wallet; where orders are signed, with an account and a key of its own."
     severity = Severity.TRADE
@@ -206,7 +206,7 @@ class CreateWallet(Command):
         app.ask_wallet(situation.snapshot.venues)
 
 
-class _OnWallet(Command):
+class _WalletAction(Action):
     """An action on the chosen wallet."""
 
     severity = Severity.TRADE
@@ -222,7 +222,7 @@ class _OnWallet(Command):
         return ""
 
 
-class ImportKey(Command):
+class ImportKeyAction(Action):
     id, title, short, key = "wallet.import", "wallet: Import key", "Import", "i"
     help = "Bring an account with its key, or an API wallet's; the venue says which."
     severity = Severity.TRADE
@@ -238,7 +238,7 @@ class ImportKey(Command):
         app.ask_import(situation.snapshot.signed_venues)
 
 
-class FundWallet(_OnWallet):
+class FundWalletAction(_WalletAction):
     id, title, short, key = "wallet.fund", "wallet: Fund", "Fund", "f"
     help = "Put play money into the chosen wallet, or show where to send real money and watch it arrive."
     needs_key = False
@@ -254,7 +254,7 @@ class FundWallet(_OnWallet):
             app.ask_funds(situation.wallet)
 
 
-class ApproveWallet(_OnWallet):
+class ApproveWalletAction(_WalletAction):
     id, title, short, key = "wallet.approve", "wallet: Approve", "Approve", "v"
     help = "Give the next approval that the chosen wallet lacks: an API wallet, the builder's fee."
 
@@ -263,7 +263,7 @@ class ApproveWallet(_OnWallet):
             app.ask_approval(situation.wallet)
 
 
-class _MoveMoney(_OnWallet):
+class _MoneyAction(_WalletAction):
     severity = Severity.DANGER
 
     def refusal(self, situation: Situation) -> str:
@@ -273,7 +273,7 @@ class _MoveMoney(_OnWallet):
         return super().refusal(situation)
 
 
-class WithdrawMoney(_MoveMoney):
+class WithdrawMoneyAction(_MoneyAction):
     id, title, short, key = "wallet.withdraw", "wallet: Withdraw", "Withdraw", "o"
     help = "Take money of the chosen wallet out of its venue."
 
@@ -282,7 +282,7 @@ class WithdrawMoney(_MoveMoney):
             app.ask_withdrawal(situation.wallet)
 
 
-class TransferMoney(_MoveMoney):
+class TransferMoneyAction(_MoneyAction):
     id, title, short, key = "wallet.transfer", "wallet: Transfer", "Transfer", "m"
     help = "Send money of the chosen wallet to another own one at the same venue."
 
@@ -305,7 +305,7 @@ def _targets(situation: Situation) -> tuple[str, ...]:
     return tuple(wallet.name for wallet in others if mine is not None and wallet.venue == mine.venue)
 
 
-class ArchiveWallet(_OnWallet):
+class ArchiveWalletAction(_WalletAction):
     id, title, short = "wallet.archive", "wallet: Archive", "Archive"
     help = "Take the chosen wallet out of the lists; refused while it is funded or used."
     needs_key = False
@@ -321,7 +321,7 @@ class ArchiveWallet(_OnWallet):
             app.ask_archive(situation.wallet)
 
 
-class UnlockVault(Command):
+class UnlockVaultAction(Action):
     id, title, short = "engine.unlock", "engine: Unlock vault", "Unlock"
     help = "Give the engine the passphrase of the keys, until it ends."
     severity = Severity.TRADE
@@ -334,7 +334,7 @@ class UnlockVault(Command):
         app.ask_passphrase()
 
 
-class StopBackgroundEngine(Command):
+class StopEngineAction(Action):
     id, title, short = "engine.stop", "engine: Stop", "Stop engine"
     help = "Ask an engine in another process to let go; runs stay active and this screen takes over."
     severity = Severity.TRADE
@@ -349,7 +349,7 @@ class StopBackgroundEngine(Command):
         app.submit(StopEngine())
 
 
-class StartEngine(Command):
+class StartEngineAction(Action):
     id, title, short = "engine.start", "engine: Start", "Start engine"
     help = "Hold the engine in this screen, after it was stopped or has failed; its runs are recovered."
     severity = Severity.TRADE
@@ -363,7 +363,7 @@ class StartEngine(Command):
         app.start_engine()
 
 
-class _ShowPane(Command):
+class _ShowPaneAction(Action):
     number: ClassVar[int]
 
     def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
@@ -371,27 +371,27 @@ class _ShowPane(Command):
         app.show_pane(self.number)
 
 
-class ShowWallets(_ShowPane):
+class ShowWalletsAction(_ShowPaneAction):
     id, title, short, key, number = "view.wallets", "view: Wallets", "Wallets", "1", 1
     help = "Go to the wallets."
 
 
-class ShowConfiguration(_ShowPane):
+class ShowConfigurationAction(_ShowPaneAction):
     id, title, short, key, number = "view.configuration", "view: Configuration", "Configure", "2", 2
     help = "Go to the launch settings."
 
 
-class ShowInfo(_ShowPane):
+class ShowInfoAction(_ShowPaneAction):
     id, title, short, key, number = "view.info", "view: Info", "Info", "3", 3
     help = "Go to the runs, positions, orders, trades and the journal."
 
 
-class ShowMetrics(_ShowPane):
+class ShowMetricsAction(_ShowPaneAction):
     id, title, short, key, number = "view.metrics", "view: Metrics", "Metrics", "4", 4
     help = "Go to the figures and charts of the chosen run."
 
 
-class NextTab(Command):
+class NextTabAction(Action):
     id, title, short, key = "view.next_tab", "view: Next tab", "Tab", "right_square_bracket"
     help = "Go to the next tab of Info or Metrics."
 
@@ -400,7 +400,7 @@ class NextTab(Command):
         app.step_tab(1)
 
 
-class PreviousTab(Command):
+class PreviousTabAction(Action):
     id, title, short, key = "view.previous_tab", "view: Previous tab", "Tab back", "left_square_bracket"
     help = "Go to the previous tab of Info or Metrics."
 
@@ -409,7 +409,7 @@ class PreviousTab(Command):
         app.step_tab(-1)
 
 
-class NextTheme(Command):
+class NextThemeAction(Action):
     id, title, short, key = "view.theme", "view: Next theme", "Theme", "t"
     help = "Take the next colour theme."
 
@@ -418,7 +418,7 @@ class NextTheme(Command):
         app.next_theme()
 
 
-class Help(Command):
+class HelpAction(Action):
     id, title, short, key = "app.help", "app: Help", "Help", "question_mark"
     help = "Show all keys and what they do."
 
@@ -427,7 +427,7 @@ class Help(Command):
         app.show_help()
 
 
-class Quit(Command):
+class QuitAction(Action):
     id, title, short, key = "app.quit", "app: Quit", "Quit", "q"
     help = "Leave the screen; asks what becomes of active runs."
 
@@ -436,34 +436,34 @@ class Quit(Command):
         app.ask_quit()
 
 
-COMMANDS: tuple[Command, ...] = (
-    StartRun(),
-    StopRun(),
-    PauseRun(),
-    ResumeRun(),
-    CloseRunPosition(),
-    StartAgain(),
-    DiscardRun(),
-    CheckLaunch(),
-    CreateWallet(),
-    ImportKey(),
-    FundWallet(),
-    ApproveWallet(),
-    TransferMoney(),
-    WithdrawMoney(),
-    ShowWallets(),
-    ShowConfiguration(),
-    ShowInfo(),
-    ShowMetrics(),
-    NextTab(),
-    PreviousTab(),
-    NextTheme(),
-    ArchiveWallet(),
-    UnlockVault(),
-    StopBackgroundEngine(),
-    StartEngine(),
-    Help(),
-    Quit(),
+ACTIONS: tuple[Action, ...] = (
+    StartRunAction(),
+    StopRunAction(),
+    PauseRunAction(),
+    ResumeRunAction(),
+    ClosePositionAction(),
+    StartAgainAction(),
+    DiscardRunAction(),
+    CheckLaunchAction(),
+    CreateWalletAction(),
+    ImportKeyAction(),
+    FundWalletAction(),
+    ApproveWalletAction(),
+    TransferMoneyAction(),
+    WithdrawMoneyAction(),
+    ShowWalletsAction(),
+    ShowConfigurationAction(),
+    ShowInfoAction(),
+    ShowMetricsAction(),
+    NextTabAction(),
+    PreviousTabAction(),
+    NextThemeAction(),
+    ArchiveWalletAction(),
+    UnlockVaultAction(),
+    StopEngineAction(),
+    StartEngineAction(),
+    HelpAction(),
+    QuitAction(),
 )
 
-COMMAND_BY_ID: dict[str, Command] = {command.id: command for command in COMMANDS}
+ACTION_BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}

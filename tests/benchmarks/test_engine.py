@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
-from firstwatch.engine.host import EngineHost
-from firstwatch.engine.venues import VenueBook
+from firstwatch.engine.host.host import EngineHost
+from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.market.feeds import ReplayFeed
 from firstwatch.market.files import read_candles
 from firstwatch.market.funding import FundingRate
@@ -38,7 +38,7 @@ class Watch:
     began_s: dict[int, float] = field(default_factory=dict)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def probe(self, point: str) -> None:
+    def fault_point(self, point: str) -> None:
         now_s, thread = perf_counter(), threading.get_ident()
         with self.guard:
             if point == "before commit":
@@ -97,7 +97,9 @@ def test_fifty_runs_on_one_candle(tmp_path: Path) -> None:
             epoch=lambda: host.lease.epoch,
         )
 
-    host = EngineHost(store, settings, VenueBook(["paper"], open_venue), clock, probe=watch.probe)
+    host = EngineHost(
+        store, settings, VenueRegistry(["paper"], open_venue), clock, fault_point=watch.fault_point
+    )
     host.start()
     try:
         for number, name in enumerate(names):

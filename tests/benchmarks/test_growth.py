@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from firstwatch.engine.host import EngineHost
-from firstwatch.engine.venues import VenueBook
+from firstwatch.engine.host.host import EngineHost
+from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.market.feeds import ReplayFeed
 from firstwatch.market.files import read_candles, write_candles
 from firstwatch.store.database import Store, open_store
@@ -78,7 +78,7 @@ def fifty_runs(folder: Path, timeframe: Timeframe, speed: float) -> Fifty:
             epoch=lambda: host.lease.epoch,
         )
 
-    host = EngineHost(store, settings, VenueBook(["paper"], open_venue), clock)
+    host = EngineHost(store, settings, VenueRegistry(["paper"], open_venue), clock)
     host.start()
     for number, name in enumerate(names):
         answer = rig.start_run(store, f"{number:016x}", rig.launch(name))

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import pytest
 
-from firstwatch.engine.host import EngineHost
+from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.lease import Lease
 from firstwatch.store import commands, hosts
 from firstwatch.store.database import Store, open_store

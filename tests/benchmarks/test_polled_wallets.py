@@ -13,8 +13,8 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.engine.host import EngineHost
-from firstwatch.engine.venues import VenueBook
+from firstwatch.engine.host.host import EngineHost
+from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.settings import HyperliquidVenueSettings, Settings
 from firstwatch.store import alarms, algorithms, commands, runs, wallets
 from firstwatch.store.database import open_store
@@ -87,7 +87,7 @@ class Runs:
         )
         hl = HyperliquidVenueSettings(kind="hyperliquid", network="testnet", **where)
         settings = Settings(home=folder, venues={"hl": hl})
-        self.host = EngineHost(self.store, settings, VenueBook(("hl",), lambda _name: self.venue))
+        self.host = EngineHost(self.store, settings, VenueRegistry(("hl",), lambda _name: self.venue))
         self.host.start()
         for number, account in enumerate(self.accounts):
             self.server.fund(account, 10_000)

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from firstwatch.engine.memory import RunMemory
-from firstwatch.engine.records import (
+from firstwatch.engine.core.records import (
     EquityRow,
     FactsRow,
     FillRow,
@@ -16,7 +15,8 @@ from firstwatch.engine.records import (
     Record,
     Transition,
 )
-from firstwatch.engine.records import JournalRow as Row
+from firstwatch.engine.core.records import JournalRow as Row
+from firstwatch.engine.core.run_memory import RunMemory
 from firstwatch.trading.events import AlarmRaised, EntryDecided, HoleFound, LateBar, OrderMoved
 from firstwatch.trading.ids import run_of
 from firstwatch.trading.orders import ORDER_TRANSITIONS, OrderKind, OrderPurpose

@@ -11,15 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from firstwatch.engine import effects as do
-from firstwatch.engine import events as told
-from firstwatch.engine.core import RunCore
-from firstwatch.engine.flights import Request
+from firstwatch.engine.core import effects, inputs
+from firstwatch.engine.core.records import FillRow, NewOrder, Record
+from firstwatch.engine.core.records import Step as CoreStep
+from firstwatch.engine.core.run_core import RunCore
+from firstwatch.engine.core.run_memory import RunSetup
 from firstwatch.engine.lease import Lease, LeaseLostError
-from firstwatch.engine.memory import RunSetup
-from firstwatch.engine.performing import Performer
-from firstwatch.engine.records import FillRow, NewOrder, Record
-from firstwatch.engine.records import Step as CoreStep
+from firstwatch.engine.worker.executor import EffectExecutor
+from firstwatch.engine.worker.requests import Request
 from firstwatch.market.feeds import ReplayFeed
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.candles import CandleArrays
@@ -66,7 +65,7 @@ class Kept:
 class _Flight:
     """A request that is under way: it reaches the venue, and its answer the run, after so many moments."""
 
-    effect: do.Effect
+    effect: effects.Effect
     request: Request
     acts_in: int
     lands_in: int
@@ -74,7 +73,7 @@ class _Flight:
     """It acts and lands by then, however few moments there are."""
     hangs: bool = False
     """No answer ever comes: the adapter takes it for doubtful in the end."""
-    outcome: told.Event | None = None
+    outcome: inputs.Event | None = None
     has_acted: bool = False
 
 
@@ -120,7 +119,7 @@ class History:
         self._hand_number = 0
         self._may_die = False
         self._feed_is_over = False
-        self._flights: list[_Flight] = []
+        self._in_flight: list[_Flight] = []
         self._hung_at_s = 0.0
         if not scenario.has_phases:
             self._keep_time_going()
@@ -142,11 +141,11 @@ class History:
         ears.append(self.paper.subscribe(_KEEPER, symbol, timeframe, hear))
 
     def _new_life(self) -> None:
-        self.inbox: deque[told.Event] = deque()
-        self._flights.clear()
+        self.inbox: deque[inputs.Event] = deque()
+        self._in_flight.clear()
         self.lease = Lease(0, self.clock)
-        self.hands = Performer(self.venue, self.setup, self.lease, self._probe)  # type: ignore[arg-type]
-        self.hands.prepared.update(self.kept.prepared)
+        self.executor = EffectExecutor(self.venue, self.setup, self.lease, self._probe)  # type: ignore[arg-type]
+        self.executor.prepared.update(self.kept.prepared)
         signals = SignalStream(self.scenario.spec)
         sessions = SessionCalendar(self.launch.session)
         if self.kept.checkpoint is None:
@@ -170,8 +169,8 @@ class History:
 
     def _revive(self) -> None:
         """Begin again as the worker does: listen, read the venue, tell the core."""
-        if self.hands.subscription is not None:
-            self.hands.subscription.close()
+        if self.executor.subscription is not None:
+            self.executor.subscription.close()
         if self._auditor.has_ended:
             # The host takes up active runs only. What the run has left at the venue may go on there.
             self.is_over = True
@@ -189,24 +188,24 @@ class History:
             self.paper.step()
             for event in self.inbox:
                 if isinstance(event, BarClosed):
-                    self.hands.delivered_from_ms = event.bar.time_ms
+                    self.executor.delivered_from_ms = event.bar.time_ms
         for _ in range(_READING_S):
             try:
-                reading = self.hands.read_venue(self.core.questions(is_new_life=True))
+                reading = self.executor.read_venue(self.core.questions(is_new_life=True))
             except VenueError:
                 self._second(speaks=False)
                 continue
             break
         else:
             raise AssertionError(f"the venue could not be read for {_READING_S} s")
-        self.hands.delivered_from_ms = None
+        self.executor.delivered_from_ms = None
         late = sorted(self._auditor.passed_over - self.venue.withheld)
         self._handle(
-            told.RecoveryStarted(reading, "the process is back", self.venue.now_ms(), late_bars=late)
+            inputs.RecoveryStarted(reading, "the process is back", self.venue.now_ms(), late_bars=late)
         )
 
     def _subscribe(self) -> None:
-        self.hands.subscription = self.venue.subscribe(
+        self.executor.subscription = self.venue.subscribe(
             ACCOUNT,
             self.scenario.market.symbol,
             self.scenario.spec.timeframe,
@@ -214,24 +213,24 @@ class History:
             after_ms=self.core.last_bar_ms or None,
         )
 
-    def _handle(self, event: told.Event) -> None:
-        queue: deque[told.Event] = deque([event])
+    def _handle(self, event: inputs.Event) -> None:
+        queue: deque[inputs.Event] = deque([event])
         while queue:
             event = queue.popleft()
             step = self.core.handle(event)
             if step.records or isinstance(event, BarClosed):
                 self._keep(step)
             for effect in step.effects:
-                request = self.hands.perform(effect, self.core)
+                request = self.executor.perform(effect, self.core)
                 if request is not None:
                     queue.extend(self._fly(effect, request))
-                elif isinstance(effect, do.EndRun):
+                elif isinstance(effect, effects.EndRun):
                     self.is_over = True
                     self._auditor.run_ended()
 
     # --- requests under way ----------------------------------------------------------------------
 
-    def _fly(self, effect: do.Effect, request: Request) -> list[told.Event]:
+    def _fly(self, effect: effects.Effect, request: Request) -> list[inputs.Event]:
         """Make a request, and return its outcome if that comes at once."""
         shares, chance = self.scenario.shares, self.chance
         is_late = self.venue.is_disturbed and shares.slow and chance.random() < shares.slow
@@ -253,13 +252,13 @@ class History:
         else:
             self.venue.faults["slow answer"] += 1
             flight = _Flight(effect, request, chance.choice([0, 0, 1]), chance.choice([1, 1, 2]), now_s + 1)
-        self._flights.append(flight)
+        self._in_flight.append(flight)
         return []
 
     def _land(self) -> None:
         """Let a moment pass for the requests that are under way."""
-        for flight in list(self._flights):
-            if self.is_over or flight not in self._flights:
+        for flight in list(self._in_flight):
+            if self.is_over or flight not in self._in_flight:
                 return
             flight.acts_in -= 1
             flight.lands_in -= 1
@@ -269,9 +268,9 @@ class History:
                 flight.outcome = flight.request()
             if flight.hangs and is_time:
                 flight.outcome = _doubtful(flight.effect, self.venue.now_ms())
-                self.hands.is_reachable = False
+                self.executor.is_reachable = False
             if flight.outcome is not None and (flight.lands_in <= 0 or is_time):
-                self._flights.remove(flight)
+                self._in_flight.remove(flight)
                 if flight.hangs and not flight.has_acted and flight.acts_in < 1_000:
                     self.venue.arrives_late(_without_answer(flight.request))
                 self._handle(flight.outcome)
@@ -289,7 +288,7 @@ class History:
         self.kept.records += step.records
         self._auditor.kept(step.records)
         self._probe("after commit")
-        self.hands.prepared.update(requests)
+        self.executor.prepared.update(requests)
 
     def _drain(self) -> None:
         while self.inbox and not self.is_over:
@@ -326,7 +325,7 @@ class History:
     def _launch(self) -> None:
         venue, symbol, scenario = self.paper, self.scenario.market.symbol, self.scenario
         self._handle(
-            told.Launched(
+            inputs.Launched(
                 venue.position(ACCOUNT, symbol),
                 venue.open_orders(ACCOUNT, symbol),
                 venue.balance(ACCOUNT),
@@ -403,7 +402,7 @@ class History:
             self._drain()
             elapsed_ms = round(self.clock.elapsed_s() * 1000)
             if not self.is_over:
-                self._handle(told.TimePassed(self.venue.now_ms(), elapsed_ms, self.hands.is_reachable))
+                self._handle(inputs.TimePassed(self.venue.now_ms(), elapsed_ms, self.executor.is_reachable))
         if not self.is_over:
             self.lease.check()
 
@@ -434,7 +433,7 @@ class History:
         if self.is_over:
             return
         elapsed_ms = round(self.clock.elapsed_s() * 1000)
-        self._handle(told.TimePassed(self.venue.now_ms(), elapsed_ms, self.hands.is_reachable))
+        self._handle(inputs.TimePassed(self.venue.now_ms(), elapsed_ms, self.executor.is_reachable))
         self._drain()
         self._notice_staleness()
         if self._seconds % _LOOK_S == 0 and not self.scenario.has_phases and not self.is_over:
@@ -456,7 +455,7 @@ class History:
         late_ms = self.venue.now_ms() - (self.core.last_bar_ms + 2 * length_ms)
         is_stale = late_ms > length_ms * 0.05
         if is_stale and not self._was_stale:
-            self._handle(told.FeedWentStale(f"the next bar is {late_ms} ms late", self.venue.now_ms()))
+            self._handle(inputs.FeedWentStale(f"the next bar is {late_ms} ms late", self.venue.now_ms()))
         self._was_stale = is_stale
 
     # --- people ----------------------------------------------------------------------------------
@@ -514,15 +513,15 @@ class History:
         self.acts[f"operator: {act}"] += 1
         match act:
             case "pause":
-                self._handle(told.PauseRequested(author, now_ms))
+                self._handle(inputs.PauseRequested(author, now_ms))
             case "resume":
-                self._handle(told.ResumeRequested(author, now_ms))
+                self._handle(inputs.ResumeRequested(author, now_ms))
             case "close":
-                self._handle(told.CloseRequested(author, now_ms))
+                self._handle(inputs.CloseRequested(author, now_ms))
             case _:
                 mode = self.chance.choice(list(StopMode))
                 self.is_stopped_by_us = True
-                self._handle(told.StopRequested(mode, author, now_ms))
+                self._handle(inputs.StopRequested(mode, author, now_ms))
 
     @property
     def fills_booked(self) -> list[FillRow]:
@@ -533,21 +532,21 @@ class History:
         return self.core.state
 
 
-def _doubtful(effect: do.Effect, now_ms: int) -> told.Event:
+def _doubtful(effect: effects.Effect, now_ms: int) -> inputs.Event:
     """Return what an adapter makes of a request that is not answered."""
     silent = "it was not answered"
     match effect:
-        case do.SendOrder(order):
-            return told.SendAnswered(order, Unknown(silent), now_ms)
-        case do.ModifyOrder(old, new):
-            return told.ModifyAnswered(old, new, Unknown(silent), now_ms)
-        case do.CancelOrder(order):
-            return told.CancelAnswered(order, Unknown(silent), now_ms)
-        case do.SetLeverage():
-            return told.LeverageSet(Unknown(silent), now_ms)
-        case do.ResolveOrder(order):
-            return told.ResolveAnswered(order, StillUnknown(silent), now_ms)
-    return told.ReadFailed(effect, silent, now_ms)
+        case effects.SendOrder(order):
+            return inputs.SendAnswered(order, Unknown(silent), now_ms)
+        case effects.ModifyOrder(old, new):
+            return inputs.ModifyAnswered(old, new, Unknown(silent), now_ms)
+        case effects.CancelOrder(order):
+            return inputs.CancelAnswered(order, Unknown(silent), now_ms)
+        case effects.SetLeverage():
+            return inputs.LeverageSet(Unknown(silent), now_ms)
+        case effects.ResolveOrder(order):
+            return inputs.ResolveAnswered(order, StillUnknown(silent), now_ms)
+    return inputs.ReadFailed(effect, silent, now_ms)
 
 
 def _without_answer(request: Request) -> Callable[[], None]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from firstwatch.engine import proof
+from firstwatch.engine.worker import protection_proof as proof
 from firstwatch.trading.ids import run_of
 from tests.cli.test_signed_runs import ACCOUNT, PASSPHRASE, _line, loopback, ready  # noqa: F401
 

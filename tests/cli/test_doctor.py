@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from firstwatch.engine.process import keep_private
+from firstwatch.engine.host.process import keep_private
 from firstwatch.trading.clock import ManualClock
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.vault import Vault, new_secret

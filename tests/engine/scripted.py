@@ -4,11 +4,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from firstwatch.engine import effects as do
-from firstwatch.engine import events as told
-from firstwatch.engine.core import RunCore
-from firstwatch.engine.memory import RunSetup
-from firstwatch.engine.records import (
+from firstwatch.engine.core import effects, inputs
+from firstwatch.engine.core.records import (
     FactsRow,
     JournalRow,
     NewOrder,
@@ -17,6 +14,8 @@ from firstwatch.engine.records import (
     TradeRow,
     Transition,
 )
+from firstwatch.engine.core.run_core import RunCore
+from firstwatch.engine.core.run_memory import RunSetup
 from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
 from firstwatch.strategy.evaluation import GroupFlags
 from firstwatch.trading.account import Balance, Position
@@ -124,11 +123,11 @@ class Desk:
         self.filled: dict[str, Decimal] = {}
         self.fills: list[Fill] = []
         self.records: list[Record] = []
-        self.effects: list[do.Effect] = []
+        self.effects: list[effects.Effect] = []
         self.is_over = False
-        self.answers: dict[type, Callable[[do.Effect], told.Event | None]] = {}
+        self.answers: dict[type, Callable[[effects.Effect], inputs.Event | None]] = {}
         """What the test wants answered instead, by the effect's class; None: as usual."""
-        self.silent: Callable[[do.Effect], bool] = lambda effect: False
+        self.silent: Callable[[effects.Effect], bool] = lambda effect: False
         """Tells which effects are not answered: the test answers them by ``tell``, or never."""
 
     # --- looking ---------------------------------------------------------------------------------
@@ -162,8 +161,8 @@ class Desk:
 
     # --- what happens ----------------------------------------------------------------------------
 
-    def tell(self, event: told.Event) -> None:
-        queue: deque[told.Event] = deque([event])
+    def tell(self, event: inputs.Event) -> None:
+        queue: deque[inputs.Event] = deque([event])
         while queue:
             step = self.core.handle(queue.popleft())
             self.records += step.records
@@ -179,7 +178,7 @@ class Desk:
 
     def launch(self) -> None:
         self.tell(
-            told.Launched(
+            inputs.Launched(
                 self.position(), [], self.balance(), self.touch(), None, self.now_ms, Author.OPERATOR
             )
         )
@@ -232,10 +231,10 @@ class Desk:
     def tick(self, seconds: int = 1, *, is_reachable: bool = True) -> None:
         for _ in range(seconds):
             self.elapsed_ms += 1_000
-            self.tell(told.TimePassed(self.now_ms, self.elapsed_ms, is_reachable))
+            self.tell(inputs.TimePassed(self.now_ms, self.elapsed_ms, is_reachable))
 
     def stop(self, mode: StopMode) -> None:
-        self.tell(told.StopRequested(mode, Author.OPERATOR, self.now_ms))
+        self.tell(inputs.StopRequested(mode, Author.OPERATOR, self.now_ms))
 
     def enter(self) -> OrderIntent:
         """Launch, enter and fill the entry; returns the entry."""
@@ -318,7 +317,7 @@ class Desk:
         self.fills.append(fill)
         return fill
 
-    def _answer(self, effect: do.Effect) -> told.Event | None:
+    def _answer(self, effect: effects.Effect) -> inputs.Event | None:
         scripted = self.answers.get(type(effect))
         if scripted is not None:
             answer = scripted(effect)
@@ -326,49 +325,49 @@ class Desk:
                 return answer
         now_ms = self.now_ms
         match effect:
-            case do.SendOrder(order_id):
+            case effects.SendOrder(order_id):
                 self.resting[order_id] = self.intents[order_id]
-                return told.SendAnswered(
+                return inputs.SendAnswered(
                     order_id, Accepted(order_id[-4:]), now_ms, self.touch(), self.touch()
                 )
-            case do.ModifyOrder(old_id, new_id):
+            case effects.ModifyOrder(old_id, new_id):
                 if self.resting.pop(old_id, None) is None:
-                    return told.ModifyAnswered(old_id, new_id, Refused("not_found", "gone"), now_ms)
+                    return inputs.ModifyAnswered(old_id, new_id, Refused("not_found", "gone"), now_ms)
                 self.ended[old_id] = OrderState.CANCELED
                 self.resting[new_id] = self.intents[new_id]
-                return told.ModifyAnswered(old_id, new_id, Accepted(new_id[-4:]), now_ms)
-            case do.CancelOrder(order_id):
+                return inputs.ModifyAnswered(old_id, new_id, Accepted(new_id[-4:]), now_ms)
+            case effects.CancelOrder(order_id):
                 if self.resting.pop(order_id, None) is None:
-                    return told.CancelAnswered(order_id, Refused("not_found", "gone"), now_ms)
+                    return inputs.CancelAnswered(order_id, Refused("not_found", "gone"), now_ms)
                 self.ended[order_id] = OrderState.CANCELED
-                return told.CancelAnswered(order_id, Accepted(""), now_ms)
-            case do.ResolveOrder(order_id):
-                return told.ResolveAnswered(order_id, self.resolve(order_id), now_ms)
-            case do.SetLeverage():
-                return told.LeverageSet(self.leverage_outcome, now_ms)
-            case do.ReadOrder(order_id):
-                return told.OrderRead(order_id, self.report(self.intents[order_id]), now_ms)
-            case do.ReadPosition():
-                return told.PositionRead(self.position(), now_ms)
-            case do.ReadOpenOrders():
+                return inputs.CancelAnswered(order_id, Accepted(""), now_ms)
+            case effects.ResolveOrder(order_id):
+                return inputs.ResolveAnswered(order_id, self.resolve(order_id), now_ms)
+            case effects.SetLeverage():
+                return inputs.LeverageSet(self.leverage_outcome, now_ms)
+            case effects.ReadOrder(order_id):
+                return inputs.OrderRead(order_id, self.report(self.intents[order_id]), now_ms)
+            case effects.ReadPosition():
+                return inputs.PositionRead(self.position(), now_ms)
+            case effects.ReadOpenOrders():
                 reports = [self.report(intent) for intent in self.resting.values()]
-                return told.OpenOrdersRead(reports, now_ms)
-            case do.ReadFills(since_ms):
-                return told.FillsRead([fill for fill in self.fills if fill.time_ms >= since_ms], [], now_ms)
-            case do.ReadBalance():
-                return told.BalanceRead(self.balance(), now_ms)
-            case do.ReadBars():
-                return told.BarsRead([], now_ms)
-            case do.Reconcile():
-                return told.Reconciled(self.reading(), now_ms)
-            case do.EndRun():
+                return inputs.OpenOrdersRead(reports, now_ms)
+            case effects.ReadFills(since_ms):
+                return inputs.FillsRead([fill for fill in self.fills if fill.time_ms >= since_ms], [], now_ms)
+            case effects.ReadBalance():
+                return inputs.BalanceRead(self.balance(), now_ms)
+            case effects.ReadBars():
+                return inputs.BarsRead([], now_ms)
+            case effects.Reconcile():
+                return inputs.Reconciled(self.reading(), now_ms)
+            case effects.EndRun():
                 self.is_over = True
         return None
 
-    def reading(self, bars: list[Bar] | None = None, *, is_new_life: bool = False) -> told.VenueReading:
+    def reading(self, bars: list[Bar] | None = None, *, is_new_life: bool = False) -> inputs.VenueReading:
         """Return everything that the venue would say after a time of not listening."""
         asked = self.core.questions(is_new_life=is_new_life)
-        return told.VenueReading(
+        return inputs.VenueReading(
             {order_id: self.resolve(order_id) for order_id in asked.doubtful},
             {order_id: self.report(self.intents[order_id]) for order_id in asked.known},
             [self.report(intent) for intent in self.resting.values()],
@@ -394,4 +393,6 @@ class Desk:
             self.setup, self.settings, self.flags, Always(), text or self.core.checkpoint()
         )
         reading = self.reading(bars, is_new_life=True)
-        self.tell(told.RecoveryStarted(reading, "back", self.now_ms, lost_until_ms, late_bars, newest_bar_ms))
+        self.tell(
+            inputs.RecoveryStarted(reading, "back", self.now_ms, lost_until_ms, late_bars, newest_bar_ms)
+        )

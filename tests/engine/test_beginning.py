@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from firstwatch.engine.beginning import Beginning, read_plan
+from firstwatch.engine.worker.startup import RunStartup, read_plan
 from firstwatch.store import journal, runs
 from firstwatch.store.database import open_store
 from firstwatch.store.journal import Checkpoint
@@ -69,7 +69,7 @@ def test_a_run_goes_on_without_the_bars_that_are_gone(
         runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
         plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
     venue = Venue(START_MS + kept_from * HOUR_MS, START_MS + kept_to * HOUR_MS)
-    beginning = Beginning(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
+    beginning = RunStartup(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
     core = SimpleNamespace(last_bar_ms=START_MS + handled * HOUR_MS, questions=lambda **_: None)
     hands = SimpleNamespace(read_venue=lambda _core: "the reading")
     for _ in range(asks - 1):
@@ -100,7 +100,7 @@ def test_a_run_is_warmed_with_the_bars_that_it_has_counted_and_no_others(tmp_pat
     # Of the three bars of the hole the venue has two by now.
     venue = Venue(START_MS, times[3_999])
     venue.lacks = {times[1_401]}
-    beginning = Beginning(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
+    beginning = RunStartup(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
     warmed: list[dict[Timeframe, CandleArrays]] = []
     beginning._signals = SimpleNamespace(warm=warmed.append)
     core = SimpleNamespace(last_bar_ms=times[1_500], questions=lambda **_: None)
@@ -131,7 +131,7 @@ def test_a_last_bar_that_cannot_have_closed_gives_way_to_the_venues_newest(
         rig.store_new_run(session)
         runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
         plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
-    beginning = Beginning(
+    beginning = RunStartup(
         plan, Venue(START_MS, BARS[3_999].time_ms), author=Author.SYSTEM, why="back", max_slippage_bps=100.0
     )
     core = SimpleNamespace(last_bar_ms=last_bar_ms, questions=lambda **_: None)
@@ -151,6 +151,6 @@ def test_a_venue_that_has_no_bar_to_go_on_from_is_asked_again(tmp_path: Path) ->
         rig.store_new_run(session)
         plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
     store.close()
-    beginning = Beginning(plan, Venue(1, 0), author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
+    beginning = RunStartup(plan, Venue(1, 0), author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
     with pytest.raises(VenueError, match="go on from"):
         beginning.last_bar_ms(SimpleNamespace(last_bar_ms=BARS[0].time_ms * 1_000))

@@ -7,9 +7,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from firstwatch.engine import effects as do
-from firstwatch.engine import events as told
-from firstwatch.engine.core import RunCore
+from firstwatch.engine.core import effects, inputs
+from firstwatch.engine.core.run_core import RunCore
 from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import RUN_TRANSITIONS, Author, Protection, RunState, StopMode
@@ -49,35 +48,35 @@ class LossyDesk(Desk):
         self.burnt: set[str] = set()
         self.arrived: set[str] = set()
         self.answers = {
-            do.SendOrder: self._send,
-            do.ModifyOrder: self._modify,
-            do.CancelOrder: self._cancel,
-            do.ReadPosition: self._read,
-            do.ReadOpenOrders: self._read,
-            do.ReadOrder: self._read,
+            effects.SendOrder: self._send,
+            effects.ModifyOrder: self._modify,
+            effects.CancelOrder: self._cancel,
+            effects.ReadPosition: self._read,
+            effects.ReadOpenOrders: self._read,
+            effects.ReadOrder: self._read,
         }
 
     def _fate(self) -> str:
         return self.luck.pop() if self.luck else "fine"
 
-    def _send(self, effect: do.Effect) -> told.Event | None:
-        assert isinstance(effect, do.SendOrder)
+    def _send(self, effect: effects.Effect) -> inputs.Event | None:
+        assert isinstance(effect, effects.SendOrder)
         order_id, fate = effect.client_order_id, self._fate()
         assert order_id not in self.arrived | self.burnt, "an order was sent twice"
         if fate == "refused":
-            return told.SendAnswered(order_id, Refused("rate_limit", "slowly"), self.now_ms)
+            return inputs.SendAnswered(order_id, Refused("rate_limit", "slowly"), self.now_ms)
         if fate == "lost before":
-            return told.SendAnswered(order_id, Unknown("lost"), self.now_ms)
+            return inputs.SendAnswered(order_id, Unknown("lost"), self.now_ms)
         self.arrived.add(order_id)
         if fate == "lost after":
             self.resting[order_id] = self.intents[order_id]
-            return told.SendAnswered(order_id, Unknown("lost"), self.now_ms)
+            return inputs.SendAnswered(order_id, Unknown("lost"), self.now_ms)
         return None
 
-    def _modify(self, effect: do.Effect) -> told.Event | None:
-        assert isinstance(effect, do.ModifyOrder)
+    def _modify(self, effect: effects.Effect) -> inputs.Event | None:
+        assert isinstance(effect, effects.ModifyOrder)
         old_id, new_id, fate = effect.client_order_id, effect.new_client_order_id, self._fate()
-        lost = told.ModifyAnswered(old_id, new_id, Unknown("lost"), self.now_ms)
+        lost = inputs.ModifyAnswered(old_id, new_id, Unknown("lost"), self.now_ms)
         if fate == "lost before":
             return lost
         if fate == "lost after" and self.resting.pop(old_id, None) is not None:
@@ -88,18 +87,18 @@ class LossyDesk(Desk):
         self.arrived.add(new_id)
         return None
 
-    def _cancel(self, effect: do.Effect) -> told.Event | None:
-        assert isinstance(effect, do.CancelOrder)
+    def _cancel(self, effect: effects.Effect) -> inputs.Event | None:
+        assert isinstance(effect, effects.CancelOrder)
         fate = self._fate()
         if fate == "lost after" and self.resting.pop(effect.client_order_id, None) is not None:
             self.ended[effect.client_order_id] = OrderState.CANCELED
         if fate.startswith("lost"):
-            return told.CancelAnswered(effect.client_order_id, Unknown("lost"), self.now_ms)
+            return inputs.CancelAnswered(effect.client_order_id, Unknown("lost"), self.now_ms)
         return None
 
-    def _read(self, effect: do.Effect) -> told.Event | None:
+    def _read(self, effect: effects.Effect) -> inputs.Event | None:
         if self._fate() == "lost before":
-            return told.ReadFailed(effect, "no answer", self.now_ms)
+            return inputs.ReadFailed(effect, "no answer", self.now_ms)
         return None
 
     def resolve(self, order_id: str) -> Resolution:
@@ -172,7 +171,7 @@ class Run(RuleBasedStateMachine):
         self.token += 1
         self.desk.effects.clear()
         self.desk.tell(PhaseEnded(self.token, self.desk.now_ms))
-        assert do.Acknowledge(self.token) in self.desk.effects, "a phase was not acknowledged"
+        assert effects.Acknowledge(self.token) in self.desk.effects, "a phase was not acknowledged"
 
     @rule()
     def restart(self) -> None:
@@ -181,7 +180,7 @@ class Run(RuleBasedStateMachine):
 
     @rule(is_pause=st.booleans())
     def pause_or_resume(self, is_pause: bool) -> None:
-        request = told.PauseRequested if is_pause else told.ResumeRequested
+        request = inputs.PauseRequested if is_pause else inputs.ResumeRequested
         self.desk.tell(request(Author.OPERATOR, self.desk.now_ms))
 
     @precondition(lambda self: self.desk.fills and len(self.desk.fills) > 4)

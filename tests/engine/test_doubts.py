@@ -5,9 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.engine import effects as do
-from firstwatch.engine import events as told
-from firstwatch.engine.orders import DOUBT_MS
+from firstwatch.engine.core import effects, inputs
+from firstwatch.engine.core.order_manager import DOUBT_MS
 from firstwatch.trading.events import AlarmRaised
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Protection, RunState, StopMode
@@ -23,7 +22,7 @@ def sends(purpose):
 
     def of(desk):
         return lambda effect: (
-            isinstance(effect, do.SendOrder) and desk.intents[effect.client_order_id].purpose is purpose
+            isinstance(effect, effects.SendOrder) and desk.intents[effect.client_order_id].purpose is purpose
         )
 
     return of
@@ -37,15 +36,17 @@ def in_doubt(desk: Desk, purpose: OrderPurpose) -> None:
         if not is_sent(effect):
             return None
         desk.resting[effect.client_order_id] = desk.intents[effect.client_order_id]
-        return told.SendAnswered(effect.client_order_id, Unknown("no answer"), desk.now_ms)
+        return inputs.SendAnswered(effect.client_order_id, Unknown("no answer"), desk.now_ms)
 
     def resolve(effect):
         if desk.intents[effect.client_order_id].purpose is not purpose:
             return None
-        return told.ResolveAnswered(effect.client_order_id, StillUnknown("taken", is_taken=True), desk.now_ms)
+        return inputs.ResolveAnswered(
+            effect.client_order_id, StillUnknown("taken", is_taken=True), desk.now_ms
+        )
 
-    desk.answers[do.SendOrder] = send
-    desk.answers[do.ResolveOrder] = resolve
+    desk.answers[effects.SendOrder] = send
+    desk.answers[effects.ResolveOrder] = resolve
 
 
 def entering(desk: Desk) -> None:
@@ -67,7 +68,7 @@ def test_the_stop_is_sent_while_the_entry_is_not_answered() -> None:
     assert stop.amount == entry.amount
     assert desk.facts.protection is Protection.PROTECTED
     accepted = Accepted("7", filled=entry.amount, average_price=Decimal(100))
-    desk.tell(told.SendAnswered(entry.client_order_id, accepted, desk.now_ms, desk.touch(), desk.touch()))
+    desk.tell(inputs.SendAnswered(entry.client_order_id, accepted, desk.now_ms, desk.touch(), desk.touch()))
     assert desk.orders(STOP) == [stop]
     assert len(desk.sent(ENTRY)) == 1
 
@@ -84,7 +85,7 @@ def test_the_prices_around_a_call_are_kept_although_its_fill_was_faster() -> Non
     assert [row.mid_at_acknowledgement for row in fills] == [None]
     before = len(desk.records)
     desk.tell(
-        told.SendAnswered(entry.client_order_id, Accepted("7"), desk.now_ms, desk.touch(), desk.touch())
+        inputs.SendAnswered(entry.client_order_id, Accepted("7"), desk.now_ms, desk.touch(), desk.touch())
     )
     changed = [record for record in desk.records[before:] if type(record).__name__ == "OrderChanged"]
     assert [record.state for record in changed] == [OrderState.FILLED]
@@ -102,13 +103,13 @@ def test_an_order_that_is_under_way_is_not_resolved_by_a_reading_of_everything()
 def test_a_reading_that_was_wanted_again_while_it_was_under_way_is_made_again() -> None:
     desk = Desk()
     entry = desk.enter()
-    desk.silent = lambda effect: isinstance(effect, do.ReadPosition)
+    desk.silent = lambda effect: isinstance(effect, effects.ReadPosition)
     desk.foreign_fill(entry.side.opposite, Decimal(1))
-    asked = [effect for effect in desk.effects if isinstance(effect, do.ReadPosition)]
+    asked = [effect for effect in desk.effects if isinstance(effect, effects.ReadPosition)]
     old = desk.position()
     desk.foreign_fill(entry.side, Decimal(1))
-    desk.tell(told.PositionRead(old, desk.now_ms))
-    again = [effect for effect in desk.effects if isinstance(effect, do.ReadPosition)]
+    desk.tell(inputs.PositionRead(old, desk.now_ms))
+    again = [effect for effect in desk.effects if isinstance(effect, effects.ReadPosition)]
     assert len(again) > len(asked)
 
 
@@ -160,8 +161,8 @@ def test_what_an_entry_in_doubt_has_made_is_closed_when_the_operator_wants_it() 
     in_doubt(desk, ENTRY)
     entering(desk)
     (entry,) = desk.sent(ENTRY)
-    desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
-    assert desk.core.handle(told.TimePassed(desk.now_ms, desk.elapsed_ms)).refusal == ""
+    desk.tell(inputs.CloseRequested(Author.OPERATOR, desk.now_ms))
+    assert desk.core.handle(inputs.TimePassed(desk.now_ms, desk.elapsed_ms)).refusal == ""
     desk.tick(20)
     desk.fill(entry)
     (closing,) = desk.sent(CLOSING)
@@ -194,7 +195,7 @@ def test_a_stop_that_was_taken_and_is_not_shown_gets_one_beside_it_and_goes_when
     desk.tick(20)
     assert len(desk.sent(STOP)) == 2
     desk.answers.clear()
-    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+    desk.answers[effects.ResolveOrder] = lambda effect: inputs.ResolveAnswered(
         effect.client_order_id, Executed(desk.report(desk.intents[effect.client_order_id])), desk.now_ms
     )
     desk.tick(5)
@@ -211,17 +212,17 @@ def test_a_cancel_that_is_lost_after_a_long_doubt_is_asked_about_at_once() -> No
     (first,) = desk.sent(STOP)
     desk.tick(20)
     desk.answers.clear()
-    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+    desk.answers[effects.ResolveOrder] = lambda effect: inputs.ResolveAnswered(
         effect.client_order_id, Executed(desk.report(desk.intents[effect.client_order_id])), desk.now_ms
     )
     cancels = []
 
     def lose_first(effect):
         cancels.append(effect.client_order_id)
-        lost = told.CancelAnswered(effect.client_order_id, Unknown("no answer"), desk.now_ms)
+        lost = inputs.CancelAnswered(effect.client_order_id, Unknown("no answer"), desk.now_ms)
         return lost if len(cancels) == 1 else None
 
-    desk.answers[do.CancelOrder] = lose_first
+    desk.answers[effects.CancelOrder] = lose_first
     desk.tick(4)
     assert cancels.count(first.client_order_id) == 2
     assert first.client_order_id not in desk.resting
@@ -242,18 +243,24 @@ def test_a_closing_order_that_was_taken_and_is_not_shown_gets_one_beside_it() ->
 def test_readings_that_fail_together_are_one_attempt() -> None:
     desk = Desk()
     desk.enter()
-    readings = (do.ReadPosition, do.ReadFills, do.ReadOpenOrders, do.ReadBalance, do.Reconcile)
+    readings = (
+        effects.ReadPosition,
+        effects.ReadFills,
+        effects.ReadOpenOrders,
+        effects.ReadBalance,
+        effects.Reconcile,
+    )
     asked_s = []
 
     def fail(effect):
         asked_s.append(desk.elapsed_ms // 1000)
-        return told.ReadFailed(effect, "no answer", desk.now_ms)
+        return inputs.ReadFailed(effect, "no answer", desk.now_ms)
 
     desk.answers |= dict.fromkeys(readings, fail)
     began_s = desk.elapsed_ms // 1000
     desk.tell(StreamRestored("account", desk.now_ms))
-    desk.core._turn.want_position()
-    desk.core._turn.want_fills()
+    desk.core._context.want_position()
+    desk.core._context.want_fills()
     desk.tick(10)
     assert len(asked_s) > len(set(asked_s))
     assert [second - began_s for second in sorted(set(asked_s))] == [0, 2, 4, 8]
@@ -269,10 +276,10 @@ def test_a_position_from_before_a_fill_says_nothing_of_it() -> None:
     before = desk.position()
     desk.bar(ENTER)
     (entry,) = desk.sent(ENTRY)
-    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(before, desk.now_ms)
+    desk.answers[effects.ReadPosition] = lambda effect: inputs.PositionRead(before, desk.now_ms)
     desk.now_ms += 1
     desk.fill(entry)
-    desk.tell(told.PositionRead(before, desk.now_ms))
+    desk.tell(inputs.PositionRead(before, desk.now_ms))
     desk.tick(20)
     assert desk.setup.market.amount(desk.core.exposed_steps) == entry.amount
     assert [order.amount for order in desk.orders(STOP)] == [entry.amount]
@@ -283,7 +290,7 @@ def test_a_stop_that_is_refused_is_placed_again_although_the_position_read_is_an
     desk = Desk()
     entry = desk.enter()
     old = replace(desk.position(), side=None, amount=Decimal(0), time_ms=desk.now_ms - 1)
-    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(old, desk.now_ms)
+    desk.answers[effects.ReadPosition] = lambda effect: inputs.PositionRead(old, desk.now_ms)
     (stop,) = desk.orders(STOP)
     desk.end(stop)
     desk.tick(3)
@@ -299,19 +306,19 @@ def test_what_is_entered_beside_a_stop_that_has_executed_gets_its_own_at_once() 
     first, second = entry.amount / 2, entry.amount / 4
     desk.fill(entry, first)
     known, before = list(desk.fills), desk.position()
-    desk.answers[do.ReadFills] = lambda effect: told.FillsRead(known, [], desk.now_ms)
-    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(before, desk.now_ms)
+    desk.answers[effects.ReadFills] = lambda effect: inputs.FillsRead(known, [], desk.now_ms)
+    desk.answers[effects.ReadPosition] = lambda effect: inputs.PositionRead(before, desk.now_ms)
     (stop,) = desk.orders(STOP)
     desk.now_ms += 1_000
     desk.filled[stop.client_order_id] = first
     desk.held -= first
     desk._fill(stop.client_order_id, stop.side, first, 95.0)
     desk.end(stop, OrderState.FILLED)
-    assert do.CancelOrder(entry.client_order_id) in desk.effects
+    assert effects.CancelOrder(entry.client_order_id) in desk.effects
     desk.now_ms += 1_000
     desk.fill(entry, second)
     assert [order.amount for order in desk.orders(STOP)] == [second]
-    del desk.answers[do.ReadFills], desk.answers[do.ReadPosition]
+    del desk.answers[effects.ReadFills], desk.answers[effects.ReadPosition]
     desk.tick(3)
     (trade,) = desk.trades
     assert (trade.amount, trade.reason) == (first, ExitReason.STOP_LOSS)
@@ -324,11 +331,11 @@ def test_a_position_from_before_a_refusal_to_reduce_it_ends_no_run() -> None:
     desk.enter()
     before, known = desk.position(), list(desk.fills)
     refused = Refused("reduce_only", "there is no position that it would reduce")
-    desk.answers[do.ModifyOrder] = lambda effect: told.ModifyAnswered(
+    desk.answers[effects.ModifyOrder] = lambda effect: inputs.ModifyAnswered(
         effect.client_order_id, effect.new_client_order_id, refused, desk.now_ms
     )
-    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(before, desk.now_ms)
-    desk.answers[do.ReadFills] = lambda effect: told.FillsRead(known, [], desk.now_ms)
+    desk.answers[effects.ReadPosition] = lambda effect: inputs.PositionRead(before, desk.now_ms)
+    desk.answers[effects.ReadFills] = lambda effect: inputs.FillsRead(known, [], desk.now_ms)
     amount, desk.held = desk.held, Decimal(0)
     desk.now_ms += 1_000
     desk._fill(None, OrderSide.SELL, amount, 80.0, liquidates=True)

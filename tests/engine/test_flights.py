@@ -5,14 +5,14 @@ from queue import SimpleQueue
 
 import pytest
 
-from firstwatch.engine import events as told
-from firstwatch.engine.flights import Flights
+from firstwatch.engine.core import inputs
+from firstwatch.engine.worker.requests import RequestsInFlight
 
 LIMIT_S = 20.0
 
 
-def outcome(number: int) -> told.TimePassed:
-    return told.TimePassed(number, number)
+def outcome(number: int) -> inputs.TimePassed:
+    return inputs.TimePassed(number, number)
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def landed() -> SimpleQueue:
 
 
 def test_a_request_that_hangs_holds_no_other_one_up(landed: SimpleQueue) -> None:
-    flights, answered = Flights("a run", landed.put), threading.Event()
+    flights, answered = RequestsInFlight("a run", landed.put), threading.Event()
 
-    def hangs() -> told.Event:
+    def hangs() -> inputs.Event:
         answered.wait(LIMIT_S)
         return outcome(1)
 
@@ -40,9 +40,9 @@ def test_a_request_that_hangs_holds_no_other_one_up(landed: SimpleQueue) -> None
 
 
 def test_what_a_request_raises_is_handed_over(landed: SimpleQueue) -> None:
-    flights, error = Flights("a run", landed.put), ValueError("a defect")
+    flights, error = RequestsInFlight("a run", landed.put), ValueError("a defect")
 
-    def fails() -> told.Event:
+    def fails() -> inputs.Event:
         raise error
 
     flights.begin(fails)
@@ -56,7 +56,7 @@ def test_a_request_is_made_although_there_is_no_thread_for_it(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", no_thread)
-    flights = Flights("a run", landed.put)
+    flights = RequestsInFlight("a run", landed.put)
     flights.begin(lambda: outcome(1))
     assert landed.get_nowait() == outcome(1)
     assert flights.wait(LIMIT_S)

@@ -6,9 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.engine import effects as do
-from firstwatch.engine import events as told
-from firstwatch.engine.memory import TrackedOrder
+from firstwatch.engine.core import effects, inputs
+from firstwatch.engine.core.run_memory import TrackedOrder
 from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
 from firstwatch.strategy.evaluation import GroupFlags
 from firstwatch.trading.bar import Bar
@@ -29,16 +28,16 @@ from tests.engine.scripted import ENTER, EXIT, HOUR_MS, START_MS, SYMBOL, TRAILI
 SHORT = GroupFlags(0, 1, 0, 0, float("nan"), float("nan"), True)
 
 
-def refuse_stops(desk: Desk, code: str, times: int = 99) -> Callable[[do.Effect], told.Event | None]:
+def refuse_stops(desk: Desk, code: str, times: int = 99) -> Callable[[effects.Effect], inputs.Event | None]:
     left = [times]
 
-    def answer(effect: do.Effect) -> told.Event | None:
-        assert isinstance(effect, do.SendOrder)
+    def answer(effect: effects.Effect) -> inputs.Event | None:
+        assert isinstance(effect, effects.SendOrder)
         is_stop = desk.intents[effect.client_order_id].purpose is OrderPurpose.STOP
         if not is_stop or left[0] == 0:
             return None
         left[0] -= 1
-        return told.SendAnswered(effect.client_order_id, Refused(code, "no"), desk.now_ms)
+        return inputs.SendAnswered(effect.client_order_id, Refused(code, "no"), desk.now_ms)
 
     return answer
 
@@ -82,7 +81,7 @@ def test_a_partly_filled_target_resizes_the_stop_first() -> None:
     desk.fill(desk.orders(OrderPurpose.TARGET)[0], Decimal("10"), price=120.0)
     (stop,) = desk.orders(OrderPurpose.STOP)
     assert stop.amount == entry.amount - 10
-    modified = [effect for effect in desk.effects if isinstance(effect, do.ModifyOrder)]
+    modified = [effect for effect in desk.effects if isinstance(effect, effects.ModifyOrder)]
     assert desk.intents[modified[0].new_client_order_id].purpose is OrderPurpose.STOP
     assert desk.trades == []
 
@@ -109,7 +108,7 @@ def test_a_fill_of_a_leg_forgets_no_reading_that_it_waits_for() -> None:
     order.wants_read, order.ask_at_ms = True, desk.elapsed_ms + 5_000
     desk.fill(target, Decimal("10"), price=120.0)
     desk.tick(6)
-    assert do.ReadOrder(target.client_order_id) in desk.effects
+    assert effects.ReadOrder(target.client_order_id) in desk.effects
 
 
 def test_the_stop_trails_at_closes_by_one_modify() -> None:
@@ -127,8 +126,10 @@ def test_without_modify_the_new_stop_rests_before_the_old_one_is_cancelled() -> 
     desk.enter()
     desk.effects.clear()
     desk.bar(close=110.0, high=112.0)
-    names = [type(effect) for effect in desk.effects if isinstance(effect, do.SendOrder | do.CancelOrder)]
-    assert names == [do.SendOrder, do.CancelOrder]
+    names = [
+        type(effect) for effect in desk.effects if isinstance(effect, effects.SendOrder | effects.CancelOrder)
+    ]
+    assert names == [effects.SendOrder, effects.CancelOrder]
     assert [stop.trigger_price for stop in desk.orders(OrderPurpose.STOP)] == [Decimal("106.4")]
 
 
@@ -136,26 +137,26 @@ def test_an_unconfirmed_modify_reads_open_orders_before_anything_else() -> None:
     desk = Desk(settings=TRAILING)
     desk.enter()
 
-    def lose(effect: do.Effect) -> told.Event:
-        assert isinstance(effect, do.ModifyOrder)
-        return told.ModifyAnswered(
+    def lose(effect: effects.Effect) -> inputs.Event:
+        assert isinstance(effect, effects.ModifyOrder)
+        return inputs.ModifyAnswered(
             effect.client_order_id, effect.new_client_order_id, Unknown("lost"), desk.now_ms
         )
 
-    desk.answers[do.ModifyOrder] = lose
+    desk.answers[effects.ModifyOrder] = lose
     desk.effects.clear()
     desk.bar(close=110.0, high=112.0)
     after = [type(effect) for effect in desk.effects]
-    assert do.ReadOpenOrders in after
-    assert after.index(do.ModifyOrder) < after.index(do.ReadOpenOrders)
-    del desk.answers[do.ModifyOrder]
+    assert effects.ReadOpenOrders in after
+    assert after.index(effects.ModifyOrder) < after.index(effects.ReadOpenOrders)
+    del desk.answers[effects.ModifyOrder]
     desk.tick(40)
     assert [stop.trigger_price for stop in desk.orders(OrderPurpose.STOP)] == [Decimal("106.4")]
 
 
 def test_a_stop_beyond_the_mark_closes_at_market_with_the_stops_reason() -> None:
     desk = Desk()
-    desk.answers[do.SendOrder] = refuse_stops(desk, "beyond_mark")
+    desk.answers[effects.SendOrder] = refuse_stops(desk, "beyond_mark")
     desk.enter()
     (closing,) = desk.orders(OrderPurpose.EXIT)
     assert closing.reduce_only
@@ -166,7 +167,7 @@ def test_a_stop_beyond_the_mark_closes_at_market_with_the_stops_reason() -> None
 
 def test_a_rate_limited_stop_is_tried_again_and_never_closed() -> None:
     desk = Desk()
-    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit", times=3)
+    desk.answers[effects.SendOrder] = refuse_stops(desk, "rate_limit", times=3)
     desk.enter()
     assert desk.orders(OrderPurpose.STOP) == []
     assert desk.facts.protection is Protection.UNPROTECTED
@@ -178,7 +179,7 @@ def test_a_rate_limited_stop_is_tried_again_and_never_closed() -> None:
 
 def test_a_stop_refused_for_good_gets_one_retry_and_five_seconds() -> None:
     desk = Desk()
-    desk.answers[do.SendOrder] = refuse_stops(desk, "other")
+    desk.answers[effects.SendOrder] = refuse_stops(desk, "other")
     desk.enter()
     assert len(desk.sent(OrderPurpose.STOP)) == 2
     desk.tick(4)
@@ -193,13 +194,13 @@ def test_a_stop_refused_for_good_closes_the_position_that_follows_an_adopted_one
     desk = Desk(settings=TRAILING, assume_position_now=True)
     desk.held, desk.price = Decimal(5), 103.0
     bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
-    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    desk.tell(inputs.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
     desk.bar(EXIT)
     desk.fill(desk.orders(OrderPurpose.EXIT)[0])
     desk.bar()
     desk.bar(ENTER)
     (entry,) = desk.sent(OrderPurpose.ENTRY)
-    desk.answers[do.SendOrder] = refuse_stops(desk, "other")
+    desk.answers[effects.SendOrder] = refuse_stops(desk, "other")
     desk.fill(entry)
     desk.tick(10)
     (close,) = desk.orders(OrderPurpose.EXIT)
@@ -212,8 +213,8 @@ def test_a_position_without_its_stop_is_an_alarm_also_while_the_venue_cannot_be_
     desk.launch()
     desk.bar()
     desk.bar(ENTER)
-    desk.answers[do.SendOrder] = refuse_stops(desk, "other")
-    desk.answers[do.ReadPosition] = lambda effect: told.ReadFailed(effect, "down", desk.now_ms)
+    desk.answers[effects.SendOrder] = refuse_stops(desk, "other")
+    desk.answers[effects.ReadPosition] = lambda effect: inputs.ReadFailed(effect, "down", desk.now_ms)
     desk.fill(desk.sent(OrderPurpose.ENTRY)[0])
     desk.tick(2)
     assert "unprotected" in topics(desk)
@@ -221,7 +222,7 @@ def test_a_position_without_its_stop_is_an_alarm_also_while_the_venue_cannot_be_
 
 def test_a_stop_refused_for_good_is_an_alarm_only_where_closing_is_the_operators() -> None:
     desk = Desk(close_position_on_exit=False)
-    desk.answers[do.SendOrder] = refuse_stops(desk, "other")
+    desk.answers[effects.SendOrder] = refuse_stops(desk, "other")
     desk.enter()
     desk.tick(30)
     assert desk.sent(OrderPurpose.EXIT) == []
@@ -244,10 +245,10 @@ def test_a_stop_that_vanishes_gets_one_corrected_retry_whatever_was_refused_befo
 ) -> None:
     desk = Desk()
     if is_refused_at_entry:
-        desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit", times=1)
+        desk.answers[effects.SendOrder] = refuse_stops(desk, "rate_limit", times=1)
     desk.enter()
     desk.tick(5)
-    desk.answers[do.SendOrder] = refuse_stops(desk, "other", times=1)
+    desk.answers[effects.SendOrder] = refuse_stops(desk, "other", times=1)
     desk.end(desk.orders(OrderPurpose.STOP)[0])
     desk.tick(10)
     assert len(desk.orders(OrderPurpose.STOP)) == 1
@@ -257,7 +258,7 @@ def test_a_stop_that_vanishes_gets_one_corrected_retry_whatever_was_refused_befo
 
 def test_a_mid_at_the_stop_closes_nothing_where_no_stop_has_ended_unfilled() -> None:
     desk = Desk()
-    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit", times=1)
+    desk.answers[effects.SendOrder] = refuse_stops(desk, "rate_limit", times=1)
     desk.enter()
     desk.tick(5)
     desk.price = 94.9
@@ -311,7 +312,7 @@ def test_what_a_leg_made_after_flat_is_not_closed_again_once_somebody_else_has()
     desk = Desk()
     desk.enter()
     (stop,), (target,) = desk.orders(OrderPurpose.STOP), desk.orders(OrderPurpose.TARGET)
-    desk.answers[do.CancelOrder] = lambda effect: told.CancelAnswered(
+    desk.answers[effects.CancelOrder] = lambda effect: inputs.CancelAnswered(
         effect.client_order_id, Refused("not_found", "gone"), desk.now_ms
     )
     desk.fill(stop, price=95.0)
@@ -346,15 +347,15 @@ def test_closing_orders_widen_their_bound_until_the_venue_says_flat() -> None:
 def test_a_lost_stop_is_never_sent_twice() -> None:
     desk = Desk()
 
-    def lose(effect: do.Effect) -> told.Event | None:
-        assert isinstance(effect, do.SendOrder)
+    def lose(effect: effects.Effect) -> inputs.Event | None:
+        assert isinstance(effect, effects.SendOrder)
         if desk.intents[effect.client_order_id].purpose is not OrderPurpose.STOP:
             return None
         desk.resting[effect.client_order_id] = desk.intents[effect.client_order_id]
-        return told.SendAnswered(effect.client_order_id, Unknown("lost"), desk.now_ms)
+        return inputs.SendAnswered(effect.client_order_id, Unknown("lost"), desk.now_ms)
 
-    desk.answers[do.SendOrder] = lose
-    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+    desk.answers[effects.SendOrder] = lose
+    desk.answers[effects.ResolveOrder] = lambda effect: inputs.ResolveAnswered(
         effect.client_order_id, StillUnknown("no answer"), desk.now_ms
     )
     desk.enter()
@@ -367,10 +368,10 @@ def test_a_stop_that_never_was_is_placed_anew_at_once_whatever_became_of_the_one
     desk = Desk()
     desk.enter()
     (first,) = desk.orders(OrderPurpose.STOP)
-    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+    desk.answers[effects.SendOrder] = lambda effect: inputs.SendAnswered(
         effect.client_order_id, Unknown("lost"), desk.now_ms
     )
-    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+    desk.answers[effects.ResolveOrder] = lambda effect: inputs.ResolveAnswered(
         effect.client_order_id, StillUnknown("no answer"), desk.now_ms
     )
     desk.end(first)
@@ -390,10 +391,10 @@ def test_whatever_failed_before_an_unprotected_position_gets_its_stop_as_soon_as
     desk.bar()
     desk.bar(ENTER)
     (entry,) = desk.sent(OrderPurpose.ENTRY)
-    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+    desk.answers[effects.SendOrder] = lambda effect: inputs.SendAnswered(
         effect.client_order_id, Unknown("no answer"), desk.now_ms
     )
-    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+    desk.answers[effects.ResolveOrder] = lambda effect: inputs.ResolveAnswered(
         effect.client_order_id, StillUnknown("no answer"), desk.now_ms
     )
     desk.fill(entry)
@@ -408,11 +409,11 @@ def test_whatever_failed_before_an_unprotected_position_gets_its_stop_as_soon_as
 
 def fill_entries_at_once(
     desk: Desk, *, parts: int = 1, told_within_ms: int = 1_000
-) -> Callable[[do.Effect], told.Event | None]:
+) -> Callable[[effects.Effect], inputs.Event | None]:
     """Let entries fill in equal parts with their answer, as a venue does whose stream says nothing."""
 
-    def answer(effect: do.Effect) -> told.Event | None:
-        assert isinstance(effect, do.SendOrder)
+    def answer(effect: effects.Effect) -> inputs.Event | None:
+        assert isinstance(effect, effects.SendOrder)
         intent = desk.intents[effect.client_order_id]
         if intent.purpose is not OrderPurpose.ENTRY:
             return None
@@ -422,7 +423,7 @@ def fill_entries_at_once(
         for _ in range(parts):
             desk._fill(effect.client_order_id, intent.side, intent.amount / parts, desk.price)
         taken = Accepted("77", intent.amount, Decimal(repr(desk.price)), told_within_ms)
-        return told.SendAnswered(effect.client_order_id, taken, desk.now_ms)
+        return inputs.SendAnswered(effect.client_order_id, taken, desk.now_ms)
 
     return answer
 
@@ -430,7 +431,7 @@ def fill_entries_at_once(
 def enter_unheard(desk: Desk, *, parts: int = 1, told_within_ms: int = 1_000) -> None:
     desk.launch()
     desk.bar()
-    desk.answers[do.SendOrder] = fill_entries_at_once(desk, parts=parts, told_within_ms=told_within_ms)
+    desk.answers[effects.SendOrder] = fill_entries_at_once(desk, parts=parts, told_within_ms=told_within_ms)
     desk.bar(ENTER)
 
 
@@ -454,15 +455,15 @@ def test_what_the_answer_to_an_entry_says_is_filled_is_exposed_and_can_be_closed
     desk = Desk()
     enter_unheard(desk, told_within_ms=151_000)
     assert desk.facts.exposure is Exposure.EXPOSED
-    desk.answers[do.ReadFills] = lambda effect: told.ReadFailed(effect, "busy", desk.now_ms)
+    desk.answers[effects.ReadFills] = lambda effect: inputs.ReadFailed(effect, "busy", desk.now_ms)
     if stops:
         desk.stop(StopMode.CLOSE)
     else:
-        desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
+        desk.tell(inputs.CloseRequested(Author.OPERATOR, desk.now_ms))
     desk.tick(5)
     assert desk.facts.exposure is not Exposure.FLAT
     assert desk.sent(OrderPurpose.EXIT) == []
-    desk.answers.pop(do.ReadFills)
+    desk.answers.pop(effects.ReadFills)
     desk.tick(20)
     (close,) = desk.orders(OrderPurpose.EXIT)
     assert close.amount == desk.held
@@ -475,8 +476,8 @@ def test_what_the_answer_to_an_entry_says_is_filled_is_exposed_and_can_be_closed
 def test_a_run_that_fails_before_the_fills_of_its_entry_are_told_does_not_say_flat() -> None:
     desk = Desk()
     enter_unheard(desk, told_within_ms=151_000)
-    desk.answers[do.ReadFills] = lambda effect: told.FillsRead([], [], desk.now_ms)
-    desk.tell(told.FailRequested("its worker raised", desk.now_ms))
+    desk.answers[effects.ReadFills] = lambda effect: inputs.FillsRead([], [], desk.now_ms)
+    desk.tell(inputs.FailRequested("its worker raised", desk.now_ms))
     assert desk.facts.exposure is Exposure.EXPOSED
     assert f"filled {desk.held:f} BTC by the venue's word" in desk.facts.sentence
 
@@ -499,7 +500,7 @@ def test_a_stop_for_all_that_the_answer_said_is_not_reduced_as_its_fills_are_tol
 def test_fills_that_nobody_tells_are_read_a_moment_after_the_answer() -> None:
     desk = Desk()
     enter_unheard(desk)
-    assert not any(isinstance(effect, do.ReadFills) for effect in desk.effects)
+    assert not any(isinstance(effect, effects.ReadFills) for effect in desk.effects)
     desk.tick(2)
     assert desk.core.exposed_steps > 0
     assert desk.facts.protection is Protection.PROTECTED
@@ -524,7 +525,7 @@ def test_a_stop_that_was_refused_before_its_entry_is_told_is_placed_when_it_is()
     desk.launch()
     desk.bar()
     fills, refuses = fill_entries_at_once(desk), refuse_stops(desk, "other", times=1)
-    desk.answers[do.SendOrder] = lambda effect: fills(effect) or refuses(effect)
+    desk.answers[effects.SendOrder] = lambda effect: fills(effect) or refuses(effect)
     desk.bar(ENTER)
     desk.tick(3)
     assert desk.core.exposed_steps > 0
@@ -550,11 +551,11 @@ def enter_short_after_a_target(desk: Desk) -> None:
     desk.bar(ENTER._replace(entry_short=0))
     desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
     long_stop, held = desk.orders(OrderPurpose.STOP)[0], desk.position()
-    old_words = [told.PositionRead(held, desk.now_ms)] * 2
-    desk.answers[do.ReadPosition] = lambda effect: old_words.pop() if old_words else None
-    desk.answers[do.CancelOrder] = lambda effect: (
-        told.CancelAnswered(long_stop.client_order_id, Unknown("lost"), desk.now_ms)
-        if effect == do.CancelOrder(long_stop.client_order_id)
+    old_words = [inputs.PositionRead(held, desk.now_ms)] * 2
+    desk.answers[effects.ReadPosition] = lambda effect: old_words.pop() if old_words else None
+    desk.answers[effects.CancelOrder] = lambda effect: (
+        inputs.CancelAnswered(long_stop.client_order_id, Unknown("lost"), desk.now_ms)
+        if effect == effects.CancelOrder(long_stop.client_order_id)
         else None
     )
     desk.price = 120.0
@@ -571,7 +572,7 @@ def test_a_leg_that_is_left_of_the_trade_before_is_cancelled_and_never_moved(mod
     buys = [stop for stop in desk.orders(OrderPurpose.STOP) if stop.side is OrderSide.BUY]
     assert [(stop.trigger_price, stop.amount) for stop in buys] == [(Decimal("126"), -desk.held)]
     assert desk.facts.protection is Protection.PROTECTED
-    del desk.answers[do.CancelOrder]
+    del desk.answers[effects.CancelOrder]
     desk.tick(60)
     assert desk.orders(OrderPurpose.STOP) == buys
     assert [target.side for target in desk.orders(OrderPurpose.TARGET)] == [OrderSide.BUY]
@@ -579,7 +580,7 @@ def test_a_leg_that_is_left_of_the_trade_before_is_cancelled_and_never_moved(mod
 
 def test_an_order_of_the_wrong_side_is_no_protection() -> None:
     desk = Desk(settings=BOTH_SIDES)
-    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit")
+    desk.answers[effects.SendOrder] = refuse_stops(desk, "rate_limit")
     desk.enter()
     stop = desk.sent(OrderPurpose.STOP)[-1]
     wrong = TrackedOrder(replace(stop, side=OrderSide.BUY), desk.now_ms, 0, OrderState.ACCEPTED)
@@ -588,12 +589,18 @@ def test_an_order_of_the_wrong_side_is_no_protection() -> None:
     memory.stop.order_id = stop.client_order_id
     assert desk.core._protection.state() is Protection.UNPROTECTED
     desk.tick()
-    assert do.CancelOrder(stop.client_order_id) in desk.effects
+    assert effects.CancelOrder(stop.client_order_id) in desk.effects
 
 
 def fail_readings(desk: Desk) -> None:
-    for kind in (do.ReadPosition, do.ReadFills, do.ReadOrder, do.ReadOpenOrders, do.ReadBalance):
-        desk.answers[kind] = lambda effect: told.ReadFailed(effect, "too many requests", desk.now_ms)
+    for kind in (
+        effects.ReadPosition,
+        effects.ReadFills,
+        effects.ReadOrder,
+        effects.ReadOpenOrders,
+        effects.ReadBalance,
+    ):
+        desk.answers[kind] = lambda effect: inputs.ReadFailed(effect, "too many requests", desk.now_ms)
 
 
 @pytest.mark.parametrize("modifies_orders", [True, False])
@@ -602,7 +609,7 @@ def test_the_first_stop_of_a_trade_waits_for_no_reading(modifies_orders: bool) -
     desk.enter()
     held = desk.position()
     # The venue shows the old position for a while, and then it cannot be read any more.
-    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(held, desk.now_ms)
+    desk.answers[effects.ReadPosition] = lambda effect: inputs.PositionRead(held, desk.now_ms)
     desk.bar(EXIT)
     desk.fill(desk.orders(OrderPurpose.EXIT)[0])
     desk.price = 150.0
@@ -623,8 +630,8 @@ def test_a_stop_of_the_trade_before_protects_nothing_of_the_next_one() -> None:
     desk = Desk()
     desk.enter()
     held = desk.position()
-    desk.answers[do.ReadPosition] = lambda effect: told.PositionRead(held, desk.now_ms)
-    desk.answers[do.CancelOrder] = lambda effect: told.CancelAnswered(
+    desk.answers[effects.ReadPosition] = lambda effect: inputs.PositionRead(held, desk.now_ms)
+    desk.answers[effects.CancelOrder] = lambda effect: inputs.CancelAnswered(
         effect.client_order_id, Unknown("lost"), desk.now_ms
     )
     desk.bar(EXIT)
@@ -632,7 +639,7 @@ def test_a_stop_of_the_trade_before_protects_nothing_of_the_next_one() -> None:
     desk.price = 150.0
     desk.bar()
     desk.bar(ENTER)
-    desk.answers[do.SendOrder] = refuse_stops(desk, "rate_limit")
+    desk.answers[effects.SendOrder] = refuse_stops(desk, "rate_limit")
     desk.fill(desk.sent(OrderPurpose.ENTRY)[-1])
     desk.tick(3)
     assert [stop.trigger_price for stop in desk.orders(OrderPurpose.STOP)] == [Decimal("95")]
@@ -655,10 +662,10 @@ def test_a_stop_that_was_lost_is_not_followed_by_another_before_the_position_is_
 def reconcile_without(desk: Desk, stop: OrderIntent, *, is_listed: bool) -> None:
     """Let the venue say that it knows no such order; ``is_listed``: its open orders show it all the same."""
 
-    def answer(effect: do.Effect) -> told.Event:
+    def answer(effect: effects.Effect) -> inputs.Event:
         reading = desk.reading()
         listed = [order for order in reading.open_orders if order.client_order_id != stop.client_order_id]
-        return told.Reconciled(
+        return inputs.Reconciled(
             replace(
                 reading,
                 reports=reading.reports | {stop.client_order_id: None},
@@ -667,9 +674,9 @@ def reconcile_without(desk: Desk, stop: OrderIntent, *, is_listed: bool) -> None
             desk.now_ms,
         )
 
-    desk.answers[do.Reconcile] = answer
+    desk.answers[effects.Reconcile] = answer
     desk.tell(StreamRestored("user", desk.now_ms))
-    del desk.answers[do.Reconcile]
+    del desk.answers[effects.Reconcile]
 
 
 @pytest.mark.parametrize("is_listed", [True, False])
@@ -688,12 +695,12 @@ def test_a_stop_that_the_venue_did_not_know_once_is_the_stop_still(is_listed: bo
 
 def lose_sight(desk: Desk, stop: OrderIntent) -> None:
     """Let the venue know nothing of a stop that rests, however it is asked."""
-    desk.answers[do.ReadOrder] = lambda effect: (
-        told.OrderRead(stop.client_order_id, None, desk.now_ms)
-        if effect == do.ReadOrder(stop.client_order_id)
+    desk.answers[effects.ReadOrder] = lambda effect: (
+        inputs.OrderRead(stop.client_order_id, None, desk.now_ms)
+        if effect == effects.ReadOrder(stop.client_order_id)
         else None
     )
-    desk.answers[do.ReadOpenOrders] = lambda effect: told.OpenOrdersRead(
+    desk.answers[effects.ReadOpenOrders] = lambda effect: inputs.OpenOrdersRead(
         [desk.report(order) for order in desk.resting.values() if order is not stop], desk.now_ms
     )
     reconcile_without(desk, stop, is_listed=False)
@@ -722,8 +729,8 @@ def test_a_stop_that_rests_although_it_was_over_is_cancelled(is_flat: bool, is_c
     assert stop in desk.orders(OrderPurpose.STOP)
     desk.answers.clear()
     if is_cancel_lost:
-        left = [told.CancelAnswered(stop.client_order_id, Unknown("lost"), desk.now_ms)]
-        desk.answers[do.CancelOrder] = lambda effect: left.pop() if left else None
+        left = [inputs.CancelAnswered(stop.client_order_id, Unknown("lost"), desk.now_ms)]
+        desk.answers[effects.CancelOrder] = lambda effect: left.pop() if left else None
     if is_flat:
         # Before the next trade the venue is asked, although no stream was lost.
         desk.bar(EXIT)

@@ -6,9 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.engine import effects as do
-from firstwatch.engine import events as told
-from firstwatch.engine.records import JournalRow
+from firstwatch.engine.core import effects, inputs
+from firstwatch.engine.core.records import JournalRow
 from firstwatch.strategy.core_state import FRACTION, CoreSettings
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, OrderMoved, ProtectionMoved
@@ -51,18 +50,20 @@ def fail_moves(desk: Desk, outcome: SendOutcome, purpose: OrderPurpose, times: i
     """Let requests to move that leg fail; returns the machine's times at which they were made."""
     asked: list[int] = []
 
-    def answer(effect: do.Effect) -> told.Event | None:
-        assert isinstance(effect, do.SendOrder | do.ModifyOrder)
-        new_id = effect.client_order_id if isinstance(effect, do.SendOrder) else effect.new_client_order_id
+    def answer(effect: effects.Effect) -> inputs.Event | None:
+        assert isinstance(effect, effects.SendOrder | effects.ModifyOrder)
+        new_id = (
+            effect.client_order_id if isinstance(effect, effects.SendOrder) else effect.new_client_order_id
+        )
         rests = [order for order in desk.orders(purpose) if order.client_order_id != new_id]
         if desk.intents[new_id].purpose is not purpose or not rests or len(asked) == times:
             return None
         asked.append(desk.elapsed_ms)
-        if isinstance(effect, do.SendOrder):
-            return told.SendAnswered(new_id, outcome, desk.now_ms)
-        return told.ModifyAnswered(effect.client_order_id, new_id, outcome, desk.now_ms)
+        if isinstance(effect, effects.SendOrder):
+            return inputs.SendAnswered(new_id, outcome, desk.now_ms)
+        return inputs.ModifyAnswered(effect.client_order_id, new_id, outcome, desk.now_ms)
 
-    desk.answers[do.SendOrder] = desk.answers[do.ModifyOrder] = answer
+    desk.answers[effects.SendOrder] = desk.answers[effects.ModifyOrder] = answer
     return asked
 
 
@@ -168,9 +169,9 @@ def test_the_same_holds_for_a_target() -> None:
 
 def test_a_target_of_which_none_rests_is_shown_as_none() -> None:
     desk = Desk(settings=TRAILING)
-    desk.answers[do.SendOrder] = lambda effect: (
-        told.SendAnswered(effect.client_order_id, Refused("margin", "no"), desk.now_ms)
-        if isinstance(effect, do.SendOrder)
+    desk.answers[effects.SendOrder] = lambda effect: (
+        inputs.SendAnswered(effect.client_order_id, Refused("margin", "no"), desk.now_ms)
+        if isinstance(effect, effects.SendOrder)
         and desk.intents[effect.client_order_id].purpose is OrderPurpose.TARGET
         else None
     )
@@ -187,26 +188,26 @@ def test_a_move_whose_outcome_is_not_known_is_shown_once_it_is(is_executed: bool
     desk = Desk(settings=TRAILING)
     desk.enter()
 
-    def lose(effect: do.Effect) -> told.Event:
-        assert isinstance(effect, do.ModifyOrder)
+    def lose(effect: effects.Effect) -> inputs.Event:
+        assert isinstance(effect, effects.ModifyOrder)
         if is_executed:
             del desk.resting[effect.client_order_id]
             desk.resting[effect.new_client_order_id] = desk.intents[effect.new_client_order_id]
-        return told.ModifyAnswered(
+        return inputs.ModifyAnswered(
             effect.client_order_id, effect.new_client_order_id, Unknown("lost"), desk.now_ms
         )
 
-    def resolve(effect: do.Effect) -> told.Event:
-        assert isinstance(effect, do.ResolveOrder)
+    def resolve(effect: effects.Effect) -> inputs.Event:
+        assert isinstance(effect, effects.ResolveOrder)
         found: Resolution = NeverWill("never came")
         if is_executed is None:
             found = StillUnknown("no answer")
         elif is_executed:
             found = Executed(desk.report(desk.intents[effect.client_order_id]))
-        return told.ResolveAnswered(effect.client_order_id, found, desk.now_ms)
+        return inputs.ResolveAnswered(effect.client_order_id, found, desk.now_ms)
 
-    desk.answers[do.ModifyOrder], desk.answers[do.ResolveOrder] = lose, resolve
-    desk.answers[do.ReadOpenOrders] = lambda effect: told.ReadFailed(effect, "lost", desk.now_ms)
+    desk.answers[effects.ModifyOrder], desk.answers[effects.ResolveOrder] = lose, resolve
+    desk.answers[effects.ReadOpenOrders] = lambda effect: inputs.ReadFailed(effect, "lost", desk.now_ms)
     trail(desk)
     if is_executed:
         assert levels(desk)[:2] == (NEW, NEW)
@@ -226,7 +227,7 @@ def test_a_move_whose_outcome_is_not_known_is_shown_once_it_is(is_executed: bool
 def test_the_journal_says_moved_after_the_venue_s_word() -> None:
     desk = Desk(settings=TRAILING)
     desk.enter()
-    desk.answers[do.ModifyOrder] = lambda effect: told.ReadFailed(effect, "on its way", desk.now_ms)
+    desk.answers[effects.ModifyOrder] = lambda effect: inputs.ReadFailed(effect, "on its way", desk.now_ms)
     trail(desk)
     assert announced(desk) == [(OLD, "stop placed")]
     assert levels(desk)[:2] == (OLD, NEW)
@@ -283,7 +284,7 @@ def test_a_stopped_run_says_where_its_stop_rests() -> None:
 
 def test_a_run_that_could_not_cancel_its_protection_says_that_it_rests() -> None:
     desk = refused_in_the_end()
-    desk.answers[do.CancelOrder] = lambda effect: told.CancelAnswered(
+    desk.answers[effects.CancelOrder] = lambda effect: inputs.CancelAnswered(
         effect.client_order_id, Refused("rate_limit", "budget"), desk.now_ms
     )
     desk.stop(StopMode.LEAVE_UNPROTECTED)
@@ -315,11 +316,11 @@ def test_a_flat_run_has_no_levels() -> None:
 def test_the_stop_of_an_adopted_position_is_shown_once_it_rests() -> None:
     desk = Desk(settings=TRAILING, assume_position_now=True)
     desk.held, desk.price = Decimal(5), 100.0
-    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+    desk.answers[effects.SendOrder] = lambda effect: inputs.SendAnswered(
         effect.client_order_id, Refused("rate_limit", "budget"), desk.now_ms
     )
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    desk.tell(inputs.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
     assert levels(desk) == (None, OLD, None, Decimal(120))
     desk.answers.clear()
     desk.tick(2)
@@ -332,8 +333,10 @@ def test_a_stop_that_somebody_moved_at_the_venue_is_shown_there_and_moved_back()
     fail_moves(desk, Refused("rate_limit", "budget"), OrderPurpose.STOP, times=1)
     (stop,) = desk.orders(OrderPurpose.STOP)
     moved = replace(desk.report(stop), trigger_price=Decimal(80))
-    desk.answers[do.ReadOpenOrders] = lambda effect: told.OpenOrdersRead([moved], desk.now_ms)
-    desk.answers[do.ReadOrder] = lambda effect: told.OrderRead(stop.client_order_id, moved, desk.now_ms)
+    desk.answers[effects.ReadOpenOrders] = lambda effect: inputs.OpenOrdersRead([moved], desk.now_ms)
+    desk.answers[effects.ReadOrder] = lambda effect: inputs.OrderRead(
+        stop.client_order_id, moved, desk.now_ms
+    )
     desk.tell(OrderReported(moved, desk.now_ms))
     assert levels(desk)[:2] == (Decimal(80), OLD)
     assert desk.facts.protection is Protection.UNPROTECTED

@@ -6,10 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.engine import effects as do
-from firstwatch.engine import events as told
-from firstwatch.engine.ledger import KEPT_TRADES, REMEMBERED_FILLS
-from firstwatch.engine.records import EquityRow, FundingRow, TradeAmended, Transition
+from firstwatch.engine.core import effects, inputs
+from firstwatch.engine.core.ledger import KEPT_TRADES, REMEMBERED_FILLS
+from firstwatch.engine.core.records import EquityRow, FundingRow, TradeAmended, Transition
 from firstwatch.strategy.core_state import (
     AMOUNT,
     CLOSE_POSITION,
@@ -79,7 +78,7 @@ def test_a_run_is_running_before_its_first_order_and_sets_the_leverage() -> None
     desk = Desk(leverage=3)
     desk.launch()
     assert desk.transitions == [RunState.RUNNING]
-    assert [effect.leverage for effect in desk.effects if isinstance(effect, do.SetLeverage)] == [3]
+    assert [effect.leverage for effect in desk.effects if isinstance(effect, effects.SetLeverage)] == [3]
 
 
 def test_a_refused_leverage_fails_the_run_before_any_order() -> None:
@@ -111,7 +110,7 @@ def test_a_leverage_that_the_venue_has_no_time_for_is_set_later(outcome: SendOut
 def test_a_key_that_the_venue_does_not_know_is_tried_again_before_the_run_fails(refusals: int) -> None:
     desk = Desk()
     outcomes: list[SendOutcome] = [Refused("auth", "User or API Wallet does not exist.")] * refusals
-    desk.answers[do.SetLeverage] = lambda effect: told.LeverageSet(
+    desk.answers[effects.SetLeverage] = lambda effect: inputs.LeverageSet(
         outcomes.pop() if outcomes else Accepted(""), desk.now_ms
     )
     desk.launch()
@@ -132,7 +131,7 @@ def test_an_assumed_position_is_adopted_and_protected() -> None:
     desk = Desk(settings=PLAIN, assume_position_now=True)
     desk.held, desk.price = Decimal(5), 103.0
     bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
-    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    desk.tell(inputs.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
     (stop,) = desk.orders(OrderPurpose.STOP)
     assert (stop.amount, stop.trigger_price) == (Decimal(5), Decimal("95.00"))
     desk.fill(stop, price=95.0)
@@ -144,7 +143,7 @@ def test_an_adopted_position_is_accounted_from_the_mark() -> None:
     desk.held = Decimal(5)
     bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
     touch = Touch(bid=102.0, ask=106.0, mark=103.0, time_ms=START_MS)
-    desk.tell(told.Launched(desk.position(), [], desk.balance(), touch, bar, START_MS))
+    desk.tell(inputs.Launched(desk.position(), [], desk.balance(), touch, bar, START_MS))
     assert [adopted.mark for adopted in desk.journal(Adopted)] == [103.0]
     assert (desk.core.entry_price, desk.core._memory.core.best) == (103.0, 103.0)
 
@@ -154,7 +153,7 @@ def test_a_position_that_changed_before_the_launch_is_not_adopted(held: int, lev
     desk = Desk(settings=PLAIN, assume_position_now=True, leverage=leverage)
     desk.held = Decimal(held)
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    desk.tell(inputs.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
     assert desk.core.state is RunState.FAILED
     assert desk.intents == {}
     assert desk.facts.exposure is Exposure.EXPOSED
@@ -164,10 +163,10 @@ def test_assume_position_now_enters_a_flat_wallet_once_the_leverage_is_set() -> 
     desk = Desk(settings=PLAIN, assume_position_now=True)
     desk.flags.next.append(ENTER)
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    desk.tell(inputs.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
     assert len(desk.orders(OrderPurpose.ENTRY)) == 1
-    sent = [effect for effect in desk.effects if isinstance(effect, do.SetLeverage | do.SendOrder)]
-    assert isinstance(sent[0], do.SetLeverage)
+    sent = [effect for effect in desk.effects if isinstance(effect, effects.SetLeverage | effects.SendOrder)]
+    assert isinstance(sent[0], effects.SetLeverage)
 
 
 def test_what_assume_position_now_decides_is_as_old_as_the_launch() -> None:
@@ -175,7 +174,7 @@ def test_what_assume_position_now_decides_is_as_old_as_the_launch() -> None:
     desk.flags.next.append(ENTER)
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
     desk.now_ms += HOUR_MS // 2
-    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, desk.now_ms))
+    desk.tell(inputs.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, desk.now_ms))
     assert len(desk.orders(OrderPurpose.ENTRY)) == 1
 
 
@@ -184,7 +183,7 @@ def test_an_entry_at_launch_is_late_when_the_leverage_is_set_after_the_next_clos
     desk.flags.next.append(ENTER)
     desk.leverage_outcome = Unknown("timeout")
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    desk.tell(inputs.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
     desk.bar()
     assert dropped(desk) == ["late"]
     desk.leverage_outcome = Accepted("")
@@ -196,11 +195,11 @@ def test_an_entry_at_launch_is_late_when_the_leverage_is_set_after_the_next_clos
 
 def test_a_run_that_has_not_begun_can_be_cancelled_and_a_running_one_cannot() -> None:
     desk = Desk()
-    desk.tell(told.CancelRequested(Author.OPERATOR, START_MS))
+    desk.tell(inputs.CancelRequested(Author.OPERATOR, START_MS))
     assert desk.transitions == [RunState.CANCELLED]
     desk = Desk()
     desk.launch()
-    desk.tell(told.CancelRequested(Author.OPERATOR, START_MS))
+    desk.tell(inputs.CancelRequested(Author.OPERATOR, START_MS))
     assert desk.core.state is RunState.RUNNING
 
 
@@ -223,7 +222,7 @@ def test_a_late_entry_is_dropped_and_an_exit_is_not() -> None:
 def test_nothing_is_entered_while_the_position_cannot_be_read() -> None:
     desk = Desk()
     desk.enter()
-    desk.answers[do.ReadPosition] = lambda effect: told.ReadFailed(effect, "down", desk.now_ms)
+    desk.answers[effects.ReadPosition] = lambda effect: inputs.ReadFailed(effect, "down", desk.now_ms)
     desk.bar(EXIT)
     desk.fill(desk.orders(OrderPurpose.EXIT)[0])
     desk.bar()
@@ -256,7 +255,7 @@ def test_an_entry_at_the_launch_that_is_too_small_is_an_event() -> None:
     desk = Desk(settings=replace(PLAIN, minimum_cost=1e9), assume_position_now=True)
     desk.flags.next.append(ENTER)
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
+    desk.tell(inputs.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, START_MS))
     assert len(dropped(desk)) == 1
 
 
@@ -273,7 +272,7 @@ def test_three_refusals_in_a_row_pause_entries_until_resumed() -> None:
     desk = Desk(settings=PLAIN)
     desk.launch()
     desk.bar()
-    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+    desk.answers[effects.SendOrder] = lambda effect: inputs.SendAnswered(
         effect.client_order_id, Refused("margin", "not enough"), desk.now_ms
     )
     for _ in range(5):
@@ -281,7 +280,7 @@ def test_three_refusals_in_a_row_pause_entries_until_resumed() -> None:
     assert len(desk.sent(OrderPurpose.ENTRY)) == 3
     assert desk.facts.pause_reasons == ("refusals",)
     desk.answers.clear()
-    desk.tell(told.ResumeRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(inputs.ResumeRequested(Author.OPERATOR, desk.now_ms))
     desk.bar(ENTER)
     assert len(desk.orders(OrderPurpose.ENTRY)) == 1
 
@@ -289,7 +288,7 @@ def test_three_refusals_in_a_row_pause_entries_until_resumed() -> None:
 def test_a_paused_run_enters_nothing_and_still_exits() -> None:
     desk = Desk(settings=PLAIN)
     desk.enter()
-    desk.tell(told.PauseRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(inputs.PauseRequested(Author.OPERATOR, desk.now_ms))
     desk.bar(EXIT)
     desk.fill(desk.orders(OrderPurpose.EXIT)[0])
     desk.bar()
@@ -304,7 +303,7 @@ def test_a_pause_cancels_an_entry_that_rests() -> None:
     desk.bar()
     desk.bar(ENTER)
     assert len(desk.orders(OrderPurpose.ENTRY)) == 1
-    desk.tell(told.PauseRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(inputs.PauseRequested(Author.OPERATOR, desk.now_ms))
     assert desk.resting == {}
 
 
@@ -330,12 +329,12 @@ def test_what_an_entry_fills_after_its_trade_was_closed_is_closed_at_once(settin
     desk.bar(ENTER)
     (entry,) = desk.orders(OrderPurpose.ENTRY)
     desk.fill(entry, Decimal(10), price=99.0)
-    desk.answers[do.CancelOrder] = lambda effect: (
-        told.CancelAnswered(effect.client_order_id, Unknown("lost"), desk.now_ms)
+    desk.answers[effects.CancelOrder] = lambda effect: (
+        inputs.CancelAnswered(effect.client_order_id, Unknown("lost"), desk.now_ms)
         if effect.client_order_id == entry.client_order_id
         else None
     )
-    desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(inputs.CloseRequested(Author.OPERATOR, desk.now_ms))
     desk.fill(desk.orders(OrderPurpose.EXIT)[0])
     assert len(desk.trades) == 1
     desk.fill(entry, Decimal(20), price=99.0)
@@ -368,10 +367,10 @@ def test_exits_told_before_the_entry_fill_that_they_close_close_it_at_their_pric
     late = desk._fill(entry.client_order_id, OrderSide.BUY, Decimal(4), 98.0)
     desk.filled[entry.client_order_id] += late.amount
     desk.held += late.amount
-    desk.answers[do.ReadFills] = lambda effect: told.FillsRead(
+    desk.answers[effects.ReadFills] = lambda effect: inputs.FillsRead(
         [fill for fill in desk.fills if fill is not late], [], desk.now_ms
     )
-    desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(inputs.CloseRequested(Author.OPERATOR, desk.now_ms))
     (closing,) = desk.orders(OrderPurpose.EXIT)
     exits = [(closing, Decimal(4), 97.0), (stop, Decimal(10), 95.0)]
     for intent, amount, price in reversed(exits) if is_stop_first else exits:
@@ -400,7 +399,7 @@ def test_an_exit_told_before_an_entry_fill_that_the_venue_counts_already_is_book
     late = desk._fill(entry.client_order_id, OrderSide.BUY, Decimal(10), 98.0)
     desk.filled[entry.client_order_id] += 10
     desk.held += 10
-    desk.answers[do.ReadFills] = lambda effect: told.FillsRead(
+    desk.answers[effects.ReadFills] = lambda effect: inputs.FillsRead(
         [fill for fill in desk.fills if fill is not late], [], desk.now_ms
     )
     desk.tell(OrderReported(desk.report(entry), desk.now_ms))
@@ -418,10 +417,10 @@ def test_an_entry_in_doubt_makes_the_exposure_unknown_and_is_never_sent_again() 
     desk = Desk(settings=PLAIN)
     desk.launch()
     desk.bar()
-    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+    desk.answers[effects.SendOrder] = lambda effect: inputs.SendAnswered(
         effect.client_order_id, Unknown("lost"), desk.now_ms
     )
-    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+    desk.answers[effects.ResolveOrder] = lambda effect: inputs.ResolveAnswered(
         effect.client_order_id, StillUnknown("down"), desk.now_ms
     )
     desk.bar(ENTER)
@@ -464,7 +463,7 @@ def test_a_stop_that_closes_cancels_protection_last() -> None:
     desk.fill(desk.orders(OrderPurpose.EXIT)[0])
     assert desk.core.state is RunState.STOPPED
     names = [type(effect) for effect in desk.effects]
-    assert names.index(do.ReadPosition) < names.index(do.CancelOrder)
+    assert names.index(effects.ReadPosition) < names.index(effects.CancelOrder)
     assert desk.trades[0].reason is ExitReason.RUN_END
     assert desk.resting == {}
     assert "The wallet is flat" in desk.facts.sentence
@@ -490,10 +489,10 @@ def test_a_stop_that_closes_also_closes_what_is_heard_of_after_it() -> None:
     desk.bar()
     desk.bar(ENTER)
     (entry,) = desk.orders(OrderPurpose.ENTRY)
-    desk.answers[do.CancelOrder] = lambda effect: told.CancelAnswered(
+    desk.answers[effects.CancelOrder] = lambda effect: inputs.CancelAnswered(
         effect.client_order_id, Unknown("timeout"), desk.now_ms
     )
-    desk.answers[do.ReadOrder] = lambda effect: told.ReadFailed(effect, "timeout", desk.now_ms)
+    desk.answers[effects.ReadOrder] = lambda effect: inputs.ReadFailed(effect, "timeout", desk.now_ms)
     desk.stop(StopMode.CLOSE)
     desk.answers.clear()
     desk.fill(entry)
@@ -549,7 +548,7 @@ def test_a_stop_past_its_deadline_fails_and_leaves_protection_alone() -> None:
 def test_nothing_is_decided_while_a_run_is_stopping() -> None:
     desk = Desk()
     desk.enter()
-    desk.answers[do.ReadPosition] = lambda effect: told.ReadFailed(effect, "down", desk.now_ms)
+    desk.answers[effects.ReadPosition] = lambda effect: inputs.ReadFailed(effect, "down", desk.now_ms)
     desk.stop(StopMode.LEAVE)
     desk.bar(EXIT)
     assert desk.core.state is RunState.STOPPING
@@ -568,7 +567,7 @@ def test_the_trades_limit_ends_the_run_when_the_position_is_closed() -> None:
 def test_closing_by_the_operator_pauses_entries_and_the_run_goes_on() -> None:
     desk = Desk()
     desk.enter()
-    desk.tell(told.CloseRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(inputs.CloseRequested(Author.OPERATOR, desk.now_ms))
     desk.fill(desk.orders(OrderPurpose.EXIT)[0])
     assert desk.trades[0].reason is ExitReason.MANUAL
     assert desk.core.state is RunState.RUNNING
@@ -621,7 +620,7 @@ def test_funding_that_is_told_after_its_trade_was_closed_is_the_trade_s(since: s
         assert len(desk.trades) == 2
     cash, funding = desk.core._memory.core.cash, desk.core._memory.core.funding
     late = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), paid_ms)
-    desk.answers[do.Reconcile] = lambda _: told.Reconciled(
+    desk.answers[effects.Reconcile] = lambda _: inputs.Reconciled(
         replace(desk.reading(), fundings=[late]), desk.now_ms
     )
     desk.tell(StreamRestored("user", desk.now_ms))
@@ -655,12 +654,12 @@ def test_a_payment_that_is_told_after_a_hundred_fills_is_booked_once() -> None:
     before = desk.core._memory.core.funding
     asked: list[int] = []
 
-    def read(effect: do.Effect) -> told.FillsRead:
-        assert isinstance(effect, do.ReadFills)
+    def read(effect: effects.Effect) -> inputs.FillsRead:
+        assert isinstance(effect, effects.ReadFills)
         asked.append(effect.fundings_since_ms)
-        return told.FillsRead([], [late], desk.now_ms)
+        return inputs.FillsRead([], [late], desk.now_ms)
 
-    desk.answers[do.ReadFills] = read
+    desk.answers[effects.ReadFills] = read
     desk.fill(desk.sent(OrderPurpose.EXIT)[-1], price=99.0)
     desk.tell(FundingReported(late, desk.now_ms))
     desk.tell(FundingReported(late, desk.now_ms))
@@ -680,14 +679,14 @@ def test_what_is_paid_while_the_last_readings_are_under_way_is_booked_before_the
 ) -> None:
     desk = Desk(settings=PLAIN, timeframe=timeframe, has_phases=has_phases)
     desk.enter()
-    desk.silent = lambda effect: isinstance(effect, do.ReadPosition)
+    desk.silent = lambda effect: isinstance(effect, effects.ReadPosition)
     desk.stop(StopMode.LEAVE)
-    assert isinstance(desk.effects[-1], do.ReadPosition)
+    assert isinstance(desk.effects[-1], effects.ReadPosition)
     desk.now_ms += HOUR_MS
     paid = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), desk.now_ms - 1)
-    desk.answers[do.ReadFills] = lambda effect: told.FillsRead(desk.fills, [paid], desk.now_ms)
+    desk.answers[effects.ReadFills] = lambda effect: inputs.FillsRead(desk.fills, [paid], desk.now_ms)
     desk.silent = lambda effect: False
-    desk.tell(told.PositionRead(desk.position(), desk.now_ms))
+    desk.tell(inputs.PositionRead(desk.position(), desk.now_ms))
     assert desk.core.state is RunState.STOPPED
     assert [record.funding for record in desk.records if isinstance(record, FundingRow)] == [paid]
 
@@ -701,14 +700,14 @@ def test_a_payment_that_a_node_behind_does_not_show_yet_is_booked_before_the_end
     paid = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), desk.now_ms // HOUR_MS * HOUR_MS)
     lag_ms = 20_000
 
-    def read_position(_: do.Effect) -> told.PositionRead:
-        return told.PositionRead(replace(desk.position(), time_ms=desk.now_ms - lag_ms), desk.now_ms)
+    def read_position(_: effects.Effect) -> inputs.PositionRead:
+        return inputs.PositionRead(replace(desk.position(), time_ms=desk.now_ms - lag_ms), desk.now_ms)
 
-    def read_fills(_: do.Effect) -> told.FillsRead:
+    def read_fills(_: effects.Effect) -> inputs.FillsRead:
         shown = [paid] if desk.now_ms - lag_ms >= paid.time_ms else []
-        return told.FillsRead(desk.fills, shown, desk.now_ms)
+        return inputs.FillsRead(desk.fills, shown, desk.now_ms)
 
-    desk.answers[do.ReadPosition], desk.answers[do.ReadFills] = read_position, read_fills
+    desk.answers[effects.ReadPosition], desk.answers[effects.ReadFills] = read_position, read_fills
     desk.stop(mode)
     if mode is StopMode.CLOSE:
         desk.fill(desk.sent(OrderPurpose.EXIT)[-1])
@@ -720,7 +719,7 @@ def test_a_payment_that_a_node_behind_does_not_show_yet_is_booked_before_the_end
         desk.tick()
     assert [record.funding for record in desk.records if isinstance(record, FundingRow)] == [paid]
     # It is not asked all the time.
-    assert len([effect for effect in desk.effects if isinstance(effect, do.ReadFills)]) < 8
+    assert len([effect for effect in desk.effects if isinstance(effect, effects.ReadFills)]) < 8
 
 
 def test_a_payment_on_a_trade_long_gone_is_not_the_next_one_s() -> None:
@@ -749,7 +748,7 @@ def test_a_foreign_order_is_named_and_pauses_entries_until_they_are_resumed() ->
     assert desk.facts.pause_reasons == ("foreign",)
     (paused,) = desk.journal(EntriesPaused)
     assert "venue order 77" in paused.why
-    desk.tell(told.ResumeRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(inputs.ResumeRequested(Author.OPERATOR, desk.now_ms))
     desk.tell(OrderReported(other, desk.now_ms))
     assert not desk.facts.is_paused
     assert "foreign order 77" in topics(desk)
@@ -764,7 +763,7 @@ def test_the_orders_of_an_earlier_run_of_the_wallet_are_not_foreign() -> None:
     own = desk.report(desk.orders(OrderPurpose.STOP)[0])
     left = replace(own, client_order_id=f"{earlier}{7:016x}", venue_order_id="900")
     unknown = replace(left, client_order_id=f"{'b' * 16}{7:016x}", venue_order_id="901")
-    desk.answers[do.Reconcile] = lambda effect: told.Reconciled(
+    desk.answers[effects.Reconcile] = lambda effect: inputs.Reconciled(
         replace(desk.reading(), open_orders=[own, left]), desk.now_ms
     )
     desk.tell(StreamRestored("orders", desk.now_ms))
@@ -783,7 +782,7 @@ def test_a_position_in_another_market_is_named_and_pauses_entries_until_they_are
     assert desk.facts.pause_reasons == ("foreign",)
     (paused,) = desk.journal(EntriesPaused)
     assert "-0.1 ETH/USDC:USDC" in paused.why
-    desk.tell(told.ResumeRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(inputs.ResumeRequested(Author.OPERATOR, desk.now_ms))
     desk.tell(HeldElsewhere(eth | {"ETH/USDC:USDC": Decimal("-0.2")}, desk.now_ms))
     assert not desk.facts.is_paused
     assert "foreign position ETH/USDC:USDC" in topics(desk)
@@ -832,7 +831,7 @@ def test_what_somebody_filled_before_the_launch_is_no_exit_of_the_run(liquidates
     desk.now_ms, desk.price = START_MS + 1_800_000, 100.0
     desk.flags.next.append(ENTER)
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    desk.tell(told.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, desk.now_ms))
+    desk.tell(inputs.Launched(desk.position(), [], desk.balance(), desk.touch(), bar, desk.now_ms))
     (entry,) = desk.orders(OrderPurpose.ENTRY)
     desk.fill(entry)
     desk.now_ms, desk.price = desk.now_ms + 600_000, 110.0
@@ -949,7 +948,7 @@ def test_a_close_far_from_all_that_rests_is_decided_without_reading() -> None:
     desk.enter()
     desk.effects.clear()
     desk.bar(EXIT, close=97.0)
-    assert isinstance(desk.effects[0], do.SendOrder)
+    assert isinstance(desk.effects[0], effects.SendOrder)
     assert desk.orders(OrderPurpose.EXIT)
 
 
@@ -958,7 +957,7 @@ def test_a_close_of_a_position_without_a_stop_is_decided_after_reading() -> None
     desk.enter()
     desk.effects.clear()
     desk.bar(EXIT)
-    assert isinstance(desk.effects[0], do.ReadFills)
+    assert isinstance(desk.effects[0], effects.ReadFills)
     assert desk.orders(OrderPurpose.EXIT)
 
 
@@ -967,7 +966,7 @@ def test_a_hole_is_read_and_confirmed_before_the_next_bar_is_decided() -> None:
     desk.launch()
     desk.bar()
     missed = Bar(START_MS + HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    desk.answers[do.ReadBars] = lambda effect: told.BarsRead([missed], desk.now_ms)
+    desk.answers[effects.ReadBars] = lambda effect: inputs.BarsRead([missed], desk.now_ms)
     time_ms = START_MS + 3 * HOUR_MS
     bar = Bar(time_ms, 100.0, 100.0, 100.0, 100.0, 1.0)
     desk.now_ms = time_ms + HOUR_MS
@@ -981,7 +980,7 @@ def test_a_hole_that_cannot_be_confirmed_is_stale_and_tried_again() -> None:
     desk = Desk(settings=PLAIN)
     desk.launch()
     desk.bar()
-    desk.answers[do.ReadBars] = lambda effect: told.ReadFailed(effect, "down", desk.now_ms)
+    desk.answers[effects.ReadBars] = lambda effect: inputs.ReadFailed(effect, "down", desk.now_ms)
     time_ms = START_MS + 3 * HOUR_MS
     bar = Bar(time_ms, 100.0, 100.0, 100.0, 100.0, 1.0)
     desk.now_ms = time_ms + HOUR_MS
@@ -1023,10 +1022,10 @@ def test_a_late_bar_is_decided_where_its_successor_was_not_yet() -> None:
     desk = Desk(settings=PLAIN)
     desk.launch()
     tell_closed(desk, 0)
-    desk.answers[do.ReadBars] = lambda effect: told.ReadFailed(effect, "down", desk.now_ms)
+    desk.answers[effects.ReadBars] = lambda effect: inputs.ReadFailed(effect, "down", desk.now_ms)
     tell_closed(desk, 2, 1)
     assert equity_times(desk) == [0]
-    desk.answers[do.ReadBars] = lambda effect: told.BarsRead([hourly(1), hourly(2)], desk.now_ms)
+    desk.answers[effects.ReadBars] = lambda effect: inputs.BarsRead([hourly(1), hourly(2)], desk.now_ms)
     desk.tick(5)
     assert equity_times(desk) == [0, 1, 2]
     assert [event.is_confirmed for event in desk.journal(HoleFound)] == [False]
@@ -1037,7 +1036,7 @@ def test_a_hole_in_what_was_missed_is_named_wherever_the_bars_came_from() -> Non
     desk = Desk(settings=PLAIN)
     desk.launch()
     tell_closed(desk, 0)
-    desk.answers[do.Reconcile] = lambda effect: told.Reconciled(
+    desk.answers[effects.Reconcile] = lambda effect: inputs.Reconciled(
         desk.reading([hourly(2), hourly(3)]), desk.now_ms
     )
     desk.now_ms = hourly(4).time_ms
@@ -1089,7 +1088,7 @@ def test_a_lost_stream_is_degraded_and_its_return_reads_everything() -> None:
     assert desk.facts.health is Health.DEGRADED
     desk.effects.clear()
     desk.tell(StreamRestored("fills", desk.now_ms))
-    assert [type(effect) for effect in desk.effects] == [do.Reconcile]
+    assert [type(effect) for effect in desk.effects] == [effects.Reconcile]
     assert desk.facts.health is Health.OK
 
 
@@ -1100,14 +1099,14 @@ def test_a_phase_is_acknowledged_after_everything_it_led_to_is_answered() -> Non
     desk.bar(ENTER)
     desk.effects.clear()
     desk.tell(PhaseEnded(7, desk.now_ms))
-    assert desk.effects[-1] == do.Acknowledge(7)
+    assert desk.effects[-1] == effects.Acknowledge(7)
     # Inside a bar a market order executes as it is sent: its fills are read before the feed may go on.
     desk.tell(BarOpened(SYMBOL, Timeframe.H1, desk.core.last_bar_ms + HOUR_MS, 100.0, desk.now_ms))
     desk.effects.clear()
     step = desk.core.handle(PhaseEnded(8, desk.now_ms))
-    assert [type(effect) for effect in step.effects] == [do.ReadFills]
-    step = desk.core.handle(told.FillsRead([], [], desk.now_ms))
-    assert step.effects == (do.Acknowledge(8),)
+    assert [type(effect) for effect in step.effects] == [effects.ReadFills]
+    step = desk.core.handle(inputs.FillsRead([], [], desk.now_ms))
+    assert step.effects == (effects.Acknowledge(8),)
 
 
 # --- recovery ------------------------------------------------------------------------------------
@@ -1182,7 +1181,7 @@ def test_bars_that_the_venue_no_longer_gives_are_a_hole_and_pause_entries() -> N
     assert [trade.reason for trade in desk.trades] == [ExitReason.SIGNAL]
     desk.bar(ENTER)
     assert len(desk.sent(OrderPurpose.ENTRY)) == 1
-    desk.tell(told.ResumeRequested(Author.OPERATOR, desk.now_ms))
+    desk.tell(inputs.ResumeRequested(Author.OPERATOR, desk.now_ms))
     assert desk.facts.pause_reasons == ()
     assert "missing bars" in {event.topic for event in desk.journal(AlarmCleared)}
 
@@ -1215,8 +1214,10 @@ def test_a_stop_that_should_have_moved_is_moved_before_anything_else() -> None:
     desk.effects.clear()
     desk.restart(bars)
     assert [stop.trigger_price for stop in desk.orders(OrderPurpose.STOP)] == [Decimal("104.5")]
-    acts = [type(effect) for effect in desk.effects if isinstance(effect, do.ModifyOrder | do.SendOrder)]
-    assert acts == [do.ModifyOrder, do.SendOrder]
+    acts = [
+        type(effect) for effect in desk.effects if isinstance(effect, effects.ModifyOrder | effects.SendOrder)
+    ]
+    assert acts == [effects.ModifyOrder, effects.SendOrder]
 
 
 def test_fills_of_the_time_away_belong_to_their_bars() -> None:
@@ -1241,10 +1242,10 @@ def test_an_order_without_an_answer_is_resolved_and_never_sent_under_the_same_id
     desk = Desk(settings=PLAIN)
     desk.launch()
     desk.bar()
-    desk.answers[do.SendOrder] = lambda effect: told.SendAnswered(
+    desk.answers[effects.SendOrder] = lambda effect: inputs.SendAnswered(
         effect.client_order_id, Unknown("the process is gone"), desk.now_ms
     )
-    desk.answers[do.ResolveOrder] = lambda effect: told.ResolveAnswered(
+    desk.answers[effects.ResolveOrder] = lambda effect: inputs.ResolveAnswered(
         effect.client_order_id, StillUnknown("gone"), desk.now_ms
     )
     desk.bar(ENTER)
@@ -1254,7 +1255,7 @@ def test_an_order_without_an_answer_is_resolved_and_never_sent_under_the_same_id
         desk.resting[entry.client_order_id] = entry
         desk.resolve = lambda order_id: executed(desk, order_id)  # type: ignore[method-assign]
     desk.restart()
-    sends = [effect.client_order_id for effect in desk.effects if isinstance(effect, do.SendOrder)]
+    sends = [effect.client_order_id for effect in desk.effects if isinstance(effect, effects.SendOrder)]
     assert len(sends) == len(set(sends)) == (1 if arrived else 2)
     assert len(desk.orders(OrderPurpose.ENTRY)) == 1
 
@@ -1271,7 +1272,7 @@ def test_a_final_run_changes_nothing_and_still_lets_its_feed_go_on() -> None:
     desk.stop(StopMode.LEAVE)
     before = desk.core.checkpoint()
     step = desk.core.handle(PhaseEnded(3, desk.now_ms))
-    assert step.effects == (do.Acknowledge(3),)
+    assert step.effects == (effects.Acknowledge(3),)
     assert step.records == ()
     desk.bar(ENTER)
     assert desk.intents == {}
@@ -1281,7 +1282,7 @@ def test_a_final_run_changes_nothing_and_still_lets_its_feed_go_on() -> None:
 def test_a_worker_that_raised_too_often_fails_the_run_and_keeps_protection() -> None:
     desk = Desk()
     desk.enter()
-    desk.tell(told.FailRequested("its worker raised four times in ten minutes", desk.now_ms))
+    desk.tell(inputs.FailRequested("its worker raised four times in ten minutes", desk.now_ms))
     assert desk.core.state is RunState.FAILED
     assert len(desk.orders(OrderPurpose.STOP)) == 1
     assert desk.is_over
@@ -1290,5 +1291,5 @@ def test_a_worker_that_raised_too_often_fails_the_run_and_keeps_protection() -> 
 def test_a_pause_is_written_with_who_asked() -> None:
     desk = Desk()
     desk.launch()
-    desk.tell(told.PauseRequested(Author.AGENT, desk.now_ms, "an agent asks"))
+    desk.tell(inputs.PauseRequested(Author.AGENT, desk.now_ms, "an agent asks"))
     assert [event.why for event in desk.journal(EntriesPaused)] == ["an agent asks"]

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from firstwatch.engine.lease import Lease
-from firstwatch.engine.standings import StandingKeeper
-from firstwatch.engine.venues import VenueBook
+from firstwatch.engine.reconciliation.wallets import WalletRefresher
+from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.settings import HyperliquidVenueSettings, PaperVenueSettings, Settings
 from firstwatch.store import hosts, standings, wallets
 from firstwatch.store.database import open_store
@@ -97,9 +97,9 @@ class Rig:
                 wallets.create_wallet(
                     session, f"w{number:02}", venue="hl", kind="hyperliquid", account=account, now_ms=1
                 )
-        book = VenueBook(settings.venues, lambda _name: self.venue)
+        book = VenueRegistry(settings.venues, lambda _name: self.venue)
         lease = Lease(epoch, self.clock)
-        self.keeper = StandingKeeper(self.store, book, settings, self.clock, lambda: lease)
+        self.keeper = WalletRefresher(self.store, book, settings, self.clock, lambda: lease)
 
     def seconds(self, count):
         for _ in range(count):

@@ -122,7 +122,7 @@ class Desk:
     def engine(self) -> "subprocess.Popen[str]":
         """Start an engine process in the background; it waits until nobody else holds the engine."""
         return subprocess.Popen(
-            self._command("firstwatch.engine.serve"),
+            self._command("firstwatch.engine.host.daemon"),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -9,14 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from firstwatch.backtest.simulate import BacktestSettings
-from firstwatch.engine import events as told
-from firstwatch.engine.core import RunCore
-from firstwatch.engine.effects import EndRun
+from firstwatch.engine.core import inputs
+from firstwatch.engine.core.effects import EndRun
+from firstwatch.engine.core.records import EquityRow, FactsRow, JournalRow, NewOrder, Record, TradeRow
+from firstwatch.engine.core.run_core import RunCore
+from firstwatch.engine.core.run_memory import RunSetup
 from firstwatch.engine.lease import Lease
-from firstwatch.engine.memory import RunSetup
-from firstwatch.engine.performing import Performer
-from firstwatch.engine.probe import no_probe
-from firstwatch.engine.records import EquityRow, FactsRow, JournalRow, NewOrder, Record, TradeRow
+from firstwatch.engine.worker.executor import EffectExecutor
 from firstwatch.market.feeds import ReplayFeed
 from firstwatch.market.funding import NO_FUNDING, FundingSeries
 from firstwatch.market.sessions import SessionCalendar
@@ -27,6 +26,7 @@ from firstwatch.strategy.stream import SignalStream
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.events import RunEvent
+from firstwatch.trading.fault_points import no_fault
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderState
@@ -148,10 +148,10 @@ class Simulation:
         self._core_settings = settings_of_launch(spec, self.launch, market=self.market, costs=costs)
         self._checks_restore = checks_restore
         self.outcome = Outcome()
-        self.inbox: deque[told.Event] = deque()
+        self.inbox: deque[inputs.Event] = deque()
         self.core = self._make_core()
         self._lease = Lease(0, self.clock)
-        self.hands = Performer(self.venue, self._setup, self._lease, no_probe)
+        self.executor = EffectExecutor(self.venue, self._setup, self._lease, no_fault)
         self.is_over = False
 
     def _make_core(self) -> RunCore:
@@ -165,7 +165,7 @@ class Simulation:
         last_bar = bar_at(self._candles, self._first - 1) if self._first > 0 else None
         venue, symbol = self.venue, self.market.symbol
         self.handle(
-            told.Launched(
+            inputs.Launched(
                 venue.position(ACCOUNT, symbol),
                 venue.open_orders(ACCOUNT, symbol),
                 venue.balance(ACCOUNT),
@@ -175,7 +175,7 @@ class Simulation:
             )
         )
         if not self.is_over:
-            self.hands.subscription = venue.subscribe(
+            self.executor.subscription = venue.subscribe(
                 ACCOUNT,
                 symbol,
                 self._spec.timeframe,
@@ -183,9 +183,9 @@ class Simulation:
                 after_ms=self.core.last_bar_ms,
             )
 
-    def handle(self, event: told.Event) -> None:
+    def handle(self, event: inputs.Event) -> None:
         """Handle one event and everything that it leads to, as the worker does."""
-        queue: deque[told.Event] = deque([event])
+        queue: deque[inputs.Event] = deque([event])
         while queue:
             event = queue.popleft()
             step = self.core.handle(event)
@@ -193,11 +193,11 @@ class Simulation:
             for record in step.records:
                 if isinstance(record, NewOrder):
                     intent = record.intent
-                    self.hands.prepared[intent.client_order_id] = self.venue.prepare(intent)
+                    self.executor.prepared[intent.client_order_id] = self.venue.prepare(intent)
             if self._checks_restore:
                 self._check_restore()
             for effect in step.effects:
-                request = self.hands.perform(effect, self.core)
+                request = self.executor.perform(effect, self.core)
                 if request is not None:
                     queue.append(request())
                 self.is_over = self.is_over or isinstance(effect, EndRun)
@@ -218,8 +218,8 @@ class Simulation:
         """Handle everything that the venue has said so far."""
         while self.inbox and not self.is_over:
             self.handle(self.inbox.popleft())
-        if self.is_over and self.hands.subscription is not None:
-            self.hands.subscription.close()
+        if self.is_over and self.executor.subscription is not None:
+            self.executor.subscription.close()
             self.inbox.clear()
 
     def tick(self, seconds: int = 1) -> None:
@@ -228,7 +228,7 @@ class Simulation:
             self.clock.advance(1_000)
             self._lease.renewed(self.clock.elapsed_s())
             elapsed_ms = round(self.clock.elapsed_s() * 1000)
-            self.handle(told.TimePassed(self.venue.now_ms(), elapsed_ms, self.hands.is_reachable))
+            self.handle(inputs.TimePassed(self.venue.now_ms(), elapsed_ms, self.executor.is_reachable))
             self.drain()
 
     def settle(self, most_s: int = 3_000) -> None:

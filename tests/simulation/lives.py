@@ -1,4 +1,4 @@
-"""A stored run through many lives of its process, in one thread: it dies where a probe says.
+"""A stored run through many lives of its process, in one thread: it dies where a fault_point says.
 
 The parts are the product's: the store, the paper venue with its books, the plan and the beginning of a
 run, the performer. Only the loop is written out here, since the worker's own needs its thread.
@@ -9,14 +9,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-from firstwatch.engine import events as told
-from firstwatch.engine.beginning import Beginning, read_plan
-from firstwatch.engine.core import RunCore
-from firstwatch.engine.effects import Effect, EndRun
+from firstwatch.engine.core import inputs
+from firstwatch.engine.core.effects import Effect, EndRun
+from firstwatch.engine.core.records import NewOrder, Step
+from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.lease import Lease
-from firstwatch.engine.performing import Performer
-from firstwatch.engine.persist import CallTouches, Part, Surroundings, Written, persist
-from firstwatch.engine.records import NewOrder, Step
+from firstwatch.engine.worker.executor import EffectExecutor
+from firstwatch.engine.worker.startup import RunStartup, read_plan
+from firstwatch.engine.worker.step_writer import CallTouches, Part, StepMetadata, Written, persist
 from firstwatch.market.feeds import ReplayFeed
 from firstwatch.store import algorithms, hosts, paper, runs, wallets
 from firstwatch.store.database import Store, open_store
@@ -103,20 +103,20 @@ class Life:
             drive="manual",
         )
         self._lease = Lease(epoch, self._clock)
-        self._beginning = Beginning(
+        self._startup = RunStartup(
             plan, self.venue, author=Author.OPERATOR, why="the process is back", max_slippage_bps=500
         )
-        self._hands = Performer(self.venue, self._beginning.setup, self._lease, self._probe)
-        self._hands.prepared.update(plan.prepared)
+        self._executor = EffectExecutor(self.venue, self._startup.setup, self._lease, self._probe)
+        self._executor.prepared.update(plan.prepared)
         self._written = Written()
-        self._inbox: deque[told.Event] = deque()
+        self._inbox: deque[inputs.Event] = deque()
         self.is_over = False
 
     def _probe(self, point: str) -> None:
         if self._deaths is not None:
             self._deaths(point)
 
-    def _at(self, event: told.Event, effect: Effect | None) -> None:
+    def _at(self, event: inputs.Event, effect: Effect | None) -> None:
         if self._deaths is not None:
             self._deaths.event = type(event).__name__
             self._deaths.effect = type(effect).__name__ if effect is not None else ""
@@ -127,10 +127,10 @@ class Life:
         Raises:
             Died: at a point of the deaths.
         """
-        core = self._beginning.make_core()
-        self._beginning.make_room()
-        setup = self._beginning.setup
-        self._hands.subscription = self.venue.subscribe(
+        core = self._startup.make_core()
+        self._startup.make_room()
+        setup = self._startup.setup
+        self._executor.subscription = self.venue.subscribe(
             setup.account,
             setup.symbol,
             setup.timeframe,
@@ -140,11 +140,11 @@ class Life:
         self.venue.step()
         for event in self._inbox:
             if isinstance(event, BarClosed):
-                self._hands.delivered_from_ms = event.bar.time_ms
+                self._executor.delivered_from_ms = event.bar.time_ms
         if self._deaths is not None:
             self._deaths.event, self._deaths.effect = "beginning", ""
-        first = self._beginning.first_event(core, self._hands, self._store, self._lease)
-        self._hands.delivered_from_ms = None
+        first = self._startup.first_event(core, self._executor, self._store, self._lease)
+        self._executor.delivered_from_ms = None
         self._handle(core, first)
         while not self.is_over:
             while self._inbox and not self.is_over:
@@ -160,10 +160,10 @@ class Life:
         self._clock.advance(1_000)
         assert self._clock.elapsed_s() < 300, core.checkpoint()
         self._lease.renewed(self._clock.elapsed_s())
-        self._handle(core, told.TimePassed(self.venue.now_ms(), round(self._clock.elapsed_s() * 1000)))
+        self._handle(core, inputs.TimePassed(self.venue.now_ms(), round(self._clock.elapsed_s() * 1000)))
 
-    def _handle(self, core: RunCore, event: told.Event) -> None:
-        queue: deque[told.Event] = deque([event])
+    def _handle(self, core: RunCore, event: inputs.Event) -> None:
+        queue: deque[inputs.Event] = deque([event])
         while queue:
             event = queue.popleft()
             step = core.handle(event)
@@ -172,21 +172,21 @@ class Life:
                 self._keep(core, step, event)
             for effect in step.effects:
                 self._at(event, effect)
-                request = self._hands.perform(effect, core)
+                request = self._executor.perform(effect, core)
                 if request is not None:
                     queue.append(request())
                 self.is_over = self.is_over or isinstance(effect, EndRun)
 
-    def _keep(self, core: RunCore, step: Step, event: told.Event) -> None:
+    def _keep(self, core: RunCore, step: Step, event: inputs.Event) -> None:
         requests: dict[str, PreparedRequest] = {
             record.intent.client_order_id: self.venue.prepare(record.intent)
             for record in step.records
             if isinstance(record, NewOrder)
         }
         calls: dict[str, CallTouches] = {}
-        around = Surroundings(
+        around = StepMetadata(
             venue="paper",
-            symbol=self._beginning.setup.symbol,
+            symbol=self._startup.setup.symbol,
             venue_ms=event.time_ms,
             local_ms=self._clock.now_ms(),
             requests=requests,
@@ -197,4 +197,4 @@ class Life:
             part = Part(step.records, around)
             persist(session, RUN_ID, [part], core.checkpoint(), written=self._written)
         self._probe("after commit")
-        self._hands.prepared.update(requests)
+        self._executor.prepared.update(requests)

@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from firstwatch.engine.host import EngineHost
+from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.lock import EngineHeldError
 from firstwatch.settings import load_settings
 from firstwatch.store.database import open_store
@@ -41,8 +41,8 @@ def main() -> None:
     """Hold the engine as soon as it is free, until killed."""
     note = Note(Path(sys.argv[1]) / f"{NOTE_PREFIX}{os.getpid()}")
     settings = load_settings()
-    store = open_store(settings.home, probe=lambda point: note(f"store {point}"))
-    host = EngineHost(store, settings, probe=note)
+    store = open_store(settings.home, fault_point=lambda point: note(f"store {point}"))
+    host = EngineHost(store, settings, fault_point=note)
     never = threading.Event()
     note("starting")
     while not host.is_running:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firstwatch.engine.probe import POINTS
+from firstwatch.engine.worker.fault_points import POINTS
 from firstwatch.store import fills, orders, runs, trades
 from firstwatch.store.database import Store
 from firstwatch.store.equity import equity_of

@@ -435,10 +435,10 @@ def test_the_probe_is_called_around_each_commit(tmp_path: Path) -> None:
     points: list[tuple[str, int]] = []
     store: Store
 
-    def probe(point: str) -> None:
+    def fault_point(point: str) -> None:
         points.append((point, len(names(store))))
 
-    store = open_store(tmp_path, probe=probe)
+    store = open_store(tmp_path, fault_point=fault_point)
     add_wallet(store, "one")
     assert points == [("before commit", 0), ("after commit", 1)]
     store.close()
@@ -451,10 +451,10 @@ import os, sys
 from pathlib import Path
 from firstwatch.store.database import open_store
 from firstwatch.store import wallets
-def probe(point):
+def fault_point(point):
     if point == sys.argv[2]:
         os.kill(os.getpid(), 9)
-with open_store(Path(sys.argv[1]), probe=probe).write() as session:
+with open_store(Path(sys.argv[1]), fault_point=fault_point).write() as session:
     wallets.create_wallet(session, "one", venue="paper", kind="paper", now_ms=1)
 """
     open_store(tmp_path).close()

@@ -64,7 +64,7 @@ def together(store: Store, *parts: Part) -> list[BaseException | None]:
 
 def test_those_who_wait_share_one_commit(tmp_path) -> None:
     points: list[str] = []
-    store = open_store(tmp_path, probe=points.append)
+    store = open_store(tmp_path, fault_point=points.append)
     assert together(store, wallet("a"), wallet("b"), wallet("c")) == [None] * 3
     assert points == ["before commit"] * 3 + ["after commit"] * 3
     assert names(store) == ["a", "b", "c"]

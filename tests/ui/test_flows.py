@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.engine.host import EngineHost
+from firstwatch.engine.host.host import EngineHost
 from firstwatch.manager.views import EngineWhere
 from firstwatch.settings import PaperVenueSettings
 from firstwatch.store.database import open_store

@@ -143,7 +143,7 @@ def test_the_screen_is_imported_without_store_engine_and_their_weight():
     code = (
         "import sys; import firstwatch.tui.app; "
         "print([name for name in ('sqlalchemy', 'sqlmodel', 'ccxt', 'talib', 'numba', 'pandas', 'lark', "
-        "'firstwatch.store.database', 'firstwatch.engine.host') if name in sys.modules])"
+        "'firstwatch.store.database', 'firstwatch.engine.host.host') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

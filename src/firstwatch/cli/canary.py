@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from firstwatch.trading.errors import RefusedError, WrongUseError
 
 if TYPE_CHECKING:
-    from firstwatch.engine.proof import ProofOrders, Requests
+    from firstwatch.engine.worker.protection_proof import ProofOrders, Requests
     from firstwatch.settings import HyperliquidVenueSettings
     from firstwatch.store.wallets import Wallet
     from firstwatch.trading.orders import OrderState
@@ -68,7 +68,7 @@ def _proven(
     symbol: str,
     keys: "EngineKeys",
 ) -> str:
-    from firstwatch.engine.proof import Prover, proof_orders
+    from firstwatch.engine.worker.protection_proof import Prover, proof_orders
     from firstwatch.trading.clock import SystemClock
     from firstwatch.trading.orders import Side
     from firstwatch.venues.hyperliquid.assembly import open_hyperliquid_venue

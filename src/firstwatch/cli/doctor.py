@@ -67,7 +67,7 @@ def _protection(
 ) -> Finding:
     """Prove that a venue keeps the stop that comes with an entry, by the ccxt that is installed."""
     from firstwatch.cli.canary import prove
-    from firstwatch.engine.proof import NotProvenError
+    from firstwatch.engine.worker.protection_proof import NotProvenError
 
     name = f"protection at {venue}"
     by = f"ccxt {version('ccxt')}"

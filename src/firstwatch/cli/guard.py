@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from firstwatch.cli.output import OutputError, say_aside, say_json
-from firstwatch.engine.process import keep_private
+from firstwatch.engine.host.process import keep_private
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.text import clean
 
@@ -88,7 +88,7 @@ def _sentence_of(error: Exception) -> str:
 
 def _log(error: Exception) -> str:
     """Write the traceback into the data folder, if it is there, and say where."""
-    from firstwatch.engine.background import log_handler
+    from firstwatch.engine.host.background import log_handler
     from firstwatch.settings import load_settings
     from firstwatch.store.files import check_folder
 

@@ -75,7 +75,7 @@ class RunManager:
 
     def log_to_file(self) -> None:
         """Write the program's log into the data folder: a screen has no room for it, a lost one no place."""
-        from firstwatch.engine.background import log_to_file
+        from firstwatch.engine.host.background import log_to_file
 
         log_to_file(self._settings.home, self._settings.log.level)
 

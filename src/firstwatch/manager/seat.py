@@ -5,9 +5,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firstwatch.engine.background import READY, WAITING, start_background
+from firstwatch.engine.host.background import READY, WAITING, start_background
+from firstwatch.engine.host.open_store import open_and_migrate
 from firstwatch.engine.lock import EngineHeldError, EngineState, presence
-from firstwatch.engine.opening import open_and_migrate
 from firstwatch.manager.views import EngineView, EngineWhere
 from firstwatch.settings import Settings
 from firstwatch.store import hosts
@@ -16,7 +16,7 @@ from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError
 
 if TYPE_CHECKING:
-    from firstwatch.engine.host import EngineHost
+    from firstwatch.engine.host.host import EngineHost
 
 _BACKGROUND_S = 15.0
 _STOPPED = "no engine runs on this data folder: it was stopped on request"
@@ -108,7 +108,7 @@ class EngineSeat:
             if self.is_taken:
                 return True
             # The engine is a large import, and a screen that attaches never needs it.
-            from firstwatch.engine.host import EngineHost
+            from firstwatch.engine.host.host import EngineHost
 
             host = EngineHost(self._store, self._settings, clock=self._clock)
             try:

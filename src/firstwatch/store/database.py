@@ -4,7 +4,7 @@ import os
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,10 @@ from firstwatch.store import schema
 from firstwatch.store.files import REMEDY_OF_DAMAGE, check_folder, problem_of_damage, store_path, unusable
 from firstwatch.store.writer import Writer, raw_of
 from firstwatch.trading.errors import FirstwatchError, StoreError, WrongUseError
+from firstwatch.trading.fault_points import FaultPoint, no_fault
 
 Session = Connection
 """One transaction on the store; repositories take it as their first argument."""
-
-Probe = Callable[[str], None]
-"""Called with the name of a point where a crash must do no harm."""
 
 # Only another process can make us wait for SQLite's own lock; inside this one the Writer's lock is first.
 _BUSY_TIMEOUT_S = 5.0
@@ -48,10 +46,6 @@ class StoreReplacedError(FirstwatchError):
 
 class EpochLostError(FirstwatchError):
     """Another engine has taken over this store: nothing may be written or sent any more."""
-
-
-def no_probe(point: str) -> None:
-    """Do nothing at a named point."""
 
 
 class _Connection(sqlite3.Connection):
@@ -125,12 +119,12 @@ class Store:
     their own and never wait for a write. Made by ``open_store``.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, probe: Probe = no_probe) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, fault_point: FaultPoint = no_fault) -> None:
         self.path = path
         self.read_only = read_only
         self.writer_event = threading.Event()
         """Set after each commit of this process; for the one who waits, the engine host. It clears it."""
-        self._probe = probe
+        self._probe = fault_point
         self._listeners: list[threading.Event] = [self.writer_event]
         writing = create_engine("sqlite://", creator=lambda: _connect_writer(path), poolclass=NullPool)
         event.listen(writing, "begin", _begin_immediate)
@@ -294,7 +288,7 @@ class Store:
             ) from error
 
 
-def open_store(folder: Path, *, read_only: bool = False, probe: Probe = no_probe) -> Store:
+def open_store(folder: Path, *, read_only: bool = False, fault_point: FaultPoint = no_fault) -> Store:
     """Open the store of a data folder; without ``read_only`` a missing one is made.
 
     Folder 0700, file 0600. What is found to be wrong is left untouched.
@@ -319,7 +313,7 @@ def open_store(folder: Path, *, read_only: bool = False, probe: Probe = no_probe
     revision = read_revision(path)
     if revision != schema.HEAD:
         raise schema.wrong_revision(path, revision)
-    return Store(path, read_only=read_only, probe=probe)
+    return Store(path, read_only=read_only, fault_point=fault_point)
 
 
 def read_revision(path: Path) -> str | None:

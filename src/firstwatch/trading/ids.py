@@ -29,3 +29,8 @@ def is_ours(client_order_id: str) -> bool:
 def run_of(client_order_id: str) -> str:
     """Return the id of the run that the client order id belongs to."""
     return client_order_id[:_HALF]
+
+
+def sent_by(client_order_id: str | None, run_ids: frozenset[str]) -> bool:
+    """Return whether one of these runs sent the order with that client order id; None: it has none."""
+    return client_order_id is not None and run_of(client_order_id) in run_ids

@@ -25,7 +25,7 @@ def engine_process(folder: Path) -> Iterator["EngineProcess"]:
 class EngineProcess:
     """One engine process."""
 
-    def __init__(self, folder: Path, module: str = "firstwatch.engine.serve", *arguments: str) -> None:
+    def __init__(self, folder: Path, module: str = "firstwatch.engine.host.daemon", *arguments: str) -> None:
         self.folder = folder
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
-from firstwatch.engine.host import EngineHost
+from firstwatch.engine.host.host import EngineHost
 from firstwatch.market.files import write_candles
 from firstwatch.settings import Settings, load_settings
 from firstwatch.store import algorithms, commands, fills, orders, paper, runs, trades, wallets

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from firstwatch.engine.host import EngineHost
+from firstwatch.engine.host.host import EngineHost
 from firstwatch.settings import Settings
 from firstwatch.store import alarms, commands, journal, runs
 from firstwatch.store.commands import StoredCommand

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from firstwatch.engine.host import EngineHost
+from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.lock import LOCK_FILE, holder_of
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import EngineWhere

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from firstwatch.backtest.simulate import BacktestSettings, simulate
-from firstwatch.engine import host as engine_host
-from firstwatch.engine.host import EngineHost
+from firstwatch.engine.host import host as engine_host
+from firstwatch.engine.host.host import EngineHost
+from firstwatch.engine.host.locked_runs import LockedRuns
 from firstwatch.engine.lock import EngineHeldError, EngineState, presence
-from firstwatch.engine.locked_runs import LockedRuns
-from firstwatch.engine.probe import POINTS, Probe, no_probe
-from firstwatch.engine.venues import VenueBook
-from firstwatch.engine.worker import RunWorker
+from firstwatch.engine.venue_registry import VenueRegistry
+from firstwatch.engine.worker.fault_points import POINTS
+from firstwatch.engine.worker.worker import RunWorker
 from firstwatch.market.assumed import market_of_file
 from firstwatch.market.files import read_candles
 from firstwatch.settings import Settings
@@ -51,6 +51,7 @@ from firstwatch.trading.commands import (
     StopRun,
 )
 from firstwatch.trading.errors import StoreError, VenueError
+from firstwatch.trading.fault_points import FaultPoint, no_fault
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import OrderState
@@ -86,8 +87,8 @@ class Engine:
         self.clock = JumpingClock()
         self.hosts: list[EngineHost] = []
 
-    def host(self, probe: Probe = no_probe) -> EngineHost:
-        host = EngineHost(self.store, self.settings, clock=self.clock, probe=probe)
+    def host(self, fault_point: FaultPoint = no_fault) -> EngineHost:
+        host = EngineHost(self.store, self.settings, clock=self.clock, fault_point=fault_point)
         self.hosts.append(host)
         host.start()
         return host
@@ -660,13 +661,13 @@ def test_what_a_worker_was_asked_before_it_raised_is_asked_of_the_next(make) -> 
     engine = make(bars=1600, speed=120_000)
     asked: list[int] = []
 
-    def probe(point: str) -> None:
+    def fault_point(point: str) -> None:
         if point == "before commit" and asked:
             number = asked.pop()
             rig.until(lambda: _accepted(engine.store, number), "the command to be picked up")
             raise RuntimeError("stumbled")
 
-    engine.host(probe)
+    engine.host(fault_point)
     rig.start_run(engine.store, RUN)
     _exposed(engine)
     number = rig.submit(engine.store, StopRun(run_id=RUN, mode=StopMode.LEAVE))
@@ -797,7 +798,7 @@ class Vault:
         monkeypatch.setattr(EngineKeys, "is_locked", property(lambda _keys: self.is_locked))
         monkeypatch.setattr(EngineKeys, "unlock_by_file", lambda _keys, _gives_up: None)
         monkeypatch.setattr(
-            VenueBook, "require_key", lambda _book, _venue, account, **_how: self._require(account)
+            VenueRegistry, "require_key", lambda _book, _venue, account, **_how: self._require(account)
         )
 
     def _require(self, account: str) -> None:
@@ -889,7 +890,7 @@ def test_a_worker_of_a_run_that_is_cancelled_as_it_begins_does_no_harm(make) -> 
     engine = make(bars=1600, speed=120_000)
     cancelled: list[int] = []
 
-    def probe(point: str) -> None:
+    def fault_point(point: str) -> None:
         if point == "before commit" and not cancelled and threading.current_thread().name == f"run {RUN}":
             cancelled.append(1)
             with engine.store.write() as session:
@@ -897,7 +898,7 @@ def test_a_worker_of_a_run_that_is_cancelled_as_it_begins_does_no_harm(make) -> 
                     session, RUN, RunState.CANCELLED, "test", author=Author.OPERATOR, local_time_ms=1
                 )
 
-    host = engine.host(probe)
+    host = engine.host(fault_point)
     rig.start_run(engine.store, RUN)
     rig.until(lambda: (cancelled and not _workers()) or None, "the worker to end")
     number = rig.submit(engine.store, PauseEntries(run_id=RUN))
@@ -951,14 +952,14 @@ def test_what_could_not_be_written_while_recovering_is_tried_again(
     host = engine.host()
     rig.start_run(engine.store, RUN)
     _exposed(engine)
-    get, seen = VenueBook.get, threading.Event()
+    get, seen = VenueRegistry.get, threading.Event()
 
-    def cannot_be_had(book: VenueBook, name: str) -> object:
+    def cannot_be_had(book: VenueRegistry, name: str) -> object:
         if threading.current_thread().name == "engine host" and not seen.is_set():
             raise VenueError("the adapter cannot be made now")
         return get(book, name)
 
-    monkeypatch.setattr(VenueBook, "get", cannot_be_had)
+    monkeypatch.setattr(VenueRegistry, "get", cannot_be_had)
     disk.wanted_in = "_recover_runs"
     engine.clock.suspended_s += 10
     alarm = rig.until(lambda: _alarm(engine.store, "engine"), "the alarm")

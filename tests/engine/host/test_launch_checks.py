@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firstwatch.engine.adoption import assume_position
-from firstwatch.engine.launch import Baseline, LaunchFacts, judge
-from firstwatch.engine.launch_checks import CHECKS, first_entry_steps
-from firstwatch.engine.launch_facts import preview
+from firstwatch.engine.launch.adoption import assume_position
+from firstwatch.engine.launch.checks import CHECKS, first_entry_steps
+from firstwatch.engine.launch.facts import preview
+from firstwatch.engine.launch.gather import Baseline, LaunchFacts, judge
 from firstwatch.market.assumed import market_of_candles
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs, settings_of_launch

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from firstwatch.engine.host import EngineHost
+from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.lease import Lease
-from firstwatch.engine.leftovers import Leftovers
+from firstwatch.engine.reconciliation.finished_runs import FinishedRunReconciler
 from firstwatch.store import alarms, fills, hosts, journal, orders, positions, runs, trades
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.orders import StoredOrder
@@ -155,12 +155,12 @@ def _failed_run(store: Store, *intents: OrderIntent) -> None:
         runs.update_side_facts(session, rig.RUN, facts)
 
 
-def _leftovers(store: Store, venue: Venue) -> Leftovers:
+def _leftovers(store: Store, venue: Venue) -> FinishedRunReconciler:
     clock = ManualClock()
     with store.write() as session:
         epoch = hosts.claim_host(session, pid=1, host_name="h", version="0", now_ms=1)
     lease = Lease(epoch, clock)
-    return Leftovers(store, SimpleNamespace(get=lambda _name: venue), clock, lambda: lease)
+    return FinishedRunReconciler(store, SimpleNamespace(get=lambda _name: venue), clock, lambda: lease)
 
 
 def _alarm(store: Store) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from firstwatch.engine.background import READY, WAITING, BackgroundError, start_background
-from firstwatch.engine.host import EngineHost
+from firstwatch.engine.host.background import READY, WAITING, BackgroundError, start_background
+from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.lock import EngineState, holder_of, presence
 from firstwatch.store import hosts, journal
 from firstwatch.store.database import Store, open_store

@@ -15,9 +15,9 @@ from types import FrameType
 import pytest
 from sqlalchemy import insert
 
-from firstwatch.engine.host import EngineHost
+from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.lease import Lease
-from firstwatch.engine.venues import VenueBook
+from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.store import alarms, algorithms, commands, hosts, runs, wallets
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.tables import RunEventRow, table_of
@@ -60,7 +60,7 @@ class WorkClock(SystemClock):
         finally:
             sys.setprofile(before)
 
-    def probe(self, point: str) -> None:
+    def fault_point(self, point: str) -> None:
         if point == "after commit" and threading.get_ident() == self.thread:
             self.commits += 1
 
@@ -84,13 +84,13 @@ class MeasuredHost(EngineHost):
             super()._run()
 
 
-def no_venues() -> VenueBook:
+def no_venues() -> VenueRegistry:
     """Return a venue that does not answer."""
 
     def refuse(name: str) -> Venue:
         raise VenueError(f"the venue {name} does not answer")
 
-    return VenueBook(["paper"], refuse)
+    return VenueRegistry(["paper"], refuse)
 
 
 def fill(store: Store) -> None:
@@ -157,7 +157,7 @@ def test_no_heartbeat_is_late_whatever_waits(tmp_path: Path, monkeypatch: pytest
     fill(filling)
     submit_many(filling)
     filling.close()
-    store = open_store(tmp_path, probe=clock.probe)
+    store = open_store(tmp_path, fault_point=clock.fault_point)
     beats_s: list[float] = []
     renewed: Callable[[Lease, float], None] = Lease.renewed
 

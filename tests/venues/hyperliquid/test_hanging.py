@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from firstwatch.engine.orders import DOUBTFUL
+from firstwatch.engine.core.order_manager import DOUBTFUL
 from firstwatch.trading.orders import OrderPurpose
 from firstwatch.trading.runs import Protection, RunState
 from tests.venues.hyperliquid.rig import SYMBOL, wait_for

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
-from firstwatch.engine import proof
-from firstwatch.engine.beginning import Beginning
-from firstwatch.engine.proof import NotProvenError, Prover, proof_orders
+from firstwatch.engine.worker import protection_proof as proof
+from firstwatch.engine.worker.protection_proof import NotProvenError, Prover, proof_orders
+from firstwatch.engine.worker.startup import RunStartup
 from firstwatch.store import commands, journal
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import CancelRun
@@ -274,7 +274,7 @@ def test_a_run_that_is_called_off_after_its_proof_was_not_cancelled_before_any_o
     def fail(*_args):
         raise VenueError("The venue cannot be reached.")
 
-    monkeypatch.setattr(Beginning, "first_event", fail)
+    monkeypatch.setattr(RunStartup, "first_event", fail)
     rig = make(until=RunState.NEW)
     wait_for(lambda: len(kinds(rig)) == 2 and all(state.is_final for _, state in kinds(rig)))
     with rig.store.write() as session:

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.engine.host import EngineHost
-from firstwatch.engine.venues import VenueBook
+from firstwatch.engine.host.host import EngineHost
+from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.settings import HyperliquidVenueSettings, Settings
 from firstwatch.store import alarms, algorithms, commands, equity, fills, orders, runs, wallets
 from firstwatch.store.database import open_store
@@ -46,7 +46,7 @@ class EngineRig:
     """One run on bars whose closes a test chooses, each bar begun by hand."""
 
     def __init__(
-        self, folder, closes, probe=None, *, toml=TOML, before=None, until=RunState.RUNNING, **launch
+        self, folder, closes, fault_point=None, *, toml=TOML, before=None, until=RunState.RUNNING, **launch
     ):
         flat = [(100.0, 100.0)] * HISTORY + [(100.0, close) for close in closes]
         bars = [
@@ -88,8 +88,8 @@ class EngineRig:
                 )
             },
         )
-        book = VenueBook(("hl",), lambda _name: self.venue)
-        self.host = EngineHost(self.store, settings, book, probe=probe or (lambda _point: None))
+        book = VenueRegistry(("hl",), lambda _name: self.venue)
+        self.host = EngineHost(self.store, settings, book, fault_point=fault_point or (lambda _point: None))
         self.host.start()
         self._begun = HISTORY
         if before is not None:
@@ -188,8 +188,8 @@ class EngineRig:
 def make(tmp_path):
     rigs = []
 
-    def make(closes, probe=None, **more):
-        rigs.append(EngineRig(tmp_path, closes, probe, **more))
+    def make(closes, fault_point=None, **more):
+        rigs.append(EngineRig(tmp_path, closes, fault_point, **more))
         return rigs[-1]
 
     yield make
@@ -200,12 +200,14 @@ def make(tmp_path):
 def test_an_order_that_could_not_be_stored_is_never_sent_in_place_of_a_later_one(make):
     rigs, failed = [], []
 
-    def probe(point):
+    def fault_point(point):
         if point == "before commit" and rigs and rigs[0].venue._prepared and not failed:
             failed.append(point)
             raise StoreError("The disk of the store is full.")
 
-    rig = make([100.0, 100.0, 101.0, 99.0, 99.0], probe, skip_protection_proof="no order but those decided")
+    rig = make(
+        [100.0, 100.0, 101.0, 99.0, 99.0], fault_point, skip_protection_proof="no order but those decided"
+    )
     rigs.append(rig)
     for _ in range(3):
         rig.end_bar()

@@ -102,7 +102,7 @@ def test_ccxt_is_imported_in_the_gateways_thread_only(make):
     import subprocess
 
     script = (
-        "import sys; import firstwatch.engine.venues, firstwatch.venues.hyperliquid.venue;"
+        "import sys; import firstwatch.engine.venue_registry, firstwatch.venues.hyperliquid.venue;"
         "assert not [name for name in sys.modules if name.split('.')[0] in ('ccxt', 'aiohttp')]"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -111,7 +111,7 @@ def history(template: Path, seed: int, plans, costs: PaperCosts, crashes: dict[i
     candles = random_candles(seed, 40, 0.02)
     commits = 0
 
-    def probe(point: str) -> None:
+    def fault_point(point: str) -> None:
         nonlocal commits
         commits += point == "before commit"
         if crashes.get(commits) == point:
@@ -123,7 +123,7 @@ def history(template: Path, seed: int, plans, costs: PaperCosts, crashes: dict[i
         folder = Path(scratch) / "data"
         shutil.copytree(template, folder)
         while True:
-            store = open_store(folder, probe=probe)
+            store = open_store(folder, fault_point=fault_point)
             try:
                 venue = PaperVenue(
                     "paper",

@@ -1,0 +1,1 @@
+"""The decision core of a run: pure, no I/O, time in the event."""

@@ -1,0 +1,557 @@
+"""Protection: a stop and a target that rest at the venue for what is filled.
+
+Rules 19 to 23 of ``firstwatch.engine``.
+"""
+
+from decimal import Decimal
+
+from firstwatch.engine.core.exits import ExitManager
+from firstwatch.engine.core.ledger import Ledger
+from firstwatch.engine.core.order_manager import OrderManager
+from firstwatch.engine.core.run_memory import ZERO, Leg, TrackedOrder
+from firstwatch.engine.core.step_context import StepContext, back_off_ms
+from firstwatch.strategy.core import stop_reason
+from firstwatch.strategy.core_settings import exit_reason
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.events import ProtectionMoved
+from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side, closing
+from firstwatch.trading.runs import ExitReason, Protection, RunState, StopMode
+from firstwatch.venues.protocol import Refused
+
+WORST_STOP_PRICE = 0.10
+"""How far beyond its trigger a stop may fill."""
+MARK_AWAY = 0.01
+"""How far from what is traded the mark may be, by which stops are triggered."""
+UNPROTECTED_MS = 5_000
+"""How long a position may stand without its stop when the venue refuses it for good."""
+
+HURRY_MS = 1_000
+"""While a position stands without its stop, nothing that it waits for is tried later than this."""
+LAG_MS = 2_000
+LAG_FRACTION = 0.05
+"""A leg that does not rest where it is wanted is tried again within the larger of both: of the bar."""
+MISSES_BEFORE_ALARM = 2
+"""How many requests for a leg may fail in a row before that is an alarm."""
+STEADY_MS = 30_000
+"""How long a leg must rest until an end or a refusal of it is the first one again."""
+PROMPT_ATTEMPTS = 2
+"""How often a leg that the venue never saw is sent anew at once; from then on it waits between."""
+
+_RESTING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
+_STANDING = _RESTING | {OrderState.PENDING_CANCEL}
+_UNANSWERED = frozenset({OrderState.PENDING_SUBMIT, OrderState.SUBMITTED})
+_TRY_AGAIN = frozenset({"rate_limit", "auth"})
+_ALARM = "unprotected"
+
+
+class ProtectionManager:
+    """Brings the legs at the venue to what the core wants: the stop first, then the target."""
+
+    def __init__(
+        self, context: StepContext, orders: OrderManager, ledger: Ledger, closing: ExitManager
+    ) -> None:
+        self._context = context
+        self._orders = orders
+        self._ledger = ledger
+        self._closing = closing
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    def state(self) -> Protection:
+        """Return whether the position is protected as the algorithm wants it.
+
+        What an entry has filled by its answer is one, although its fills are not told yet.
+        """
+        leg, wanted = self._context.memory.stop, self.wanted(OrderPurpose.STOP)
+        if wanted is None or self._is_given_up():
+            return Protection.NOT_NEEDED
+        is_there = self._is_covered() and wanted in (self.rests_at(leg), self._asked_first(leg))
+        return Protection.PROTECTED if is_there else Protection.UNPROTECTED
+
+    def wanted(self, purpose: OrderPurpose) -> Decimal | None:
+        """Return where a leg is wanted, on the tick; None: nowhere."""
+        core, is_stop = self._context.memory.core, purpose is OrderPurpose.STOP
+        level = core.stop if is_stop else core.target
+        if self._ledger.own == 0:
+            unheard = self._orders.filled_unheard() if is_stop else None
+            level = 0.0 if unheard is None else self._ledger.first_stop(unheard)
+        return None if level == 0.0 else self._context.setup.market.price(level)
+
+    def resting(self, leg: Leg) -> TrackedOrder | None:
+        """Return the order of a leg that rests by the venue's last word; None: none does."""
+        order = self._orders.get(leg.order_id)
+        return order if order is not None and order.state in _STANDING else None
+
+    def rests_at(self, leg: Leg) -> Decimal | None:
+        """Return where a leg rests by the venue's last word; None: it does not."""
+        order = self.resting(leg)
+        return None if order is None else order.level
+
+    def is_settled(self) -> bool:
+        """Tell whether the legs cover what they should and nothing of them is under way.
+
+        A stop that could not be moved to where it is wanted protects all the same.
+        """
+        memory, legs = self._context.memory, [leg for leg in self._legs() if not self._orders.is_lasting(leg)]
+        if self._ledger.exposed == 0 or self._is_given_up():
+            return not legs
+        kept = {memory.stop.order_id, memory.target.order_id}
+        rest = all(leg.state in _RESTING and leg.intent.client_order_id in kept for leg in legs)
+        return rest and self._is_covered()
+
+    def is_closed(self) -> bool:
+        """Tell whether all that is booked was closed by the venue's word, fills of which are not told yet."""
+        return self._ledger.exposed > 0 and self._exposed() == 0
+
+    def _is_covered(self) -> bool:
+        """Tell whether a stop is known to rest for all that should have one, at whatever level."""
+        held, amount = self._ledger.own, self._exposed()
+        unheard = self._orders.filled_unheard() if held == 0 else None
+        if unheard is not None:
+            amount = unheard.reported
+            held = unheard.intent.side.sign * amount
+        if self.wanted(OrderPurpose.STOP) is None:
+            return True
+        order = self._orders.get(self._context.memory.stop.order_id)
+        if order is None or order.state not in _RESTING or order.wants_read:
+            return False
+        return order.rest >= amount and order.intent.side.sign * held < 0
+
+    def _asked_first(self, leg: Leg) -> Decimal | None:
+        """Return where the first request to move a leg asks it to, as long as that has no answer."""
+        moves = (order for order in self._orders.open() if order.replaces and order.replaces == leg.order_id)
+        move = next((order for order in moves if order.state in _UNANSWERED), None)
+        return None if move is None or leg.misses else move.level
+
+    def may_have_filled(self, bar: Bar) -> bool:
+        """Tell whether an order of the run may have executed in that bar without a word of it so far.
+
+        A leg that rests far from all that was traded did not. What stands without a stop may have been
+        liquidated.
+        """
+        if not self._is_covered() or (self._ledger.own and not self._context.memory.core.stop):
+            return True
+        return any(not self._rested_through(order, bar) for order in self._orders.open())
+
+    def _rested_through(self, order: TrackedOrder, bar: Bar) -> bool:
+        is_leg = order.intent.purpose in (OrderPurpose.STOP, OrderPurpose.TARGET)
+        level = order.level
+        if not is_leg or order.state not in _RESTING or order.wants_read or level is None:
+            return False
+        if order.reported > order.filled:
+            return False
+        is_stop = order.intent.kind is OrderKind.STOP
+        # Stops sell as prices fall, targets as they rise; buying is the other way round.
+        if is_stop is (order.intent.side is OrderSide.SELL):
+            return float(level) < bar.low * (1 - MARK_AWAY)
+        return float(level) > bar.high * (1 + MARK_AWAY)
+
+    def _is_given_up(self) -> bool:
+        """The operator wants the position left without its protection."""
+        memory = self._context.memory
+        return memory.state is RunState.STOPPING and memory.stop_mode is StopMode.LEAVE_UNPROTECTED
+
+    def _exposed(self) -> Decimal:
+        """Return what is to be protected: what is booked, and what orders are said to have filled beside it.
+
+        Of what closes, only an order that is over counts: until then the rest of it is still to be booked.
+        """
+        exposed, own = self._ledger.exposed, self._ledger.own
+        if exposed == 0:
+            return exposed
+        for order in self._orders.open():
+            adds = order.intent.side.sign * own > 0
+            if adds is (order.intent.purpose is OrderPurpose.ENTRY) and (adds or order.state.is_final):
+                unheard = max(order.reported - order.filled, ZERO)
+                exposed += unheard if adds else -unheard
+        return max(exposed, ZERO)
+
+    def _legs(self) -> list[TrackedOrder]:
+        return self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET)
+
+    # --- hearing ---------------------------------------------------------------------------------
+
+    def leg_of(self, order: TrackedOrder) -> Leg:
+        memory = self._context.memory
+        return memory.stop if order.intent.purpose is OrderPurpose.STOP else memory.target
+
+    def refused(self, order: TrackedOrder, refusal: Refused) -> None:
+        """Take in the refusal of a leg: first the position and the open orders are read."""
+        if not order.is_left_over:
+            leg = self.leg_of(order)
+            leg.problem, leg.problem_reason = refusal.code, refusal.reason
+            self._missed(leg, f"the venue refused it ({refusal.code}: {refusal.reason})")
+        self._context.want_position()
+        old = self._orders.get(order.replaces)
+        # A venue that did not look at the request has left alone what it was to replace.
+        if old is not None and refusal.code not in _TRY_AGAIN:
+            old.wants_read = not old.is_settled
+        self._context.want_open_orders()
+
+    def doubted(self, order: TrackedOrder) -> None:
+        """Take in an unconfirmed modify: open orders are read before anything else."""
+        if order.replaces is not None:
+            self._context.want_open_orders()
+
+    def never_sent(self, order: TrackedOrder) -> None:
+        """Take in that a leg was never executed: what it was to replace is read."""
+        leg = self.leg_of(order)
+        if leg.order_id == order.intent.client_order_id:
+            # It did not end, it never was: only the position is looked at before the next one.
+            leg.order_id = None
+            self._context.want_position()
+        if not order.is_left_over:
+            self._unsent(leg, "the venue never executed the request")
+        old = self._orders.get(order.replaces)
+        if old is not None and not old.is_settled:
+            old.wants_read = True
+
+    def _unsent(self, leg: Leg, why: str) -> None:
+        """Count an order of a leg that the venue did not execute, or of which it says nothing."""
+        leg.unsent += 1
+        self._missed(leg, why)
+        if leg.unsent > PROMPT_ATTEMPTS:
+            self._wait(leg, leg.unsent - PROMPT_ATTEMPTS - 1)
+
+    # --- what follows in every step --------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Place, move, resize or cancel the legs."""
+        memory = self._context.memory
+        self._promote()
+        unheard = self._orders.filled_unheard() if self._ledger.own == 0 else None
+        if unheard is None:
+            self._leave_behind()
+        if unheard is not None and not self._is_given_up():
+            self._stand_in(unheard)
+            return
+        exposed = self._exposed()
+        is_wanted = exposed > 0 and not self._is_given_up()
+        self._watch(memory.stop, OrderPurpose.STOP, exposed)
+        self._watch(memory.target, OrderPurpose.TARGET, exposed)
+        if is_wanted:
+            self._watch_stop()
+            self._cancel_left_over()
+        is_waiting = self._context.awaits_position or memory.wants_open_orders
+        if is_waiting and not (is_wanted and self._is_bare(exposed)):
+            return
+        if not is_wanted:
+            self._cancel_all()
+            return
+        if memory.stop.problem is not None and not self._judge_stop():
+            return
+        if memory.target.problem is not None:
+            self._put_off(memory.target)
+            memory.target.problem = None
+        is_stop_done = self._bring(memory.stop, OrderPurpose.STOP, exposed)
+        if is_stop_done and not is_waiting:
+            self._bring(memory.target, OrderPurpose.TARGET, exposed)
+
+    def _stand_in(self, entry: TrackedOrder) -> None:
+        """Place the stop by the answer to the entry: its fills may be told much later."""
+        memory, level = self._context.memory, self.wanted(OrderPurpose.STOP)
+        self._cancel_left_over()
+        if level is None or any(not order.is_left_over for order in self._legs()):
+            return
+        self._hurry(memory.stop, HURRY_MS, but=entry)
+        leg = memory.stop
+        is_early = leg.retry_at_ms > memory.elapsed_ms or (self._context.awaits_position and not leg.is_new)
+        if leg.problem is None and not is_early:
+            side = Side.LONG if entry.intent.side.sign > 0 else Side.SHORT
+            self._place(leg, OrderPurpose.STOP, side, level, entry.reported)
+
+    def _is_bare(self, exposed: Decimal) -> bool:
+        """Tell whether an entry has filled what no stop covers yet: that one waits for no reading.
+
+        What became of a stop that was refused, lost or ended is read before the next one.
+        """
+        memory = self._context.memory
+        order = self._orders.get(memory.stop.order_id)
+        if memory.core.stop == 0.0:
+            return False
+        if order is None:
+            return memory.stop.is_new
+        if order.state is OrderState.FILLED:
+            # It has closed what it was for; nothing stands for what was entered meanwhile.
+            return True
+        is_sure = memory.stop.problem is None and order.state in _RESTING and not order.wants_read
+        return is_sure and order.rest < exposed
+
+    def _leave_behind(self) -> None:
+        """Disown the legs of a trade that is over: they close nothing of what is entered next.
+
+        Moved into the next trade they would be on the wrong side, or be taken for its protection.
+        """
+        memory, own = self._context.memory, self._ledger.own
+        for order in self._legs():
+            if order.intent.side.sign * own >= 0:
+                order.is_left_over = True
+        for leg in (memory.stop, memory.target):
+            old = self._orders.get(leg.order_id)
+            if old is not None and own == 0 and self._orders.has_lost():
+                # It may rest all the same, and would close what is entered next.
+                self._context.want_open_orders()
+            if own == 0 or (old is not None and old.is_left_over):
+                self._forget(leg)
+
+    def _forget(self, leg: Leg) -> None:
+        """Begin anew with a leg, as if nothing of it had been sent."""
+        memory = self._context.memory
+        if leg is memory.stop:
+            memory.stop = Leg()
+        else:
+            memory.target = Leg()
+
+    def _cancel_left_over(self) -> None:
+        for order in self._legs():
+            if order.is_left_over:
+                self._orders.cancel(order)
+
+    def _promote(self) -> None:
+        """Let an accepted replacement be the leg."""
+        memory = self._context.memory
+        for order in list(memory.orders.values()):
+            self._announce(order)
+            if order.replaces is None or order.state is OrderState.REJECTED:
+                continue
+            if order.state in _RESTING or order.state.is_final or order.filled:
+                if not order.is_left_over:
+                    leg = self.leg_of(order)
+                    leg.order_id = order.intent.client_order_id
+                    leg.unsent = 0
+                    self._placed(leg)
+                self._orders.replaced(order)
+
+    def _cancel_all(self) -> None:
+        memory = self._context.memory
+        for purpose, leg in ((OrderPurpose.STOP, memory.stop), (OrderPurpose.TARGET, memory.target)):
+            legs = self._orders.of(purpose)
+            for leg_order in legs:
+                self._orders.cancel(leg_order)
+            if not legs:
+                self._forget(leg)
+        self._context.clear_alarm(_ALARM)
+
+    def _bring(self, leg: Leg, purpose: OrderPurpose, amount: Decimal) -> bool:
+        """Bring one leg to where it is wanted. Returns whether it rests there now."""
+        level = self.wanted(purpose)
+        if level is None:
+            for unwanted in self._orders.of(purpose):
+                self._orders.cancel(unwanted)
+            return True
+        order = self._orders.get(leg.order_id)
+        if order is not None and self._orders.is_passed_over(order):
+            order.is_left_over = True
+            order = leg.order_id = None
+            self._unsent(leg, "the venue has taken the request and does not show an order")
+        if order is not None and order.state is OrderState.FILLED and amount > 0:
+            order = leg.order_id = None
+        if order is not None and order.is_settled:
+            # It ended without our word: what the venue shows now decides whether another one is needed.
+            leg.order_id = None
+            self._context.want_position()
+            if leg.has_ended:
+                self._put_off(leg)
+            leg.has_ended = True
+            leg.rests_since_ms = None
+            return False
+        others = [
+            other
+            for other in self._orders.of(purpose)
+            if other is not order and not (other.is_left_over or other.state is OrderState.FILLED)
+        ]
+        if any(other.replaces is not None or order is None for other in others):
+            return False
+        for other in others:
+            self._orders.cancel(other)
+        is_early = leg.retry_at_ms > self._context.memory.elapsed_ms
+        if order is None:
+            side = self._ledger.side
+            if not is_early and side is not None:
+                self._place(leg, purpose, side, level, amount)
+            return False
+        if order.state not in _RESTING or order.wants_read:
+            return False
+        if order.rest >= amount:
+            self._placed(leg)
+        if purpose is OrderPurpose.STOP and leg.has_ended and self._is_passed(level):
+            # The stop before this one has ended unfilled, so the venue will not trigger this one in time.
+            self._closing.want(exit_reason(stop_reason(self._context.memory.core)))
+        if order.rest == amount and order.level == level:
+            self._rests(leg)
+            return True
+        leg.rests_since_ms = None
+        if not is_early:
+            side = Side.LONG if self._context.memory.core.phase > 0 else Side.SHORT
+            price, trigger = self._prices(purpose, side, level)
+            what = "moved" if order.rest == amount else "resized"
+            self._orders.replace(order, amount, price=price, trigger_price=trigger, announces=what)
+            if order.level not in (order.intent.trigger_price, order.intent.price):
+                # It did not stay where it was asked for: that is not tried again and again at once.
+                self._put_off(leg)
+        return False
+
+    def _is_passed(self, stop: Decimal) -> bool:
+        memory = self._context.memory
+        return memory.core.phase * (memory.price - float(stop)) <= 0
+
+    def _place(self, leg: Leg, purpose: OrderPurpose, side: Side, level: Decimal, amount: Decimal) -> None:
+        price, trigger = self._prices(purpose, side, level)
+        is_stop = purpose is OrderPurpose.STOP
+        order = self._orders.send(
+            purpose,
+            closing(side),
+            OrderKind.STOP if is_stop else OrderKind.LIMIT,
+            amount,
+            price=price,
+            trigger_price=trigger,
+            bar_time_ms=self._context.memory.last_bar_ms,
+            announces="placed",
+        )
+        leg.order_id = order.intent.client_order_id
+
+    def _prices(self, purpose: OrderPurpose, side: Side, level: Decimal) -> tuple[Decimal, Decimal | None]:
+        """Return price and trigger of a leg at ``level``."""
+        if purpose is OrderPurpose.TARGET:
+            return level, None
+        worst = float(level) * (1 - side.sign * WORST_STOP_PRICE)
+        return self._context.setup.market.price(worst), level
+
+    def _announce(self, order: TrackedOrder) -> None:
+        """Say in the journal that a leg was placed or moved, once the venue has said so."""
+        if not order.announces or not (order.state in _STANDING or order.filled):
+            return
+        purpose, level = order.intent.purpose, order.level
+        is_stop = purpose is OrderPurpose.STOP
+        self._context.journal(
+            ProtectionMoved(
+                stop=level if is_stop else None,
+                target=None if is_stop else level,
+                why=f"{purpose} {order.announces}",
+            )
+        )
+        order.announces = ""
+
+    # --- trouble ---------------------------------------------------------------------------------
+
+    def _placed(self, leg: Leg) -> None:
+        leg.problem = None
+        leg.is_corrected = False
+        leg.unprotected_since_ms = None
+        if leg is self._context.memory.stop:
+            self._context.clear_alarm(_ALARM)
+
+    def _rests(self, leg: Leg) -> None:
+        """Forget what failed before a leg that has rested for a while."""
+        now_ms = self._context.memory.elapsed_ms
+        if leg.rests_since_ms is None:
+            leg.rests_since_ms = now_ms
+        elif now_ms - leg.rests_since_ms >= STEADY_MS:
+            leg.has_ended = False
+            leg.retries = leg.unsent = 0
+
+    def _missed(self, leg: Leg, why: str) -> None:
+        leg.misses, leg.missed_why = leg.misses + 1, why
+
+    def _watch(self, leg: Leg, purpose: OrderPurpose, amount: Decimal) -> None:
+        """Hurry where a leg does not rest as it is wanted, and say so when requests have failed."""
+        topic, wanted, order = purpose.value, self.wanted(purpose), self.resting(leg)
+        is_there = order is not None and order.level == wanted and order.rest >= amount
+        if is_there or wanted is None or amount == 0 or self._is_given_up():
+            leg.misses = 0
+            self._context.clear_alarm(topic)
+            return
+        # A request in doubt has failed, too, once asking for it has led to nothing.
+        asks = sum(order.asks for order in self._orders.of(purpose) if order.announces)
+        if leg.misses + asks == 0:
+            return
+        self._hurry(leg, self._lag_ms)
+        if leg.misses + asks < MISSES_BEFORE_ALARM or (topic == "stop" and not self._is_covered()):
+            return
+        rests = "none rests" if order is None else f"{order.rest:f} at {order.level:f} rest"
+        where = f"a {topic} is wanted for {amount:f} at {wanted:f}, at the venue {rests}: "
+        why = leg.missed_why if leg.misses else "it does not say what became of the request"
+        if not self._context.memory.alarms.get(topic, "").startswith(where):
+            self._context.clear_alarm(topic)
+            self._context.alarm(topic, f"{where}{why}; it is tried again")
+
+    def _watch_stop(self) -> None:
+        """Count how long the position has stood without the stop that it should have, and hurry."""
+        memory = self._context.memory
+        if self._is_covered():
+            return
+        self._hurry(memory.stop, HURRY_MS)
+        if memory.stop.unprotected_since_ms is None:
+            memory.stop.unprotected_since_ms = memory.elapsed_ms
+        elif memory.elapsed_ms > memory.stop.unprotected_since_ms:
+            self._context.alarm(_ALARM, "the position has no resting stop at the venue; it is being placed")
+
+    @property
+    def _lag_ms(self) -> int:
+        return max(LAG_MS, int(LAG_FRACTION * self._context.setup.timeframe.ms))
+
+    def _hurry(self, leg: Leg, within_ms: int, *, but: TrackedOrder | None = None) -> None:
+        """Cut short what waits because it has failed before: the leg may hang on any of it.
+
+        ``but``: the order by whose answer the stop is placed, whose fills may come in their own time.
+        """
+        memory = self._context.memory
+        latest_ms = memory.elapsed_ms + within_ms
+        memory.read_at_ms = min(memory.read_at_ms, latest_ms)
+        memory.position_at_ms = min(memory.position_at_ms, latest_ms)
+        leg.retry_at_ms = min(leg.retry_at_ms, latest_ms)
+        for order in (order for order in self._orders.open() if order is not but):
+            order.ask_at_ms = min(order.ask_at_ms, latest_ms)
+        if memory.closing is not None:
+            memory.closing.retry_at_ms = min(memory.closing.retry_at_ms, latest_ms)
+
+    def _judge_stop(self) -> bool:
+        """Decide on a refused stop, position and open orders being read. Returns whether to place it now."""
+        context, memory = self._context, self._context.memory
+        leg = memory.stop
+        code, reason = leg.problem, leg.problem_reason
+        order = self._orders.get(leg.order_id)
+        if order is not None and not order.is_settled:
+            # The old stop still stands: it is kept, and moving it is tried again.
+            leg.problem = None
+            self._put_off(leg)
+            if code == "beyond_mark":
+                # The price has passed where the stop is wanted, and the one that stands is beyond that.
+                self._closing.want(exit_reason(stop_reason(memory.core)))
+            return False
+        leg.order_id = None
+        if leg.unprotected_since_ms is None:
+            leg.unprotected_since_ms = memory.elapsed_ms
+        context.alarm(_ALARM, f"the venue refused the stop ({code}: {reason}); the position is unprotected")
+        if code == "beyond_mark":
+            leg.problem = None
+            self._closing.want(exit_reason(stop_reason(memory.core)))
+            self._put_off(leg)
+            return False
+        if code in _TRY_AGAIN:
+            leg.problem = None
+            self._put_off(leg)
+            return False
+        if not leg.is_corrected:
+            # The amount is the venue's own by now, and the price is put on the tick again.
+            leg.problem = None
+            leg.is_corrected = True
+            return True
+        if not context.setup.launch.close_position_on_exit or memory.is_adopted:
+            leg.problem = None
+            self._put_off(leg)
+            return False
+        if memory.elapsed_ms - leg.unprotected_since_ms >= UNPROTECTED_MS:
+            self._closing.want(ExitReason.PROTECTION_FAILED)
+        if memory.goes_by_books:
+            # The venue's words of the position are old: by now the stop may have something to reduce.
+            leg.problem = None
+            self._put_off(leg)
+        return False
+
+    def _put_off(self, leg: Leg) -> None:
+        self._wait(leg, leg.retries)
+        leg.retries += 1
+
+    def _wait(self, leg: Leg, attempts: int) -> None:
+        leg.retry_at_ms = self._context.memory.elapsed_ms + min(back_off_ms(attempts), self._lag_ms)

@@ -1,0 +1,155 @@
+"""What a run's core wants remembered: written in one transaction before any effect is performed."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from firstwatch.engine.core.effects import Effect
+from firstwatch.trading.account import Funding
+from firstwatch.trading.events import RunEvent
+from firstwatch.trading.orders import Fill, OrderIntent, OrderState, Side
+from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
+from firstwatch.trading.trade import Trade
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One row of the journal. ``time_ms`` is the venue's."""
+
+    event: RunEvent
+    time_ms: int
+    author: Author = Author.SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The run's state moves: the row of the run and its journal row (``Transitioned``), by one function."""
+
+    old: RunState
+    new: RunState
+    why: str
+    time_ms: int
+    author: Author = Author.SYSTEM
+    stop_mode: StopMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order that the effects of this step will send: stored with the request ``Venue.prepare`` made."""
+
+    intent: OrderIntent
+    time_ms: int
+    mid_at_decision: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChanged:
+    """An order moved or was filled; ``state``, ``filled`` and the rest are what it is now."""
+
+    client_order_id: str
+    state: OrderState
+    why: str
+    filled: Decimal
+    average_price: Decimal | None
+    venue_order_id: str | None
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FillRow:
+    """One fill with the mids at its order's decision, submission, acknowledgement, and at the fill."""
+
+    fill: Fill
+    mid_at_decision: float | None = None
+    mid_at_submission: float | None = None
+    mid_at_acknowledgement: float | None = None
+    mid_at_fill: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FundingRow:
+    funding: Funding
+
+
+@dataclass(frozen=True, slots=True)
+class TradeRow:
+    """The run's ``number``-th closed trade, from 1."""
+
+    number: int
+    trade: Trade
+
+
+@dataclass(frozen=True, slots=True)
+class TradeAmended:
+    """A closed trade with what the venue has told of it since."""
+
+    trade: Trade
+    closed_since: int
+    """How many trades were closed after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRow:
+    """The run's position as it is booked, with its levels. Prices in quote."""
+
+    side: Side | None
+    amount: Decimal
+    entry_price: Decimal | None
+    entry_time_ms: int | None
+    stop: Decimal | None
+    """Where the venue has confirmed that the stop rests; None: none does. The same for ``target``."""
+    target: Decimal | None
+    stop_wanted: Decimal | None
+    """Where the core wants it; None: nowhere. The same for ``target_wanted``."""
+    target_wanted: Decimal | None
+    liquidation: Decimal | None
+    margin: Decimal
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class EquityRow:
+    """Run equity marked at the close of the bar that opened at ``time_ms``."""
+
+    time_ms: int
+    equity: float
+
+
+@dataclass(frozen=True, slots=True)
+class FactsRow:
+    """The facts beside a run's state, written whenever one of them changed."""
+
+    is_paused: bool
+    pause_reasons: tuple[str, ...]
+    health: Health
+    health_sentence: str
+    exposure: Exposure
+    protection: Protection
+    stop_mode: StopMode | None
+    exit_reason: ExitReason | None
+    sentence: str
+    """What an operator must know of the run now or of how it ended; may be empty."""
+
+
+Record = (
+    JournalRow
+    | Transition
+    | NewOrder
+    | OrderChanged
+    | FillRow
+    | FundingRow
+    | TradeRow
+    | TradeAmended
+    | PositionRow
+    | EquityRow
+    | FactsRow
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one event led to: first all records are stored, then the effects are performed in order."""
+
+    records: tuple[Record, ...]
+    effects: tuple[Effect, ...]
+    refusal: str = ""
+    """Why the operator's request was not followed; empty: it was, or the event was none."""

@@ -1,0 +1,1 @@
+"""The one engine of a data folder: lease, workers, commands, background process."""

@@ -1,0 +1,567 @@
+"""The engine of a data folder: its lock, its lease, its workers, and the commands that it picks up.
+
+The host thread writes the heartbeat, picks commands up, mends workers and writes the live figures; it
+never waits for a venue. Runs have a worker thread each; the command desk asks venues aside.
+"""
+
+import gc
+import logging
+import os
+import platform
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from queue import Empty, SimpleQueue
+
+from firstwatch import __version__
+from firstwatch.engine.core import inputs
+from firstwatch.engine.host.command_handler import CommandHandler
+from firstwatch.engine.host.locked_runs import LockedRuns
+from firstwatch.engine.lease import Lease, LeaseLostError
+from firstwatch.engine.lock import EngineLock, LockLostError
+from firstwatch.engine.reconciliation.finished_runs import FinishedRunReconciler
+from firstwatch.engine.reconciliation.wallets import LOOK_EVERY_S, WalletRefresher
+from firstwatch.engine.venue_registry import VenueRegistry, venue_registry_of
+from firstwatch.engine.worker import unattended
+from firstwatch.engine.worker.startup import RunStartup, read_plan
+from firstwatch.engine.worker.worker import Asked, RunWorker
+from firstwatch.settings import Settings
+from firstwatch.store import hosts, journal, live, orders, runs
+from firstwatch.store.database import EpochLostError, Session, Store, StoreReplacedError
+from firstwatch.store.hosts import HostState
+from firstwatch.trading.clock import Clock, SystemClock
+from firstwatch.trading.errors import (
+    DamagedRowError,
+    FirstwatchError,
+    StoreError,
+    VenueError,
+    WrongUseError,
+    said,
+)
+from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
+from firstwatch.trading.fault_points import FaultPoint, no_fault
+from firstwatch.trading.runs import Author, Exposure, Health, RunState
+from firstwatch.venues.hyperliquid.nonces import NONCES
+from firstwatch.venues.signer import VaultLockedError
+from firstwatch.wallets.door import UnlockDoor
+from firstwatch.wallets.keys import EngineKeys
+from firstwatch.wallets.vault import Vault
+
+_TURN_S = 0.1
+_HEARTBEAT_S = 0.5
+_LIVE_S = 1.0
+_LEFTOVERS_S = 30.0
+_WORKLESS_S = 5.0
+_LOG_S = 10.0
+_DRAIN_S = 1.5
+_MENDED_AT_ONCE = 50
+_FAILURES_WITHIN_S = 600.0
+# What raised may pass: a run is recovered at once, then after these pauses, and only then given up.
+_RECOVERY_PAUSES_S = (0.0, 3.0, 15.0)
+# A full garbage collection stops the screen and the orders of all runs: with fifty for 0.05 s, and of itself
+# every ten seconds. Ten times as many smaller ones come before it.
+_YOUNG_PER_FULL = 100
+
+_log = logging.getLogger(__name__)
+
+
+class EngineHost:
+    """The one engine of a data folder, as long as it holds the lock."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        venues: VenueRegistry | None = None,
+        clock: Clock | None = None,
+        *,
+        fault_point: FaultPoint = no_fault,
+    ) -> None:
+        """Make a host that is not started yet; ``venues`` None: those of the settings."""
+        self._store = store
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._probe = fault_point
+        self._lock = EngineLock(settings.home)
+        self._lease: Lease | None = None
+        self.keys = EngineKeys(Vault(settings.home, self._clock))
+        self._venues = venues or venue_registry_of(
+            settings, store, self._clock, lambda: self.lease.epoch, self.keys
+        )
+        self._door = UnlockDoor(settings.home, self.keys)
+        self._locked_runs = LockedRuns(self.keys)
+        self._desk = CommandHandler(
+            store, self._venues, self._clock, self, capital_share=settings.limits.capital_share
+        )
+        self.leftovers = FinishedRunReconciler(store, self._venues, self._clock, lambda: self.lease)
+        self.standings = WalletRefresher(store, self._venues, settings, self._clock, lambda: self.lease)
+        self._workers: dict[str, RunWorker] = {}
+        self._guard = threading.RLock()
+        """Guards the workers: the desk's threads start some, the host thread mends them."""
+        self._ended: SimpleQueue[tuple[RunWorker, Exception | None]] = SimpleQueue()
+        self._failures: dict[str, deque[float]] = {}
+        self._ending = threading.Event()
+        self._is_over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._trouble = ""
+        self._log_problem = ""
+        self.failure = ""
+        """Why this host ended by itself, for an operator; empty: it did not."""
+        self.was_asked_to_stop = False
+        """A command asked it to let go: no other process is to take its place by itself."""
+        self._due = {name: 0.0 for name in ("beat", "live", "leftovers", "unattended", "standings", "log")}
+
+    # --- life ------------------------------------------------------------------------------------
+
+    @property
+    def lease(self) -> Lease:
+        """The claim under which this host writes and sends."""
+        assert self._lease is not None, "the host was not started"
+        return self._lease
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread is not None and not self._is_over.is_set()
+
+    @property
+    def trouble(self) -> str:
+        """Why the heartbeat cannot be written, for an operator; empty: it can."""
+        return self._trouble
+
+    def start(self) -> None:
+        """Take the engine lock, claim the store, recover the active runs and begin to pick up commands.
+
+        Raises:
+            EngineHeldError: another process holds the engine.
+            StoreError: the store cannot be written.
+        """
+        self._lock.acquire()
+        gc.set_threshold(*gc.get_threshold()[:2], _YOUNG_PER_FULL)
+        try:
+            self._claim()
+            self._door.open()
+            self._recover_runs("the engine started")
+            self._desk.resume()
+            self._thread = threading.Thread(target=self._run, name="engine host", daemon=True)
+            self._thread.start()
+            if self.keys.is_locked:
+                unlock = partial(self.keys.unlock_by_file, self._ending.wait)
+                threading.Thread(target=unlock, name="unlock", daemon=True).start()
+        except BaseException as error:
+            self._let_go()
+            if isinstance(error, RuntimeError):
+                # How ``threading`` says that the system gives no more threads.
+                raise FirstwatchError(f"The engine could not start its threads: {error}.") from error
+            raise
+
+    def drain_and_stop(self) -> None:
+        """Let every worker end after the event in hand, then let go of the engine; under two seconds.
+
+        Runs stay active and their protection stays at the venues: the next engine recovers them.
+        """
+        self.end_soon()
+        self.wait()
+
+    def end_soon(self) -> None:
+        """As ``drain_and_stop``, without waiting: ``wait`` does."""
+        self._ending.set()
+        if self._thread is None:
+            self._is_over.set()
+
+    def stop_on_request(self) -> None:
+        """Let go soon because a command asks for it."""
+        self.was_asked_to_stop = True
+        self.end_soon()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until the host has let go of the engine and tell whether it has."""
+        return self._is_over.wait(timeout_s)
+
+    # --- what the command desk asks ----------------------------------------------------------------
+
+    def launch(self, run_id: str, author: Author) -> None:
+        """Start the worker of a run that was just created, unless it was recovered meanwhile."""
+        try:
+            self._start_worker(run_id, author, "launched", None)
+        except StoreError as error:
+            # The run is in the store: the host thread recovers it with the others.
+            self.lease.lose(f"run {run_id} could not begin: {error}")
+
+    def ask(
+        self, run_id: str, event: inputs.Request, handled: Callable[[str], None], until_ms: int | None
+    ) -> bool:
+        """Hand a request to the run's worker, which gives it the venue's time; False: the run has none."""
+        with self._guard:
+            worker = self._workers.get(run_id)
+            if worker is None:
+                return False
+            worker.inbox.put(Asked(event, handled, until_ms))
+            return True
+
+    # --- the host thread -----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._ending.wait(_TURN_S):
+                try:
+                    self._turn()
+                except (LeaseLostError, EpochLostError) as error:
+                    self._reclaim(str(error))
+                except StoreError as error:
+                    self._note_trouble(str(error))
+        except (LockLostError, StoreReplacedError) as error:
+            self._end_for_good(str(error))
+        except Exception as error:
+            # Without this thread there is no heartbeat, so no worker can send: the lock goes to the next.
+            _log.exception("the engine host failed")
+            self._end_for_good(f"The engine failed: {type(error).__name__}: {error}; see its log")
+        finally:
+            try:
+                self._let_go()
+            except Exception:
+                _log.exception("not all of the engine could be closed")
+
+    def _end_for_good(self, why: str) -> None:
+        """Note why this host ends by itself, and raise an alarm for each run that it leaves alone."""
+        self.failure = why
+        _log.critical("%s", why)
+        try:
+            with self._store.write(self.lease.epoch) as session:
+                for run_id in runs.active_run_ids(session):
+                    unattended.mark_unattended(
+                        session, run_id, unattended.STANDS_STILL, why, now_ms=self._clock.now_ms()
+                    )
+        except FirstwatchError as error:
+            # Another engine has the store by now, or there is none any more: the log has to do.
+            _log.error("the alarm could not be written: %s", error)
+
+    def _turn(self) -> None:
+        """See to everything that waits, a bounded part of each; what is left waits for the next turn."""
+        self.lease.check()
+        self.stay_heard()
+        self._mend_workers()
+        self._locked_runs.begin_if_unlocked(self.stay_heard)
+        self._desk.pick_up()
+        if self._is_due("leftovers", _LEFTOVERS_S):
+            self.leftovers.look_aside()
+        if self._is_due("unattended", _WORKLESS_S):
+            self._begin_unattended()
+        if self._is_due("standings", LOOK_EVERY_S):
+            self.standings.look_aside()
+        if self._is_due("log", _LOG_S):
+            self._bound_log()
+
+    def stay_heard(self) -> None:
+        """Write the heartbeat if it is due. Called between any two pieces of work of the host thread.
+
+        Raises:
+            LeaseLostError: the last one is too old.
+        """
+        if self._is_due("beat", _HEARTBEAT_S):
+            self._beat(HostState.RUNNING, self._all_workers() if self._is_due("live", _LIVE_S) else ())
+
+    def _is_due(self, name: str, every_s: float) -> bool:
+        now_s = self._clock.elapsed_s()
+        if now_s < self._due[name]:
+            return False
+        self._due[name] = now_s + every_s
+        return True
+
+    def _beat(self, state: HostState, workers: Sequence[RunWorker] = ()) -> None:
+        """Write the heartbeat and, in the same transaction, the workers' live figures."""
+        self._lock.verify()
+        begun_at_s = self._clock.elapsed_s()
+        lease = self.lease
+        with self._written_live(workers) as session:
+            hosts.beat(session, lease.epoch, state, now_ms=self._clock.now_ms())
+        lease.renewed(begun_at_s)
+        if self._trouble:
+            _log.warning("the heartbeat is written again")
+            self._trouble = ""
+
+    @contextmanager
+    def _written_live(self, workers: Sequence[RunWorker]) -> Iterator[Session]:
+        """Open a transaction that also writes the workers' live figures, those that have changed."""
+        now_ms = self._clock.now_ms()
+        found = ((worker, worker.live.changed(now_ms)) for worker in workers)
+        changed = [(worker, status) for worker, status in found if status is not None]
+        with self._store.write(self.lease.epoch, goes_first=True) as session:
+            yield session
+            live.upsert_live_status(session, [status for _, status in changed])
+        for worker, status in changed:
+            worker.live.written(status)
+
+    def _all_workers(self) -> list[RunWorker]:
+        # One step of the interpreter: the heartbeat waits for nobody who holds the guard.
+        return list(self._workers.values())
+
+    def _bound_log(self) -> None:
+        """Keep the store's log from growing without bound, and say who holds it."""
+        problem = self._store.bound_log()
+        if problem != self._log_problem:
+            _log.warning("%s", problem or "the log of the store is short again")
+        self._log_problem = problem
+
+    def _note_trouble(self, sentence: str) -> None:
+        if sentence != self._trouble:
+            _log.error("%s", sentence)
+        self._trouble = sentence
+
+    # --- the lease -------------------------------------------------------------------------------------
+
+    def _claim(self) -> None:
+        with self._store.write() as session:
+            epoch = hosts.claim_host(
+                session,
+                pid=os.getpid(),
+                host_name=platform.node(),
+                version=__version__,
+                now_ms=self._clock.now_ms(),
+            )
+            NONCES.seed(orders.highest_nonce(session))
+        self._lease = Lease(epoch, self._clock)
+        self._due["beat"] = 0.0
+
+    def _reclaim(self, why: str) -> None:
+        """Claim the store anew and recover all runs: this process stood still, or could not write."""
+        _log.warning("recovering: %s", why)
+        self.lease.lose(why)
+        # Who else has claimed the store holds the lock by its name: then it is not to be claimed back.
+        self._lock.verify()
+        with self._guard:
+            for worker in self._workers.values():
+                worker.let_go()
+            try:
+                self._claim()
+                self._recover_runs(why)
+                self._desk.resume_requests()
+            except StoreError as error:
+                # Some runs may stand still now. The next turn finds the lease lost and begins anew.
+                self.lease.lose(str(error))
+                self._note_trouble(str(error))
+
+    def _recover_runs(self, why: str) -> None:
+        with self._store.read() as session:
+            active = runs.active_run_ids(session)
+        for run_id in active:
+            self._start_worker(run_id, Author.SYSTEM, why, self._workers.get(run_id))
+            self.stay_heard()
+
+    # --- workers -----------------------------------------------------------------------------------
+
+    def _start_worker(
+        self, run_id: str, author: Author, why: str, predecessor: RunWorker | None, pause_s: float = 0.0
+    ) -> None:
+        """Let a worker take ``predecessor``'s place; do nothing if another has it or the run is over.
+
+        All of it under the guard: what is read of the run is then still so when its worker begins.
+        """
+        with self._guard:
+            if self._ending.is_set() or self._workers.get(run_id) not in (None, predecessor):
+                return
+            try:
+                with self._store.read() as session:
+                    if runs.state_of(session, run_id).is_final:
+                        return
+                    plan = read_plan(session, run_id)
+                    was_unattended = bool(unattended.unattended_topics(session, run_id))
+                self._venues.require_key(plan.run.venue, plan.run.account, may_wait=False)
+                beginning = RunStartup(
+                    plan,
+                    self._venues.get(plan.run.venue),
+                    author=author,
+                    why=why,
+                    max_slippage_bps=self._settings.limits.max_slippage_bps,
+                )
+            except VaultLockedError as error:
+                self._leave_without_worker(run_id)
+                begin = partial(self._start_worker, run_id, author, why, None)
+                self._locked_runs.add(run_id, begin)
+                self._say_unattended(run_id, unattended.LOCKED, f"vault locked: {error}")
+                return
+            except (WrongUseError, VenueError, DamagedRowError) as error:
+                # Without venue, algorithm or rows nobody works on a run; its protection rests at the venue.
+                self._leave_without_worker(run_id)
+                self._say_unattended(run_id, unattended.STANDS_STILL, str(error))
+                return
+            worker = RunWorker(
+                beginning,
+                self._store,
+                self.lease,
+                self._clock,
+                fault_point=self._probe,
+                ended=lambda worker, error: self._ended.put((worker, error)),
+                predecessor=predecessor,
+                pause_s=pause_s,
+            )
+            try:
+                worker.start()
+            except RuntimeError as error:
+                # How ``threading`` says that the system gives no more threads.
+                self._leave_without_worker(run_id)
+                self._say_unattended(run_id, unattended.STANDS_STILL, f"it gets no thread: {error}")
+                return
+            self._workers[run_id] = worker
+            if was_unattended:
+                with self._store.write(self.lease.epoch) as session:
+                    unattended.clear_unattended(session, run_id, now_ms=self._clock.now_ms())
+
+    def _leave_without_worker(self, run_id: str) -> None:
+        """Drop a run's last worker, which has no successor: what the run is asked is then refused."""
+        worker = self._workers.pop(run_id, None)
+        if worker is not None:
+            worker.close_subscription()
+
+    def _say_unattended(self, run_id: str, topic: str, why: str) -> None:
+        with self._store.write(self.lease.epoch) as session:
+            unattended.mark_unattended(session, run_id, topic, why, now_ms=self._clock.now_ms())
+
+    def _begin_unattended(self) -> None:
+        """Try again to begin the active runs that have no worker: what was in the way may be gone."""
+        with self._guard, self._store.read() as session:
+            waiting = [run_id for run_id in runs.active_run_ids(session) if run_id not in self._workers]
+        for run_id in waiting:
+            if run_id not in self._locked_runs:
+                self._start_worker(run_id, Author.SYSTEM, "nobody worked on the run", None)
+                self.stay_heard()
+
+    def _mend_workers(self) -> None:
+        """Take note of workers that ended: runs that are over, and workers that raised."""
+        for _ in range(_MENDED_AT_ONCE):
+            self.stay_heard()
+            try:
+                worker, error = self._ended.get_nowait()
+            except Empty:
+                return
+            with self._guard:
+                # A worker may end before whoever started it could register it.
+                if self._workers.get(worker.run_id) is not worker:
+                    continue
+            try:
+                self._take_note(worker, error)
+            except StoreError as trouble:
+                # What was not written was not done; with a store that can be written all of it goes on.
+                raise LeaseLostError(f"a run could not be written: {trouble}") from trouble
+
+    def _take_note(self, worker: RunWorker, error: Exception | None) -> None:
+        if error is None:
+            if worker.is_over:
+                self._forget(worker)
+        elif isinstance(error, DamagedRowError):
+            self._leave_without_worker(worker.run_id)
+            self._say_unattended(worker.run_id, unattended.STANDS_STILL, str(error))
+        elif isinstance(error, (LeaseLostError, EpochLostError, StoreError)):
+            raise error
+        else:
+            self._mend(worker, error)
+
+    def _mend(self, worker: RunWorker, error: Exception) -> None:
+        """Recover a run whose worker raised; give it up when that happens too often."""
+        run_id, now_s = worker.run_id, self._clock.elapsed_s()
+        with self._store.read() as session:
+            was_cancelled = runs.state_of(session, run_id).is_final
+        if was_cancelled:
+            # Just before it could begin: there is nothing to recover.
+            self._forget(worker)
+            return
+        failures = self._failures.setdefault(run_id, deque())
+        failures.append(now_s)
+        while failures[0] < now_s - _FAILURES_WITHIN_S:
+            failures.popleft()
+        reason = f"the worker of this run raised {type(error).__name__}: {said(error)}"
+        if len(failures) <= len(_RECOVERY_PAUSES_S):
+            pause_s = _RECOVERY_PAUSES_S[len(failures) - 1]
+            when = f" in {pause_s:g} s" if pause_s else ""
+            self._append(run_id, Noted(sentence=f"{reason}; the run is recovered{when}"))
+            self._start_worker(run_id, Author.SYSTEM, reason, worker, pause_s)
+            self._desk.resume_requests(run_id)
+        else:
+            self._fail(worker, f"{reason}, for the {len(failures)}th time in ten minutes")
+
+    def _fail(self, worker: RunWorker, why: str) -> None:
+        now_ms, run_id = self._clock.now_ms(), worker.run_id
+        with self._store.write(self.lease.epoch) as session:
+            run = runs.get_run(session, run_id)
+            sentence = f"{why}. Protection was left at the venue: look at the wallet there."
+            runs.transition(session, run_id, RunState.FAILED, why, author=Author.SYSTEM, local_time_ms=now_ms)
+            facts = replace(run.facts, health=Health.UNKNOWN, exposure=Exposure.UNKNOWN, sentence=sentence)
+            runs.update_side_facts(session, run_id, facts)
+            journal.append_events(
+                session,
+                run_id,
+                [AlarmRaised(topic="failed", sentence=sentence)],
+                author=Author.SYSTEM,
+                venue_time_ms=None,
+                local_time_ms=now_ms,
+            )
+        worker.close_subscription()
+        self._forget(worker)
+
+    def _forget(self, worker: RunWorker) -> None:
+        with self._guard:
+            if self._workers.get(worker.run_id) is worker:
+                del self._workers[worker.run_id]
+        self._failures.pop(worker.run_id, None)
+        self._desk.resume_requests(worker.run_id)
+        with self._written_live([worker]):
+            pass
+        self._due["leftovers"] = 0.0
+
+    def _append(self, run_id: str, event: RunEvent) -> None:
+        with self._store.write(self.lease.epoch) as session:
+            journal.append_events(
+                session,
+                run_id,
+                [event],
+                author=Author.SYSTEM,
+                venue_time_ms=None,
+                local_time_ms=self._clock.now_ms(),
+            )
+
+    # --- the end -------------------------------------------------------------------------------------
+
+    def _let_go(self) -> None:
+        """End all threads, the workers first, and let go of the lock. Runs stay as they are.
+
+        Each step is taken whatever those before it raise; the lock is freed last.
+        """
+        self._ending.set()
+        with ExitStack() as last_first:
+            last_first.callback(self._is_over.set)
+            last_first.callback(self._lock.release)
+            last_first.callback(self._give_up_lease)
+            last_first.callback(self._join_requests)
+            # After the workers, so that no feed went on without a run that had let go before the others.
+            for part in (self._venues, self.standings, self.leftovers, self._door, self._desk):
+                last_first.callback(part.close)
+            last_first.callback(self._drain_workers)
+
+    def _drain_workers(self) -> None:
+        workers = self._all_workers()
+        for worker in workers:
+            worker.let_go()
+        deadline_s = self._clock.elapsed_s() + _DRAIN_S
+        for worker in workers:
+            worker.join(max(0.0, deadline_s - self._clock.elapsed_s()))
+
+    def _join_requests(self) -> None:
+        """Wait for the requests' threads: what they wait for ends with their venues."""
+        deadline_s = self._clock.elapsed_s() + _DRAIN_S
+        for worker in self._all_workers():
+            worker.join_requests(max(0.0, deadline_s - self._clock.elapsed_s()))
+
+    def _give_up_lease(self) -> None:
+        """Write the last heartbeat; from here on nothing is sent under this host's claim."""
+        if self._lease is None:
+            return
+        try:
+            if not (self._lease.is_lost or self.failure):
+                self._beat(HostState.STOPPED_ON_REQUEST if self.was_asked_to_stop else HostState.STOPPED)
+        except FirstwatchError as error:
+            _log.warning("the last heartbeat could not be written: %s", error)
+        finally:
+            # A worker that has not ended yet must not send beside the next holder of the lock.
+            self._lease.lose("the engine has let go")

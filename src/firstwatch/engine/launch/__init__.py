@@ -1,0 +1,1 @@
+"""Launching a run: facts, checks and adoption of what the wallet holds."""

@@ -1,0 +1,1 @@
+"""What is reconciled beside the runs: finished runs and wallets."""

@@ -1,0 +1,315 @@
+"""What finished runs left at their venues: watched until it is gone (rule 9 of ``firstwatch.engine``)."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from firstwatch.engine.core.order_manager import DOUBTFUL
+from firstwatch.engine.core.run_core import RunCore
+from firstwatch.engine.lease import Lease
+from firstwatch.engine.venue_registry import VenueRegistry
+from firstwatch.engine.worker.startup import RunStartup, read_plan
+from firstwatch.engine.worker.step_writer import Part, StepMetadata, Written, persist
+from firstwatch.store import alarms, fills, journal, orders, positions, runs, wallets
+from firstwatch.store.database import Store
+from firstwatch.store.orders import OrderMove, StoredOrder
+from firstwatch.store.runs import Run
+from firstwatch.trading.account import Funding, Position
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import DamagedRowError, FirstwatchError, VenueError, WrongUseError
+from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
+from firstwatch.trading.ids import run_of, sent_by
+from firstwatch.trading.orders import Fill, OrderKind, OrderReport, OrderState, Side, move_order
+from firstwatch.trading.runs import Author, Exposure, Protection
+from firstwatch.venues.protocol import Accepted, PreparedRequest, Refused, StillUnknown, Venue
+
+TOPIC = "left over"
+"""The alarm of a run that has ended and whose position or orders are still at the venue."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """The newest finished run of a wallet, with what the wallet is used for now."""
+
+    run: Run
+    siblings: frozenset[str]
+    """All finished runs of the wallet."""
+    successor: Run | None
+    """The wallet's active run in the same symbol."""
+    alarm: str
+    """What the standing alarm says; empty: none stands."""
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Another run has adopted the position and protects it, or its algorithm has no stop."""
+        facts = None if self.successor is None else self.successor.facts
+        return (
+            facts is not None
+            and facts.exposure is Exposure.EXPOSED
+            and facts.protection is not Protection.UNPROTECTED
+        )
+
+
+class FinishedRunReconciler:
+    """Reconciles wallets whose run has ended. Asks venues, so it works in a thread of its own."""
+
+    def __init__(self, store: Store, venues: VenueRegistry, clock: Clock, lease: Callable[[], Lease]) -> None:
+        self._store = store
+        self._venues = venues
+        self._clock = clock
+        self._lease = lease
+        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="leftovers")
+        self._is_looking = threading.Event()
+
+    def look_aside(self) -> None:
+        """Look in the other thread, unless it is still looking."""
+        if not self._is_looking.is_set():
+            self._is_looking.set()
+            self._aside.submit(self._look_once)
+
+    def close(self) -> None:
+        """Begin nothing new."""
+        self._aside.shutdown(wait=False, cancel_futures=True)
+
+    def _look_once(self) -> None:
+        try:
+            self.look()
+        except Exception:
+            _log.exception("looking at what finished runs left failed; it is tried again")
+        finally:
+            self._is_looking.clear()
+
+    def look(self) -> None:
+        """Look at every wallet that a finished run may have left something in."""
+        for left in self._suspects():
+            try:
+                self._reconcile(left, self._venues.get(left.run.venue))
+            except FirstwatchError as error:
+                _log.warning("what run %s left at %s is not known: %s", left.run.id, left.run.venue, error)
+
+    def _suspects(self) -> list[_Left]:
+        with self._store.read() as session:
+            standing = alarms.standing_alarms(session)
+            alarmed = {alarm.run_id: alarm.sentence for alarm in standing if alarm.topic == TOPIC}
+            found: list[_Left] = []
+            for wallet in wallets.list_wallets(session, with_archived=True):
+                of_wallet = runs.list_runs(session, wallet_id=wallet.id)
+                finished = [run for run in of_wallet if run.state.is_final]
+                active = next((run for run in of_wallet if run.state.is_active), None)
+                for symbol in {run.settings.symbol for run in finished}:
+                    newest = next(run for run in finished if run.settings.symbol == symbol)
+                    has_orders = any(orders.open_orders_of(session, run.id) for run in finished)
+                    if newest.facts.exposure is Exposure.FLAT and not has_orders and newest.id not in alarmed:
+                        continue
+                    found.append(
+                        _Left(
+                            run=newest,
+                            siblings=frozenset(run.id for run in finished),
+                            successor=active if active and active.settings.symbol == symbol else None,
+                            alarm=alarmed.get(newest.id, ""),
+                        )
+                    )
+        return found
+
+    def _reconcile(self, left: _Left, venue: Venue) -> None:
+        """Cancel what protects nothing, and let an alarm stand as long as anything is left."""
+        run = left.run
+        account, symbol = run.account, run.settings.symbol
+        # Before the position: a request in doubt could still make one.
+        is_known = all([self._is_known(venue, order) for order in self._open_orders(left).values()])
+        position = venue.position(account, symbol)
+        ours = {
+            order.client_order_id: order
+            for order in venue.open_orders(account, symbol)
+            if order.client_order_id is not None and sent_by(order.client_order_id, left.siblings)
+        }
+        is_over = position.is_flat or left.is_taken_over
+        # An entry may not fill any more, whatever else is left; what reduces protects a position that is.
+        unwanted = [name for name, order in ours.items() if is_over or not order.reduce_only]
+        gone = {name for name in unwanted if self._cancel(venue, account, symbol, name)}
+        resting = [order for name, order in ours.items() if name not in gone]
+        if is_over and not resting and is_known:
+            self._settle(left, venue, position)
+        elif not is_over:
+            self._alarm(left, self._exposed(left.run, position, resting))
+        elif resting:
+            self._alarm(
+                left,
+                f"{len(resting)} orders of ours in the wallet {run.wallet} protect nothing any more and could"
+                " not be cancelled: cancel them at the venue",
+            )
+
+    def _open_orders(self, left: _Left) -> dict[str, StoredOrder]:
+        with self._store.read() as session:
+            return {
+                order.client_order_id: order
+                for sibling in left.siblings
+                for order in orders.open_orders_of(session, sibling)
+            }
+
+    def _is_known(self, venue: Venue, order: StoredOrder) -> bool:
+        """Tell whether the venue knows an order or says that its request can no longer execute."""
+        if order.state not in DOUBTFUL:
+            return True
+        self._lease().check()
+        request = PreparedRequest(order.client_order_id, order.body, order.nonce, order.expires_at_ms)
+        try:
+            return not isinstance(venue.resolve(request), StillUnknown)
+        except VenueError as error:
+            _log.warning("order %s is still in doubt: %s", order.client_order_id, error)
+            return False
+
+    def _cancel(self, venue: Venue, account: str, symbol: str, client_order_id: str) -> bool:
+        """Cancel an order and tell whether the venue says that it is gone."""
+        self._lease().check()
+        try:
+            outcome = venue.cancel(account, symbol, client_order_id)
+        except VenueError as error:
+            _log.warning("order %s cannot be cancelled: %s", client_order_id, error)
+            return False
+        return isinstance(outcome, Accepted) or (isinstance(outcome, Refused) and outcome.code == "not_found")
+
+    def _alarm(self, left: _Left, sentence: str) -> None:
+        if sentence != left.alarm:
+            self._write(left.run, [AlarmRaised(topic=TOPIC, sentence=sentence)], None)
+
+    def _exposed(self, run: Run, position: Position, resting: Sequence[OrderReport]) -> str:
+        """Return what stands at the venue, and keep the levels that rest there."""
+        # Of several stops the nearest to the price executes first.
+        sign = -1 if position.side is Side.SHORT else 1
+        stops = [order for order in resting if order.trigger_price is not None]
+        stop = max(stops, key=lambda order: sign * (order.trigger_price or 0), default=None)
+        target = next((order for order in resting if order.kind is OrderKind.LIMIT), None)
+        self._keep_levels(run, position, stop, target)
+        frozen = "" if stop is None else f", its stop frozen at {stop.trigger_price:f}"
+        orders_left = f"{len(resting)} orders of ours" if resting else "no order of ours"
+        return (
+            f"the wallet {run.wallet} holds a {position.side} of {position.amount:f} {run.market.base}"
+            f"{frozen} with {orders_left} and has no active run: close it at the venue, or launch a run with"
+            " 'Assume position now'"
+        )
+
+    def _keep_levels(
+        self, run: Run, position: Position, stop: OrderReport | None, target: OrderReport | None
+    ) -> None:
+        """Let the rows of a finished run say what the venue shows of its stop and its target."""
+        with self._store.read() as session:
+            known = positions.position_of(session, run.id)
+        if known is None or known.side is None:
+            return
+        shown = replace(
+            known, stop=stop.trigger_price if stop else None, target=target.price if target else None
+        )
+        protection = run.facts.protection
+        if shown.stop_wanted is not None:
+            covers = stop is not None and stop.amount - stop.filled >= position.amount
+            is_there = covers and shown.stop == shown.stop_wanted
+            protection = Protection.PROTECTED if is_there else Protection.UNPROTECTED
+        if shown == known and protection is run.facts.protection:
+            return
+        with self._store.write(self._lease().epoch) as session:
+            positions.set_position(session, replace(shown, updated_at_ms=self._clock.now_ms()))
+            runs.update_side_facts(session, run.id, replace(run.facts, protection=protection))
+
+    def _settle(self, left: _Left, venue: Venue, position: Position) -> None:
+        """Book what the venue did since the run ended, and take the exposure off its row."""
+        run = left.run
+        core = self._core(run, venue)
+        # By the venue's time, whose clock need not be ours.
+        since_ms = 0 if core is None else core.fills_horizon_ms
+        filled = [
+            fill
+            for fill in venue.fills_since(run.account, run.settings.symbol, since_ms)
+            if fill.client_order_id is not None and run_of(fill.client_order_id) == run.id
+        ]
+        # What is paid after the last of them is another's, who has taken the position over.
+        until_ms = max((fill.time_ms for fill in filled), default=0)
+        paid = (
+            [
+                funding
+                for funding in venue.funding_since(run.account, run.settings.symbol, core.fundings_horizon_ms)
+                if funding.time_ms <= until_ms
+            ]
+            if core is not None and filled
+            else []
+        )
+        known = self._open_orders(left)
+        reports = {order: venue.order(run.account, run.settings.symbol, order) for order in known}
+        why = "the wallet is flat" if position.is_flat else "another run has taken the position over"
+        events: list[RunEvent] = [Noted(sentence=f"nothing of this run is left at the venue: {why}")]
+        if left.alarm:
+            events.append(AlarmCleared(topic=TOPIC))
+        self._write(run, events, _Found(venue.name, venue.now_ms(), core, filled, paid, list(known), reports))
+
+    def _core(self, run: Run, venue: Venue) -> RunCore | None:
+        """Return the run's core as it ended; None: it never began, or another version has written it."""
+        try:
+            with self._store.read() as session:
+                plan = read_plan(session, run.id)
+            beginning = RunStartup(plan, venue, author=Author.SYSTEM, why="", max_slippage_bps=0.0)
+            return None if beginning.is_new else beginning.make_core()
+        except (WrongUseError, DamagedRowError) as error:
+            _log.warning("what run %s remembers cannot be read: %s", run.id, error)
+            return None
+
+    def _write(self, run: Run, events: list[RunEvent], found: "_Found | None") -> None:
+        now_ms = self._clock.now_ms()
+        with self._store.write(self._lease().epoch) as session:
+            journal.append_events(
+                session, run.id, events, author=Author.SYSTEM, venue_time_ms=None, local_time_ms=now_ms
+            )
+            if found is None:
+                return
+            if found.core is not None:
+                around = StepMetadata(found.venue, run.settings.symbol, found.venue_ms, now_ms)
+                records = found.core.book_after_end(found.fills, found.fundings, found.venue_ms).records
+                part = Part(records, around)
+                persist(session, run.id, [part], found.core.checkpoint(), written=Written())
+            for fill in found.fills:
+                fills.add_fill(session, fills.StoredFill(found.venue, run.id, fill, now_ms))
+            for client_order_id in found.orders:
+                order = orders.get_order(session, client_order_id)
+                if order is not None and not order.state.is_final:
+                    orders.upsert_order(session, _ended(order, found.reports[client_order_id], now_ms))
+            positions.set_position(
+                session,
+                positions.RunPosition(run.id, run.settings.symbol, None, Decimal(0), updated_at_ms=now_ms),
+            )
+            facts = replace(run.facts, exposure=Exposure.FLAT, protection=Protection.NOT_NEEDED)
+            runs.update_side_facts(session, run.id, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the venue says of a finished run's orders."""
+
+    venue: str
+    venue_ms: int
+    core: RunCore | None
+    """Books fills and fundings; None: the fills are only kept."""
+    fills: Sequence[Fill]
+    fundings: Sequence[Funding]
+    """Paid on the position that they have closed."""
+    orders: Sequence[str]
+    """Client order ids of those whose end was not known."""
+    reports: Mapping[str, OrderReport | None]
+
+
+def _ended(order: StoredOrder, report: OrderReport | None, now_ms: int) -> StoredOrder:
+    state = OrderState.CANCELED if report is None else report.state
+    if state is order.state or not state.is_final:
+        return order
+    why = "the venue does not know it" if report is None else report.reason
+    return replace(
+        order,
+        state=move_order(order.state, state),
+        filled=order.filled if report is None else report.filled,
+        average_price=order.average_price if report is None else report.average_price,
+        updated_at_ms=now_ms,
+        history=(*order.history, OrderMove(now_ms, state, why or "after the run's end")),
+    )

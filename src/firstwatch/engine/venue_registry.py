@@ -1,0 +1,100 @@
+"""From the settings to venue adapters: one adapter per name and host, made when it is first needed."""
+
+import threading
+from collections.abc import Callable, Iterable
+
+from firstwatch.market.cache import CandleCache
+from firstwatch.settings import HyperliquidVenueSettings, Settings
+from firstwatch.store.database import Store
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.venues.hyperliquid.assembly import open_hyperliquid_venue
+from firstwatch.venues.paper.assembly import open_paper_venue
+from firstwatch.venues.protocol import Venue
+from firstwatch.wallets.keys import EngineKeys
+
+CACHE_FOLDER = "cache"
+"""Where parsed candle files are kept, in the data folder."""
+
+OpenVenue = Callable[[str], Venue]
+"""Makes the adapter of that name; raises WrongUseError or VenueError with a sentence."""
+
+RequireKey = Callable[[str, str, bool], None]
+"""Makes sure that the key of (venue, account) is at hand, waiting a second for it or not.
+
+Raises VaultLockedError or another VenueError.
+"""
+
+
+def _needs_no_key(_venue: str, _account: str, _may_wait: bool) -> None:
+    """Let a venue without signatures pass."""
+
+
+class VenueRegistry:
+    """Hands out the venues. All runs of a host share one adapter per name."""
+
+    def __init__(
+        self, names: Iterable[str], open_venue: OpenVenue, require_key: RequireKey = _needs_no_key
+    ) -> None:
+        self._names = tuple(names)
+        self._open_venue = open_venue
+        self._require_key = require_key
+        self._venues: dict[str, Venue] = {}
+        self._guard = threading.Lock()
+
+    def get(self, name: str) -> Venue:
+        """Return the venue of that name of the settings.
+
+        Raises:
+            WrongUseError: the settings have no such venue, or what they say of it is wrong.
+            VenueError: the adapter cannot be made now.
+        """
+        with self._guard:
+            if name not in self._venues:
+                if name not in self._names:
+                    raise WrongUseError(
+                        f"there is no venue {name} in the settings file, which has"
+                        f" {', '.join(self._names) or 'none'}; add a table [venues.{name}]"
+                    )
+                self._venues[name] = self._open_venue(name)
+            return self._venues[name]
+
+    def require_key(self, name: str, account: str, *, may_wait: bool) -> None:
+        """Make sure that the account's orders can be signed, if its venue wants signatures.
+
+        Raises:
+            VaultLockedError: nobody has given the passphrase.
+            VenueError: the account has no key, or one of another network, or the vault cannot be read.
+        """
+        self._require_key(name, account, may_wait)
+
+    def close(self) -> None:
+        """Close all venues. Idempotent; one that is asked for again is made anew."""
+        with self._guard:
+            venues, self._venues = list(self._venues.values()), {}
+        for venue in venues:
+            venue.close()
+
+
+def venue_registry_of(
+    settings: Settings, store: Store, clock: Clock, epoch: Callable[[], int | None], keys: EngineKeys
+) -> VenueRegistry:
+    """Return the venues of the settings.
+
+    ``epoch``: the engine's, asserted whenever a paper venue writes its books. ``keys``: sign where a
+    venue wants signatures.
+    """
+    cache = CandleCache(settings.home / CACHE_FOLDER)
+
+    def open_venue(name: str) -> Venue:
+        venue = settings.venues[name]
+        if isinstance(venue, HyperliquidVenueSettings):
+            return open_hyperliquid_venue(name, venue, clock=clock, signer_of=keys.signers(name))
+        return open_paper_venue(name, venue, clock=clock, store=store, epoch=epoch, cache=cache)
+
+    def require_key(name: str, account: str, may_wait: bool) -> None:
+        venue = settings.venues.get(name)
+        if isinstance(venue, HyperliquidVenueSettings):
+            keys.require(name, account, network=venue.network, may_wait=may_wait)
+
+    return VenueRegistry(settings.venues, open_venue, require_key)

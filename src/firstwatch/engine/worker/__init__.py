@@ -1,0 +1,1 @@
+"""One run's thread: startup, effects at the venue, storing each step."""

@@ -1,0 +1,236 @@
+"""Perform a run's effects at its venue, and turn every answer into the outcome that the core waits for."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from firstwatch.engine.core import effects, inputs
+from firstwatch.engine.core.run_core import RunCore
+from firstwatch.engine.core.run_memory import RunSetup
+from firstwatch.engine.lease import Lease
+from firstwatch.engine.worker.requests import Request
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.errors import VenueError
+from firstwatch.trading.fault_points import FaultPoint
+from firstwatch.trading.orders import Touch
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.protocol import (
+    FENCE,
+    PreparedRequest,
+    Resolution,
+    SendOutcome,
+    StillUnknown,
+    Subscription,
+    Unknown,
+    Venue,
+)
+
+
+class EffectExecutor:
+    """One run's hands at its venue. Used by the run's worker; the requests that it makes block, anywhere."""
+
+    def __init__(self, venue: Venue, setup: RunSetup, lease: Lease, fault_point: FaultPoint) -> None:
+        self._venue = venue
+        self._account = setup.account
+        self._symbol = setup.symbol
+        self._timeframe = setup.timeframe
+        self._lease = lease
+        self._probe = fault_point
+        self.prepared: dict[str, PreparedRequest] = {}
+        """Requests by client order id: those of this process life, and of stored orders in doubt."""
+        self.subscription: Subscription | None = None
+        self.delivered_from_ms: int | None = None
+        """Open time of the first bar that the subscription delivers although it may be read, too."""
+        self.is_reachable = True
+        """The venue answered the call that ended last."""
+
+    def perform(self, effect: effects.Effect, core: RunCore) -> Request | None:
+        """Do what the core wants done, where that is nothing to wait for; else return what is to be called.
+
+        The request may be called in any thread, beside others, and gives the effect's outcome. It raises
+        ``LeaseLostError`` when this process may not send any more: nothing was sent then.
+        """
+        match effect:
+            case effects.SendOrder(client_order_id):
+                return self._send(client_order_id, core)
+            case effects.ModifyOrder(client_order_id, new_client_order_id):
+                return self._modify(client_order_id, new_client_order_id, core)
+            case effects.CancelOrder(client_order_id):
+                return lambda: self._cancel(client_order_id)
+            case effects.SetLeverage(leverage):
+                return lambda: self._set_leverage(leverage)
+            case effects.ResolveOrder(client_order_id):
+                request = self.prepared[client_order_id]
+                return lambda: inputs.ResolveAnswered(
+                    client_order_id, self._resolve(request), self._venue.now_ms()
+                )
+            case effects.Acknowledge(token):
+                if self.subscription is not None:
+                    self._probe("before acknowledge")
+                    self.subscription.acknowledge(token)
+                    self._probe("after acknowledge")
+                return None
+            case effects.EndRun():
+                return None
+            case effects.Reconcile():
+                questions = core.questions()
+                return lambda: self._read(
+                    effect, lambda: inputs.Reconciled(self.read_venue(questions), self._venue.now_ms())
+                )
+            case _:
+                return lambda: self._read(effect, lambda: self._reading(effect))
+
+    def read_venue(self, asked: inputs.VenueQuestions) -> inputs.VenueReading:
+        """Read everything that a run must know after a time of not listening.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        venue, account, symbol = self._venue, self._account, self._symbol
+        # Resolutions first: a request that they burn cannot fill after the fills were read.
+        resolutions = {order: self._resolve(self.prepared[order]) for order in asked.doubtful}
+        reports = {order: venue.order(account, symbol, order) for order in asked.known}
+        fills = venue.fills_since(account, symbol, asked.fills_since_ms)
+        fundings = venue.funding_since(account, symbol, asked.fundings_since_ms)
+        return inputs.VenueReading(
+            resolutions=resolutions,
+            reports=reports,
+            open_orders=venue.open_orders(account, symbol),
+            fills=fills,
+            fundings=fundings,
+            bars=self._bars_after(asked.after_ms),
+            position=venue.position(account, symbol),
+            balance=venue.balance(account),
+            touch=self._asked_touch(),
+        )
+
+    # --- what acts -------------------------------------------------------------------------------
+
+    def _send(self, client_order_id: str, core: RunCore) -> Request:
+        request, before = self.prepared[client_order_id], self.touch()
+        core.note_submission(client_order_id, before)
+
+        def send() -> inputs.Event:
+            outcome = self._write("send", lambda: self._venue.send(request))
+            return inputs.SendAnswered(client_order_id, outcome, self._venue.now_ms(), before, self.touch())
+
+        return send
+
+    def _modify(self, client_order_id: str, new_client_order_id: str, core: RunCore) -> Request:
+        request, before = self.prepared[new_client_order_id], self.touch()
+        core.note_submission(new_client_order_id, before)
+
+        def modify() -> inputs.Event:
+            outcome = self._write("modify", lambda: self._venue.modify(client_order_id, request))
+            return inputs.ModifyAnswered(
+                client_order_id, new_client_order_id, outcome, self._venue.now_ms(), before, self.touch()
+            )
+
+        return modify
+
+    def _cancel(self, client_order_id: str) -> inputs.CancelAnswered:
+        outcome = self._write(
+            "cancel", lambda: self._venue.cancel(self._account, self._symbol, client_order_id)
+        )
+        return inputs.CancelAnswered(client_order_id, outcome, self._venue.now_ms())
+
+    def _set_leverage(self, leverage: Decimal) -> inputs.LeverageSet:
+        outcome = self._write(
+            "leverage", lambda: self._venue.set_leverage(self._account, self._symbol, leverage)
+        )
+        return inputs.LeverageSet(outcome, self._venue.now_ms())
+
+    def _write(self, name: str, call: Callable[[], SendOutcome]) -> SendOutcome:
+        """Make one call that changes the venue; doubt of any kind is ``Unknown``."""
+        self._fence()
+        self._probe(f"before {name}")
+        try:
+            outcome = call()
+        except VenueError as error:
+            outcome = Unknown(str(error))
+        self._probe(f"after {name}")
+        self.is_reachable = not isinstance(outcome, Unknown)
+        return outcome
+
+    def _resolve(self, request: PreparedRequest) -> Resolution:
+        # Resolving may burn the request at the venue, which is an act like any other.
+        self._fence()
+        self._probe("before resolve")
+        resolution: Resolution
+        try:
+            resolution = self._venue.resolve(request)
+        except VenueError as error:
+            resolution = StillUnknown(str(error))
+        self._probe("after resolve")
+        self.is_reachable = not isinstance(resolution, StillUnknown) or resolution.is_taken
+        return resolution
+
+    def _fence(self) -> None:
+        """Check the right to act, and let the venue check it again right before it acts."""
+        self._lease.check()
+        FENCE.set(self._lease.check)
+
+    # --- what reads ------------------------------------------------------------------------------
+
+    def _read(self, effect: effects.Effect, read: Callable[[], inputs.Event]) -> inputs.Event:
+        self._probe("before read")
+        try:
+            outcome = read()
+        except VenueError as error:
+            self.is_reachable = False
+            outcome = inputs.ReadFailed(effect, str(error), self._venue.now_ms())
+        else:
+            self.is_reachable = True
+        self._probe("after read")
+        return outcome
+
+    def _reading(self, effect: effects.Effect) -> inputs.Event:
+        venue, account, symbol = self._venue, self._account, self._symbol
+        match effect:
+            case effects.ReadPosition():
+                return inputs.PositionRead(venue.position(account, symbol), venue.now_ms())
+            case effects.ReadOpenOrders():
+                return inputs.OpenOrdersRead(venue.open_orders(account, symbol), venue.now_ms())
+            case effects.ReadOrder(client_order_id):
+                report = venue.order(account, symbol, client_order_id)
+                return inputs.OrderRead(client_order_id, report, venue.now_ms())
+            case effects.ReadFills(since_ms, fundings_since_ms):
+                fills = venue.fills_since(account, symbol, since_ms)
+                fundings = venue.funding_since(account, symbol, fundings_since_ms)
+                return inputs.FillsRead(fills, fundings, venue.now_ms())
+            case effects.ReadBalance():
+                return inputs.BalanceRead(venue.balance(account), venue.now_ms())
+            case effects.ReadBars(after_ms):
+                return inputs.BarsRead(self._bars_after(after_ms), venue.now_ms())
+            case _:
+                raise AssertionError(f"no way to perform {effect!r}")
+
+    def _bars_after(self, after_ms: int) -> list[Bar]:
+        if after_ms == 0:
+            return []
+        now_ms, first_ms = self._venue.now_ms(), self.delivered_from_ms
+        bars = bars_between(self._venue, self._symbol, self._timeframe, after_ms + 1, now_ms)
+        return [bar for bar in bars if first_ms is None or bar.time_ms < first_ms]
+
+    def touch(self) -> Touch | None:
+        """Return the prices now, if they were heard; what measures a call must not hold it up."""
+        return self._venue.latest_touch(self._symbol)
+
+    def _asked_touch(self) -> Touch | None:
+        try:
+            return self._venue.touch(self._symbol)
+        except VenueError:
+            # All the rest was read, and a price comes with the next message.
+            return None
+
+
+def bars_between(venue: Venue, symbol: str, timeframe: Timeframe, first_ms: int, end_ms: int) -> list[Bar]:
+    """Return the closed bars that open at or after ``first_ms`` and end at or before ``end_ms``.
+
+    Raises:
+        VenueError: the venue cannot be asked.
+    """
+    expected = max((end_ms - first_ms) // timeframe.ms + 1, 0)
+    if expected == 0:
+        return []
+    bars = venue.candles(symbol, timeframe, end_ms=end_ms, limit=expected)
+    return [bar for bar in bars if bar.time_ms >= first_ms]

@@ -1,0 +1,292 @@
+"""How a run's worker begins: with a new run, or with one that was active before."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from firstwatch.engine.core import inputs
+from firstwatch.engine.core.run_core import RunCore
+from firstwatch.engine.core.run_memory import RunSetup
+from firstwatch.engine.launch.facts import read_history
+from firstwatch.engine.lease import Lease
+from firstwatch.engine.worker.executor import EffectExecutor, bars_between
+from firstwatch.market.sessions import SessionCalendar
+from firstwatch.store import algorithms, journal, orders, runs
+from firstwatch.store.database import Session, Store
+from firstwatch.store.journal import Checkpoint
+from firstwatch.store.rows import row
+from firstwatch.store.runs import Run
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.strategy.core_settings import Costs, settings_of_launch
+from firstwatch.strategy.core_state import CoreSettings
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.strategy.stream import SignalStream
+from firstwatch.trading.clock import iso
+from firstwatch.trading.errors import VenueError
+from firstwatch.trading.events import HoleFound, Transitioned
+from firstwatch.trading.ids import sent_by
+from firstwatch.trading.runs import Author, RunState
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.protocol import PreparedRequest, Venue
+
+_WARMING = threading.Semaphore(2)
+"""Hundreds of runs that warm up at once would leave the engine's heartbeat no turn of the interpreter."""
+_ASKS_FOR_BARS = 3
+"""A venue that gives none of the bars that it once gave is asked so often before it is believed."""
+_ASKS_FOR_LATE_BAR = 10
+"""So often where it gives some: the last one was streamed and may only be late in its answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """What the store says of a run that is to be worked on."""
+
+    run: Run
+    spec: AlgorithmSpec
+    settings: CoreSettings
+    checkpoint: Checkpoint | None
+    """None: the run has not begun."""
+    launched_ms: int | None
+    """Venue time at which it went to RUNNING; bars after it were resampled by the run itself."""
+    prepared: Mapping[str, PreparedRequest]
+    """The requests of its open orders, by client order id."""
+    holes: frozenset[int]
+    """Open times of the bars that it has passed over: it does not count those that the venue has by now."""
+    earlier_runs: frozenset[str]
+    """Other runs of the wallet: their orders are not foreign."""
+
+
+def read_plan(session: Session, run_id: str) -> StoredRun:
+    """Return the plan of a run.
+
+    Raises:
+        WrongUseError: its specification or settings cannot be understood.
+        DamagedRowError: what it says of the run cannot be read.
+    """
+    with row(f"what is stored of run {run_id}"):
+        return _read_plan(session, run_id)
+
+
+def _read_plan(session: Session, run_id: str) -> StoredRun:
+    run = runs.get_run(session, run_id)
+    spec = AlgorithmSpec.from_json(algorithms.version_by_id(session, run.version_id).spec_json)
+    prepared = {
+        order.client_order_id: PreparedRequest(
+            order.client_order_id, order.body, order.nonce, order.expires_at_ms
+        )
+        for order in orders.open_orders_of(session, run_id)
+    }
+    noted = journal.events_of_kinds(session, run_id, {"transitioned", "hole_found"})
+    started = [
+        entry.venue_time_ms
+        for entry in noted
+        if isinstance(entry.event, Transitioned) and entry.event.new is RunState.RUNNING
+    ]
+    holes = frozenset(
+        time_ms
+        for entry in noted
+        if isinstance(entry.event, HoleFound) and entry.event.is_confirmed
+        for time_ms in range(entry.event.first_ms, entry.event.last_ms + 1, spec.timeframe.ms)
+    )
+    return StoredRun(
+        run=run,
+        spec=spec,
+        settings=settings_of_launch(spec, run.settings, market=run.market, costs=Costs.of_market(run.market)),
+        checkpoint=journal.load_checkpoint(session, run_id),
+        launched_ms=started[0] if started else None,
+        prepared=prepared,
+        holes=holes,
+        earlier_runs=frozenset(runs.ids_of_wallet(session, run.wallet_id)) - {run_id},
+    )
+
+
+class RunStartup:
+    """Makes the core of a run and its first event. Used by the run's worker, in its thread."""
+
+    def __init__(
+        self, plan: StoredRun, venue: Venue, *, author: Author, why: str, max_slippage_bps: float
+    ) -> None:
+        self.plan = plan
+        self.venue = venue
+        self._author = author
+        self._why = why
+        self.setup = RunSetup(
+            run_id=plan.run.id,
+            account=plan.run.account,
+            symbol=plan.run.settings.symbol,
+            timeframe=plan.spec.timeframe,
+            market=plan.run.market,
+            launch=plan.run.settings,
+            has_phases=venue.capabilities.has_phases,
+            modifies_orders=venue.capabilities.modifies_orders,
+            max_slippage_bps=max_slippage_bps,
+            earlier_runs=plan.earlier_runs,
+        )
+        self._signals = SignalStream(plan.spec)
+        self._asked_for_bars = 0
+        self._late_bars: set[int] = set()
+
+    @property
+    def is_new(self) -> bool:
+        """The run has not begun: not even its first step was stored."""
+        return self.plan.checkpoint is None
+
+    def make_core(self) -> RunCore:
+        """Return the core as the checkpoint says, or a new one.
+
+        Raises:
+            DamagedRowError: the checkpoint cannot be read.
+        """
+        plan = self.plan
+        sessions = SessionCalendar(plan.run.settings.session)
+        if plan.checkpoint is None:
+            return RunCore(self.setup, plan.settings, self._signals, sessions)
+        with row(f"the checkpoint of run {self.setup.run_id}"):
+            return RunCore.restore(
+                self.setup, plan.settings, self._signals, sessions, plan.checkpoint.payload
+            )
+
+    def make_room(self) -> None:
+        """Ask for a new run's history: a paper feed that has not begun then starts behind it.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        if self.is_new:
+            read_history(self.venue, self.setup.symbol, self.plan.spec)
+
+    def last_bar_ms(self, core: RunCore) -> int:
+        """Return the open time of the last bar that the run has handled; 0: none.
+
+        One that the venue's time is not even at cannot have closed: an earlier version has believed a wrong
+        time. The newest bar of the venue takes its place, or the run would wait for the next until then.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        setup, venue = self.setup, self.venue
+        if core.last_bar_ms <= venue.now_ms() + setup.timeframe.ms:
+            return core.last_bar_ms
+        newest = venue.candles(setup.symbol, setup.timeframe, end_ms=venue.now_ms(), limit=1)
+        # A venue that was not reached before has said only with these what time it is there.
+        if core.last_bar_ms <= venue.now_ms() + setup.timeframe.ms:
+            return core.last_bar_ms
+        if not newest:
+            raise VenueError(
+                f"{venue.name} gives no bar of {setup.symbol} that run {setup.run_id} can go on from"
+            )
+        return newest[-1].time_ms
+
+    def first_event(self, core: RunCore, hands: EffectExecutor, store: Store, lease: Lease) -> inputs.Event:
+        """Return what the core is told first. The subscription must stand, so that no bar is missed.
+
+        Raises:
+            VenueError: the venue cannot be asked; it may be tried again.
+        """
+        return self._launched(store, lease) if self.is_new else self._recovery(core, hands)
+
+    # --- a new run -------------------------------------------------------------------------------
+
+    def _launched(self, store: Store, lease: Lease) -> inputs.Launched:
+        setup, venue = self.setup, self.venue
+        history = read_history(venue, setup.symbol, self.plan.spec)
+        base = history[setup.timeframe]
+        last_bar = base.bar(-1) if len(base) else None
+        event = inputs.Launched(
+            position=venue.position(setup.account, setup.symbol),
+            open_orders=[
+                order
+                for order in venue.open_orders(setup.account, setup.symbol)
+                if not sent_by(order.client_order_id, self.plan.earlier_runs | {setup.run_id})
+            ],
+            balance=venue.balance(setup.account),
+            touch=venue.touch(setup.symbol),
+            last_bar=last_bar,
+            time_ms=venue.now_ms(),
+            author=self._author,
+        )
+        first_bars = {timeframe: int(bars.time_ms[0]) for timeframe, bars in history.items() if len(bars)}
+        with store.write(lease.epoch) as session:
+            runs.set_first_bars(session, setup.run_id, first_bars)
+        if last_bar is not None:
+            self._warm(base.part(0, len(base) - 1), history, last_bar.time_ms)
+        return event
+
+    # --- a run that was active ---------------------------------------------------------------------
+
+    def _recovery(self, core: RunCore, hands: EffectExecutor) -> inputs.RecoveryStarted:
+        setup, first_bars = self.setup, self.plan.run.first_bars
+        reading = hands.read_venue(core.questions(is_new_life=True))
+        lost_until_ms: int | None = None
+        last_ms = self.last_bar_ms(core)
+        if last_ms and setup.timeframe in first_bars:
+            end_ms = last_ms + setup.timeframe.ms
+            history = {
+                timeframe: self._bars(timeframe, first_ms, end_ms)
+                for timeframe, first_ms in first_bars.items()
+            }
+            base = history[setup.timeframe]
+            if len(base) and int(base.time_ms[-1]) == last_ms:
+                self._warm(base, history, self._own_bars_from(base))
+            else:
+                lost_until_ms = self._warm_anew(last_ms)
+        return inputs.RecoveryStarted(
+            reading=reading,
+            why=self._why,
+            time_ms=self.venue.now_ms(),
+            lost_until_ms=lost_until_ms,
+            late_bars=sorted(self._late_bars),
+            newest_bar_ms=None if last_ms == core.last_bar_ms else last_ms,
+        )
+
+    def _warm_anew(self, last_bar_ms: int) -> int:
+        """Warm the indicators with what the venue gives, and return up to which bar nothing is decided.
+
+        For a run that was down for longer than the venue keeps its bars. As at a launch the history comes
+        first; what the venue gives behind it is taken in as past bars.
+        """
+        setup, needed = self.setup, self.plan.spec.needed_bars()
+        first_ms = last_bar_ms - needed[setup.timeframe] * setup.timeframe.ms
+        given = self._bars(setup.timeframe, first_ms, self.venue.now_ms())
+        handled = given.index_at(last_bar_ms + 1)
+        self._asked_for_bars += 1
+        if self._asked_for_bars < (_ASKS_FOR_LATE_BAR if handled else _ASKS_FOR_BARS):
+            raise VenueError(
+                f"{self.venue.name} does not give the bars of {setup.symbol} that run {setup.run_id} has"
+                f" handled, up to {iso(last_bar_ms)}; its indicators cannot be warmed up again"
+            )
+        base = given.part(0, max(handled, min(needed[setup.timeframe], len(given))))
+        end_ms = int(base.time_ms[-1]) + setup.timeframe.ms if len(base) else last_bar_ms
+        history = {
+            timeframe: self._bars(timeframe, end_ms - count * timeframe.ms, end_ms)
+            for timeframe, count in needed.items()
+        }
+        self._warm(base, history, end_ms)
+        return max(end_ms - setup.timeframe.ms, last_bar_ms)
+
+    def _bars(self, timeframe: Timeframe, first_ms: int, end_ms: int) -> CandleArrays:
+        bars = bars_between(self.venue, self.setup.symbol, timeframe, first_ms, end_ms)
+        if timeframe is self.setup.timeframe:
+            self._late_bars |= {bar.time_ms for bar in bars} & self.plan.holes
+            bars = [bar for bar in bars if bar.time_ms not in self.plan.holes]
+        return CandleArrays.from_bars(bars, timeframe)
+
+    def _own_bars_from(self, base: CandleArrays) -> int:
+        """Return the open time of the last bar before the launch: from it on higher bars were resampled."""
+        launched_ms = self.plan.launched_ms
+        if launched_ms is None:
+            return int(base.time_ms[-1])
+        index = base.index_at(launched_ms - self.setup.timeframe.ms + 1)
+        return int(base.time_ms[max(index - 1, 0)])
+
+    # --- indicators --------------------------------------------------------------------------------
+
+    def _warm(self, base: CandleArrays, history: Mapping[Timeframe, CandleArrays], until_ms: int) -> None:
+        """Warm the indicators: with the venue's higher bars as far as they end at or before ``until_ms``."""
+        candles = {
+            timeframe: bars.part(0, bars.index_at(until_ms - timeframe.ms + 1))
+            for timeframe, bars in history.items()
+            if timeframe is not base.timeframe
+        }
+        with _WARMING:
+            self._signals.warm({base.timeframe: base, **candles})

@@ -1,0 +1,258 @@
+"""Write what a run's core wants remembered: all records of a step and its checkpoint, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from firstwatch.engine.core import records
+from firstwatch.store import equity, fills, journal, positions, runs, trades
+from firstwatch.store.database import Session
+from firstwatch.store.orders import OrderMove, StoredOrder, get_order, upsert_order
+from firstwatch.trading.errors import StoreError
+from firstwatch.trading.events import RunEvent
+from firstwatch.trading.orders import OrderState, Touch
+from firstwatch.trading.runs import Author
+from firstwatch.venues.protocol import PreparedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class CallTouches:
+    """The prices around one call to the venue, which cannot be rebuilt later."""
+
+    submission: Touch | None
+    acknowledgement: Touch | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepMetadata:
+    """What the worker adds to a step: times, prepared requests, prices around calls."""
+
+    venue: str
+    symbol: str
+    venue_ms: int
+    local_ms: int
+    requests: Mapping[str, PreparedRequest] = field(default_factory=dict)
+    """What ``Venue.prepare`` made of each ``NewOrder``, by client order id."""
+    decision: Touch | None = None
+    """The prices when the step's new orders were decided."""
+    calls: Mapping[str, CallTouches] = field(default_factory=dict)
+    """Prices around the calls that this step was told the outcome of, by client order id."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What was written of a run so far; kept from step to step, and thrown away after an error."""
+
+    orders: dict[str, StoredOrder] = field(default_factory=dict)
+    """Its open orders as they stand in the store; one that is missing is read."""
+    checkpoint_base: str | None = None
+    """What the next checkpoint is written as changes of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the core wants remembered of one event."""
+
+    records: Sequence[records.Record]
+    around: StepMetadata
+
+
+def persist(
+    session: Session, run_id: str, parts: Sequence[Part], checkpoint: str, *, written: Written
+) -> None:
+    """Write the records of one or more events in order, then the checkpoint that includes them.
+
+    Raises:
+        StoreError: an order changes that was never stored: a defect of the program.
+    """
+    sequence = 0
+    for part in parts:
+        writing = _Writing(session, run_id, part.around, written.orders)
+        for record in part.records:
+            writing.write(record)
+        sequence = writing.flush()
+    written.checkpoint_base = journal.save_checkpoint(
+        session,
+        run_id,
+        checkpoint,
+        sequence=sequence,
+        now_ms=parts[-1].around.local_ms,
+        base=written.checkpoint_base,
+    )
+
+
+class _Writing:
+    """Writes one step; neighbouring journal rows of one author and time go in by one statement."""
+
+    def __init__(
+        self, session: Session, run_id: str, around: StepMetadata, known: dict[str, StoredOrder]
+    ) -> None:
+        self._session = session
+        self._known = known
+        self._run_id = run_id
+        self._around = around
+        self._rows: list[RunEvent] = []
+        self._author = Author.SYSTEM
+        self._time_ms = around.venue_ms
+
+    def flush(self) -> int:
+        """Append the journal rows that wait; return the journal's last sequence."""
+        rows, self._rows = self._rows, []
+        return journal.append_events(
+            self._session,
+            self._run_id,
+            rows,
+            author=self._author,
+            venue_time_ms=self._time_ms,
+            local_time_ms=self._around.local_ms,
+        )
+
+    def write(self, record: records.Record) -> None:
+        match record:
+            case records.JournalRow():
+                self._journal(record)
+            case records.Transition():
+                self._transition(record)
+            case records.NewOrder():
+                self._new_order(record)
+            case records.OrderChanged():
+                self._order_changed(record)
+            case records.FillRow():
+                self._fill(record)
+            case records.FundingRow(funding):
+                fills.add_funding(
+                    self._session,
+                    self._around.venue,
+                    self._run_id,
+                    funding,
+                    local_time_ms=self._around.local_ms,
+                )
+            case records.TradeRow(_, trade):
+                trades.add_trade(self._session, self._run_id, trade)
+            case records.TradeAmended(trade, closed_since):
+                trades.amend_trade(self._session, self._run_id, trade, closed_since=closed_since)
+            case records.PositionRow():
+                self._position(record)
+            case records.EquityRow(time_ms, value):
+                equity.add_equity(self._session, self._run_id, [(time_ms, value)])
+            case records.FactsRow():
+                self._facts(record)
+
+    def _journal(self, row: records.JournalRow) -> None:
+        if self._rows and (row.author, row.time_ms) != (self._author, self._time_ms):
+            self.flush()
+        self._author, self._time_ms = row.author, row.time_ms
+        self._rows.append(row.event)
+
+    def _transition(self, row: records.Transition) -> None:
+        self.flush()
+        runs.transition(
+            self._session,
+            self._run_id,
+            row.new,
+            row.why,
+            author=row.author,
+            local_time_ms=self._around.local_ms,
+            venue_time_ms=row.time_ms,
+            stop_mode=row.stop_mode,
+        )
+
+    def _new_order(self, record: records.NewOrder) -> None:
+        intent, now_ms = record.intent, self._around.local_ms
+        request = self._around.requests[intent.client_order_id]
+        self._write_order(
+            StoredOrder(
+                intent=intent,
+                state=OrderState.PENDING_SUBMIT,
+                created_at_ms=now_ms,
+                updated_at_ms=now_ms,
+                nonce=request.nonce,
+                body=request.body,
+                expires_at_ms=request.expires_at_ms,
+                history=(OrderMove(now_ms, OrderState.PENDING_SUBMIT),),
+                touch_at_decision=self._around.decision,
+            )
+        )
+
+    def _order_changed(self, record: records.OrderChanged) -> None:
+        stored = self._known.get(record.client_order_id) or get_order(self._session, record.client_order_id)
+        if stored is None:
+            raise StoreError(
+                f"Order {record.client_order_id} of run {self._run_id} changes and is not in the store; "
+                "the run is recovered from what the store holds."
+            )
+        now_ms = self._around.local_ms
+        history = stored.history
+        if record.state is not stored.state:
+            history = (*history, OrderMove(now_ms, record.state, record.why))
+        call = self._around.calls.get(record.client_order_id)
+        self._write_order(
+            replace(
+                stored,
+                state=record.state,
+                updated_at_ms=now_ms,
+                filled=record.filled,
+                average_price=record.average_price,
+                venue_order_id=record.venue_order_id,
+                history=history,
+                touch_at_submission=call.submission if call else stored.touch_at_submission,
+                touch_at_acknowledgement=call.acknowledgement if call else stored.touch_at_acknowledgement,
+            )
+        )
+
+    def _write_order(self, order: StoredOrder) -> None:
+        upsert_order(self._session, order)
+        if order.state.is_final:
+            self._known.pop(order.client_order_id, None)
+        else:
+            self._known[order.client_order_id] = order
+
+    def _fill(self, record: records.FillRow) -> None:
+        fills.add_fill(
+            self._session,
+            fills.StoredFill(
+                venue=self._around.venue,
+                run_id=self._run_id,
+                fill=record.fill,
+                local_time_ms=self._around.local_ms,
+                mid_at_decision=record.mid_at_decision,
+                mid_at_submission=record.mid_at_submission,
+                mid_at_acknowledgement=record.mid_at_acknowledgement,
+                mid_at_fill=record.mid_at_fill,
+            ),
+        )
+
+    def _position(self, record: records.PositionRow) -> None:
+        positions.set_position(
+            self._session,
+            positions.RunPosition(
+                run_id=self._run_id,
+                symbol=self._around.symbol,
+                side=record.side,
+                amount=record.amount,
+                updated_at_ms=self._around.local_ms,
+                entry_price=record.entry_price,
+                stop=record.stop,
+                target=record.target,
+                stop_wanted=record.stop_wanted,
+                target_wanted=record.target_wanted,
+                liquidation_price=record.liquidation,
+                margin=record.margin,
+                opened_at_ms=record.entry_time_ms,
+            ),
+        )
+
+    def _facts(self, record: records.FactsRow) -> None:
+        runs.update_side_facts(
+            self._session,
+            self._run_id,
+            runs.SideFacts(
+                paused=record.is_paused,
+                pause_reason="; ".join(record.pause_reasons),
+                health=record.health,
+                exposure=record.exposure,
+                protection=record.protection,
+                stop_mode=record.stop_mode,
+                exit_reason=record.exit_reason,
+                sentence=record.sentence or record.health_sentence,
+            ),
+        )

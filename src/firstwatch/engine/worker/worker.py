@@ -1,0 +1,413 @@
+"""The worker of a run: a thread around one ``RunCore`` that stores what it says and does what it wants."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count
+from queue import Empty, SimpleQueue
+
+from firstwatch.engine.core import effects, inputs
+from firstwatch.engine.core.records import NewOrder, Step
+from firstwatch.engine.core.run_core import RunCore
+from firstwatch.engine.lease import Lease
+from firstwatch.engine.worker import unattended
+from firstwatch.engine.worker.executor import EffectExecutor
+from firstwatch.engine.worker.live_status import LiveFigures
+from firstwatch.engine.worker.protection_proof import ProtectionProof
+from firstwatch.engine.worker.requests import RequestsInFlight
+from firstwatch.engine.worker.startup import RunStartup
+from firstwatch.engine.worker.step_writer import CallTouches, Part, StepMetadata, Written, persist
+from firstwatch.store.database import Store
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import VenueError
+from firstwatch.trading.fault_points import FaultPoint
+from firstwatch.trading.runs import RunState
+from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded, PreparedRequest
+
+TICK_S = 1.0
+LANDING_S = 1.0
+"""How long a worker that lets go waits for the requests that are under way."""
+_LONGEST_RETRY_S = 30.0
+_LONGEST_EXPOSED_RETRY_S = 2.0
+_ANNOUNCEMENT_S = 15.0
+_STALE_SHARE = 0.05
+_STALE_LEAST_MS = 10_000
+
+# The interpreter runs one thread at a time: of fifty that take a step at once each would hold its
+# transaction open while the others compute (a commit's 99th percentile is 90 ms then, 18 ms so).
+_AT_ONCE = threading.Semaphore(16)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of the operator, and what to call once it was handled."""
+
+    event: inputs.Request
+    handled: Callable[[str], None]
+    """Takes why the request was not followed; empty: it was."""
+    until_ms: int | None = None
+    """The wall clock's time from which on it is too late to follow it; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wake:
+    """Look whether the worker should end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Landed:
+    """How a request that was made aside has ended: with an outcome, or with what it raised."""
+
+    ended: inputs.Event | Exception
+
+
+Item = inputs.Event | Asked | _Wake | _Landed
+"""What lies in a worker's inbox."""
+
+
+class RunWorker:
+    """One run's thread.
+
+    ``ended`` is called by the thread as its last act: with None when the run is over or the worker was
+    told to let go, with the error otherwise. It must not block.
+    """
+
+    def __init__(
+        self,
+        beginning: RunStartup,
+        store: Store,
+        lease: Lease,
+        clock: Clock,
+        *,
+        fault_point: FaultPoint,
+        ended: Callable[["RunWorker", Exception | None], None],
+        predecessor: "RunWorker | None" = None,
+        pause_s: float = 0.0,
+    ) -> None:
+        """Make a worker that is not started.
+
+        ``predecessor``: the run's last one, whose place it takes. It begins after ``pause_s``, or when an
+        operator asks for something.
+        """
+        self.run_id = beginning.setup.run_id
+        self.lease = lease
+        self.is_over = False
+        """The run itself has ended: its core said so."""
+        self.inbox: SimpleQueue[Item] = SimpleQueue()
+        self.live = LiveFigures(self.run_id, beginning.setup.market)
+        self._startup = beginning
+        self._venue = beginning.venue
+        self._store = store
+        self._clock = clock
+        self._probe = fault_point
+        self._ended = ended
+        self._predecessor = predecessor
+        self._pause_s = pause_s
+        self._letting_go = False
+        self._proof = ProtectionProof(beginning, store, lease, clock)
+        self._executor = EffectExecutor(beginning.venue, beginning.setup, lease, fault_point)
+        self._executor.prepared.update(beginning.plan.prepared)
+        self._in_flight = RequestsInFlight(
+            f"request of {self.run_id}", lambda ended: self.inbox.put(_Landed(ended))
+        )
+        self._heard: deque[Item] = deque()
+        """What came while the run was beginning; handled before the inbox."""
+        self._written = Written()
+        self._ticked_at_s = clock.elapsed_s()
+        self._was_stale = False
+        self._thread = threading.Thread(target=self._run, name=f"run {self.run_id}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def let_go(self) -> None:
+        """End soon, and leave the run as it is: after the event in hand, and what its requests come to.
+
+        Does not wait. What a request comes to after ``LANDING_S`` is asked about in the run's next life.
+
+        The subscription stays open, so that a feed with phases stands still: until the venue is closed,
+        or the next worker of this run has taken the place.
+        """
+        self._letting_go = True
+        self.inbox.put(_Wake())
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread's end and tell whether it ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def join_requests(self, timeout_s: float) -> bool:
+        """Wait for the ends of the requests' threads, which come when the venue is closed at the latest."""
+        return self._in_flight.wait(timeout_s)
+
+    def close_subscription(self) -> None:
+        """Stop listening, so that the feed no longer waits for this run. Idempotent."""
+        if self._executor.subscription is not None:
+            self._executor.subscription.close()
+
+    def _run(self) -> None:
+        error: Exception | None = None
+        try:
+            core = self._begin()
+            if core is not None:
+                self._work(core)
+            if self.is_over:
+                self.close_subscription()
+        except Exception as raised:
+            error = raised
+            _log.exception("the worker of run %s ended", self.run_id)
+        finally:
+            self._ended(self, error)
+
+    # --- beginning -------------------------------------------------------------------------------
+
+    def _begin(self) -> RunCore | None:
+        """Listen, then read the venue, and tell the core; None: told to let go before that succeeded."""
+        if self._pause_s and self._waited_in_vain(self._pause_s):
+            return None
+        core = self._startup.make_core()
+        for attempt in count():
+            if self._is_called_off(core):
+                self._clear_unattended(attempt)
+                return None
+            try:
+                if self._executor.subscription is None:
+                    self._listen(core)
+                self._hear_where_the_feed_stands()
+                event = self._not_proven() or self._startup.first_event(
+                    core, self._executor, self._store, self.lease
+                )
+            except VenueError as error:
+                _log.warning("run %s cannot begin yet: %s", self.run_id, error)
+                self._executor.is_reachable = False
+                if attempt == 0:
+                    self._say_unattended(str(error))
+            else:
+                self._executor.delivered_from_ms = None
+                self._clear_unattended(attempt)
+                self._handle(core, event)
+                return core
+            # What has anything at the venue may be unprotected: it must be seen to as soon as that answers.
+            has_risk = core.exposed_steps or core.open_orders()
+            longest_s = _LONGEST_EXPOSED_RETRY_S if has_risk else _LONGEST_RETRY_S
+            if self._waited_in_vain(min(TICK_S * 2 ** min(attempt, 10), longest_s)):
+                return None
+        return None
+
+    def _not_proven(self) -> inputs.FailRequested | None:
+        """Prove the protection of a new run; return its end, if that fails."""
+        problem = self._proof.problem()
+        return inputs.FailRequested(problem, self._venue.now_ms()) if problem else None
+
+    def _say_unattended(self, why: str) -> None:
+        with self._store.write(self.lease.epoch) as session:
+            unattended.mark_unattended(
+                session, self.run_id, unattended.STANDS_STILL, why, now_ms=self._clock.now_ms()
+            )
+
+    def _clear_unattended(self, attempts: int) -> None:
+        if attempts:
+            with self._store.write(self.lease.epoch) as session:
+                unattended.clear_unattended(session, self.run_id, now_ms=self._clock.now_ms())
+
+    def _listen(self, core: RunCore) -> None:
+        # Listening comes before reading: a feed in phases then stands still, and nothing falls in between.
+        self._startup.make_room()
+        self._executor.subscription = self._venue.subscribe(
+            self._startup.setup.account,
+            self._startup.setup.symbol,
+            self._startup.setup.timeframe,
+            self.inbox.put,
+            after_ms=self._startup.last_bar_ms(core) or None,
+        )
+        if self._predecessor is not None:
+            self._predecessor.close_subscription()
+            self._predecessor = None
+
+    def _hear_where_the_feed_stands(self) -> None:
+        """Wait for what a feed in phases tells a new listener: the bar it stands at is no past one."""
+        if not self._venue.capabilities.has_phases:
+            return
+        deadline_s = self._clock.elapsed_s() + _ANNOUNCEMENT_S
+        while not self._letting_go and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
+            if any(isinstance(item, PhaseEnded | FeedEnded) for item in self._heard):
+                return
+            try:
+                item = self.inbox.get(timeout=left_s)
+            except Empty:
+                return
+            self._heard.append(item)
+            if isinstance(item, BarClosed) and item.timeframe is self._startup.setup.timeframe:
+                self._executor.delivered_from_ms = item.bar.time_ms
+
+    def _waited_in_vain(self, seconds: float) -> bool:
+        """Wait before the next attempt; return whether the worker was told to let go meanwhile.
+
+        What an operator asks ends the wait.
+        """
+        deadline_s = self._clock.elapsed_s() + seconds
+        while not self._letting_go and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
+            try:
+                self._heard.append(self.inbox.get(timeout=left_s))
+            except Empty:
+                break
+            if isinstance(self._heard[-1], Asked):
+                break
+        return self._letting_go
+
+    def _is_called_off(self, core: RunCore) -> bool:
+        """Follow a cancel or stop of a run that could not begin yet; return whether it never will."""
+        for item in list(self._heard) if self._startup.is_new else ():
+            if isinstance(item, Asked) and isinstance(
+                item.event, inputs.CancelRequested | inputs.StopRequested
+            ):
+                self._heard.remove(item)
+                if self._proof.has_orders:
+                    why = "called off when orders had been sent to prove the protection"
+                    item.handled(self._handle(core, inputs.FailRequested(why, self._venue.now_ms())))
+                else:
+                    item.handled(self._follow(core, item))
+        return self.is_over
+
+    # --- working ---------------------------------------------------------------------------------
+
+    def _work(self, core: RunCore) -> None:
+        while not (self.is_over or self._letting_go):
+            self._tick_if_due(core)
+            try:
+                self._take(core, self._heard.popleft() if self._heard else self.inbox.get(timeout=TICK_S))
+            except Empty:
+                continue
+        self._land(core)
+
+    def _land(self, core: RunCore) -> None:
+        """Take in what the requests that are under way come to, for a while; leave everything else."""
+        deadline_s = self._clock.elapsed_s() + LANDING_S
+        while self._in_flight.are_under_way and not self.is_over:
+            try:
+                item = self.inbox.get(timeout=max(deadline_s - self._clock.elapsed_s(), 0.0))
+            except Empty:
+                return
+            if isinstance(item, _Landed):
+                self._take(core, item)
+
+    def _take(self, core: RunCore, item: Item) -> None:
+        match item:
+            case Asked():
+                item.handled(self._follow(core, item))
+            case _Landed(ended):
+                self._in_flight.taken()
+                if isinstance(ended, Exception):
+                    raise ended
+                self._handle(core, ended)
+            case _Wake():
+                pass
+            case _:
+                self._handle(core, item)
+
+    def _follow(self, core: RunCore, asked: Asked) -> str:
+        """Do what an operator asks; return why not, if it is not done."""
+        if asked.until_ms is not None and self._clock.now_ms() >= asked.until_ms:
+            return "it has expired before the run could follow it; send it again"
+        return self._handle(core, replace(asked.event, time_ms=self._venue.now_ms()))
+
+    def _handle(self, core: RunCore, event: inputs.Event) -> str:
+        """Handle one event and everything that it leads to at once; return why it was refused, if it was.
+
+        Requests are made aside. Where the feed stands still until all that it led to is done, nothing is
+        missed while one is waited for, and the order in which they are answered is always the same.
+        """
+        refusal = ""
+        queue: deque[inputs.Event] = deque([event])
+        while queue:
+            steps = self._take_in(core, [queue.popleft() for _ in range(len(queue))])
+            refusal = refusal or next((step.refusal for step in steps if step.refusal), "")
+            for effect in chain.from_iterable(step.effects for step in steps):
+                request = self._executor.perform(effect, core)
+                if request is None:
+                    self.is_over = self.is_over or isinstance(effect, effects.EndRun)
+                elif self._venue.capabilities.has_phases:
+                    queue.append(request())
+                else:
+                    self._in_flight.begin(request)
+        return refusal
+
+    def _take_in(self, core: RunCore, events: Sequence[inputs.Event]) -> list[Step]:
+        """Let the core handle what was told together, and store all of it in one transaction."""
+        with _AT_ONCE:
+            steps: list[Step] = []
+            parts: list[Part] = []
+            for event in events:
+                step = core.handle(event)
+                self.live.note(event, core, self._clock.now_ms())
+                # While a run stops, its deadline's clock is kept, too.
+                is_stopping = core.state is RunState.STOPPING
+                if step.records or is_stopping or isinstance(event, BarClosed | inputs.Request):
+                    parts.append(Part(step.records, self._around(step, event)))
+                steps.append(step)
+            if parts:
+                self._store_parts(core, parts)
+        return steps
+
+    def _around(self, step: Step, event: inputs.Event) -> StepMetadata:
+        requests: dict[str, PreparedRequest] = {}
+        for record in step.records:
+            if isinstance(record, NewOrder):
+                requests[record.intent.client_order_id] = self._venue.prepare(record.intent)
+        return StepMetadata(
+            venue=self._venue.name,
+            symbol=self._startup.setup.symbol,
+            venue_ms=event.time_ms,
+            local_ms=self._clock.now_ms(),
+            requests=requests,
+            decision=self._executor.touch() if requests else None,
+            calls=_call_touches(event),
+        )
+
+    def _store_parts(self, core: RunCore, parts: Sequence[Part]) -> None:
+        checkpoint = core.checkpoint()
+        self._probe("before commit")
+        with self._store.write(self.lease.epoch) as session:
+            persist(session, self.run_id, parts, checkpoint, written=self._written)
+        self._probe("after commit")
+        for part in parts:
+            self._executor.prepared.update(part.around.requests)
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def _tick_if_due(self, core: RunCore) -> None:
+        now_s = self._clock.elapsed_s()
+        if now_s - self._ticked_at_s < TICK_S:
+            return
+        self._ticked_at_s = now_s
+        venue_ms = self._venue.now_ms()
+        is_reachable = self._executor.is_reachable and not self._venue.is_busy()
+        self._handle(core, inputs.TimePassed(venue_ms, round(now_s * 1000), is_reachable))
+        if self.inbox.empty() and not self._heard and not self.is_over:
+            self._notice_staleness(core, venue_ms)
+
+    def _notice_staleness(self, core: RunCore, venue_ms: int) -> None:
+        length_ms = self._startup.setup.timeframe.ms
+        if core.last_bar_ms == 0:
+            return
+        late_ms = venue_ms - (core.last_bar_ms + 2 * length_ms)
+        is_stale = late_ms > max(_STALE_LEAST_MS, _STALE_SHARE * length_ms)
+        if is_stale and not self._was_stale:
+            self._handle(core, inputs.FeedWentStale(f"the next bar is {late_ms / 1000:.0f} s late", venue_ms))
+        self._was_stale = is_stale
+
+
+def _call_touches(event: inputs.Event) -> dict[str, CallTouches]:
+    match event:
+        case inputs.SendAnswered(client_order_id=order):
+            pass
+        case inputs.ModifyAnswered(new_client_order_id=order):
+            pass
+        case _:
+            return {}
+    return {order: CallTouches(event.touch_at_submission, event.touch_at_acknowledgement)}

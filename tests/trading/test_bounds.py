@@ -15,7 +15,7 @@ from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.numbers import decimal_of
 from firstwatch.trading.toml_file import parse_toml
 from firstwatch.tui.keyed import amount_problem
-from firstwatch.tui.launch_text import count, positive
+from firstwatch.tui.launch_form.parse import count, positive
 
 DEEP, LONG = "[" * 20_000, "9" * 4_301
 

@@ -16,8 +16,8 @@ from firstwatch.store.commands import StoredCommand, recent_commands
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import Clock, ManualClock
 from firstwatch.tui.app import FirstwatchApp
-from firstwatch.tui.desk import Pane
-from firstwatch.tui.widgets.bars import KeyLine
+from firstwatch.tui.panes.pane import Pane
+from firstwatch.tui.widgets.status_lines import KeyLine
 from tests.ui import scenes
 
 NEW_RUN = "feedfacecafebeef"

@@ -15,7 +15,7 @@ from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import CommandOutcome, PauseEntries, StopRun
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Author, RunState, StopMode
-from firstwatch.tui.modals.entry import AskText
+from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.modals.quit import QuitDialog
 from firstwatch.tui.modals.stop import StopRunDialog
 from firstwatch.tui.panes.info import _position
@@ -190,10 +190,10 @@ async def test_leaving_a_position_unprotected_wants_the_run_s_name(home, clock, 
         async with stage(home, size=SMALL, clock=clock) as on:
             await on.ready()
             await on.press("s", "u")
-            assert isinstance(on.app.screen, AskText)
+            assert isinstance(on.app.screen, PromptDialog)
             await on.type("RSI rever")
             await on.press("enter")
-            assert isinstance(on.app.screen, AskText)
+            assert isinstance(on.app.screen, PromptDialog)
             await on.settle()
             snap_step(on, "not-its-name")
             assert on.commands() == []
@@ -274,10 +274,10 @@ async def test_real_money_is_started_when_the_run_s_name_is_typed(home, clock, s
             scenes.answer(home, on.app.check_id, CommandOutcome.DONE, "can start", seen)
             await on.until(lambda: "press g to start" in on.app.next_step.sentence, "the checks' answer")
             await on.press("g")
-            assert isinstance(on.app.screen, AskText)
+            assert isinstance(on.app.screen, PromptDialog)
             await on.type("RSI rever")
             await on.press("enter")
-            assert isinstance(on.app.screen, AskText)
+            assert isinstance(on.app.screen, PromptDialog)
             await on.settle()
             snap_step(on, "not-its-name")
             assert on.commands() == []
@@ -402,7 +402,7 @@ async def test_the_vault_is_unlocked_from_a_screen_and_the_passphrase_is_not_sho
             async with stage(home, size=MIDDLE, clock=clock) as on:
                 await on.ready()
                 on.app.ask_passphrase()
-                await on.until(lambda: isinstance(on.app.screen, AskText), "the dialog")
+                await on.until(lambda: isinstance(on.app.screen, PromptDialog), "the dialog")
                 await on.type("word word")
                 assert "word word" not in on.text()
                 await on.press("enter")

@@ -10,7 +10,7 @@ from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading import events
 from firstwatch.trading.runs import Author
-from firstwatch.tui.modals.confirm import Tell
+from firstwatch.tui.modals.confirm import MessageDialog
 from firstwatch.tui.themes import load_themes
 from tests.ui import scenes
 from tests.ui.stage import stage
@@ -65,7 +65,7 @@ async def test_words_of_a_venue_are_text_wherever_they_stand(home, clock):
             for key in ("1", "2", "3", "]", "]", "]", "]", "]", "]", "4"):
                 await on.press(key)
                 assert_plain(on.text())
-            on.app.push_screen(Tell(STEERING, [STEERING]))
+            on.app.push_screen(MessageDialog(STEERING, [STEERING]))
             await on.until(lambda: on.app.is_covered, "the dialog")
             assert_plain(on.text())
             on.app.notify(STEERING, title=STEERING)

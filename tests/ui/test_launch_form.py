@@ -32,7 +32,8 @@ from firstwatch.trading.launch import (
 )
 from firstwatch.trading.runs import ExitReason, Exposure, StopMode
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.tui.launch_form import FIELDS, LaunchDraft, Readiness, assess, draft_of, next_step
+from firstwatch.tui.launch_form.assessment import Readiness, assess, next_step
+from firstwatch.tui.launch_form.draft import FIELDS, LaunchDraft, draft_of
 
 ALGORITHM = AlgorithmView("alpha", 3, "f" * 64, Timeframe.H1, "long", None, has_stop=False, baseline="")
 WALLET = WalletView(

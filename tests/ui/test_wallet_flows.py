@@ -13,11 +13,11 @@ from firstwatch.store import standings, wallets
 from firstwatch.store.database import open_store
 from firstwatch.trading.errors import RefusedError
 from firstwatch.tui.modals import account as account_dialogs
-from firstwatch.tui.modals.account import Funding, NewAccount
-from firstwatch.tui.modals.confirm import Confirm, Tell
-from firstwatch.tui.modals.entry import AskText
-from firstwatch.tui.modals.form import Form
-from firstwatch.tui.widgets.sentence import Sentence
+from firstwatch.tui.modals.account import FundingDialog, NewAccountDialog
+from firstwatch.tui.modals.confirm import ConfirmDialog, MessageDialog
+from firstwatch.tui.modals.form import FormDialog
+from firstwatch.tui.modals.prompt import PromptDialog
+from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.keystore import address_of
 from tests.ui import scenes
@@ -59,9 +59,9 @@ async def asked(on):
 
     def asks():
         form = on.app.screen
-        if not isinstance(form, Form) or form._is_busy or form._sheet is None:
+        if not isinstance(form, FormDialog) or form._is_busy or form._spec is None:
             return False
-        return not form._sheet.fields or isinstance(form.focused, Input)
+        return not form._spec.fields or isinstance(form.focused, Input)
 
     await on.until(asks, "the form asks")
 
@@ -77,10 +77,10 @@ async def written(on, *values):
 
 
 def was_taken(on, form, entry):
-    """Tell whether Enter has led to another field, to work, or to a word on what is wrong."""
+    """MessageDialog whether Enter has led to another field, to work, or to a word on what is wrong."""
     if on.app.screen is not form or form._is_busy or form.focused is not entry:
         return True
-    return bool(form.query_one(".problem", Sentence)._said)
+    return bool(form.query_one(".problem", Paragraph).text)
 
 
 async def told(on, *words):
@@ -89,8 +89,8 @@ async def told(on, *words):
 
 async def known(on, words):
     """Wait for what stands below the wallets."""
-    word = on.app.run_screen.query_one("#wallet-word", Sentence)
-    await on.until(lambda: word._said == words and word.display, words)
+    word = on.app.run_screen.query_one("#wallet-note", Paragraph)
+    await on.until(lambda: word.text == words and word.display, words)
 
 
 def flat(on):
@@ -119,7 +119,7 @@ async def test_a_new_account_is_shown_once_with_a_qr_code_and_funded(home, clock
             await on.settle()
             snap_step(on, f"passphrase-{named(size)}")
             await written(on, PASSPHRASE)
-            await on.until(lambda: isinstance(on.app.screen, NewAccount), "the new account")
+            await on.until(lambda: isinstance(on.app.screen, NewAccountDialog), "the new account")
             new = address_of(NEW)
             assert new in on.text()
             assert f"0x{NEW.hex()}" in on.text()
@@ -127,7 +127,7 @@ async def test_a_new_account_is_shown_once_with_a_qr_code_and_funded(home, clock
             await on.settle()
             snap_step(on, f"account-{named(size)}")
             await on.press("f")
-            await on.until(lambda: isinstance(on.app.screen, Funding), "where money goes")
+            await on.until(lambda: isinstance(on.app.screen, FundingDialog), "where money goes")
             assert NEW.hex() not in on.text()
             await told(on, "There now: 0.00 USDC")
             await on.settle()
@@ -179,7 +179,7 @@ async def test_a_vault_that_is_there_wants_its_passphrase_once_and_says_when_it_
             assert on.app.snapshot.wallet("fresh") is None
             await asked(on)
             await written(on, PASSPHRASE)
-            await on.until(lambda: isinstance(on.app.screen, NewAccount), "the new account")
+            await on.until(lambda: isinstance(on.app.screen, NewAccountDialog), "the new account")
 
 
 async def test_a_passphrase_from_a_file_is_not_asked_for(home, clock, venue, tmp_path, monkeypatch):
@@ -196,7 +196,7 @@ async def test_a_passphrase_from_a_file_is_not_asked_for(home, clock, venue, tmp
             await asked(on)
             assert not on.app.screen.query(Input)
             await on.press("y")
-            await on.until(lambda: isinstance(on.app.screen, NewAccount), "the new account")
+            await on.until(lambda: isinstance(on.app.screen, NewAccountDialog), "the new account")
 
 
 # --- import ----------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ async def test_what_is_missing_is_approved_one_after_the_other(home, clock, venu
             await asked(on)
             on.app.screen.query_one("#field-key", Input).value = MASTER.hex()
             await on.press("enter")
-            await on.until(lambda: isinstance(on.app.screen, Confirm), "it is approved")
+            await on.until(lambda: isinstance(on.app.screen, ConfirmDialog), "it is approved")
             await told(on, f"hl shows it: the key {address_of(AGENT)} is an API wallet of {ACCOUNT}")
             await told(on, "One more approval is missing")
             await on.settle()
@@ -315,7 +315,7 @@ async def test_what_is_missing_is_approved_one_after_the_other(home, clock, venu
             await on.settle()
             snap_step(on, f"builder-{named(size)}")
             await written(on, MASTER.hex())
-            await on.until(lambda: isinstance(on.app.screen, Tell), "it is approved")
+            await on.until(lambda: isinstance(on.app.screen, MessageDialog), "it is approved")
             await told(on, f"hl shows it: the builder {BUILDER} may take 0.025 % of every fill.")
             await on.press("enter")
             await known(
@@ -439,12 +439,12 @@ async def test_a_wallet_is_archived_only_when_it_is_empty(home, clock, venue):
         async with stage(home, size=SMALL, clock=clock, settings=settings_at(home, venue)) as on:
             await on.ready()
             await on.press("1", "down")
-            on.app.action_command("wallet.archive")
+            on.app.action_perform("wallet.archive")
             await asked(on)
             await on.press("y")
             await told(on, "main still has 1000.0 USDC; withdraw or transfer it first.")
             await on.press("q", "down")
-            on.app.action_command("wallet.archive")
+            on.app.action_perform("wallet.archive")
             await asked(on)
             await on.press("y")
             await on.until(lambda: on.app.snapshot.wallet("spent") is None, "it is gone")
@@ -458,8 +458,8 @@ async def test_a_wallet_with_an_active_run_is_left_alone(home, clock, venue):
             await on.ready()
             await on.press("1")
             for command in ("wallet.archive", "wallet.withdraw", "wallet.transfer"):
-                on.app.action_command(command)
-            on.app.action_command("wallet.approve")
+                on.app.action_perform(command)
+            on.app.action_perform("wallet.approve")
             await on.until(lambda: len(on.toasts()) == 4, "four refusals")
             assert not on.app.is_covered
             assert len([toast for toast in on.toasts() if "A run uses demo; stop it first" in toast]) == 3
@@ -596,5 +596,5 @@ async def test_every_wallet_dialog_is_left_with_escape(home, clock, venue):
                 assert on.app.is_covered, key
                 await on.press("escape")
                 assert not on.app.is_covered, key
-            assert not isinstance(on.app.screen, AskText)
+            assert not isinstance(on.app.screen, PromptDialog)
     assert venue.audit().requests.get("usdSend", 0) == 0

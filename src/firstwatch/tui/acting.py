@@ -7,9 +7,9 @@ from firstwatch.manager.views import EngineWhere, RunRow
 from firstwatch.trading import commands
 from firstwatch.trading.runs import Exposure, StopMode
 from firstwatch.tui.keyed import KeyedApp
-from firstwatch.tui.modals.confirm import Confirm
-from firstwatch.tui.modals.entry import AskText
-from firstwatch.tui.modals.quit import Leaving, QuitDialog
+from firstwatch.tui.modals.confirm import ConfirmDialog
+from firstwatch.tui.modals.prompt import PromptDialog
+from firstwatch.tui.modals.quit import QuitChoice, QuitDialog
 from firstwatch.tui.modals.stop import StopRunDialog, held, left_behind
 
 
@@ -28,7 +28,7 @@ class ActingApp(KeyedApp):
         if mode is None or not self._is_still(run):
             return
         if mode is StopMode.LEAVE_UNPROTECTED and run.exposure is not Exposure.FLAT:
-            dialog = AskText(
+            dialog = PromptDialog(
                 "Cancel protection",
                 [left_behind(run, mode), "", f"Type the run's name to go on: {run.title}"],
                 check=lambda value: "" if value == run.title else f"not {run.title}",
@@ -48,7 +48,7 @@ class ActingApp(KeyedApp):
             f"{run.title} on {run.symbol}, wallet {run.wallet}",
             f"run {run.run_id}, {run.state}, {held(run)}",
         ]
-        dialog = Confirm(title, lines, verb, is_dangerous=True)
+        dialog = ConfirmDialog(title, lines, verb, is_dangerous=True)
         self.push_screen(dialog, partial(self._sure_about, run, command))
 
     def _sure_about(self, run: RunRow, command: commands.Command, is_sure: bool | None) -> None:
@@ -71,7 +71,7 @@ class ActingApp(KeyedApp):
 
     def ask_passphrase(self) -> None:
         lines = ["The passphrase of the vault. It goes to the engine, which keeps it in memory only."]
-        dialog = AskText("Unlock vault", lines, check=_passphrase_problem, is_secret=True)
+        dialog = PromptDialog("Unlock vault", lines, check=_passphrase_problem, is_secret=True)
         self.push_screen(dialog, self._unlock)
 
     def _unlock(self, passphrase: str | None) -> None:
@@ -106,11 +106,11 @@ class ActingApp(KeyedApp):
         else:
             self.exit()
 
-    def _leave(self, leaving: Leaving | None) -> None:
-        if leaving is Leaving.TO_BACKGROUND:
+    def _leave(self, choice: QuitChoice | None) -> None:
+        if choice is QuitChoice.TO_BACKGROUND:
             self.busy = "handing over to a background engine…"
             self._in_background(self._hand_over())
-        elif leaving is Leaving.STOP_RUNS:
+        elif choice is QuitChoice.STOP_RUNS:
             self.busy = "stopping all runs…"
             self._is_stopping_all = True
             for run in self.snapshot.active:

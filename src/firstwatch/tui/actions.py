@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from firstwatch.manager.views import EngineWhere, ManagerSnapshot, RunRow, WalletView
 from firstwatch.trading.commands import CancelRun, ClosePosition, PauseEntries, ResumeEntries, StopEngine
 from firstwatch.trading.runs import Exposure, RunState
-from firstwatch.tui.launch_form import NextStep, Readiness
+from firstwatch.tui.launch_form.assessment import NextStep, Readiness
 
 if TYPE_CHECKING:
     from firstwatch.tui.app import FirstwatchApp

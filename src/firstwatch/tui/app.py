@@ -32,7 +32,7 @@ from firstwatch.tui.modals.dialog import Dialog
 from firstwatch.tui.modals.help import HelpDialog
 from firstwatch.tui.screens.run import Layout, RunScreen
 from firstwatch.tui.themes import DEFAULT_THEME, Themes, load_themes, theme_folder
-from firstwatch.tui.widgets.bars import KeyHint
+from firstwatch.tui.widgets.status_lines import KeyHint
 
 _PANE_KEYS: dict[int, tuple[str, ...]] = {
     1: (

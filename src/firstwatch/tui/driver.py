@@ -23,7 +23,7 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 
-from firstwatch.tui.words import ASCII_GLYPHS
+from firstwatch.tui.formats import ASCII_GLYPHS
 
 if TYPE_CHECKING:
     from textual.app import App

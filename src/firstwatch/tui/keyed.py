@@ -20,12 +20,12 @@ from firstwatch.manager.wallet_views import (
 from firstwatch.trading import commands
 from firstwatch.trading.account import is_address
 from firstwatch.trading.numbers import decimal_of
-from firstwatch.tui import words
+from firstwatch.tui import formats
 from firstwatch.tui.launching import LaunchingApp
-from firstwatch.tui.modals.account import Funding, NewAccount
-from firstwatch.tui.modals.confirm import Confirm, Tell
-from firstwatch.tui.modals.entry import AskText, check_wallet, wallet_from
-from firstwatch.tui.modals.form import Field, Form, Sheet, Values
+from firstwatch.tui.modals.account import FundingDialog, NewAccountDialog
+from firstwatch.tui.modals.confirm import ConfirmDialog, MessageDialog
+from firstwatch.tui.modals.form import Field, FormDialog, FormSpec, Values
+from firstwatch.tui.modals.prompt import PromptDialog, check_wallet, wallet_from
 
 
 class KeyedApp(LaunchingApp):
@@ -37,7 +37,7 @@ class KeyedApp(LaunchingApp):
         """Ask how a new wallet is called; where orders are signed, for the vault's passphrase too."""
         taken = [wallet.name for wallet in self.snapshot.wallets]
         lines = [f"Name, or name and venue. Venues: {', '.join(venues)} (default {venues[0]})"]
-        dialog = AskText("Create wallet", lines, check=lambda value: check_wallet(value, venues, taken))
+        dialog = PromptDialog("Create wallet", lines, check=lambda value: check_wallet(value, venues, taken))
         self.push_screen(dialog, partial(self._create_wallet, tuple(venues)))
 
     def _create_wallet(self, venues: tuple[str, ...], value: str | None) -> None:
@@ -55,7 +55,7 @@ class KeyedApp(LaunchingApp):
             passphrase = values.get("passphrase", "")
             return await asyncio.to_thread(self._manager.keyed.create, name, venue, passphrase)
 
-        async def load() -> Sheet[NewAccountView]:
+        async def load() -> FormSpec[NewAccountView]:
             needs = await asyncio.to_thread(self._manager.keyed.needs)
             lines = [
                 f"A new account at {venue} with a key of its own, for the wallet {name}.",
@@ -63,15 +63,17 @@ class KeyedApp(LaunchingApp):
                 "The key is encrypted under the vault's passphrase and shown once.",
                 *_about(needs),
             ]
-            return Sheet(lines, "make it", create, _passphrase_fields(needs))
+            return FormSpec(lines, "make it", create, _passphrase_fields(needs))
 
-        form = Form("Create wallet", load, told_late=lambda made: f"{made.name} is there: {made.account}")
+        form = FormDialog(
+            "Create wallet", load, late_message=lambda made: f"{made.name} is there: {made.account}"
+        )
         self.push_screen(form, self._show_new_account)
 
     def _show_new_account(self, made: NewAccountView | None) -> None:
         if made is not None:
             self.selected_wallet = made.name
-            self.push_screen(NewAccount(made), partial(self._fund_new_account, made.name))
+            self.push_screen(NewAccountDialog(made), partial(self._fund_new_account, made.name))
 
     def _fund_new_account(self, name: str, is_wanted: bool | None) -> None:
         wallet = self.snapshot.wallet(name)
@@ -94,7 +96,7 @@ class KeyedApp(LaunchingApp):
             self.selected_wallet = values["name"]
             return sentence
 
-        async def load() -> Sheet[str]:
+        async def load() -> FormSpec[str]:
             needs = await asyncio.to_thread(self._manager.keyed.needs)
             lines = [
                 "An account, and a key that trades for it: its own, or an API wallet's.",
@@ -108,9 +110,9 @@ class KeyedApp(LaunchingApp):
                 _key_field("Private key"),
                 *_passphrase_fields(needs),
             ]
-            return Sheet(lines, "import", bring, fields)
+            return FormSpec(lines, "import", bring, fields)
 
-        self.push_screen(Form("Import key", load), partial(self._tell, "Imported"))
+        self.push_screen(FormDialog("Import key", load), partial(self._tell, "Imported"))
 
     # --- approving -------------------------------------------------------------------------------
 
@@ -118,7 +120,7 @@ class KeyedApp(LaunchingApp):
         """Show the one approval that comes next, and give it."""
         seen: list[ApprovalsView] = []
 
-        async def load() -> Sheet[str]:
+        async def load() -> FormSpec[str]:
             found = await asyncio.to_thread(self._manager.keyed.approvals, wallet.name)
             seen.append(found)
             coming = found.next
@@ -138,19 +140,19 @@ class KeyedApp(LaunchingApp):
                 f"Allows  {coming.allows}",
                 *_about(found.needs),
             ]
-            return Sheet(lines, "approve", approve, fields)
+            return FormSpec(lines, "approve", approve, fields)
 
-        form = Form(f"Approve for {wallet.name} at {wallet.venue}", load)
+        form = FormDialog(f"Approve for {wallet.name} at {wallet.venue}", load)
         self.push_screen(form, partial(self._approved, wallet, seen))
 
     def _approved(self, wallet: WalletView, seen: list[ApprovalsView], sentence: str | None) -> None:
         if sentence is None:
             return
         if seen[-1].is_last:
-            self.push_screen(Tell("Approved", [sentence]))
+            self.push_screen(MessageDialog("Approved", [sentence]))
             return
         lines = [sentence, "", "One more approval is missing."]
-        self.push_screen(Confirm("Approved", lines, "go on"), partial(self._next_approval, wallet))
+        self.push_screen(ConfirmDialog("Approved", lines, "go on"), partial(self._next_approval, wallet))
 
     def _next_approval(self, wallet: WalletView, goes_on: bool | None) -> None:
         if goes_on:
@@ -161,10 +163,10 @@ class KeyedApp(LaunchingApp):
     def ask_funds(self, wallet: WalletView) -> None:
         """Ask for an amount of play money, or show where to send real money and watch it arrive."""
         if wallet.is_signed:
-            self.push_screen(Funding(wallet, partial(self._ask_money, wallet)))
+            self.push_screen(FundingDialog(wallet, partial(self._ask_money, wallet)))
             return
         lines = [f"Play money for {wallet.name} at {wallet.venue}:"]
-        dialog = AskText("Fund wallet", lines, check=amount_problem)
+        dialog = PromptDialog("Fund wallet", lines, check=amount_problem)
         self.push_screen(dialog, partial(self._fund, wallet))
 
     def _fund(self, wallet: WalletView, value: str | None) -> None:
@@ -187,14 +189,14 @@ class KeyedApp(LaunchingApp):
                 values.get("passphrase", ""),
             )
 
-        async def load() -> Sheet[str]:
+        async def load() -> FormSpec[str]:
             money = await self._ask_money(wallet)
             lines = [
-                f"{words.money(money.withdrawable)} USDC can be taken out of {wallet.venue}.",
+                f"{formats.money(money.withdrawable)} USDC can be taken out of {wallet.venue}.",
                 f"The venue keeps {money.withdrawal_fee} USDC; the rest arrives on Arbitrum in some minutes.",
                 f"It cannot be called back: type the wallet's name, {wallet.name}, to go on.",
             ]
-            return Sheet(
+            return FormSpec(
                 lines,
                 "withdraw",
                 withdraw,
@@ -211,7 +213,7 @@ class KeyedApp(LaunchingApp):
                 ],
             )
 
-        form = Form(f"Withdraw from {wallet.name}", load, is_dangerous=True)
+        form = FormDialog(f"Withdraw from {wallet.name}", load, is_dangerous=True)
         self.push_screen(form, partial(self._tell, "On its way"))
 
     def ask_transfer(self, wallet: WalletView, targets: Sequence[str]) -> None:
@@ -227,14 +229,14 @@ class KeyedApp(LaunchingApp):
                 values.get("passphrase", ""),
             )
 
-        async def load() -> Sheet[str]:
+        async def load() -> FormSpec[str]:
             money = await self._ask_money(wallet)
             lines = [
-                f"{words.money(money.withdrawable)} USDC can be sent within {wallet.venue}.",
+                f"{formats.money(money.withdrawable)} USDC can be sent within {wallet.venue}.",
                 f"To one of: {', '.join(targets)}. Free, but an account's first money costs 1 USDC.",
                 f"It cannot be called back: type the wallet's name, {wallet.name}, to go on.",
             ]
-            return Sheet(
+            return FormSpec(
                 lines,
                 "send",
                 transfer,
@@ -246,7 +248,7 @@ class KeyedApp(LaunchingApp):
                 ],
             )
 
-        form = Form(f"Transfer from {wallet.name}", load, is_dangerous=True)
+        form = FormDialog(f"Transfer from {wallet.name}", load, is_dangerous=True)
         self.push_screen(form, partial(self._tell, "Sent"))
 
     # --- the list --------------------------------------------------------------------------------
@@ -258,14 +260,14 @@ class KeyedApp(LaunchingApp):
             del values
             return await asyncio.to_thread(self._manager.keyed.archive, wallet.name)
 
-        async def load() -> Sheet[str]:
+        async def load() -> FormSpec[str]:
             lines = [
                 f"Take {wallet.name} at {wallet.venue} out of the lists.",
                 "Refused while a run uses it or the venue holds money of it. Its key stays in the vault.",
             ]
-            return Sheet(lines, "archive", archive)
+            return FormSpec(lines, "archive", archive)
 
-        self.push_screen(Form("Archive wallet", load), self._archived)
+        self.push_screen(FormDialog("Archive wallet", load), self._archived)
 
     def _archived(self, sentence: str | None) -> None:
         if sentence is not None:
@@ -273,7 +275,7 @@ class KeyedApp(LaunchingApp):
 
     def _tell(self, title: str, sentence: str | None) -> None:
         if sentence is not None:
-            self.push_screen(Tell(title, [sentence]))
+            self.push_screen(MessageDialog(title, [sentence]))
 
 
 # --- fields --------------------------------------------------------------------------------------
@@ -336,7 +338,7 @@ def _amount_field(money: MoneyView, *, least: Decimal) -> Field:
         return (
             ""
             if amount <= money.withdrawable
-            else f"more than the {words.money(money.withdrawable)} USDC there"
+            else f"more than the {formats.money(money.withdrawable)} USDC there"
         )
 
     return Field("amount", "Amount (USDC)", check=problem)

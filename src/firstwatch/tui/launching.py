@@ -13,16 +13,10 @@ from firstwatch.settings import Settings
 from firstwatch.trading import commands
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.launch import LaunchSettings
-from firstwatch.tui.launch_form import (
-    Assessment,
-    NextStep,
-    assess,
-    chosen_algorithm,
-    draft_of,
-    next_step,
-)
-from firstwatch.tui.modals.confirm import Confirm
-from firstwatch.tui.modals.entry import AskText
+from firstwatch.tui.launch_form.assessment import Assessment, NextStep, assess, next_step
+from firstwatch.tui.launch_form.draft import chosen_algorithm, draft_of
+from firstwatch.tui.modals.confirm import ConfirmDialog
+from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.state import StateApp
 
 _CHECK_DELAY_S = 0.4
@@ -118,7 +112,7 @@ class LaunchingApp(StateApp):
         if self.next_step.needs_reason:
             check = self.snapshot.command(self.check_id)
             warnings = () if check is None or check.preview is None else check.preview.warnings
-            dialog = AskText(
+            dialog = PromptDialog(
                 "Start in spite of warnings",
                 [
                     *(f"{each.name}: {each.found}; {each.remedy}" for each in warnings),
@@ -151,9 +145,9 @@ class LaunchingApp(StateApp):
             lines.append(f"started again from run {settings.parent_run_id}")
         lines.append("The engine checks once more before it starts.")
         if not check.preview.is_mainnet:
-            self.push_screen(Confirm("Start run", lines, "start"), partial(self._start, settings))
+            self.push_screen(ConfirmDialog("Start run", lines, "start"), partial(self._start, settings))
             return
-        dialog = AskText(
+        dialog = PromptDialog(
             "Start run with real money",
             [*lines, "", f"Real money. Type the run's name to start it: {settings.name}"],
             check=lambda value: "" if value == settings.name else f"not {settings.name}",

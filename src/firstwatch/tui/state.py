@@ -20,7 +20,7 @@ from firstwatch.trading.clock import Clock
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.text import clean, clean_lines
-from firstwatch.tui.launch_form import LaunchDraft
+from firstwatch.tui.launch_form.draft import LaunchDraft
 from firstwatch.tui.screens.run import RunScreen
 
 

@@ -11,17 +11,17 @@ from textual.widget import Widget
 from firstwatch.manager.views import WalletView
 from firstwatch.manager.wallet_views import MoneyView, NewAccountView
 from firstwatch.trading.errors import FirstwatchError
-from firstwatch.tui import words
+from firstwatch.tui import formats
 from firstwatch.tui.modals.dialog import Dialog, text
-from firstwatch.tui.widgets.bars import KeyHint
+from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.qr import QrCode
-from firstwatch.tui.widgets.sentence import Sentence
+from firstwatch.tui.widgets.status_lines import KeyHint
 
 LOOK_EVERY_S = 3.0
 """How often a balance is asked for while one waits for it."""
 
 
-class NewAccount(Dialog[bool]):
+class NewAccountDialog(Dialog[bool]):
     """Shows a new account and, this once, its key; returns whether to fund it next."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "fund", "Fund", show=False, id="account.fund")]
@@ -58,7 +58,7 @@ class NewAccount(Dialog[bool]):
         self.dismiss(True)
 
 
-class Funding(Dialog[None]):
+class FundingDialog(Dialog[None]):
     """Shows where to send money, and watches the balance until more is there."""
 
     def __init__(self, wallet: WalletView, ask: Callable[[], Awaitable[MoneyView]]) -> None:
@@ -77,9 +77,9 @@ class Funding(Dialog[None]):
             text(""),
             text("Only USDC, and not less than the bridge's least: what is sent otherwise may be lost."),
             text(""),
-            Sentence(f"Asking {self._wallet.venue}…", id="there"),
-            Sentence(id="arrived"),
-            Sentence(classes="problem"),
+            Paragraph(f"Asking {self._wallet.venue}…", id="there"),
+            Paragraph(id="arrived"),
+            Paragraph(classes="problem"),
             classes="beside",
         )
         return [text(f"Account {self._wallet.account}"), Horizontal(QrCode(self._wallet.account), beside)]
@@ -100,9 +100,9 @@ class Funding(Dialog[None]):
         try:
             money = await self._ask()
         except FirstwatchError as error:
-            self.query_one(".problem", Sentence).say(str(error))
+            self.query_one(".problem", Paragraph).set_text(str(error))
         else:
-            self.query_one(".problem", Sentence).say("")
+            self.query_one(".problem", Paragraph).set_text("")
             self._show(money)
         finally:
             self._is_asking = False
@@ -110,8 +110,10 @@ class Funding(Dialog[None]):
     def _show(self, money: MoneyView) -> None:
         if self._before is None:
             self._before = money.withdrawable
-        spot = f", and {words.money(money.spot)} in spot, where it is no margin" if money.spot else ""
-        self.query_one("#there", Sentence).say(f"There now: {words.money(money.total)} USDC{spot}. Watching…")
+        spot = f", and {formats.money(money.spot)} in spot, where it is no margin" if money.spot else ""
+        self.query_one("#there", Paragraph).set_text(
+            f"There now: {formats.money(money.total)} USDC{spot}. Watching…"
+        )
         arrived = money.withdrawable - self._before
         if arrived > 0:
-            self.query_one("#arrived", Sentence).say(f"{words.money(arrived)} USDC have arrived.")
+            self.query_one("#arrived", Paragraph).set_text(f"{formats.money(arrived)} USDC have arrived.")

@@ -9,10 +9,10 @@ from textual.widgets.option_list import Option
 
 from firstwatch.trading.text import clean
 from firstwatch.tui.modals.dialog import Dialog
-from firstwatch.tui.widgets.bars import KeyHint
+from firstwatch.tui.widgets.status_lines import KeyHint
 
 
-class Choose(Dialog[str]):
+class ChoiceDialog(Dialog[str]):
     """Returns the chosen option's text."""
 
     def __init__(self, title: str, options: Sequence[str], chosen: str) -> None:

@@ -7,10 +7,10 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from firstwatch.tui.modals.dialog import Dialog, text
-from firstwatch.tui.widgets.bars import KeyHint
+from firstwatch.tui.widgets.status_lines import KeyHint
 
 
-class Confirm(Dialog[bool]):
+class ConfirmDialog(Dialog[bool]):
     """Asks; ``y`` does it, all else leaves everything as it is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -35,7 +35,7 @@ class Confirm(Dialog[bool]):
         self.dismiss(True)
 
 
-class Tell(Dialog[None]):
+class MessageDialog(Dialog[None]):
     """Shows lines that have no room in a table."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

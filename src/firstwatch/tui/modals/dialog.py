@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from firstwatch.trading.text import clean, clean_lines
-from firstwatch.tui.widgets.bars import KeyHint, KeyLine, StatusLine
+from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine, StatusLine
 
 Result = TypeVar("Result")
 

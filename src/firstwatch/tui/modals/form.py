@@ -20,8 +20,8 @@ from textual.widgets import Input, Label
 
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.tui.modals.dialog import Dialog, text
-from firstwatch.tui.widgets.bars import KeyHint, KeyLine, StatusLine
-from firstwatch.tui.widgets.sentence import Sentence
+from firstwatch.tui.widgets.paragraph import Paragraph
+from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine, StatusLine
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet(Generic[Result]):
+class FormSpec(Generic[Result]):
     """What a form asks and does: known only after something slow was asked."""
 
     lines: Sequence[str]
@@ -58,8 +58,8 @@ class Sheet(Generic[Result]):
     fields: Sequence[Field] = field(default=())
 
 
-class Form(Dialog[Result]):
-    """Asks what a sheet asks, works, and returns what came of it."""
+class FormDialog(Dialog[Result]):
+    """Asks what a spec asks, works, and returns what came of it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "work", "Do it", show=False, id="form.yes"),
@@ -71,34 +71,34 @@ class Form(Dialog[Result]):
     def __init__(
         self,
         title: str,
-        load: Callable[[], Awaitable[Sheet[Result]]],
+        load: Callable[[], Awaitable[FormSpec[Result]]],
         *,
-        told_late: Callable[[Result], str] = str,
+        late_message: Callable[[Result], str] = str,
         is_dangerous: bool = False,
     ) -> None:
-        """``load`` asks what is needed; ``told_late``: the outcome in words, when nobody waits here."""
+        """``load`` asks what is needed; ``late_message``: the outcome in words, when nobody waits here."""
         super().__init__()
         self.TITLE_TEXT = title
         self.IS_DANGEROUS = is_dangerous
         self._load = load
-        self._told_late = told_late
-        self._sheet: Sheet[Result] | None = None
+        self._late_message = late_message
+        self._spec: FormSpec[Result] | None = None
         self._is_busy = False
 
     def body(self) -> Sequence[Widget]:
-        return [Vertical(id="sheet"), Sentence(classes="problem"), Sentence(classes="doing")]
+        return [Vertical(id="form"), Paragraph(classes="problem"), Paragraph(classes="doing")]
 
     def hints(self) -> Sequence[KeyHint]:
-        sheet = self._sheet
+        spec = self._spec
         if self._is_busy:
             return (KeyHint("esc", "do not wait"), KeyHint("", ""))
-        if sheet is None:
+        if spec is None:
             return (KeyHint("enter", "ask again"), KeyHint("q esc", "leave it"))
-        if not sheet.fields:
-            return (KeyHint("y", sheet.verb), KeyHint("q esc", "leave it"))
+        if not spec.fields:
+            return (KeyHint("y", spec.verb), KeyHint("q esc", "leave it"))
         entries = list(self.query(Input))
         if entries and self.focused is entries[-1]:
-            return (KeyHint("↑", "back"), KeyHint("enter", sheet.verb), KeyHint("esc", "leave it"))
+            return (KeyHint("↑", "back"), KeyHint("enter", spec.verb), KeyHint("esc", "leave it"))
         return (KeyHint("↑ ↓", "move"), KeyHint("enter", "next"), KeyHint("esc", "leave it"))
 
     def on_mount(self) -> None:
@@ -119,13 +119,13 @@ class Form(Dialog[Result]):
 
     def action_load_again(self) -> None:
         """Ask what is needed, unless that is known or being asked."""
-        if self._sheet is None and not self._is_busy:
+        if self._spec is None and not self._is_busy:
             self._do("asking…", self._load, self._show)
 
-    def _show(self, sheet: Sheet[Result]) -> None:
-        self._sheet = sheet
-        self.query_one("#sheet", Vertical).mount(
-            *(text(line) for line in sheet.lines), *(_FieldRow(each) for each in sheet.fields)
+    def _show(self, spec: FormSpec[Result]) -> None:
+        self._spec = spec
+        self.query_one("#form", Vertical).mount(
+            *(text(line) for line in spec.lines), *(_FieldRow(each) for each in spec.fields)
         )
         self.call_after_refresh(self._focus_first)
 
@@ -139,7 +139,7 @@ class Form(Dialog[Result]):
 
     @property
     def _values(self) -> Values:
-        fields = () if self._sheet is None else self._sheet.fields
+        fields = () if self._spec is None else self._spec.fields
         typed = {each.name: self.query_one(f"#field-{each.name}", Input).value for each in fields}
         return {
             each.name: typed[each.name] if each.is_secret else typed[each.name].strip() for each in fields
@@ -171,46 +171,48 @@ class Form(Dialog[Result]):
             entries[min(max(place, 0), len(entries) - 1)].focus()
 
     def _field_of(self, entry: Input) -> Field:
-        assert self._sheet is not None
-        return next(each for each in self._sheet.fields if entry.id == f"field-{each.name}")
+        assert self._spec is not None
+        return next(each for each in self._spec.fields if entry.id == f"field-{each.name}")
 
     # --- working -------------------------------------------------------------------------------------
 
     def action_work(self) -> None:
         """Begin the work, if every field is right."""
-        sheet = self._sheet
-        if sheet is None or self._is_busy:
+        spec = self._spec
+        if spec is None or self._is_busy:
             return
         values = self._values
-        for each in sheet.fields:
+        for each in spec.fields:
             if problem := each.check(values):
                 self._say_problem(problem)
                 self.query_one(f"#field-{each.name}", Input).focus()
                 return
-        self._do("working; this takes a moment…", partial(sheet.work, values), self.dismiss, self._told_late)
+        self._do(
+            "working; this takes a moment…", partial(spec.work, values), self.dismiss, self._late_message
+        )
 
     def _do(
         self,
         doing: str,
         act: Callable[[], Awaitable[Outcome]],
         done: Callable[[Outcome], object],
-        told_late: Callable[[Outcome], str] | None = None,
+        late_message: Callable[[Outcome], str] | None = None,
     ) -> None:
         self._is_busy = True
         self._say_problem("")
-        self.query_one(".doing", Sentence).say(doing)
+        self.query_one(".doing", Paragraph).set_text(doing)
         focused = self.focused
-        self.query_one("#sheet").disabled = True
+        self.query_one("#form").disabled = True
         self._renew_lines()
         # The app's worker and not the dialog's: leaving the dialog must not cut work off in the middle.
-        carry_out = self._carry_out(act, done, told_late, focused)
+        carry_out = self._carry_out(act, done, late_message, focused)
         self.app.run_worker(carry_out, exit_on_error=False)
 
     async def _carry_out(
         self,
         act: Callable[[], Awaitable[Outcome]],
         done: Callable[[Outcome], object],
-        told_late: Callable[[Outcome], str] | None,
+        late_message: Callable[[Outcome], str] | None,
         focused: Widget | None,
     ) -> None:
         app, problem = self.app, ""
@@ -227,23 +229,23 @@ class Form(Dialog[Result]):
             self._rest(problem, focused)
             if not problem:
                 done(outcome)
-        elif told_late is not None:
+        elif late_message is not None:
             severity: Literal["error", "information"] = "error" if problem else "information"
-            said = problem or told_late(outcome)
+            said = problem or late_message(outcome)
             app.notify(said, title=self.TITLE_TEXT, severity=severity)
 
     def _rest(self, problem: str, focused: Widget | None) -> None:
         """Take keys again."""
         self._is_busy = False
-        self.query_one(".doing", Sentence).say("")
-        self.query_one("#sheet").disabled = False
+        self.query_one(".doing", Paragraph).set_text("")
+        self.query_one("#form").disabled = False
         self._say_problem(problem)
         if problem and focused is not None:
             focused.focus()
         self._renew_lines()
 
     def _say_problem(self, problem: str) -> None:
-        self.query_one(".problem", Sentence).say(problem)
+        self.query_one(".problem", Paragraph).set_text(problem)
 
 
 class _FieldRow(Horizontal):

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from firstwatch.tui.actions import ACTIONS
 from firstwatch.tui.keymap import Keymap
 from firstwatch.tui.modals.dialog import Dialog, text
-from firstwatch.tui.widgets.bars import KeyHint
+from firstwatch.tui.widgets.status_lines import KeyHint
 
 _GENERAL = (
     ("↑ ↓ enter", "Move in a table; choose, or enter a field (EDIT)."),

@@ -10,19 +10,19 @@ from textual.widget import Widget
 from firstwatch.manager.views import RunRow
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.modals.stop import held
-from firstwatch.tui.widgets.bars import KeyHint
+from firstwatch.tui.widgets.status_lines import KeyHint
 
 _LISTED = 6
 
 
-class Leaving(StrEnum):
+class QuitChoice(StrEnum):
     """How to leave."""
 
     TO_BACKGROUND = "to_background"
     STOP_RUNS = "stop_runs"
 
 
-class QuitDialog(Dialog[Leaving]):
+class QuitDialog(Dialog[QuitChoice]):
     """Asks before the process that holds the engine ends. The default is to stay."""
 
     TITLE_TEXT = "Quit"
@@ -56,5 +56,5 @@ class QuitDialog(Dialog[Leaving]):
     def hints(self) -> Sequence[KeyHint]:
         return (KeyHint("enter q esc", "stay"), KeyHint("b", "background"), KeyHint("s", "stop them"))
 
-    def action_take(self, leaving: str) -> None:
-        self.dismiss(Leaving(leaving))
+    def action_take(self, choice: str) -> None:
+        self.dismiss(QuitChoice(choice))

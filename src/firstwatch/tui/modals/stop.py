@@ -8,9 +8,9 @@ from textual.widget import Widget
 
 from firstwatch.manager.views import RunRow
 from firstwatch.trading.runs import Exposure, Protection, StopMode
-from firstwatch.tui import words
+from firstwatch.tui import formats
 from firstwatch.tui.modals.dialog import Dialog, text
-from firstwatch.tui.widgets.bars import KeyHint
+from firstwatch.tui.widgets.status_lines import KeyHint
 
 
 class StopRunDialog(Dialog[StopMode]):
@@ -63,13 +63,13 @@ def held(run: RunRow) -> str:
     if run.exposure is Exposure.UNKNOWN or position is None or position.side is None:
         return "exposure unknown"
     base = run.symbol.split("/", maxsplit=1)[0]
-    guard = "no stop" if position.stop is None else f"stop {words.price(position.stop)}"
+    guard = "no stop" if position.stop is None else f"stop {formats.price(position.stop)}"
     if position.is_stop_behind:
-        guard = f"{guard} where {words.price(position.stop_wanted)} is wanted"
+        guard = f"{guard} where {formats.price(position.stop_wanted)} is wanted"
     elif run.protection is Protection.UNPROTECTED:
         guard = "unprotected"
-    entry = words.price(position.entry_price)
-    return f"{position.side} {words.amount(position.amount)} {base} from {entry}, {guard}"
+    entry = formats.price(position.entry_price)
+    return f"{position.side} {formats.amount(position.amount)} {base} from {entry}, {guard}"
 
 
 def left_behind(run: RunRow, mode: StopMode) -> str:

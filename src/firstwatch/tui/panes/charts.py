@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from firstwatch.manager.views import RunDetails, RunRow
 from firstwatch.trading.orders import OrderSide
 from firstwatch.tui.widgets.chart import Chart, Drawing, Level, Mark, Series
-from firstwatch.tui.widgets.sentence import Sentence
+from firstwatch.tui.widgets.paragraph import Paragraph
 
 
 class ChartPage(Vertical):
@@ -23,9 +23,9 @@ class ChartPage(Vertical):
         for chart in self.query(Chart):
             if chart.display is not is_there:
                 chart.display = is_there
-        empty = self.query_one(Sentence)
+        empty = self.query_one(Paragraph)
         empty.show_if(not is_there)
-        empty.say(sentence if run is not None else "Choose a run in Info (3).")
+        empty.set_text(sentence if run is not None else "Choose a run in Info (3).")
 
 
 class EquityPage(ChartPage):
@@ -34,7 +34,7 @@ class EquityPage(ChartPage):
     def compose(self) -> ComposeResult:
         yield Chart("run equity", id="equity-chart")
         yield Chart("drawdown from the peak", id="drawdown-chart")
-        yield Sentence(classes="empty")
+        yield Paragraph(classes="empty")
 
     def show(self, run: RunRow | None, details: RunDetails | None) -> None:
         is_there = details is not None and len(details.equity) > 1
@@ -59,7 +59,7 @@ class PricePage(ChartPage):
 
     def compose(self) -> ComposeResult:
         yield Chart("price, fills, stop and target", id="price-chart")
-        yield Sentence(classes="empty")
+        yield Paragraph(classes="empty")
 
     def show(self, run: RunRow | None, details: RunDetails | None) -> None:
         is_there = details is not None and len(details.price) > 1

@@ -11,13 +11,14 @@ from textual.widgets import DataTable, Input
 
 from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.trading.launch import CheckResult
-from firstwatch.tui import words
-from firstwatch.tui.desk import Pane, desk_of
-from firstwatch.tui.launch_form import FIELD_BY_ID, FIELDS, FormField, Readiness
-from firstwatch.tui.modals.choice import Choose
-from firstwatch.tui.modals.confirm import Tell
+from firstwatch.tui import formats
+from firstwatch.tui.launch_form.assessment import Readiness
+from firstwatch.tui.launch_form.draft import FIELD_BY_ID, FIELDS, FormField
+from firstwatch.tui.modals.choice import ChoiceDialog
+from firstwatch.tui.modals.confirm import MessageDialog
+from firstwatch.tui.panes.pane import Pane, desk_of
 from firstwatch.tui.widgets.listing import Listing
-from firstwatch.tui.widgets.sentence import Sentence
+from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _COLUMNS = (
@@ -58,9 +59,9 @@ class ConfigurationPane(Pane):
         self._edited: FormField | None = None
 
     def compose(self) -> ComposeResult:
-        yield Sentence(id="next-step")
+        yield Paragraph(id="next-step")
         yield FieldTable(_COLUMNS, id="fields")
-        yield Sentence(id="field-word")
+        yield Paragraph(id="field-note")
         editor = Input(id="editor", compact=True)
         editor.display = False
         yield editor
@@ -72,14 +73,14 @@ class ConfigurationPane(Pane):
         fields = [field for field in FIELDS if field.shown(draft)]
         self.query_one(FieldTable).set_lines([self._line(field) for field in fields])
         step = desk.next_step
-        banner = self.query_one("#next-step", Sentence)
-        banner.say(f"NEXT: {step.sentence}")
+        banner = self.query_one("#next-step", Paragraph)
+        banner.set_text(f"NEXT: {step.sentence}")
         for readiness in Readiness:
             banner.set_class(step.readiness is readiness, readiness.value)
         self._show_checks(snapshot)
         self._show_word()
         notes = [f"{len(errors)} to fill in"] if errors else []
-        notes += [f"again, child of {words.short_id(draft.parent_run_id)}"] if draft.parent_run_id else []
+        notes += [f"again, child of {formats.short_id(draft.parent_run_id)}"] if draft.parent_run_id else []
         self.set_subtitle("; ".join(notes))
 
     def _line(self, field: FormField) -> Line:
@@ -98,13 +99,13 @@ class ConfigurationPane(Pane):
             # What is being typed has the word.
             return
         key = self.query_one(FieldTable).cursor_key
-        line = self.query_one("#field-word", Sentence)
+        line = self.query_one("#field-note", Paragraph)
         if key is None:
-            line.say("")
+            line.set_text("")
             return
         field = FIELD_BY_ID[key]
         error = desk_of(self).assessment.errors.get(key)
-        line.say(f"{field.label}: {error or field.hint or field.label}")
+        line.set_text(f"{field.label}: {error or field.hint or field.label}")
         line.set_class(error is not None and bool(desk_of(self).draft.value(key)), "error")
 
     def _show_checks(self, snapshot: ManagerSnapshot) -> None:
@@ -118,7 +119,7 @@ class ConfigurationPane(Pane):
             return
         age = desk.now_ms() - (check.result_ms or check.created_ms)
         fresh = "checked" if desk.is_check_current else "outdated"
-        head = Line("age", (Cell(f"{fresh}", "dim"), Cell(""), Cell(f"{words.age(age)} ago", "dim")))
+        head = Line("age", (Cell(f"{fresh}", "dim"), Cell(""), Cell(f"{formats.age(age)} ago", "dim")))
         lines = [_check_line(result) for result in sorted(check.preview.checks, key=_urgency)]
         if check.preview.assume_position:
             cells = (Cell("at the start"), Cell(""), Cell(check.preview.assume_position))
@@ -142,7 +143,7 @@ class ConfigurationPane(Pane):
         options = self._options(field)
         if field.options is not None and not field.is_free:
             if options:
-                dialog = Choose(field.label, options, desk.draft.value(field.id))
+                dialog = ChoiceDialog(field.label, options, desk.draft.value(field.id))
                 self.app.push_screen(dialog, lambda value: self._chosen(field.id, value))
             return
         self._edited = field
@@ -166,8 +167,8 @@ class ConfigurationPane(Pane):
         if self._edited is None:
             return
         error = desk_of(self).judge(self._edited.id, event.value)
-        line = self.query_one("#field-word", Sentence)
-        line.say(f"{self._edited.label}: {error or self._edited.hint}")
+        line = self.query_one("#field-note", Paragraph)
+        line.set_text(f"{self._edited.label}: {error or self._edited.hint}")
         line.set_class(bool(error), "error")
 
     @on(Input.Submitted, "#editor")
@@ -211,7 +212,7 @@ class ConfigurationPane(Pane):
             if result.name == event.row_key.value:
                 kind = "hard: refuses the start" if result.is_hard else "soft: wants a written reason"
                 self.app.push_screen(
-                    Tell(f"Check: {result.name}", [kind, "", result.found, "", result.remedy])
+                    MessageDialog(f"Check: {result.name}", [kind, "", result.found, "", result.remedy])
                 )
 
 

@@ -11,13 +11,13 @@ from textual.widgets import DataTable
 from firstwatch.manager.views import ManagerSnapshot, OrderView, RunDetails, RunRow
 from firstwatch.trading.runs import Exposure, Health, Protection, RunState
 from firstwatch.trading.trade import Trade
-from firstwatch.tui import words
-from firstwatch.tui.desk import Pane, desk_of
-from firstwatch.tui.launch_form import FIELDS, VERSIONS_OWN, draft_of
-from firstwatch.tui.modals.confirm import Tell
-from firstwatch.tui.widgets.bars import TabStrip
+from firstwatch.tui import formats
+from firstwatch.tui.launch_form.draft import FIELDS, VERSIONS_OWN, draft_of
+from firstwatch.tui.modals.confirm import MessageDialog
+from firstwatch.tui.panes.pane import Pane, desk_of
+from firstwatch.tui.widgets.lazy_pages import LazyPages
 from firstwatch.tui.widgets.listing import Listing
-from firstwatch.tui.widgets.pages import Pages
+from firstwatch.tui.widgets.tab_strip import TabStrip
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _ACTIVE = (
@@ -112,16 +112,16 @@ class InfoPane(Pane):
 
     def compose(self) -> ComposeResult:
         yield TabStrip(self.TABS)
-        yield Pages({tab: partial(_listing, tab) for tab in self.TABS})
+        yield LazyPages({tab: partial(_listing, tab) for tab in self.TABS})
 
     @property
     def tab(self) -> str:
-        return self.query_one(Pages).shown
+        return self.query_one(LazyPages).shown
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         desk = desk_of(self)
         run = snapshot.run(desk.selected_run)
-        self.set_subtitle("" if run is None else f"{run.title} {run.symbol} {words.short_id(run.run_id)}")
+        self.set_subtitle("" if run is None else f"{run.title} {run.symbol} {formats.short_id(run.run_id)}")
         listing = self.query_one(f"#{self.tab}", Listing)
         of_all: dict[str, Callable[[], Sequence[Line]]] = {
             "Active": lambda: [_active(row, desk.now_ms()) for row in snapshot.active],
@@ -163,7 +163,7 @@ class InfoPane(Pane):
     @on(TabStrip.Chosen)
     async def _switch(self, event: TabStrip.Chosen) -> None:
         had_focus = self.has_focus_within
-        await self.query_one(Pages).turn_to(event.tab)
+        await self.query_one(LazyPages).show_page(event.tab)
         self.show(desk_of(self).snapshot)
         if had_focus:
             self.focus_pane()
@@ -188,14 +188,14 @@ class InfoPane(Pane):
         """Show the whole of a row that is too long for a line."""
         for order in details.orders:
             if self.tab == "Orders" and order.client_order_id == key:
-                self.app.push_screen(Tell(f"Order {key}", _order_story(order)))
+                self.app.push_screen(MessageDialog(f"Order {key}", _order_story(order)))
         for event in details.events:
             if self.tab == "Details" and str(event.sequence) == key:
-                lines = [f"{words.clock_time(event.local_time_ms)} UTC, by {event.author}, {event.kind}"]
+                lines = [f"{formats.clock_time(event.local_time_ms)} UTC, by {event.author}, {event.kind}"]
                 if event.venue_time_ms is not None:
-                    lines.append(f"{words.clock_time(event.venue_time_ms)} UTC by the venue")
+                    lines.append(f"{formats.clock_time(event.venue_time_ms)} UTC by the venue")
                 lines += ["", event.sentence]
-                self.app.push_screen(Tell(f"Journal row {key}", lines))
+                self.app.push_screen(MessageDialog(f"Journal row {key}", lines))
 
 
 def _base(symbol: str) -> str:
@@ -216,11 +216,11 @@ def _active(row: RunRow, now_ms: int) -> Line:
         Cell(row.wallet, "dim"),
         Cell(row.state.value, "warning" if row.state is RunState.STOPPING else ""),
         Cell(*_held(row)),
-        Cell(words.money(row.pnl, signed=True), _signed(row.pnl)),
-        Cell(words.money(row.equity)),
+        Cell(formats.money(row.pnl, signed=True), _signed(row.pnl)),
+        Cell(formats.money(row.equity)),
         Cell(note, tone),
-        Cell(words.short_moment(row.last_bar_ms), "dim"),
-        Cell(words.age(age), "warning" if age is None or age > 5_000 else "dim"),
+        Cell(formats.short_moment(row.last_bar_ms), "dim"),
+        Cell(formats.age(age), "warning" if age is None or age > 5_000 else "dim"),
     )
     return Line(row.run_id, cells)
 
@@ -231,7 +231,7 @@ def _held(row: RunRow) -> tuple[str, Tone]:
     if row.exposure is Exposure.UNKNOWN or row.position is None or row.position.side is None:
         return "unknown", "error"
     side = row.position.side
-    return f"{side} {words.amount(row.position.amount)}", "gain" if side.sign > 0 else "loss"
+    return f"{side} {formats.amount(row.position.amount)}", "gain" if side.sign > 0 else "loss"
 
 
 def _note(row: RunRow) -> tuple[str, Tone]:
@@ -254,9 +254,9 @@ def _finished(row: RunRow) -> Line:
         Cell(_base(row.symbol)),
         Cell(row.wallet, "dim"),
         Cell(row.state.value, state_tone),
-        Cell(words.money(row.pnl, signed=True), _signed(row.pnl)),
+        Cell(formats.money(row.pnl, signed=True), _signed(row.pnl)),
         Cell(left, tone if left != "flat" else "dim"),
-        Cell(words.short_moment(row.ended_ms), "dim"),
+        Cell(formats.short_moment(row.ended_ms), "dim"),
         Cell(row.sentence or (row.exit_reason.value if row.exit_reason else ""), "dim"),
     )
     return Line(row.run_id, cells)
@@ -270,10 +270,10 @@ def _position(row: RunRow) -> Line:
     cells = (
         Cell(row.title),
         Cell(position.side.value, "gain" if position.side.sign > 0 else "loss"),
-        Cell(words.amount(position.amount)),
-        Cell(words.price(position.entry_price)),
-        Cell(words.price(row.mark)),
-        Cell(words.money(row.unrealised_pnl, signed=True), _signed(row.unrealised_pnl)),
+        Cell(formats.amount(position.amount)),
+        Cell(formats.price(position.entry_price)),
+        Cell(formats.price(row.mark)),
+        Cell(formats.money(row.unrealised_pnl, signed=True), _signed(row.unrealised_pnl)),
         _resting(position.stop, position.stop_wanted, is_missed=row.protection is Protection.UNPROTECTED),
         _resting(position.target, position.target_wanted),
         Cell(_level(position.liquidation_price), "dim"),
@@ -290,7 +290,7 @@ def _resting(level: Decimal | None, wanted: Decimal | None, *, is_missed: bool =
 
 
 def _level(value: Decimal | None) -> str:
-    return "-" if value is None else words.price(value)
+    return "-" if value is None else formats.price(value)
 
 
 def _order(order: OrderView) -> Line:
@@ -301,13 +301,13 @@ def _order(order: OrderView) -> Line:
     if order.state.value in ("UNKNOWN", "REJECTED"):
         tone = "error"
     cells = (
-        Cell(words.clock_time(order.created_ms), "dim"),
+        Cell(formats.clock_time(order.created_ms), "dim"),
         Cell(order.purpose.value),
         Cell(order.side.value, "gain" if order.side.sign > 0 else "loss"),
         Cell(order.kind.value, "dim"),
-        Cell(words.amount(order.amount)),
-        Cell("market" if price is None else words.price(price)),
-        Cell(words.amount(order.filled)),
+        Cell(formats.amount(order.amount)),
+        Cell("market" if price is None else formats.price(price)),
+        Cell(formats.amount(order.filled)),
         Cell(order.state.value, tone),
         Cell(order.client_order_id[-6:], "dim"),
     )
@@ -317,13 +317,13 @@ def _order(order: OrderView) -> Line:
 def _order_story(order: OrderView) -> list[str]:
     only = ", reduce only" if order.reduce_only else ""
     steps = [
-        f"{words.clock_time(step.time_ms)}  {step.state}{': ' + step.why if step.why else ''}"
+        f"{formats.clock_time(step.time_ms)}  {step.state}{': ' + step.why if step.why else ''}"
         for step in order.history
     ]
     return [
-        f"{order.purpose}: {order.side} {words.amount(order.amount)} {order.kind}{only}",
+        f"{order.purpose}: {order.side} {formats.amount(order.amount)} {order.kind}{only}",
         f"limit {_level(order.price)}, trigger {_level(order.trigger_price)}",
-        f"filled {words.amount(order.filled)} at {_level(order.average_price)}",
+        f"filled {formats.amount(order.filled)} at {_level(order.average_price)}",
         "",
         *steps,
     ]
@@ -336,13 +336,13 @@ def _numbered(details: RunDetails) -> list[tuple[int, Trade]]:
 def _trade(number: int, trade: Trade) -> Line:
     cells = (
         Cell(trade.side.value, "gain" if trade.side.sign > 0 else "loss"),
-        Cell(words.short_moment(trade.entry_time_ms), "dim"),
-        Cell(words.price(trade.entry_price)),
-        Cell(words.short_moment(trade.exit_time_ms)),
-        Cell(words.price(trade.exit_price)),
-        Cell(words.amount(trade.amount)),
-        Cell(words.money(trade.pnl, signed=True), _signed(trade.pnl)),
-        Cell(words.money(trade.fees), "dim"),
+        Cell(formats.short_moment(trade.entry_time_ms), "dim"),
+        Cell(formats.price(trade.entry_price)),
+        Cell(formats.short_moment(trade.exit_time_ms)),
+        Cell(formats.price(trade.exit_price)),
+        Cell(formats.amount(trade.amount)),
+        Cell(formats.money(trade.pnl, signed=True), _signed(trade.pnl)),
+        Cell(formats.money(trade.fees), "dim"),
         Cell(trade.reason.value),
     )
     return Line(str(number), cells)
@@ -354,7 +354,7 @@ def _journal(details: RunDetails) -> list[Line]:
             str(event.sequence),
             (
                 Cell(str(event.sequence), "dim"),
-                Cell(words.clock_time(event.local_time_ms), "dim"),
+                Cell(formats.clock_time(event.local_time_ms), "dim"),
                 Cell(event.author, "accent" if event.author != "system" else "dim"),
                 Cell(event.sentence, "error" if event.kind == "alarm_raised" else ""),
             ),

@@ -8,11 +8,11 @@ from textual.app import ComposeResult
 from textual.widget import Widget
 
 from firstwatch.manager.views import FigureView, ManagerSnapshot, RunDetails, RunRow
-from firstwatch.tui import words
-from firstwatch.tui.desk import Pane, desk_of
-from firstwatch.tui.widgets.bars import TabStrip
+from firstwatch.tui import formats
+from firstwatch.tui.panes.pane import Pane, desk_of
+from firstwatch.tui.widgets.lazy_pages import LazyPages
 from firstwatch.tui.widgets.listing import Listing
-from firstwatch.tui.widgets.pages import Pages
+from firstwatch.tui.widgets.tab_strip import TabStrip
 from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
 
 if TYPE_CHECKING:
@@ -26,23 +26,23 @@ _SUMMARY = (
 
 
 def _money(value: float | None) -> str:
-    return words.money(value, signed=True)
+    return formats.money(value, signed=True)
 
 
 def _ratio(value: float | None) -> str:
-    return words.UNKNOWN if value is None else f"{value:.2f}"
+    return formats.UNKNOWN if value is None else f"{value:.2f}"
 
 
 def _count(value: float | None) -> str:
-    return words.UNKNOWN if value is None else f"{value:.0f}"
+    return formats.UNKNOWN if value is None else f"{value:.0f}"
 
 
 _FIGURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("net_pnl", "Net PnL, closed", _money),
-    ("total_return", "Return, open too", words.percent),
-    ("max_drawdown", "Largest drawdown", words.percent),
+    ("total_return", "Return, open too", formats.percent),
+    ("max_drawdown", "Largest drawdown", formats.percent),
     ("total_trades", "Trades", _count),
-    ("win_rate", "Won", words.percent),
+    ("win_rate", "Won", formats.percent),
     ("profit_factor", "Profit factor", _ratio),
     ("expectancy", "Expectancy", _money),
     ("average_win", "Average win", _money),
@@ -51,10 +51,10 @@ _FIGURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("sharpe", "Sharpe", _ratio),
     ("sortino", "Sortino", _ratio),
     ("calmar", "Calmar", _ratio),
-    ("exposure", "Time in position", words.percent),
-    ("fees", "Fees", words.money),
-    ("funding", "Funding", words.money),
-    ("slippage", "Slippage", words.money),
+    ("exposure", "Time in position", formats.percent),
+    ("fees", "Fees", formats.money),
+    ("funding", "FundingDialog", formats.money),
+    ("slippage", "Slippage", formats.money),
 )
 _SIGNED = frozenset({"net_pnl", "total_return", "expectancy"})
 
@@ -68,11 +68,11 @@ class MetricsPane(Pane):
 
     def compose(self) -> ComposeResult:
         yield TabStrip(self.TABS)
-        yield Pages({"Summary": _summary, "Equity": _equity, "Price": _price})
+        yield LazyPages({"Summary": _summary, "Equity": _equity, "Price": _price})
 
     @property
     def tab(self) -> str:
-        return self.query_one(Pages).shown
+        return self.query_one(LazyPages).shown
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -80,7 +80,7 @@ class MetricsPane(Pane):
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         run = snapshot.run(desk_of(self).selected_run)
-        self.set_subtitle("" if run is None else f"{run.title} {run.symbol} {words.short_id(run.run_id)}")
+        self.set_subtitle("" if run is None else f"{run.title} {run.symbol} {formats.short_id(run.run_id)}")
         details = snapshot.selected
         if run is None or details is None or details.run_id != run.run_id:
             details = None
@@ -97,7 +97,7 @@ class MetricsPane(Pane):
 
     @on(TabStrip.Chosen)
     async def _switch(self, event: TabStrip.Chosen) -> None:
-        await self.query_one(Pages).turn_to(event.tab)
+        await self.query_one(LazyPages).show_page(event.tab)
         # The chart has no size before the next layout.
         self.call_after_refresh(self._look)
 
@@ -148,4 +148,4 @@ def _figure_line(figure: FigureView, label: str, write: Callable[[float | None],
 def _open_line(run: RunRow) -> Line:
     """Return what is not realised yet."""
     value = cast("float | None", run.unrealised_pnl)
-    return Line("unrealised", (Cell("Unrealised PnL"), Cell(words.money(value, signed=True)), Cell("")))
+    return Line("unrealised", (Cell("Unrealised PnL"), Cell(formats.money(value, signed=True)), Cell("")))

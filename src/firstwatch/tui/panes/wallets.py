@@ -8,10 +8,10 @@ from textual.widgets import DataTable
 
 from firstwatch.manager.views import ManagerSnapshot, WalletView
 from firstwatch.trading.runs import Exposure
-from firstwatch.tui import words
-from firstwatch.tui.desk import Pane, desk_of
+from firstwatch.tui import formats
+from firstwatch.tui.panes.pane import Pane, desk_of
 from firstwatch.tui.widgets.listing import Listing
-from firstwatch.tui.widgets.sentence import Sentence
+from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _COLUMNS = (
@@ -36,16 +36,16 @@ class WalletsPane(Pane):
 
     def compose(self) -> ComposeResult:
         yield Listing(_COLUMNS, empty="No wallet yet. Press w to create one.", id="wallets")
-        yield Sentence(id="wallet-word")
+        yield Paragraph(id="wallet-note")
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         self.query_one(Listing).set_lines(self._lines(snapshot), is_ready=snapshot.is_ready)
         wallet = snapshot.wallet(desk_of(self).selected_wallet)
         is_signed = wallet is not None and wallet.is_signed
-        word = self.query_one("#wallet-word", Sentence)
+        word = self.query_one("#wallet-note", Paragraph)
         word.show_if(is_signed)
         if wallet is not None and is_signed:
-            word.say(key_words(wallet, desk_of(self).now_ms()))
+            word.set_text(key_words(wallet, desk_of(self).now_ms()))
             word.set_class(bool(wallet.problem or _lacks(wallet)), "warning")
 
     def _lines(self, snapshot: ManagerSnapshot) -> Sequence[Line]:
@@ -61,9 +61,9 @@ class WalletsPane(Pane):
             (
                 Cell(wallet.name, "accent" if wallet.name == desk_of(self).draft.wallet else ""),
                 Cell(wallet.venue, "dim"),
-                Cell(words.money(wallet.free)),
-                Cell(words.money(wallet.total)),
-                Cell(words.age(age), "warning" if age is not None and age > _OLD_MS else "dim"),
+                Cell(formats.money(wallet.free)),
+                Cell(formats.money(wallet.total)),
+                Cell(formats.age(age), "warning" if age is not None and age > _OLD_MS else "dim"),
                 Cell(use, tone),
             ),
         )
@@ -80,7 +80,7 @@ class WalletsPane(Pane):
 
 def _use(wallet: WalletView, run: str) -> tuple[str, Tone]:
     if wallet.active_run_id is not None:
-        return run or words.short_id(wallet.active_run_id), ""
+        return run or formats.short_id(wallet.active_run_id), ""
     if wallet.exposure is Exposure.EXPOSED:
         return "EXPOSED, no run", "error"
     if wallet.exposure is Exposure.UNKNOWN:
@@ -92,7 +92,7 @@ def key_words(wallet: WalletView, now_ms: int) -> str:
     """Return what is known of a wallet's key, what the venue shows in it, and what is missing."""
     parts = [_key(wallet, now_ms)]
     if wallet.held:
-        held = (f"{each.side} {words.amount(each.amount)} {_base(each.symbol)}" for each in wallet.held)
+        held = (f"{each.side} {formats.amount(each.amount)} {_base(each.symbol)}" for each in wallet.held)
         parts.append(f"holds {', '.join(held)}")
     lacks = _lacks(wallet)
     if lacks:
@@ -110,10 +110,10 @@ def _key(wallet: WalletView, now_ms: int) -> str:
         return "nothing is known of its key yet"
     if key.address is None:
         return "the vault has no key for it"
-    asked = "not asked yet" if key.read_ms is None else f"{words.age(now_ms - key.read_ms)} ago"
+    asked = "not asked yet" if key.read_ms is None else f"{formats.age(now_ms - key.read_ms)} ago"
     if key.is_master:
         return f"own key, trades and withdraws ({asked})"
-    until = "" if key.valid_until_ms is None else f" until {words.moment(key.valid_until_ms)}"
+    until = "" if key.valid_until_ms is None else f" until {formats.moment(key.valid_until_ms)}"
     return f"API wallet, trades{until}, cannot withdraw ({asked})"
 
 

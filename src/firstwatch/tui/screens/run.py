@@ -9,13 +9,13 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
 
-from firstwatch.tui.desk import Pane, desk_of
 from firstwatch.tui.panes.configuration import ConfigurationPane
-from firstwatch.tui.panes.events import EventLog
 from firstwatch.tui.panes.info import InfoPane
+from firstwatch.tui.panes.journal import JournalPanel
 from firstwatch.tui.panes.metrics import MetricsPane
+from firstwatch.tui.panes.pane import Pane, desk_of
 from firstwatch.tui.panes.wallets import WalletsPane
-from firstwatch.tui.widgets.bars import HeadLine, KeyHint, KeyLine, StatusLine
+from firstwatch.tui.widgets.status_lines import HeadLine, KeyHint, KeyLine, StatusLine
 
 
 class Layout(StrEnum):
@@ -69,7 +69,7 @@ class RunScreen(Screen[None]):
             for column, panes in self._columns:
                 with column:
                     yield from panes
-        yield EventLog()
+        yield JournalPanel()
         yield KeyLine(self._hints)
         yield StatusLine()
 

@@ -11,7 +11,7 @@ from textual.color import Color
 from textual.widget import Widget
 from textual_plotext import PlotextPlot
 
-from firstwatch.tui import words
+from firstwatch.tui import formats
 
 if TYPE_CHECKING:
     from firstwatch.tui.app import FirstwatchApp
@@ -129,7 +129,7 @@ class Chart(PlotextPlot):
         # Two labels on one row: plotext takes either, by the hash of the day.
         steps = max(0, min(3, (self.content_size.height - _FRAME_ROWS) // 2 - 1)) if high > low else 0
         heights = [low + (high - low) * step / max(1, steps) for step in range(steps + 1)]
-        write = words.percent if drawing.is_percent else _short
+        write = formats.percent if drawing.is_percent else _short
         plt.yticks(heights, [write(height) for height in heights])
 
 
@@ -151,7 +151,7 @@ def reduce_to(
 
 def _time_labels(ticks: Sequence[int]) -> list[str]:
     is_long = bool(ticks) and ticks[-1] - ticks[0] > 3 * 86_400_000
-    return [words.moment(tick)[2:10] if is_long else words.short_moment(tick) for tick in ticks]
+    return [formats.moment(tick)[2:10] if is_long else formats.short_moment(tick) for tick in ticks]
 
 
 def _short(value: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from firstwatch.tui.widgets.sentence import Sentence
+from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.table import Column, KeyedTable, Line
 
 
@@ -31,7 +31,7 @@ class Listing(Vertical):
         yield KeyedTable(
             self._columns, show_header=self._show_header, takes_first=self._takes_first, id=f"{self.id}-table"
         )
-        yield Sentence(classes="empty")
+        yield Paragraph(classes="empty")
 
     @property
     def table(self) -> KeyedTable:
@@ -41,7 +41,7 @@ class Listing(Vertical):
         """Show these rows, or the sentence when there are none."""
         self.table.set_lines(lines)
         self.table.set_class(not lines, "-empty")
-        sentence = self.query_one(Sentence)
+        sentence = self.query_one(Paragraph)
         sentence.show_if(not lines)
         if not lines:
-            sentence.say(empty or self._empty if is_ready else "Reading the store…")
+            sentence.set_text(empty or self._empty if is_ready else "Reading the store…")

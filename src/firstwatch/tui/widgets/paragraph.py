@@ -1,21 +1,26 @@
-"""A paragraph that is only laid out again when it says something else."""
+"""A paragraph that is laid out again only when its text changes."""
 
 from textual.widgets import Static
 
 from firstwatch.trading.text import clean_lines
 
 
-class Sentence(Static):
+class Paragraph(Static):
     """Plain text, cleaned and without markup."""
 
     def __init__(self, content: str = "", *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(clean_lines(content), id=id, classes=classes, markup=False)
-        self._said = content
+        self._text = content
 
-    def say(self, content: str) -> None:
+    @property
+    def text(self) -> str:
+        """What it says now."""
+        return self._text
+
+    def set_text(self, content: str) -> None:
         """Show this text."""
-        if content != self._said:
-            self._said = content
+        if content != self._text:
+            self._text = content
             self.update(clean_lines(content))
 
     def show_if(self, is_shown: bool) -> None:

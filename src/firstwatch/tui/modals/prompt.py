@@ -8,14 +8,14 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from firstwatch.tui.modals.dialog import Dialog, text
-from firstwatch.tui.widgets.bars import KeyHint
-from firstwatch.tui.widgets.sentence import Sentence
+from firstwatch.tui.widgets.paragraph import Paragraph
+from firstwatch.tui.widgets.status_lines import KeyHint
 
 Check = Callable[[str], str]
 """Returns what is wrong with a text; empty: nothing."""
 
 
-class AskText(Dialog[str]):
+class PromptDialog(Dialog[str]):
     """Asks for one line. Enter takes it when it is right."""
 
     def __init__(
@@ -41,7 +41,7 @@ class AskText(Dialog[str]):
         return [
             *(text(line) for line in self._lines),
             Input(self._value, select_on_focus=False, password=self._is_secret),
-            Sentence(classes="problem"),
+            Paragraph(classes="problem"),
         ]
 
     def hints(self) -> Sequence[KeyHint]:
@@ -50,14 +50,14 @@ class AskText(Dialog[str]):
     @on(Input.Changed)
     def _judge(self, event: Input.Changed) -> None:
         problem = self._check(event.value.strip()) if event.value.strip() else ""
-        self.query_one(".problem", Sentence).say(problem)
+        self.query_one(".problem", Paragraph).set_text(problem)
 
     @on(Input.Submitted)
     def _take(self, event: Input.Submitted) -> None:
         value = event.value if self._is_secret else event.value.strip()
         problem = self._check(value)
         if problem:
-            self.query_one(".problem", Sentence).say(problem)
+            self.query_one(".problem", Paragraph).set_text(problem)
         else:
             self.dismiss(value)
 

@@ -4,8 +4,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from firstwatch.manager.views import ManagerSnapshot
-from firstwatch.tui import words
-from firstwatch.tui.desk import desk_of
+from firstwatch.tui import formats
+from firstwatch.tui.panes.pane import desk_of
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.table import Cell, Column, Line
 
@@ -13,7 +13,7 @@ _COLUMNS = (Column("time", 14), Column("run", 22, rank=1), Column("what happened
 _SHOWN = 100
 
 
-class EventLog(Vertical):
+class JournalPanel(Vertical):
     """Shown on wide terminals only."""
 
     def compose(self) -> ComposeResult:
@@ -30,8 +30,8 @@ class EventLog(Vertical):
             Line(
                 f"alarm-{alarm.run_id}-{alarm.topic}",
                 (
-                    Cell(words.clock_time(alarm.since_ms), "error"),
-                    Cell(words.short_id(alarm.run_id or ""), "error"),
+                    Cell(formats.clock_time(alarm.since_ms), "error"),
+                    Cell(formats.short_id(alarm.run_id or ""), "error"),
                     Cell(f"ALARM: {alarm.sentence}", "error"),
                 ),
             )
@@ -41,7 +41,7 @@ class EventLog(Vertical):
         run = None if details is None else snapshot.run(details.run_id)
         for event in reversed(details.events[-_SHOWN:] if details else ()):
             cells = (
-                Cell(words.clock_time(event.local_time_ms), "dim"),
+                Cell(formats.clock_time(event.local_time_ms), "dim"),
                 Cell("" if run is None else f"{run.title}", "dim"),
                 Cell(event.sentence),
             )

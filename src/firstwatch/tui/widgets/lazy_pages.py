@@ -1,4 +1,4 @@
-"""Pages of which one is shown; each is made when it is first turned to."""
+"""LazyPages of which one is shown; each is made when it is first turned to."""
 
 from collections.abc import Callable, Mapping
 
@@ -7,7 +7,7 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 
-class Pages(ContentSwitcher):
+class LazyPages(ContentSwitcher):
     """The pages by their names; a page carries its name as its id. The first is there from the start."""
 
     def __init__(self, pages: Mapping[str, Callable[[], Widget]]) -> None:
@@ -23,7 +23,7 @@ class Pages(ContentSwitcher):
         """The name of the page that is shown."""
         return self.current or self._first
 
-    async def turn_to(self, name: str) -> None:
+    async def show_page(self, name: str) -> None:
         """Show that page."""
         if not self.query_children(f"#{name}"):
             page = self._pages[name]()

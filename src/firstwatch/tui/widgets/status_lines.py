@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
-from textual import events
-from textual.message import Message
 from textual.widget import Widget
 
 from firstwatch.manager.views import EngineWhere
 from firstwatch.trading.text import clean
-from firstwatch.tui import words
+from firstwatch.tui import formats
 
 if TYPE_CHECKING:
     from firstwatch.tui.app import FirstwatchApp
@@ -23,7 +21,7 @@ class HeadLine(Widget):
     def render(self) -> Text:
         app = cast("FirstwatchApp", self.app)
         colours = app.theme_variables
-        now = words.moment(app.now_ms()) + " UTC"
+        now = formats.moment(app.now_ms()) + " UTC"
         left = Text.assemble(
             (" firstwatch ", f"bold {colours['primary']}"),
             " mode ",
@@ -89,8 +87,8 @@ def _engine(app: "FirstwatchApp") -> str:
     age = None if engine.heartbeat_ms is None else app.now_ms() - engine.heartbeat_ms
     pid = f" pid {engine.pid}" if engine.where is not EngineWhere.EMBEDDED else ""
     if engine.where is EngineWhere.NOT_RESPONDING:
-        return f"engine NOT RESPONDING{pid}, not heard of for {words.age(age)}"
-    return f"engine {engine.where}{pid}, {words.age(age)}"
+        return f"engine NOT RESPONDING{pid}, not heard of for {formats.age(age)}"
+    return f"engine {engine.where}{pid}, {formats.age(age)}"
 
 
 def _engine_style(app: "FirstwatchApp") -> str:
@@ -149,56 +147,3 @@ class KeyLine(Widget):
     def _write(self, line: Text, hint: KeyHint) -> None:
         line.append(f" {hint.key}", f"bold {self.app.theme_variables['accent']}")
         line.append(f" {hint.text} ")
-
-
-class TabStrip(Widget):
-    """The names of a pane's tabs on one line; a click or ``[`` and ``]`` choose."""
-
-    class Chosen(Message):
-        """Another tab is wanted."""
-
-        def __init__(self, strip: "TabStrip", tab: str) -> None:
-            super().__init__()
-            self.strip = strip
-            self.tab = tab
-
-        @property
-        def control(self) -> "TabStrip":
-            return self.strip
-
-    def __init__(self, tabs: Sequence[str]) -> None:
-        super().__init__()
-        self._tabs = tuple(tabs)
-        self._chosen = self._tabs[0]
-
-    @property
-    def chosen(self) -> str:
-        return self._chosen
-
-    def choose(self, tab: str) -> None:
-        """Go to that tab."""
-        if tab != self._chosen and tab in self._tabs:
-            self._chosen = tab
-            self.refresh()
-            self.post_message(self.Chosen(self, tab))
-
-    def step(self, by: int) -> None:
-        """Go ``by`` tabs on, around the end."""
-        self.choose(self._tabs[(self._tabs.index(self._chosen) + by) % len(self._tabs)])
-
-    def render(self) -> Text:
-        colours = self.app.theme_variables
-        line = Text(no_wrap=True)
-        for tab in self._tabs:
-            chosen = f"bold {colours['background']} on {colours['primary']}"
-            line.append(" ")
-            line.append(tab, chosen if tab == self._chosen else colours["secondary"])
-        return line
-
-    def on_click(self, event: events.Click) -> None:
-        start = 0
-        for tab in self._tabs:
-            end = start + len(tab) + 1
-            if start <= event.x < end:
-                self.choose(tab)
-            start = end

@@ -91,7 +91,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path_factory: pytest.TempPathFactory, 
 def test_the_wanted_timeframe_holds_for_kept_candles_too(tmp_path: Path, source: Path) -> None:
     cache = CandleCache(tmp_path / "candles")
     assert cache.read(source, Timeframe.H1).timeframe is Timeframe.H1
-    with pytest.raises(WrongUseError, match="holds 1h candles, and 1m candles are wanted"):
+    with pytest.raises(WrongUseError, match="holds 1h candles, but 1m candles are needed"):
         cache.read(source, Timeframe.M1)
 
 

@@ -169,7 +169,7 @@ def test_the_first_five_mistakes_are_listed_and_the_rest_counted(tmp_path: Path)
         (b"1704067200,1,2,1,2\n", "5 columns; without a header they must be time, open"),
         (b"\x1f\x8b\x08\x00broken", "damaged gzip"),
         (gzip.compress(b"date,open\n" * 50, mtime=0)[:-12], "damaged gzip"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00", "no text with a row on each line"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "not text with a row on each line"),
         ("\n".join([HEADER, lines(1)[0]]).encode(), "one candle"),
         ("\n".join([HEADER, *lines(4, 7 * 60_000)]).encode(), "fits no timeframe"),
     ],
@@ -186,7 +186,7 @@ def test_a_file_that_cannot_be_opened_is_wrong_use(tmp_path: Path) -> None:
 def test_another_timeframe_than_wanted_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "\n".join([HEADER, *lines()]))
     assert read_candles(path, Timeframe.H1).timeframe is Timeframe.H1
-    assert "holds 1h candles, and 5m candles are wanted" in refusal(path, Timeframe.M5)
+    assert "holds 1h candles, but 5m candles are needed" in refusal(path, Timeframe.M5)
 
 
 def test_one_candle_is_enough_when_its_timeframe_is_given(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_the_canonical_form_reads_back_as_the_same_condition(condition: Conditio
         ("close > bbands(20).uperband", 20, "middleband, lowerband; did you mean upperband?"),
         ("rsi(timeperod=3) < 2", 5, "no parameter 'timeperod'; did you mean timeperiod?"),
         ("adx(14)@4hours > 2", 9, "6h 8h 12h 1d; did you mean 4h?"),
-        ("adx(14)@30m > 2", 9, "30m is no multiple of the algorithm's timeframe 1h"),
+        ("adx(14)@30m > 2", 9, "30m is not a multiple of the algorithm's timeframe 1h"),
         ("rsi(14) cross above 30", 9, "'cross' found; did you mean crosses?"),
         ("rsi(14) crosses over 30", 17, "'above' or 'below' expected, 'over' found"),
         ("rsi(14 < 30", 8, "')' or ',' expected, '<' found"),

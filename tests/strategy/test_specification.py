@@ -190,11 +190,11 @@ within_bars = 0
     lines = str(raised.value).splitlines()
     assert all(line.startswith("bad.toml: ") for line in lines)
     for part in (
-        "name: 'x@1' is no name",
+        "name: 'x@1' is not a name",
         "direction = 'lng': it should be 'long', 'short' or 'both'; did you mean long?",
         "unknown key simbol; did you mean symbol?",
         "entry.long.required[0]: in 'rsx(14) < 30', column 1: no indicator is called 'rsx'; did you",
-        "entry.long.required[1]: in 'adx(14)@30m > 3', column 9: 30m is no multiple of",
+        "entry.long.required[1]: in 'adx(14)@30m > 3', column 9: 30m is not a multiple of",
         "stop_loss: exactly one of fraction, amount, atr is needed, fraction and atr given",
         "unknown key sizing.eqity; did you mean equity?",
         "reset.follow_up[0].after[0] = 'stop_los': it should be 'signal', 'stop_loss'",
@@ -244,9 +244,9 @@ def test_a_mistake_is_told_by_its_key(old: str, new: str, sentence: str):
 
 
 def test_damaged_json_is_told():
-    with pytest.raises(WrongUseError, match="version 3 is no valid JSON"):
+    with pytest.raises(WrongUseError, match="version 3 is not valid JSON"):
         AlgorithmSpec.from_json("{", "version 3")
-    with pytest.raises(WrongUseError, match="no JSON object"):
+    with pytest.raises(WrongUseError, match="not a JSON object"):
         AlgorithmSpec.from_json(json.dumps([1]))
 
 

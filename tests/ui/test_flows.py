@@ -309,7 +309,7 @@ async def test_keys_are_text_in_edit_and_escape_leaves_the_field_as_it_was(home,
             assert on.app.is_editing
             await on.type("sqp4x")
             assert " EDIT " in on.text()
-            await on.until(lambda: "is no number" in on.text(), "the word on what is typed")
+            await on.until(lambda: "is not a number" in on.text(), "the word on what is typed")
             snap_step(on, "edit")
             assert not on.app.is_covered
             assert on.commands() == []

@@ -67,6 +67,7 @@ class CandleFile:
 
     @property
     def timeframe(self) -> Timeframe:
+        """The size of the bars."""
         return self.candles.timeframe
 
 
@@ -144,7 +145,7 @@ def require_timeframe(path: Path, actual: Timeframe, wanted: Timeframe | None) -
         WrongUseError: they differ.
     """
     if wanted is not None and wanted is not actual:
-        raise WrongUseError(f"{path} holds {actual} candles, and {wanted} candles are wanted here")
+        raise WrongUseError(f"{path} holds {actual} candles, but {wanted} candles are needed here")
 
 
 def write_candles(path: Path, candles: CandleArrays) -> None:

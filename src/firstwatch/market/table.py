@@ -156,7 +156,7 @@ def _text_of(path: Path, file: io.BufferedReader) -> bytes:
     while part := source.read(_READ_BYTES):
         is_endless = not text.tell() and len(part) > _LONGEST_LINE and b"\n" not in part[:_LONGEST_LINE]
         if is_endless or b"\0" in part:
-            raise WrongUseError(f"{path} is no text with a row on each line; give a CSV file")
+            raise WrongUseError(f"{path} is not text with a row on each line; give a CSV file")
         text.write(part)
         if is_packed and file.seekable() and text.tell() > _READ_BYTES:
             most = min(_MOST_BYTES, _RATIO * file.tell())

@@ -12,6 +12,8 @@ from firstwatch.trading.timeframe import Timeframe
 
 
 class PriceField(StrEnum):
+    """A field of a candle, or a mean of its prices."""
+
     OPEN = "open"
     HIGH = "high"
     LOW = "low"
@@ -23,6 +25,8 @@ class PriceField(StrEnum):
 
 
 class Operator(StrEnum):
+    """What must hold between two operands."""
+
     BELOW = "<"
     AT_OR_BELOW = "<="
     ABOVE = ">"
@@ -38,6 +42,8 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Number:
+    """A constant operand."""
+
     value: float
 
     def __str__(self) -> str:

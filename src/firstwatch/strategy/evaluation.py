@@ -175,6 +175,7 @@ class ArrayEvaluator:
         return self._seen[operand]
 
     def signals(self) -> SignalArrays:
+        """Return the groups' values at every close."""
         count = len(self._candles)
         ready = np.ones(count, dtype=np.bool_)
         flags: dict[tuple[str, Side], FlagArray] = {}

@@ -19,6 +19,8 @@ class Memory(StrEnum):
 
 
 class ParameterKind(StrEnum):
+    """What a parameter of a function counts or chooses."""
+
     INTEGER = "integer"
     REAL = "real"
     MOVING_AVERAGE = "moving_average"

@@ -289,7 +289,7 @@ def timeframe_problem(timeframe: Timeframe, base: Timeframe) -> str | None:
     """Return why an operand of ``timeframe`` cannot be used on bars of ``base``; None: it can."""
     if timeframe.is_multiple_of(base):
         return None
-    return f"{timeframe} is no multiple of the algorithm's timeframe {base}"
+    return f"{timeframe} is not a multiple of the algorithm's timeframe {base}"
 
 
 def _usage(function: Function) -> str:

@@ -67,6 +67,8 @@ class _Part(BaseModel):
 
 
 class Direction(StrEnum):
+    """The sides that an algorithm may take."""
+
     LONG = "long"
     SHORT = "short"
     BOTH = "both"
@@ -84,14 +86,18 @@ class Group(_Part):
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
+        """The required conditions, then the optional ones."""
         return self.required + self.optional
 
     @property
     def is_empty(self) -> bool:
+        """The group has no condition."""
         return not self.conditions
 
 
 class SideGroups(_Part):
+    """The entry or exit groups of both sides."""
+
     long: Group | None = None
     short: Group | None = None
 
@@ -102,6 +108,8 @@ class SideGroups(_Part):
 
 
 class LevelKind(StrEnum):
+    """How the distance of a stop or target is given."""
+
     FRACTION = "fraction"
     AMOUNT = "amount"
     ATR = "atr"
@@ -128,6 +136,7 @@ class Level(_Part):
 
     @property
     def kind(self) -> LevelKind:
+        """The kind that is given."""
         return next(kind for kind in LevelKind if getattr(self, kind) is not None)
 
     @property
@@ -137,6 +146,8 @@ class Level(_Part):
 
 
 class SizingKind(StrEnum):
+    """How a position is sized."""
+
     FIXED = "fixed"
     EQUITY = "equity"
     RISK = "risk"
@@ -159,14 +170,18 @@ class Sizing(_Part):
 
     @property
     def kind(self) -> SizingKind:
+        """The kind that is given."""
         return next(kind for kind in SizingKind if getattr(self, kind) is not None)
 
     @property
     def value(self) -> float:
+        """The quote amount or the fraction."""
         return float(getattr(self, self.kind))
 
 
 class EntryKind(StrEnum):
+    """The kind of the entry order."""
+
     MARKET = "market"
     LIMIT = "limit"
 
@@ -209,7 +224,7 @@ class AlgorithmSpec(_Part):
     def _name_can_be_asked_for(cls, name: str) -> str:
         if not name.strip() or name != name.strip() or "@" in name or not name.isprintable():
             raise ValueError(
-                f"{name!r} is no name: one line, no blanks around it, no '@' (it stands in name@version)"
+                f"{name!r} is not a name: one line, no blanks around it, no '@' (it stands in name@version)"
             )
         return name
 
@@ -217,7 +232,7 @@ class AlgorithmSpec(_Part):
     @classmethod
     def _symbol_is_unified(cls, symbol: str | None) -> str | None:
         if symbol is not None and not _SYMBOL.fullmatch(symbol):
-            raise ValueError(f"{symbol!r} is no unified symbol; write one like BTC/USDC:USDC")
+            raise ValueError(f"{symbol!r} is not a unified symbol; write one like BTC/USDC:USDC")
         return symbol
 
     @model_validator(mode="after")
@@ -264,6 +279,7 @@ class AlgorithmSpec(_Part):
         return tuple(condition for group in self.groups() for condition in group.conditions)
 
     def levels(self) -> tuple[Level, ...]:
+        """Return the stop and the target, as far as there are any."""
         return tuple(level for level in (self.stop_loss, self.take_profit) if level is not None)
 
     def _series(self) -> tuple[Series, ...]:
@@ -359,9 +375,9 @@ class AlgorithmSpec(_Part):
         try:
             document = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise WrongUseError(f"{where} is no valid JSON: {error}") from error
+            raise WrongUseError(f"{where} is not valid JSON: {error}") from error
         if not isinstance(document, dict):
-            raise WrongUseError(f"{where} is no JSON object")
+            raise WrongUseError(f"{where} is not a JSON object")
         return cls._from_document(document, where)
 
     @classmethod

@@ -42,6 +42,7 @@ class Position:
 
     @property
     def is_flat(self) -> bool:
+        """Nothing is held."""
         return self.side is None or self.amount == 0
 
 

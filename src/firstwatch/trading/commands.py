@@ -16,6 +16,8 @@ DEFAULT_EXPIRY_MS = 10_000
 
 
 class CommandOutcome(StrEnum):
+    """What became of a command."""
+
     PENDING = "PENDING"
     ACCEPTED = "ACCEPTED"
     DONE = "DONE"
@@ -43,17 +45,23 @@ class StartRun(_Command):
 
 
 class StopRun(_Command):
+    """Stop a run; ``mode`` says what is left at the venue."""
+
     kind: Literal["stop_run"] = "stop_run"
     run_id: str
     mode: StopMode = StopMode.LEAVE
 
 
 class PauseEntries(_Command):
+    """Let a run make no further entry; exits and protection go on."""
+
     kind: Literal["pause_entries"] = "pause_entries"
     run_id: str
 
 
 class ResumeEntries(_Command):
+    """End every pause of a run's entries, those by guards too."""
+
     kind: Literal["resume_entries"] = "resume_entries"
     run_id: str
 

@@ -22,6 +22,8 @@ class _Event(BaseModel):
 
 
 class Transitioned(_Event):
+    """The run went from one state to another; ``old`` None: it was created."""
+
     kind: Literal["transitioned"] = "transitioned"
     old: RunState | None
     new: RunState
@@ -39,6 +41,8 @@ class CheckWaived(_Event):
 
 
 class EntryDecided(_Event):
+    """The core decided an entry at the close of a bar; ``expected_price`` is that close, or the limit."""
+
     kind: Literal["entry_decided"] = "entry_decided"
     bar_time_ms: int
     side: Side
@@ -49,6 +53,8 @@ class EntryDecided(_Event):
 
 
 class ExitDecided(_Event):
+    """The core decided an exit at the close of a bar."""
+
     kind: Literal["exit_decided"] = "exit_decided"
     bar_time_ms: int
     reason: ExitReason
@@ -65,6 +71,8 @@ class DecisionDropped(_Event):
 
 
 class OrderIntended(_Event):
+    """An order was made and stored; its request leaves after this."""
+
     kind: Literal["order_intended"] = "order_intended"
     client_order_id: str
     purpose: OrderPurpose
@@ -77,6 +85,8 @@ class OrderIntended(_Event):
 
 
 class OrderMoved(_Event):
+    """An order went from one state to another."""
+
     kind: Literal["order_moved"] = "order_moved"
     client_order_id: str
     old: OrderState
@@ -85,6 +95,8 @@ class OrderMoved(_Event):
 
 
 class FillBooked(_Event):
+    """A fill was booked, with the mid at decision, submission, acknowledgement and fill."""
+
     kind: Literal["fill_booked"] = "fill_booked"
     fill_id: CleanText
     client_order_id: str | None
@@ -99,12 +111,16 @@ class FillBooked(_Event):
 
 
 class FundingBooked(_Event):
+    """A funding payment was booked; ``paid`` in quote, negative: received."""
+
     kind: Literal["funding_booked"] = "funding_booked"
     paid: Decimal
     rate: Decimal
 
 
 class TradeClosed(_Event):
+    """A trade ended; ``pnl`` in quote, net of fees and funding."""
+
     kind: Literal["trade_closed"] = "trade_closed"
     side: Side
     amount: Decimal
@@ -124,11 +140,15 @@ class ProtectionMoved(_Event):
 
 
 class EntriesPaused(_Event):
+    """Entries pause from here on."""
+
     kind: Literal["entries_paused"] = "entries_paused"
     why: CleanText
 
 
 class EntriesResumed(_Event):
+    """Entries are allowed again."""
+
     kind: Literal["entries_resumed"] = "entries_resumed"
     why: CleanText
 
@@ -142,11 +162,15 @@ class AlarmRaised(_Event):
 
 
 class AlarmCleared(_Event):
+    """The alarm of that topic no longer stands."""
+
     kind: Literal["alarm_cleared"] = "alarm_cleared"
     topic: CleanText
 
 
 class Recovered(_Event):
+    """The run was reconciled by a new worker and goes on."""
+
     kind: Literal["recovered"] = "recovered"
     why: CleanText
     past_bars: int = 0
@@ -154,6 +178,8 @@ class Recovered(_Event):
 
 
 class Adopted(_Event):
+    """The run took over a position that the wallet held; it is accounted from ``mark``."""
+
     kind: Literal["adopted"] = "adopted"
     side: Side
     amount: Decimal
@@ -178,6 +204,8 @@ class LateBar(_Event):
 
 
 class Noted(_Event):
+    """Anything else that an operator may want to know."""
+
     kind: Literal["noted"] = "noted"
     sentence: CleanText
 

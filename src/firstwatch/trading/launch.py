@@ -18,17 +18,23 @@ class _Frozen(BaseModel):
 
 
 class ResetMode(StrEnum):
+    """When a run may enter again after a trade."""
+
     COOLDOWN_ONLY = "cooldown_only"
     REGULAR = "regular"
     STRICT = "strict"
 
 
 class FollowUpSide(StrEnum):
+    """Side of a link, relative to the trade before it."""
+
     SAME = "same"
     OPPOSITE = "opposite"
 
 
 class OnExhausted(StrEnum):
+    """What happens when the last link of the chain is matched again."""
+
     RESET = "reset"
     STOP_RUN = "stop_run"
 
@@ -60,6 +66,8 @@ class ResetSettings(_Frozen):
 
 
 class GuardAction(StrEnum):
+    """What a guard does at its limit: pause entries, or stop the run."""
+
     PAUSE = "pause"
     STOP = "stop"
 
@@ -80,12 +88,16 @@ class Guards(_Frozen):
 
 
 class SessionPolicy(StrEnum):
+    """What happens outside of trading time."""
+
     OFF = "off"
     PAUSE_ENTRIES = "pause_entries"
     FLATTEN = "flatten"
 
 
 class Weekday(StrEnum):
+    """Days of a session window, Monday first."""
+
     MON = "mon"
     TUE = "tue"
     WED = "wed"
@@ -202,6 +214,7 @@ class LaunchPreview(_Frozen):
 
     @property
     def refused_by(self) -> tuple[CheckResult, ...]:
+        """The hard checks that did not pass."""
         return tuple(check for check in self.checks if check.is_hard and not check.passed)
 
     @property
@@ -212,4 +225,5 @@ class LaunchPreview(_Frozen):
 
     @property
     def warnings(self) -> tuple[CheckResult, ...]:
+        """The soft checks that did not pass."""
         return tuple(check for check in self.checks if not check.is_hard and not check.passed)

@@ -40,7 +40,7 @@ class Market(BaseModel):
     @classmethod
     def _symbol_is_one_word(cls, symbol: str) -> str:
         if not symbol.isprintable() or " " in symbol:
-            raise ValueError(f"{symbol!r} is no symbol; write one like BTC/USDC:USDC")
+            raise ValueError(f"{symbol!r} is not a symbol; write one like BTC/USDC:USDC")
         return symbol
 
     @property

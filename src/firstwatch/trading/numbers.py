@@ -26,7 +26,7 @@ def decimal_of(text: str) -> Decimal:
     """
     text = text.strip()
     if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text[:_LONGEST]!r} is no number")
+        raise ValueError(f"{text[:_LONGEST]!r} is not a number")
     return _bounded(Decimal(text))
 
 

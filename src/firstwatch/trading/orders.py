@@ -22,6 +22,7 @@ class Side(StrEnum):
 
     @property
     def opposite(self) -> "Side":
+        """The other side."""
         return Side.SHORT if self is Side.LONG else Side.LONG
 
 
@@ -38,6 +39,7 @@ class OrderSide(StrEnum):
 
     @property
     def opposite(self) -> "OrderSide":
+        """The other side."""
         return OrderSide.SELL if self is OrderSide.BUY else OrderSide.BUY
 
 
@@ -210,8 +212,11 @@ class Touch:
     def __post_init__(self) -> None:
         # NaN fails every comparison.
         if not (0 < self.bid < inf and 0 < self.ask < inf and 0 < self.mark < inf):
-            raise ValueError(f"a price is wanted, not {self.bid}, {self.ask} and {self.mark}")
+            raise ValueError(
+                f"prices should be finite and above zero, not {self.bid}, {self.ask} and {self.mark}"
+            )
 
     @property
     def mid(self) -> float:
+        """The price between bid and ask."""
         return (self.bid + self.ask) / 2

@@ -23,6 +23,7 @@ class RunState(StrEnum):
 
     @property
     def is_final(self) -> bool:
+        """The run has ended; nothing moves it any more."""
         return self not in ACTIVE_STATES
 
 
@@ -78,6 +79,8 @@ class ExitReason(StrEnum):
 
 
 class Health(StrEnum):
+    """How well a run is supplied: ``degraded``: a stream or reading fails; ``stale``: bars are missing."""
+
     OK = "ok"
     DEGRADED = "degraded"
     STALE = "stale"
@@ -85,12 +88,16 @@ class Health(StrEnum):
 
 
 class Exposure(StrEnum):
+    """What is known of a run's position at the venue."""
+
     FLAT = "flat"
     EXPOSED = "exposed"
     UNKNOWN = "unknown"
 
 
 class Protection(StrEnum):
+    """Whether the stop that the algorithm wants rests at the venue."""
+
     PROTECTED = "protected"
     UNPROTECTED = "unprotected"
     NOT_NEEDED = "not_needed"

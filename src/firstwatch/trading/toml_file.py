@@ -27,10 +27,12 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(LONGEST_BYTES + 1)
         if len(content) > LONGEST_BYTES:
-            raise WrongUseError(f"{path} is longer than {LONGEST_BYTES} bytes; that is no file of settings.")
+            raise WrongUseError(
+                f"{path} is longer than {LONGEST_BYTES} bytes; a file of settings is shorter."
+            )
         return content.decode()
     except UnicodeDecodeError as error:
-        raise WrongUseError(f"{path} is no text: byte {error.start} is not UTF-8.") from error
+        raise WrongUseError(f"{path} is not text: byte {error.start} is not UTF-8.") from error
     except (OSError, ValueError) as error:
         raise WrongUseError(f"{path} cannot be read: {getattr(error, 'strerror', error)}.") from error
 
@@ -78,4 +80,4 @@ def _problems(value: Any, key: str, depth: int, has_times: bool) -> Iterator[str
     elif isinstance(value, int) and value not in _INTEGERS:
         yield f"{key} is a number beyond 64 bits"
     elif isinstance(value, date | time) and not has_times:
-        yield f"{key} = {value}: no date or time is wanted here; a text stands in quotes"
+        yield f"{key} = {value}: a date or time does not belong here; write a text in quotes"

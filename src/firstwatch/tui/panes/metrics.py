@@ -53,7 +53,7 @@ _FIGURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
     ("calmar", "Calmar", _ratio),
     ("exposure", "Time in position", formats.percent),
     ("fees", "Fees", formats.money),
-    ("funding", "FundingDialog", formats.money),
+    ("funding", "Funding", formats.money),
     ("slippage", "Slippage", formats.money),
 )
 _SIGNED = frozenset({"net_pnl", "total_return", "expectancy"})

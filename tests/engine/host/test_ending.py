@@ -160,6 +160,24 @@ def test_an_engine_alone_whose_lock_was_removed_raises_an_alarm(
         following.drain_and_stop()
 
 
+def test_the_last_step_of_a_worker_does_not_hide_that_its_engine_has_failed(
+    folder: Path, store: Store, host: EngineHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.start_run(store, RUN)
+    facts = rig.run_of(store, RUN).facts
+    drain = host._drain_workers
+
+    def drain_late() -> None:
+        drain()
+        with store.write() as session:
+            runs.update_side_facts(session, RUN, facts)
+
+    monkeypatch.setattr(host, "_drain_workers", drain_late)
+    (folder / LOCK_FILE).unlink()
+    assert host.wait(rig.LIMIT_S)
+    assert rig.run_of(store, RUN).facts.health is Health.UNKNOWN
+
+
 @pytest.mark.parametrize("is_replaced", [False, True])
 def test_nothing_is_written_to_a_store_that_was_removed_or_replaced(
     folder: Path, store: Store, host: EngineHost, is_replaced: bool

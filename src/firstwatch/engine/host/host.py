@@ -225,14 +225,19 @@ class EngineHost:
                 _log.exception("not all of the engine could be closed")
 
     def _end_for_good(self, why: str) -> None:
-        """Note why this host ends by itself, and raise an alarm for each run that it leaves alone."""
+        """Note why this host ends by itself."""
         self.failure = why
         _log.critical("%s", why)
+
+    def _mark_runs_left(self) -> None:
+        """Raise an alarm for each run that a failed host leaves; its worker has written its last by now."""
+        if not self.failure:
+            return
         try:
             with self._store.write(self.lease.epoch) as session:
                 for run_id in runs.active_run_ids(session):
                     unattended.mark_unattended(
-                        session, run_id, unattended.STANDS_STILL, why, now_ms=self._clock.now_ms()
+                        session, run_id, unattended.STANDS_STILL, self.failure, now_ms=self._clock.now_ms()
                     )
         except FirstwatchError as error:
             # Another engine has the store by now, or there is none any more: the log has to do.
@@ -533,6 +538,7 @@ class EngineHost:
             last_first.callback(self._is_over.set)
             last_first.callback(self._lock.release)
             last_first.callback(self._give_up_lease)
+            last_first.callback(self._mark_runs_left)
             last_first.callback(self._join_requests)
             # After the workers, so that no feed went on without a run that had let go before the others.
             for part in (self._venues, self.standings, self.leftovers, self._door, self._desk):

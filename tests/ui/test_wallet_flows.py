@@ -77,7 +77,7 @@ async def written(on, *values):
 
 
 def was_taken(on, form, entry):
-    """MessageDialog whether Enter has led to another field, to work, or to a word on what is wrong."""
+    """Tell whether Enter has led to another field, to work, or to a word on what is wrong."""
     if on.app.screen is not form or form._is_busy or form.focused is not entry:
         return True
     return bool(form.query_one(".problem", Paragraph).text)

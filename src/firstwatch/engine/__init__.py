@@ -2,23 +2,17 @@
 
 Its rooms, in reading order:
 
-- ``core``: what a run does, pure. An input goes in, records to store and effects to perform come out. Begin
-  with ``run_core`` (everything that can happen to a run), then ``inputs``, ``effects`` and ``records`` (its
-  language), ``run_memory`` (the checkpointed state) and ``step_context``, ``recovery``, then by subject:
-  ``order_manager``, ``entries``, ``exits``, ``protection``, ``ledger``, ``status``.
-- ``launch``: the launch checks (``facts``, ``gather``, ``checks``) and ``adoption``.
-- ``worker``: the thread of a run. ``startup`` (a new run or a recovered one), ``executor`` (effects at the
-  venue), ``step_writer`` (records into the store), ``live_status``, ``unattended`` (runs without a worker),
-  ``protection_proof``, ``fault_points`` (where tests crash it).
-- ``reconciliation``: ``finished_runs`` (what an ended run left at its venue), ``wallets`` (balances and key
-  permissions of live wallets).
-- ``host``: ``host`` (heartbeat, commands, recovery), ``command_handler``, ``locked_runs``, ``open_store``,
-  ``background`` and ``daemon`` (the engine as a process of its own).
-- ``lock`` (the operating system's lock), ``lease`` (the right to send), ``venue_registry``.
+- ``core``: what a run does, pure. An input goes in; records to store and effects to perform come out.
+- ``launch``: the launch checks, and which position a run adopts.
+- ``worker``: the thread of a run: startup and recovery, requests to the venue, storing each step.
+- ``reconciliation``: what finished runs left at their venues; balances and key permissions of live wallets.
+- ``host``: heartbeat, commands, replacing workers; the engine as a background process.
+- ``lock`` (the operating system's lock), ``lease`` (the right to send), ``venue_registry`` (from the settings
+  to adapters).
 
-Imports point down: ``host`` > ``reconciliation`` > ``worker`` > ``launch`` > ``core``. ``core`` reaches no
-store, no thread, no clock and no adapter; of ``venues`` only the protocol's types. Nothing here imports the
-manager, the screen or Textual: the engine never calls the screen.
+Imports point down, ``host`` first and ``core`` last. ``core`` reaches no store, no thread, no clock and no
+adapter; of ``venues`` it imports only the protocol. Nothing here imports the manager, the screen or Textual:
+the engine never calls the screen.
 
 Launch
 
@@ -58,10 +52,11 @@ The life of a run
     fills, payments, bars and position; bars closed meanwhile are decided as past ones. A run whose worker
     raised is recovered at once, then after 3 s, then after 15 s; the fourth time in ten minutes it is
     ``FAILED``, protection left in place, with an alarm.
-13. The venue's position is compared with the books after every order. It is believed only if it is from after
-    the fills that are booked and, on a live venue, after repeated readings. A difference that no fill
-    explains pauses entries: what is missing on the run's side was closed by someone else (``manual``), what
-    is too much is external. External orders and positions in other markets alarm and pause entries once.
+13. The venue's position is compared with the books after exits, refusals and reconciliations, and before a
+    run ends. It is believed only if it is from after the booked fills and, on a live venue, after repeated
+    readings. A difference that no fill explains pauses entries: what is missing on the run's side was closed
+    by someone else (``manual``), what is too much is external. External orders, and positions in other
+    markets, alarm and pause entries once.
 
 Orders
 
@@ -71,8 +66,9 @@ Orders
     that cannot be read makes it ``UNKNOWN``, and so does a restart while its request is in flight. Then the
     venue is asked what became of it. The request is never sent again; a new order follows only once the old
     request can no longer execute.
-16. While an order is in doubt, everything that depends on it waits: 60 s at most for a stop or a close, which
-    then go by the position, with an alarm; an entry waits as long as it takes.
+16. While an order is in doubt, what depends on it waits: a stop or a close for 60 s at most, then it goes by
+    the position, with an alarm; an entry as long as it takes. A reduce-only order that the venue took and
+    does not show for 1.5 s has another one sent beside it: both together can open nothing.
 17. A fill is booked once, by (venue, account, fill id), also after the order's end. A fill that does not
     follow from what is known is booked only after all fills since the last known one were read.
 18. Three refused entries in a row pause entries. A closing order is reduce-only and immediate, bounded at 1

@@ -81,7 +81,7 @@ class UnlockDoor:
         if listener is None:
             return
         try:
-            # ExitPlan alone does not wake a thread that waits for a connection.
+            # Closing alone does not wake a thread that waits for a connection.
             listener.shutdown(socket.SHUT_RDWR)
         except OSError as error:
             _log.debug("shutting the door: %s", error)

@@ -9,8 +9,8 @@ import pytest
 
 from firstwatch.engine.launch.adoption import assume_position
 from firstwatch.engine.launch.checks import CHECKS, first_entry_steps
-from firstwatch.engine.launch.facts import preview
-from firstwatch.engine.launch.gather import Baseline, LaunchFacts, judge
+from firstwatch.engine.launch.facts import Baseline, LaunchFacts, judge
+from firstwatch.engine.launch.gather import preview
 from firstwatch.market.assumed import market_of_candles
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs, settings_of_launch

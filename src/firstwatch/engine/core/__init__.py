@@ -1,1 +1,15 @@
-"""The decision core of a run: pure, no I/O, time in the event."""
+"""What a run does: pure. No input or output, no thread, no clock; time comes in the input.
+
+In reading order: ``run_core`` (takes one input, returns the records to store and the effects to perform),
+``inputs``, ``effects`` and ``records`` (its language), ``run_memory`` (all of its state, the checkpoint) and
+``step_context`` (one step: the memory, and the records and effects that it collects). Then by subject:
+``bars`` (what a close decides), ``entries``, ``exits``, ``order_manager``, ``protection``, ``ledger`` (fills
+and payments become position and trades), ``account`` (what the venue reports and shows), ``recovery``
+(launch, adoption, recovery), ``lifecycle`` (stops and ends), ``status`` (facts beside the state).
+
+Rules 6 to 23 of ``firstwatch.engine``. Imports ``strategy``, ``trading`` and ``venues.protocol`` only.
+
+An input is handled by noting what is known and what is wanted in the memory; then every part brings its
+orders to what is wanted, protection first. So the same code continues after an answer, after a lost answer
+and after a crash.
+"""

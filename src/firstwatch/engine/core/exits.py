@@ -1,4 +1,4 @@
-"""ExitPlan orders: reduce-only and immediate, sent again with wider bounds until the venue says flat."""
+"""Exit orders: reduce-only and immediate, sent again with wider bounds until the venue shows flat."""
 
 from decimal import Decimal
 

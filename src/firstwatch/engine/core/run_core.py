@@ -619,7 +619,7 @@ class RunCore:
         self._context.record(EquityRow(bar.time_ms, core.equity))
 
     def _act(self, bar: Bar, why_no_entry: str) -> None:
-        """StepContext what the core has decided into wishes."""
+        """Turn what the core has decided into wishes."""
         core = self._memory.core
         self._say_notes()
         if core.alert:

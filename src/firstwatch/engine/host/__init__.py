@@ -1,1 +1,9 @@
-"""The one engine of a data folder: lease, workers, commands, background process."""
+"""The one engine of a data folder.
+
+In reading order: ``host`` (its thread: heartbeat, commands, workers, live figures), ``command_handler`` (each
+command is checked, performed and answered), ``locked_runs`` (runs that wait for the passphrase),
+``open_store`` (an older store is migrated first), ``background`` (starts an engine process and follows it),
+``daemon`` (that process), ``process`` (what every process of the program does first).
+
+Rules 24 to 27 of ``firstwatch.engine``.
+"""

@@ -9,8 +9,8 @@ from functools import partial
 from typing import Protocol
 
 from firstwatch.engine.core import inputs
-from firstwatch.engine.launch.facts import gather, preview
-from firstwatch.engine.launch.gather import LaunchFacts
+from firstwatch.engine.launch.facts import LaunchFacts
+from firstwatch.engine.launch.gather import gather, preview
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.engine.worker.unattended import clear_unattended

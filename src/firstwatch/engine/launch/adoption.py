@@ -5,7 +5,7 @@ Rule 26 of ``firstwatch.strategy`` and rule 4 of ``firstwatch.engine`` say when.
 
 from dataclasses import dataclass
 
-from firstwatch.engine.launch.gather import LaunchFacts
+from firstwatch.engine.launch.facts import LaunchFacts
 from firstwatch.strategy.core_prices import stop_level, target_level
 from firstwatch.strategy.evaluation import TRUE
 from firstwatch.strategy.specification import AlgorithmSpec

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from firstwatch.engine.launch.adoption import assume_position
-from firstwatch.engine.launch.gather import COMPARED, Check, Finding, LaunchFacts
+from firstwatch.engine.launch.facts import COMPARED, Check, Finding, LaunchFacts
 from firstwatch.market.assumed import assumption, coarse_tick
 from firstwatch.strategy.core import enter_now, new_state
 from firstwatch.strategy.core_prices import level_distance, liquidation_price

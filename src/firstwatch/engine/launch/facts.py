@@ -1,183 +1,130 @@
-"""Ask the store and the venue for everything that a launch is judged by."""
+"""Launch checks: what they are made of (rule 1 of ``firstwatch.engine``).
 
-import json
-from collections.abc import Mapping
-from dataclasses import replace
+Checks are pure: ``gather`` asks the store and the venue first, so that all of them judge the same facts, and
+a preview and a start cannot disagree.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from firstwatch.engine.launch.adoption import assume_position
-from firstwatch.engine.launch.checks import CHECKS
-from firstwatch.engine.launch.gather import COMPARED, Baseline, LaunchFacts, judge
-from firstwatch.engine.venue_registry import VenueRegistry
-from firstwatch.market.sessions import SessionCalendar
-from firstwatch.store import algorithms, backtests, runs, wallets
-from firstwatch.store.algorithms import AlgorithmVersion
-from firstwatch.store.backtests import Backtest
-from firstwatch.store.database import Store
-from firstwatch.store.wallets import Wallet
 from firstwatch.strategy.candles import CandleArrays
-from firstwatch.strategy.core_settings import Costs, settings_of_launch
+from firstwatch.strategy.core_state import CoreSettings
+from firstwatch.strategy.evaluation import GroupFlags
 from firstwatch.strategy.specification import AlgorithmSpec
-from firstwatch.strategy.stream import SignalStream
-from firstwatch.trading.errors import VenueError, WrongUseError
-from firstwatch.trading.launch import LaunchPreview, LaunchSettings
+from firstwatch.trading.account import Approval, Balance, Position
+from firstwatch.trading.launch import CheckResult, LaunchSettings
+from firstwatch.trading.market import Market
+from firstwatch.trading.orders import OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.protocol import LONGEST_WAIT_S, Venue
+from firstwatch.venues.protocol import Holdings, VenueCondition
+
+COMPARED = {
+    "capital": "capital",
+    "leverage": "leverage",
+    "trades_limit": "trades limit",
+    "assume_position_now": "assume position now",
+    "close_position_on_exit": "close position on exit",
+    "session": "session",
+    "reset": "reset",
+    "guards": "guards",
+}
+"""Launch settings that a run is compared with its baseline in, and what they are called."""
 
 
-def gather(
-    store: Store, venues: VenueRegistry, settings: LaunchSettings, *, capital_share: float
-) -> LaunchFacts:
-    """Return what is known about this launch now; what could not be found out is left open."""
-    facts, version, wallet = _from_store(store, LaunchFacts(settings, capital_share))
-    if version is not None:
-        facts = replace(facts, baseline=_baseline(store, version, settings))
-    if wallet is None:
-        return facts
-    try:
-        venues.require_key(wallet.venue, wallet.account, may_wait=True)
-        venue = venues.get(wallet.venue)
-        can = venue.capabilities
-        facts = replace(facts, venue=venue.name, is_paper=can.is_paper, is_mainnet=can.is_mainnet)
-        facts = _from_venue(facts, venue, wallet)
-    except (VenueError, WrongUseError) as error:
-        facts = replace(facts, venue_problem=str(error))
-    return facts
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The latest backtest of the version on the symbol. Ratios are None where undefined."""
+
+    start_ms: int
+    end_ms: int
+    sharpe: float | None
+    max_drawdown: float | None
+    """Fraction of the peak, not negative."""
+    settings: Mapping[str, Any]
+    """The launch settings it was made with, by field name of ``LaunchSettings``."""
+    taker_fee_bps: Decimal | None = None
+    maker_fee_bps: Decimal | None = None
 
 
-def preview(facts: LaunchFacts, now_ms: int) -> LaunchPreview:
-    """Return what a launch on these facts would meet and do."""
-    case = assume_position(facts)
-    return LaunchPreview(
-        checks=judge(CHECKS, facts),
-        assume_position=case.sentence,
-        adopts=case.adopts,
-        is_mainnet=facts.is_mainnet,
-        time_ms=now_ms,
+@dataclass(frozen=True, slots=True)
+class LaunchFacts:
+    """What is known when a launch is judged. None: could not be found out; the problem says why."""
+
+    settings: LaunchSettings
+    capital_share: float
+    """Share of the wallet above which the capital is remarked on."""
+    spec: AlgorithmSpec | None = None
+    algorithm_problem: str = ""
+    wallet_problem: str = ""
+    """The wallet does not exist, or is archived: what to say."""
+    used_by: str | None = None
+    """The active run that has the wallet."""
+    earlier_runs: frozenset[str] = frozenset()
+    """Ids of the wallet's finished runs, whose orders are not foreign."""
+    known_runs: frozenset[str] = frozenset()
+    """Ids of all runs of this data folder."""
+    venue: str = ""
+    venue_problem: str = ""
+    is_paper: bool = True
+    """Play money, which an operator may give a wallet."""
+    is_mainnet: bool = False
+    """Real money is at the other end."""
+    symbols: tuple[str, ...] = ()
+    market: Market | None = None
+    core: CoreSettings | None = None
+    """The decision core's numbers for this launch."""
+    settings_problem: str = ""
+    """Algorithm and launch settings do not go together: what the core said."""
+    session_problem: str = ""
+    balance: Balance | None = None
+    position: Position | None = None
+    open_orders: Sequence[OrderReport] | None = None
+    holdings: Holdings | None = None
+    """What the account has in all markets of the venue."""
+    condition: VenueCondition | None = None
+    approvals: Sequence[Approval] | None = None
+    touch: Touch | None = None
+    history: Mapping[Timeframe, CandleArrays] | None = None
+    flags: GroupFlags | None = None
+    """The groups and the ATR at the last closed bar."""
+    baseline: Baseline | None = None
+
+    @property
+    def price(self) -> float | None:
+        """The mark, in quote."""
+        return None if self.touch is None else self.touch.mark
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check saw, and what to do when it did not pass."""
+
+    passed: bool
+    found: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One launch check. A hard one refuses; a soft one wants a written reason."""
+
+    name: str
+    is_hard: bool
+    look: Callable[[LaunchFacts], Finding]
+
+
+def judge(checks: Sequence[Check], facts: LaunchFacts) -> tuple[CheckResult, ...]:
+    """Return the result of every check, in the order of the list."""
+    return tuple(_result(check, check.look(facts)) for check in checks)
+
+
+def _result(check: Check, finding: Finding) -> CheckResult:
+    return CheckResult(
+        name=check.name,
+        is_hard=check.is_hard,
+        passed=finding.passed,
+        found=finding.found,
+        remedy="" if finding.passed else finding.remedy,
     )
-
-
-def read_history(
-    venue: Venue, symbol: str, spec: AlgorithmSpec, *, end_ms: int | None = None
-) -> dict[Timeframe, CandleArrays]:
-    """Return the closed bars that a run warms up with, per timeframe; fewer where the venue has no more.
-
-    Raises:
-        VenueError: the venue cannot be asked.
-    """
-    return {
-        timeframe: CandleArrays.from_bars(
-            venue.candles(
-                symbol, timeframe, end_ms=venue.now_ms() if end_ms is None else end_ms, limit=needed
-            ),
-            timeframe,
-        )
-        for timeframe, needed in spec.needed_bars().items()
-    }
-
-
-def _from_store(
-    store: Store, facts: LaunchFacts
-) -> tuple[LaunchFacts, AlgorithmVersion | None, Wallet | None]:
-    settings = facts.settings
-    version: AlgorithmVersion | None = None
-    wallet: Wallet | None = None
-    with store.read() as session:
-        try:
-            version = algorithms.get_version(session, settings.algorithm, settings.version)
-            facts = replace(facts, spec=AlgorithmSpec.from_json(version.spec_json))
-        except WrongUseError as error:
-            facts = replace(facts, algorithm_problem=str(error))
-        try:
-            wallet = wallets.get_wallet(session, settings.wallet)
-        except WrongUseError as error:
-            return replace(facts, wallet_problem=str(error)), version, None
-        if wallet.archived_at_ms is not None:
-            facts = replace(facts, wallet_problem=f"the wallet {wallet.name} is archived")
-        facts = replace(
-            facts,
-            used_by=wallets.active_run_id(session, wallet.id),
-            earlier_runs=frozenset(runs.ids_of_wallet(session, wallet.id)),
-            known_runs=frozenset(runs.all_run_ids(session)),
-        )
-    return facts, version, wallet
-
-
-def _from_venue(facts: LaunchFacts, venue: Venue, wallet: Wallet) -> LaunchFacts:
-    settings, spec, account = facts.settings, facts.spec, wallet.account
-    condition = venue.condition(account, settings.symbol)
-    markets = venue.markets()
-    market = markets.get(settings.symbol)
-    facts = replace(facts, symbols=tuple(markets), market=market, condition=condition)
-    if condition.wait_s is not None and condition.wait_s > LONGEST_WAIT_S:
-        # Whatever is asked now would wait as long, and be taken for a venue that does not answer.
-        return facts
-    facts = replace(facts, balance=venue.balance(account))
-    if market is None:
-        return facts
-    holdings = venue.holdings(account)
-    facts = replace(
-        facts,
-        position=venue.position(account, settings.symbol),
-        open_orders=[order for order in holdings.orders if order.symbol == settings.symbol],
-        holdings=holdings,
-        approvals=venue.approvals(account, settings.symbol, settings.leverage),
-    )
-    if spec is None:
-        return replace(facts, touch=venue.touch(settings.symbol))
-    problem = SessionCalendar(settings.session).problem(spec.timeframe) or ""
-    try:
-        core = settings_of_launch(spec, settings, market=market, costs=Costs.of_market(market))
-        facts = replace(facts, core=core, session_problem=problem)
-    except WrongUseError as error:
-        facts = replace(facts, settings_problem=str(error), session_problem=problem)
-    history = read_history(venue, settings.symbol, spec)
-    # A paper feed that has not begun makes room for the history that was just asked for, so now the price.
-    return replace(
-        facts, history=history, flags=SignalStream(spec).warm(history), touch=venue.touch(settings.symbol)
-    )
-
-
-def _baseline(store: Store, version: AlgorithmVersion, settings: LaunchSettings) -> Baseline | None:
-    with store.read() as session:
-        found = backtests.latest_backtest(session, version.id, settings.symbol)
-    if found is None:
-        return None
-    return baseline_of(found)
-
-
-def baseline_of(found: Backtest) -> Baseline:
-    """Return what the checks compare with, from a stored backtest."""
-    metrics, costs = found.metrics, json.loads(found.costs_json)
-    return Baseline(
-        start_ms=found.start_ms,
-        end_ms=found.end_ms,
-        sharpe=metrics.get("sharpe"),
-        max_drawdown=metrics.get("max_drawdown"),
-        settings=_launch_values(json.loads(found.settings_json)),
-        taker_fee_bps=_decimal(costs.get("taker_fee_bps")),
-        maker_fee_bps=_decimal(costs.get("maker_fee_bps")),
-    )
-
-
-def _launch_values(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored settings as the types that ``LaunchSettings`` gives them."""
-    fields = LaunchSettings.model_fields
-    values: dict[str, Any] = {}
-    for name in COMPARED:
-        if name not in stored:
-            continue
-        value = stored[name]
-        if value is None and not fields[name].is_required():
-            values[name] = fields[name].get_default()
-        else:
-            kind: Any = fields[name].annotation
-            values[name] = TypeAdapter(kind).validate_python(value)
-    return values
-
-
-def _decimal(value: object) -> Decimal | None:
-    return None if value is None else Decimal(str(value))

@@ -1,1 +1,5 @@
-"""What is reconciled beside the runs: finished runs and wallets."""
+"""What is reconciled beside the runs, each in a thread of its own, behind the requests of runs.
+
+``finished_runs`` (orders and positions that finished runs left at their venues, rule 9 of
+``firstwatch.engine``), ``wallets`` (balances and key permissions of live wallets, for the screen).
+"""

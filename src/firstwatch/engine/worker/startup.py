@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.core.run_memory import RunSetup
-from firstwatch.engine.launch.facts import read_history
+from firstwatch.engine.launch.gather import read_history
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.worker.executor import EffectExecutor, bars_between
 from firstwatch.market.sessions import SessionCalendar

@@ -1,4 +1,4 @@
-"""LazyPages of which one is shown; each is made when it is first turned to."""
+"""Pages of which one is shown; each is made when it is first turned to."""
 
 from collections.abc import Callable, Mapping
 

@@ -23,6 +23,20 @@ DOCUMENT = re.compile(r"[\w./-]*\w\.md\b")
 RULE = re.compile(r"\b[Rr]ules? ((?:\d+(?: to |, | and )?)+)\s+of\s+``(firstwatch(?:\.\w+)*)``")
 NUMBERED = re.compile(r"^(\d+)\. ", re.MULTILINE)
 
+LISTED = (
+    "firstwatch.trading",
+    "firstwatch.strategy",
+    "firstwatch.market",
+    "firstwatch.backtest",
+    "firstwatch.venues.paper",
+    "firstwatch.engine",
+    "firstwatch.engine.core",
+    "firstwatch.engine.launch",
+    "firstwatch.engine.worker",
+    "firstwatch.engine.reconciliation",
+    "firstwatch.engine.host",
+)
+"""Packages whose faces name all of their modules."""
 SWEPT = ("trading", "strategy", "market", "backtest")
 """Packages whose docstrings and comments have been rewritten; it grows until it holds all of them."""
 UNWANTED = re.compile(
@@ -77,6 +91,15 @@ def test_the_rules_of_a_face_are_numbered_from_one():
     for path in SOURCE.rglob("__init__.py"):
         numbers = [int(number) for number in NUMBERED.findall(path.read_text())]
         assert numbers == list(range(1, len(numbers) + 1)), path
+
+
+@pytest.mark.parametrize("package", LISTED)
+def test_a_face_names_every_module_of_its_room(package):
+    face = _face(package)
+    folder = SOURCE.joinpath(*package.split(".")[1:])
+    inside = [path for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()]
+    missing = [path.stem for path in inside if path.stem != "__init__" and f"``{path.stem}``" not in face]
+    assert not missing
 
 
 def test_a_cited_rule_stands_in_the_face_of_its_package():

@@ -21,6 +21,8 @@ TEXTS = sorted(
 
 DOCUMENT = re.compile(r"[\w./-]*\w\.md\b")
 RULE = re.compile(r"\b[Rr]ules? ((?:\d+(?: to |, | and )?)+)\s+of\s+``(firstwatch(?:\.\w+)*)``")
+PLACE = re.compile(r"`([\w/]+/\w+\.py)`(?: \(?`(\w+)`)?")
+"""A path of the README, and the name behind it that is to be found there."""
 NUMBERED = re.compile(r"^(\d+)\. ", re.MULTILINE)
 
 LISTED = (
@@ -111,6 +113,17 @@ def test_a_cited_rule_stands_in_the_face_of_its_package():
         if n not in _rules(package)
     }
     assert not lost
+
+
+def test_what_the_readme_points_to_is_there():
+    places = PLACE.findall((ROOT / "README.md").read_text())
+    assert len(places) > 20
+    for path, name in places:
+        found = next((root / path for root in (ROOT, SOURCE) if (root / path).exists()), None)
+        assert found is not None, path
+        assert not name or re.search(rf"(def|class) {name}\b|^{name}\b", found.read_text(), re.MULTILINE), (
+            name
+        )
 
 
 @pytest.mark.parametrize("package", SWEPT)

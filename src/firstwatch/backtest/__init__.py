@@ -11,6 +11,6 @@ saves.
    core's state is not played; the result is the same.
 2. Ratios use daily returns by UTC day, from equity marked at every close; a day without a bar counts as
    unchanged. An annualised ratio needs 30 days. A figure that is not defined is None, never infinite.
-3. What the figures do not say is a note: what was assumed of the market, time without funding rates, entries
+3. What the figures do not show is a note: what was assumed of the market, time without funding rates, entries
    refused or cut, levels dropped, guards and chains that ended the test.
 """

@@ -60,7 +60,7 @@ class BacktestResult:
     """Trades, run equity E marked at the close of every bar, and metrics.
 
     ``time_ms`` (int64, open times) and ``equity`` (float64, quote) have one entry per bar. The last
-    one stands after an open position was closed by ``end_of_data``.
+    one is after an open position was closed by ``end_of_data``.
     """
 
     records: tuple[TradeRecord, ...]

@@ -87,13 +87,13 @@ def market_of_candles(
 
 
 def assumed_of(given: Market | None) -> tuple[str, ...]:
-    """Return the fields of a market of candles that no market file says."""
+    """Return the fields of a market that no market file sets."""
     said = frozenset[str]() if given is None else given.model_fields_set
     return tuple(name for name in _ASSUMED if name not in said)
 
 
 def assumption(market: Market, fields: Sequence[str]) -> str:
-    """Return the sentence that says which of a market's figures are assumed."""
+    """Return a sentence that names the assumed figures of a market."""
     listed = ", ".join(f"{_ASSUMED[name]} {_shown(getattr(market, name))}" for name in fields)
     return f"no market file says it, so this is assumed: {listed}"
 

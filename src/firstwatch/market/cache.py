@@ -59,7 +59,7 @@ def _origin(path: Path) -> bytes | None:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except OSError:
-        return None  # reading it as candles says why
+        return None  # reading it as candles reports why
     return hashlib.sha256(b"%d %d %d " % (_LAYOUT, facts.st_size, facts.st_mtime_ns) + head).digest()
 
 

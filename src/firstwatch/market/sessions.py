@@ -29,7 +29,7 @@ _AHEAD_MS = 3 * _DAY_MS
 _KEPT_MS = 26 * _WEEK_MS
 _NEVER_MS = 2**62
 _REFERENCE_MS = 1_704_067_200_000
-"""2024 stands for every year when a timeframe is checked against the windows."""
+"""2024 is the year in which a timeframe is checked against the windows."""
 
 
 class SessionFlags(NamedTuple):
@@ -142,7 +142,7 @@ class SessionCalendar:
         return found
 
     def _weeks(self, start_ms: int, end_ms: int, offset_ms: int) -> Iterator[_Stretch]:
-        """Yield the weekly trading times that reach into a range in which the zone's offset stands."""
+        """Yield the weekly trading times that reach into a range in which the zone's offset is constant."""
         local_ms = start_ms + offset_ms - _FIRST_MONDAY_MS
         monday_ms = local_ms - local_ms % _WEEK_MS + _FIRST_MONDAY_MS - offset_ms
         while monday_ms < end_ms:

@@ -148,7 +148,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _text_of(path: Path, file: io.BufferedReader) -> bytes:
-    """Return the bytes of a file, gunzipped, as long as they look like text of a length to work with."""
+    """Return the bytes of a file, gunzipped, as long as they look like text of a reasonable length."""
     is_packed = file.peek(len(_GZIP)).startswith(_GZIP)
     source = gzip.GzipFile(fileobj=file) if is_packed else file
     most = _MOST_BYTES if file.seekable() else _MOST_PIPED_BYTES
@@ -244,7 +244,7 @@ class _Cells:
         self._line = line
 
     def numbers(self, mistakes: Mistakes) -> _Floats:
-        """Return the cells as finite numbers; 0.0 stands where there is a mistake."""
+        """Return the cells as finite numbers; 0.0 where there is a mistake."""
         digits, decimals, count, is_plain = self._decimal_digits()
         is_exact = is_plain & (count <= _EXACT_DIGITS)
         values: _Floats = digits / _POWERS_OF_TEN[np.where(is_exact, decimals, 0)]
@@ -256,7 +256,7 @@ class _Cells:
         return values
 
     def times_ms(self, mistakes: Mistakes) -> _Integers:
-        """Return the cells as milliseconds since the epoch; 0 stands where there is a mistake."""
+        """Return the cells as milliseconds since the epoch; 0 where there is a mistake."""
         times = self._any_times_ms(mistakes)
         for row in np.flatnonzero((times < 0) | (times >= END_MS)):
             found = f"{_shown(self._text(int(row)))} is not of the years 1970 to 2199"
@@ -351,7 +351,7 @@ class _Cells:
             try:
                 return parse_iso(text)
             except ValueError:
-                pass  # said below, like every other text that is no time
+                pass  # reported below, like every other text that is not a time
         found = f"{_shown(text)} is not a time" if text else "the time is missing"
         mistakes.add(
             int(self._line[row]), f"column {self._role}: {found}; write epoch seconds or ms, or ISO 8601"

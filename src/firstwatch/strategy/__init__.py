@@ -1,6 +1,6 @@
 """What an algorithm is and what it does, bar by bar: one set of rules for backtest, paper and live.
 
-In reading order: ``specification`` (what a version of an algorithm says) and ``toml_text``, ``language`` and
+In reading order: ``specification`` (one version of an algorithm) and ``toml_text``, ``language`` and
 ``conditions`` (one line of text to a typed condition), ``functions``, ``function_table`` and ``indicators``
 (TA-Lib), ``candles`` and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions over arrays) and
 ``stream`` (the same bar by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core`` (the
@@ -10,7 +10,7 @@ Pure: only ``trading`` may be imported, and no store, venue, thread, clock or fi
 imports TA-Lib. The modules ``core``, ``core_prices`` and ``core_replay`` use only int, float, bool, ``if``
 and ``math``, so that they can be compiled.
 
-The rules. Times are UTC; a side is long or short, and what is said of a long holds for a short with high and
+The rules. Times are UTC; a side is long or short, and what holds for a long holds for a short with high and
 low exchanged. E is the run's equity (rule 17). Rules 8 to 10 are what a venue does: simulated in a backtest.
 
 Bars and conditions

@@ -4,12 +4,12 @@ Free functions that change ``state`` in place: interpreted, it is a ``CoreState`
 record with the same fields. Allowed in here: int, float, bool, ``if`` and ``math``. Live and
 backtest call the same functions with their fills:
 
-    close_bar   at each close: what is decided stands in ``state.decision...`` until the next close
-    book_entry, book_exit, book_funding   one fill or payment
+    close_bar       at each close: the decision is in ``state.decision...`` until the next close
+    book_entry, book_exit, book_funding     one fill or payment
     entry_ended     the entry order is over, whatever it filled
     drop_decision   the entry is not acted on (late, paused, refused by the venue before any fill)
 
-It is one long file: the steps of a close read each other's fields, and the rules stand here in their order.
+It is one long file: the steps of a close read each other's fields, and the rules follow in their order.
 
 Flags of condition groups are 1 (true), 0 (false, every operand valued) and -1 (not valued).
 ``side`` is +1 long, -1 short. Codes are those of ``core_state``. A price of 0 means "none".
@@ -151,7 +151,7 @@ def close_bar(
     open means: cancel that order too. After ``stop_run`` is set bars
     are only counted and marked. With ``closes_on_exit`` off a decided exit sets ``alert`` once, until
     nothing is decided at a close. A trailing stop that may not move since it would lie at or
-    beyond the close exits with the reason of the level that stands.
+    beyond the close exits with the reason of the present level.
     """
     state.bar_time_ms = time_ms
     state.decision = NOTHING
@@ -297,7 +297,7 @@ def _fire_guard(state: CoreState, action: int, bit: int) -> None:
 
 
 def resume_entries(state: CoreState) -> None:
-    """End every pause by a guard; the guards begin anew from the equity and the day of now."""
+    """End every pause by a guard; the guards start again from the present equity and day."""
     state.entries_paused_by_guard = 0
     state.peak_equity = state.equity
     state.day_first_equity = state.equity
@@ -462,8 +462,8 @@ def _enter(
 ) -> None:
     """Decide an entry of that side unless entries are paused, used up or too small.
 
-    A long's limit is rounded down to the tick and a short's up: never worse than the offset says.
-    Without a value of the ATR that a level needs there is no entry: it would stand unprotected.
+    A long's limit is rounded down to the tick and a short's up: never worse than the offset.
+    Without a value of the ATR that a level needs there is no entry: it would be unprotected.
     """
     if enters != 1 or (settings.trades_limit > 0 and state.entries >= settings.trades_limit):
         return
@@ -695,7 +695,7 @@ def book_exit(
     reason: int,
     gross: float,
 ) -> int:
-    """Book one exit fill; return 1 when the position is flat, the trade then stands in ``closed_...``.
+    """Book one exit fill; return 1 when the position is flat; the trade is then in ``closed_...``.
 
     ``gross``: its profit in quote before its fee: ``price_gross``, except for a loss that ended at the
     margin.

@@ -202,7 +202,7 @@ class CoreState:
     best: float = 0.0
     stop_has_moved: int = 0
     level_dropped: int = 0
-    """1 where a stop or target of the algorithm would lie beyond zero: the position stands without it."""
+    """1 where a stop or target of the algorithm would lie beyond zero: the position has none."""
     atr_stop: float = 0.0
     atr_target: float = 0.0
     entry_at_open: int = 0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 # Importing TA-Lib imports pandas and polars where they are installed: 0.5 s and 80 MB, unused.
 _HIDDEN = ("pandas", "polars")
 _found = {name: sys.modules[name] for name in _HIDDEN if name in sys.modules}
-_modules: dict[str, Any] = sys.modules  # None in it makes an import fail; its type does not say so
+_modules: dict[str, Any] = sys.modules  # None in it makes an import fail; its type does not allow it
 _modules.update(dict.fromkeys(_HIDDEN))
 try:
     talib: Any = import_module("talib")

@@ -30,7 +30,7 @@ class _Command(BaseModel):
 
 
 class PreviewLaunch(_Command):
-    """Run the launch checks and say what a start would do; nothing is changed."""
+    """Run the launch checks and report what a start would do; nothing changes."""
 
     kind: Literal["preview_launch"] = "preview_launch"
     settings: LaunchSettings
@@ -45,7 +45,7 @@ class StartRun(_Command):
 
 
 class StopRun(_Command):
-    """Stop a run; ``mode`` says what is left at the venue."""
+    """Stop a run; ``mode``: what is left at the venue."""
 
     kind: Literal["stop_run"] = "stop_run"
     run_id: str

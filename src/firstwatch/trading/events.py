@@ -154,7 +154,7 @@ class EntriesResumed(_Event):
 
 
 class AlarmRaised(_Event):
-    """Something an operator must see. ``topic`` is stable; the alarm stands until it is cleared."""
+    """Something an operator must see. ``topic`` is stable; the alarm is active until it is cleared."""
 
     kind: Literal["alarm_raised"] = "alarm_raised"
     topic: CleanText
@@ -162,7 +162,7 @@ class AlarmRaised(_Event):
 
 
 class AlarmCleared(_Event):
-    """The alarm of that topic no longer stands."""
+    """The alarm of that topic is no longer active."""
 
     kind: Literal["alarm_cleared"] = "alarm_cleared"
     topic: CleanText
@@ -188,7 +188,7 @@ class Adopted(_Event):
 
 
 class HoleFound(_Event):
-    """Bars are missing; confirmed: the venue says that nothing traded."""
+    """Bars are missing; confirmed: the venue has none either, nothing traded."""
 
     kind: Literal["hole_found"] = "hole_found"
     first_ms: int
@@ -204,7 +204,7 @@ class LateBar(_Event):
 
 
 class Noted(_Event):
-    """Anything else that an operator may want to know."""
+    """Anything else worth telling an operator."""
 
     kind: Literal["noted"] = "noted"
     sentence: CleanText

@@ -401,7 +401,7 @@ async def test_the_vault_is_unlocked_from_a_screen_and_the_passphrase_is_not_sho
         with scenes.attached(home, clock):
             async with stage(home, size=MIDDLE, clock=clock) as on:
                 await on.ready()
-                on.app.ask_passphrase()
+                on.app.engine.ask_passphrase()
                 await on.until(lambda: isinstance(on.app.screen, PromptDialog), "the dialog")
                 await on.type("word word")
                 assert "word word" not in on.text()

@@ -55,6 +55,7 @@ from firstwatch.store.database import Session
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.commands import PreviewLaunch
 from firstwatch.trading.errors import DamagedRowError
+from firstwatch.trading.events import AlarmRaised
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Exposure, Health, Protection
 from firstwatch.trading.timeframe import Timeframe
@@ -556,7 +557,8 @@ def _event(entry: journal.JournalEntry) -> EventView:
         sequence=entry.sequence,
         kind=entry.event.kind,
         sentence=sentence_of(entry.event),
-        author=entry.author.value,
+        author=entry.author,
         venue_time_ms=entry.venue_time_ms,
         local_time_ms=entry.local_time_ms,
+        is_alarm=isinstance(entry.event, AlarmRaised),
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
-from firstwatch.trading.runs import ExitReason, Exposure, Health, Protection, RunState, StopMode
+from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
 
@@ -241,9 +241,11 @@ class EventView:
     sequence: int
     kind: str
     sentence: str
-    author: str
+    author: Author
     venue_time_ms: int | None
     local_time_ms: int
+    is_alarm: bool = False
+    """It raises an alarm."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Dec
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from firstwatch.trading.numbers import BoundedDecimal, ExactDecimal
+from firstwatch.trading.symbols import base_of, quote_of
 
 # Half of a billionth of a step: binary noise of float64 prices and amounts, far below any real step.
 COUNT_EPSILON = 1e-9
@@ -46,12 +47,12 @@ class Market(BaseModel):
     @property
     def base(self) -> str:
         """The coin that is traded: ``BTC`` of ``BTC/USDC:USDC``."""
-        return self.symbol.split("/", maxsplit=1)[0]
+        return base_of(self.symbol)
 
     @property
     def quote(self) -> str:
         """The coin that is paid with: ``USDC`` of ``BTC/USDC:USDC``."""
-        return self.symbol.split("/", maxsplit=1)[-1].split(":", maxsplit=1)[0]
+        return quote_of(self.symbol)
 
     def tick_at(self, price: float) -> Decimal:
         """Return the price step at ``price``: the tick, coarser where significant figures limit it."""

@@ -7,15 +7,16 @@ sentence is shown when its key is pressed anyway.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Protocol
 
 from firstwatch.manager.views import EngineWhere, ManagerSnapshot, RunRow, WalletView
-from firstwatch.trading.commands import CancelRun, ClosePosition, PauseEntries, ResumeEntries, StopEngine
 from firstwatch.trading.runs import Exposure, RunState
+from firstwatch.tui.controllers.engine import EngineController
+from firstwatch.tui.controllers.launch import LaunchController
+from firstwatch.tui.controllers.runs import RunController
+from firstwatch.tui.controllers.wallets import WalletController
 from firstwatch.tui.launch_form.assessment import NextStep, Readiness
-
-if TYPE_CHECKING:
-    from firstwatch.tui.app import FirstwatchApp
+from firstwatch.tui.panes.pane import PaneId
 
 
 class Severity(StrEnum):
@@ -39,6 +40,23 @@ class Situation:
     next_step: NextStep
 
 
+class Operator(Protocol):
+    """What an action is performed by: the controllers, and what the app does with the screen itself."""
+
+    launch: LaunchController
+    runs: RunController
+    wallets: WalletController
+    engine: EngineController
+
+    def show_pane(self, pane_id: PaneId) -> None: ...
+
+    def step_tab(self, by: int) -> None: ...
+
+    def next_theme(self) -> None: ...
+
+    def show_help(self) -> None: ...
+
+
 class Action(ABC):
     """One operator action."""
 
@@ -58,7 +76,7 @@ class Action(ABC):
         return ""
 
     @abstractmethod
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         """Do it, or open the dialog that asks."""
 
 
@@ -86,9 +104,9 @@ class StartRunAction(Action):
         may_ask_reason = step.needs_reason
         return "" if step.readiness is Readiness.READY or may_ask_reason else step.sentence
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
-        app.ask_start()
+        app.launch.ask_start()
 
 
 class StopRunAction(Action):
@@ -101,9 +119,9 @@ class StopRunAction(Action):
             return "It has not begun; discard it instead (d)"
         return _needs_active_run(situation)
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         if situation.run is not None:
-            app.ask_stop(situation.run)
+            app.runs.ask_stop(situation.run)
 
 
 class PauseRunAction(Action):
@@ -116,9 +134,9 @@ class PauseRunAction(Action):
             return "Its entries are paused already"
         return _needs_active_run(situation)
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         if situation.run is not None:
-            app.submit(PauseEntries(run_id=situation.run.run_id), about=situation.run)
+            app.runs.pause(situation.run)
 
 
 class ResumeRunAction(Action):
@@ -131,9 +149,9 @@ class ResumeRunAction(Action):
             return "Its entries are not paused"
         return _needs_active_run(situation)
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         if situation.run is not None:
-            app.submit(ResumeEntries(run_id=situation.run.run_id), about=situation.run)
+            app.runs.resume(situation.run)
 
 
 class ClosePositionAction(Action):
@@ -146,10 +164,9 @@ class ClosePositionAction(Action):
             return "It holds no position"
         return _needs_active_run(situation)
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
-        run = situation.run
-        if run is not None:
-            app.ask_about(run, "Close position", "Close at market", ClosePosition(run_id=run.run_id))
+    def perform(self, app: Operator, situation: Situation) -> None:
+        if situation.run is not None:
+            app.runs.ask_close(situation.run)
 
 
 class DiscardRunAction(Action):
@@ -162,10 +179,9 @@ class DiscardRunAction(Action):
             return "Only a run that has not begun can be discarded"
         return _needs_active_run(situation)
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
-        run = situation.run
-        if run is not None:
-            app.ask_about(run, "Discard run", "Discard", CancelRun(run_id=run.run_id))
+    def perform(self, app: Operator, situation: Situation) -> None:
+        if situation.run is not None:
+            app.runs.ask_discard(situation.run)
 
 
 class StartAgainAction(Action):
@@ -175,9 +191,9 @@ class StartAgainAction(Action):
     def refusal(self, situation: Situation) -> str:
         return "" if situation.run is not None else "Choose a run first (3, Active or History)"
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         if situation.run is not None:
-            app.start_again(situation.run)
+            app.launch.copy_settings(situation.run)
 
 
 class CheckLaunchAction(Action):
@@ -187,9 +203,9 @@ class CheckLaunchAction(Action):
     def refusal(self, situation: Situation) -> str:
         return _needs_engine(situation)
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
-        app.check_launch()
+        app.launch.check()
 
 
 class CreateWalletAction(Action):
@@ -202,8 +218,8 @@ class CreateWalletAction(Action):
             return "The store is not read yet"
         return "" if situation.snapshot.venues else "No venue is configured"
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
-        app.ask_wallet(situation.snapshot.venues)
+    def perform(self, app: Operator, situation: Situation) -> None:
+        app.wallets.ask_create(situation.snapshot.venues)
 
 
 class _WalletAction(Action):
@@ -234,8 +250,8 @@ class ImportKeyAction(Action):
             return 'No venue of the settings takes keys; add one with kind = "hyperliquid"'
         return ""
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
-        app.ask_import(situation.snapshot.signed_venues)
+    def perform(self, app: Operator, situation: Situation) -> None:
+        app.wallets.ask_import(situation.snapshot.signed_venues)
 
 
 class FundWalletAction(_WalletAction):
@@ -249,18 +265,18 @@ class FundWalletAction(_WalletAction):
             return refusal
         return _needs_engine(situation)
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         if situation.wallet is not None:
-            app.ask_funds(situation.wallet)
+            app.wallets.ask_funds(situation.wallet)
 
 
 class ApproveWalletAction(_WalletAction):
     id, title, short, key = "wallet.approve", "wallet: Approve", "Approve", "v"
     help = "Give the next approval that the chosen wallet lacks: an API wallet, the builder's fee."
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         if situation.wallet is not None:
-            app.ask_approval(situation.wallet)
+            app.wallets.ask_approval(situation.wallet)
 
 
 class _MoneyAction(_WalletAction):
@@ -277,9 +293,9 @@ class WithdrawMoneyAction(_MoneyAction):
     id, title, short, key = "wallet.withdraw", "wallet: Withdraw", "Withdraw", "o"
     help = "Take money of the chosen wallet out of its venue."
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         if situation.wallet is not None:
-            app.ask_withdrawal(situation.wallet)
+            app.wallets.ask_withdrawal(situation.wallet)
 
 
 class TransferMoneyAction(_MoneyAction):
@@ -294,9 +310,9 @@ class TransferMoneyAction(_MoneyAction):
             return f"There is no other wallet at {situation.wallet.venue} to send to"
         return ""
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         if situation.wallet is not None:
-            app.ask_transfer(situation.wallet, _targets(situation))
+            app.wallets.ask_transfer(situation.wallet, _targets(situation))
 
 
 def _targets(situation: Situation) -> tuple[str, ...]:
@@ -316,9 +332,9 @@ class ArchiveWalletAction(_WalletAction):
             return f"A run uses {wallet.name}; stop it first"
         return super().refusal(situation)
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         if situation.wallet is not None:
-            app.ask_archive(situation.wallet)
+            app.wallets.ask_archive(situation.wallet)
 
 
 class UnlockVaultAction(Action):
@@ -329,9 +345,9 @@ class UnlockVaultAction(Action):
     def refusal(self, situation: Situation) -> str:
         return _needs_engine(situation)
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
-        app.ask_passphrase()
+        app.engine.ask_passphrase()
 
 
 class StopEngineAction(Action):
@@ -344,9 +360,9 @@ class StopEngineAction(Action):
             return "The engine is this screen's own; quit to let it go"
         return _needs_engine(situation)
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
-        app.submit(StopEngine())
+        app.engine.stop()
 
 
 class StartEngineAction(Action):
@@ -358,36 +374,40 @@ class StartEngineAction(Action):
         engine = situation.snapshot.engine
         return "" if engine.where is EngineWhere.NONE else f"{engine.sentence or engine.where}"
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
-        app.start_engine()
+        app.engine.start()
 
 
 class _ShowPaneAction(Action):
-    number: ClassVar[int]
+    pane: ClassVar[PaneId]
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
-        app.show_pane(self.number)
+        app.show_pane(self.pane)
 
 
 class ShowWalletsAction(_ShowPaneAction):
-    id, title, short, key, number = "view.wallets", "view: Wallets", "Wallets", "1", 1
+    id, title, short, key = "view.wallets", "view: Wallets", "Wallets", "1"
+    pane = PaneId.WALLETS
     help = "Go to the wallets."
 
 
 class ShowConfigurationAction(_ShowPaneAction):
-    id, title, short, key, number = "view.configuration", "view: Configuration", "Configure", "2", 2
+    id, title, short, key = "view.configuration", "view: Configuration", "Configure", "2"
+    pane = PaneId.CONFIGURATION
     help = "Go to the launch settings."
 
 
 class ShowInfoAction(_ShowPaneAction):
-    id, title, short, key, number = "view.info", "view: Info", "Info", "3", 3
+    id, title, short, key = "view.info", "view: Info", "Info", "3"
+    pane = PaneId.INFO
     help = "Go to the runs, positions, orders, trades and the journal."
 
 
 class ShowMetricsAction(_ShowPaneAction):
-    id, title, short, key, number = "view.metrics", "view: Metrics", "Metrics", "4", 4
+    id, title, short, key = "view.metrics", "view: Metrics", "Metrics", "4"
+    pane = PaneId.METRICS
     help = "Go to the figures and charts of the chosen run."
 
 
@@ -395,7 +415,7 @@ class NextTabAction(Action):
     id, title, short, key = "view.next_tab", "view: Next tab", "Tab", "right_square_bracket"
     help = "Go to the next tab of Info or Metrics."
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
         app.step_tab(1)
 
@@ -404,7 +424,7 @@ class PreviousTabAction(Action):
     id, title, short, key = "view.previous_tab", "view: Previous tab", "Tab back", "left_square_bracket"
     help = "Go to the previous tab of Info or Metrics."
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
         app.step_tab(-1)
 
@@ -413,7 +433,7 @@ class NextThemeAction(Action):
     id, title, short, key = "view.theme", "view: Next theme", "Theme", "t"
     help = "Take the next colour theme."
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
         app.next_theme()
 
@@ -422,7 +442,7 @@ class HelpAction(Action):
     id, title, short, key = "app.help", "app: Help", "Help", "question_mark"
     help = "Show all keys and what they do."
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
         app.show_help()
 
@@ -431,9 +451,9 @@ class QuitAction(Action):
     id, title, short, key = "app.quit", "app: Quit", "Quit", "q"
     help = "Leave the screen; asks what becomes of active runs."
 
-    def perform(self, app: "FirstwatchApp", situation: Situation) -> None:
+    def perform(self, app: Operator, situation: Situation) -> None:
         del situation
-        app.ask_quit()
+        app.engine.ask_quit()
 
 
 ACTIONS: tuple[Action, ...] = (

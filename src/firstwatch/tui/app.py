@@ -1,4 +1,4 @@
-"""The Textual app: it takes snapshots in and turns keys into actions."""
+"""The Textual app: it shows snapshots and turns keys into actions."""
 
 import gc
 import os
@@ -15,7 +15,6 @@ from rich.traceback import Traceback
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
-from textual.message import Message
 from textual.screen import Screen
 
 from firstwatch.manager.manager import RunManager
@@ -24,41 +23,33 @@ from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.ids import new_run_id
-from firstwatch.tui.acting import ActingApp
 from firstwatch.tui.actions import ACTION_BY_ID, ACTIONS, Action, Severity, Situation
+from firstwatch.tui.controllers.engine import EngineController
+from firstwatch.tui.controllers.launch import LaunchController
+from firstwatch.tui.controllers.runs import RunController
+from firstwatch.tui.controllers.wallets import WalletController
 from firstwatch.tui.driver import ScreenDriver
 from firstwatch.tui.keymap import make_keymap
+from firstwatch.tui.messages import (
+    FieldChanged,
+    FieldStepped,
+    RunChosen,
+    SnapshotArrived,
+    StartSent,
+    WalletChosen,
+)
 from firstwatch.tui.modals.dialog import Dialog
 from firstwatch.tui.modals.help import HelpDialog
+from firstwatch.tui.panes.pane import Pane, PaneId
 from firstwatch.tui.screens.run import Layout, RunScreen
+from firstwatch.tui.state import StateApp
 from firstwatch.tui.themes import DEFAULT_THEME, Themes, load_themes, theme_folder
 from firstwatch.tui.widgets.status_lines import KeyHint
 
-_PANE_KEYS: dict[int, tuple[str, ...]] = {
-    1: (
-        "wallet.create",
-        "wallet.import",
-        "wallet.fund",
-        "wallet.approve",
-        "wallet.transfer",
-        "wallet.withdraw",
-    ),
-    2: ("run.start", "launch.check"),
-    3: ("run.stop", "run.pause", "run.resume", "run.close", "run.discard", "run.again", "view.next_tab"),
-    4: ("view.next_tab", "run.stop"),
-}
-_COMMON_KEYS = ("view.wallets", "view.configuration", "view.info", "view.metrics", "app.help", "app.quit")
+_COMMON_ACTIONS = ("view.wallets", "view.configuration", "view.info", "view.metrics", "app.help", "app.quit")
 
 
-class SnapshotArrived(Message):
-    """The manager has read the store again."""
-
-    def __init__(self, snapshot: ManagerSnapshot) -> None:
-        super().__init__()
-        self.snapshot = snapshot
-
-
-class FirstwatchApp(ActingApp):
+class FirstwatchApp(StateApp):
     """The screen. It starts no engine, talks to no venue and never waits for the store."""
 
     CSS_PATH = "app.tcss"
@@ -80,7 +71,14 @@ class FirstwatchApp(ActingApp):
         driver_class: type[Driver] | None = None,
     ) -> None:
         self._keys = make_keymap(settings.keymap)
-        super().__init__(manager, settings, clock or SystemClock(), driver_class, make_run_id)
+        super().__init__(manager, settings, clock or SystemClock(), driver_class)
+        self.launch = LaunchController(self, make_run_id)
+        self.runs = RunController(self)
+        self.wallets = WalletController(self)
+        self.engine = EngineController(self, self.runs)
+        self._theme_name = settings.theme
+        self._launched: str | None = None
+        """The run to choose when it appears."""
         self._themes = themes or load_themes(theme_folder())
         self._unsubscribe: Callable[[], None] | None = None
         self.is_terminal_lost = False
@@ -88,25 +86,25 @@ class FirstwatchApp(ActingApp):
     # --- life ------------------------------------------------------------------------------------
 
     def get_default_screen(self) -> Screen[None]:
-        return RunScreen()
+        return RunScreen(self.key_hints)
 
     def on_mount(self) -> None:
         for theme in self._themes.usable:
             self.register_theme(theme)
         problems = [*self._themes.problems, *self._keys.problems]
         names = [theme.name for theme in self._themes.usable]
-        if self._settings.theme in names:
-            self.theme = self._settings.theme
+        if self._theme_name in names:
+            self.theme = self._theme_name
         else:
-            problems.append(f"there is no theme {self._settings.theme!r}")
+            problems.append(f"there is no theme {self._theme_name!r}")
             self.theme = DEFAULT_THEME if DEFAULT_THEME in names else "textual-dark"
         for action in ACTIONS:
             if key := self._keys.keys[action.id]:
-                self._bindings.bind(key, f"perform('{action.id}')", action.short, show=False)
+                self.bind(key, f"perform('{action.id}')", description=action.short, show=False)
         for problem in problems:
             self.notify(problem, title="Left out", severity="warning", timeout=10)
         self.set_interval(1.0, self._tick)
-        self._unsubscribe = self._manager.subscribe(self._receive)
+        self._unsubscribe = self.manager.subscribe(self._receive)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -115,7 +113,7 @@ class FirstwatchApp(ActingApp):
             # The program was started without (see ``cli``); what stands now stays until the end.
             gc.freeze()
             gc.enable()
-        self._manager.start()
+        self.manager.start()
 
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:
@@ -153,16 +151,33 @@ class FirstwatchApp(ActingApp):
         if self.selected_wallet is None and snapshot.wallets:
             self.selected_wallet = snapshot.wallets[0].name
         self.snapshot = snapshot
-        self._announce()
-        if (snapshot.engine.takes_commands and not had_engine) or (
-            self.next_step.sentence and self._wants_check()
-        ):
-            self._check_soon()
-        if self._is_stopping_all and snapshot.is_ready and not snapshot.active:
-            self.exit()
+        self.announce_outcomes()
+        self.launch.check_if_needed(is_engine_new=snapshot.engine.takes_commands and not had_engine)
+        self.engine.leave_when_stopped()
 
     def _tick(self) -> None:
         self.beat += 1
+
+    # --- what panes and controllers report -------------------------------------------------------
+
+    def on_run_chosen(self, message: RunChosen) -> None:
+        self.choose_run(message.run_id)
+
+    def on_wallet_chosen(self, message: WalletChosen) -> None:
+        self.selected_wallet = message.wallet
+
+    def on_field_changed(self, message: FieldChanged) -> None:
+        self.launch.set_field(message.field, message.value)
+
+    def on_field_stepped(self, message: FieldStepped) -> None:
+        self.launch.step_field(message.field, message.by)
+
+    def on_start_sent(self, message: StartSent) -> None:
+        self._launched = message.run_id
+        self.show_pane(PaneId.INFO)
+
+    def on_settings_copied(self) -> None:
+        self.show_pane(PaneId.CONFIGURATION)
 
     # --- actions ---------------------------------------------------------------------------------
 
@@ -188,16 +203,14 @@ class FirstwatchApp(ActingApp):
             return "The terminal is too small for trading keys: 60x16 at least"
         return action.refusal(situation)
 
-    def key_hints(self, pane: int) -> tuple[KeyHint, ...]:
-        """Return the keys that do something now, the pane's own first."""
+    def key_hints(self, pane: Pane) -> tuple[KeyHint, ...]:
+        """Return the keys that do something now with that pane in front, its own first."""
         # Below a dialog the field that has the focus is the dialog's, which names its own keys.
         if self.is_editing and not self.is_covered:
             return (KeyHint("enter", "take it"), KeyHint("esc", "leave it as it was"))
-        hints: list[KeyHint] = []
+        hints = list(pane.HINTS)
         situation = self.situation
-        if pane == 2:
-            hints.append(KeyHint("enter", "change"))
-        for action_id in (*_PANE_KEYS[pane], *_COMMON_KEYS):
+        for action_id in (*pane.ACTIONS, *_COMMON_ACTIONS):
             action = ACTION_BY_ID[action_id]
             if self._keys.keys[action_id] and not self._refusal(action, situation):
                 hints.append(KeyHint(self._keys.shown(action_id), action.short))
@@ -221,6 +234,18 @@ class FirstwatchApp(ActingApp):
         return Situation(
             snapshot, snapshot.run(self.selected_run), snapshot.wallet(self.selected_wallet), self.next_step
         )
+
+    @property
+    def run_screen(self) -> RunScreen:
+        screen = self.screen_stack[0]
+        assert isinstance(screen, RunScreen)
+        return screen
+
+    def show_pane(self, pane_id: PaneId) -> None:
+        self.run_screen.show_pane(pane_id)
+
+    def step_tab(self, by: int) -> None:
+        self.run_screen.step_tab(by)
 
     def next_theme(self) -> None:
         """Take the next theme of the theme folder."""

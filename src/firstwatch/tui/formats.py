@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from firstwatch.trading.numbers import plain
+from firstwatch.trading.numbers import decimal_of, plain
 
 UNKNOWN = "?"
 
@@ -56,6 +56,15 @@ def amount(value: Decimal | None) -> str:
     if value is None:
         return UNKNOWN
     return plain(value)
+
+
+def read_decimal(text: str) -> Decimal:
+    """Return the number that an operator wrote; thousands may be marked: ``1,234.5``.
+
+    Raises:
+        ValueError: it is not a number, or out of bounds.
+    """
+    return decimal_of(text.replace(",", ""))
 
 
 def percent(value: float | None) -> str:

@@ -111,6 +111,11 @@ def assess(draft: LaunchDraft, snapshot: ManagerSnapshot) -> Assessment:
     return Assessment(errors, settings)
 
 
+def problem_with(draft: LaunchDraft, snapshot: ManagerSnapshot, field: str, value: str) -> str:
+    """Return what would be wrong with a field if it held that value; empty: nothing."""
+    return assess(draft.with_value(field, value.strip()), snapshot).errors.get(field, "")
+
+
 class Readiness(StrEnum):
     """How far the launch is."""
 

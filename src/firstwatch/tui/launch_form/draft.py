@@ -72,6 +72,15 @@ class FormField:
     """A choice that also takes a text of the operator's own."""
     shown: Shown = lambda _draft: True
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether the value is one of the options."""
+        return self.options is not None and not self.is_free
+
+    def choices(self, draft: LaunchDraft, snapshot: ManagerSnapshot) -> tuple[str, ...]:
+        """Return the options now; none for a text."""
+        return () if self.options is None else self.options(draft, snapshot)
+
 
 def _of(*values: str) -> Options:
     return lambda _draft, _snapshot: values

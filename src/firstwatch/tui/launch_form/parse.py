@@ -6,25 +6,22 @@ from decimal import Decimal
 from pydantic import ValidationError
 
 from firstwatch.trading.launch import FollowUp, FollowUpSide, SessionWindow, Weekday
-from firstwatch.trading.numbers import MOST_BARS, decimal_of
+from firstwatch.trading.numbers import MOST_BARS
 from firstwatch.trading.runs import ExitReason
-
-
-def _decimal(text: str) -> Decimal:
-    return decimal_of(text.replace(",", "").replace("_", ""))
+from firstwatch.tui.formats import read_decimal
 
 
 def positive(text: str) -> Decimal:
     if not text:
         raise ValueError("write an amount")
-    value = _decimal(text)
+    value = read_decimal(text)
     if value <= 0:
         raise ValueError("must be above 0")
     return value
 
 
 def leverage(text: str) -> Decimal:
-    value = _decimal(text or "1")
+    value = read_decimal(text or "1")
     if value < 1:
         raise ValueError("must be 1 or more")
     return value
@@ -46,7 +43,7 @@ def count(text: str, *, least: int = 0) -> int:
 def percent(text: str) -> float | None:
     if not text:
         return None
-    value = _decimal(text.removesuffix("%").strip())
+    value = read_decimal(text.removesuffix("%").strip())
     if not 0 < value < 100:
         raise ValueError("between 0 and 100, or empty")
     return float(value / 100)

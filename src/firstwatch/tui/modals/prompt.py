@@ -1,7 +1,6 @@
-"""Dialogs with a field: a text, a wallet's name and venue, an amount, a reason."""
+"""Dialogs with a field: a name, an amount, a reason."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from textual import on
 from textual.widget import Widget
@@ -60,29 +59,3 @@ class PromptDialog(Dialog[str]):
             self.query_one(".problem", Paragraph).set_text(problem)
         else:
             self.dismiss(value)
-
-
-@dataclass(frozen=True, slots=True)
-class NewWallet:
-    """What a new wallet needs."""
-
-    name: str
-    venue: str
-
-
-def wallet_from(value: str, venues: Sequence[str]) -> NewWallet:
-    """Return the wallet that ``NAME`` or ``NAME VENUE`` asks for; without a venue the first one."""
-    name, _, venue = value.partition(" ")
-    return NewWallet(name, venue.strip() or venues[0])
-
-
-def check_wallet(value: str, venues: Sequence[str], taken: Sequence[str]) -> str:
-    """Return what is wrong with ``NAME`` or ``NAME VENUE``."""
-    if not value:
-        return "write a name"
-    wallet = wallet_from(value, venues)
-    if wallet.name in taken:
-        return f"there is a wallet {wallet.name} already"
-    if wallet.venue not in venues:
-        return f"no venue {wallet.venue}; configured: {', '.join(venues)}"
-    return ""

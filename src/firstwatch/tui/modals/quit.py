@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from firstwatch.manager.views import RunRow
 from firstwatch.tui.modals.dialog import Dialog, text
-from firstwatch.tui.modals.stop import held
+from firstwatch.tui.run_text import exposure_text
 from firstwatch.tui.widgets.status_lines import KeyHint
 
 _LISTED = 6
@@ -39,7 +39,7 @@ class QuitDialog(Dialog[QuitChoice]):
 
     def body(self) -> Sequence[Widget]:
         noun = "run is" if len(self._runs) == 1 else "runs are"
-        rows = [text(f"  {run.title} on {run.symbol}: {held(run)}") for run in self._runs[:_LISTED]]
+        rows = [text(f"  {run.title} on {run.symbol}: {exposure_text(run)}") for run in self._runs[:_LISTED]]
         if len(self._runs) > _LISTED:
             rows.append(text(f"  and {len(self._runs) - _LISTED} more"))
         return [

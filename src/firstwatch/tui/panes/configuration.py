@@ -1,6 +1,5 @@
 """Run Configuration: every launch setting, what is wrong with it, the checks, and the next step."""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events, on
@@ -12,13 +11,16 @@ from textual.widgets import DataTable, Input
 from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.trading.launch import CheckResult
 from firstwatch.tui import formats
-from firstwatch.tui.launch_form.assessment import Readiness
-from firstwatch.tui.launch_form.draft import FIELD_BY_ID, FIELDS, FormField
+from firstwatch.tui.launch_form.assessment import Assessment, Readiness, problem_with
+from firstwatch.tui.launch_form.draft import FIELD_BY_ID, FIELDS, FormField, LaunchDraft
+from firstwatch.tui.messages import FieldChanged, FieldStepped
 from firstwatch.tui.modals.choice import ChoiceDialog
 from firstwatch.tui.modals.confirm import MessageDialog
-from firstwatch.tui.panes.pane import Pane, desk_of
+from firstwatch.tui.panes.pane import Pane, PaneId
+from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.paragraph import Paragraph
+from firstwatch.tui.widgets.status_lines import KeyHint
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _COLUMNS = (
@@ -37,22 +39,23 @@ class FieldTable(KeyedTable):
     """The form's lines; left, right and space change a choice in place."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "turn(-1)", "Previous value", show=False, id="form.previous"),
-        Binding("right", "turn(1)", "Next value", show=False, id="form.next"),
-        Binding("space", "turn(1)", "Next value", show=False, id="form.turn"),
+        Binding("left", "step_value(-1)", "Previous value", show=False, id="form.previous"),
+        Binding("right", "step_value(1)", "Next value", show=False, id="form.next"),
+        Binding("space", "step_value(1)", "Next value", show=False, id="form.turn"),
     ]
 
-    def action_turn(self, by: int) -> None:
-        pane = self.query_ancestor(ConfigurationPane)
+    def action_step_value(self, by: int) -> None:
         if self.cursor_key is not None:
-            pane.turn(FIELD_BY_ID[self.cursor_key], by)
+            self.app.post_message(FieldStepped(self.cursor_key, by))
 
 
 class ConfigurationPane(Pane):
     """The launch form."""
 
+    ID = PaneId.CONFIGURATION
     TITLE = "Configuration"
-    NUMBER = 2
+    ACTIONS = ("run.start", "launch.check")
+    HINTS = (KeyHint("enter", "change"),)
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,35 +71,24 @@ class ConfigurationPane(Pane):
         yield Listing(_CHECKS, empty="", id="checks", show_header=False)
 
     def show(self, snapshot: ManagerSnapshot) -> None:
-        desk = desk_of(self)
-        draft, errors = desk.draft, desk.assessment.errors
+        app = app_of(self)
+        draft, assessment, step = app.draft, app.assessment, app.next_step
         fields = [field for field in FIELDS if field.shown(draft)]
-        self.query_one(FieldTable).set_lines([self._line(field) for field in fields])
-        step = desk.next_step
+        self.query_one(FieldTable).set_lines([_line(field, draft, assessment) for field in fields])
         banner = self.query_one("#next-step", Paragraph)
         banner.set_text(f"NEXT: {step.sentence}")
         for readiness in Readiness:
             banner.set_class(step.readiness is readiness, readiness.value)
         self._show_checks(snapshot)
-        self._show_word()
-        notes = [f"{len(errors)} to fill in"] if errors else []
+        self._show_note()
+        missing = len(assessment.errors)
+        notes = [f"{missing} to fill in"] if missing else []
         notes += [f"again, child of {formats.short_id(draft.parent_run_id)}"] if draft.parent_run_id else []
         self.set_subtitle("; ".join(notes))
 
-    def _line(self, field: FormField) -> Line:
-        desk = desk_of(self)
-        value, error = desk.draft.value(field.id), desk.assessment.errors.get(field.id)
-        is_choice = field.options is not None and not field.is_free
-        note = Cell(error, "error") if error else Cell(field.hint, "dim")
-        # An empty required field is a step ahead, not a mistake of the operator.
-        tone: Tone = ("error" if value else "warning") if error else "accent" if value else "dim"
-        wanted = "choose" if is_choice else "write"
-        shown = value or (f"{wanted}…" if error else "-")
-        return Line(field.id, (Cell(field.label), Cell(shown, tone), note))
-
-    def _show_word(self) -> None:
+    def _show_note(self) -> None:
         if self._edited is not None:
-            # What is being typed has the word.
+            # The line is about what is being typed.
             return
         key = self.query_one(FieldTable).cursor_key
         line = self.query_one("#field-note", Paragraph)
@@ -104,21 +96,21 @@ class ConfigurationPane(Pane):
             line.set_text("")
             return
         field = FIELD_BY_ID[key]
-        error = desk_of(self).assessment.errors.get(key)
+        error = app_of(self).assessment.errors.get(key)
         line.set_text(f"{field.label}: {error or field.hint or field.label}")
-        line.set_class(error is not None and bool(desk_of(self).draft.value(key)), "error")
+        line.set_class(error is not None and bool(app_of(self).draft.value(key)), "error")
 
     def _show_checks(self, snapshot: ManagerSnapshot) -> None:
-        desk = desk_of(self)
-        check = snapshot.command(desk.check_id)
+        app = app_of(self)
+        check = snapshot.command(app.check_id)
         listing = self.query_one("#checks", Listing)
         if check is None or check.preview is None:
             listing.set_lines(
                 [], empty=check.sentence if check else "The engine checks a launch that is filled in."
             )
             return
-        age = desk.now_ms() - (check.result_ms or check.created_ms)
-        fresh = "checked" if desk.is_check_current else "outdated"
+        age = app.now_ms() - (check.result_ms or check.created_ms)
+        fresh = "checked" if app.is_check_current else "outdated"
         head = Line("age", (Cell(f"{fresh}", "dim"), Cell(""), Cell(f"{formats.age(age)} ago", "dim")))
         lines = [_check_line(result) for result in sorted(check.preview.checks, key=_urgency)]
         if check.preview.assume_position:
@@ -128,45 +120,33 @@ class ConfigurationPane(Pane):
 
     # --- changing a value ------------------------------------------------------------------------
 
-    def turn(self, field: FormField, by: int) -> None:
-        """Take the next or previous value of a choice."""
-        options = self._options(field)
-        if not options:
-            return
-        value = desk_of(self).draft.value(field.id)
-        place = options.index(value) + by if value in options else 0
-        desk_of(self).set_draft(field.id, options[place % len(options)])
-
     def edit(self, field_id: str) -> None:
         """Begin to change a field: a list for a choice, a line for a text."""
-        field, desk = FIELD_BY_ID[field_id], desk_of(self)
-        options = self._options(field)
-        if field.options is not None and not field.is_free:
+        field, app = FIELD_BY_ID[field_id], app_of(self)
+        options = field.choices(app.draft, app.snapshot)
+        if field.is_choice:
             if options:
-                dialog = ChoiceDialog(field.label, options, desk.draft.value(field.id))
+                dialog = ChoiceDialog(field.label, options, app.draft.value(field.id))
                 self.app.push_screen(dialog, lambda value: self._chosen(field.id, value))
             return
         self._edited = field
         editor = self.query_one("#editor", Input)
         editor.suggester = SuggestFromList(options) if options else None
-        editor.value = desk.draft.value(field.id)
+        editor.value = app.draft.value(field.id)
         editor.border_title = field.label
         editor.display = True
         editor.focus()
 
-    def _options(self, field: FormField) -> Sequence[str]:
-        desk = desk_of(self)
-        return () if field.options is None else field.options(desk.draft, desk.snapshot)
-
     def _chosen(self, field_id: str, value: str | None) -> None:
         if value is not None:
-            desk_of(self).set_draft(field_id, value)
+            self.app.post_message(FieldChanged(field_id, value))
 
     @on(Input.Changed, "#editor")
     def _judge(self, event: Input.Changed) -> None:
         if self._edited is None:
             return
-        error = desk_of(self).judge(self._edited.id, event.value)
+        app = app_of(self)
+        error = problem_with(app.draft, app.snapshot, self._edited.id, event.value)
         line = self.query_one("#field-note", Paragraph)
         line.set_text(f"{self._edited.label}: {error or self._edited.hint}")
         line.set_class(bool(error), "error")
@@ -174,7 +154,7 @@ class ConfigurationPane(Pane):
     @on(Input.Submitted, "#editor")
     def _submitted(self, event: Input.Submitted) -> None:
         if self._edited is not None:
-            desk_of(self).set_draft(self._edited.id, event.value.strip())
+            self.app.post_message(FieldChanged(self._edited.id, event.value.strip()))
         self.leave_field()
 
     def on_key(self, event: events.Key) -> None:
@@ -184,7 +164,7 @@ class ConfigurationPane(Pane):
 
     @on(events.DescendantBlur)
     def _blurred(self, event: events.DescendantBlur) -> None:
-        if self._edited is not None and event.widget.id == "editor" and not desk_of(self).is_covered:
+        if self._edited is not None and event.widget.id == "editor" and not app_of(self).is_covered:
             self.leave_field(focus=False)
 
     def leave_field(self, *, focus: bool = True) -> None:
@@ -193,7 +173,7 @@ class ConfigurationPane(Pane):
         self.query_one("#editor", Input).display = False
         if focus:
             self.query_one(FieldTable).focus()
-        self._show_word()
+        self._show_note()
 
     @on(DataTable.RowSelected, "#fields")
     def _enter(self, event: DataTable.RowSelected) -> None:
@@ -202,11 +182,11 @@ class ConfigurationPane(Pane):
 
     @on(KeyedTable.CursorMoved, "#fields")
     def _moved(self) -> None:
-        self._show_word()
+        self._show_note()
 
     @on(DataTable.RowSelected, "#checks-table")
-    def _tell_check(self, event: DataTable.RowSelected) -> None:
-        check = desk_of(self).snapshot.command(desk_of(self).check_id)
+    def _show_check(self, event: DataTable.RowSelected) -> None:
+        check = app_of(self).snapshot.command(app_of(self).check_id)
         results = () if check is None or check.preview is None else check.preview.checks
         for result in results:
             if result.name == event.row_key.value:
@@ -214,6 +194,15 @@ class ConfigurationPane(Pane):
                 self.app.push_screen(
                     MessageDialog(f"Check: {result.name}", [kind, "", result.found, "", result.remedy])
                 )
+
+
+def _line(field: FormField, draft: LaunchDraft, assessment: Assessment) -> Line:
+    value, error = draft.value(field.id), assessment.errors.get(field.id)
+    note = Cell(error, "error") if error else Cell(field.hint, "dim")
+    # An empty required field is a step ahead, not a mistake of the operator.
+    tone: Tone = ("error" if value else "warning") if error else "accent" if value else "dim"
+    missing = "choose…" if field.is_choice else "write…"
+    return Line(field.id, (Cell(field.label), Cell(value or (missing if error else "-"), tone), note))
 
 
 def _urgency(check: CheckResult) -> int:

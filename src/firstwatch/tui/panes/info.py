@@ -3,21 +3,23 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
+from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.widgets import DataTable
 
 from firstwatch.manager.views import ManagerSnapshot, OrderView, RunDetails, RunRow
-from firstwatch.trading.runs import Exposure, Health, Protection, RunState
+from firstwatch.trading.orders import OrderState
+from firstwatch.trading.runs import Author, Exposure, Health, Protection, RunState
+from firstwatch.trading.symbols import pair_of
 from firstwatch.trading.trade import Trade
 from firstwatch.tui import formats
 from firstwatch.tui.launch_form.draft import FIELDS, VERSIONS_OWN, draft_of
+from firstwatch.tui.messages import RunChosen
 from firstwatch.tui.modals.confirm import MessageDialog
-from firstwatch.tui.panes.pane import Pane, desk_of
-from firstwatch.tui.widgets.lazy_pages import LazyPages
+from firstwatch.tui.panes.pane import PaneId, TabbedPane
+from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.listing import Listing
-from firstwatch.tui.widgets.tab_strip import TabStrip
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _ACTIVE = (
@@ -85,7 +87,7 @@ _DETAILS = (
 _CONFIG = (Column("setting", 22), Column("value", 24, grows=True))
 
 
-_OF_ALL = ("Active", "History", "Positions")
+_RUN_LISTS = ("Active", "History", "Positions")
 """The lists of runs. Passing through such a tab must not choose another run: they follow the chosen one."""
 _LISTS: dict[str, tuple[Sequence[Column], str]] = {
     "Active": (_ACTIVE, "No active run. Fill in Configuration (2), then press g."),
@@ -100,40 +102,41 @@ _LISTS: dict[str, tuple[Sequence[Column], str]] = {
 
 def _listing(tab: str) -> Listing:
     columns, empty = _LISTS[tab]
-    return Listing(columns, empty=empty, id=tab, takes_first=tab not in _OF_ALL)
+    return Listing(columns, empty=empty, id=tab, takes_first=tab not in _RUN_LISTS)
 
 
-class InfoPane(Pane):
-    """Tabs over the snapshot's lists and the chosen run's details."""
+class InfoPane(TabbedPane):
+    """The lists of runs, and orders, trades, journal and settings of the chosen run."""
 
+    ID = PaneId.INFO
     TITLE = "Info"
-    NUMBER = 3
-    TABS = tuple(_LISTS)
-
-    def compose(self) -> ComposeResult:
-        yield TabStrip(self.TABS)
-        yield LazyPages({tab: partial(_listing, tab) for tab in self.TABS})
-
-    @property
-    def tab(self) -> str:
-        return self.query_one(LazyPages).shown
+    ACTIONS = (
+        "run.stop",
+        "run.pause",
+        "run.resume",
+        "run.close",
+        "run.discard",
+        "run.again",
+        "view.next_tab",
+    )
+    PAGES: ClassVar = {tab: partial(_listing, tab) for tab in _LISTS}
 
     def show(self, snapshot: ManagerSnapshot) -> None:
-        desk = desk_of(self)
-        run = snapshot.run(desk.selected_run)
-        self.set_subtitle("" if run is None else f"{run.title} {run.symbol} {formats.short_id(run.run_id)}")
+        app = app_of(self)
+        run = snapshot.run(app.selected_run)
+        self.set_heading(run)
         listing = self.query_one(f"#{self.tab}", Listing)
-        of_all: dict[str, Callable[[], Sequence[Line]]] = {
-            "Active": lambda: [_active(row, desk.now_ms()) for row in snapshot.active],
+        run_lists: dict[str, Callable[[], Sequence[Line]]] = {
+            "Active": lambda: [_active(row, app.now_ms()) for row in snapshot.active],
             "History": lambda: [_finished(row) for row in snapshot.finished],
             "Positions": lambda: [
                 _position(row) for row in snapshot.runs if row.exposure is not Exposure.FLAT
             ],
         }
-        if self.tab in of_all:
-            listing.set_lines(of_all[self.tab](), is_ready=snapshot.is_ready)
-            if listing.table.cursor_key != desk.selected_run:
-                listing.table.point_at(desk.selected_run)
+        if self.tab in run_lists:
+            listing.set_lines(run_lists[self.tab](), is_ready=snapshot.is_ready)
+            if listing.table.cursor_key != app.selected_run:
+                listing.table.point_at(app.selected_run)
             return
         if run is None:
             listing.set_lines([], is_ready=snapshot.is_ready, empty="Choose a run in Active or History.")
@@ -142,49 +145,39 @@ class InfoPane(Pane):
         if details is None or details.run_id != run.run_id:
             listing.set_lines([], is_ready=False)
             return
-        of_run: dict[str, Callable[[], Sequence[Line]]] = {
+        run_pages: dict[str, Callable[[], Sequence[Line]]] = {
             "Orders": lambda: [_order(order) for order in reversed(details.orders)],
             "Trades": lambda: [_trade(number, trade) for number, trade in _numbered(details)],
             "Details": lambda: _journal(details),
             "Config": lambda: _config(details),
         }
-        listing.set_lines(of_run[self.tab]())
-
-    def step_tab(self, by: int) -> None:
-        self.query_one(TabStrip).step(by)
-
-    def go_to(self, tab: str) -> None:
-        """Show that tab."""
-        self.query_one(TabStrip).choose(tab)
+        listing.set_lines(run_pages[self.tab]())
 
     def focus_pane(self) -> None:
         self.query_one(f"#{self.tab}", Listing).table.focus()
 
-    @on(TabStrip.Chosen)
-    async def _switch(self, event: TabStrip.Chosen) -> None:
-        had_focus = self.has_focus_within
-        await self.query_one(LazyPages).show_page(event.tab)
-        self.show(desk_of(self).snapshot)
+    def tab_shown(self, *, had_focus: bool) -> None:
+        self.show(app_of(self).snapshot)
         if had_focus:
             self.focus_pane()
 
     @on(KeyedTable.CursorMoved)
     def _choose(self, event: KeyedTable.CursorMoved) -> None:
         # A row that went away leaves the chosen run alone: it is known by its id, not by its place.
-        if self.tab in _OF_ALL and event.table.id == f"{self.tab}-table" and event.key is not None:
-            desk_of(self).choose_run(event.key)
+        if self.tab in _RUN_LISTS and event.table.id == f"{self.tab}-table" and event.key is not None:
+            self.app.post_message(RunChosen(event.key))
 
     @on(DataTable.RowSelected)
     def _open(self, event: DataTable.RowSelected) -> None:
-        if self.tab in _OF_ALL and event.row_key.value is not None:
-            desk_of(self).choose_run(event.row_key.value)
+        if self.tab in _RUN_LISTS and event.row_key.value is not None:
+            self.app.post_message(RunChosen(event.row_key.value))
             self.go_to("Details")
             return
-        details = desk_of(self).snapshot.selected
+        details = app_of(self).snapshot.selected
         if details is not None and event.row_key.value is not None:
-            self._tell(details, event.row_key.value)
+            self._show_whole(details, event.row_key.value)
 
-    def _tell(self, details: RunDetails, key: str) -> None:
+    def _show_whole(self, details: RunDetails, key: str) -> None:
         """Show the whole of a row that is too long for a line."""
         for order in details.orders:
             if self.tab == "Orders" and order.client_order_id == key:
@@ -198,10 +191,6 @@ class InfoPane(Pane):
                 self.app.push_screen(MessageDialog(f"Journal row {key}", lines))
 
 
-def _base(symbol: str) -> str:
-    return symbol.split(":", maxsplit=1)[0]
-
-
 def _signed(value: object) -> Tone:
     text = str(value)
     return "dim" if value is None else "loss" if text.startswith("-") else "gain"
@@ -212,7 +201,7 @@ def _active(row: RunRow, now_ms: int) -> Line:
     age = None if row.live_ms is None else now_ms - row.live_ms
     cells = (
         Cell(row.title),
-        Cell(_base(row.symbol)),
+        Cell(pair_of(row.symbol)),
         Cell(row.wallet, "dim"),
         Cell(row.state.value, "warning" if row.state is RunState.STOPPING else ""),
         Cell(*_held(row)),
@@ -251,7 +240,7 @@ def _finished(row: RunRow) -> Line:
     state_tone: Tone = "error" if row.state is RunState.FAILED else ""
     cells = (
         Cell(row.title),
-        Cell(_base(row.symbol)),
+        Cell(pair_of(row.symbol)),
         Cell(row.wallet, "dim"),
         Cell(row.state.value, state_tone),
         Cell(formats.money(row.pnl, signed=True), _signed(row.pnl)),
@@ -298,7 +287,7 @@ def _order(order: OrderView) -> Line:
     if order.average_price is not None:
         price = order.average_price
     tone: Tone = "" if order.state.is_open else "dim"
-    if order.state.value in ("UNKNOWN", "REJECTED"):
+    if order.state in (OrderState.UNKNOWN, OrderState.REJECTED):
         tone = "error"
     cells = (
         Cell(formats.clock_time(order.created_ms), "dim"),
@@ -355,8 +344,8 @@ def _journal(details: RunDetails) -> list[Line]:
             (
                 Cell(str(event.sequence), "dim"),
                 Cell(formats.clock_time(event.local_time_ms), "dim"),
-                Cell(event.author, "accent" if event.author != "system" else "dim"),
-                Cell(event.sentence, "error" if event.kind == "alarm_raised" else ""),
+                Cell(event.author, "dim" if event.author is Author.SYSTEM else "accent"),
+                Cell(event.sentence, "error" if event.is_alarm else ""),
             ),
         )
         for event in reversed(details.events)

@@ -1,11 +1,11 @@
-"""The event log of wide terminals: the journal of the chosen run and all standing alarms, newest first."""
+"""The journal of the chosen run below the panes, all active alarms first. Newest first."""
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.tui import formats
-from firstwatch.tui.panes.pane import desk_of
+from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.table import Cell, Column, Line
 
@@ -21,10 +21,10 @@ class JournalPanel(Vertical):
 
     def on_mount(self) -> None:
         self.border_title = "Events"
-        self.watch(desk_of(self), "snapshot", self._show, init=False)
+        self.watch(app_of(self), "snapshot", self._show, init=False)
 
     def _show(self, snapshot: ManagerSnapshot) -> None:
-        if not self.display or desk_of(self).is_covered:
+        if not self.display or app_of(self).is_covered:
             return
         lines = [
             Line(

@@ -1,18 +1,15 @@
 """Run Metrics: the chosen run's figures beside its baseline's, and its charts."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
-from textual import on
-from textual.app import ComposeResult
 from textual.widget import Widget
 
 from firstwatch.manager.views import FigureView, ManagerSnapshot, RunDetails, RunRow
 from firstwatch.tui import formats
-from firstwatch.tui.panes.pane import Pane, desk_of
-from firstwatch.tui.widgets.lazy_pages import LazyPages
+from firstwatch.tui.panes.pane import PaneId, TabbedPane
+from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.listing import Listing
-from firstwatch.tui.widgets.tab_strip import TabStrip
 from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
 
 if TYPE_CHECKING:
@@ -59,28 +56,40 @@ _FIGURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
 _SIGNED = frozenset({"net_pnl", "total_return", "expectancy"})
 
 
-class MetricsPane(Pane):
-    """Tabs over the figures and charts of the chosen run."""
+def _summary() -> Widget:
+    return Listing(_SUMMARY, empty="Choose a run in Info (3).", id="Summary")
 
+
+# Charts are imported when one is first shown: numpy and plotext would hold the first paint up.
+
+
+def _equity() -> Widget:
+    from firstwatch.tui.panes.charts import EquityPage
+
+    return EquityPage(id="Equity")
+
+
+def _price() -> Widget:
+    from firstwatch.tui.panes.charts import PricePage
+
+    return PricePage(id="Price")
+
+
+class MetricsPane(TabbedPane):
+    """Figures and charts of the chosen run."""
+
+    ID = PaneId.METRICS
     TITLE = "Metrics"
-    NUMBER = 4
-    TABS = ("Summary", "Equity", "Price")
-
-    def compose(self) -> ComposeResult:
-        yield TabStrip(self.TABS)
-        yield LazyPages({"Summary": _summary, "Equity": _equity, "Price": _price})
-
-    @property
-    def tab(self) -> str:
-        return self.query_one(LazyPages).shown
+    ACTIONS = ("view.next_tab", "run.stop")
+    PAGES: ClassVar = {"Summary": _summary, "Equity": _equity, "Price": _price}
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.watch(desk_of(self), "beat", lambda _beat: self._look(), init=False)
+        self.watch(app_of(self), "beat", self._on_state, init=False)
 
     def show(self, snapshot: ManagerSnapshot) -> None:
-        run = snapshot.run(desk_of(self).selected_run)
-        self.set_subtitle("" if run is None else f"{run.title} {run.symbol} {formats.short_id(run.run_id)}")
+        run = snapshot.run(app_of(self).selected_run)
+        self.set_heading(run)
         details = snapshot.selected
         if run is None or details is None or details.run_id != run.run_id:
             details = None
@@ -89,17 +98,13 @@ class MetricsPane(Pane):
         else:
             self._show_chart(run, details)
 
-    def step_tab(self, by: int) -> None:
-        self.query_one(TabStrip).step(by)
-
     def focus_pane(self) -> None:
         self.query_one("#Summary", Listing).table.focus()
 
-    @on(TabStrip.Chosen)
-    async def _switch(self, event: TabStrip.Chosen) -> None:
-        await self.query_one(LazyPages).show_page(event.tab)
+    def tab_shown(self, *, had_focus: bool) -> None:
+        del had_focus
         # The chart has no size before the next layout.
-        self.call_after_refresh(self._look)
+        self.call_after_refresh(self.renew)
 
     def _show_summary(self, run: RunRow | None, details: RunDetails | None) -> None:
         listing = self.query_one("#Summary", Listing)
@@ -114,25 +119,6 @@ class MetricsPane(Pane):
 
     def _show_chart(self, run: RunRow | None, details: RunDetails | None) -> None:
         cast("ChartPage", self.query_one(f"#{self.tab}")).show(run, details)
-
-
-def _summary() -> Widget:
-    return Listing(_SUMMARY, empty="Choose a run in Info (3).", id="Summary")
-
-
-# Charts are imported when one is turned to: numpy and plotext would hold the first paint up.
-
-
-def _equity() -> Widget:
-    from firstwatch.tui.panes.charts import EquityPage
-
-    return EquityPage(id="Equity")
-
-
-def _price() -> Widget:
-    from firstwatch.tui.panes.charts import PricePage
-
-    return PricePage(id="Price")
 
 
 def _figure_line(figure: FigureView, label: str, write: Callable[[float | None], str]) -> Line:

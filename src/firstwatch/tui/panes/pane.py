@@ -1,39 +1,62 @@
-"""How a widget reaches the app's state, typed."""
+"""What all panes share: an identity, a title, and a look at each new snapshot."""
 
-from typing import TYPE_CHECKING, cast
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import ClassVar
 
+from textual import on
+from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 
-from firstwatch.manager.views import ManagerSnapshot
+from firstwatch.manager.views import ManagerSnapshot, RunRow
 from firstwatch.trading.text import clean
+from firstwatch.tui import run_text
+from firstwatch.tui.state import app_of
+from firstwatch.tui.widgets.lazy_pages import LazyPages
+from firstwatch.tui.widgets.status_lines import KeyHint
+from firstwatch.tui.widgets.tab_strip import TabStrip
 
-if TYPE_CHECKING:
-    from firstwatch.tui.app import FirstwatchApp
 
+class PaneId(Enum):
+    """The panes. The value is the number in the pane's title and the default key that goes to it."""
 
-def desk_of(widget: Widget) -> "FirstwatchApp":
-    """Return the app that the widget stands in."""
-    return cast("FirstwatchApp", widget.app)
+    WALLETS = 1
+    CONFIGURATION = 2
+    INFO = 3
+    METRICS = 4
 
 
 class Pane(Vertical):
     """One of the four panes. It holds no state but cursor and tab; everything else comes from the app."""
 
-    TITLE = ""
-    NUMBER = 0
+    ID: ClassVar[PaneId]
+    TITLE: ClassVar[str]
+    ACTIONS: ClassVar[tuple[str, ...]]
+    """Ids of the actions that the key line names while the pane is in front, the most useful first."""
+    HINTS: ClassVar[tuple[KeyHint, ...]] = ()
+    """Keys of the pane itself that the key line names before the actions."""
 
     def __init__(self) -> None:
-        super().__init__(id=f"pane-{self.NUMBER}", classes="pane")
+        super().__init__(id=f"{self.ID.name.lower()}-pane", classes="pane")
         self._subtitle = ""
-        self.border_title = f"{self.NUMBER} {self.TITLE}"
+        self.border_title = f"{self.ID.value} {self.TITLE}"
 
     def on_mount(self) -> None:
-        desk = desk_of(self)
         for name in ("snapshot", "selected_run", "selected_wallet", "draft"):
-            self.watch(desk, name, lambda _value: self._look(), init=False)
-        self.app.call_later(self._look)
+            self.watch(app_of(self), name, self._on_state, init=False)
+        self.app.call_later(self.renew)
+
+    def _on_state(self, _value: object) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Show the newest state. A pane below a dialog would still repaint: it waits until it is seen."""
+        app = app_of(self)
+        if self.is_mounted and not app.is_covered:
+            self.show(app.snapshot)
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         """Show the snapshot and the app's selection; a pane of fixed text has nothing to do."""
@@ -51,14 +74,40 @@ class Pane(Vertical):
             self._subtitle = subtitle
             self.border_subtitle = Content(clean(subtitle))
 
+
+class TabbedPane(Pane):
+    """A pane about the chosen run, with tabs. A tab's page is made when it is first shown."""
+
+    PAGES: ClassVar[Mapping[str, Callable[[], Widget]]]
+    """What makes each tab's page; the page has the tab's name as its id."""
+
+    def compose(self) -> ComposeResult:
+        yield TabStrip(tuple(self.PAGES))
+        yield LazyPages(self.PAGES)
+
+    @property
+    def tab(self) -> str:
+        """The tab that is shown."""
+        return self.query_one(LazyPages).shown
+
+    def go_to(self, tab: str) -> None:
+        """Show that tab."""
+        self.query_one(TabStrip).choose(tab)
+
     def step_tab(self, by: int) -> None:
-        """Go ``by`` tabs on, in a pane that has tabs."""
+        """Go ``by`` tabs on, around the end."""
+        self.query_one(TabStrip).step(by)
 
-    def _look(self) -> None:
-        # A screen below a dialog still repaints: what is covered waits until it is seen again.
-        if self.is_mounted and not desk_of(self).is_covered:
-            self.show(desk_of(self).snapshot)
+    @on(TabStrip.Chosen)
+    async def _switch(self, event: TabStrip.Chosen) -> None:
+        had_focus = self.has_focus_within
+        await self.query_one(LazyPages).show_page(event.tab)
+        self.tab_shown(had_focus=had_focus)
 
-    def look_again(self) -> None:
-        """Show what changed while the pane was covered."""
-        self._look()
+    @abstractmethod
+    def tab_shown(self, *, had_focus: bool) -> None:
+        """Fill the tab that has just been shown; ``had_focus``: the focus was in the tab before."""
+
+    def set_heading(self, run: RunRow | None) -> None:
+        """Name the chosen run in the lower border."""
+        self.set_subtitle("" if run is None else run_text.heading(run))

@@ -8,8 +8,11 @@ from textual.widgets import DataTable
 
 from firstwatch.manager.views import ManagerSnapshot, WalletView
 from firstwatch.trading.runs import Exposure
+from firstwatch.trading.symbols import base_of
 from firstwatch.tui import formats
-from firstwatch.tui.panes.pane import Pane, desk_of
+from firstwatch.tui.messages import FieldChanged, WalletChosen
+from firstwatch.tui.panes.pane import Pane, PaneId
+from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
@@ -25,14 +28,22 @@ _COLUMNS = (
 
 
 _OLD_MS = 120_000
-"""A balance that was not heard of for so long is marked."""
+"""A balance that is older than this is marked."""
 
 
 class WalletsPane(Pane):
     """The wallets; Enter takes one into the launch form."""
 
+    ID = PaneId.WALLETS
     TITLE = "Wallets"
-    NUMBER = 1
+    ACTIONS = (
+        "wallet.create",
+        "wallet.import",
+        "wallet.fund",
+        "wallet.approve",
+        "wallet.transfer",
+        "wallet.withdraw",
+    )
 
     def compose(self) -> ComposeResult:
         yield Listing(_COLUMNS, empty="No wallet yet. Press w to create one.", id="wallets")
@@ -40,26 +51,26 @@ class WalletsPane(Pane):
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         self.query_one(Listing).set_lines(self._lines(snapshot), is_ready=snapshot.is_ready)
-        wallet = snapshot.wallet(desk_of(self).selected_wallet)
+        wallet = snapshot.wallet(app_of(self).selected_wallet)
         is_signed = wallet is not None and wallet.is_signed
-        word = self.query_one("#wallet-note", Paragraph)
-        word.show_if(is_signed)
+        note = self.query_one("#wallet-note", Paragraph)
+        note.show_if(is_signed)
         if wallet is not None and is_signed:
-            word.set_text(key_words(wallet, desk_of(self).now_ms()))
-            word.set_class(bool(wallet.problem or _lacks(wallet)), "warning")
+            note.set_text(key_text(wallet, app_of(self).now_ms()))
+            note.set_class(bool(wallet.problem or _lacks(wallet)), "warning")
 
     def _lines(self, snapshot: ManagerSnapshot) -> Sequence[Line]:
         return [self._line(wallet, snapshot) for wallet in snapshot.wallets]
 
     def _line(self, wallet: WalletView, snapshot: ManagerSnapshot) -> Line:
-        now_ms = desk_of(self).now_ms()
+        now_ms = app_of(self).now_ms()
         age = None if wallet.balance_ms is None else now_ms - wallet.balance_ms
         run = snapshot.run(wallet.active_run_id)
         use, tone = _use(wallet, "" if run is None else f"{run.title}")
         return Line(
             wallet.name,
             (
-                Cell(wallet.name, "accent" if wallet.name == desk_of(self).draft.wallet else ""),
+                Cell(wallet.name, "accent" if wallet.name == app_of(self).draft.wallet else ""),
                 Cell(wallet.venue, "dim"),
                 Cell(formats.money(wallet.free)),
                 Cell(formats.money(wallet.total)),
@@ -70,12 +81,12 @@ class WalletsPane(Pane):
 
     @on(KeyedTable.CursorMoved)
     def _choose(self, event: KeyedTable.CursorMoved) -> None:
-        desk_of(self).selected_wallet = event.key
+        self.app.post_message(WalletChosen(event.key))
 
     @on(DataTable.RowSelected)
     def _take(self, event: DataTable.RowSelected) -> None:
         if event.row_key.value is not None:
-            desk_of(self).set_draft("wallet", event.row_key.value)
+            self.app.post_message(FieldChanged("wallet", event.row_key.value))
 
 
 def _use(wallet: WalletView, run: str) -> tuple[str, Tone]:
@@ -88,11 +99,11 @@ def _use(wallet: WalletView, run: str) -> tuple[str, Tone]:
     return "free", "dim"
 
 
-def key_words(wallet: WalletView, now_ms: int) -> str:
+def key_text(wallet: WalletView, now_ms: int) -> str:
     """Return what is known of a wallet's key, what the venue shows in it, and what is missing."""
     parts = [_key(wallet, now_ms)]
     if wallet.held:
-        held = (f"{each.side} {formats.amount(each.amount)} {_base(each.symbol)}" for each in wallet.held)
+        held = (f"{each.side} {formats.amount(each.amount)} {base_of(each.symbol)}" for each in wallet.held)
         parts.append(f"holds {', '.join(held)}")
     lacks = _lacks(wallet)
     if lacks:
@@ -115,10 +126,6 @@ def _key(wallet: WalletView, now_ms: int) -> str:
         return f"own key, trades and withdraws ({asked})"
     until = "" if key.valid_until_ms is None else f" until {formats.moment(key.valid_until_ms)}"
     return f"API wallet, trades{until}, cannot withdraw ({asked})"
-
-
-def _base(symbol: str) -> str:
-    return symbol.split("/", maxsplit=1)[0]
 
 
 def _lacks(wallet: WalletView) -> list[str]:

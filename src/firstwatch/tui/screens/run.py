@@ -1,6 +1,6 @@
 """The screen of Run mode: head, four panes, keys, status."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from textual import events
@@ -13,8 +13,9 @@ from firstwatch.tui.panes.configuration import ConfigurationPane
 from firstwatch.tui.panes.info import InfoPane
 from firstwatch.tui.panes.journal import JournalPanel
 from firstwatch.tui.panes.metrics import MetricsPane
-from firstwatch.tui.panes.pane import Pane, desk_of
+from firstwatch.tui.panes.pane import Pane, PaneId, TabbedPane
 from firstwatch.tui.panes.wallets import WalletsPane
+from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.status_lines import HeadLine, KeyHint, KeyLine, StatusLine
 
 
@@ -30,7 +31,7 @@ class Layout(StrEnum):
     FOUR = "four"
     """Two by two."""
     WIDE = "wide"
-    """Two by two and the event log."""
+    """Two by two, and the journal below."""
 
 
 def layout_for(width: int, height: int) -> Layout:
@@ -49,15 +50,18 @@ class RunScreen(Screen[None]):
 
     AUTO_FOCUS = None
 
-    def __init__(self) -> None:
+    def __init__(self, hints: Callable[[Pane], Sequence[KeyHint]]) -> None:
+        """``hints`` returns the keys that do something now while that pane is in front."""
         super().__init__()
-        self.front = 3
+        self.front = PaneId.INFO
         self.size_class = Layout.ONE
         self._notice = Static("", id="notice", markup=False)
         self._columns: tuple[tuple[Vertical, tuple[Pane, ...]], ...] = (
             (Vertical(classes="column"), (WalletsPane(), InfoPane())),
             (Vertical(classes="column"), (ConfigurationPane(), MetricsPane())),
         )
+        self._panes = {pane.ID: pane for _, panes in self._columns for pane in panes}
+        self._hints = hints
 
     def compose(self) -> ComposeResult:
         self.size_class = layout_for(*self.app.size)
@@ -70,13 +74,13 @@ class RunScreen(Screen[None]):
                 with column:
                     yield from panes
         yield JournalPanel()
-        yield KeyLine(self._hints)
+        yield KeyLine(lambda: self._hints(self.pane(self.front)))
         yield StatusLine()
 
     def on_mount(self) -> None:
         for name in ("snapshot", "selected_run", "draft"):
-            self.watch(desk_of(self), name, self._renew_keys, init=False)
-        self.watch(desk_of(self), "beat", self._renew_head, init=False)
+            self.watch(app_of(self), name, self._renew_keys, init=False)
+        self.watch(app_of(self), "beat", self._renew_head, init=False)
         self.call_after_refresh(self.show_pane, self.front)
 
     def _renew_keys(self) -> None:
@@ -90,30 +94,30 @@ class RunScreen(Screen[None]):
         self._arrange()
 
     def on_screen_resume(self) -> None:
-        for pane in self.query(Pane):
-            pane.look_again()
+        for pane in self._panes.values():
+            pane.renew()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         pane = next((node for node in event.widget.ancestors if isinstance(node, Pane)), None)
-        if pane is not None and self.front != pane.NUMBER:
-            self.front = pane.NUMBER
+        if pane is not None and self.front is not pane.ID:
+            self.front = pane.ID
             self._arrange()
         self.query_one(StatusLine).refresh()
         self.query_one(KeyLine).refresh()
 
-    def show_pane(self, number: int) -> None:
+    def show_pane(self, pane_id: PaneId) -> None:
         """Bring a pane to the front and give it the focus."""
-        self.front = number
+        self.front = pane_id
         self._arrange()
-        self.pane(number).focus_pane()
+        self.pane(pane_id).focus_pane()
 
-    def pane(self, number: int) -> Pane:
-        return self.query_one(f"#pane-{number}", Pane)
+    def pane(self, pane_id: PaneId) -> Pane:
+        return self._panes[pane_id]
 
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on in the pane in front; without tabs there, in Info."""
         pane = self.pane(self.front)
-        (pane if isinstance(pane, InfoPane | MetricsPane) else self.query_one(InfoPane)).step_tab(by)
+        (pane if isinstance(pane, TabbedPane) else self.query_one(InfoPane)).step_tab(by)
 
     def _arrange(self) -> None:
         for size in Layout:
@@ -121,8 +125,8 @@ class RunScreen(Screen[None]):
         is_four = self.size_class in (Layout.FOUR, Layout.WIDE)
         for column, panes in self._columns:
             for pane in panes:
-                pane.display = is_four or self.front == pane.NUMBER
-                pane.set_class(self.front == pane.NUMBER, "-front")
+                pane.display = is_four or self.front is pane.ID
+                pane.set_class(self.front is pane.ID, "-front")
             column.display = any(pane.display for pane in panes)
         self._notice.display = self.size_class in (Layout.TINY, Layout.SMALL)
         self._notice.update(
@@ -130,6 +134,3 @@ class RunScreen(Screen[None]):
             if self.size_class is Layout.TINY
             else "Small terminal: one pane; 80x24 shows everything."
         )
-
-    def _hints(self) -> Sequence[KeyHint]:
-        return desk_of(self).key_hints(self.front)

@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +11,7 @@ from textual.widget import Widget
 from textual_plotext import PlotextPlot
 
 from firstwatch.tui import formats
-
-if TYPE_CHECKING:
-    from firstwatch.tui.app import FirstwatchApp
+from firstwatch.tui.state import app_of
 
 _AXIS_COLUMNS = 12
 _TICK_COLUMNS = 20
@@ -83,7 +80,7 @@ class Chart(PlotextPlot):
         """Show the drawing, unless it is the same, not on the screen, or a second has not passed."""
         self._drawing = drawing
         state = (drawing.version, self.size, self.app.theme)
-        now_ms = cast("FirstwatchApp", self.app).now_ms()
+        now_ms = app_of(self).now_ms()
         if state == self._drawn or not self.is_on_screen:
             return
         if abs(now_ms - self._drawn_ms) < REDRAW_MS and self._drawn is not None:

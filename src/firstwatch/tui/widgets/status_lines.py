@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
 from textual.widget import Widget
@@ -10,16 +9,14 @@ from textual.widget import Widget
 from firstwatch.manager.views import EngineWhere
 from firstwatch.trading.text import clean
 from firstwatch.tui import formats
-
-if TYPE_CHECKING:
-    from firstwatch.tui.app import FirstwatchApp
+from firstwatch.tui.state import StateApp, app_of
 
 
 class HeadLine(Widget):
     """Program, mode selector and the time."""
 
     def render(self) -> Text:
-        app = cast("FirstwatchApp", self.app)
+        app = app_of(self)
         colours = app.theme_variables
         now = formats.moment(app.now_ms()) + " UTC"
         left = Text.assemble(
@@ -41,7 +38,7 @@ class StatusLine(Widget):
     _painted: Text | None = None
 
     def on_mount(self) -> None:
-        app = cast("FirstwatchApp", self.app)
+        app = app_of(self)
         for name in ("snapshot", "beat", "busy"):
             self.watch(app, name, self.renew, init=False)
 
@@ -55,7 +52,7 @@ class StatusLine(Widget):
         return self._painted
 
     def _line(self) -> Text:
-        app = cast("FirstwatchApp", self.app)
+        app = app_of(self)
         colours = app.theme_variables
         snapshot = app.snapshot
         is_editing = app.is_editing
@@ -80,7 +77,7 @@ class StatusLine(Widget):
         return line
 
 
-def _engine(app: "FirstwatchApp") -> str:
+def _engine(app: StateApp) -> str:
     engine = app.snapshot.engine
     if engine.where is EngineWhere.NONE:
         return f"engine: {engine.sentence or 'none'}"
@@ -91,7 +88,7 @@ def _engine(app: "FirstwatchApp") -> str:
     return f"engine {engine.where}{pid}, {formats.age(age)}"
 
 
-def _engine_style(app: "FirstwatchApp") -> str:
+def _engine_style(app: StateApp) -> str:
     engine = app.snapshot.engine
     if engine.where is EngineWhere.NOT_RESPONDING:
         return f"bold {app.theme_variables['error']}"

@@ -1,0 +1,90 @@
+"""Acting on a run. What cannot be undone is asked first, and the run is compared again before it is sent."""
+
+from functools import partial
+
+from firstwatch.manager.views import RunRow
+from firstwatch.trading.commands import (
+    CancelRun,
+    ClosePosition,
+    Command,
+    PauseEntries,
+    ResumeEntries,
+    StopRun,
+)
+from firstwatch.trading.runs import Exposure, StopMode
+from firstwatch.tui.modals.confirm import ConfirmDialog
+from firstwatch.tui.modals.prompt import PromptDialog
+from firstwatch.tui.modals.stop import StopRunDialog
+from firstwatch.tui.run_text import exposure_text, left_behind
+from firstwatch.tui.state import StateApp
+
+
+class RunController:
+    """Sends commands about runs."""
+
+    def __init__(self, app: StateApp) -> None:
+        self._app = app
+
+    def pause(self, run: RunRow) -> None:
+        self._app.submit(PauseEntries(run_id=run.run_id), about=run)
+
+    def resume(self, run: RunRow) -> None:
+        self._app.submit(ResumeEntries(run_id=run.run_id), about=run)
+
+    def stop(self, run: RunRow, mode: StopMode) -> None:
+        """Stop without a question."""
+        self._app.submit(StopRun(run_id=run.run_id, mode=mode), about=run)
+
+    def ask_stop(self, run: RunRow) -> None:
+        """Ask for the stop mode; the run is the one that was chosen when the dialog opened."""
+        self._app.push_screen(StopRunDialog(run), partial(self._stop, run))
+
+    def _stop(self, run: RunRow, mode: StopMode | None) -> None:
+        if mode is None or not self._is_unchanged(run):
+            return
+        if mode is StopMode.LEAVE_UNPROTECTED and run.exposure is not Exposure.FLAT:
+            dialog = PromptDialog(
+                "Cancel protection",
+                [left_behind(run, mode), "", f"Type the run's name to go on: {run.title}"],
+                check=lambda value: "" if value == run.title else f"not {run.title}",
+                is_dangerous=True,
+            )
+            self._app.push_screen(dialog, partial(self._stop_unprotected, run))
+            return
+        self.stop(run, mode)
+
+    def _stop_unprotected(self, run: RunRow, name: str | None) -> None:
+        if name is not None and self._is_unchanged(run):
+            self.stop(run, StopMode.LEAVE_UNPROTECTED)
+
+    def ask_close(self, run: RunRow) -> None:
+        """Ask whether to close the run's position at market."""
+        self._ask(run, "Close position", "Close at market", ClosePosition(run_id=run.run_id))
+
+    def ask_discard(self, run: RunRow) -> None:
+        """Ask whether to give up a run that has not begun."""
+        self._ask(run, "Discard run", "Discard", CancelRun(run_id=run.run_id))
+
+    def _ask(self, run: RunRow, title: str, verb: str, command: Command) -> None:
+        lines = [
+            f"{run.title} on {run.symbol}, wallet {run.wallet}",
+            f"run {run.run_id}, {run.state}, {exposure_text(run)}",
+        ]
+        dialog = ConfirmDialog(title, lines, verb, is_dangerous=True)
+        self._app.push_screen(dialog, partial(self._send_if_sure, run, command))
+
+    def _send_if_sure(self, run: RunRow, command: Command, is_sure: bool | None) -> None:
+        if is_sure and self._is_unchanged(run):
+            self._app.submit(command, about=run)
+
+    def _is_unchanged(self, run: RunRow) -> bool:
+        """Check that the run still is in the state that the dialog showed; if not, say so."""
+        now = self._app.snapshot.run(run.run_id)
+        if now is not None and now.state is run.state:
+            return True
+        found = "gone" if now is None else now.state.value
+        self._app.notify(
+            f"{run.title} was {run.state} when you asked and is {found} now; nothing was sent",
+            severity="warning",
+        )
+        return False

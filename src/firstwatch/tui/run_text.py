@@ -1,0 +1,39 @@
+"""Texts about one run that several panes and dialogs show."""
+
+from firstwatch.manager.views import RunRow
+from firstwatch.trading.runs import Exposure, Protection, StopMode
+from firstwatch.trading.symbols import base_of
+from firstwatch.tui import formats
+
+
+def heading(run: RunRow) -> str:
+    """Return the run's name, symbol and short id."""
+    return f"{run.title} {run.symbol} {formats.short_id(run.run_id)}"
+
+
+def exposure_text(run: RunRow) -> str:
+    """Return what the run holds, and its stop."""
+    position = run.position
+    if run.exposure is Exposure.FLAT:
+        return "flat"
+    if run.exposure is Exposure.UNKNOWN or position is None or position.side is None:
+        return "exposure unknown"
+    guard = "no stop" if position.stop is None else f"stop {formats.price(position.stop)}"
+    if position.is_stop_behind:
+        guard = f"{guard} where {formats.price(position.stop_wanted)} is wanted"
+    elif run.protection is Protection.UNPROTECTED:
+        guard = "unprotected"
+    entry = formats.price(position.entry_price)
+    return f"{position.side} {formats.amount(position.amount)} {base_of(run.symbol)} from {entry}, {guard}"
+
+
+def left_behind(run: RunRow, mode: StopMode) -> str:
+    """Return the exposure that stopping in that mode leaves."""
+    if run.exposure is Exposure.FLAT:
+        return "Entry orders are cancelled. Nothing is held, nothing is left."
+    what = "whatever the venue holds" if run.exposure is Exposure.UNKNOWN else exposure_text(run)
+    if mode is StopMode.CLOSE:
+        return f"Entry orders are cancelled, {what} is closed at market, protection goes last: flat."
+    if mode is StopMode.LEAVE:
+        return f"Entry orders are cancelled. Left: {what}; stop and target stay at the venue, unmanaged."
+    return f"All orders are cancelled. Left: {what}, WITHOUT any protection. The run's name must be typed."

@@ -38,7 +38,7 @@ class Picture:
 async def _make_account(on: Stage) -> None:
     await on.type("fresh hl")
     await on.press("enter")
-    await on.until(lambda: "The same again" in on.text(), "the passphrase")
+    await on.until(lambda: "Repeat passphrase" in on.text(), "the passphrase")
     for _ in range(2):
         await on.type("correct horse")
         await on.press("enter")

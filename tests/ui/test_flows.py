@@ -154,7 +154,7 @@ async def test_an_engine_that_is_silent_is_shown_and_gets_no_commands(home, cloc
             clock.advance(30_000)
             silent = EngineWhere.NOT_RESPONDING
             await on.until(lambda: on.app.snapshot.engine.where is silent, "the engine is silent")
-            await on.until(lambda: "not heard of for 30 s" in on.text(), "the status line")
+            await on.until(lambda: "silent for 30 s" in on.text(), "the status line")
             snap_step(on, "silent")
             await on.press("p")
             assert on.commands() == []

@@ -112,7 +112,7 @@ async def test_a_new_account_is_shown_once_with_a_qr_code_and_funded(home, clock
             await on.type("fresh hl")
             await on.press("enter")
             await asked(on)
-            assert "begins the vault" in flat(on)
+            assert "creates the vault" in flat(on)
             await written(on, PASSPHRASE, "correct house")
             assert "the two passphrases differ" in flat(on)
             assert PASSPHRASE not in on.text()
@@ -129,7 +129,7 @@ async def test_a_new_account_is_shown_once_with_a_qr_code_and_funded(home, clock
             await on.press("f")
             await on.until(lambda: isinstance(on.app.screen, FundingDialog), "where money goes")
             assert NEW.hex() not in on.text()
-            await told(on, "There now: 0.00 USDC")
+            await told(on, "Balance now: 0.00 USDC")
             await on.settle()
             snap_step(on, f"fund-{named(size)}")
             venue.fund(new, "250.5")
@@ -291,7 +291,7 @@ async def test_what_is_missing_is_approved_one_after_the_other(home, clock, venu
             await on.ready()
             await on.press("1", "down")
             await on.until(lambda: on.app.selected_wallet == "main", "the wallet")
-            await known(on, "nothing is known of its key yet")
+            await known(on, "its key is not known yet")
             await on.press("v")
             await asked(on)
             assert "Costs Nothing." in flat(on)
@@ -337,7 +337,7 @@ async def test_with_nothing_missing_an_api_wallet_is_offered_all_the_same(home, 
             await on.ready()
             await on.press("1", "down", "v")
             await asked(on)
-            await told(on, "Nothing is missing. You may all the same", "Safer than the account's own key")
+            await told(on, "Nothing is missing. You can still approve", "Safer than the account's own key")
             # The vault has the account's own key, so the passphrase is enough.
             await written(on, PASSPHRASE)
             await told(on, "hl shows it")
@@ -354,7 +354,7 @@ async def test_a_venue_that_is_down_is_said_and_asked_again(home, clock, venue):
             venue.faults.go_down()
             await on.press("1", "down", "v")
             await told(on, "hl (http://127.0.0.1", "Check api_url and the network")
-            assert "enter ask again" in flat(on)
+            assert "enter try again" in flat(on)
             venue.faults.come_up()
             await on.press("enter")
             await asked(on)
@@ -391,7 +391,7 @@ async def test_money_goes_to_another_own_wallet_and_out_when_the_name_is_typed(h
             await written(on, "demo")
             assert "no other wallet demo here" in flat(on)
             await written(on, "other", "5000")
-            assert "more than the 1,000.00 USDC there" in flat(on)
+            assert "more than the 1,000.00 USDC available" in flat(on)
             await written(on, "100", PASSPHRASE, "mine")
             assert "not main" in flat(on)
             assert venue.account(ACCOUNT).cash == 1_000
@@ -463,7 +463,7 @@ async def test_a_wallet_with_an_active_run_is_left_alone(home, clock, venue):
             await on.until(lambda: len(on.toasts()) == 4, "four refusals")
             assert not on.app.is_covered
             assert len([toast for toast in on.toasts() if "A run uses demo; stop it first" in toast]) == 3
-            assert any("play money and without a key" in toast for toast in on.toasts())
+            assert any("it has play money and no key" in toast for toast in on.toasts())
 
 
 async def test_without_a_venue_that_takes_keys_nothing_is_imported(home, clock):

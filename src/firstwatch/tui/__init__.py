@@ -1,6 +1,8 @@
 """The terminal screen. Textual lives here and nowhere below.
 
-Imports only ``manager``, ``trading`` and the settings.
+Imports only ``manager``, ``trading`` and the settings. Read ``state`` (what every widget shows), ``actions``
+(what an operator can do), ``controllers`` (how it is done), ``panes`` and ``screens``, and ``app``, which
+joins them.
 
 1. The screen shows what is in the snapshot. What the store does not know is shown as "?", never as zero.
 2. Every operator action is one class with id, title, help, key and ``refusal``: the binding, the palette
@@ -11,4 +13,5 @@ Imports only ``manager``, ``trading`` and the settings.
 5. The event loop waits for no lock, no venue and no disk: all of that happens in other threads.
 6. A terminal that is lost or stalls ends the screen, never the engine (``driver``).
 7. What changes often repaints only its own row (``widgets.table``); the cursor stays on its row's key.
+8. A widget reads the app's state and reports to the app in messages (``messages``); it never imports the app.
 """

@@ -1,4 +1,4 @@
-"""Every operator action is one class here: it gives the binding, the palette entry, the help and the table.
+"""Operator actions, one class each: its key, its entry in the palette and the help, its rule and its effect.
 
 ``refusal`` says why an action is not possible now, from the snapshot and the selection alone; the same
 sentence is shown when its key is pressed anyway.
@@ -27,12 +27,12 @@ class Severity(StrEnum):
     TRADE = "trade"
     """Changes what runs do."""
     DANGER = "danger"
-    """May move money at once or leave a position alone; asks before."""
+    """May move money at once or leave a position unmanaged; asks first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What an action is judged by: the snapshot, and what the operator has chosen."""
+    """What decides whether an action is possible: the snapshot, and the operator's selection."""
 
     snapshot: ManagerSnapshot
     run: RunRow | None
@@ -40,8 +40,8 @@ class Situation:
     next_step: NextStep
 
 
-class Operator(Protocol):
-    """What an action is performed by: the controllers, and what the app does with the screen itself."""
+class AppControls(Protocol):
+    """The side of the app that actions use: its controllers, and what it does with the screen itself."""
 
     launch: LaunchController
     runs: RunController
@@ -71,18 +71,18 @@ class Action(ABC):
     severity: ClassVar[Severity] = Severity.VIEW
 
     def refusal(self, situation: Situation) -> str:
-        """Return why it is not possible now; empty: it is."""
+        """Return why the action is not possible now; empty: it is possible."""
         del situation
         return ""
 
     @abstractmethod
-    def perform(self, app: Operator, situation: Situation) -> None:
-        """Do it, or open the dialog that asks."""
+    def perform(self, app: AppControls, situation: Situation) -> None:
+        """Perform the action, or open the dialog that asks first."""
 
 
 def _needs_engine(situation: Situation) -> str:
     engine = situation.snapshot.engine
-    return "" if engine.takes_commands else f"No engine would hear it: {engine.sentence or engine.where}"
+    return "" if engine.takes_commands else f"No engine accepts commands: {engine.sentence or engine.where}"
 
 
 def _needs_active_run(situation: Situation) -> str:
@@ -104,29 +104,29 @@ class StartRunAction(Action):
         may_ask_reason = step.needs_reason
         return "" if step.readiness is Readiness.READY or may_ask_reason else step.sentence
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.launch.ask_start()
 
 
 class StopRunAction(Action):
     id, title, short, key = "run.stop", "run: Stop", "Stop", "s"
-    help = "Stop the chosen run; asks what becomes of its position."
+    help = "Stop the chosen run; asks what to do with its position."
     severity = Severity.DANGER
 
     def refusal(self, situation: Situation) -> str:
         if situation.run is not None and situation.run.state is RunState.NEW:
-            return "It has not begun; discard it instead (d)"
+            return "It has not started; discard it instead (d)"
         return _needs_active_run(situation)
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.run is not None:
             app.runs.ask_stop(situation.run)
 
 
 class PauseRunAction(Action):
     id, title, short, key = "run.pause", "run: Pause entries", "Pause", "p"
-    help = "Let the chosen run enter nothing new; exits and protection go on."
+    help = "Pause the chosen run's new entries; exits and protection continue."
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
@@ -134,14 +134,14 @@ class PauseRunAction(Action):
             return "Its entries are paused already"
         return _needs_active_run(situation)
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.run is not None:
             app.runs.pause(situation.run)
 
 
 class ResumeRunAction(Action):
     id, title, short, key = "run.resume", "run: Resume entries", "Resume", "r"
-    help = "Let the chosen run enter again."
+    help = "Allow the chosen run to enter again."
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
@@ -149,14 +149,14 @@ class ResumeRunAction(Action):
             return "Its entries are not paused"
         return _needs_active_run(situation)
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.run is not None:
             app.runs.resume(situation.run)
 
 
 class ClosePositionAction(Action):
     id, title, short, key = "run.close", "run: Close position", "Close", "x"
-    help = "Close the chosen run's position at market; the run goes on with entries paused."
+    help = "Close the chosen run's position at market; the run continues with entries paused."
     severity = Severity.DANGER
 
     def refusal(self, situation: Situation) -> str:
@@ -164,22 +164,22 @@ class ClosePositionAction(Action):
             return "It holds no position"
         return _needs_active_run(situation)
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.run is not None:
             app.runs.ask_close(situation.run)
 
 
 class DiscardRunAction(Action):
     id, title, short, key = "run.discard", "run: Discard", "Discard", "d"
-    help = "Give up a run that has not begun."
+    help = "Discard a run that has not started."
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
         if situation.run is not None and situation.run.state is not RunState.NEW:
-            return "Only a run that has not begun can be discarded"
+            return "Only a run that has not started can be discarded"
         return _needs_active_run(situation)
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.run is not None:
             app.runs.ask_discard(situation.run)
 
@@ -191,26 +191,26 @@ class StartAgainAction(Action):
     def refusal(self, situation: Situation) -> str:
         return "" if situation.run is not None else "Choose a run first (3, Active or History)"
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.run is not None:
             app.launch.copy_settings(situation.run)
 
 
 class CheckLaunchAction(Action):
     id, title, short, key = "launch.check", "launch: Check again", "Check", "c"
-    help = "Let the engine run the launch checks again."
+    help = "Ask the engine to run the launch checks again."
 
     def refusal(self, situation: Situation) -> str:
         return _needs_engine(situation)
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.launch.check()
 
 
 class CreateWalletAction(Action):
     id, title, short, key = "wallet.create", "wallet: Create", "New wallet", "w"
-    help = "Create a run wallet; where orders are signed, with an account and a key of its own."
+    help = "Create a run wallet; a live wallet gets an account and a key of its own."
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
@@ -218,7 +218,7 @@ class CreateWalletAction(Action):
             return "The store is not read yet"
         return "" if situation.snapshot.venues else "No venue is configured"
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         app.wallets.ask_create(situation.snapshot.venues)
 
 
@@ -228,19 +228,23 @@ class _WalletAction(Action):
     severity = Severity.TRADE
     needs_key: ClassVar[bool] = True
     """Only for wallets with keys."""
+    needs_idle: ClassVar[bool] = False
+    """Only for wallets that no run uses."""
 
     def refusal(self, situation: Situation) -> str:
         wallet = situation.wallet
         if wallet is None:
             return "Choose a wallet first (1)"
+        if self.needs_idle and wallet.active_run_id is not None:
+            return f"A run uses {wallet.name}; stop it first"
         if self.needs_key and not wallet.is_signed:
-            return f"{wallet.name} is a wallet of {wallet.kind}, with play money and without a key"
+            return f"{wallet.name} is a paper wallet: it has play money and no key"
         return ""
 
 
 class ImportKeyAction(Action):
     id, title, short, key = "wallet.import", "wallet: Import key", "Import", "i"
-    help = "Bring an account with its key, or an API wallet's; the venue says which."
+    help = "Import an account's own key, or an API wallet's; the venue says which of the two it is."
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
@@ -250,7 +254,7 @@ class ImportKeyAction(Action):
             return 'No venue of the settings takes keys; add one with kind = "hyperliquid"'
         return ""
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         app.wallets.ask_import(situation.snapshot.signed_venues)
 
 
@@ -265,7 +269,7 @@ class FundWalletAction(_WalletAction):
             return refusal
         return _needs_engine(situation)
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.wallet is not None:
             app.wallets.ask_funds(situation.wallet)
 
@@ -274,33 +278,27 @@ class ApproveWalletAction(_WalletAction):
     id, title, short, key = "wallet.approve", "wallet: Approve", "Approve", "v"
     help = "Give the next approval that the chosen wallet lacks: an API wallet, the builder's fee."
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.wallet is not None:
             app.wallets.ask_approval(situation.wallet)
 
 
-class _MoneyAction(_WalletAction):
-    severity = Severity.DANGER
-
-    def refusal(self, situation: Situation) -> str:
-        wallet = situation.wallet
-        if wallet is not None and wallet.active_run_id is not None:
-            return f"A run uses {wallet.name}; stop it first"
-        return super().refusal(situation)
-
-
-class WithdrawMoneyAction(_MoneyAction):
+class WithdrawMoneyAction(_WalletAction):
     id, title, short, key = "wallet.withdraw", "wallet: Withdraw", "Withdraw", "o"
-    help = "Take money of the chosen wallet out of its venue."
+    help = "Withdraw money of the chosen wallet from its venue."
+    severity = Severity.DANGER
+    needs_idle = True
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.wallet is not None:
             app.wallets.ask_withdrawal(situation.wallet)
 
 
-class TransferMoneyAction(_MoneyAction):
+class TransferMoneyAction(_WalletAction):
     id, title, short, key = "wallet.transfer", "wallet: Transfer", "Transfer", "m"
-    help = "Send money of the chosen wallet to another own one at the same venue."
+    help = "Send money of the chosen wallet to another of your wallets at the same venue."
+    severity = Severity.DANGER
+    needs_idle = True
 
     def refusal(self, situation: Situation) -> str:
         refusal = super().refusal(situation)
@@ -310,7 +308,7 @@ class TransferMoneyAction(_MoneyAction):
             return f"There is no other wallet at {situation.wallet.venue} to send to"
         return ""
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.wallet is not None:
             app.wallets.ask_transfer(situation.wallet, _targets(situation))
 
@@ -323,58 +321,53 @@ def _targets(situation: Situation) -> tuple[str, ...]:
 
 class ArchiveWalletAction(_WalletAction):
     id, title, short = "wallet.archive", "wallet: Archive", "Archive"
-    help = "Take the chosen wallet out of the lists; refused while it is funded or used."
+    help = "Remove the chosen wallet from the lists; refused while it holds money or is in use."
     needs_key = False
+    needs_idle = True
 
-    def refusal(self, situation: Situation) -> str:
-        wallet = situation.wallet
-        if wallet is not None and wallet.active_run_id is not None:
-            return f"A run uses {wallet.name}; stop it first"
-        return super().refusal(situation)
-
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.wallet is not None:
             app.wallets.ask_archive(situation.wallet)
 
 
 class UnlockVaultAction(Action):
     id, title, short = "engine.unlock", "engine: Unlock vault", "Unlock"
-    help = "Give the engine the passphrase of the keys, until it ends."
+    help = "Give the engine the vault's passphrase; the engine keeps it until it ends."
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
         return _needs_engine(situation)
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.engine.ask_passphrase()
 
 
 class StopEngineAction(Action):
     id, title, short = "engine.stop", "engine: Stop", "Stop engine"
-    help = "Ask an engine in another process to let go; runs stay active and this screen takes over."
+    help = "Ask an engine in another process to stop; runs stay active and this screen takes over."
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
         if situation.snapshot.engine.where is EngineWhere.EMBEDDED:
-            return "The engine is this screen's own; quit to let it go"
+            return "The engine runs in this screen; quit to stop it"
         return _needs_engine(situation)
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.engine.stop()
 
 
 class StartEngineAction(Action):
     id, title, short = "engine.start", "engine: Start", "Start engine"
-    help = "Hold the engine in this screen, after it was stopped or has failed; its runs are recovered."
+    help = "Run the engine in this screen after it was stopped or has failed; its runs are recovered."
     severity = Severity.TRADE
 
     def refusal(self, situation: Situation) -> str:
         engine = situation.snapshot.engine
         return "" if engine.where is EngineWhere.NONE else f"{engine.sentence or engine.where}"
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.engine.start()
 
@@ -382,7 +375,7 @@ class StartEngineAction(Action):
 class _ShowPaneAction(Action):
     pane: ClassVar[PaneId]
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.show_pane(self.pane)
 
@@ -415,7 +408,7 @@ class NextTabAction(Action):
     id, title, short, key = "view.next_tab", "view: Next tab", "Tab", "right_square_bracket"
     help = "Go to the next tab of Info or Metrics."
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.step_tab(1)
 
@@ -424,16 +417,16 @@ class PreviousTabAction(Action):
     id, title, short, key = "view.previous_tab", "view: Previous tab", "Tab back", "left_square_bracket"
     help = "Go to the previous tab of Info or Metrics."
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.step_tab(-1)
 
 
 class NextThemeAction(Action):
     id, title, short, key = "view.theme", "view: Next theme", "Theme", "t"
-    help = "Take the next colour theme."
+    help = "Switch to the next colour theme."
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.next_theme()
 
@@ -442,16 +435,16 @@ class HelpAction(Action):
     id, title, short, key = "app.help", "app: Help", "Help", "question_mark"
     help = "Show all keys and what they do."
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.show_help()
 
 
 class QuitAction(Action):
     id, title, short, key = "app.quit", "app: Quit", "Quit", "q"
-    help = "Leave the screen; asks what becomes of active runs."
+    help = "Leave the screen; asks what to do with active runs."
 
-    def perform(self, app: Operator, situation: Situation) -> None:
+    def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.engine.ask_quit()
 

@@ -108,9 +108,9 @@ class FirstwatchApp(StateApp):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        """Begin what would hold the first paint up."""
+        """Start what would delay the first paint."""
         if not gc.isenabled():
-            # The program was started without (see ``cli``); what stands now stays until the end.
+            # The program starts with it off (see ``cli``); the objects made so far stay until the end.
             gc.freeze()
             gc.enable()
         self.manager.start()
@@ -120,16 +120,16 @@ class FirstwatchApp(StateApp):
             self._unsubscribe()
 
     def on_terminal_lost(self) -> None:
-        """The terminal is gone: end the screen; whoever runs us goes on without it."""
+        """The terminal is gone: end the screen; ``run_screen`` continues without it."""
         self.is_terminal_lost = True
         self.exit()
 
     def on_terminate(self) -> None:
-        """Somebody asked this process to end."""
+        """A signal asks this process to end."""
         self.exit()
 
     def _fatal_error(self) -> None:
-        """Leave with a report of where it failed, without values: among them may be a secret just typed."""
+        """Leave with a report of where it failed, without values: one may be a secret that was just typed."""
         report = Traceback(show_locals=False, width=None, suppress=[rich])
         self._exit_renderables.append(Segments(self.console.render(report, self.console.options)))
         self._close_messages_no_wait()
@@ -187,7 +187,7 @@ class FirstwatchApp(StateApp):
         if self.is_editing and action_id != "app.quit":
             return
         if self.is_covered:
-            # ctrl+c asks to leave, and what there is to leave is the dialog.
+            # ctrl+c leaves the dialog first.
             if action_id == "app.quit" and isinstance(self.screen, Dialog):
                 self.screen.action_close()
             return
@@ -205,9 +205,9 @@ class FirstwatchApp(StateApp):
 
     def key_hints(self, pane: Pane) -> tuple[KeyHint, ...]:
         """Return the keys that do something now with that pane in front, its own first."""
-        # Below a dialog the field that has the focus is the dialog's, which names its own keys.
+        # Under a dialog the focused field is the dialog's, which names its own keys.
         if self.is_editing and not self.is_covered:
-            return (KeyHint("enter", "take it"), KeyHint("esc", "leave it as it was"))
+            return (KeyHint("enter", "accept"), KeyHint("esc", "cancel"))
         hints = list(pane.HINTS)
         situation = self.situation
         for action_id in (*pane.ACTIONS, *_COMMON_ACTIONS):
@@ -225,11 +225,12 @@ class FirstwatchApp(StateApp):
                 yield SystemCommand(action.title, action.help, partial(self._perform_later, action.id))
 
     def _perform_later(self, action_id: str) -> None:
-        # The palette is still closing when it calls.
+        # The palette is still closing when it calls this.
         self.call_later(self.action_perform, action_id)
 
     @property
     def situation(self) -> Situation:
+        """The snapshot and the operator's selection, by which actions are possible or not."""
         snapshot = self.snapshot
         return Situation(
             snapshot, snapshot.run(self.selected_run), snapshot.wallet(self.selected_wallet), self.next_step
@@ -237,24 +238,28 @@ class FirstwatchApp(StateApp):
 
     @property
     def run_screen(self) -> RunScreen:
+        """The screen below all dialogs."""
         screen = self.screen_stack[0]
         assert isinstance(screen, RunScreen)
         return screen
 
     def show_pane(self, pane_id: PaneId) -> None:
+        """Bring a pane to the front and give it the focus."""
         self.run_screen.show_pane(pane_id)
 
     def step_tab(self, by: int) -> None:
+        """Go ``by`` tabs on in the pane in front."""
         self.run_screen.step_tab(by)
 
     def next_theme(self) -> None:
-        """Take the next theme of the theme folder."""
+        """Switch to the next theme of the theme folder."""
         names = [theme.name for theme in self._themes.usable]
         if names:
             place = names.index(self.theme) + 1 if self.theme in names else 0
             self.theme = names[place % len(names)]
 
     def show_help(self) -> None:
+        """Open the help."""
         self.push_screen(HelpDialog(self._keys))
 
 
@@ -288,7 +293,7 @@ def run_screen(settings: Settings) -> int:
 
 
 def _leave_terminal() -> None:
-    """Let nothing of this process touch the terminal that is gone."""
+    """Detach this process from the terminal that is gone."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with open(os.devnull, "r+b", buffering=0) as nowhere:
         for descriptor in (0, 1, 2):

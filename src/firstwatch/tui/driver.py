@@ -170,7 +170,7 @@ class ScreenDriver(LinuxDriver):
         self._query_in_band_window_resize()
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back as it was found. Waits for nobody longer than half a second."""
+        """Give the terminal back as it was found. Waits half a second at most for a slow reader."""
         self._disable_in_band_window_resize()
         self.disable_input()
         if self._writer is not None:
@@ -186,7 +186,7 @@ class ScreenDriver(LinuxDriver):
         if self._writer is not None:
             self._writer.end("")
 
-    # --- the terminal's own words ------------------------------------------------------------
+    # --- what the terminal sends --------------------------------------------------------------
 
     def _read_keys(self) -> None:
         """Read keys until the screen ends or the terminal does."""

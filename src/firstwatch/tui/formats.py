@@ -1,4 +1,4 @@
-"""How values are written on the screen. What is unknown is "?", never a zero."""
+"""Values as the screen writes them, and numbers as an operator types them. Unknown is "?", never zero."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

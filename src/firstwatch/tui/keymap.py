@@ -1,4 +1,4 @@
-"""Which key does what: the actions' defaults, changed by the settings' ``keymap``."""
+"""The key of each action: its default, or the settings' ``keymap``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

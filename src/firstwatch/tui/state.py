@@ -96,6 +96,7 @@ class StateApp(App[None]):
 
     @property
     def assessment(self) -> Assessment:
+        """What is wrong with the draft, and its settings if nothing is."""
         return assess(self.draft, self.snapshot)
 
     @property
@@ -111,6 +112,7 @@ class StateApp(App[None]):
 
     @property
     def next_step(self) -> NextStep:
+        """What the operator has to do next to start the draft."""
         check = self.snapshot.command(self.check_id)
         return next_step(self.draft, self.assessment, self.snapshot, check, is_current=self.is_check_current)
 

@@ -47,7 +47,7 @@ class ThemeFile(BaseModel):
         try:
             Color.parse(value)
         except (ColorParseError, ValueError) as error:
-            raise ValueError(f"{value!r} is no colour; write one like #2dd4a7") from error
+            raise ValueError(f"{value!r} is not a colour; write one like #2dd4a7") from error
         return value
 
     def theme(self) -> Theme:
@@ -86,7 +86,7 @@ def theme_folder() -> Path:
 
 
 def load_themes(folder: Path) -> Themes:
-    """Read all ``*.toml`` of the folder. Never raises: a screen without its colours still works."""
+    """Read all ``*.toml`` of the folder. Never raises: a screen works without its colours."""
     usable: list[Theme] = []
     problems: list[str] = []
     for path in sorted(folder.glob("*.toml")):

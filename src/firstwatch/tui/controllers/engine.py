@@ -88,4 +88,4 @@ class EngineController:
 
 
 def _passphrase_problem(value: str) -> str:
-    return "" if value else "write it, or leave"
+    return "" if value else "write the passphrase, or cancel"

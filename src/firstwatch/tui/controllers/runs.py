@@ -1,4 +1,4 @@
-"""Acting on a run. What cannot be undone is asked first, and the run is compared again before it is sent."""
+"""Commands about a run. A dialog asks before what cannot be undone; nothing is sent if the run changed."""
 
 from functools import partial
 
@@ -26,9 +26,11 @@ class RunController:
         self._app = app
 
     def pause(self, run: RunRow) -> None:
+        """Pause the run's new entries."""
         self._app.submit(PauseEntries(run_id=run.run_id), about=run)
 
     def resume(self, run: RunRow) -> None:
+        """Allow the run to enter again."""
         self._app.submit(ResumeEntries(run_id=run.run_id), about=run)
 
     def stop(self, run: RunRow, mode: StopMode) -> None:
@@ -45,7 +47,7 @@ class RunController:
         if mode is StopMode.LEAVE_UNPROTECTED and run.exposure is not Exposure.FLAT:
             dialog = PromptDialog(
                 "Cancel protection",
-                [left_behind(run, mode), "", f"Type the run's name to go on: {run.title}"],
+                [left_behind(run, mode), "", f"Type the run's name to continue: {run.title}"],
                 check=lambda value: "" if value == run.title else f"not {run.title}",
                 is_dangerous=True,
             )

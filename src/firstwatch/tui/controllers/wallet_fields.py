@@ -1,4 +1,4 @@
-"""The fields of the wallet forms: what each asks for, and what is wrong with what was typed."""
+"""The fields of the wallet forms, and the checks of what is typed into them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from firstwatch.tui.modals.form import Field, Values
 
 
 def vault_lines(needs: Needs) -> list[str]:
-    """Return what the operator has to know of the vault before the key goes into it."""
+    """Return what the operator has to know about the vault before a key goes into it."""
     if needs.passphrase is Passphrase.NEW:
-        return ["This begins the vault. Nobody can recover its passphrase: keep it well."]
+        return ["This creates the vault. Its passphrase cannot be recovered: keep it safe."]
     return []
 
 
@@ -27,14 +27,14 @@ def passphrase_fields(needs: Needs) -> list[Field]:
                   check=lambda values: "" if values["passphrase"] else "write the passphrase")  # fmt: skip
     if not is_new:
         return [first]
-    return [first, Field("again", "The same again", is_secret=True, check=_again_problem)]
+    return [first, Field("again", "Repeat passphrase", is_secret=True, check=_again_problem)]
 
 
 def _again_problem(values: Values) -> str:
     typed, again = values["passphrase"], values["again"]
     if typed == again:
         return ""
-    return "not yet the same" if typed.startswith(again) else "the two passphrases differ"
+    return "not the same yet" if typed.startswith(again) else "the two passphrases differ"
 
 
 def signing_fields(needs: Needs, *, is_new_key: bool) -> list[Field]:
@@ -72,7 +72,7 @@ def amount_field(money: MoneyView, *, least: Decimal) -> Field:
         if amount <= least:
             return f"must be above the {least} USDC that the venue keeps"
         if amount > money.withdrawable:
-            return f"more than the {formats.money(money.withdrawable)} USDC there"
+            return f"more than the {formats.money(money.withdrawable)} USDC available"
         return ""
 
     return Field("amount", "Amount (USDC)", check=problem)

@@ -44,7 +44,7 @@ class WalletController:
     # --- creating and importing --------------------------------------------------------------------
 
     def ask_create(self, venues: Sequence[str]) -> None:
-        """Ask how a new wallet is called; where orders are signed, for the vault's passphrase too."""
+        """Ask for a new wallet's name and, for a live wallet, for the vault's passphrase."""
         taken = [wallet.name for wallet in self._app.snapshot.wallets]
         lines = [f"Name, or name and venue. Venues: {', '.join(venues)} (default {venues[0]})"]
         dialog = PromptDialog(
@@ -75,10 +75,10 @@ class WalletController:
                 "The key is encrypted under the vault's passphrase and shown once.",
                 *vault_lines(needs),
             ]
-            return FormSpec(lines, "make it", create, passphrase_fields(needs))
+            return FormSpec(lines, "create", create, passphrase_fields(needs))
 
         form = FormDialog(
-            "Create wallet", load, late_message=lambda made: f"{made.name} is there: {made.account}"
+            "Create wallet", load, late_message=lambda made: f"{made.name} has been created: {made.account}"
         )
         self._app.push_screen(form, self._show_new_account)
 
@@ -93,10 +93,10 @@ class WalletController:
             self.ask_funds(wallet)
 
     def ask_import(self, venues: Sequence[str]) -> None:
-        """Ask for an account and a key, and find out what the key may do."""
+        """Ask for an account and a key; the venue says what the key may do."""
         taken = [wallet.name for wallet in self._app.snapshot.wallets if wallet.venue not in venues]
 
-        async def bring(values: Values) -> str:
+        async def import_key(values: Values) -> str:
             sentence = await asyncio.to_thread(
                 self._app.manager.keyed.import_key,
                 values["name"],
@@ -112,7 +112,7 @@ class WalletController:
             needs = await asyncio.to_thread(self._app.manager.keyed.needs)
             lines = [
                 "An account, and a key that trades for it: its own, or an API wallet's.",
-                "The venue is asked which of the two it is, and without an account, whose.",
+                "The venue is asked which of the two it is and, if you name no account, whose.",
                 *vault_lines(needs),
             ]
             fields = [
@@ -122,7 +122,7 @@ class WalletController:
                 key_field("Private key"),
                 *passphrase_fields(needs),
             ]
-            return FormSpec(lines, "import", bring, fields)
+            return FormSpec(lines, "import", import_key, fields)
 
         self._app.push_screen(FormDialog("Import key", load), partial(self._show_outcome, "Imported"))
 
@@ -146,7 +146,7 @@ class WalletController:
             fields = signing_fields(found.needs, is_new_key=coming.kind is ApprovalKind.AGENT)
             lines = [
                 found.found,
-                "" if coming.is_needed else "Nothing is missing. You may all the same:",
+                "" if coming.is_needed else "Nothing is missing. You can still approve:",
                 coming.title,
                 f"Costs   {coming.costs}",
                 f"Allows  {coming.allows}",
@@ -164,7 +164,9 @@ class WalletController:
             self._app.push_screen(MessageDialog("Approved", [sentence]))
             return
         lines = [sentence, "", "One more approval is missing."]
-        self._app.push_screen(ConfirmDialog("Approved", lines, "go on"), partial(self._next_approval, wallet))
+        self._app.push_screen(
+            ConfirmDialog("Approved", lines, "continue"), partial(self._next_approval, wallet)
+        )
 
     def _next_approval(self, wallet: WalletView, goes_on: bool | None) -> None:
         if goes_on:
@@ -189,7 +191,7 @@ class WalletController:
         return await asyncio.to_thread(self._app.manager.keyed.money, wallet.name)
 
     def ask_withdrawal(self, wallet: WalletView) -> None:
-        """Take money out of the venue."""
+        """Ask for an amount to withdraw from the venue."""
 
         async def withdraw(values: Values) -> str:
             return await asyncio.to_thread(
@@ -204,9 +206,9 @@ class WalletController:
         async def load() -> FormSpec[str]:
             money = await self._ask_money(wallet)
             lines = [
-                f"{formats.money(money.withdrawable)} USDC can be taken out of {wallet.venue}.",
-                f"The venue keeps {money.withdrawal_fee} USDC; the rest arrives on Arbitrum in some minutes.",
-                f"It cannot be called back: type the wallet's name, {wallet.name}, to go on.",
+                f"{formats.money(money.withdrawable)} USDC can be withdrawn from {wallet.venue}.",
+                f"The venue keeps {money.withdrawal_fee} USDC; the rest arrives on Arbitrum within minutes.",
+                f"It cannot be undone: type the wallet's name, {wallet.name}, to continue.",
             ]
             return FormSpec(
                 lines,
@@ -224,7 +226,7 @@ class WalletController:
         self._app.push_screen(form, partial(self._show_outcome, "On its way"))
 
     def ask_transfer(self, wallet: WalletView, targets: Sequence[str]) -> None:
-        """Send money to another own wallet at the same venue."""
+        """Ask for an amount to send to another of the operator's wallets at the same venue."""
 
         async def transfer(values: Values) -> str:
             return await asyncio.to_thread(
@@ -241,7 +243,7 @@ class WalletController:
             lines = [
                 f"{formats.money(money.withdrawable)} USDC can be sent within {wallet.venue}.",
                 f"To one of: {', '.join(targets)}. Free, but an account's first money costs 1 USDC.",
-                f"It cannot be called back: type the wallet's name, {wallet.name}, to go on.",
+                f"It cannot be undone: type the wallet's name, {wallet.name}, to continue.",
             ]
             return FormSpec(
                 lines,
@@ -261,7 +263,7 @@ class WalletController:
     # --- the list --------------------------------------------------------------------------------
 
     def ask_archive(self, wallet: WalletView) -> None:
-        """Take a wallet out of the list."""
+        """Ask whether to remove a wallet from the lists."""
 
         async def archive(values: Values) -> str:
             del values
@@ -269,8 +271,8 @@ class WalletController:
 
         async def load() -> FormSpec[str]:
             lines = [
-                f"Take {wallet.name} at {wallet.venue} out of the lists.",
-                "Refused while a run uses it or the venue holds money of it. Its key stays in the vault.",
+                f"Remove {wallet.name} at {wallet.venue} from the lists.",
+                "Refused while a run uses it or it holds money at the venue. Its key stays in the vault.",
             ]
             return FormSpec(lines, "archive", archive)
 

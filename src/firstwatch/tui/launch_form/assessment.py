@@ -35,7 +35,7 @@ from firstwatch.tui.launch_form.draft import (
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What is wrong, by field, and the settings when nothing is."""
+    """A sentence for each wrong field, and the settings if none is wrong."""
 
     errors: Mapping[str, str]
     settings: LaunchSettings | None
@@ -126,12 +126,12 @@ class Readiness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """The next required action, in words."""
+    """The next thing that the operator has to do, as a sentence."""
 
     readiness: Readiness
     sentence: str
     needs_reason: bool = False
-    """Only soft checks stand in the way: a written reason is all that lacks."""
+    """Only soft checks failed: a written reason is all that is missing."""
 
 
 def next_step(
@@ -142,7 +142,7 @@ def next_step(
     *,
     is_current: bool,
 ) -> NextStep:
-    """Say what the operator has to do next before a start.
+    """Return what the operator has to do next before a start.
 
     ``check`` is the last preview; ``is_current``: it was made for just this draft.
     """
@@ -171,7 +171,7 @@ def _after_checks(draft: LaunchDraft, preview: LaunchPreview) -> NextStep:
         return NextStep(Readiness.BLOCKED, f"{first.name}: {first.remedy or first.found}")
     if preview.warnings and not draft.accepted_warnings.strip():
         names = ", ".join(check.name for check in preview.warnings)
-        sentence = f"Press g and write why you start in spite of: {names}"
+        sentence = f"Press g and write why you start despite: {names}"
         return NextStep(Readiness.BLOCKED, sentence, needs_reason=True)
     return NextStep(Readiness.READY, "All hard checks passed: press g to start")
 

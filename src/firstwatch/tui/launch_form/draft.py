@@ -15,7 +15,7 @@ YES, NO = "on", "off"
 
 @dataclass(frozen=True, slots=True)
 class LaunchDraft:
-    """What stands in the fields, as text."""
+    """The texts in the fields."""
 
     algorithm: str = ""
     """``name@version``"""
@@ -52,7 +52,7 @@ class LaunchDraft:
         return replace(self, **changes)
 
     def value(self, field: str) -> str:
-        """Return what stands in the field."""
+        """Return the text in the field."""
         return str(getattr(self, field))
 
 
@@ -100,10 +100,12 @@ def _symbols(draft: LaunchDraft, snapshot: ManagerSnapshot) -> tuple[str, ...]:
 
 
 def has_session(draft: LaunchDraft) -> bool:
+    """Whether the calendar pauses the run."""
     return draft.session_policy != SessionPolicy.OFF
 
 
 def has_reset(draft: LaunchDraft) -> bool:
+    """Whether the draft overrides what the version does after a trade."""
     return draft.reset_mode != VERSIONS_OWN
 
 
@@ -162,7 +164,7 @@ FIELDS: tuple[FormField, ...] = (
         "losing_trades_action", "… then", "", _ACTIONS, shown=_filled("losing_trades")
     ),
     FormField("guard_stop_mode", "Guard stop mode", "", _of(*StopMode), shown=_has_guard),
-    FormField("accepted_warnings", "Reason for warnings", "lands in the journal"),
+    FormField("accepted_warnings", "Reason for warnings", "written to the journal"),
 )  # fmt: skip
 
 FIELD_BY_ID: Mapping[str, FormField] = {field.id: field for field in FIELDS}

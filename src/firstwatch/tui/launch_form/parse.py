@@ -12,6 +12,7 @@ from firstwatch.tui.formats import read_decimal
 
 
 def positive(text: str) -> Decimal:
+    """Return an amount above 0."""
     if not text:
         raise ValueError("write an amount")
     value = read_decimal(text)
@@ -21,6 +22,7 @@ def positive(text: str) -> Decimal:
 
 
 def leverage(text: str) -> Decimal:
+    """Return a leverage of 1 or more; empty: 1."""
     value = read_decimal(text or "1")
     if value < 1:
         raise ValueError("must be 1 or more")
@@ -28,12 +30,14 @@ def leverage(text: str) -> Decimal:
 
 
 def count_or_none(text: str) -> int | None:
+    """Return a whole number from 1; empty: None."""
     if not text:
         return None
     return count(text, least=1)
 
 
 def count(text: str, *, least: int = 0) -> int:
+    """Return a whole number from ``least``, and at most the bars that a setting may count."""
     is_whole = text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_BARS))
     if not is_whole or not least <= int(text) <= MOST_BARS:
         raise ValueError(f"a whole number from {least} to {MOST_BARS:,}")
@@ -41,6 +45,7 @@ def count(text: str, *, least: int = 0) -> int:
 
 
 def percent(text: str) -> float | None:
+    """Return a fraction between 0 and 1 of a text in percent; empty: None."""
     if not text:
         return None
     value = read_decimal(text.removesuffix("%").strip())
@@ -50,6 +55,7 @@ def percent(text: str) -> float | None:
 
 
 def reason(text: str) -> str:
+    """Return the reason for a run without a stop."""
     if not text:
         raise ValueError("the algorithm has no stop: write why")
     return text
@@ -63,6 +69,7 @@ _LINK = re.compile(
 
 
 def windows(text: str) -> tuple[SessionWindow, ...]:
+    """Return the windows of a text like ``mon-fri 09:30-16:00; sat 10:00-12:00``."""
     if not text:
         raise ValueError("write windows like: mon-fri 09:30-16:00; sat 10:00-12:00")
     return tuple(_window(part.strip().lower()) for part in text.split(";") if part.strip())
@@ -86,16 +93,18 @@ def _days(text: str) -> tuple[Weekday, ...]:
         try:
             start, end = week.index(Weekday(first)), week.index(Weekday(last or first))
         except ValueError as error:
-            raise ValueError(f"{part!r} is no day; write mon tue wed thu fri sat sun") from error
+            raise ValueError(f"{part!r} is not a day; write mon tue wed thu fri sat sun") from error
         days += [week[(start + step) % 7] for step in range((end - start) % 7 + 1)]
     return tuple(dict.fromkeys(days))
 
 
 def window_text(window: SessionWindow) -> str:
+    """Return the text of a window."""
     return f"{','.join(window.days)} {window.start}-{window.end}"
 
 
 def chain(text: str) -> tuple[FollowUp, ...]:
+    """Return the links of a text like ``stop_loss same 5-20 signal x0.5; …``; empty: none."""
     return tuple(_link(part.strip().lower()) for part in text.split(";") if part.strip())
 
 
@@ -119,18 +128,22 @@ def _link(text: str) -> FollowUp:
 
 
 def link_text(link: FollowUp) -> str:
+    """Return the text of a link."""
     signal = " signal" if link.require_signal else ""
     bars = f"{link.wait_bars}-{link.within_bars}"
     return f"{','.join(link.after)} {link.side} {bars}{signal} x{link.size_factor:g}"
 
 
 def count_text(value: int | None) -> str:
+    """Return the text of a number; None: empty."""
     return "" if value is None else str(value)
 
 
 def percent_text(value: float | None) -> str:
+    """Return the text in percent of a fraction; None: empty."""
     return "" if value is None else f"{value * 100:.10g}"
 
 
 def first_sentence(error: ValidationError) -> str:
+    """Return the first reason of a refused model, without pydantic's prefix."""
     return str(error.errors()[0]["msg"]).removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""Dialogs that show an account's address, also as a QR code: one that was just made, and one to fund."""
+"""Dialogs that show an account's address, also as a QR code: a new account, and one to fund."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
@@ -18,11 +18,11 @@ from firstwatch.tui.widgets.qr import QrCode
 from firstwatch.tui.widgets.status_lines import KeyHint
 
 LOOK_EVERY_S = 3.0
-"""How often a balance is asked for while one waits for it."""
+"""How often the balance is asked for while the dialog is open."""
 
 
 class NewAccountDialog(Dialog[bool]):
-    """Shows a new account and, this once, its key; returns whether to fund it next."""
+    """Shows a new account and, only here, its key; returns whether to fund it next."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "fund", "Fund", show=False, id="account.fund")]
 
@@ -37,9 +37,11 @@ class NewAccountDialog(Dialog[bool]):
         beside = Vertical(
             text("The key is shown this once.", "strong"),
             text(""),
-            text("It lies in the vault too, a keystore that any Ethereum wallet opens with the passphrase."),
+            text("It is also in the vault, a keystore that any Ethereum wallet opens with the passphrase."),
             text(""),
-            text("Who has the key has the money. Write it down where nobody else looks, or trust the vault."),
+            text(
+                "Anyone who has the key has the money. Write it down in a safe place, or rely on the vault."
+            ),
             text(""),
             text("Next: send USDC to the account (f)."),
             classes="beside",
@@ -59,7 +61,7 @@ class NewAccountDialog(Dialog[bool]):
 
 
 class FundingDialog(Dialog[None]):
-    """Shows where to send money, and watches the balance until more is there."""
+    """Shows where to send money, and watches the balance for what arrives."""
 
     def __init__(self, wallet: WalletView, ask: Callable[[], Awaitable[MoneyView]]) -> None:
         super().__init__()
@@ -73,9 +75,9 @@ class FundingDialog(Dialog[None]):
     def body(self) -> Sequence[Widget]:
         beside = Vertical(
             text("Send USDC to this account:"),
-            text("from another account at the venue (a transfer, m, is at once), or by the venue's bridge."),
+            text("from another account at the venue (a transfer, m, takes no time), or through its bridge."),
             text(""),
-            text("Only USDC, and not less than the bridge's least: what is sent otherwise may be lost."),
+            text("Send only USDC, and at least the bridge's minimum: anything else may be lost."),
             text(""),
             Paragraph(f"Asking {self._wallet.venue}…", id="there"),
             Paragraph(id="arrived"),
@@ -85,7 +87,7 @@ class FundingDialog(Dialog[None]):
         return [text(f"Account {self._wallet.account}"), Horizontal(QrCode(self._wallet.account), beside)]
 
     def hints(self) -> Sequence[KeyHint]:
-        return (KeyHint("", ""), KeyHint("q esc", "close; the money arrives all the same"))
+        return (KeyHint("", ""), KeyHint("q esc", "close; the money arrives anyway"))
 
     def on_mount(self) -> None:
         self._look()
@@ -110,9 +112,13 @@ class FundingDialog(Dialog[None]):
     def _show(self, money: MoneyView) -> None:
         if self._before is None:
             self._before = money.withdrawable
-        spot = f", and {formats.money(money.spot)} in spot, where it is no margin" if money.spot else ""
+        spot = (
+            f", and {formats.money(money.spot)} in spot, where it does not count as margin"
+            if money.spot
+            else ""
+        )
         self.query_one("#there", Paragraph).set_text(
-            f"There now: {formats.money(money.total)} USDC{spot}. Watching…"
+            f"Balance now: {formats.money(money.total)} USDC{spot}. Watching…"
         )
         arrived = money.withdrawable - self._before
         if arrived > 0:

@@ -1,4 +1,4 @@
-"""A list to choose one from."""
+"""A dialog that lists options."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ class ChoiceDialog(Dialog[str]):
         return [options]
 
     def hints(self) -> Sequence[KeyHint]:
-        return (KeyHint("↑ ↓", "move"), KeyHint("enter", "choose"), KeyHint("q esc", "leave it"))
+        return (KeyHint("↑ ↓", "move"), KeyHint("enter", "choose"), KeyHint("q esc", "cancel"))
 
     @on(OptionList.OptionSelected)
     def _take(self, event: OptionList.OptionSelected) -> None:

@@ -1,4 +1,4 @@
-"""A question with one way ahead, and a text that only wants to be read."""
+"""A yes-or-no question, and a message to read."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,7 +11,7 @@ from firstwatch.tui.widgets.status_lines import KeyHint
 
 
 class ConfirmDialog(Dialog[bool]):
-    """Asks; ``y`` does it, all else leaves everything as it is."""
+    """Asks a question; only ``y`` is yes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "yes", "Yes", show=False, id="confirm.yes"),
@@ -29,17 +29,17 @@ class ConfirmDialog(Dialog[bool]):
         return [text(line) for line in self._lines]
 
     def hints(self) -> Sequence[KeyHint]:
-        return (KeyHint("y", self._verb), KeyHint("n q esc", "leave it"))
+        return (KeyHint("y", self._verb), KeyHint("n q esc", "cancel"))
 
     def action_yes(self) -> None:
         self.dismiss(True)
 
 
 class MessageDialog(Dialog[None]):
-    """Shows lines that have no room in a table."""
+    """Shows lines that do not fit into a table."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "close", "Close", show=False, id="tell.close"),
+        Binding("enter", "close", "Close", show=False, id="message.close"),
     ]
 
     def __init__(self, title: str, lines: Sequence[str]) -> None:

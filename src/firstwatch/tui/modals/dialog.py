@@ -1,4 +1,4 @@
-"""What all dialogs share: a box over the dimmed screen, the status line, keys that close."""
+"""The base of all dialogs: a box over the dimmed screen, the status line, keys that close."""
 
 from collections.abc import Sequence
 from typing import ClassVar, TypeVar
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 class Dialog(ModalScreen[Result | None]):
-    """A dialog. Escape closes it with None; without a field ``q`` does too."""
+    """A dialog. Escape closes it with None; so does ``q`` where no field has the focus."""
 
     TITLE_TEXT = ""
     IS_DANGEROUS = False
@@ -40,7 +40,7 @@ class Dialog(ModalScreen[Result | None]):
         yield StatusLine()
 
     def body(self) -> Sequence[Widget]:
-        """Return what stands in the box; nothing where the title says it all."""
+        """Return the content of the box; nothing if the title is enough."""
         return ()
 
     def hints(self) -> Sequence[KeyHint]:
@@ -52,5 +52,5 @@ class Dialog(ModalScreen[Result | None]):
 
 
 def text(content: str, classes: str = "") -> Static:
-    """Return a paragraph; the content is cleaned and taken as it is, without markup."""
+    """Return a paragraph; the content is cleaned and shown without markup."""
     return Static(clean_lines(content), markup=False, classes=classes)

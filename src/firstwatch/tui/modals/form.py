@@ -1,7 +1,7 @@
 """A dialog with fields and work behind it that takes a while: asking a venue, opening the vault.
 
-It says what is under way, keeps what was typed when the work fails, and lets one try again. Leaving it
-does not call the work off; its outcome is told then by a notification.
+It shows what is under way, keeps what was typed if the work fails, and allows another try. Leaving it does
+not cancel the work; a notification shows the outcome then.
 """
 
 import logging
@@ -37,29 +37,29 @@ def _accept(values: Values) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One line to write. ``check`` returns what is wrong with it among all values; empty: nothing."""
+    """One line to write. ``check`` returns what is wrong with it, given all values; empty: nothing."""
 
     name: str
     label: str
     value: str = ""
     is_secret: bool = False
-    """Nobody can read it, and not a letter of it is changed."""
+    """The text is hidden and taken exactly as typed."""
     check: Callable[[Values], str] = _accept
 
 
 @dataclass(frozen=True, slots=True)
 class FormSpec(Generic[Result]):
-    """What a form asks and does: known only after something slow was asked."""
+    """The content of a form and the work behind it; it may take a request to a venue to know it."""
 
     lines: Sequence[str]
     verb: str
-    """What Enter in the last field does; without fields, ``y``."""
+    """Names what Enter in the last field does; without fields, what ``y`` does."""
     work: Callable[[Values], Awaitable[Result]]
     fields: Sequence[Field] = field(default=())
 
 
 class FormDialog(Dialog[Result]):
-    """Asks what a spec asks, works, and returns what came of it."""
+    """Shows the form that ``load`` describes, does its work, and returns the result."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "work", "Do it", show=False, id="form.yes"),
@@ -76,7 +76,7 @@ class FormDialog(Dialog[Result]):
         late_message: Callable[[Result], str] = str,
         is_dangerous: bool = False,
     ) -> None:
-        """``load`` asks what is needed; ``late_message``: the outcome in words, when nobody waits here."""
+        """``load`` describes the form; ``late_message`` is the text of the result if the dialog was left."""
         super().__init__()
         self.TITLE_TEXT = title
         self.IS_DANGEROUS = is_dangerous
@@ -93,13 +93,13 @@ class FormDialog(Dialog[Result]):
         if self._is_busy:
             return (KeyHint("esc", "do not wait"), KeyHint("", ""))
         if spec is None:
-            return (KeyHint("enter", "ask again"), KeyHint("q esc", "leave it"))
+            return (KeyHint("enter", "try again"), KeyHint("q esc", "cancel"))
         if not spec.fields:
-            return (KeyHint("y", spec.verb), KeyHint("q esc", "leave it"))
+            return (KeyHint("y", spec.verb), KeyHint("q esc", "cancel"))
         entries = list(self.query(Input))
         if entries and self.focused is entries[-1]:
-            return (KeyHint("↑", "back"), KeyHint("enter", spec.verb), KeyHint("esc", "leave it"))
-        return (KeyHint("↑ ↓", "move"), KeyHint("enter", "next"), KeyHint("esc", "leave it"))
+            return (KeyHint("↑", "back"), KeyHint("enter", spec.verb), KeyHint("esc", "cancel"))
+        return (KeyHint("↑ ↓", "move"), KeyHint("enter", "next"), KeyHint("esc", "cancel"))
 
     def on_mount(self) -> None:
         self.action_load_again()
@@ -118,7 +118,7 @@ class FormDialog(Dialog[Result]):
     # --- loading -------------------------------------------------------------------------------------
 
     def action_load_again(self) -> None:
-        """Ask what is needed, unless that is known or being asked."""
+        """Load the form, unless it is there or being loaded."""
         if self._spec is None and not self._is_busy:
             self._do("asking…", self._load, self._show)
 
@@ -164,7 +164,7 @@ class FormDialog(Dialog[Result]):
             entries[entries.index(event.input) + 1].focus()
 
     def action_step(self, by: int) -> None:
-        """Go to the next field or the one before; not around the end, from a secret to what can be read."""
+        """Go to the next field or the one before; not around the end, from a secret to a readable field."""
         entries = list(self.query(Input))
         if isinstance(self.focused, Input):
             place = entries.index(self.focused) + by
@@ -221,7 +221,7 @@ class FormDialog(Dialog[Result]):
         except FirstwatchError as error:
             problem = str(error)
         except Exception as error:
-            # Where it happened and not what it said: among its words may be a secret.
+            # Where it happened, not its message: that may hold a secret.
             where = "".join(traceback.format_tb(error.__traceback__))
             _log.error("%s: %s\n%s", self.TITLE_TEXT, type(error).__name__, where)
             problem = f"The program failed here ({type(error).__name__}); its log says where. Try again."

@@ -12,10 +12,10 @@ from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.widgets.status_lines import KeyHint
 
 _GENERAL = (
-    ("↑ ↓ enter", "Move in a table; choose, or enter a field (EDIT)."),
+    ("↑ ↓ enter", "Move in a table; choose, or edit a field (EDIT)."),
     ("← → space", "Change the value of a choice in Configuration."),
     ("tab", "Go to the next pane or table."),
-    ("enter esc", "Leave a field: take the text, or leave it as it was."),
+    ("enter esc", "Leave a field: accept the text, or discard it."),
     ("ctrl+p", "Find any action by its name."),
 )
 

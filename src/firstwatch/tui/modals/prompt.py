@@ -11,11 +11,11 @@ from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.status_lines import KeyHint
 
 Check = Callable[[str], str]
-"""Returns what is wrong with a text; empty: nothing."""
+"""Returns what is wrong with a text; empty: nothing is wrong."""
 
 
 class PromptDialog(Dialog[str]):
-    """Asks for one line. Enter takes it when it is right."""
+    """Asks for one line. Enter accepts it if ``check`` does."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class PromptDialog(Dialog[str]):
         is_dangerous: bool = False,
         is_secret: bool = False,
     ) -> None:
-        """Make the dialog. ``is_secret``: nobody can read it, and not a letter of it is changed."""
+        """Make the dialog. ``is_secret``: the text is hidden and taken exactly as typed."""
         super().__init__()
         self.TITLE_TEXT = title
         self.IS_DANGEROUS = is_dangerous
@@ -44,7 +44,7 @@ class PromptDialog(Dialog[str]):
         ]
 
     def hints(self) -> Sequence[KeyHint]:
-        return (KeyHint("enter", "take it"), KeyHint("esc", "leave it"))
+        return (KeyHint("enter", "accept"), KeyHint("esc", "cancel"))
 
     @on(Input.Changed)
     def _judge(self, event: Input.Changed) -> None:

@@ -1,4 +1,4 @@
-"""The quit dialog: what becomes of active runs."""
+"""The quit dialog: it asks what to do with active runs."""
 
 from collections.abc import Sequence
 from enum import StrEnum

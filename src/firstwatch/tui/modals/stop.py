@@ -1,4 +1,4 @@
-"""The stop dialog: the run that it was opened for, and what each mode leaves behind."""
+"""The stop dialog: one run, and what each stop mode leaves at the venue."""
 
 from collections.abc import Sequence
 from typing import ClassVar

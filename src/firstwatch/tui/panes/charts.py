@@ -1,4 +1,4 @@
-"""The charts of Run Metrics: the chosen run's equity and drawdown, and its price with fills and levels."""
+"""The charts of Metrics: the chosen run's equity and drawdown, and its price with fills and levels."""
 
 from abc import abstractmethod
 
@@ -17,7 +17,7 @@ class ChartPage(Vertical):
 
     @abstractmethod
     def show(self, run: RunRow | None, details: RunDetails | None) -> None:
-        """Draw what is known of the run; None: no run is chosen, or its details are not read yet."""
+        """Draw the run's curves; None: no run is chosen, or its details are not read yet."""
 
     def _show_charts(self, is_there: bool, run: RunRow | None, sentence: str) -> None:
         for chart in self.query(Chart):

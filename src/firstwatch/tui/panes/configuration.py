@@ -1,4 +1,4 @@
-"""Run Configuration: every launch setting, what is wrong with it, the checks, and the next step."""
+"""Configuration: every launch setting and what is wrong with it, the checks, and the next step."""
 
 from typing import ClassVar
 
@@ -106,7 +106,7 @@ class ConfigurationPane(Pane):
         listing = self.query_one("#checks", Listing)
         if check is None or check.preview is None:
             listing.set_lines(
-                [], empty=check.sentence if check else "The engine checks a launch that is filled in."
+                [], empty=check.sentence if check else "The engine checks a launch when it is filled in."
             )
             return
         age = app.now_ms() - (check.result_ms or check.created_ms)
@@ -121,7 +121,7 @@ class ConfigurationPane(Pane):
     # --- changing a value ------------------------------------------------------------------------
 
     def edit(self, field_id: str) -> None:
-        """Begin to change a field: a list for a choice, a line for a text."""
+        """Start editing a field: a list for a choice, a line for a text."""
         field, app = FIELD_BY_ID[field_id], app_of(self)
         options = field.choices(app.draft, app.snapshot)
         if field.is_choice:
@@ -168,7 +168,7 @@ class ConfigurationPane(Pane):
             self.leave_field(focus=False)
 
     def leave_field(self, *, focus: bool = True) -> None:
-        """End EDIT."""
+        """End editing."""
         self._edited = None
         self.query_one("#editor", Input).display = False
         if focus:
@@ -190,7 +190,7 @@ class ConfigurationPane(Pane):
         results = () if check is None or check.preview is None else check.preview.checks
         for result in results:
             if result.name == event.row_key.value:
-                kind = "hard: refuses the start" if result.is_hard else "soft: wants a written reason"
+                kind = "hard: refuses the start" if result.is_hard else "soft: needs a written reason"
                 self.app.push_screen(
                     MessageDialog(f"Check: {result.name}", [kind, "", result.found, "", result.remedy])
                 )

@@ -1,4 +1,4 @@
-"""Run Info: the runs, and everything that is known of the chosen one."""
+"""Info: the runs, and all that is known about the chosen one."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -88,7 +88,7 @@ _CONFIG = (Column("setting", 22), Column("value", 24, grows=True))
 
 
 _RUN_LISTS = ("Active", "History", "Positions")
-"""The lists of runs. Passing through such a tab must not choose another run: they follow the chosen one."""
+"""Tabs that list runs. Passing through one must not choose another run: its cursor follows the chosen one."""
 _LISTS: dict[str, tuple[Sequence[Column], str]] = {
     "Active": (_ACTIVE, "No active run. Fill in Configuration (2), then press g."),
     "History": (_HISTORY, "No run has ended yet."),
@@ -163,7 +163,7 @@ class InfoPane(TabbedPane):
 
     @on(KeyedTable.CursorMoved)
     def _choose(self, event: KeyedTable.CursorMoved) -> None:
-        # A row that went away leaves the chosen run alone: it is known by its id, not by its place.
+        # A row that has gone leaves the chosen run as it is: a run is chosen by its id, not by its place.
         if self.tab in _RUN_LISTS and event.table.id == f"{self.tab}-table" and event.key is not None:
             self.app.post_message(RunChosen(event.key))
 
@@ -224,7 +224,7 @@ def _held(row: RunRow) -> tuple[str, Tone]:
 
 
 def _note(row: RunRow) -> tuple[str, Tone]:
-    """Return the worst thing to say of a run."""
+    """Return the most serious remark about a run."""
     if row.protection is Protection.UNPROTECTED:
         is_behind = row.position is not None and row.position.is_stop_behind
         return "STOP NOT MOVED" if is_behind else "UNPROTECTED", "error"
@@ -272,7 +272,7 @@ def _position(row: RunRow) -> Line:
 
 
 def _resting(level: Decimal | None, wanted: Decimal | None, *, is_missed: bool = False) -> Cell:
-    """Return where a leg rests, in alarm where it is missed or wanted elsewhere."""
+    """Return the level at which a leg rests; an alarm if it is missing or should rest elsewhere."""
     is_missed = is_missed or wanted not in (None, level)
     text = "NONE" if is_missed and level is None else _level(level)
     return Cell(text, "error" if is_missed else "")

@@ -1,4 +1,4 @@
-"""Run Metrics: the chosen run's figures beside its baseline's, and its charts."""
+"""Metrics: the chosen run's figures beside those of its baseline, and its charts."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, cast

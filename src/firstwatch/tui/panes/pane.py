@@ -1,4 +1,4 @@
-"""What all panes share: an identity, a title, and a look at each new snapshot."""
+"""The base of the panes: an id, a title, and a renewal at each snapshot."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -79,7 +79,7 @@ class TabbedPane(Pane):
     """A pane about the chosen run, with tabs. A tab's page is made when it is first shown."""
 
     PAGES: ClassVar[Mapping[str, Callable[[], Widget]]]
-    """What makes each tab's page; the page has the tab's name as its id."""
+    """A function for each tab that makes its page; the page has the tab's name as its id."""
 
     def compose(self) -> ComposeResult:
         yield TabStrip(tuple(self.PAGES))

@@ -1,4 +1,4 @@
-"""Run Wallets: what money there is, where, and which run has it."""
+"""The wallets: their money, their venue, and the run that uses each."""
 
 from collections.abc import Sequence
 
@@ -100,7 +100,7 @@ def _use(wallet: WalletView, run: str) -> tuple[str, Tone]:
 
 
 def key_text(wallet: WalletView, now_ms: int) -> str:
-    """Return what is known of a wallet's key, what the venue shows in it, and what is missing."""
+    """Return a wallet's key and what it may do, its positions at the venue, and what is missing."""
     parts = [_key(wallet, now_ms)]
     if wallet.held:
         held = (f"{each.side} {formats.amount(each.amount)} {base_of(each.symbol)}" for each in wallet.held)
@@ -118,7 +118,7 @@ def key_text(wallet: WalletView, now_ms: int) -> str:
 def _key(wallet: WalletView, now_ms: int) -> str:
     key = wallet.key
     if key is None:
-        return "nothing is known of its key yet"
+        return "its key is not known yet"
     if key.address is None:
         return "the vault has no key for it"
     asked = "not asked yet" if key.read_ms is None else f"{formats.age(now_ms - key.read_ms)} ago"

@@ -65,7 +65,7 @@ class RunScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         self.size_class = layout_for(*self.app.size)
-        # Arranged before anything is mounted: what changes afterwards is styled anew.
+        # Arranged before anything is mounted: a later change would be styled again.
         self._arrange()
         yield HeadLine()
         yield self._notice
@@ -112,6 +112,7 @@ class RunScreen(Screen[None]):
         self.pane(pane_id).focus_pane()
 
     def pane(self, pane_id: PaneId) -> Pane:
+        """Return the pane of that id."""
         return self._panes[pane_id]
 
     def step_tab(self, by: int) -> None:

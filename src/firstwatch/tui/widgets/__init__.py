@@ -1,1 +1,1 @@
-"""What panes and dialogs are made of."""
+"""Widgets: the parts of panes and dialogs."""

@@ -56,7 +56,7 @@ class Drawing:
     levels: tuple[Level, ...] = ()
     is_percent: bool = False
     has_times: bool = True
-    """Whether the times stand below; False where another chart below has them."""
+    """Whether the times are written below; False where another chart below has them."""
 
 
 class Chart(PlotextPlot):

@@ -1,4 +1,4 @@
-"""A keyed table with words in its place when it is empty."""
+"""A keyed table with a sentence in its place while it is empty."""
 
 from collections.abc import Sequence
 
@@ -35,6 +35,7 @@ class Listing(Vertical):
 
     @property
     def table(self) -> KeyedTable:
+        """The table itself."""
         return self.query_one(KeyedTable)
 
     def set_lines(self, lines: Sequence[Line], *, is_ready: bool = True, empty: str | None = None) -> None:

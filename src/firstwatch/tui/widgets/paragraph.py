@@ -14,7 +14,7 @@ class Paragraph(Static):
 
     @property
     def text(self) -> str:
-        """What it says now."""
+        """The text that is shown."""
         return self._text
 
     def set_text(self, content: str) -> None:

@@ -1,4 +1,4 @@
-"""The lines that stand on every screen: the head, the keys, the status."""
+"""The lines that every screen has: the head, the keys, the status."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class StatusLine(Widget):
             self.watch(app, name, self.renew, init=False)
 
     def renew(self) -> None:
-        """Repaint when it says something else."""
+        """Repaint if the text has changed."""
         if self._line() != self._painted:
             self.refresh()
 
@@ -84,7 +84,7 @@ def _engine(app: StateApp) -> str:
     age = None if engine.heartbeat_ms is None else app.now_ms() - engine.heartbeat_ms
     pid = f" pid {engine.pid}" if engine.where is not EngineWhere.EMBEDDED else ""
     if engine.where is EngineWhere.NOT_RESPONDING:
-        return f"engine NOT RESPONDING{pid}, not heard of for {formats.age(age)}"
+        return f"engine NOT RESPONDING{pid}, silent for {formats.age(age)}"
     return f"engine {engine.where}{pid}, {formats.age(age)}"
 
 
@@ -106,16 +106,16 @@ class KeyHint:
 
     @property
     def width(self) -> int:
-        """The columns that it takes, with the space around."""
+        """The columns that it takes, with the space around it."""
         return len(self.key) + len(self.text) + 3
 
 
 _ALWAYS = 2
-"""So many hints at the end always stand: help and quit, or how to leave a dialog."""
+"""The last hints are always shown: help and quit, or how to leave a dialog."""
 
 
 class KeyLine(Widget):
-    """The keys that do something now, the most useful first; what has no room is left to help."""
+    """The keys that do something now, the most useful first; those without room are in the help only."""
 
     def __init__(self, hints: Callable[[], Sequence[KeyHint]]) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class KeyLine(Widget):
         self._painted: Sequence[KeyHint] = ()
 
     def renew(self) -> None:
-        """Repaint when other keys do something."""
+        """Repaint if other keys do something now."""
         if self._hints() != self._painted:
             self.refresh()
 

@@ -12,7 +12,7 @@ class TabStrip(Widget):
     """The names of a pane's tabs on one line; a click or ``[`` and ``]`` choose."""
 
     class Chosen(Message):
-        """Another tab is wanted."""
+        """The operator has chosen another tab."""
 
         def __init__(self, strip: "TabStrip", tab: str) -> None:
             super().__init__()
@@ -30,6 +30,7 @@ class TabStrip(Widget):
 
     @property
     def chosen(self) -> str:
+        """The tab that is chosen."""
         return self._chosen
 
     def choose(self, tab: str) -> None:

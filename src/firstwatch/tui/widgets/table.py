@@ -29,7 +29,7 @@ _SCROLLBAR = 2
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: text and what it means, so that equal cells can be told without painting them."""
+    """One cell: text and meaning, so that cells compare without being painted."""
 
     text: str
     tone: Tone = ""
@@ -193,7 +193,7 @@ class KeyedTable(DataTable[Text]):
     def _text(self, cell: Cell, index: int) -> Text:
         variable = _VARIABLES.get(cell.tone)
         style = self.app.theme_variables.get(variable, "") if variable else ""
-        # Only colours that Rich can read: "auto 60%" is Textual's own word.
+        # Only colours that Rich can read: "auto 60%" is Textual's own.
         style = "dim" if style.startswith("auto") else style
         justify: Literal["left", "right"] = "right" if self._columns[index].is_number else "left"
         return Text(clean(cell.text), style=style, justify=justify, no_wrap=True, overflow="ellipsis")
@@ -235,7 +235,7 @@ class KeyedTable(DataTable[Text]):
             self.post_message(self.CursorMoved(self, key))
 
     def _wakes(self) -> bool:
-        """Give a table without a cursor one again, on the row that stands where it was."""
+        """Give a table without a cursor one again, on the row in the place of the old one."""
         if self._cursor_key is not None or not self._lines:
             return False
         self._follow()

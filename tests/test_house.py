@@ -37,9 +37,10 @@ LISTED = (
     "firstwatch.engine.worker",
     "firstwatch.engine.reconciliation",
     "firstwatch.engine.host",
+    "firstwatch.tui",
 )
 """Packages whose faces name all of their modules."""
-SWEPT = ("trading", "strategy", "market", "backtest")
+SWEPT = ("trading", "strategy", "market", "backtest", "tui")
 """Packages whose docstrings and comments have been rewritten; it grows until it holds all of them."""
 UNWANTED = re.compile(
     r"\b(nobody|somebody|whoever|told|heard|unheard|hears|words? of|by (the|its|his) words?|'s words?"

@@ -1,8 +1,10 @@
 """The terminal screen. Textual lives here and nowhere below.
 
-Imports only ``manager``, ``trading`` and the settings. Read ``state`` (what every widget shows), ``actions``
-(what an operator can do), ``controllers`` (how it is done), ``panes`` and ``screens``, and ``app``, which
-joins them.
+Imports only ``manager``, ``trading`` and the settings. In reading order: ``state`` (what every widget shows),
+``launch_form`` (the draft of a launch), ``actions`` (what an operator can do), ``keymap`` (with which key),
+``controllers`` (how it is done), ``messages`` (what panes report), ``panes``, ``screens``, ``modals`` and
+``widgets``, ``formats`` and ``run_text`` (values and runs as text), ``themes``, ``app`` (which joins them)
+and ``driver`` (the terminal).
 
 1. The screen shows what is in the snapshot. What the store does not know is shown as "?", never as zero.
 2. Every operator action is one class with id, title, help, key and ``refusal``: the binding, the palette

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from firstwatch.settings import HyperliquidVenueSettings, PaperVenueSettings, load_settings
+from firstwatch.settings import load_settings
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
+from firstwatch.venues.paper.settings import PaperVenueSettings
 
 _DAY_MS = 1_735_689_600_000
 

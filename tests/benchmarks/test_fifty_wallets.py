@@ -20,7 +20,6 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from firstwatch.settings import HyperliquidVenueSettings
 from firstwatch.store import algorithms
 from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
@@ -30,6 +29,7 @@ from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.runs import StopMode
 from firstwatch.venues.hyperliquid import venue as adapter
 from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.protocol import Accepted
 from firstwatch.wallets import custody
 from firstwatch.wallets.keystore import address_of

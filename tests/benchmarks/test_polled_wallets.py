@@ -15,7 +15,7 @@ import pytest
 
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.venue_registry import VenueRegistry
-from firstwatch.settings import HyperliquidVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.store import alarms, algorithms, commands, runs, wallets
 from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
@@ -26,6 +26,7 @@ from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
 from tests.loopback import Coin, Loopback
 from tests.venues.hyperliquid.rig import START_MS, SYMBOL, LocalSigner, Wallets, wait_for

@@ -28,7 +28,7 @@ class Venue:
     """Gives those of its bars that open from ``keeps_from_ms`` to ``keeps_to_ms``."""
 
     name = "paper"
-    capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=False, burns_nonces=False)
+    capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=False)
 
     def __init__(self, keeps_from_ms: int, keeps_to_ms: int) -> None:
         self.keeps_from_ms = keeps_from_ms

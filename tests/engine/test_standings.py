@@ -9,7 +9,7 @@ import pytest
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.reconciliation.wallets import WalletRefresher
 from firstwatch.engine.venue_registry import VenueRegistry
-from firstwatch.settings import HyperliquidVenueSettings, PaperVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.store import hosts, standings, wallets
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import SystemClock
@@ -17,6 +17,8 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.venues.hyperliquid.budget import Priority
 from firstwatch.venues.hyperliquid.decoder import ACCOUNT as ACCOUNT_STATE
 from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
+from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import Vault

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from firstwatch.settings import HyperliquidVenueSettings, PaperVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.store import wallets
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import Clock, SystemClock
-from firstwatch.venues.hyperliquid.nonces import NonceClock
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
+from firstwatch.venues.nonces import NonceClock
+from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets import approving, custody, desk
 from firstwatch.wallets.keystore import address_of

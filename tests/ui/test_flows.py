@@ -7,7 +7,6 @@ import pytest
 
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.manager.views import EngineWhere
-from firstwatch.settings import PaperVenueSettings
 from firstwatch.store.database import open_store
 from firstwatch.store.journal import recent_events
 from firstwatch.store.runs import find_run
@@ -20,6 +19,7 @@ from firstwatch.tui.modals.quit import QuitDialog
 from firstwatch.tui.modals.stop import StopRunDialog
 from firstwatch.tui.panes.info import _position
 from firstwatch.tui.screens.run import Layout, layout_for
+from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.door import UnlockDoor
 from firstwatch.wallets.keys import EngineKeys

@@ -3,7 +3,6 @@
 import pytest
 
 from firstwatch.manager.views import EngineWhere
-from firstwatch.settings import HyperliquidVenueSettings
 from firstwatch.store import algorithms
 from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
@@ -11,6 +10,7 @@ from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import StartRun
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from tests.candles import generated_candles
 from tests.loopback import Coin, Loopback
 from tests.ui import scenes

@@ -5,8 +5,10 @@ import pytest
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import KeyView
 from firstwatch.manager.wallet_views import Needs, Passphrase
-from firstwatch.settings import HyperliquidVenueSettings, PaperVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.trading.errors import RefusedError, WrongUseError
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
+from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.keystore import address_of
 from tests.wallets.conftest import MASTER

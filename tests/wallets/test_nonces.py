@@ -4,13 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.settings import HyperliquidVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.store import wallets
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import RefusedError
 from firstwatch.venues.hyperliquid.actions import Builder
-from firstwatch.venues.hyperliquid.nonces import NonceClock
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
+from firstwatch.venues.nonces import NonceClock
 from firstwatch.wallets import custody as custodies
 from firstwatch.wallets import desk as desks
 from firstwatch.wallets.approving import Approver

@@ -10,11 +10,9 @@ from firstwatch.trading.errors import RefusedError, WrongUseError
 
 if TYPE_CHECKING:
     from firstwatch.engine.worker.protection_proof import ProofOrders, Requests
-    from firstwatch.settings import HyperliquidVenueSettings
     from firstwatch.store.wallets import Wallet
     from firstwatch.trading.orders import OrderState
-    from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
-    from firstwatch.wallets.keys import EngineKeys
+    from firstwatch.venues.protocol import Venue
 
 
 class _NoLedger:
@@ -37,62 +35,59 @@ def prove(venue: str, wallet: str, symbol: str, confirm: str | None, passphrase_
     """
     from firstwatch.cli.folder import opened
     from firstwatch.cli.secrets import passphrase
-    from firstwatch.settings import HyperliquidVenueSettings
+    from firstwatch.engine.venue_registry import venue_registry_of
     from firstwatch.store.runs import active_runs
     from firstwatch.store.wallets import get_wallet
+    from firstwatch.trading.clock import SystemClock
     from firstwatch.wallets.custody import vault_of
     from firstwatch.wallets.keys import EngineKeys
 
-    with opened() as (settings, store), store.read() as session:
-        found = get_wallet(session, wallet)
-        busy = [run.id for run in active_runs(session) if run.wallet_id == found.id]
-    configured = settings.venues.get(venue)
-    if found.venue != venue:
-        raise WrongUseError(f"The wallet {wallet} is at {found.venue}, not at {venue}.")
-    if not isinstance(configured, HyperliquidVenueSettings):
-        raise WrongUseError(f"{venue} is a paper venue: there is nothing to prove.")
-    if busy:
-        raise RefusedError(f"Run {busy[0]} trades in {wallet}, and would take the orders for foreign ones.")
-    if confirm != venue:
-        raise RefusedError(
-            f"Two orders are sent to {venue} and cancelled: that wants its name, --confirm {venue}."
-        )
-    keys = EngineKeys(vault_of(settings))
-    keys.unlock(passphrase(passphrase_fd, is_new=False))
-    return _proven(configured, found, symbol, keys)
+    with opened() as (settings, store):
+        with store.read() as session:
+            found = get_wallet(session, wallet)
+            busy = [run.id for run in active_runs(session) if run.wallet_id == found.id]
+        configured = settings.venues.get(venue)
+        if found.venue != venue:
+            raise WrongUseError(f"The wallet {wallet} is at {found.venue}, not at {venue}.")
+        if configured is None or configured.is_paper:
+            raise WrongUseError(f"{venue} is a paper venue: there is nothing to prove.")
+        if busy:
+            raise RefusedError(
+                f"Run {busy[0]} trades in {wallet}, and would take the orders for foreign ones."
+            )
+        if confirm != venue:
+            raise RefusedError(
+                f"Two orders are sent to {venue} and cancelled: that wants its name, --confirm {venue}."
+            )
+        keys = EngineKeys(vault_of(settings))
+        keys.unlock(passphrase(passphrase_fd, is_new=False))
+        with closing(venue_registry_of(settings, store, SystemClock(), lambda: None, keys)) as venues:
+            return _proven(venues.get(venue), found, symbol)
 
 
-def _proven(
-    configured: "HyperliquidVenueSettings",
-    wallet: "Wallet",
-    symbol: str,
-    keys: "EngineKeys",
-) -> str:
+def _proven(venue: "Venue", wallet: "Wallet", symbol: str) -> str:
     from firstwatch.engine.worker.protection_proof import Prover, proof_orders
-    from firstwatch.trading.clock import SystemClock
     from firstwatch.trading.orders import Side
-    from firstwatch.venues.hyperliquid.assembly import open_hyperliquid_venue
+    from firstwatch.venues.protocol import BringsStops
 
-    signers = keys.signers(wallet.venue)
-    made = open_hyperliquid_venue(wallet.venue, configured, clock=SystemClock(), signer_of=signers)
-    with closing(made) as venue:
-        market = venue.markets().get(symbol)
-        if market is None:
-            raise WrongUseError(f"{wallet.venue} has no market {symbol}.")
-        # The same ids each time but for their number: what a canary left is known to the next one.
-        own = sha256(f"canary {wallet.venue} {wallet.account}".encode()).hexdigest()[:16]
-        _clear(venue, wallet.account, symbol, own)
-        mark = venue.touch(symbol).mark
-        pair = proof_orders(own, wallet.account, market, Side.LONG, mark, number=venue.now_ms())
-        prover = Prover(venue, pair, _NoLedger(), may_send=lambda: None, wait=threading.Event().wait)
-        prover.prove()
+    if not isinstance(venue, BringsStops):
+        raise WrongUseError(f"{venue.name} takes no stop with an entry: there is nothing to prove.")
+    market = venue.markets().get(symbol)
+    if market is None:
+        raise WrongUseError(f"{wallet.venue} has no market {symbol}.")
+    # The same ids each time but for their number: what a canary left is known to the next one.
+    own = sha256(f"canary {wallet.venue} {wallet.account}".encode()).hexdigest()[:16]
+    _clear(venue, wallet.account, symbol, own)
+    mark = venue.touch(symbol).mark
+    pair = proof_orders(own, wallet.account, market, Side.LONG, mark, number=venue.now_ms())
+    Prover(venue, pair, _NoLedger(), may_send=lambda: None, wait=threading.Event().wait).prove()
     return (
         f"an entry of {pair.entry.amount:f} {symbol} at {pair.entry.price} with its stop at"
         f" {pair.stop.trigger_price} was taken, shown and cancelled"
     )
 
 
-def _clear(venue: "HyperliquidVenue", account: str, symbol: str, own: str) -> None:
+def _clear(venue: "Venue", account: str, symbol: str, own: str) -> None:
     """Cancel what a canary that was cut short has left."""
     from firstwatch.trading.ids import run_of
 

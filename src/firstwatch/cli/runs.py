@@ -79,6 +79,7 @@ def start(
     from firstwatch.store.wallets import get_wallet
     from firstwatch.trading.commands import StartRun
     from firstwatch.trading.ids import new_run_id
+    from firstwatch.venues.registry import is_paper
     from firstwatch.wallets.custody import vault_of
     from firstwatch.wallets.door import unlock_engine
     from firstwatch.wallets.forgetting import forget
@@ -105,7 +106,7 @@ def start(
             parent=parent,
         )
         found = get_wallet(reading, wallet)
-        is_signed = found.kind != "paper"
+        is_signed = not is_paper(found.kind)
     settings = settings.model_copy(
         update={"confirmed_name": _confirmed(configured, found.venue, settings, confirm)}
     )
@@ -146,7 +147,8 @@ def _confirmed(
     configured: "Settings", venue: str, settings: "LaunchSettings", typed: str | None
 ) -> str | None:
     """Return the run's name as it was typed; on a main network a terminal is asked for it."""
-    is_mainnet = getattr(configured.venues.get(venue), "is_mainnet", False)
+    known = configured.venues.get(venue)
+    is_mainnet = known is not None and known.is_mainnet
     if typed is not None or not is_mainnet or not sys.stdin.isatty():
         return typed
     money = f"{settings.capital:,f} of real money from {settings.wallet}"

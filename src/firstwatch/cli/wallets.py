@@ -21,7 +21,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-_PAPER = "paper"
 _Name = Annotated[str, typer.Argument(metavar="NAME")]
 _Venue = Annotated[str, typer.Option(metavar="V", help="A venue of the settings.")]
 _Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In quote.")]
@@ -42,7 +41,7 @@ def create(
 
     with opened() as (settings, store):
         _check_venue(settings, venue)
-        if settings.venues[venue].kind != _PAPER:
+        if settings.venues[venue].key_network is not None:
             custody = signed_wallets.custody_of(settings, store)
             signed_wallets.create_with_key(custody, name, venue, passphrase_fd, as_json=as_json)
             return
@@ -139,13 +138,14 @@ def withdraw(
     """Take money out of the venue, which keeps 1 USDC of it, or play money out of a paper wallet."""
     from firstwatch.cli import signed_wallets
     from firstwatch.cli.folder import opened
+    from firstwatch.venues.registry import is_paper
 
     value = None if amount == "all" else _positive(amount)
     with opened() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
         custody = signed_wallets.custody_of(settings, store)
-        if wallet.kind == _PAPER:
+        if is_paper(wallet.kind):
             taken = custody.take_play_money(wallet, value)
             if as_json:
                 say_json({"wallet": name, "withdrawn": taken})
@@ -210,12 +210,13 @@ def fund(
     from firstwatch.cli.folder import opened
     from firstwatch.store.paper import deposit
     from firstwatch.trading.clock import SystemClock
+    from firstwatch.venues.registry import is_paper
 
     value = None if amount is None else _positive(amount)
     with opened() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
-        if wallet.kind != _PAPER:
+        if not is_paper(wallet.kind):
             if value is not None:
                 raise WrongUseError(
                     f"{name} is a wallet at {wallet.venue}, where money is real: send it to {wallet.account}."
@@ -264,13 +265,14 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
     from firstwatch.cli import signed_wallets
     from firstwatch.cli.folder import opened
     from firstwatch.store.wallets import get_wallet
+    from firstwatch.venues.registry import is_paper
 
     with opened() as (settings, store):
         with store.read() as session:
             wallet = get_wallet(session, name)
         # First the venue, whose answers the store then has; what it cannot say the store may still know.
         facts: dict[str, Any] = {}
-        if wallet.kind != _PAPER:
+        if not is_paper(wallet.kind):
             facts = signed_wallets.facts_document(signed_wallets.custody_of(settings, store), wallet)
         with store.read() as session:
             document = _document(session, settings, wallet)

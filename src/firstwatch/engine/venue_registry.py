@@ -4,13 +4,13 @@ import threading
 from collections.abc import Callable, Iterable
 
 from firstwatch.market.cache import CandleCache
-from firstwatch.settings import HyperliquidVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.store.database import Store
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import WrongUseError
-from firstwatch.venues.hyperliquid.assembly import open_hyperliquid_venue
-from firstwatch.venues.paper.assembly import open_paper_venue
+from firstwatch.venues.assembly import VenueHost
 from firstwatch.venues.protocol import Venue
+from firstwatch.venues.registry import assembly_of
 from firstwatch.wallets.keys import EngineKeys
 
 CACHE_FOLDER = "cache"
@@ -87,14 +87,12 @@ def venue_registry_of(
     cache = CandleCache(settings.home / CACHE_FOLDER)
 
     def open_venue(name: str) -> Venue:
-        venue = settings.venues[name]
-        if isinstance(venue, HyperliquidVenueSettings):
-            return open_hyperliquid_venue(name, venue, clock=clock, signer_of=keys.signers(name))
-        return open_paper_venue(name, venue, clock=clock, store=store, epoch=epoch, cache=cache)
+        host = VenueHost(clock=clock, store=store, epoch=epoch, cache=cache, signer_of=keys.signers(name))
+        return assembly_of(settings.venues[name]).open_venue(name, settings.venues[name], host)
 
     def require_key(name: str, account: str, may_wait: bool) -> None:
         venue = settings.venues.get(name)
-        if isinstance(venue, HyperliquidVenueSettings):
-            keys.require(name, account, network=venue.network, may_wait=may_wait)
+        if venue is not None and venue.key_network is not None:
+            keys.require(name, account, network=venue.key_network, may_wait=may_wait)
 
     return VenueRegistry(settings.venues, open_venue, require_key)

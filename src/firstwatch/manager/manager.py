@@ -45,7 +45,6 @@ class RunManager:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._hosts_engine = hosts_engine
-        self._signed_venues = tuple(name for name, venue in settings.venues.items() if venue.kind != "paper")
         self._store: Store | None = None
         self._reader: SnapshotReader | None = None
         self._changes: ChangeSignal | None = None
@@ -172,11 +171,11 @@ class RunManager:
         from firstwatch.store.wallets import create_wallet
 
         store, _ = self._ready()
-        kind = self._settings.venues[venue].kind
-        if kind != "paper":
+        wanted = self._settings.venues[venue]
+        if wanted.key_network is not None:
             raise WrongUseError(f"A wallet at {venue} needs a key.")
         with store.write() as session:
-            create_wallet(session, name, venue=venue, kind=kind, now_ms=self._clock.now_ms())
+            create_wallet(session, name, venue=venue, kind=wanted.kind, now_ms=self._clock.now_ms())
 
     def unlock_vault(self, passphrase: str) -> str:
         """Give the engine, wherever it is, the passphrase of the vault and return its sentence.
@@ -235,7 +234,7 @@ class RunManager:
             algorithms=lists.algorithms,
             venues=tuple(self._settings.venues),
             signed_venues=tuple(
-                name for name, venue in self._settings.venues.items() if venue.kind != "paper"
+                name for name, venue in self._settings.venues.items() if venue.key_network is not None
             ),
             symbols=lists.symbols,
             alarms=lists.alarms,

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.market.cache import CandleCache
-from firstwatch.settings import PaperVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.store.runs import Run
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.paper.assembly import candle_source, market_of, symbol_of_venue
 from firstwatch.venues.paper.bars import FeedBars
+from firstwatch.venues.paper.settings import PaperVenueSettings
 
 SHOWN_BARS = 500
 _CONTEXT_BARS = 40

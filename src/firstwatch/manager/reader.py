@@ -60,6 +60,7 @@ from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Exposure, Health, Protection
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
+from firstwatch.venues.registry import is_paper
 from firstwatch.wallets.balances import Money, moneys
 
 FINISHED_LIMIT = 200
@@ -297,7 +298,7 @@ class SnapshotReader:
         for row in rows:
             latest.setdefault(row.wallet, row)
         known = wallets.list_wallets(session)
-        has_keys = any(wallet.kind != "paper" for wallet in known)
+        has_keys = any(not is_paper(wallet.kind) for wallet in known)
         said = standings.standings(session) if has_keys else {}
         damaged: dict[str, str] = {}
         found = moneys(session, self._settings, known, said, now_ms=now_ms, damaged=damaged)

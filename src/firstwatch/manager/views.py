@@ -15,6 +15,7 @@ from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderS
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
+from firstwatch.venues.registry import is_paper
 
 if TYPE_CHECKING:
     # Not at run time: numpy would stand in front of the first paint.
@@ -99,7 +100,7 @@ class WalletView:
     @property
     def is_signed(self) -> bool:
         """Its orders are signed with a key, and its money is real."""
-        return self.kind != "paper"
+        return not is_paper(self.kind)
 
 
 @dataclass(frozen=True, slots=True)

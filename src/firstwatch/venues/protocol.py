@@ -243,7 +243,6 @@ class Capabilities:
     modifies_orders: bool
     has_phases: bool
     """Bars come in phases that wait for ``acknowledge``."""
-    burns_nonces: bool
     is_mainnet: bool = False
     """Real money is at the other end."""
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
-from firstwatch.settings import PaperVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.store import paper
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row
@@ -15,6 +15,8 @@ from firstwatch.store.wallets import Wallet
 from firstwatch.trading.errors import DamagedRowError, RefusedError
 from firstwatch.venues.paper.account import PaperAccount, PaperOrder, exact
 from firstwatch.venues.paper.assembly import market_of
+from firstwatch.venues.paper.settings import PaperVenueSettings
+from firstwatch.venues.registry import is_paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def _paper_moneys(
 ) -> dict[str, Money]:
     by_venue: dict[str, list[Wallet]] = {}
     for wallet in wallets:
-        if wallet.kind == "paper":
+        if is_paper(wallet.kind):
             by_venue.setdefault(wallet.venue, []).append(wallet)
     found: dict[str, Money] = {}
     for venue, members in by_venue.items():

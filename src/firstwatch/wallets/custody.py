@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from firstwatch.settings import HyperliquidVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.store import orders, paper, standings, wallets
 from firstwatch.store.database import Store
 from firstwatch.store.wallets import Wallet
@@ -19,7 +19,9 @@ from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError, WrongUseError
 from firstwatch.trading.numbers import plain
 from firstwatch.venues.hyperliquid.actions import Builder
-from firstwatch.venues.hyperliquid.nonces import NONCES
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
+from firstwatch.venues.nonces import NONCES
+from firstwatch.venues.registry import is_paper
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.approving import Approver, approvals
 from firstwatch.wallets.balances import paper_total
@@ -30,8 +32,6 @@ from firstwatch.wallets.moving import Moved, Mover
 from firstwatch.wallets.standing import Permissions, key_standing, money_standing, read_permissions
 from firstwatch.wallets.vault import KeyRecord, KeySigner, OpenVault, Vault, new_secret, secret_of
 
-PAPER = "paper"
-"""The kind of wallets without a key."""
 _log = logging.getLogger(__name__)
 
 
@@ -382,7 +382,7 @@ class Custody:
             VenueError: the venue cannot be asked.
         """
         self.refuse_if_used(wallet)
-        if wallet.kind == PAPER:
+        if is_paper(wallet.kind):
             with self._store.read() as session:
                 total = paper_total(session, wallet)
             if total > 0:

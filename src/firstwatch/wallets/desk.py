@@ -27,8 +27,8 @@ from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority, take
 from firstwatch.venues.hyperliquid.clock import VenueWall
 from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode, parsed, understood
 from firstwatch.venues.hyperliquid.kinds import market_name
-from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.hyperliquid.words import spot_of
+from firstwatch.venues.nonces import NONCES
 
 T = TypeVar("T")
 _TIMEOUT_S = 10.0

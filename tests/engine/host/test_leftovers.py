@@ -37,7 +37,7 @@ class Venue:
     """A wallet with a position and resting orders, as the test sets them."""
 
     name = "paper"
-    capabilities = Capabilities(is_paper=False, modifies_orders=True, has_phases=False, burns_nonces=False)
+    capabilities = Capabilities(is_paper=False, modifies_orders=True, has_phases=False)
 
     def __init__(self, resting: list[OrderIntent]) -> None:
         self.resting = resting

@@ -4,7 +4,7 @@ import pytest
 
 from firstwatch.trading.clock import SystemClock
 from firstwatch.venues.hyperliquid import venue as adapter
-from firstwatch.venues.hyperliquid.nonces import NonceClock
+from firstwatch.venues.nonces import NonceClock
 from firstwatch.venues.protocol import Accepted, NeverWill, Refused, Unknown
 from tests.venues.hyperliquid import rig as rigs
 from tests.venues.hyperliquid.rig import BUY, LIMIT, SYMBOL, LiveRig

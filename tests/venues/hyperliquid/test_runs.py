@@ -7,7 +7,7 @@ import pytest
 
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.venue_registry import VenueRegistry
-from firstwatch.settings import HyperliquidVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.store import alarms, algorithms, commands, equity, fills, orders, runs, wallets
 from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
@@ -20,6 +20,7 @@ from firstwatch.trading.orders import OrderSide, Side
 from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import session
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
 from tests.loopback import Coin, Loopback
 from tests.venues.hyperliquid.rig import RUN, START_MS, SYMBOL, LocalSigner, Wallets, wait_for

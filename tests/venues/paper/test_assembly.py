@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from firstwatch.market.files import write_candles
-from firstwatch.settings import PaperVenueSettings
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.market import Market
 from firstwatch.venues.paper.assembly import assumed_of_venue, candle_source
+from firstwatch.venues.paper.settings import PaperVenueSettings
 from tests.candles import START_MS, generated_candles
 
 HOUR_MS = 3_600_000

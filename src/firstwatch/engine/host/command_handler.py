@@ -36,6 +36,7 @@ from firstwatch.trading.events import CheckWaived, CoreNoted, Noted, RunEvent
 from firstwatch.trading.launch import CheckResult, LaunchPreview
 from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.runs import Author, RunState, StopMode
+from firstwatch.venues.registry import is_paper
 
 _AT_ONCE = 50
 """How many commands are picked up before the engine sees to other things."""
@@ -220,7 +221,7 @@ class CommandHandler:
         now_ms = self._clock.now_ms()
         with self._store.write(self._engine.lease.epoch) as session:
             wallet = wallets.get_wallet(session, command.wallet)
-            if wallet.kind != "paper":
+            if not is_paper(wallet.kind):
                 raise RefusedError(
                     f"the wallet {wallet.name} is at {wallet.venue}, which takes no play money; fund it there"
                 )

@@ -44,7 +44,7 @@ from firstwatch.trading.errors import (
 from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
 from firstwatch.trading.fault_points import FaultPoint, no_fault
 from firstwatch.trading.runs import Author, Exposure, Health, RunState
-from firstwatch.venues.hyperliquid.nonces import NONCES
+from firstwatch.venues.nonces import NONCES
 from firstwatch.venues.signer import VaultLockedError
 from firstwatch.wallets.door import UnlockDoor
 from firstwatch.wallets.keys import EngineKeys

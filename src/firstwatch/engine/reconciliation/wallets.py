@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.venue_registry import VenueRegistry
-from firstwatch.settings import HyperliquidVenueSettings, Settings
+from firstwatch.settings import Settings
 from firstwatch.store import standings, wallets
 from firstwatch.store.database import Store
 from firstwatch.store.standings import Standing, WalletMoney
@@ -22,6 +22,7 @@ from firstwatch.store.wallets import Wallet
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.venues.hyperliquid.decoder import AccountSaid
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.wallets.custody import builder_of
 from firstwatch.wallets.desk import Inquiry, money_of
 from firstwatch.wallets.standing import key_standing, money_standing, read_permissions

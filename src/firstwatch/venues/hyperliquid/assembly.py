@@ -1,15 +1,12 @@
-"""Makes a Hyperliquid venue from an operator's settings."""
+"""Opens Hyperliquid venues of the settings."""
 
-from firstwatch.settings import HyperliquidVenueSettings
-from firstwatch.trading.clock import Clock
+from firstwatch.venues.assembly import VenueHost
 from firstwatch.venues.hyperliquid.actions import Builder
+from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
-from firstwatch.venues.signer import SignerOf
 
 
-def open_hyperliquid_venue(
-    name: str, settings: HyperliquidVenueSettings, *, clock: Clock, signer_of: SignerOf
-) -> HyperliquidVenue:
+def open_venue(name: str, settings: HyperliquidVenueSettings, host: VenueHost) -> HyperliquidVenue:
     """Return the venue that ``[venues.NAME]`` describes; it connects when it is first asked."""
     builder = None
     if settings.builder is not None:
@@ -19,8 +16,8 @@ def open_hyperliquid_venue(
         api_url=settings.http_url,
         ws_url=settings.stream_url,
         is_mainnet=settings.is_mainnet,
-        signer_of=signer_of,
-        clock=clock,
+        signer_of=host.signer_of,
+        clock=host.clock,
         builder=builder,
         max_slippage_bps=settings.max_slippage_bps,
         stream_users=settings.stream_users,

@@ -50,10 +50,10 @@ from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode
 from firstwatch.venues.hyperliquid.gateway import Gateway
 from firstwatch.venues.hyperliquid.kinds import kind_approval, not_an_account
-from firstwatch.venues.hyperliquid.nonces import NONCES
 from firstwatch.venues.hyperliquid.readings import Readings
 from firstwatch.venues.hyperliquid.session import Ear, Session
 from firstwatch.venues.hyperliquid.signing import l1_digest, pack, signature_json
+from firstwatch.venues.nonces import NONCES
 from firstwatch.venues.protocol import (
     Accepted,
     Capabilities,
@@ -130,7 +130,7 @@ class HyperliquidVenue:
     ) -> None:
         self.name = name
         self.capabilities = Capabilities(
-            is_paper=False, modifies_orders=True, has_phases=False, burns_nonces=True, is_mainnet=is_mainnet
+            is_paper=False, modifies_orders=True, has_phases=False, is_mainnet=is_mainnet
         )
         self._is_mainnet = is_mainnet
         self._signer_of = signer_of

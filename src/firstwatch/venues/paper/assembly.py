@@ -1,7 +1,6 @@
-"""Makes a paper venue from an operator's settings."""
+"""Opens paper venues of the settings."""
 
 import logging
-from collections.abc import Callable
 from decimal import Decimal
 
 from firstwatch.market.assumed import assumed_of, market_of_file, symbol_of
@@ -11,14 +10,13 @@ from firstwatch.market.files import read_candles, read_funding
 from firstwatch.market.funding import NO_FUNDING, missing_sentence
 from firstwatch.market.launch_files import read_market
 from firstwatch.market.synthetic import SyntheticMarket
-from firstwatch.settings import PaperVenueSettings
-from firstwatch.store.database import Store
-from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.market import DEFAULT_MARKET, Market
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.assembly import VenueHost
 from firstwatch.venues.paper.account import exact
 from firstwatch.venues.paper.exchange import PaperCosts
+from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.paper.venue import PaperSettings, PaperVenue
 
 _log = logging.getLogger(__name__)
@@ -73,16 +71,8 @@ def symbol_of_venue(settings: PaperVenueSettings) -> str:
     return symbol_of(settings.candles)
 
 
-def open_paper_venue(
-    name: str,
-    settings: PaperVenueSettings,
-    *,
-    clock: Clock,
-    store: Store,
-    epoch: Callable[[], int | None],
-    cache: CandleCache | None = None,
-) -> PaperVenue:
-    """Return the venue that ``[venues.NAME]`` describes, standing where the store says that it stood.
+def open_venue(name: str, settings: PaperVenueSettings, host: VenueHost) -> PaperVenue:
+    """Return the venue that ``[venues.NAME]`` describes, in the state that the store has of it.
 
     Raises:
         WrongUseError: a file that the settings name cannot be used.
@@ -107,7 +97,7 @@ def open_paper_venue(
     )
     return PaperVenue(
         name,
-        candle_source(settings, market, cache),
+        candle_source(settings, market, host.cache),
         market,
         PaperSettings(
             costs=costs,
@@ -116,9 +106,9 @@ def open_paper_venue(
             has_start=settings.start is not None,
             assumed=assumed_of_venue(settings),
         ),
-        clock=clock,
-        store=store,
-        epoch=epoch,
+        clock=host.clock,
+        store=host.store,
+        epoch=host.epoch,
     )
 
 

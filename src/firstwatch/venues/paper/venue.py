@@ -140,7 +140,7 @@ class _Announcement:
 class PaperVenue:
     """A venue of one market with play money. ``drive``: its own thread, or ``step`` by step by the caller."""
 
-    capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=True, burns_nonces=True)
+    capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=True)
 
     def __init__(
         self,

@@ -1,0 +1,39 @@
+"""What the module ``assembly`` of each venue's folder offers, and what it is given."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from firstwatch.trading.clock import Clock
+from firstwatch.venues.protocol import Venue
+from firstwatch.venues.settings import VenueSettings
+from firstwatch.venues.signer import SignerOf
+
+if TYPE_CHECKING:
+    from firstwatch.market.cache import CandleCache
+    from firstwatch.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class VenueHost:
+    """What an engine gives to a venue that it opens."""
+
+    clock: Clock
+    store: "Store"
+    epoch: Callable[[], int | None]
+    """The engine's, asserted whenever a paper venue writes its books."""
+    cache: "CandleCache"
+    signer_of: SignerOf
+    """Signs for the venue's accounts, where they have keys."""
+
+
+class VenueAssembly(Protocol):
+    """Opens venues of one kind. ``settings`` are of that kind's own model."""
+
+    def open_venue(self, name: str, settings: VenueSettings, host: VenueHost) -> Venue:
+        """Return the adapter of the venue that ``[venues.NAME]`` describes.
+
+        Raises:
+            WrongUseError: what the settings say cannot be used.
+            VenueError: the adapter cannot be made now.
+        """

@@ -1,0 +1,97 @@
+"""The settings of a Hyperliquid venue."""
+
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from firstwatch.trading.account import is_address
+from firstwatch.trading.setting_fields import RealSetting, WholeSetting
+from firstwatch.venues.settings import VenueSettings
+
+_API_URLS = {
+    "mainnet": "https://api.hyperliquid.xyz",
+    "testnet": "https://api.hyperliquid-testnet.xyz",
+}
+
+
+def _url(value: object, schemes: tuple[str, ...]) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = urlsplit(value.strip())
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"{value!r} is no such address; write one like {schemes[-1]}://host")
+    return value.strip().rstrip("/")
+
+
+def _api_url(value: object) -> object:
+    return _url(value, ("http", "https"))
+
+
+def _ws_url(value: object) -> object:
+    return _url(value, ("ws", "wss"))
+
+
+def _address(value: object) -> object:
+    if isinstance(value, str):
+        if not is_address(value.strip()):
+            raise ValueError(f"{value!r} is no address; write 0x and 40 hexadecimal digits")
+        return value.strip().lower()
+    return value
+
+
+class HyperliquidVenueSettings(VenueSettings):
+    """``[venues.NAME]`` with ``kind = "hyperliquid"``: perpetuals with real money, or on the test network."""
+
+    kind: Literal["hyperliquid"]
+    """What the venue is."""
+    network: Literal["mainnet", "testnet"] = "mainnet"
+    """Which network; signatures of one are worth nothing on the other."""
+    api_url: Annotated[str | None, BeforeValidator(_api_url)] = None
+    """Where requests go; none: the network's own address."""
+    ws_url: Annotated[str | None, BeforeValidator(_ws_url)] = None
+    """Where the stream is; none: ``/ws`` at ``api_url``."""
+    builder: Annotated[str | None, BeforeValidator(_address)] = None
+    """Address that gets a fee of every fill of an entry; none: there is no such fee.
+
+    Stops, targets and exits pay it nothing, so that none is refused when its approval is lost.
+    """
+    builder_fee_tenths_bp: WholeSetting = Field(default=0, ge=0, le=100)
+    """That fee, in tenths of a basis point of the fill's value."""
+    max_slippage_bps: RealSetting = Field(default=500.0, gt=0, lt=10_000)
+    """How far beyond the mid an entry may fill at this venue."""
+    stream_users: WholeSetting = Field(default=8, ge=0, le=1000)
+    """How many accounts are streamed; the rest is polled. The main network allows ten per address."""
+    weight_per_minute: RealSetting = Field(default=950.0, ge=100, le=1_000_000)
+    """Weight of the requests of a minute: the main network allows 1,200 per address, a burst included.
+
+    Less where other programs share the address, more only at a node of one's own.
+    """
+
+    @model_validator(mode="after")
+    def _fee_has_a_builder(self) -> Self:
+        if self.builder_fee_tenths_bp and self.builder is None:
+            raise ValueError("builder_fee_tenths_bp needs the key builder, the address that gets the fee")
+        return self
+
+    @property
+    def is_mainnet(self) -> bool:
+        return self.network == "mainnet"
+
+    @property
+    def http_url(self) -> str:
+        """Where requests go."""
+        return self.api_url or _API_URLS[self.network]
+
+    @property
+    def stream_url(self) -> str:
+        """Where the stream is."""
+        return self.ws_url or f"ws{self.http_url.removeprefix('http')}/ws"
+
+    @property
+    def key_network(self) -> str:
+        return self.network
+
+    @property
+    def place(self) -> str:
+        return f"{self.network} {self.http_url}"

@@ -1,0 +1,87 @@
+"""The settings of a paper venue."""
+
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from firstwatch.trading.clock import parse_iso
+from firstwatch.trading.setting_fields import DecimalSetting, FileText, RealSetting, WholeSetting
+from firstwatch.venues.settings import VenueSettings
+
+
+def _speed(value: object) -> float | Literal["max"]:
+    if isinstance(value, str) and value.strip().lower() == "max":
+        return "max"
+    try:
+        speed = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        speed = 0.0
+    if isinstance(value, bool | FileText) or not 1e-6 <= speed <= 1e9:
+        raise ValueError(
+            f'{value!r} is no speed; write a number above 0 (market seconds per second) or "max"'
+        )
+    return speed
+
+
+def _time_ms(value: object) -> object:
+    if isinstance(value, datetime):
+        return parse_iso(value.isoformat())
+    if isinstance(value, date):
+        return parse_iso(datetime.combine(value, time()).isoformat())
+    if isinstance(value, bool):
+        raise ValueError("true and false are no time; write one like 2025-01-02T03:04:05Z")
+    if isinstance(value, str):
+        try:
+            return parse_iso(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no time; write one like 2025-01-02T03:04:05Z") from error
+    return value
+
+
+class PaperVenueSettings(VenueSettings):
+    """``[venues.NAME]`` with ``kind = "paper"``: a market that is replayed or invented, and play money."""
+
+    is_paper: ClassVar[bool] = True
+
+    kind: Literal["paper"]
+    """What the venue is."""
+    feed: Literal["replay", "synthetic"] = "synthetic"
+    """Where bars come from: a candle file, or a seeded generator."""
+    candles: Path | None = None
+    """Candle file of a replay."""
+    funding: Path | None = None
+    """Funding file of a replay; none: no funding is paid."""
+    start: Annotated[int | None, BeforeValidator(_time_ms)] = None
+    """Time of the first bar (milliseconds here, ISO 8601 in the file); none: as early as warm-up allows."""
+    speed: Annotated[float | Literal["max"], BeforeValidator(_speed)] = 1.0
+    """Market seconds per second of wall time, or ``max``: as fast as runs decide."""
+    while_down: Literal["pause", "continue"] = "pause"
+    """What market time does while no engine lives."""
+    fee_bps: DecimalSetting | None = Field(default=None, ge=0, lt=10_000)
+    """Taker fee; none: the market's."""
+    maker_fee_bps: DecimalSetting | None = Field(default=None, ge=0, lt=10_000)
+    """Maker fee; none: ``fee_bps`` when that is set, else the market's."""
+    slippage_bps: RealSetting = Field(default=2.0, ge=0, lt=10_000)
+    """Against every taker fill."""
+    spread_bps: RealSetting = Field(default=0.0, ge=0, lt=10_000)
+    """Between bid and ask; taker fills pay half of it."""
+    latency_ms: WholeSetting = Field(default=0, ge=0, le=60_000)
+    """From sending to the venue."""
+    volume_share: RealSetting = Field(default=0.0, ge=0, le=1)
+    """Largest share of a bar's volume that one order fills; 0: fills are never partial."""
+    market: Path | None = None
+    """File that describes the market (as for ``backtest --market``); the rest follows from the candles."""
+    seed: WholeSetting = Field(default=1, ge=0, lt=2**63)
+    """Seed of the synthetic feed."""
+
+    @model_validator(mode="after")
+    def _replay_has_candles(self) -> Self:
+        if self.feed == "replay" and self.candles is None:
+            raise ValueError('feed = "replay" needs the key candles, the file to replay')
+        if self.feed == "synthetic":
+            for name in ("candles", "funding"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f'{name} is only for feed = "replay"; this feed is "synthetic"')
+        return self

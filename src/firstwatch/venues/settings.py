@@ -1,0 +1,29 @@
+"""What the rest of the program asks of any ``[venues.NAME]`` table, whatever kind of venue it describes."""
+
+from typing import ClassVar
+
+from firstwatch.trading.setting_fields import SettingsTable
+
+
+class VenueSettings(SettingsTable):
+    """The settings of one venue. Each kind has a model of its own, in its folder."""
+
+    is_paper: ClassVar[bool] = False
+    """Play money, which the store keeps; the wallets have no key."""
+
+    kind: str
+
+    @property
+    def key_network(self) -> str | None:
+        """The network for which keys of its accounts sign; None: its accounts have no keys."""
+        return None
+
+    @property
+    def is_mainnet(self) -> bool:
+        """Real money is at the other end."""
+        return False
+
+    @property
+    def place(self) -> str:
+        """Where its accounts are: two venues of the settings at one place have the same accounts."""
+        raise NotImplementedError

@@ -1,7 +1,6 @@
 """The engine keeps the store's word on signed wallets fresh: in turn, within the budget, behind orders."""
 
 from collections import Counter
-from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
@@ -14,10 +13,14 @@ from firstwatch.store import hosts, standings, wallets
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import VenueError
+from firstwatch.venues.accounts import Builder
+from firstwatch.venues.hyperliquid.account_api import AccountQueries
 from firstwatch.venues.hyperliquid.budget import Priority
 from firstwatch.venues.hyperliquid.decoder import ACCOUNT as ACCOUNT_STATE
-from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode
+from firstwatch.venues.hyperliquid.decoder import decode
+from firstwatch.venues.hyperliquid.key_permissions import permissions_of
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
+from firstwatch.venues.hyperliquid.words import money_of
 from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.keystore import address_of
@@ -28,12 +31,18 @@ from tests.venues.hyperliquid.rig import SYMBOL, LiveRig
 NOW_MS = 1_760_000_000_000
 MASTER = bytes.fromhex("11" * 32)
 ACCOUNT = address_of(MASTER)
+BUILDER = Builder("0x" + "b1" * 20, 10)
 
 
-@dataclass
-class Known:
-    state: AccountSaid
-    read_at_ms: int
+class Questions(AccountQueries):
+    """Questions to the venue below."""
+
+    def __init__(self, venue):
+        super().__init__("hl", is_mainnet=True)
+        self.venue = venue
+
+    def _info(self, request):
+        return self.venue.answer(request["type"])
 
 
 class Venue:
@@ -46,7 +55,10 @@ class Venue:
         self.lag_ms = 0
         self.is_down = False
 
-    def ask_aside(self, kind, **params):
+    def permissions(self, account, address):
+        return permissions_of(Questions(self), account, address, BUILDER, now_ms=self.clock.now_ms())
+
+    def answer(self, kind):
         self.asked[kind] += 1
         if self.is_down:
             raise VenueError("hl cannot be reached.")
@@ -57,7 +69,7 @@ class Venue:
             "maxBuilderFee": 0,
         }[kind]
 
-    def account_aside(self, account, *, youngest_s):
+    def recent_money(self, account, *, youngest_s):
         self.read.append(account)
         if self.is_down:
             raise VenueError("hl cannot be reached.")
@@ -76,7 +88,7 @@ class Venue:
             "assetPositions": [{"position": position}],
             "time": NOW_MS,
         }
-        return Known(decode(ACCOUNT_STATE, state, "it"), self.clock.now_ms() - self.lag_ms)
+        return money_of(decode(ACCOUNT_STATE, state, "it"), account), self.clock.now_ms() - self.lag_ms
 
     def close(self):
         """Nothing is open."""
@@ -232,9 +244,9 @@ def test_a_run_s_own_reading_is_taken_and_a_question_waits_behind_all_others():
     try:
         rig.venue.position(rig.account, SYMBOL)
         before = rig.server.audit().requests["clearinghouseState"]
-        known = rig.venue.account_aside(rig.account.upper().replace("X", "x"), youngest_s=29)
+        _, read_at_ms = rig.venue.recent_money(rig.account.upper().replace("X", "x"), youngest_s=29)
         assert rig.server.audit().requests["clearinghouseState"] == before
-        assert 0 <= SystemClock().now_ms() - known.read_at_ms < 20_000
+        assert 0 <= SystemClock().now_ms() - read_at_ms < 20_000
         priorities = []
         take = rig.venue._session.budget.take
 
@@ -243,8 +255,8 @@ def test_a_run_s_own_reading_is_taken_and_a_question_waits_behind_all_others():
             await take(weight, priority)
 
         rig.venue._session.budget.take = noted
-        rig.venue.account_aside(rig.account, youngest_s=0)
-        rig.venue.ask_aside("extraAgents", user=rig.account)
+        rig.venue.recent_money(rig.account, youngest_s=0)
+        rig.venue.ask_last("extraAgents", user=rig.account)
         assert rig.server.audit().requests["clearinghouseState"] == before + 1
         assert priorities == [Priority.HISTORY, Priority.HISTORY]
     finally:

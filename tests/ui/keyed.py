@@ -13,11 +13,12 @@ from firstwatch.settings import Settings
 from firstwatch.store import wallets
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import Clock, SystemClock
+from firstwatch.venues.hyperliquid import account_api
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.nonces import NonceClock
 from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets import approving, custody, desk
+from firstwatch.wallets import agents, custody
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import Vault
 from tests.loopback import Coin, Loopback
@@ -35,11 +36,11 @@ def signed_venue(clock: Clock) -> Iterator[Loopback]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.loopback.server.wall_ms", clock.now_ms)
         patch.setattr(custody, "new_secret", lambda: NEW)
-        patch.setattr(approving, "new_secret", lambda: AGENT)
+        patch.setattr(agents, "new_secret", lambda: AGENT)
         patch.setattr(custody, "vault_of", _cheap_vault)
         # Nonces of this process never go back, and other tests have been at other times.
         nonces = NonceClock()
-        for module in (custody, desk):
+        for module in (custody, account_api):
             patch.setattr(module, "NONCES", nonces)
         patch.delenv("FIRSTWATCH_PASSPHRASE_FILE", raising=False)
         with Loopback([Coin("BTC")]) as venue:

@@ -3,8 +3,8 @@
 import pytest
 
 from firstwatch.trading.clock import SystemClock
+from firstwatch.venues.hyperliquid.account_api import AccountApi
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets.desk import Desk
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import KeySigner, Vault
 from tests.loopback import Coin, Loopback
@@ -30,8 +30,8 @@ def loopback():
 
 
 @pytest.fixture
-def desk(loopback):
-    return Desk(
+def api(loopback):
+    return AccountApi(
         "hl", loopback.url, is_mainnet=True, clock=SystemClock(), timeout_s=2.0, weight_per_minute=100_000
     )
 

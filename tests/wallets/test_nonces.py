@@ -9,16 +9,16 @@ from firstwatch.store import wallets
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import RefusedError
-from firstwatch.venues.hyperliquid.actions import Builder
+from firstwatch.venues.accounts import Builder
+from firstwatch.venues.hyperliquid import account_api
+from firstwatch.venues.hyperliquid.account_actions import Approver
+from firstwatch.venues.hyperliquid.account_api import AccountApi
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
+from firstwatch.venues.hyperliquid.transfers import Transfers
 from firstwatch.venues.nonces import NonceClock
 from firstwatch.wallets import custody as custodies
-from firstwatch.wallets import desk as desks
-from firstwatch.wallets.approving import Approver
 from firstwatch.wallets.custody import Custody
-from firstwatch.wallets.desk import Desk
 from firstwatch.wallets.keystore import address_of
-from firstwatch.wallets.moving import Mover
 from tests.wallets.conftest import MASTER, OTHER, signer_of
 
 HOUR_MS = 3_600_000
@@ -39,30 +39,32 @@ class ShiftedClock(SystemClock):
 @pytest.fixture
 def clock(monkeypatch):
     nonces = NonceClock()
-    for module in (custodies, desks):
+    for module in (custodies, account_api):
         monkeypatch.setattr(module, "NONCES", nonces)
     return ShiftedClock()
 
 
 @pytest.fixture
-def desk(loopback, clock, funded):
-    return Desk("hl", loopback.url, is_mainnet=True, clock=clock, timeout_s=2.0, weight_per_minute=100_000)
+def api(loopback, clock, funded):
+    return AccountApi(
+        "hl", loopback.url, is_mainnet=True, clock=clock, timeout_s=2.0, weight_per_minute=100_000
+    )
 
 
 def no_pause(_seconds):
     pass
 
 
-def send(desk):
-    return Mover(desk, signer_of(MASTER), no_pause).send(Decimal(100), TO)
+def send(api):
+    return Transfers(api, signer_of(MASTER), no_pause).send(Decimal(100), TO)
 
 
-def withdraw(desk):
-    return Mover(desk, signer_of(MASTER), no_pause).withdraw(Decimal(100), TO)
+def withdraw(api):
+    return Transfers(api, signer_of(MASTER), no_pause).withdraw(Decimal(100), TO)
 
 
-def approve(desk):
-    return Approver(desk, signer_of(MASTER), no_pause).builder(BUILDER)
+def approve(api):
+    return Approver(api, signer_of(MASTER), no_pause).builder(BUILDER)
 
 
 DEEDS = pytest.mark.parametrize(
@@ -70,27 +72,27 @@ DEEDS = pytest.mark.parametrize(
 )
 
 
-def walls(desk, monkeypatch, *hours):
-    """Let the desk take these for the hours by which the venue's wall is ahead, one after the other."""
+def walls(api, monkeypatch, *hours):
+    """Let it take these for the hours by which the venue's wall is ahead, one after the other."""
     said = iter([SystemClock().now_ms() + hour * HOUR_MS for hour in hours])
-    monkeypatch.setattr(desk.wall, "now_ms", lambda: next(said))
+    monkeypatch.setattr(api.wall, "now_ms", lambda: next(said))
     return said
 
 
 @DEEDS
 @pytest.mark.parametrize("shift_ms", OUTSIDE)
-def test_a_wrong_clock_of_this_machine_hinders_nothing(desk, clock, loopback, deed, kind, shift_ms):
+def test_a_wrong_clock_of_this_machine_hinders_nothing(api, clock, loopback, deed, kind, shift_ms):
     clock.shift_ms = shift_ms
-    deed(desk)
+    deed(api)
     assert loopback.audit().requests[kind] <= 2
 
 
 @DEEDS
 def test_what_is_out_of_time_is_sent_once_more_with_a_new_nonce(
-    desk, loopback, monkeypatch, deed, kind, funded
+    api, loopback, monkeypatch, deed, kind, funded
 ):
-    said = walls(desk, monkeypatch, 25, 0)
-    deed(desk)
+    said = walls(api, monkeypatch, 25, 0)
+    deed(api)
     assert next(said, None) is None
     assert loopback.audit().requests[kind] == 2
     assert loopback.account(funded).cash == (1_000 if kind == "approveBuilderFee" else 900)
@@ -98,28 +100,28 @@ def test_what_is_out_of_time_is_sent_once_more_with_a_new_nonce(
 
 @DEEDS
 def test_what_stays_out_of_time_is_refused_after_the_second_try(
-    desk, loopback, monkeypatch, deed, kind, funded
+    api, loopback, monkeypatch, deed, kind, funded
 ):
-    walls(desk, monkeypatch, 25, 26)
+    walls(api, monkeypatch, 25, 26)
     with pytest.raises(RefusedError, match="nonce"):
-        deed(desk)
+        deed(api)
     assert loopback.audit().requests[kind] == 2
     assert loopback.account(funded).cash == 1_000
 
 
 @DEEDS
-def test_nothing_is_sent_again_after_a_nonce_that_was_used(desk, loopback, deed, kind, funded):
+def test_nothing_is_sent_again_after_a_nonce_that_was_used(api, loopback, deed, kind, funded):
     loopback.faults.plan("refused", kind, body="Invalid nonce: duplicate nonce 7", count=5)
     with pytest.raises(Exception, match="nonce"):
-        deed(desk)
+        deed(api)
     assert loopback.audit().requests[kind] == 1
     assert loopback.account(funded).cash == 1_000
 
 
 @DEEDS
-def test_nothing_is_sent_again_where_the_answer_is_lost(desk, loopback, deed, kind):
+def test_nothing_is_sent_again_where_the_answer_is_lost(api, loopback, deed, kind):
     loopback.faults.plan("reply_lost", kind)
-    deed(desk)
+    deed(api)
     assert loopback.audit().requests[kind] == 1
 
 
@@ -145,6 +147,6 @@ def test_nonces_go_on_above_those_of_the_store(loopback, clock, funded, tmp_path
         )
     custody = Custody(settings, store, clock, no_pause)
     custody.withdraw(wallet, Decimal(100), TO, signer_of(MASTER))
-    (entry,) = [row for row in custody.desk("hl").ledger(funded, 0) if row.kind == "withdraw"]
+    (entry,) = [row for row in custody.accounts("hl").api.ledger(funded, 0) if row.kind == "withdraw"]
     assert entry.nonce == used + 1
     store.close()

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from firstwatch.settings import Settings
     from firstwatch.store.database import Store
     from firstwatch.store.wallets import Wallet
+    from firstwatch.venues.accounts import AccountMoney
     from firstwatch.wallets.custody import Custody, Opened
-    from firstwatch.wallets.desk import AccountMoney
     from firstwatch.wallets.vault import KeySigner
 
 _LOOK_EVERY_S = 3.0
@@ -294,8 +294,8 @@ def _money_document(money: "AccountMoney") -> dict[str, Any]:
         "positions": [
             {
                 "symbol": held.symbol,
-                "side": "long" if held.amount > 0 else "short",
-                "amount": abs(held.amount),
+                "side": None if held.side is None else held.side.value,
+                "amount": held.amount,
                 "entry_price": held.entry_price,
                 "unrealised_pnl": held.unrealised_pnl,
                 "liquidation_price": held.liquidation_price,

@@ -26,8 +26,8 @@ from firstwatch.trading.errors import WrongUseError
 if TYPE_CHECKING:
     from firstwatch.store.database import Store
     from firstwatch.store.wallets import Wallet
+    from firstwatch.venues.accounts import TransferResult
     from firstwatch.wallets.custody import Custody, Opened
-    from firstwatch.wallets.moving import Moved
     from firstwatch.wallets.vault import KeySigner
 
 _DAYS = 180
@@ -121,12 +121,11 @@ class WalletWork:
 
     def money(self, name: str) -> MoneyView:
         """Ask the venue what the wallet has now."""
-        from firstwatch.wallets.moving import WITHDRAWAL_FEE
-
         custody, wallet = self._custody(), self._wallet(name)
         found = custody.money(wallet)
         needs = Needs(self.needs().passphrase, custody.has_master(wallet))
-        return MoneyView(found.total, found.withdrawable, found.spot, WITHDRAWAL_FEE, needs)
+        fee = custody.accounts(wallet.venue).withdrawal_fee
+        return MoneyView(found.total, found.withdrawable, found.spot, fee, needs)
 
     def withdraw(self, name: str, amount: Decimal, to: str, master_key: str, passphrase: str) -> str:
         """Take money out of the venue and say where it goes."""
@@ -189,7 +188,7 @@ def _agent_approval(wallet: "Wallet", *, is_needed: bool, is_master: bool) -> Ap
     )
 
 
-def _moved(name: str, moved: "Moved", destination: str) -> str:
+def _moved(name: str, moved: "TransferResult", destination: str) -> str:
     doubt = " The first answer was lost; the venue was asked, and had taken it." if moved.was_in_doubt else ""
     return f"{moved.amount:,f} USDC of {name} are on their way to {destination}.{doubt}"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from firstwatch.trading.clock import Clock
+from firstwatch.venues.accounts import VenueAccounts
 from firstwatch.venues.protocol import Venue
 from firstwatch.venues.settings import VenueSettings
 from firstwatch.venues.signer import SignerOf
@@ -36,4 +37,12 @@ class VenueAssembly(Protocol):
         Raises:
             WrongUseError: what the settings say cannot be used.
             VenueError: the adapter cannot be made now.
+        """
+
+    def open_accounts(
+        self, name: str, settings: VenueSettings, clock: Clock, pause: Callable[[float], None]
+    ) -> VenueAccounts:
+        """Return the accounts at that venue; only where they have keys (``VenueSettings.key_network``).
+
+        ``pause`` waits for so many seconds between two looks at the venue.
         """

@@ -1,7 +1,7 @@
 """Everything that is done with wallets that have keys, one way for the command line and the screen.
 
 Callers bring the secrets; nothing in here asks for one, shows one, or keeps one beyond a call. What the
-venue says on the way is noted in the store, so that every screen sees it.
+venue answers on the way is stored, so that every screen shows it. Which venue it is, nothing in here knows.
 """
 
 import logging
@@ -18,19 +18,23 @@ from firstwatch.trading.account import ACCOUNT_KIND, is_address
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError, WrongUseError
 from firstwatch.trading.numbers import plain
-from firstwatch.venues.hyperliquid.actions import Builder
-from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
+from firstwatch.venues.accounts import (
+    AccountMoney,
+    Builder,
+    KeyPermissions,
+    Permissions,
+    TransferResult,
+    VenueAccounts,
+)
 from firstwatch.venues.nonces import NONCES
-from firstwatch.venues.registry import is_paper
+from firstwatch.venues.registry import assembly_of, is_paper
+from firstwatch.venues.settings import VenueSettings
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets.approving import Approver, approvals
+from firstwatch.wallets.agents import new_agent
 from firstwatch.wallets.balances import paper_total
-from firstwatch.wallets.desk import AccountMoney, Desk
-from firstwatch.wallets.keycheck import KeyFacts, check_key
 from firstwatch.wallets.keystore import address_of
-from firstwatch.wallets.moving import Moved, Mover
-from firstwatch.wallets.standing import Permissions, key_standing, money_standing, read_permissions
 from firstwatch.wallets.vault import KeyRecord, KeySigner, OpenVault, Vault, new_secret, secret_of
+from firstwatch.wallets.wallet_status import key_status, money_status
 
 _log = logging.getLogger(__name__)
 
@@ -68,11 +72,6 @@ def address(text: str, what: str) -> str:
     return text.strip().lower()
 
 
-def builder_of(venue: HyperliquidVenueSettings) -> Builder | None:
-    """Return the builder that the settings name; None: nobody earns anything on the fills."""
-    return None if venue.builder is None else Builder(venue.builder, venue.builder_fee_tenths_bp)
-
-
 class Custody:
     """The wallets with keys of one data folder. All methods may wait for a venue or the disk."""
 
@@ -86,49 +85,45 @@ class Custody:
         self._pause = pause
         self.vault = vault_of(settings)
 
-    def settings_of(self, venue: str) -> HyperliquidVenueSettings:
-        """Return the settings of a venue that wants signatures.
+    def settings_of(self, venue: str) -> VenueSettings:
+        """Return the settings of a venue whose accounts have keys.
 
         Raises:
             WrongUseError: there is no such venue, or it is of another kind.
         """
         found = self._settings.venues.get(venue)
-        if not isinstance(found, HyperliquidVenueSettings):
+        if found is None or found.key_network is None:
             raise WrongUseError(
                 f"{venue} is no venue of the settings whose orders are signed; this needs one."
             )
         return found
 
+    def _network_of(self, venue: str) -> str:
+        return str(self.settings_of(venue).key_network)
+
     def _names_of(self, venue: str) -> list[str]:
         """Return all names under which the settings have the same place."""
-        place = self.settings_of(venue)
+        place = self.settings_of(venue).place
         return [
             name
             for name, other in self._settings.venues.items()
-            if isinstance(other, HyperliquidVenueSettings)
-            and (other.network, other.http_url) == (place.network, place.http_url)
+            if other.key_network is not None and other.place == place
         ]
 
-    def desk(self, venue: str) -> Desk:
-        """Return the desk of a venue of the settings."""
-        found = self.settings_of(venue)
-        return Desk(
-            venue,
-            found.http_url,
-            is_mainnet=found.is_mainnet,
-            clock=self._clock,
-            weight_per_minute=found.weight_per_minute,
-        )
+    def accounts(self, venue: str) -> VenueAccounts:
+        """Return the accounts at a venue of the settings.
 
-    def _acting_desk(self, venue: str) -> Desk:
-        """Return the desk of a venue for actions: no nonce is taken that an order of this folder may have."""
+        Raises:
+            WrongUseError: there is no such venue, or its accounts have no keys.
+        """
+        found = self.settings_of(venue)
+        return assembly_of(found).open_accounts(venue, found, self._clock, self._pause)
+
+    def _accounts_to_act_on(self, venue: str) -> VenueAccounts:
+        """Return the accounts for actions: no nonce is taken that an order of this folder may have."""
         with self._store.read() as session:
             NONCES.seed(orders.highest_nonce(session))
-        return self.desk(venue)
-
-    def builder(self, venue: str) -> Builder | None:
-        """Return the builder that the settings name; None: nobody earns anything on the fills."""
-        return builder_of(self.settings_of(venue))
+        return self.accounts(venue)
 
     # --- keys ----------------------------------------------------------------------------------------
 
@@ -146,7 +141,7 @@ class Custody:
         secret = new_secret()
         account, now_ms = address_of(secret), self._clock.now_ms()
         # The key first: a wallet whose key was lost would take money that nobody can move.
-        network = self.settings_of(venue).network
+        network = self._network_of(venue)
         record = vault.add(secret, venue=venue, account=account, kind=KeyKind.MASTER, network=network)
         with self._store.write() as session:
             wallet = wallets.create_wallet(
@@ -170,7 +165,9 @@ class Custody:
                 wallets.check_new_wallet(session, name)
         return known
 
-    def import_key(self, name: str, venue: str, account: str | None, text: str, opened: Opened) -> KeyFacts:
+    def import_key(
+        self, name: str, venue: str, account: str | None, text: str, opened: Opened
+    ) -> KeyPermissions:
         """Find out what a key may do, keep it in the vault, and make a wallet of its account.
 
         A wallet of that name and account that is there already gets the key as another one.
@@ -183,25 +180,23 @@ class Custody:
         """
         known = self.check_new(name, venue)
         secret, now_ms = secret_of(text), self._clock.now_ms()
-        desk = self.desk(venue)
-        facts = check_key(desk, address_of(secret), account, now_ms=now_ms)
-        needed = approvals(desk, facts.account, facts, self.builder(venue), now_ms=now_ms)
+        key, needed = self.accounts(venue).key_permissions(address_of(secret), account)
         unfit = next((approval for approval in needed if approval.name == ACCOUNT_KIND), None)
         if unfit is not None:
             raise RefusedError(f"{unfit.sentence}.")
-        if known is None or known.account != facts.account:
+        if known is None or known.account != key.account:
             with self._store.read() as session:
-                wallets.check_new_wallet(session, name, venues=self._names_of(venue), account=facts.account)
-        network = self.settings_of(venue).network
-        record = opened().add(secret, venue=venue, account=facts.account, kind=facts.kind, network=network)
+                wallets.check_new_wallet(session, name, venues=self._names_of(venue), account=key.account)
+        network = self._network_of(venue)
+        record = opened().add(secret, venue=venue, account=key.account, kind=key.kind, network=network)
         if known is None:
             kind = self.settings_of(venue).kind
             with self._store.write() as session:
                 known = wallets.create_wallet(
-                    session, name, venue=venue, kind=kind, account=facts.account, now_ms=now_ms
+                    session, name, venue=venue, kind=kind, account=key.account, now_ms=now_ms
                 )
-        self.note(known, Permissions(record, facts, "", tuple(needed)))
-        return facts
+        self.note(known, (record, Permissions(key, "", tuple(needed))))
+        return key
 
     def has_master(self, wallet: Wallet) -> bool:
         """Whether the vault holds the account's own key."""
@@ -217,8 +212,7 @@ class Custody:
             KeyMissingError: the vault has none.
             WrongNetworkError: the wallet's keys are of another network than the settings say now.
         """
-        network = self.settings_of(wallet.venue).network
-        self.vault.require_network(wallet.venue, wallet.account, network)
+        self.vault.require_network(wallet.venue, wallet.account, self._network_of(wallet.venue))
         if text is None:
             return opened().signer(wallet.venue, wallet.account, KeyKind.MASTER)
         secret = secret_of(text)
@@ -237,30 +231,32 @@ class Custody:
             VenueError: the venue cannot be asked.
         """
         record = self.vault.record_of(wallet.venue, wallet.account)
-        desk, builder, now_ms = self.desk(wallet.venue), self.builder(wallet.venue), self._clock.now_ms()
-        found = read_permissions(desk, wallet.account, record, builder, now_ms=now_ms)
-        self._note_key(wallet, found, now_ms)
+        address = None if record is None else record.address
+        found = self.accounts(wallet.venue).permissions(wallet.account, address)
+        self._note_key(wallet, record, found)
         return found
 
-    def _note_key(self, wallet: Wallet, found: Permissions, now_ms: int) -> None:
+    def _note_key(self, wallet: Wallet, record: KeyRecord | None, found: Permissions) -> None:
         with self._store.write() as session:
-            standings.set_key(session, wallet.id, key_standing(found, now_ms=now_ms))
+            standings.set_key(session, wallet.id, key_status(record, found, now_ms=self._clock.now_ms()))
 
-    def approve_agent(self, wallet: Wallet, master: KeySigner, opened: Opened) -> KeyFacts:
+    def approve_agent(self, wallet: Wallet, master: KeySigner, opened: Opened) -> KeyPermissions:
         """Have a new agent key approved, see it at the venue, and keep it.
 
         Raises:
             RefusedError: the venue refused it, or does not show it.
             VenueError: the venue cannot be asked.
         """
-        desk = self._acting_desk(wallet.venue)
-        record = Approver(desk, master, self._pause).agent(opened(), wallet.venue)
-        until_ms = next(
-            (each.valid_until_ms for each in desk.agents(wallet.account) if each.address == record.address),
-            None,
+        accounts = self._accounts_to_act_on(wallet.venue)
+        made = new_agent(
+            opened(),
+            lambda address: accounts.approve_agent(master, address),
+            venue=wallet.venue,
+            account=wallet.account,
+            network=self._network_of(wallet.venue),
         )
         self.note(wallet)
-        return KeyFacts(wallet.account, record.address, KeyKind.AGENT, True, until_ms)
+        return made
 
     def approve_builder(self, wallet: Wallet, master: KeySigner) -> Builder:
         """Allow the builder of the settings its fee, and see that at the venue.
@@ -271,7 +267,7 @@ class Custody:
             VenueError: the venue cannot be asked.
         """
         wanted = self.require_builder(wallet)
-        Approver(self._acting_desk(wallet.venue), master, self._pause).builder(wanted)
+        self._accounts_to_act_on(wallet.venue).approve_builder(master, wanted)
         self.note(wallet)
         return wanted
 
@@ -281,7 +277,7 @@ class Custody:
         Raises:
             WrongUseError: they name none.
         """
-        wanted = self.builder(wallet.venue)
+        wanted = self.accounts(wallet.venue).builder
         if wanted is None:
             raise WrongUseError(
                 f"The settings of {wallet.venue} name no builder, so there is none to approve; set builder"
@@ -297,9 +293,9 @@ class Custody:
         Raises:
             VenueError: the venue cannot be asked.
         """
-        money = self.desk(wallet.venue).money(wallet.account)
+        money = self.accounts(wallet.venue).money(wallet.account)
         with self._store.write() as session:
-            standings.set_money(session, wallet.id, money_standing(money, now_ms=self._clock.now_ms()))
+            standings.set_money(session, wallet.id, money_status(money, read_at_ms=self._clock.now_ms()))
         return money
 
     def refuse_if_used(self, wallet: Wallet) -> None:
@@ -328,7 +324,9 @@ class Custody:
             paper.deposit(session, wallet.venue, wallet.account, -taken, now_ms=self._clock.now_ms())
         return taken
 
-    def withdraw(self, wallet: Wallet, amount: Decimal, destination: str, master: KeySigner) -> Moved:
+    def withdraw(
+        self, wallet: Wallet, amount: Decimal, destination: str, master: KeySigner
+    ) -> TransferResult:
         """Withdraw money to an address on Arbitrum.
 
         Raises:
@@ -337,11 +335,11 @@ class Custody:
             VenueError: the venue cannot be asked; nothing was sent.
         """
         self.refuse_if_used(wallet)
-        moved = self._mover(wallet, master).withdraw(amount, destination)
+        moved = self._accounts_to_act_on(wallet.venue).withdraw(master, amount, destination)
         self.note(wallet)
         return moved
 
-    def transfer(self, wallet: Wallet, target: Wallet, amount: Decimal, master: KeySigner) -> Moved:
+    def transfer(self, wallet: Wallet, target: Wallet, amount: Decimal, master: KeySigner) -> TransferResult:
         """Send money to another own wallet at the same venue.
 
         Raises:
@@ -350,7 +348,7 @@ class Custody:
         """
         self.check_target(wallet, target)
         self.refuse_if_used(wallet)
-        moved = self._mover(wallet, master).send(amount, target.account)
+        moved = self._accounts_to_act_on(wallet.venue).transfer(master, amount, target.account)
         self.note(wallet)
         self.note(target)
         return moved
@@ -369,13 +367,10 @@ class Custody:
         if target.archived_at_ms is not None:
             raise WrongUseError(f"{target.name} is archived; choose another wallet.")
 
-    def _mover(self, wallet: Wallet, master: KeySigner) -> Mover:
-        return Mover(self._acting_desk(wallet.venue), master, self._pause)
-
     # --- the list ------------------------------------------------------------------------------------
 
     def archive(self, wallet: Wallet) -> None:
-        """Take a wallet out of the lists; its key stays, because somebody may still send money there.
+        """Take a wallet out of the lists; its key stays, because money may still be sent there.
 
         Raises:
             RefusedError: a run has it, or the venue holds money or positions of it.
@@ -393,8 +388,8 @@ class Custody:
         else:
             money = self.money(wallet)
             if money.positions:
-                coins = ", ".join(held.coin for held in money.positions)
-                raise RefusedError(f"{wallet.name} holds positions ({coins}); close them first.")
+                held = ", ".join(position.symbol for position in money.positions)
+                raise RefusedError(f"{wallet.name} holds positions ({held}); close them first.")
             if money.total > 0:
                 raise RefusedError(
                     f"{wallet.name} still has {money.total:f} USDC; withdraw or transfer it first."
@@ -407,10 +402,10 @@ class Custody:
         with self._store.write() as session:
             wallets.archive_wallet(session, wallet.name, now_ms=self._clock.now_ms())
 
-    def note(self, wallet: Wallet, found: Permissions | None = None) -> None:
-        """Ask the venue for money and key and note them; what it does not say stays as old as it is.
+    def note(self, wallet: Wallet, found: tuple[KeyRecord, Permissions] | None = None) -> None:
+        """Ask the venue for money and key and store them; what it does not answer stays as old as it is.
 
-        ``found``: what it has just said of the key. Never raises: what it follows has been done.
+        ``found``: the key that was just asked about. Never raises: what it follows has been done.
         """
         try:
             try:
@@ -418,7 +413,7 @@ class Custody:
                 if found is None:
                     self.permissions(wallet)
                 else:
-                    self._note_key(wallet, found, self._clock.now_ms())
+                    self._note_key(wallet, *found)
             except VenueError as error:
                 with self._store.write() as session:
                     standings.set_problem(session, wallet.id, str(error))

@@ -18,11 +18,11 @@ from firstwatch.trading.orders import Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import client, decoder, words
 from firstwatch.venues.hyperliquid import session as sessions
+from firstwatch.venues.hyperliquid.account_api import AccountQueries
 from firstwatch.venues.hyperliquid.answers import read_answer
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.decoder import decode, parsed
 from firstwatch.venues.hyperliquid.session import Ear, Session
-from firstwatch.wallets.desk import Inquiry
 from tests.venues.hyperliquid.recorded import AGENT, BUILDER, MISSING, Recorded, mutations, record
 from tests.venues.hyperliquid.rig import SYMBOL
 
@@ -105,15 +105,15 @@ class Rig:
         return self
 
 
-class Questions(Inquiry):
-    """The desk's reader of answers."""
+class Questions(AccountQueries):
+    """Answers what was recorded, to a command."""
 
     def __init__(self, answers):
         super().__init__("hl", is_mainnet=True)
         self.answers = answers
 
-    def _info(self, question):
-        return self.answers[question["type"]]
+    def _info(self, request):
+        return self.answers[request["type"]]
 
 
 def is_sound(value, seen=()):

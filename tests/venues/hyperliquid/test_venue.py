@@ -12,8 +12,8 @@ from firstwatch.trading.bar import Bar
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import OrderState, Side
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.accounts import Builder
 from firstwatch.venues.hyperliquid import session
-from firstwatch.venues.hyperliquid.actions import Builder
 from firstwatch.venues.hyperliquid.readings import Readings
 from firstwatch.venues.hyperliquid.streams import Streams
 from firstwatch.venues.protocol import Accepted, Executed, NeverWill, Refused, StillUnknown, Unknown

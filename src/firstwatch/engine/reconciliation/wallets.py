@@ -10,23 +10,19 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
 
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.settings import Settings
 from firstwatch.store import standings, wallets
 from firstwatch.store.database import Store
-from firstwatch.store.standings import Standing, WalletMoney
+from firstwatch.store.standings import Standing
 from firstwatch.store.wallets import Wallet
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError
-from firstwatch.venues.hyperliquid.decoder import AccountSaid
-from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
-from firstwatch.wallets.custody import builder_of
-from firstwatch.wallets.desk import Inquiry, money_of
-from firstwatch.wallets.standing import key_standing, money_standing, read_permissions
+from firstwatch.venues.accounts import ShowsAccounts
 from firstwatch.wallets.vault import Vault
+from firstwatch.wallets.wallet_status import key_status, money_status
 
 LOOK_EVERY_S = 1.0
 MONEY_EVERY_S = 30.0
@@ -36,40 +32,6 @@ _KEY_AGAIN_S = 600.0
 _BETWEEN_KEYS_S = 60.0
 
 _log = logging.getLogger(__name__)
-
-
-class _Known(Protocol):
-    @property
-    def state(self) -> AccountSaid: ...
-
-    @property
-    def read_at_ms(self) -> int: ...
-
-
-@runtime_checkable
-class _Aside(Protocol):
-    """A venue that answers questions behind all others."""
-
-    def ask_aside(self, kind: str, **params: Any) -> Any: ...
-
-    def account_aside(self, account: str, *, youngest_s: float) -> _Known: ...
-
-
-class _Gateway(Inquiry):
-    """The questions of the wallets, through the gateway and within its budget."""
-
-    def __init__(self, name: str, venue: _Aside, *, is_mainnet: bool) -> None:
-        super().__init__(name, is_mainnet=is_mainnet)
-        self._venue = venue
-
-    def _info(self, question: Mapping[str, str]) -> Any:
-        params = dict(question)
-        return self._venue.ask_aside(params.pop("type"), **params)
-
-    def standing(self, account: str) -> WalletMoney:
-        """Return the account's money, of when it was read."""
-        known = self._venue.account_aside(account, youngest_s=MONEY_EVERY_S - LOOK_EVERY_S)
-        return money_standing(money_of(known.state), now_ms=known.read_at_ms)
 
 
 @dataclass(slots=True)
@@ -95,11 +57,7 @@ class WalletRefresher:
         self._venues = venues
         self._clock = clock
         self._lease = lease
-        self._signed = {
-            name: venue
-            for name, venue in settings.venues.items()
-            if isinstance(venue, HyperliquidVenueSettings)
-        }
+        self._signed = {name for name, venue in settings.venues.items() if venue.key_network is not None}
         self._vault = Vault(settings.home, clock)
         self._asked: dict[int, _Asked] = {}
         self._key_asked_s: float | None = None
@@ -171,31 +129,29 @@ class WalletRefresher:
 
     # --- asking --------------------------------------------------------------------------------------
 
-    def _refresh(self, wallet: Wallet, read: Callable[[Wallet, _Gateway], None]) -> None:
-        """Ask about a wallet; what the venue does not say is noted, and asked again later."""
+    def _refresh(self, wallet: Wallet, read: Callable[[Wallet, ShowsAccounts], None]) -> None:
+        """Ask about a wallet; what the venue does not answer is noted, and asked again later."""
         if self._is_closed:
             return
         try:
             venue = self._venues.get(wallet.venue)
-            if isinstance(venue, _Aside):
-                is_mainnet = self._signed[wallet.venue].is_mainnet
-                read(wallet, _Gateway(wallet.venue, venue, is_mainnet=is_mainnet))
+            if isinstance(venue, ShowsAccounts):
+                read(wallet, venue)
         except FirstwatchError as error:
             _log.info("%s at %s: %s", wallet.name, wallet.venue, error)
             with self._store.write(self._lease().epoch) as session:
                 standings.set_problem(session, wallet.id, str(error))
 
-    def _read_money(self, wallet: Wallet, gateway: _Gateway) -> None:
-        money = gateway.standing(wallet.account)
+    def _read_money(self, wallet: Wallet, venue: ShowsAccounts) -> None:
+        money, read_at_ms = venue.recent_money(wallet.account, youngest_s=MONEY_EVERY_S - LOOK_EVERY_S)
         with self._store.write(self._lease().epoch) as session:
-            standings.set_money(session, wallet.id, money)
+            standings.set_money(session, wallet.id, money_status(money, read_at_ms=read_at_ms))
 
-    def _read_key(self, wallet: Wallet, gateway: _Gateway) -> None:
-        record, now_ms = self._vault.record_of(wallet.venue, wallet.account), self._clock.now_ms()
-        builder = builder_of(self._signed[wallet.venue])
-        found = read_permissions(gateway, wallet.account, record, builder, now_ms=now_ms)
+    def _read_key(self, wallet: Wallet, venue: ShowsAccounts) -> None:
+        record = self._vault.record_of(wallet.venue, wallet.account)
+        found = venue.permissions(wallet.account, None if record is None else record.address)
         with self._store.write(self._lease().epoch) as session:
-            standings.set_key(session, wallet.id, key_standing(found, now_ms=now_ms))
+            standings.set_key(session, wallet.id, key_status(record, found, now_ms=self._clock.now_ms()))
 
 
 def _age_s(now_ms: int, read_at_ms: int | None) -> float:

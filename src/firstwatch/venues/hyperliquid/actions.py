@@ -7,6 +7,7 @@ from typing import Any
 
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderIntent, OrderKind, OrderSide, Touch
+from firstwatch.venues.accounts import Builder
 from firstwatch.venues.hyperliquid.words import cloid_of, wire
 from firstwatch.venues.protocol import PreparedRequest, Refused
 
@@ -14,14 +15,6 @@ STOP_WORST = 0.10
 """How far beyond its trigger a stop may fill, as a fraction of it (rule 19 of ``firstwatch.engine``)."""
 
 Action = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Builder:
-    """Who is paid for every fill of an entry, in tenths of a basis point."""
-
-    address: str
-    fee_tenths_bp: int
 
 
 @dataclass(frozen=True, slots=True)

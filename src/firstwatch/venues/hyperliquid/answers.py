@@ -6,7 +6,7 @@ from typing import Any
 
 from firstwatch.trading.errors import VenueError
 from firstwatch.venues.hyperliquid import decoder
-from firstwatch.venues.hyperliquid.decoder import ActionRefused, StatusSaid, decode, understood
+from firstwatch.venues.hyperliquid.decoder import ActionRefused, StatusSaid, decode, malformed
 from firstwatch.venues.protocol import Accepted, Refused, SendOutcome, Unknown
 
 DUPLICATE_NONCE = "duplicate nonce"
@@ -39,11 +39,14 @@ class Taken:
     average_price: Decimal | None = None
 
 
-def read_answer(answer: Any, *, orders: int = 1) -> Taken | Refused | Unknown:
+ActionAnswer = Taken | Refused | Unknown
+
+
+def read_answer(answer: Any, *, orders: int = 1) -> ActionAnswer:
     """Return what an answer with status 200 to an action means; broken, it is in doubt.
 
-    Of several orders it is the first that is told of, and they are taken together: where the venue has taken
-    some of them only, that is in doubt, too.
+    Of several orders the first one is returned, as they are taken together: where the venue has taken only
+    some of them, that is in doubt, too.
     """
     try:
         said = decode(decoder.ACTION, answer, "an action")
@@ -55,7 +58,7 @@ def read_answer(answer: Any, *, orders: int = 1) -> Taken | Refused | Unknown:
         return Taken()
     statuses = said.response.data.statuses if said.response.data is not None else []
     if len(statuses) != orders:
-        return Unknown(str(understood("an action", answer)))
+        return Unknown(str(malformed("an action", answer)))
     read = [_read_status(status) for status in statuses]
     refused = [one for one in read if isinstance(one, Refused)]
     if not refused or len(refused) == orders:
@@ -83,5 +86,5 @@ def is_outside_of_window(reason: str) -> bool:
     return "nonce" in reason.lower() and DUPLICATE_NONCE not in reason
 
 
-def outcome_of(read: Taken | Refused | Unknown) -> SendOutcome:
+def outcome_of(read: ActionAnswer) -> SendOutcome:
     return Accepted(read.order_id, read.filled, read.average_price) if isinstance(read, Taken) else read

@@ -1,13 +1,13 @@
-"""What the venue must have approved before a key may trade, what each costs and allows: the words, no asking.
+"""Sentences on what the venue must have approved before a key may trade, and what each costs and allows.
 
-The adapter asks over its gateway and a one-shot command over a desk of its own; both say it with these.
+They are the same whether the adapter asks through its gateway or a command by a request of its own.
 """
 
 from decimal import Decimal
 
 from firstwatch.trading.account import Approval
 from firstwatch.trading.clock import iso
-from firstwatch.venues.hyperliquid.actions import Builder
+from firstwatch.venues.accounts import Builder
 
 LEAST_VALIDITY_MS = 7 * 24 * 60 * 60 * 1000
 """An agent that is valid for less is not one to launch with."""
@@ -58,7 +58,7 @@ def of_another_account(address: str, master: str, account: str) -> str:
 
 
 def unknown_key(venue: str, address: str, account: str, *, is_mainnet: bool) -> str:
-    """Say that the venue knows the key as nobody's."""
+    """Say that the venue does not know the key as one of the account."""
     return (
         f"{venue} ({'mainnet' if is_mainnet else 'testnet'}) does not know the key {address} as one of"
         f" {account}: it is the wrong key, its approval has expired, or it was approved on another network"

@@ -18,7 +18,7 @@ import ccxt.pro
 from firstwatch.trading.errors import VenueError, said
 from firstwatch.venues.hyperliquid.budget import PRIORITY, Budget, weight_of, weight_of_answer
 from firstwatch.venues.hyperliquid.clock import VenueWall
-from firstwatch.venues.hyperliquid.decoder import parsed, understood
+from firstwatch.venues.hyperliquid.decoder import malformed, parsed
 from firstwatch.venues.hyperliquid.patience import MOST_S, Patience
 from firstwatch.venues.protocol import FENCE
 
@@ -146,7 +146,7 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
             raise VenueError(self._sentence(error)) from error
         except Exception as error:
             # The library reads the answer, and breaks in many ways on one that is not as it should be.
-            raise understood("its markets", error) from error
+            raise malformed("its markets", error) from error
 
     async def ask(self, request: dict[str, Any]) -> Any:
         """Return the answer to an info request.

@@ -39,7 +39,7 @@ _MOST_ROWS = 10_000
 _MOST_LEVELS = 1_000
 
 
-def understood(what: str, answer: Any, why: str = "") -> VenueError:
+def malformed(what: str, answer: Any, why: str = "") -> VenueError:
     """Return the error for an answer that is not what the venue documents."""
     try:
         shown = repr(answer)[:_LONGEST]
@@ -292,16 +292,19 @@ class RoleData(_Said):
 class RoleSaid(_Said):
     """A ``userRole``."""
 
-    role: Word
+    name: Word = Field(alias="role")
+    """``missing user agent vault subAccount``."""
     data: RoleData | None = None
 
     @property
-    def of(self) -> str | None:
+    def master(self) -> str | None:
         """Whose agent or sub-account it is."""
         return None if self.data is None else self.data.user or self.data.master
 
 
 class AgentSaid(_Said):
+    """An agent (API wallet) of an account."""
+
     name: Text | None = None
     address: Address
     valid_until_ms: TimeMs | None = Field(alias="validUntil", default=None)
@@ -538,6 +541,6 @@ def decode(adapter: TypeAdapter[T], answer: Any, what: str) -> T:
         first = error.errors(include_url=False, include_context=False, include_input=True)[0]
         place = ".".join(str(part) for part in first["loc"])[:_LONGEST]
         why = f" ({f'{place}: ' if place else ''}{first['msg'][:_LONGEST]})"
-        raise understood(what, first["input"], why) from error
+        raise malformed(what, first["input"], why) from error
     except RecursionError as error:
-        raise understood(what, answer, " (it is nested too deeply)") from error
+        raise malformed(what, answer, " (it is nested too deeply)") from error

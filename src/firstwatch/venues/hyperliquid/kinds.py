@@ -1,6 +1,6 @@
-"""What an account is to the venue, and whether the program can trade it: the words, no asking.
+"""Sentences on what an account is to the venue, and whether the program can trade it.
 
-The adapter asks over its gateway and a one-shot command over a desk of its own; both say it with these.
+They are the same whether the adapter asks through its gateway or a command by a request of its own.
 """
 
 from firstwatch.trading.account import ACCOUNT_KIND, Approval

@@ -17,7 +17,7 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import decoder, kinds, words
+from firstwatch.venues.hyperliquid import decoder, kinds, queries, words
 from firstwatch.venues.hyperliquid.accounts import AccountBook, AccountState, Rows
 from firstwatch.venues.hyperliquid.candles import Candles
 from firstwatch.venues.hyperliquid.clock import VenueClock
@@ -28,9 +28,11 @@ from firstwatch.venues.hyperliquid.decoder import (
     OrderEntry,
     OrderSaid,
     OrderUnknown,
+    RoleSaid,
     decode,
-    understood,
+    malformed,
 )
+from firstwatch.venues.hyperliquid.queries import Query
 from firstwatch.venues.hyperliquid.words import Footprint
 from firstwatch.venues.protocol import Holdings
 
@@ -47,6 +49,7 @@ OVERLAP_MS = 60_000
 _LISTED_FOR_S = 300.0
 # How far two answers about the time may be apart: a loopback venue may run six hundred times as fast.
 _MOST_APART_MS = 3_600_000
+T = TypeVar("T")
 Dated = TypeVar("Dated", FillSaid, FundingSaid)
 
 
@@ -148,13 +151,21 @@ class Readings:
         """
         return await self._client.ask({"type": kind, **params})
 
+    async def read(self, query: Query[T]) -> T:
+        """Return what the venue answers to a question.
+
+        Raises:
+            VenueError: it cannot be asked or understood.
+        """
+        return query.read(await self._client.ask(query.request))
+
     async def touch(self, symbol: str) -> Touch:
         """Read the best prices now; this also says what time it is at the venue."""
         traded = self.traded(symbol)
         about = f"the book of {symbol}"
         book = decode(decoder.BOOK, await self.ask("l2Book", coin=traded.coin), about)
         if book.coin != traded.coin:
-            raise understood(about, book.coin)
+            raise malformed(about, book.coin)
         await self._hear_time(book.time, f"l2Book {traded.coin}")
         touch = words.touch_of(book, traded.mark)
         if touch is None:
@@ -164,7 +175,7 @@ class Readings:
 
     async def time(self) -> int:
         """Ask what time it is at the venue."""
-        status = decode(decoder.STATUS, await self.ask("exchangeStatus"), "its own time")
+        status = await self.read(queries.status())
         self._clock.observe(status.time, "exchangeStatus")
         return status.time
 
@@ -219,15 +230,10 @@ class Readings:
 
     async def footprint(self, account: str) -> tuple[AccountSaid, Footprint]:
         """Read money and positions, and what of them changes with every fill and payment."""
-        state = await self._ask_state(account)
+        state = await self.read(queries.state(account))
         await self._hear_time(state.time, f"clearinghouseState {account}")
         self._states[account] = AccountState(state, _now_s())
         return state, words.footprint_of(state)
-
-    async def _ask_state(self, account: str, dex: str = "") -> AccountSaid:
-        where = {"dex": dex} if dex else {}
-        answer = await self.ask("clearinghouseState", user=account, **where)
-        return decode(decoder.ACCOUNT, answer, f"the account {account}{f' in {dex}' if dex else ''}")
 
     async def position(self, account: str, symbol: str) -> Position:
         traded = self.traded(symbol)
@@ -242,7 +248,7 @@ class Readings:
             return None
         entry, order = said.order, said.order.order
         if words.client_order_id_of(order.cloid) not in (client_order_id, None):
-            raise understood(f"the order {client_order_id}", order.cloid, " (it is of another one)")
+            raise malformed(f"the order {client_order_id}", order.cloid, " (it is of another one)")
         order_id = str(order.oid)
         book.know_order(order_id, client_order_id)
         filled = order.original - order.sz
@@ -315,7 +321,7 @@ class Readings:
         """Read positions and open orders in all markets, those of coins that are not listed here, too."""
         states = {"": await self.state(account)}
         for dex in await self.dexes():
-            states[dex] = await self._ask_state(account, dex)
+            states[dex] = await self.read(queries.state(account, dex))
         positions, orders = [], []
         for dex, state in states.items():
             positions += [
@@ -325,20 +331,14 @@ class Readings:
             # An order in another exchange needs money there.
             if not dex or words.balance_of(state).total:
                 orders += await self._all_open_orders(account, dex)
-        spot = words.spot_of(
-            decode(
-                decoder.SPOT,
-                await self.ask("spotClearinghouseState", user=account),
-                f"the spot balances of {account}",
-            )
-        )
+        spot = words.spot_of(await self.read(queries.spot(account)))
         return Holdings(positions, orders, spot)
 
     async def sizes_aside(self, account: str) -> dict[str, Decimal]:
         """Read the signed sizes of all positions in the venue's other exchanges, by coin."""
         sizes: dict[str, Decimal] = {}
         for dex in await self.dexes():
-            sizes |= words.sizes_of(await self._ask_state(account, dex))
+            sizes |= words.sizes_of(await self.read(queries.state(account, dex)))
         return sizes
 
     async def dexes(self) -> tuple[str, ...]:
@@ -351,8 +351,7 @@ class Readings:
 
     async def kind(self, account: str) -> str:
         """Ask how the venue keeps the account's money (see ``kinds``)."""
-        answer = await self.ask("userAbstraction", user=account)
-        return decode(decoder.KIND, answer, f"the kind of the account {account}")
+        return await self.read(queries.kind(account))
 
     def symbol_of(self, coin: str) -> str:
         """Return the symbol of a coin; of one that is not listed here a name."""
@@ -463,20 +462,16 @@ class Readings:
 
     async def agents(self, account: str) -> dict[str, int | None]:
         """Return until when each named agent of the account is approved (None: for ever), by its address."""
-        answer = await self.ask("extraAgents", user=account)
-        agents = decode(decoder.AGENTS, answer, f"the agents of {account}")
+        agents = await self.read(queries.agents(account))
         return {agent.address: agent.valid_until_ms for agent in agents or ()}
 
-    async def role(self, address: str) -> tuple[str, str | None]:
-        """Return what an address is to the venue, and whose agent or sub-account."""
-        answer = await self.ask("userRole", user=address)
-        role = decode(decoder.ROLE, answer, f"the role of {address}")
-        return role.role, role.of
+    async def role(self, address: str) -> RoleSaid:
+        """Return what an address is to the venue."""
+        return await self.read(queries.role(address))
 
     async def approved_fee(self, account: str, builder: str) -> int:
         """Return the largest fee that the account allows the builder, in tenths of a basis point."""
-        answer = await self.ask("maxBuilderFee", user=account, builder=builder)
-        return decode(decoder.BUILDER_FEE, answer, f"the builder fee of {account}") or 0
+        return await self.read(queries.builder_fee(account, builder)) or 0
 
     async def catch_up(self, account: str, since_ms: int, footprint: Footprint | None = None) -> None:
         """Read the fills since then and tell those that were not told."""

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from firstwatch.trading.account import is_address
 from firstwatch.trading.setting_fields import RealSetting, WholeSetting
+from firstwatch.venues.accounts import Builder
 from firstwatch.venues.settings import VenueSettings
 
 _API_URLS = {
@@ -95,3 +96,8 @@ class HyperliquidVenueSettings(VenueSettings):
     @property
     def place(self) -> str:
         return f"{self.network} {self.http_url}"
+
+    @property
+    def fee_receiver(self) -> Builder | None:
+        """Who gets the fee; None: there is none."""
+        return None if self.builder is None else Builder(self.builder, self.builder_fee_tenths_bp)

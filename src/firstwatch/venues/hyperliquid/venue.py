@@ -17,7 +17,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -28,10 +28,13 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderIntent, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.accounts import AccountMoney, Builder, Permissions
 from firstwatch.venues.hyperliquid import actions, decoder, words
+from firstwatch.venues.hyperliquid.account_api import AccountQueries
 from firstwatch.venues.hyperliquid.answers import (
     DUPLICATE_NONCE,
     NO_MATCH,
+    ActionAnswer,
     Taken,
     is_outside_of_window,
     outcome_of,
@@ -47,8 +50,9 @@ from firstwatch.venues.hyperliquid.approvals import (
 )
 from firstwatch.venues.hyperliquid.budget import PRIORITY, RATE_PER_MINUTE, Priority
 from firstwatch.venues.hyperliquid.clock import VenueClock
-from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode
+from firstwatch.venues.hyperliquid.decoder import decode
 from firstwatch.venues.hyperliquid.gateway import Gateway
+from firstwatch.venues.hyperliquid.key_permissions import permissions_of
 from firstwatch.venues.hyperliquid.kinds import kind_approval, not_an_account
 from firstwatch.venues.hyperliquid.readings import Readings
 from firstwatch.venues.hyperliquid.session import Ear, Session
@@ -88,12 +92,16 @@ _FILLS_BEFORE_MS = 3_600_000
 _MOST_KEPT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class KnownState:
-    """An account's money and positions, and when they were read by the wall clock."""
+class _QuietQueries(AccountQueries):
+    """Questions that wait until nothing else is asked."""
 
-    state: AccountSaid
-    read_at_ms: int
+    def __init__(self, venue: "HyperliquidVenue") -> None:
+        super().__init__(venue.name, is_mainnet=venue.capabilities.is_mainnet)
+        self._venue = venue
+
+    def _info(self, request: dict[str, Any]) -> Any:
+        params = dict(request)
+        return self._venue.ask_last(params.pop("type"), **params)
 
 
 class _Listener:
@@ -122,7 +130,7 @@ class HyperliquidVenue:
         is_mainnet: bool,
         signer_of: SignerOf,
         clock: Clock,
-        builder: actions.Builder | None = None,
+        builder: Builder | None = None,
         max_slippage_bps: float = 500.0,
         stream_users: int = 8,
         weight_per_minute: float = RATE_PER_MINUTE,
@@ -568,12 +576,13 @@ class HyperliquidVenue:
         ends_ms = (await readings.agents(account)).get(key)
         if ends_ms is None:
             # The unnamed agent is in no list; its role says whose it is.
-            role, master = await readings.role(key)
-            if role != "agent" or master != account:
+            role = await readings.role(key)
+            if role.name != "agent" or role.master != account:
                 # Whose mistake it is depends on what the account is.
-                strange = not_an_account(self.name, account, *await readings.role(account))
-                if role == "agent" and master is not None and not strange:
-                    strange = of_another_account(key, master, account)
+                known = await readings.role(account)
+                strange = not_an_account(self.name, account, known.name, known.master)
+                if role.name == "agent" and role.master is not None and not strange:
+                    strange = of_another_account(key, role.master, account)
                 return no_key(strange or unknown_key(self.name, key, account, is_mainnet=self._is_mainnet))
         now_ms = self._clock.now_ms()
         return key_approval(agent_sentence(account, ends_ms), valid_until_ms=ends_ms, now_ms=now_ms)
@@ -587,7 +596,7 @@ class HyperliquidVenue:
         readings = self._connected().readings
         return self._read(lambda: readings.ask(kind, **params))
 
-    def ask_aside(self, kind: str, **params: Any) -> Any:
+    def ask_last(self, kind: str, **params: Any) -> Any:
         """Return the venue's answer to an info request that waits for every other one.
 
         Raises:
@@ -596,20 +605,20 @@ class HyperliquidVenue:
         readings = self._connected().readings
         return self._read(lambda: readings.ask(kind, **params), priority=Priority.HISTORY)
 
-    def account_aside(self, account: str, *, youngest_s: float) -> KnownState:
-        """Return money and positions of an account, as a run has read them lately, else by ``ask_aside``.
-
-        Raises:
-            VenueError: the venue cannot be asked, or everything else takes too long.
-        """
+    def recent_money(self, account: str, *, youngest_s: float) -> tuple[AccountMoney, int]:
         readings = self._connected().readings
 
-        async def read() -> KnownState:
+        async def read() -> tuple[AccountMoney, int]:
             known = await readings.recent_state(account.lower(), youngest_s)
             age_s = asyncio.get_running_loop().time() - known.read_at_s
-            return KnownState(known.state, self._clock.now_ms() - round(age_s * 1000))
+            read_at_ms = self._clock.now_ms() - round(age_s * 1000)
+            return words.money_of(known.state, account.lower()), read_at_ms
 
         return self._read(read, priority=Priority.HISTORY)
+
+    def permissions(self, account: str, address: str | None) -> Permissions:
+        now_ms = self._clock.now_ms()
+        return permissions_of(_QuietQueries(self), account, address, self._builder, now_ms=now_ms)
 
     def act(self, request: dict[str, Any]) -> Any:
         """Send an action that is signed already, once, and return the venue's answer as it is.
@@ -619,15 +628,6 @@ class HyperliquidVenue:
         """
         session = self._connected()
         return self._read(lambda: session.client.act(request), priority=Priority.ORDER, timeout_s=ACT_S)
-
-    def budget_left(self) -> float:
-        """Return how much weight of requests may be spent at once."""
-        session = self._connected()
-
-        async def left() -> float:
-            return session.budget.left
-
-        return self._read(left)
 
     def close(self) -> None:
         session, self._session = self._session, None
@@ -674,7 +674,7 @@ class HyperliquidVenue:
         except TimeoutError as error:
             raise VenueError(str(error)) from error
 
-    def _act_now(self, account: str, action: actions.Action) -> Taken | Refused | Unknown:
+    def _act_now(self, account: str, action: actions.Action) -> ActionAnswer:
         """Send an action that nobody has prepared, by the key that signs for the account now.
 
         A nonce that is out of the time in which the venue takes any is replaced once: that answer has said
@@ -694,7 +694,7 @@ class HyperliquidVenue:
         session = self._session
         return self._clock.now_ms() if session is None else session.client.wall.now_ms()
 
-    def _act(self, signer: Signer, action: actions.Action, nonce: int) -> Taken | Refused | Unknown:
+    def _act(self, signer: Signer, action: actions.Action, nonce: int) -> ActionAnswer:
         """Sign an action and send it once."""
         try:
             session = self._connected()

@@ -9,6 +9,7 @@ from firstwatch.trading.account import Balance, Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderKind, OrderReport, OrderSide, OrderState, Side, Touch
+from firstwatch.venues.accounts import AccountMoney
 from firstwatch.venues.hyperliquid.decoder import (
     AccountSaid,
     Book,
@@ -18,8 +19,9 @@ from firstwatch.venues.hyperliquid.decoder import (
     ListedMarket,
     OneOrder,
     SpotSaid,
-    understood,
+    malformed,
 )
+from firstwatch.venues.hyperliquid.kinds import market_name
 
 PRICE_FIGURES = 5
 _PRICE_DECIMALS = 6
@@ -107,6 +109,16 @@ def balance_of(state: AccountSaid) -> Balance:
     """Return the money of an account; what is free is not what may be withdrawn."""
     total, used = state.summary.account_value, state.summary.total_margin_used
     return Balance(total=total, used=used, free=total - used, time_ms=state.time)
+
+
+def money_of(state: AccountSaid, account: str) -> AccountMoney:
+    """Return the money and positions in perpetuals of an account; coins by the symbols of their markets."""
+    return AccountMoney(
+        total=state.summary.account_value,
+        used=state.summary.total_margin_used,
+        withdrawable=state.withdrawable,
+        positions=tuple(position_of(state, account, market_name(coin), coin) for coin in sizes_of(state)),
+    )
 
 
 def spot_of(said: SpotSaid) -> Decimal:
@@ -231,7 +243,7 @@ def state_of(status: str, amount: Decimal, filled: Decimal) -> OrderState:
         return OrderState.CANCELED
     if status.endswith("ejected"):
         return OrderState.REJECTED
-    raise understood("an order's status", status)
+    raise malformed("an order's status", status)
 
 
 def kind_of(order: OneOrder) -> OrderKind:

@@ -1,7 +1,7 @@
-"""A few questions and signed actions of an operator to Hyperliquid, one at a time and blocking.
+"""Questions about accounts, and signed actions of an operator: one at a time and blocking.
 
-Trading goes through the venue's adapter. This is for what a command or a screen does with a key that the
-engine never sees, and needs no exchange library; the engine puts the same questions through its gateway.
+Trading goes through the adapter (``venue``). This is for what a command or a screen does with a key that
+the engine never sees, and needs no exchange library; the engine puts the same questions through its gateway.
 """
 
 import json
@@ -10,103 +10,29 @@ import ssl
 import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from http.client import HTTPException
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
-
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
-from firstwatch.venues.hyperliquid import decoder
-from firstwatch.venues.hyperliquid.answers import is_outside_of_window
+from firstwatch.venues.accounts import AccountMoney
+from firstwatch.venues.hyperliquid import queries, words
+from firstwatch.venues.hyperliquid.answers import ActionAnswer, is_outside_of_window, read_answer
 from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority, take_turn, weight_of
 from firstwatch.venues.hyperliquid.clock import VenueWall
-from firstwatch.venues.hyperliquid.decoder import AccountSaid, decode, parsed, understood
-from firstwatch.venues.hyperliquid.kinds import market_name
-from firstwatch.venues.hyperliquid.words import spot_of
+from firstwatch.venues.hyperliquid.decoder import AgentSaid, RoleSaid, malformed, parsed
+from firstwatch.venues.hyperliquid.queries import Query
 from firstwatch.venues.nonces import NONCES
+from firstwatch.venues.protocol import Refused, Unknown
 
 T = TypeVar("T")
 _TIMEOUT_S = 10.0
 _SHOWN = 200
 _LONGEST_ANSWER = 1 << 24
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What the venue knows an address as: ``missing user agent vault subAccount``."""
-
-    name: str
-    master: str | None
-    """Whose agent or sub-account it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Agent:
-    """An agent (API wallet) of an account that the venue lists."""
-
-    name: str
-    address: str
-    valid_until_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class HeldPosition:
-    """A position as the venue tells it; ``amount`` is negative for a short."""
-
-    coin: str
-    amount: Decimal
-    entry_price: Decimal | None
-    margin: Decimal
-    unrealised_pnl: Decimal
-    liquidation_price: Decimal | None
-
-    @property
-    def symbol(self) -> str:
-        """The market by its unified symbol."""
-        return market_name(self.coin)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountMoney:
-    """Money of an account in USDC."""
-
-    total: Decimal
-    used: Decimal
-    withdrawable: Decimal
-    positions: tuple[HeldPosition, ...]
-    spot: Decimal = Decimal(0)
-    """USDC in the spot balance, where it is no margin for perpetuals."""
-
-    @property
-    def free(self) -> Decimal:
-        return self.total - self.used
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The venue carried the action out."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotDone:
-    """The venue's own refusal: the action was not and will not be carried out."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class InDoubt:
-    """Nobody can tell from the answer whether the action was carried out."""
-
-    reason: str
-
-
-ActionOutcome = Done | NotDone | InDoubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +49,7 @@ class LedgerEntry:
     """Of the action that moved it, where the ledger says so."""
 
 
-class Inquiry(ABC):
+class AccountQueries(ABC):
     """Questions about accounts, however they reach the venue: ``_info`` puts one.
 
     Raises:
@@ -134,34 +60,29 @@ class Inquiry(ABC):
         self.name = name
         self.is_mainnet = is_mainnet
 
-    def role(self, address: str) -> Role:
+    def role(self, address: str) -> RoleSaid:
         """Return what an address is to the venue."""
-        said = self._ask(decoder.ROLE, "userRole", user=address)
-        return Role(said.role, said.of)
+        return self._ask(queries.role(address))
 
-    def agents(self, account: str) -> tuple[Agent, ...]:
+    def agents(self, account: str) -> Sequence[AgentSaid]:
         """Return the account's named agents."""
-        agents = self._ask(decoder.AGENTS, "extraAgents", user=account)
-        return tuple(Agent(row.name or "", row.address, row.valid_until_ms) for row in agents or ())
+        return self._ask(queries.agents(account)) or ()
 
     def approved_fee(self, account: str, builder: str) -> int:
         """Return the largest fee that the account allows the builder, in tenths of a basis point."""
-        return self._ask(decoder.BUILDER_FEE, "maxBuilderFee", user=account, builder=builder) or 0
+        return self._ask(queries.builder_fee(account, builder)) or 0
 
     def money(self, account: str) -> AccountMoney:
         """Return the account's money and positions in perpetuals, and its USDC in spot."""
-        money = money_of(self._ask(decoder.ACCOUNT, "clearinghouseState", user=account))
-        spot = self._ask(decoder.SPOT, "spotClearinghouseState", user=account)
-        return replace(money, spot=spot_of(spot))
+        money = words.money_of(self._ask(queries.state(account)), account)
+        return replace(money, spot=words.spot_of(self._ask(queries.spot(account))))
 
     def time_ms(self) -> int:
         """Return the venue's time."""
-        return self._ask(decoder.STATUS, "exchangeStatus").time
+        return self._ask(queries.status()).time
 
     def ledger(self, account: str, since_ms: int) -> tuple[LedgerEntry, ...]:
         """Return what came to and left the account from that time of the venue on, oldest first."""
-        kind = "userNonFundingLedgerUpdates"
-        rows = self._ask(decoder.LEDGER, kind, user=account, startTime=since_ms)
         return tuple(
             LedgerEntry(
                 time_ms=row.time,
@@ -171,23 +92,23 @@ class Inquiry(ABC):
                 destination=None if row.delta.destination is None else row.delta.destination.lower(),
                 nonce=row.delta.nonce,
             )
-            for row in rows
+            for row in self._ask(queries.ledger(account, since_ms))
         )
 
     def kind(self, account: str) -> str:
         """Return how the venue keeps the account's money (see ``kinds``)."""
-        return self._ask(decoder.KIND, "userAbstraction", user=account)
+        return self._ask(queries.kind(account))
 
-    def _ask(self, adapter: TypeAdapter[T], kind: str, **params: Any) -> T:
-        return decode(adapter, self._info({"type": kind, **params}), f"{kind} at {self.name}")
+    def _ask(self, query: Query[T]) -> T:
+        return query.read(self._info(query.request))
 
     @abstractmethod
-    def _info(self, question: Mapping[str, Any]) -> Any:
+    def _info(self, request: dict[str, Any]) -> Any:
         """Return the venue's answer to a question."""
 
 
-class Desk(Inquiry):
-    """The venue's two doors, ``/info`` and ``/exchange``."""
+class AccountApi(AccountQueries):
+    """The venue's ``/info`` and ``/exchange``, asked one request at a time and blocking."""
 
     def __init__(
         self,
@@ -209,7 +130,7 @@ class Desk(Inquiry):
         # is answered elsewhere says nothing of what was asked here.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
 
-    def act(self, signed: Callable[[int], Mapping[str, Any]]) -> tuple[Mapping[str, Any], ActionOutcome]:
+    def act(self, signed: Callable[[int], Mapping[str, Any]]) -> tuple[Mapping[str, Any], ActionAnswer]:
         """Send the action that ``signed`` makes of a nonce, and return what was sent and what came of it.
 
         A nonce that is out of the time in which the venue takes any is replaced once: that answer has said
@@ -217,35 +138,28 @@ class Desk(Inquiry):
         """
         body = signed(NONCES.next(self.wall.now_ms))
         outcome = self.perform(body)
-        if isinstance(outcome, NotDone) and is_outside_of_window(outcome.reason):
+        if isinstance(outcome, Refused) and is_outside_of_window(outcome.reason):
             body = signed(NONCES.next(self.wall.now_ms))
             outcome = self.perform(body)
         return body, outcome
 
-    def perform(self, body: Mapping[str, Any]) -> ActionOutcome:
-        """Send a signed action, once. Only the venue's own structured answer tells what became of it.
+    def perform(self, body: Mapping[str, Any]) -> ActionAnswer:
+        """Send a signed action, once. Only the venue's own structured answer says what became of it.
 
         Whatever else happens may happen after the venue has read the request, so that it is doubt.
         """
         try:
-            self._wait_for_turn("exchange", body)
+            self._wait_for_budget("exchange", body)
         except VenueError as error:
-            return NotDone(str(error))
+            return Refused("other", str(error))
         try:
-            answer = self._post("/exchange", body)
+            return read_answer(self._post("/exchange", body))
         except Exception as error:
-            return InDoubt(str(error) or type(error).__name__)
-        match answer:
-            case {"status": "ok"}:
-                return Done()
-            case {"status": "err", "response": str(reason)}:
-                return NotDone(reason)
-            case _:
-                return InDoubt(str(understood(f"exchange at {self.name}", answer)))
+            return Unknown(str(error) or type(error).__name__)
 
-    def _info(self, question: Mapping[str, Any]) -> Any:
-        self._wait_for_turn("info", question)
-        return self._post("/info", question)
+    def _info(self, request: dict[str, Any]) -> Any:
+        self._wait_for_budget("info", request)
+        return self._post("/info", request)
 
     def _post(self, path: str, document: Mapping[str, Any]) -> Any:
         request = urllib.request.Request(
@@ -267,7 +181,7 @@ class Desk(Inquiry):
         except (TimeoutError, HTTPException, OSError) as error:
             raise VenueError(self._unreachable(error)) from error
         except ValueError as error:
-            raise understood(f"{path} at {self.name}", str(error)) from error
+            raise malformed(f"{path} at {self.name}", str(error)) from error
 
     def _refused(self, error: urllib.error.HTTPError) -> str:
         if error.code == 422:
@@ -283,7 +197,7 @@ class Desk(Inquiry):
             )
         return f"{self.name} ({self._url}) answers with HTTP {error.code}; try again later."
 
-    def _wait_for_turn(self, path: str, document: Mapping[str, Any]) -> None:
+    def _wait_for_budget(self, path: str, document: Mapping[str, Any]) -> None:
         """Ask no more than the venue allows this address, whatever other processes ask."""
         priority = Priority.ORDER if path == "exchange" else Priority.WATCH
         weight = weight_of(path, document)
@@ -313,24 +227,3 @@ class Desk(Inquiry):
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
         """Follow none: the redirect itself is the answer, an HTTP error."""
-
-
-def money_of(state: AccountSaid) -> AccountMoney:
-    """Return the money and positions in perpetuals that the venue says of an account."""
-    return AccountMoney(
-        total=state.summary.account_value,
-        used=state.summary.total_margin_used,
-        withdrawable=state.withdrawable,
-        positions=tuple(
-            HeldPosition(
-                coin=held.coin,
-                amount=held.size,
-                entry_price=held.entry,
-                margin=held.margin_used,
-                unrealised_pnl=held.unrealised,
-                liquidation_price=held.liquidation,
-            )
-            for held in state.held
-            if held.size
-        ),
-    )

@@ -1,19 +1,20 @@
 """Money that leaves an account: to another own wallet, or out of the venue. At most once each.
 
-Once a request is sent only the venue's ledger tells that money has moved, and only its own refusal, or the
+Once a request is sent only the venue's ledger shows that money has moved, and only its own refusal, or the
 use of the request's nonce for something else, that it has not.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError
-from firstwatch.venues.hyperliquid.answers import DUPLICATE_NONCE
+from firstwatch.trading.errors import RefusedError, VenueError
+from firstwatch.venues.accounts import OutcomeUnknownError, TransferResult
+from firstwatch.venues.hyperliquid.account_api import AccountApi, LedgerEntry
+from firstwatch.venues.hyperliquid.answers import DUPLICATE_NONCE, ActionAnswer, Taken
+from firstwatch.venues.hyperliquid.user_actions import burning, user_signed
+from firstwatch.venues.protocol import Refused, Unknown
 from firstwatch.venues.signer import KeyKind, Signer
-from firstwatch.wallets.actions import burning, user_signed
-from firstwatch.wallets.desk import ActionOutcome, Desk, Done, InDoubt, LedgerEntry, NotDone
 
 WITHDRAWAL_FEE = Decimal(1)
 """What the venue keeps of a withdrawal, in USDC."""
@@ -27,25 +28,10 @@ _TRANSFERS = ("internalTransfer", "send")
 _COMPARE = "Compare the balance (firstwatch wallet show) before you try again."
 
 
-class OutcomeUnknownError(FirstwatchError):
-    """Nobody could find out whether the money moved."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A movement of money that the venue carried out."""
-
-    amount: Decimal
-    source: str
-    destination: str
-    was_in_doubt: bool
-    """The venue's first answer was lost; it was asked, and had taken the request."""
-
-
-class Mover:
+class Transfers:
     """Moves the money of one account. ``pause`` waits for so many seconds."""
 
-    def __init__(self, desk: Desk, master: Signer, pause: Callable[[float], None]) -> None:
+    def __init__(self, api: AccountApi, master: Signer, pause: Callable[[float], None]) -> None:
         """Take the account's own key, which is forgotten with this object.
 
         Raises:
@@ -56,11 +42,11 @@ class Mover:
                 f"The key {master.address} is an API wallet, which cannot move money; give the key of"
                 f" {master.account} itself with --master-key-fd."
             )
-        self._desk = desk
+        self._api = api
         self._master = master
         self._pause = pause
 
-    def withdraw(self, amount: Decimal, destination: str) -> Moved:
+    def withdraw(self, amount: Decimal, destination: str) -> TransferResult:
         """Withdraw USDC to an address on Arbitrum; the venue keeps 1 USDC of it.
 
         Raises:
@@ -74,7 +60,7 @@ class Mover:
             )
         return self._move("withdraw3", amount, destination)
 
-    def send(self, amount: Decimal, destination: str) -> Moved:
+    def send(self, amount: Decimal, destination: str) -> TransferResult:
         """Send USDC to another account at the same venue; the first credit of a new address costs 1 USDC.
 
         Raises:
@@ -86,19 +72,19 @@ class Mover:
             raise RefusedError("Both wallets have the same account; there is nothing to send.")
         return self._move("usdSend", amount, destination)
 
-    def _move(self, kind: str, amount: Decimal, destination: str) -> Moved:
-        desk, master = self._desk, self._master
+    def _move(self, kind: str, amount: Decimal, destination: str) -> TransferResult:
+        api, master = self._api, self._master
         if amount != round(amount, _DECIMALS):
             raise RefusedError(f"{amount} USDC has more than {_DECIMALS} decimals.")
-        free = desk.money(master.account).withdrawable
+        free = api.money(master.account).withdrawable
         if amount > free:
             raise RefusedError(f"{amount} USDC is more than the {free:f} USDC that can be taken out.")
-        since_ms = desk.time_ms() - _LEDGER_BEFORE_MS
-        known = frozenset(desk.ledger(master.account, since_ms))
+        since_ms = api.time_ms() - _LEDGER_BEFORE_MS
+        known = frozenset(api.ledger(master.account, since_ms))
         values = {"destination": destination, "amount": f"{amount.normalize():f}"}
 
         def signed(nonce: int) -> Mapping[str, Any]:
-            return user_signed(kind, values, is_mainnet=desk.is_mainnet, nonce=nonce, signer=master)
+            return user_signed(kind, values, is_mainnet=api.is_mainnet, nonce=nonce, signer=master)
 
         def is_ours(entry: LedgerEntry, nonce: int) -> bool:
             if entry in known or entry.nonce not in (None, nonce):
@@ -109,33 +95,33 @@ class Mover:
             return entry.kind in _TRANSFERS and is_same
 
         try:
-            body, outcome = desk.act(signed)
+            body, outcome = api.act(signed)
             return self._sent(
                 body,
                 outcome,
-                lambda: any(is_ours(entry, body["nonce"]) for entry in desk.ledger(master.account, since_ms)),
+                lambda: any(is_ours(entry, body["nonce"]) for entry in api.ledger(master.account, since_ms)),
             )
         except KeyboardInterrupt as error:
             raise OutcomeUnknownError(f"It was interrupted after the request was sent. {_COMPARE}") from error
 
     def _sent(
-        self, body: Mapping[str, Any], outcome: ActionOutcome, is_in_ledger: Callable[[], bool]
-    ) -> Moved:
+        self, body: Mapping[str, Any], outcome: ActionAnswer, is_in_ledger: Callable[[], bool]
+    ) -> TransferResult:
         """Return when the venue's ledger shows what the request that was sent has moved."""
-        desk, doubt, never, problem = self._desk, "", False, "it answered that it was done"
+        name, doubt, never, problem = self._api.name, "", False, "it answered that it was done"
         match outcome:
-            case NotDone(reason) if DUPLICATE_NONCE not in reason:
-                raise RefusedError(f"{desk.name} refused: {reason.rstrip('.')}.")
-            case NotDone(doubt):
+            case Refused(reason=reason) if DUPLICATE_NONCE not in reason:
+                raise RefusedError(f"{name} refused: {reason.rstrip('.')}.")
+            case Refused(reason=doubt):
                 problem = doubt
-            case InDoubt(doubt):
+            case Unknown(doubt):
                 taken = self._burn(body["nonce"])
                 never, problem = not taken, f"{doubt.rstrip('.')}; asked for the request, it says: {taken}"
         for _ in range(1 if never else _LOOKS):
             try:
                 if is_in_ledger():
                     action = body["action"]
-                    return Moved(
+                    return TransferResult(
                         Decimal(action["amount"]), self._master.account, action["destination"], bool(doubt)
                     )
             except VenueError as error:
@@ -147,21 +133,21 @@ class Mover:
                 f"The request was lost ({doubt}) and can no longer be carried out: nothing moved. Try again."
             )
         raise OutcomeUnknownError(
-            f"{desk.name} does not show that the money moved: {problem.rstrip('.')}. {_COMPARE}"
+            f"{name} does not show that the money moved: {problem.rstrip('.')}. {_COMPARE}"
         )
 
     def _burn(self, nonce: int) -> str:
         """Use the nonce of a lost request up, so that it never will be taken; else return why that failed."""
-        body = burning(nonce, is_mainnet=self._desk.is_mainnet, signer=self._master)
+        body = burning(nonce, is_mainnet=self._api.is_mainnet, signer=self._master)
         problem = ""
         for _ in range(_BURN_TRIES):
-            match self._desk.perform(body):
-                case Done():
+            match self._api.perform(body):
+                case Taken():
                     return ""
-                case NotDone(reason):
+                case Refused(reason=reason):
                     # The nonce is used already, by the request or by a burning whose own answer was lost; or
                     # the venue does not take it for another reason, which says nothing of the request.
                     return reason
-                case InDoubt(problem):
+                case Unknown(problem):
                     self._pause(_LOOK_EVERY_S)
         return problem

@@ -1,0 +1,83 @@
+"""Questions to ``/info`` about accounts: what is asked, and how the answer is read.
+
+The adapter puts them through its gateway, a command through a request of its own.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from firstwatch.venues.hyperliquid import decoder
+from firstwatch.venues.hyperliquid.decoder import (
+    AccountSaid,
+    AgentSaid,
+    ExchangeStatus,
+    LedgerRow,
+    RoleSaid,
+    SpotSaid,
+    decode,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Generic[T]):
+    """One question. ``about`` stands in the sentence on an answer that cannot be understood."""
+
+    request: dict[str, Any]
+    adapter: TypeAdapter[T]
+    about: str
+
+    def read(self, answer: Any) -> T:
+        """Return what the answer says.
+
+        Raises:
+            VenueError: it is not what the venue documents.
+        """
+        return decode(self.adapter, answer, self.about)
+
+
+def status() -> Query[ExchangeStatus]:
+    return Query({"type": "exchangeStatus"}, decoder.STATUS, "its own time")
+
+
+def state(account: str, dex: str = "") -> Query[AccountSaid]:
+    """Money and positions in perpetuals; ``dex``: of another exchange of the venue."""
+    where = {"dex": dex} if dex else {}
+    about = f"the account {account}{f' in {dex}' if dex else ''}"
+    return Query({"type": "clearinghouseState", "user": account, **where}, decoder.ACCOUNT, about)
+
+
+def spot(account: str) -> Query[SpotSaid]:
+    request = {"type": "spotClearinghouseState", "user": account}
+    return Query(request, decoder.SPOT, f"the spot balances of {account}")
+
+
+def kind(account: str) -> Query[str]:
+    """How the venue keeps the account's money (see ``kinds``)."""
+    request = {"type": "userAbstraction", "user": account}
+    return Query(request, decoder.KIND, f"the kind of the account {account}")
+
+
+def role(address: str) -> Query[RoleSaid]:
+    """What an address is to the venue."""
+    return Query({"type": "userRole", "user": address}, decoder.ROLE, f"the role of {address}")
+
+
+def agents(account: str) -> Query[list[AgentSaid] | None]:
+    """The account's named agents."""
+    return Query({"type": "extraAgents", "user": account}, decoder.AGENTS, f"the agents of {account}")
+
+
+def builder_fee(account: str, builder: str) -> Query[int | None]:
+    """The largest fee that the account allows the builder, in tenths of a basis point."""
+    request = {"type": "maxBuilderFee", "user": account, "builder": builder}
+    return Query(request, decoder.BUILDER_FEE, f"the builder fee of {account}")
+
+
+def ledger(account: str, since_ms: int) -> Query[list[LedgerRow]]:
+    """What came to and left the account from that time of the venue on, oldest first."""
+    request = {"type": "userNonFundingLedgerUpdates", "user": account, "startTime": since_ms}
+    return Query(request, decoder.LEDGER, f"the ledger of {account}")

@@ -94,7 +94,7 @@ class Runs:
             self.server.fund(account, 10_000)
             self._launch(number)
         # From here on both sides have the limits of the main network.
-        self.venue._session.budget.rate_s = RATE_PER_MINUTE / 60
+        self.venue._connection.budget.rate_s = RATE_PER_MINUTE / 60
         self.server.limit_weight(1_200)
 
     def _launch(self, number):

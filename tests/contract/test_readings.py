@@ -7,7 +7,7 @@ import pytest
 
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import session
+from firstwatch.venues.hyperliquid import connection
 from firstwatch.venues.protocol import LONGEST_WAIT_S, VenueCondition
 from tests.contract.rig import BUY, LIMIT, MARKET, SELL, START_MS
 
@@ -117,14 +117,14 @@ def test_holdings_are_all_that_each_market_says(rig):
 
 def test_a_venue_that_serves_well_says_so(rig, monkeypatch):
     # However busy the machine is, a price of now is waited for.
-    monkeypatch.setattr(session, "_PRICE_COMES_S", math.inf)
+    monkeypatch.setattr(connection, "_PRICE_COMES_S", math.inf)
     seen = rig.venue.condition(rig.account, rig.symbol)
     assert not seen.is_delisted
     if rig.venue.capabilities.is_paper:
         assert seen == VenueCondition()
     else:
         assert seen.clock_offset_ms == 0
-        assert seen.data_age_ms < session._YOUNG_MS
+        assert seen.data_age_ms < connection._YOUNG_MS
         assert seen.wait_s < LONGEST_WAIT_S
         assert seen.actions_left > 1_000
 

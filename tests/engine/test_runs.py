@@ -43,9 +43,9 @@ from firstwatch.venues.protocol import (
     BarClosed,
     BarOpened,
     Executed,
+    ExternalPositions,
     FillReported,
     FundingReported,
-    HeldElsewhere,
     NeverWill,
     OrderReported,
     PhaseEnded,
@@ -778,17 +778,17 @@ def test_a_position_in_another_market_is_named_and_pauses_entries_until_they_are
     desk = Desk()
     desk.enter()
     eth = {"ETH/USDC:USDC": Decimal("-0.1")}
-    desk.tell(HeldElsewhere(eth, desk.now_ms))
+    desk.tell(ExternalPositions(eth, desk.now_ms))
     assert desk.facts.pause_reasons == ("foreign",)
     (paused,) = desk.journal(EntriesPaused)
     assert "-0.1 ETH/USDC:USDC" in paused.why
     desk.tell(inputs.ResumeRequested(Author.OPERATOR, desk.now_ms))
-    desk.tell(HeldElsewhere(eth | {"ETH/USDC:USDC": Decimal("-0.2")}, desk.now_ms))
+    desk.tell(ExternalPositions(eth | {"ETH/USDC:USDC": Decimal("-0.2")}, desk.now_ms))
     assert not desk.facts.is_paused
     assert "foreign position ETH/USDC:USDC" in topics(desk)
-    desk.tell(HeldElsewhere(eth | {"SOL/USDC:USDC": Decimal(3)}, desk.now_ms))
+    desk.tell(ExternalPositions(eth | {"SOL/USDC:USDC": Decimal(3)}, desk.now_ms))
     assert desk.facts.pause_reasons == ("foreign",)
-    desk.tell(HeldElsewhere({}, desk.now_ms))
+    desk.tell(ExternalPositions({}, desk.now_ms))
     cleared = {event.topic for event in desk.journal(AlarmCleared)}
     assert cleared == {"foreign position ETH/USDC:USDC", "foreign position SOL/USDC:USDC"}
     assert desk.facts.is_paused

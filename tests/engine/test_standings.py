@@ -19,8 +19,8 @@ from firstwatch.venues.hyperliquid.budget import Priority
 from firstwatch.venues.hyperliquid.decoder import ACCOUNT as ACCOUNT_STATE
 from firstwatch.venues.hyperliquid.decoder import decode
 from firstwatch.venues.hyperliquid.key_permissions import permissions_of
+from firstwatch.venues.hyperliquid.parse import money_of
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
-from firstwatch.venues.hyperliquid.words import money_of
 from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.keystore import address_of
@@ -248,13 +248,13 @@ def test_a_run_s_own_reading_is_taken_and_a_question_waits_behind_all_others():
         assert rig.server.audit().requests["clearinghouseState"] == before
         assert 0 <= SystemClock().now_ms() - read_at_ms < 20_000
         priorities = []
-        take = rig.venue._session.budget.take
+        take = rig.venue._connection.budget.take
 
         async def noted(weight, priority):
             priorities.append(priority)
             await take(weight, priority)
 
-        rig.venue._session.budget.take = noted
+        rig.venue._connection.budget.take = noted
         rig.venue.recent_money(rig.account, youngest_s=0)
         rig.venue.ask_last("extraAgents", user=rig.account)
         assert rig.server.audit().requests["clearinghouseState"] == before + 1

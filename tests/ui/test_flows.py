@@ -21,9 +21,9 @@ from firstwatch.tui.panes.info import _position
 from firstwatch.tui.screens.run import Layout, layout_for
 from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.signer import KeyKind
-from firstwatch.wallets.door import UnlockDoor
-from firstwatch.wallets.keys import EngineKeys
+from firstwatch.wallets.key_ring import KeyRing
 from firstwatch.wallets.keystore import address_of
+from firstwatch.wallets.unlock_socket import UnlockServer
 from firstwatch.wallets.vault import Vault
 from tests.ui import scenes
 from tests.ui.stage import NEW_RUN, stage
@@ -394,8 +394,8 @@ async def test_the_vault_is_unlocked_from_a_screen_and_the_passphrase_is_not_sho
     scenes.busy_day(home)
     vault = Vault(home, clock, work_factor=16)
     vault.open("word word").add(secret, venue="hl", account=address_of(secret), kind=KeyKind.MASTER)
-    keys = EngineKeys(vault)
-    door = UnlockDoor(home, keys)
+    keys = KeyRing(vault)
+    door = UnlockServer(home, keys)
     door.open()
     try:
         with scenes.attached(home, clock):

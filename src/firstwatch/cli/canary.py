@@ -40,7 +40,7 @@ def prove(venue: str, wallet: str, symbol: str, confirm: str | None, passphrase_
     from firstwatch.store.wallets import get_wallet
     from firstwatch.trading.clock import SystemClock
     from firstwatch.wallets.custody import vault_of
-    from firstwatch.wallets.keys import EngineKeys
+    from firstwatch.wallets.key_ring import KeyRing
 
     with opened() as (settings, store):
         with store.read() as session:
@@ -59,7 +59,7 @@ def prove(venue: str, wallet: str, symbol: str, confirm: str | None, passphrase_
             raise RefusedError(
                 f"Two orders are sent to {venue} and cancelled: that wants its name, --confirm {venue}."
             )
-        keys = EngineKeys(vault_of(settings))
+        keys = KeyRing(vault_of(settings))
         keys.unlock(passphrase(passphrase_fd, is_new=False))
         with closing(venue_registry_of(settings, store, SystemClock(), lambda: None, keys)) as venues:
             return _proven(venues.get(venue), found, symbol)

@@ -28,8 +28,8 @@ def engine(
     from firstwatch.cli.waiting import stopped_by_signals, until
     from firstwatch.settings import load_settings
     from firstwatch.wallets.custody import vault_of
-    from firstwatch.wallets.door import unlock_engine
     from firstwatch.wallets.forgetting import forget
+    from firstwatch.wallets.unlock_socket import unlock_engine
 
     settings = load_settings()
     word = passphrase_for_engine(vault_of(settings), passphrase_fd)

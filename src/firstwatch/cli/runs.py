@@ -81,8 +81,8 @@ def start(
     from firstwatch.trading.ids import new_run_id
     from firstwatch.venues.registry import is_paper
     from firstwatch.wallets.custody import vault_of
-    from firstwatch.wallets.door import unlock_engine
     from firstwatch.wallets.forgetting import forget
+    from firstwatch.wallets.unlock_socket import unlock_engine
 
     if wait and detach:
         raise WrongUseError("--wait and --detach exclude each other: choose who holds the engine.")

@@ -83,7 +83,7 @@ def passphrase(descriptor: int | None, *, is_new: bool) -> str:
     Raises:
         WrongUseError: none of them gives one.
     """
-    from firstwatch.wallets.keys import PASSPHRASE_FILE_VARIABLE, passphrase_of_file
+    from firstwatch.wallets.key_ring import PASSPHRASE_FILE_VARIABLE, passphrase_of_file
 
     option = f"--passphrase-fd N or {PASSPHRASE_FILE_VARIABLE}"
     if descriptor is not None:
@@ -115,7 +115,7 @@ def passphrase_for_engine(vault: "Vault", descriptor: int | None) -> str | None:
         WrongPassphraseError: it was wrong.
         WrongUseError: the descriptor or the file cannot be read.
     """
-    from firstwatch.wallets.keys import passphrase_of_file
+    from firstwatch.wallets.key_ring import passphrase_of_file
 
     if vault.is_empty or (descriptor is None and passphrase_of_file() is not None):
         return None
@@ -127,7 +127,7 @@ def passphrase_for_engine(vault: "Vault", descriptor: int | None) -> str | None:
 
 def _right(vault: "Vault", descriptor: int | None) -> "tuple[str, OpenVault]":
     """Return the passphrase that opens the vault, and the vault that it opens."""
-    from firstwatch.wallets.keys import passphrase_of_file
+    from firstwatch.wallets.key_ring import passphrase_of_file
     from firstwatch.wallets.vault import WrongPassphraseError
 
     is_person = descriptor is None and passphrase_of_file() is None

@@ -109,8 +109,8 @@ def import_key(
 def unlock(settings: "Settings", passphrase_fd: int | None, *, as_json: bool) -> None:
     """Hand the passphrase to the engine of the data folder."""
     from firstwatch.cli.secrets import passphrase
-    from firstwatch.wallets.door import unlock_engine
     from firstwatch.wallets.forgetting import forget
+    from firstwatch.wallets.unlock_socket import unlock_engine
 
     word = passphrase(passphrase_fd, is_new=False)
     sentence = unlock_engine(settings.home, word)

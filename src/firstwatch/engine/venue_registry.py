@@ -11,7 +11,7 @@ from firstwatch.trading.errors import WrongUseError
 from firstwatch.venues.assembly import VenueHost
 from firstwatch.venues.protocol import Venue
 from firstwatch.venues.registry import assembly_of
-from firstwatch.wallets.keys import EngineKeys
+from firstwatch.wallets.key_ring import KeyRing
 
 CACHE_FOLDER = "cache"
 """Where parsed candle files are kept, in the data folder."""
@@ -77,7 +77,7 @@ class VenueRegistry:
 
 
 def venue_registry_of(
-    settings: Settings, store: Store, clock: Clock, epoch: Callable[[], int | None], keys: EngineKeys
+    settings: Settings, store: Store, clock: Clock, epoch: Callable[[], int | None], keys: KeyRing
 ) -> VenueRegistry:
     """Return the venues of the settings.
 

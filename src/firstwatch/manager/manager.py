@@ -183,7 +183,7 @@ class RunManager:
         Raises:
             RefusedError: no engine listens, or it is not the passphrase.
         """
-        from firstwatch.wallets.door import unlock_engine
+        from firstwatch.wallets.unlock_socket import unlock_engine
 
         return unlock_engine(self._settings.home, passphrase)
 

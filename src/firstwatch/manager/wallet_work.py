@@ -46,7 +46,7 @@ class WalletWork:
 
     def needs(self) -> Needs:
         """Return which passphrase a new key needs."""
-        from firstwatch.wallets.keys import passphrase_of_file
+        from firstwatch.wallets.key_ring import passphrase_of_file
 
         if passphrase_of_file() is not None:
             return Needs(Passphrase.NONE)
@@ -167,7 +167,7 @@ class WalletWork:
 
 def _opened(custody: "Custody", passphrase: str) -> "Opened":
     """Return what opens the vault, once, with the passphrase that was written or that a file gives."""
-    from firstwatch.wallets.keys import passphrase_of_file
+    from firstwatch.wallets.key_ring import passphrase_of_file
 
     return cache(lambda: custody.vault.open(passphrase or passphrase_of_file() or ""))
 

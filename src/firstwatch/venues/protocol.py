@@ -192,7 +192,7 @@ class StreamRestored:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldElsewhere:
+class ExternalPositions:
     """All that the account holds in markets in which no run of it listens; told when it changes.
 
     Signed amounts by symbol, + long. A venue of one market tells nothing.
@@ -222,7 +222,7 @@ VenueEvent = (
     | FeedEnded
     | StreamLost
     | StreamRestored
-    | HeldElsewhere
+    | ExternalPositions
     | AccountJudged
 )
 

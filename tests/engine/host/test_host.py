@@ -58,7 +58,7 @@ from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import Author, Exposure, Health, RunState, StopMode
 from firstwatch.venues.paper.venue import PaperVenue
 from firstwatch.venues.signer import VaultLockedError
-from firstwatch.wallets.keys import EngineKeys
+from firstwatch.wallets.key_ring import KeyRing
 from tests.engine.host import rig
 
 RUN = rig.RUN
@@ -795,8 +795,8 @@ class Vault:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *accounts: str) -> None:
         self.is_locked = True
         self._accounts = accounts
-        monkeypatch.setattr(EngineKeys, "is_locked", property(lambda _keys: self.is_locked))
-        monkeypatch.setattr(EngineKeys, "unlock_by_file", lambda _keys, _gives_up: None)
+        monkeypatch.setattr(KeyRing, "is_locked", property(lambda _keys: self.is_locked))
+        monkeypatch.setattr(KeyRing, "unlock_by_file", lambda _keys, _gives_up: None)
         monkeypatch.setattr(
             VenueRegistry, "require_key", lambda _book, _venue, account, **_how: self._require(account)
         )

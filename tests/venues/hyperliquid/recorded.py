@@ -93,7 +93,7 @@ def _record(rig: LiveRig, answers: dict[str, Any], actions: list[Any], messages:
     venue.candles(SYMBOL, Timeframe.M1, end_ms=venue.now_ms(), limit=5)
     venue.condition(account, SYMBOL)
     venue.touch(SYMBOL)
-    readings = venue._session.readings
+    info = venue._connection.info
     for question in (
         {"type": "meta"},
         {"type": "l2Book", "coin": "BTC"},
@@ -107,7 +107,7 @@ def _record(rig: LiveRig, answers: dict[str, Any], actions: list[Any], messages:
     wait_for(lambda: wanted <= messages.keys())
 
     async def listed() -> list[dict[str, Any]]:
-        return await readings._client.listed_markets()
+        return await info._client.listed_markets()
 
     # The library's structure is much larger than what is read of it.
     used = ("symbol", "baseName", "baseId", "active", "taker", "maker", "info", "swap")

@@ -7,7 +7,7 @@ import pytest
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import OrderState
 from firstwatch.venues.hyperliquid.answers import Taken, read_answer
-from firstwatch.venues.hyperliquid.words import state_of
+from firstwatch.venues.hyperliquid.parse import state_of
 from firstwatch.venues.protocol import Refused, Unknown
 
 

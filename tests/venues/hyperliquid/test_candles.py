@@ -11,7 +11,7 @@ from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import candles
 from firstwatch.venues.hyperliquid.candles import Candles
 from firstwatch.venues.hyperliquid.clock import VenueClock
-from firstwatch.venues.hyperliquid.decoder import TOLD_CANDLE, decode
+from firstwatch.venues.hyperliquid.decoder import STREAM_CANDLE, decode
 from tests.venues.hyperliquid.quick import run
 
 STEP = Timeframe.M1.ms
@@ -21,7 +21,7 @@ BEGIN = 28_000_000 * STEP
 def row(number, n=1):
     price = str(100 + number)
     said = {"t": BEGIN + number * STEP, "s": "BTC", "i": "1m", "v": "1", "n": n}
-    return decode(TOLD_CANDLE, said | dict.fromkeys("ohlc", price), "it")
+    return decode(STREAM_CANDLE, said | dict.fromkeys("ohlc", price), "it")
 
 
 class Rig:

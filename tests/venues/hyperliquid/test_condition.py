@@ -7,9 +7,8 @@ from decimal import Decimal
 import pytest
 
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import readings
-from firstwatch.venues.hyperliquid import session as sessions
-from firstwatch.venues.hyperliquid.words import clock_offset_ms
+from firstwatch.venues.hyperliquid import connection, info
+from firstwatch.venues.hyperliquid.parse import clock_offset_ms
 from firstwatch.venues.protocol import Accepted, Unknown
 from tests.venues.hyperliquid.rig import BUY, LIMIT, PATIENCE_S, SYMBOL, LiveRig, flat_bars, wait_for
 
@@ -56,29 +55,29 @@ def test_a_venue_with_another_wall_clock(make, ahead_s, least_s):
 @pytest.mark.parametrize("clock", ["stepped", 600.0, 1.0])
 def test_however_fast_the_market_runs_prices_and_clock_are_sound(make, clock, monkeypatch):
     # However busy the machine is, a price of now is waited for.
-    monkeypatch.setattr(sessions, "_PRICE_COMES_S", math.inf)
+    monkeypatch.setattr(connection, "_PRICE_COMES_S", math.inf)
     # Ten bars a second are more than one address may ask the main network about.
     rig = make(clock=clock, bars=flat_bars(20_000), weight_per_minute=100_000, weight_limit=None)
     for _ in range(3):
         line = rig.venue.condition(rig.account, SYMBOL)
         assert line.clock_offset_ms == 0
-        assert line.data_age_ms < sessions._YOUNG_MS
+        assert line.data_age_ms < connection._YOUNG_MS
     rig.venue.subscribe(rig.account, SYMBOL, Timeframe.M1, rig.events.append)
-    assert rig.venue.condition(rig.account, SYMBOL).data_age_ms < sessions._YOUNG_MS
+    assert rig.venue.condition(rig.account, SYMBOL).data_age_ms < connection._YOUNG_MS
 
 
 def test_a_stream_without_prices_is_as_old_as_the_silence(make, monkeypatch):
-    monkeypatch.setattr(sessions, "_PRICE_COMES_S", 0.5)
+    monkeypatch.setattr(connection, "_PRICE_COMES_S", 0.5)
     rig = make()
     rig.server.faults.stall_streams(new_too=True)
     assert rig.venue.condition(rig.account, SYMBOL).data_age_ms >= 500
     rig.server.faults.resume_streams()
-    monkeypatch.setattr(sessions, "_PRICE_COMES_S", math.inf)
-    assert rig.venue.condition(rig.account, SYMBOL).data_age_ms < sessions._YOUNG_MS
+    monkeypatch.setattr(connection, "_PRICE_COMES_S", math.inf)
+    assert rig.venue.condition(rig.account, SYMBOL).data_age_ms < connection._YOUNG_MS
 
 
 def test_prices_of_the_past_are_old_although_they_come(make, monkeypatch):
-    monkeypatch.setattr(sessions, "_PRICE_COMES_S", 0.5)
+    monkeypatch.setattr(connection, "_PRICE_COMES_S", 0.5)
     rig = make(clock="stepped")
     asked = rig.server._info._exchange_status
     ahead = {"specialStatuses": None, "time": rig.server.now_ms() + 90_000}
@@ -101,7 +100,7 @@ def test_a_spent_budget_says_how_long_a_launch_waits(make):
     rig.venue.markets()
 
     async def spend():
-        rig.venue._session.budget.charge(950)
+        rig.venue._connection.budget.charge(950)
 
     rig.venue._read(spend)
     line = rig.venue.condition(rig.account, SYMBOL)
@@ -114,7 +113,7 @@ def test_a_venue_is_busy_while_requests_wait_for_their_turn(make):
     rig.venue.markets()
     assert not rig.venue.is_busy()
 
-    budget = rig.venue._session.budget
+    budget = rig.venue._connection.budget
 
     async def spend():
         budget.charge(budget.left)
@@ -139,7 +138,7 @@ def test_a_market_that_is_delisted_meanwhile(make, monkeypatch):
     assert SYMBOL in rig.venue.markets()
     rig.server.delist("BTC")
     assert not rig.venue.condition(rig.account, SYMBOL).is_delisted  # it was listed a moment ago
-    monkeypatch.setattr(readings, "_LISTED_FOR_S", -1.0)
+    monkeypatch.setattr(info, "_LISTED_FOR_S", -1.0)
     assert rig.venue.condition(rig.account, SYMBOL).is_delisted
     assert rig.venue.markets() == {}
 
@@ -176,30 +175,30 @@ def test_holdings_are_those_of_every_exchange_of_the_venue(make):
 
 
 def test_a_run_is_told_what_its_account_holds_in_other_exchanges_and_of_what_kind_it_is(make, monkeypatch):
-    monkeypatch.setattr(sessions, "RECONCILE_S", 0.1)
-    monkeypatch.setattr(sessions, "_ASIDE_PER_S", 1e6)
+    monkeypatch.setattr(connection, "RECONCILE_S", 0.1)
+    monkeypatch.setattr(connection, "_EXTERNAL_PER_S", 1e6)
     rig = make(weight_per_minute=100_000, weight_limit=None)
     rig.server.hold_aside(rig.account, "xyz", "TSLA", 3)
     rig.listen()
-    wait_for(lambda: rig.of("HeldElsewhere"))
-    assert rig.of("HeldElsewhere")[0].amounts == {"xyz:TSLA (exchange xyz)": 3}
+    wait_for(lambda: rig.of("ExternalPositions"))
+    assert rig.of("ExternalPositions")[0].amounts == {"xyz:TSLA (exchange xyz)": 3}
     assert rig.of("AccountJudged")[0].problem == ""
     rig.server.set_abstraction(rig.account, "unifiedAccount")
     wait_for(lambda: "unified account" in rig.of("AccountJudged")[-1].problem)
     rig.server.hold_aside(rig.account, "xyz", "TSLA", 0)
-    wait_for(lambda: rig.of("HeldElsewhere")[-1].amounts == {})
+    wait_for(lambda: rig.of("ExternalPositions")[-1].amounts == {})
     rig.server.set_abstraction(rig.account, "default")
     wait_for(lambda: not rig.of("AccountJudged")[-1].problem)
 
 
 def test_what_cannot_be_asked_of_an_account_is_asked_again(make, monkeypatch):
-    monkeypatch.setattr(sessions, "_ASIDE_AGAIN_S", 0.1)
+    monkeypatch.setattr(connection, "_EXTERNAL_AGAIN_S", 0.1)
     rig = make(weight_per_minute=100_000, weight_limit=None)
     rig.server.faults.plan("http", "userAbstraction", status=502)
     rig.server.faults.plan("empty", "perpDexs")
     rig.listen()
     wait_for(lambda: rig.of("AccountJudged"))
-    wait_for(lambda: rig.of("HeldElsewhere"))
+    wait_for(lambda: rig.of("ExternalPositions"))
     assert rig.server.audit().requests["userAbstraction"] >= 3
 
 

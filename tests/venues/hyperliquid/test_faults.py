@@ -68,7 +68,7 @@ def test_what_became_of_an_order_is_asked_before_all_other_reading(rig, fault, f
     rig.server.faults.plan(fault, "order")
     prepared = rig.prepared(SELL, STOP, "1", trigger="90", price="85")
     assert isinstance(rig.venue.send(prepared), Unknown)
-    budget = rig.venue._session.budget
+    budget = rig.venue._connection.budget
     budget.rate_s = 1e-6
     budget.bucket.drain(time.monotonic())
     budget.bucket.charge(-10.0, time.monotonic())
@@ -98,7 +98,7 @@ def test_an_order_that_never_will_is_asked_about_no_more(rig, fault):
     prepared = rig.prepared(BUY, MARKET, "1")
     rig.venue.send(prepared)
     settled(rig, prepared)
-    wait_for(lambda: not rig.venue._session.readings.account(rig.account).open_orders)
+    wait_for(lambda: not rig.venue._connection.info.account(rig.account).open_orders)
 
 
 def test_what_is_answered_elsewhere_says_nothing_of_an_action(rig):

@@ -16,13 +16,12 @@ from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import Touch
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import client, decoder, words
-from firstwatch.venues.hyperliquid import session as sessions
+from firstwatch.venues.hyperliquid import client, connection, decoder, parse
 from firstwatch.venues.hyperliquid.account_api import AccountQueries
 from firstwatch.venues.hyperliquid.answers import read_answer
 from firstwatch.venues.hyperliquid.clock import VenueClock
+from firstwatch.venues.hyperliquid.connection import Connection, Subscriber
 from firstwatch.venues.hyperliquid.decoder import decode, parsed
-from firstwatch.venues.hyperliquid.session import Ear, Session
 from tests.venues.hyperliquid.recorded import AGENT, BUILDER, MISSING, Recorded, mutations, record
 from tests.venues.hyperliquid.rig import SYMBOL
 
@@ -81,7 +80,7 @@ class Rig:
     def __init__(self, recorded: Recorded) -> None:
         clock = SystemClock()
         self.gateway = Gateway()
-        self.session = Session(
+        self.connection = Connection(
             self.gateway,
             clock,
             VenueClock(clock.elapsed_s),
@@ -93,15 +92,15 @@ class Rig:
             stale_after_s=1e9,
         )
         self.client = Client(recorded)
-        self.session.client = self.session.readings._client = self.client
+        self.connection.client = self.connection.info._client = self.client
         self.events = []
-        self.ear = Ear(recorded.account, SYMBOL, Timeframe.M1, self.events.append, -1)
+        self.subscriber = Subscriber(recorded.account, SYMBOL, Timeframe.M1, self.events.append, -1)
 
     async def open(self):
-        await self.session.readings.list_markets()
-        await self.session.readings.time()
-        self.session._ears.append(self.ear)
-        self.session.readings.account(self.ear.account).open_orders["0" * 32] = SYMBOL
+        await self.connection.info.list_markets()
+        await self.connection.info.time()
+        self.connection._subscribers.append(self.subscriber)
+        self.connection.info.account(self.subscriber.account).open_orders["0" * 32] = SYMBOL
         return self
 
 
@@ -140,44 +139,44 @@ def is_sound(value, seen=()):
 
 async def reading(rig, recorded, key):
     """Return everything that is made of the answers to one kind of question."""
-    readings, account = rig.session.readings, recorded.account
+    info, account = rig.connection.info, recorded.account
     match key.partition("@")[0]:
         case "exchangeStatus":
-            return await readings.time()
+            return await info.time()
         case "l2Book":
-            return await readings.touch(SYMBOL)
+            return await info.touch(SYMBOL)
         case "meta":
-            readings._listed_at_s = -math.inf
-            await readings.relist()
-            return [traded.is_delisted for traded in readings.markets.values()]
+            info._listed_at_s = -math.inf
+            await info.relist()
+            return [traded.is_delisted for traded in info.markets.values()]
         case "clearinghouseState" if key == "clearinghouseState":
-            state, footprint = await readings.footprint(account)
-            position = await readings.position(account, SYMBOL)
-            return state, footprint, position, words.balance_of(state), words.sizes_of(state)
+            state, footprint = await info.footprint(account)
+            position = await info.position(account, SYMBOL)
+            return state, footprint, position, parse.balance_of(state), parse.sizes_of(state)
         case "clearinghouseState" | "spotClearinghouseState" | "perpDexs" | "frontendOpenOrders":
-            readings._dexes_at_s = None
-            return await readings.holdings(account)
+            info._dexes_at_s = None
+            return await info.holdings(account)
         case "orderStatus":
-            return await readings.order(account, SYMBOL, recorded.order)
+            return await info.order(account, SYMBOL, recorded.order)
         case "userFillsByTime":
-            return [fill for _, fill in await readings.fills(account, 0)]
+            return [fill for _, fill in await info.fills(account, 0)]
         case "userFunding":
-            return await readings.funding(account, SYMBOL, 0)
+            return await info.funding(account, SYMBOL, 0)
         case "extraAgents":
-            return await readings.agents(account)
+            return await info.agents(account)
         case "userRole":
-            return await readings.role(AGENT)
+            return await info.role(AGENT)
         case "maxBuilderFee":
-            return await readings.approved_fee(account, BUILDER)
+            return await info.approved_fee(account, BUILDER)
         case "userAbstraction":
-            return await readings.kind(account)
+            return await info.kind(account)
         case "userRateLimit":
             return decode(decoder.RATE_LIMIT, await rig.client.ask({"type": key}), "requests")
         case "activeAssetData":
             return decode(decoder.ASSET_DATA, await rig.client.ask({"type": key}), "leverage")
         case "candleSnapshot":
-            candles = rig.session.candles_of(SYMBOL, Timeframe.M1)
-            now_ms = rig.session.clock.now_ms()
+            candles = rig.connection.candles_of(SYMBOL, Timeframe.M1)
+            now_ms = rig.connection.clock.now_ms()
             return await candles.closed_bars(now_ms, 20)
     raise AssertionError(f"nothing reads {key}")
 
@@ -213,8 +212,8 @@ async def test_every_odd_market_is_a_venue_error_or_sound(recorded):
         rig = Rig(recorded)
         rig.client.listed = odd
         try:
-            await rig.session.readings.list_markets()
-            if not is_sound([traded.market for traded in rig.session.readings.markets.values()]):
+            await rig.connection.info.list_markets()
+            if not is_sound([traded.market for traded in rig.connection.info.markets.values()]):
                 wrong.append(name)
         except VenueError:
             continue
@@ -226,21 +225,21 @@ async def test_every_odd_market_is_a_venue_error_or_sound(recorded):
 async def test_every_odd_message_of_the_stream_is_dropped_alone(recorded, monkeypatch):
     """What is odd is warned of and dropped; the next message is heard as if nothing had been."""
     broken, count, wrong = [], 0, []
-    monkeypatch.setattr(sessions._log, "exception", lambda *args: broken.append(args))
+    monkeypatch.setattr(connection._log, "exception", lambda *args: broken.append(args))
     assert len(recorded.messages) >= 6
     for channel, message in recorded.messages.items():
         rig = await Rig(recorded).open()
         for name, odd in mutations(message):
             count += 1
-            rig.session._heard(odd)
+            rig.connection._receive(odd)
             await rig.gateway.done()
             if broken or not is_sound(rig.events):
                 wrong.append(f"{channel} {name}: {broken}")
             broken.clear()
             rig.events.clear()
-        assert not rig.session._streams._ended.is_set(), "the connection stands"
-        rig.session._heard(recorded.messages["l2Book"])
-        assert rig.session.readings.by_coin["BTC"].touch.mark > 0
+        assert not rig.connection._streams._ended.is_set(), "the connection stands"
+        rig.connection._receive(recorded.messages["l2Book"])
+        assert rig.connection.info.by_coin["BTC"].touch.mark > 0
     assert wrong == []
     assert count >= 300
 
@@ -313,18 +312,18 @@ async def test_what_would_mislead_is_refused_with_its_place(recorded, key, place
 async def test_a_mark_that_is_none_is_not_taken(recorded, mark):
     rig = await Rig(recorded).open()
     message = recorded.messages["activeAssetCtx"]
-    rig.session._heard(message)
-    before = rig.session.readings.by_coin["BTC"].mark
-    rig.session._heard(_changed(message, ("data", "ctx", "markPx"), mark))
-    assert rig.session.readings.by_coin["BTC"].mark == before > 0
+    rig.connection._receive(message)
+    before = rig.connection.info.by_coin["BTC"].mark
+    rig.connection._receive(_changed(message, ("data", "ctx", "markPx"), mark))
+    assert rig.connection.info.by_coin["BTC"].mark == before > 0
 
 
 @pytest.mark.parametrize("channel", ["userFills", "orderUpdates", "userfills\x00", None])
 async def test_a_word_of_an_account_that_is_dropped_has_it_looked_at(recorded, channel):
     rig = await Rig(recorded).open()
-    book = rig.session.readings.account(recorded.account)
+    book = rig.connection.info.account(recorded.account)
     book.checked_at_s = 1e9
-    rig.session._heard({"channel": channel, "data": 7})
+    rig.connection._receive({"channel": channel, "data": 7})
     assert book.checked_at_s == -math.inf
 
 

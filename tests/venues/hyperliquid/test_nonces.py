@@ -93,8 +93,8 @@ def test_a_wall_clock_that_is_back_after_a_restart_spoils_none(rig, clock, monke
 @pytest.fixture
 def undated(rig, monkeypatch):
     """No answer has a date: the machine's own wall is all that is known."""
-    rig.venue._session.client.wall._dated = None
-    monkeypatch.setattr(type(rig.venue._session.client), "handle_errors", lambda *_: None)
+    rig.venue._connection.client.wall._dated = None
+    monkeypatch.setattr(type(rig.venue._connection.client), "handle_errors", lambda *_: None)
     return rig
 
 
@@ -111,7 +111,7 @@ def test_an_order_out_of_time_is_burnt_and_made_anew(undated, clock):
 
 def test_a_cancel_out_of_time_is_sent_once_more_with_a_new_nonce(rig, clock, monkeypatch):
     key, _ = order(rig)
-    client = rig.venue._session.client
+    client = rig.venue._connection.client
     walls = iter([clock.now_ms() + 25 * HOUR_MS, clock.now_ms()])
     monkeypatch.setattr(client.wall, "now_ms", lambda: next(walls))
     assert isinstance(rig.venue.cancel(rig.account, SYMBOL, key), Accepted)
@@ -121,7 +121,7 @@ def test_a_cancel_out_of_time_is_sent_once_more_with_a_new_nonce(rig, clock, mon
 def test_what_stays_out_of_time_is_refused_after_the_second_try(rig, clock, monkeypatch):
     key, _ = order(rig)
     walls = iter([clock.now_ms() + 25 * HOUR_MS, clock.now_ms() + 26 * HOUR_MS])
-    monkeypatch.setattr(rig.venue._session.client.wall, "now_ms", lambda: next(walls))
+    monkeypatch.setattr(rig.venue._connection.client.wall, "now_ms", lambda: next(walls))
     outcome = rig.venue.cancel(rig.account, SYMBOL, key)
     assert isinstance(outcome, Refused)
     assert "nonce" in outcome.reason

@@ -7,7 +7,7 @@ import pytest
 
 from firstwatch.trading.market import Market
 from firstwatch.venues.hyperliquid.clock import VenueClock
-from firstwatch.venues.hyperliquid.readings import Readings, Traded
+from firstwatch.venues.hyperliquid.info import InfoReader, MarketState
 
 ACCOUNT = "0x" + "a" * 40
 SYMBOL = "BTC/USDC:USDC"
@@ -45,17 +45,17 @@ class Pages:
         return rows[: self.most]
 
 
-def readings_of(client: Pages) -> Readings:
-    readings = Readings(
+def readings_of(client: Pages) -> InfoReader:
+    info = InfoReader(
         client,
         VenueClock(lambda: 0.0),
         api_url="",
         note_touch=lambda traded, touch: None,
-        tell_fills=lambda account, fills: None,
+        deliver_fills=lambda account, fills: None,
     )
-    traded = Traded(Market(), "BTC", 0, is_delisted=False)
-    readings.markets[SYMBOL] = readings.by_coin["BTC"] = traded
-    return readings
+    traded = MarketState(Market(), "BTC", 0, is_delisted=False)
+    info.markets[SYMBOL] = info.by_coin["BTC"] = traded
+    return info
 
 
 def payment(number: int, coin: str = "BTC") -> dict[str, Any]:
@@ -75,8 +75,8 @@ def fill(number: int) -> dict[str, Any]:
 def test_more_than_one_page_of_funding_is_read(count: int) -> None:
     rows = [payment(number, coin) for number in range(count) for coin in ("BTC", "ETH")]
     client = Pages(500, [], rows)
-    readings = readings_of(client)
-    found = asyncio.run(readings.funding(ACCOUNT, SYMBOL, START_MS))
+    info = readings_of(client)
+    found = asyncio.run(info.funding(ACCOUNT, SYMBOL, START_MS))
     assert [int(paid.paid) for paid in found] == list(range(count))
 
 
@@ -90,14 +90,14 @@ def test_more_than_one_page_of_fills_is_read(most: int, count: int) -> None:
 
 def test_a_payment_that_is_shown_long_after_the_hour_is_read_when_the_account_shows_it() -> None:
     client = Pages(500, [], [])
-    readings = readings_of(client)
+    info = readings_of(client)
 
     async def look() -> list[int]:
         found = []
         for minute, paid, rows in ((61.5, "0.0", []), (62, "0.0", []), (63, "1.0", [payment(1)])):
             client.now_ms, client.paid = START_MS + int(minute * 60_000), paid
             client.rows["userFunding"] = rows
-            found.append(len(await readings.funding(ACCOUNT, SYMBOL, START_MS)))
+            found.append(len(await info.funding(ACCOUNT, SYMBOL, START_MS)))
         return found
 
     assert asyncio.run(look()) == [0, 0, 1]

@@ -90,10 +90,10 @@ from firstwatch.venues.protocol import (
     AccountJudged,
     BarClosed,
     BarOpened,
+    ExternalPositions,
     FeedEnded,
     FillReported,
     FundingReported,
-    HeldElsewhere,
     MarkMoved,
     OrderReported,
     PhaseEnded,
@@ -169,7 +169,7 @@ class RunCore:
             FeedEnded: self._feed_ended,
             StreamLost: self._stream_lost,
             StreamRestored: self._stream_restored,
-            HeldElsewhere: self._held_elsewhere,
+            ExternalPositions: self._external_positions,
             AccountJudged: self._account_judged,
             inputs.SendAnswered: self._send_answered,
             inputs.CancelAnswered: self._cancel_answered,
@@ -728,7 +728,7 @@ class RunCore:
         named = f"{report.side} {report.amount:f} {report.symbol}, venue order {report.venue_order_id}"
         self._name_foreign(topic, f"an order that is not of this run: {named}", "cancel")
 
-    def _held_elsewhere(self, event: HeldElsewhere) -> None:
+    def _external_positions(self, event: ExternalPositions) -> None:
         """Name what the wallet holds in other markets: it takes the margin that this run counts on."""
         topics = {f"{_FOREIGN_POSITION} {symbol}": symbol for symbol in event.amounts}
         for topic in [topic for topic in self._memory.alarms if topic.startswith(_FOREIGN_POSITION)]:

@@ -46,8 +46,8 @@ from firstwatch.trading.fault_points import FaultPoint, no_fault
 from firstwatch.trading.runs import Author, Exposure, Health, RunState
 from firstwatch.venues.nonces import NONCES
 from firstwatch.venues.signer import VaultLockedError
-from firstwatch.wallets.door import UnlockDoor
-from firstwatch.wallets.keys import EngineKeys
+from firstwatch.wallets.key_ring import KeyRing
+from firstwatch.wallets.unlock_socket import UnlockServer
 from firstwatch.wallets.vault import Vault
 
 _TURN_S = 0.1
@@ -87,11 +87,11 @@ class EngineHost:
         self._probe = fault_point
         self._lock = EngineLock(settings.home)
         self._lease: Lease | None = None
-        self.keys = EngineKeys(Vault(settings.home, self._clock))
+        self.keys = KeyRing(Vault(settings.home, self._clock))
         self._venues = venues or venue_registry_of(
             settings, store, self._clock, lambda: self.lease.epoch, self.keys
         )
-        self._door = UnlockDoor(settings.home, self.keys)
+        self._door = UnlockServer(settings.home, self.keys)
         self._locked_runs = LockedRuns(self.keys)
         self._desk = CommandHandler(
             store, self._venues, self._clock, self, capital_share=settings.limits.capital_share

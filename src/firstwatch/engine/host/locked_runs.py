@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable
 
-from firstwatch.wallets.keys import EngineKeys
+from firstwatch.wallets.key_ring import KeyRing
 
 
 class LockedRuns:
     """The runs that wait for the passphrase. Safe for threads."""
 
-    def __init__(self, keys: EngineKeys) -> None:
+    def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
         self._waiting: dict[str, Callable[[], None]] = {}
         self._guard = threading.Lock()

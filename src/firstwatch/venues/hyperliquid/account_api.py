@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
 from firstwatch.venues.accounts import AccountMoney
-from firstwatch.venues.hyperliquid import queries, words
+from firstwatch.venues.hyperliquid import parse, queries
 from firstwatch.venues.hyperliquid.answers import ActionAnswer, is_outside_of_window, read_answer
 from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority, take_turn, weight_of
 from firstwatch.venues.hyperliquid.clock import VenueWall
@@ -74,8 +74,8 @@ class AccountQueries(ABC):
 
     def money(self, account: str) -> AccountMoney:
         """Return the account's money and positions in perpetuals, and its USDC in spot."""
-        money = words.money_of(self._ask(queries.state(account)), account)
-        return replace(money, spot=words.spot_of(self._ask(queries.spot(account))))
+        money = parse.money_of(self._ask(queries.state(account)), account)
+        return replace(money, spot=parse.spot_of(self._ask(queries.spot(account))))
 
     def time_ms(self) -> int:
         """Return the venue's time."""

@@ -8,7 +8,7 @@ from typing import Any
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderIntent, OrderKind, OrderSide, Touch
 from firstwatch.venues.accounts import Builder
-from firstwatch.venues.hyperliquid.words import cloid_of, wire
+from firstwatch.venues.hyperliquid.parse import cloid_of, wire
 from firstwatch.venues.protocol import PreparedRequest, Refused
 
 STOP_WORST = 0.10

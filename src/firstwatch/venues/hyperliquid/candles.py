@@ -10,7 +10,7 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.decoder import Candle
-from firstwatch.venues.hyperliquid.words import bar_of
+from firstwatch.venues.hyperliquid.parse import bar_of
 
 ReadRows = Callable[[int, int], Awaitable[list[Candle]]]
 """Returns the venue's rows that open between two times, both included, oldest first, 5,000 at most."""
@@ -81,7 +81,7 @@ class Candles:
         self._lacking: dict[int, float] = {}
         """Open times of recent bars that a reading lacked although it had later ones, and since when."""
         self._asked: list[asyncio.Task[None]] = []
-        """Readings whose answers are not there yet, the oldest first."""
+        """InfoReader whose answers are not there yet, the oldest first."""
         self._takes_s = 0.0
         """How long readings take, the longest of late."""
         self._is_pumping = False

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
-from firstwatch.venues.hyperliquid.words import clock_offset_ms
+from firstwatch.venues.hyperliquid.parse import clock_offset_ms
 
 # A speed is believed when it was seen over this long, by this many messages, all near one line.
 _WINDOW_S = 6.0

@@ -364,7 +364,7 @@ class OrderKnown(_Said):
     order: OrderEntry
 
 
-class OrderTold(_Said):
+class ChangedOrder(_Said):
     """What a message of the stream says of an order, as far as it is used: which one has changed."""
 
     oid: Id
@@ -372,7 +372,7 @@ class OrderTold(_Said):
 
 
 class OrderUpdate(_Said):
-    order: OrderTold
+    order: ChangedOrder
     status: Word
 
 
@@ -396,7 +396,7 @@ class FillSaid(_Said):
     liquidation: LiquidationSaid | None = None
 
 
-class FillsTold(_Said):
+class FillsMessage(_Said):
     """A ``userFills`` message."""
 
     user: Address
@@ -521,11 +521,11 @@ FILLS = TypeAdapter(Rows[FillSaid])
 FUNDING = TypeAdapter(Rows[FundingSaid])
 LEDGER = TypeAdapter(Rows[LedgerRow])
 MESSAGE = TypeAdapter(Message)
-TOLD_CONTEXT = TypeAdapter(ActiveAssetContext)
-TOLD_CANDLE = TypeAdapter(Candle)
-TOLD_FILLS = TypeAdapter(FillsTold)
-TOLD_ORDERS = TypeAdapter(Rows[OrderUpdate])
-TOLD_SUBSCRIPTION = TypeAdapter(SubscriptionAnswer)
+STREAM_CONTEXT = TypeAdapter(ActiveAssetContext)
+STREAM_CANDLE = TypeAdapter(Candle)
+STREAM_FILLS = TypeAdapter(FillsMessage)
+STREAM_ORDERS = TypeAdapter(Rows[OrderUpdate])
+STREAM_SUBSCRIPTION = TypeAdapter(SubscriptionAnswer)
 ACTION: TypeAdapter[ActionTaken | ActionRefused] = TypeAdapter(ActionTaken | ActionRefused)
 
 

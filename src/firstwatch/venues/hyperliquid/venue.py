@@ -1,4 +1,4 @@
-"""Hyperliquid behind the ``Venue`` protocol: the door through which the runs' threads reach the session.
+"""Hyperliquid behind the ``Venue`` protocol: the door through which the runs' threads reach the connection.
 
 What the protocol leaves open:
 
@@ -29,7 +29,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderIntent, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.accounts import AccountMoney, Builder, Permissions
-from firstwatch.venues.hyperliquid import actions, decoder, words
+from firstwatch.venues.hyperliquid import actions, decoder, parse
 from firstwatch.venues.hyperliquid.account_api import AccountQueries
 from firstwatch.venues.hyperliquid.answers import (
     DUPLICATE_NONCE,
@@ -50,12 +50,12 @@ from firstwatch.venues.hyperliquid.approvals import (
 )
 from firstwatch.venues.hyperliquid.budget import PRIORITY, RATE_PER_MINUTE, Priority
 from firstwatch.venues.hyperliquid.clock import VenueClock
+from firstwatch.venues.hyperliquid.connection import Connection, Subscriber
 from firstwatch.venues.hyperliquid.decoder import decode
 from firstwatch.venues.hyperliquid.gateway import Gateway
+from firstwatch.venues.hyperliquid.info import InfoReader
 from firstwatch.venues.hyperliquid.key_permissions import permissions_of
 from firstwatch.venues.hyperliquid.kinds import kind_approval, not_an_account
-from firstwatch.venues.hyperliquid.readings import Readings
-from firstwatch.venues.hyperliquid.session import Ear, Session
 from firstwatch.venues.hyperliquid.signing import l1_digest, pack, signature_json
 from firstwatch.venues.nonces import NONCES
 from firstwatch.venues.protocol import (
@@ -107,15 +107,15 @@ class _QuietQueries(AccountQueries):
 class _Listener:
     """One run's subscription."""
 
-    def __init__(self, venue: "HyperliquidVenue", ear: Ear) -> None:
+    def __init__(self, venue: "HyperliquidVenue", subscriber: Subscriber) -> None:
         self._venue = venue
-        self._ear = ear
+        self._ear = subscriber
 
     def acknowledge(self, token: int) -> None:
         """Do nothing: this venue waits for nobody."""
 
     def close(self) -> None:
-        self._venue._leave(self._ear)
+        self._venue._unsubscribe(self._ear)
 
 
 class HyperliquidVenue:
@@ -148,8 +148,8 @@ class HyperliquidVenue:
         self._gateway = Gateway(name)
         self._venue_clock = VenueClock(clock.elapsed_s)
         self._open_guard = threading.Lock()
-        self._session: Session | None = None
-        self._make_session: Callable[[], Session] = lambda: Session(
+        self._connection: Connection | None = None
+        self._make_connection: Callable[[], Connection] = lambda: Connection(
             self._gateway,
             clock,
             self._venue_clock,
@@ -182,21 +182,19 @@ class HyperliquidVenue:
         return self._venue_clock.now_ms()
 
     def is_busy(self) -> bool:
-        session = self._session
-        return session is not None and session.budget.is_short
+        connection = self._connection
+        return connection is not None and connection.budget.is_short
 
     def markets(self) -> dict[str, Market]:
         """Return the markets that are not delisted."""
-        readings = self._connected().readings
-        return {
-            symbol: traded.market for symbol, traded in readings.markets.items() if not traded.is_delisted
-        }
+        info = self._connected().info
+        return {symbol: traded.market for symbol, traded in info.markets.items() if not traded.is_delisted}
 
     def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
-        session = self._connected()
+        connection = self._connected()
         # A run that reads everything hears nothing meanwhile: the few bars that it asks for are no history.
         return self._read(
-            lambda: session.candles_of(symbol, timeframe).closed_bars(end_ms, limit),
+            lambda: connection.candles_of(symbol, timeframe).closed_bars(end_ms, limit),
             priority=Priority.ACCOUNT if limit <= _FEW_BARS else Priority.HISTORY,
             timeout_s=HISTORY_S,
         )
@@ -210,32 +208,32 @@ class HyperliquidVenue:
         *,
         after_ms: int | None = None,
     ) -> Subscription:
-        session = self._connected()
-        ear = Ear(account.lower(), symbol, timeframe, deliver, after_ms)
+        connection = self._connected()
+        subscriber = Subscriber(account.lower(), symbol, timeframe, deliver, after_ms)
         try:
-            self._read(lambda: session.listen(ear))
+            self._read(lambda: connection.subscribe(subscriber))
         except VenueError:
             # It may have begun to listen; nobody would end what the caller never gets.
-            self._leave(ear)
+            self._unsubscribe(subscriber)
             raise
-        return _Listener(self, ear)
+        return _Listener(self, subscriber)
 
-    def _leave(self, ear: Ear) -> None:
-        if ear.is_open:
-            ear.is_open = False
-            session = self._session
-            if session is not None:
-                self._gateway.post(lambda: session.leave(ear))
+    def _unsubscribe(self, subscriber: Subscriber) -> None:
+        if subscriber.is_open:
+            subscriber.is_open = False
+            connection = self._connection
+            if connection is not None:
+                self._gateway.post(lambda: connection.unsubscribe(subscriber))
 
     def touch(self, symbol: str) -> Touch:
-        session = self._connected()
-        return session.fresh_touch(symbol, _FRESH_S) or self._read(lambda: session.readings.touch(symbol))
+        connection = self._connected()
+        return connection.fresh_touch(symbol, _FRESH_S) or self._read(lambda: connection.info.touch(symbol))
 
     def latest_touch(self, symbol: str) -> Touch | None:
-        session = self._session
-        if session is None or symbol not in session.readings.markets:
+        connection = self._connection
+        if connection is None or symbol not in connection.info.markets:
             return None
-        return session.fresh_touch(symbol, _FRESH_S)
+        return connection.fresh_touch(symbol, _FRESH_S)
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -259,15 +257,15 @@ class HyperliquidVenue:
         return prepared
 
     def _order_request(self, intent: OrderIntent) -> actions.OrderRequest:
-        session = self._connected()
+        connection = self._connected()
         try:
             signer = self._signer_of(intent.account)
         except VenueError as error:
             return actions.OrderRequest(intent.account, intent.symbol, {}, refusal=("auth", str(error)))
-        traded = session.readings.markets.get(intent.symbol)
+        traded = connection.info.markets.get(intent.symbol)
         touch = None
         if traded is not None:
-            touch = session.fresh_touch(intent.symbol, _FRESH_S) or traded.touch
+            touch = connection.fresh_touch(intent.symbol, _FRESH_S) or traded.touch
             if touch is None and intent.price is None:
                 # A run gives each of its orders a price, so that none waits here.
                 touch = self.touch(intent.symbol)
@@ -292,14 +290,14 @@ class HyperliquidVenue:
         return self._send(entry, request, lambda: request.action_with_stop(child))
 
     def stop_of(self, account: str, symbol: str, entry_id: str, stop_id: str) -> OrderReport | None:
-        readings = self._connected().readings
-        return self._read(lambda: readings.stop_of(account.lower(), symbol, entry_id, stop_id))
+        info = self._connected().info
+        return self._read(lambda: info.stop_of(account.lower(), symbol, entry_id, stop_id))
 
     def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
         request = actions.OrderRequest.of(new)
         outcome = self._send(new, request, lambda: request.modify_action(client_order_id))
         if isinstance(outcome, Accepted):
-            self._tell_order_soon(request.account, request.symbol, client_order_id)
+            self._deliver_order_soon(request.account, request.symbol, client_order_id)
         return outcome
 
     def _send(
@@ -310,7 +308,7 @@ class HyperliquidVenue:
         if request.refusal is not None:
             return Refused(*request.refusal)
         try:
-            session = self._connected()
+            connection = self._connected()
         except VenueError as error:
             return Refused("other", f"nothing was sent: {error}")
         with self._guard:
@@ -326,17 +324,17 @@ class HyperliquidVenue:
         except VenueError as error:
             return Refused("auth", str(error))
         # Before it is sent: what the stream says of the order may come before the answer.
-        self._gateway.post(lambda: _note_sending(session, account, symbol, key))
+        self._gateway.post(lambda: _note_sending(connection, account, symbol, key))
         read = self._act(signer, action(), _nonce_of(prepared))
         if isinstance(read, Taken):
-            self._gateway.post(lambda: _note_taken(session, account, symbol, key, read))
+            self._gateway.post(lambda: _note_taken(connection, account, symbol, key, read))
             outcome = outcome_of(read)
             if isinstance(outcome, Accepted) and outcome.filled:
-                return replace(outcome, told_within_ms=session.told_within_ms(account))
+                return replace(outcome, told_within_ms=connection.told_within_ms(account))
             return outcome
         outcome = self._without_order(read, request, account, key)
         if isinstance(outcome, Refused):
-            self._gateway.post(lambda: _note_over(session, account, key))
+            self._gateway.post(lambda: _note_over(connection, account, key))
         return outcome
 
     def _without_order(
@@ -361,7 +359,7 @@ class HyperliquidVenue:
             return Unknown(f"{refused.reason}; the order cannot be looked up: {error}")
         if report is None:
             return refused
-        self._tell_order_soon(account, symbol, key)
+        self._deliver_order_soon(account, symbol, key)
         return Accepted(report.venue_order_id)
 
     def resolve(self, prepared: PreparedRequest) -> Resolution:
@@ -373,11 +371,11 @@ class HyperliquidVenue:
         # The position may stand without a stop until it is known: no reading goes before.
         before = PRIORITY.set(Priority.ORDER)
         try:
-            resolution, session = self._resolve(prepared, request, account), self._session
+            resolution, connection = self._resolve(prepared, request, account), self._connection
         finally:
             PRIORITY.reset(before)
-        if isinstance(resolution, NeverWill) and session is not None:
-            self._gateway.post(lambda: _note_over(session, account, key))
+        if isinstance(resolution, NeverWill) and connection is not None:
+            self._gateway.post(lambda: _note_over(connection, account, key))
         return resolution
 
     def _resolve(self, prepared: PreparedRequest, request: actions.OrderRequest, account: str) -> Resolution:
@@ -423,15 +421,15 @@ class HyperliquidVenue:
                 f" {behind_ms / 1000:.1f} s too old to show the order",
                 is_taken=True,
             )
-        symbol, readings = request.symbol, self._connected().readings
+        symbol, info = request.symbol, self._connected().info
         report = self._shown(account, symbol, key) or next(
             (order for order in self.open_orders(account, symbol) if order.client_order_id == key), None
         )
         if report is not None:
             return Executed(report)
-        fills = self._read(lambda: readings.fills(account, taken_ms - _FILLS_BEFORE_MS))
+        fills = self._read(lambda: info.fills(account, taken_ms - _FILLS_BEFORE_MS))
         if any(fill.client_order_id == key for _, fill in fills):
-            self._read(lambda: readings.catch_up(account, taken_ms - _FILLS_BEFORE_MS))
+            self._read(lambda: info.catch_up(account, taken_ms - _FILLS_BEFORE_MS))
             return StillUnknown("the venue shows fills of the order, not yet the order", is_taken=True)
         self._note(self._burnt, key, None)
         with self._guard:
@@ -443,15 +441,15 @@ class HyperliquidVenue:
 
         Whoever answers may be behind himself: where the venue keeps the wall's time, that counts, too.
         """
-        session = self._connected()
-        said_ms = self._read(session.readings.time)
-        wall_ms = self._clock.now_ms() - (session.client.wall.offset_ms or 0)
+        connection = self._connected()
+        said_ms = self._read(connection.info.time)
+        wall_ms = self._clock.now_ms() - (connection.client.wall.offset_ms or 0)
         return max(said_ms, wall_ms) if abs(wall_ms - said_ms) < _SAME_TIME_MS else said_ms
 
     def _account_ms(self, account: str) -> int:
         """Ask for the account, and return the venue's time in the answer."""
-        readings = self._connected().readings
-        return self._read(lambda: readings.state_ms(account))
+        info = self._connected().info
+        return self._read(lambda: info.state_ms(account))
 
     def _note(self, table: OrderedDict[str, Any], key: str, value: Any) -> None:
         with self._guard:
@@ -459,27 +457,27 @@ class HyperliquidVenue:
             _trim(table)
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
-        traded = self._connected().readings.traded(symbol)
+        traded = self._connected().info.traded(symbol)
         action = actions.cancel_action(traded.asset, client_order_id)
         read = self._act_now(account, action)
         if isinstance(read, Taken):
-            self._tell_order_soon(account.lower(), symbol, client_order_id)
+            self._deliver_order_soon(account.lower(), symbol, client_order_id)
         return outcome_of(read)
 
     def set_leverage(self, account: str, symbol: str, leverage: Decimal) -> SendOutcome:
-        market = self._connected().readings.traded(symbol).market
+        market = self._connected().info.traded(symbol).market
         if leverage != leverage.to_integral_value() or not 1 <= leverage <= market.maximum_leverage:
             return Refused(
                 "other", f"{symbol} takes whole leverages from 1 to {market.maximum_leverage}, not {leverage}"
             )
-        action = actions.leverage_action(self._connected().readings.traded(symbol).asset, int(leverage))
+        action = actions.leverage_action(self._connected().info.traded(symbol).asset, int(leverage))
         outcome = outcome_of(self._act_now(account, action))
         if isinstance(outcome, Accepted) and not self._shows_leverage(account, symbol, leverage):
             return Unknown(f"the venue does not show {symbol} isolated at leverage {leverage} yet")
         return outcome
 
     def _shows_leverage(self, account: str, symbol: str, leverage: Decimal) -> bool:
-        coin = self._connected().readings.traded(symbol).coin
+        coin = self._connected().info.traded(symbol).coin
         try:
             answer = self.ask("activeAssetData", user=account.lower(), coin=coin)
             shown = decode(decoder.ASSET_DATA, answer, f"the leverage of {symbol}").leverage
@@ -511,39 +509,39 @@ class HyperliquidVenue:
 
     def _shown(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
         """Return the order as the venue shows it; None: it shows none, in words that may be old."""
-        readings = self._connected().readings
-        return self._read(lambda: readings.order(account.lower(), symbol, client_order_id))
+        info = self._connected().info
+        return self._read(lambda: info.order(account.lower(), symbol, client_order_id))
 
     def open_orders(self, account: str, symbol: str) -> Sequence[OrderReport]:
-        readings = self._connected().readings
-        return self._read(lambda: readings.open_orders(account.lower(), symbol))
+        info = self._connected().info
+        return self._read(lambda: info.open_orders(account.lower(), symbol))
 
     def fills_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Fill]:
-        readings = self._connected().readings
-        readings.traded(symbol)
-        fills = self._read(lambda: readings.fills(account.lower(), since_ms))
+        info = self._connected().info
+        info.traded(symbol)
+        fills = self._read(lambda: info.fills(account.lower(), since_ms))
         return [fill for _, fill in fills if fill.symbol == symbol]
 
     def funding_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Funding]:
-        readings = self._connected().readings
-        return self._read(lambda: readings.funding(account.lower(), symbol, since_ms))
+        info = self._connected().info
+        return self._read(lambda: info.funding(account.lower(), symbol, since_ms))
 
     def position(self, account: str, symbol: str) -> Position:
-        readings = self._connected().readings
-        return self._read(lambda: readings.position(account.lower(), symbol))
+        info = self._connected().info
+        return self._read(lambda: info.position(account.lower(), symbol))
 
     def balance(self, account: str) -> Balance:
-        readings = self._connected().readings
-        state = self._read(lambda: readings.state(account.lower()))
-        return words.balance_of(state)
+        info = self._connected().info
+        state = self._read(lambda: info.state(account.lower()))
+        return parse.balance_of(state)
 
     def holdings(self, account: str) -> Holdings:
-        readings = self._connected().readings
-        return self._read(lambda: readings.holdings(account.lower()))
+        info = self._connected().info
+        return self._read(lambda: info.holdings(account.lower()))
 
     def condition(self, account: str, symbol: str) -> VenueCondition:
-        session = self._connected()
-        return self._read(lambda: session.condition(account.lower(), symbol))
+        connection = self._connected()
+        return self._read(lambda: connection.condition(account.lower(), symbol))
 
     def approvals(self, account: str, symbol: str, leverage: Decimal) -> Sequence[Approval]:
         """Return what the venue must know: the signing key, and a builder's fee where one is set.
@@ -552,34 +550,34 @@ class HyperliquidVenue:
 
         Leverage and margin mode need nobody's approval: the run sets them.
         """
-        readings = self._connected().readings
-        readings.traded(symbol)
+        info = self._connected().info
+        info.traded(symbol)
         try:
             signer = self._signer_of(account)
         except VenueError as error:
             return (Approval("key", False, str(error)),)
-        unfit = kind_approval(signer.account, self._read(lambda: readings.kind(signer.account)))
+        unfit = kind_approval(signer.account, self._read(lambda: info.kind(signer.account)))
         approvals = [] if unfit is None else [unfit]
-        approvals.append(self._read(lambda: self._key_approval(readings, signer)))
+        approvals.append(self._read(lambda: self._key_approval(info, signer)))
         builder = self._builder
         if builder is not None:
-            fee = self._read(lambda: readings.approved_fee(signer.account, builder.address))
+            fee = self._read(lambda: info.approved_fee(signer.account, builder.address))
             approvals.append(builder_approval(builder, fee))
         return approvals
 
-    async def _key_approval(self, readings: Readings, signer: Signer) -> Approval:
+    async def _key_approval(self, info: InfoReader, signer: Signer) -> Approval:
         """Ask what the signing key may do; the venue is asked nothing about an account's own."""
         account, key = signer.account, signer.address
         if signer.kind is KeyKind.MASTER:
             own = f"the key is the account's own: it trades, withdraws and approves for {account}"
             return key_approval(own, valid_until_ms=None, now_ms=0)
-        ends_ms = (await readings.agents(account)).get(key)
+        ends_ms = (await info.agents(account)).get(key)
         if ends_ms is None:
             # The unnamed agent is in no list; its role says whose it is.
-            role = await readings.role(key)
+            role = await info.role(key)
             if role.name != "agent" or role.master != account:
                 # Whose mistake it is depends on what the account is.
-                known = await readings.role(account)
+                known = await info.role(account)
                 strange = not_an_account(self.name, account, known.name, known.master)
                 if role.name == "agent" and role.master is not None and not strange:
                     strange = of_another_account(key, role.master, account)
@@ -593,8 +591,8 @@ class HyperliquidVenue:
         Raises:
             VenueError: the venue cannot be asked.
         """
-        readings = self._connected().readings
-        return self._read(lambda: readings.ask(kind, **params))
+        info = self._connected().info
+        return self._read(lambda: info.ask(kind, **params))
 
     def ask_last(self, kind: str, **params: Any) -> Any:
         """Return the venue's answer to an info request that waits for every other one.
@@ -602,17 +600,17 @@ class HyperliquidVenue:
         Raises:
             VenueError: the venue cannot be asked, or everything else takes too long.
         """
-        readings = self._connected().readings
-        return self._read(lambda: readings.ask(kind, **params), priority=Priority.HISTORY)
+        info = self._connected().info
+        return self._read(lambda: info.ask(kind, **params), priority=Priority.HISTORY)
 
     def recent_money(self, account: str, *, youngest_s: float) -> tuple[AccountMoney, int]:
-        readings = self._connected().readings
+        info = self._connected().info
 
         async def read() -> tuple[AccountMoney, int]:
-            known = await readings.recent_state(account.lower(), youngest_s)
+            known = await info.recent_state(account.lower(), youngest_s)
             age_s = asyncio.get_running_loop().time() - known.read_at_s
             read_at_ms = self._clock.now_ms() - round(age_s * 1000)
-            return words.money_of(known.state, account.lower()), read_at_ms
+            return parse.money_of(known.state, account.lower()), read_at_ms
 
         return self._read(read, priority=Priority.HISTORY)
 
@@ -626,30 +624,30 @@ class HyperliquidVenue:
         Raises:
             VenueError: the outcome is in doubt.
         """
-        session = self._connected()
-        return self._read(lambda: session.client.act(request), priority=Priority.ORDER, timeout_s=ACT_S)
+        connection = self._connected()
+        return self._read(lambda: connection.client.act(request), priority=Priority.ORDER, timeout_s=ACT_S)
 
     def close(self) -> None:
-        session, self._session = self._session, None
+        connection, self._connection = self._connection, None
 
         async def end() -> None:
-            if session is not None:
-                await session.close()
+            if connection is not None:
+                await connection.close()
 
         self._gateway.close(end)
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _connected(self) -> Session:
-        """Return the session; the first call connects, and so does the next one after a failure."""
-        session = self._session
-        if session is not None:
-            return session
+    def _connected(self) -> Connection:
+        """Return the connection; the first call connects, and so does the next one after a failure."""
+        connection = self._connection
+        if connection is not None:
+            return connection
         with self._open_guard:
-            if self._session is None:
+            if self._connection is None:
 
-                async def connect() -> Session:
-                    made = self._make_session()
+                async def connect() -> Connection:
+                    made = self._make_connection()
                     try:
                         await made.open()
                     except BaseException:
@@ -657,8 +655,8 @@ class HyperliquidVenue:
                         raise
                     return made
 
-                self._session = self._read(connect)
-            return self._session
+                self._connection = self._read(connect)
+            return self._connection
 
     def _read(
         self,
@@ -691,13 +689,13 @@ class HyperliquidVenue:
 
     def _wall_ms(self) -> int:
         """Return the time of the wall at the venue, by the date of its last answer, else this machine's."""
-        session = self._session
-        return self._clock.now_ms() if session is None else session.client.wall.now_ms()
+        connection = self._connection
+        return self._clock.now_ms() if connection is None else connection.client.wall.now_ms()
 
     def _act(self, signer: Signer, action: actions.Action, nonce: int) -> ActionAnswer:
         """Sign an action and send it once."""
         try:
-            session = self._connected()
+            connection = self._connected()
         except VenueError as error:
             return Refused("other", f"nothing was sent: {error}")
         digest = l1_digest(pack(action), nonce, is_mainnet=self._is_mainnet)
@@ -709,34 +707,34 @@ class HyperliquidVenue:
         }
         try:
             answer = self._gateway.call(
-                lambda: session.client.act(request), priority=Priority.ORDER, timeout_s=ACT_S
+                lambda: connection.client.act(request), priority=Priority.ORDER, timeout_s=ACT_S
             )
         except (VenueError, TimeoutError) as error:
             return Unknown(str(error))
         return read_answer(answer, orders=len(action.get("orders") or [action]))
 
-    def _tell_order_soon(self, account: str, symbol: str, client_order_id: str) -> None:
-        session = self._session
-        if session is not None:
+    def _deliver_order_soon(self, account: str, symbol: str, client_order_id: str) -> None:
+        connection = self._connection
+        if connection is not None:
 
             async def tell() -> None:
-                session.tell_order_soon(account, symbol, client_order_id)
+                connection.deliver_order_soon(account, symbol, client_order_id)
 
             self._gateway.post(tell)
 
 
-async def _note_sending(session: Session, account: str, symbol: str, key: str) -> None:
-    session.readings.account(account).open_orders[key] = symbol
+async def _note_sending(connection: Connection, account: str, symbol: str, key: str) -> None:
+    connection.info.account(account).open_orders[key] = symbol
 
 
-async def _note_over(session: Session, account: str, key: str) -> None:
-    session.readings.account(account).open_orders.pop(key, None)
+async def _note_over(connection: Connection, account: str, key: str) -> None:
+    connection.info.account(account).open_orders.pop(key, None)
 
 
-async def _note_taken(session: Session, account: str, symbol: str, key: str, taken: Taken) -> None:
-    session.readings.account(account).know_order(taken.order_id, key)
+async def _note_taken(connection: Connection, account: str, symbol: str, key: str, taken: Taken) -> None:
+    connection.info.account(account).know_order(taken.order_id, key)
     if taken.filled:
-        session.expect_soon(account, symbol, key, taken.order_id, taken.filled)
+        connection.expect_soon(account, symbol, key, taken.order_id, taken.filled)
 
 
 def _is_gone(signer: Signer, reason: str) -> bool:

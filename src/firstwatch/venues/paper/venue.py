@@ -110,7 +110,7 @@ class Step(Enum):
 
 
 @dataclass(eq=False, slots=True)
-class _Ear:
+class _Subscriber:
     """One subscription."""
 
     venue: "PaperVenue"
@@ -177,8 +177,8 @@ class PaperVenue:
         """Guards the exchange, the feed's position and the order of deliveries."""
         self._wake = threading.Condition()
         """Guards subscribers and what they have acknowledged; never held while waiting for the lock."""
-        self._ears: list[_Ear] = []
-        self._outbox: deque[tuple[_Ear, VenueEvent]] = deque()
+        self._subscribers: list[_Subscriber] = []
+        self._outbox: deque[tuple[_Subscriber, VenueEvent]] = deque()
         self._is_delivering = False
         self._is_closing = False
         self._thread: threading.Thread | None = None
@@ -251,18 +251,18 @@ class PaperVenue:
     ) -> Subscription:
         self._check_symbol(symbol)
         self._check_timeframe(timeframe)
-        ear = _Ear(self, account, timeframe, deliver, after_ms)
+        subscriber = _Subscriber(self, account, timeframe, deliver, after_ms)
         with self._lock:
             if self._is_closing:
                 raise VenueError(f"The paper venue {self.name} is closed.")
             with self._wake:
-                self._ears.append(ear)
+                self._subscribers.append(subscriber)
             try:
                 self._commit(Changes())
             except (StoreError, EpochLostError):
                 # Nobody would close what the caller never gets, and the feed would wait for it for ever.
                 with self._wake:
-                    self._ears.remove(ear)
+                    self._subscribers.remove(subscriber)
                 raise
             self._absent.discard(account)
             if self._drive == "thread" and self._thread is None:
@@ -270,22 +270,22 @@ class PaperVenue:
                 self._thread.start()
         with self._wake:
             self._wake.notify_all()
-        return ear
+        return subscriber
 
-    def _acknowledge(self, ear: _Ear, token: int) -> None:
+    def _acknowledge(self, subscriber: _Subscriber, token: int) -> None:
         with self._wake:
-            if ear.awaited == token:
-                ear.awaited = None
+            if subscriber.awaited == token:
+                subscriber.awaited = None
                 self._wake.notify_all()
 
-    def _leave(self, ear: _Ear) -> None:
+    def _leave(self, subscriber: _Subscriber) -> None:
         with self._lock:
             with self._wake:
-                if ear not in self._ears:
+                if subscriber not in self._subscribers:
                     return
-                self._ears.remove(ear)
+                self._subscribers.remove(subscriber)
                 self._wake.notify_all()
-            self._outbox = deque(entry for entry in self._outbox if entry[0] is not ear)
+            self._outbox = deque(entry for entry in self._outbox if entry[0] is not subscriber)
             if self._is_closing:
                 return
             try:
@@ -406,7 +406,7 @@ class PaperVenue:
         """Release what comes next, up to the next phase that somebody must acknowledge, and deliver it."""
         with self._lock:
             while True:
-                if not self._ears:
+                if not self._subscribers:
                     return Step.STANDING
                 if self._announce_to_the_new():
                     return Step.MOVED
@@ -452,7 +452,7 @@ class PaperVenue:
             if at_least_s and self._wake.wait_for(lambda: self._is_closing, at_least_s):
                 return False
             while not self._is_closing:
-                due_in_s = self._due_in_s() if self._ears else None
+                due_in_s = self._due_in_s() if self._subscribers else None
                 if due_in_s is not None and due_in_s <= 0:
                     return True
                 self._wake.wait(due_in_s)
@@ -460,7 +460,7 @@ class PaperVenue:
 
     def _due_in_s(self) -> float | None:
         """Return the wall seconds until there is something to do; None: it is for others to move."""
-        if any(ear.is_new for ear in self._ears):
+        if any(subscriber.is_new for subscriber in self._subscribers):
             return 0.0
         absence_s = self._absence_s()
         if absence_s > 0:
@@ -500,7 +500,7 @@ class PaperVenue:
 
     def _is_awaited(self) -> bool:
         with self._wake:
-            return any(ear.awaited is not None for ear in self._ears)
+            return any(subscriber.awaited is not None for subscriber in self._subscribers)
 
     # --- phases ---------------------------------------------------------------------------------
 
@@ -512,9 +512,11 @@ class PaperVenue:
         if not changes.is_empty or (announcement.tells_close and self._closes_any()):
             self._commit(changes)
         if self._exchange.tape.phase is Phase.ENDED:
-            self._post([(ear, FeedEnded(self._exchange.tape.now_ms)) for ear in self._ears])
+            self._post(
+                [(subscriber, FeedEnded(self._exchange.tape.now_ms)) for subscriber in self._subscribers]
+            )
             return True
-        return self._announce(announcement, self._ears)
+        return self._announce(announcement, self._subscribers)
 
     def _release(self) -> _Announcement:
         """Let the exchange do the next phase."""
@@ -543,55 +545,59 @@ class PaperVenue:
 
     def _announce_to_the_new(self) -> bool:
         """Tell new subscribers where the feed stands; return whether there were any."""
-        fresh = [ear for ear in self._ears if ear.is_new]
+        fresh = [subscriber for subscriber in self._subscribers if subscriber.is_new]
         if not fresh:
             return False
         tape = self._exchange.tape
         if tape.phase is Phase.ENDED:
-            for ear in fresh:
-                ear.is_new = False
-            self._post([(ear, FeedEnded(tape.now_ms)) for ear in fresh])
+            for subscriber in fresh:
+                subscriber.is_new = False
+            self._post([(subscriber, FeedEnded(tape.now_ms)) for subscriber in fresh])
             return True
         self._announce(
             _Announcement(tells_open=tape.phase is Phase.OPEN, tells_close=tape.phase is Phase.CLOSE), fresh
         )
         return True
 
-    def _announce(self, announcement: _Announcement, ears: list[_Ear]) -> bool:
+    def _announce(self, announcement: _Announcement, subscribers: list[_Subscriber]) -> bool:
         """Deliver a phase; who was told anything, and who is new, must acknowledge it."""
         tape = self._exchange.tape
         tells_close = announcement.tells_close and self._index >= 0
         time_ms = self._bar.time_ms + self._source.timeframe.ms if tells_close else tape.now_ms
-        entries: list[tuple[_Ear, VenueEvent]] = []
+        entries: list[tuple[_Subscriber, VenueEvent]] = []
         closed: dict[Timeframe, Bar | None] = {}
         was_any_told = False
-        for ear in ears:
-            told = [event for account, event in announcement.private if account == ear.account]
-            if announcement.tells_open and self._bars.opens(ear.timeframe, self._index, self._bar):
-                opened_ms = ear.timeframe.open_of(tape.bar_ms)
-                told.append(BarOpened(self._market.symbol, ear.timeframe, opened_ms, self._bar.open, time_ms))
+        for subscriber in subscribers:
+            told = [event for account, event in announcement.private if account == subscriber.account]
+            if announcement.tells_open and self._bars.opens(subscriber.timeframe, self._index, self._bar):
+                opened_ms = subscriber.timeframe.open_of(tape.bar_ms)
+                told.append(
+                    BarOpened(self._market.symbol, subscriber.timeframe, opened_ms, self._bar.open, time_ms)
+                )
             if tells_close:
-                if ear.timeframe not in closed:
-                    closed[ear.timeframe] = self._bars.closed_by(ear.timeframe, self._index, self._bar)
-                bar = closed[ear.timeframe]
-                if bar is not None and not (ear.is_new and _is_known(bar, ear.after_ms)):
+                if subscriber.timeframe not in closed:
+                    closed[subscriber.timeframe] = self._bars.closed_by(
+                        subscriber.timeframe, self._index, self._bar
+                    )
+                bar = closed[subscriber.timeframe]
+                if bar is not None and not (subscriber.is_new and _is_known(bar, subscriber.after_ms)):
                     told.append(
-                        BarClosed(self._market.symbol, ear.timeframe, bar, bar.high, bar.low, time_ms)
+                        BarClosed(self._market.symbol, subscriber.timeframe, bar, bar.high, bar.low, time_ms)
                     )
                 told.append(MarkMoved(self._market.symbol, self._exchange.touch(), time_ms))
-            if told or ear.is_new:
+            if told or subscriber.is_new:
                 was_any_told = True
                 self._token += 1
                 told.append(PhaseEnded(self._token, time_ms))
                 with self._wake:
-                    ear.awaited = self._token
-                    ear.is_new = False
-            entries += [(ear, event) for event in told]
+                    subscriber.awaited = self._token
+                    subscriber.is_new = False
+            entries += [(subscriber, event) for event in told]
         self._post(entries)
         return was_any_told
 
     def _closes_any(self) -> bool:
-        timeframes = {ear.timeframe for ear in self._ears}
+        timeframes = {subscriber.timeframe for subscriber in self._subscribers}
         return any(self._bars.closed_by(timeframe, self._index, self._bar) for timeframe in timeframes)
 
     @property
@@ -602,22 +608,22 @@ class PaperVenue:
             raise VenueError(f"The candles of the paper venue {self.name} hold no bar.")
         return bar
 
-    def _post(self, entries: list[tuple[_Ear, VenueEvent]]) -> None:
-        """Deliver in order; what an ear causes while it is told comes after what it is being told."""
+    def _post(self, entries: list[tuple[_Subscriber, VenueEvent]]) -> None:
+        """Deliver in order; what an subscriber causes while it is told comes after what it is being told."""
         self._outbox += entries
         if self._is_delivering:
             return
         self._is_delivering = True
         try:
             while self._outbox:
-                ear, event = self._outbox.popleft()
-                ear.deliver(event)
+                subscriber, event = self._outbox.popleft()
+                subscriber.deliver(event)
         finally:
             self._is_delivering = False
 
     def _tell_all(self, event: VenueEvent) -> None:
         with self._lock:
-            self._post([(ear, event) for ear in self._ears])
+            self._post([(subscriber, event) for subscriber in self._subscribers])
 
     # --- orders, inside -------------------------------------------------------------------------
 
@@ -633,7 +639,12 @@ class PaperVenue:
             except (StoreError, EpochLostError) as error:
                 return Unknown(str(error))
             self._post(
-                [(ear, event) for name, event in changes.events for ear in self._ears if ear.account == name]
+                [
+                    (subscriber, event)
+                    for name, event in changes.events
+                    for subscriber in self._subscribers
+                    if subscriber.account == name
+                ]
             )
             return outcome
 
@@ -658,8 +669,8 @@ class PaperVenue:
             bar_ms=-1 if is_before_the_first else tape.bar_ms,
             phase=tape.phase,
             next_number=self._exchange.next_number,
-            wall_ms=self._clock.now_ms() if self._ears else None,
-            accounts=tuple(sorted({ear.account for ear in self._ears} | self._absent)),
+            wall_ms=self._clock.now_ms() if self._subscribers else None,
+            accounts=tuple(sorted({subscriber.account for subscriber in self._subscribers} | self._absent)),
             has_released=self._has_released,
         )
 

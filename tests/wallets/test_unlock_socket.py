@@ -10,10 +10,10 @@ import pytest
 
 from firstwatch.trading.errors import RefusedError, WrongUseError
 from firstwatch.venues.signer import KeyKind, KeyMissingError, VaultLockedError
-from firstwatch.wallets import door
-from firstwatch.wallets.door import SOCKET_FILE, UnlockDoor, peer_uid, unlock_engine
-from firstwatch.wallets.keys import PASSPHRASE_FILE_VARIABLE, EngineKeys
+from firstwatch.wallets import unlock_socket
+from firstwatch.wallets.key_ring import PASSPHRASE_FILE_VARIABLE, KeyRing
 from firstwatch.wallets.keystore import address_of
+from firstwatch.wallets.unlock_socket import SOCKET_FILE, UnlockServer, peer_uid, unlock_engine
 from firstwatch.wallets.vault import WrongNetworkError
 from tests.wallets.conftest import MASTER, OTHER
 
@@ -23,12 +23,12 @@ ACCOUNT = address_of(MASTER)
 @pytest.fixture
 def keys(vault):
     vault.open("word").add(MASTER, venue="hl", account=ACCOUNT, kind=KeyKind.MASTER)
-    return EngineKeys(vault)
+    return KeyRing(vault)
 
 
 @pytest.fixture
 def opened(keys, tmp_path):
-    entrance = UnlockDoor(tmp_path, keys)
+    entrance = UnlockServer(tmp_path, keys)
     entrance.open()
     yield entrance
     entrance.close()
@@ -51,7 +51,7 @@ def test_keys_are_locked_until_the_passphrase_is_given(keys):
 
 
 def test_an_engine_without_keys_is_not_locked(vault):
-    keys = EngineKeys(vault)
+    keys = KeyRing(vault)
     assert not keys.is_locked
     with pytest.raises(WrongUseError, match="nothing to unlock"):
         keys.unlock("word")
@@ -73,7 +73,7 @@ def test_a_key_is_of_the_network_that_it_was_brought_for(vault):
     opened = vault.open("word")
     opened.add(MASTER, venue="hl", account=ACCOUNT, kind=KeyKind.MASTER, network="testnet")
     opened.add(OTHER, venue="hl", account=address_of(OTHER), kind=KeyKind.MASTER)
-    keys = EngineKeys(vault)
+    keys = KeyRing(vault)
     keys.unlock("word")
     keys.require("hl", ACCOUNT, network="testnet", may_wait=False)
     with pytest.raises(WrongNetworkError, match="is of the testnet, and the settings call hl a mainnet now"):
@@ -103,7 +103,7 @@ def test_the_door_is_for_its_owner_only(opened, tmp_path, monkeypatch):
     first, second = socket.socketpair(socket.AF_UNIX)
     with first, second:
         assert peer_uid(first) == os.geteuid()
-    monkeypatch.setattr(door, "peer_uid", lambda _connection: -1)
+    monkeypatch.setattr(unlock_socket, "peer_uid", lambda _connection: -1)
     with pytest.raises(RefusedError, match="another user's process"):
         unlock_engine(tmp_path, "word")
 
@@ -112,7 +112,7 @@ def test_a_process_of_another_user_is_turned_away(opened, keys, tmp_path, monkey
     def uid(_connection):
         return -1 if threading.current_thread().name == "unlock door" else os.geteuid()
 
-    monkeypatch.setattr(door, "peer_uid", uid)
+    monkeypatch.setattr(unlock_socket, "peer_uid", uid)
     with pytest.raises(RefusedError, match="did not answer"):
         unlock_engine(tmp_path, "word")
     assert keys.is_locked
@@ -150,7 +150,7 @@ def test_nonsense_at_the_door_is_turned_away(opened, keys, tmp_path, said):
 
 
 def test_a_caller_that_sends_drop_by_drop_holds_up_no_other(opened, keys, tmp_path, monkeypatch):
-    monkeypatch.setattr("firstwatch.wallets.door._TALK_S", 0.3)
+    monkeypatch.setattr("firstwatch.wallets.unlock_socket._TALK_S", 0.3)
     has_ended = threading.Event()
     drops = []
 
@@ -181,7 +181,7 @@ def test_a_socket_left_by_a_dead_engine_is_replaced(keys, tmp_path):
         left.bind(str(tmp_path / SOCKET_FILE))
     with pytest.raises(RefusedError, match="No engine"):
         unlock_engine(tmp_path, "word")
-    entrance = UnlockDoor(tmp_path, keys)
+    entrance = UnlockServer(tmp_path, keys)
     entrance.open()
     unlock_engine(tmp_path, "word")
     entrance.close()
@@ -192,7 +192,7 @@ def test_a_socket_left_by_a_dead_engine_is_replaced(keys, tmp_path):
 def test_a_deep_data_folder_has_a_door_too(keys, tmp_path):
     deep = tmp_path / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
-    entrance = UnlockDoor(deep, keys)
+    entrance = UnlockServer(deep, keys)
     entrance.open()
     try:
         unlock_engine(deep, "word")

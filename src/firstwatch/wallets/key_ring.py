@@ -16,7 +16,7 @@ PASSPHRASE_FILE_VARIABLE = "FIRSTWATCH_PASSPHRASE_FILE"
 _log = logging.getLogger(__name__)
 
 
-class EngineKeys:
+class KeyRing:
     """The keys of one engine. Safe for threads; ``signer`` never takes long, ``unlock`` a second or two."""
 
     def __init__(self, vault: Vault) -> None:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from firstwatch.trading.account import Funding
 from firstwatch.trading.orders import Fill
 from firstwatch.venues.hyperliquid.decoder import AccountSaid
-from firstwatch.venues.hyperliquid.words import Footprint
+from firstwatch.venues.hyperliquid.parse import Footprint
 
 NEVER_S, FOREVER_S = float("-inf"), float("inf")
 _MOST_FILLS = 20_000
@@ -56,7 +56,7 @@ class AccountBook:
     """Of these by symbol what was told last as held where no run listens; None: nothing was told yet."""
     aside: dict[str, Decimal] | None = None
     """Signed position by coin in the venue's other exchanges; None: they were not looked at yet."""
-    aside_due_s: float = 0.0
+    external_due_s: float = 0.0
     """When they are to be looked at next, and the account's kind to be asked for."""
     compared: Footprint | None = None
     compared_at_ms: int = 0
@@ -66,7 +66,7 @@ class AccountBook:
     checked_at_s: float = NEVER_S
     """When the account was last compared with what was told; ``NEVER_S``: it is to be, at once."""
     is_compared_now: bool = False
-    strangers: frozenset[str] = frozenset()
+    external_orders: frozenset[str] = frozenset()
     """Open orders by the venue's id that no run has sent, as last read."""
     orders_at_s: float = FOREVER_S
     """When they are read again."""
@@ -76,7 +76,7 @@ class AccountBook:
     """Venue time from which on fills are read when some may have been missed."""
     open_orders: dict[str, str] = field(default_factory=dict)
     """Symbol by client order id of our orders that may be open."""
-    _told: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _delivered: OrderedDict[str, None] = field(default_factory=OrderedDict)
     _seen: set[str] = field(default_factory=set)
     _filled: OrderedDict[str, _Filled] = field(default_factory=OrderedDict)
     _client_ids: OrderedDict[str, str | None] = field(default_factory=OrderedDict)
@@ -106,13 +106,13 @@ class AccountBook:
         filled.amount += fill.amount
         filled.cost += fill.amount * fill.price
 
-    def may_tell(self, fill: Fill) -> bool:
+    def is_undelivered(self, fill: Fill) -> bool:
         """Return whether this fill was not told yet, and note that it is now."""
         key = f"{fill.time_ms}-{fill.fill_id}"
-        if key in self._told:
+        if key in self._delivered:
             return False
-        self._told[key] = None
-        _trim(self._told, _MOST_FILLS)
+        self._delivered[key] = None
+        _trim(self._delivered, _MOST_FILLS)
         return True
 
     def filled(self, order_id: str) -> Decimal:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from firstwatch.trading.errors import FirstwatchError, RefusedError, said
 from firstwatch.wallets.forgetting import forget
-from firstwatch.wallets.keys import EngineKeys
+from firstwatch.wallets.key_ring import KeyRing
 
 SOCKET_FILE = "unlock.sock"
 _LONGEST_BYTES = 4096
@@ -48,10 +48,10 @@ class _Answer(BaseModel):
     sentence: str
 
 
-class UnlockDoor:
+class UnlockServer:
     """Listens for the passphrase as long as the engine lives. The caller holds the engine lock."""
 
-    def __init__(self, home: Path, keys: EngineKeys) -> None:
+    def __init__(self, home: Path, keys: KeyRing) -> None:
         """Make a door that is not open yet."""
         self._path = home.absolute() / SOCKET_FILE
         self._keys = keys

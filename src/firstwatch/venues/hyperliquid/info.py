@@ -17,8 +17,8 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import decoder, kinds, queries, words
-from firstwatch.venues.hyperliquid.accounts import AccountBook, AccountState, Rows
+from firstwatch.venues.hyperliquid import decoder, kinds, parse, queries
+from firstwatch.venues.hyperliquid.account_book import AccountBook, AccountState, Rows
 from firstwatch.venues.hyperliquid.candles import Candles
 from firstwatch.venues.hyperliquid.clock import VenueClock
 from firstwatch.venues.hyperliquid.decoder import (
@@ -32,8 +32,8 @@ from firstwatch.venues.hyperliquid.decoder import (
     decode,
     malformed,
 )
+from firstwatch.venues.hyperliquid.parse import Footprint
 from firstwatch.venues.hyperliquid.queries import Query
-from firstwatch.venues.hyperliquid.words import Footprint
 from firstwatch.venues.protocol import Holdings
 
 # A page of fills or fundings holds at most 500 rows, of some kinds more: shorter ones are the last.
@@ -61,7 +61,7 @@ class InfoClient(Protocol):
 
 
 @dataclass(slots=True)
-class Traded:
+class MarketState:
     """One market as the session knows it."""
 
     market: Market
@@ -71,17 +71,17 @@ class Traded:
     touch: Touch | None = None
     mark: float | None = None
     touch_at_s: float = -1e9
-    told_at_s: float = -1e9
+    delivered_at_s: float = -1e9
     streamed_at_s: float = -1e9
     """When the stream last said prices, and the venue's time in that message."""
     streamed_ms: int = 0
-    lookers: int = 0
+    watchers: int = 0
     """Who looks whether prices come, without being a run."""
     candles: dict[Timeframe, Candles] = field(default_factory=dict)
 
 
-class Readings:
-    """Asks the venue. ``note_touch`` hears of every price that was read, ``tell_fills`` of every fill."""
+class InfoReader:
+    """Asks the venue. ``note_touch`` hears of every price that was read, ``deliver_fills`` of every fill."""
 
     def __init__(
         self,
@@ -89,12 +89,12 @@ class Readings:
         clock: VenueClock,
         *,
         api_url: str,
-        note_touch: Callable[[Traded, Touch], None],
-        tell_fills: Callable[[str, list[tuple[Traded, Fill]]], None],
+        note_touch: Callable[[MarketState, Touch], None],
+        deliver_fills: Callable[[str, list[tuple[MarketState, Fill]]], None],
     ) -> None:
-        self.markets: dict[str, Traded] = {}
+        self.markets: dict[str, MarketState] = {}
         self.accounts: dict[str, AccountBook] = {}
-        self.by_coin: dict[str, Traded] = {}
+        self.by_coin: dict[str, MarketState] = {}
         self._states: dict[str, AccountState] = {}
         self._listed_at_s = 0.0
         self._dexes: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ class Readings:
         self._clock = clock
         self._api_url = api_url
         self._note_touch = note_touch
-        self._tell_fills = tell_fills
+        self._deliver_fills = deliver_fills
 
     # --- what is there ---------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class Readings:
             entry = decode(decoder.LISTED, listed, "its markets")
             if not kinds.is_perpetual(entry.coin):
                 continue
-            traded = Traded(words.market_of(entry), entry.coin, entry.asset, not entry.is_active)
+            traded = MarketState(parse.market_of(entry), entry.coin, entry.asset, not entry.is_active)
             self.markets[traded.market.symbol] = traded
             self.by_coin[entry.coin] = traded
         if not self.markets:
@@ -126,7 +126,7 @@ class Readings:
             )
         self._listed_at_s = _now_s()
 
-    def traded(self, symbol: str) -> Traded:
+    def traded(self, symbol: str) -> MarketState:
         """Return a market.
 
         Raises:
@@ -166,8 +166,8 @@ class Readings:
         book = decode(decoder.BOOK, await self.ask("l2Book", coin=traded.coin), about)
         if book.coin != traded.coin:
             raise malformed(about, book.coin)
-        await self._hear_time(book.time, f"l2Book {traded.coin}")
-        touch = words.touch_of(book, traded.mark)
+        await self._observe_time(book.time, f"l2Book {traded.coin}")
+        touch = parse.touch_of(book, traded.mark)
         if touch is None:
             raise VenueError(f"The book of {symbol} has an empty side; there is no price.")
         self._note_touch(traded, touch)
@@ -196,9 +196,9 @@ class Readings:
                 f"Hyperliquid at {self._api_url} says two times: {iso(now_ms)} and, of its books,"
                 f" {iso(book.time)}; try again later."
             )
-        await self._hear_time(book.time, f"l2Book {traded.coin}")
+        await self._observe_time(book.time, f"l2Book {traded.coin}")
 
-    async def _hear_time(self, venue_ms: int, source: str) -> None:
+    async def _observe_time(self, venue_ms: int, source: str) -> None:
         """Take in a time that an answer has said; one that nobody else has said is asked about."""
         if not self._clock.observe(venue_ms, source):
             await self.time()
@@ -231,23 +231,23 @@ class Readings:
     async def footprint(self, account: str) -> tuple[AccountSaid, Footprint]:
         """Read money and positions, and what of them changes with every fill and payment."""
         state = await self.read(queries.state(account))
-        await self._hear_time(state.time, f"clearinghouseState {account}")
+        await self._observe_time(state.time, f"clearinghouseState {account}")
         self._states[account] = AccountState(state, _now_s())
-        return state, words.footprint_of(state)
+        return state, parse.footprint_of(state)
 
     async def position(self, account: str, symbol: str) -> Position:
         traded = self.traded(symbol)
-        return words.position_of(await self.state(account), account, symbol, traded.coin)
+        return parse.position_of(await self.state(account), account, symbol, traded.coin)
 
     async def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
         """Ask for one order by its client id; all of its fills are read before it is said to have any."""
         traded, book = self.traded(symbol), self.account(account)
-        answer = await self.ask("orderStatus", user=account, oid=words.cloid_of(client_order_id))
+        answer = await self.ask("orderStatus", user=account, oid=parse.cloid_of(client_order_id))
         said = decode(decoder.ORDER_STATUS, answer, f"the order {client_order_id}")
         if isinstance(said, OrderUnknown) or said.order.order.coin != traded.coin:
             return None
         entry, order = said.order, said.order.order
-        if words.client_order_id_of(order.cloid) not in (client_order_id, None):
+        if parse.client_order_id_of(order.cloid) not in (client_order_id, None):
             raise malformed(f"the order {client_order_id}", order.cloid, " (it is of another one)")
         order_id = str(order.oid)
         book.know_order(order_id, client_order_id)
@@ -255,7 +255,7 @@ class Readings:
         if filled > book.filled(order_id):
             await self.catch_up(account, order.timestamp - OVERLAP_MS)
         # The average of the fills may be of more than the venue's word is: a fill came meanwhile.
-        report = words.report_of(
+        report = parse.report_of(
             order,
             account,
             symbol,
@@ -271,9 +271,9 @@ class Readings:
         """Look for a stop that waits for the fill of an entry: it stands with that one."""
         coin = self.traded(symbol).coin
         reports = [
-            words.report_of(child, account, symbol)
+            parse.report_of(child, account, symbol)
             for row in await self._ask_open_orders(account)
-            if row.coin == coin and words.client_order_id_of(row.cloid) == entry_id
+            if row.coin == coin and parse.client_order_id_of(row.cloid) == entry_id
             for child in row.children or ()
         ]
         return next((report for report in reports if report.client_order_id == stop_id), None)
@@ -288,7 +288,7 @@ class Readings:
                 book.open_orders[report.client_order_id] = symbol
         return reports
 
-    async def strangers(self, account: str) -> frozenset[str]:
+    async def external_orders(self, account: str) -> frozenset[str]:
         """Return the open orders of the account, by the venue's id, that were not sent here."""
         book = self.account(account)
         return frozenset(
@@ -309,7 +309,7 @@ class Readings:
 
     async def _all_open_orders(self, account: str, dex: str = "") -> list[OrderReport]:
         rows = await self._ask_open_orders(account, dex)
-        return [words.report_of(row, account, self.symbol_of(row.coin)) for row in rows]
+        return [parse.report_of(row, account, self.symbol_of(row.coin)) for row in rows]
 
     async def _ask_open_orders(self, account: str, dex: str = "") -> list[OrderSaid]:
         where = {"dex": dex} if dex else {}
@@ -325,20 +325,20 @@ class Readings:
         positions, orders = [], []
         for dex, state in states.items():
             positions += [
-                words.position_of(state, account, self.symbol_of(coin), coin)
-                for coin in words.sizes_of(state)
+                parse.position_of(state, account, self.symbol_of(coin), coin)
+                for coin in parse.sizes_of(state)
             ]
             # An order in another exchange needs money there.
-            if not dex or words.balance_of(state).total:
+            if not dex or parse.balance_of(state).total:
                 orders += await self._all_open_orders(account, dex)
-        spot = words.spot_of(await self.read(queries.spot(account)))
+        spot = parse.spot_of(await self.read(queries.spot(account)))
         return Holdings(positions, orders, spot)
 
-    async def sizes_aside(self, account: str) -> dict[str, Decimal]:
+    async def sizes_in_other_exchanges(self, account: str) -> dict[str, Decimal]:
         """Read the signed sizes of all positions in the venue's other exchanges, by coin."""
         sizes: dict[str, Decimal] = {}
         for dex in await self.dexes():
-            sizes |= words.sizes_of(await self.read(queries.state(account, dex)))
+            sizes |= parse.sizes_of(await self.read(queries.state(account, dex)))
         return sizes
 
     async def dexes(self) -> tuple[str, ...]:
@@ -360,7 +360,7 @@ class Readings:
 
     async def fills(
         self, account: str, since_ms: int, footprint: Footprint | None = None
-    ) -> list[tuple[Traded, Fill]]:
+    ) -> list[tuple[MarketState, Fill]]:
         """Read the account's fills at or after that venue time, oldest first.
 
         What was read before is read again only when the account shows that something has changed:
@@ -379,7 +379,7 @@ class Readings:
             known = book.fills = Rows(first_ms, footprint, [(traded.coin, fill) for traded, fill in fresh])
         return [(self.by_coin[coin], fill) for coin, fill in known.rows if fill.time_ms >= since_ms]
 
-    async def _fetch_fills(self, account: str, since_ms: int) -> list[tuple[Traded, Fill]]:
+    async def _fetch_fills(self, account: str, since_ms: int) -> list[tuple[MarketState, Fill]]:
         rows = await self._pages(
             "userFillsByTime", decoder.FILLS, account, since_ms, lambda row: str(row.tid)
         )
@@ -409,20 +409,20 @@ class Readings:
                 return [rows[key] for key in sorted(rows, key=lambda key: key[0])]
             start_ms = max(time_ms for time_ms, _ in fresh)
 
-    async def fills_of(self, account: str, rows: Sequence[FillSaid]) -> list[tuple[Traded, Fill]]:
+    async def fills_of(self, account: str, rows: Sequence[FillSaid]) -> list[tuple[MarketState, Fill]]:
         """Return what the venue's words of fills say, with whose orders they are of."""
         book = self.account(account)
-        fills: list[tuple[Traded, Fill]] = []
+        fills: list[tuple[MarketState, Fill]] = []
         for row in rows:
             traded = self.by_coin.get(row.coin)
             if traded is None:
                 continue
             order_id = str(row.oid)
             if row.cloid:
-                book.know_order(order_id, words.client_order_id_of(row.cloid))
+                book.know_order(order_id, parse.client_order_id_of(row.cloid))
             elif not book.knows_order(order_id):
                 await self._find_order(account, order_id)
-            fill = words.fill_of(row, account, traded.market.symbol, book.client_order_id(order_id))
+            fill = parse.fill_of(row, account, traded.market.symbol, book.client_order_id(order_id))
             book.see_fill(order_id, fill)
             book.sizes[traded.coin] = row.start + fill.side.sign * fill.amount
             fills.append((traded, fill))
@@ -432,7 +432,7 @@ class Readings:
         """Ask whose order a fill belongs to; fills do not always say their client id."""
         entry = await self._ask_order(account, order_id)
         cloid = None if entry is None else entry.order.cloid
-        self.account(account).know_order(order_id, words.client_order_id_of(cloid))
+        self.account(account).know_order(order_id, parse.client_order_id_of(cloid))
 
     async def funding(self, account: str, symbol: str, since_ms: int) -> list[Funding]:
         self.traded(symbol)
@@ -455,7 +455,7 @@ class Readings:
             "userFunding", decoder.FUNDING, account, since_ms, lambda row: row.delta.coin
         )
         return [
-            words.funding_of(row, account, traded.market.symbol)
+            parse.funding_of(row, account, traded.market.symbol)
             for row in rows
             if (traded := self.by_coin.get(row.delta.coin)) is not None
         ]
@@ -478,7 +478,7 @@ class Readings:
         book = self.account(account)
         fills = await self.fills(account, since_ms, footprint)
         # What happened before anybody listened is read by who begins to listen.
-        self._tell_fills(account, [pair for pair in fills if pair[1].time_ms >= book.fills_since_ms])
+        self._deliver_fills(account, [pair for pair in fills if pair[1].time_ms >= book.fills_since_ms])
 
 
 def _now_s() -> float:

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 import pytest
 
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import connection
+from firstwatch.venues.hyperliquid import account_watch
 from firstwatch.venues.protocol import BarClosed, StreamRestored
 from tests.venues.hyperliquid.rig import (
     BUY,
@@ -40,7 +40,7 @@ class Run:
 
     def _work(self):
         while (event := self._inbox.get()) is not None:
-            if isinstance(event, StreamRestored) and event.stream == connection.RECONCILIATION:
+            if isinstance(event, StreamRestored) and event.stream == account_watch.RECONCILIATION:
                 self.reconciled += 1
                 self._read_all()
             elif isinstance(event, BarClosed):

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import connection, info
+from firstwatch.venues.hyperliquid import account_watch, connection, info
 from firstwatch.venues.hyperliquid.parse import clock_offset_ms
 from firstwatch.venues.protocol import Accepted, Unknown
 from tests.venues.hyperliquid.rig import BUY, LIMIT, PATIENCE_S, SYMBOL, LiveRig, flat_bars, wait_for
@@ -175,8 +175,8 @@ def test_holdings_are_those_of_every_exchange_of_the_venue(make):
 
 
 def test_a_run_is_told_what_its_account_holds_in_other_exchanges_and_of_what_kind_it_is(make, monkeypatch):
-    monkeypatch.setattr(connection, "RECONCILE_S", 0.1)
-    monkeypatch.setattr(connection, "_EXTERNAL_PER_S", 1e6)
+    monkeypatch.setattr(account_watch, "RECONCILE_S", 0.1)
+    monkeypatch.setattr(account_watch, "_EXTERNAL_PER_S", 1e6)
     rig = make(weight_per_minute=100_000, weight_limit=None)
     rig.server.hold_aside(rig.account, "xyz", "TSLA", 3)
     rig.listen()
@@ -192,7 +192,7 @@ def test_a_run_is_told_what_its_account_holds_in_other_exchanges_and_of_what_kin
 
 
 def test_what_cannot_be_asked_of_an_account_is_asked_again(make, monkeypatch):
-    monkeypatch.setattr(connection, "_EXTERNAL_AGAIN_S", 0.1)
+    monkeypatch.setattr(account_watch, "_EXTERNAL_AGAIN_S", 0.1)
     rig = make(weight_per_minute=100_000, weight_limit=None)
     rig.server.faults.plan("http", "userAbstraction", status=502)
     rig.server.faults.plan("empty", "perpDexs")

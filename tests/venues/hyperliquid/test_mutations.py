@@ -20,8 +20,9 @@ from firstwatch.venues.hyperliquid import client, connection, decoder, parse
 from firstwatch.venues.hyperliquid.account_api import AccountQueries
 from firstwatch.venues.hyperliquid.answers import read_answer
 from firstwatch.venues.hyperliquid.clock import VenueClock
-from firstwatch.venues.hyperliquid.connection import Connection, Subscriber
+from firstwatch.venues.hyperliquid.connection import Connection
 from firstwatch.venues.hyperliquid.decoder import decode, parsed
+from firstwatch.venues.hyperliquid.subscribers import Subscriber
 from tests.venues.hyperliquid.recorded import AGENT, BUILDER, MISSING, Recorded, mutations, record
 from tests.venues.hyperliquid.rig import SYMBOL
 
@@ -99,7 +100,7 @@ class Rig:
     async def open(self):
         await self.connection.info.list_markets()
         await self.connection.info.time()
-        self.connection._subscribers.append(self.subscriber)
+        self.connection.subscribers.add(self.subscriber)
         self.connection.info.account(self.subscriber.account).open_orders["0" * 32] = SYMBOL
         return self
 

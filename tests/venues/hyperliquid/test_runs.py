@@ -19,7 +19,7 @@ from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.orders import OrderSide, Side
 from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import connection
+from firstwatch.venues.hyperliquid import account_watch
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
 from tests.loopback import Coin, Loopback
@@ -239,7 +239,7 @@ def test_two_own_wallets_whose_fills_have_one_id_both_get_theirs(make):
 
 
 def test_a_position_opened_by_hand_in_another_market_is_named_and_pauses_the_run(make, monkeypatch):
-    monkeypatch.setattr(connection, "RECONCILE_S", 0.5)
+    monkeypatch.setattr(account_watch, "RECONCILE_S", 0.5)
     rig = make([100.0])
     rig.server.by_hand(rig.account).market("ETH", "buy", "0.1")
     wait_for(lambda: rig.run.facts.paused, PATIENCE_S)

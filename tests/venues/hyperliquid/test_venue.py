@@ -13,7 +13,7 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import OrderState, Side
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.accounts import Builder
-from firstwatch.venues.hyperliquid import connection
+from firstwatch.venues.hyperliquid import account_watch
 from firstwatch.venues.hyperliquid.info import InfoReader
 from firstwatch.venues.hyperliquid.streams import Streams
 from firstwatch.venues.protocol import Accepted, Executed, NeverWill, Refused, StillUnknown, Unknown
@@ -291,7 +291,7 @@ def test_a_stop_that_triggers_is_told_with_its_fill(make):
 
 
 def test_a_position_closed_by_hand_is_noticed(make, monkeypatch):
-    monkeypatch.setattr(connection, "RECONCILE_S", 1.0)
+    monkeypatch.setattr(account_watch, "RECONCILE_S", 1.0)
     rig = make(stream_users=0)
     rig.listen()
     rig.send(BUY, MARKET, "1")
@@ -412,12 +412,12 @@ def test_funding_is_asked_for_once_after_it_was_paid_whatever_is_traded(make):
 
 
 def reconciled(rig):
-    return [event for event in rig.of("StreamRestored") if event.stream == connection.RECONCILIATION]
+    return [event for event in rig.of("StreamRestored") if event.stream == account_watch.RECONCILIATION]
 
 
 def test_an_order_of_another_client_is_noticed_by_the_stream_and_so_is_its_end(make, monkeypatch):
-    monkeypatch.setattr(connection, "_EXTERNAL_ORDERS_EVERY_S", 0.0)
-    monkeypatch.setattr(connection, "_UNKNOWN_LOOK_S", 0.0)
+    monkeypatch.setattr(account_watch, "_EXTERNAL_ORDERS_EVERY_S", 0.0)
+    monkeypatch.setattr(account_watch, "_UNKNOWN_LOOK_S", 0.0)
     rig = make()
     other = rig.wallets.add(LocalSigner(8)).account
     rig.server.fund(other, 100_000)
@@ -435,14 +435,14 @@ def test_an_order_of_another_client_is_noticed_by_the_stream_and_so_is_its_end(m
     rig.server.by_hand(rig.account).cancel_all("BTC")
     wait_for(lambda: len(reconciled(rig)) > before)
     assert rig.order(own).state is OrderState.CANCELED
-    assert not [event for event in others if getattr(event, "stream", "") == connection.RECONCILIATION]
+    assert not [event for event in others if getattr(event, "stream", "") == account_watch.RECONCILIATION]
 
 
 def test_an_order_of_another_client_on_a_polled_account_is_noticed_without_a_whole_reconciliation(
     make, monkeypatch
 ):
-    monkeypatch.setattr(connection, "RECONCILE_S", 1.0)
-    monkeypatch.setattr(connection, "_ORDERS_PER_S", 20.0)
+    monkeypatch.setattr(account_watch, "RECONCILE_S", 1.0)
+    monkeypatch.setattr(account_watch, "_ORDERS_PER_S", 20.0)
     rig = make(stream_users=0)
     rig.listen()
     rig.server.by_hand(rig.account).limit("BTC", "buy", "1", "89")
@@ -451,8 +451,8 @@ def test_an_order_of_another_client_on_a_polled_account_is_noticed_without_a_who
 
 
 def test_open_orders_are_not_asked_for_again_while_an_answer_is_awaited(make, monkeypatch):
-    monkeypatch.setattr(connection, "RECONCILE_S", 0.1)
-    monkeypatch.setattr(connection, "_POLL_LEAST_S", 0.1)
+    monkeypatch.setattr(account_watch, "RECONCILE_S", 0.1)
+    monkeypatch.setattr(account_watch, "_POLL_LEAST_S", 0.1)
     asked = []
 
     async def never(account):

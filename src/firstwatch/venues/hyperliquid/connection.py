@@ -8,8 +8,6 @@ decides what is streamed, what is polled and what was missed, and all three chan
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -18,65 +16,30 @@ from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import Fill, Touch
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.venues.hyperliquid import decoder, kinds, parse
-from firstwatch.venues.hyperliquid.account_book import FOREVER_S, NEVER_S, AccountBook
+from firstwatch.venues.hyperliquid import decoder, parse
+from firstwatch.venues.hyperliquid.account_watch import AccountWatch
 from firstwatch.venues.hyperliquid.budget import BURST, PRIORITY, Budget, Priority
 from firstwatch.venues.hyperliquid.candles import Candles
 from firstwatch.venues.hyperliquid.clock import VenueClock
-from firstwatch.venues.hyperliquid.decoder import Candle, FillsMessage, decode
+from firstwatch.venues.hyperliquid.decoder import Candle, decode
 from firstwatch.venues.hyperliquid.gateway import Gateway
-from firstwatch.venues.hyperliquid.info import OVERLAP_MS, InfoReader, MarketState
+from firstwatch.venues.hyperliquid.info import InfoReader, MarketState
 from firstwatch.venues.hyperliquid.streams import Streams
+from firstwatch.venues.hyperliquid.subscribers import Subscriber, Subscribers
 from firstwatch.venues.protocol import (
     LONGEST_WAIT_S,
-    AccountJudged,
     BarClosed,
-    Deliver,
-    ExternalPositions,
-    FillReported,
     MarkMoved,
-    OrderReported,
     StreamLost,
     StreamRestored,
     VenueCondition,
-    VenueEvent,
 )
 
 STREAM = "hyperliquid stream"
-RECONCILIATION = "hyperliquid account"
-RECONCILE_S = 30.0
-# What a whole reconciliation of one run costs, and how much of the budget all of them may take.
-_RECONCILE_WEIGHT = 45.0
-_RECONCILE_PER_S = 2.0
-# What asking for all open orders of a polled account costs, and how much of the budget all of them may take.
-_ORDERS_WEIGHT = 20.0
-_ORDERS_PER_S = 2.0
-# What asking for the kind of an account and its positions in other exchanges may take of the budget.
-_EXTERNAL_WEIGHT = 40.0
-_EXTERNAL_PER_S = 2.0
-# It waits so long for a budget that is half full, and so long after it failed.
-_EXTERNAL_LATE_S = 60.0
-_EXTERNAL_AGAIN_S = 5.0
 # What the checks, the first reading and the first orders of a run cost.
 _LAUNCH_WEIGHT = 190.0
-# It is put off when a bar ends within this time.
-_NEAR_CLOSE_S = 20.0
-_POLL_LEAST_S = 2.0
-# Books come twice a second: a stream without any for so long is not relied on, and accounts are polled.
-_SILENT_S = 2.0
-# A poll costs an account two and each of its open orders two: all of them take half of the budget, and a
-# quarter while less than half of a burst is left.
-_POLL_WEIGHT = 2.0
-_POLL_PER_S = 8.0
-# Where others trade with a streamed account all the time, so often their orders are looked at, and so many of
-# what the stream says of them wait to be looked up.
-_EXTERNAL_ORDERS_EVERY_S = 15.0
-_UNKNOWN_LOOK_S = 5.0
-_MOST_UNKNOWN = 10
 _HEARTBEAT_S = 0.1
 _MARK_LEAST_S = 0.25
-_FILLS_LATE_S = 1.0
-_FILLS_PER_ACCOUNT_S = 3.0
 _WARN_AGAIN_S = 60.0
 # A price is of now when it is behind the venue's own word by less; how long one is waited for, which must be
 # longer than a launch lets prices be old.
@@ -85,19 +48,6 @@ _PRICE_COMES_S = 12.0
 _LOOK_S = 0.02
 _OF_PRICES = frozenset({"l2Book", "activeAssetCtx", "candle"})
 _log = logging.getLogger(__name__)
-
-
-@dataclass(eq=False, slots=True)
-class Subscriber:
-    """One run that listens."""
-
-    account: str
-    symbol: str
-    timeframe: Timeframe
-    deliver: Deliver
-    after_ms: int | None
-    """Open time of the last bar that it knows; None: it is told those that close from now on."""
-    is_open: bool = True
 
 
 class Connection:
@@ -141,17 +91,22 @@ class Connection:
         self._wall = clock
         self._gateway = gateway
         self._api_url = api_url
-        self._subscribers: list[Subscriber] = []
+        self.subscribers = Subscribers()
         self._stream_users = stream_users
         self._was_up = False
         self._is_asking_time = False
-        self._next_full_at_s = 0.0
-        self._unknown_orders: dict[str, None] = {}
-        """Orders that were not sent here, by the venue's id: the stream does not say whose they are."""
         self._warned = ""
         self._warned_at_s = 0.0
         self._streams = Streams(
             self.client, lost=self._stream_lost, restored=self._stream_restored, stale_after_s=stale_after_s
+        )
+        self.accounts = AccountWatch(
+            self.info,
+            venue_clock,
+            self.budget,
+            self.subscribers,
+            in_background=self._background,
+            silent_s=self._streams.silent_s,
         )
 
     async def open(self) -> None:
@@ -250,10 +205,10 @@ class Connection:
 
             def closed(bar: Bar) -> None:
                 event = BarClosed(symbol, timeframe, bar, None, None, self.clock.now_ms())
-                for subscriber in self._subscribers:
+                for subscriber in self.subscribers:
                     is_new = subscriber.after_ms is None or bar.time_ms > subscriber.after_ms
                     if subscriber.symbol == symbol and subscriber.timeframe is timeframe and is_new:
-                        self._deliver(subscriber, event)
+                        subscriber.receive(event)
 
             traded.candles[timeframe] = Candles(
                 timeframe,
@@ -279,65 +234,37 @@ class Connection:
         await candles.start()
         if subscriber.after_ms is None:
             subscriber.after_ms = candles.last_ms
-        state, footprint = await self.info.footprint(subscriber.account)
-        book = self.info.account(subscriber.account)
-        now_s = self._now_s()
-        if not any(other.account == subscriber.account for other in self._subscribers):
-            book.checked_at_s = now_s
-            book.full_at_s = now_s + self._full_every_s()
-            book.orders_at_s = now_s + RECONCILE_S
-            book.fills_since_ms = self.clock.observed_ms
-            book.external_due_s = now_s
-            book.compared, book.sizes = footprint, parse.sizes_of(state)
-            book.compared_at_ms = self.clock.observed_ms
-        book.external = None
-        self._subscribers.append(subscriber)
-        self.budget.keep_for(len(self._subscribers))
+        await self.accounts.begin(subscriber.account)
+        self.subscribers.add(subscriber)
+        self.budget.keep_for(len(self.subscribers))
         await self._streams.add(_book(traded.coin))
         await self._streams.add({"type": "activeAssetCtx", "coin": traded.coin})
         await self._streams.add(
             {"type": "candle", "coin": traded.coin, "interval": subscriber.timeframe.value}
         )
-        streamed = {other.account for other in self._subscribers}
-        if len(streamed) <= self._stream_users:
+        if len(self.subscribers.accounts) <= self._stream_users:
             for subscription in _private(subscriber.account):
                 await self._streams.add(subscription)
 
     async def unsubscribe(self, subscriber: Subscriber) -> None:
         """Stop telling an subscriber; streams that nobody needs any more end."""
-        if subscriber not in self._subscribers:
+        if subscriber not in self.subscribers:
             return
-        self._subscribers.remove(subscriber)
-        self.budget.keep_for(len(self._subscribers))
-        if not any(other.account == subscriber.account for other in self._subscribers):
+        self.subscribers.remove(subscriber)
+        self.budget.keep_for(len(self.subscribers))
+        if subscriber.account not in self.subscribers.accounts:
             self.info.account(subscriber.account).is_streamed = False
             for subscription in _private(subscriber.account):
                 await self._streams.remove(subscription)
         traded = self.info.traded(subscriber.symbol)
         await self._end_book(traded)
-        if not self._has_subscriber(traded):
+        if not self.subscribers.has_symbol(traded.market.symbol):
             await self._streams.remove({"type": "activeAssetCtx", "coin": traded.coin})
 
     async def _end_book(self, traded: MarketState) -> None:
         """End the stream of a book that neither a run nor a launch listens to any more."""
-        if not traded.watchers and not self._has_subscriber(traded):
+        if not traded.watchers and not self.subscribers.has_symbol(traded.market.symbol):
             await self._streams.remove(_book(traded.coin))
-
-    def _has_subscriber(self, traded: MarketState) -> bool:
-        return any(subscriber.symbol == traded.market.symbol for subscriber in self._subscribers)
-
-    def _deliver(self, subscriber: Subscriber, event: VenueEvent) -> None:
-        if subscriber.is_open:
-            subscriber.deliver(event)
-
-    def _deliver_to(self, account: str, symbol: str | None, event: VenueEvent) -> None:
-        for subscriber in list(self._subscribers):
-            if subscriber.account == account and symbol in (None, subscriber.symbol):
-                self._deliver(subscriber, event)
-
-    def _deliver_to_all(self, event: VenueEvent) -> None:
-        for subscriber in list(self._subscribers):
-            self._deliver(subscriber, event)
 
     # --- the stream ------------------------------------------------------------------------------
 
@@ -345,17 +272,14 @@ class Connection:
         self._streams.ended(reason)
 
     def _stream_lost(self, reason: str) -> None:
-        for book in self.info.accounts.values():
-            book.is_streamed = False
-            book.checked_at_s = NEVER_S
-            book.orders_at_s = self._now_s() + RECONCILE_S
+        self.accounts.stream_lost()
         if self._was_up:
             self._was_up = False
-            self._deliver_to_all(StreamLost(STREAM, reason, self.clock.now_ms()))
+            self.subscribers.send(StreamLost(STREAM, reason, self.clock.now_ms()))
 
     def _stream_restored(self) -> None:
         self._was_up = True
-        self._deliver_to_all(StreamRestored(STREAM, self.clock.now_ms()))
+        self.subscribers.send(StreamRestored(STREAM, self.clock.now_ms()))
 
     def _receive(self, message: Any) -> None:
         """Take a message of the stream in. One that cannot be understood is dropped, and nothing else."""
@@ -370,8 +294,7 @@ class Connection:
             self._warn(f"a message of the stream is dropped: {error}")
             if channel not in _OF_PRICES:
                 # It may have said what happened to an order: the accounts are looked at.
-                for book in self.info.accounts.values():
-                    book.checked_at_s = NEVER_S
+                self.accounts.compare_soon()
 
     def _dispatch(self, channel: str, data: Any) -> None:
         match channel:
@@ -397,18 +320,17 @@ class Connection:
                 fills = decode(decoder.STREAM_FILLS, data, "the stream of an account's fills")
                 # The snapshot of a new subscription is history: what was missed is read by REST.
                 if not fills.is_snapshot:
-                    self._background(partial(self._receive_fills, fills))
+                    self._background(partial(self.accounts.receive_fills, fills))
             case "orderUpdates":
                 for update in decode(decoder.STREAM_ORDERS, data, "the stream of an account's orders"):
                     client_order_id = parse.client_order_id_of(update.order.cloid)
                     is_open = update.status == "open"
-                    self._receive_order(client_order_id, str(update.order.oid), is_open=is_open)
+                    self.accounts.receive_order(client_order_id, str(update.order.oid), is_open=is_open)
             case "subscriptionResponse":
                 answer = decode(decoder.STREAM_SUBSCRIPTION, data, "a subscription")
                 user = answer.subscription.user
                 if answer.subscription.type == "userFills" and answer.method == "subscribe" and user:
-                    known = self.info.account(user)
-                    known.is_streamed, known.orders_at_s = True, FOREVER_S
+                    self.accounts.stream_began(user)
             case "error":
                 # For example one user too many: such an account is polled.
                 _log.warning("hyperliquid stream: the venue says %.200r", data)
@@ -436,56 +358,8 @@ class Connection:
             if candles.is_due():
                 self._background(candles.close_due, Priority.ORDER)
 
-    async def _receive_fills(self, told: FillsMessage) -> None:
-        self._deliver_fills(told.user, await self.info.fills_of(told.user, told.fills))
-
     def _deliver_fills(self, account: str, fills: list[tuple[MarketState, Fill]]) -> None:
-        book = self.info.account(account)
-        for traded, fill in fills:
-            if book.is_undelivered(fill):
-                touch = traded.touch
-                self._deliver_to(account, fill.symbol, FillReported(fill, touch, self.clock.now_ms()))
-
-    def _receive_order(self, client_order_id: str | None, order_id: str, *, is_open: bool) -> None:
-        """An order changed; the stream does not say whose, so the account of a known client id is asked."""
-        is_known = False
-        for book in self.info.accounts.values():
-            if client_order_id is not None and client_order_id in book.open_orders:
-                is_known = True
-                symbol = book.open_orders[client_order_id]
-                self._background(partial(self.deliver_order, book.account, symbol, client_order_id))
-            elif order_id in book.external_orders:
-                is_known = True
-                book.orders_at_s = min(book.orders_at_s, book.orders_read_at_s + _EXTERNAL_ORDERS_EVERY_S)
-            elif book.client_order_id(order_id) is not None:
-                is_known = True
-        if is_open and not is_known and len(self._unknown_orders) < _MOST_UNKNOWN:
-            self._unknown_orders[order_id] = None
-            if len(self._unknown_orders) == 1:
-                self._background(self._find_unknown_orders, Priority.FILL)
-
-    async def _find_unknown_orders(self) -> None:
-        """Find the accounts of orders that were not sent here: all orders of such an account are read."""
-        try:
-            while self._unknown_orders:
-                order_id = next(iter(self._unknown_orders))
-                for account in self._accounts:
-                    book = self.info.account(account)
-                    if book.is_streamed and await self.info.has_order(account, order_id):
-                        book.orders_at_s = min(
-                            book.orders_at_s, book.orders_read_at_s + _EXTERNAL_ORDERS_EVERY_S
-                        )
-                        break
-                self._unknown_orders.pop(order_id)
-                await asyncio.sleep(_UNKNOWN_LOOK_S)
-        finally:
-            self._unknown_orders.clear()
-
-    async def deliver_order(self, account: str, symbol: str, client_order_id: str) -> None:
-        """Read an order and tell it, its fills first."""
-        report = await self.info.order(account, symbol, client_order_id)
-        if report is not None:
-            self._deliver_to(account, symbol, OrderReported(report, self.clock.now_ms()))
+        self.accounts.deliver_fills(account, fills)
 
     def _note_touch(self, traded: MarketState, touch: Touch) -> None:
         now_s = self._wall.elapsed_s()
@@ -494,32 +368,7 @@ class Connection:
             traded.delivered_at_s = now_s
             symbol = traded.market.symbol
             event = MarkMoved(symbol, touch, self.clock.now_ms())
-            for subscriber in list(self._subscribers):
-                if subscriber.symbol == symbol:
-                    self._deliver(subscriber, event)
-
-    # --- what was missed -------------------------------------------------------------------------
-
-    async def expect(
-        self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
-    ) -> None:
-        """Make sure that the fills which an answer spoke of are told, should the stream not do so."""
-        await asyncio.sleep(_FILLS_LATE_S)
-        if self.info.account(account).filled(order_id) < filled:
-            await self.deliver_order(account, symbol, client_order_id)
-
-    def expect_soon(
-        self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
-    ) -> None:
-        book = self.info.account(account)
-        if book.is_streamed:
-            expect = partial(self.expect, account, symbol, client_order_id, order_id, filled)
-            self._background(expect, Priority.FILL)
-        else:
-            book.checked_at_s = NEVER_S
-
-    def deliver_order_soon(self, account: str, symbol: str, client_order_id: str) -> None:
-        self._background(lambda: self.deliver_order(account, symbol, client_order_id))
+            self.subscribers.send(event, symbol=symbol)
 
     async def _beat(self) -> None:
         """Look again and again for bars that are over and accounts that must be compared."""
@@ -527,140 +376,10 @@ class Connection:
             await asyncio.sleep(_HEARTBEAT_S)
             for traded in self.info.markets.values():
                 for timeframe, candles in traded.candles.items():
-                    is_wanted = any(
-                        subscriber.symbol == traded.market.symbol and subscriber.timeframe is timeframe
-                        for subscriber in self._subscribers
-                    )
+                    is_wanted = self.subscribers.has_symbol(traded.market.symbol, timeframe)
                     if is_wanted and candles.is_due():
                         self._background(candles.close_due, Priority.ORDER)
-            now_s, poll_every_s = self._now_s(), self._poll_every_s()
-            for account in self._accounts:
-                book = self.info.account(account)
-                every_s = poll_every_s if self._is_polled(book) else RECONCILE_S
-                if now_s >= book.checked_at_s + every_s and not book.is_compared_now:
-                    # Where fills are awaited a run can neither move its stop nor leave before it has them.
-                    priority = Priority.ACCOUNT if book.checked_at_s == NEVER_S else Priority.WATCH
-                    book.checked_at_s, book.is_compared_now = now_s, True
-                    self._background(partial(self._compare_once, book), priority)
-                self._look_at_orders_if_due(book)
-                self._read_external_if_due(book)
-
-    async def _compare_once(self, book: AccountBook) -> None:
-        try:
-            await self._compare(book)
-        finally:
-            book.is_compared_now = False
-
-    async def _compare(self, book: AccountBook) -> None:
-        """Compare what the venue shows with what was told; a difference makes the runs reconcile."""
-        since_ms = book.compared_at_ms
-        state, footprint = await self.info.footprint(book.account)
-        compared_at_ms = self.clock.observed_ms
-        has_traded = footprint != book.compared and not footprint.has_same_fills(book.compared)
-        held = parse.sizes_of(state)
-        if has_traded:
-            since_ms = max(book.fills_since_ms, since_ms - OVERLAP_MS)
-            await self.info.catch_up(book.account, since_ms, footprint)
-        for client_order_id, symbol in list(book.open_orders.items()):
-            await self.deliver_order(book.account, symbol, client_order_id)
-        # Fills that explain the position are told by now.
-        has_changed = held != {coin: size for coin, size in book.sizes.items() if size}
-        self._deliver_external(book, held)
-        # Only now: what could not be read is compared again.
-        book.compared, book.compared_at_ms, book.sizes = footprint, compared_at_ms, held
-        now_s = self._now_s()
-        is_due = now_s >= max(book.full_at_s, self._next_full_at_s) and not self._is_close_near(book.account)
-        if has_changed or is_due:
-            # Runs that began together do not all read everything together.
-            self._next_full_at_s = now_s + _RECONCILE_WEIGHT / _RECONCILE_PER_S
-            book.full_at_s = now_s + self._full_every_s()
-            self._deliver_to(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
-
-    def _look_at_orders_if_due(self, book: AccountBook) -> None:
-        """Look for orders that were not sent here: the stream has told of one, or nothing is streamed."""
-        if self._now_s() >= book.orders_at_s:
-            book.orders_at_s = FOREVER_S
-            self._background(partial(self._look_at_orders, book), Priority.FILL)
-
-    async def _look_at_orders(self, book: AccountBook) -> None:
-        before, every_s = book.external_orders, RECONCILE_S
-        book.orders_read_at_s = self._now_s()
-        try:
-            book.external_orders = await self.info.external_orders(book.account)
-            polled = sum(not self.info.account(account).is_streamed for account in self._accounts)
-            every_s = FOREVER_S if book.is_streamed else max(every_s, polled * _ORDERS_WEIGHT / _ORDERS_PER_S)
-        finally:
-            # Meanwhile the stream may have told of another one.
-            book.orders_at_s = min(book.orders_at_s, self._now_s() + every_s)
-        if book.external_orders != before:
-            self._deliver_to(book.account, None, StreamRestored(RECONCILIATION, self.clock.now_ms()))
-
-    def _read_external_if_due(self, book: AccountBook) -> None:
-        """Look where no run trades when it is due and nothing that a run needs would wait for it."""
-        late_s = self._now_s() - book.external_due_s
-        if late_s >= 0 and (self.budget.left >= BURST / 2 + _EXTERNAL_WEIGHT or late_s >= _EXTERNAL_LATE_S):
-            book.external_due_s += late_s + _EXTERNAL_AGAIN_S
-            self._background(partial(self._read_external, book), Priority.HISTORY)
-
-    async def _read_external(self, book: AccountBook) -> None:
-        """Ask for the kind of the account and for its positions in the venue's other exchanges."""
-        problem = kinds.kind_alarm(await self.info.kind(book.account))
-        book.other_exchanges = await self.info.sizes_in_other_exchanges(book.account)
-        accounts = len({subscriber.account for subscriber in self._subscribers})
-        book.external_due_s = self._now_s() + max(RECONCILE_S, accounts * _EXTERNAL_WEIGHT / _EXTERNAL_PER_S)
-        self._deliver_to(book.account, None, AccountJudged(problem, self.clock.now_ms()))
-        self._deliver_external(book, {coin: size for coin, size in book.sizes.items() if size})
-
-    def _deliver_external(self, book: AccountBook, held: dict[str, Decimal]) -> None:
-        """Tell what the account holds in coins in which no run of it listens, if that has changed."""
-        if book.other_exchanges is None:
-            return
-        heard = {subscriber.symbol for subscriber in self._subscribers if subscriber.account == book.account}
-        by_symbol = {self.info.symbol_of(coin): size for coin, size in (held | book.other_exchanges).items()}
-        external = {symbol: size for symbol, size in by_symbol.items() if symbol not in heard}
-        if external != book.external:
-            book.external = external
-            self._deliver_to(book.account, None, ExternalPositions(external, self.clock.now_ms()))
-
-    def _is_close_near(self, account: str) -> bool:
-        """Tell whether a bar of the account's runs ends soon: a run that reads everything hears no close."""
-        now_ms, before_ms = self.clock.now_ms(), _NEAR_CLOSE_S * 1_000 * self.clock.speed
-        steps_ms = [
-            subscriber.timeframe.ms for subscriber in self._subscribers if subscriber.account == account
-        ]
-        return any(step_ms - now_ms % step_ms < min(before_ms, step_ms / 3) for step_ms in steps_ms)
-
-    def told_within_ms(self, account: str) -> int:
-        """Return how long fills of an account may take to be told. May be called from any thread.
-
-        Where many accounts are polled and all of them have traded, reading their fills takes that long.
-        """
-        book = self.info.accounts.get(account)
-        is_streamed = book is not None and book.is_streamed
-        polled = 0 if is_streamed else len({subscriber.account for subscriber in list(self._subscribers)})
-        return round(1_000 * (_FILLS_LATE_S + polled * _FILLS_PER_ACCOUNT_S))
-
-    def _full_every_s(self) -> float:
-        return max(RECONCILE_S, len(self._subscribers) * _RECONCILE_WEIGHT / _RECONCILE_PER_S)
-
-    def _is_polled(self, book: AccountBook) -> bool:
-        """Tell whether an account is compared all the time.
-
-        One message may be lost on a stream that goes on, and with it the word that somebody has cancelled
-        a stop: an account with open orders is polled although it is streamed.
-        """
-        return bool(book.open_orders) or not book.is_streamed or self._streams.silent_s() > _SILENT_S
-
-    def _poll_every_s(self) -> float:
-        books = [self.info.account(account) for account in self._accounts]
-        weight = sum(_POLL_WEIGHT * (1 + len(book.open_orders)) for book in books if self._is_polled(book))
-        is_plenty = self.budget.left >= BURST / 2
-        return max(_POLL_LEAST_S, weight / (_POLL_PER_S if is_plenty else _POLL_PER_S / 2))
-
-    @property
-    def _accounts(self) -> set[str]:
-        """The accounts of the runs that listen."""
-        return {subscriber.account for subscriber in self._subscribers}
+            self.accounts.look()
 
     def _background(self, make: Callable[[], Awaitable[None]], priority: Priority = Priority.WATCH) -> None:
         """Run something of the connection's own; what the venue fails is logged, and the beat tries again."""

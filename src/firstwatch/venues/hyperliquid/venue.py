@@ -50,13 +50,14 @@ from firstwatch.venues.hyperliquid.approvals import (
 )
 from firstwatch.venues.hyperliquid.budget import PRIORITY, RATE_PER_MINUTE, Priority
 from firstwatch.venues.hyperliquid.clock import VenueClock
-from firstwatch.venues.hyperliquid.connection import Connection, Subscriber
+from firstwatch.venues.hyperliquid.connection import Connection
 from firstwatch.venues.hyperliquid.decoder import decode
 from firstwatch.venues.hyperliquid.gateway import Gateway
 from firstwatch.venues.hyperliquid.info import InfoReader
 from firstwatch.venues.hyperliquid.key_permissions import permissions_of
 from firstwatch.venues.hyperliquid.kinds import kind_approval, not_an_account
 from firstwatch.venues.hyperliquid.signing import l1_digest, pack, signature_json
+from firstwatch.venues.hyperliquid.subscribers import Subscriber
 from firstwatch.venues.nonces import NONCES
 from firstwatch.venues.protocol import (
     Accepted,
@@ -330,7 +331,7 @@ class HyperliquidVenue:
             self._gateway.post(lambda: _note_taken(connection, account, symbol, key, read))
             outcome = outcome_of(read)
             if isinstance(outcome, Accepted) and outcome.filled:
-                return replace(outcome, told_within_ms=connection.told_within_ms(account))
+                return replace(outcome, told_within_ms=connection.accounts.told_within_ms(account))
             return outcome
         outcome = self._without_order(read, request, account, key)
         if isinstance(outcome, Refused):
@@ -718,7 +719,7 @@ class HyperliquidVenue:
         if connection is not None:
 
             async def tell() -> None:
-                connection.deliver_order_soon(account, symbol, client_order_id)
+                connection.accounts.deliver_order_soon(account, symbol, client_order_id)
 
             self._gateway.post(tell)
 
@@ -734,7 +735,7 @@ async def _note_over(connection: Connection, account: str, key: str) -> None:
 async def _note_taken(connection: Connection, account: str, symbol: str, key: str, taken: Taken) -> None:
     connection.info.account(account).know_order(taken.order_id, key)
     if taken.filled:
-        connection.expect_soon(account, symbol, key, taken.order_id, taken.filled)
+        connection.accounts.expect_soon(account, symbol, key, taken.order_id, taken.filled)
 
 
 def _is_gone(signer: Signer, reason: str) -> bool:

@@ -63,7 +63,7 @@ class VenueRegistry:
         """Make sure that the account's orders can be signed, if its venue wants signatures.
 
         Raises:
-            VaultLockedError: nobody has given the passphrase.
+            VaultLockedError: the passphrase was not given yet.
             VenueError: the account has no key, or one of another network, or the vault cannot be read.
         """
         self._require_key(name, account, may_wait)

@@ -97,7 +97,7 @@ class VenueAccounts(Protocol):
 
     name: str
     builder: Builder | None
-    """Who gets a fee by the settings; None: nobody earns anything on the fills."""
+    """Who gets the fee of the settings; None: there is none."""
     withdrawal_fee: Decimal
     """What the venue keeps of a withdrawal, in quote."""
 

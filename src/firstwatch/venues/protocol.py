@@ -114,7 +114,7 @@ class BarOpened:
 
 @dataclass(frozen=True, slots=True)
 class BarClosed:
-    """A bar is closed by the venue's word. ``mark_high`` and ``mark_low`` are the mark's range in it.
+    """The venue has closed a bar. ``mark_high`` and ``mark_low`` are the mark's range in it.
 
     Bars come in order. One that the venue did not have when it had later ones may come after them.
     """
@@ -193,9 +193,9 @@ class StreamRestored:
 
 @dataclass(frozen=True, slots=True)
 class ExternalPositions:
-    """All that the account holds in markets in which no run of it listens; told when it changes.
+    """All that the account holds in markets to which no run of it subscribes; sent when it changes.
 
-    Signed amounts by symbol, + long. A venue of one market tells nothing.
+    Signed amounts by symbol, + long. A venue of one market sends none.
     """
 
     amounts: Mapping[str, Decimal]
@@ -237,7 +237,7 @@ thing before a request that acts leaves the process, however long that has waite
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an adapter can do, so that nobody has to ask which venue it is."""
+    """What an adapter can do, so that no caller has to ask which venue it is."""
 
     is_paper: bool
     modifies_orders: bool
@@ -264,7 +264,7 @@ class VenueCondition:
     Nonces and keys live by these two; the market's time may be another.
     """
     data_age_ms: int | None = None
-    """How far the newest streamed price is behind the venue's own word of its time, or how long none came."""
+    """How far the newest streamed price is behind the venue's own time, or how long none came."""
     wait_s: float | None = None
     """How long a launch would wait for the requests that it needs."""
     actions_left: int | None = None
@@ -285,7 +285,7 @@ class Holdings:
 
 
 class Subscription(Protocol):
-    """One run's ear at a venue."""
+    """One run's subscription to a venue's events."""
 
     def acknowledge(self, token: int) -> None:
         """Say that everything up to ``PhaseEnded(token)`` was handled. Never blocks."""
@@ -335,7 +335,7 @@ class Venue(Protocol):
         """Return the prices now."""
 
     def latest_touch(self, symbol: str) -> Touch | None:
-        """Return the prices as they were heard last, if that was just now. Never waits."""
+        """Return the prices as they were streamed last, if that was just now. Never waits."""
 
     def prepare(self, intent: OrderIntent) -> PreparedRequest:
         """Make the request that ``send`` will send. No input or output."""
@@ -346,8 +346,8 @@ class Venue(Protocol):
     def resolve(self, prepared: PreparedRequest) -> Resolution:
         """Ask what became of a request whose outcome is in doubt. Never sends it again.
 
-        ``NeverWill`` is the venue's own word, or said when its words of the account are surely newer than
-        the request, and show nothing of it.
+        ``NeverWill`` is the venue's own answer, or returned when its answers of the account are surely newer
+        than the request, and show nothing of it.
         """
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
@@ -360,11 +360,11 @@ class Venue(Protocol):
         """Return what the venue knows of this order; None: it knows of none.
 
         Raises:
-            VenueError: the venue shows none, in words that may be older than the order.
+            VenueError: the venue shows none, in an answer that may be older than the order.
         """
 
     def open_orders(self, account: str, symbol: str) -> Sequence[OrderReport]:
-        """Return all open orders of the account in the symbol, whoever sent them."""
+        """Return all open orders of the account in the symbol, external ones too."""
 
     def fills_since(self, account: str, symbol: str, since_ms: int) -> Sequence[Fill]:
         """Return the fills at or after that venue time, oldest first, liquidations included."""

@@ -57,7 +57,7 @@ class SignerOf(Protocol):
 
 
 class VaultLockedError(VenueError):
-    """The account's key is encrypted, and nobody has given this engine the passphrase yet."""
+    """The account's key is encrypted, and this engine has not been given the passphrase yet."""
 
 
 class KeyMissingError(VenueError):

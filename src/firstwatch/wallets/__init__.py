@@ -1,6 +1,10 @@
 """Keys and what they may do: the vault, approvals, transfers and withdrawals.
 
-Imports ``venues`` and below; no engine and no screen.
+In reading order: ``vault`` and ``keystore`` (encrypted keys), ``key_ring`` and ``unlock_socket`` (the engine's
+keys), ``custody`` (everything that is done with wallets), ``agents``, ``wallet_status``, ``balances``.
+
+Imports ``venues`` and below, and no venue by its name: what one can do with an account is ``VenueAccounts``.
+No engine and no screen.
 
 1. Secrets are in the vault, encrypted under one passphrase, or in memory; never in the store, an argument, a
    log or a message. What is used once is overwritten after it. The engine gets the passphrase by a prompt, a

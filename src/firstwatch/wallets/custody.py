@@ -140,7 +140,7 @@ class Custody:
         vault = opened()
         secret = new_secret()
         account, now_ms = address_of(secret), self._clock.now_ms()
-        # The key first: a wallet whose key was lost would take money that nobody can move.
+        # The key first: money sent to a wallet whose key was lost could never be moved.
         network = self._network_of(venue)
         record = vault.add(secret, venue=venue, account=account, kind=KeyKind.MASTER, network=network)
         with self._store.write() as session:

@@ -1,4 +1,4 @@
-"""The engine's keys: locked until somebody gives the passphrase, and in memory only afterwards."""
+"""The engine's keys: locked until the passphrase is given, and in memory only afterwards."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ class KeyRing:
 
     @property
     def is_locked(self) -> bool:
-        """There are keys, and nobody has given the passphrase."""
+        """There are keys, and the passphrase was not given yet."""
         return self._opened is None and not self._vault.is_empty
 
     def unlock(self, passphrase: str) -> None:
@@ -72,7 +72,7 @@ class KeyRing:
         """Make sure that the account's key is at hand; ``may_wait``: try the file about a second long.
 
         Raises:
-            VaultLockedError: nobody has given the passphrase.
+            VaultLockedError: the passphrase was not given yet.
             KeyMissingError: there is no key for the account.
             WrongNetworkError: its key is of another network than this.
             VaultError: the vault cannot be read.

@@ -1,6 +1,6 @@
-"""The door through which a screen or command hands the passphrase to the engine: a Unix socket.
+"""Unix socket on which the engine accepts the passphrase from a screen or a command.
 
-It stands in the data folder, which only its owner may enter, and serves only processes of the same user.
+It is in the data folder, which only its owner may enter, and serves only processes of the same user.
 The passphrase goes through memory alone: never by the store, a file, an argument or a log.
 """
 
@@ -52,7 +52,7 @@ class UnlockServer:
     """Listens for the passphrase as long as the engine lives. The caller holds the engine lock."""
 
     def __init__(self, home: Path, keys: KeyRing) -> None:
-        """Make a door that is not open yet."""
+        """Make a server that does not listen yet."""
         self._path = home.absolute() / SOCKET_FILE
         self._keys = keys
         self._socket: socket.socket | None = None
@@ -161,7 +161,7 @@ def peer_uid(connection: socket.socket) -> int:
 
 
 def _line(connection: socket.socket, until_s: float) -> bytes:
-    """Read one line; whoever sends it byte by byte has no more time for it than others.
+    """Read one line; a peer that sends it byte by byte gets no more time for it than others.
 
     What was received stands in one place, so that it can be forgotten.
     """

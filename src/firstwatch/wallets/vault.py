@@ -37,7 +37,7 @@ _LONGEST_BYTES = 64 * 1024
 _TRIES = 3
 _TRIES_FILE = "wrong-tries"
 WAIT_S = 30
-"""How long nobody may try a passphrase after three wrong ones."""
+"""How long no passphrase is tried after three wrong ones."""
 
 
 _log = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ class Vault:
         """Return how often in a row the passphrase was wrong.
 
         Raises:
-            TooManyTriesError: so often that nobody may try now.
+            TooManyTriesError: so often that none is tried now.
         """
         try:
             wrong, last_ms = map(int, (self.folder / _TRIES_FILE).read_text(encoding="ascii").split())
@@ -314,7 +314,7 @@ class OpenVault:
     ) -> KeyRecord:
         """Encrypt a key into a file of its own; the same key again is no second file.
 
-        ``pending``: it is kept aside, as a key that nobody may use yet, until ``keep``.
+        ``pending``: it is stored as a key that cannot be used yet, until ``keep``.
 
         Raises:
             VaultError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""What the adapter remembers of one account: whose orders client ids are, and which fills it has seen."""
+"""What the adapter remembers of one account: its orders by their ids, and the fills that it has seen."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class AccountBook:
     sizes: dict[str, Decimal] = field(default_factory=dict)
     """Signed position by coin, as last compared or as the last fill left it."""
     elsewhere: dict[str, Decimal] | None = None
-    """Of these by symbol what was told last as held where no run listens; None: nothing was told yet."""
+    """Those in markets without a subscriber, by symbol, as last delivered; None: not delivered yet."""
     aside: dict[str, Decimal] | None = None
     """Signed position by coin in the venue's other exchanges; None: they were not looked at yet."""
     external_due_s: float = 0.0
@@ -64,7 +64,7 @@ class AccountBook:
     """The fills that were read last, each with the coin."""
     funding: "Rows[Funding] | None" = None
     checked_at_s: float = NEVER_S
-    """When the account was last compared with what was told; ``NEVER_S``: it is to be, at once."""
+    """When the account was last compared with what was delivered; ``NEVER_S``: it is to be, at once."""
     is_compared_now: bool = False
     external_orders: frozenset[str] = frozenset()
     """Open orders by the venue's id that no run has sent, as last read."""
@@ -82,7 +82,7 @@ class AccountBook:
     _client_ids: OrderedDict[str, str | None] = field(default_factory=OrderedDict)
 
     def know_order(self, order_id: str, client_order_id: str | None) -> None:
-        """Note whose an order id of the venue is; None: nobody's that we know."""
+        """Note which order has an order id of the venue; None: one that was not sent here."""
         if order_id:
             self._client_ids[order_id] = client_order_id
             _trim(self._client_ids, _MOST_ORDERS)
@@ -107,7 +107,7 @@ class AccountBook:
         filled.cost += fill.amount * fill.price
 
     def is_undelivered(self, fill: Fill) -> bool:
-        """Return whether this fill was not told yet, and note that it is now."""
+        """Return whether this fill was not delivered yet, and note that it is now."""
         key = f"{fill.time_ms}-{fill.fill_id}"
         if key in self._delivered:
             return False

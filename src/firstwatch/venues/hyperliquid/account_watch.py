@@ -49,8 +49,8 @@ _SILENT_S = 2.0
 # quarter while less than half of a burst is left.
 _POLL_WEIGHT = 2.0
 _POLL_PER_S = 8.0
-# Where others trade with a streamed account all the time, so often their orders are looked at, and so many of
-# what the stream says of them wait to be looked up.
+# How often external orders of a streamed account are read, and how many of those in the stream wait to be
+# looked up.
 _EXTERNAL_ORDERS_EVERY_S = 15.0
 _UNKNOWN_LOOK_S = 5.0
 _MOST_UNKNOWN = 10
@@ -124,7 +124,7 @@ class AccountWatch:
             book.checked_at_s = NEVER_S
 
     def told_within_ms(self, account: str) -> int:
-        """Return how long fills of an account may take to be told. May be called from any thread.
+        """Return how long fills of an account may take to be delivered. May be called from any thread.
 
         Where many accounts are polled and all of them have traded, reading their fills takes that long.
         """
@@ -135,8 +135,8 @@ class AccountWatch:
 
     # --- what the venue answers and streams --------------------------------------------------------
 
-    async def receive_fills(self, told: FillsMessage) -> None:
-        self.deliver_fills(told.user, await self._info.fills_of(told.user, told.fills))
+    async def receive_fills(self, message: FillsMessage) -> None:
+        self.deliver_fills(message.user, await self._info.fills_of(message.user, message.fills))
 
     def deliver_fills(self, account: str, fills: list[tuple[MarketState, Fill]]) -> None:
         book = self._info.account(account)
@@ -148,7 +148,7 @@ class AccountWatch:
                 )
 
     def receive_order(self, client_order_id: str | None, order_id: str, *, is_open: bool) -> None:
-        """An order changed; the stream does not say whose, so the account of a known client id is asked."""
+        """Take in that an order changed. The stream does not say whose: the account of a known id is asked."""
         is_known = False
         for book in self._info.accounts.values():
             if client_order_id is not None and client_order_id in book.open_orders:
@@ -166,7 +166,7 @@ class AccountWatch:
                 self._in_background(self._find_unknown_orders, Priority.FILL)
 
     async def _find_unknown_orders(self) -> None:
-        """Find the accounts of orders that were not sent here: all orders of such an account are read."""
+        """Find the accounts of external orders: all orders of such an account are read."""
         try:
             while self._unknown_orders:
                 order_id = next(iter(self._unknown_orders))
@@ -183,7 +183,7 @@ class AccountWatch:
             self._unknown_orders.clear()
 
     async def deliver_order(self, account: str, symbol: str, client_order_id: str) -> None:
-        """Read an order and tell it, its fills first."""
+        """Read an order and deliver what the venue shows of it, its fills first."""
         report = await self._info.order(account, symbol, client_order_id)
         if report is not None:
             self._subscribers.send(
@@ -206,7 +206,7 @@ class AccountWatch:
     async def _expect(
         self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
     ) -> None:
-        """Make sure that the fills which an answer spoke of are told, should the stream not do so."""
+        """Read the fills that an answer has reported, should the stream not bring them in time."""
         await asyncio.sleep(_FILLS_LATE_S)
         if self._info.account(account).filled(order_id) < filled:
             await self.deliver_order(account, symbol, client_order_id)
@@ -214,7 +214,7 @@ class AccountWatch:
     # --- what was missed ---------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Begin what is due: comparing accounts, and looking for orders and positions that are not ours."""
+        """Begin what is due: comparing accounts, and looking for external orders and positions."""
         now_s, poll_every_s = _now_s(), self._poll_every_s()
         for account in self._subscribers.accounts:
             book = self._info.account(account)
@@ -234,7 +234,7 @@ class AccountWatch:
             book.is_compared_now = False
 
     async def _compare(self, book: AccountBook) -> None:
-        """Compare what the venue shows with what was told; a difference makes the runs reconcile."""
+        """Compare what the venue shows with what was delivered; a difference makes the runs reconcile."""
         since_ms = book.compared_at_ms
         state, footprint = await self._info.footprint(book.account)
         compared_at_ms = self._clock.observed_ms
@@ -245,7 +245,7 @@ class AccountWatch:
             await self._info.catch_up(book.account, since_ms, footprint)
         for client_order_id, symbol in list(book.open_orders.items()):
             await self.deliver_order(book.account, symbol, client_order_id)
-        # Fills that explain the position are told by now.
+        # Fills that explain the position are delivered by now.
         has_changed = held != {coin: size for coin, size in book.sizes.items() if size}
         self._deliver_external(book, held)
         # Only now: what could not be read is compared again.
@@ -259,7 +259,7 @@ class AccountWatch:
             self._subscribers.send(StreamRestored(RECONCILIATION, self._clock.now_ms()), account=book.account)
 
     def _look_at_orders_if_due(self, book: AccountBook) -> None:
-        """Look for orders that were not sent here: the stream has told of one, or nothing is streamed."""
+        """Look for external orders when it is due: the stream has shown one, or nothing is streamed."""
         if _now_s() >= book.orders_at_s:
             book.orders_at_s = FOREVER_S
             self._in_background(partial(self._look_at_orders, book), Priority.FILL)
@@ -274,13 +274,13 @@ class AccountWatch:
             )
             every_s = FOREVER_S if book.is_streamed else max(every_s, polled * _ORDERS_WEIGHT / _ORDERS_PER_S)
         finally:
-            # Meanwhile the stream may have told of another one.
+            # Meanwhile the stream may have shown another one.
             book.orders_at_s = min(book.orders_at_s, _now_s() + every_s)
         if book.external_orders != before:
             self._subscribers.send(StreamRestored(RECONCILIATION, self._clock.now_ms()), account=book.account)
 
     def _read_external_if_due(self, book: AccountBook) -> None:
-        """Look where no run trades when it is due and nothing that a run needs would wait for it."""
+        """Read what lies outside the runs' markets when it is due and nothing that a run needs would wait."""
         late_s = _now_s() - book.external_due_s
         if late_s >= 0 and (self._budget.left >= BURST / 2 + _EXTERNAL_WEIGHT or late_s >= _EXTERNAL_LATE_S):
             book.external_due_s += late_s + _EXTERNAL_AGAIN_S
@@ -296,18 +296,18 @@ class AccountWatch:
         self._deliver_external(book, {coin: size for coin, size in book.sizes.items() if size})
 
     def _deliver_external(self, book: AccountBook, held: dict[str, Decimal]) -> None:
-        """Tell what the account holds in coins in which no run of it listens, if that has changed."""
+        """Deliver what the account holds in markets without a subscriber, if that has changed."""
         if book.other_exchanges is None:
             return
-        heard = {subscriber.symbol for subscriber in self._subscribers if subscriber.account == book.account}
+        own = {subscriber.symbol for subscriber in self._subscribers if subscriber.account == book.account}
         by_symbol = {self._info.symbol_of(coin): size for coin, size in (held | book.other_exchanges).items()}
-        external = {symbol: size for symbol, size in by_symbol.items() if symbol not in heard}
+        external = {symbol: size for symbol, size in by_symbol.items() if symbol not in own}
         if external != book.external:
             book.external = external
             self._subscribers.send(ExternalPositions(external, self._clock.now_ms()), account=book.account)
 
     def _is_close_near(self, account: str) -> bool:
-        """Tell whether a bar of the account's runs ends soon: a run that reads everything hears no close."""
+        """Tell whether a bar of the account's runs ends soon: a run that reads everything handles no close."""
         now_ms, before_ms = self._clock.now_ms(), _NEAR_CLOSE_S * 1_000 * self._clock.speed
         steps_ms = [
             subscriber.timeframe.ms for subscriber in self._subscribers if subscriber.account == account
@@ -320,8 +320,8 @@ class AccountWatch:
     def _is_polled(self, book: AccountBook) -> bool:
         """Tell whether an account is compared all the time.
 
-        One message may be lost on a stream that goes on, and with it the word that somebody has cancelled
-        a stop: an account with open orders is polled although it is streamed.
+        One message may be lost on a stream that goes on, such as the one that a stop was cancelled by hand:
+        an account with open orders is polled although it is streamed.
         """
         return bool(book.open_orders) or not book.is_streamed or self._silent_s() > _SILENT_S
 

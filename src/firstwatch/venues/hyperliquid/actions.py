@@ -1,4 +1,4 @@
-"""From what is wanted to the venue's actions. The order of keys matters: the action is signed as packed."""
+"""From order intents to the venue's actions. The order of keys matters: the action is signed as packed."""
 
 import json
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class OrderRequest:
         return action
 
     def action_with_stop(self, stop: "OrderRequest") -> Action:
-        """The order, which only rests, with a stop that follows its fill. Nobody is paid for it."""
+        """The order, which only rests, with a stop that follows its fill. No builder is paid for it."""
         entry = self.order | {"t": {"limit": {"tif": "Alo"}}}
         return {"type": "order", "orders": [entry, stop.order], "grouping": "normalTpsl"}
 
@@ -92,8 +92,7 @@ def worst_price(
 ) -> Decimal | None:
     """Return the limit of an order on the tick, never worse than wanted; None: it cannot be known.
 
-    ``max_slippage_bps`` of the mid bounds what opens; what closes goes as far as it was told, or as far
-    where it was told nothing.
+    ``max_slippage_bps`` of the mid bounds what opens, and what closes without a price of its own.
     """
     sign = intent.side.sign
     if intent.kind is OrderKind.LIMIT:

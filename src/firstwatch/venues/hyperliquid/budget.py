@@ -1,6 +1,6 @@
 """The request budget: the venue counts the weight of all requests of an internet address, per minute.
 
-All sessions with one host spend from one bucket, those of other processes of this user, too, as they have the
+All connections with one host spend from one bucket, those of other processes of this user, too, as they have the
 same address; each has a queue of its own before it.
 """
 
@@ -28,9 +28,9 @@ class Priority(IntEnum):
 
     ORDER = 0
     ACCOUNT = 1
-    """A run waits for the answer, and hears nothing else meanwhile."""
+    """A run waits for the answer, and handles nothing else meanwhile."""
     WATCH = 2
-    """What the session looks at by itself."""
+    """What the connection reads by itself."""
     FILL = 3
     """What orders led to: ten times as dear as the state of an account, and mostly known from the answer."""
     HISTORY = 4
@@ -42,14 +42,14 @@ PRIORITY: ContextVar[Priority] = ContextVar("hyperliquid_priority", default=Prio
 # 1,200 a minute are allowed: a full burst and a minute of refilling stay below it.
 RATE_PER_MINUTE = 950
 BURST = 200
-# As nobody knows what was spent before: a process that is started again and again spends no full burst.
+# What was spent before is not known: a process that is started again and again spends no full burst.
 _AT_START = 120
 # What is kept for the orders of another process's runs is kept for so long after its last word.
 _KEPT_S = 60.0
-# So long a request waits for its turn that goes through no session.
+# So long a request waits for its turn that goes through no connection.
 LONGEST_TURN_S = 90.0
 _LOOK_S = 0.5
-# What the venue allows in a minute beyond both: rows that nobody knew of may cost it, and no order waits.
+# What the venue allows in a minute beyond both: rows that were not foreseen may cost it, and no order waits.
 _SPARE = 50.0
 # So much of a burst only orders may take: reading never makes an order wait.
 _FOR_ORDERS = 40.0
@@ -115,7 +115,7 @@ class Bucket:
     ) -> None:
         """``shared``: where the other processes read and write the tokens; ``rate_s``: without users."""
         self.users: set[Budget] = set()
-        """The sessions that spend from it. The most careful one says how fast it fills."""
+        """The connections that spend from it. The most careful one says how fast it fills."""
         self._burst = burst
         self._shared = shared
         self._own_rate_s = rate_s
@@ -142,7 +142,7 @@ class Bucket:
 
     @contextmanager
     def _in_hand(self, now_s: float) -> Iterator[None]:
-        """Have the tokens in hand as they stand now; what is done with them is seen by all who share them."""
+        """Lock the tokens as they are now; what is done with them is seen by all who share them."""
         with self._guard:
             if self._shared is None:
                 self._fill(now_s)
@@ -237,7 +237,7 @@ def _bucket_of(host: str, rate_s: float) -> Bucket:
 
 
 def take_turn(api_url: str, weight: float, priority: Priority, *, rate_per_minute: float) -> None:
-    """Wait until a request may be sent that goes through no session, and spend its weight. Blocks.
+    """Wait until a request may be sent that goes through no connection, and spend its weight. Blocks.
 
     Raises:
         VenueError: others use up the requests of this address, and it would have to wait too long.
@@ -261,7 +261,7 @@ def take_turn(api_url: str, weight: float, priority: Priority, *, rate_per_minut
 
 
 class Budget:
-    """The queue of one session, by priority. Lives in one event loop and is not thread-safe."""
+    """The queue of one connection, by priority. Lives in one event loop and is not thread-safe."""
 
     def __init__(
         self, *, rate_per_minute: float = RATE_PER_MINUTE, burst: float = BURST, api_url: str | None = None
@@ -283,7 +283,7 @@ class Budget:
             self.bucket.users.add(self)
 
     def close(self) -> None:
-        """Leave the bucket; a session that comes later begins with a new one when nobody is left."""
+        """Leave the bucket; the last connection to leave drops it, and a later one begins with a new one."""
         with _BUCKETS_GUARD:
             if len(self.bucket.users) > 1:
                 self.bucket.users.discard(self)

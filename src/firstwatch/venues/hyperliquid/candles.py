@@ -1,4 +1,4 @@
-"""Candles: what is known of closed bars, and when a bar is closed by the venue's word."""
+"""Candles: what is known of closed bars, and when the venue has closed a bar."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ ReadRows = Callable[[int, int], Awaitable[list[Candle]]]
 MOST_ROWS = 5_000
 # After a bar's end the venue may need so long to show its last trade.
 _GRACE_MS = 1_000
-# So long an answer is waited for, or so many times as long as answers take, before the stream's word is taken
+# So long an answer is waited for, or so many times as long as answers take, before the stream is believed
 # or a second one is asked for. It is taken in all the same when it comes.
 _ANSWER_S = 3.0
 _ANSWER_FACTOR = 2.0
@@ -58,7 +58,7 @@ class Candles:
         """Make candles of which nothing is known.
 
         ``elapsed_s``: seconds on a clock that never jumps. ``observe`` asks the venue for its time;
-        ``may_confirm``: the budget allows to read what the stream has told already; ``closed`` is called
+        ``may_confirm``: the budget allows to read what the stream has shown already; ``closed`` is called
         for each new closed bar, in order, and for one that was taken for a hole when it comes after all.
         """
         self._step_ms = timeframe.ms
@@ -86,9 +86,9 @@ class Candles:
         """How long readings take, the longest of late."""
         self._is_pumping = False
         self._began_ms = 0
-        """Open time of the last bar before those that are told."""
+        """Open time of the last bar before those that are delivered."""
         self._looked_ms = 0
-        """Open time of the first bar that nobody has tried to close."""
+        """Open time of the first bar that was not tried to be closed yet."""
         self._is_in_doubt = False
         """A closed bar is known behind one that is not there, which may be a hole."""
         self._retry_at_s = self._ask_at_s = self._again_at_s = 0.0
@@ -165,7 +165,7 @@ class Candles:
             self._rows[time_ms] = row
 
     def is_due(self) -> bool:
-        """A bar has ended, or should have, or is not there yet, and nobody is closing it."""
+        """A bar has ended, or should have, or is not there yet, and it is not being closed."""
         now_s = self._elapsed_s()
         if not self._is_pumping or self._is_closing or now_s < self._retry_at_s:
             return False
@@ -252,7 +252,7 @@ class Candles:
         """Forget a reading that has ended, and those that were asked for before one that is answered."""
         place = self._asked.index(asked)
         del self._asked[place]
-        # What one failed of that nobody waits for any more is looked at here, or it would be called lost.
+        # The error of a reading that is awaited no more is retrieved here, or asyncio would log it as lost.
         if not asked.cancelled() and asked.exception() is None:
             for earlier in self._asked[:place]:
                 earlier.cancel()

@@ -75,7 +75,7 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
                 },
             }
         )
-        # fetchCurrencies is a second request for names that nobody needs.
+        # fetchCurrencies is a second request, for names that are not used.
         self.has["fetchCurrencies"] = False
 
     def open(self, *how: Any, **named: Any) -> None:
@@ -205,7 +205,7 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
     # --- the stream ------------------------------------------------------------------------------
 
     async def connect_stream(self) -> None:
-        """Open the stream's connection; its end is told by ``on_stream_end``."""
+        """Open the stream's connection; ``on_stream_end`` is called at its end."""
         client = self.client(self._stream_url)
         # The library's own reader ends for good, and says nothing, at the first frame that is no JSON.
         client.handle_text_or_binary_message = partial(self._hear_frame, client)

@@ -1,8 +1,7 @@
-"""The life of a venue in the gateway's loop: client, markets, stream, candles, accounts, and who listens.
+"""One venue in the gateway's loop: client, stream and candles, and what subscribers make it stream.
 
-Everything here runs in one event loop, so nothing is locked. ``HyperliquidVenue`` is the door to it for
-the threads of the runs, ``InfoReader`` is what it asks. It is one class although it is long: who listens
-decides what is streamed, what is polled and what was missed, and all three change together.
+Everything here runs in one event loop, so nothing is locked. The threads of the runs call it through
+``HyperliquidVenue``. ``info`` reads, ``accounts`` watches what happens in the accounts of the runs.
 """
 
 import asyncio
@@ -159,7 +158,7 @@ class Connection:
     async def _data_age_ms(self, symbol: str) -> int:
         """Ask what time it is, then wait for a streamed price that is of this time; return how old it is.
 
-        Comparing two words of the venue needs no measure of how fast its time runs. Where no price comes,
+        Comparing two times of the venue needs no measure of how fast its time runs. Where no price comes,
         the age is how long none has come.
         """
         traded, began_s = self.info.traded(symbol), self._now_s()
@@ -168,9 +167,9 @@ class Connection:
             await self._streams.add(_book(traded.coin))
             now_ms = await self.info.time()
             while True:
-                is_wanted = traded.streamed_at_s >= began_s
-                behind_ms = max(now_ms - traded.streamed_ms, 0) if is_wanted else 0
-                if is_wanted and behind_ms < _YOUNG_MS:
+                has_come = traded.streamed_at_s >= began_s
+                behind_ms = max(now_ms - traded.streamed_ms, 0) if has_come else 0
+                if has_come and behind_ms < _YOUNG_MS:
                     return behind_ms
                 if self._now_s() - began_s > _PRICE_COMES_S:
                     silent_s = self._now_s() - max(traded.streamed_at_s, began_s)
@@ -221,10 +220,10 @@ class Connection:
             )
         return traded.candles[timeframe]
 
-    # --- listening -------------------------------------------------------------------------------
+    # --- subscribing -----------------------------------------------------------------------------
 
     async def subscribe(self, subscriber: Subscriber) -> None:
-        """Begin to tell an subscriber what happens.
+        """Begin to deliver to a subscriber.
 
         Raises:
             VenueError: the venue cannot be asked, or has no such market.
@@ -247,7 +246,7 @@ class Connection:
                 await self._streams.add(subscription)
 
     async def unsubscribe(self, subscriber: Subscriber) -> None:
-        """Stop telling an subscriber; streams that nobody needs any more end."""
+        """Stop delivering to a subscriber; streams that are not needed any more end."""
         if subscriber not in self.subscribers:
             return
         self.subscribers.remove(subscriber)
@@ -262,7 +261,7 @@ class Connection:
             await self._streams.remove({"type": "activeAssetCtx", "coin": traded.coin})
 
     async def _end_book(self, traded: MarketState) -> None:
-        """End the stream of a book that neither a run nor a launch listens to any more."""
+        """End the stream of a book that neither a run nor a launch uses any more."""
         if not traded.watchers and not self.subscribers.has_symbol(traded.market.symbol):
             await self._streams.remove(_book(traded.coin))
 
@@ -338,7 +337,7 @@ class Connection:
                 pass
 
     def _observe_time(self, venue_ms: int, source: str) -> None:
-        """Take in a time that the stream has said; one that nobody else has said is asked about."""
+        """Take in a time that the stream has said; one that no other source has said is asked about."""
         if not self.clock.observe(venue_ms, source) and not self._is_asking_time:
             self._is_asking_time = True
             self._background(self._ask_time, Priority.ACCOUNT)
@@ -371,7 +370,7 @@ class Connection:
             self.subscribers.send(event, symbol=symbol)
 
     async def _beat(self) -> None:
-        """Look again and again for bars that are over and accounts that must be compared."""
+        """Look ten times a second for bars that are over and accounts that must be compared."""
         while True:
             await asyncio.sleep(_HEARTBEAT_S)
             for traded in self.info.markets.values():

@@ -1,4 +1,4 @@
-"""What the venue answers, in the words of the protocol, and what is remembered so as not to ask again.
+"""Reads Hyperliquid's info endpoint into the protocol's types, and caches what need not be asked again.
 
 Everything here runs in the gateway's loop.
 """
@@ -62,7 +62,7 @@ class InfoClient(Protocol):
 
 @dataclass(slots=True)
 class MarketState:
-    """One market as the session knows it."""
+    """One market as the connection knows it."""
 
     market: Market
     coin: str
@@ -76,12 +76,12 @@ class MarketState:
     """When the stream last said prices, and the venue's time in that message."""
     streamed_ms: int = 0
     watchers: int = 0
-    """Who looks whether prices come, without being a run."""
+    """How many launches wait for its prices without a subscription."""
     candles: dict[Timeframe, Candles] = field(default_factory=dict)
 
 
 class InfoReader:
-    """Asks the venue. ``note_touch`` hears of every price that was read, ``deliver_fills`` of every fill."""
+    """Asks the venue. ``note_touch`` gets every price that was read, ``deliver_fills`` every fill."""
 
     def __init__(
         self,
@@ -199,7 +199,7 @@ class InfoReader:
         await self._observe_time(book.time, f"l2Book {traded.coin}")
 
     async def _observe_time(self, venue_ms: int, source: str) -> None:
-        """Take in a time that an answer has said; one that nobody else has said is asked about."""
+        """Take in a time that an answer has said; one that no other source has said is asked about."""
         if not self._clock.observe(venue_ms, source):
             await self.time()
 
@@ -254,7 +254,7 @@ class InfoReader:
         filled = order.original - order.sz
         if filled > book.filled(order_id):
             await self.catch_up(account, order.timestamp - OVERLAP_MS)
-        # The average of the fills may be of more than the venue's word is: a fill came meanwhile.
+        # The fills may be of more than the answer says: one came meanwhile, and there is no average then.
         report = parse.report_of(
             order,
             account,
@@ -371,7 +371,7 @@ class InfoReader:
         book = self.account(account)
         known = book.fills
         if known is None or since_ms < known.since_ms or not footprint.has_same_fills(known.footprint):
-            # Who asks for fills after a trade is followed by others, each with a time of his own.
+            # After a trade several runs ask for fills, each from a time of its own.
             first_ms = since_ms - since_ms % _TOGETHER_MS
             if known is not None and len(known.rows) <= _CHEAP_FILL_ROWS:
                 first_ms = min(first_ms, known.since_ms)
@@ -410,7 +410,7 @@ class InfoReader:
             start_ms = max(time_ms for time_ms, _ in fresh)
 
     async def fills_of(self, account: str, rows: Sequence[FillSaid]) -> list[tuple[MarketState, Fill]]:
-        """Return what the venue's words of fills say, with whose orders they are of."""
+        """Return the fills, each with the client id of its order."""
         book = self.account(account)
         fills: list[tuple[MarketState, Fill]] = []
         for row in rows:
@@ -429,7 +429,7 @@ class InfoReader:
         return fills
 
     async def _find_order(self, account: str, order_id: str) -> None:
-        """Ask whose order a fill belongs to; fills do not always say their client id."""
+        """Ask for the order of a fill; fills do not always say their client id."""
         entry = await self._ask_order(account, order_id)
         cloid = None if entry is None else entry.order.cloid
         self.account(account).know_order(order_id, parse.client_order_id_of(cloid))
@@ -474,10 +474,10 @@ class InfoReader:
         return await self.read(queries.builder_fee(account, builder)) or 0
 
     async def catch_up(self, account: str, since_ms: int, footprint: Footprint | None = None) -> None:
-        """Read the fills since then and tell those that were not told."""
+        """Read the fills since then and deliver those that were not delivered."""
         book = self.account(account)
         fills = await self.fills(account, since_ms, footprint)
-        # What happened before anybody listened is read by who begins to listen.
+        # What happened before the first subscriber came is read by the run itself.
         self._deliver_fills(account, [pair for pair in fills if pair[1].time_ms >= book.fills_since_ms])
 
 

@@ -1,4 +1,4 @@
-"""From the venue's words to the program's: markets, candles, positions, orders, fills, funding."""
+"""From decoded answers to the program's types: markets, candles, money, positions, orders, fills, funding."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def bar_of(said: Candle) -> Bar:
 
 
 def candles_between(said: Iterable[Candle], first_ms: int, last_ms: int) -> list[Candle]:
-    """Return those that open between two times, oldest first; of a bar that is said twice the later word."""
+    """Return those that open between two times, oldest first; of a bar that comes twice the later row."""
     rows: dict[int, Candle] = {}
     for row in said:
         if first_ms <= row.t <= last_ms and (row.t not in rows or row.n >= rows[row.t].n):

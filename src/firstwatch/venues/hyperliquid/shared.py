@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Another process holds the file for microseconds, unless it was stopped in the middle: nobody waits for that.
+# Another process holds the file for microseconds, unless it was stopped in the middle: that is not waited for.
 _LONGEST_S = 0.02
 _PAUSE_S = 0.0005
 
 
 class SharedNumbers:
-    """So many numbers in one file. One process at a time has them in hand; not thread-safe."""
+    """So many numbers in one file. One process at a time holds them; not thread-safe."""
 
     def __init__(self, path: Path, count: int) -> None:
         """Share the numbers at ``path``, whose folder is made when it is not there."""
@@ -25,9 +25,9 @@ class SharedNumbers:
 
     @contextmanager
     def held(self) -> Iterator[list[float] | None]:
-        """Have the numbers in hand: what is in the list at the end is what others read next.
+        """Lock the numbers: what is in the list at the end is what others read next.
 
-        An empty list: nobody has written any yet. None: they cannot be had now, and are left as they are.
+        An empty list: none were written yet. None: they cannot be locked now, and are left as they are.
         """
         descriptor = self._locked()
         if descriptor is None:

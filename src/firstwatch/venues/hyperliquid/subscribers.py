@@ -26,7 +26,7 @@ class Subscriber:
 
 
 class Subscribers:
-    """All of them. Whoever is iterated over may leave meanwhile."""
+    """All subscribers. They may come and go while they are iterated over."""
 
     def __init__(self) -> None:
         self._all: list[Subscriber] = []

@@ -1,4 +1,4 @@
-"""Hyperliquid behind the ``Venue`` protocol: the door through which the runs' threads reach the connection.
+"""Hyperliquid behind the ``Venue`` protocol: a thread-safe adapter over the asynchronous connection.
 
 What the protocol leaves open:
 
@@ -6,7 +6,7 @@ What the protocol leaves open:
 - A request in doubt is asked for by its client id; when the venue does not know it, its nonce is used up
   by a ``noop``. The nonce is what guards against a replay, not the client id.
 - A nonce that is used up already was used by the request itself, or by an earlier ``noop`` whose answer was
-  lost: the order is looked for until the venue's words of the account are newer than that.
+  lost: the order is looked for until the venue's answers of the account are newer than that.
 - An immediate order that finds nothing to match is an order that ended unfilled, not a refusal.
 - The venue's time is what its messages say, carried on between them.
 
@@ -81,7 +81,7 @@ T = TypeVar("T")
 READ_S = 30.0
 HISTORY_S = 60.0
 _FEW_BARS = 60
-# Longer than the client's own timeout and the wait for the budget: the client's word is the better one.
+# Longer than the client's own timeout and the wait for the budget: the client's own sentence is the better one.
 ACT_S = 20.0
 STALE_AFTER_S = 20.0
 # Prices from the stream are as good as asked for when they are not older than this.
@@ -113,7 +113,7 @@ class _Listener:
         self._ear = subscriber
 
     def acknowledge(self, token: int) -> None:
-        """Do nothing: this venue waits for nobody."""
+        """Do nothing: this venue waits for no acknowledgement."""
 
     def close(self) -> None:
         self._venue._unsubscribe(self._ear)
@@ -193,7 +193,7 @@ class HyperliquidVenue:
 
     def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
         connection = self._connected()
-        # A run that reads everything hears nothing meanwhile: the few bars that it asks for are no history.
+        # A run that reads everything handles nothing meanwhile: the few bars that it asks for are no history.
         return self._read(
             lambda: connection.candles_of(symbol, timeframe).closed_bars(end_ms, limit),
             priority=Priority.ACCOUNT if limit <= _FEW_BARS else Priority.HISTORY,
@@ -214,7 +214,7 @@ class HyperliquidVenue:
         try:
             self._read(lambda: connection.subscribe(subscriber))
         except VenueError:
-            # It may have begun to listen; nobody would end what the caller never gets.
+            # It may have begun to deliver, and the caller has nothing to close.
             self._unsubscribe(subscriber)
             raise
         return _Listener(self, subscriber)
@@ -341,7 +341,7 @@ class HyperliquidVenue:
     def _without_order(
         self, read: Refused | Unknown, request: actions.OrderRequest, account: str, key: str
     ) -> SendOutcome:
-        """Return what an answer means that speaks of no order."""
+        """Return what an answer means that names no order."""
         if isinstance(read, Refused):
             if DUPLICATE_NONCE in read.reason:
                 # By this very request, which came twice, or by another: it is asked about.
@@ -438,9 +438,9 @@ class HyperliquidVenue:
         return NeverWill("the venue takes the request no more, and no order came of it")
 
     def _venue_ms(self) -> int:
-        """Ask what time it is at the venue, of which its words of an account may be far behind.
+        """Ask what time it is at the venue; its answers of an account may be far behind that.
 
-        Whoever answers may be behind himself: where the venue keeps the wall's time, that counts, too.
+        The node that answers may be behind, too: where the venue keeps the wall's time, that counts as well.
         """
         connection = self._connected()
         said_ms = self._read(connection.info.time)
@@ -509,7 +509,7 @@ class HyperliquidVenue:
         return report
 
     def _shown(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
-        """Return the order as the venue shows it; None: it shows none, in words that may be old."""
+        """Return the order as the venue shows it; None: it shows none, in an answer that may be old."""
         info = self._connected().info
         return self._read(lambda: info.order(account.lower(), symbol, client_order_id))
 
@@ -549,7 +549,7 @@ class HyperliquidVenue:
 
         An account of a kind that is not supported is what lacks first.
 
-        Leverage and margin mode need nobody's approval: the run sets them.
+        Leverage and margin mode need no approval: the run sets them.
         """
         info = self._connected().info
         info.traded(symbol)
@@ -674,7 +674,7 @@ class HyperliquidVenue:
             raise VenueError(str(error)) from error
 
     def _act_now(self, account: str, action: actions.Action) -> ActionAnswer:
-        """Send an action that nobody has prepared, by the key that signs for the account now.
+        """Send an action that was not prepared, by the key that signs for the account now.
 
         A nonce that is out of the time in which the venue takes any is replaced once: that answer has said
         what time it is there. One that was used before is not: the action itself may have used it.

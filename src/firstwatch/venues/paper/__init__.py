@@ -7,5 +7,5 @@ In reading order: ``assembly`` (from settings to a venue), ``venue`` (the protoc
    when every subscriber has acknowledged a phase, so a run is never late and a replay is the same each time.
 2. Prices, fees, funding and liquidation are the decision core's own functions: a backtest and a paper run of
    the same candles make the same trades.
-3. What the venue has told is in its books first: after a crash it stands where it stood.
+3. What the venue delivers is in its books first: after a crash it goes on from there.
 """

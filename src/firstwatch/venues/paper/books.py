@@ -36,7 +36,7 @@ class FeedPosition:
     phase: Phase
     next_number: int
     wall_ms: int | None
-    """Wall time of this commit while somebody was subscribed; None: the feed stood still."""
+    """Wall time of this commit while there were subscribers; None: the feed stood still."""
     accounts: tuple[str, ...] = ()
     """Who was subscribed, sorted."""
     has_released: bool = True
@@ -174,7 +174,7 @@ def funding_from_json(text: str) -> Funding:
 class StoreBooks:
     """Books in the store: one transaction per commit, under the engine's epoch.
 
-    ``epoch``: the engine's, asserted in each write; None: nobody holds one (a simulation).
+    ``epoch``: the engine's, asserted in each write; None: there is none (a simulation).
     """
 
     def __init__(

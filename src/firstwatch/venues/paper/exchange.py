@@ -675,7 +675,7 @@ class PaperExchange:
         return float(self.market.amount(steps))
 
     def _gross(self, held: PaperPosition, steps: int, price: float) -> float:
-        """Return what closing ``steps`` makes by its price, the margin's end aside."""
+        """Return what closing ``steps`` makes by its price, without the end of the margin."""
         return held.sign * (price - held.entry_price) * self._quantity(steps)
 
     def _margin_of(self, steps: int, price: float, account: PaperAccount) -> float:

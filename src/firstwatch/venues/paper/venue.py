@@ -1,18 +1,18 @@
 """The paper venue: the matching engine behind the ``Venue`` protocol, on a bar feed that waits for its runs.
 
 One venue replays one market; it is one class because one lock puts all that it does in one order. Each
-bar is released in phases; after a phase that told anybody anything the feed waits until every subscriber
-has acknowledged it. What the protocol leaves open:
+bar is released in phases; after a phase that delivered anything the feed waits until every subscriber has
+acknowledged it. What the protocol leaves open:
 
-- The venue's time is the time of the phase that it stands in; fills are stamped with the bar's open time.
+- The venue's time is the time of the phase that it is in; fills are stamped with the bar's open time.
 - The position of the feed is committed before a subscriber learns of a closed bar, and together with
-  every order that is accepted, cancelled or matched. So nobody ever knows more than the books.
-- A new subscriber is told the phase that the feed stands in and must acknowledge it, too. The bar whose
-  close the feed stands at is delivered when ``after_ms`` is before it; a run that has read it ignores it.
-- After a restart the feed stands one millisecond before the close that it had announced, so that this
-  bar is still to come for who had not handled it: it is in nobody's ``candles`` yet.
-- While nobody is subscribed the feed stands still. After a restart that pauses it also waits for all that
-  were subscribed, half a minute at most: no bar is released without a run that is still recovering.
+  every order that is accepted, cancelled or matched: the books are never behind what was delivered.
+- A new subscriber gets the phase that the feed is in and must acknowledge it, too. The bar that closes
+  there is delivered when ``after_ms`` is before it; a run that has read it ignores it.
+- After a restart the feed is one millisecond before the close that it had announced, so that this bar is
+  still to come for a run that had not handled it: it is not in ``candles`` yet.
+- Without subscribers the feed stands still. After a restart that pauses it also waits for all that were
+  subscribed, half a minute at most: no bar is released without a run that is still recovering.
 - Without a configured start, the first ``candles`` that asks for more bars than there are moves the
   start of a feed that was never subscribed, until they are there. Too short a feed stays where it is.
 - ``while_down = "continue"`` applies the bars of the wall time that passed, times speed, before anything
@@ -103,9 +103,9 @@ class Step(Enum):
 
     MOVED = "moved"
     WAITING = "waiting"
-    """Somebody has not acknowledged yet."""
+    """A subscriber has not acknowledged yet."""
     STANDING = "standing"
-    """Nobody is subscribed."""
+    """There is no subscriber."""
     ENDED = "ended"
 
 
@@ -223,7 +223,7 @@ class PaperVenue:
             return self._bars.ended_by(timeframe, min(end_ms, self._announced_ms()), limit)
 
     def _announced_ms(self) -> int:
-        """Return the end of the last bar that anybody was told of: after a restart a moment ahead of now."""
+        """Return the end of the last bar that was delivered: after a restart a moment ahead of now."""
         tape = self._exchange.tape
         if tape.phase is Phase.CLOSE and self._index >= 0:
             return self._bar.time_ms + self._source.timeframe.ms
@@ -260,7 +260,7 @@ class PaperVenue:
             try:
                 self._commit(Changes())
             except (StoreError, EpochLostError):
-                # Nobody would close what the caller never gets, and the feed would wait for it for ever.
+                # The caller has nothing to close, and the feed would wait for it for ever.
                 with self._wake:
                     self._subscribers.remove(subscriber)
                 raise
@@ -403,7 +403,7 @@ class PaperVenue:
             return self._exchange.tape
 
     def step(self) -> Step:
-        """Release what comes next, up to the next phase that somebody must acknowledge, and deliver it."""
+        """Release what comes next, up to the next phase that must be acknowledged, and deliver it."""
         with self._lock:
             while True:
                 if not self._subscribers:
@@ -505,7 +505,7 @@ class PaperVenue:
     # --- phases ---------------------------------------------------------------------------------
 
     def _release_next(self) -> bool:
-        """Release the next phase, keep what it changed, tell the subscribers; return whether any was told."""
+        """Release the next phase, store what it changed, deliver it; return whether anything was delivered."""
         announcement = self._release()
         changes = self._exchange.take()
         announcement.private = changes.events
@@ -560,7 +560,7 @@ class PaperVenue:
         return True
 
     def _announce(self, announcement: _Announcement, subscribers: list[_Subscriber]) -> bool:
-        """Deliver a phase; who was told anything, and who is new, must acknowledge it."""
+        """Deliver a phase; subscribers that get anything, and new ones, must acknowledge it."""
         tape = self._exchange.tape
         tells_close = announcement.tells_close and self._index >= 0
         time_ms = self._bar.time_ms + self._source.timeframe.ms if tells_close else tape.now_ms
@@ -609,7 +609,7 @@ class PaperVenue:
         return bar
 
     def _post(self, entries: list[tuple[_Subscriber, VenueEvent]]) -> None:
-        """Deliver in order; what an subscriber causes while it is told comes after what it is being told."""
+        """Deliver in order; what a subscriber causes while it handles an event comes after that event."""
         self._outbox += entries
         if self._is_delivering:
             return

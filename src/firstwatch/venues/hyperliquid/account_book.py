@@ -52,9 +52,9 @@ class AccountBook:
     """The venue has confirmed that it streams this account's fills and orders."""
     sizes: dict[str, Decimal] = field(default_factory=dict)
     """Signed position by coin, as last compared or as the last fill left it."""
-    elsewhere: dict[str, Decimal] | None = None
+    external: dict[str, Decimal] | None = None
     """Those in markets without a subscriber, by symbol, as last delivered; None: not delivered yet."""
-    aside: dict[str, Decimal] | None = None
+    other_exchanges: dict[str, Decimal] | None = None
     """Signed position by coin in the venue's other exchanges; None: they were not looked at yet."""
     external_due_s: float = 0.0
     """When they are to be looked at next, and the account's kind to be asked for."""

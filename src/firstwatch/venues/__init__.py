@@ -1,16 +1,16 @@
 """Places where orders go: one protocol, and an adapter for each.
 
-In reading order: ``protocol`` (what a venue answers, reports and does for a run), ``accounts`` (what it does
-with an account for an operator), ``signer`` (who signs for an account), ``settings`` and ``registry`` (the
-kinds of venues), ``assembly`` (what opens one), ``nonces``, ``paper`` (play money on a replayed or an invented
-market), ``hyperliquid``.
+In reading order: ``protocol`` (what a venue answers, reports and does for a run), ``accounts`` (what it
+does with an account for an operator), ``signer`` (who signs for an account), ``settings`` and ``registry``
+(the kinds of venues), ``assembly`` (what opens one), ``nonces``, ``paper`` (play money on a replayed or an
+invented market), ``hyperliquid``.
 
 To add a kind of venue: a folder with ``settings`` (a model of ``VenueSettings``) and ``assembly``
 (``open_venue``, and ``open_accounts`` where accounts have keys), and one line in ``registry``. Nothing else
 knows a kind by its name.
 
-Imports ``store`` (the paper venue's books), ``market``, ``strategy`` and ``trading``. What is not in a venue's
-folder imports only ``trading`` when it runs. No engine, no wallet file.
+Imports ``store`` (the paper venue's books), ``market``, ``strategy`` and ``trading``. What is not in a
+venue's folder imports only ``trading`` when it runs. No engine, no wallet file.
 
 1. A request is prepared, stored by its caller, then sent once. ``prepare`` makes no input or output.
 2. ``send``, ``cancel`` and ``modify`` return an outcome and raise nothing for the venue's sake: ``Accepted``,

@@ -3,9 +3,9 @@
 In reading order: ``decoder`` (a model of each answer), ``queries`` (what is asked about accounts), ``parse``
 (answers as the program's types); ``actions``, ``signing``, ``answers`` (orders, and what the venue answers to
 them); ``venue`` (the adapter), ``connection``, ``account_watch``, ``info``, ``candles`` (what runs in the
-gateway's loop), ``gateway``, ``client``, ``streams``, ``budget``, ``clock``; ``account_actions``, ``account_api``,
-``key_permissions``, ``transfers``, ``user_actions`` (what an operator does with an account), ``approvals`` and
-``kinds`` (sentences); ``settings``, ``assembly``.
+gateway's loop), ``gateway``, ``client``, ``streams``, ``budget``, ``clock``; ``account_actions``,
+``account_api``, ``key_permissions``, ``transfers``, ``user_actions`` (what an operator does with an account),
+``approvals`` and ``kinds`` (sentences); ``settings``, ``assembly``.
 
 The facts that the code counts on. Those marked (docs) are the venue's public documentation; the others were
 seen with ccxt 4.5.90 against a loopback exchange that verifies every signature.

@@ -148,7 +148,7 @@ class AccountWatch:
                 )
 
     def receive_order(self, client_order_id: str | None, order_id: str, *, is_open: bool) -> None:
-        """Take in that an order changed. The stream does not say whose: the account of a known id is asked."""
+        """Note that an order changed. The stream does not say whose: the account of a known id is asked."""
         is_known = False
         for book in self._info.accounts.values():
             if client_order_id is not None and client_order_id in book.open_orders:
@@ -307,7 +307,7 @@ class AccountWatch:
             self._subscribers.send(ExternalPositions(external, self._clock.now_ms()), account=book.account)
 
     def _is_close_near(self, account: str) -> bool:
-        """Tell whether a bar of the account's runs ends soon: a run that reads everything handles no close."""
+        """Return whether a bar of the account's runs ends soon: a run that reads all handles no close."""
         now_ms, before_ms = self._clock.now_ms(), _NEAR_CLOSE_S * 1_000 * self._clock.speed
         steps_ms = [
             subscriber.timeframe.ms for subscriber in self._subscribers if subscriber.account == account

@@ -1,7 +1,7 @@
 """The request budget: the venue counts the weight of all requests of an internet address, per minute.
 
-All connections with one host spend from one bucket, those of other processes of this user, too, as they have the
-same address; each has a queue of its own before it.
+All connections with one host spend from one bucket, those of other processes of this user, too, as they have
+the same address; each has a queue of its own before it.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Another process holds the file for microseconds, unless it was stopped in the middle: that is not waited for.
+# Another process holds the file for microseconds, unless it was stopped in the middle: no one waits for that.
 _LONGEST_S = 0.02
 _PAUSE_S = 0.0005
 

@@ -81,7 +81,7 @@ T = TypeVar("T")
 READ_S = 30.0
 HISTORY_S = 60.0
 _FEW_BARS = 60
-# Longer than the client's own timeout and the wait for the budget: the client's own sentence is the better one.
+# Longer than the client's own timeout and the wait for the budget: the client's sentence is the better one.
 ACT_S = 20.0
 STALE_AFTER_S = 20.0
 # Prices from the stream are as good as asked for when they are not older than this.

@@ -505,7 +505,7 @@ class PaperVenue:
     # --- phases ---------------------------------------------------------------------------------
 
     def _release_next(self) -> bool:
-        """Release the next phase, store what it changed, deliver it; return whether anything was delivered."""
+        """Release the next phase, store what it changed, deliver it; return whether there was anything."""
         announcement = self._release()
         changes = self._exchange.take()
         announcement.private = changes.events

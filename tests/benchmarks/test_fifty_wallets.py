@@ -241,7 +241,7 @@ async def _begin(on, server):
     """Launch fifty runs, then let both sides have the limits of the main network; return the session."""
     await on.until(lambda: on.app.snapshot.engine.takes_commands, "the engine", looks=2_000)
     await _launch(on)
-    session = next(iter(on.manager._seat._host._venues._venues.values()))._connection
+    session = next(iter(on.manager._control._host._venues._venues.values()))._connection
     session.budget.rate_s = RATE_PER_MINUTE / 60
     session.budget.bucket._tokens = 0.0
     server.tell("limit_weight", weight=1_200)

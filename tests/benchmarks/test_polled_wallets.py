@@ -135,7 +135,7 @@ class Runs:
 
     def foreign_alarms(self):
         with self.store.read() as session:
-            return {one.run_id for one in alarms.standing_alarms(session) if "foreign" in one.topic}
+            return {one.run_id for one in alarms.active_alarms(session) if "foreign" in one.topic}
 
     def close(self):
         self.host.drain_and_stop()

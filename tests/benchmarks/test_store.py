@@ -122,7 +122,7 @@ def test_the_screen_reads_fifty_runs(store: Store, benchmark: BenchmarkFixture) 
             found = runs.list_runs(session)
             live.live_statuses(session)
             positions.positions(session)
-            alarms.standing_alarms(session)
+            alarms.active_alarms(session)
             return len(found)
 
     assert benchmark.pedantic(read, rounds=50, iterations=1, warmup_rounds=2) == RUNS

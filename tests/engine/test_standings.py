@@ -9,7 +9,7 @@ from firstwatch.engine.lease import Lease
 from firstwatch.engine.reconciliation.wallets import WalletRefresher
 from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.settings import Settings
-from firstwatch.store import hosts, standings, wallets
+from firstwatch.store import hosts, wallet_status, wallets
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import VenueError
@@ -123,7 +123,7 @@ class Rig:
     def known(self, name="w00"):
         with self.store.read() as session:
             number = wallets.get_wallet(session, name).id
-            return standings.standings(session).get(number, standings.Standing())
+            return wallet_status.wallet_statuses(session).get(number, wallet_status.WalletStatus())
 
     def close(self):
         self.keeper.close()
@@ -160,10 +160,10 @@ def test_money_and_positions_come_with_the_time_when_they_were_read(make):
     rig = make()
     rig.venue.lag_ms = 7_000
     rig.seconds(1)
-    held = standings.Held(SYMBOL, standings.Side.SHORT, Decimal("0.5"))
-    money = standings.WalletMoney(Decimal("1000.5"), Decimal(20), (held,), NOW_MS - 7_000)
+    held = wallet_status.Held(SYMBOL, wallet_status.Side.SHORT, Decimal("0.5"))
+    money = wallet_status.WalletMoney(Decimal("1000.5"), Decimal(20), (held,), NOW_MS - 7_000)
     assert rig.known().money == money
-    assert rig.known("play") == standings.Standing()
+    assert rig.known("play") == wallet_status.WalletStatus()
 
 
 def test_the_key_and_what_is_missing_are_found_out(make):
@@ -201,7 +201,7 @@ def test_a_venue_that_is_down_leaves_what_was_known_and_says_why(make):
     rig.seconds(45)
     # Asked again after half a minute, not each second.
     assert len(rig.venue.read) == 2
-    assert rig.known() == standings.Standing(known.money, known.key, "hl cannot be reached.")
+    assert rig.known() == wallet_status.WalletStatus(known.money, known.key, "hl cannot be reached.")
     rig.venue.is_down = False
     rig.seconds(30)
     assert rig.known().problem == ""
@@ -212,8 +212,8 @@ def test_what_a_command_has_just_read_is_not_asked_again(make):
     rig = make()
     with rig.store.write() as session:
         number = wallets.get_wallet(session, "w00").id
-        standings.set_money(
-            session, number, standings.WalletMoney(Decimal(1), Decimal(0), (), NOW_MS - 5_000)
+        wallet_status.set_money(
+            session, number, wallet_status.WalletMoney(Decimal(1), Decimal(0), (), NOW_MS - 5_000)
         )
     rig.seconds(20)
     assert rig.venue.read == []
@@ -236,7 +236,7 @@ def test_a_venue_of_another_kind_is_not_asked(make):
 
     rig = make(venue=Plain())
     rig.seconds(2)
-    assert rig.known() == standings.Standing()
+    assert rig.known() == wallet_status.WalletStatus()
 
 
 def test_a_run_s_own_reading_is_taken_and_a_question_waits_behind_all_others():

@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from firstwatch.manager.figures import figures_of, metrics_of_run
+from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import EngineWhere
 from firstwatch.store import runs
@@ -71,7 +71,7 @@ def test_a_snapshot_holds_what_the_store_holds(home, clock, manager):
     assert len(details.trades) == 3
     assert len(details.equity) == 61
     assert details.journal_length == 7
-    figures = {figure.name: figure for figure in details.figures}
+    figures = {figure.name: figure for figure in details.metrics}
     assert figures["total_trades"].live == 3
     assert figures["sharpe"].baseline == 1.31
     assert figures["net_pnl"].live == pytest.approx(71.44)
@@ -83,7 +83,7 @@ def test_a_ratio_needs_days_only_while_the_run_is_younger(days, needed):
     time_ms = scenes.NOW_MS // DAY_MS * DAY_MS + np.arange(days, dtype=np.int64) * DAY_MS
     curve = EquityCurve(time_ms, np.full(days, 100.0))
     metrics = metrics_of_run([], curve, Decimal(100), DEFAULT_MARKET)
-    figures = {figure.name: figure for figure in figures_of(metrics, curve, None)}
+    figures = {figure.name: figure for figure in compare_with_baseline(metrics, curve, None)}
     assert (figures["sharpe"].live, figures["sharpe"].needs_days) == (None, needed)
     assert (figures["win_rate"].live, figures["win_rate"].needs_days) == (None, 0)
 

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 import firstwatch.store
-from firstwatch.store import alarms, fills, migrating, orders, runs, schema, standings, wallets
+from firstwatch.store import alarms, fills, migrating, orders, runs, schema, wallet_status, wallets
 from firstwatch.store.database import open_store
 from firstwatch.store.migrating import migrate
 from firstwatch.store.packing import pack
@@ -213,12 +213,12 @@ def test_an_older_store_is_refused_until_it_is_migrated_and_keeps_its_data(tmp_p
         (fill,) = fills.fills_of(session, RUN)
         assert fill.fill.account == "w1"
         assert (fill.fill.fee, fill.mid_at_decision) == (Decimal("0.27000045"), None)
-        assert standings.standings(session) == {}
+        assert wallet_status.wallet_statuses(session) == {}
     with store.write() as session:
         made_run(session, 2)
-        standings.set_money(session, 1, standings.WalletMoney(Decimal(5), Decimal(0), (), NOW_MS))
+        wallet_status.set_money(session, 1, wallet_status.WalletMoney(Decimal(5), Decimal(0), (), NOW_MS))
     with store.read() as session:
-        assert standings.standings(session)[1].money == standings.WalletMoney(
+        assert wallet_status.wallet_statuses(session)[1].money == wallet_status.WalletMoney(
             Decimal(5), Decimal(0), (), NOW_MS
         )
     store.close()
@@ -338,7 +338,7 @@ def test_alarms_that_stood_before_stand_in_rows_of_their_own(tmp_path: Path) -> 
     migrate(tmp_path)
     store = open_store(tmp_path)
     with store.read() as session:
-        assert alarms.standing_alarms(session) == [
-            alarms.StandingAlarm(RUN, "unprotected", "still no stop", NOW_MS + 1, raised=2)
+        assert alarms.active_alarms(session) == [
+            alarms.ActiveAlarm(RUN, "unprotected", "still no stop", NOW_MS + 1, raised=2)
         ]
     store.close()

@@ -21,7 +21,7 @@ from firstwatch.store import (
     paper,
     positions,
     runs,
-    standings,
+    wallet_status,
     trades,
     wallets,
 )
@@ -255,7 +255,7 @@ def test_alarms_stand_until_cleared(store: Store) -> None:
         say(2, AlarmRaised(topic="stale", sentence="no bars"), 11)
         say(2, AlarmCleared(topic="unprotected"), 12)
     with store.read() as session:
-        found = alarms.standing_alarms(session)
+        found = alarms.active_alarms(session)
     assert [(alarm.run_id[-1], alarm.topic, alarm.sentence, alarm.since_ms) for alarm in found] == [
         ("2", "stale", "no bars", 11),
         ("1", "unprotected", "still no stop", 20),
@@ -271,15 +271,15 @@ def test_an_alarm_of_a_run_is_one_row_that_counts(store: Store) -> None:
             journal.append_events(
                 session, RUN, came, author=Author.SYSTEM, venue_time_ms=None, local_time_ms=at_ms
             )
-        assert alarms.standing_alarms(session) == []
+        assert alarms.active_alarms(session) == []
         journal.append_events(
             session, RUN, came[:1] * 2, author=Author.SYSTEM, venue_time_ms=None, local_time_ms=99
         )
         assert session.exec_driver_sql("SELECT count(*) FROM alarm").scalar_one() == 1
-        assert alarms.standing_alarms(session, RUN) == [
-            alarms.StandingAlarm(RUN, "stale", "no bars", since_ms=99, raised=52)
+        assert alarms.active_alarms(session, RUN) == [
+            alarms.ActiveAlarm(RUN, "stale", "no bars", since_ms=99, raised=52)
         ]
-        assert alarms.standing_alarms(session, run_id_of(2)) == []
+        assert alarms.active_alarms(session, run_id_of(2)) == []
         plan = session.exec_driver_sql("EXPLAIN QUERY PLAN SELECT * FROM alarm WHERE cleared_at_ms IS NULL")
         assert "ix_alarm_standing" in str(plan.fetchall())
 
@@ -522,17 +522,17 @@ def test_the_paper_venue_s_books(store: Store) -> None:
 
 
 def test_money_key_and_problem_of_a_wallet_are_kept_apart(store: Store) -> None:
-    held = standings.Held("BTC/USDC:USDC", Side.SHORT, Decimal("0.25"))
-    money = standings.WalletMoney(Decimal("1000.5"), Decimal(20), (held,), NOW_MS)
-    key = standings.WalletKey("0x1", "agent", NOW_MS + 5, {"builder fee": "wants 0.01%"}, NOW_MS)
+    held = wallet_status.Held("BTC/USDC:USDC", Side.SHORT, Decimal("0.25"))
+    money = wallet_status.WalletMoney(Decimal("1000.5"), Decimal(20), (held,), NOW_MS)
+    key = wallet_status.WalletKey("0x1", "agent", NOW_MS + 5, {"builder fee": "wants 0.01%"}, NOW_MS)
     with store.write() as session:
         number = wallets.create_wallet(session, "hl", venue="hl", kind="hyperliquid", now_ms=NOW_MS).id
-        standings.set_problem(session, number, "unreachable")
-        assert standings.standings(session)[number] == standings.Standing(problem="unreachable")
-        standings.set_key(session, number, key)
-        assert standings.standings(session)[number] == standings.Standing(None, key, "unreachable")
-        standings.set_money(session, number, money)
-        assert standings.standings(session)[number] == standings.Standing(money, key)
-        standings.set_problem(session, number, "unreachable again")
+        wallet_status.set_problem(session, number, "unreachable")
+        assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(problem="unreachable")
+        wallet_status.set_key(session, number, key)
+        assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(None, key, "unreachable")
+        wallet_status.set_money(session, number, money)
+        assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(money, key)
+        wallet_status.set_problem(session, number, "unreachable again")
     with store.read() as session:
-        assert standings.standings(session)[number] == standings.Standing(money, key, "unreachable again")
+        assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(money, key, "unreachable again")

@@ -24,7 +24,7 @@ from firstwatch.store import (
     paper,
     positions,
     runs,
-    standings,
+    wallet_status,
     trades,
     wallets,
 )
@@ -163,10 +163,10 @@ def lost_reply(home: Path) -> None:
         wallet = wallets.create_wallet(
             session, "main", venue="hyperliquid", kind="hyperliquid", account=f"0x{33:040x}", now_ms=NOW_MS
         )
-        money = standings.WalletMoney(Decimal(2_000), Decimal(0), (), NOW_MS - 12_000)
-        standings.set_money(session, wallet.id, money)
-        key = standings.WalletKey(f"0x{77:040x}", "agent", NOW_MS + 120 * 24 * HOUR_MS, {}, NOW_MS - HOUR_MS)
-        standings.set_key(session, wallet.id, key)
+        money = wallet_status.WalletMoney(Decimal(2_000), Decimal(0), (), NOW_MS - 12_000)
+        wallet_status.set_money(session, wallet.id, money)
+        key = wallet_status.WalletKey(f"0x{77:040x}", "agent", NOW_MS + 120 * 24 * HOUR_MS, {}, NOW_MS - HOUR_MS)
+        wallet_status.set_key(session, wallet.id, key)
         settings = LaunchSettings(
             algorithm="RSI reversion", version=1, wallet="main", symbol=SYMBOL, capital=Decimal(1_000)
         )

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from textual.widgets import Input
 
-from firstwatch.manager.wallet_work import WalletWork
-from firstwatch.store import standings, wallets
+from firstwatch.manager.wallet_service import WalletService
+from firstwatch.store import wallet_status, wallets
 from firstwatch.store.database import open_store
 from firstwatch.trading.errors import RefusedError
 from firstwatch.tui.modals import account as account_dialogs
@@ -486,15 +486,15 @@ async def test_old_is_shown_as_old_and_unknown_as_unknown(home, clock, venue, sn
     store = open_store(home)
     with store.write() as session:
         number = wallets.get_wallet(session, "main").id
-        held = (standings.Held("BTC/USDC:USDC", standings.Side.SHORT, Decimal("0.5")),)
+        held = (wallet_status.Held("BTC/USDC:USDC", wallet_status.Side.SHORT, Decimal("0.5")),)
         five_minutes_ago = scenes.NOW_MS - 300_000
-        money = standings.WalletMoney(Decimal("999.5"), Decimal(20), held, five_minutes_ago)
-        standings.set_money(session, number, money)
-        key = standings.WalletKey(
+        money = wallet_status.WalletMoney(Decimal("999.5"), Decimal(20), held, five_minutes_ago)
+        wallet_status.set_money(session, number, money)
+        key = wallet_status.WalletKey(
             ACCOUNT, KeyKind.MASTER.value, None, {"builder fee": "it wants 0.025%"}, five_minutes_ago
         )
-        standings.set_key(session, number, key)
-        standings.set_problem(session, number, "hl did not answer within 10 s; try again later.")
+        wallet_status.set_key(session, number, key)
+        wallet_status.set_problem(session, number, "hl did not answer within 10 s; try again later.")
     store.close()
     with scenes.attached(home, clock):
         async with stage(home, size=MIDDLE, clock=clock, settings=settings_at(home, venue)) as on:
@@ -554,7 +554,7 @@ async def test_a_failure_of_the_program_tells_no_secret(home, clock, venue, monk
     def fails(_self, _name, _venue, _account, key, _passphrase):
         raise KeyError(key)
 
-    monkeypatch.setattr(WalletWork, "import_key", fails)
+    monkeypatch.setattr(WalletService, "import_key", fails)
     scenes.first_steps(home)
     with scenes.attached(home, clock):
         async with stage(home, size=SMALL, clock=clock, settings=settings_at(home, venue)) as on:

@@ -4,7 +4,7 @@ from typing import Any
 
 from firstwatch.backtest.metrics import about
 from firstwatch.backtest.result_json import equity_json, metrics_json, trade_json
-from firstwatch.manager.figures import metrics_of_run
+from firstwatch.manager.run_metrics import metrics_of_run
 from firstwatch.store import algorithms, equity, fills, journal, live, orders, positions, trades
 from firstwatch.store.database import Session
 from firstwatch.store.fills import StoredFill

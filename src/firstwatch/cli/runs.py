@@ -106,12 +106,12 @@ def start(
             parent=parent,
         )
         found = get_wallet(reading, wallet)
-        is_signed = not is_paper(found.kind)
+        is_live = not is_paper(found.kind)
     settings = settings.model_copy(
         update={"confirmed_name": _confirmed(configured, found.venue, settings, confirm)}
     )
     run_id = new_run_id()
-    needs_key = (wait or detach) and is_signed
+    needs_key = (wait or detach) and is_live
     word = passphrase_for_engine(vault_of(configured), passphrase_fd) if needs_key else None
     with stopped_by_signals() as stop, managed() as manager:
         if wait:
@@ -363,7 +363,7 @@ def follow(run: _Run, as_json: JsonFlag = False) -> None:
     from firstwatch.cli.folder import opened
     from firstwatch.cli.names import full_run_id
     from firstwatch.cli.waiting import stopped_by_signals
-    from firstwatch.manager.sentences import sentence_of
+    from firstwatch.manager.journal_text import event_text
     from firstwatch.store.changes import ChangeSignal
     from firstwatch.store.journal import events_after
     from firstwatch.store.runs import state_of
@@ -390,7 +390,7 @@ def follow(run: _Run, as_json: JsonFlag = False) -> None:
                         }
                     )
                 else:
-                    say(f"{iso(entry.local_time_ms)}  {sentence_of(entry.event)}")
+                    say(f"{iso(entry.local_time_ms)}  {event_text(entry.event)}")
             if state.is_final:
                 return
             changes.wait(0.5)

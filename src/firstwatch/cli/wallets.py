@@ -34,7 +34,7 @@ def create(
     as_json: JsonFlag = False,
 ) -> None:
     """Create a wallet at a venue of the settings; where orders are signed, with a new account and key."""
-    from firstwatch.cli import signed_wallets
+    from firstwatch.cli import live_wallets
     from firstwatch.cli.folder import opened
     from firstwatch.store.wallets import create_wallet
     from firstwatch.trading.clock import SystemClock
@@ -42,8 +42,8 @@ def create(
     with opened() as (settings, store):
         _check_venue(settings, venue)
         if settings.venues[venue].key_network is not None:
-            custody = signed_wallets.custody_of(settings, store)
-            signed_wallets.create_with_key(custody, name, venue, passphrase_fd, as_json=as_json)
+            custody = live_wallets.custody_of(settings, store)
+            live_wallets.create_with_key(custody, name, venue, passphrase_fd, as_json=as_json)
             return
         with store.write() as session:
             wallet = create_wallet(
@@ -72,13 +72,13 @@ def import_(
     as_json: JsonFlag = False,
 ) -> None:
     """Bring a key, the account's own or an API wallet's, and make a wallet of its account."""
-    from firstwatch.cli import signed_wallets
+    from firstwatch.cli import live_wallets
     from firstwatch.cli.folder import opened
 
     with opened() as (settings, store):
         _check_venue(settings, venue)
-        signed_wallets.import_key(
-            signed_wallets.custody_of(settings, store),
+        live_wallets.import_key(
+            live_wallets.custody_of(settings, store),
             name,
             venue,
             account,
@@ -98,14 +98,14 @@ def approve(
     as_json: JsonFlag = False,
 ) -> None:
     """Approve at the venue what a run needs: without an option, whatever is missing."""
-    from firstwatch.cli import signed_wallets
+    from firstwatch.cli import live_wallets
     from firstwatch.cli.folder import opened
 
     with opened() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
-        signed_wallets.approve(
-            signed_wallets.custody_of(settings, store),
+        live_wallets.approve(
+            live_wallets.custody_of(settings, store),
             wallet,
             master_key_fd,
             passphrase_fd,
@@ -118,10 +118,10 @@ def approve(
 @app.command()
 def unlock(passphrase_fd: PassphraseFd = None, as_json: JsonFlag = False) -> None:
     """Give the running engine the vault's passphrase, until it ends."""
-    from firstwatch.cli import signed_wallets
+    from firstwatch.cli import live_wallets
     from firstwatch.settings import load_settings
 
-    signed_wallets.unlock(load_settings(), passphrase_fd, as_json=as_json)
+    live_wallets.unlock(load_settings(), passphrase_fd, as_json=as_json)
 
 
 @app.command()
@@ -136,7 +136,7 @@ def withdraw(
     as_json: JsonFlag = False,
 ) -> None:
     """Take money out of the venue, which keeps 1 USDC of it, or play money out of a paper wallet."""
-    from firstwatch.cli import signed_wallets
+    from firstwatch.cli import live_wallets
     from firstwatch.cli.folder import opened
     from firstwatch.venues.registry import is_paper
 
@@ -144,7 +144,7 @@ def withdraw(
     with opened() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
-        custody = signed_wallets.custody_of(settings, store)
+        custody = live_wallets.custody_of(settings, store)
         if is_paper(wallet.kind):
             taken = custody.take_play_money(wallet, value)
             if as_json:
@@ -154,7 +154,7 @@ def withdraw(
             return
         if value is None:
             raise WrongUseError(f"{name} is a wallet at {wallet.venue}: say how much of its money goes out.")
-        signed_wallets.withdraw(custody, wallet, value, to, master_key_fd, passphrase_fd, as_json=as_json)
+        live_wallets.withdraw(custody, wallet, value, to, master_key_fd, passphrase_fd, as_json=as_json)
 
 
 @app.command()
@@ -167,27 +167,27 @@ def transfer(
     as_json: JsonFlag = False,
 ) -> None:
     """Send money from one own wallet to another."""
-    from firstwatch.cli import signed_wallets
+    from firstwatch.cli import live_wallets
     from firstwatch.cli.folder import opened
 
     value = _positive(amount)
     with opened() as (settings, store):
         with store.read() as session:
             wallet, other = _usable(session, name), _usable(session, target)
-        custody = signed_wallets.custody_of(settings, store)
-        signed_wallets.transfer(custody, wallet, other, value, master_key_fd, passphrase_fd, as_json=as_json)
+        custody = live_wallets.custody_of(settings, store)
+        live_wallets.transfer(custody, wallet, other, value, master_key_fd, passphrase_fd, as_json=as_json)
 
 
 @app.command()
 def archive(name: _Name, as_json: JsonFlag = False) -> None:
     """Take a wallet out of the lists; refused while a run uses it or the venue holds money of it."""
-    from firstwatch.cli import signed_wallets
+    from firstwatch.cli import live_wallets
     from firstwatch.cli.folder import opened
 
     with opened() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
-        signed_wallets.custody_of(settings, store).archive(wallet)
+        live_wallets.custody_of(settings, store).archive(wallet)
     if as_json:
         say_json({"wallet": name, "archived": True})
     else:
@@ -206,7 +206,7 @@ def fund(
     as_json: JsonFlag = False,
 ) -> None:
     """Put play money into a paper wallet, or show where to send real money and watch it arrive."""
-    from firstwatch.cli import signed_wallets
+    from firstwatch.cli import live_wallets
     from firstwatch.cli.folder import opened
     from firstwatch.store.paper import deposit
     from firstwatch.trading.clock import SystemClock
@@ -221,8 +221,8 @@ def fund(
                 raise WrongUseError(
                     f"{name} is a wallet at {wallet.venue}, where money is real: send it to {wallet.account}."
                 )
-            custody = signed_wallets.custody_of(settings, store)
-            signed_wallets.watch_funds(custody, wallet, as_json=as_json, watches=watch)
+            custody = live_wallets.custody_of(settings, store)
+            live_wallets.watch_funds(custody, wallet, as_json=as_json, watches=watch)
             return
         if value is None:
             raise WrongUseError(f"Say how much play money {name} gets: firstwatch wallet fund {name} AMOUNT.")
@@ -262,7 +262,7 @@ def list_(as_json: JsonFlag = False) -> None:
 @app.command()
 def show(name: _Name, as_json: JsonFlag = False) -> None:
     """Show one wallet: account, key, money, positions, what is missing, and the run that owns it."""
-    from firstwatch.cli import signed_wallets
+    from firstwatch.cli import live_wallets
     from firstwatch.cli.folder import opened
     from firstwatch.store.wallets import get_wallet
     from firstwatch.venues.registry import is_paper
@@ -273,7 +273,7 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
         # First the venue, whose answers the store then has; what it cannot say the store may still know.
         facts: dict[str, Any] = {}
         if not is_paper(wallet.kind):
-            facts = signed_wallets.facts_document(signed_wallets.custody_of(settings, store), wallet)
+            facts = live_wallets.facts_document(live_wallets.custody_of(settings, store), wallet)
         with store.read() as session:
             document = _document(session, settings, wallet)
         known = document["positions"] if facts.get("total") is None else []
@@ -297,13 +297,13 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
 def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dict[str, Any]:
     from firstwatch.store.positions import positions
     from firstwatch.store.runs import ids_of_wallet
-    from firstwatch.store.standings import Standing, standings
+    from firstwatch.store.wallet_status import WalletStatus, wallet_statuses
     from firstwatch.store.wallets import active_run_id
     from firstwatch.trading.clock import SystemClock, iso
     from firstwatch.wallets.balances import moneys
 
-    known = standings(session)
-    said, now_ms = known.get(wallet.id, Standing()), SystemClock().now_ms()
+    known = wallet_statuses(session)
+    said, now_ms = known.get(wallet.id, WalletStatus()), SystemClock().now_ms()
     key = said.key
     mine = set(ids_of_wallet(session, wallet.id))
     damaged: dict[str, str] = {}

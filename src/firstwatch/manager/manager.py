@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from firstwatch.manager.views import CommandView, EngineView, ManagerSnapshot, empty_snapshot
-from firstwatch.manager.wallet_work import WalletWork
+from firstwatch.manager.wallet_service import WalletService
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.commands import DEFAULT_EXPIRY_MS, Command, StopEngine
@@ -16,7 +16,7 @@ from firstwatch.trading.runs import Author, Exposure, RunState
 
 if TYPE_CHECKING:
     from firstwatch.manager.reader import SnapshotReader
-    from firstwatch.manager.seat import EngineSeat
+    from firstwatch.manager.engine_control import EngineControl
     from firstwatch.store.changes import ChangeSignal
     from firstwatch.store.database import Store
 
@@ -48,7 +48,7 @@ class RunManager:
         self._store: Store | None = None
         self._reader: SnapshotReader | None = None
         self._changes: ChangeSignal | None = None
-        self._seat: EngineSeat | None = None
+        self._control: EngineControl | None = None
         self._thread: threading.Thread | None = None
         self._opened = threading.Event()
         self._problem: FirstwatchError | None = None
@@ -62,8 +62,8 @@ class RunManager:
         self._takes_over = False
         """This process has asked an engine elsewhere to stop, to take its place."""
         self._sequence = 0
-        self.keyed = WalletWork(settings, self._clock, lambda: self._ready()[0])
-        """Work on wallets with keys."""
+        self.wallets = WalletService(settings, self._clock, lambda: self._ready()[0])
+        """Work on live wallets."""
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -85,14 +85,14 @@ class RunManager:
             StoreError: it cannot be used.
         """
         from firstwatch.manager.reader import SnapshotReader
-        from firstwatch.manager.seat import EngineSeat, open_or_migrate
+        from firstwatch.manager.engine_control import EngineControl, open_or_migrate
         from firstwatch.store.changes import ChangeSignal
 
         store = open_or_migrate(self._settings.home, may_migrate=self._hosts_engine)
         self._store = store
         self._reader = SnapshotReader(self._settings)
         self._changes = ChangeSignal(store)
-        self._seat = EngineSeat(store, self._settings, self._clock)
+        self._control = EngineControl(store, self._settings, self._clock)
         self._opened.set()
 
     def close(self) -> None:
@@ -100,8 +100,8 @@ class RunManager:
         self._closing.set()
         if self._thread is not None and threading.current_thread() is not self._thread:
             self._thread.join()
-        if self._seat is not None:
-            self._seat.leave()
+        if self._control is not None:
+            self._control.leave()
         if self._reader is not None:
             self._reader.close()
         if self._changes is not None:
@@ -129,9 +129,9 @@ class RunManager:
         """
         from firstwatch.store.commands import submit_command
 
-        store, seat = self._ready()
+        store, control = self._ready()
         now_ms = self._clock.now_ms()
-        engine = seat.view(now_ms)
+        engine = control.view(now_ms)
         if not engine.takes_commands:
             raise RefusedError(f"No engine hears commands: {engine.sentence}")
         with store.write() as session:
@@ -163,7 +163,7 @@ class RunManager:
             return command_view(get_command(session, number))
 
     def create_wallet(self, name: str, venue: str) -> None:
-        """Create a run wallet at a configured paper venue; ``keyed`` makes those with a key.
+        """Create a run wallet at a configured paper venue; ``wallets.create`` makes those with a key.
 
         Raises:
             WrongUseError: the name cannot be used or is taken, or the venue wants an account with a key.
@@ -210,7 +210,7 @@ class RunManager:
         Raises:
             StoreError: the store cannot be read.
         """
-        store, seat = self._ready()
+        store, control = self._ready()
         assert self._reader is not None
         now_ms = self._clock.now_ms()
         with self._guard:
@@ -222,7 +222,7 @@ class RunManager:
             details = None if selected is None else self._reader.details(session, selected)
             lists = self._reader.lists(session, now_ms)
             commands = tuple(self._reader.command(session, number) for number in reversed(own))
-            engine = seat.view(now_ms, session)
+            engine = control.view(now_ms, session)
         return ManagerSnapshot(
             sequence=sequence,
             time_ms=now_ms,
@@ -233,7 +233,7 @@ class RunManager:
             selected=details,
             algorithms=lists.algorithms,
             venues=tuple(self._settings.venues),
-            signed_venues=tuple(
+            live_venues=tuple(
                 name for name, venue in self._settings.venues.items() if venue.key_network is not None
             ),
             symbols=lists.symbols,
@@ -250,7 +250,7 @@ class RunManager:
     @property
     def is_host(self) -> bool:
         """Whether this process holds the engine."""
-        return self._seat is not None and self._seat.is_taken
+        return self._control is not None and self._control.is_taken
 
     def start_embedded_engine(self) -> bool:
         """Take the engine lock and recover the runs; False: another process holds it, and we are attached.
@@ -258,14 +258,14 @@ class RunManager:
         Raises:
             FirstwatchError: the engine could not be started.
         """
-        _, seat = self._ready()
+        _, control = self._ready()
         self._takes_over = False
-        return seat.take()
+        return control.take()
 
     @property
     def engine_failure(self) -> str:
         """Why the engine of this process ended by itself, for an operator; empty: it did not."""
-        return "" if self._seat is None else self._seat.failure
+        return "" if self._control is None else self._control.failure
 
     def start_background_engine(self) -> int:
         """Start a background engine where nobody holds the engine, and return its pid.
@@ -273,8 +273,8 @@ class RunManager:
         Raises:
             FirstwatchError: it did not come up.
         """
-        _, seat = self._ready()
-        return seat.start_background()
+        _, control = self._ready()
+        return control.start_background()
 
     def hand_over_to_background(self) -> int:
         """Start a background engine, let go of this one at the next bar close, and return the new pid.
@@ -282,10 +282,10 @@ class RunManager:
         Raises:
             FirstwatchError: the background engine did not come up; this one goes on.
         """
-        _, seat = self._ready()
+        _, control = self._ready()
         self._hosts_engine = False
         try:
-            return seat.hand_over()
+            return control.hand_over()
         except FirstwatchError:
             self._hosts_engine = True
             raise
@@ -315,10 +315,10 @@ class RunManager:
 
     # --- the thread ------------------------------------------------------------------------------
 
-    def _ready(self) -> tuple["Store", "EngineSeat"]:
-        if not self._opened.wait(_OPEN_S) or self._store is None or self._seat is None:
+    def _ready(self) -> tuple["Store", "EngineControl"]:
+        if not self._opened.wait(_OPEN_S) or self._store is None or self._control is None:
             raise self._problem or StoreError("The store is not open yet; try again in a moment.")
-        return self._store, self._seat
+        return self._store, self._control
 
     def _run(self) -> None:
         try:
@@ -364,11 +364,11 @@ class RunManager:
 
     def _tend(self) -> None:
         """Become the host when no process is, unless the engine was stopped on request."""
-        if not self._hosts_engine or self._seat is None:
+        if not self._hosts_engine or self._control is None:
             return
         try:
-            self._seat.take_if_free(self._clock.now_ms(), although_stopped=self._takes_over)
-            self._takes_over &= not self._seat.is_taken
+            self._control.take_if_free(self._clock.now_ms(), although_stopped=self._takes_over)
+            self._takes_over &= not self._control.is_taken
         except FirstwatchError as error:
             _log.warning("the engine could not be started: %s", error)
 

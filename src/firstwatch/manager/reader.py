@@ -12,15 +12,15 @@ from functools import lru_cache
 import numpy as np
 from sqlalchemy import func, select
 
-from firstwatch.manager.figures import figures_of, metrics_of_run
+from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
 from firstwatch.manager.prices import PriceReader
-from firstwatch.manager.sentences import sentence_of
+from firstwatch.manager.journal_text import event_text
 from firstwatch.manager.views import (
     AlarmView,
     AlgorithmView,
     CommandView,
     EventView,
-    FigureView,
+    MetricView,
     FillView,
     HeldView,
     KeyView,
@@ -28,7 +28,7 @@ from firstwatch.manager.views import (
     OrderView,
     PositionView,
     RunDetails,
-    RunRow,
+    RunView,
     WalletView,
 )
 from firstwatch.settings import Settings
@@ -45,7 +45,7 @@ from firstwatch.store import (
     orders,
     positions,
     runs,
-    standings,
+    wallet_status,
     tables,
     trades,
     wallets,
@@ -70,7 +70,7 @@ EVENT_LIMIT = 300
 """Newest journal rows in the details."""
 
 _UNMANAGED = "exposed without a run"
-_UNKNOWN = standings.Standing()
+_UNKNOWN = wallet_status.WalletStatus()
 _FINISHED_AGE_MS = 2_000
 _COUNT_RUNS = select(func.count()).select_from(tables.table_of(tables.RunRow))
 
@@ -80,7 +80,7 @@ class Lists:
     """What every snapshot holds."""
 
     wallets: tuple[WalletView, ...]
-    runs: tuple[RunRow, ...]
+    runs: tuple[RunView, ...]
     algorithms: tuple[AlgorithmView, ...]
     symbols: tuple[str, ...]
     alarms: tuple[AlarmView, ...]
@@ -90,7 +90,7 @@ class Lists:
 class _Finished:
     """Finished runs as last read."""
 
-    rows: tuple[RunRow, ...] = ()
+    rows: tuple[RunView, ...] = ()
     total: int = -1
     active: frozenset[str] = frozenset()
     read_ms: int = -_FINISHED_AGE_MS
@@ -109,7 +109,7 @@ class _Detail:
     curve: EquityCurve = field(
         default_factory=lambda: EquityCurve(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
     )
-    figures: tuple[FigureView, ...] = ()
+    metrics: tuple[MetricView, ...] = ()
 
 
 class SnapshotReader:
@@ -184,7 +184,7 @@ class SnapshotReader:
             detail.curve = curve
             baseline = backtests.latest_backtest(session, run.version_id, run.settings.symbol)
             metrics = metrics_of_run(detail.trades, curve, run.settings.capital, run.market)
-            detail.figures = figures_of(metrics, curve, baseline)
+            detail.metrics = compare_with_baseline(metrics, curve, baseline)
         position = positions.position_of(session, run_id)
         times = detail.curve.time_ms
         first_ms, last_ms = (int(times[0]), int(times[-1])) if len(times) else (None, None)
@@ -202,7 +202,7 @@ class SnapshotReader:
             equity=detail.curve.equity,
             price_time_ms=prices.time_ms,
             price=prices.close,
-            figures=detail.figures,
+            metrics=detail.metrics,
         )
 
     def close(self) -> None:
@@ -223,11 +223,11 @@ class SnapshotReader:
     def _finished_rows(
         self,
         session: Session,
-        active: tuple[RunRow, ...],
+        active: tuple[RunView, ...],
         figures: Mapping[str, live.LiveStatus],
         held: Mapping[str, positions.RunPosition],
         now_ms: int,
-    ) -> tuple[RunRow, ...]:
+    ) -> tuple[RunView, ...]:
         total = session.execute(_COUNT_RUNS).scalar_one()
         ids = frozenset(row.run_id for row in active)
         known = self._finished
@@ -250,10 +250,10 @@ class SnapshotReader:
         run: runs.Run,
         status: live.LiveStatus | None,
         position: positions.RunPosition | None,
-    ) -> RunRow:
+    ) -> RunView:
         settings, facts = run.settings, run.facts
         problem = self._unread.get(run.id) or self._unread_details.get(run.id)
-        return RunRow(
+        return RunView(
             run_id=run.id,
             algorithm=settings.algorithm,
             version=settings.version,
@@ -293,13 +293,13 @@ class SnapshotReader:
     def _algorithms(self, session: Session) -> tuple[AlgorithmView, ...]:
         return tuple(_algorithm(session, version) for version in algorithms.list_versions(session))
 
-    def _wallets(self, session: Session, rows: tuple[RunRow, ...], now_ms: int) -> tuple[WalletView, ...]:
-        latest: dict[str, RunRow] = {}
+    def _wallets(self, session: Session, rows: tuple[RunView, ...], now_ms: int) -> tuple[WalletView, ...]:
+        latest: dict[str, RunView] = {}
         for row in rows:
             latest.setdefault(row.wallet, row)
         known = wallets.list_wallets(session)
         has_keys = any(not is_paper(wallet.kind) for wallet in known)
-        said = standings.standings(session) if has_keys else {}
+        said = wallet_status.wallet_statuses(session) if has_keys else {}
         damaged: dict[str, str] = {}
         found = moneys(session, self._settings, known, said, now_ms=now_ms, damaged=damaged)
         for wallet in known:
@@ -319,7 +319,7 @@ def _seen(status: live.LiveStatus | None, run: runs.Run, host: hosts.Host | None
 
 
 def _wallet(
-    wallet: wallets.Wallet, last: RunRow | None, money: Money | None, said: standings.Standing
+    wallet: wallets.Wallet, last: RunView | None, money: Money | None, said: wallet_status.WalletStatus
 ) -> WalletView:
     return WalletView(
         name=wallet.name,
@@ -340,7 +340,7 @@ def _wallet(
     )
 
 
-def _exposure(last: RunRow | None, money: standings.WalletMoney | None) -> Exposure:
+def _exposure(last: RunView | None, money: wallet_status.WalletMoney | None) -> Exposure:
     """What the last run left, or what the venue shows since then without any run."""
     if last is not None and (last.state.is_active or last.exposure is not Exposure.FLAT):
         return last.exposure
@@ -349,7 +349,7 @@ def _exposure(last: RunRow | None, money: standings.WalletMoney | None) -> Expos
     return Exposure.EXPOSED if holds else Exposure.FLAT
 
 
-def _key(key: standings.WalletKey) -> KeyView:
+def _key(key: wallet_status.WalletKey) -> KeyView:
     return KeyView(
         address=key.address,
         is_master=key.kind == "master",
@@ -374,9 +374,9 @@ def command_view(stored: commands.StoredCommand) -> CommandView:
     )
 
 
-def _damaged(run: runs.DamagedRun) -> RunRow:
+def _damaged(run: runs.DamagedRun) -> RunView:
     """Return the row of a run that cannot be read: what is not known of it is unknown, or nothing."""
-    return RunRow(
+    return RunView(
         run_id=run.id,
         algorithm="unreadable",
         version=0,
@@ -408,7 +408,7 @@ def _damaged(run: runs.DamagedRun) -> RunRow:
 
 
 def _alarms(
-    session: Session, rows: tuple[RunRow, ...], wallet_views: tuple[WalletView, ...]
+    session: Session, rows: tuple[RunView, ...], wallet_views: tuple[WalletView, ...]
 ) -> tuple[AlarmView, ...]:
     """Unprotected runs first, then exposure that nobody manages, then the rest, oldest first."""
     by_id = {row.run_id: row for row in rows}
@@ -437,15 +437,15 @@ def _alarms(
             held = ", ".join(f"{each.side} {each.amount:f} {each.symbol}" for each in wallet.held)
             sentence = f"wallet {wallet.name} holds {held} at {wallet.venue} and no run manages it"
             left.append(AlarmView(_UNMANAGED, sentence, None, wallet.name, wallet.balance_ms or 0))
-    standing = [
+    active = [
         AlarmView(alarm.topic, alarm.sentence, alarm.run_id, by_id[alarm.run_id].wallet, alarm.since_ms)
-        for alarm in alarms.standing_alarms(session)
+        for alarm in alarms.active_alarms(session)
         if alarm.run_id in by_id and _stands(by_id[alarm.run_id])
     ]
-    return (*urgent, *left, *standing)
+    return (*urgent, *left, *active)
 
 
-def _stands(row: RunRow) -> bool:
+def _stands(row: RunView) -> bool:
     """An alarm of a finished run is over when the venue shows it flat."""
     return row.state.is_active or row.exposure is not Exposure.FLAT
 
@@ -557,7 +557,7 @@ def _event(entry: journal.JournalEntry) -> EventView:
         run_id=entry.run_id,
         sequence=entry.sequence,
         kind=entry.event.kind,
-        sentence=sentence_of(entry.event),
+        sentence=event_text(entry.event),
         author=entry.author,
         venue_time_ms=entry.venue_time_ms,
         local_time_ms=entry.local_time_ms,

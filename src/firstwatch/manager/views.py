@@ -98,7 +98,7 @@ class WalletView:
     """Why the venue could not be asked the last time."""
 
     @property
-    def is_signed(self) -> bool:
+    def is_live(self) -> bool:
         """Its orders are signed with a key, and its money is real."""
         return not is_paper(self.kind)
 
@@ -120,7 +120,7 @@ class AlgorithmView:
 
 
 @dataclass(frozen=True, slots=True)
-class RunRow:
+class RunView:
     """One run in a list. Volatile figures are as of ``live_ms``."""
 
     run_id: str
@@ -276,7 +276,7 @@ class CommandView:
 
 
 @dataclass(frozen=True, slots=True)
-class FigureView:
+class MetricView:
     """One line of the summary: live beside what the baseline said. Both are formatted by the screen."""
 
     name: str
@@ -304,7 +304,7 @@ class RunDetails:
     price_time_ms: "NDArray[np.int64]"
     price: "NDArray[np.float64]"
     """Closes of the run's own bars, as far as they are known."""
-    figures: tuple[FigureView, ...] = ()
+    metrics: tuple[MetricView, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,12 +318,12 @@ class ManagerSnapshot:
     """False until the store has been read for the first time."""
     engine: EngineView
     wallets: tuple[WalletView, ...] = ()
-    runs: tuple[RunRow, ...] = ()
+    runs: tuple[RunView, ...] = ()
     """Active ones first, then the finished ones, newest first in each."""
     selected: RunDetails | None = None
     algorithms: tuple[AlgorithmView, ...] = ()
     venues: tuple[str, ...] = ()
-    signed_venues: tuple[str, ...] = ()
+    live_venues: tuple[str, ...] = ()
     """Those of them whose wallets have keys."""
     symbols: tuple[str, ...] = ()
     """Known from algorithms, baselines and earlier runs: suggestions, not the venue's word."""
@@ -349,14 +349,14 @@ class ManagerSnapshot:
         return (*found, *(alarm.sentence for alarm in self.alarms))
 
     @property
-    def active(self) -> tuple[RunRow, ...]:
+    def active(self) -> tuple[RunView, ...]:
         return tuple(run for run in self.runs if run.state.is_active)
 
     @property
-    def finished(self) -> tuple[RunRow, ...]:
+    def finished(self) -> tuple[RunView, ...]:
         return tuple(run for run in self.runs if run.state.is_final)
 
-    def run(self, run_id: str | None) -> RunRow | None:
+    def run(self, run_id: str | None) -> RunView | None:
         """Return the run with that id, if the snapshot holds it."""
         return next((run for run in self.runs if run.run_id == run_id), None)
 

@@ -16,7 +16,7 @@ class Passphrase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class RequiredSecrets:
     """What an act on a wallet needs to be told."""
 
     passphrase: Passphrase
@@ -62,7 +62,7 @@ class ApprovalsView:
     next: ApprovalView
     is_last: bool
     """Nothing else is missing once it is given."""
-    needs: Needs
+    needs: RequiredSecrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +75,4 @@ class MoneyView:
     """In the spot balance, where it is no margin for perpetuals."""
     withdrawal_fee: Decimal
     """What the venue keeps of a withdrawal."""
-    needs: Needs
+    needs: RequiredSecrets

@@ -1,6 +1,6 @@
 """Alarms of runs: one row for each run and topic, which counts how often it was raised.
 
-The journal says when each came and went; these rows say what stands now, whatever the journal's length.
+The journal says when each came and went; these rows say what is active now, whatever the journal's length.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _ALARM = table_of(AlarmRow)
 
 
 @dataclass(frozen=True, slots=True)
-class StandingAlarm:
+class ActiveAlarm:
     """An alarm that was raised and not cleared since."""
 
     run_id: str
@@ -26,7 +26,7 @@ class StandingAlarm:
     sentence: str
     """What was said last."""
     since_ms: int
-    """Local time since when it stands."""
+    """Local time since when it is active."""
     raised: int
     """How often it was raised in the whole life of the run."""
 
@@ -51,10 +51,10 @@ _CLEAR = (
     )
     .values(cleared_at_ms=bindparam("at_ms"))
 )
-_STANDING = (
+_ACTIVE = (
     select(_ALARM).where(_ALARM.c.cleared_at_ms.is_(None)).order_by(_ALARM.c.since_ms, _ALARM.c.run_id)
 )
-_OF_RUN = _STANDING.where(_ALARM.c.run_id == bindparam("run"))
+_OF_RUN = _ACTIVE.where(_ALARM.c.run_id == bindparam("run"))
 
 
 def note_alarms(session: Session, run_id: str, events: Sequence[RunEvent], now_ms: int) -> None:
@@ -74,11 +74,11 @@ def note_alarms(session: Session, run_id: str, events: Sequence[RunEvent], now_m
             session.execute(_CLEAR, {"run": run_id, "of": event.topic, "at_ms": now_ms})
 
 
-def standing_alarms(session: Session, run_id: str | None = None) -> list[StandingAlarm]:
-    """Return the alarms that stand, of one run or of all, oldest first."""
-    statement = _STANDING if run_id is None else _OF_RUN
+def active_alarms(session: Session, run_id: str | None = None) -> list[ActiveAlarm]:
+    """Return the active alarms of one run, or of all, oldest first."""
+    statement = _ACTIVE if run_id is None else _OF_RUN
     return [_view(row) for row in session.execute(statement, {} if run_id is None else {"run": run_id})]
 
 
-def _view(row: Row[Any]) -> StandingAlarm:
-    return StandingAlarm(row.run_id, row.topic, row.sentence, row.since_ms, row.raised)
+def _view(row: Row[Any]) -> ActiveAlarm:
+    return ActiveAlarm(row.run_id, row.topic, row.sentence, row.since_ms, row.raised)

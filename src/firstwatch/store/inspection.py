@@ -85,7 +85,7 @@ def _of_rows(path: Path) -> Iterator[str]:
 _READERS: dict[str, Callable[[Session], object]] = {
     "The wallets": lambda session: wallets.list_wallets(session, with_archived=True),
     "The algorithms": algorithms.list_versions,
-    "The alarms": alarms.standing_alarms,
+    "The alarms": alarms.active_alarms,
 }
 
 

@@ -86,7 +86,7 @@ def _is_over(session: Session, run: runs.Run, before_ms: int) -> bool:
         is_old
         and run.facts.exposure is Exposure.FLAT
         and not orders.open_orders_of(session, run.id)
-        and not alarms.standing_alarms(session, run.id)
+        and not alarms.active_alarms(session, run.id)
     )
 
 

@@ -368,7 +368,7 @@ class LiveStatusRow(_Rows, table=True):
     updated_at_ms: int = _ms()
 
 
-class WalletStandingRow(_Rows, table=True):
+class WalletStatusRow(_Rows, table=True):
     """What its venue last said of a wallet's money and key, each with its time."""
 
     __tablename__ = "wallet_standing"

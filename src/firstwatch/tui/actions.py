@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
-from firstwatch.manager.views import EngineWhere, ManagerSnapshot, RunRow, WalletView
+from firstwatch.manager.views import EngineWhere, ManagerSnapshot, RunView, WalletView
 from firstwatch.trading.runs import Exposure, RunState
 from firstwatch.tui.controllers.engine import EngineController
 from firstwatch.tui.controllers.launch import LaunchController
@@ -35,7 +35,7 @@ class Situation:
     """What decides whether an action is possible: the snapshot, and the operator's selection."""
 
     snapshot: ManagerSnapshot
-    run: RunRow | None
+    run: RunView | None
     wallet: WalletView | None
     next_step: NextStep
 
@@ -237,7 +237,7 @@ class _WalletAction(Action):
             return "Choose a wallet first (1)"
         if self.needs_idle and wallet.active_run_id is not None:
             return f"A run uses {wallet.name}; stop it first"
-        if self.needs_key and not wallet.is_signed:
+        if self.needs_key and not wallet.is_live:
             return f"{wallet.name} is a paper wallet: it has play money and no key"
         return ""
 
@@ -250,12 +250,12 @@ class ImportKeyAction(Action):
     def refusal(self, situation: Situation) -> str:
         if not situation.snapshot.is_ready:
             return "The store is not read yet"
-        if not situation.snapshot.signed_venues:
+        if not situation.snapshot.live_venues:
             return 'No venue of the settings takes keys; add one with kind = "hyperliquid"'
         return ""
 
     def perform(self, app: AppControls, situation: Situation) -> None:
-        app.wallets.ask_import(situation.snapshot.signed_venues)
+        app.wallets.ask_import(situation.snapshot.live_venues)
 
 
 class FundWalletAction(_WalletAction):
@@ -265,7 +265,7 @@ class FundWalletAction(_WalletAction):
 
     def refusal(self, situation: Situation) -> str:
         refusal = super().refusal(situation)
-        if refusal or situation.wallet is None or situation.wallet.is_signed:
+        if refusal or situation.wallet is None or situation.wallet.is_live:
             return refusal
         return _needs_engine(situation)
 

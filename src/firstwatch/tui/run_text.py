@@ -1,17 +1,17 @@
 """Texts about one run that several panes and dialogs show."""
 
-from firstwatch.manager.views import RunRow
+from firstwatch.manager.views import RunView
 from firstwatch.trading.runs import Exposure, Protection, StopMode
 from firstwatch.trading.symbols import base_of
 from firstwatch.tui import formats
 
 
-def heading(run: RunRow) -> str:
+def heading(run: RunView) -> str:
     """Return the run's name, symbol and short id."""
     return f"{run.title} {run.symbol} {formats.short_id(run.run_id)}"
 
 
-def exposure_text(run: RunRow) -> str:
+def exposure_text(run: RunView) -> str:
     """Return what the run holds, and its stop."""
     position = run.position
     if run.exposure is Exposure.FLAT:
@@ -27,7 +27,7 @@ def exposure_text(run: RunRow) -> str:
     return f"{position.side} {formats.amount(position.amount)} {base_of(run.symbol)} from {entry}, {guard}"
 
 
-def left_behind(run: RunRow, mode: StopMode) -> str:
+def left_behind(run: RunView, mode: StopMode) -> str:
     """Return the exposure that stopping in that mode leaves."""
     if run.exposure is Exposure.FLAT:
         return "Entry orders are cancelled. Nothing is held, nothing is left."

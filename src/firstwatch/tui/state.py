@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from firstwatch.manager.manager import RunManager
-from firstwatch.manager.views import ManagerSnapshot, RunRow, empty_snapshot
+from firstwatch.manager.views import ManagerSnapshot, RunView, empty_snapshot
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.commands import Command, CommandOutcome
@@ -118,11 +118,11 @@ class StateApp(App[None]):
 
     # --- commands --------------------------------------------------------------------------------
 
-    def submit(self, command: Command, *, about: RunRow | None = None) -> None:
+    def submit(self, command: Command, *, about: RunView | None = None) -> None:
         """Send a command to the engine; ``about`` is the run as the operator saw it."""
         self.in_background(self._submit(command, about))
 
-    async def _submit(self, command: Command, about: RunRow | None) -> None:
+    async def _submit(self, command: Command, about: RunView | None) -> None:
         number = await asyncio.to_thread(
             self.manager.submit,
             command,

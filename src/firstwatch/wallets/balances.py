@@ -9,7 +9,7 @@ from firstwatch.settings import Settings
 from firstwatch.store import paper
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row
-from firstwatch.store.standings import Standing
+from firstwatch.store.wallet_status import WalletStatus
 from firstwatch.store.types import stored_money
 from firstwatch.store.wallets import Wallet
 from firstwatch.trading.errors import DamagedRowError, RefusedError
@@ -36,7 +36,7 @@ def moneys(
     session: Session,
     settings: Settings,
     wallets: Iterable[Wallet],
-    known: Mapping[int, Standing],
+    known: Mapping[int, WalletStatus],
     *,
     now_ms: int,
     damaged: dict[str, str] | None = None,

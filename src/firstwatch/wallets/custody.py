@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from firstwatch.settings import Settings
-from firstwatch.store import orders, paper, standings, wallets
+from firstwatch.store import orders, paper, wallet_status, wallets
 from firstwatch.store.database import Store
 from firstwatch.store.wallets import Wallet
 from firstwatch.trading.account import ACCOUNT_KIND, is_address
@@ -147,8 +147,8 @@ class Custody:
             wallet = wallets.create_wallet(
                 session, name, venue=venue, kind=kind, account=account, now_ms=now_ms
             )
-            key = standings.WalletKey(record.address, record.kind.value, None, None, None)
-            standings.set_key(session, wallet.id, key)
+            key = wallet_status.WalletKey(record.address, record.kind.value, None, None, None)
+            wallet_status.set_key(session, wallet.id, key)
         return NewAccount(wallet, secret, record)
 
     def check_new(self, name: str, venue: str) -> Wallet | None:
@@ -238,7 +238,7 @@ class Custody:
 
     def _note_key(self, wallet: Wallet, record: KeyRecord | None, found: Permissions) -> None:
         with self._store.write() as session:
-            standings.set_key(session, wallet.id, key_status(record, found, now_ms=self._clock.now_ms()))
+            wallet_status.set_key(session, wallet.id, key_status(record, found, now_ms=self._clock.now_ms()))
 
     def approve_agent(self, wallet: Wallet, master: KeySigner, opened: Opened) -> KeyPermissions:
         """Have a new agent key approved, see it at the venue, and keep it.
@@ -295,7 +295,7 @@ class Custody:
         """
         money = self.accounts(wallet.venue).money(wallet.account)
         with self._store.write() as session:
-            standings.set_money(session, wallet.id, money_status(money, read_at_ms=self._clock.now_ms()))
+            wallet_status.set_money(session, wallet.id, money_status(money, read_at_ms=self._clock.now_ms()))
         return money
 
     def refuse_if_used(self, wallet: Wallet) -> None:
@@ -416,6 +416,6 @@ class Custody:
                     self._note_key(wallet, *found)
             except VenueError as error:
                 with self._store.write() as session:
-                    standings.set_problem(session, wallet.id, str(error))
+                    wallet_status.set_problem(session, wallet.id, str(error))
         except FirstwatchError as error:
             _log.warning("what %s says of %s is not noted: %s", wallet.venue, wallet.name, error)

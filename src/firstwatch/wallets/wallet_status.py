@@ -1,6 +1,6 @@
 """From what a venue says of a wallet now to the shape in which the store keeps it."""
 
-from firstwatch.store.standings import Held, WalletKey, WalletMoney
+from firstwatch.store.wallet_status import Held, WalletKey, WalletMoney
 from firstwatch.venues.accounts import AccountMoney, Permissions
 from firstwatch.wallets.vault import KeyRecord
 

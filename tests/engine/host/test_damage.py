@@ -90,7 +90,7 @@ def test_a_damaged_row_stops_its_run_alone(settings: Settings, store: Store, dam
 
         def is_said() -> bool | None:
             with store.read() as session:
-                said = alarms.standing_alarms(session, HARMED)
+                said = alarms.active_alarms(session, HARMED)
                 sentence = runs.sentence_of(session, HARMED)
             assert all(alarm.topic == "engine" for alarm in said)
             return (len(said) == 1 and sentence in said[0].sentence) or None
@@ -99,7 +99,7 @@ def test_a_damaged_row_stops_its_run_alone(settings: Settings, store: Store, dam
         with store.read() as session:
             health = session.exec_driver_sql("SELECT health FROM run WHERE id = ?", (HARMED,)).scalar_one()
             assert health == "unknown"
-            assert alarms.standing_alarms(session, SOUND) == []
+            assert alarms.active_alarms(session, SOUND) == []
         assert (host.is_running, host.failure) == (True, "")
     finally:
         host.drain_and_stop()

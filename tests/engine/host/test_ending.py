@@ -57,7 +57,7 @@ def attached(folder: Path, manager: RunManager) -> Iterator[EngineProcess]:
 
 def _alarms(store: Store) -> dict[str, str]:
     with store.read() as session:
-        return {alarm.topic: alarm.sentence for alarm in alarms.standing_alarms(session)}
+        return {alarm.topic: alarm.sentence for alarm in alarms.active_alarms(session)}
 
 
 def _where(manager: RunManager) -> EngineWhere:

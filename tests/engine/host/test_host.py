@@ -402,7 +402,7 @@ def test_a_stop_leaves_what_its_mode_says(holding: Engine, mode: StopMode) -> No
 
 def _alarm(store: Store, topic: str) -> str | None:
     with store.read() as session:
-        standing = [alarm for alarm in alarms.standing_alarms(session) if alarm.topic == topic]
+        standing = [alarm for alarm in alarms.active_alarms(session) if alarm.topic == topic]
     return standing[0].sentence if standing else None
 
 

@@ -165,7 +165,7 @@ def _leftovers(store: Store, venue: Venue) -> FinishedRunReconciler:
 
 def _alarm(store: Store) -> str:
     with store.read() as session:
-        return "".join(alarm.sentence for alarm in alarms.standing_alarms(session))
+        return "".join(alarm.sentence for alarm in alarms.active_alarms(session))
 
 
 def test_the_rest_of_an_entry_is_cancelled_and_the_alarm_says_what_stands_now(store: Store) -> None:

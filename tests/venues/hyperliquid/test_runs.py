@@ -150,7 +150,7 @@ class EngineRig:
     @property
     def alarms(self):
         with self.store.read() as session:
-            return [alarm for alarm in alarms.standing_alarms(session) if alarm.run_id == RUN]
+            return [alarm for alarm in alarms.active_alarms(session) if alarm.run_id == RUN]
 
     @property
     def position(self):

@@ -94,7 +94,7 @@ class FinishedRunReconciler:
 
     def _suspects(self) -> list[_Left]:
         with self._store.read() as session:
-            standing = alarms.standing_alarms(session)
+            standing = alarms.active_alarms(session)
             alarmed = {alarm.run_id: alarm.sentence for alarm in standing if alarm.topic == TOPIC}
             found: list[_Left] = []
             for wallet in wallets.list_wallets(session, with_archived=True):

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.settings import Settings
-from firstwatch.store import standings, wallets
+from firstwatch.store import wallet_status, wallets
 from firstwatch.store.database import Store
-from firstwatch.store.standings import Standing
+from firstwatch.store.wallet_status import WalletStatus
 from firstwatch.store.wallets import Wallet
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError
@@ -90,7 +90,7 @@ class WalletRefresher:
         """Ask about the money that is due, spread over the half minute, and about one key at most."""
         with self._store.read() as session:
             listed = [wallet for wallet in wallets.list_wallets(session) if wallet.venue in self._signed]
-            known = standings.standings(session) if listed else {}
+            known = wallet_status.wallet_statuses(session) if listed else {}
         for wallet in self._whose_money_is_due(listed, known):
             self._asked[wallet.id].money_s = self._clock.elapsed_s()
             self._refresh(wallet, self._read_money)
@@ -101,12 +101,12 @@ class WalletRefresher:
             self._key_asked_s = self._asked[wallet.id].key_s = now_s
             self._refresh(wallet, self._read_key)
 
-    def _whose_money_is_due(self, listed: Sequence[Wallet], known: Mapping[int, Standing]) -> list[Wallet]:
+    def _whose_money_is_due(self, listed: Sequence[Wallet], known: Mapping[int, WalletStatus]) -> list[Wallet]:
         now_s, now_ms = self._clock.elapsed_s(), self._clock.now_ms()
 
         def waits_s(wallet: Wallet) -> float:
             """Return how long ago the wallet was asked about, here or by a command."""
-            money = known.get(wallet.id, Standing()).money
+            money = known.get(wallet.id, WalletStatus()).money
             asked_s = self._asked.setdefault(wallet.id, _Asked()).money_s
             since_said_s = _age_s(now_ms, None if money is None else money.read_at_ms)
             return min(since_said_s, float("inf") if asked_s is None else now_s - asked_s)
@@ -115,11 +115,11 @@ class WalletRefresher:
         at_once = -(-len(listed) * LOOK_EVERY_S // MONEY_EVERY_S)
         return due[: int(at_once)]
 
-    def _whose_key_is_due(self, listed: Sequence[Wallet], known: Mapping[int, Standing]) -> list[Wallet]:
+    def _whose_key_is_due(self, listed: Sequence[Wallet], known: Mapping[int, WalletStatus]) -> list[Wallet]:
         now_s, now_ms = self._clock.elapsed_s(), self._clock.now_ms()
 
         def is_due(wallet: Wallet) -> bool:
-            key = known.get(wallet.id, Standing()).key
+            key = known.get(wallet.id, WalletStatus()).key
             asked_s = self._asked.setdefault(wallet.id, _Asked()).key_s
             if asked_s is not None and now_s - asked_s < _KEY_AGAIN_S:
                 return False
@@ -140,18 +140,18 @@ class WalletRefresher:
         except FirstwatchError as error:
             _log.info("%s at %s: %s", wallet.name, wallet.venue, error)
             with self._store.write(self._lease().epoch) as session:
-                standings.set_problem(session, wallet.id, str(error))
+                wallet_status.set_problem(session, wallet.id, str(error))
 
     def _read_money(self, wallet: Wallet, venue: ShowsAccounts) -> None:
         money, read_at_ms = venue.recent_money(wallet.account, youngest_s=MONEY_EVERY_S - LOOK_EVERY_S)
         with self._store.write(self._lease().epoch) as session:
-            standings.set_money(session, wallet.id, money_status(money, read_at_ms=read_at_ms))
+            wallet_status.set_money(session, wallet.id, money_status(money, read_at_ms=read_at_ms))
 
     def _read_key(self, wallet: Wallet, venue: ShowsAccounts) -> None:
         record = self._vault.record_of(wallet.venue, wallet.account)
         found = venue.permissions(wallet.account, None if record is None else record.address)
         with self._store.write(self._lease().epoch) as session:
-            standings.set_key(session, wallet.id, key_status(record, found, now_ms=self._clock.now_ms()))
+            wallet_status.set_key(session, wallet.id, key_status(record, found, now_ms=self._clock.now_ms()))
 
 
 def _age_s(now_ms: int, read_at_ms: int | None) -> float:

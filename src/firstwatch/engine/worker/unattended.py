@@ -24,7 +24,7 @@ def mark_unattended(session: Session, run_id: str, topic: str, why: str, *, now_
 
 def unattended_topics(session: Session, run_id: str) -> list[str]:
     """Return the topics of what ``mark_unattended`` has raised and what still stands."""
-    ours = [alarm.topic for alarm in alarms.standing_alarms(session, run_id)]
+    ours = [alarm.topic for alarm in alarms.active_alarms(session, run_id)]
     return [topic for topic in ours if topic in (LOCKED, STANDS_STILL)]
 
 

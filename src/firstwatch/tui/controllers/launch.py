@@ -6,7 +6,7 @@ from functools import partial
 
 from textual.timer import Timer
 
-from firstwatch.manager.views import RunRow
+from firstwatch.manager.views import RunView
 from firstwatch.trading.commands import PreviewLaunch, StartRun
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.tui.launch_form.draft import FIELD_BY_ID, chosen_algorithm, draft_of
@@ -49,7 +49,7 @@ class LaunchController:
             place = options.index(value) + by if value in options else 0
             self.set_field(field, options[place % len(options)])
 
-    def copy_settings(self, run: RunRow) -> None:
+    def copy_settings(self, run: RunView) -> None:
         """Copy a run's settings into the draft."""
         details = self._app.snapshot.selected
         if details is None or details.run_id != run.run_id:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from firstwatch.manager.views import RunRow
+from firstwatch.manager.views import RunView
 from firstwatch.trading.commands import (
     CancelRun,
     ClosePosition,
@@ -25,23 +25,23 @@ class RunController:
     def __init__(self, app: StateApp) -> None:
         self._app = app
 
-    def pause(self, run: RunRow) -> None:
+    def pause(self, run: RunView) -> None:
         """Pause the run's new entries."""
         self._app.submit(PauseEntries(run_id=run.run_id), about=run)
 
-    def resume(self, run: RunRow) -> None:
+    def resume(self, run: RunView) -> None:
         """Allow the run to enter again."""
         self._app.submit(ResumeEntries(run_id=run.run_id), about=run)
 
-    def stop(self, run: RunRow, mode: StopMode) -> None:
+    def stop(self, run: RunView, mode: StopMode) -> None:
         """Stop without a question."""
         self._app.submit(StopRun(run_id=run.run_id, mode=mode), about=run)
 
-    def ask_stop(self, run: RunRow) -> None:
+    def ask_stop(self, run: RunView) -> None:
         """Ask for the stop mode; the run is the one that was chosen when the dialog opened."""
         self._app.push_screen(StopRunDialog(run), partial(self._stop, run))
 
-    def _stop(self, run: RunRow, mode: StopMode | None) -> None:
+    def _stop(self, run: RunView, mode: StopMode | None) -> None:
         if mode is None or not self._is_unchanged(run):
             return
         if mode is StopMode.LEAVE_UNPROTECTED and run.exposure is not Exposure.FLAT:
@@ -55,19 +55,19 @@ class RunController:
             return
         self.stop(run, mode)
 
-    def _stop_unprotected(self, run: RunRow, name: str | None) -> None:
+    def _stop_unprotected(self, run: RunView, name: str | None) -> None:
         if name is not None and self._is_unchanged(run):
             self.stop(run, StopMode.LEAVE_UNPROTECTED)
 
-    def ask_close(self, run: RunRow) -> None:
+    def ask_close(self, run: RunView) -> None:
         """Ask whether to close the run's position at market."""
         self._ask(run, "Close position", "Close at market", ClosePosition(run_id=run.run_id))
 
-    def ask_discard(self, run: RunRow) -> None:
+    def ask_discard(self, run: RunView) -> None:
         """Ask whether to give up a run that has not begun."""
         self._ask(run, "Discard run", "Discard", CancelRun(run_id=run.run_id))
 
-    def _ask(self, run: RunRow, title: str, verb: str, command: Command) -> None:
+    def _ask(self, run: RunView, title: str, verb: str, command: Command) -> None:
         lines = [
             f"{run.title} on {run.symbol}, wallet {run.wallet}",
             f"run {run.run_id}, {run.state}, {exposure_text(run)}",
@@ -75,11 +75,11 @@ class RunController:
         dialog = ConfirmDialog(title, lines, verb, is_dangerous=True)
         self._app.push_screen(dialog, partial(self._send_if_sure, run, command))
 
-    def _send_if_sure(self, run: RunRow, command: Command, is_sure: bool | None) -> None:
+    def _send_if_sure(self, run: RunView, command: Command, is_sure: bool | None) -> None:
         if is_sure and self._is_unchanged(run):
             self._app.submit(command, about=run)
 
-    def _is_unchanged(self, run: RunRow) -> bool:
+    def _is_unchanged(self, run: RunView) -> bool:
         """Check that the run still is in the state that the dialog showed; if not, say so."""
         now = self._app.snapshot.run(run.run_id)
         if now is not None and now.state is run.state:

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from firstwatch.manager.views import WalletView
-from firstwatch.manager.wallet_views import MoneyView, Needs, Passphrase
+from firstwatch.manager.wallet_views import MoneyView, RequiredSecrets, Passphrase
 from firstwatch.trading.account import is_address
 from firstwatch.tui import formats
 from firstwatch.tui.modals.form import Field, Values
 
 
-def vault_lines(needs: Needs) -> list[str]:
+def vault_lines(needs: RequiredSecrets) -> list[str]:
     """Return what the operator has to know about the vault before a key goes into it."""
     if needs.passphrase is Passphrase.NEW:
         return ["This creates the vault. Its passphrase cannot be recovered: keep it safe."]
     return []
 
 
-def passphrase_fields(needs: Needs) -> list[Field]:
+def passphrase_fields(needs: RequiredSecrets) -> list[Field]:
     """Ask for the vault's passphrase; twice where this makes the vault, not at all where it is known."""
     if needs.passphrase is Passphrase.NONE:
         return []
@@ -37,7 +37,7 @@ def _again_problem(values: Values) -> str:
     return "not the same yet" if typed.startswith(again) else "the two passphrases differ"
 
 
-def signing_fields(needs: Needs, *, is_new_key: bool) -> list[Field]:
+def signing_fields(needs: RequiredSecrets, *, is_new_key: bool) -> list[Field]:
     """Ask for the account's own key unless the vault has it, and for the passphrase if that is needed."""
     fields = [] if needs.has_master_key else [key_field("Key of the account")]
     if needs.has_master_key or is_new_key:

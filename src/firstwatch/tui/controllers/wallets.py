@@ -56,7 +56,7 @@ class WalletController:
         if not value:
             return
         wallet = wallet_from(value, venues)
-        if wallet.venue in self._app.snapshot.signed_venues:
+        if wallet.venue in self._app.snapshot.live_venues:
             self._ask_new_account(wallet.name, wallet.venue)
             return
         self._app.in_background(asyncio.to_thread(self._app.manager.create_wallet, wallet.name, wallet.venue))
@@ -65,10 +65,10 @@ class WalletController:
     def _ask_new_account(self, name: str, venue: str) -> None:
         async def create(values: Values) -> NewAccountView:
             passphrase = values.get("passphrase", "")
-            return await asyncio.to_thread(self._app.manager.keyed.create, name, venue, passphrase)
+            return await asyncio.to_thread(self._app.manager.wallets.create, name, venue, passphrase)
 
         async def load() -> FormSpec[NewAccountView]:
-            needs = await asyncio.to_thread(self._app.manager.keyed.needs)
+            needs = await asyncio.to_thread(self._app.manager.wallets.required_secrets)
             lines = [
                 f"A new account at {venue} with a key of its own, for the wallet {name}.",
                 "It costs nothing; the first money that it receives costs 1 USDC.",
@@ -98,7 +98,7 @@ class WalletController:
 
         async def import_key(values: Values) -> str:
             sentence = await asyncio.to_thread(
-                self._app.manager.keyed.import_key,
+                self._app.manager.wallets.import_key,
                 values["name"],
                 values["venue"],
                 values["account"],
@@ -109,7 +109,7 @@ class WalletController:
             return sentence
 
         async def load() -> FormSpec[str]:
-            needs = await asyncio.to_thread(self._app.manager.keyed.needs)
+            needs = await asyncio.to_thread(self._app.manager.wallets.required_secrets)
             lines = [
                 "An account, and a key that trades for it: its own, or an API wallet's.",
                 "The venue is asked which of the two it is and, if you name no account, whose.",
@@ -133,14 +133,14 @@ class WalletController:
         seen: list[ApprovalsView] = []
 
         async def load() -> FormSpec[str]:
-            found = await asyncio.to_thread(self._app.manager.keyed.approvals, wallet.name)
+            found = await asyncio.to_thread(self._app.manager.wallets.approvals, wallet.name)
             seen.append(found)
             coming = found.next
 
             async def approve(values: Values) -> str:
                 key, passphrase = values.get("key", ""), values.get("passphrase", "")
                 return await asyncio.to_thread(
-                    self._app.manager.keyed.approve, wallet.name, coming.kind, key, passphrase
+                    self._app.manager.wallets.approve, wallet.name, coming.kind, key, passphrase
                 )
 
             fields = signing_fields(found.needs, is_new_key=coming.kind is ApprovalKind.AGENT)
@@ -176,7 +176,7 @@ class WalletController:
 
     def ask_funds(self, wallet: WalletView) -> None:
         """Ask for an amount of play money, or show where to send real money and watch it arrive."""
-        if wallet.is_signed:
+        if wallet.is_live:
             self._app.push_screen(FundingDialog(wallet, partial(self._ask_money, wallet)))
             return
         lines = [f"Play money for {wallet.name} at {wallet.venue}:"]
@@ -188,14 +188,14 @@ class WalletController:
             self._app.submit(FundWallet(wallet=wallet.name, amount=formats.read_decimal(value)))
 
     async def _ask_money(self, wallet: WalletView) -> MoneyView:
-        return await asyncio.to_thread(self._app.manager.keyed.money, wallet.name)
+        return await asyncio.to_thread(self._app.manager.wallets.money, wallet.name)
 
     def ask_withdrawal(self, wallet: WalletView) -> None:
         """Ask for an amount to withdraw from the venue."""
 
         async def withdraw(values: Values) -> str:
             return await asyncio.to_thread(
-                self._app.manager.keyed.withdraw,
+                self._app.manager.wallets.withdraw,
                 wallet.name,
                 formats.read_decimal(values["amount"]),
                 values["to"],
@@ -230,7 +230,7 @@ class WalletController:
 
         async def transfer(values: Values) -> str:
             return await asyncio.to_thread(
-                self._app.manager.keyed.transfer,
+                self._app.manager.wallets.transfer,
                 wallet.name,
                 values["to"],
                 formats.read_decimal(values["amount"]),
@@ -267,7 +267,7 @@ class WalletController:
 
         async def archive(values: Values) -> str:
             del values
-            return await asyncio.to_thread(self._app.manager.keyed.archive, wallet.name)
+            return await asyncio.to_thread(self._app.manager.wallets.archive, wallet.name)
 
         async def load() -> FormSpec[str]:
             lines = [

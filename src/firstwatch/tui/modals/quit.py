@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.manager.views import RunRow
+from firstwatch.manager.views import RunView
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.run_text import exposure_text
 from firstwatch.tui.widgets.status_lines import KeyHint
@@ -33,7 +33,7 @@ class QuitDialog(Dialog[QuitChoice]):
         Binding("enter", "close", "Stay", show=False, id="quit.stay"),
     ]
 
-    def __init__(self, runs: Sequence[RunRow]) -> None:
+    def __init__(self, runs: Sequence[RunView]) -> None:
         super().__init__()
         self._runs = tuple(runs)
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.manager.views import RunRow
+from firstwatch.manager.views import RunView
 from firstwatch.trading.runs import StopMode
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.run_text import exposure_text, left_behind
@@ -25,7 +25,7 @@ class StopRunDialog(Dialog[StopMode]):
         Binding("x", "take('close')", "Close position", show=False, id="stop.close"),
     ]
 
-    def __init__(self, run: RunRow) -> None:
+    def __init__(self, run: RunView) -> None:
         super().__init__()
         self._run = run
 

@@ -6,7 +6,7 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from firstwatch.manager.views import RunDetails, RunRow
+from firstwatch.manager.views import RunDetails, RunView
 from firstwatch.trading.orders import OrderSide
 from firstwatch.tui.widgets.chart import Chart, Drawing, Level, Mark, Series
 from firstwatch.tui.widgets.paragraph import Paragraph
@@ -16,10 +16,10 @@ class ChartPage(Vertical):
     """Charts of one run, or a sentence that says why there are none."""
 
     @abstractmethod
-    def show(self, run: RunRow | None, details: RunDetails | None) -> None:
+    def show(self, run: RunView | None, details: RunDetails | None) -> None:
         """Draw the run's curves; None: no run is chosen, or its details are not read yet."""
 
-    def _show_charts(self, is_there: bool, run: RunRow | None, sentence: str) -> None:
+    def _show_charts(self, is_there: bool, run: RunView | None, sentence: str) -> None:
         for chart in self.query(Chart):
             if chart.display is not is_there:
                 chart.display = is_there
@@ -36,7 +36,7 @@ class EquityPage(ChartPage):
         yield Chart("drawdown from the peak", id="drawdown-chart")
         yield Paragraph(classes="empty")
 
-    def show(self, run: RunRow | None, details: RunDetails | None) -> None:
+    def show(self, run: RunView | None, details: RunDetails | None) -> None:
         is_there = details is not None and len(details.equity) > 1
         self._show_charts(is_there, run, "Equity is marked at each close: none or one so far.")
         if details is None or not is_there:
@@ -61,7 +61,7 @@ class PricePage(ChartPage):
         yield Chart("price, fills, stop and target", id="price-chart")
         yield Paragraph(classes="empty")
 
-    def show(self, run: RunRow | None, details: RunDetails | None) -> None:
+    def show(self, run: RunView | None, details: RunDetails | None) -> None:
         is_there = details is not None and len(details.price) > 1
         self._show_charts(is_there, run, "No closes of this run are known yet.")
         if details is None or not is_there:

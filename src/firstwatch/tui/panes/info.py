@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.widgets import DataTable
 
-from firstwatch.manager.views import ManagerSnapshot, OrderView, RunDetails, RunRow
+from firstwatch.manager.views import ManagerSnapshot, OrderView, RunDetails, RunView
 from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import Author, Exposure, Health, Protection, RunState
 from firstwatch.trading.symbols import pair_of
@@ -196,7 +196,7 @@ def _signed(value: object) -> Tone:
     return "dim" if value is None else "loss" if text.startswith("-") else "gain"
 
 
-def _active(row: RunRow, now_ms: int) -> Line:
+def _active(row: RunView, now_ms: int) -> Line:
     note, tone = _note(row)
     age = None if row.live_ms is None else now_ms - row.live_ms
     cells = (
@@ -214,7 +214,7 @@ def _active(row: RunRow, now_ms: int) -> Line:
     return Line(row.run_id, cells)
 
 
-def _held(row: RunRow) -> tuple[str, Tone]:
+def _held(row: RunView) -> tuple[str, Tone]:
     if row.exposure is Exposure.FLAT:
         return "flat", "dim"
     if row.exposure is Exposure.UNKNOWN or row.position is None or row.position.side is None:
@@ -223,7 +223,7 @@ def _held(row: RunRow) -> tuple[str, Tone]:
     return f"{side} {formats.amount(row.position.amount)}", "gain" if side.sign > 0 else "loss"
 
 
-def _note(row: RunRow) -> tuple[str, Tone]:
+def _note(row: RunView) -> tuple[str, Tone]:
     """Return the most serious remark about a run."""
     if row.protection is Protection.UNPROTECTED:
         is_behind = row.position is not None and row.position.is_stop_behind
@@ -235,7 +235,7 @@ def _note(row: RunRow) -> tuple[str, Tone]:
     return (row.sentence, "") if row.sentence else ("ok", "dim")
 
 
-def _finished(row: RunRow) -> Line:
+def _finished(row: RunView) -> Line:
     left, tone = _held(row)
     state_tone: Tone = "error" if row.state is RunState.FAILED else ""
     cells = (
@@ -251,7 +251,7 @@ def _finished(row: RunRow) -> Line:
     return Line(row.run_id, cells)
 
 
-def _position(row: RunRow) -> Line:
+def _position(row: RunView) -> Line:
     position = row.position
     if position is None or position.side is None:
         unknown = tuple(Cell("?", "error") for _ in range(8))

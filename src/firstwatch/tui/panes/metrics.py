@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.widget import Widget
 
-from firstwatch.manager.views import FigureView, ManagerSnapshot, RunDetails, RunRow
+from firstwatch.manager.views import MetricView, ManagerSnapshot, RunDetails, RunView
 from firstwatch.tui import formats
 from firstwatch.tui.panes.pane import PaneId, TabbedPane
 from firstwatch.tui.state import app_of
@@ -106,22 +106,22 @@ class MetricsPane(TabbedPane):
         # The chart has no size before the next layout.
         self.call_after_refresh(self.renew)
 
-    def _show_summary(self, run: RunRow | None, details: RunDetails | None) -> None:
+    def _show_summary(self, run: RunView | None, details: RunDetails | None) -> None:
         listing = self.query_one("#Summary", Listing)
         if run is None or details is None:
             listing.set_lines([], empty="Choose a run in Info (3)." if run is None else "Reading the store…")
             return
-        by_name = {figure.name: figure for figure in details.figures}
+        by_name = {figure.name: figure for figure in details.metrics}
         lines = [
             _figure_line(by_name[name], label, write) for name, label, write in _FIGURES if name in by_name
         ]
         listing.set_lines([_open_line(run), *lines])
 
-    def _show_chart(self, run: RunRow | None, details: RunDetails | None) -> None:
+    def _show_chart(self, run: RunView | None, details: RunDetails | None) -> None:
         cast("ChartPage", self.query_one(f"#{self.tab}")).show(run, details)
 
 
-def _figure_line(figure: FigureView, label: str, write: Callable[[float | None], str]) -> Line:
+def _figure_line(figure: MetricView, label: str, write: Callable[[float | None], str]) -> Line:
     tone: Tone = ""
     if figure.name in _SIGNED and figure.live:
         tone = "gain" if figure.live > 0 else "loss"
@@ -131,7 +131,7 @@ def _figure_line(figure: FigureView, label: str, write: Callable[[float | None],
     return Line(figure.name, (Cell(label), Cell(live, tone), Cell(baseline, "dim")))
 
 
-def _open_line(run: RunRow) -> Line:
+def _open_line(run: RunView) -> Line:
     """Return what is not realised yet."""
     value = cast("float | None", run.unrealised_pnl)
     return Line("unrealised", (Cell("Unrealised PnL"), Cell(formats.money(value, signed=True)), Cell("")))

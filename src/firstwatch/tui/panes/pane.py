@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 
-from firstwatch.manager.views import ManagerSnapshot, RunRow
+from firstwatch.manager.views import ManagerSnapshot, RunView
 from firstwatch.trading.text import clean
 from firstwatch.tui import run_text
 from firstwatch.tui.state import app_of
@@ -108,6 +108,6 @@ class TabbedPane(Pane):
     def tab_shown(self, *, had_focus: bool) -> None:
         """Fill the tab that has just been shown; ``had_focus``: the focus was in the tab before."""
 
-    def set_heading(self, run: RunRow | None) -> None:
+    def set_heading(self, run: RunView | None) -> None:
         """Name the chosen run in the lower border."""
         self.set_subtitle("" if run is None else run_text.heading(run))

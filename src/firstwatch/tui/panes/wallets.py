@@ -52,10 +52,10 @@ class WalletsPane(Pane):
     def show(self, snapshot: ManagerSnapshot) -> None:
         self.query_one(Listing).set_lines(self._lines(snapshot), is_ready=snapshot.is_ready)
         wallet = snapshot.wallet(app_of(self).selected_wallet)
-        is_signed = wallet is not None and wallet.is_signed
+        is_live = wallet is not None and wallet.is_live
         note = self.query_one("#wallet-note", Paragraph)
-        note.show_if(is_signed)
-        if wallet is not None and is_signed:
+        note.show_if(is_live)
+        if wallet is not None and is_live:
             note.set_text(key_text(wallet, app_of(self).now_ms()))
             note.set_class(bool(wallet.problem or _lacks(wallet)), "warning")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from firstwatch.backtest.metrics import ANNUALISED, RATIO_DAYS, Metrics, compute_metrics, count_days
 from firstwatch.backtest.record import TradeRecord
-from firstwatch.manager.views import FigureView
+from firstwatch.manager.views import MetricView
 from firstwatch.store.backtests import Backtest
 from firstwatch.store.curves import EquityCurve
 from firstwatch.trading.market import Market
@@ -25,12 +25,12 @@ def metrics_of_run(trades: Sequence[Trade], curve: EquityCurve, capital: Decimal
     )
 
 
-def figures_of(metrics: Metrics, curve: EquityCurve, baseline: Backtest | None) -> tuple[FigureView, ...]:
+def compare_with_baseline(metrics: Metrics, curve: EquityCurve, baseline: Backtest | None) -> tuple[MetricView, ...]:
     """Return every metric of a run that is one number, live and of the baseline."""
     needed = ANNUALISED if count_days(curve.time_ms) < RATIO_DAYS else ()
     promised: dict[str, Any] = {} if baseline is None else baseline.metrics
     return tuple(
-        FigureView(name, value, promised.get(name), needs_days=RATIO_DAYS if name in needed else 0)
+        MetricView(name, value, promised.get(name), needs_days=RATIO_DAYS if name in needed else 0)
         for name, value in asdict(metrics).items()
         if not isinstance(value, dict)
     )

@@ -7,7 +7,7 @@ from firstwatch.trading.clock import iso
 from firstwatch.trading.events import RunEvent
 
 
-def sentence_of(event: RunEvent) -> str:
+def event_text(event: RunEvent) -> str:
     """Return what happened in words with figures."""
     match event:
         case events.Transitioned():

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from eth_account import Account
 
-from firstwatch.cli import signed_wallets
+from firstwatch.cli import live_wallets
 from firstwatch.trading.clock import SystemClock
 from firstwatch.wallets import custody
 from firstwatch.wallets.keystore import address_of
@@ -179,7 +179,7 @@ def test_a_wallet_whose_account_became_unified_lacks_that(firstwatch, fd, loopba
 
 def test_money_that_arrives_is_seen(firstwatch, fd, loopback, monkeypatch):
     _import(firstwatch, fd)
-    monkeypatch.setattr(signed_wallets.time, "sleep", lambda _seconds: loopback.fund(ACCOUNT, "12.5"))
+    monkeypatch.setattr(live_wallets.time, "sleep", lambda _seconds: loopback.fund(ACCOUNT, "12.5"))
     assert "12.5 USDC have arrived" in firstwatch("wallet", "fund", "main").out
 
 

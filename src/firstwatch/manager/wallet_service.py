@@ -14,7 +14,7 @@ from firstwatch.manager.wallet_views import (
     ApprovalsView,
     ApprovalView,
     MoneyView,
-    Needs,
+    RequiredSecrets,
     NewAccountView,
     Passphrase,
 )
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _DAYS = 180
 
 
-class WalletWork:
+class WalletService:
     """The wallets with keys of one data folder.
 
     All methods raise ``FirstwatchError`` with a sentence for the operator.
@@ -44,13 +44,13 @@ class WalletWork:
         self._clock = clock
         self._store = store
 
-    def needs(self) -> Needs:
+    def required_secrets(self) -> RequiredSecrets:
         """Return which passphrase a new key needs."""
         from firstwatch.wallets.key_ring import passphrase_of_file
 
         if passphrase_of_file() is not None:
-            return Needs(Passphrase.NONE)
-        return Needs(Passphrase.NEW if self._custody().vault.is_empty else Passphrase.KNOWN)
+            return RequiredSecrets(Passphrase.NONE)
+        return RequiredSecrets(Passphrase.NEW if self._custody().vault.is_empty else Passphrase.KNOWN)
 
     # --- keys ----------------------------------------------------------------------------------------
 
@@ -91,7 +91,7 @@ class WalletWork:
             coming = self._builder_approval(custody, wallet)
         else:
             coming = _agent_approval(wallet, is_needed="key" in missing, is_master=is_master)
-        needs = Needs(self.needs().passphrase, custody.has_master(wallet))
+        needs = RequiredSecrets(self.required_secrets().passphrase, custody.has_master(wallet))
         return ApprovalsView(_sentence(said), coming, len(missing) <= 1, needs)
 
     def approve(self, name: str, kind: ApprovalKind, master_key: str, passphrase: str) -> str:
@@ -123,7 +123,7 @@ class WalletWork:
         """Ask the venue what the wallet has now."""
         custody, wallet = self._custody(), self._wallet(name)
         found = custody.money(wallet)
-        needs = Needs(self.needs().passphrase, custody.has_master(wallet))
+        needs = RequiredSecrets(self.required_secrets().passphrase, custody.has_master(wallet))
         fee = custody.accounts(wallet.venue).withdrawal_fee
         return MoneyView(found.total, found.withdrawable, found.spot, fee, needs)
 

@@ -39,7 +39,7 @@ def open_or_migrate(folder: Path, *, may_migrate: bool) -> Store:
     return open_and_migrate(folder) if may_migrate else open_store(folder)
 
 
-class EngineSeat:
+class EngineControl:
     """Takes and leaves the engine of one data folder."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:

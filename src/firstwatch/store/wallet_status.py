@@ -10,16 +10,16 @@ from sqlalchemy import Row, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import readable, row, sound
-from firstwatch.store.tables import WalletStandingRow, table_of, upsert
+from firstwatch.store.tables import WalletStatusRow, table_of, upsert
 from firstwatch.store.types import stored_money
 from firstwatch.trading.orders import Side
 
-_STANDING = table_of(WalletStandingRow)
+_STATUS = table_of(WalletStatusRow)
 _MONEY = ("total", "used", "held_json", "money_at_ms")
 _KEY = ("key_address", "key_kind", "valid_until_ms", "missing_json", "key_at_ms")
-_UPSERT_MONEY = upsert(_STANDING, keep=_KEY)
-_UPSERT_KEY = upsert(_STANDING, keep=(*_MONEY, "problem"))
-_UPSERT_PROBLEM = upsert(_STANDING, keep=(*_MONEY, *_KEY))
+_UPSERT_MONEY = upsert(_STATUS, keep=_KEY)
+_UPSERT_KEY = upsert(_STATUS, keep=(*_MONEY, "problem"))
+_UPSERT_PROBLEM = upsert(_STATUS, keep=(*_MONEY, *_KEY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class WalletKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class WalletStatus:
     """What is known of one wallet, each part as of its own time."""
 
     money: WalletMoney | None = None
@@ -95,19 +95,19 @@ def set_problem(session: Session, wallet_id: int, problem: str) -> None:
     session.execute(_UPSERT_PROBLEM, {"wallet_id": wallet_id, "problem": problem})
 
 
-def standings(session: Session) -> dict[int, Standing]:
+def wallet_statuses(session: Session) -> dict[int, WalletStatus]:
     """Return what is known of every wallet that a venue was asked about, by the wallet's row number.
 
     Of one whose row cannot be read only that is known, as its problem.
     """
     damaged: dict[int, str] = {}
-    known = readable(session.execute(select(_STANDING)), "wallet_id", _view, damaged)
-    return known | {wallet_id: Standing(problem=sentence) for wallet_id, sentence in damaged.items()}
+    known = readable(session.execute(select(_STATUS)), "wallet_id", _view, damaged)
+    return known | {wallet_id: WalletStatus(problem=sentence) for wallet_id, sentence in damaged.items()}
 
 
-def _view(found: Row[Any]) -> Standing:
+def _view(found: Row[Any]) -> WalletStatus:
     with row(f"what is stored of the money of wallet {found.wallet_id}"):
-        sound(found, _STANDING)
+        sound(found, _STATUS)
         money = key = None
         if found.money_at_ms is not None:
             held = tuple(
@@ -120,4 +120,4 @@ def _view(found: Row[Any]) -> Standing:
         if found.key_kind is not None or found.key_at_ms is not None:
             missing = None if found.missing_json is None else json.loads(found.missing_json)
             key = WalletKey(found.key_address, found.key_kind, found.valid_until_ms, missing, found.key_at_ms)
-        return Standing(money, key, found.problem)
+        return WalletStatus(money, key, found.problem)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_json, say_table
+from firstwatch.cli.output import JsonFlag, Output, say, say_json, say_table
 
 app = typer.Typer(help="Add, list, show and check algorithms.", no_args_is_help=True)
 
@@ -26,10 +26,8 @@ def add(file: _File, as_json: JsonFlag = False) -> None:
         version = add_version(
             session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=SystemClock().now_ms()
         )
-    if as_json:
-        say_json({"name": version.name, "version": version.number, "sha256": version.sha256})
-    else:
-        say(version.label)
+    document = {"name": version.name, "version": version.number, "sha256": version.sha256}
+    Output(as_json).result(document, version.label)
 
 
 @app.command("list")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_json
+from firstwatch.cli.output import JsonFlag, Output, say, say_json
 from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError
 
@@ -24,30 +24,26 @@ def engine(
     if context.invoked_subcommand is not None:
         return
     from firstwatch.cli.folder import managed
-    from firstwatch.cli.secrets import passphrase_for_engine
+    from firstwatch.cli.secrets import passphrase_for_engine, unlock_and_forget
     from firstwatch.cli.waiting import stopped_by_signals, until
     from firstwatch.settings import load_settings
     from firstwatch.wallets.custody import vault_of
-    from firstwatch.wallets.forgetting import forget
-    from firstwatch.wallets.unlock_socket import unlock_engine
 
     settings = load_settings()
-    word = passphrase_for_engine(vault_of(settings), passphrase_fd)
+    passphrase = passphrase_for_engine(vault_of(settings), passphrase_fd)
     with stopped_by_signals() as stop, managed(settings) as manager:
         if detach:
             found = manager.snapshot().engine
             if found.takes_commands:
                 raise RefusedError(f"{found.sentence}.")
             say(f"engine in the background, pid {manager.start_background_engine()}")
-            if word is not None:
-                unlock_engine(settings.home, word)
-                forget(word)
+            if passphrase is not None:
+                unlock_and_forget(settings.home, passphrase)
             return
         if not manager.start_embedded_engine():
             raise RefusedError(f"{manager.snapshot().engine.sentence}.")
-        if word is not None:
-            unlock_engine(settings.home, word)
-            forget(word)
+        if passphrase is not None:
+            unlock_and_forget(settings.home, passphrase)
         say("the engine runs; ctrl+c stops it, the runs stay active")
         until(lambda: not manager.is_host, stop)
         if manager.engine_failure:
@@ -77,10 +73,8 @@ def stop(as_json: JsonFlag = False) -> None:
             f"Not seen to stop: {seen.sentence}; it has taken the command ({outcome.sentence}). "
             f"Look again with `firstwatch status`, or end the process: kill {found.pid}."
         )
-    if as_json:
-        say_json({"stopped_pid": found.pid, "sentence": outcome.sentence})
-    else:
-        say(f"the engine has stopped, pid {found.pid}")
+    document = {"stopped_pid": found.pid, "sentence": outcome.sentence}
+    Output(as_json).result(document, f"the engine has stopped, pid {found.pid}")
 
 
 def status(as_json: JsonFlag = False) -> None:

@@ -1,4 +1,4 @@
-"""What the ``wallet`` commands do for accounts whose orders are signed: ask for secrets, say what came."""
+"""The ``wallet`` commands for live wallets: they ask for secrets, work with ``Custody`` and print the result."""
 
 import os
 import time
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from firstwatch.cli.output import say, say_error, say_json, say_picture
-from firstwatch.cli.secrets import hidden, line_of, opened_vault
+from firstwatch.cli.output import Output, say, say_error, say_json, say_picture
+from firstwatch.cli.secrets import Secrets
 from firstwatch.trading.errors import RefusedError, VenueError, WrongUseError
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ def qr_code(text: str) -> str:
 # --- keys --------------------------------------------------------------------------------------------
 
 
-def create_with_key(custody: "Custody", name: str, venue: str, fd: int | None, *, as_json: bool) -> None:
-    """Make a new account of its own for a wallet; its key goes into the vault and is shown once."""
+def create(custody: "Custody", name: str, venue: str, secrets: Secrets, output: Output) -> None:
+    """Make a wallet with a new account; its key goes into the vault and is shown once."""
     import sys
 
-    made = custody.create(name, venue, partial(opened_vault, custody.vault, fd))
+    made = custody.create(name, venue, partial(secrets.open_vault, custody.vault))
     wallet, path = made.wallet, made.record.path
-    if as_json:
+    if output.as_json:
         say_json(
             {
                 "wallet": name,
@@ -75,10 +75,8 @@ def import_key(
     name: str,
     venue: str,
     account: str | None,
-    key_fd: int | None,
-    passphrase_fd: int | None,
-    *,
-    as_json: bool,
+    secrets: Secrets,
+    output: Output,
 ) -> None:
     """Find out what a key may do, keep it in the vault, and make a wallet of its account."""
     from firstwatch.trading.clock import iso
@@ -86,9 +84,9 @@ def import_key(
 
     custody.check_new(name, venue)
     wanted = None if account is None else address(account, "--account")
-    text = hidden("Private key", "--key-fd N") if key_fd is None else line_of(key_fd, "--key-fd")
-    facts = custody.import_key(name, venue, wanted, text, partial(opened_vault, custody.vault, passphrase_fd))
-    if as_json:
+    key = secrets.key("Private key", "--key-fd")
+    facts = custody.import_key(name, venue, wanted, key, partial(secrets.open_vault, custody.vault))
+    if output.as_json:
         say_json(
             {
                 "wallet": name,
@@ -106,29 +104,12 @@ def import_key(
         say(f"The venue has seen no money on {facts.account} yet: firstwatch wallet fund {name}")
 
 
-def unlock(settings: "Settings", passphrase_fd: int | None, *, as_json: bool) -> None:
-    """Hand the passphrase to the engine of the data folder."""
-    from firstwatch.cli.secrets import passphrase
-    from firstwatch.wallets.forgetting import forget
-    from firstwatch.wallets.unlock_socket import unlock_engine
-
-    word = passphrase(passphrase_fd, is_new=False)
-    sentence = unlock_engine(settings.home, word)
-    forget(word)
-    if as_json:
-        say_json({"unlocked": True, "sentence": sentence})
-    else:
-        say(sentence)
-
-
-def _master(custody: "Custody", wallet: "Wallet", key_fd: int | None, opened: "Opened") -> "KeySigner":
+def _master(custody: "Custody", wallet: "Wallet", secrets: Secrets, opened: "Opened") -> "KeySigner":
     """Return the account's own key: from the descriptor, from the vault, or from a person."""
-    if key_fd is not None:
-        return custody.master(wallet, line_of(key_fd, "--master-key-fd"), opened)
-    if custody.has_master(wallet):
+    if secrets.key_fd is None and custody.has_master(wallet):
         return custody.master(wallet, None, opened)
-    text = hidden(f"Private key of {wallet.account} (used once, not stored)", "--master-key-fd N")
-    return custody.master(wallet, text, opened)
+    question = f"Private key of {wallet.account} (used once, not stored)"
+    return custody.master(wallet, secrets.key(question, "--master-key-fd"), opened)
 
 
 # --- approvals ---------------------------------------------------------------------------------------
@@ -137,15 +118,14 @@ def _master(custody: "Custody", wallet: "Wallet", key_fd: int | None, opened: "O
 def approve(
     custody: "Custody",
     wallet: "Wallet",
-    key_fd: int | None,
-    passphrase_fd: int | None,
+    secrets: Secrets,
+    output: Output,
     *,
     agent: bool,
     builder: bool,
-    as_json: bool,
 ) -> None:
     """Approve what was asked for, or all that is missing, one after the other, each verified."""
-    opened = cache(lambda: opened_vault(custody.vault, passphrase_fd))
+    opened = cache(lambda: secrets.open_vault(custody.vault))
     if builder:
         custody.require_builder(wallet)
     if not (agent or builder):
@@ -153,13 +133,13 @@ def approve(
         missing = {approval.name for approval in found if not approval.is_given}
         agent, builder = "key" in missing, "builder fee" in missing
     done: list[dict[str, Any]] = []
-    master = _master(custody, wallet, key_fd, opened) if agent or builder else None
+    master = _master(custody, wallet, secrets, opened) if agent or builder else None
     if master is not None and agent:
         done.append({"approved": "agent", "key": custody.approve_agent(wallet, master, opened).address})
     if master is not None and builder:
         wanted = custody.approve_builder(wallet, master)
         done.append({"approved": "builder", "builder": wanted.address, "fee_tenths_bp": wanted.fee_tenths_bp})
-    if as_json:
+    if output.as_json:
         say_json({"wallet": wallet.name, "approved": done})
         return
     for item in done:
@@ -174,10 +154,10 @@ def approve(
 # --- money -------------------------------------------------------------------------------------------
 
 
-def watch_funds(custody: "Custody", wallet: "Wallet", *, as_json: bool, watches: bool) -> None:
+def watch_funds(custody: "Custody", wallet: "Wallet", output: Output, *, watches: bool) -> None:
     """Show where to send money, then watch the balance until more is there."""
     before = custody.money(wallet)
-    if not as_json:
+    if not output.as_json:
         say(f"Send USDC to {wallet.account}: from another account at the venue, or by its bridge.")
         say_picture(qr_code(wallet.account))
         spot = f", and {before.spot:,f} in spot, where it is no margin" if before.spot else ""
@@ -189,7 +169,7 @@ def watch_funds(custody: "Custody", wallet: "Wallet", *, as_json: bool, watches:
             arrived = custody.money(wallet).withdrawable - before.withdrawable
         except VenueError as error:
             say_error(error)
-    if as_json:
+    if output.as_json:
         say_json({"wallet": wallet.name, "account": wallet.account, "total": before.total + arrived})
     elif watches:
         say(f"{arrived:,f} USDC have arrived")
@@ -200,20 +180,18 @@ def withdraw(
     wallet: "Wallet",
     amount: Decimal,
     to: str | None,
-    key_fd: int | None,
-    passphrase_fd: int | None,
-    *,
-    as_json: bool,
+    secrets: Secrets,
+    output: Output,
 ) -> None:
     """Withdraw money to an address on Arbitrum, by default the account's own."""
     from firstwatch.wallets.custody import address
 
     destination = wallet.account if to is None else address(to, "--to")
     custody.refuse_if_used(wallet)
-    master = _master(custody, wallet, key_fd, partial(opened_vault, custody.vault, passphrase_fd))
+    master = _master(custody, wallet, secrets, partial(secrets.open_vault, custody.vault))
     _confirm(custody, wallet, f"withdraw {amount:f} USDC from {wallet.name} to {destination}")
     moved = custody.withdraw(wallet, amount, destination, master)
-    _say_moved(wallet, moved.amount, destination, moved.was_in_doubt, as_json=as_json)
+    _say_moved(wallet, moved.amount, destination, moved.was_in_doubt, output)
 
 
 def transfer(
@@ -221,18 +199,16 @@ def transfer(
     wallet: "Wallet",
     target: "Wallet",
     amount: Decimal,
-    key_fd: int | None,
-    passphrase_fd: int | None,
-    *,
-    as_json: bool,
+    secrets: Secrets,
+    output: Output,
 ) -> None:
     """Send money to another own wallet at the same venue."""
     custody.check_target(wallet, target)
     custody.refuse_if_used(wallet)
-    master = _master(custody, wallet, key_fd, partial(opened_vault, custody.vault, passphrase_fd))
+    master = _master(custody, wallet, secrets, partial(secrets.open_vault, custody.vault))
     _confirm(custody, wallet, f"send {amount:f} USDC from {wallet.name} to {target.name} ({target.account})")
     moved = custody.transfer(wallet, target, amount, master)
-    _say_moved(wallet, moved.amount, target.account, moved.was_in_doubt, as_json=as_json)
+    _say_moved(wallet, moved.amount, target.account, moved.was_in_doubt, output)
 
 
 # --- what is known -----------------------------------------------------------------------------------
@@ -316,17 +292,13 @@ def _confirm(custody: "Custody", wallet: "Wallet", act: str) -> None:
 
 
 def _say_moved(
-    wallet: "Wallet", amount: Decimal, destination: str, was_in_doubt: bool, *, as_json: bool
+    wallet: "Wallet", amount: Decimal, destination: str, was_in_doubt: bool, output: Output
 ) -> None:
-    if as_json:
-        say_json(
-            {
-                "wallet": wallet.name,
-                "amount": amount,
-                "destination": destination,
-                "was_in_doubt": was_in_doubt,
-            }
-        )
-        return
+    document = {
+        "wallet": wallet.name,
+        "amount": amount,
+        "destination": destination,
+        "was_in_doubt": was_in_doubt,
+    }
     doubt = "; the answer was lost, and the venue was asked" if was_in_doubt else ""
-    say(f"{amount:f} USDC of {wallet.name} are on their way to {destination}{doubt}")
+    output.result(document, f"{amount:f} USDC of {wallet.name} are on their way to {destination}{doubt}")

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, TextIO
 
@@ -17,6 +18,20 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document 
 
 class OutputError(FirstwatchError):
     """A line could not be written; without a sentence where its reader has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How one command prints what came out: as a JSON document, or as lines for a person."""
+
+    as_json: bool
+
+    def result(self, document: Any, text: str) -> None:
+        """Print the document where JSON is wanted, otherwise the text."""
+        if self.as_json:
+            say_json(document)
+        else:
+            say(text)
 
 
 def say(text: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_aside, say_json, say_table, shown
+from firstwatch.cli.output import JsonFlag, Output, say, say_aside, say_json, say_table, shown
 from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
 from firstwatch.trading.numbers import MOST_BARS
@@ -15,6 +15,8 @@ from firstwatch.trading.runs import Exposure, RunState, StopMode
 from firstwatch.trading.text import clean
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from firstwatch.manager.manager import RunManager
     from firstwatch.settings import Settings
     from firstwatch.store.runs import Run
@@ -73,7 +75,8 @@ def start(
 ) -> None:
     """Hand a run to the engine of this data folder and print its id."""
     from firstwatch.cli.folder import managed, opened
-    from firstwatch.cli.secrets import passphrase_for_engine
+    from firstwatch.cli.launch_options import LaunchOptions
+    from firstwatch.cli.secrets import passphrase_for_engine, unlock_and_forget
     from firstwatch.cli.waiting import performed, stopped_by_signals
     from firstwatch.manager.views import EngineWhere
     from firstwatch.store.wallets import get_wallet
@@ -81,30 +84,28 @@ def start(
     from firstwatch.trading.ids import new_run_id
     from firstwatch.venues.registry import is_paper
     from firstwatch.wallets.custody import vault_of
-    from firstwatch.wallets.forgetting import forget
-    from firstwatch.wallets.unlock_socket import unlock_engine
 
     if wait and detach:
         raise WrongUseError("--wait and --detach exclude each other: choose who holds the engine.")
+    options = LaunchOptions(
+        algorithm=algorithm,
+        wallet=wallet,
+        symbol=symbol,
+        capital=capital,
+        leverage=leverage,
+        trades_limit=trades_limit,
+        assume_position_now=assume_position_now,
+        close_position_on_exit=close_position_on_exit,
+        session=session,
+        reset=reset,
+        guards=guards,
+        accepted_warnings=accept_warnings,
+        without_stop_reason=without_stop,
+        skip_protection_proof=skip_protection_proof,
+        parent=parent,
+    )
     with opened() as (configured, store), store.read() as reading:
-        settings = _launch_settings(
-            reading,
-            algorithm=algorithm,
-            wallet=wallet,
-            symbol=symbol,
-            capital=capital,
-            leverage=leverage,
-            trades_limit=trades_limit,
-            assume_position_now=assume_position_now,
-            close_position_on_exit=close_position_on_exit,
-            session=session,
-            reset=reset,
-            guards=guards,
-            accepted_warnings=accept_warnings,
-            without_stop_reason=without_stop,
-            skip_protection_proof=skip_protection_proof,
-            parent=parent,
-        )
+        settings = options.settings(reading)
         found = get_wallet(reading, wallet)
         is_live = not is_paper(found.kind)
     settings = settings.model_copy(
@@ -112,15 +113,14 @@ def start(
     )
     run_id = new_run_id()
     needs_key = (wait or detach) and is_live
-    word = passphrase_for_engine(vault_of(configured), passphrase_fd) if needs_key else None
+    passphrase = passphrase_for_engine(vault_of(configured), passphrase_fd) if needs_key else None
     with stopped_by_signals() as stop, managed() as manager:
         if wait:
             manager.start_embedded_engine()
         elif detach and manager.snapshot().engine.where is EngineWhere.NONE:
             manager.start_background_engine()
-        if word is not None:
-            unlock_engine(configured.home, word)
-            forget(word)
+        if passphrase is not None:
+            unlock_and_forget(configured.home, passphrase)
         engine = manager.snapshot().engine
         if not engine.takes_commands:
             raise RefusedError(
@@ -155,43 +155,14 @@ def _confirmed(
     return str(typer.prompt(clean(f"{money}. Type the run's name to start it ({settings.name})"), err=True))
 
 
-def _launch_settings(reading: object, *, algorithm: str, **chosen: object) -> "LaunchSettings":
-    from pydantic import ValidationError
-
-    from firstwatch.cli.backtest import decimal
-    from firstwatch.cli.names import full_run_id, split_version
-    from firstwatch.market.launch_files import read_guards, read_reset, read_session
-    from firstwatch.store.algorithms import get_version
-    from firstwatch.store.wallets import get_wallet
-    from firstwatch.trading.launch import LaunchSettings
-    from firstwatch.trading.validation import validation_sentences
-
-    version = get_version(reading, *split_version(algorithm))  # type: ignore[arg-type]
-    get_wallet(reading, str(chosen["wallet"]))  # type: ignore[arg-type]
-    files = {"session": read_session, "reset": read_reset, "guards": read_guards}
-    for name, read in files.items():
-        path = chosen.pop(name)
-        if isinstance(path, Path):
-            chosen[name] = read(path)
-    for name in ("capital", "leverage"):
-        chosen[name] = decimal(str(chosen[name]), f"--{name}")
-    parent = chosen.pop("parent")
-    if parent is not None:
-        chosen["parent_run_id"] = full_run_id(reading, str(parent))  # type: ignore[arg-type]
-    try:
-        return LaunchSettings.model_validate({"algorithm": version.name, "version": version.number, **chosen})
-    except ValidationError as error:
-        raise WrongUseError("\n".join(validation_sentences(LaunchSettings, error))) from error
-
-
-def _wait_for_end(manager: "RunManager", run_id: str, stop: object) -> RunState:
+def _wait_for_end(manager: "RunManager", run_id: str, stop: "Event") -> RunState:
     from firstwatch.cli.waiting import until
 
     def state() -> RunState:
         row = manager.snapshot().run(run_id)
         return RunState.NEW if row is None else row.state
 
-    until(lambda: state().is_final, stop)  # type: ignore[arg-type]
+    until(lambda: state().is_final, stop)
     return state()
 
 
@@ -217,7 +188,7 @@ def stop(
         if mode is StopMode.LEAVE_UNPROTECTED and known.facts.exposure is not Exposure.FLAT:
             _check_name(known.settings.name, confirm)
 
-    _ask(run, lambda run_id: StopRun(run_id=run_id, mode=mode), as_json, check=check)
+    _ask(run, lambda run_id: StopRun(run_id=run_id, mode=mode), Output(as_json), check=check)
 
 
 def _check_name(name: str, typed: str | None) -> None:
@@ -237,7 +208,7 @@ def pause(run: _Run, as_json: JsonFlag = False) -> None:
     """Pause entries; exits and protection go on."""
     from firstwatch.trading.commands import PauseEntries
 
-    _ask(run, lambda run_id: PauseEntries(run_id=run_id), as_json)
+    _ask(run, lambda run_id: PauseEntries(run_id=run_id), Output(as_json))
 
 
 @app.command()
@@ -245,7 +216,7 @@ def resume(run: _Run, as_json: JsonFlag = False) -> None:
     """Resume entries."""
     from firstwatch.trading.commands import ResumeEntries
 
-    _ask(run, lambda run_id: ResumeEntries(run_id=run_id), as_json)
+    _ask(run, lambda run_id: ResumeEntries(run_id=run_id), Output(as_json))
 
 
 @app.command()
@@ -253,7 +224,7 @@ def cancel(run: _Run, as_json: JsonFlag = False) -> None:
     """Give up a run that has not written an order."""
     from firstwatch.trading.commands import CancelRun
 
-    _ask(run, lambda run_id: CancelRun(run_id=run_id), as_json)
+    _ask(run, lambda run_id: CancelRun(run_id=run_id), Output(as_json))
 
 
 @app.command()
@@ -261,21 +232,20 @@ def close(run: _Run, as_json: JsonFlag = False) -> None:
     """Close the run's position at market; the run goes on with entries paused."""
     from firstwatch.trading.commands import ClosePosition
 
-    _ask(run, lambda run_id: ClosePosition(run_id=run_id), as_json)
+    _ask(run, lambda run_id: ClosePosition(run_id=run_id), Output(as_json))
 
 
 def _ask(
     run: str,
     make: Callable[[str], "Command"],
-    as_json: bool,
+    output: Output,
     *,
     check: Callable[["Run"], None] | None = None,
 ) -> None:
     """Hand a command about a run to the engine; ``check`` may refuse it before."""
     from firstwatch.cli.folder import managed, opened
-    from firstwatch.cli.names import full_run_id
     from firstwatch.cli.waiting import performed, stopped_by_signals
-    from firstwatch.store.runs import get_run
+    from firstwatch.store.runs import full_run_id, get_run
 
     with opened() as (_, store), store.read() as reading:
         known = get_run(reading, full_run_id(reading, run))
@@ -285,10 +255,8 @@ def _ask(
         check(known)
     with stopped_by_signals() as stop, managed() as manager:
         outcome = performed(manager, make(known.id), stop)
-    if as_json:
-        say_json({"run": known.id, "outcome": outcome.outcome.value, "sentence": outcome.sentence})
-    else:
-        say(outcome.sentence)
+    document = {"run": known.id, "outcome": outcome.outcome.value, "sentence": outcome.sentence}
+    output.result(document, outcome.sentence)
 
 
 @app.command("list")
@@ -320,9 +288,8 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
     """Show one run: state, position, orders, trades and metrics."""
     from firstwatch.cli.backtest import say_metrics
     from firstwatch.cli.folder import opened
-    from firstwatch.cli.names import full_run_id
     from firstwatch.cli.run_json import run_document, run_summary
-    from firstwatch.store.runs import get_run
+    from firstwatch.store.runs import full_run_id, get_run
 
     with opened() as (_, store), store.read() as reading:
         known = get_run(reading, full_run_id(reading, run))
@@ -361,12 +328,11 @@ def _level(name: str, rests_at: object, wanted: object) -> str:
 def follow(run: _Run, as_json: JsonFlag = False) -> None:
     """Print the run's journal as it is written, until the run has ended."""
     from firstwatch.cli.folder import opened
-    from firstwatch.cli.names import full_run_id
     from firstwatch.cli.waiting import stopped_by_signals
     from firstwatch.manager.journal_text import event_text
     from firstwatch.store.changes import ChangeSignal
     from firstwatch.store.journal import events_after
-    from firstwatch.store.runs import state_of
+    from firstwatch.store.runs import full_run_id, state_of
     from firstwatch.trading.clock import iso
 
     with stopped_by_signals() as stop, opened() as (_, store), ChangeSignal(store) as changes:

@@ -1,10 +1,12 @@
-"""How a secret reaches a command: a descriptor, a file that the environment names, or a hidden prompt.
+"""Reading of secrets: from a descriptor, from a file that the environment names, or at a hidden prompt.
 
-Never an argument, which every process of the machine can read.
+Never from an argument, which every process of the machine can read.
 """
 
 import os
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +37,35 @@ MasterKeyFd = Annotated[
 ]
 
 _LONGEST_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """The descriptors that a command was given for its secrets; None: a file or a person gives the secret."""
+
+    key_fd: int | None = None
+    passphrase_fd: int | None = None
+
+    def key(self, question: str, option: str) -> str:
+        """Return a private key: from the descriptor, or from a person who is asked ``question``.
+
+        ``option``: the option that took the descriptor, for error messages.
+
+        Raises:
+            WrongUseError: the descriptor cannot be read, or no person is at a terminal.
+        """
+        if self.key_fd is None:
+            return hidden(question, f"{option} N")
+        return line_of(self.key_fd, option)
+
+    def open_vault(self, vault: "Vault") -> "OpenVault":
+        """Open the vault; a person may try again until the vault enforces a wait.
+
+        Raises:
+            WrongPassphraseError: the passphrase was wrong.
+            WrongUseError: there is no passphrase.
+        """
+        return _right(vault, self.passphrase_fd)[1]
 
 
 def line_of(descriptor: int, option: str) -> str:
@@ -69,16 +100,16 @@ def hidden(question: str, option: str) -> str:
     """Ask a person without echo.
 
     Raises:
-        WrongUseError: nobody is there to answer.
+        WrongUseError: standard input is not a terminal.
     """
     if not sys.stdin.isatty():
-        raise WrongUseError(f"{question}: nobody is at a terminal to type it; give it with {option}.")
+        raise WrongUseError(f"{question}: there is no terminal to type it at; give it with {option}.")
     text: str = typer.prompt(question, hide_input=True, err=True)
     return text
 
 
 def passphrase(descriptor: int | None, *, is_new: bool) -> str:
-    """Return the vault's passphrase: from the descriptor, the file, or a person (a new one twice).
+    """Return the vault's passphrase: from the descriptor, the file, or a person (who types a new one twice).
 
     Raises:
         WrongUseError: none of them gives one.
@@ -92,27 +123,30 @@ def passphrase(descriptor: int | None, *, is_new: bool) -> str:
         return given
     if not is_new:
         return hidden("Passphrase of the vault", option)
-    first = hidden("New passphrase for the vault (nobody can recover it)", option)
+    first = hidden("New passphrase for the vault (it cannot be recovered)", option)
     if hidden("The same again", option) != first:
         raise WrongUseError("The two passphrases differ; nothing was made.")
     return first
 
 
-def opened_vault(vault: "Vault", descriptor: int | None) -> "OpenVault":
-    """Open the vault; a person may try until the vault makes everybody wait.
+def unlock_and_forget(home: Path, passphrase: str) -> str:
+    """Send the passphrase to the engine of a data folder, forget it, and return the engine's sentence.
 
     Raises:
-        WrongPassphraseError: it was wrong.
-        WrongUseError: nobody gives a passphrase.
+        RefusedError: no engine listens, or it is not the passphrase.
     """
-    return _right(vault, descriptor)[1]
+    from firstwatch.wallets.unlock_socket import unlock_engine
+
+    sentence = unlock_engine(home, passphrase)
+    forget(passphrase)
+    return sentence
 
 
 def passphrase_for_engine(vault: "Vault", descriptor: int | None) -> str | None:
     """Return the passphrase for an engine that is about to start; None: it needs none, or has its file.
 
     Raises:
-        WrongPassphraseError: it was wrong.
+        WrongPassphraseError: the passphrase was wrong.
         WrongUseError: the descriptor or the file cannot be read.
     """
     from firstwatch.wallets.key_ring import passphrase_of_file

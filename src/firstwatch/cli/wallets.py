@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_json, say_table, shown
-from firstwatch.cli.secrets import KeyFd, MasterKeyFd, PassphraseFd
+from firstwatch.cli.output import JsonFlag, Output, say, say_json, say_table, shown
+from firstwatch.cli.secrets import KeyFd, MasterKeyFd, PassphraseFd, Secrets, passphrase, unlock_and_forget
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.numbers import plain
 
@@ -43,7 +43,8 @@ def create(
         _check_venue(settings, venue)
         if settings.venues[venue].key_network is not None:
             custody = live_wallets.custody_of(settings, store)
-            live_wallets.create_with_key(custody, name, venue, passphrase_fd, as_json=as_json)
+            secrets = Secrets(passphrase_fd=passphrase_fd)
+            live_wallets.create(custody, name, venue, secrets, Output(as_json))
             return
         with store.write() as session:
             wallet = create_wallet(
@@ -53,10 +54,10 @@ def create(
                 kind=settings.venues[venue].kind,
                 now_ms=SystemClock().now_ms(),
             )
-    if as_json:
-        say_json({"wallet": wallet.name, "venue": wallet.venue, "kind": wallet.kind})
-    else:
-        say(f"{wallet.name} at {wallet.venue}; put play money into it: firstwatch wallet fund {name} AMOUNT")
+    Output(as_json).result(
+        {"wallet": wallet.name, "venue": wallet.venue, "kind": wallet.kind},
+        f"{wallet.name} at {wallet.venue}; put play money into it: firstwatch wallet fund {name} AMOUNT",
+    )
 
 
 @app.command("import")
@@ -82,9 +83,8 @@ def import_(
             name,
             venue,
             account,
-            key_fd,
-            passphrase_fd,
-            as_json=as_json,
+            Secrets(key_fd, passphrase_fd),
+            Output(as_json),
         )
 
 
@@ -107,21 +107,21 @@ def approve(
         live_wallets.approve(
             live_wallets.custody_of(settings, store),
             wallet,
-            master_key_fd,
-            passphrase_fd,
+            Secrets(master_key_fd, passphrase_fd),
+            Output(as_json),
             agent=agent,
             builder=builder,
-            as_json=as_json,
         )
 
 
 @app.command()
 def unlock(passphrase_fd: PassphraseFd = None, as_json: JsonFlag = False) -> None:
     """Give the running engine the vault's passphrase, until it ends."""
-    from firstwatch.cli import live_wallets
     from firstwatch.settings import load_settings
 
-    live_wallets.unlock(load_settings(), passphrase_fd, as_json=as_json)
+    home = load_settings().home
+    sentence = unlock_and_forget(home, passphrase(passphrase_fd, is_new=False))
+    Output(as_json).result({"unlocked": True, "sentence": sentence}, sentence)
 
 
 @app.command()
@@ -140,6 +140,7 @@ def withdraw(
     from firstwatch.cli.folder import opened
     from firstwatch.venues.registry import is_paper
 
+    output = Output(as_json)
     value = None if amount == "all" else _positive(amount)
     with opened() as (settings, store):
         with store.read() as session:
@@ -147,14 +148,11 @@ def withdraw(
         custody = live_wallets.custody_of(settings, store)
         if is_paper(wallet.kind):
             taken = custody.take_play_money(wallet, value)
-            if as_json:
-                say_json({"wallet": name, "withdrawn": taken})
-            else:
-                say(f"{plain(taken)} taken out of {name}")
+            output.result({"wallet": name, "withdrawn": taken}, f"{plain(taken)} taken out of {name}")
             return
         if value is None:
             raise WrongUseError(f"{name} is a wallet at {wallet.venue}: say how much of its money goes out.")
-        live_wallets.withdraw(custody, wallet, value, to, master_key_fd, passphrase_fd, as_json=as_json)
+        live_wallets.withdraw(custody, wallet, value, to, Secrets(master_key_fd, passphrase_fd), output)
 
 
 @app.command()
@@ -175,7 +173,8 @@ def transfer(
         with store.read() as session:
             wallet, other = _usable(session, name), _usable(session, target)
         custody = live_wallets.custody_of(settings, store)
-        live_wallets.transfer(custody, wallet, other, value, master_key_fd, passphrase_fd, as_json=as_json)
+        secrets = Secrets(master_key_fd, passphrase_fd)
+        live_wallets.transfer(custody, wallet, other, value, secrets, Output(as_json))
 
 
 @app.command()
@@ -188,10 +187,7 @@ def archive(name: _Name, as_json: JsonFlag = False) -> None:
         with store.read() as session:
             wallet = _usable(session, name)
         live_wallets.custody_of(settings, store).archive(wallet)
-    if as_json:
-        say_json({"wallet": name, "archived": True})
-    else:
-        say(f"{name} is archived")
+    Output(as_json).result({"wallet": name, "archived": True}, f"{name} is archived")
 
 
 @app.command()
@@ -222,16 +218,13 @@ def fund(
                     f"{name} is a wallet at {wallet.venue}, where money is real: send it to {wallet.account}."
                 )
             custody = live_wallets.custody_of(settings, store)
-            live_wallets.watch_funds(custody, wallet, as_json=as_json, watches=watch)
+            live_wallets.watch_funds(custody, wallet, Output(as_json), watches=watch)
             return
         if value is None:
             raise WrongUseError(f"Say how much play money {name} gets: firstwatch wallet fund {name} AMOUNT.")
         with store.write() as session:
             deposit(session, wallet.venue, wallet.account, value, now_ms=SystemClock().now_ms())
-    if as_json:
-        say_json({"wallet": name, "deposited": value})
-    else:
-        say(f"{plain(value)} put into {name}")
+    Output(as_json).result({"wallet": name, "deposited": value}, f"{plain(value)} put into {name}")
 
 
 @app.command("list")

@@ -219,27 +219,37 @@ def state_of(session: Session, run_id: str) -> RunState:
     """
     state = session.execute(_STATE, {"run": run_id}).scalar()
     if state is None:
-        raise WrongUseError(f"There is no run {run_id}; firstwatch run list shows them.")
+        raise _no_run(run_id)
     with row(f"run {run_id}"):
         return RunState(state)
 
 
+def full_run_id(session: Session, text: str) -> str:
+    """Return the id of the one run whose id begins with ``text``, in upper or lower case.
+
+    Raises:
+        WrongUseError: no run begins so, or several do, or ``text`` is empty.
+    """
+    alike = [run_id for run_id in all_run_ids(session) if text and run_id.startswith(text.lower())]
+    if not alike:
+        raise _no_run(text)
+    if len(alike) > 1:
+        some = ", ".join(alike[:4])
+        raise WrongUseError(f"Several runs begin with {text!r}; write more of the id: {some}.")
+    return alike[0]
+
+
 def get_run(session: Session, run_id: str) -> Run:
-    """Return a run by its id, or by a beginning of it that only one run has.
+    """Return a run by its id, or by the beginning of it as in ``full_run_id``.
 
     Raises:
         WrongUseError: there is no such run, or there are several.
         DamagedRowError: it cannot be read.
     """
-    found = session.execute(_VIEW.where(_RUN.c.id == run_id)).one_or_none()
-    if found is not None:
-        return _view(found)
-    alike = session.execute(_VIEW.where(_RUN.c.id.startswith(run_id, autoescape=True)).limit(2)).all()
-    if len(alike) == 1 and run_id:
-        return _view(alike[0])
-    if len(alike) > 1:
-        raise WrongUseError(f"Several runs begin with {run_id!r}; write more of the id.")
-    raise WrongUseError(f"There is no run {run_id}; firstwatch run list shows them.")
+    run = find_run(session, run_id) or find_run(session, full_run_id(session, run_id))
+    if run is None:
+        raise _no_run(run_id)
+    return run
 
 
 def find_run(session: Session, run_id: str) -> Run | None:
@@ -297,6 +307,10 @@ def all_run_ids(session: Session) -> list[str]:
 def ids_of_wallet(session: Session, wallet_id: int) -> list[str]:
     """Return the ids of all runs that ever had the wallet."""
     return list(session.execute(select(_RUN.c.id).where(_RUN.c.wallet_id == wallet_id)).scalars())
+
+
+def _no_run(text: str) -> WrongUseError:
+    return WrongUseError(f"There is no run {text!r}; see them with: firstwatch run list.")
 
 
 def _facts_columns(facts: SideFacts) -> dict[str, Any]:

@@ -408,7 +408,7 @@ def test_whatever_failed_before_an_unprotected_position_gets_its_stop_as_soon_as
 
 
 def fill_entries_at_once(
-    desk: Desk, *, parts: int = 1, told_within_ms: int = 1_000
+    desk: Desk, *, parts: int = 1, fills_within_ms: int = 1_000
 ) -> Callable[[effects.Effect], inputs.Event | None]:
     """Let entries fill in equal parts with their answer, as a venue does whose stream says nothing."""
 
@@ -422,16 +422,16 @@ def fill_entries_at_once(
         desk.ended[effect.client_order_id] = OrderState.FILLED
         for _ in range(parts):
             desk._fill(effect.client_order_id, intent.side, intent.amount / parts, desk.price)
-        taken = Accepted("77", intent.amount, Decimal(repr(desk.price)), told_within_ms)
+        taken = Accepted("77", intent.amount, Decimal(repr(desk.price)), fills_within_ms)
         return inputs.SendAnswered(effect.client_order_id, taken, desk.now_ms)
 
     return answer
 
 
-def enter_unheard(desk: Desk, *, parts: int = 1, told_within_ms: int = 1_000) -> None:
+def enter_unheard(desk: Desk, *, parts: int = 1, fills_within_ms: int = 1_000) -> None:
     desk.launch()
     desk.bar()
-    desk.answers[effects.SendOrder] = fill_entries_at_once(desk, parts=parts, told_within_ms=told_within_ms)
+    desk.answers[effects.SendOrder] = fill_entries_at_once(desk, parts=parts, fills_within_ms=fills_within_ms)
     desk.bar(ENTER)
 
 
@@ -453,7 +453,7 @@ def test_the_answer_to_an_entry_places_the_stop_before_any_fill_is_told() -> Non
 @pytest.mark.parametrize("stops", [False, True])
 def test_what_the_answer_to_an_entry_says_is_filled_is_exposed_and_can_be_closed_at_once(stops: bool) -> None:
     desk = Desk()
-    enter_unheard(desk, told_within_ms=151_000)
+    enter_unheard(desk, fills_within_ms=151_000)
     assert desk.facts.exposure is Exposure.EXPOSED
     desk.answers[effects.ReadFills] = lambda effect: inputs.ReadFailed(effect, "busy", desk.now_ms)
     if stops:
@@ -475,7 +475,7 @@ def test_what_the_answer_to_an_entry_says_is_filled_is_exposed_and_can_be_closed
 
 def test_a_run_that_fails_before_the_fills_of_its_entry_are_told_does_not_say_flat() -> None:
     desk = Desk()
-    enter_unheard(desk, told_within_ms=151_000)
+    enter_unheard(desk, fills_within_ms=151_000)
     desk.answers[effects.ReadFills] = lambda effect: inputs.FillsRead([], [], desk.now_ms)
     desk.tell(inputs.FailRequested("its worker raised", desk.now_ms))
     assert desk.facts.exposure is Exposure.EXPOSED

@@ -39,7 +39,7 @@ from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, RunSta
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
     Accepted,
-    AccountJudged,
+    AccountChecked,
     BarClosed,
     BarOpened,
     Executed,
@@ -799,14 +799,14 @@ def test_an_account_that_becomes_of_an_unsupported_kind_pauses_entries_and_keeps
     desk.enter()
     stop = desk.orders(OrderPurpose.STOP)[0]
     for _ in range(2):
-        desk.tell(AccountJudged("the account has changed: it is unified", desk.now_ms))
+        desk.tell(AccountChecked("the account has changed: it is unified", desk.now_ms))
     assert desk.facts.pause_reasons == ("account kind",)
     assert topics(desk) == {"account kind"}
     assert [paused.why for paused in desk.journal(EntriesPaused)] == [
         "the account has changed: it is unified; entries pause until they are resumed"
     ]
     assert desk.report(stop).state.is_open
-    desk.tell(AccountJudged("", desk.now_ms))
+    desk.tell(AccountChecked("", desk.now_ms))
     assert {event.topic for event in desk.journal(AlarmCleared)} == {"account kind"}
     assert desk.facts.is_paused
 

@@ -528,11 +528,17 @@ def test_money_key_and_problem_of_a_wallet_are_kept_apart(store: Store) -> None:
     with store.write() as session:
         number = wallets.create_wallet(session, "hl", venue="hl", kind="hyperliquid", now_ms=NOW_MS).id
         wallet_status.set_problem(session, number, "unreachable")
-        assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(problem="unreachable")
+        assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(
+            problem="unreachable"
+        )
         wallet_status.set_key(session, number, key)
-        assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(None, key, "unreachable")
+        assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(
+            None, key, "unreachable"
+        )
         wallet_status.set_money(session, number, money)
         assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(money, key)
         wallet_status.set_problem(session, number, "unreachable again")
     with store.read() as session:
-        assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(money, key, "unreachable again")
+        assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(
+            money, key, "unreachable again"
+        )

@@ -165,7 +165,9 @@ def lost_reply(home: Path) -> None:
         )
         money = wallet_status.WalletMoney(Decimal(2_000), Decimal(0), (), NOW_MS - 12_000)
         wallet_status.set_money(session, wallet.id, money)
-        key = wallet_status.WalletKey(f"0x{77:040x}", "agent", NOW_MS + 120 * 24 * HOUR_MS, {}, NOW_MS - HOUR_MS)
+        key = wallet_status.WalletKey(
+            f"0x{77:040x}", "agent", NOW_MS + 120 * 24 * HOUR_MS, {}, NOW_MS - HOUR_MS
+        )
         wallet_status.set_key(session, wallet.id, key)
         settings = LaunchSettings(
             algorithm="RSI reversion", version=1, wallet="main", symbol=SYMBOL, capital=Decimal(1_000)

@@ -25,7 +25,9 @@ def metrics_of_run(trades: Sequence[Trade], curve: EquityCurve, capital: Decimal
     )
 
 
-def compare_with_baseline(metrics: Metrics, curve: EquityCurve, baseline: Backtest | None) -> tuple[MetricView, ...]:
+def compare_with_baseline(
+    metrics: Metrics, curve: EquityCurve, baseline: Backtest | None
+) -> tuple[MetricView, ...]:
     """Return every metric of a run that is one number, live and of the baseline."""
     needed = ANNUALISED if count_days(curve.time_ms) < RATIO_DAYS else ()
     promised: dict[str, Any] = {} if baseline is None else baseline.metrics

@@ -51,9 +51,7 @@ _CLEAR = (
     )
     .values(cleared_at_ms=bindparam("at_ms"))
 )
-_ACTIVE = (
-    select(_ALARM).where(_ALARM.c.cleared_at_ms.is_(None)).order_by(_ALARM.c.since_ms, _ALARM.c.run_id)
-)
+_ACTIVE = select(_ALARM).where(_ALARM.c.cleared_at_ms.is_(None)).order_by(_ALARM.c.since_ms, _ALARM.c.run_id)
 _OF_RUN = _ACTIVE.where(_ALARM.c.run_id == bindparam("run"))
 
 

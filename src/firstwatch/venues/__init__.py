@@ -1,7 +1,7 @@
-"""Places where orders go: one protocol, and an adapter for each.
+"""Trading venues: one protocol, and an adapter for each venue.
 
-In reading order: ``protocol`` (what a venue answers, reports and does for a run), ``accounts`` (what it
-does with an account for an operator), ``signer`` (who signs for an account), ``settings`` and ``registry``
+In reading order: ``protocol`` (methods, outcomes and events of a venue), ``accounts`` (what it
+does with an account for an operator), ``signer`` (keys that sign for it), ``settings`` and ``registry``
 (the kinds of venues), ``assembly`` (what opens one), ``nonces``, ``paper`` (play money on a replayed or an
 invented market), ``hyperliquid``.
 
@@ -13,14 +13,14 @@ Imports ``store`` (the paper venue's books), ``market``, ``strategy`` and ``trad
 venue's folder imports only ``trading`` when it runs. No engine, no wallet file.
 
 1. A request is prepared, stored by its caller, then sent once. ``prepare`` makes no input or output.
-2. ``send``, ``cancel`` and ``modify`` return an outcome and raise nothing for the venue's sake: ``Accepted``,
-   ``Refused`` (the venue's own structured refusal: it did not and will not execute) or ``Unknown``.
-3. ``resolve`` asks what became of an unknown request: ``Executed``, ``NeverWill`` (it can no longer execute)
-   or ``StillUnknown``. It never sends the request again.
+2. ``send``, ``cancel`` and ``modify`` return an outcome and do not raise when the venue fails: ``Accepted``,
+   ``Refused`` (the venue's structured refusal: it did not and will not execute) or ``Unknown``.
+3. ``resolve`` asks for the result of an unknown request: ``Executed``, ``NeverWill`` (it can no longer
+   execute) or ``StillUnknown``. It never sends the request again.
 4. An adapter calls ``FENCE`` as the last thing before a request that acts leaves the process.
 5. Events reach a subscriber by one call of ``deliver``, in order, which must not block. A bar is closed when
    the venue says so, never by the local clock.
-6. A stream that was lost and came back is reported as such: what was missed must be read.
+6. ``StreamLost`` and ``StreamRestored`` enclose a gap: the subscriber reads what it missed.
 7. What an adapter can do is in ``Capabilities``; no caller asks which venue it is.
-8. Every answer is decoded strictly: typed, finite, bounded, or a ``VenueError`` that names the place.
+8. Every answer is decoded strictly: typed, finite and bounded, or a ``VenueError`` that names the place.
 """

@@ -1,7 +1,7 @@
-"""The one shape of a venue, made to fit the hardest case. Its rules: ``firstwatch.venues``.
+"""The protocol that every venue implements, made to fit the hardest case. Its rules: ``firstwatch.venues``.
 
-Calls block and have a timeout of their own; several of one run may be under way at once. Events reach a run
-by one call of its ``deliver``, which must not block. Everything that trades is driven by the venue's time.
+Calls block and have their own timeout; several calls of one run may be in flight at once. Events reach a run
+by one call of its ``deliver``, which must not block. The venue's time drives everything that trades.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,34 +22,34 @@ from firstwatch.trading.timeframe import Timeframe
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """A request that is complete but not sent; stored before it is. ``body`` holds no key."""
+    """A complete request, stored before it is sent. ``body`` holds no key."""
 
     client_order_id: str
     body: bytes
     nonce: int | None = None
     expires_at_ms: int | None = None
-    """Wall time after which the venue cannot execute the request any more, where it says so."""
+    """Wall time from which on the venue cannot execute the request; None: there is no such time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The venue took the request. Fills come as events."""
+    """The venue accepted the request. Fills come as events."""
 
     venue_order_id: str
     filled: Decimal = Decimal(0)
-    """What of an order has filled at once, where the answer says so; the fills themselves still come."""
+    """Amount that filled at once, if the answer contains it; the fills still come as events."""
     average_price: Decimal | None = None
     """Average price of ``filled``."""
-    told_within_ms: int = 1_000
-    """How long those fills may take to come before it is worth asking for them."""
+    fills_within_ms: int = 1_000
+    """How long those fills may take to come before they should be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The venue's own structured refusal: the request did not and will not execute."""
+    """The venue's structured refusal: the request did not and will not execute."""
 
     code: str
-    """``beyond_mark rate_limit auth margin minimum reduce_only not_found other``: one of these."""
+    """One of ``beyond_mark rate_limit auth margin minimum reduce_only not_found other``."""
     reason: str
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The outcome is in doubt: a timeout, a dropped connection, an answer that cannot be read."""
+    """The outcome is not known: a timeout, a dropped connection, an answer that cannot be read."""
 
     reason: str
 
@@ -89,7 +89,7 @@ class StillUnknown:
 
     reason: str
     is_taken: bool = False
-    """The venue has taken the request, so that it cannot come later: it has executed it, or refused it."""
+    """The venue has processed the request, so it cannot execute later: it was executed or refused."""
 
     def __post_init__(self) -> None:
         clean_fields(self, "reason")
@@ -103,7 +103,7 @@ Resolution = Executed | NeverWill | StillUnknown
 
 @dataclass(frozen=True, slots=True)
 class BarOpened:
-    """The first price of a new bar is known. Only feeds with phases send it."""
+    """A new bar has its first price. Only feeds with phases send this."""
 
     symbol: str
     timeframe: Timeframe
@@ -116,7 +116,7 @@ class BarOpened:
 class BarClosed:
     """The venue has closed a bar. ``mark_high`` and ``mark_low`` are the mark's range in it.
 
-    Bars come in order. One that the venue did not have when it had later ones may come after them.
+    Bars come in order, but a bar that the venue published late may come after its successors.
     """
 
     symbol: str
@@ -129,6 +129,8 @@ class BarClosed:
 
 @dataclass(frozen=True, slots=True)
 class MarkMoved:
+    """The prices have changed."""
+
     symbol: str
     touch: Touch
     time_ms: int
@@ -136,30 +138,36 @@ class MarkMoved:
 
 @dataclass(frozen=True, slots=True)
 class FillReported:
+    """An order of the account, or a liquidation, has filled."""
+
     fill: Fill
     touch: Touch | None
-    """The prices around the fill, where the venue can say them."""
+    """The prices around the fill, if the venue knows them."""
     time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class OrderReported:
+    """The venue reports an order of the account, whoever sent it."""
+
     report: OrderReport
     time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class FundingReported:
+    """The venue has booked a funding payment of the account."""
+
     funding: Funding
     time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class PhaseEnded:
-    """A phase of a bar feed is complete; the feed goes on when every run has acknowledged ``token``.
+    """A phase of a bar feed is complete; the feed continues when every run has acknowledged ``token``.
 
-    Events are delivered in order, so acknowledging after handling this one means that all of the
-    phase was handled, and everything that it led to was sent.
+    Events are delivered in order. A run that acknowledges after it has handled this one has handled all of
+    the phase, and has sent everything that followed from it.
     """
 
     token: int
@@ -168,13 +176,15 @@ class PhaseEnded:
 
 @dataclass(frozen=True, slots=True)
 class FeedEnded:
-    """A replay has no more bars. Orders now execute at the last close."""
+    """A replay has no more bars. From now on orders execute at the last close."""
 
     time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class StreamLost:
+    """A stream of events has stopped; events may be missing until ``StreamRestored``."""
+
     stream: str
     reason: str
     time_ms: int
@@ -185,7 +195,7 @@ class StreamLost:
 
 @dataclass(frozen=True, slots=True)
 class StreamRestored:
-    """The stream is back; what was missed in between must be read."""
+    """The stream delivers again; the caller must read what it missed in between."""
 
     stream: str
     time_ms: int
@@ -193,9 +203,9 @@ class StreamRestored:
 
 @dataclass(frozen=True, slots=True)
 class ExternalPositions:
-    """All that the account holds in markets to which no run of it subscribes; sent when it changes.
+    """All positions of the account in markets without a subscriber; sent when they change.
 
-    Signed amounts by symbol, + long. A venue of one market sends none.
+    ``amounts``: base coin by symbol, + long. A venue of one market never sends this.
     """
 
     amounts: Mapping[str, Decimal]
@@ -203,11 +213,11 @@ class ExternalPositions:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountJudged:
-    """The venue was asked of what kind the account is."""
+class AccountChecked:
+    """The kind of the account was read from the venue."""
 
     problem: str
-    """Why no entry may be made for an account of that kind; empty: it may."""
+    """Why an account of that kind must not enter; empty: it may."""
     time_ms: int
 
 
@@ -223,7 +233,7 @@ VenueEvent = (
     | StreamLost
     | StreamRestored
     | ExternalPositions
-    | AccountJudged
+    | AccountChecked
 )
 
 Deliver = Callable[[VenueEvent], None]
@@ -231,74 +241,74 @@ Deliver = Callable[[VenueEvent], None]
 # --- the venue ---------------------------------------------------------------------------------
 
 FENCE: ContextVar[Callable[[], None]] = ContextVar("fence", default=lambda: None)
-"""Raises when this process may not act any more. Of the caller's context; a venue calls it as the last
-thing before a request that acts leaves the process, however long that has waited."""
+"""Raises when this process may no longer act. It is set in the caller's context. A venue calls it as the last
+step before a request that acts leaves the process, however long that request has waited."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an adapter can do, so that no caller has to ask which venue it is."""
+    """What an adapter can do, so that no caller asks which venue it is."""
 
     is_paper: bool
     modifies_orders: bool
     has_phases: bool
-    """Bars come in phases that wait for ``acknowledge``."""
+    """Bars come in phases, each of which waits for ``acknowledge``."""
     is_mainnet: bool = False
-    """Real money is at the other end."""
+    """Orders move real money."""
 
 
 LONGEST_WAIT_S = 20.0
-"""A launch that would wait longer for its requests is not made, and nothing more is asked for it."""
+"""A launch is refused, without further requests, if it would wait longer for its requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class VenueCondition:
-    """How well a venue serves an account and a market now. None: that does not exist there.
+    """How well a venue serves an account and a market now. None: the venue has no such figure.
 
-    Where ``wait_s`` is above ``LONGEST_WAIT_S``, it is the only thing that is said.
+    If ``wait_s`` is above ``LONGEST_WAIT_S``, it is the only field that is set.
     """
 
     clock_offset_ms: int | None = None
-    """This machine's wall clock less the venue's wall clock, as much as is certain.
+    """This machine's wall clock minus the venue's wall clock, as far as it is certain.
 
-    Nonces and keys live by these two; the market's time may be another.
+    Nonces and the validity of keys depend on these two; the market's time may differ.
     """
     data_age_ms: int | None = None
-    """How far the newest streamed price is behind the venue's own time, or how long none came."""
+    """Age of the newest streamed price by the venue's clock, or how long none came."""
     wait_s: float | None = None
-    """How long a launch would wait for the requests that it needs."""
+    """How long a launch would wait for its requests."""
     actions_left: int | None = None
     """How many orders and cancels the account may still send."""
     is_delisted: bool = False
     assumed: tuple[str, ...] = ()
-    """Fields of the market that nothing says of it: a simulated venue has assumed them."""
+    """Fields of the market that a simulated venue has assumed, because no file gives them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What an account has in all markets of a venue. One that no run can trade has a name, no symbol."""
+    """What an account holds in all markets. A market that no run can trade has a name instead of a symbol."""
 
     positions: Sequence[Position]
     orders: Sequence[OrderReport]
     spot: Decimal = Decimal(0)
-    """Quote in the account's spot balance, where it is no margin."""
+    """Quote in the account's spot balance, which does not count as margin."""
 
 
 class Subscription(Protocol):
     """One run's subscription to a venue's events."""
 
     def acknowledge(self, token: int) -> None:
-        """Say that everything up to ``PhaseEnded(token)`` was handled. Never blocks."""
+        """Confirm that everything up to ``PhaseEnded(token)`` was handled. Never blocks."""
 
     def close(self) -> None:
-        """Stop delivering; a feed no longer waits for this run. Idempotent."""
+        """End the delivery; a feed no longer waits for this run. Idempotent."""
 
 
 class Venue(Protocol):
     """A place where orders go. All methods may be called from any thread.
 
     Raises:
-        VenueError: from every reading method, when the venue cannot be asked or understood.
+        VenueError: from every reading method, when the venue does not answer or its answer is malformed.
     """
 
     name: str
@@ -308,7 +318,7 @@ class Venue(Protocol):
         """Return the venue's time."""
 
     def is_busy(self) -> bool:
-        """Tell whether requests wait for each other, as more than the venue allows are to be sent."""
+        """Return whether requests wait in a queue, because there are more than the venue allows."""
 
     def markets(self) -> dict[str, Market]:
         """Return the tradable markets by their ccxt unified symbol."""
@@ -325,7 +335,7 @@ class Venue(Protocol):
         *,
         after_ms: int | None = None,
     ) -> Subscription:
-        """Begin to deliver bars of the symbol and everything private of (account, symbol).
+        """Begin to deliver the bars of the symbol and the private events of (account, symbol).
 
         ``after_ms``: the open time of the last bar already known. Bars closed since are not delivered
         again; the run reads them with ``candles``.
@@ -335,32 +345,32 @@ class Venue(Protocol):
         """Return the prices now."""
 
     def latest_touch(self, symbol: str) -> Touch | None:
-        """Return the prices as they were streamed last, if that was just now. Never waits."""
+        """Return the last streamed prices if they are recent, otherwise None. Never waits."""
 
     def prepare(self, intent: OrderIntent) -> PreparedRequest:
-        """Make the request that ``send`` will send. No input or output."""
+        """Build the request that ``send`` will send. No input or output."""
 
     def send(self, prepared: PreparedRequest) -> SendOutcome:
-        """Send it, once. Never raises for the venue's sake: doubt is ``Unknown``."""
+        """Send it, once. Whatever goes wrong at the venue is an outcome: in doubt ``Unknown``."""
 
     def resolve(self, prepared: PreparedRequest) -> Resolution:
-        """Ask what became of a request whose outcome is in doubt. Never sends it again.
+        """Ask for the result of a request whose outcome is unknown. Never sends it again.
 
-        ``NeverWill`` is the venue's own answer, or returned when its answers of the account are surely newer
-        than the request, and show nothing of it.
+        ``NeverWill``: the venue says so, or its answers about the account are surely newer than the request
+        and do not show it.
         """
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
-        """Cancel an order. ``Refused('not_found')``: it is not open any more; read it."""
+        """Cancel an order. ``Refused('not_found')``: it is no longer open; read it."""
 
     def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
         """Replace an open order by ``new`` in one step (only with ``modifies_orders``)."""
 
     def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
-        """Return what the venue knows of this order; None: it knows of none.
+        """Return the venue's report of this order; None: the venue has no such order.
 
         Raises:
-            VenueError: the venue shows none, in an answer that may be older than the order.
+            VenueError: the venue does not show it, but its answer may be older than the order.
         """
 
     def open_orders(self, account: str, symbol: str) -> Sequence[OrderReport]:
@@ -385,14 +395,14 @@ class Venue(Protocol):
         """Return how well this venue can serve a run now; takes seconds when its prices do not come.
 
         Raises:
-            VenueError: it cannot be asked, or does not say what its wall clock is.
+            VenueError: the venue does not answer, or does not give its wall clock.
         """
 
     def set_leverage(self, account: str, symbol: str, leverage: Decimal) -> SendOutcome:
         """Set isolated margin at that leverage."""
 
     def approvals(self, account: str, symbol: str, leverage: Decimal) -> Sequence[Approval]:
-        """Return what the venue must have approved before this account may trade so."""
+        """Return the approvals that the account needs to trade this symbol at this leverage."""
 
     def close(self) -> None:
         """End threads and connections. Idempotent."""
@@ -400,13 +410,13 @@ class Venue(Protocol):
 
 @runtime_checkable
 class BringsStops(Venue, Protocol):
-    """A venue that takes an entry together with the stop that follows its fill."""
+    """A venue that accepts an entry together with the stop that follows its fill."""
 
     def send_with_stop(self, entry: PreparedRequest, stop: PreparedRequest) -> SendOutcome:
         """Send a limit entry and its stop in one request, once; an entry that would fill at once is refused.
 
-        ``Refused`` means that the venue took neither. Never raises for the venue's sake.
+        ``Refused``: the venue accepted neither. As in ``send``, doubt is ``Unknown``.
         """
 
     def stop_of(self, account: str, symbol: str, entry_id: str, stop_id: str) -> OrderReport | None:
-        """Return the stop that waits for an entry's fill, by their client order ids; None: none is shown."""
+        """Return the stop that waits for its entry's fill, by client order ids; None: there is none."""

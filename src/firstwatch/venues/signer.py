@@ -1,6 +1,6 @@
-"""Who signs for an account, where a venue wants signatures instead of passwords.
+"""Signing for an account, at venues that need signatures instead of passwords.
 
-Addresses are ``0x`` and 40 small hexadecimal digits everywhere in the program.
+Addresses are ``0x`` and 40 lower-case hexadecimal digits everywhere in the program.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from firstwatch.trading.errors import VenueError
 
 
 class KeyKind(StrEnum):
-    """What a key may do: ``master`` everything, ``agent`` trade and neither withdraw nor approve."""
+    """What a key may do: ``master`` everything, ``agent`` only trade, neither withdraw nor approve."""
 
     MASTER = "master"
     AGENT = "agent"
@@ -27,37 +27,38 @@ class Signature:
 
 
 class Signer(Protocol):
-    """A key in memory that signs for one account. Nothing that it shows or prints is secret."""
+    """A key in memory that signs for one account. Its attributes and its repr are not secret."""
 
     @property
     def account(self) -> str:
-        """The address whose money is traded: the master's, also when an agent signs for it."""
+        """Address of the account that trades: the master's, also when an agent signs for it."""
 
     @property
     def address(self) -> str:
-        """The address of the key itself; the venue recovers it from every signature."""
+        """Address of the key itself; the venue recovers it from every signature."""
 
     @property
     def kind(self) -> KeyKind:
         """What the key may do."""
 
     def sign_digest(self, digest: bytes) -> Signature:
-        """Sign a 32-byte digest as it is, without hashing it again. Deterministic (RFC 6979)."""
+        """Sign a 32-byte digest without hashing it again. Deterministic (RFC 6979)."""
 
 
 class SignerOf(Protocol):
-    """Hands out signers."""
+    """Finds the signer of an account."""
 
     def __call__(self, account: str, key: str | None = None) -> Signer:
-        """Return the signer that trades for an account now; ``key``: the one of that address, old or new.
+        """Return the signer that trades for an account now; ``key``: that of this address.
 
         Raises:
-            VaultLockedError, KeyMissingError: it cannot sign.
+            VaultLockedError: the key is encrypted.
+            KeyMissingError: there is no key.
         """
 
 
 class VaultLockedError(VenueError):
-    """The account's key is encrypted, and this engine has not been given the passphrase yet."""
+    """The account's key is encrypted, and the engine has no passphrase yet."""
 
 
 class KeyMissingError(VenueError):

@@ -182,13 +182,13 @@ def test_a_run_is_told_what_its_account_holds_in_other_exchanges_and_of_what_kin
     rig.listen()
     wait_for(lambda: rig.of("ExternalPositions"))
     assert rig.of("ExternalPositions")[0].amounts == {"xyz:TSLA (exchange xyz)": 3}
-    assert rig.of("AccountJudged")[0].problem == ""
+    assert rig.of("AccountChecked")[0].problem == ""
     rig.server.set_abstraction(rig.account, "unifiedAccount")
-    wait_for(lambda: "unified account" in rig.of("AccountJudged")[-1].problem)
+    wait_for(lambda: "unified account" in rig.of("AccountChecked")[-1].problem)
     rig.server.hold_aside(rig.account, "xyz", "TSLA", 0)
     wait_for(lambda: rig.of("ExternalPositions")[-1].amounts == {})
     rig.server.set_abstraction(rig.account, "default")
-    wait_for(lambda: not rig.of("AccountJudged")[-1].problem)
+    wait_for(lambda: not rig.of("AccountChecked")[-1].problem)
 
 
 def test_what_cannot_be_asked_of_an_account_is_asked_again(make, monkeypatch):
@@ -197,7 +197,7 @@ def test_what_cannot_be_asked_of_an_account_is_asked_again(make, monkeypatch):
     rig.server.faults.plan("http", "userAbstraction", status=502)
     rig.server.faults.plan("empty", "perpDexs")
     rig.listen()
-    wait_for(lambda: rig.of("AccountJudged"))
+    wait_for(lambda: rig.of("AccountChecked"))
     wait_for(lambda: rig.of("ExternalPositions"))
     assert rig.server.audit().requests["userAbstraction"] >= 3
 

@@ -385,7 +385,7 @@ def test_the_fills_of_a_trade_are_read_once_for_everybody_who_asks(make):
     key, outcome = rig.send(BUY, MARKET, "1")
     wait_for(lambda: rig.of("FillReported"))
     told = rig.of("FillReported")[0].fill
-    assert outcome.told_within_ms > 1_000
+    assert outcome.fills_within_ms > 1_000
     for since_ms in (told.time_ms - 120_000, told.time_ms - 1, told.time_ms):
         assert list(rig.venue.fills_since(rig.account, SYMBOL, since_ms)) == [told]
     assert rig.order(key).filled == 1

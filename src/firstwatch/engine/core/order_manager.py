@@ -283,7 +283,7 @@ class OrderManager:
             if outcome.filled > order.reported:
                 order.reported, order.reported_price = outcome.filled, outcome.average_price
                 # The fills are on their way; they are asked for only when they do not come.
-                order.ask_at_ms = self._context.memory.elapsed_ms + outcome.told_within_ms
+                order.ask_at_ms = self._context.memory.elapsed_ms + outcome.fills_within_ms
         if order.state not in DOUBTFUL:
             # The stream was faster than the answer: only the prices around the call are new.
             self._changed(order, "")

@@ -87,7 +87,7 @@ from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode, move
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
     Accepted,
-    AccountJudged,
+    AccountChecked,
     BarClosed,
     BarOpened,
     ExternalPositions,
@@ -170,7 +170,7 @@ class RunCore:
             StreamLost: self._stream_lost,
             StreamRestored: self._stream_restored,
             ExternalPositions: self._external_positions,
-            AccountJudged: self._account_judged,
+            AccountChecked: self._account_judged,
             inputs.SendAnswered: self._send_answered,
             inputs.CancelAnswered: self._cancel_answered,
             inputs.ModifyAnswered: self._modify_answered,
@@ -738,7 +738,7 @@ class RunCore:
             named = f"{event.amounts[symbol]:+f} {symbol}"
             self._name_foreign(topic, f"a position that is not of this run: {named}", "close")
 
-    def _account_judged(self, event: AccountJudged) -> None:
+    def _account_judged(self, event: AccountChecked) -> None:
         """Alarm and pause entries where the account became of a kind whose money cannot be read."""
         if not event.problem:
             self._context.clear_alarm(ACCOUNT_KIND)

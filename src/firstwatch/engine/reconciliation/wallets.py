@@ -101,7 +101,9 @@ class WalletRefresher:
             self._key_asked_s = self._asked[wallet.id].key_s = now_s
             self._refresh(wallet, self._read_key)
 
-    def _whose_money_is_due(self, listed: Sequence[Wallet], known: Mapping[int, WalletStatus]) -> list[Wallet]:
+    def _whose_money_is_due(
+        self, listed: Sequence[Wallet], known: Mapping[int, WalletStatus]
+    ) -> list[Wallet]:
         now_s, now_ms = self._clock.elapsed_s(), self._clock.now_ms()
 
         def waits_s(wallet: Wallet) -> float:

@@ -19,7 +19,7 @@ from firstwatch.venues.hyperliquid.decoder import FillsMessage
 from firstwatch.venues.hyperliquid.info import OVERLAP_MS, InfoReader, MarketState
 from firstwatch.venues.hyperliquid.subscribers import Subscribers
 from firstwatch.venues.protocol import (
-    AccountJudged,
+    AccountChecked,
     ExternalPositions,
     FillReported,
     OrderReported,
@@ -123,7 +123,7 @@ class AccountWatch:
         for book in self._info.accounts.values():
             book.checked_at_s = NEVER_S
 
-    def told_within_ms(self, account: str) -> int:
+    def fills_within_ms(self, account: str) -> int:
         """Return how long fills of an account may take to be delivered. May be called from any thread.
 
         Where many accounts are polled and all of them have traded, reading their fills takes that long.
@@ -292,7 +292,7 @@ class AccountWatch:
         book.other_exchanges = await self._info.sizes_in_other_exchanges(book.account)
         accounts = len(self._subscribers.accounts)
         book.external_due_s = _now_s() + max(RECONCILE_S, accounts * _EXTERNAL_WEIGHT / _EXTERNAL_PER_S)
-        self._subscribers.send(AccountJudged(problem, self._clock.now_ms()), account=book.account)
+        self._subscribers.send(AccountChecked(problem, self._clock.now_ms()), account=book.account)
         self._deliver_external(book, {coin: size for coin, size in book.sizes.items() if size})
 
     def _deliver_external(self, book: AccountBook, held: dict[str, Decimal]) -> None:

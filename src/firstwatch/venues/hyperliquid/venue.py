@@ -331,7 +331,7 @@ class HyperliquidVenue:
             self._gateway.post(lambda: _note_taken(connection, account, symbol, key, read))
             outcome = outcome_of(read)
             if isinstance(outcome, Accepted) and outcome.filled:
-                return replace(outcome, told_within_ms=connection.accounts.told_within_ms(account))
+                return replace(outcome, fills_within_ms=connection.accounts.fills_within_ms(account))
             return outcome
         outcome = self._without_order(read, request, account, key)
         if isinstance(outcome, Refused):

@@ -1,4 +1,4 @@
-"""What the paper venue knows of an account: plain state, to and from JSON without loss."""
+"""Accounts, positions and orders of the paper venue: plain state, to and from JSON without loss."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -14,7 +14,7 @@ class PaperOrder:
 
     client_order_id: str
     number: int
-    """Place in the queue: what came first executes first."""
+    """Place in the queue: the lowest number executes first."""
     account: str
     symbol: str
     side: OrderSide
@@ -31,7 +31,7 @@ class PaperOrder:
     filled_steps: int = 0
     average_price: float = 0.0
     is_triggered: bool = False
-    """A stop whose trigger was passed and whose rest waits for volume."""
+    """The price has passed the stop's trigger, and its rest waits for volume."""
     reason: str = ""
     volume_bar_ms: int = -1
     """The bar in which ``volume_steps`` were filled."""
@@ -39,19 +39,21 @@ class PaperOrder:
 
     @property
     def venue_order_id(self) -> str:
+        """The venue's own id: the order's number."""
         return str(self.number)
 
     @property
     def rest(self) -> int:
+        """Amount steps that are not filled."""
         return self.steps - self.filled_steps
 
     @property
     def waits_for_price(self) -> bool:
-        """It executes at the next price, as a market order does."""
+        """The order executes at the next price, as a market order does."""
         return self.kind is OrderKind.MARKET or self.is_triggered
 
     def report(self, amount_step: Decimal) -> OrderReport:
-        """Return what the venue says of this order."""
+        """Return the venue's report of this order. ``amount_step``: the market's, in base coin."""
         return OrderReport(
             client_order_id=self.client_order_id,
             venue_order_id=self.venue_order_id,
@@ -71,10 +73,12 @@ class PaperOrder:
         )
 
     def to_json(self) -> str:
+        """Return the order as a JSON object."""
         return json.dumps(asdict(self), default=str)
 
     @classmethod
     def from_json(cls, text: str) -> "PaperOrder":
+        """Return the order that ``to_json`` wrote."""
         plain: dict[str, Any] = json.loads(text)
         for name in ("price", "trigger_price"):
             plain[name] = None if plain[name] is None else Decimal(plain[name])
@@ -92,9 +96,9 @@ class PaperPosition:
     steps: int = 0
     entry_price: float = 0.0
     margin: float = 0.0
-    """Isolated margin left: entry price x quantity / leverage, less funding paid."""
+    """Isolated margin left, in quote: entry price x quantity / leverage, less funding paid."""
     entered_bar_ms: int = -1
-    """The bar of the last opening fill: its open is tested once its protection could be placed."""
+    """The bar of the last opening fill: its gap test waits until protection could be placed."""
     limit_bar_ms: int = -1
     """The bar in whose range an entry limit last filled: its range does not test targets."""
 
@@ -105,19 +109,21 @@ class PaperAccount:
 
     name: str
     cash: Decimal = Decimal(0)
-    """Realised PnL less fees and funding, in quote; what was put in is ``deposits``."""
+    """Realised PnL less fees and funding, in quote; without ``deposits``."""
     leverage: Decimal = Decimal(1)
     position: PaperPosition = field(default_factory=PaperPosition)
     deposits: Decimal = Decimal(0)
-    """Append-only rows of the store, read anew when the account is; no part of its state."""
+    """Sum of the deposits, in quote. They are rows of the store, read again each time, not stored here."""
 
     def to_json(self) -> str:
+        """Return the account as a JSON object, without its deposits."""
         plain = asdict(self)
         del plain["deposits"]
         return json.dumps(plain, default=str)
 
     @classmethod
     def from_json(cls, text: str) -> "PaperAccount":
+        """Return the account that ``to_json`` wrote, with deposits of 0."""
         plain: dict[str, Any] = json.loads(text)
         return cls(
             name=plain["name"],

@@ -1,4 +1,4 @@
-"""Opens paper venues of the settings."""
+"""Opens paper venues from the settings."""
 
 import logging
 from decimal import Decimal
@@ -21,14 +21,14 @@ from firstwatch.venues.paper.venue import PaperSettings, PaperVenue
 
 _log = logging.getLogger(__name__)
 
-# An invented market has no first bar of its own: 2025-01-01, so that every new store sees the same one.
+# An invented market has no first bar of its own. It starts at 2025-01-01, the same for every new store.
 _SYNTHETIC_START_MS = 1_735_689_600_000
 
 
 def market_of(settings: PaperVenueSettings) -> Market:
-    """Return the venue's market with the fees that its settings put over the market's own.
+    """Return the venue's market; fees in the settings replace the market's own.
 
-    What no market file says of a replay follows from its candles, and its symbol from their file's name.
+    For a replay, fields that no market file gives follow from the candles, and the symbol from the file name.
 
     Raises:
         WrongUseError: the market file or the candle file cannot be used.
@@ -45,7 +45,7 @@ def market_of(settings: PaperVenueSettings) -> Market:
 
 
 def assumed_of_venue(settings: PaperVenueSettings) -> tuple[str, ...]:
-    """Return the fields of ``market_of`` that neither a market file nor the settings say; of a replay only.
+    """Return the fields of ``market_of`` that neither a market file nor the settings give; only of a replay.
 
     Raises:
         WrongUseError: the market file cannot be used.
@@ -113,7 +113,7 @@ def open_venue(name: str, settings: PaperVenueSettings, host: VenueHost) -> Pape
 
 
 def candle_source(settings: PaperVenueSettings, market: Market, cache: CandleCache | None) -> CandleSource:
-    """Return where the venue's bars come from.
+    """Return the source of the venue's bars.
 
     Raises:
         WrongUseError: a file that the settings name cannot be used.

@@ -1,4 +1,4 @@
-"""The bars of a feed at its own and at higher timeframes, as they stand when the feed is at an index."""
+"""Bars of a feed in its own and in higher timeframes, as known when the feed is at an index."""
 
 from firstwatch.market.feeds import CandleSource
 from firstwatch.strategy.aggregate import Aggregator
@@ -7,7 +7,7 @@ from firstwatch.trading.timeframe import Timeframe
 
 
 class FeedBars:
-    """What can be read from a source of bars. Higher bars come from the one aggregator."""
+    """Reads bars of any timeframe from a source. ``Aggregator`` makes those of higher timeframes."""
 
     def __init__(self, source: CandleSource) -> None:
         self.source = source
@@ -20,10 +20,10 @@ class FeedBars:
         return self.before(timeframe, self.source.index_at(timeframe.open_of(end_ms)), limit)
 
     def before(self, timeframe: Timeframe, end_index: int, limit: int) -> list[Bar]:
-        """Return up to ``limit`` bars made of the feed's bars before ``end_index``, whole ones only."""
+        """Return up to ``limit`` whole bars made of the feed's bars before ``end_index``, oldest first."""
         if timeframe is self.base:
             return self.source.history(end_index, limit)
-        # The bar before the first one tells whether that one begins whole; the next one closes the last.
+        # The bar before the first one shows whether that one begins whole; the next one closes the last.
         base = self.source.history(end_index, (limit + 1) * (timeframe.ms // self.base.ms) + 1)
         following = self.source.bar(end_index)
         aggregator = Aggregator(self.base, timeframe)
@@ -35,7 +35,7 @@ class FeedBars:
         return made[-limit:] if limit > 0 else []
 
     def opens(self, timeframe: Timeframe, index: int, bar: Bar) -> bool:
-        """Tell whether a bar of ``timeframe`` opens with the feed's ``bar``."""
+        """Return whether a bar of ``timeframe`` opens with the feed's ``bar``, which is at ``index``."""
         if timeframe is self.base:
             return True
         earlier = self.source.history(index, 1)
@@ -44,8 +44,8 @@ class FeedBars:
     def closed_by(self, timeframe: Timeframe, index: int, bar: Bar) -> Bar | None:
         """Return the bar of ``timeframe`` that the close of the feed's ``bar`` completes.
 
-        A replay knows when its next bar opens, so a bar that ends with a hole is complete here already:
-        what it decides executes at the next open, as in a backtest on its own timeframe.
+        A replay knows when its next bar opens, so a bar that ends with a hole is already complete here. Its
+        decision executes at the next open, as in a backtest on that timeframe.
         """
         if timeframe is self.base:
             return bar
@@ -64,7 +64,7 @@ class FeedBars:
             here = self.source.bar(index)
             if here is None:
                 return None
-            # Holes make this too early, never too late: then the loop goes on from there.
+            # With holes this is too early, never too late; the loop continues from there.
             index = self.source.index_at(
                 timeframe.open_of(here.time_ms + timeframe.ms - 1) + missing * timeframe.ms
             )

@@ -1,4 +1,4 @@
-"""Where the paper venue keeps what must survive: in the store, or in memory for simulations."""
+"""The paper venue's persistent state: in the store, or in memory for simulations."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -30,30 +30,32 @@ BURNT = Burnt.BURNT
 
 @dataclass(frozen=True, slots=True)
 class FeedPosition:
-    """How far the feed has come: the phase of a bar whose matches are all in the books."""
+    """Position of the feed: the phase of a bar whose matches are all in the books."""
 
     bar_ms: int
     phase: Phase
     next_number: int
     wall_ms: int | None
-    """Wall time of this commit while there were subscribers; None: the feed stood still."""
+    """Wall time of this commit if there was a subscriber; None: the feed stood still."""
     accounts: tuple[str, ...] = ()
-    """Who was subscribed, sorted."""
+    """Subscribed accounts, sorted."""
     has_released: bool = True
-    """Something of the feed was released; before that its bar is history to everybody."""
+    """The feed has released a phase; before that its bar is history for every subscriber."""
 
     def to_json(self) -> str:
+        """Return the position as a JSON object."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "FeedPosition":
+        """Return the position that ``to_json`` wrote."""
         plain: dict[str, Any] = json.loads(text)
         return cls(**{**plain, "phase": Phase(plain["phase"]), "accounts": tuple(plain["accounts"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Everything that a venue is built from again."""
+    """Everything that a restarted venue is built from."""
 
     feed: FeedPosition
     accounts: list[PaperAccount]
@@ -61,41 +63,43 @@ class Saved:
 
 
 class Books(Protocol):
-    """What the venue asks of its memory.
+    """The venue's storage.
 
     Raises:
         StoreError: from every method, when the store cannot be used.
     """
 
     def load(self) -> Saved | None:
-        """Return what was committed last; None: this venue has never started.
+        """Return the last committed state; None: this venue has never started.
 
         Raises:
-            VenueError: it is the venue of another market.
+            VenueError: the venue has traded another market.
         """
 
     def commit(self, changes: Changes, feed: FeedPosition) -> None:
-        """Keep all of it, or nothing."""
+        """Store the changes and the feed's position: all of it, or nothing."""
 
     def burn(self, client_order_id: str, account: str, feed: FeedPosition) -> None:
-        """Keep that this id will never be an order."""
+        """Store that this client order id will never be an order."""
 
     def order(self, client_order_id: str) -> PaperOrder | Burnt | None:
-        """Return an order, open or not; ``BURNT``: this id will never be one."""
+        """Return an order, open or not; ``BURNT``: this id will never be one; None: it is not known."""
 
     def fills_since(self, account: str, since_ms: int) -> list[Fill]:
         """Return the fills at or after that time, oldest first."""
 
-    def funding_since(self, account: str, since_ms: int) -> list[Funding]: ...
+    def funding_since(self, account: str, since_ms: int) -> list[Funding]:
+        """Return the funding payments at or after that time, oldest first."""
 
-    def deposit(self, account: str, amount: Decimal, time_ms: int) -> None: ...
+    def deposit(self, account: str, amount: Decimal, time_ms: int) -> None:
+        """Add play money, in quote, to an account."""
 
     def deposits(self, account: str) -> Decimal:
-        """Return the sum of what was put into the account."""
+        """Return the sum of the account's deposits, in quote."""
 
 
 class MemoryBooks:
-    """Books that end with the process. What is kept is a copy, as a database would."""
+    """Books that end with the process. They keep copies, as a database does."""
 
     def __init__(self) -> None:
         self._feed: FeedPosition | None = None
@@ -150,12 +154,14 @@ class MemoryBooks:
 
 
 def fill_to_json(fill: Fill) -> str:
+    """Return a fill as a JSON object."""
     return json.dumps(asdict(fill), default=str)
 
 
 def fill_from_json(text: str) -> Fill:
+    """Return the fill that ``fill_to_json`` wrote, in this or an earlier version."""
     plain: dict[str, Any] = json.loads(text)
-    # Rows from before ``beyond_price`` say it with a flag.
+    # Rows from before ``beyond_price`` have a flag instead.
     plain.pop("takes_margin", None)
     for name in ("amount", "price", "fee", "builder_fee", "beyond_price"):
         plain[name] = Decimal(plain.get(name, 0))
@@ -163,10 +169,12 @@ def fill_from_json(text: str) -> Fill:
 
 
 def funding_to_json(funding: Funding) -> str:
+    """Return a funding payment as a JSON object."""
     return json.dumps(asdict(funding), default=str)
 
 
 def funding_from_json(text: str) -> Funding:
+    """Return the payment that ``funding_to_json`` wrote."""
     plain: dict[str, Any] = json.loads(text)
     return Funding(**{**plain, "paid": Decimal(plain["paid"]), "rate": Decimal(plain["rate"])})
 
@@ -174,7 +182,7 @@ def funding_from_json(text: str) -> Funding:
 class StoreBooks:
     """Books in the store: one transaction per commit, under the engine's epoch.
 
-    ``epoch``: the engine's, asserted in each write; None: there is none (a simulation).
+    ``epoch``: the engine's, checked in each write; None: there is no engine (a simulation).
     """
 
     def __init__(
@@ -201,7 +209,7 @@ class StoreBooks:
         )
 
     def _require_new(self, symbols: Sequence[str]) -> None:
-        """Refuse to go on with the accounts and the order and fill numbers of another market."""
+        """Refuse to continue with the accounts and the order and fill numbers of another market."""
         if symbols:
             raise VenueError(
                 f"The paper venue {self._venue} has traded {' and '.join(symbols)}, and its market is"

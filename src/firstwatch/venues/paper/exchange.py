@@ -1,19 +1,18 @@
 """The paper venue's matching engine: accounts, orders and positions of one market. No input, output or clock.
 
-A bar is released in phases (``Phase``), each with its prices and times given by the caller; every act
-leaves its events and the state it changed in the outbox that ``take`` empties. Prices, fees and
-liquidation are computed by the decision core's own functions, so that a backtest and a paper run agree.
-It is one rule book, read from top to bottom. A phase follows
-rules 8 to 11 of ``firstwatch.strategy``; where these are silent:
+The caller releases a bar in phases (``Phase``) and gives each phase its prices and times. Events and changed
+state collect in ``Changes`` until ``take`` returns them. The decision core's own functions compute prices,
+fees and liquidation, so a backtest and a paper run agree. The file is one rule book, read from top to bottom.
+A phase follows rules 8 to 11 of ``firstwatch.strategy``; where these are silent:
 
 - Several triggers in one bar execute nearest first; a stop at exactly the liquidation price wins.
-- Margin is checked when an order is taken, at the last price (a limit at its own): the gap to the next
-  open is not checked again, as a venue that took the order would not.
-- A reduce-only order executes for what the position still has, and is cancelled once it has nothing to
-  reduce. Minimums do not bind an order that closes the whole position.
-- A stop that is already beyond the last price is refused at a close; while a bar is open it executes at
-  once at that price, and so does an entry limit that the open has reached. What an open has filled is
-  tested against its own liquidation price once its protection could be placed: before the limits.
+- Margin is checked when an order is accepted, at the last price (for a limit order: at its own). As at a
+  live venue, the gap to the next open is not checked again.
+- A reduce-only order executes for what is left of the position, and is cancelled once it has nothing to
+  reduce. Minimums do not apply to an order that closes the whole position.
+- A stop that is already beyond the last price is refused at a close. While a bar is open it executes at once
+  at that price, and so does an entry limit that the open has reached. A position that the open has filled
+  is tested against its liquidation price before the limits, when its protection could have been placed.
 - With ``volume_share`` an order fills at most that share of a bar's volume; a liquidation fills whole.
 """
 
@@ -61,7 +60,7 @@ class Phase(IntEnum):
     """How far a bar has been released."""
 
     OPEN = 0
-    """Its open is known: what waited has executed, gaps were tested."""
+    """Its open is known: waiting orders have executed, gaps were tested."""
     LIMITS = 1
     """Entry limits in its range have filled; their protection may be placed."""
     RANGE = 2
@@ -69,24 +68,24 @@ class Phase(IntEnum):
     CLOSE = 3
     """It is closed."""
     ENDED = 4
-    """It was the last; orders execute at its close."""
+    """It was the last bar; orders execute at its close."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaperCosts:
-    """How a paper venue differs from one that fills everything at once at the price it shows."""
+    """How fills differ from whole ones, at once and at the price that is shown."""
 
     slippage_bps: Decimal = Decimal(0)
     spread_bps: Decimal = Decimal(0)
     """Bid to ask; a taker pays half of it on top of the slippage."""
     latency_ms: int = 0
     volume_share: float = 0.0
-    """Most of a bar's volume that one order may fill; 0: no bound."""
+    """Largest share of a bar's volume that one order may fill; 0: no bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tape:
-    """Where the feed stands: the last price, the venue's time, and the bar that fills are stamped with."""
+    """Position of the feed: the last price, the venue's time, and the bar that stamps the fills."""
 
     price: float
     now_ms: int
@@ -97,7 +96,7 @@ class Tape:
 
 @dataclass(slots=True)
 class Changes:
-    """What an act changed, to be stored in one transaction, and what it lets the accounts know."""
+    """State changes to be stored in one transaction, and the events of the accounts."""
 
     accounts: dict[str, PaperAccount] = field(default_factory=dict)
     orders: dict[str, PaperOrder] = field(default_factory=dict)
@@ -131,14 +130,14 @@ class PaperExchange:
         self._changes = Changes()
 
     def restore(self, accounts: Iterable[PaperAccount], orders: Iterable[PaperOrder]) -> None:
-        """Take over accounts and open orders from the store."""
+        """Set accounts and open orders from the store."""
         self.accounts = {account.name: account for account in accounts}
         self.orders = {
             order.client_order_id: order for order in sorted(orders, key=lambda order: order.number)
         }
 
     def take(self) -> Changes:
-        """Return what has changed since the last call."""
+        """Return the changes since the last call."""
         taken, self._changes = self._changes, Changes()
         return taken
 
@@ -147,7 +146,7 @@ class PaperExchange:
     def release_open(self, bar: Bar, funding: Sequence[FundingRate]) -> None:
         """Release a bar's open: funding due at it, waiting orders (exits first), then gaps against the rest.
 
-        ``funding``: those due exactly at the bar's open time, on positions held before.
+        ``funding``: the rates due exactly at the bar's open time, on positions held before.
         """
         self.tape = Tape(bar.open, bar.time_ms, bar.time_ms, Phase.OPEN, bar.volume)
         if self._is_idle:
@@ -184,7 +183,7 @@ class PaperExchange:
             self._fill_targets(account, bar.low, bar.high)
 
     def release_close(self, bar: Bar, funding: Sequence[FundingRate], end_ms: int) -> None:
-        """Release the close: funding due inside the bar, and what latency has held back until now."""
+        """Release the close: funding due inside the bar, and orders that latency has delayed until now."""
         self.tape = Tape(bar.close, end_ms, bar.time_ms, Phase.CLOSE, bar.volume)
         if self._is_idle:
             return
@@ -192,14 +191,14 @@ class PaperExchange:
         self._execute_waiting()
 
     def end(self) -> None:
-        """Say that no bar follows: from here market orders execute at the last close."""
+        """End the feed: from here on market orders execute at the last close."""
         tape = self.tape
         self.tape = Tape(tape.price, tape.now_ms, tape.bar_ms, Phase.ENDED, tape.volume)
 
     # --- orders ---------------------------------------------------------------------------------
 
     def send(self, intent: OrderIntent) -> Accepted | Refused:
-        """Take an order, or say why not. Client order ids are the caller's to check."""
+        """Accept an order, or refuse it with a reason. The caller has checked the client order id."""
         refusal = self._why_not(intent)
         if refusal is not None:
             return refusal
@@ -228,7 +227,7 @@ class PaperExchange:
         return Accepted(order.venue_order_id)
 
     def modify(self, client_order_id: str, intent: OrderIntent) -> Accepted | Refused:
-        """Replace an open order; when the new one is refused, the old one stands as it was."""
+        """Replace an open order; when the new one is refused, the old one stays unchanged."""
         old = self.orders.get(client_order_id)
         if old is None or old.account != intent.account:
             return Refused("not_found", f"order {client_order_id} is not open")
@@ -239,7 +238,7 @@ class PaperExchange:
         return self.send(intent)
 
     def set_leverage(self, name: str, leverage: Decimal) -> Accepted | Refused:
-        """Set isolated margin at that leverage; refused while a position or entry order stands at another."""
+        """Set isolated margin at that leverage; refused while a position or entry order has another."""
         account = self.account(name)
         if leverage == account.leverage:
             return Accepted("")
@@ -250,7 +249,7 @@ class PaperExchange:
         if account.position.sign or any(
             order.account == name and not order.reduce_only for order in self.orders.values()
         ):
-            return Refused("other", "leverage cannot change while a position or an entry order stands")
+            return Refused("other", "leverage cannot change while there is a position or an entry order")
         account.leverage = leverage
         self._changes.accounts[name] = account
         return Accepted("")
@@ -258,7 +257,7 @@ class PaperExchange:
     # --- readings -------------------------------------------------------------------------------
 
     def account(self, name: str) -> PaperAccount:
-        """Return the account, a new one when it is not known."""
+        """Return the account; a new one if it is not known."""
         known = self.accounts.get(name)
         if known is None:
             known = self.accounts[name] = PaperAccount(name)
@@ -271,7 +270,7 @@ class PaperExchange:
         return Touch(price - half, price + half, price, self.tape.now_ms)
 
     def balance(self, name: str) -> Balance:
-        """Return deposits plus what was realised, less fees and funding; used: position and entry orders."""
+        """Return the money; ``used`` is the margin of the position and of the entry orders."""
         account = self.account(name)
         used = exact(account.position.margin) + sum(
             (
@@ -315,7 +314,7 @@ class PaperExchange:
     # --- taking an order ------------------------------------------------------------------------
 
     def _why_not(self, intent: OrderIntent, *, instead_of: PaperOrder | None = None) -> Refused | None:
-        """Return the refusal of an order; ``instead_of`` is about to make room for it."""
+        """Return the refusal of an order, or None; ``instead_of``: the order that it replaces."""
         market = self.market
         if intent.symbol != market.symbol:
             return Refused("other", f"{intent.symbol} is not traded here; {market.symbol} is")
@@ -393,7 +392,7 @@ class PaperExchange:
         return order
 
     def _executes_at_once(self, order: PaperOrder) -> bool:
-        """At an open the price stands until the range is released; at a close it is already the past."""
+        """Whether a market order executes now: an open's price still holds, a close's is already past."""
         if self.tape.phase is Phase.ENDED:
             return True
         return self.tape.phase is Phase.OPEN and order.ready_ms <= self.tape.now_ms
@@ -405,7 +404,7 @@ class PaperExchange:
         return not self.orders and not any(account.position.sign for account in self.accounts.values())
 
     def _busy_accounts(self) -> list[PaperAccount]:
-        """Return the accounts with a position or an order, by name: the same order in every life."""
+        """Return the accounts with a position or an order, by name: the same sequence after a restart."""
         names = {order.account for order in self.orders.values()}
         return [
             account
@@ -421,7 +420,7 @@ class PaperExchange:
         ]
 
     def _settle(self, funding: Sequence[FundingRate], price: float) -> None:
-        """Book funding on all positions: sign x quantity x price x rate, as much as they are worth."""
+        """Book funding on all positions: sign x quantity x price x rate, at most what they are worth."""
         for time_ms, rate in funding:
             for account in self._busy_accounts():
                 held = account.position
@@ -450,7 +449,7 @@ class PaperExchange:
             order for order in self.orders.values() if order.waits_for_price and order.ready_ms <= now_ms
         ]
         for order in sorted(waiting, key=lambda order: not order.reduce_only):
-            # One before it may have made the position, and this order with it, disappear.
+            # An earlier one may have closed the position, and cancelled this order with it.
             if order.state.is_open:
                 self._execute(order, self.tape.price)
 
@@ -471,16 +470,16 @@ class PaperExchange:
             self._end_order(order, "nothing could be filled at once")
 
     def _test_gap(self, account: PaperAccount) -> None:
-        """Execute at the bar's open an account's stops and its liquidation that the open has passed."""
+        """Execute at the bar's open the stops and the liquidation of an account that the open has passed."""
         price = self.tape.price
         self._test_triggers(account, price, price, gap_price=price)
 
     def _test_triggers(
         self, account: PaperAccount, low: float, high: float, *, gap_price: float | None
     ) -> None:
-        """Execute an account's stops and its liquidation that ``low`` to ``high`` reached, nearest first.
+        """Execute the stops and the liquidation of an account within ``low`` to ``high``, nearest first.
 
-        ``gap_price``: the open, where it is beyond the level already; None: each executes at its level.
+        ``gap_price``: the open, if it is already beyond the levels; None: each executes at its level.
         """
         while account.position.sign:
             held = account.position
@@ -518,7 +517,7 @@ class PaperExchange:
         self._execute(order, _float(order.trigger_price) if gap_price is None else gap_price)
 
     def _fill_targets(self, account: PaperAccount, low: float, high: float) -> None:
-        """Fill an account's reduce-only limits that were reached, at exactly their price."""
+        """Fill the reached reduce-only limits of an account at exactly their price."""
         held = account.position
         if held.sign == 0 or (self.tape.phase is Phase.RANGE and held.limit_bar_ms == self.tape.bar_ms):
             return
@@ -530,7 +529,7 @@ class PaperExchange:
                 self._fill(order, limit, self._fillable(order), is_maker=True)
 
     def _fillable(self, order: PaperOrder) -> int:
-        """Return how many steps of the order may fill now, by its rest, the position and the volume."""
+        """Return how many steps of the order may fill now: by its rest, the position and the volume."""
         steps = order.rest
         if order.reduce_only:
             held = self.account(order.account).position
@@ -543,7 +542,7 @@ class PaperExchange:
         return max(steps, 0)
 
     def _fill(self, order: PaperOrder, price: float, steps: int, *, is_maker: bool) -> None:
-        """Fill ``steps`` of an order at ``price``; with none nothing happens."""
+        """Fill ``steps`` of an order at ``price``; 0 does nothing."""
         if steps == 0:
             return
         account = self.account(order.account)
@@ -565,28 +564,28 @@ class PaperExchange:
         if not order.rest:
             del self.orders[order.client_order_id]
         self._changes.orders[order.client_order_id] = order
-        self._say_fill(
+        self._report_fill(
             account, order.side, steps, price, fee, order=order, is_maker=is_maker, beyond_price=beyond_price
         )
         self._report(order.account, OrderReported(self.report(order), self.tape.now_ms))
         self._sweep(account)
 
     def _liquidate(self, account: PaperAccount, price: float) -> None:
-        """Close the position for the venue: the whole margin is lost, no fee."""
+        """Liquidate the position: the whole margin is lost, without a fee."""
         held = account.position
         steps, side = held.steps, OrderSide.SELL if held.sign > 0 else OrderSide.BUY
         gross = self._gross(held, steps, price)
         beyond_price = self._realise(account, gross, -held.margin)
         account.position = PaperPosition()
-        self._say_fill(
+        self._report_fill(
             account, side, steps, price, 0.0, order=None, is_maker=False, beyond_price=beyond_price
         )
         self._sweep(account)
 
     def _book(self, account: PaperAccount, sign: int, steps: int, price: float) -> Decimal:
-        """Move the position by a fill; a realised loss is capped at the margin of what was closed.
+        """Change the position by a fill; a realised loss is capped at the margin of the closed part.
 
-        Returns what it made beyond what its price says.
+        Returns the difference between the realised PnL and the PnL by the price.
         """
         held, beyond_price = account.position, Decimal(0)
         if held.sign * sign < 0:
@@ -611,11 +610,11 @@ class PaperExchange:
 
     @staticmethod
     def _realise(account: PaperAccount, gross: float, realised: float) -> Decimal:
-        """Book what a closing made; return what that is beyond what its price says."""
+        """Book realised PnL; return its difference from ``gross``, the PnL by the price."""
         account.cash += exact(realised)
         return exact(realised) - exact(gross)
 
-    def _say_fill(
+    def _report_fill(
         self,
         account: PaperAccount,
         side: OrderSide,
@@ -628,7 +627,7 @@ class PaperExchange:
         beyond_price: Decimal,
     ) -> None:
         fill = Fill(
-            # Padded, so that ids sort as text in the order of the fills.
+            # Padded, so that ids sort as text in the sequence of the fills.
             fill_id=f"{self._number():012d}",
             client_order_id=None if order is None else order.client_order_id,
             account=account.name,
@@ -675,7 +674,7 @@ class PaperExchange:
         return float(self.market.amount(steps))
 
     def _gross(self, held: PaperPosition, steps: int, price: float) -> float:
-        """Return what closing ``steps`` makes by its price, without the end of the margin."""
+        """Return the PnL of closing ``steps`` by the price, without the cap at the margin."""
         return held.sign * (price - held.entry_price) * self._quantity(steps)
 
     def _margin_of(self, steps: int, price: float, account: PaperAccount) -> float:

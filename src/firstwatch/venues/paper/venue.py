@@ -1,22 +1,22 @@
 """The paper venue: the matching engine behind the ``Venue`` protocol, on a bar feed that waits for its runs.
 
-One venue replays one market; it is one class because one lock puts all that it does in one order. Each
-bar is released in phases; after a phase that delivered anything the feed waits until every subscriber has
+One venue replays one market. It is one class because one lock orders everything that it does. Each bar is
+released in phases; after a phase that delivered an event the feed waits until every subscriber has
 acknowledged it. What the protocol leaves open:
 
-- The venue's time is the time of the phase that it is in; fills are stamped with the bar's open time.
-- The position of the feed is committed before a subscriber learns of a closed bar, and together with
-  every order that is accepted, cancelled or matched: the books are never behind what was delivered.
-- A new subscriber gets the phase that the feed is in and must acknowledge it, too. The bar that closes
-  there is delivered when ``after_ms`` is before it; a run that has read it ignores it.
-- After a restart the feed is one millisecond before the close that it had announced, so that this bar is
-  still to come for a run that had not handled it: it is not in ``candles`` yet.
-- Without subscribers the feed stands still. After a restart that pauses it also waits for all that were
-  subscribed, half a minute at most: no bar is released without a run that is still recovering.
-- Without a configured start, the first ``candles`` that asks for more bars than there are moves the
-  start of a feed that was never subscribed, until they are there. Too short a feed stays where it is.
+- The venue's time is the time of the current phase; fills are stamped with the bar's open time.
+- The position of the feed is committed before a subscriber receives a closed bar, and together with every
+  order that is accepted, cancelled or matched. So no subscriber ever knows more than the books.
+- A new subscriber receives the current phase and must acknowledge it, too. The bar that has just closed is
+  delivered when ``after_ms`` is before it; a run that has already read the bar ignores it.
+- After a restart the feed stands one millisecond before the close that it had announced. A run that had not
+  handled that bar still receives it; ``candles`` does not return it yet.
+- Without a subscriber the feed stands still. After a restart that pauses it also waits for all earlier
+  subscribers, half a minute at most: no bar is released while a run is still recovering.
+- Without a configured start, the first ``candles`` call that asks for more bars than there are moves the
+  start of a feed that never had a subscriber, until there are enough. Too short a feed stays where it is.
 - ``while_down = "continue"`` applies the bars of the wall time that passed, times speed, before anything
-  else; at speed ``max`` the wall says nothing about the market, and time stands still.
+  else; at speed ``max`` wall time says nothing about the market, and the venue's time stands still.
 """
 
 import json
@@ -74,11 +74,11 @@ from firstwatch.venues.protocol import (
     VenueEvent,
 )
 
-# A feed that is later than this was held up by a missing acknowledgement: market time stood still.
+# A feed that is later than this waited for an acknowledgement: market time stood still.
 _HELD_UP_MS = 250
-# How long a feed waits for the runs of its earlier life: more than a recovery takes.
+# How long a feed waits for its subscribers of before the restart: more than a recovery takes.
 _RETURN_S = 30.0
-# How long a feed waits before it tries again to write what the store refused.
+# How long a feed waits before it writes again what the store refused.
 _RETRY_S = 1.0
 _END_OF_TIME_MS = 2**62
 _STREAM = "paper feed"
@@ -87,19 +87,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PaperSettings:
-    """How the venue runs its feed and what trading costs there."""
+    """How the venue runs its feed, and what trading costs."""
 
     costs: PaperCosts = field(default_factory=PaperCosts)
     speed: Speed = "max"
     while_down: Literal["pause", "continue"] = "pause"
     has_start: bool = True
-    """The start of the feed was configured: asking for history does not move it."""
+    """The start of the feed is configured, so a request for history does not move it."""
     assumed: tuple[str, ...] = ()
-    """Fields of the market that no market file says."""
+    """Fields of the market that no market file gives."""
 
 
 class Step(Enum):
-    """What a step of the feed came to."""
+    """Result of a step of the feed."""
 
     MOVED = "moved"
     WAITING = "waiting"
@@ -111,7 +111,7 @@ class Step(Enum):
 
 @dataclass(eq=False, slots=True)
 class _Subscriber:
-    """One subscription."""
+    """One run's subscription. ``awaited``: the token that it must acknowledge; None: none."""
 
     venue: "PaperVenue"
     account: str
@@ -125,20 +125,20 @@ class _Subscriber:
         self.venue._acknowledge(self, token)
 
     def close(self) -> None:
-        self.venue._leave(self)
+        self.venue._unsubscribe(self)
 
 
 @dataclass(slots=True)
 class _Announcement:
-    """What a phase tells its subscribers: private events first, then the market's."""
+    """Events of a phase: private ones as (account, event) first, then whether a bar opened or closed."""
 
     private: list[tuple[str, VenueEvent]] = field(default_factory=list)
-    tells_open: bool = False
-    tells_close: bool = False
+    has_open: bool = False
+    has_close: bool = False
 
 
 class PaperVenue:
-    """A venue of one market with play money. ``drive``: its own thread, or ``step`` by step by the caller."""
+    """A venue of one market with play money. ``drive``: its own thread, or the caller, by ``step``."""
 
     capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=True)
 
@@ -154,13 +154,13 @@ class PaperVenue:
         epoch: Callable[[], int | None] = lambda: None,
         drive: Literal["thread", "manual"] = "thread",
     ) -> None:
-        """Take up where the store says that this venue stood; without a store nothing survives.
+        """Continue from the state in the store; without a store nothing survives the process.
 
-        ``epoch``: the engine's, asserted in every write.
+        ``epoch``: the engine's, checked in every write.
 
         Raises:
-            VenueError: the candles no longer hold the bar at which the feed stands; it has traded another
-                market.
+            VenueError: the candles no longer hold the bar at which the feed stands, or the venue has traded
+                another market.
             StoreError: the store cannot be used.
         """
         self.name = name
@@ -176,7 +176,7 @@ class PaperVenue:
         self._lock = threading.RLock()
         """Guards the exchange, the feed's position and the order of deliveries."""
         self._wake = threading.Condition()
-        """Guards subscribers and what they have acknowledged; never held while waiting for the lock."""
+        """Guards subscribers and their acknowledgements; never held while waiting for the lock."""
         self._subscribers: list[_Subscriber] = []
         self._outbox: deque[tuple[_Subscriber, VenueEvent]] = deque()
         self._is_delivering = False
@@ -188,9 +188,9 @@ class PaperVenue:
         self._is_started = False
         self._has_released = False
         self._gap_from: int | None = None
-        """Wall time of the last commit of an earlier life, while its feed was going."""
+        """Wall time of the last commit before the restart, if the feed ran then."""
         self._absent: set[str] = set()
-        """Accounts that were subscribed then and are not yet."""
+        """Accounts that were subscribed then and are not yet subscribed again."""
         self._absent_until_s = clock.elapsed_s() + _RETURN_S
         self._exchange = self._load(is_restart=True)
         self._apply_gap()
@@ -208,14 +208,14 @@ class PaperVenue:
         return {self._market.symbol: self._market}
 
     def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
-        """Return closed bars; before the first subscription it may move the start (see the module)."""
+        """Return closed bars; before the first subscription this may move the start (see the module)."""
         self._check_symbol(symbol)
         self._check_timeframe(timeframe)
         with self._lock:
             if not self._is_started and not self._settings.has_start and end_ms >= self.now_ms():
                 index = self._bars.index_with_history(timeframe, limit, self._index + 1)
                 if index is None:
-                    # The launch that asks is refused, with the count of what the feed has in all.
+                    # The launch that asks is refused, with the number of bars that the feed has in all.
                     return self._bars.ended_by(timeframe, _END_OF_TIME_MS, limit)
                 self._index = index - 1
                 self._exchange.tape = self._fresh_tape()
@@ -223,7 +223,7 @@ class PaperVenue:
             return self._bars.ended_by(timeframe, min(end_ms, self._announced_ms()), limit)
 
     def _announced_ms(self) -> int:
-        """Return the end of the last bar that was delivered: after a restart a moment ahead of now."""
+        """Return the end of the last announced bar: after a restart it is a moment ahead of now."""
         tape = self._exchange.tape
         if tape.phase is Phase.CLOSE and self._index >= 0:
             return self._bar.time_ms + self._source.timeframe.ms
@@ -260,7 +260,7 @@ class PaperVenue:
             try:
                 self._commit(Changes())
             except (StoreError, EpochLostError):
-                # The caller has nothing to close, and the feed would wait for it for ever.
+                # The caller cannot close a subscription that it never got, and the feed would wait for it.
                 with self._wake:
                     self._subscribers.remove(subscriber)
                 raise
@@ -278,7 +278,7 @@ class PaperVenue:
                 subscriber.awaited = None
                 self._wake.notify_all()
 
-    def _leave(self, subscriber: _Subscriber) -> None:
+    def _unsubscribe(self, subscriber: _Subscriber) -> None:
         with self._lock:
             with self._wake:
                 if subscriber not in self._subscribers:
@@ -291,13 +291,13 @@ class PaperVenue:
             try:
                 self._commit(Changes())
             except (StoreError, EpochLostError) as error:
-                # The books go on to say that it is here; a later engine then waits for it in vain, briefly.
+                # The books still list it; a later engine waits for it in vain, briefly.
                 _log.warning("paper venue %s, end of a subscription: %s", self.name, error)
 
     # --- orders ---------------------------------------------------------------------------------
 
     def prepare(self, intent: OrderIntent) -> PreparedRequest:
-        """Return the order as JSON; its nonce is its number in the run."""
+        """Return the order as JSON; the nonce is the order's number in its run."""
         body = json.dumps(asdict(intent), default=str).encode()
         return PreparedRequest(intent.client_order_id, body, nonce=int(intent.client_order_id[16:], 16))
 
@@ -321,7 +321,7 @@ class PaperVenue:
         return self._trade(lambda: self._exchange.set_leverage(account, leverage), account)
 
     def resolve(self, prepared: PreparedRequest) -> Resolution:
-        """Look the order up; one that never arrived is burnt, so that it never will."""
+        """Look the order up. One that never arrived is invalidated, so that it cannot arrive later."""
         intent = _intent_of(prepared.body)
         with self._lock:
             try:
@@ -374,7 +374,7 @@ class PaperVenue:
         return Holdings([] if position.is_flat else [position], self.open_orders(account, symbol))
 
     def condition(self, account: str, symbol: str) -> VenueCondition:
-        """Return what is assumed of the market: clock, prices and requests are this process's own."""
+        """Return the assumed fields of the market: clock, prices and requests are this process's own."""
         return VenueCondition(assumed=self._settings.assumed)
 
     def deposit(self, account: str, amount: Decimal) -> None:
@@ -403,12 +403,12 @@ class PaperVenue:
             return self._exchange.tape
 
     def step(self) -> Step:
-        """Release what comes next, up to the next phase that must be acknowledged, and deliver it."""
+        """Release phases up to the next one that a subscriber must acknowledge, and deliver its events."""
         with self._lock:
             while True:
                 if not self._subscribers:
                     return Step.STANDING
-                if self._announce_to_the_new():
+                if self._announce_to_new_subscribers():
                     return Step.MOVED
                 if self._absence_s() > 0:
                     return Step.STANDING
@@ -427,27 +427,27 @@ class PaperVenue:
             try:
                 with self._lock:
                     if lost:
-                        # Another engine may have driven this feed; the commit tells that it is ours.
+                        # Another engine may have driven this feed; the commit fails if the store is not ours.
                         self._exchange = self._load(is_restart=False)
                         self._commit(Changes())
-                    if not self._announce_to_the_new() and not self._is_awaited():
+                    if not self._announce_to_new_subscribers() and not self._is_awaited():
                         self._keep_pace()
                         self._release_next()
                 if lost:
                     lost = ""
-                    self._tell_all(StreamRestored(_STREAM, self.now_ms()))
+                    self._post_to_all(StreamRestored(_STREAM, self.now_ms()))
             except (StoreError, EpochLostError) as error:
                 if str(error) != lost:
                     lost = str(error)
-                    self._tell_all(StreamLost(_STREAM, lost, self.now_ms()))
+                    self._post_to_all(StreamLost(_STREAM, lost, self.now_ms()))
             except Exception as error:
-                # A defect: the feed stands from here on, and no run may take that for a quiet market.
+                # A defect: the feed stands still from here on; a run must not take that for a quiet market.
                 _log.exception("the feed of the paper venue %s broke", self.name)
-                self._tell_all(StreamLost(_STREAM, f"the feed broke: {said(error)}", self.now_ms()))
+                self._post_to_all(StreamLost(_STREAM, f"the feed broke: {said(error)}", self.now_ms()))
                 return
 
     def _wait_until_due(self, at_least_s: float) -> bool:
-        """Wait for a reason to move; return False when the venue is closed."""
+        """Wait until the next phase is due; return False when the venue is closed."""
         with self._wake:
             if at_least_s and self._wake.wait_for(lambda: self._is_closing, at_least_s):
                 return False
@@ -459,7 +459,7 @@ class PaperVenue:
             return False
 
     def _due_in_s(self) -> float | None:
-        """Return the wall seconds until there is something to do; None: it is for others to move."""
+        """Return the wall seconds until the next phase; None: something else must happen first."""
         if any(subscriber.is_new for subscriber in self._subscribers):
             return 0.0
         absence_s = self._absence_s()
@@ -471,7 +471,7 @@ class PaperVenue:
         return max(0, self._pace.due_ms(due_ms) - self._wall_ms()) / 1000
 
     def _absence_s(self) -> float:
-        """Return how many seconds the feed will wait for those of its earlier life; 0: all are here."""
+        """Return how many seconds the feed still waits for its earlier subscribers; 0: it does not."""
         return max(0.0, self._absent_until_s - self._clock.elapsed_s()) if self._absent else 0.0
 
     def _next_due_ms(self) -> int | None:
@@ -485,7 +485,7 @@ class PaperVenue:
         return tape.bar_ms + self._source.timeframe.ms
 
     def _keep_pace(self) -> None:
-        """Count market time from here when the feed was held up."""
+        """Count market time from here when the feed had to wait."""
         due_ms = self._next_due_ms()
         wall_ms = self._wall_ms()
         if due_ms is not None and wall_ms > self._pace.due_ms(due_ms) + _HELD_UP_MS:
@@ -505,16 +505,14 @@ class PaperVenue:
     # --- phases ---------------------------------------------------------------------------------
 
     def _release_next(self) -> bool:
-        """Release the next phase, store what it changed, deliver it; return whether there was anything."""
+        """Release the next phase, commit it and deliver its events; return whether there were any."""
         announcement = self._release()
         changes = self._exchange.take()
         announcement.private = changes.events
-        if not changes.is_empty or (announcement.tells_close and self._closes_any()):
+        if not changes.is_empty or (announcement.has_close and self._closes_any()):
             self._commit(changes)
         if self._exchange.tape.phase is Phase.ENDED:
-            self._post(
-                [(subscriber, FeedEnded(self._exchange.tape.now_ms)) for subscriber in self._subscribers]
-            )
+            self._post_to_all(FeedEnded(self._exchange.tape.now_ms))
             return True
         return self._announce(announcement, self._subscribers)
 
@@ -531,7 +529,7 @@ class PaperVenue:
             self._index += 1
             open_ms = following.time_ms
             exchange.release_open(following, source.funding_between(open_ms, open_ms + 1))
-            return _Announcement(tells_open=True)
+            return _Announcement(has_open=True)
         bar = self._bar
         end_ms = bar.time_ms + source.timeframe.ms
         if phase is Phase.OPEN:
@@ -541,10 +539,10 @@ class PaperVenue:
             exchange.release_range(bar, end_ms)
             return _Announcement()
         exchange.release_close(bar, source.funding_between(bar.time_ms + 1, end_ms), end_ms)
-        return _Announcement(tells_close=True)
+        return _Announcement(has_close=True)
 
-    def _announce_to_the_new(self) -> bool:
-        """Tell new subscribers where the feed stands; return whether there were any."""
+    def _announce_to_new_subscribers(self) -> bool:
+        """Deliver the current phase to new subscribers; return whether there were any."""
         fresh = [subscriber for subscriber in self._subscribers if subscriber.is_new]
         if not fresh:
             return False
@@ -555,46 +553,41 @@ class PaperVenue:
             self._post([(subscriber, FeedEnded(tape.now_ms)) for subscriber in fresh])
             return True
         self._announce(
-            _Announcement(tells_open=tape.phase is Phase.OPEN, tells_close=tape.phase is Phase.CLOSE), fresh
+            _Announcement(has_open=tape.phase is Phase.OPEN, has_close=tape.phase is Phase.CLOSE), fresh
         )
         return True
 
     def _announce(self, announcement: _Announcement, subscribers: list[_Subscriber]) -> bool:
-        """Deliver a phase; subscribers that get anything, and new ones, must acknowledge it."""
-        tape = self._exchange.tape
-        tells_close = announcement.tells_close and self._index >= 0
-        time_ms = self._bar.time_ms + self._source.timeframe.ms if tells_close else tape.now_ms
+        """Deliver a phase. Subscribers that received an event, and new ones, must acknowledge it."""
+        tape, symbol = self._exchange.tape, self._market.symbol
+        has_close = announcement.has_close and self._index >= 0
+        time_ms = self._bar.time_ms + self._source.timeframe.ms if has_close else tape.now_ms
         entries: list[tuple[_Subscriber, VenueEvent]] = []
         closed: dict[Timeframe, Bar | None] = {}
-        was_any_told = False
+        was_any_informed = False
         for subscriber in subscribers:
-            told = [event for account, event in announcement.private if account == subscriber.account]
-            if announcement.tells_open and self._bars.opens(subscriber.timeframe, self._index, self._bar):
-                opened_ms = subscriber.timeframe.open_of(tape.bar_ms)
-                told.append(
-                    BarOpened(self._market.symbol, subscriber.timeframe, opened_ms, self._bar.open, time_ms)
-                )
-            if tells_close:
-                if subscriber.timeframe not in closed:
-                    closed[subscriber.timeframe] = self._bars.closed_by(
-                        subscriber.timeframe, self._index, self._bar
-                    )
-                bar = closed[subscriber.timeframe]
+            timeframe = subscriber.timeframe
+            events = [event for account, event in announcement.private if account == subscriber.account]
+            if announcement.has_open and self._bars.opens(timeframe, self._index, self._bar):
+                opened_ms = timeframe.open_of(tape.bar_ms)
+                events.append(BarOpened(symbol, timeframe, opened_ms, self._bar.open, time_ms))
+            if has_close:
+                if timeframe not in closed:
+                    closed[timeframe] = self._bars.closed_by(timeframe, self._index, self._bar)
+                bar = closed[timeframe]
                 if bar is not None and not (subscriber.is_new and _is_known(bar, subscriber.after_ms)):
-                    told.append(
-                        BarClosed(self._market.symbol, subscriber.timeframe, bar, bar.high, bar.low, time_ms)
-                    )
-                told.append(MarkMoved(self._market.symbol, self._exchange.touch(), time_ms))
-            if told or subscriber.is_new:
-                was_any_told = True
+                    events.append(BarClosed(symbol, timeframe, bar, bar.high, bar.low, time_ms))
+                events.append(MarkMoved(symbol, self._exchange.touch(), time_ms))
+            if events or subscriber.is_new:
+                was_any_informed = True
                 self._token += 1
-                told.append(PhaseEnded(self._token, time_ms))
+                events.append(PhaseEnded(self._token, time_ms))
                 with self._wake:
                     subscriber.awaited = self._token
                     subscriber.is_new = False
-            entries += [(subscriber, event) for event in told]
+            entries += [(subscriber, event) for event in events]
         self._post(entries)
-        return was_any_told
+        return was_any_informed
 
     def _closes_any(self) -> bool:
         timeframes = {subscriber.timeframe for subscriber in self._subscribers}
@@ -602,14 +595,14 @@ class PaperVenue:
 
     @property
     def _bar(self) -> Bar:
-        """The bar that the feed stands in; before the first one, that one."""
+        """The current bar of the feed; before the first one, the first."""
         bar = self._source.bar(max(self._index, 0))
         if bar is None:
             raise VenueError(f"The candles of the paper venue {self.name} hold no bar.")
         return bar
 
     def _post(self, entries: list[tuple[_Subscriber, VenueEvent]]) -> None:
-        """Deliver in order; what a subscriber causes while it handles an event comes after that event."""
+        """Deliver in order; events that a delivery causes come after the events already queued."""
         self._outbox += entries
         if self._is_delivering:
             return
@@ -621,14 +614,14 @@ class PaperVenue:
         finally:
             self._is_delivering = False
 
-    def _tell_all(self, event: VenueEvent) -> None:
+    def _post_to_all(self, event: VenueEvent) -> None:
         with self._lock:
             self._post([(subscriber, event) for subscriber in self._subscribers])
 
     # --- orders, inside -------------------------------------------------------------------------
 
     def _trade(self, act: Callable[[], SendOutcome], account: str) -> SendOutcome:
-        """Do something with an account's orders and keep it; what could not be kept was not done."""
+        """Act on an account's orders and commit; when the commit fails, nothing was done."""
         with self._lock:
             try:
                 self._exchange.account(account).deposits = self._books.deposits(account)
@@ -649,7 +642,7 @@ class PaperVenue:
             return outcome
 
     def _refuse_known(self, intent: OrderIntent) -> Refused | None:
-        """Refuse a client order id that was an order before, or that was burnt."""
+        """Refuse a client order id that was used before or invalidated."""
         known = self._known(intent.client_order_id)
         if known is None:
             return None
@@ -675,7 +668,7 @@ class PaperVenue:
         )
 
     def _commit(self, changes: Changes) -> None:
-        """Keep changes with the feed's position; on failure go back to what was kept before."""
+        """Commit changes with the feed's position; on failure return to the last committed state."""
         try:
             self._books.commit(changes, self._position_of_feed())
         except (StoreError, EpochLostError):
@@ -684,7 +677,7 @@ class PaperVenue:
         self._is_started = True
 
     def _load(self, *, is_restart: bool) -> PaperExchange:
-        """Return the exchange as it was committed last, and take the feed there."""
+        """Return the exchange as last committed, and set the feed to its position."""
         saved = self._books.load()
         if saved is None:
             self._index = self._source.start_index - 1
@@ -716,14 +709,14 @@ class PaperVenue:
         return exchange
 
     def _fresh_tape(self) -> Tape:
-        """Return where a feed stands that has released nothing: at the close before its start."""
+        """Return the tape of a feed that has released nothing: at the close before its start."""
         bar = self._bar
         if self._index < 0:
             return Tape(bar.open, bar.time_ms, bar.time_ms, Phase.CLOSE)
         return _tape_of(bar, Phase.CLOSE, bar.time_ms + self._source.timeframe.ms)
 
     def _apply_gap(self) -> None:
-        """Release the bars of the wall time since the last commit, if time goes on without us."""
+        """Release the bars of the wall time since the last commit, with ``while_down = "continue"``."""
         speed = self._settings.speed
         if self._gap_from is None or speed == "max":
             return
@@ -731,7 +724,7 @@ class PaperVenue:
         until_ms = self._exchange.tape.now_ms + round(gap_ms * speed)
         while (due_ms := self._next_due_ms()) is not None and due_ms <= until_ms:
             self._release()
-        # All of it at once: a crash in between finds the whole gap again.
+        # One commit for the whole gap: after a crash in between it is found again.
         self._commit(self._exchange.take())
 
     # --- checks ---------------------------------------------------------------------------------
@@ -755,7 +748,7 @@ def _is_known(bar: Bar, after_ms: int | None) -> bool:
 
 
 def _tape_of(bar: Bar, phase: Phase, end_ms: int) -> Tape:
-    """Return the tape of a feed that stands in that phase of a bar."""
+    """Return the tape of a feed in that phase of a bar."""
     is_open = phase is Phase.OPEN
     is_ranging = phase in (Phase.LIMITS, Phase.RANGE)
     return Tape(

@@ -220,7 +220,7 @@ def test_another_program_s_database_is_refused(tmp_path: Path) -> None:
 
 def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match="is no folder"):
+    with pytest.raises(StoreError, match="is not a folder"):
         open_store(tmp_path / "file")
     with pytest.raises(StoreError, match="cannot be used: Not a directory"):
         open_store(tmp_path / "file" / "below")

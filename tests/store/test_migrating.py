@@ -275,7 +275,7 @@ def test_a_backup_that_cannot_be_written_stops_the_migration(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(migrating, "_back_up", no_space)
-    with pytest.raises(StoreError, match=r"Cannot back up .* It is as it was"):
+    with pytest.raises(StoreError, match=r"Cannot back up .* Nothing was changed"):
         migrate(tmp_path)
     assert path.read_bytes() == before
 

@@ -32,7 +32,7 @@ def test_equal_values_have_one_text(value: Decimal) -> None:
 
 def test_what_is_no_amount_is_refused() -> None:
     for text in ("NaN", "Infinity", "-Infinity", "sNaN"):
-        with pytest.raises(ValueError, match="no amount of money"):
+        with pytest.raises(ValueError, match="not an amount of money"):
             canonical(Decimal(text))
 
 

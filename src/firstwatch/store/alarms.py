@@ -1,6 +1,6 @@
-"""Alarms of runs: one row for each run and topic, which counts how often it was raised.
+"""Alarms of runs: one row per run and topic, with the number of times it was raised.
 
-The journal says when each came and went; these rows say what is active now, whatever the journal's length.
+The journal records when an alarm was raised and cleared. These rows give the active ones without reading it.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ class ActiveAlarm:
     run_id: str
     topic: str
     sentence: str
-    """What was said last."""
+    """Text of the last time."""
     since_ms: int
     """Local time since when it is active."""
     raised: int
-    """How often it was raised in the whole life of the run."""
+    """How often the run has raised it."""
 
 
 _NEW = insert(_ALARM)
@@ -56,7 +56,7 @@ _OF_RUN = _ACTIVE.where(_ALARM.c.run_id == bindparam("run"))
 
 
 def note_alarms(session: Session, run_id: str, events: Sequence[RunEvent], now_ms: int) -> None:
-    """Take from journal entries what they say of alarms; in the transaction that appends them."""
+    """Apply the alarms in journal entries, in the transaction that appends the entries."""
     for event in events:
         if isinstance(event, AlarmRaised):
             values = {

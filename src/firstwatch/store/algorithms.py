@@ -41,7 +41,7 @@ _VIEW = select(
 
 
 def add_version(session: Session, name: str, spec_json: str, sha256: str, *, now_ms: int) -> AlgorithmVersion:
-    """Save a specification as the next version of ``name``; one already saved is returned as it is."""
+    """Save a specification as the next version of ``name``; one that is already saved is returned."""
     algorithm_id = session.execute(select(_ALGORITHM.c.id).where(_ALGORITHM.c.name == name)).scalar()
     if algorithm_id is None:
         algorithm_id = session.execute(
@@ -67,7 +67,7 @@ def get_version(session: Session, name: str, number: int | None = None) -> Algor
     """Return a version by name and number; without a number the newest.
 
     Raises:
-        WrongUseError: there is none, with the nearest name or the numbers there are.
+        WrongUseError: there is no such version; the text has the nearest name, or the existing numbers.
     """
     versions = list_versions(session, name)
     if not versions:
@@ -86,7 +86,7 @@ def get_version(session: Session, name: str, number: int | None = None) -> Algor
 
 
 def version_by_id(session: Session, version_id: int) -> AlgorithmVersion:
-    """Return the version of that row number, as a run refers to it."""
+    """Return the version with that row number, to which runs refer."""
     return AlgorithmVersion(**session.execute(_VIEW.where(_VERSION.c.id == version_id)).one()._mapping)
 
 

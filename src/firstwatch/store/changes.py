@@ -1,4 +1,4 @@
-"""Telling that the store has changed, by whichever process. It only means: look again."""
+"""A signal that any process has changed the store. It only means: read again."""
 
 import sqlite3
 import threading
@@ -11,9 +11,9 @@ POLL_S = 0.05
 
 
 class ChangeSignal:
-    """Wakes its one waiter after commits: of this process at once, of others within ``POLL_S``.
+    """Wakes its one waiter after commits: of this process at once, of other processes within ``POLL_S``.
 
-    A thread of its own polls SQLite's ``data_version`` on a connection that never opens a transaction.
+    A background thread polls SQLite's ``data_version`` on a connection that never opens a transaction.
 
     Raises:
         StoreError: the store cannot be opened.
@@ -25,7 +25,7 @@ class ChangeSignal:
         self._ended = threading.Event()
         self._failure: sqlite3.Error | None = None
         try:
-            # Read before the first look, so that no commit falls between the two.
+            # Read before the caller's first read, so that no commit falls between the two.
             self._connection = connect(store.path, read_only=True)
             self._seen = self._version()
         except sqlite3.Error as error:
@@ -41,10 +41,10 @@ class ChangeSignal:
         self.close()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait for a change since the last call and return True; False: none came, or it was closed.
+        """Wait for a change since the last call and return True; False: there was none, or it was closed.
 
         Raises:
-            StoreError: the store cannot be asked any more.
+            StoreError: the store can no longer be read.
         """
         self._changed.wait(timeout_s)
         if self._failure is not None:

@@ -1,4 +1,4 @@
-"""Commands to the engine: a row each, with its outcome on the same row."""
+"""Commands to the engine: one row each, which also takes the outcome."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ COMMAND_TRANSITIONS: dict[CommandOutcome, frozenset[CommandOutcome]] = {
 
 @dataclass(frozen=True, slots=True)
 class StoredCommand:
-    """A command, what it was aimed at, and what became of it."""
+    """A command, the state that its sender saw, and its outcome, with a sentence for an operator."""
 
     id: int
     command: Command
@@ -46,11 +46,12 @@ class StoredCommand:
 
     @property
     def is_finished(self) -> bool:
+        """The outcome is final."""
         return not COMMAND_TRANSITIONS[self.outcome]
 
 
 def _of_outcome(outcome: CommandOutcome) -> Select[Any]:
-    # Literal, so that SQLite knows that its index of unfinished commands has all of them.
+    # A literal, so that SQLite can use its index of unfinished commands.
     is_wanted = _COMMAND.c.outcome == bindparam(None, outcome.value, literal_execute=True)
     return select(_COMMAND.c.id).where(is_wanted).order_by(_COMMAND.c.id)
 
@@ -71,7 +72,7 @@ def submit_command(
     snapshot_sequence: int | None = None,
     expires_in_ms: int = DEFAULT_EXPIRY_MS,
 ) -> int:
-    """Save a command for the engine to pick up and return its number."""
+    """Save a command for the engine and return its number."""
     number: int = session.execute(
         insert(_COMMAND).returning(_COMMAND.c.id),
         {
@@ -91,12 +92,12 @@ def submit_command(
 
 
 def pending_commands(session: Session, limit: int) -> list[int]:
-    """Return the numbers of the oldest ``limit`` commands that nobody has picked up, oldest first."""
+    """Return the numbers of at most ``limit`` commands that wait for the engine, oldest first."""
     return list(session.execute(_PENDING.limit(limit)).scalars())
 
 
 def accepted_commands(session: Session) -> list[int]:
-    """Return the numbers of what was picked up and not finished: after a crash, another life's."""
+    """Return the numbers of accepted, unfinished commands; at a start, of an engine that crashed."""
     return list(session.execute(_ACCEPTED).scalars())
 
 
@@ -104,7 +105,7 @@ def get_command(session: Session, number: int) -> StoredCommand:
     """Return one command.
 
     Raises:
-        WrongUseError: there is none of that number.
+        WrongUseError: there is no command with that number.
         DamagedRowError: it cannot be read.
     """
     found = session.execute(_ONE, {"number": number}).one_or_none()
@@ -122,7 +123,7 @@ def recent_commands(session: Session, limit: int) -> list[StoredCommand]:
 
 
 def accept_command(session: Session, number: int, *, now_ms: int) -> None:
-    """Mark a command as picked up.
+    """Mark a command as accepted by the engine.
 
     Raises:
         IllegalTransitionError: it is not pending.
@@ -142,7 +143,7 @@ def finish_command(
     """Write a command's outcome: DONE after acceptance, REFUSED, or EXPIRED unaccepted.
 
     Raises:
-        IllegalTransitionError: the table does not hold the move.
+        IllegalTransitionError: ``COMMAND_TRANSITIONS`` does not allow it.
     """
     _move(
         session, number, outcome, {"sentence": sentence, "result_json": result_json, "finished_at_ms": now_ms}
@@ -150,7 +151,7 @@ def finish_command(
 
 
 def _move(session: Session, number: int, new: CommandOutcome, columns: dict[str, Any]) -> None:
-    # Not the whole row: one that cannot be read must be refused all the same.
+    # Not the whole row: a command that cannot be read must be refused, too.
     found = session.execute(_OUTCOME, {"number": number}).scalar()
     if found is None:
         raise WrongUseError(f"There is no command {number}.")

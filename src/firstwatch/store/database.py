@@ -23,36 +23,36 @@ from firstwatch.trading.fault_points import FaultPoint, no_fault
 Session = Connection
 """One transaction on the store; repositories take it as their first argument."""
 
-# Only another process can make us wait for SQLite's own lock; inside this one the Writer's lock is first.
+# Only another process can make us wait for SQLite's lock; within this one the Writer's lock comes first.
 _BUSY_TIMEOUT_S = 5.0
 _SHOWN = 60
 
 LOG_BYTES = 32_000_000
-"""How large the write-ahead log becomes before its pages go to their places, which many of them share."""
+"""Size of the write-ahead log at which its pages move into the database; many of them are of one page."""
 
 _FIRST_MARK = 123
-"""Of the bytes that SQLite locks in the index of its log, the first one that a reader holds."""
+"""First of the bytes in the index of its log that SQLite locks for readers."""
 
-# Whoever reads ends within a moment, or is stuck; meanwhile no write of this process goes on.
+# A reader ends within a moment, or it is stuck; meanwhile no thread of this process can write.
 _READERS_TIMEOUT_MS = 100
 
-# A step changes few bytes here and there, and each page that it changes is written whole.
+# A step changes few bytes in several places, and SQLite writes each changed page as a whole.
 _PAGE_BYTES = 1024
 
 
 class StoreReplacedError(FirstwatchError):
-    """The store's file was removed or replaced while this process had it open. It must be opened anew."""
+    """The store's file was removed or replaced while this process had it open. Open the store again."""
 
 
 class EpochLostError(FirstwatchError):
-    """Another engine has taken over this store: nothing may be written or sent any more."""
+    """Another engine has claimed this store: this one must not write or send any more."""
 
 
 class _Connection(sqlite3.Connection):
-    """A connection whose transaction ends with its block, whoever still holds a cursor.
+    """A connection whose transaction ends with its block, even if a cursor is still referenced.
 
-    SQLite keeps the snapshot, or the write lock, until the last statement that was not read to its end is
-    reset. An exception that is kept holds the frames that it passed, and so the cursors in them.
+    SQLite keeps the snapshot, or the write lock, until every statement that was not read to its end is reset.
+    A stored exception references the frames that it passed, and so the cursors in them.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -83,7 +83,7 @@ class _Connection(sqlite3.Connection):
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """Return a connection in autocommit that any thread may use, one at a time.
+    """Return a connection in autocommit mode that any thread may use, one at a time.
 
     Raises:
         sqlite3.OperationalError: the file cannot be opened.
@@ -107,7 +107,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 def _connect_writer(path: Path) -> sqlite3.Connection:
     connection = connect(path, read_only=False)
-    # Where making the file smaller was interrupted, it stands without a log.
+    # If ``compact`` was interrupted, the file has no log.
     connection.execute("PRAGMA journal_mode = WAL")
     return connection
 
@@ -115,15 +115,15 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
 class Store:
     """One data folder's database.
 
-    Writes of this process pass one lock, in order of arrival (``writer``); reads have connections of
-    their own and never wait for a write. Made by ``open_store``.
+    Writes of this process pass one lock, in order of arrival (``writer``). Reads use separate connections and
+    never wait for a write. Made by ``open_store``.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False, fault_point: FaultPoint = no_fault) -> None:
         self.path = path
         self.read_only = read_only
         self.writer_event = threading.Event()
-        """Set after each commit of this process; for the one who waits, the engine host. It clears it."""
+        """Set after each commit of this process. The engine host waits for it and clears it."""
         self._probe = fault_point
         self._listeners: list[threading.Event] = [self.writer_event]
         writing = create_engine("sqlite://", creator=lambda: _connect_writer(path), poolclass=NullPool)
@@ -145,12 +145,12 @@ class Store:
     def write(self, epoch: int | None = None, *, goes_first: bool = False) -> Iterator[Session]:
         """Open the one write transaction; it commits at the end of the block, or rolls back.
 
-        ``epoch``: the caller's engine epoch, asserted inside the transaction. ``goes_first``: before all
+        ``epoch``: the caller's engine epoch, checked inside the transaction. ``goes_first``: before all
         threads that wait to write, as a heartbeat must.
 
         Raises:
-            StoreError: the store is read-only, full, damaged, migrated meanwhile, or held by another process.
-            StoreReplacedError: another file stands in the store's place, or none.
+            StoreError: the store is read-only, full, damaged, migrated meanwhile, or locked by a process.
+            StoreReplacedError: the store's file was removed or replaced.
             EpochLostError: the host row has another epoch.
         """
         if self.read_only:
@@ -172,7 +172,7 @@ class Store:
 
         Raises:
             StoreError: the store is damaged, or was migrated meanwhile.
-            StoreReplacedError: another file stands in the store's place, or none.
+            StoreReplacedError: the store's file was removed or replaced.
         """
         self._verify_file()
         with self._explained("read"), self._reading.connect() as session:
@@ -184,7 +184,7 @@ class Store:
         self._listeners = [*self._listeners, listener]
 
     def unlisten(self, listener: threading.Event) -> None:
-        """Leave ``listener`` alone from now on."""
+        """Stop setting ``listener``."""
         self._listeners = [known for known in self._listeners if known is not listener]
 
     def damage(self) -> str | None:
@@ -194,10 +194,10 @@ class Store:
         return None if found == ["ok"] else "; ".join(found)
 
     def bound_log(self) -> str:
-        """Empty a write-ahead log that has outgrown its size; return what keeps it, for an operator.
+        """Empty a write-ahead log that has grown too large; return a sentence if a reader prevents it.
 
-        A transaction that reads for long holds all that was written since in the log, however often the
-        same pages were written. Empty: nothing is wrong.
+        While a read transaction is open, the log keeps everything that was written since, even repeated
+        writes of the same pages.
 
         Raises:
             StoreError: the store cannot be written.
@@ -209,14 +209,14 @@ class Store:
             if self._writer.fold_log(_READERS_TIMEOUT_MS):
                 return ""
         return (
-            f"The log of the store has grown to {log.stat().st_size / 1e6:.0f} MB, as "
-            f"{_readers(self.path) or 'another process'} reads the store without an end; end that process."
+            f"The log of the store has grown to {log.stat().st_size / 1e6:.0f} MB, because "
+            f"{_readers(self.path) or 'another process'} never ends its read transaction; end that process."
         )
 
     def compact(self) -> int:
-        """Write the file anew without the room that is free in it; return how many bytes that gave back.
+        """Rewrite the file without its free space; return the number of bytes by which it shrank.
 
-        Only for the holder of the engine lock: everything else waits meanwhile.
+        Only for the holder of the engine lock: every other access waits meanwhile.
 
         Raises:
             StoreError: another process reads or writes, or the disk has no room for a second copy.
@@ -227,7 +227,7 @@ class Store:
         self._writer.close()
         before = self.path.stat().st_size
         with self._explained("write to"), closing(connect(self.path, read_only=False)) as connection:
-            # Pages get another size only while there is no log.
+            # The page size can change only while there is no log.
             connection.execute("PRAGMA journal_mode = DELETE")
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute("VACUUM")
@@ -235,9 +235,9 @@ class Store:
         return max(0, before - self.path.stat().st_size)
 
     def close(self) -> None:
-        """Close all connections, after the write that is under way. Idempotent."""
+        """Close all connections, after the write in progress. Idempotent."""
         self._reading.dispose()
-        # The last one to close is the writer: it leaves no write-ahead log behind.
+        # The writer closes last, so that no write-ahead log is left.
         self._writer.close()
 
     def _read_schema_version(self) -> int:
@@ -245,7 +245,7 @@ class Store:
             return int(connection.execute("PRAGMA schema_version").fetchone()[0])
 
     def _check_schema(self, session: Session) -> None:
-        """Refuse to go on after another process has migrated the store under us."""
+        """Refuse to continue after another process has migrated the store."""
         raw = raw_of(session)
         version = int(raw.execute("PRAGMA schema_version").fetchone()[0])
         if version == self._schema_version:
@@ -256,7 +256,7 @@ class Store:
         self._schema_version = version
 
     def _verify_file(self) -> None:
-        """Refuse to use a file that no longer stands in the store's place: what it holds would be lost."""
+        """Refuse to use a file that was removed or replaced: what is written to it would be lost."""
         try:
             is_same = os.path.samestat(self.path.stat(), self._file)
         except OSError as error:
@@ -289,13 +289,13 @@ class Store:
 
 
 def open_store(folder: Path, *, read_only: bool = False, fault_point: FaultPoint = no_fault) -> Store:
-    """Open the store of a data folder; without ``read_only`` a missing one is made.
+    """Open the store of a data folder; without ``read_only`` a missing one is created.
 
-    Folder 0700, file 0600. What is found to be wrong is left untouched.
+    Modes: folder 0700, file 0600. A damaged store is left unchanged.
 
     Raises:
         schema.OlderStoreError: the store must be migrated first (``migrate``).
-        StoreError: the folder or the file cannot be used, in a sentence.
+        StoreError: the folder or the file cannot be used.
     """
     path = store_path(folder)
     check_folder(folder, make=not read_only)
@@ -317,7 +317,7 @@ def open_store(folder: Path, *, read_only: bool = False, fault_point: FaultPoint
 
 
 def read_revision(path: Path) -> str | None:
-    """Return the revision that is stamped in a store's file; None: it is another program's database.
+    """Return the schema revision of a store's file; None: it is another program's database.
 
     Raises:
         StoreError: the file is damaged or cannot be read.
@@ -333,12 +333,12 @@ def read_revision(path: Path) -> str | None:
 
 
 def explained(error: sqlite3.Error, path: Path, act: str) -> StoreError:
-    """Return the sentence for an error at a store that this program was opening or making."""
+    """Return the error for an operator, for a failure to open or create a store."""
     return unusable(error, path, act) or StoreError(f"Cannot {act} the store {path}: {error}.")
 
 
 def _create(path: Path) -> None:
-    """Make a new store whole beside its place, then put it there in one step: nobody sees half of one."""
+    """Create a new store under another name, then link it into place: no process sees half of one."""
     from firstwatch.store.tables import METADATA
 
     try:
@@ -359,7 +359,7 @@ def _create(path: Path) -> None:
             METADATA.create_all(session)
             session.exec_driver_sql(schema.CREATE_VERSION_TABLE)
             session.exec_driver_sql(f"INSERT INTO {schema.VERSION_TABLE} VALUES ('{schema.HEAD}')")
-        # Somebody else's store that appeared meanwhile is as good as ours.
+        # A store that another process has created meanwhile is as good as ours.
         with suppress(FileExistsError):
             os.link(draft, path)
         _sync_folder(path.parent)
@@ -377,7 +377,7 @@ def _create(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put the names in a folder on the disk, so that a new store outlives a power cut."""
+    """Write a folder's entries to the disk, so that a new store survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -386,13 +386,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _readers(path: Path) -> str:
-    """Return who reads the store by an open transaction, where the kernel says it: ``process 12``."""
+    """Return the processes with an open read transaction, if the kernel lists them: ``process 12``."""
     try:
         index = path.with_name(f"{path.name}-shm").stat()
         locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
     except OSError:
         return ""
-    # "12: POSIX  ADVISORY  READ 345 fd:01:6789 124 124": the bytes from 123 on are the marks of readers.
+    # "12: POSIX  ADVISORY  READ 345 fd:01:6789 124 124": readers lock the bytes from 123 on.
     file = f"{os.major(index.st_dev):02x}:{os.minor(index.st_dev):02x}:{index.st_ino}"
     fields = [line.split() for line in locks]
     pids = {at[4] for at in fields if at[3:4] == ["READ"] and at[5] == file and int(at[6]) >= _FIRST_MARK}

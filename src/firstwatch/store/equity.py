@@ -1,4 +1,4 @@
-"""Equity of runs: a row per close while the run lives, one packed curve when it is over."""
+"""Equity of runs: one row per close of an active run, one packed curve of a finished run."""
 
 from collections.abc import Iterable
 
@@ -24,7 +24,7 @@ _BEGINNING = -(2**63)
 
 
 def add_equity(session: Session, run_id: str, points: Iterable[tuple[int, float]]) -> None:
-    """Save (bar open time ms, equity in quote) pairs; a time that is there already is replaced."""
+    """Save (bar open time in ms, equity in quote) pairs; an existing time is replaced."""
     rows = [{"run_id": run_id, "time_ms": time_ms, "equity": equity} for time_ms, equity in points]
     if rows:
         session.execute(_ADD, rows)
@@ -34,7 +34,7 @@ def equity_of(session: Session, run_id: str, *, after_ms: int | None = None) -> 
     """Return the run's curve, oldest first; with ``after_ms`` only the points after that time.
 
     Raises:
-        DamagedRowError: it cannot be read.
+        DamagedRowError: the curve cannot be read.
     """
     with row(f"the equity of run {run_id}"):
         curve = _curve(session, run_id, after_ms)

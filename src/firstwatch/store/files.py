@@ -1,4 +1,4 @@
-"""The store as files: where they stand, who may read them, and what can be wrong with them."""
+"""The store's files: their paths and permissions, and checks for damage."""
 
 import os
 import re
@@ -18,7 +18,7 @@ REMEDY_OF_DAMAGE = "Nothing was changed; put a backup (firstwatch.db.backup-*) i
 
 _MAGIC = b"SQLite format 3\x00"
 
-# File systems of another machine: SQLite's locks and its shared memory do not reach across.
+# File systems of another machine: SQLite's locks and shared memory do not work across machines.
 _NETWORK = frozenset(
     {"nfs", "nfs3", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "afpfs", "ncpfs", "ceph", "lustre",
      "glusterfs", "beegfs", "gpfs", "fuse.sshfs", "fuse.rclone", "fuse.s3fs", "fuse.glusterfs", "davfs",
@@ -29,26 +29,26 @@ _MOUNTS = Path("/proc/self/mounts")
 
 
 def store_path(folder: Path) -> Path:
-    """Return where the database of a data folder stands."""
+    """Return the path of a data folder's database."""
     return folder.absolute() / STORE_FILE
 
 
 def check_folder(folder: Path, *, make: bool) -> None:
-    """Make the data folder when asked, and refuse one that cannot hold a store.
+    """Check that the data folder can hold a store; ``make``: create it if it is missing.
 
     Raises:
-        StoreError: it is no folder, cannot be made, lies on a network file system, or others may have put
-            something into it.
+        StoreError: it is not a folder, cannot be created, lies on a network file system, or other users may
+            have put files into it.
     """
     try:
         if make and not folder.exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         mode = folder.stat()
         if not stat.S_ISDIR(mode.st_mode):
-            raise StoreError(f"{folder} is no folder; choose another data folder with FIRSTWATCH_HOME.")
-        if problem := next(_open_doors(folder, mode), None):
+            raise StoreError(f"{folder} is not a folder; choose another data folder with FIRSTWATCH_HOME.")
+        if problem := next(_access_problems(folder, mode), None):
             raise StoreError(f"{problem}; or choose another data folder with FIRSTWATCH_HOME.")
-        # An existing folder is made private only when it is plainly ours.
+        # An existing folder is made private only if it is clearly ours.
         is_ours = mode.st_uid == os.geteuid() and (store_path(folder).exists() or not any(folder.iterdir()))
         if make and is_ours and mode.st_mode & 0o077:
             folder.chmod(0o700)
@@ -69,14 +69,14 @@ def check_folder(folder: Path, *, make: bool) -> None:
         )
 
 
-def _open_doors(folder: Path, found: os.stat_result) -> Iterator[str]:
-    """Yield how somebody else could have put something into the data folder, and what to do."""
+def _access_problems(folder: Path, found: os.stat_result) -> Iterator[str]:
+    """Yield the ways in which another user could have put files into the data folder, with the remedies."""
     if found.st_uid != os.geteuid():
         yield f"The data folder {folder} belongs to another user; work as that user (chown if it is yours)"
     if found.st_mode & 0o022:
         yield (
-            f"Others may write into the data folder {folder} (mode {stat.S_IMODE(found.st_mode):04o}): look"
-            f" whether everything in it is yours, then chmod 700 {folder}"
+            f"Other users may write into the data folder {folder} (mode {stat.S_IMODE(found.st_mode):04o}):"
+            f" check that every file in it is yours, then chmod 700 {folder}"
         )
     for path, found_inside in _inside(folder):
         if stat.S_ISLNK(found_inside.st_mode):
@@ -86,7 +86,7 @@ def _open_doors(folder: Path, found: os.stat_result) -> Iterator[str]:
 
 
 def _inside(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Yield what lies in a data folder and its vault, but not what is taken away while we look."""
+    """Yield the entries of a data folder and its vault, without those that vanish meanwhile."""
     vault = folder / VAULT_FOLDER
     folders = [folder, vault] if vault.is_dir() and not vault.is_symlink() else [folder]
     for path in chain.from_iterable(each.iterdir() for each in folders):
@@ -95,13 +95,13 @@ def _inside(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def loose_modes(folder: Path) -> list[str]:
-    """Return what others may read or write of a data folder: the folder itself, and files in it."""
+    """Return the paths of a data folder, with itself, that other users may read or write."""
     found = [(folder, folder.lstat()), *_inside(folder)]
     return [str(path) for path, mode in found if mode.st_mode & 0o077]
 
 
 def file_system_of(folder: Path, mounts: Path) -> str | None:
-    """Return the type of the file system that holds ``folder``; None where the system has no mount table."""
+    """Return the type of the file system that holds ``folder``; None: the system has no mount table."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -112,7 +112,7 @@ def file_system_of(folder: Path, mounts: Path) -> str | None:
         fields = line.split(" ")
         if len(fields) < 3:
             continue
-        # Blanks and such stand as octal escapes.
+        # Blanks and other special characters are octal escapes.
         mount = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[1]))
         # A later line of the same mount point lies on top of the earlier one.
         if place.is_relative_to(mount) and len(mount.parts) >= best[0]:
@@ -121,7 +121,7 @@ def file_system_of(folder: Path, mounts: Path) -> str | None:
 
 
 def problem_of_damage(path: Path) -> str | None:
-    """Return what is wrong with the file at a first look (length and header), or None."""
+    """Return what is wrong with the file's length or header, or None."""
     try:
         with path.open("rb") as file:
             header = file.read(100)
@@ -136,7 +136,7 @@ def problem_of_damage(path: Path) -> str | None:
     pages = int.from_bytes(header[28:32], "big")
     bytes_expected = pages * (65536 if page_size == 1 else page_size)
     log = path.with_name(path.name + "-wal")
-    # With a write-ahead log the missing pages may still stand there.
+    # The missing pages may still be in a write-ahead log.
     if size < bytes_expected and not (log.exists() and log.stat().st_size):
         return f"it has {size} bytes of {bytes_expected}"
     return None
@@ -148,7 +148,7 @@ _SENTENCES = {
     "SQLITE_READONLY": "the file or its folder is read-only. Change its permissions",
     "SQLITE_CANTOPEN": "it cannot be opened. Check that the folder is there and may be written",
     "SQLITE_CORRUPT": "it is damaged. " + REMEDY_OF_DAMAGE,
-    "SQLITE_NOTADB": "it is no database. " + REMEDY_OF_DAMAGE,
+    "SQLITE_NOTADB": "it is not a database. " + REMEDY_OF_DAMAGE,
     "SQLITE_BUSY": "another process has held it for too long. Try again",
     "SQLITE_LOCKED": "another process has held it for too long. Try again",
     "SQLITE_PERM": "permission is denied. Change its permissions",
@@ -157,7 +157,7 @@ _SENTENCES = {
 
 
 def unusable(error: sqlite3.Error, path: Path, act: str) -> StoreError | None:
-    """Return the sentence for an error of the machine or the file; None: it is a defect of the program."""
+    """Return the error for a failure of the machine or the file; None: it is a defect of the program."""
     name = getattr(error, "sqlite_errorname", "")
     for prefix, sentence in _SENTENCES.items():
         if name == prefix or name.startswith(prefix + "_"):

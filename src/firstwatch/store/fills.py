@@ -17,7 +17,7 @@ _FUNDING = table_of(FundingRow)
 
 @dataclass(frozen=True, slots=True)
 class StoredFill:
-    """A fill with the mids around it, which cannot be rebuilt later."""
+    """A fill with the mid prices around it, which cannot be found later."""
 
     venue: str
     run_id: str
@@ -74,7 +74,7 @@ def add_fill(session: Session, stored: StoredFill) -> bool:
 
 
 def fills_of(session: Session, run_id: str) -> list[StoredFill]:
-    """Return a run's fills in the order of the venue's time.
+    """Return a run's fills by venue time, oldest first.
 
     Raises:
         DamagedRowError: one cannot be read.

@@ -13,19 +13,21 @@ _ONLY = 1
 
 
 class HostState(StrEnum):
+    """What the engine host does."""
+
     STARTING = "starting"
-    """It holds the lock and reconciles; commands wait."""
+    """It holds the engine lock and reconciles; commands wait."""
     RUNNING = "running"
     DRAINING = "draining"
-    """It lets go at the next bar close."""
+    """It stops at the next bar close."""
     STOPPED = "stopped"
     STOPPED_ON_REQUEST = "stopped_on_request"
-    """As STOPPED, because a command asked for it: an attached screen does not take its place."""
+    """As STOPPED, by a command: a screen does not take the engine again by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Who holds, or last held, the engine."""
+    """The process that holds, or last held, the engine."""
 
     epoch: int
     pid: int
@@ -37,7 +39,7 @@ class Host:
 
     @property
     def has_let_go(self) -> bool:
-        """It ended in order: its last heartbeat says nothing of a living process."""
+        """It has stopped in order, so its last heartbeat is no sign of a live process."""
         return self.state in (HostState.STOPPED, HostState.STOPPED_ON_REQUEST)
 
 
@@ -70,7 +72,7 @@ def claim_host(session: Session, *, pid: int, host_name: str, version: str, now_
 
 
 def beat(session: Session, epoch: int, state: HostState, *, now_ms: int) -> None:
-    """Write the heartbeat and the state; one of the STOPPED is the last.
+    """Write the heartbeat and the state; a STOPPED state is the last one.
 
     Raises:
         EpochLostError: another host has claimed the store.
@@ -83,7 +85,7 @@ def beat(session: Session, epoch: int, state: HostState, *, now_ms: int) -> None
 
 
 def current_host(session: Session) -> Host | None:
-    """Return the host row; None: no engine ever ran here."""
+    """Return the host; None: no engine has ever run on this store."""
     row = session.execute(_GET).one_or_none()
     if row is None:
         return None

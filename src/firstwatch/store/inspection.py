@@ -1,4 +1,4 @@
-"""A look at everything in a store: what is damaged, missing or cannot be read, and what to do."""
+"""Inspection of a whole store: what is damaged, missing or unreadable, and what to do."""
 
 import sqlite3
 import time
@@ -13,17 +13,17 @@ from firstwatch.trading.errors import FirstwatchError
 
 _REMEDY = f"{REMEDY_OF_DAMAGE}."
 _CLOSING_S = 0.5
-"""How long a process that closes a store takes from removing one of its files to the other."""
+"""How long a process that closes a store takes between removing one of its files and the other."""
 
 
 def problems_of_store(path: Path) -> list[str]:
-    """Return sentences about the store in that file: damage, lost parts, rows that cannot be read."""
+    """Return a sentence for each problem of a store's file: damage, lost parts, rows that cannot be read."""
     found: list[str] = []
     for look in (_of_files, _of_database, _of_rows):
         if problem := _problem(lambda look=look: found.extend(look(path))):  # type: ignore[misc]
             found.append(f"{path} is damaged: {problem}. {_REMEDY}")
         if found:
-            # What lies deeper cannot be read, or follows from it.
+            # Deeper problems cannot be found, or follow from this one.
             break
     return found
 
@@ -105,6 +105,6 @@ def _problem(read: Callable[[], object]) -> str:
     except (FirstwatchError, sqlite3.Error) as error:
         return str(error).rstrip(".")
     except Exception as error:
-        # What was changed by hand or by the disk breaks each reader in a way of its own.
+        # Values that were changed by hand or by the disk break each reader differently.
         return type(error).__name__
     return ""

@@ -1,4 +1,4 @@
-"""The journal of a run and its checkpoint; a run's state is the fold of both."""
+"""The journal of a run and its checkpoint; together they give the run's state."""
 
 import json
 import zlib
@@ -35,7 +35,7 @@ _EVENTS: TypeAdapter[list[RunEvent]] = TypeAdapter(list[RunEvent])
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One entry of the journal; sequences of a run begin at 1 and have no gap."""
+    """One entry of the journal; the sequences of a run begin at 1 and have no gap."""
 
     run_id: str
     sequence: int
@@ -47,7 +47,7 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a restart begins from: the core's state, after the journal row ``sequence``."""
+    """Start of a recovery: the core's state after the journal entry ``sequence``, as JSON."""
 
     run_id: str
     payload: str
@@ -61,11 +61,11 @@ class Archive:
 
     run_id: str
     sequence: int
-    """Of its last entry."""
+    """That of its last entry."""
     packed: bytes
     row_count: int
     row_bytes: int
-    """What the rows take that it stands for."""
+    """Size of the rows that it replaces."""
 
 
 class _Row(NamedTuple):
@@ -109,7 +109,7 @@ _DROP_ARCHIVED = text(
 )
 
 _LARGEST_CHANGES = 700
-"""Bytes of changes that a page of the store still holds; beyond them a new base is written."""
+"""Bytes of changes that fit in a page of the store; with more a new base is written."""
 
 
 def append_events(
@@ -121,7 +121,7 @@ def append_events(
     venue_time_ms: int | None,
     local_time_ms: int,
 ) -> int:
-    """Append events in order, as one row, and return the sequence of the journal's last entry."""
+    """Append events, as one row, and return the sequence of the journal's last entry."""
     last = last_sequence(session, run_id)
     if not events:
         return last
@@ -146,7 +146,7 @@ def append_events(
 
 
 def last_sequence(session: Session, run_id: str) -> int:
-    """Return the sequence of the newest entry; 0: the journal is empty. It is also the journal's length."""
+    """Return the sequence of the newest entry, which is the journal's length; 0: it is empty."""
     last = session.execute(_LAST, {"run": run_id}).scalar()
     return last or session.execute(_ARCHIVED, {"run": run_id}).scalar() or 0
 
@@ -156,7 +156,7 @@ def events_after(
 ) -> list[JournalEntry]:
     """Return the entries after ``sequence``, oldest first, ``limit`` of them at most.
 
-    ``is_lenient``: in the place of what cannot be read stands a note that says so.
+    ``is_lenient``: a row that cannot be read becomes a note that says so.
 
     Raises:
         DamagedRowError: a row cannot be read.
@@ -169,7 +169,7 @@ def events_after(
 
 
 def recent_events(session: Session, run_id: str, limit: int) -> list[JournalEntry]:
-    """Return the newest ``limit`` entries, oldest first; of what cannot be read, a note that says so."""
+    """Return the newest ``limit`` entries, oldest first; a row that cannot be read becomes a note."""
     after = max(0, last_sequence(session, run_id) - limit)
     return events_after(session, run_id, after, is_lenient=True)
 
@@ -188,7 +188,7 @@ def events_of_kinds(session: Session, run_id: str, kinds: Collection[str]) -> li
 
 
 def journal_to_archive(session: Session, run_id: str) -> Archive | None:
-    """Return the journal of an ended run packed whole; None: none of it is in rows any more."""
+    """Return the whole journal of an ended run, packed; None: it is already packed."""
     rows = session.execute(_AFTER, {"run": run_id, "after": 0}).all()
     if not rows:
         return None
@@ -205,7 +205,7 @@ def journal_to_archive(session: Session, run_id: str) -> Archive | None:
 
 
 def archive_journal(session: Session, archive: Archive) -> None:
-    """Let a packed journal stand for the rows that it was made of, which ``drop_archived`` then removes."""
+    """Save a packed journal in place of its rows, which ``drop_archived`` then removes."""
     values = {"run_id": archive.run_id, "sequence": archive.sequence, "rows": archive.packed}
     session.execute(_SAVE_ARCHIVE, values)
 
@@ -218,10 +218,10 @@ def drop_archived(session: Session, run_id: str, limit: int) -> CursorResult[Any
 def save_checkpoint(
     session: Session, run_id: str, payload: str, *, sequence: int, now_ms: int, base: str | None = None
 ) -> str:
-    """Replace the run's checkpoint; in the transaction of the journal rows that it reflects.
+    """Replace the run's checkpoint, in the transaction of the journal rows that it reflects.
 
-    Only what differs from ``base`` is written: what the last call for this run has returned, if that was
-    committed. None: all of it is. Returns the base of the next call.
+    ``base``: the result of the last call for this run, if that was committed. Only the differences from it
+    are written; None: the whole checkpoint. Returns the base of the next call.
     """
     whole = payload.encode()
     packed = None if base is None else pack_changes(whole, base.encode())
@@ -236,10 +236,10 @@ def save_checkpoint(
 
 
 def load_checkpoint(session: Session, run_id: str) -> Checkpoint | None:
-    """Return the run's checkpoint, or None when it has not made one.
+    """Return the run's checkpoint; None: it has none.
 
     Raises:
-        DamagedRowError: it cannot be read.
+        DamagedRowError: the checkpoint cannot be read.
     """
     found = session.execute(_LOAD_CHECKPOINT, {"run": run_id}).one_or_none()
     if found is None:
@@ -253,7 +253,7 @@ def load_checkpoint(session: Session, run_id: str) -> Checkpoint | None:
 
 
 def _archive(session: Session, run_id: str, after: int) -> tuple[list[_Row], int]:
-    """Return the rows of a packed journal that end after an entry, and its last entry's sequence."""
+    """Return the rows of a packed journal after an entry, and the sequence of its last entry."""
     packed = session.execute(_LOAD_ARCHIVE, {"run": run_id}).one_or_none()
     if packed is None:
         return [], 0
@@ -265,7 +265,7 @@ def _archive(session: Session, run_id: str, after: int) -> tuple[list[_Row], int
 
 
 def _entries(rows: Iterable[Row[Any] | _Row], *, is_lenient: bool = False) -> Iterator[JournalEntry]:
-    """Yield the entries of rows; the sequence of a row is that of its last one."""
+    """Yield the entries of rows; a row has the sequence of its last entry."""
     for found in rows:
         try:
             yield from _entries_of(found)
@@ -302,7 +302,7 @@ def _entries_of(found: Row[Any] | _Row) -> list[JournalEntry]:
 
 
 def _text_of(payload: str | bytes) -> str:
-    """Return a payload as it was packed, or as an older program has written it."""
+    """Return a payload's text; older programs wrote it unpacked."""
     return unpack(payload).decode() if isinstance(payload, bytes) else payload
 
 

@@ -18,7 +18,7 @@ _UPSERT = upsert(_STATUS)
 
 @dataclass(frozen=True, slots=True)
 class LiveStatus:
-    """What a run sees now. None: not known."""
+    """A run's newest figures. ``mark`` and money are in quote; None: not known."""
 
     run_id: str
     updated_at_ms: int
@@ -29,7 +29,7 @@ class LiveStatus:
     """Open time of the last closed bar."""
     venue_time_ms: int | None = None
     streams: Mapping[str, int] = field(default_factory=dict)
-    """Local time of the last useful work, per stream."""
+    """Local time in ms of the last message, by stream."""
 
 
 def upsert_live_status(session: Session, statuses: Iterable[LiveStatus]) -> None:
@@ -52,7 +52,7 @@ def upsert_live_status(session: Session, statuses: Iterable[LiveStatus]) -> None
 
 
 def status_of(session: Session, run_id: str) -> LiveStatus | None:
-    """Return the run's figures; None: it never had any.
+    """Return the run's figures; None: there are none.
 
     Raises:
         DamagedRowError: they cannot be read.
@@ -62,7 +62,7 @@ def status_of(session: Session, run_id: str) -> LiveStatus | None:
 
 
 def live_statuses(session: Session, *, damaged: dict[str, str] | None = None) -> dict[str, LiveStatus]:
-    """Return the figures of all runs that ever had some, by run id; ``damaged`` as for ``readable``."""
+    """Return the figures of all runs that have some, by run id; ``damaged`` as in ``readable``."""
     return readable(session.execute(select(_STATUS)), "run_id", _view, damaged)
 
 

@@ -1,4 +1,4 @@
-"""Bringing an older store to this program's schema: forward only, after a backup, whole or not at all."""
+"""Migration of an older store to this program's schema: forward only, after a backup, all or nothing."""
 
 import os
 import sqlite3
@@ -18,7 +18,7 @@ from firstwatch.trading.errors import StoreError
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What a migration did."""
+    """A migration that was done: old and new revision, and the backup's path."""
 
     old: str
     new: str
@@ -28,10 +28,10 @@ class Migrated:
 def migrate(folder: Path) -> Migrated | None:
     """Migrate the store of a data folder; None: there is none, or it is up to date.
 
-    Only for the holder of the engine lock. Writers of other processes wait, and refuse afterwards.
+    Only for the holder of the engine lock. Writers of other processes wait, and fail afterwards.
 
     Raises:
-        StoreError: the store is damaged or newer, or the migration failed; the store is as it was.
+        StoreError: the store is damaged or newer, or the migration failed; the store is unchanged.
     """
     path = store_path(folder)
     if not path.exists():
@@ -52,7 +52,7 @@ def migrate(folder: Path) -> Migrated | None:
     except sqlite3.Error as error:
         raise explained(error, path, "migrate") from error
     except OSError as error:
-        raise StoreError(f"Cannot back up {path}: {error.strerror or error}. It is as it was.") from error
+        raise StoreError(f"Cannot back up {path}: {error.strerror or error}. Nothing was changed.") from error
     return Migrated(str(revision), schema.HEAD, backup)
 
 
@@ -66,7 +66,7 @@ def _migrate(path: Path, backup: Path) -> None:
     engine = create_engine("sqlite://", creator=lambda: connect(path, read_only=False), poolclass=NullPool)
     with engine.connect() as session, session.begin():
         session.exec_driver_sql("BEGIN IMMEDIATE")
-        # Nobody can write any more, so the backup is what the revisions begin from.
+        # No process can write any more, so the backup is the state before the revisions.
         _back_up(path, backup)
         config.attributes["connection"] = session
         command.upgrade(config, schema.HEAD)

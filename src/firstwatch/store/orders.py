@@ -1,4 +1,4 @@
-"""Orders of runs: written before anything is sent, moved by the table of ``trading.orders``."""
+"""Orders of runs: written before anything is sent; states change by the table of ``trading.orders``."""
 
 import json
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _ORDER = table_of(RunOrderRow)
 
 @dataclass(frozen=True, slots=True)
 class OrderMove:
-    """One step of an order's history; local time."""
+    """One change of an order's state, at a local time."""
 
     time_ms: int
     state: OrderState
@@ -46,16 +46,17 @@ class StoredOrder:
 
     @property
     def client_order_id(self) -> str:
+        """The id that this program gave the order."""
         return self.intent.client_order_id
 
 
-# What never changes is not set again, nor its index written.
+# Columns that never change are not set again, nor their indexes written.
 _UPSERT = upsert(
     _ORDER,
     keep=("run_id", "account", "symbol", "purpose", "side", "kind", "amount", "reduce_only", "created_at_ms"),
 )
-# A client order id begins with the id of its run, and no hexadecimal digit comes after f: so the primary key
-# finds them, without another index that each order would be written into.
+# A client order id begins with the id of its run, and no hexadecimal digit comes after f. So the primary key
+# finds a run's orders, and there is no second index to write.
 _OF_RUN = (
     select(_ORDER)
     .where(
@@ -70,7 +71,7 @@ _FINAL = frozenset(state for state in OrderState if state.is_final)
 
 
 def upsert_order(session: Session, order: StoredOrder) -> None:
-    """Write the whole order; its creation time stays the first one."""
+    """Write the whole order; its creation time stays."""
     intent = order.intent
     session.execute(
         _UPSERT,
@@ -111,12 +112,12 @@ def upsert_order(session: Session, order: StoredOrder) -> None:
 
 
 def highest_nonce(session: Session) -> int:
-    """Return the highest nonce that any order was given; 0: none was."""
+    """Return the highest nonce of all orders; 0: there is none."""
     return session.execute(select(func.max(_ORDER.c.nonce))).scalar() or 0
 
 
 def get_order(session: Session, client_order_id: str) -> StoredOrder | None:
-    """Return one order, or None when the store does not know it."""
+    """Return one order; None: the store does not have it."""
     with row(f"order {client_order_id}"):
         found = session.execute(_ONE, {"id": client_order_id}).one_or_none()
         return None if found is None else _view(found)
@@ -132,7 +133,7 @@ def orders_of(session: Session, run_id: str) -> list[StoredOrder]:
 
 
 def open_orders_of(session: Session, run_id: str) -> list[StoredOrder]:
-    """Return a run's orders that the venue may still execute, doubtful ones included, oldest first."""
+    """Return a run's orders that the venue may still execute, UNKNOWN ones too, oldest first."""
     return _views(session, _OF_RUN.where(_ORDER.c.state.not_in(sorted(_FINAL))), run_id)
 
 
@@ -142,7 +143,7 @@ def _views(session: Session, statement: Select[Any], run_id: str) -> list[Stored
 
 
 def _touch(bid: float, ask: float, mark: float, time_ms: int) -> Touch | None:
-    """Return stored prices; None: they are none, as before these were looked at."""
+    """Return stored prices; None: they are invalid, which older programs did not check."""
     try:
         return Touch(bid, ask, mark, time_ms)
     except ValueError:

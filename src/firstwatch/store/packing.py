@@ -1,7 +1,7 @@
-"""JSON texts as few bytes: compressed against words that are known already.
+"""Compression of the store's JSON texts, against a dictionary.
 
-The texts of the store are short and alike, so that each alone hardly gets smaller; against a dictionary
-of their usual words they take a fourth and less, and a text against what it was before takes its changes.
+The texts are short and similar, so compressing one alone saves little. Against a dictionary of their usual
+words a text shrinks to a quarter or less; against its earlier version it shrinks to the changes.
 """
 
 import zlib
@@ -10,37 +10,37 @@ _USUAL = b"\x01"
 _CHANGES = b"\x02"
 _RAW = -15
 _LARGEST = 64 * 1024 * 1024
-"""More than any text of the store has: a damaged row must not fill the memory."""
+"""Bytes, more than any text of the store has: a damaged row must not fill the memory."""
 
 
 def pack(text: bytes) -> bytes:
-    """Return the text packed."""
-    # A copy has read the words already.
+    """Return the text compressed against the usual words."""
+    # A copy has already read the words.
     packer = _PRIMED.copy()
     return _USUAL + packer.compress(text) + packer.flush()
 
 
 def pack_changes(text: bytes, base: bytes) -> bytes:
-    """Return the text packed as what differs from ``base``."""
+    """Return the text compressed against ``base``."""
     packer = zlib.compressobj(6, zlib.DEFLATED, _RAW, zdict=base)
     return _CHANGES + packer.compress(text) + packer.flush()
 
 
 def is_packed(stored: bytes) -> bool:
-    """Tell whether the bytes are what ``pack`` has returned: no text of the store begins as they do."""
+    """Return whether the bytes come from ``pack``: no text of the store begins like them."""
     return stored[:1] == _USUAL
 
 
 def is_packed_as_changes(stored: bytes) -> bool:
-    """Tell whether the bytes are what ``pack_changes`` has returned."""
+    """Return whether the bytes come from ``pack_changes``."""
     return stored[:1] == _CHANGES
 
 
 def unpack(packed: bytes, base: bytes | None = None) -> bytes:
-    """Return what was packed; ``base``: what its changes were packed against.
+    """Return the text; ``base``: that of ``pack_changes``, or None for ``pack``.
 
     Raises:
-        ValueError: the bytes are damaged, or of a newer program.
+        ValueError: the bytes are damaged, or a newer program wrote them.
     """
     if packed[:1] != (_USUAL if base is None else _CHANGES):
         raise ValueError("a packed text of the store is damaged, or was written by a newer firstwatch")
@@ -54,7 +54,7 @@ def unpack(packed: bytes, base: bytes | None = None) -> bytes:
     return text
 
 
-# Never to be changed: what was packed against it could not be read any more. What is used most stands last.
+# Must never change, or old rows become unreadable. The most frequent words stand last.
 _WORDS = (
     b'"alerted":0,"entry_order":0,"entry_side":-1,"entry_steps":0,"entry_limit":0.0,"entry_bars":0,"entr'
     b'y_is_link":0,"reset_cause":0,"reset_side":-1,"reset_bar":0,"link":0,"chain":0,"decision":0,"decisi'

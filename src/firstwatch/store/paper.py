@@ -1,4 +1,4 @@
-"""The paper venue's own books. What stands in the JSON is the paper venue's business."""
+"""Rows of the paper venue. Only the paper venue knows the contents of the JSON."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -37,7 +37,7 @@ _ADD_FUNDING = insert_once(_FUNDING)
 
 @dataclass(frozen=True, slots=True)
 class PaperOrder:
-    """An order at the paper venue, or a burnt request (not open, and its state says so)."""
+    """An order at the paper venue, or an invalidated request (not open; its state says so)."""
 
     client_order_id: str
     account: str
@@ -48,6 +48,8 @@ class PaperOrder:
 
 @dataclass(frozen=True, slots=True)
 class PaperFill:
+    """A fill at the paper venue."""
+
     fill_id: str
     account: str
     symbol: str
@@ -57,6 +59,8 @@ class PaperFill:
 
 @dataclass(frozen=True, slots=True)
 class PaperFunding:
+    """A funding payment at the paper venue."""
+
     funding_id: str
     account: str
     symbol: str
@@ -66,7 +70,7 @@ class PaperFunding:
 
 @dataclass(frozen=True, slots=True)
 class PaperDeposit:
-    """Play money; negative was taken out."""
+    """A deposit of play money in quote; negative: a withdrawal."""
 
     id: int
     account: str
@@ -75,13 +79,13 @@ class PaperDeposit:
 
 
 def save_feed(session: Session, venue: str, symbol: str, position_json: str, *, now_ms: int) -> None:
-    """Remember where the feed of a symbol stands."""
+    """Save the position of a symbol's feed."""
     values = {"venue": venue, "symbol": symbol, "position_json": position_json, "updated_at_ms": now_ms}
     session.execute(_SAVE_FEED, values)
 
 
 def load_feed(session: Session, venue: str, symbol: str) -> str | None:
-    """Return where the feed of a symbol stood; None: it never moved."""
+    """Return the position of a symbol's feed; None: it has never moved."""
     return session.execute(
         select(_FEED.c.position_json).where(_FEED.c.venue == venue, _FEED.c.symbol == symbol)
     ).scalar()
@@ -109,14 +113,14 @@ def load_accounts(session: Session, venue: str) -> dict[str, str]:
 
 
 def save_orders(session: Session, venue: str, orders: Iterable[PaperOrder]) -> None:
-    """Write some orders whole."""
+    """Write orders as a whole."""
     rows = [{"venue": venue, **asdict(order)} for order in orders]
     if rows:
         session.execute(_SAVE_ORDER, rows)
 
 
 def load_order(session: Session, venue: str, client_order_id: str) -> PaperOrder | None:
-    """Return one order, or None when the venue does not know the id."""
+    """Return one order; None: the venue does not know the id."""
     row = session.execute(_ONE_ORDER, {"venue": venue, "order": client_order_id}).one_or_none()
     return None if row is None else PaperOrder(**row._mapping)
 
@@ -132,7 +136,7 @@ def load_open_orders(session: Session, venue: str) -> list[PaperOrder]:
 
 
 def add_fills(session: Session, venue: str, fills: Iterable[PaperFill]) -> None:
-    """Append fills; one that is there already stays as it is."""
+    """Append fills; an existing one stays unchanged."""
     rows = [{"venue": venue, **asdict(fill)} for fill in fills]
     if rows:
         session.execute(_ADD_FILL, rows)
@@ -154,7 +158,7 @@ def fills_since(session: Session, venue: str, account: str, symbol: str, since_m
 
 
 def add_funding(session: Session, venue: str, payments: Iterable[PaperFunding]) -> None:
-    """Append funding payments; one that is there already stays as it is."""
+    """Append funding payments; an existing one stays unchanged."""
     rows = [{"venue": venue, **asdict(payment)} for payment in payments]
     if rows:
         session.execute(_ADD_FUNDING, rows)
@@ -198,9 +202,9 @@ def deposits(session: Session, venue: str, account: str, *, after: int = 0) -> S
 
 
 def deposited(session: Session, venue: str, damaged: dict[str, str]) -> dict[str, Decimal]:
-    """Return all play money that was given to each account less what was taken out.
+    """Return the sum of deposits less withdrawals, in quote, by account.
 
-    ``damaged`` says of which accounts that cannot be read, and why.
+    ``damaged`` receives a sentence by account where a deposit cannot be read.
     """
     totals: dict[str, Decimal] = {}
     for found in session.execute(_DEPOSITS, {"venue": venue, "after": 0}):
@@ -217,7 +221,7 @@ _ORDER_COLUMNS = tuple(_ORDER.c[name] for name in PaperOrder.__dataclass_fields_
 _FILL_COLUMNS = tuple(_FILL.c[name] for name in PaperFill.__dataclass_fields__)
 _FUNDING_COLUMNS = tuple(_FUNDING.c[name] for name in PaperFunding.__dataclass_fields__)
 
-# Made once: the venue asks for these with every order.
+# Built once: the venue needs these for every order.
 _ONE_ORDER = select(*_ORDER_COLUMNS).where(
     _ORDER.c.venue == bindparam("venue"), _ORDER.c.client_order_id == bindparam("order")
 )

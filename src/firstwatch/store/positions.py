@@ -1,4 +1,4 @@
-"""The position of each run, as the engine last knew it."""
+"""The position of each run, as the engine last wrote it."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,10 +17,10 @@ _UPSERT = upsert(_POSITION)
 
 @dataclass(frozen=True, slots=True)
 class RunPosition:
-    """A run's position with its levels; ``side`` None: flat.
+    """A run's position with its levels; ``side`` None: flat. Amount in base coin, money in quote.
 
-    ``stop`` and ``target`` are where the venue has confirmed that they rest (None: none does),
-    ``stop_wanted`` and ``target_wanted`` where the run wants them.
+    ``stop`` and ``target`` are the levels that the venue has confirmed (None: no order rests there),
+    ``stop_wanted`` and ``target_wanted`` those of the run.
     """
 
     run_id: str
@@ -48,17 +48,17 @@ def set_position(session: Session, position: RunPosition) -> None:
 
 
 def position_of(session: Session, run_id: str) -> RunPosition | None:
-    """Return the run's position; None: nothing was ever written.
+    """Return the run's position; None: none was ever written.
 
     Raises:
-        DamagedRowError: it cannot be read.
+        DamagedRowError: the position cannot be read.
     """
     found = session.execute(select(_POSITION).where(_POSITION.c.run_id == run_id)).one_or_none()
     return None if found is None else _view(found)
 
 
 def positions(session: Session, *, damaged: dict[str, str] | None = None) -> dict[str, RunPosition]:
-    """Return the last known position of every run that has one, by run id; ``damaged`` as ``readable``."""
+    """Return the last position of every run that is not flat, by run id; ``damaged`` as in ``readable``."""
     rows = session.execute(select(_POSITION).where(_POSITION.c.side.is_not(None)))
     return readable(rows, "run_id", _view, damaged)
 

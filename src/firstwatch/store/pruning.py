@@ -1,8 +1,8 @@
-"""Making room in the store: what nothing will need again is packed, or removed.
+"""Packing and removal of rows that are no longer needed.
 
-Only of runs that ended before a given time, that are known to have left their wallet flat, and that have no
-open order and no alarm. Of these the journal is packed, and the paper venue's closed orders are removed;
-finished commands are, too. Orders, fills, trades and equity of every run stay as they are.
+Only runs that ended before a given time, left their wallet flat, and have no open order and no alarm are
+pruned: their journal is packed, and their closed orders at the paper venue are removed. Finished commands are
+removed, too. Orders, fills, trades and equity of every run stay.
 """
 
 import logging
@@ -19,7 +19,7 @@ from firstwatch.trading.runs import Exposure
 _log = logging.getLogger(__name__)
 
 _ROWS_AT_ONCE = 2_000
-"""So many are removed in one transaction: an engine may wait to write."""
+"""Rows removed in one transaction, few enough that an engine need not wait long to write."""
 
 _COMMANDS = "FROM command WHERE outcome IN ('DONE', 'REFUSED', 'EXPIRED') AND finished_at_ms < :before"
 _SIZE_OF_COMMANDS = text(
@@ -44,7 +44,7 @@ _DROP_PAPER = text(
 
 @dataclass(slots=True)
 class Pruned:
-    """What was packed or removed, or would be. Bytes are an estimate: SQLite counts in pages."""
+    """Counts of what was packed or removed, or would be. Bytes are an estimate: SQLite counts in pages."""
 
     runs: int = 0
     journal_rows: int = 0
@@ -54,9 +54,9 @@ class Pruned:
 
 
 def prune(store: Store, *, before_ms: int, is_dry: bool) -> Pruned:
-    """Pack and remove what is older than a wall time; ``is_dry``: only say what that would be.
+    """Pack and remove rows from before a wall time; ``is_dry``: only count them.
 
-    Each run is looked at again in the transaction that changes it. Interrupted, it can be begun anew.
+    Each run is checked again in the transaction that changes it. After an interruption call it again.
 
     Raises:
         StoreError: the store cannot be used.
@@ -68,7 +68,7 @@ def prune(store: Store, *, before_ms: int, is_dry: bool) -> Pruned:
         try:
             _prune_run(store, run_id, before_ms, done, is_dry=is_dry)
         except DamagedRowError as error:
-            # It stays as it is, for whoever repairs it.
+            # It stays unchanged, to be repaired.
             _log.warning("run %s is not pruned: %s", run_id, error)
     with store.read() as session:
         count, size = session.execute(_SIZE_OF_COMMANDS, {"before": before_ms}).one()
@@ -80,7 +80,7 @@ def prune(store: Store, *, before_ms: int, is_dry: bool) -> Pruned:
 
 
 def _is_over(session: Session, run: runs.Run, before_ms: int) -> bool:
-    """Tell whether nothing will come of the run any more: no order, no fill, no alarm."""
+    """Return whether the run can have no further order, fill or alarm."""
     is_old = run.state.is_final and run.ended_at_ms is not None and run.ended_at_ms < before_ms
     return (
         is_old
@@ -119,7 +119,7 @@ def _some(**of: object) -> dict[str, object]:
 
 
 def _drop(store: Store, step: Callable[[Session], CursorResult[object]]) -> None:
-    """Remove rows by short transactions until there are none."""
+    """Remove rows in short transactions until none is left."""
     while True:
         with store.write() as session:
             if not step(session).rowcount:

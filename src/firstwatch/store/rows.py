@@ -1,4 +1,4 @@
-"""One row that cannot be read is that row's trouble: it is named, and the others are read."""
+"""Reading rows that may be damaged: the damaged one is named, the others are read."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -17,24 +17,24 @@ _SHOWN = 40
 
 @contextmanager
 def row(name: str) -> Iterator[None]:
-    """Say of which row it is that what the block reads cannot be understood.
+    """Name the row that the block fails to read.
 
     Raises:
-        DamagedRowError: it was changed by hand or by the disk, or a newer program has written it.
+        DamagedRowError: the row was changed by hand or by the disk, or a newer program has written it.
     """
     try:
         yield
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
-        # What pydantic says is a page long; the first thing that is wrong is enough.
+        # A message of pydantic is a page long; its first line is enough.
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise DamagedRowError(f"{name} cannot be read ({reason}); firstwatch doctor looks at all") from error
 
 
 def sound(found: R, table: Table) -> R:
-    """Return a row of the table, each value of which is of its column's kind; SQLite keeps any in each.
+    """Return the row if each value has its column's type; SQLite accepts any value in any column.
 
     Raises:
-        ValueError: a value is not, or is a number that is not finite.
+        ValueError: a value has another type, or is a number that is not finite.
     """
     for value, (name, kind, may_lack) in zip(found, _columns(table, found._fields), strict=True):
         is_sound = may_lack if value is None else isinstance(value, kind)
@@ -46,9 +46,9 @@ def sound(found: R, table: Table) -> R:
 def readable(
     rows: Iterable[Row[Any]], key: str, view: Callable[[Row[Any]], T], damaged: dict[Any, str] | None
 ) -> dict[Any, T]:
-    """Return what ``view`` makes of each row, by its ``key``.
+    """Return ``view`` of each row, by the row's column ``key``.
 
-    Those that cannot be read are left out, and ``damaged`` then says why, by the same key.
+    Rows that cannot be read are left out; ``damaged`` receives their errors by the same key.
     """
     seen: dict[Any, T] = {}
     for found in rows:
@@ -63,7 +63,7 @@ def readable(
 
 @lru_cache(maxsize=128)
 def _columns(table: Table, names: tuple[str, ...]) -> tuple[tuple[str, type, bool], ...]:
-    """Return name, kind and whether it may be NULL of each value; what is of no column is of any kind."""
+    """Return (name, type, may be NULL) of each value; a value of no column may have any type."""
     columns = [(name, table.c.get(name)) for name in names]
     return tuple(
         (name, object, True)

@@ -1,4 +1,4 @@
-"""Runs: their rows, the transitions with their journal row, and the facts beside the state."""
+"""Runs: rows, transitions with their journal entries, and the facts beside the state."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -37,7 +37,7 @@ _VERSION = table_of(AlgorithmVersionRow)
 
 @dataclass(frozen=True, slots=True)
 class SideFacts:
-    """What is true of a run beside its state (rule 7 of ``firstwatch.engine``)."""
+    """Facts of a run beside its state (rule 7 of ``firstwatch.engine``)."""
 
     paused: bool = False
     """No new entries."""
@@ -48,12 +48,12 @@ class SideFacts:
     stop_mode: StopMode | None = None
     exit_reason: ExitReason | None = None
     sentence: str = ""
-    """What an operator should know, in words."""
+    """What an operator should know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run with what it was frozen with."""
+    """One run, with the settings and the market that were frozen at launch."""
 
     id: str
     wallet: str
@@ -62,7 +62,7 @@ class Run:
     account: str
     version_id: int
     sha256: str
-    """Hash of the specification that it was started with."""
+    """Hash of the algorithm's specification."""
     settings: LaunchSettings
     market: Market
     state: RunState
@@ -72,17 +72,17 @@ class Run:
     started_at_ms: int | None
     ended_at_ms: int | None
     first_bars: Mapping[Timeframe, int]
-    """Open time of the first bar used, per timeframe: shadow and recovery begin there."""
+    """Open time of the first bar used, by timeframe: a recovery replays from there."""
 
 
 @dataclass(frozen=True, slots=True)
 class DamagedRun:
-    """A run whose row cannot be read: how it is, is not known."""
+    """A run whose row cannot be read. Its health and exposure are unknown."""
 
     id: str
     wallet: str
     state: RunState
-    """FAILED where not even the state can be read: nobody works on it."""
+    """FAILED if not even the state can be read: no worker runs it."""
     sentence: str
     created_at_ms: int
 
@@ -120,7 +120,7 @@ def create_run(
     now_ms: int,
     why: str = "",
 ) -> Run:
-    """Save a run in state NEW with the first row of its journal.
+    """Save a run in state NEW, with the first entry of its journal.
 
     Raises:
         RefusedError: an active run owns the wallet, or the wallet is archived.
@@ -170,12 +170,12 @@ def transition(
     venue_time_ms: int | None = None,
     stop_mode: StopMode | None = None,
 ) -> int:
-    """Move a run by the table of ``trading.runs``, journal it, and return the journal row's sequence.
+    """Change a run's state, append the journal entry, and return its sequence.
 
-    A run that becomes final has its equity packed.
+    The equity of a run that becomes final is packed.
 
     Raises:
-        IllegalTransitionError: the table does not hold the move.
+        IllegalTransitionError: the table of ``trading.runs`` does not allow it.
         WrongUseError: there is no such run.
     """
     old = state_of(session, run_id)
@@ -205,7 +205,7 @@ def update_side_facts(session: Session, run_id: str, facts: SideFacts) -> None:
 
 
 def set_first_bars(session: Session, run_id: str, first_bars: Mapping[Timeframe, int]) -> None:
-    """Remember the open time of the first bar used, per timeframe."""
+    """Save the open time of the first bar used, by timeframe."""
     session.execute(
         update(_RUN).where(_RUN.c.id == run_id).values(first_bars_json=json.dumps(dict(first_bars)))
     )
@@ -265,7 +265,7 @@ def list_runs(
     limit: int | None = None,
     damaged: list[DamagedRun] | None = None,
 ) -> list[Run]:
-    """Return runs, newest first. Those that cannot be read are left out, and added to ``damaged``."""
+    """Return runs, newest first. Those that cannot be read are appended to ``damaged`` instead."""
     statement = _VIEW.order_by(_RUN.c.created_at_ms.desc(), _RUN.c.id).limit(limit)
     if wallet_id is not None:
         statement = statement.where(_RUN.c.wallet_id == wallet_id)
@@ -279,12 +279,12 @@ def active_runs(session: Session, *, damaged: list[DamagedRun] | None = None) ->
 
 
 def sentence_of(session: Session, run_id: str) -> str:
-    """Return what an operator should know of a run; empty: nothing, or there is no such run."""
+    """Return the run's sentence for an operator; empty: there is none, or no such run."""
     return session.execute(select(_RUN.c.sentence).where(_RUN.c.id == run_id)).scalar() or ""
 
 
 def set_unknown(session: Session, run_id: str, sentence: str) -> None:
-    """Write that it is not known how a run is, and why; whatever else its row says, readable or not."""
+    """Set the run's health to unknown, with the reason; the rest of the row need not be readable."""
     changed = {"health": Health.UNKNOWN.value, "sentence": sentence}
     session.execute(update(_RUN).where(_RUN.c.id == run_id).values(changed))
 
@@ -305,7 +305,7 @@ def all_run_ids(session: Session) -> list[str]:
 
 
 def ids_of_wallet(session: Session, wallet_id: int) -> list[str]:
-    """Return the ids of all runs that ever had the wallet."""
+    """Return the ids of all runs of the wallet, finished ones too."""
     return list(session.execute(select(_RUN.c.id).where(_RUN.c.wallet_id == wallet_id)).scalars())
 
 
@@ -326,7 +326,7 @@ def _facts_columns(facts: SideFacts) -> dict[str, Any]:
     }
 
 
-# Settings and market never change after launch, and the screen reads fifty runs four times a second.
+# Settings and market never change after launch; the screen reads fifty runs four times a second.
 @lru_cache(maxsize=256)
 def _settings(text: str) -> LaunchSettings:
     return LaunchSettings.model_validate_json(text)

@@ -1,4 +1,4 @@
-"""Which shape of the store this program knows, and how a new store gets it without Alembic's import."""
+"""Revisions of the schema, and the stamp of a new store, without importing Alembic."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,15 +19,15 @@ CREATE TABLE {VERSION_TABLE} (
     CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num)
 )
 """
-"""The table in which Alembic notes the revision."""
+"""Alembic's table of the revision."""
 
 
 class OlderStoreError(StoreError):
-    """The store has an older schema; the holder of the engine lock migrates it."""
+    """The store has an older schema. The holder of the engine lock migrates it."""
 
 
 def wrong_revision(path: Path, revision: str | None) -> StoreError:
-    """Return the sentence for a store whose revision is not ``HEAD``."""
+    """Return the error for a store whose revision is not ``HEAD``."""
     if revision is None:
         return StoreError(f"{path} is not a store of firstwatch. Nothing was changed; move it away.")
     if revision in REVISIONS:
@@ -42,7 +42,7 @@ def wrong_revision(path: Path, revision: str | None) -> StoreError:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """Return the revision that is stamped in a database; None: it has no such stamp.
+    """Return the revision of a database; None: it has no table of the revision.
 
     Raises:
         sqlite3.DatabaseError: the file cannot be read as a database.

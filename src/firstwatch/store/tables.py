@@ -1,8 +1,8 @@
-"""The tables. Rows stay inside the store: repositories hand out frozen views.
+"""The tables. Rows stay inside the store: repositories return frozen views.
 
-The file is long because the whole schema stands in one place, as the migrations' counterpart.
-Columns that a later revision added stand last in their table, so that a migrated store has the same shape.
-JSON columns hold text written by pydantic models of ``trading`` or by the module that owns the noun.
+The file is long because the whole schema is in one place, as the counterpart of the migrations. Columns of
+later revisions come last in their table, so that a migrated store has the same shape as a new one. JSON
+columns hold text from pydantic models of ``trading`` or from the module that owns the noun.
 """
 
 from decimal import Decimal
@@ -31,7 +31,7 @@ _UNFINISHED = text("outcome = 'PENDING' OR outcome = 'ACCEPTED'")
 
 
 class _Rows(SQLModel):
-    # Names of constraints are part of the schema that migrations must reproduce.
+    # The names of constraints are part of the schema that migrations must reproduce.
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -182,7 +182,7 @@ class RunEventRow(_Rows, table=True):
 
 
 class AlarmRow(_Rows, table=True):
-    """One topic of alarms of a run. ``cleared_at_ms`` None: it stands."""
+    """One topic of alarms of a run. ``cleared_at_ms`` None: the alarm is active."""
 
     __tablename__ = "alarm"
     __table_args__ = (
@@ -198,7 +198,7 @@ class AlarmRow(_Rows, table=True):
 
 
 class CheckpointRow(_Rows, table=True):
-    """What a restart begins from, as its changes since the run's base was written."""
+    """Start of a recovery, as the changes since the run's base was written."""
 
     __tablename__ = "checkpoint"
 
@@ -335,10 +335,10 @@ class PositionRow(_Rows, table=True):
 
 
 class EquityRow(_Rows, table=True):
-    """Equity of a run at its closes: float64 by the core's formula, as the backtest's curve is."""
+    """Equity of a run at its closes: float64 in quote by the core's formula, as in a backtest."""
 
     __tablename__ = "equity"
-    # The points of a run lie together, in the order of time, without an index beside them.
+    # The points of a run are stored together by time, without a separate index.
     __table_args__ = {"sqlite_with_rowid": False}
 
     run_id: str = _ref("run.id", primary_key=True)
@@ -369,7 +369,7 @@ class LiveStatusRow(_Rows, table=True):
 
 
 class WalletStatusRow(_Rows, table=True):
-    """What its venue last said of a wallet's money and key, each with its time."""
+    """Last known money and key of a wallet, each with its time."""
 
     __tablename__ = "wallet_standing"
 
@@ -521,7 +521,7 @@ def upsert(table: Table, *, keep: tuple[str, ...] = ()) -> Insert:
 
 
 def insert_once(table: Table) -> Insert:
-    """Return an insert that leaves an existing row of the same primary key as it is."""
+    """Return an insert that leaves an existing row of the same primary key unchanged."""
     return sqlite_insert(table).on_conflict_do_nothing(
         index_elements=[column.name for column in table.primary_key]
     )

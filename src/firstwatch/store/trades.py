@@ -37,14 +37,14 @@ def add_trade(session: Session, run_id: str, trade: Trade) -> int:
 
 
 def amend_trade(session: Session, run_id: str, trade: Trade, *, closed_since: int) -> None:
-    """Write a trade anew after which so many were closed: the venue told of it later."""
+    """Replace funding and PnL of an earlier trade; ``closed_since``: the number of trades after it."""
     last: int = session.execute(_LAST, {"run": run_id}).scalar() or 0
     which = {"run": run_id, "which": last - closed_since}
     session.execute(_AMEND, {**which, "paid": trade.funding, "net": trade.pnl})
 
 
 def trades_of(session: Session, run_id: str, *, after: int = 0) -> list[Trade]:
-    """Return the run's trades after that number, in order.
+    """Return the run's trades with numbers above ``after``, in order.
 
     Raises:
         DamagedRowError: one cannot be read.

@@ -1,4 +1,4 @@
-"""How values stand in a column: money as canonical text, times as integer milliseconds UTC."""
+"""Column types: money as canonical text, times as integer milliseconds UTC, packed texts."""
 
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
@@ -12,38 +12,38 @@ from firstwatch.trading.numbers import plain
 
 _LONGEST = 100
 _MOST_ZEROS = 40
-"""Money is neither so large nor so small: what a text of a few characters may claim fills the memory."""
+"""Bound of a decimal's exponent: a text of a few characters could otherwise fill the memory."""
 
 
 def canonical(value: Decimal) -> str:
-    """Return the one text of a finite decimal (``plain``).
+    """Return the only text of a finite decimal in the store (``plain``).
 
     Raises:
         ValueError: the value is infinite or not a number.
     """
     if not value.is_finite():
-        raise ValueError(f"{value} is no amount of money")
+        raise ValueError(f"{value} is not an amount of money")
     return plain(value)
 
 
 def stored_money(value: Any) -> Decimal:
-    """Return the money that stands in a column.
+    """Return the decimal in a column.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the value is not an amount of money.
     """
     with suppress(InvalidOperation, TypeError, ValueError):
         money = Decimal(value if isinstance(value, Decimal) else str(value)[: _LONGEST + 1])
         if money.is_finite() and abs(money.adjusted()) <= _MOST_ZEROS and len(str(value)) <= _LONGEST:
             return money
-    raise ValueError(f"{str(value)[:_LONGEST]!r} is no amount of money")
+    raise ValueError(f"{str(value)[:_LONGEST]!r} is not an amount of money")
 
 
 class Money(TypeDecorator[Decimal]):
     """An exact decimal: canonical text on SQLite, NUMERIC on PostgreSQL.
 
-    SQLite's numeric column would round to float64 silently. Never summed or ordered in SQL. A value that is
-    no money is read as it stands there, so that the other rows can be read; ``rows.sound`` refuses it.
+    SQLite's numeric column would round to float64 silently. Never summed or ordered in SQL. An invalid value
+    is read as text, so that the other rows can be read; ``rows.sound`` refuses it.
     """
 
     impl = String
@@ -71,7 +71,7 @@ class Money(TypeDecorator[Decimal]):
 
 
 class PackedText(TypeDecorator[str]):
-    """A text, packed. Rows from before hold it as it is: SQLite keeps both in one column."""
+    """A packed text. Older rows hold it unpacked: a column of SQLite may hold both."""
 
     impl = Text
     cache_ok = True
@@ -84,7 +84,7 @@ class PackedText(TypeDecorator[str]):
 
 
 class PackedBytes(TypeDecorator[bytes]):
-    """The bytes of a text, packed. Rows from before hold them as they are, which no packed ones are."""
+    """The packed bytes of a text. Older rows hold them unpacked; the first byte shows which."""
 
     impl = LargeBinary
     cache_ok = True

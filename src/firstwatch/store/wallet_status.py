@@ -1,4 +1,4 @@
-"""What a venue last said of a wallet with a key: its money and positions, and what the key may do."""
+"""Last known status of live wallets: money, positions, and the permissions of the key."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _UPSERT_PROBLEM = upsert(_STATUS, keep=(*_MONEY, *_KEY))
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A position of an account, whoever opened it."""
+    """A position of an account, opened by a run or not. ``amount``: base coin, above 0."""
 
     symbol: str
     side: Side
@@ -33,7 +33,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class WalletMoney:
-    """Money of an account in quote, and all that it holds."""
+    """Money of an account in quote, and all its positions."""
 
     total: Decimal
     used: Decimal
@@ -49,25 +49,25 @@ class WalletKey:
     kind: str | None
     """``master`` or ``agent``."""
     valid_until_ms: int | None
-    """None: for ever, or the venue does not say."""
+    """None: for ever, or not known."""
     missing: Mapping[str, str] | None
-    """A sentence by the name of each approval that is not given; None: the venue was not asked yet."""
+    """A sentence by the name of each missing approval; None: the venue was not asked yet."""
     read_at_ms: int | None
     """When the venue was asked; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class WalletStatus:
-    """What is known of one wallet, each part as of its own time."""
+    """Status of one wallet; each part has its own time."""
 
     money: WalletMoney | None = None
     key: WalletKey | None = None
     problem: str = ""
-    """Why the last reading of the money failed; empty: it did not."""
+    """Why the last reading of the money failed; empty: it succeeded."""
 
 
 def set_money(session: Session, wallet_id: int, money: WalletMoney) -> None:
-    """Replace the wallet's money; the last reading's problem is over."""
+    """Replace the wallet's money, and clear the problem of the last reading."""
     held = [[each.symbol, each.side.value, str(each.amount)] for each in money.held]
     values = {
         "total": money.total,
@@ -79,7 +79,7 @@ def set_money(session: Session, wallet_id: int, money: WalletMoney) -> None:
 
 
 def set_key(session: Session, wallet_id: int, key: WalletKey) -> None:
-    """Replace what is known of the wallet's key."""
+    """Replace the status of the wallet's key."""
     values = {
         "key_address": key.address,
         "key_kind": key.kind,
@@ -91,14 +91,14 @@ def set_key(session: Session, wallet_id: int, key: WalletKey) -> None:
 
 
 def set_problem(session: Session, wallet_id: int, problem: str) -> None:
-    """Say why the wallet's money could not be read; what was known stays, as old as it is."""
+    """Save why the wallet's money could not be read; the older figures stay."""
     session.execute(_UPSERT_PROBLEM, {"wallet_id": wallet_id, "problem": problem})
 
 
 def wallet_statuses(session: Session) -> dict[int, WalletStatus]:
-    """Return what is known of every wallet that a venue was asked about, by the wallet's row number.
+    """Return the status of every wallet that has one, by the wallet's row number.
 
-    Of one whose row cannot be read only that is known, as its problem.
+    A row that cannot be read gives a status with only the problem.
     """
     damaged: dict[int, str] = {}
     known = readable(session.execute(select(_STATUS)), "wallet_id", _view, damaged)

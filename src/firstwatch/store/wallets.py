@@ -1,4 +1,4 @@
-"""Run wallets: names for accounts at venues. They hold no key."""
+"""Run wallets: names for accounts at venues. A wallet holds no key."""
 
 import re
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Wallet:
 def create_wallet(
     session: Session, name: str, *, venue: str, kind: str, now_ms: int, account: str | None = None
 ) -> Wallet:
-    """Save a wallet; ``account`` is what the venue calls it, by default the wallet's name.
+    """Save a wallet; ``account``: the venue's name for it, by default the wallet's name.
 
     Raises:
         WrongUseError: the name cannot be used or is taken, or another wallet has the account.
@@ -48,12 +48,12 @@ def create_wallet(
 def check_new_wallet(
     session: Session, name: str, *, venues: Sequence[str] = (), account: str | None = None
 ) -> None:
-    """Make sure that a wallet may be called so, and that no other one has its account.
+    """Check that the name is valid and free, and that no other wallet has the account.
 
-    ``venues``: the names under which the settings have the place where the account is.
+    ``venues``: all names in the settings of the venue where the account is.
 
     Raises:
-        WrongUseError: it may not.
+        WrongUseError: one of them does not hold.
     """
     if not _NAME.fullmatch(name):
         raise WrongUseError(
@@ -64,7 +64,7 @@ def check_new_wallet(
         raise WrongUseError(f"There is a wallet {name!r} already; choose another name.")
     if account is None:
         return
-    # Two wallets on one account would let two runs trade it, each blind to the other.
+    # With two wallets on one account, two runs would trade it without knowing of each other.
     same = select(_WALLET.c.name, _WALLET.c.venue).where(
         _WALLET.c.venue.in_(venues), _WALLET.c.account == account, _WALLET.c.archived_at_ms.is_(None)
     )
@@ -80,7 +80,7 @@ def get_wallet(session: Session, name: str) -> Wallet:
     """Return the wallet of that name, archived or not.
 
     Raises:
-        WrongUseError: there is none, with the nearest name.
+        WrongUseError: there is none; the text has the nearest name.
     """
     row = session.execute(select(_WALLET).where(_WALLET.c.name == name)).one_or_none()
     if row is None:
@@ -93,7 +93,7 @@ def get_wallet(session: Session, name: str) -> Wallet:
 
 
 def wallet_by_id(session: Session, wallet_id: int) -> Wallet:
-    """Return the wallet of that row number, as a run refers to it."""
+    """Return the wallet with that row number, to which runs refer."""
     return Wallet(**session.execute(select(_WALLET).where(_WALLET.c.id == wallet_id)).one()._mapping)
 
 
@@ -110,7 +110,7 @@ def archive_wallet(session: Session, name: str, *, now_ms: int) -> None:
 
     Raises:
         RefusedError: an active run owns it.
-        WrongUseError: there is none of that name.
+        WrongUseError: there is no wallet of that name.
     """
     wallet = get_wallet(session, name)
     run_id = active_run_id(session, wallet.id)

@@ -1,8 +1,8 @@
-"""The one Writer: transactions of all threads pass one lock, and those that wait share one commit.
+"""The one Writer: write transactions of all threads pass one lock, and those that wait share one commit.
 
-A commit waits for the disk, a transaction's statements hardly. So a thread that is done hands its open
-SQLite transaction to the next one that waits, and the last of them commits for all: each thread's part
-is still whole or nothing (a savepoint), and no thread returns before its part is on the disk.
+A commit waits for the disk; the statements before it hardly wait. So a thread that is done hands its open
+SQLite transaction to the next waiting thread, and the last one commits for all. Each thread's part is still
+all or nothing (a savepoint), and no thread returns before its part is on the disk.
 """
 
 import sqlite3
@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, RootTransaction
 
-# Bounds how long the first one of a shared commit waits for the others.
+# Limits how long the first thread of a shared commit waits for the others.
 _LARGEST_BATCH = 64
 
 
@@ -25,7 +25,7 @@ def raw_of(connection: Connection) -> sqlite3.Connection:
 
 
 class Writer:
-    """Gives one thread after the other, in order of arrival, the engine's one write connection.
+    """Gives the one write connection to one thread after the other, in order of arrival.
 
     ``engine`` must begin its transactions with ``BEGIN IMMEDIATE``. Errors are SQLAlchemy's and SQLite's own.
     """
@@ -38,9 +38,9 @@ class Writer:
 
     @contextmanager
     def transaction(self, *, goes_first: bool = False) -> Iterator[Connection]:
-        """Open a part of a transaction; it is on the disk when the block has ended without an error.
+        """Open a part of a transaction; when the block has ended without an error, it is on the disk.
 
-        ``goes_first``: before all that wait.
+        ``goes_first``: before all waiting threads.
         """
         interrupt = self._turn.take(goes_first=goes_first)
         try:
@@ -56,9 +56,9 @@ class Writer:
             raise batch.error
 
     def fold_log(self, wait_ms: int) -> bool:
-        """Bring the whole write-ahead log to its place and empty its file; False: something reads of it.
+        """Move the whole write-ahead log into the database and empty it; False: a reader still needs it.
 
-        Other writes of this process wait meanwhile, for a reader ``wait_ms`` at most.
+        Other writes of this process wait meanwhile; this waits at most ``wait_ms`` for a reader.
         """
         interrupt = self._turn.take()
         try:
@@ -78,13 +78,13 @@ class Writer:
             self._turn.give()
 
     def close(self) -> None:
-        """Close the connection, after the transactions that are under way. Idempotent."""
+        """Close the connection, after the transactions in progress. Idempotent."""
         self._turn.take()
         try:
             if self._batch is not None:
                 self._end(self._batch)
             if self._connection is not None:
-                # The last connection to be closed would do it, too: who still reads may hold another one.
+                # The last connection that closes would do it, too, but a reader may hold another one.
                 with suppress(sqlite3.Error):
                     raw_of(self._connection).execute("PRAGMA busy_timeout = 1000")
                     raw_of(self._connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -106,7 +106,7 @@ class Writer:
         return self._connection
 
     def _leave(self) -> None:
-        """Hand the open transaction to the next thread that waits; commit when there is none."""
+        """Hand the open transaction to the next waiting thread; commit if there is none."""
         batch = self._batch
         if batch is not None:
             if batch.error is None and batch.parts < _LARGEST_BATCH and self._turn.pass_on():
@@ -115,7 +115,7 @@ class Writer:
         self._turn.give()
 
     def _end(self, batch: "_Batch") -> None:
-        """Commit what all parts wrote, and tell their threads."""
+        """Commit all parts, and wake their threads."""
         try:
             if batch.error is None:
                 batch.transaction.commit()
@@ -128,7 +128,7 @@ class Writer:
             batch.done.set()
 
     def _disconnect(self) -> None:
-        # SQLite ends a transaction by itself when the disk is full; a fresh connection has no doubt.
+        # When the disk is full, SQLite ends a transaction by itself; a new connection is in a known state.
         if self._connection is not None:
             self._connection.invalidate()
             self._connection.close()
@@ -144,7 +144,7 @@ class _Batch:
         self.parts = 0
         self.done = threading.Event()
         self.error: BaseException | None = None
-        """Why nothing of this transaction is on the disk."""
+        """Why this transaction was not committed."""
         self._raw = raw_of(connection)
 
     @contextmanager
@@ -177,13 +177,13 @@ class _Turn:
 
     @property
     def waiting(self) -> int:
-        """How many threads wait."""
+        """Number of waiting threads."""
         return len(self._waiting)
 
     def take(self, *, goes_first: bool = False) -> BaseException | None:
-        """Wait for the turn; return an interrupt that came meanwhile, for the owner to raise.
+        """Wait for the lock; return an interrupt that came meanwhile, for the owner to raise.
 
-        A waiter cannot leave its place: the one before may already count on it.
+        A waiter cannot leave the queue: the thread before it may already hand over to it.
         """
         me = threading.get_ident()
         if self._owner == me:
@@ -205,7 +205,7 @@ class _Turn:
         return interrupt
 
     def pass_on(self) -> bool:
-        """Hand the turn to the next thread and return True; False: nobody waits, it is still ours."""
+        """Hand the lock to the next thread and return True; False: none waits, and it is still ours."""
         with self._guard:
             if not self._waiting:
                 return False
@@ -214,7 +214,7 @@ class _Turn:
             return True
 
     def give(self) -> None:
-        """Hand the turn to the next thread, or let it go."""
+        """Hand the lock to the next thread, or release it."""
         with self._guard:
             self._owner = None
             if self._waiting:

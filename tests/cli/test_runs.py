@@ -159,7 +159,7 @@ def test_leaving_a_position_unprotected_wants_the_runs_name(ready, home):
         refused = ready(*words)
         assert refused.code == 3
         assert f"--confirm {settings.name!r}" in refused.err
-    assert "No engine hears commands" in ready(*stop, "--confirm", settings.name).err
+    assert "No engine is running to accept commands" in ready(*stop, "--confirm", settings.name).err
 
 
 def test_a_shown_run_says_where_its_stop_rests_and_where_it_is_wanted(ready, home):

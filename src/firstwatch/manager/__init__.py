@@ -1,13 +1,16 @@
-"""What the screen talks to: commands in, snapshots out. It also holds the engine when this process is its
-host.
+"""Between screen and engine: commands go in, snapshots come out. It also runs the engine in this process.
+
+In reading order: ``manager`` (commands, snapshots, the thread), ``views`` (the snapshot), ``reader`` (from
+rows to views), ``journal_text`` and ``run_metrics`` (parts of the views), ``engine_control`` (the engine of
+this or another process), ``wallet_service`` and ``wallet_views`` (work on live wallets).
 
 Imports ``engine`` and below; no Textual and no ccxt.
 
-1. A command is a row with an expiry; the engine picks it up and writes the outcome on the same row. A screen
+1. A command is a row with an expiry. The engine accepts it and writes the outcome to the same row. A screen
    that is attached to another process's engine works the same way.
-2. A snapshot is made of the store and of nothing else, frozen, at most ``refresh_hz`` times a second, with
-   details only of the selected run. None in it means that the store does not know.
-3. Changes of the store are noticed within 50 ms, whichever process made them (``store.changes``).
-4. Only the screen takes the engine when no process holds it; a one-shot command never does. After
-   ``engine stop`` nothing takes it again by itself.
+2. A snapshot is made from the store only. It is frozen, comes at most ``refresh_hz`` times a second, and has
+   details only of the selected run. None in it means that the store does not know the value.
+3. The manager notices changes of the store within 50 ms, by any process (``store.changes``).
+4. Only the screen takes the engine when no process holds it; a single command never does. After
+   ``engine stop`` no process takes it again by itself.
 """

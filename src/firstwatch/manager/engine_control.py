@@ -1,4 +1,4 @@
-"""The engine as seen from one process: its own, another's, or none."""
+"""Control of the engine from this process: it is embedded here, in another process, or not running."""
 
 import logging
 import threading
@@ -30,17 +30,17 @@ _log = logging.getLogger(__name__)
 
 
 def open_or_migrate(folder: Path, *, may_migrate: bool) -> Store:
-    """Open the store; an older one is migrated first by whoever can hold the engine lock.
+    """Open the store; ``may_migrate``: take the engine lock and migrate an older one first.
 
     Raises:
-        StoreError: it cannot be used.
-        EngineHeldError: it is older, and another process holds the engine.
+        StoreError: the store cannot be used.
+        EngineHeldError: the store is older, and another process holds the engine.
     """
     return open_and_migrate(folder) if may_migrate else open_store(folder)
 
 
 class EngineControl:
-    """Takes and leaves the engine of one data folder."""
+    """Takes, leaves and hands over the engine of one data folder."""
 
     def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
         self._store = store
@@ -52,11 +52,11 @@ class EngineControl:
 
     @property
     def is_taken(self) -> bool:
-        """Whether this process holds the engine: it may also have let go by a command from elsewhere."""
+        """This process holds the engine. A command from another process may have ended that."""
         return self._host is not None and self._host.is_running
 
     def view(self, now_ms: int, session: Session | None = None) -> EngineView:
-        """Say where the engine is and when it was last heard of."""
+        """Return where the engine is, and its last heartbeat."""
         if session is None:
             with self._store.read() as own:
                 return self.view(now_ms, own)
@@ -75,16 +75,16 @@ class EngineControl:
 
     @property
     def failure(self) -> str:
-        """Why the engine of this process ended by itself; empty: it did not."""
+        """Why the engine of this process has failed; empty: it has not."""
         return "" if self._host is None else self._host.failure
 
     def take_if_free(self, now_ms: int, *, although_stopped: bool = False) -> None:
-        """Take the engine when no process holds it: not after it was stopped on request or ended by itself.
+        """Take the engine if no process holds it, but not after a stop on request or a failure.
 
-        ``although_stopped``: take it after a request, too.
+        ``although_stopped``: after a stop on request, too.
 
         Raises:
-            FirstwatchError: it could not be started.
+            FirstwatchError: the engine could not be started.
         """
         if self.is_taken or self.failure or self.view(now_ms).where is not EngineWhere.NONE:
             return
@@ -99,15 +99,15 @@ class EngineControl:
         return row is not None and row.state is hosts.HostState.STOPPED_ON_REQUEST
 
     def take(self) -> bool:
-        """Hold the engine and recover its runs; False: another process holds it.
+        """Take the engine and recover its runs; False: another process holds it.
 
         Raises:
-            FirstwatchError: it could not be started.
+            FirstwatchError: the engine could not be started.
         """
         with self._moving:
             if self.is_taken:
                 return True
-            # The engine is a large import, and a screen that attaches never needs it.
+            # The engine is a large import, which an attached screen never needs.
             from firstwatch.engine.host.host import EngineHost
 
             host = EngineHost(self._store, self._settings, clock=self._clock)
@@ -123,17 +123,17 @@ class EngineControl:
             return True
 
     def leave(self) -> None:
-        """Drain to the next bar close and let go; runs stay active. Idempotent."""
+        """Drain to the next bar close and release the engine; runs stay active. Idempotent."""
         with self._moving:
             host, self._host = self._host, None
             if host is not None:
                 host.drain_and_stop()
 
     def start_background(self) -> int:
-        """Start a background engine where nobody holds the engine, and return its pid.
+        """Start a background engine when no process holds the engine, and return its pid.
 
         Raises:
-            BackgroundError: it did not come up.
+            BackgroundError: it did not start in time.
         """
         background = start_background(self._settings.home, self._settings.config)
         background.wait_until(READY, _BACKGROUND_S)
@@ -144,7 +144,7 @@ class EngineControl:
         """Give the engine to a new background process and return its pid.
 
         Raises:
-            BackgroundError: it did not come up; this process still holds the engine.
+            BackgroundError: it did not start in time; this process still holds the engine.
         """
         background = start_background(self._settings.home, self._settings.config)
         background.wait_until(WAITING, _BACKGROUND_S)

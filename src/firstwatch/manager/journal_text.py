@@ -1,4 +1,4 @@
-"""Journal rows as sentences for an operator."""
+"""Journal events as text for an operator."""
 
 from decimal import Decimal
 
@@ -8,14 +8,14 @@ from firstwatch.trading.events import RunEvent
 
 
 def event_text(event: RunEvent) -> str:
-    """Return what happened in words with figures."""
+    """Return one line that describes the event, with figures."""
     match event:
         case events.Transitioned():
             start = f"{event.old} → {event.new}" if event.old else f"{event.new}"
             mode = f" ({event.stop_mode})" if event.stop_mode else ""
             return f"{start}{mode}: {event.why}" if event.why else f"{start}{mode}"
         case events.CheckWaived():
-            return f"started in spite of {event.check} ({event.found}): {event.reason}"
+            return f"started despite {event.check} ({event.found}): {event.reason}"
         case events.EntryDecided():
             kind = "follow-up entry" if event.is_follow_up else "entry"
             limit = event.limit_price
@@ -55,24 +55,24 @@ def event_text(event: RunEvent) -> str:
         case events.AlarmRaised():
             return f"ALARM {event.topic}: {event.sentence}"
         case events.AlarmCleared():
-            return f"alarm over: {event.topic}"
+            return f"alarm cleared: {event.topic}"
         case events.Recovered():
             return (
                 f"recovered ({event.why}): {event.past_bars} past bars, "
-                f"{event.doubtful_orders} doubtful orders"
+                f"{event.doubtful_orders} orders in flight"
             )
         case events.Adopted():
             return f"adopted {event.side} {_plain(event.amount)} from {_plain(event.entry_price)}"
         case events.HoleFound():
-            said = "confirmed by the venue" if event.is_confirmed else "not confirmed"
-            return f"hole in the candles {iso(event.first_ms)} to {iso(event.last_ms)}, {said}"
+            verdict = "confirmed by the venue" if event.is_confirmed else "not confirmed"
+            return f"hole in the candles {iso(event.first_ms)} to {iso(event.last_ms)}, {verdict}"
         case events.LateBar():
-            return f"late bar {iso(event.bar_time_ms)}: it came after its successor was decided; not counted"
+            return f"late bar {iso(event.bar_time_ms)}: it came after the next bar was decided; not counted"
         case events.Noted() | events.CoreNoted():
             return event.sentence
 
 
 def _plain(value: Decimal) -> str:
-    """Return eight figures and at least cents, for a person; the journal row keeps them all."""
+    """Return the value with eight figures and at least cents; the journal row keeps all figures."""
     text = f"{value:,.{max(2, 7 - value.adjusted())}f}"
     return text.rstrip("0").rstrip(".")

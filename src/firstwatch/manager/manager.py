@@ -1,4 +1,4 @@
-"""The manager: takes commands, hands out snapshots, and holds the engine when this process is its host."""
+"""The manager: submits commands, publishes snapshots, and holds the engine when this process is its host."""
 
 import logging
 import threading
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 Subscriber = Callable[[ManagerSnapshot], None]
 
 _LOOK_S = 0.05
-"""How long a chosen run may wait until its details are read."""
+"""Longest delay until the details of a newly selected run are read."""
 _QUIET_S = 1.0
-"""The longest time without a snapshot, and how often the engine is looked after."""
+"""Longest time without a snapshot, and the period of checks on the engine."""
 _OWN_COMMANDS = 20
 _OPEN_S = 30.0
 
@@ -33,15 +33,16 @@ _log = logging.getLogger(__name__)
 
 
 class RunManager:
-    """The one door to runs for the screen, the command line and agents.
+    """Commands and snapshots, for the screen and for the command line.
 
-    It reads the store only; embedded or attached, the path is the same. ``start`` opens the store on a
-    thread of its own, because its import is slow; ``open`` does it at once, for callers without a screen.
-    All methods may be called from any thread; those that read or write the store wait for it.
+    The command line opens the store itself for what it only reads. Snapshots come from the store alone, so
+    an embedded and an attached engine look the same. ``start`` opens the store on a background thread,
+    because its import is slow; ``open`` opens it at once, for callers without a screen. All methods may be
+    called from any thread; those that read or write the store wait for it.
     """
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, hosts_engine: bool = True) -> None:
-        """``hosts_engine``: volunteer for the engine lock whenever nobody holds it."""
+        """``hosts_engine``: take the engine lock whenever no process holds it."""
         self._settings = settings
         self._clock = clock or SystemClock()
         self._hosts_engine = hosts_engine
@@ -60,7 +61,7 @@ class RunManager:
         self._is_selection_new = False
         self._own: tuple[int, ...] = ()
         self._takes_over = False
-        """This process has asked an engine elsewhere to stop, to take its place."""
+        """This process has asked another process's engine to stop, to take its place."""
         self._sequence = 0
         self.wallets = WalletService(settings, self._clock, lambda: self._ready()[0])
         """Work on live wallets."""
@@ -73,7 +74,7 @@ class RunManager:
         self._thread.start()
 
     def log_to_file(self) -> None:
-        """Write the program's log into the data folder: a screen has no room for it, a lost one no place."""
+        """Write the program's log into the data folder, because the screen has no room for it."""
         from firstwatch.engine.host.background import log_to_file
 
         log_to_file(self._settings.home, self._settings.log.level)
@@ -82,7 +83,7 @@ class RunManager:
         """Open the store at once.
 
         Raises:
-            StoreError: it cannot be used.
+            StoreError: the store cannot be used.
         """
         from firstwatch.manager.reader import SnapshotReader
         from firstwatch.manager.engine_control import EngineControl, open_or_migrate
@@ -96,7 +97,7 @@ class RunManager:
         self._opened.set()
 
     def close(self) -> None:
-        """Let go of the engine (its runs stay active), end the thread, close the store. Idempotent."""
+        """End the thread, release the engine (its runs stay active), close the store. Idempotent."""
         self._closing.set()
         if self._thread is not None and threading.current_thread() is not self._thread:
             self._thread.join()
@@ -123,8 +124,10 @@ class RunManager:
     ) -> int:
         """Write the command for the engine and return its number.
 
+        ``expected_state``: the engine refuses the command if the run is in another state.
+
         Raises:
-            RefusedError: no engine is there to hear it.
+            RefusedError: no engine is running to accept it.
             StoreError: the store cannot be written.
         """
         from firstwatch.store.commands import submit_command
@@ -133,7 +136,7 @@ class RunManager:
         now_ms = self._clock.now_ms()
         engine = control.view(now_ms)
         if not engine.takes_commands:
-            raise RefusedError(f"No engine hears commands: {engine.sentence}")
+            raise RefusedError(f"No engine is running to accept commands: {engine.sentence}")
         with store.write() as session:
             number = submit_command(
                 session,
@@ -150,10 +153,10 @@ class RunManager:
         return number
 
     def command(self, number: int) -> CommandView:
-        """Return what became of a command.
+        """Return a command and its outcome.
 
         Raises:
-            WrongUseError: there is none of that number.
+            WrongUseError: there is no command with that number.
         """
         from firstwatch.manager.reader import command_view
         from firstwatch.store.commands import get_command
@@ -163,10 +166,10 @@ class RunManager:
             return command_view(get_command(session, number))
 
     def create_wallet(self, name: str, venue: str) -> None:
-        """Create a run wallet at a configured paper venue; ``wallets.create`` makes those with a key.
+        """Create a wallet at a configured paper venue; ``wallets.create`` creates live ones.
 
         Raises:
-            WrongUseError: the name cannot be used or is taken, or the venue wants an account with a key.
+            WrongUseError: the name cannot be used or is taken, or the venue needs a live wallet.
         """
         from firstwatch.store.wallets import create_wallet
 
@@ -178,17 +181,17 @@ class RunManager:
             create_wallet(session, name, venue=venue, kind=wanted.kind, now_ms=self._clock.now_ms())
 
     def unlock_vault(self, passphrase: str) -> str:
-        """Give the engine, wherever it is, the passphrase of the vault and return its sentence.
+        """Send the vault's passphrase to the engine, in any process, and return its sentence.
 
         Raises:
-            RefusedError: no engine listens, or it is not the passphrase.
+            RefusedError: no engine is running, or the passphrase is wrong.
         """
         from firstwatch.wallets.unlock_socket import unlock_engine
 
         return unlock_engine(self._settings.home, passphrase)
 
     def select(self, run_id: str | None) -> None:
-        """Choose the run whose details the snapshots hold. Never waits."""
+        """Select the run whose details the snapshots hold. Never waits."""
         with self._guard:
             self._is_selection_new |= run_id != self._selected
             self._selected = run_id
@@ -218,7 +221,7 @@ class RunManager:
             self._sequence += 1
             sequence = self._sequence
         with self._reading, store.read() as session:
-            # The details first: the lists say of which run they cannot be read.
+            # The details first: the lists then mark the run whose details cannot be read.
             details = None if selected is None else self._reader.details(session, selected)
             lists = self._reader.lists(session, now_ms)
             commands = tuple(self._reader.command(session, number) for number in reversed(own))
@@ -244,16 +247,16 @@ class RunManager:
     # --- the engine ------------------------------------------------------------------------------
 
     def engine(self) -> EngineView:
-        """Say where the engine is, without reading anything else."""
+        """Return where the engine is, without reading anything else."""
         return self._ready()[1].view(self._clock.now_ms())
 
     @property
     def is_host(self) -> bool:
-        """Whether this process holds the engine."""
+        """This process holds the engine."""
         return self._control is not None and self._control.is_taken
 
     def start_embedded_engine(self) -> bool:
-        """Take the engine lock and recover the runs; False: another process holds it, and we are attached.
+        """Take the engine and recover the runs; False: another process holds it, so this one is attached.
 
         Raises:
             FirstwatchError: the engine could not be started.
@@ -264,23 +267,23 @@ class RunManager:
 
     @property
     def engine_failure(self) -> str:
-        """Why the engine of this process ended by itself, for an operator; empty: it did not."""
+        """Why the engine of this process has failed, for an operator; empty: it has not."""
         return "" if self._control is None else self._control.failure
 
     def start_background_engine(self) -> int:
-        """Start a background engine where nobody holds the engine, and return its pid.
+        """Start a background engine when no process holds the engine, and return its pid.
 
         Raises:
-            FirstwatchError: it did not come up.
+            FirstwatchError: it did not start in time.
         """
         _, control = self._ready()
         return control.start_background()
 
     def hand_over_to_background(self) -> int:
-        """Start a background engine, let go of this one at the next bar close, and return the new pid.
+        """Start a background engine, stop this one at the next bar close, and return the new pid.
 
         Raises:
-            FirstwatchError: the background engine did not come up; this one goes on.
+            FirstwatchError: the background engine did not start in time; this one continues.
         """
         _, control = self._ready()
         self._hosts_engine = False
@@ -291,13 +294,13 @@ class RunManager:
             raise
 
     def serve_headless(self, stop: threading.Event) -> None:
-        """Hold the engine without a screen, until ``stop`` is set or nothing is left to look after.
+        """Hold the engine without a screen, until ``stop`` is set or there is nothing left to do.
 
-        Nothing is left when no run is active and no wallet is exposed, or this process holds the engine no
-        more: it was asked to stop, another process has it, or it ended by itself.
+        Nothing is left when no run is active and no wallet is exposed, or when this process no longer holds
+        the engine: it was asked to stop, another process has it, or it has failed.
 
         Raises:
-            FirstwatchError: the engine of this process ended by itself; the sentence says why.
+            FirstwatchError: the engine of this process has failed; the sentence says why.
         """
         while not stop.wait(_QUIET_S):
             if not self.is_host:
@@ -305,7 +308,7 @@ class RunManager:
             try:
                 snapshot = self.snapshot()
             except StoreError as error:
-                # The engine itself waits for a store that can be read again.
+                # The engine itself waits until the store can be read again.
                 _log.warning("the store cannot be read: %s", error)
                 continue
             if not snapshot.active and all(wallet.exposure is Exposure.FLAT for wallet in snapshot.wallets):
@@ -328,13 +331,13 @@ class RunManager:
             self._opened.set()
             self._publish_problem(str(error))
             return
-        published_s = tended_s = -_QUIET_S
+        published_s = checked_s = -_QUIET_S
         while not self._closing.is_set():
             has_changed = self._has_changed()
             now_s = time.monotonic()
-            if now_s - tended_s >= _QUIET_S:
-                tended_s = now_s
-                self._tend()
+            if now_s - checked_s >= _QUIET_S:
+                checked_s = now_s
+                self._take_free_engine()
             if has_changed or self._takes_new_selection() or now_s - published_s >= _QUIET_S:
                 published_s = now_s
                 self._look()
@@ -345,7 +348,7 @@ class RunManager:
         try:
             return self._changes.wait(_LOOK_S)
         except StoreError:
-            # The read that follows says what is wrong, to the operator.
+            # The next read reports the problem to the operator.
             self._closing.wait(_LOOK_S)
             return True
 
@@ -362,8 +365,8 @@ class RunManager:
             return
         self._publish(snapshot)
 
-    def _tend(self) -> None:
-        """Become the host when no process is, unless the engine was stopped on request."""
+    def _take_free_engine(self) -> None:
+        """Take the engine if no process holds it, unless it was stopped on request."""
         if not self._hosts_engine or self._control is None:
             return
         try:

@@ -1,4 +1,4 @@
-"""Closes of a run's own bars, for the price chart: read aside from the market that its venue replays."""
+"""Closes of a run's own bars, for the price chart, read from the market that its venue replays."""
 
 import logging
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """From store rows to view models. Reads only; details only of the selected run.
 
-What cannot have changed is not read again: finished runs, the details of a run whose journal stands
-still, curves that only grow.
+Unchanged data is not read again: finished runs, the details of a run whose journal has not grown, and the
+known part of a curve.
 """
 
 from collections.abc import Mapping
@@ -64,10 +64,10 @@ from firstwatch.venues.registry import is_paper
 from firstwatch.wallets.balances import Money, moneys
 
 FINISHED_LIMIT = 200
-"""Finished runs in the list; older ones are reached by ``firstwatch run show``."""
+"""Finished runs in the list; ``firstwatch run show`` reads older ones."""
 
 EVENT_LIMIT = 300
-"""Newest journal rows in the details."""
+"""Newest journal entries in the details."""
 
 _UNMANAGED = "exposed without a run"
 _UNKNOWN = wallet_status.WalletStatus()
@@ -77,7 +77,7 @@ _COUNT_RUNS = select(func.count()).select_from(tables.table_of(tables.RunRow))
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """What every snapshot holds."""
+    """The parts of every snapshot."""
 
     wallets: tuple[WalletView, ...]
     runs: tuple[RunView, ...]
@@ -120,9 +120,9 @@ class SnapshotReader:
         self._finished = _Finished()
         self._detail: _Detail | None = None
         self._unread: dict[str, str] = {}
-        """Why something that the lists hold of a run cannot be read, by run id."""
+        """Why a part of the lists cannot be read, by run id."""
         self._unread_details: dict[str, str] = {}
-        """The same of the details of a run that was chosen."""
+        """The same for the details of the selected run."""
         self._prices = PriceReader(settings)
         self._timeframes: dict[int, Timeframe] = {}
         self._done_commands: dict[int, CommandView] = {}
@@ -154,7 +154,7 @@ class SnapshotReader:
         )
 
     def details(self, session: Session, run_id: str) -> RunDetails | None:
-        """Read everything of one run; None: there is no such run, or it cannot be read, as the list says."""
+        """Read the details of one run; None: there is no such run, or it cannot be read (see the list)."""
         self._unread_details = {}
         try:
             run = runs.find_run(session, run_id)
@@ -206,11 +206,11 @@ class SnapshotReader:
         )
 
     def close(self) -> None:
-        """End what reads aside."""
+        """End the thread that reads prices."""
         self._prices.close()
 
     def command(self, session: Session, number: int) -> CommandView:
-        """Read what became of a command."""
+        """Read a command and its outcome."""
         known = self._done_commands.get(number)
         if known is not None:
             return known
@@ -299,14 +299,17 @@ class SnapshotReader:
             latest.setdefault(row.wallet, row)
         known = wallets.list_wallets(session)
         has_keys = any(not is_paper(wallet.kind) for wallet in known)
-        said = wallet_status.wallet_statuses(session) if has_keys else {}
+        statuses = wallet_status.wallet_statuses(session) if has_keys else {}
         damaged: dict[str, str] = {}
-        found = moneys(session, self._settings, known, said, now_ms=now_ms, damaged=damaged)
+        found = moneys(session, self._settings, known, statuses, now_ms=now_ms, damaged=damaged)
         for wallet in known:
             if wallet.name in damaged:
-                said[wallet.id] = replace(said.get(wallet.id, _UNKNOWN), problem=damaged[wallet.name])
+                status = statuses.get(wallet.id, _UNKNOWN)
+                statuses[wallet.id] = replace(status, problem=damaged[wallet.name])
         return tuple(
-            _wallet(wallet, latest.get(wallet.name), found.get(wallet.name), said.get(wallet.id, _UNKNOWN))
+            _wallet(
+                wallet, latest.get(wallet.name), found.get(wallet.name), statuses.get(wallet.id, _UNKNOWN)
+            )
             for wallet in known
         )
 
@@ -319,7 +322,7 @@ def _seen(status: live.LiveStatus | None, run: runs.Run, host: hosts.Host | None
 
 
 def _wallet(
-    wallet: wallets.Wallet, last: RunView | None, money: Money | None, said: wallet_status.WalletStatus
+    wallet: wallets.Wallet, last: RunView | None, money: Money | None, status: wallet_status.WalletStatus
 ) -> WalletView:
     return WalletView(
         name=wallet.name,
@@ -331,17 +334,17 @@ def _wallet(
         free=None if money is None else money.free,
         balance_ms=None if money is None else money.read_at_ms,
         active_run_id=last.run_id if last is not None and last.state.is_active else None,
-        exposure=_exposure(last, said.money),
-        key=None if said.key is None else _key(said.key),
+        exposure=_exposure(last, status.money),
+        key=None if status.key is None else _key(status.key),
         held=None
-        if said.money is None
-        else tuple(HeldView(each.symbol, each.side, each.amount) for each in said.money.held),
-        problem=said.problem,
+        if status.money is None
+        else tuple(HeldView(each.symbol, each.side, each.amount) for each in status.money.held),
+        problem=status.problem,
     )
 
 
 def _exposure(last: RunView | None, money: wallet_status.WalletMoney | None) -> Exposure:
-    """What the last run left, or what the venue shows since then without any run."""
+    """Return the exposure of the last run, or what the venue has shown since then without a run."""
     if last is not None and (last.state.is_active or last.exposure is not Exposure.FLAT):
         return last.exposure
     ended_ms = 0 if last is None else last.ended_ms or 0
@@ -375,7 +378,7 @@ def command_view(stored: commands.StoredCommand) -> CommandView:
 
 
 def _damaged(run: runs.DamagedRun) -> RunView:
-    """Return the row of a run that cannot be read: what is not known of it is unknown, or nothing."""
+    """Return the view of a run that cannot be read: what is not known is unknown or empty."""
     return RunView(
         run_id=run.id,
         algorithm="unreadable",
@@ -410,7 +413,7 @@ def _damaged(run: runs.DamagedRun) -> RunView:
 def _alarms(
     session: Session, rows: tuple[RunView, ...], wallet_views: tuple[WalletView, ...]
 ) -> tuple[AlarmView, ...]:
-    """Unprotected runs first, then exposure that nobody manages, then the rest, oldest first."""
+    """Return unprotected runs first, then exposure without a run, then the rest, oldest first."""
     by_id = {row.run_id: row for row in rows}
     managed = {row.wallet for row in rows if row.state.is_active}
     urgent: list[AlarmView] = []
@@ -440,18 +443,18 @@ def _alarms(
     active = [
         AlarmView(alarm.topic, alarm.sentence, alarm.run_id, by_id[alarm.run_id].wallet, alarm.since_ms)
         for alarm in alarms.active_alarms(session)
-        if alarm.run_id in by_id and _stands(by_id[alarm.run_id])
+        if alarm.run_id in by_id and _is_relevant(by_id[alarm.run_id])
     ]
     return (*urgent, *left, *active)
 
 
-def _stands(row: RunView) -> bool:
-    """An alarm of a finished run is over when the venue shows it flat."""
+def _is_relevant(row: RunView) -> bool:
+    """Return whether alarms of the run still matter: not after it has ended flat."""
     return row.state.is_active or row.exposure is not Exposure.FLAT
 
 
 def _grown(session: Session, run_id: str, known: EquityCurve) -> EquityCurve:
-    """Return the curve with the points that came since; read whole when it is new."""
+    """Return the curve with the new points; an empty one is read whole."""
     if not len(known):
         return equity.equity_of(session, run_id)
     # The last known point is read again: a recovery may have replaced it.

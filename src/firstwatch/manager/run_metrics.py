@@ -1,4 +1,4 @@
-"""The figures of a run beside those of its baseline, by one function for both."""
+"""Metrics of a run beside those of its baseline, computed by the same function."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from firstwatch.trading.trade import Trade
 
 
 def metrics_of_run(trades: Sequence[Trade], curve: EquityCurve, capital: Decimal, market: Market) -> Metrics:
-    """Return the metrics of a run's closed trades and marked equity, as a backtest's are made."""
+    """Return the metrics of a run's closed trades and marked equity (quote), as a backtest computes them."""
     return compute_metrics(
         [TradeRecord.of_trade(trade, market) for trade in trades],
         curve.time_ms,
@@ -28,7 +28,7 @@ def metrics_of_run(trades: Sequence[Trade], curve: EquityCurve, capital: Decimal
 def compare_with_baseline(
     metrics: Metrics, curve: EquityCurve, baseline: Backtest | None
 ) -> tuple[MetricView, ...]:
-    """Return every metric of a run that is one number, live and of the baseline."""
+    """Return every metric that is a single number, of the run and of its baseline."""
     needed = ANNUALISED if count_days(curve.time_ms) < RATIO_DAYS else ()
     promised: dict[str, Any] = {} if baseline is None else baseline.metrics
     return tuple(
@@ -39,7 +39,7 @@ def compare_with_baseline(
 
 
 def _slippage(trade: Trade) -> Decimal:
-    """What the fills cost against the prices that were expected, in quote; unknown ones count nothing."""
+    """Return the cost of the fills against the expected prices, in quote; unknown prices count as 0."""
     worse = Decimal(0)
     if trade.expected_entry_price is not None:
         worse += (trade.entry_price - trade.expected_entry_price) * trade.side.sign

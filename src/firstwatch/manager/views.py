@@ -1,7 +1,7 @@
-"""What the screen shows: frozen view models, made from the store and from nothing else.
+"""Frozen view models for the screen, made from the store only.
 
-None means that the store does not know it; the screen writes "?" and never a zero in its place.
-Times are milliseconds since the epoch, UTC. Money is Decimal; only curves are float64 arrays.
+None means that the store does not know the value; the screen shows "?", never a zero. Times are milliseconds
+since the epoch, UTC. Money is Decimal, in quote; only curves are float64 arrays.
 """
 
 from dataclasses import dataclass, field
@@ -18,36 +18,37 @@ from firstwatch.trading.trade import Trade
 from firstwatch.venues.registry import is_paper
 
 if TYPE_CHECKING:
-    # Not at run time: numpy would stand in front of the first paint.
+    # Not at run time: importing numpy would delay the first paint.
     import numpy as np
     from numpy.typing import NDArray
 
 
 class EngineWhere(StrEnum):
-    """Where the engine of this data folder lives, seen from here."""
+    """Where the engine of this data folder runs, seen from this process."""
 
     EMBEDDED = "embedded"
     """In this process."""
     ATTACHED = "attached"
-    """In another process, and heard of."""
+    """In another process, which writes its heartbeat."""
     NONE = "none"
-    """Nobody holds it."""
+    """No process holds it."""
     NOT_RESPONDING = "not responding"
-    """Another process holds it and is silent. It is never overtaken."""
+    """Another process holds it, but writes no heartbeat. It is never replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineView:
-    """The engine that commands would reach."""
+    """The engine that would accept commands."""
 
     where: EngineWhere
     pid: int | None = None
     heartbeat_ms: int | None = None
     sentence: str = ""
-    """What is wrong or under way, for an operator."""
+    """Its problem or what it is doing, for an operator."""
 
     @property
     def takes_commands(self) -> bool:
+        """An engine runs and accepts commands."""
         return self.where in (EngineWhere.EMBEDDED, EngineWhere.ATTACHED)
 
 
@@ -58,17 +59,17 @@ class KeyView:
     address: str | None
     """None: the vault has none."""
     is_master: bool
-    """It also withdraws and approves; else it is an API wallet (agent), which trades only."""
+    """It may also withdraw and approve; False: an API wallet (agent), which only trades."""
     valid_until_ms: int | None
-    """None: for ever, or the venue does not say."""
+    """None: for ever, or not known."""
     missing: tuple[str, ...] | None
-    """Names of the approvals that are not given; None: the venue was not asked yet."""
+    """Names of the missing approvals; None: the venue was not asked yet."""
     read_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class HeldView:
-    """A position that a venue shows in a wallet, whoever opened it."""
+    """A position of a wallet at its venue, opened by a run or not."""
 
     symbol: str
     side: Side
@@ -77,7 +78,7 @@ class HeldView:
 
 @dataclass(frozen=True, slots=True)
 class WalletView:
-    """One run wallet. ``total``, ``used``, ``free`` (in quote) and ``held`` are as of ``balance_ms``."""
+    """One wallet. ``total``, ``used``, ``free`` (in quote) and ``held`` are as of ``balance_ms``."""
 
     name: str
     venue: str
@@ -89,17 +90,17 @@ class WalletView:
     balance_ms: int | None
     active_run_id: str | None
     exposure: Exposure
-    """Of the last run in this wallet: exposed or unknown without an active run is an alarm."""
+    """That of the last run in this wallet; without an active run, exposed or unknown is an alarm."""
     key: KeyView | None = None
-    """None: on paper there is none, elsewhere nothing is known of it."""
+    """None: a paper wallet, or not known yet."""
     held: tuple[HeldView, ...] | None = None
     """None: not known."""
     problem: str = ""
-    """Why the venue could not be asked the last time."""
+    """Why the last reading failed; empty: it succeeded."""
 
     @property
     def is_live(self) -> bool:
-        """Its orders are signed with a key, and its money is real."""
+        """A live wallet: a key signs its orders, and its money is real."""
         return not is_paper(self.kind)
 
 
@@ -113,15 +114,15 @@ class AlgorithmView:
     timeframe: Timeframe
     direction: str
     symbol: str | None
-    """Set: a run cannot choose another."""
+    """If it is set, a run cannot choose another."""
     has_stop: bool
     baseline: str
-    """The latest backtest in words with figures; empty: there is none."""
+    """The latest backtest as text with figures; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One run in a list. Volatile figures are as of ``live_ms``."""
+    """One run of the list. Mark, PnL and equity (in quote) are as of ``live_ms``."""
 
     run_id: str
     algorithm: str
@@ -151,11 +152,11 @@ class RunView:
     live_ms: int | None
     position: "PositionView | None" = None
     is_damaged: bool = False
-    """Something that the store holds of it cannot be read; nothing is known but what the row here says."""
+    """A part of the run cannot be read; ``sentence`` says which."""
 
     @property
     def title(self) -> str:
-        """``RSI reversion@1``: how an operator calls it."""
+        """``RSI reversion@1``: its name for an operator."""
         return f"{self.algorithm}@{self.version}"
 
     @property
@@ -166,10 +167,10 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class PositionView:
-    """A run's position as the venue last said. ``side`` None: flat.
+    """A run's position as the venue last reported it. ``side`` None: flat.
 
-    ``stop`` and ``target`` are what the venue has confirmed (None: none rests), ``stop_wanted`` and
-    ``target_wanted`` what the run wants.
+    ``stop`` and ``target`` are the levels that the venue has confirmed (None: no order rests there),
+    ``stop_wanted`` and ``target_wanted`` those of the run.
     """
 
     run_id: str
@@ -187,7 +188,7 @@ class PositionView:
 
     @property
     def is_stop_behind(self) -> bool:
-        """A stop rests, but not where it is wanted."""
+        """A stop rests at another level than the run wants."""
         return self.stop is not None and self.stop_wanted not in (None, self.stop)
 
 
@@ -213,7 +214,7 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True)
 class OrderStep:
-    """One move of an order."""
+    """One change of an order's state."""
 
     time_ms: int
     state: OrderState
@@ -222,7 +223,7 @@ class OrderStep:
 
 @dataclass(frozen=True, slots=True)
 class FillView:
-    """One execution of the selected run."""
+    """One fill of the selected run."""
 
     fill_id: str
     client_order_id: str | None
@@ -236,7 +237,7 @@ class FillView:
 
 @dataclass(frozen=True, slots=True)
 class EventView:
-    """One journal row of the selected run, as a sentence."""
+    """One journal entry of the selected run, as text."""
 
     run_id: str
     sequence: int
@@ -251,7 +252,7 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class AlarmView:
-    """Something an operator must see. It stands until what raised it is over."""
+    """An active alarm. It stays until its cause is gone."""
 
     topic: str
     sentence: str
@@ -262,7 +263,7 @@ class AlarmView:
 
 @dataclass(frozen=True, slots=True)
 class CommandView:
-    """A command sent from here, and what became of it."""
+    """A command of this process, and its outcome."""
 
     command_id: int
     kind: str
@@ -277,23 +278,23 @@ class CommandView:
 
 @dataclass(frozen=True, slots=True)
 class MetricView:
-    """One line of the summary: live beside what the baseline said. Both are formatted by the screen."""
+    """One metric: that of the run beside that of the baseline. The screen formats both."""
 
     name: str
     live: float | None
     baseline: float | None
     needs_days: int = 0
-    """UTC days that it needs, where the run is younger."""
+    """UTC days that it needs, if the run is younger; otherwise 0."""
 
 
 @dataclass(frozen=True, eq=False)
 class RunDetails:
-    """Everything that is shown of the selected run only. Curves are float64 over int64 times."""
+    """Details of the selected run. Curves are float64 (in quote) over int64 times, of equal length."""
 
     run_id: str
     settings: LaunchSettings
     events: tuple[EventView, ...]
-    """The newest, oldest first."""
+    """The newest ones, oldest first."""
     journal_length: int
     orders: tuple[OrderView, ...]
     fills: tuple[FillView, ...]
@@ -309,24 +310,24 @@ class RunDetails:
 
 @dataclass(frozen=True, eq=False)
 class ManagerSnapshot:
-    """One moment of the store. Ages are reckoned by the screen's own clock from the times in here."""
+    """The store at one moment. The screen computes ages from these times by its own clock."""
 
     sequence: int
-    """Grows with every snapshot; a command says which one its author was looking at."""
+    """Grows with every snapshot; a command names the one that its author saw."""
     time_ms: int
     is_ready: bool
     """False until the store has been read for the first time."""
     engine: EngineView
     wallets: tuple[WalletView, ...] = ()
     runs: tuple[RunView, ...] = ()
-    """Active ones first, then the finished ones, newest first in each."""
+    """Active runs, then finished runs, each newest first."""
     selected: RunDetails | None = None
     algorithms: tuple[AlgorithmView, ...] = ()
     venues: tuple[str, ...] = ()
     live_venues: tuple[str, ...] = ()
-    """Those of them whose wallets have keys."""
+    """Those with live wallets."""
     symbols: tuple[str, ...] = ()
-    """Known from algorithms, baselines and earlier runs: suggestions, not the venue's word."""
+    """Symbols of algorithms, baselines and earlier runs: suggestions, not the venue's list."""
     alarms: tuple[AlarmView, ...] = ()
     commands: tuple[CommandView, ...] = field(default=())
     problem: str = ""
@@ -334,41 +335,43 @@ class ManagerSnapshot:
 
     @property
     def unprotected(self) -> int:
-        """How many runs are exposed without the stop that their algorithm has."""
+        """Number of runs that are exposed without the stop that their algorithm has."""
         return sum(run.protection is Protection.UNPROTECTED for run in self.runs)
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What an operator must look at, in sentences: no engine for what wants one, and all alarms."""
+        """Sentences that need an operator: no engine for active runs, and all alarms."""
         engine = self.engine
         is_silent = engine.where is EngineWhere.NOT_RESPONDING
-        wanting = "1 active run wants" if len(self.active) == 1 else f"{len(self.active)} active runs want"
-        unattended = f"{engine.sentence}, and {wanting} one; start it with: firstwatch engine"
+        needing = "1 active run needs" if len(self.active) == 1 else f"{len(self.active)} active runs need"
+        unattended = f"{engine.sentence}, and {needing} one; start it with: firstwatch engine"
         found = [engine.sentence] if is_silent else []
         found += [unattended] if self.active and engine.where is EngineWhere.NONE else []
         return (*found, *(alarm.sentence for alarm in self.alarms))
 
     @property
     def active(self) -> tuple[RunView, ...]:
+        """The runs that are not finished."""
         return tuple(run for run in self.runs if run.state.is_active)
 
     @property
     def finished(self) -> tuple[RunView, ...]:
+        """The finished runs in the list."""
         return tuple(run for run in self.runs if run.state.is_final)
 
     def run(self, run_id: str | None) -> RunView | None:
-        """Return the run with that id, if the snapshot holds it."""
+        """Return the run with that id; None: the snapshot does not have it."""
         return next((run for run in self.runs if run.run_id == run_id), None)
 
     def wallet(self, name: str | None) -> WalletView | None:
-        """Return the wallet of that name, if the snapshot holds it."""
+        """Return the wallet of that name; None: the snapshot does not have it."""
         return next((wallet for wallet in self.wallets if wallet.name == name), None)
 
     def command(self, command_id: int | None) -> CommandView | None:
-        """Return the command with that id, if it was sent from here."""
+        """Return the command with that id; None: this process did not send it."""
         return next((command for command in self.commands if command.command_id == command_id), None)
 
 
 def empty_snapshot(time_ms: int, sentence: str = "reading the store…") -> ManagerSnapshot:
-    """Return what is known before the store was read: nothing."""
+    """Return the snapshot before the store was read: it holds nothing."""
     return ManagerSnapshot(0, time_ms, False, EngineView(EngineWhere.NONE, sentence=sentence))

@@ -1,7 +1,7 @@
-"""Work on wallets with keys for a screen: what the command line does, with words in and sentences out.
+"""Work on live wallets for a screen: text in, views and sentences out.
 
-Every method waits for the disk, most for a venue, so a screen calls them on another thread. Secrets come
-in as arguments, are used, and are forgotten; what comes back is safe to show but for a new account's key.
+Every method waits for the disk, most for a venue, so a screen calls them on another thread. Secrets are
+arguments and are not kept. Results are safe to show, except for a new account's key.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ _DAYS = 180
 
 
 class WalletService:
-    """The wallets with keys of one data folder.
+    """The live wallets of one data folder.
 
     All methods raise ``FirstwatchError`` with a sentence for the operator.
     """
@@ -45,7 +45,7 @@ class WalletService:
         self._store = store
 
     def required_secrets(self) -> RequiredSecrets:
-        """Return which passphrase a new key needs."""
+        """Return the passphrase that storing a new key needs."""
         from firstwatch.wallets.key_ring import passphrase_of_file
 
         if passphrase_of_file() is not None:
@@ -55,7 +55,7 @@ class WalletService:
     # --- keys ----------------------------------------------------------------------------------------
 
     def create(self, name: str, venue: str, passphrase: str) -> NewAccountView:
-        """Make a wallet with a new account, whose key goes into the vault."""
+        """Create a wallet with a new account, whose key goes into the vault."""
         custody = self._custody()
         made = custody.create(name, venue, _opened(custody, passphrase))
         return NewAccountView(
@@ -63,39 +63,42 @@ class WalletService:
         )
 
     def import_key(self, name: str, venue: str, account: str, key: str, passphrase: str) -> str:
-        """Find out what a key may do, keep it, and return that; without an account the venue is asked."""
+        """Read the permissions of a key, store it, and return them as a sentence.
+
+        ``account``: its address; empty: the venue is asked for it.
+        """
         from firstwatch.wallets.custody import address
 
         custody = self._custody()
         wanted = address(account, "Account") if account.strip() else None
         facts = custody.import_key(name, venue, wanted, key, _opened(custody, passphrase))
-        unseen = "" if facts.account_exists else f" {venue} has seen no money on it yet: fund it (f)."
+        unseen = "" if facts.account_exists else f" The account has no money at {venue} yet: fund it (f)."
         return f"The key is {facts.sentence}.{unseen}"
 
     # --- approvals -----------------------------------------------------------------------------------
 
     def approvals(self, name: str) -> ApprovalsView:
-        """Ask the venue what is approved, and say which approval comes next."""
+        """Read the approvals from the venue, and return them with the one that comes next."""
         from firstwatch.venues.signer import KeyKind
 
         custody, wallet = self._custody(), self._wallet(name)
         found = custody.permissions(wallet)
         missing = set(found.missing)
-        said = found.why if found.key is None else f"The key is {found.key.sentence}."
+        sentence = found.why if found.key is None else f"The key is {found.key.sentence}."
         if found.key is not None and "key" in missing:
-            said += " A run needs one that is valid for longer."
+            sentence += " A run needs one that is valid for longer."
         is_master = found.key is not None and found.key.kind is KeyKind.MASTER
         if ACCOUNT_KIND in missing:
-            said = found.missing[ACCOUNT_KIND]
+            sentence = found.missing[ACCOUNT_KIND]
         if "builder fee" in missing and "key" not in missing:
             coming = self._builder_approval(custody, wallet)
         else:
             coming = _agent_approval(wallet, is_needed="key" in missing, is_master=is_master)
         needs = RequiredSecrets(self.required_secrets().passphrase, custody.has_master(wallet))
-        return ApprovalsView(_sentence(said), coming, len(missing) <= 1, needs)
+        return ApprovalsView(_sentence(sentence), coming, len(missing) <= 1, needs)
 
     def approve(self, name: str, kind: ApprovalKind, master_key: str, passphrase: str) -> str:
-        """Give an approval, see it at the venue, and return what the venue shows."""
+        """Give an approval, read it back from the venue, and return a sentence."""
         custody, wallet = self._custody(), self._wallet(name)
         opened = _opened(custody, passphrase)
         master = _master(custody, wallet, master_key, opened)
@@ -120,7 +123,7 @@ class WalletService:
     # --- money ---------------------------------------------------------------------------------------
 
     def money(self, name: str) -> MoneyView:
-        """Ask the venue what the wallet has now."""
+        """Read the wallet's money from the venue."""
         custody, wallet = self._custody(), self._wallet(name)
         found = custody.money(wallet)
         needs = RequiredSecrets(self.required_secrets().passphrase, custody.has_master(wallet))
@@ -128,7 +131,7 @@ class WalletService:
         return MoneyView(found.total, found.withdrawable, found.spot, fee, needs)
 
     def withdraw(self, name: str, amount: Decimal, to: str, master_key: str, passphrase: str) -> str:
-        """Take money out of the venue and say where it goes."""
+        """Withdraw ``amount`` USDC to the address ``to``, and return a sentence."""
         from firstwatch.wallets.custody import address
 
         custody, wallet = self._custody(), self._wallet(name)
@@ -138,7 +141,7 @@ class WalletService:
         return _moved(name, custody.withdraw(wallet, amount, destination, master), destination)
 
     def transfer(self, name: str, target: str, amount: Decimal, master_key: str, passphrase: str) -> str:
-        """Send money to another own wallet and say so."""
+        """Send ``amount`` USDC to another own wallet, and return a sentence."""
         custody, wallet, other = self._custody(), self._wallet(name), self._wallet(target)
         custody.check_target(wallet, other)
         custody.refuse_if_used(wallet)
@@ -146,7 +149,7 @@ class WalletService:
         return _moved(name, custody.transfer(wallet, other, amount, master), target)
 
     def archive(self, name: str) -> str:
-        """Take a wallet that is neither used nor funded out of the lists."""
+        """Take a wallet that is neither used nor funded out of the lists, and return a sentence."""
         self._custody().archive(self._wallet(name))
         return f"{name} is archived; its history and its key stay."
 
@@ -166,7 +169,7 @@ class WalletService:
 
 
 def _opened(custody: "Custody", passphrase: str) -> "Opened":
-    """Return what opens the vault, once, with the passphrase that was written or that a file gives."""
+    """Return a function that opens the vault once, with this passphrase or that of the file."""
     from firstwatch.wallets.key_ring import passphrase_of_file
 
     return cache(lambda: custody.vault.open(passphrase or passphrase_of_file() or ""))
@@ -189,7 +192,8 @@ def _agent_approval(wallet: "Wallet", *, is_needed: bool, is_master: bool) -> Ap
 
 
 def _moved(name: str, moved: "TransferResult", destination: str) -> str:
-    doubt = " The first answer was lost; the venue was asked, and had taken it." if moved.was_in_doubt else ""
+    confirmed = " The first answer was lost; the venue has confirmed the request since."
+    doubt = confirmed if moved.was_in_doubt else ""
     return f"{moved.amount:,f} USDC of {name} are on their way to {destination}.{doubt}"
 
 

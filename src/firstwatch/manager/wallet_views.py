@@ -1,4 +1,4 @@
-"""What comes back from work on wallets with keys. A secret is in one of them, and in no text of it."""
+"""Views of live wallets. One of them holds a secret; its repr does not show it."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -6,73 +6,76 @@ from enum import StrEnum
 
 
 class Passphrase(StrEnum):
-    """Which passphrase of the vault an act needs from the operator."""
+    """The passphrase that an action needs from the operator."""
 
     NEW = "new"
-    """There is no vault yet: one that is chosen now, written twice."""
+    """There is no vault yet: the operator chooses a passphrase and writes it twice."""
     KNOWN = "known"
+    """That of the vault."""
     NONE = "none"
-    """``FIRSTWATCH_PASSPHRASE_FILE`` gives it."""
+    """None is needed: ``FIRSTWATCH_PASSPHRASE_FILE`` gives it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequiredSecrets:
-    """What an act on a wallet needs to be told."""
+    """The secrets that an action on a wallet needs from the operator."""
 
     passphrase: Passphrase
     has_master_key: bool = False
-    """The vault holds the account's own key, so nobody has to write it."""
+    """The vault holds the account's own key, so the operator need not give it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewAccountView:
-    """A wallet with an account and a key that were just made."""
+    """A wallet with a new account and its key."""
 
     name: str
     venue: str
     account: str
     key_file: str
     private_key: str = field(repr=False)
-    """Shown once."""
+    """Hexadecimal, with ``0x``; shown once."""
 
 
 class ApprovalKind(StrEnum):
+    """The two approvals that an operator can give."""
+
     AGENT = "agent"
     BUILDER = "builder"
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalView:
-    """One approval that could be given next."""
+    """An approval that can be given next."""
 
     kind: ApprovalKind
     title: str
     is_needed: bool
-    """A run cannot trade without it; else it is offered."""
+    """A run cannot trade without it; False: it is only offered."""
     costs: str
     allows: str
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalsView:
-    """What the venue says of a wallet's permissions, and the one approval that comes next."""
+    """A wallet's permissions at its venue, and the approval that comes next."""
 
     found: str
-    """What is so now, in a sentence."""
+    """The permissions now, as a sentence."""
     next: ApprovalView
     is_last: bool
-    """Nothing else is missing once it is given."""
+    """Once it is given, no approval is missing."""
     needs: RequiredSecrets
 
 
 @dataclass(frozen=True, slots=True)
 class MoneyView:
-    """What an account has at its venue now, in USDC."""
+    """Money of an account at its venue now, in USDC."""
 
     total: Decimal
     withdrawable: Decimal
     spot: Decimal
-    """In the spot balance, where it is no margin for perpetuals."""
+    """In the spot balance, which is not margin for perpetuals."""
     withdrawal_fee: Decimal
-    """What the venue keeps of a withdrawal."""
+    """The venue's fee for a withdrawal."""
     needs: RequiredSecrets

@@ -40,7 +40,7 @@ def test_an_engine_that_takes_the_command_and_goes_on_is_no_stopped_one(firstwat
     answer = firstwatch("engine", "stop")
     taking.join()
     assert answer.code == 1
-    assert "Not seen to stop" in answer.err
+    assert "has not stopped yet" in answer.err
     assert "the engine lets go" in answer.err
     assert f"kill {scenes.ENGINE_PID}" in answer.err
     assert not answer.out

@@ -92,7 +92,7 @@ def test_a_new_account_can_be_opened_with_the_passphrase_anywhere(firstwatch, ho
 def test_a_person_at_a_terminal_sees_the_key_once(firstwatch, monkeypatch, home):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     out = firstwatch("wallet", "create", "fresh", "--venue", "hl").out
-    key = out.split("shown this once: ")[1].split()[0]
+    key = out.split("shown only this once: ")[1].split()[0]
     assert Account.from_key(key).address.lower() in out
     assert not _finds(home, bytes.fromhex(key[2:]))
 
@@ -162,7 +162,7 @@ def test_money_in_spot_is_named_where_there_is_none_for_perpetuals(firstwatch, f
     shown = firstwatch("wallet", "show", "poor", "--json").json
     assert (shown["total"], shown["spot"]) == (0, 300)
     (lack,) = [lack for lack in shown["missing"] if lack["name"] == "funds"]
-    assert lack["sentence"].startswith("all money lies in spot (300.0")
+    assert lack["sentence"].startswith("all money is in spot (300.0")
     assert "300.0 in spot" in firstwatch("wallet", "fund", "poor", "--no-watch").out
     answer = firstwatch("wallet", "archive", "poor")
     assert answer.code == 3

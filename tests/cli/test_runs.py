@@ -202,7 +202,7 @@ def test_a_waiting_launch_lets_go_on_sigterm_and_the_run_stays_active(ready, hom
     run_id = process.stdout.readline().strip()
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=20)
-    assert "the next engine goes on with it" in err
+    assert "the next engine continues it" in err
     assert process.returncode == 0
     assert ready("run", "show", run_id, "--json").json["state"] == "RUNNING"
 

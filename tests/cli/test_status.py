@@ -60,7 +60,7 @@ def test_a_wallet_with_play_money_is_not_archived_until_it_is_taken_out(firstwat
     assert firstwatch("wallet", "show", "w", "--json").json["archived_at"] is None
     assert firstwatch("wallet", "withdraw", "w", "119275.1403").code == 3
     assert firstwatch("wallet", "withdraw", "w", "19275.1402", "--json").json["withdrawn"] == 19275.1402
-    assert firstwatch("wallet", "withdraw", "w", "all").out == "100000 taken out of w\n"
+    assert firstwatch("wallet", "withdraw", "w", "all").out == "100000 withdrawn from w\n"
     assert firstwatch("wallet", "archive", "w").code == 0
     assert firstwatch("wallet", "list", "--json").json == []
 

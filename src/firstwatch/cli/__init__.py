@@ -1,13 +1,18 @@
-"""The command line: the composition root. Each command imports what it needs, when it is called.
+"""The command line: the composition root. Each command imports what it needs when it is called.
 
-Imports every other package; none imports this one. The import of a heavy library (Textual, SQLModel, ccxt)
-stands inside the command that needs it, so that start-up stays fast.
+In reading order: ``guard`` (around every command), ``output``, ``folder``, ``secrets``, ``names`` and
+``waiting`` (shared parts), then one module per command: ``algorithms``, ``wallets`` and ``live_wallets``,
+``runs`` with ``launch_options`` and ``run_json``, ``backtest`` and ``baseline``, ``engine``, ``doctor`` with
+``canary``, ``prune``, ``demo``.
+
+Imports every other package; none imports this one. A heavy library (Textual, SQLModel, ccxt) is imported in
+the command that needs it, so that start-up stays fast.
 
 1. Every command takes ``--json``. Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused by a check.
-2. Whatever goes wrong is one sentence; a traceback goes to ``commands.log`` in the data folder.
-3. A secret comes by a descriptor, a file that the environment names, or a hidden prompt; never as an
+2. Every failure is one sentence; a traceback goes to ``commands.log`` in the data folder.
+3. A secret comes from a descriptor, a file that the environment names, or a hidden prompt; never from an
    argument.
-4. What changes a run or takes the engine's work is a command row; what only reads opens the store itself.
+4. What changes a run, or needs the engine, is a command row; what only reads opens the store itself.
 """
 
 import gc
@@ -57,8 +62,8 @@ def screen(
 ) -> None:
     """Open the screen on this data folder; it holds the engine unless another process does."""
     if context.invoked_subcommand is None:
-        # Nothing that starting makes is garbage: looking for some would take a seventh of the time until
-        # the first paint, which ends this.
+        # A start makes no garbage. Collecting would take a seventh of the time until the first paint, which
+        # enables it again.
         gc.disable()
         from firstwatch.settings import load_settings
         from firstwatch.tui.app import run_screen
@@ -67,5 +72,5 @@ def screen(
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong is a sentence and an exit code, never a traceback."""
+    """Run the command line; a failure is a sentence and an exit code, never a traceback."""
     sys.exit(run_guarded(lambda: app(standalone_mode=False)))

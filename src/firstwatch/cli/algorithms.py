@@ -15,14 +15,14 @@ _File = Annotated[Path, typer.Argument(metavar="FILE", help="The algorithm as a 
 
 @app.command()
 def add(file: _File, as_json: JsonFlag = False) -> None:
-    """Store a version and print name@version; the same specification again is the same version."""
+    """Store a version and print name@version; the same specification gives the same version."""
     from firstwatch.cli.files import read_algorithm
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.store.algorithms import add_version
     from firstwatch.trading.clock import SystemClock
 
     spec = read_algorithm(file)
-    with opened() as (_, store), store.write() as session:
+    with open_folder() as (_, store), store.write() as session:
         version = add_version(
             session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=SystemClock().now_ms()
         )
@@ -33,11 +33,11 @@ def add(file: _File, as_json: JsonFlag = False) -> None:
 @app.command("list")
 def list_(as_json: JsonFlag = False) -> None:
     """List all versions of all algorithms."""
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.store.algorithms import list_versions
     from firstwatch.trading.clock import iso
 
-    with opened() as (_, store), store.read() as session:
+    with open_folder() as (_, store), store.read() as session:
         versions = list_versions(session)
     if as_json:
         say_json(
@@ -61,12 +61,12 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Print a version as TOML, or with --json as its canonical JSON."""
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.cli.names import split_version
     from firstwatch.store.algorithms import get_version
     from firstwatch.strategy.specification import AlgorithmSpec
 
-    with opened() as (_, store), store.read() as session:
+    with open_folder() as (_, store), store.read() as session:
         version = get_version(session, *split_version(name))
     if as_json:
         say_json(
@@ -84,7 +84,7 @@ def show(
 
 @app.command()
 def check(file: _File, as_json: JsonFlag = False) -> None:
-    """Read an algorithm and say what is wrong with it, or what it needs; nothing is stored."""
+    """Check an algorithm: print its mistakes, or the bars that it needs; nothing is stored."""
     from firstwatch.cli.files import read_algorithm
 
     spec = read_algorithm(file)

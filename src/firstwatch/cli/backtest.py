@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_aside, say_json, say_table
+from firstwatch.cli.output import JsonFlag, say, say_to_stderr, say_json, say_table
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.numbers import MOST_BARS, decimal_of
 
@@ -16,7 +16,7 @@ def decimal(text: str, option: str) -> Decimal:
     """Return the number of an option.
 
     Raises:
-        WrongUseError: it is none.
+        WrongUseError: the text is not a number.
     """
     try:
         return decimal_of(text)
@@ -25,10 +25,10 @@ def decimal(text: str, option: str) -> Decimal:
 
 
 def basis_points(text: str, option: str) -> Decimal:
-    """Return the basis points of an option: what a fill costs, so none below 0.
+    """Return the basis points of an option for a cost.
 
     Raises:
-        WrongUseError: it is no number, or not from 0 to below 10,000.
+        WrongUseError: the text is not a number from 0 to below 10,000.
     """
     value = decimal(text, option)
     if not 0 <= value < 10_000:
@@ -37,10 +37,10 @@ def basis_points(text: str, option: str) -> Decimal:
 
 
 def moment(text: str | None, option: str) -> int | None:
-    """Return milliseconds since the epoch of an option that takes a time.
+    """Return milliseconds since the epoch, UTC, of an option that takes a time; None stays None.
 
     Raises:
-        WrongUseError: it is none.
+        WrongUseError: the text is not a time.
     """
     from firstwatch.trading.clock import parse_iso
 
@@ -60,7 +60,7 @@ def backtest(
     funding: Annotated[Path | None, typer.Option(metavar="FILE", help="Funding rates.")] = None,
     market: Annotated[Path | None, typer.Option(metavar="FILE", help="Steps, fees, margin (TOML).")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="T", help="First bar; UTC.")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="T", help="First bar left out; UTC.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="T", help="First bar after it; UTC.")] = None,
     capital: Annotated[str, typer.Option(metavar="QUOTE")] = "10000",
     leverage: Annotated[str, typer.Option(metavar="X")] = "1",
     fee_bps: Annotated[
@@ -82,7 +82,7 @@ def backtest(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what the algorithm would have done on these candles."""
+    """Show what the algorithm would have done on these candles."""
     from firstwatch.backtest.result_json import to_json
     from firstwatch.backtest.simulate import BacktestSettings, simulate
     from firstwatch.cli.files import read_algorithm
@@ -132,13 +132,13 @@ def backtest(
     )
     if save:
         from firstwatch.cli.baseline import save_baseline
-        from firstwatch.cli.folder import opened
+        from firstwatch.cli.folder import open_folder
 
-        with opened() as (_, store):
+        with open_folder() as (_, store):
             version = save_baseline(store, spec, result, market=chosen, costs=costs, settings=settings)
-        say_aside(f"kept as the baseline of {version.label} on {chosen.symbol}")
+        say_to_stderr(f"saved as the baseline of {version.label} on {chosen.symbol}")
     for hole in file.holes:
-        say_aside(f"{candles}: {hole}")
+        say_to_stderr(f"{candles}: {hole}")
     if as_json:
         say_json(to_json(result))
         return
@@ -150,14 +150,14 @@ def backtest(
 
 
 def say_metrics(document: Mapping[str, Any]) -> None:
-    """Print ``metrics`` of a result's or a run's JSON, each with what ``about_metrics`` says of it."""
+    """Print ``metrics`` of a backtest's or a run's JSON, each with its entry in ``about_metrics``."""
     about = document["about_metrics"]
     rows = ((name, figure(value), about.get(name)) for name, value in document["metrics"].items())
     say_table(("METRIC", "VALUE", ""), rows)
 
 
 def figure(value: object) -> str | None:
-    """Return a metric for a person: short figures, exit reasons in one line, absent as None."""
+    """Return a metric for a person: few digits, exit reasons in one line; None stays None."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {count}" for name, count in value.items()) or None
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""A backtest kept as the baseline of its algorithm's version."""
+"""Saving a backtest as the baseline of its algorithm's version."""
 
 import json
 
@@ -23,10 +23,10 @@ def save_baseline(
     costs: Costs,
     settings: BacktestSettings,
 ) -> AlgorithmVersion:
-    """Store the version, if it is not there yet, and the backtest; return the version.
+    """Save the version, if it is new, and the backtest; return the version.
 
     Raises:
-        StoreError: the store cannot be written; nothing is stored then.
+        StoreError: the store cannot be written; nothing is saved.
     """
     now_ms = SystemClock().now_ms()
     with store.write() as session:
@@ -57,7 +57,7 @@ def save_baseline(
 
 
 def _launch_fields(settings: BacktestSettings) -> dict[str, object]:
-    """Return the settings by the names that ``LaunchSettings`` has for them."""
+    """Return the settings by the field names of ``LaunchSettings``."""
     return {
         "capital": str(settings.capital),
         "leverage": str(settings.leverage),

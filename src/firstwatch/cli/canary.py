@@ -1,4 +1,4 @@
-"""``firstwatch doctor --venue``: see whether a venue still keeps the stop that comes with an entry."""
+"""``firstwatch doctor --venue``: prove that a venue keeps the stop that comes with an entry."""
 
 import threading
 from contextlib import closing
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 class _NoLedger:
-    """Keeps nothing: the ids of the orders say whose they are."""
+    """Stores nothing: the ids of the orders identify them."""
 
     def intended(self, pair: "ProofOrders", requests: "Requests") -> None:
-        """Keep nothing."""
+        """Store nothing."""
 
     def ended(self, pair: "ProofOrders", state: "OrderState", why: str, filled: Decimal) -> None:
-        """Keep nothing."""
+        """Store nothing."""
 
 
 def prove(venue: str, wallet: str, symbol: str, confirm: str | None, passphrase_fd: int | None) -> str:
-    """Place a far entry of the smallest size with its stop, read both back, cancel them; say what was seen.
+    """Send the smallest entry far from the price with its stop, read both, cancel both; return a sentence.
 
     Raises:
-        NotProvenError: the venue did not take, show or give them up.
+        NotProvenError: the venue did not accept, show or cancel one of them.
         RefusedError: a run trades in the wallet, or the name was not confirmed.
         WrongUseError: there is no such venue, wallet or symbol.
     """
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.cli.secrets import passphrase
     from firstwatch.engine.venue_registry import venue_registry_of
     from firstwatch.store.runs import active_runs
@@ -42,7 +42,7 @@ def prove(venue: str, wallet: str, symbol: str, confirm: str | None, passphrase_
     from firstwatch.wallets.custody import vault_of
     from firstwatch.wallets.key_ring import KeyRing
 
-    with opened() as (settings, store):
+    with open_folder() as (settings, store):
         with store.read() as session:
             found = get_wallet(session, wallet)
             busy = [run.id for run in active_runs(session) if run.wallet_id == found.id]
@@ -53,11 +53,11 @@ def prove(venue: str, wallet: str, symbol: str, confirm: str | None, passphrase_
             raise WrongUseError(f"{venue} is a paper venue: there is nothing to prove.")
         if busy:
             raise RefusedError(
-                f"Run {busy[0]} trades in {wallet}, and would take the orders for foreign ones."
+                f"Run {busy[0]} trades in {wallet}, and would take the orders for external ones."
             )
         if confirm != venue:
             raise RefusedError(
-                f"Two orders are sent to {venue} and cancelled: that wants its name, --confirm {venue}."
+                f"Two orders are sent to {venue} and cancelled: confirm with its name, --confirm {venue}."
             )
         keys = KeyRing(vault_of(settings))
         keys.unlock(passphrase(passphrase_fd, is_new=False))
@@ -71,11 +71,11 @@ def _proven(venue: "Venue", wallet: "Wallet", symbol: str) -> str:
     from firstwatch.venues.protocol import BringsStops
 
     if not isinstance(venue, BringsStops):
-        raise WrongUseError(f"{venue.name} takes no stop with an entry: there is nothing to prove.")
+        raise WrongUseError(f"{venue.name} accepts no stop with an entry: there is nothing to prove.")
     market = venue.markets().get(symbol)
     if market is None:
         raise WrongUseError(f"{wallet.venue} has no market {symbol}.")
-    # The same ids each time but for their number: what a canary left is known to the next one.
+    # The same ids each time, except for their number: the next canary recognises orders that are left.
     own = sha256(f"canary {wallet.venue} {wallet.account}".encode()).hexdigest()[:16]
     _clear(venue, wallet.account, symbol, own)
     mark = venue.touch(symbol).mark
@@ -88,7 +88,7 @@ def _proven(venue: "Venue", wallet: "Wallet", symbol: str) -> str:
 
 
 def _clear(venue: "Venue", account: str, symbol: str, own: str) -> None:
-    """Cancel what a canary that was cut short has left."""
+    """Cancel the orders that an interrupted canary has left."""
     from firstwatch.trading.ids import run_of
 
     for order in venue.open_orders(account, symbol):

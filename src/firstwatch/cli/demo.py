@@ -1,4 +1,4 @@
-"""``firstwatch demo``: the whole path, with nothing to set up and nothing asked."""
+"""``firstwatch demo``: the whole path from algorithm to trades, without any setup."""
 
 import shutil
 import tempfile
@@ -32,7 +32,7 @@ _FOUND_BY_ENGINE_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
-    """What a demo plays: an algorithm on candles, whose last part from ``start_ms`` on is the live market."""
+    """An algorithm and its candles; from ``start_ms`` on they are the live market."""
 
     spec: "AlgorithmSpec"
     candles: "CandleArrays"
@@ -51,9 +51,9 @@ def demo(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run a sample algorithm on a paper market, in a scratch folder; asks for no account and no network."""
+    """Run a sample algorithm on a paper market, in a temporary folder; needs no account and no network."""
     if as_json and not headless:
-        raise WrongUseError("--json goes with --headless: a screen prints no JSON.")
+        raise WrongUseError("--json needs --headless: a screen prints no JSON.")
     scene = _scene(candles, is_endless=not headless)
     home = Path(tempfile.mkdtemp(prefix="firstwatch-demo-"))
     is_left_running = False
@@ -68,7 +68,7 @@ def demo(
         if not is_left_running:
             shutil.rmtree(home, ignore_errors=True)
     if is_left_running:
-        say(f"The demo goes on in the background. Come back with: FIRSTWATCH_HOME={home} firstwatch")
+        say(f"The demo continues in the background. Return to it with: FIRSTWATCH_HOME={home} firstwatch")
         say(f"End it with: FIRSTWATCH_HOME={home} firstwatch engine stop")
 
 
@@ -104,7 +104,7 @@ def _scene(path: Path | None, *, is_endless: bool) -> _Scene:
 
 
 def _settings(home: Path, scene: _Scene, speed: float | None) -> "Settings":
-    """Write the settings file of the scratch folder, so that every process on it sees the same market."""
+    """Write the settings file of the temporary folder, so that every process sees the same market."""
     from firstwatch.market.files import write_candles
     from firstwatch.settings import CONFIG_FILE, load_settings
     from firstwatch.trading.clock import iso
@@ -125,12 +125,12 @@ def _settings(home: Path, scene: _Scene, speed: float | None) -> "Settings":
         f'start = "{iso(scene.start_ms)}"\nspeed = {pace}\n',
         encoding="utf-8",
     )
-    # The operator's own settings file has other venues; only this folder's counts here.
+    # Not the operator's own settings file, which has other venues.
     return load_settings(home=home, config=home / CONFIG_FILE)
 
 
 def _prepare(settings: "Settings", scene: _Scene) -> "tuple[LaunchSettings, BacktestResult]":
-    """Make the wallet, the algorithm and its baseline; return what the run is started with."""
+    """Save the wallet, the algorithm and its baseline; return the launch settings and the baseline."""
     from firstwatch.backtest.simulate import BacktestSettings, simulate
     from firstwatch.cli.baseline import save_baseline
     from firstwatch.store.database import open_store
@@ -181,7 +181,7 @@ def _watch(settings: "Settings", launch: "LaunchSettings") -> bool:
     store = open_store(settings.home)
     try:
         with store.write() as session:
-            # The screen's own engine finds this waiting for it.
+            # The screen's engine picks this up.
             submit_command(
                 session,
                 StartRun(run_id=new_run_id(), settings=launch),
@@ -206,10 +206,10 @@ def _play(
     *,
     as_json: bool,
 ) -> None:
-    """Run to the end of the candles at full speed; print what came out beside the backtest of the same."""
+    """Run to the end of the candles at full speed; print the result beside that of a backtest."""
     from firstwatch.backtest.result_json import metrics_json, trade_json
     from firstwatch.backtest.simulate import BacktestSettings, simulate
-    from firstwatch.cli.folder import managed
+    from firstwatch.cli.folder import open_manager
     from firstwatch.cli.run_json import run_document
     from firstwatch.cli.waiting import performed, stopped_by_signals, until
     from firstwatch.store.database import open_store
@@ -222,7 +222,7 @@ def _play(
     clock = SystemClock()
     began_s = clock.elapsed_s()
     run_id = new_run_id()
-    with stopped_by_signals() as stop, managed(settings) as manager:
+    with stopped_by_signals() as stop, open_manager(settings) as manager:
         manager.start_embedded_engine()
         performed(manager, StartRun(run_id=run_id, settings=launch), stop)
 

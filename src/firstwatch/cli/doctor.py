@@ -1,4 +1,4 @@
-"""``firstwatch doctor``: look at what the program needs, and say what to do."""
+"""``firstwatch doctor``: check what the program needs, and print the remedies."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ _LOGIN_CONFIGURATION = Path("/etc/systemd/logind.conf")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, whether it is well, and what to do when it is not."""
+    """One check: what was found, whether it is well, and the remedy if it is not."""
 
     name: str
     is_well: bool
@@ -32,9 +32,9 @@ class Finding:
 def doctor(
     venue: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Prove, too, that this venue keeps the stop of an entry."),
+        typer.Option(metavar="NAME", help="Also prove that this venue keeps the stop of an entry."),
     ] = None,
-    wallet: Annotated[str | None, typer.Option(metavar="W", help="The wallet to prove it with.")] = None,
+    wallet: Annotated[str | None, typer.Option(metavar="W", help="The wallet for the proof.")] = None,
     symbol: Annotated[str | None, typer.Option(metavar="S", help="Such as BTC/USDC:USDC.")] = None,
     confirm: Annotated[
         str | None, typer.Option(metavar="NAME", help="The venue's name: two orders are sent and cancelled.")
@@ -42,11 +42,11 @@ def doctor(
     passphrase_fd: PassphraseFd = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Look at the machine, the settings, the data folder, the store and the terminal; or at a venue, too."""
+    """Check the machine, the settings, the data folder, the store and the terminal; or also a venue."""
     findings = [look() for look in _LOOKS]
     if venue is not None:
         if wallet is None or symbol is None:
-            raise WrongUseError("--venue wants the --wallet and the --symbol that it is proven with.")
+            raise WrongUseError("--venue needs --wallet and --symbol for its proof.")
         findings.append(_protection(venue, wallet, symbol, confirm, passphrase_fd))
     if as_json:
         say_json(
@@ -65,7 +65,7 @@ def doctor(
 def _protection(
     venue: str, wallet: str, symbol: str, confirm: str | None, passphrase_fd: int | None
 ) -> Finding:
-    """Prove that a venue keeps the stop that comes with an entry, by the ccxt that is installed."""
+    """Prove with the installed ccxt that a venue keeps the stop that comes with an entry."""
     from firstwatch.cli.canary import prove
     from firstwatch.engine.worker.protection_proof import NotProvenError
 
@@ -74,7 +74,7 @@ def _protection(
     try:
         return Finding(name, True, f"{by}: {prove(venue, wallet, symbol, confirm, passphrase_fd)}")
     except NotProvenError as error:
-        remedy = "start no run there; look at the venue's notices and at firstwatch's changelog"
+        remedy = "start no run there; read the venue's notices and firstwatch's changelog"
         return Finding(name, False, f"{by}: {error}", remedy)
 
 
@@ -96,7 +96,7 @@ def _settings() -> Finding:
     try:
         settings = load_settings()
     except FirstwatchError as error:
-        return Finding("settings", False, str(error), "mend the line that it names")
+        return Finding("settings", False, str(error), "fix the line that it names")
     return Finding("settings", True, f"venues {', '.join(settings.venues)}")
 
 
@@ -109,14 +109,13 @@ def _store() -> Finding:
         home = load_settings().home
         path = store_path(home)
         if not path.exists():
-            return Finding("store", True, f"none yet in {home}; the first command that saves makes it")
+            return Finding("store", True, f"none yet in {home}; the first command that saves creates it")
         problems = problems_of_store(path)
     except (FirstwatchError, OSError) as error:
         return Finding("store", False, str(error))
     if problems:
-        return Finding(
-            "store", False, "\n".join(problems), "nothing was changed; copy the folder before you act"
-        )
+        remedy = "nothing was changed; copy the folder before you change anything"
+        return Finding("store", False, "\n".join(problems), remedy)
     return Finding("store", True, f"{path}, whole")
 
 
@@ -127,14 +126,14 @@ def _folder() -> Finding:
     try:
         home = load_settings().home
         if not home.exists():
-            return Finding("folder", True, f"{home} is not there yet")
+            return Finding("folder", True, f"{home} does not exist yet")
         check_folder(home, make=False)
         loose = loose_modes(home)
     except (FirstwatchError, OSError) as error:
         return Finding("folder", False, str(error))
     if loose:
-        return Finding("folder", False, f"others may read {', '.join(loose)}", f"chmod -R go= {home}")
-    return Finding("folder", True, f"{home}, its owner's alone")
+        return Finding("folder", False, f"other users may read {', '.join(loose)}", f"chmod -R go= {home}")
+    return Finding("folder", True, f"{home}, only its owner may read it")
 
 
 def _vault() -> Finding:
@@ -175,7 +174,7 @@ def _terminal() -> Finding:
 
 
 def _login() -> Finding:
-    """Say whether the login manager would end a background engine at logout."""
+    """Check whether the login manager would end a background engine at logout."""
     try:
         text = _LOGIN_CONFIGURATION.read_text(encoding="utf-8")
     except OSError:

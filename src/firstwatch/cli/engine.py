@@ -11,19 +11,19 @@ from firstwatch.trading.errors import FirstwatchError, RefusedError
 
 _STOP_WITHIN_S = 25.0
 
-app = typer.Typer(help="Hold the engine without a screen, or stop it.", no_args_is_help=False)
+app = typer.Typer(help="Run the engine without a screen, or stop it.", no_args_is_help=False)
 
 
 @app.callback(invoke_without_command=True)
 def engine(
     context: typer.Context,
-    detach: Annotated[bool, typer.Option("--detach", help="In the background, with a log.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="In the background, with a log file.")] = False,
     passphrase_fd: PassphraseFd = None,
 ) -> None:
-    """Hold the engine of this data folder, without a screen, until it is stopped."""
+    """Run the engine of this data folder, without a screen, until it is stopped."""
     if context.invoked_subcommand is not None:
         return
-    from firstwatch.cli.folder import managed
+    from firstwatch.cli.folder import open_manager
     from firstwatch.cli.secrets import passphrase_for_engine, unlock_and_forget
     from firstwatch.cli.waiting import stopped_by_signals, until
     from firstwatch.settings import load_settings
@@ -31,7 +31,7 @@ def engine(
 
     settings = load_settings()
     passphrase = passphrase_for_engine(vault_of(settings), passphrase_fd)
-    with stopped_by_signals() as stop, managed(settings) as manager:
+    with stopped_by_signals() as stop, open_manager(settings) as manager:
         if detach:
             found = manager.snapshot().engine
             if found.takes_commands:
@@ -52,13 +52,13 @@ def engine(
 
 @app.command()
 def stop(as_json: JsonFlag = False) -> None:
-    """Ask the engine to finish the bar and let go; the runs stay active."""
-    from firstwatch.cli.folder import managed
+    """Ask the engine to stop at the next bar close; the runs stay active."""
+    from firstwatch.cli.folder import open_manager
     from firstwatch.cli.waiting import performed, stopped_by_signals, until
     from firstwatch.manager.views import EngineWhere
     from firstwatch.trading.commands import StopEngine
 
-    with stopped_by_signals() as interrupted, managed() as manager:
+    with stopped_by_signals() as interrupted, open_manager() as manager:
         found = manager.engine()
         if found.where is EngineWhere.NONE:
             raise RefusedError("No engine runs on this data folder; there is nothing to stop.")
@@ -70,19 +70,19 @@ def stop(as_json: JsonFlag = False) -> None:
         seen = manager.engine()
     if not is_gone:
         raise FirstwatchError(
-            f"Not seen to stop: {seen.sentence}; it has taken the command ({outcome.sentence}). "
-            f"Look again with `firstwatch status`, or end the process: kill {found.pid}."
+            f"The engine has accepted the command ({outcome.sentence}), but has not stopped yet: "
+            f"{seen.sentence}. Check again with `firstwatch status`, or end the process: kill {found.pid}."
         )
     document = {"stopped_pid": found.pid, "sentence": outcome.sentence}
     Output(as_json).result(document, f"the engine has stopped, pid {found.pid}")
 
 
 def status(as_json: JsonFlag = False) -> None:
-    """Say how the engine and the runs are; exit code 1 where something wants to be looked at."""
-    from firstwatch.cli.folder import managed
+    """Show the state of the engine and the runs; exit code 1 if there is a problem."""
+    from firstwatch.cli.folder import open_manager
     from firstwatch.trading.runs import Exposure
 
-    with managed() as manager:
+    with open_manager() as manager:
         snapshot = manager.snapshot()
     active = snapshot.active
     exposed = [row for row in active if row.exposure is not Exposure.FLAT]

@@ -1,4 +1,4 @@
-"""Files that an operator hands to a command."""
+"""Files that an operator gives to a command."""
 
 from pathlib import Path
 
@@ -10,6 +10,6 @@ def read_algorithm(path: Path) -> AlgorithmSpec:
     """Return the algorithm of a TOML file.
 
     Raises:
-        WrongUseError: the file cannot be read or is no valid algorithm; all mistakes are named.
+        WrongUseError: the file cannot be read or is not a valid algorithm; the text names all mistakes.
     """
     return AlgorithmSpec.from_toml(read_text(path), where=str(path))

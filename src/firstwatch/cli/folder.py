@@ -1,4 +1,4 @@
-"""The data folder of a command."""
+"""The data folder that a command works on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from firstwatch.store.database import Store, open_store
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Settings, Store]]:
-    """Open settings and store of this data folder, made when it is new, and close them after the block."""
+def open_folder() -> Iterator[tuple[Settings, Store]]:
+    """Open settings and store of the data folder, created if it is new; close the store after the block."""
     settings = load_settings()
     store = open_store(settings.home)
     try:
@@ -20,8 +20,8 @@ def opened() -> Iterator[tuple[Settings, Store]]:
 
 
 @contextmanager
-def managed(settings: Settings | None = None) -> Iterator[RunManager]:
-    """Open a manager that volunteers for nothing by itself, and close it after the block."""
+def open_manager(settings: Settings | None = None) -> Iterator[RunManager]:
+    """Open a manager that does not take the engine by itself, and close it after the block."""
     manager = RunManager(settings or load_settings(), hosts_engine=False)
     manager.open()
     try:

@@ -1,4 +1,4 @@
-"""What stands around every command: streams that are there, and a last catch for all that goes wrong."""
+"""The frame of every command: open standard streams, and a handler for every failure."""
 
 import logging
 import os
@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from firstwatch.cli.output import OutputError, say_aside, say_json
+from firstwatch.cli.output import OutputError, say_to_stderr, say_json
 from firstwatch.engine.host.process import keep_private
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.text import clean
@@ -21,8 +21,8 @@ _PACKAGE = Path(__file__).parents[1]
 def run_guarded(command: Callable[[], Any]) -> int:
     """Run a command and return its exit code.
 
-    An error of ours is its sentence. Anything else is one sentence, exit code 1, and a traceback in the
-    data folder's log. An output that cannot be written is exit code 1, and silent when its reader has left.
+    A ``FirstwatchError`` prints its sentence. Any other error is one sentence, exit code 1, and a traceback
+    in the data folder's log. An output that cannot be written is exit code 1, silent if its reader has left.
     """
     _open_streams()
     keep_private()
@@ -34,7 +34,7 @@ def run_guarded(command: Callable[[], Any]) -> int:
         _drop_output()
         with suppress(OutputError):
             if sentence := str(error):
-                say_aside(sentence)
+                say_to_stderr(sentence)
     with suppress(OSError):
         sys.stderr.flush()
     return code
@@ -59,12 +59,12 @@ def _code_of(command: Callable[[], Any]) -> int:
 def _refuse(sentence: str, code: int) -> int:
     if "--json" in sys.argv:
         say_json({"error": sentence, "exit_code": code})
-    say_aside(sentence)
+    say_to_stderr(sentence)
     return code
 
 
 def _say_usage(error: Any) -> int:
-    """Say what the parser of the command line found; it quotes the words of the line as they are."""
+    """Print what the parser of the command line found, cleaned: it quotes the arguments unchanged."""
     sentence = clean(error.format_message())
     error.format_message = lambda: sentence
     error.show()
@@ -76,18 +76,18 @@ def _sentence_of(error: Exception) -> str:
         place = "" if error.filename is None else f": {error.filename}"
         return f"The system refused: {error.strerror or error}{place}."
     if isinstance(error, MemoryError | RecursionError):
-        return "What was given is too much to work on."
+        return "The input is too large to process."
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     last = (ours or frames)[-1]
     return (
         f"Unexpected {type(error).__name__} at {Path(last.filename).name}:{last.lineno}; nothing more was"
-        " done. `firstwatch doctor` says whether the store is damaged; else it is a defect of this program."
+        " done. `firstwatch doctor` checks the store for damage; otherwise it is a defect of this program."
     )
 
 
 def _log(error: Exception) -> str:
-    """Write the traceback into the data folder, if it is there, and say where."""
+    """Write the traceback into the data folder, if it exists; return where, for the operator."""
     from firstwatch.engine.host.background import log_handler
     from firstwatch.settings import load_settings
     from firstwatch.store.files import check_folder
@@ -104,7 +104,7 @@ def _log(error: Exception) -> str:
 
 
 def _open_streams() -> None:
-    """Put the null device where a standard stream is closed, so that no file of ours gets its descriptor."""
+    """Open the null device for each closed standard stream, so that no other file gets its descriptor."""
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(descriptor)
@@ -113,13 +113,13 @@ def _open_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        # What the encoding of the terminal lacks is written as an escape.
+        # Characters that the terminal's encoding lacks are written as escapes.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:
-    """Let what is still buffered go nowhere, so that the end of the process does not try again."""
+    """Discard what is still buffered, so that the end of the process does not write it."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

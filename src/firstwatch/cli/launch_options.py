@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchOptions:
-    """What was typed, not checked yet. The fields that ``LaunchSettings`` has too mean the same there."""
+    """The options as typed, not checked yet. Fields that ``LaunchSettings`` also has mean the same."""
 
     algorithm: str
     """``NAME`` or ``NAME@VERSION``."""

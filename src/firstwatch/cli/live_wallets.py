@@ -1,4 +1,4 @@
-"""The ``wallet`` commands for live wallets: they ask for secrets, work with ``Custody`` and print the result."""
+"""The ``wallet`` commands for live wallets: secrets in, work by ``Custody``, results out."""
 
 import os
 import time
@@ -24,7 +24,7 @@ _LOOK_EVERY_S = 3.0
 
 
 def custody_of(settings: "Settings", store: "Store") -> "Custody":
-    """Return what works with the keys of the data folder."""
+    """Return the custody of the data folder's keys."""
     from firstwatch.trading.clock import SystemClock
     from firstwatch.wallets.custody import Custody
 
@@ -32,7 +32,7 @@ def custody_of(settings: "Settings", store: "Store") -> "Custody":
 
 
 def qr_code(text: str) -> str:
-    """Return a QR code for a terminal, two modules a character."""
+    """Return a QR code for a terminal, two modules per character."""
     from io import StringIO
 
     import segno
@@ -46,7 +46,7 @@ def qr_code(text: str) -> str:
 
 
 def create(custody: "Custody", name: str, venue: str, secrets: Secrets, output: Output) -> None:
-    """Make a wallet with a new account; its key goes into the vault and is shown once."""
+    """Create a wallet with a new account; its key goes into the vault and is shown once."""
     import sys
 
     made = custody.create(name, venue, partial(secrets.open_vault, custody.vault))
@@ -66,7 +66,7 @@ def create(custody: "Custody", name: str, venue: str, secrets: Secrets, output: 
     say_picture(qr_code(wallet.account))
     say(f"Its key is in {path}, a keystore that every Ethereum wallet opens with the passphrase.")
     if sys.stdout.isatty():
-        say(f"Its private key, shown this once: 0x{made.secret.hex()}")
+        say(f"Its private key, shown only this once: 0x{made.secret.hex()}")
     say(f"Next: firstwatch wallet fund {name}")
 
 
@@ -78,7 +78,7 @@ def import_key(
     secrets: Secrets,
     output: Output,
 ) -> None:
-    """Find out what a key may do, keep it in the vault, and make a wallet of its account."""
+    """Read the permissions of a key, store it in the vault, and create a wallet for its account."""
     from firstwatch.trading.clock import iso
     from firstwatch.wallets.custody import address
 
@@ -101,7 +101,7 @@ def import_key(
         return
     say(f"{name} at {venue}; the key is {facts.sentence}")
     if not facts.account_exists:
-        say(f"The venue has seen no money on {facts.account} yet: firstwatch wallet fund {name}")
+        say(f"The account {facts.account} has no money at the venue yet: firstwatch wallet fund {name}")
 
 
 def _master(custody: "Custody", wallet: "Wallet", secrets: Secrets, opened: "Opened") -> "KeySigner":
@@ -124,7 +124,7 @@ def approve(
     agent: bool,
     builder: bool,
 ) -> None:
-    """Approve what was asked for, or all that is missing, one after the other, each verified."""
+    """Approve what was asked for, or all that is missing, and verify each at the venue."""
     opened = cache(lambda: secrets.open_vault(custody.vault))
     if builder:
         custody.require_builder(wallet)
@@ -155,12 +155,12 @@ def approve(
 
 
 def watch_funds(custody: "Custody", wallet: "Wallet", output: Output, *, watches: bool) -> None:
-    """Show where to send money, then watch the balance until more is there."""
+    """Show where to send money, then watch the balance until more has arrived."""
     before = custody.money(wallet)
     if not output.as_json:
         say(f"Send USDC to {wallet.account}: from another account at the venue, or by its bridge.")
         say_picture(qr_code(wallet.account))
-        spot = f", and {before.spot:,f} in spot, where it is no margin" if before.spot else ""
+        spot = f", and {before.spot:,f} in spot, which is not margin" if before.spot else ""
         say(f"There now: {before.total:,f} USDC{spot}." + (" Watching; ctrl+c ends." if watches else ""))
     arrived = Decimal(0)
     while watches and arrived <= 0:
@@ -215,9 +215,9 @@ def transfer(
 
 
 def facts_document(custody: "Custody", wallet: "Wallet") -> dict[str, Any]:
-    """Return what ``wallet show`` says beside the store: key, money, positions, what is missing.
+    """Return what ``wallet show`` prints beside the store: key, money, positions, what is missing.
 
-    A venue that cannot be asked leaves its part open and is named under ``problem``.
+    If the venue does not answer, its values are None, and ``problem`` says why.
     """
     from firstwatch.trading.clock import iso
 
@@ -251,7 +251,7 @@ def facts_document(custody: "Custody", wallet: "Wallet") -> dict[str, Any]:
             no_money = f"no money: firstwatch wallet fund {wallet.name}"
             if money.spot:
                 no_money = (
-                    f"all money lies in spot ({money.spot:f} USDC), where it is no margin: move it to"
+                    f"all money is in spot ({money.spot:f} USDC), which is not margin: move it to"
                     " perpetuals at the venue"
                 )
             document["missing"].append({"name": "funds", "sentence": no_money})
@@ -282,11 +282,11 @@ def _money_document(money: "AccountMoney") -> dict[str, Any]:
 
 
 def _confirm(custody: "Custody", wallet: "Wallet", act: str) -> None:
-    """Have a person at a terminal type the wallet's name before real money moves."""
+    """Let a person at a terminal type the wallet's name before real money moves."""
     is_real = custody.settings_of(wallet.venue).is_mainnet
     if not (is_real and os.isatty(0)):
         return
-    typed = typer.prompt(f"This will {act}. Type {wallet.name} to go on", err=True)
+    typed = typer.prompt(f"This will {act}. Type {wallet.name} to continue", err=True)
     if typed != wallet.name:
         raise RefusedError("Nothing was sent.")
 

@@ -1,4 +1,4 @@
-"""How the command line names things."""
+"""Names on the command line."""
 
 from firstwatch.trading.errors import WrongUseError
 
@@ -15,5 +15,5 @@ def split_version(text: str) -> tuple[str, int | None]:
     if not at:
         return text, None
     if not (number.isascii() and number.isdecimal() and len(number) < _DIGITS):
-        raise WrongUseError(f"{text!r} names no version: write NAME or NAME@NUMBER, such as {name}@1.")
+        raise WrongUseError(f"{text!r} is not a version: write NAME or NAME@NUMBER, such as {name}@1.")
     return name, int(number)

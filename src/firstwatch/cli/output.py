@@ -1,4 +1,4 @@
-"""How the command line speaks: JSON for programs, short tables for people."""
+"""Output of the command line: JSON for programs, short tables for people."""
 
 import json
 import sys
@@ -17,17 +17,17 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document 
 
 
 class OutputError(FirstwatchError):
-    """A line could not be written; without a sentence where its reader has left."""
+    """A line could not be written; the error has no sentence if the reader has left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How one command prints what came out: as a JSON document, or as lines for a person."""
+    """The form of a command's result: a JSON document, or lines for a person."""
 
     as_json: bool
 
     def result(self, document: Any, text: str) -> None:
-        """Print the document where JSON is wanted, otherwise the text."""
+        """Print the document as JSON, or the text."""
         if self.as_json:
             say_json(document)
         else:
@@ -40,18 +40,18 @@ def say(text: str) -> None:
 
 
 def say_picture(picture: str) -> None:
-    """Print what was drawn by the program itself, colours and all."""
+    """Print a picture of the program, with its colours and control characters."""
     _put(picture)
 
 
 def say_json(document: Any) -> None:
-    """Print one JSON document. Money becomes a number: the double nearest to what the store holds."""
-    # ``dumps`` is one call of the compiled encoder; ``dump`` would stream through the slow one.
+    """Print one JSON document. Money becomes a number: the double nearest to the decimal."""
+    # ``dumps`` uses the compiled encoder; ``dump`` would use the slow one.
     _put(json.dumps(_as_json(document), allow_nan=False))
 
 
 def say_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print aligned columns; an absent value is shown as ``-``."""
+    """Print aligned columns; None is shown as ``-``."""
     cells = [list(headings)] + [[shown(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
     for row in cells:
@@ -60,7 +60,7 @@ def say_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def shown(value: object) -> str:
-    """Return a value as a person reads it: one line, numbers without an exponent, absent as ``-``."""
+    """Return a value for a person: one line, numbers without an exponent, None as ``-``."""
     if value is None:
         return "-"
     if isinstance(value, Decimal | float):
@@ -68,14 +68,14 @@ def shown(value: object) -> str:
     return clean(str(value))
 
 
-def say_aside(sentence: str) -> None:
-    """Print a sentence where errors go."""
+def say_to_stderr(sentence: str) -> None:
+    """Print a sentence on standard error."""
     _put(f"firstwatch: {clean_lines(sentence)}", sys.stderr)
 
 
 def say_error(error: FirstwatchError) -> None:
-    """Print the error's sentence where errors go."""
-    say_aside(str(error))
+    """Print the error's sentence on standard error."""
+    say_to_stderr(str(error))
 
 
 def _put(text: str, stream: TextIO | None = None) -> None:

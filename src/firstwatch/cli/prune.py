@@ -12,25 +12,25 @@ _DAY_MS = 86_400_000
 def prune(
     older_than: Annotated[
         int,
-        typer.Option("--older-than", metavar="DAYS", min=0, max=36_500, help="Ended before so many days."),
+        typer.Option("--older-than", metavar="DAYS", min=0, max=36_500, help="Ended at least so long ago."),
     ] = 30,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be packed and removed.")
+        bool, typer.Option("--dry-run", help="Only show what would be packed and removed.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Pack the journals of ended runs, and remove finished commands and closed paper orders.
 
-    Nothing of a run that is active, exposed or has an alarm is touched; orders, fills, trades and equity of
-    all runs stay. Without an engine on the data folder the file gets smaller, too.
+    A run that is active, exposed or has an alarm is not changed; orders, fills, trades and equity of all runs
+    stay. If no engine runs on the data folder, the file also gets smaller.
     """
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.engine.lock import EngineHeldError, EngineLock
     from firstwatch.store.pruning import prune as prune_store
     from firstwatch.trading.clock import SystemClock
     from firstwatch.trading.errors import StoreError
 
-    with opened() as (settings, store):
+    with open_folder() as (settings, store):
         before_ms = SystemClock().now_ms() - older_than * _DAY_MS
         done = prune_store(store, before_ms=before_ms, is_dry=dry_run)
         given_back, problem = None, ""
@@ -61,4 +61,4 @@ def prune(
     if given_back is not None:
         say(f"the file of the store is {given_back / 1e6:.1f} MB smaller")
     elif problem:
-        say(f"the file keeps its size, and what is new takes the free room first: {problem}")
+        say(f"the file keeps its size, and new data fills its free space first: {problem}")

@@ -1,4 +1,4 @@
-"""The one object that ``firstwatch run show RUN --json`` prints."""
+"""The JSON object of ``firstwatch run show RUN --json``."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from firstwatch.trading.trade import Trade
 
 
 def run_document(session: Session, run: Run) -> dict[str, Any]:
-    """Return everything that the store holds of a run; times ISO 8601 UTC, money as numbers."""
+    """Return all that the store holds of a run; times as ISO 8601 UTC, money as Decimal in quote."""
     done = trades.trades_of(session, run.id)
     curve = equity.equity_of(session, run.id)
     position = positions.position_of(session, run.id)
@@ -77,7 +77,7 @@ _SUMMARY = (
 
 
 def damaged_summary(run: DamagedRun) -> dict[str, Any]:
-    """Return what can be said of a run whose row cannot be read, in the form of ``run_summary``."""
+    """Return the known values of a run whose row cannot be read, in the form of ``run_summary``."""
     known = {
         "run": run.id,
         "wallet": run.wallet,
@@ -91,7 +91,7 @@ def damaged_summary(run: DamagedRun) -> dict[str, Any]:
 
 
 def run_summary(session: Session, run: Run) -> dict[str, Any]:
-    """Return state and side facts of a run."""
+    """Return the settings, the state and the facts beside the state of a run."""
     facts = run.facts
     return {
         "run": run.id,

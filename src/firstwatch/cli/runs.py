@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, Output, say, say_aside, say_json, say_table, shown
+from firstwatch.cli.output import JsonFlag, Output, say, say_to_stderr, say_json, say_table, shown
 from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
 from firstwatch.trading.numbers import MOST_BARS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from firstwatch.trading.commands import Command
     from firstwatch.trading.launch import LaunchSettings
 
-app = typer.Typer(help="Start, stop and look at runs.", no_args_is_help=True)
+app = typer.Typer(help="Start, stop and show runs.", no_args_is_help=True)
 
 _Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")]
 _File = typer.Option(metavar="FILE")
@@ -48,33 +48,33 @@ def start(
     guards: Annotated[Path | None, _File] = None,
     accept_warnings: Annotated[
         str | None,
-        typer.Option(metavar="REASON", help="The written reason to start in spite of soft checks that fail."),
+        typer.Option(metavar="REASON", help="Your reason to start despite soft checks that fail."),
     ] = None,
     without_stop: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Why exits are left to you without a stop.")
+        str | None, typer.Option(metavar="REASON", help="Why you start without a stop and exit yourself.")
     ] = None,
     skip_protection_proof: Annotated[
         str | None,
-        typer.Option(metavar="REASON", help="Why the venue is not made to show first that it keeps a stop."),
+        typer.Option(metavar="REASON", help="Why the venue need not prove first that it keeps a stop."),
     ] = None,
     confirm: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="The run's name, NAME@VERSION: on a main network it must be typed."
+            metavar="NAME", help="The run's name, NAME@VERSION: a main network requires it."
         ),
     ] = None,
     parent: Annotated[
-        str | None, typer.Option(metavar="RUN", help="The run that this one goes on from.")
+        str | None, typer.Option(metavar="RUN", help="The run that this one continues.")
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Hold the engine here until the run has ended.")
+        bool, typer.Option("--wait", help="Run the engine in this process until the run has ended.")
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start a background engine if none runs.")] = False,
     passphrase_fd: PassphraseFd = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Hand a run to the engine of this data folder and print its id."""
-    from firstwatch.cli.folder import managed, opened
+    """Start a run on the engine of this data folder, and print its id."""
+    from firstwatch.cli.folder import open_folder, open_manager
     from firstwatch.cli.launch_options import LaunchOptions
     from firstwatch.cli.secrets import passphrase_for_engine, unlock_and_forget
     from firstwatch.cli.waiting import performed, stopped_by_signals
@@ -104,7 +104,7 @@ def start(
         skip_protection_proof=skip_protection_proof,
         parent=parent,
     )
-    with opened() as (configured, store), store.read() as reading:
+    with open_folder() as (configured, store), store.read() as reading:
         settings = options.settings(reading)
         found = get_wallet(reading, wallet)
         is_live = not is_paper(found.kind)
@@ -114,7 +114,7 @@ def start(
     run_id = new_run_id()
     needs_key = (wait or detach) and is_live
     passphrase = passphrase_for_engine(vault_of(configured), passphrase_fd) if needs_key else None
-    with stopped_by_signals() as stop, managed() as manager:
+    with stopped_by_signals() as stop, open_manager() as manager:
         if wait:
             manager.start_embedded_engine()
         elif detach and manager.snapshot().engine.where is EngineWhere.NONE:
@@ -138,7 +138,7 @@ def start(
     if as_json:
         say_json({"run": run_id, "state": state.value})
     elif state.is_active:
-        say_aside(f"run {run_id} is {state}; the next engine goes on with it")
+        say_to_stderr(f"run {run_id} is {state}; the next engine continues it")
     if state is RunState.FAILED:
         raise typer.Exit(1)
 
@@ -146,7 +146,7 @@ def start(
 def _confirmed(
     configured: "Settings", venue: str, settings: "LaunchSettings", typed: str | None
 ) -> str | None:
-    """Return the run's name as it was typed; on a main network a terminal is asked for it."""
+    """Return the typed name of the run; on a main network ask for it at a terminal."""
     known = configured.venues.get(venue)
     is_mainnet = known is not None and known.is_mainnet
     if typed is not None or not is_mainnet or not sys.stdin.isatty():
@@ -177,7 +177,7 @@ def stop(
         ),
     ] = StopMode.LEAVE,
     confirm: Annotated[
-        str | None, typer.Option(help="The run's name: leaving a position unprotected wants it.")
+        str | None, typer.Option(help="The run's name: leaving a position unprotected requires it.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -192,20 +192,20 @@ def stop(
 
 
 def _check_name(name: str, typed: str | None) -> None:
-    """Make sure that the run's name was typed; on a terminal it is asked for."""
+    """Check that the run's name was typed; ask for it at a terminal."""
     if typed is None and sys.stdin.isatty():
-        question = f"The position will stand without protection. Type the run's name to go on ({name})"
+        question = f"The position will be without protection. Type the run's name to continue ({name})"
         typed = str(typer.prompt(clean(question), err=True))
     if typed != name:
         raise RefusedError(
-            f"The position would stand without protection: that wants the run's name, --confirm {name!r};"
+            f"The position would be without protection: confirm with the run's name, --confirm {name!r};"
             " or stop with --mode leave or close."
         )
 
 
 @app.command()
 def pause(run: _Run, as_json: JsonFlag = False) -> None:
-    """Pause entries; exits and protection go on."""
+    """Pause entries; exits and protection continue."""
     from firstwatch.trading.commands import PauseEntries
 
     _ask(run, lambda run_id: PauseEntries(run_id=run_id), Output(as_json))
@@ -221,7 +221,7 @@ def resume(run: _Run, as_json: JsonFlag = False) -> None:
 
 @app.command()
 def cancel(run: _Run, as_json: JsonFlag = False) -> None:
-    """Give up a run that has not written an order."""
+    """Cancel a run that has not sent an order yet."""
     from firstwatch.trading.commands import CancelRun
 
     _ask(run, lambda run_id: CancelRun(run_id=run_id), Output(as_json))
@@ -229,7 +229,7 @@ def cancel(run: _Run, as_json: JsonFlag = False) -> None:
 
 @app.command()
 def close(run: _Run, as_json: JsonFlag = False) -> None:
-    """Close the run's position at market; the run goes on with entries paused."""
+    """Close the run's position at market; the run continues with entries paused."""
     from firstwatch.trading.commands import ClosePosition
 
     _ask(run, lambda run_id: ClosePosition(run_id=run_id), Output(as_json))
@@ -242,18 +242,18 @@ def _ask(
     *,
     check: Callable[["Run"], None] | None = None,
 ) -> None:
-    """Hand a command about a run to the engine; ``check`` may refuse it before."""
-    from firstwatch.cli.folder import managed, opened
+    """Submit a command about a run and print its outcome; ``check`` may refuse it before."""
+    from firstwatch.cli.folder import open_folder, open_manager
     from firstwatch.cli.waiting import performed, stopped_by_signals
     from firstwatch.store.runs import full_run_id, get_run
 
-    with opened() as (_, store), store.read() as reading:
+    with open_folder() as (_, store), store.read() as reading:
         known = get_run(reading, full_run_id(reading, run))
     if known.state.is_final:
         raise RefusedError(f"Run {known.id} has ended already: it is {known.state}.")
     if check is not None:
         check(known)
-    with stopped_by_signals() as stop, managed() as manager:
+    with stopped_by_signals() as stop, open_manager() as manager:
         outcome = performed(manager, make(known.id), stop)
     document = {"run": known.id, "outcome": outcome.outcome.value, "sentence": outcome.sentence}
     output.result(document, outcome.sentence)
@@ -262,12 +262,12 @@ def _ask(
 @app.command("list")
 def list_(as_json: JsonFlag = False) -> None:
     """List the runs, newest first."""
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.cli.run_json import damaged_summary, run_summary
     from firstwatch.store.runs import DamagedRun, list_runs
 
     damaged: list[DamagedRun] = []
-    with opened() as (_, store), store.read() as reading:
+    with open_folder() as (_, store), store.read() as reading:
         documents = [run_summary(reading, run) for run in list_runs(reading, damaged=damaged)]
     documents += [damaged_summary(run) for run in damaged]
     if as_json:
@@ -287,11 +287,11 @@ def list_(as_json: JsonFlag = False) -> None:
 def show(run: _Run, as_json: JsonFlag = False) -> None:
     """Show one run: state, position, orders, trades and metrics."""
     from firstwatch.cli.backtest import say_metrics
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.cli.run_json import run_document, run_summary
     from firstwatch.store.runs import full_run_id, get_run
 
-    with opened() as (_, store), store.read() as reading:
+    with open_folder() as (_, store), store.read() as reading:
         known = get_run(reading, full_run_id(reading, run))
         document = run_document(reading, known)
         summary = run_summary(reading, known)
@@ -319,7 +319,7 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
 
 
 def _level(name: str, rests_at: object, wanted: object) -> str:
-    """Return where a leg rests at the venue, and where it is wanted where that is elsewhere."""
+    """Return the level of a leg at the venue, with the wanted level if that is another."""
     rests = f"{name} {'none' if rests_at is None else shown(rests_at)}"
     return rests if wanted in (None, rests_at) else f"{rests} (wanted {shown(wanted)})"
 
@@ -327,7 +327,7 @@ def _level(name: str, rests_at: object, wanted: object) -> str:
 @app.command()
 def follow(run: _Run, as_json: JsonFlag = False) -> None:
     """Print the run's journal as it is written, until the run has ended."""
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.cli.waiting import stopped_by_signals
     from firstwatch.manager.journal_text import event_text
     from firstwatch.store.changes import ChangeSignal
@@ -335,7 +335,7 @@ def follow(run: _Run, as_json: JsonFlag = False) -> None:
     from firstwatch.store.runs import full_run_id, state_of
     from firstwatch.trading.clock import iso
 
-    with stopped_by_signals() as stop, opened() as (_, store), ChangeSignal(store) as changes:
+    with stopped_by_signals() as stop, open_folder() as (_, store), ChangeSignal(store) as changes:
         with store.read() as reading:
             run_id = full_run_id(reading, run)
         last = 0
@@ -360,4 +360,4 @@ def follow(run: _Run, as_json: JsonFlag = False) -> None:
             if state.is_final:
                 return
             changes.wait(0.5)
-    raise FirstwatchError(f"Stopped looking; run {run_id} goes on.")
+    raise FirstwatchError(f"Stopped following; run {run_id} continues.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstwatch.cli.output import say_aside, say_error
+from firstwatch.cli.output import say_to_stderr, say_error
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.wallets.forgetting import forget
 
@@ -154,7 +154,7 @@ def passphrase_for_engine(vault: "Vault", descriptor: int | None) -> str | None:
     if vault.is_empty or (descriptor is None and passphrase_of_file() is not None):
         return None
     if descriptor is None and not sys.stdin.isatty():
-        say_aside("the vault is locked; unlock it with: firstwatch wallet unlock")
+        say_to_stderr("the vault is locked; unlock it with: firstwatch wallet unlock")
         return None
     return _right(vault, descriptor)[0]
 

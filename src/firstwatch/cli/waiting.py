@@ -1,4 +1,4 @@
-"""Waiting for what the engine does, without holding up a signal."""
+"""Waiting for the engine, with signals handled at once."""
 
 import math
 import signal
@@ -35,7 +35,7 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 
 
 def until(is_so: Callable[[], bool], stop: threading.Event, *, deadline_s: float = math.inf) -> bool:
-    """Wait until ``is_so`` and return True; False: ``stop`` was set before, or it was too late.
+    """Wait until ``is_so`` returns True; return False if ``stop`` was set or the deadline passed before.
 
     ``deadline_s``: by ``time.monotonic``.
     """
@@ -52,7 +52,7 @@ def performed(
 
     Raises:
         RefusedError: the engine refused it, or it expired before an engine picked it up.
-        FirstwatchError: the wait was interrupted, or took too long; the command may still be performed.
+        FirstwatchError: the wait was interrupted or too long; the command may still be performed.
     """
     number = manager.submit(command)
     if not until(lambda: manager.command(number).outcome in _FINISHED, stop, deadline_s=deadline_s):

@@ -1,4 +1,4 @@
-"""``firstwatch wallet``: create, import, approve, fund, show, move money of, and archive run wallets."""
+"""``firstwatch wallet``: create, import, approve, fund, show and archive wallets, and move their money."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from firstwatch.store.wallets import Wallet
 
 app = typer.Typer(
-    help="Create, import, approve, fund, show and archive run wallets, and move their money.",
+    help="Create, import, approve, fund, show and archive wallets, and move their money.",
     no_args_is_help=True,
 )
 
@@ -33,13 +33,13 @@ def create(
     passphrase_fd: PassphraseFd = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Create a wallet at a venue of the settings; where orders are signed, with a new account and key."""
+    """Create a wallet at a venue of the settings; a live wallet gets a new account and key."""
     from firstwatch.cli import live_wallets
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.store.wallets import create_wallet
     from firstwatch.trading.clock import SystemClock
 
-    with opened() as (settings, store):
+    with open_folder() as (settings, store):
         _check_venue(settings, venue)
         if settings.venues[venue].key_network is not None:
             custody = live_wallets.custody_of(settings, store)
@@ -56,7 +56,7 @@ def create(
             )
     Output(as_json).result(
         {"wallet": wallet.name, "venue": wallet.venue, "kind": wallet.kind},
-        f"{wallet.name} at {wallet.venue}; put play money into it: firstwatch wallet fund {name} AMOUNT",
+        f"{wallet.name} at {wallet.venue}; deposit play money: firstwatch wallet fund {name} AMOUNT",
     )
 
 
@@ -66,17 +66,17 @@ def import_(
     venue: _Venue,
     account: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Whose money is traded; without it the venue is asked."),
+        typer.Option(metavar="ADDRESS", help="The account that trades; without it the venue is asked."),
     ] = None,
     key_fd: KeyFd = None,
     passphrase_fd: PassphraseFd = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Bring a key, the account's own or an API wallet's, and make a wallet of its account."""
+    """Import a key, the account's own or an API wallet's, and create a wallet for its account."""
     from firstwatch.cli import live_wallets
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
 
-    with opened() as (settings, store):
+    with open_folder() as (settings, store):
         _check_venue(settings, venue)
         live_wallets.import_key(
             live_wallets.custody_of(settings, store),
@@ -97,11 +97,11 @@ def approve(
     passphrase_fd: PassphraseFd = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Approve at the venue what a run needs: without an option, whatever is missing."""
+    """Approve at the venue what a run needs: without an option, all that is missing."""
     from firstwatch.cli import live_wallets
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
 
-    with opened() as (settings, store):
+    with open_folder() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
         live_wallets.approve(
@@ -127,7 +127,7 @@ def unlock(passphrase_fd: PassphraseFd = None, as_json: JsonFlag = False) -> Non
 @app.command()
 def withdraw(
     name: _Name,
-    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In quote; of play money also `all`.")],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="In quote; for a paper wallet also `all`.")],
     to: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="On Arbitrum; without it the account's own.")
     ] = None,
@@ -135,23 +135,23 @@ def withdraw(
     passphrase_fd: PassphraseFd = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Take money out of the venue, which keeps 1 USDC of it, or play money out of a paper wallet."""
+    """Withdraw money from the venue, for a fee of 1 USDC, or play money from a paper wallet."""
     from firstwatch.cli import live_wallets
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.venues.registry import is_paper
 
     output = Output(as_json)
     value = None if amount == "all" else _positive(amount)
-    with opened() as (settings, store):
+    with open_folder() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
         custody = live_wallets.custody_of(settings, store)
         if is_paper(wallet.kind):
             taken = custody.take_play_money(wallet, value)
-            output.result({"wallet": name, "withdrawn": taken}, f"{plain(taken)} taken out of {name}")
+            output.result({"wallet": name, "withdrawn": taken}, f"{plain(taken)} withdrawn from {name}")
             return
         if value is None:
-            raise WrongUseError(f"{name} is a wallet at {wallet.venue}: say how much of its money goes out.")
+            raise WrongUseError(f"{name} is a live wallet at {wallet.venue}: give the amount to withdraw.")
         live_wallets.withdraw(custody, wallet, value, to, Secrets(master_key_fd, passphrase_fd), output)
 
 
@@ -166,10 +166,10 @@ def transfer(
 ) -> None:
     """Send money from one own wallet to another."""
     from firstwatch.cli import live_wallets
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
 
     value = _positive(amount)
-    with opened() as (settings, store):
+    with open_folder() as (settings, store):
         with store.read() as session:
             wallet, other = _usable(session, name), _usable(session, target)
         custody = live_wallets.custody_of(settings, store)
@@ -179,11 +179,11 @@ def transfer(
 
 @app.command()
 def archive(name: _Name, as_json: JsonFlag = False) -> None:
-    """Take a wallet out of the lists; refused while a run uses it or the venue holds money of it."""
+    """Take a wallet out of the lists; refused while a run uses it or it has money at the venue."""
     from firstwatch.cli import live_wallets
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
 
-    with opened() as (settings, store):
+    with open_folder() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
         live_wallets.custody_of(settings, store).archive(wallet)
@@ -194,7 +194,7 @@ def archive(name: _Name, as_json: JsonFlag = False) -> None:
 def fund(
     name: _Name,
     amount: Annotated[
-        str | None, typer.Argument(metavar="[AMOUNT]", help="Of play money, for a paper wallet.")
+        str | None, typer.Argument(metavar="[AMOUNT]", help="Play money, for a paper wallet.")
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch/--no-watch", help="Wait until money has arrived at the venue.")
@@ -203,37 +203,37 @@ def fund(
 ) -> None:
     """Put play money into a paper wallet, or show where to send real money and watch it arrive."""
     from firstwatch.cli import live_wallets
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.store.paper import deposit
     from firstwatch.trading.clock import SystemClock
     from firstwatch.venues.registry import is_paper
 
     value = None if amount is None else _positive(amount)
-    with opened() as (settings, store):
+    with open_folder() as (settings, store):
         with store.read() as session:
             wallet = _usable(session, name)
         if not is_paper(wallet.kind):
             if value is not None:
                 raise WrongUseError(
-                    f"{name} is a wallet at {wallet.venue}, where money is real: send it to {wallet.account}."
+                    f"{name} is a live wallet at {wallet.venue}: send real money to {wallet.account}."
                 )
             custody = live_wallets.custody_of(settings, store)
             live_wallets.watch_funds(custody, wallet, Output(as_json), watches=watch)
             return
         if value is None:
-            raise WrongUseError(f"Say how much play money {name} gets: firstwatch wallet fund {name} AMOUNT.")
+            raise WrongUseError(f"Give the amount of play money: firstwatch wallet fund {name} AMOUNT.")
         with store.write() as session:
             deposit(session, wallet.venue, wallet.account, value, now_ms=SystemClock().now_ms())
-    Output(as_json).result({"wallet": name, "deposited": value}, f"{plain(value)} put into {name}")
+    Output(as_json).result({"wallet": name, "deposited": value}, f"{plain(value)} deposited into {name}")
 
 
 @app.command("list")
 def list_(as_json: JsonFlag = False) -> None:
-    """List the wallets, with their money as the store knows it: of a venue, as old as it says."""
-    from firstwatch.cli.folder import opened
+    """List the wallets, with their money from the store and its age."""
+    from firstwatch.cli.folder import open_folder
     from firstwatch.store.wallets import list_wallets
 
-    with opened() as (settings, store), store.read() as session:
+    with open_folder() as (settings, store), store.read() as session:
         documents = [_document(session, settings, wallet) for wallet in list_wallets(session)]
     if as_json:
         say_json(documents)
@@ -254,16 +254,16 @@ def list_(as_json: JsonFlag = False) -> None:
 
 @app.command()
 def show(name: _Name, as_json: JsonFlag = False) -> None:
-    """Show one wallet: account, key, money, positions, what is missing, and the run that owns it."""
+    """Show one wallet: account, key, money, positions, what is missing, and its active run."""
     from firstwatch.cli import live_wallets
-    from firstwatch.cli.folder import opened
+    from firstwatch.cli.folder import open_folder
     from firstwatch.store.wallets import get_wallet
     from firstwatch.venues.registry import is_paper
 
-    with opened() as (settings, store):
+    with open_folder() as (settings, store):
         with store.read() as session:
             wallet = get_wallet(session, name)
-        # First the venue, whose answers the store then has; what it cannot say the store may still know.
+        # First the venue, whose answers go into the store; what it does not answer the store may still know.
         facts: dict[str, Any] = {}
         if not is_paper(wallet.kind):
             facts = live_wallets.facts_document(live_wallets.custody_of(settings, store), wallet)

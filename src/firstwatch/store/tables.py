@@ -86,6 +86,8 @@ def _packed(*, default: str | None = None) -> Any:
 
 
 class AlgorithmRow(_Rows, table=True):
+    """An algorithm: its name."""
+
     __tablename__ = "algorithm"
 
     id: int | None = _number()
@@ -94,6 +96,8 @@ class AlgorithmRow(_Rows, table=True):
 
 
 class AlgorithmVersionRow(_Rows, table=True):
+    """One version: canonical JSON of the specification, and its hash."""
+
     __tablename__ = "algorithm_version"
     __table_args__ = (UniqueConstraint("algorithm_id", "number"), UniqueConstraint("algorithm_id", "sha256"))
 
@@ -106,6 +110,8 @@ class AlgorithmVersionRow(_Rows, table=True):
 
 
 class BacktestRow(_Rows, table=True):
+    """A backtest of a version; trades and equity are packed (``curves``)."""
+
     __tablename__ = "backtest"
     __table_args__ = (Index(None, "version_id", "symbol"),)
 
@@ -128,6 +134,8 @@ class BacktestRow(_Rows, table=True):
 
 
 class WalletRow(_Rows, table=True):
+    """A name for an account at a venue."""
+
     __tablename__ = "wallet"
 
     id: int | None = _number()
@@ -140,6 +148,8 @@ class WalletRow(_Rows, table=True):
 
 
 class RunRow(_Rows, table=True):
+    """A run: its frozen settings and market, its state, and the facts beside the state."""
+
     __tablename__ = "run"
     __table_args__ = (
         Index("uq_run_active_wallet", "wallet_id", unique=True, sqlite_where=_ACTIVE_RUN,
@@ -169,6 +179,8 @@ class RunRow(_Rows, table=True):
 
 
 class RunEventRow(_Rows, table=True):
+    """Journal entries of one transaction, packed; ``sequence`` is that of the last one."""
+
     __tablename__ = "run_event"
 
     run_id: str = _ref("run.id", primary_key=True)
@@ -209,6 +221,8 @@ class CheckpointRow(_Rows, table=True):
 
 
 class CheckpointBaseRow(_Rows, table=True):
+    """The packed text against which a run's checkpoint is packed."""
+
     __tablename__ = "checkpoint_base"
 
     run_id: str = _ref("run.id", primary_key=True)
@@ -226,6 +240,8 @@ class RunArchiveRow(_Rows, table=True):
 
 
 class RunOrderRow(_Rows, table=True):
+    """An order of a run, with the prepared request in ``body``. Amounts in base coin, prices in quote."""
+
     __tablename__ = "run_order"
 
     client_order_id: str = Field(primary_key=True)
@@ -253,6 +269,8 @@ class RunOrderRow(_Rows, table=True):
 
 
 class FillRow(_Rows, table=True):
+    """A fill of a run, unique by venue, account and fill id. Fees and mids in quote."""
+
     __tablename__ = "fill"
     __table_args__ = (Index(None, "run_id", "time_ms"),)
 
@@ -278,6 +296,8 @@ class FillRow(_Rows, table=True):
 
 
 class FundingRow(_Rows, table=True):
+    """A funding payment of a run; ``paid`` in quote, negative: received."""
+
     __tablename__ = "funding"
     __table_args__ = (Index(None, "run_id", "time_ms"),)
 
@@ -293,6 +313,8 @@ class FundingRow(_Rows, table=True):
 
 
 class TradeRow(_Rows, table=True):
+    """A finished trade of a run, numbered from 1. PnL and excursions in quote."""
+
     __tablename__ = "trade"
 
     run_id: str = _ref("run.id", primary_key=True)
@@ -316,6 +338,8 @@ class TradeRow(_Rows, table=True):
 
 
 class PositionRow(_Rows, table=True):
+    """The position of a run. Amount in base coin, levels and margin in quote."""
+
     __tablename__ = "position"
 
     run_id: str = _ref("run.id", primary_key=True)
@@ -356,6 +380,8 @@ class EquityCurveRow(_Rows, table=True):
 
 
 class LiveStatusRow(_Rows, table=True):
+    """Figures of a run that change all the time, in quote."""
+
     __tablename__ = "live_status"
 
     run_id: str = _ref("run.id", primary_key=True)
@@ -392,6 +418,8 @@ class WalletStatusRow(_Rows, table=True):
 
 
 class CommandRow(_Rows, table=True):
+    """A command to the engine, with its outcome."""
+
     __tablename__ = "command"
     __table_args__ = (
         Index("ix_command_unfinished", "id", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
@@ -433,6 +461,8 @@ class HostRow(_Rows, table=True):
 
 
 class PaperFeedRow(_Rows, table=True):
+    """Position of the feed of one symbol."""
+
     __tablename__ = "paper_feed"
 
     venue: str = Field(primary_key=True)
@@ -442,6 +472,8 @@ class PaperFeedRow(_Rows, table=True):
 
 
 class PaperAccountRow(_Rows, table=True):
+    """State of an account at the paper venue."""
+
     __tablename__ = "paper_account"
 
     venue: str = Field(primary_key=True)
@@ -451,6 +483,8 @@ class PaperAccountRow(_Rows, table=True):
 
 
 class PaperOrderRow(_Rows, table=True):
+    """An order at the paper venue, or an invalidated request."""
+
     __tablename__ = "paper_order"
     __table_args__ = (
         Index("ix_paper_order_open", "venue", "account", sqlite_where=text("is_open = 1"),
@@ -466,6 +500,8 @@ class PaperOrderRow(_Rows, table=True):
 
 
 class PaperFillRow(_Rows, table=True):
+    """A fill at the paper venue."""
+
     __tablename__ = "paper_fill"
     __table_args__ = (Index(None, "venue", "account", "time_ms"),)
 
@@ -478,6 +514,8 @@ class PaperFillRow(_Rows, table=True):
 
 
 class PaperFundingRow(_Rows, table=True):
+    """A funding payment at the paper venue."""
+
     __tablename__ = "paper_funding"
     __table_args__ = (Index(None, "venue", "account", "time_ms"),)
 
@@ -490,6 +528,8 @@ class PaperFundingRow(_Rows, table=True):
 
 
 class PaperDepositRow(_Rows, table=True):
+    """A deposit of play money in quote; negative: a withdrawal."""
+
     __tablename__ = "paper_deposit"
     __table_args__ = (Index(None, "venue", "account"),)
 

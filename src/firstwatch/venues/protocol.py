@@ -148,7 +148,7 @@ class FillReported:
 
 @dataclass(frozen=True, slots=True)
 class OrderReported:
-    """The venue reports an order of the account, whoever sent it."""
+    """The venue reports an order of the account, one of its runs or an external one."""
 
     report: OrderReport
     time_ms: int

@@ -107,6 +107,7 @@ class Changes:
 
     @property
     def is_empty(self) -> bool:
+        """There is nothing to store; events alone need no transaction."""
         return not (self.accounts or self.orders or self.fills or self.fundings)
 
 
@@ -309,6 +310,7 @@ class PaperExchange:
         return [self.report(order) for order in self.orders.values() if order.account == name]
 
     def report(self, order: PaperOrder) -> OrderReport:
+        """Return the venue's report of an order."""
         return order.report(self.market.amount_step)
 
     # --- taking an order ------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
 from firstwatch.manager.manager import RunManager
+from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
 from firstwatch.manager.views import EngineWhere
 from firstwatch.store import runs
 from firstwatch.store.curves import EquityCurve

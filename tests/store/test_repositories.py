@@ -21,8 +21,8 @@ from firstwatch.store import (
     paper,
     positions,
     runs,
-    wallet_status,
     trades,
+    wallet_status,
     wallets,
 )
 from firstwatch.store.curves import EquityCurve
@@ -197,7 +197,7 @@ def test_an_unknown_run_gets_a_sentence(store: Store) -> None:
         made_run(session, 1)
         made_run(session, 2)
         for ask in (runs.state_of, runs.get_run):
-            with pytest.raises(WrongUseError, match="no run ffff"):
+            with pytest.raises(WrongUseError, match="no run 'ffff'"):
                 ask(session, "ffff")
         with pytest.raises(WrongUseError, match="Several runs"):
             runs.get_run(session, "000")

@@ -24,8 +24,8 @@ from firstwatch.store import (
     paper,
     positions,
     runs,
-    wallet_status,
     trades,
+    wallet_status,
     wallets,
 )
 from firstwatch.store.curves import EquityCurve

@@ -4,7 +4,7 @@ import pytest
 
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import KeyView
-from firstwatch.manager.wallet_views import RequiredSecrets, Passphrase
+from firstwatch.manager.wallet_views import Passphrase, RequiredSecrets
 from firstwatch.settings import Settings
 from firstwatch.trading.errors import RefusedError, WrongUseError
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings

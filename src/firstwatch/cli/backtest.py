@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_to_stderr, say_json, say_table
+from firstwatch.cli.output import JsonFlag, say, say_json, say_table, say_to_stderr
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.numbers import MOST_BARS, decimal_of
 

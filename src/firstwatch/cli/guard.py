@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from firstwatch.cli.output import OutputError, say_to_stderr, say_json
+from firstwatch.cli.output import OutputError, say_json, say_to_stderr
 from firstwatch.engine.host.process import keep_private
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.text import clean

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, Output, say, say_to_stderr, say_json, say_table, shown
+from firstwatch.cli.output import JsonFlag, Output, say, say_json, say_table, say_to_stderr, shown
 from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
 from firstwatch.trading.numbers import MOST_BARS
@@ -59,9 +59,7 @@ def start(
     ] = None,
     confirm: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="The run's name, NAME@VERSION: a main network requires it."
-        ),
+        typer.Option(metavar="NAME", help="The run's name, NAME@VERSION: a main network requires it."),
     ] = None,
     parent: Annotated[
         str | None, typer.Option(metavar="RUN", help="The run that this one continues.")

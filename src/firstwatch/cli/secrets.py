@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstwatch.cli.output import say_to_stderr, say_error
+from firstwatch.cli.output import say_error, say_to_stderr
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.wallets.forgetting import forget
 

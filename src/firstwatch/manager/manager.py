@@ -15,8 +15,8 @@ from firstwatch.trading.errors import FirstwatchError, RefusedError, StoreError,
 from firstwatch.trading.runs import Author, Exposure, RunState
 
 if TYPE_CHECKING:
-    from firstwatch.manager.reader import SnapshotReader
     from firstwatch.manager.engine_control import EngineControl
+    from firstwatch.manager.reader import SnapshotReader
     from firstwatch.store.changes import ChangeSignal
     from firstwatch.store.database import Store
 
@@ -85,8 +85,8 @@ class RunManager:
         Raises:
             StoreError: the store cannot be used.
         """
-        from firstwatch.manager.reader import SnapshotReader
         from firstwatch.manager.engine_control import EngineControl, open_or_migrate
+        from firstwatch.manager.reader import SnapshotReader
         from firstwatch.store.changes import ChangeSignal
 
         store = open_or_migrate(self._settings.home, may_migrate=self._hosts_engine)

@@ -12,18 +12,18 @@ from functools import lru_cache
 import numpy as np
 from sqlalchemy import func, select
 
-from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
-from firstwatch.manager.prices import PriceReader
 from firstwatch.manager.journal_text import event_text
+from firstwatch.manager.prices import PriceReader
+from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
 from firstwatch.manager.views import (
     AlarmView,
     AlgorithmView,
     CommandView,
     EventView,
-    MetricView,
     FillView,
     HeldView,
     KeyView,
+    MetricView,
     OrderStep,
     OrderView,
     PositionView,
@@ -45,9 +45,9 @@ from firstwatch.store import (
     orders,
     positions,
     runs,
-    wallet_status,
     tables,
     trades,
+    wallet_status,
     wallets,
 )
 from firstwatch.store.curves import EquityCurve

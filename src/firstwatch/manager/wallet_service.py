@@ -14,9 +14,9 @@ from firstwatch.manager.wallet_views import (
     ApprovalsView,
     ApprovalView,
     MoneyView,
-    RequiredSecrets,
     NewAccountView,
     Passphrase,
+    RequiredSecrets,
 )
 from firstwatch.settings import Settings
 from firstwatch.trading.account import ACCOUNT_KIND
@@ -192,7 +192,7 @@ def _agent_approval(wallet: "Wallet", *, is_needed: bool, is_master: bool) -> Ap
 
 
 def _moved(name: str, moved: "TransferResult", destination: str) -> str:
-    confirmed = " The first answer was lost; the venue has confirmed the request since."
+    confirmed = " The first answer was lost; the venue was asked, and has confirmed the request."
     doubt = confirmed if moved.was_in_doubt else ""
     return f"{moved.amount:,f} USDC of {name} are on their way to {destination}.{doubt}"
 

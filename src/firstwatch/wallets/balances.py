@@ -9,8 +9,8 @@ from firstwatch.settings import Settings
 from firstwatch.store import paper
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row
-from firstwatch.store.wallet_status import WalletStatus
 from firstwatch.store.types import stored_money
+from firstwatch.store.wallet_status import WalletStatus
 from firstwatch.store.wallets import Wallet
 from firstwatch.trading.errors import DamagedRowError, RefusedError
 from firstwatch.venues.paper.account import PaperAccount, PaperOrder, exact

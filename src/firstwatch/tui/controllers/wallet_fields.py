@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from firstwatch.manager.views import WalletView
-from firstwatch.manager.wallet_views import MoneyView, RequiredSecrets, Passphrase
+from firstwatch.manager.wallet_views import MoneyView, Passphrase, RequiredSecrets
 from firstwatch.trading.account import is_address
 from firstwatch.tui import formats
 from firstwatch.tui.modals.form import Field, Values

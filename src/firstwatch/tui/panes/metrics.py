@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.widget import Widget
 
-from firstwatch.manager.views import MetricView, ManagerSnapshot, RunDetails, RunView
+from firstwatch.manager.views import ManagerSnapshot, MetricView, RunDetails, RunView
 from firstwatch.tui import formats
 from firstwatch.tui.panes.pane import PaneId, TabbedPane
 from firstwatch.tui.state import app_of

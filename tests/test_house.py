@@ -29,6 +29,7 @@ LISTED = (
     "firstwatch.trading",
     "firstwatch.strategy",
     "firstwatch.market",
+    "firstwatch.store",
     "firstwatch.backtest",
     "firstwatch.venues.paper",
     "firstwatch.engine",
@@ -38,9 +39,10 @@ LISTED = (
     "firstwatch.engine.reconciliation",
     "firstwatch.engine.host",
     "firstwatch.tui",
+    "firstwatch.cli",
 )
 """Packages whose faces name all of their modules."""
-SWEPT = ("trading", "strategy", "market", "backtest", "tui")
+SWEPT = ("trading", "strategy", "market", "backtest", "tui", "manager", "store", "cli", "venues", "wallets")
 """Packages whose docstrings and comments have been rewritten; it grows until it holds all of them."""
 UNWANTED = re.compile(
     r"\b(nobody|somebody|whoever|told|heard|unheard|hears|words? of|by (the|its|his) words?|'s words?"

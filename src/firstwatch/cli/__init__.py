@@ -1,7 +1,7 @@
 """The command line: the composition root. Each command imports what it needs when it is called.
 
-In reading order: ``guard`` (around every command), ``output``, ``folder``, ``secrets``, ``names`` and
-``waiting`` (shared parts), then one module per command: ``algorithms``, ``wallets`` and ``live_wallets``,
+In reading order: ``guard`` (around every command), ``output``, ``folder``, ``files``, ``secrets``, ``names``
+and ``waiting`` (shared parts), then one module per command: ``algorithms``, ``wallets`` and ``live_wallets``,
 ``runs`` with ``launch_options`` and ``run_json``, ``backtest`` and ``baseline``, ``engine``, ``doctor`` with
 ``canary``, ``prune``, ``demo``.
 

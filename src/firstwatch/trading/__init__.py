@@ -5,8 +5,8 @@ In reading order: ``symbols``, ``market`` (steps, minimums, fees), ``bar`` and `
 facts beside the state), ``account`` (balance, position, funding), ``trade``, ``launch`` (what an operator
 chooses at launch), ``commands`` (what the engine can be asked for), ``events`` (the journal's rows),
 ``ids`` (client order ids), ``notes``, ``errors``, ``numbers`` and ``text`` (bounds and cleaning at the
-edges), ``validation`` and ``toml_file`` (an operator's files), ``clock``, ``fault_points`` (where tests
-crash the program).
+edges), ``validation``, ``setting_fields`` and ``toml_file`` (an operator's files), ``clock``,
+``fault_points`` (where tests crash the program).
 
 Pure: no other package of the program may be imported, no thread and no library but pydantic. Only ``clock``
 reads the machine's clocks, only ``toml_file`` reads files.

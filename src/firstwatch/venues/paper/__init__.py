@@ -1,6 +1,6 @@
 """The paper venue: real or invented candles, play money, and the order rules of a live venue.
 
-In reading order: ``assembly`` (from settings to a venue), ``venue`` (the protocol, the phases of a bar),
+In reading order: ``settings``, ``assembly`` (from them to a venue), ``venue`` (the protocol, bars in phases),
 ``exchange`` (the matching engine: pure), ``account``, ``bars``, ``books`` (persistent state, in the store).
 
 1. A bar is released in phases, in the order of rules 8 to 11 of ``firstwatch.strategy``. The feed goes on

@@ -2,8 +2,9 @@
 
 In reading order: ``decoder`` (a model of each answer), ``queries`` (what is asked about accounts), ``parse``
 (answers as the program's types); ``actions``, ``signing``, ``answers`` (orders, and what the venue answers to
-them); ``venue`` (the adapter), ``connection``, ``account_watch``, ``info``, ``candles`` (what runs in the
-gateway's loop), ``gateway``, ``client``, ``streams``, ``budget``, ``clock``; ``account_actions``,
+them); ``venue`` (the adapter), ``connection``, ``subscribers``, ``account_watch``, ``account_book``,
+``info``, ``candles`` (what runs in the gateway's loop), ``gateway``, ``client``, ``streams``, ``clock``,
+``patience`` (timeouts), ``budget`` and ``shared`` (what all processes share); ``account_actions``,
 ``account_api``, ``key_permissions``, ``transfers``, ``user_actions`` (what an operator does with an account),
 ``approvals`` and ``kinds`` (sentences); ``settings``, ``assembly``.
 

@@ -54,7 +54,7 @@ def _refuse_kind(value: dict[str, Any]) -> Any:
     if "kind" not in value:
         raise PydanticKnownError("missing")
     known = ", ".join(f'"{kind}"' for kind in _KINDS)
-    raise ValueError(f"{value['kind']!r} is no kind of venue that this version knows; it knows {known}")
+    raise ValueError(f"{value['kind']!r} is not a kind of venue that this version knows; it knows {known}")
 
 
 if TYPE_CHECKING:

@@ -121,7 +121,7 @@ def test_an_agents_key_is_found_out(firstwatch, fd, loopback):
 @pytest.mark.parametrize(
     ("key", "account", "venue", "code", "said"),
     [
-        ("zz", ACCOUNT, "hl", 2, "no private key"),
+        ("zz", ACCOUNT, "hl", 2, "not a private key"),
         (AGENT, ACCOUNT, "hl", 3, "wrong key"),
         (OTHER, ACCOUNT, "hl", 3, "wrong key"),
         (MASTER, "0x12", "hl", 2, "takes an address"),

@@ -256,7 +256,7 @@ async def test_an_agent_s_key_is_found_out_and_whose_it_is(home, clock, venue):
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("key", "zz", "no private key"),
+        ("key", "zz", "not a private key"),
         ("name", "demo", "there is a wallet demo already"),
         ("venue", "paper", "no venue paper with keys"),
     ],

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstwatch.venues.hyperliquid.approvals import fee_rate
-from firstwatch.venues.hyperliquid.signing import keccak256, typed_digest
+from firstwatch.venues.hyperliquid.signing import typed_digest
 from firstwatch.venues.hyperliquid.user_actions import STRUCTURES, burning, user_signed
+from firstwatch.venues.keccak import keccak256
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import KeySigner

@@ -209,7 +209,7 @@ def test_nothing_that_prints_shows_a_secret(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "0x12", "11" * 31, "11" * 33, "zz" * 32, "00" * 32, "ff" * 32])
 def test_a_wrong_key_is_not_quoted(text):
-    with pytest.raises(WrongUseError, match="no private key") as caught:
+    with pytest.raises(WrongUseError, match="not a private key") as caught:
         secret_of(text)
     assert not text or text not in str(caught.value)
 

@@ -2,7 +2,7 @@
 
 In reading order: ``protocol`` (methods, outcomes and events of a venue), ``accounts`` (what it
 does with an account for an operator), ``signer`` (keys that sign for it), ``settings`` and ``registry``
-(the kinds of venues), ``assembly`` (what opens one), ``nonces``, ``paper`` (play money on a replayed or an
+(the kinds of venues), ``assembly`` (what opens one), ``nonces``, ``keccak``, ``paper`` (play money on a replayed or an
 invented market), ``hyperliquid``.
 
 To add a kind of venue: a folder with ``settings`` (a model of ``VenueSettings``) and ``assembly``

@@ -94,7 +94,7 @@ class Custody:
         found = self._settings.venues.get(venue)
         if found is None or found.key_network is None:
             raise WrongUseError(
-                f"{venue} is no venue of the settings whose orders are signed; this needs one."
+                f"{venue} is not a venue of the settings whose orders are signed; this needs one."
             )
         return found
 
@@ -173,7 +173,7 @@ class Custody:
         A wallet of that name and account that is there already gets the key as another one.
 
         Raises:
-            WrongUseError: it is no key, or the name, the venue or the account cannot be used.
+            WrongUseError: it is not a key, or the name, the venue or the account cannot be used.
             RefusedError: it may do nothing for the account, the account is of a kind that is not supported,
                 or the vault does not open.
             VenueError: the venue cannot be asked.
@@ -207,7 +207,7 @@ class Custody:
         """Return the account's own key: the one that was written, or with None the vault's.
 
         Raises:
-            WrongUseError: what was written is no key.
+            WrongUseError: what was written is not a key.
             RefusedError: it is another account's, or the vault does not open.
             KeyMissingError: the vault has none.
             WrongNetworkError: the wallet's keys are of another network than the settings say now.

@@ -8,7 +8,7 @@ def forget(*secrets: str | bytes | bytearray) -> None:
     """Overwrite secrets where they stand; the objects may not be used afterwards.
 
     A text of at most one character is shared by the whole interpreter and stays as it is, and so does one
-    that is interned: it belongs to the program and is no secret.
+    that is interned: it belongs to the program and is not a secret.
     """
     for secret in secrets:
         if isinstance(secret, bytearray):
@@ -25,6 +25,6 @@ def _width(text: str) -> int:
 
 
 def _header(secret: str | bytes) -> int:
-    """Return how many bytes stand before the first character: the same for all objects of its form."""
+    """Return how many bytes are before the first character: the same for all objects of its form."""
     alike: str | bytes = b"ab" if isinstance(secret, bytes) else "ab" if secret.isascii() else "éé"
     return alike.__sizeof__() - len(alike) - 1

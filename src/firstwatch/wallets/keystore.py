@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from Crypto.Cipher import AES
-from Crypto.Hash import keccak
 
+from firstwatch.venues.keccak import keccak256
 from firstwatch.wallets.forgetting import forget
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def private_key(secret: bytes) -> "PrivateKey":
     """Return the key that signs.
 
     Raises:
-        ValueError: the bytes are no private key.
+        ValueError: the bytes are not a private key.
     """
     # An eighth of a second of import, which an engine without keys does not pay.
     from eth_keys.datatypes import PrivateKey
@@ -79,7 +79,7 @@ def private_key(secret: bytes) -> "PrivateKey":
         key.public_key.to_address()
     except Exception:
         # Several libraries stand behind this, each with errors of its own, and some would quote the key.
-        raise ValueError("these bytes are no private key") from None
+        raise ValueError("these bytes are not a private key") from None
     return key
 
 
@@ -87,7 +87,7 @@ def address_of(secret: bytes) -> str:
     """Return the address of a private key: ``0x`` and 40 small hexadecimal digits.
 
     Raises:
-        ValueError: the bytes are no private key.
+        ValueError: the bytes are not a private key.
     """
     return str(private_key(secret).public_key.to_address())
 
@@ -121,17 +121,17 @@ def derivation_of(document: Mapping[str, Any]) -> Derivation:
     """Return how the passphrase of a keystore document is derived.
 
     Raises:
-        ValueError: it is no keystore of version 3 with scrypt.
+        ValueError: it is not a keystore of version 3 with scrypt.
     """
     try:
         crypto = document["crypto"]
         parameters = crypto["kdfparams"]
         if (document["version"], crypto["kdf"], crypto["cipher"]) != (3, "scrypt", "aes-128-ctr"):
-            raise ValueError("it is no keystore of version 3 with scrypt and aes-128-ctr")
+            raise ValueError("it is not a keystore of version 3 with scrypt and aes-128-ctr")
         salt = bytes.fromhex(parameters["salt"])
         factor, block_size, lanes = (parameters[name] for name in "nrp")
         if (type(factor), type(block_size), type(lanes)) != (int, int, int):
-            raise ValueError("its parameters of scrypt are no whole numbers")
+            raise ValueError("its parameters of scrypt are not whole numbers")
         if not 1 < factor <= _LARGEST_WORK_FACTOR or factor.bit_count() != 1:
             raise ValueError(f"its work factor {factor} is beyond what this program spends")
         if not (1 <= block_size <= _BLOCK_SIZE and 1 <= lanes <= _MOST_LANES):
@@ -143,7 +143,7 @@ def derivation_of(document: Mapping[str, Any]) -> Derivation:
                 raise ValueError(f"its {name} has a wrong length")
         return Derivation(salt, factor, block_size, lanes)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"it is no keystore: {error} is missing") from error
+        raise ValueError(f"it is not a keystore: {error} is missing") from error
 
 
 def decrypt(document: Mapping[str, Any], derived: bytes) -> bytes | None:
@@ -153,11 +153,6 @@ def decrypt(document: Mapping[str, Any], derived: bytes) -> bytes | None:
     if not hmac.compare_digest(_mac(derived, ciphertext), bytes.fromhex(crypto["mac"])):
         return None
     return bytes(_cipher(derived, bytes.fromhex(crypto["cipherparams"]["iv"])).decrypt(ciphertext))
-
-
-def keccak256(data: bytes) -> bytes:
-    """Return Ethereum's hash: Keccak as submitted, before it became SHA-3."""
-    return keccak.new(digest_bits=256, data=data).digest()
 
 
 def _mac(derived: bytes, ciphertext: bytes) -> bytes:

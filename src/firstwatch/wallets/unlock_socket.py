@@ -163,7 +163,7 @@ def peer_uid(connection: socket.socket) -> int:
 def _line(connection: socket.socket, until_s: float) -> bytes:
     """Read one line; a peer that sends it byte by byte gets no more time for it than others.
 
-    What was received stands in one place, so that it can be forgotten.
+    What was received is in one place, so that it can be forgotten.
     """
     received = bytearray(_LONGEST_BYTES)
     length = 0

@@ -138,7 +138,7 @@ class Vault:
     def records(self) -> list[KeyRecord]:
         """Return the stored keys, the newest last; read again only when files came or went.
 
-        A file that is no key, or damaged, is one key less: ``problems`` names it, the others are at hand.
+        A file that is not a key, or damaged, is one key less: ``problems`` names it, the others are at hand.
 
         Raises:
             VaultError: the folder cannot be read.
@@ -154,7 +154,7 @@ class Vault:
         return self._known[1]
 
     def problems(self) -> list[str]:
-        """Return a sentence for each file that cannot be used: damaged, foreign, or left half made."""
+        """Return a sentence for each file that cannot be used: damaged, not ours, or half made."""
         found = []
         for path in self._paths():
             try:
@@ -262,10 +262,10 @@ class Vault:
                 path.unlink(missing_ok=True)
 
     def _usable(self) -> list[tuple[Path, dict[str, Any]]]:
-        """Return the key files that can be used, with what stands in them; the others go to the log.
+        """Return the key files that can be used, with what is in them; the others go to the log.
 
         Raises:
-            VaultError: there are some, and none can be used: it is no new vault.
+            VaultError: there are some, and none can be used: it is not a new vault.
         """
         usable: list[tuple[Path, dict[str, Any]]] = []
         problem: VaultError | None = None
@@ -416,7 +416,7 @@ def secret_of(text: str) -> bytes:
         address_of(secret)
     except ValueError:
         raise WrongUseError(
-            "What was given is no private key; it must be 64 hexadecimal digits, with or without 0x."
+            "What was given is not a private key; it must be 64 hexadecimal digits, with or without 0x."
         ) from None
     return secret
 
@@ -436,7 +436,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise VaultError(f"The key file {path} is damaged; put a backup in its place.") from error
     if not isinstance(document, dict) or not isinstance(document.get(_OURS), dict):
-        raise VaultError(f"{path} is no key file of this program; move it away, and import its key.")
+        raise VaultError(f"{path} is not a key file of this program; move it away, and import its key.")
     return document
 
 

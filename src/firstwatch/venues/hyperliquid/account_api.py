@@ -210,7 +210,7 @@ class AccountApi(AccountQueries):
             case ssl.SSLCertVerificationError():
                 return (
                     f"The certificate of {where} is not valid: {reason.verify_message}. Nothing was sent;"
-                    " check api_url, this machine's clock, and who stands between."
+                    " check api_url, this machine's clock, and any proxy in between."
                 )
             case ssl.SSLError():
                 return f"{where} does not speak TLS as it should: {reason.reason}. Check api_url."

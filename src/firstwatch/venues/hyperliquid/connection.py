@@ -144,8 +144,8 @@ class Connection:
         limit = decode(decoder.RATE_LIMIT, answer, f"the requests of {account}")
         if self.client.wall.offset_ms is None:
             raise VenueError(
-                f"The answers of Hyperliquid at {self._api_url} have no date, so that nobody can tell whether"
-                " this machine's clock is right; check api_url and what stands between."
+                f"The answers of Hyperliquid at {self._api_url} have no date, so that it is not known whether"
+                " this machine's clock is right; check api_url and any proxy in between."
             )
         return VenueCondition(
             clock_offset_ms=self.client.wall.offset_ms,
@@ -302,7 +302,7 @@ class Connection:
                 traded = self.info.by_coin.get(book.coin)
                 if traded is None:
                     return
-                self._streams.heard(channel, book.coin)
+                self._streams.received(channel, book.coin)
                 self._observe_time(book.time, f"the stream of {book.coin}")
                 touch = parse.touch_of(book, traded.mark)
                 if touch is not None:

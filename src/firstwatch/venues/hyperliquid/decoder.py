@@ -63,13 +63,13 @@ def parsed(text: str | bytes) -> Any:
 
 
 def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")
 
 
 def _float(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text[:_LONGEST_NUMBER]} is no finite number")
+        raise ValueError(f"{text[:_LONGEST_NUMBER]} is not a finite number")
     return number
 
 

@@ -268,7 +268,7 @@ class InfoReader:
         return report
 
     async def stop_of(self, account: str, symbol: str, entry_id: str, stop_id: str) -> OrderReport | None:
-        """Look for a stop that waits for the fill of an entry: it stands with that one."""
+        """Look for a stop that waits for the fill of an entry: the venue lists it under that one."""
         coin = self.traded(symbol).coin
         reports = [
             parse.report_of(child, account, symbol)

@@ -35,7 +35,7 @@ def clock_offset_ms(date: str, sent_ms: int, received_ms: int) -> int:
     """Return this machine's wall clock less the one that dated an HTTP answer, as much as is certain.
 
     The answer was dated to the second, somewhere between sending and receiving: 0 where the clocks may
-    agree. Raises ValueError when it is no date.
+    agree. Raises ValueError when it is not a date.
     """
     dated_ms = round(parsedate_to_datetime(date).timestamp() * 1000)
     ahead_ms, behind_ms = sent_ms - dated_ms - 1_000, received_ms - dated_ms

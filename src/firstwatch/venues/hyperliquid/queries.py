@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[T]):
-    """One question. ``about`` stands in the sentence on an answer that cannot be understood."""
+    """One question. ``about`` is named in the sentence on an answer that cannot be understood."""
 
     request: dict[str, Any]
     adapter: TypeAdapter[T]

@@ -21,7 +21,7 @@ def _url(value: object, schemes: tuple[str, ...]) -> object:
         return value
     parts = urlsplit(value.strip())
     if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(f"{value!r} is no such address; write one like {schemes[-1]}://host")
+        raise ValueError(f"{value!r} is not such an address; write one like {schemes[-1]}://host")
     return value.strip().rstrip("/")
 
 
@@ -36,7 +36,7 @@ def _ws_url(value: object) -> object:
 def _address(value: object) -> object:
     if isinstance(value, str):
         if not is_address(value.strip()):
-            raise ValueError(f"{value!r} is no address; write 0x and 40 hexadecimal digits")
+            raise ValueError(f"{value!r} is not an address; write 0x and 40 hexadecimal digits")
         return value.strip().lower()
     return value
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from Crypto.Hash import keccak
-
+from firstwatch.venues.keccak import keccak256
 from firstwatch.venues.signer import Signature
 
 _WORD = 32
@@ -30,11 +29,6 @@ _DOMAIN = Structure(
     (("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address")),
 )
 _AGENT = Structure("Agent", (("source", "string"), ("connectionId", "bytes32")))
-
-
-def keccak256(data: bytes) -> bytes:
-    """Return Ethereum's hash, 32 bytes: Keccak as submitted, before it became SHA-3."""
-    return keccak.new(data=data, digest_bits=256).digest()
 
 
 def typed_digest(domain: str, chain_id: int, structure: Structure, message: Mapping[str, Any]) -> bytes:

@@ -46,7 +46,7 @@ class Streams:
         self._wanted = asyncio.Event()
         self._ended = asyncio.Event()
         self._end_reason = ""
-        self._heard_at_s: dict[str, float] = {}
+        self._received_at_s: dict[str, float] = {}
         self.is_up = False
 
     def subscribe(self, subscription: Subscription) -> None:
@@ -70,19 +70,19 @@ class Streams:
         if subscription not in self._subscriptions:
             return
         self._subscriptions.remove(subscription)
-        self._heard_at_s.pop(_key(subscription), None)
+        self._received_at_s.pop(_key(subscription), None)
         if self.is_up:
             await self._send("unsubscribe", subscription)
 
-    def heard(self, kind: str, coin: str) -> None:
+    def received(self, kind: str, coin: str) -> None:
         """Note that data came; pongs are no data."""
         key = f"{kind}:{coin}"
-        if key in self._heard_at_s:
-            self._heard_at_s[key] = _now_s()
+        if key in self._received_at_s:
+            self._received_at_s[key] = _now_s()
 
     def silent_s(self) -> float:
         """Return for how long no stream of prices has said anything; 0: none is wanted."""
-        return _now_s() - max(self._heard_at_s.values(), default=_now_s())
+        return _now_s() - max(self._received_at_s.values(), default=_now_s())
 
     def ended(self, reason: str) -> None:
         """Note that the connection is gone."""
@@ -124,9 +124,9 @@ class Streams:
                 await asyncio.wait_for(self._ended.wait(), _WATCH_S)
             except TimeoutError:
                 now_s = _now_s()
-                for key, heard_at_s in self._heard_at_s.items():
-                    if now_s - heard_at_s > self._stale_after_s:
-                        return f"no data of {key} for {now_s - heard_at_s:.0f} s"
+                for key, received_at_s in self._received_at_s.items():
+                    if now_s - received_at_s > self._stale_after_s:
+                        return f"no data of {key} for {now_s - received_at_s:.0f} s"
             else:
                 return self._end_reason
 
@@ -140,7 +140,7 @@ class Streams:
     def _note_wanted(self, subscription: Subscription) -> None:
         # Books come all the time; candles and private messages come when something happens.
         if subscription["type"] == "l2Book":
-            self._heard_at_s[_key(subscription)] = _now_s()
+            self._received_at_s[_key(subscription)] = _now_s()
 
 
 def _key(subscription: Subscription) -> str:

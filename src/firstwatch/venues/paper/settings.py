@@ -20,7 +20,7 @@ def _speed(value: object) -> float | Literal["max"]:
         speed = 0.0
     if isinstance(value, bool | FileText) or not 1e-6 <= speed <= 1e9:
         raise ValueError(
-            f'{value!r} is no speed; write a number above 0 (market seconds per second) or "max"'
+            f'{value!r} is not a speed; write a number above 0 (market seconds per second) or "max"'
         )
     return speed
 
@@ -31,12 +31,12 @@ def _time_ms(value: object) -> object:
     if isinstance(value, date):
         return parse_iso(datetime.combine(value, time()).isoformat())
     if isinstance(value, bool):
-        raise ValueError("true and false are no time; write one like 2025-01-02T03:04:05Z")
+        raise ValueError("true and false are not a time; write one like 2025-01-02T03:04:05Z")
     if isinstance(value, str):
         try:
             return parse_iso(value)
         except ValueError as error:
-            raise ValueError(f"{value!r} is no time; write one like 2025-01-02T03:04:05Z") from error
+            raise ValueError(f"{value!r} is not a time; write one like 2025-01-02T03:04:05Z") from error
     return value
 
 

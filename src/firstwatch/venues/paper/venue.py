@@ -694,7 +694,7 @@ class PaperVenue:
             bar = self._source.bar(self._index)
             if bar is None or bar.time_ms != feed.bar_ms:
                 raise VenueError(
-                    f"The paper venue {self.name} stands in the bar of {iso(feed.bar_ms)}, which its candles "
+                    f"The paper venue {self.name} is in the bar of {iso(feed.bar_ms)}, which its candles "
                     "no longer hold. Give it back the file that it ran on, or use a venue of another name."
                 )
             tape = _tape_of(bar, feed.phase, bar.time_ms + self._source.timeframe.ms)

@@ -46,7 +46,7 @@ class VenueClock:
         self._base_source = ""
         self._claims: dict[str, tuple[float, int]] = {}
         """What one source alone has said that is too late to be believed, and when."""
-        self._latest_ms = 0
+        self._shown_ms = 0
         self._speed = 1.0
 
     @property
@@ -115,8 +115,8 @@ class VenueClock:
             since_s = now_s - self._anchor[0]
             if self._speed != 1.0:
                 since_s = min(since_s, _CARRY_S)
-            self._latest_ms = max(self._latest_ms, self._anchor[1] + round(since_s * 1000 * self._speed))
-            return self._latest_ms
+            self._shown_ms = max(self._shown_ms, self._anchor[1] + round(since_s * 1000 * self._speed))
+            return self._shown_ms
 
     def _believe(self, now_s: float, venue_ms: int, *, is_confirmed: bool) -> None:
         self._anchor = (now_s, venue_ms)
@@ -130,7 +130,7 @@ class VenueClock:
         self._speed = 1.0
         self._seen.clear()
         # What was carried on was wrong; the venue's own word is later than all that it said before.
-        self._latest_ms = venue_ms
+        self._shown_ms = venue_ms
 
     def _measure(self) -> None:
         """Measure the speed, unless what was seen is no line: a clock that is stepped has none."""

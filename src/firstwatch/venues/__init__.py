@@ -1,8 +1,8 @@
 """Trading venues: one protocol, and an adapter for each venue.
 
-In reading order: ``protocol`` (methods, outcomes and events of a venue), ``accounts`` (what it
-does with an account for an operator), ``signer`` (keys that sign for it), ``settings`` and ``registry``
-(the kinds of venues), ``assembly`` (what opens one), ``nonces``, ``keccak``, ``paper`` (play money on a replayed or an
+In reading order: ``protocol`` (methods, outcomes and events of a venue), ``accounts`` (what it does with an
+account for an operator), ``signer`` (keys that sign for it), ``settings`` and ``registry`` (the kinds of
+venues), ``assembly`` (what opens one), ``nonces``, ``keccak``, ``paper`` (play money on a replayed or an
 invented market), ``hyperliquid``.
 
 To add a kind of venue: a folder with ``settings`` (a model of ``VenueSettings``) and ``assembly``

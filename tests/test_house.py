@@ -45,7 +45,19 @@ LISTED = (
     "firstwatch.cli",
 )
 """Packages whose faces name all of their modules."""
-SWEPT = ("trading", "strategy", "market", "backtest", "tui", "manager", "store", "cli", "venues", "wallets")
+SWEPT = (
+    "trading",
+    "strategy",
+    "market",
+    "backtest",
+    "engine",
+    "tui",
+    "manager",
+    "store",
+    "cli",
+    "venues",
+    "wallets",
+)
 """Packages whose docstrings and comments have been rewritten; it grows until it holds all of them."""
 UNWANTED = re.compile(
     r"\b(nobody|somebody|whoever|told|heard|unheard|hears|words? of|by (the|its|his) words?|'s words?"

@@ -14,7 +14,7 @@ from firstwatch.store import commands, hosts
 from firstwatch.store.database import Store, open_store
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import PauseEntries, StartRun
-from tests.engine.host import rig, test_turns
+from tests.engine.host import rig, test_host_thread
 
 RUNS = 200
 LATEST_S = 1.0
@@ -37,9 +37,9 @@ def test_heartbeats_of_two_hundred_launches(tmp_path: Path, monkeypatch: pytest.
         ]
         for number in numbers:
             rig.answered(store, number)
-        for number in range(test_turns.COMMANDS):
+        for number in range(test_host_thread.COMMANDS):
             rig.submit(store, PauseEntries(run_id=f"{number % RUNS:016x}"), expires_in_ms=600_000)
-        rig.answered(store, numbers[-1] + test_turns.COMMANDS)
+        rig.answered(store, numbers[-1] + test_host_thread.COMMANDS)
         with store.read() as session:
             engine = hosts.current_host(session)
     finally:
@@ -52,13 +52,13 @@ def test_heartbeats_of_two_hundred_launches(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_heartbeats_over_long_journals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = tuple(f"w{number}" for number in range(test_turns.RUNS))
+    names = tuple(f"w{number}" for number in range(test_host_thread.RUNS))
     settings = rig.make_folder(tmp_path, bars=10, wallet_names=names)
     store = open_store(tmp_path)
-    test_turns.fill(store)
-    test_turns.submit_many(store)
+    test_host_thread.fill(store)
+    test_host_thread.submit_many(store)
     beats_s = noted_beats(monkeypatch)
-    host = EngineHost(store, settings, test_turns.no_venues(), SystemClock())
+    host = EngineHost(store, settings, test_host_thread.no_venues(), SystemClock())
     host.start()
     try:
         rig.until(lambda: is_last_answered(store), "the commands to be answered", 240)
@@ -71,7 +71,7 @@ def test_heartbeats_over_long_journals(tmp_path: Path, monkeypatch: pytest.Monke
 
 def is_last_answered(store: Store) -> bool | None:
     with store.read() as session:
-        return commands.get_command(session, test_turns.COMMANDS).is_finished or None
+        return commands.get_command(session, test_host_thread.COMMANDS).is_finished or None
 
 
 def noted_beats(monkeypatch: pytest.MonkeyPatch) -> list[float]:

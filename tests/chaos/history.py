@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from firstwatch.engine.core import effects, inputs
-from firstwatch.engine.core.records import FillRow, NewOrder, Record
+from firstwatch.engine.core.records import FillRow, Record
 from firstwatch.engine.core.records import Step as CoreStep
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.core.run_memory import RunSetup
@@ -24,6 +24,7 @@ from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import settings_of_launch
 from firstwatch.strategy.stream import SignalStream
+from firstwatch.trading.commands import ClosePosition, PauseEntries, ResumeEntries, RunCommand, StopRun
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import OrderIntent, OrderKind, OrderPurpose, OrderSide
 from firstwatch.trading.runs import Author, RunState, StopMode
@@ -144,8 +145,13 @@ class History:
         self.inbox: deque[inputs.Event] = deque()
         self._in_flight.clear()
         self.lease = Lease(0, self.clock)
-        self.executor = EffectExecutor(self.venue, self.setup, self.lease, self._probe)  # type: ignore[arg-type]
-        self.executor.prepared.update(self.kept.prepared)
+        self.executor = EffectExecutor(
+            self.venue,  # type: ignore[arg-type]
+            self.setup,
+            self.lease,
+            self._probe,
+            self.kept.prepared,
+        )
         signals = SignalStream(self.scenario.spec)
         sessions = SessionCalendar(self.launch.session)
         if self.kept.checkpoint is None:
@@ -169,8 +175,7 @@ class History:
 
     def _revive(self) -> None:
         """Begin again as the worker does: listen, read the venue, tell the core."""
-        if self.executor.subscription is not None:
-            self.executor.subscription.close()
+        self.executor.unsubscribe()
         if self._auditor.has_ended:
             # The host takes up active runs only. What the run has left at the venue may go on there.
             self.is_over = True
@@ -184,34 +189,29 @@ class History:
             self._hung_at_s = 0.0
         self._new_life()
         self._subscribe()
+        delivered_from_ms = None
         if self.scenario.has_phases:
             self.paper.step()
             for event in self.inbox:
                 if isinstance(event, BarClosed):
-                    self.executor.delivered_from_ms = event.bar.time_ms
+                    delivered_from_ms = event.bar.time_ms
         for _ in range(_READING_S):
             try:
-                reading = self.executor.read_venue(self.core.questions(is_new_life=True))
+                questions = self.core.questions(is_new_life=True)
+                reading = self.executor.read_venue(questions, before_ms=delivered_from_ms)
             except VenueError:
                 self._second(speaks=False)
                 continue
             break
         else:
             raise AssertionError(f"the venue could not be read for {_READING_S} s")
-        self.executor.delivered_from_ms = None
         late = sorted(self._auditor.passed_over - self.venue.withheld)
         self._handle(
             inputs.RecoveryStarted(reading, "the process is back", self.venue.now_ms(), late_bars=late)
         )
 
     def _subscribe(self) -> None:
-        self.executor.subscription = self.venue.subscribe(
-            ACCOUNT,
-            self.scenario.market.symbol,
-            self.scenario.spec.timeframe,
-            self.inbox.append,
-            after_ms=self.core.last_bar_ms or None,
-        )
+        self.executor.subscribe(self.inbox.append, after_ms=self.core.last_bar_ms or None)
 
     def _handle(self, event: inputs.Event) -> None:
         queue: deque[inputs.Event] = deque([event])
@@ -268,7 +268,7 @@ class History:
                 flight.outcome = flight.request()
             if flight.hangs and is_time:
                 flight.outcome = _doubtful(flight.effect, self.venue.now_ms())
-                self.executor.is_reachable = False
+                self.executor.mark_unreachable()
             if flight.outcome is not None and (flight.lands_in <= 0 or is_time):
                 self._in_flight.remove(flight)
                 if flight.hangs and not flight.has_acted and flight.acts_in < 1_000:
@@ -276,11 +276,7 @@ class History:
                 self._handle(flight.outcome)
 
     def _keep(self, step: CoreStep) -> None:
-        requests = {
-            record.intent.client_order_id: self.venue.prepare(record.intent)
-            for record in step.records
-            if isinstance(record, NewOrder)
-        }
+        requests = self.executor.prepare(step.records)
         checkpoint = self.core.checkpoint()
         self._probe("before commit")
         self.kept.checkpoint = checkpoint
@@ -288,7 +284,6 @@ class History:
         self.kept.records += step.records
         self._auditor.kept(step.records)
         self._probe("after commit")
-        self.executor.prepared.update(requests)
 
     def _drain(self) -> None:
         while self.inbox and not self.is_over:
@@ -508,20 +503,22 @@ class History:
 
     def _operator(self) -> None:
         """The operator asks for something."""
-        now_ms, author = self.venue.now_ms(), Author.OPERATOR
         act = self.chance.choice(["pause", "resume", "close", "stop", "stop"])
         self.acts[f"operator: {act}"] += 1
         match act:
             case "pause":
-                self._handle(inputs.PauseRequested(author, now_ms))
+                self._request(PauseEntries(run_id=self.setup.run_id))
             case "resume":
-                self._handle(inputs.ResumeRequested(author, now_ms))
+                self._request(ResumeEntries(run_id=self.setup.run_id))
             case "close":
-                self._handle(inputs.CloseRequested(author, now_ms))
+                self._request(ClosePosition(run_id=self.setup.run_id))
             case _:
                 mode = self.chance.choice(list(StopMode))
                 self.is_stopped_by_us = True
-                self._handle(inputs.StopRequested(mode, author, now_ms))
+                self._request(StopRun(run_id=self.setup.run_id, mode=mode))
+
+    def _request(self, command: RunCommand) -> None:
+        self._handle(inputs.OperatorRequest(command, Author.OPERATOR, self.venue.now_ms()))
 
     @property
     def fills_booked(self) -> list[FillRow]:

@@ -20,6 +20,14 @@ from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
 from firstwatch.strategy.evaluation import GroupFlags
 from firstwatch.trading.account import Balance, Position
 from firstwatch.trading.bar import Bar
+from firstwatch.trading.commands import (
+    CancelRun,
+    ClosePosition,
+    PauseEntries,
+    ResumeEntries,
+    RunCommand,
+    StopRun,
+)
 from firstwatch.trading.events import RunEvent
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
@@ -50,6 +58,7 @@ from firstwatch.venues.protocol import (
 HOUR_MS = 3_600_000
 START_MS = 1_704_067_200_000
 SYMBOL = "BTC/USDC:USDC"
+RUN_ID = "00000000000000cc"
 QUIET = GroupFlags(0, -1, 0, 0, float("nan"), float("nan"), True)
 ENTER = QUIET._replace(entry_long=1)
 EXIT = QUIET._replace(exit_long=1)
@@ -76,7 +85,7 @@ class Flags:
         return self.next.popleft() if self.next else QUIET
 
 
-class Desk:
+class ScriptedRun:
     """A real venue's behaviour in miniature: no phases, modify, one position, orders that the test fills."""
 
     def __init__(
@@ -100,7 +109,7 @@ class Desk:
             "capital": Decimal(10_000),
         }
         self.setup = RunSetup(
-            "00000000000000cc",
+            RUN_ID,
             "w",
             SYMBOL,
             timeframe,
@@ -210,7 +219,7 @@ class Desk:
         self.tell(FillReported(fill, self.touch(), self.now_ms))
         return fill
 
-    def foreign_fill(
+    def external_fill(
         self,
         side: OrderSide,
         amount: Decimal,
@@ -233,8 +242,23 @@ class Desk:
             self.elapsed_ms += 1_000
             self.tell(inputs.TimePassed(self.now_ms, self.elapsed_ms, is_reachable))
 
+    def request(self, command: RunCommand, author: Author = Author.OPERATOR) -> None:
+        self.tell(inputs.OperatorRequest(command, author, self.now_ms))
+
     def stop(self, mode: StopMode) -> None:
-        self.tell(inputs.StopRequested(mode, Author.OPERATOR, self.now_ms))
+        self.request(StopRun(run_id=RUN_ID, mode=mode))
+
+    def pause(self) -> None:
+        self.request(PauseEntries(run_id=RUN_ID))
+
+    def resume(self) -> None:
+        self.request(ResumeEntries(run_id=RUN_ID))
+
+    def cancel(self) -> None:
+        self.request(CancelRun(run_id=RUN_ID))
+
+    def close_position(self) -> None:
+        self.request(ClosePosition(run_id=RUN_ID))
 
     def enter(self) -> OrderIntent:
         """Launch, enter and fill the entry; returns the entry."""
@@ -368,7 +392,7 @@ class Desk:
         """Return everything that the venue would say after a time of not listening."""
         asked = self.core.questions(is_new_life=is_new_life)
         return inputs.VenueReading(
-            {order_id: self.resolve(order_id) for order_id in asked.doubtful},
+            {order_id: self.resolve(order_id) for order_id in asked.in_flight},
             {order_id: self.report(self.intents[order_id]) for order_id in asked.known},
             [self.report(intent) for intent in self.resting.values()],
             [fill for fill in self.fills if fill.time_ms >= self.core.fills_horizon_ms],

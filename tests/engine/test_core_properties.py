@@ -11,7 +11,7 @@ from firstwatch.engine.core import effects, inputs
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
-from firstwatch.trading.runs import RUN_TRANSITIONS, Author, Protection, RunState, StopMode
+from firstwatch.trading.runs import RUN_TRANSITIONS, Protection, RunState, StopMode
 from firstwatch.venues.protocol import (
     Executed,
     FillReported,
@@ -23,7 +23,7 @@ from firstwatch.venues.protocol import (
     StillUnknown,
     Unknown,
 )
-from tests.engine.scripted import ENTER, EXIT, QUIET, Always, Desk
+from tests.engine.scripted import ENTER, EXIT, QUIET, Always, ScriptedRun
 
 SETTINGS = CoreSettings(
     stop_kind=FRACTION,
@@ -39,7 +39,7 @@ SETTINGS = CoreSettings(
 FATES = ("fine", "fine", "lost before", "lost after", "refused")
 
 
-class LossyDesk(Desk):
+class LossyDesk(ScriptedRun):
     """A venue that loses requests and answers as the test draws, and knows which requests are burnt."""
 
     def __init__(self, *, has_phases: bool) -> None:
@@ -115,16 +115,16 @@ class Run(RuleBasedStateMachine):
 
     @initialize(has_phases=st.booleans())
     def begin(self, has_phases: bool) -> None:
-        self.desk = LossyDesk(has_phases=has_phases)
+        self.run = LossyDesk(has_phases=has_phases)
         self.token = 0
-        self.desk.launch()
-        self.desk.bar()
+        self.run.launch()
+        self.run.bar()
 
     @rule(
         fates=st.lists(st.sampled_from(["fine", "fine", "lost before", "lost after", "refused"]), max_size=5)
     )
     def luck(self, fates: list[str]) -> None:
-        self.desk.luck = fates
+        self.run.luck = fates
 
     @rule(
         flags=st.sampled_from([ENTER, ENTER, QUIET, EXIT]),
@@ -132,110 +132,112 @@ class Run(RuleBasedStateMachine):
         late_ms=st.sampled_from([0, 0, 0, 400_000]),
     )
     def close_bar(self, flags: object, move: float, late_ms: int) -> None:
-        self.desk.bar(flags, close=round(self.desk.price * (1 + move), 2), late_ms=late_ms)
+        self.run.bar(flags, close=round(self.run.price * (1 + move), 2), late_ms=late_ms)
 
-    @precondition(lambda self: self.desk.resting)
+    @precondition(lambda self: self.run.resting)
     @rule(data=st.data(), part=st.sampled_from([1, 2, 3]))
     def fill(self, data: st.DataObject, part: int) -> None:
-        intent = self.desk.resting[data.draw(st.sampled_from(sorted(self.desk.resting)))]
-        if intent.reduce_only and self.desk.held * intent.side.sign >= 0:
+        intent = self.run.resting[data.draw(st.sampled_from(sorted(self.run.resting)))]
+        if intent.reduce_only and self.run.held * intent.side.sign >= 0:
             return
-        rest = intent.amount - self.desk.filled.get(intent.client_order_id, Decimal(0))
+        rest = intent.amount - self.run.filled.get(intent.client_order_id, Decimal(0))
         amount = max((rest / part).quantize(Decimal("0.000001")), Decimal("0.000001"))
         if intent.reduce_only:
-            amount = min(amount, abs(self.desk.held))
-        self.desk.fill(intent, min(amount, rest))
+            amount = min(amount, abs(self.run.held))
+        self.run.fill(intent, min(amount, rest))
 
-    @precondition(lambda self: self.desk.fills)
+    @precondition(lambda self: self.run.fills)
     @rule(data=st.data())
     def say_a_fill_again(self, data: st.DataObject) -> None:
-        self.desk.tell(FillReported(data.draw(st.sampled_from(self.desk.fills)), None, self.desk.now_ms))
+        self.run.tell(FillReported(data.draw(st.sampled_from(self.run.fills)), None, self.run.now_ms))
 
-    @precondition(lambda self: self.desk.arrived)
+    @precondition(lambda self: self.run.arrived)
     @rule(data=st.data())
     def say_an_order_again(self, data: st.DataObject) -> None:
-        order_id = data.draw(st.sampled_from(sorted(self.desk.arrived)))
-        self.desk.tell(OrderReported(self.desk.report(self.desk.intents[order_id]), self.desk.now_ms))
+        order_id = data.draw(st.sampled_from(sorted(self.run.arrived)))
+        self.run.tell(OrderReported(self.run.report(self.run.intents[order_id]), self.run.now_ms))
 
-    @precondition(lambda self: self.desk.resting)
+    @precondition(lambda self: self.run.resting)
     @rule(data=st.data())
     def venue_ends_an_order(self, data: st.DataObject) -> None:
-        self.desk.end(self.desk.resting[data.draw(st.sampled_from(sorted(self.desk.resting)))])
+        self.run.end(self.run.resting[data.draw(st.sampled_from(sorted(self.run.resting)))])
 
     @rule(seconds=st.sampled_from([1, 5, 20]))
     def time_passes(self, seconds: int) -> None:
-        self.desk.tick(seconds)
+        self.run.tick(seconds)
 
     @rule()
     def phase_ends(self) -> None:
         self.token += 1
-        self.desk.effects.clear()
-        self.desk.tell(PhaseEnded(self.token, self.desk.now_ms))
-        assert effects.Acknowledge(self.token) in self.desk.effects, "a phase was not acknowledged"
+        self.run.effects.clear()
+        self.run.tell(PhaseEnded(self.token, self.run.now_ms))
+        assert effects.Acknowledge(self.token) in self.run.effects, "a phase was not acknowledged"
 
     @rule()
     def restart(self) -> None:
-        if not self.desk.core.state.is_final:
-            self.desk.restart()
+        if not self.run.core.state.is_final:
+            self.run.restart()
 
     @rule(is_pause=st.booleans())
     def pause_or_resume(self, is_pause: bool) -> None:
-        request = inputs.PauseRequested if is_pause else inputs.ResumeRequested
-        self.desk.tell(request(Author.OPERATOR, self.desk.now_ms))
+        if is_pause:
+            self.run.pause()
+        else:
+            self.run.resume()
 
-    @precondition(lambda self: self.desk.fills and len(self.desk.fills) > 4)
+    @precondition(lambda self: self.run.fills and len(self.run.fills) > 4)
     @rule(mode=st.sampled_from(list(StopMode)))
     def stop(self, mode: StopMode) -> None:
-        self.desk.stop(mode)
+        self.run.stop(mode)
 
     @invariant()
     def state_is_legal(self) -> None:
-        if not hasattr(self, "desk"):
+        if not hasattr(self, "run"):
             return
-        seen = [RunState.NEW, *self.desk.transitions]
+        seen = [RunState.NEW, *self.run.transitions]
         for old, new in pairwise(seen):
             assert new in RUN_TRANSITIONS[old]
 
     @invariant()
     def position_is_never_above_what_was_decided(self) -> None:
-        if not hasattr(self, "desk"):
+        if not hasattr(self, "run"):
             return
-        entries = self.desk.orders(OrderPurpose.ENTRY)
+        entries = self.run.orders(OrderPurpose.ENTRY)
         assert len(entries) <= 1, "two orders for one decision"
         # A short position could only come of a closing order that was not reduce-only.
-        assert self.desk.held >= 0
+        assert self.run.held >= 0
         assert all(
-            intent.reduce_only for intent in self.desk.intents.values() if intent.side is OrderSide.SELL
+            intent.reduce_only for intent in self.run.intents.values() if intent.side is OrderSide.SELL
         )
 
     @invariant()
     def one_stop_at_most(self) -> None:
-        if hasattr(self, "desk"):
-            assert len(self.desk.orders(OrderPurpose.STOP)) <= 1
-            assert len(self.desk.orders(OrderPurpose.TARGET)) <= 1
+        if hasattr(self, "run"):
+            assert len(self.run.orders(OrderPurpose.STOP)) <= 1
+            assert len(self.run.orders(OrderPurpose.TARGET)) <= 1
 
     @invariant()
     def a_checkpoint_restores_the_core(self) -> None:
-        if hasattr(self, "desk"):
-            text = self.desk.core.checkpoint()
-            core = RunCore.restore(self.desk.setup, SETTINGS, self.desk.flags, Always(), text)
+        if hasattr(self, "run"):
+            text = self.run.core.checkpoint()
+            core = RunCore.restore(self.run.setup, SETTINGS, self.run.flags, Always(), text)
             assert core.checkpoint() == text
 
     def teardown(self) -> None:
         """At a venue that answers again, an exposed run gets its stop and a stopping one stops."""
-        if not hasattr(self, "desk"):
+        if not hasattr(self, "run"):
             return
-        self.desk.luck = []
-        self.desk.tick(150)
-        core, held = self.desk.core, self.desk.held
-        closing = self.desk.orders(OrderPurpose.EXIT)
+        self.run.luck = []
+        self.run.tick(150)
+        core, held = self.run.core, self.run.held
+        closing = self.run.orders(OrderPurpose.EXIT)
         if core.state is RunState.RUNNING:
-            assert core.questions(is_new_life=True).doubtful == []
-            assert self.desk.setup.market.amount(core.exposed_steps) == held
+            assert core.questions(is_new_life=True).in_flight == []
+            assert self.run.setup.market.amount(core.exposed_steps) == held
             if held and not closing:
-                (stop,) = self.desk.orders(OrderPurpose.STOP)
-                assert stop.amount - self.desk.filled.get(stop.client_order_id, 0) == held
-                assert self.desk.facts.protection is Protection.PROTECTED
+                (stop,) = self.run.orders(OrderPurpose.STOP)
+                assert stop.amount - self.run.filled.get(stop.client_order_id, 0) == held
+                assert self.run.facts.protection is Protection.PROTECTED
         if core.state is RunState.STOPPING:
             assert closing, "a run that has nothing to do any more must stop"
 

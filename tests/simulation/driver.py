@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from firstwatch.backtest.simulate import BacktestSettings
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.effects import EndRun
-from firstwatch.engine.core.records import EquityRow, FactsRow, JournalRow, NewOrder, Record, TradeRow
+from firstwatch.engine.core.records import EquityRow, FactsRow, JournalRow, Record, TradeRow
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.core.run_memory import RunSetup
 from firstwatch.engine.lease import Lease
@@ -151,7 +151,7 @@ class Simulation:
         self.inbox: deque[inputs.Event] = deque()
         self.core = self._make_core()
         self._lease = Lease(0, self.clock)
-        self.executor = EffectExecutor(self.venue, self._setup, self._lease, no_fault)
+        self.executor = EffectExecutor(self.venue, self._setup, self._lease, no_fault, {})
         self.is_over = False
 
     def _make_core(self) -> RunCore:
@@ -175,13 +175,7 @@ class Simulation:
             )
         )
         if not self.is_over:
-            self.executor.subscription = venue.subscribe(
-                ACCOUNT,
-                symbol,
-                self._spec.timeframe,
-                self.inbox.append,
-                after_ms=self.core.last_bar_ms,
-            )
+            self.executor.subscribe(self.inbox.append, after_ms=self.core.last_bar_ms)
 
     def handle(self, event: inputs.Event) -> None:
         """Handle one event and everything that it leads to, as the worker does."""
@@ -190,10 +184,7 @@ class Simulation:
             event = queue.popleft()
             step = self.core.handle(event)
             self.outcome.keep(step.records)
-            for record in step.records:
-                if isinstance(record, NewOrder):
-                    intent = record.intent
-                    self.executor.prepared[intent.client_order_id] = self.venue.prepare(intent)
+            self.executor.prepare(step.records)
             if self._checks_restore:
                 self._check_restore()
             for effect in step.effects:
@@ -218,8 +209,8 @@ class Simulation:
         """Handle everything that the venue has said so far."""
         while self.inbox and not self.is_over:
             self.handle(self.inbox.popleft())
-        if self.is_over and self.executor.subscription is not None:
-            self.executor.subscription.close()
+        if self.is_over:
+            self.executor.unsubscribe()
             self.inbox.clear()
 
     def tick(self, seconds: int = 1) -> None:

@@ -10,6 +10,26 @@ from firstwatch.venues.protocol import PreparedRequest, Resolution, SendOutcome,
 
 _READS = frozenset({"order", "open_orders", "fills_since", "funding_since", "position", "balance", "candles"})
 
+POINTS = (
+    "before commit",
+    "after commit",
+    "before send",
+    "after send",
+    "before cancel",
+    "after cancel",
+    "before modify",
+    "after modify",
+    "before resolve",
+    "after resolve",
+    "before read",
+    "after read",
+    "before leverage",
+    "after leverage",
+    "before acknowledge",
+    "after acknowledge",
+)
+"""All points of a run's worker, in the order in which an act passes them."""
+
 
 class FaultyVenue:
     """Everything of ``venue``, with a share of its calls lost before or after it acted on them."""

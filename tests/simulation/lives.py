@@ -11,11 +11,11 @@ from pathlib import Path
 
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.effects import Effect, EndRun
-from firstwatch.engine.core.records import NewOrder, Step
+from firstwatch.engine.core.records import Step
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.worker.executor import EffectExecutor
-from firstwatch.engine.worker.startup import RunStartup, read_plan
+from firstwatch.engine.worker.startup import RunStartup, read_stored_run
 from firstwatch.engine.worker.step_writer import CallTouches, Part, StepMetadata, Written, persist
 from firstwatch.market.feeds import ReplayFeed
 from firstwatch.store import algorithms, hosts, paper, runs, wallets
@@ -29,7 +29,7 @@ from firstwatch.trading.runs import Author
 from firstwatch.venues.paper.exchange import PaperCosts
 from firstwatch.venues.paper.venue import PaperSettings, PaperVenue
 from firstwatch.venues.paper.venue import Step as FeedStep
-from firstwatch.venues.protocol import BarClosed, PreparedRequest
+from firstwatch.venues.protocol import BarClosed
 
 RUN_ID = "00000000000000bb"
 _WALLET = "one"
@@ -91,7 +91,7 @@ class Life:
         with store.write() as session:
             epoch = hosts.claim_host(session, pid=1, host_name="here", version="0", now_ms=1)
         with store.read() as session:
-            plan = read_plan(session, RUN_ID)
+            plan = read_stored_run(session, RUN_ID)
         self.venue = PaperVenue(
             "paper",
             ReplayFeed(candles, start_ms=int(candles.time_ms[first])),
@@ -106,8 +106,9 @@ class Life:
         self._startup = RunStartup(
             plan, self.venue, author=Author.OPERATOR, why="the process is back", max_slippage_bps=500
         )
-        self._executor = EffectExecutor(self.venue, self._startup.setup, self._lease, self._probe)
-        self._executor.prepared.update(plan.prepared)
+        self._executor = EffectExecutor(
+            self.venue, self._startup.setup, self._lease, self._probe, plan.prepared
+        )
         self._written = Written()
         self._inbox: deque[inputs.Event] = deque()
         self.is_over = False
@@ -128,23 +129,18 @@ class Life:
             Died: at a point of the deaths.
         """
         core = self._startup.make_core()
-        self._startup.make_room()
-        setup = self._startup.setup
-        self._executor.subscription = self.venue.subscribe(
-            setup.account,
-            setup.symbol,
-            setup.timeframe,
-            self._inbox.append,
-            after_ms=core.last_bar_ms or None,
-        )
+        self._startup.request_history()
+        self._executor.subscribe(self._inbox.append, after_ms=core.last_bar_ms or None)
         self.venue.step()
+        delivered_from_ms = None
         for event in self._inbox:
             if isinstance(event, BarClosed):
-                self._executor.delivered_from_ms = event.bar.time_ms
+                delivered_from_ms = event.bar.time_ms
         if self._deaths is not None:
             self._deaths.event, self._deaths.effect = "beginning", ""
-        first = self._startup.first_event(core, self._executor, self._store, self._lease)
-        self._executor.delivered_from_ms = None
+        first = self._startup.first_event(
+            core, self._executor, self._store, self._lease, before_ms=delivered_from_ms
+        )
         self._handle(core, first)
         while not self.is_over:
             while self._inbox and not self.is_over:
@@ -178,11 +174,7 @@ class Life:
                 self.is_over = self.is_over or isinstance(effect, EndRun)
 
     def _keep(self, core: RunCore, step: Step, event: inputs.Event) -> None:
-        requests: dict[str, PreparedRequest] = {
-            record.intent.client_order_id: self.venue.prepare(record.intent)
-            for record in step.records
-            if isinstance(record, NewOrder)
-        }
+        requests = self._executor.prepare(step.records)
         calls: dict[str, CallTouches] = {}
         around = StepMetadata(
             venue="paper",
@@ -197,4 +189,3 @@ class Life:
             part = Part(step.records, around)
             persist(session, RUN_ID, [part], core.checkpoint(), written=self._written)
         self._probe("after commit")
-        self._executor.prepared.update(requests)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from firstwatch.engine.worker.fault_points import POINTS
 from firstwatch.store import fills, orders, runs, trades
 from firstwatch.store.database import Store
 from firstwatch.store.equity import equity_of
@@ -15,6 +14,7 @@ from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.runs import RunState
 from tests.candles import generated_candles
+from tests.simulation.faults import POINTS
 from tests.simulation.lives import RUN_ID, Deaths, Died, Life, make_store
 
 _BARS = 1_160

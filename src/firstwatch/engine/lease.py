@@ -6,14 +6,14 @@ from firstwatch.trading.errors import FirstwatchError
 
 
 class LeaseLostError(FirstwatchError):
-    """This process stood still or could not write its heartbeat: it must recover before it sends again."""
+    """This process was suspended or could not write its heartbeat: it must recover before it sends again."""
 
 
 class Lease:
-    """One claim of the engine. Lost for good once its heartbeat was ever too old; shared by all threads.
+    """One claim of the engine, shared by all threads. Lost for good once its heartbeat was too old.
 
-    A process that was stopped and goes on must not send, whichever of its threads wakes first: so the
-    age is judged by the renewal too, and a lost lease cannot be renewed.
+    A process that was suspended must not send, whichever of its threads wakes first: so the renewal checks
+    the age as well, and a lost lease cannot be renewed.
     """
 
     def __init__(self, epoch: int, clock: Clock) -> None:
@@ -48,7 +48,7 @@ class Lease:
         self._beaten_at_s = begun_at_s
 
     def lose(self, why: str) -> None:
-        """Give the lease up, so that no thread sends under it any more."""
+        """Drop the lease, so that no thread sends under it any more."""
         self._lost = self._lost or why
 
     def _age_s(self) -> float:

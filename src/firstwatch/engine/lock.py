@@ -1,7 +1,7 @@
 """The engine lock: at most one engine per data folder on one machine (rule 25 of ``firstwatch.engine``).
 
-The kernel holds it and frees it when the holder dies. A holder that stands still is never overtaken:
-it is told from a living one by its process state and by the age of its heartbeat.
+The kernel holds it and frees it when the holder dies. A holder that does not respond is never overtaken: its
+process state and the age of its heartbeat show it.
 """
 
 import fcntl
@@ -16,11 +16,11 @@ from firstwatch.trading.errors import FirstwatchError, RefusedError, StoreError
 
 LOCK_FILE = "engine.lock"
 HEARTBEAT_LIMIT_S = 2.0
-"""A host whose heartbeat is older may not send, and is shown as not responding."""
+"""A host with an older heartbeat may not send, and is shown as not responding."""
 
 _LET_GO = (
-    "this engine has let go, because another one may run beside it. The runs stay active, their protection "
-    "rests at the venue: see that no other engine runs, then start one with `firstwatch engine`"
+    "this engine has ended, because another one may run beside it. The runs stay active, their protection "
+    "rests at the venue: check that no other engine runs, then start one with `firstwatch engine`"
 )
 _PROBE_RETRIES = 5
 _PROBE_PAUSE_S = 0.02
@@ -36,16 +36,16 @@ class EngineState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LockHolder:
-    """The process that holds the lock. ``pid`` None: it has not yet written who it is."""
+    """The process that holds the lock. ``pid`` None: it has not written its pid yet."""
 
     pid: int | None
     is_stopped: bool
-    """The kernel says that the process is stopped (SIGSTOP, a debugger)."""
+    """The kernel reports the process as stopped (SIGSTOP, a debugger)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Whether a data folder has an engine, and what to say of it."""
+    """Whether a data folder has an engine, and a sentence about it."""
 
     state: EngineState
     pid: int | None
@@ -61,7 +61,7 @@ class EngineHeldError(RefusedError):
 
 
 class LockLostError(FirstwatchError):
-    """The lock file is no longer the one that this process holds: another engine may run beside it."""
+    """The lock file is no longer the one that this process holds: another engine may be running."""
 
 
 class EngineLock:
@@ -73,11 +73,11 @@ class EngineLock:
 
     @property
     def is_held(self) -> bool:
-        """Tell whether this object holds the lock."""
+        """This object holds the lock."""
         return self._descriptor is not None
 
     def acquire(self) -> None:
-        """Take the lock and write the own pid into it.
+        """Take the lock and write the pid of this process into it.
 
         Raises:
             EngineHeldError: another process holds it.
@@ -88,17 +88,17 @@ class EngineLock:
         for attempt in range(_PROBE_RETRIES):
             if self._try():
                 return
-            # Somebody who only looks holds it shared for a moment (see holder_of).
+            # A process that only looks holds it shared for a moment (see holder_of).
             if attempt + 1 < _PROBE_RETRIES:
                 time.sleep(_PROBE_PAUSE_S)
         raise EngineHeldError(self._folder, holder_of(self._folder))
 
     def verify(self) -> None:
-        """Pass if the file by the lock's name is still the one that is held.
+        """Pass if the file of the lock's name is still the one that is held.
 
         Raises:
             LockLostError: the file was removed or replaced, so that another process can take a lock of
-                that name. It cannot be held again: only a new engine can.
+                that name. Only a new engine can hold that one.
         """
         assert self._descriptor is not None, "the lock was not acquired"
         path = self._folder / LOCK_FILE
@@ -110,7 +110,7 @@ class EngineLock:
             raise LockLostError(f"The engine's lock {path} was replaced; {_LET_GO}")
 
     def release(self) -> None:
-        """Let go. Idempotent."""
+        """Free the lock. Idempotent."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             return
@@ -130,7 +130,7 @@ class EngineLock:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError:
-            # The pid is only for people: a full disk must not keep protection from being watched.
+            # The pid is only information: a full disk must not keep the engine from protecting positions.
             pass
         self._descriptor = descriptor
         return True
@@ -144,7 +144,7 @@ class EngineLock:
 
 
 def holder_of(folder: Path) -> LockHolder | None:
-    """Return who holds the engine lock of the folder; None: nobody."""
+    """Return the holder of the folder's engine lock; None: it is free."""
     try:
         descriptor = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -162,7 +162,7 @@ def holder_of(folder: Path) -> LockHolder | None:
 
 
 def presence(folder: Path, heartbeat_age_s: float | None) -> Presence:
-    """Say whether the folder has a living engine.
+    """Return whether the folder has a living engine.
 
     Args:
         folder: the data folder.
@@ -181,7 +181,7 @@ def presence(folder: Path, heartbeat_age_s: float | None) -> Presence:
         return Presence(
             EngineState.NOT_RESPONDING,
             holder.pid,
-            f"the engine is not responding, pid {holder.pid}: not heard of for {heartbeat_age_s:.0f} s",
+            f"the engine is not responding, pid {holder.pid}: no heartbeat for {heartbeat_age_s:.0f} s",
         )
     return Presence(EngineState.RUNNING, holder.pid, f"the engine runs, pid {holder.pid}")
 
@@ -200,7 +200,7 @@ def _is_stopped(pid: int) -> bool:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        # No /proc on this system, or the process just ended: the heartbeat's age tells.
+        # No /proc on this system, or the process just ended: the heartbeat's age shows it.
         return False
     # The name in parentheses may hold anything, so the state is what follows the last parenthesis.
     return stat.rpartition(")")[2].split()[0] in {"T", "t"}
@@ -216,5 +216,5 @@ def _who(holder: LockHolder | None) -> str:
 
 def _what_to_do(holder: LockHolder | None) -> str:
     if holder is not None and holder.is_stopped:
-        return f"let it go on (kill -CONT {holder.pid}) or end it (kill {holder.pid})"
+        return f"resume it (kill -CONT {holder.pid}) or end it (kill {holder.pid})"
     return "attach to it with `firstwatch` or end it with `firstwatch engine stop`"

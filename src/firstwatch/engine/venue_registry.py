@@ -1,4 +1,4 @@
-"""From the settings to venue adapters: one adapter per name and host, made when it is first needed."""
+"""Venue adapters by the names of the settings: one per name and host, made when first needed."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -17,17 +17,17 @@ CACHE_FOLDER = "cache"
 """Where parsed candle files are kept, in the data folder."""
 
 OpenVenue = Callable[[str], Venue]
-"""Makes the adapter of that name; raises WrongUseError or VenueError with a sentence."""
+"""Makes the adapter of that name; raises WrongUseError or VenueError."""
 
 RequireKey = Callable[[str, str, bool], None]
-"""Makes sure that the key of (venue, account) is at hand, waiting a second for it or not.
+"""Makes sure that the key of (venue, account) is unlocked, waiting a second for it or not.
 
 Raises VaultLockedError or another VenueError.
 """
 
 
 def _needs_no_key(_venue: str, _account: str, _may_wait: bool) -> None:
-    """Let a venue without signatures pass."""
+    """Pass: the venues need no signatures."""
 
 
 class VenueRegistry:
@@ -46,7 +46,7 @@ class VenueRegistry:
         """Return the venue of that name of the settings.
 
         Raises:
-            WrongUseError: the settings have no such venue, or what they say of it is wrong.
+            WrongUseError: the settings have no such venue, or its settings are wrong.
             VenueError: the adapter cannot be made now.
         """
         with self._guard:
@@ -60,16 +60,16 @@ class VenueRegistry:
             return self._venues[name]
 
     def require_key(self, name: str, account: str, *, may_wait: bool) -> None:
-        """Make sure that the account's orders can be signed, if its venue wants signatures.
+        """Make sure that the account's orders can be signed, if its venue needs signatures.
 
         Raises:
-            VaultLockedError: the passphrase was not given yet.
+            VaultLockedError: the vault is locked.
             VenueError: the account has no key, or one of another network, or the vault cannot be read.
         """
         self._require_key(name, account, may_wait)
 
     def close(self) -> None:
-        """Close all venues. Idempotent; one that is asked for again is made anew."""
+        """Close all venues. Idempotent; a venue that is needed again is made anew."""
         with self._guard:
             venues, self._venues = list(self._venues.values()), {}
         for venue in venues:
@@ -81,8 +81,8 @@ def venue_registry_of(
 ) -> VenueRegistry:
     """Return the venues of the settings.
 
-    ``epoch``: the engine's, asserted whenever a paper venue writes its books. ``keys``: sign where a
-    venue wants signatures.
+    ``epoch``: the engine's, asserted whenever a paper venue writes its books. ``keys``: sign for venues that
+    need signatures.
     """
     cache = CandleCache(settings.home / CACHE_FOLDER)
 

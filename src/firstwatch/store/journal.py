@@ -145,6 +145,11 @@ def append_events(
     return sequence
 
 
+def append_system_events(session: Session, run_id: str, events: Sequence[RunEvent], *, now_ms: int) -> None:
+    """Append events of the engine itself that happened at no time of the venue. ``now_ms``: local time."""
+    append_events(session, run_id, events, author=Author.SYSTEM, venue_time_ms=None, local_time_ms=now_ms)
+
+
 def last_sequence(session: Session, run_id: str) -> int:
     """Return the sequence of the newest entry, which is the journal's length; 0: it is empty."""
     last = session.execute(_LAST, {"run": run_id}).scalar()

@@ -80,6 +80,10 @@ class ClosePosition(_Command):
     run_id: str
 
 
+RunCommand = StopRun | PauseEntries | ResumeEntries | CancelRun | ClosePosition
+"""The commands that a run itself follows."""
+
+
 class FundWallet(_Command):
     """Put play money into a paper wallet."""
 

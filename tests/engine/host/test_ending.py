@@ -148,7 +148,7 @@ def test_an_engine_alone_whose_lock_was_removed_raises_an_alarm(
     (folder / LOCK_FILE).unlink()
     assert host.wait(rig.LIMIT_S)
     assert "is gone" in host.failure
-    assert "see that no other engine runs" in _alarms(store)["engine"]
+    assert "check that no other engine runs" in _alarms(store)["engine"]
     run = rig.run_of(store, RUN)
     assert (run.state, run.facts.health) == (RunState.RUNNING, Health.UNKNOWN)
     # The next engine has the run again, and the alarm ends.
@@ -202,7 +202,7 @@ def test_a_failed_host_lets_go_and_says_why(
     def broken() -> None:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr(host, "_mend_workers", broken)
+    monkeypatch.setattr(host, "_handle_ended_workers", broken)
     assert host.wait(rig.LIMIT_S)
     assert "ZeroDivisionError: a defect" in host.failure
     assert holder_of(folder) is None
@@ -214,7 +214,7 @@ def test_the_lock_is_freed_whatever_else_cannot_be_closed(
     def broken() -> None:
         raise OSError("a defect")
 
-    for part in (host.leftovers, host.standings, host._venues, host._door):
+    for part in (host.finished_runs, host.wallets, host._venues, host._door):
         monkeypatch.setattr(part, "close", broken)
     host.end_soon()
     assert host.wait(rig.LIMIT_S)

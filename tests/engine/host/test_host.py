@@ -16,7 +16,6 @@ from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.host.locked_runs import LockedRuns
 from firstwatch.engine.lock import EngineHeldError, EngineState, presence
 from firstwatch.engine.venue_registry import VenueRegistry
-from firstwatch.engine.worker.fault_points import POINTS
 from firstwatch.engine.worker.worker import RunWorker
 from firstwatch.market.assumed import market_of_file
 from firstwatch.market.files import read_candles
@@ -60,6 +59,7 @@ from firstwatch.venues.paper.venue import PaperVenue
 from firstwatch.venues.signer import VaultLockedError
 from firstwatch.wallets.key_ring import KeyRing
 from tests.engine.host import rig
+from tests.simulation.faults import POINTS
 
 RUN = rig.RUN
 BARS = 1080
@@ -320,7 +320,7 @@ def test_commands_are_checked_against_their_aim(slow: Engine) -> None:
     rig.start_run(store, RUN)
     for command, aim, words in (
         (StopRun(run_id="ff" * 8), {}, "no run"),
-        (StopRun(run_id=RUN), {"expected_state": RunState.STOPPING}, "by now, not STOPPING"),
+        (StopRun(run_id=RUN), {"expected_state": RunState.STOPPING}, ", not STOPPING; check the run"),
         (CancelRun(run_id=RUN), {}, "only a run that is NEW can be cancelled"),
     ):
         answer = rig.answered(store, rig.submit(store, command, **aim))
@@ -418,7 +418,7 @@ def test_a_left_position_can_be_adopted_and_its_old_orders_go(holding: Engine) -
 
     def settled() -> bool | None:
         for host in holding.hosts:
-            host.leftovers.look()
+            host.finished_runs.look()
         with store.read() as session:
             is_clear = not open_orders_of(session, RUN)
         return True if is_clear and _alarm(store, "left over") is None else None
@@ -582,7 +582,7 @@ def test_an_order_in_doubt_of_a_failed_run_is_resolved_before_it_is_concluded(ma
     assert rig.ended(engine.store, RUN).state is RunState.FAILED
 
     def look() -> bool | None:
-        host.leftovers.look()
+        host.finished_runs.look()
         return rig.run_of(engine.store, RUN).facts.exposure is Exposure.FLAT or None
 
     rig.until(look, "the wallet to be reconciled")
@@ -754,11 +754,11 @@ def test_an_exposed_run_is_seen_to_within_two_seconds_of_a_venue_that_answers_ag
     waits: list[float] = []
     seen = threading.Event()
 
-    def waited_in_vain(_worker: RunWorker, seconds: float) -> bool:
+    def wait_or_released(_worker: RunWorker, seconds: float) -> bool:
         waits.append(seconds)
         return not seen.wait(rig.LIMIT_S)
 
-    monkeypatch.setattr(RunWorker, "_waited_in_vain", waited_in_vain)
+    monkeypatch.setattr(RunWorker, "_wait_or_released", wait_or_released)
     _silence(monkeypatch, 1_100)
     engine.host()
     alarm = rig.until(lambda: _alarm(engine.store, "engine"), "the alarm")
@@ -935,7 +935,7 @@ def test_a_run_is_recovered_although_its_workers_fall_could_not_be_written(
     engine = make(bars=BARS)
     disk = OneFailure(engine.store, monkeypatch)
     stumble = Stumble("before commit", {9})
-    disk.wanted_in = "_mend"
+    disk.wanted_in = "_recover_worker"
     engine.host(stumble)
     rig.start_run(engine.store, RUN)
     rig.ended(engine.store, RUN)

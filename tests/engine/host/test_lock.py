@@ -69,7 +69,7 @@ def test_a_lock_file_that_is_removed_or_replaced_is_noticed(tmp_path: Path, repl
         (tmp_path / LOCK_FILE).unlink()
         if replaced:
             (tmp_path / LOCK_FILE).touch()
-        with pytest.raises(LockLostError, match="see that no other engine runs"):
+        with pytest.raises(LockLostError, match="check that no other engine runs"):
             lock.verify()
 
 
@@ -97,7 +97,7 @@ def test_a_stopped_holder_is_not_overtaken(tmp_path: Path, other: subprocess.Pop
 def test_an_old_heartbeat_is_not_responding(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     seen = presence(tmp_path, 7.4)
     assert seen.state is EngineState.NOT_RESPONDING
-    assert "not heard of for 7 s" in seen.sentence
+    assert "no heartbeat for 7 s" in seen.sentence
     assert presence(tmp_path, None).state is EngineState.RUNNING
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from firstwatch.engine.core.order_manager import DOUBTFUL
+from firstwatch.engine.core.order_manager import IN_FLIGHT
 from firstwatch.trading.orders import OrderPurpose
 from firstwatch.trading.runs import Protection, RunState
 from tests.venues.hyperliquid.rig import SYMBOL, wait_for
@@ -180,5 +180,5 @@ def test_an_engine_that_ends_while_a_request_hangs_leaves_no_thread_and_knows_of
     rig.host.drain_and_stop()
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("request of")] == []
     (entry,) = own_orders(rig)
-    assert entry.state in DOUBTFUL
+    assert entry.state in IN_FLIGHT
     assert entry.nonce is not None

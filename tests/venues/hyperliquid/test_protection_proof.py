@@ -254,8 +254,8 @@ def test_a_proof_that_was_cut_short_is_known_to_the_next_life(make, monkeypatch)
             raise KeyError("the process is gone")
         return withdraw(self)
 
-    withdraw = Prover.withdraw
-    monkeypatch.setattr(Prover, "withdraw", die)
+    withdraw = Prover.cancel_both
+    monkeypatch.setattr(Prover, "cancel_both", die)
     rig = make()
     assert died
     assert (
@@ -298,11 +298,11 @@ def test_orders_of_a_failed_proof_are_cancelled_as_soon_as_that_works(make):
         until=RunState.FAILED,
     )
     assert "could not be cancelled" in rig.run.facts.sentence
-    rig.host.leftovers.look()
+    rig.host.finished_runs.look()
     assert len(rig.venue.open_orders(rig.account, SYMBOL)) == 1
     rig.server.faults.clear()
-    rig.host.leftovers.look()
+    rig.host.finished_runs.look()
     assert rig.venue.open_orders(rig.account, SYMBOL) == []
-    rig.host.leftovers.look()
+    rig.host.finished_runs.look()
     assert all(state.is_final for _, state in kinds(rig))
     assert [alarm.topic for alarm in rig.alarms] == ["failed"]

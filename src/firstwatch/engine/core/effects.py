@@ -1,4 +1,4 @@
-"""What a run's core wants done, in order. The worker does it and hands each outcome back as an event."""
+"""Effects of a run's core, in order. The worker performs them and returns each outcome as an event."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,7 +28,7 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class ResolveOrder:
-    """Ask what became of an order in doubt. Outcome: ``ResolveAnswered``."""
+    """Ask the venue what became of an order in flight. Outcome: ``ResolveAnswered``."""
 
     client_order_id: str
 
@@ -79,14 +79,14 @@ class ReadBars:
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """Read the venue as a whole (``events.VenueReading``). Outcome: ``Reconciled`` or ``ReadFailed``."""
+    """Read the venue as a whole (``inputs.VenueReading``). Outcome: ``Reconciled`` or ``ReadFailed``."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """Tell the feed that everything up to this token was handled. No outcome."""
+    """Acknowledge to the feed that everything up to this token was handled. No outcome."""
 
     token: int
 

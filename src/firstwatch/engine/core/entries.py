@@ -1,4 +1,4 @@
-"""Entry orders: sent once for each decision, dropped with a cause, their rest taken to market."""
+"""Entry orders: sent once for each decision, dropped with a cause, their remainder sent to market."""
 
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from firstwatch.venues.protocol import Refused
 
 REFUSALS_THAT_PAUSE = 3
 PROMPT_RESENDS = 2
-"""How often an entry that the venue never saw is sent anew at once; from then on it waits between."""
+"""How often an entry that the venue never executed is sent again at once; later attempts wait."""
 
 
 class EntryManager:
@@ -24,10 +24,10 @@ class EntryManager:
         self._context = context
         self._orders = orders
 
-    # --- wishes ----------------------------------------------------------------------------------
+    # --- decisions -------------------------------------------------------------------------------
 
     def enter(self, why_not: str) -> None:
-        """Send the entry that the core has decided, or drop it for ``why_not``."""
+        """Send the entry that the strategy core has decided, or drop it for ``why_not``."""
         memory, market = self._context.memory, self._context.setup.market
         core = memory.core
         side = Side.LONG if core.decision_side > 0 else Side.SHORT
@@ -59,15 +59,15 @@ class EntryManager:
         )
         memory.entry = EntryPlan(memory.last_bar_ms, order.intent.client_order_id)
 
-    def give_up(self) -> None:
-        """Let no entry order rest any longer; what it did not fill is dropped."""
+    def cancel(self) -> None:
+        """Cancel the entry order; its remainder is dropped."""
         plan = self._context.memory.entry
         if plan is not None:
             plan.cancels = True
             plan.rest_at_market = False
 
-    def rest_at_market(self, bar_time_ms: int, why_not: str) -> None:
-        """Cancel the limit and take its rest to market, or drop the rest for ``why_not``."""
+    def market_remainder(self, bar_time_ms: int, why_not: str) -> None:
+        """Cancel the limit order and send its remainder to market, or drop the remainder for ``why_not``."""
         plan = self._context.memory.entry
         if plan is None:
             return
@@ -77,8 +77,8 @@ class EntryManager:
         if why_not:
             self._drop(self._side(), bar_time_ms, why_not)
 
-    def bar_came(self) -> None:
-        """A new bar is taken in: an entry that was never sent at the last one is late now."""
+    def bar_closed(self) -> None:
+        """Drop an entry of the previous bar that was never sent: it is late now."""
         memory = self._context.memory
         if memory.entry is None and memory.core.entry_order != NO_ORDER:
             # Decided at the launch, it still waits for the leverage.
@@ -86,9 +86,9 @@ class EntryManager:
         elif memory.entry is not None and memory.entry.was_not_sent:
             self._end("late")
 
-    # --- hearing ---------------------------------------------------------------------------------
+    # --- answers ---------------------------------------------------------------------------------
 
-    def sent(self, order: TrackedOrder, refusal: Refused | None) -> None:
+    def send_answered(self, order: TrackedOrder, refusal: Refused | None) -> None:
         """Count the venue's refusals; three in a row pause entries."""
         memory = self._context.memory
         if refusal is None:
@@ -101,8 +101,8 @@ class EntryManager:
             sentence = f"the venue has refused {memory.refusals} entries in a row ({refusal.reason})"
             self._context.pause("refusals", f"{sentence}; entries pause until they are resumed")
 
-    def never_sent(self, order: TrackedOrder) -> None:
-        """Note that the venue never saw the entry's request and cannot execute it any more."""
+    def never_executed(self, order: TrackedOrder) -> None:
+        """Note that the venue never executed the entry's request and no longer can."""
         plan = self._context.memory.entry
         if plan is not None and plan.order_id == order.intent.client_order_id:
             plan.was_not_sent = True
@@ -112,7 +112,7 @@ class EntryManager:
     # --- what follows in every step --------------------------------------------------------------
 
     def settle(self, why_not: str) -> None:
-        """Cancel, send anew or end the entry; ``why_not``: why none may be sent now."""
+        """Cancel, resend or end the entry; ``why_not``: why none may be sent now."""
         memory = self._context.memory
         plan = memory.entry
         order = None if plan is None else self._orders.get(plan.order_id)
@@ -121,16 +121,16 @@ class EntryManager:
         if not order.is_settled:
             if plan.cancels:
                 self._orders.cancel(order)
-            if memory.state is RunState.STOPPING and self._orders.is_lasting(order):
+            if memory.state is RunState.STOPPING and self._orders.is_overdue(order):
                 memory.entry = None
                 entry_ended(memory.core)
         elif plan.was_not_sent:
             if plan.cancels and not plan.rest_at_market:
-                why_not = "it is not wanted any more"
+                why_not = "it is no longer wanted"
             if why_not:
                 self._end(why_not)
             elif plan.resend_at_ms <= memory.elapsed_ms:
-                self._again(plan, order)
+                self._resend(plan, order)
         elif plan.rest_at_market and order.rest > 0 and order.state is not OrderState.REJECTED:
             plan.rest_at_market = plan.cancels = False
             if why_not:
@@ -149,8 +149,8 @@ class EntryManager:
             memory.entry = None
             entry_ended(memory.core)
 
-    def _again(self, plan: EntryPlan, order: TrackedOrder) -> None:
-        """Send an entry anew under a new id: the earlier request can no longer execute."""
+    def _resend(self, plan: EntryPlan, order: TrackedOrder) -> None:
+        """Send an entry again under a new id: the earlier request can no longer execute."""
         intent = order.intent
         again = self._orders.send(
             OrderPurpose.ENTRY,

@@ -11,47 +11,47 @@ from firstwatch.trading.runs import ExitReason
 from firstwatch.venues.protocol import Refused
 
 BOUNDS_BPS = (100, 500, 1_000)
-"""How far beyond the mid the first, the second and every further closing order may fill."""
+"""How far beyond the mid the first, the second and every further exit order may fill."""
 
 _ALARM = "closing"
 
 
 class ExitManager:
-    """Acts on the wish to be flat."""
+    """Sends exit orders until the position is flat."""
 
     def __init__(self, context: StepContext, orders: OrderManager, ledger: Ledger) -> None:
         self._context = context
         self._orders = orders
         self._ledger = ledger
 
-    def want(self, reason: ExitReason) -> None:
-        """Want the position closed, for that reason unless another one came first."""
+    def request(self, reason: ExitReason) -> None:
+        """Close the position, for that reason unless another one came first."""
         memory = self._context.memory
         if memory.closing is None or memory.closing.is_unwanted:
             memory.closing = ExitPlan(reason, memory.last_bar_ms)
         memory.closing.is_withdrawn = False
 
-    def withdraw(self) -> None:
-        """Let the position stay after all where a stop, the operator's or a guard's, wanted it closed."""
-        closing = self._context.memory.closing
-        if closing is not None and closing.reason in (ExitReason.RUN_END, ExitReason.GUARD):
-            closing.is_withdrawn = True
+    def revoke(self) -> None:
+        """Keep the position after all, if a stop (the operator's or a guard's) was to close it."""
+        plan = self._context.memory.closing
+        if plan is not None and plan.reason in (ExitReason.RUN_END, ExitReason.GUARD):
+            plan.is_withdrawn = True
 
-    def price_came(self) -> None:
-        """Note that a newer price is known than the one that the last closing order was bound to."""
+    def price_updated(self) -> None:
+        """Note that a newer price is known than the one that bounded the last exit order."""
         if self._context.memory.closing is not None:
             self._context.memory.closing.waits_for_price = False
 
     def refused(self, refusal: Refused) -> None:
-        """Take in that the venue refused a closing order: it is tried again, after a look at the position."""
-        memory, closing = self._context.memory, self._context.memory.closing
+        """Take in the refusal of an exit order: it is tried again once the position was read."""
+        memory, plan = self._context.memory, self._context.memory.closing
         self._context.want_position()
-        if closing is not None:
-            closing.retry_at_ms = memory.elapsed_ms + back_off_ms(closing.attempts)
-            self._failed(closing, f"the venue refused it: {refusal.code}, {refusal.reason}")
+        if plan is not None:
+            plan.retry_at_ms = memory.elapsed_ms + back_off_ms(plan.attempts)
+            self._count_failure(plan, f"the venue refused it: {refusal.code}, {refusal.reason}")
 
     def settle(self) -> None:
-        """Send the next closing order where one is wanted and none is under way."""
+        """Send the next exit order if one is wanted and none is under way."""
         memory = self._context.memory
         if (
             memory.closing is None
@@ -60,75 +60,75 @@ class ExitManager:
             and not memory.wants_position
         ):
             memory.closing = ExitPlan(ExitReason.PROTECTION_FAILED, memory.last_bar_ms, is_unwanted=True)
-        closing = memory.closing
-        if closing is None:
+        plan = memory.closing
+        if plan is None:
             return
-        order = self._orders.get(closing.order_id)
-        if order is not None and self._orders.is_passed_over(order):
+        order = self._orders.get(plan.order_id)
+        if order is not None and self._orders.may_be_bypassed(order):
             order.is_left_over = True
-            order = closing.order_id = None
-            self._unsent(closing)
+            order = plan.order_id = None
+            self._count_unsent(plan)
             self._context.want_position()
         if order is not None and not order.is_settled:
-            if closing.is_withdrawn:
+            if plan.is_withdrawn:
                 self._orders.cancel(order)
             return
-        if closing.is_withdrawn:
+        if plan.is_withdrawn:
             memory.closing = None
             self._context.clear_alarm(_ALARM)
             return
         if order is not None:
-            closing.order_id = None
+            plan.order_id = None
             if order.state is OrderState.REJECTED:
-                self._unsent(closing)
-            elif order.rest > 0 and self._amount(closing) > 0:
-                closing.waits_for_price = True
-                self._failed(closing, f"{order.rest:f} of {order.intent.amount:f} were not filled")
-        waits_for_end = closing.reason is ExitReason.END_OF_DATA and not memory.feed_ended
+                self._count_unsent(plan)
+            elif order.rest > 0 and self._amount(plan) > 0:
+                plan.waits_for_price = True
+                self._count_failure(plan, f"{order.rest:f} of {order.intent.amount:f} were not filled")
+        waits_for_end = plan.reason is ExitReason.END_OF_DATA and not memory.feed_ended
         if self._context.awaits_position or waits_for_end:
             return
-        amount = self._amount(closing)
+        amount = self._amount(plan)
         if amount == 0:
-            if self._orders.unheard() or self._orders.young_doubts(OrderPurpose.ENTRY):
-                # There is something to close as soon as its fills are told.
+            if self._orders.unbooked() or self._orders.awaited(OrderPurpose.ENTRY):
+                # There is something to close as soon as its fills arrive.
                 return
-            if not closing.is_unwanted and self._ledger.own:
-                self._ledger.give_away()
+            if not plan.is_unwanted and self._ledger.own:
+                self._ledger.write_off()
             memory.closing = None
             self._context.clear_alarm(_ALARM)
-        elif not closing.waits_for_price and closing.retry_at_ms <= memory.elapsed_ms and memory.price > 0:
-            self._send(closing, amount)
+        elif not plan.waits_for_price and plan.retry_at_ms <= memory.elapsed_ms and memory.price > 0:
+            self._send(plan, amount)
 
-    def _amount(self, closing: ExitPlan) -> Decimal:
-        return abs(self._context.memory.unwanted) if closing.is_unwanted else self._ledger.exposed
+    def _amount(self, plan: ExitPlan) -> Decimal:
+        return abs(self._context.memory.unwanted) if plan.is_unwanted else self._ledger.exposed
 
-    def _send(self, closing: ExitPlan, amount: Decimal) -> None:
+    def _send(self, plan: ExitPlan, amount: Decimal) -> None:
         memory = self._context.memory
-        held = memory.unwanted if closing.is_unwanted else self._ledger.own
+        held = memory.unwanted if plan.is_unwanted else self._ledger.own
         side = OrderSide.SELL if held > 0 else OrderSide.BUY
-        bound_bps = BOUNDS_BPS[min(closing.attempts, len(BOUNDS_BPS) - 1)]
+        bound_bps = BOUNDS_BPS[min(plan.attempts, len(BOUNDS_BPS) - 1)]
         order = self._orders.send(
             OrderPurpose.EXIT,
             side,
             OrderKind.MARKET,
             amount,
             price=self._context.worst_price(side.sign, bound_bps),
-            bar_time_ms=closing.bar_time_ms,
-            reason=closing.reason,
+            bar_time_ms=plan.bar_time_ms,
+            reason=plan.reason,
         )
-        closing.order_id = order.intent.client_order_id
-        closing.is_after_feed = memory.feed_ended
+        plan.order_id = order.intent.client_order_id
+        plan.is_after_feed = memory.feed_ended
 
-    def _unsent(self, closing: ExitPlan) -> None:
-        """Count an order that the venue never executed: the first ones are sent again at once."""
-        closing.unsent += 1
-        if closing.unsent > 2:
-            retry_at_ms = self._context.memory.elapsed_ms + back_off_ms(closing.unsent - 3)
-            closing.retry_at_ms = max(closing.retry_at_ms, retry_at_ms)
+    def _count_unsent(self, plan: ExitPlan) -> None:
+        """Count an order that the venue never executed: the first two are sent again at once."""
+        plan.unsent += 1
+        if plan.unsent > 2:
+            retry_at_ms = self._context.memory.elapsed_ms + back_off_ms(plan.unsent - 3)
+            plan.retry_at_ms = max(plan.retry_at_ms, retry_at_ms)
 
-    def _failed(self, closing: ExitPlan, why: str) -> None:
-        closing.attempts += 1
+    def _count_failure(self, plan: ExitPlan, why: str) -> None:
+        plan.attempts += 1
         self._context.clear_alarm(_ALARM)
         self._context.alarm(
-            _ALARM, f"closing order {closing.attempts} did not close the position: {why}; it is sent again"
+            _ALARM, f"closing order {plan.attempts} did not close the position: {why}; it is sent again"
         )

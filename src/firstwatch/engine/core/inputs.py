@@ -1,8 +1,7 @@
-"""What a run's core is told, one at a time: the venue's events, outcomes of effects, orders of the operator.
+"""Inputs of a run's core, one at a time: events of the venue, outcomes of effects, requests of the operator.
 
-Every event carries the venue's time as ``time_ms``; the core has no other clock. The worker gives exactly
-one outcome for each effect that asks for one, also when the venue did not answer; anything else may be told
-before it.
+Every input carries the venue's time as ``time_ms``; the core has no other clock. The worker delivers exactly
+one outcome for each effect that has one, also when the venue did not answer; other inputs may come before it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +10,9 @@ from dataclasses import dataclass, field
 from firstwatch.engine.core.effects import Effect
 from firstwatch.trading.account import Balance, Funding, Position
 from firstwatch.trading.bar import Bar
+from firstwatch.trading.commands import RunCommand
 from firstwatch.trading.orders import Fill, OrderReport, Touch
-from firstwatch.trading.runs import Author, StopMode
+from firstwatch.trading.runs import Author
 from firstwatch.venues.protocol import Resolution, SendOutcome, VenueEvent
 
 # --- outcomes of effects -------------------------------------------------------------------------
@@ -40,7 +40,7 @@ class CancelAnswered:
 
 @dataclass(frozen=True, slots=True)
 class ModifyAnswered:
-    """The outcome of ``ModifyOrder``: accepted means that the new order stands and the old one is gone."""
+    """The outcome of ``ModifyOrder``: accepted means that the new order is open and the old one is gone."""
 
     client_order_id: str
     new_client_order_id: str
@@ -84,7 +84,7 @@ class PositionRead:
 
 @dataclass(frozen=True, slots=True)
 class OpenOrdersRead:
-    """All open orders of the account in the symbol, whoever sent them."""
+    """All open orders of the account in the symbol, external ones included."""
 
     reports: Sequence[OrderReport]
     time_ms: int
@@ -92,7 +92,7 @@ class OpenOrdersRead:
 
 @dataclass(frozen=True, slots=True)
 class FillsRead:
-    """Fills and funding payments since the time that was asked for, oldest first."""
+    """Fills and funding payments since the requested time, oldest first."""
 
     fills: Sequence[Fill]
     fundings: Sequence[Funding]
@@ -107,7 +107,7 @@ class BalanceRead:
 
 @dataclass(frozen=True, slots=True)
 class BarsRead:
-    """The closed bars after the time that was asked for, oldest first: all that the venue has."""
+    """The closed bars after the requested time, oldest first: all that the venue has."""
 
     bars: Sequence[Bar]
     time_ms: int
@@ -115,7 +115,7 @@ class BarsRead:
 
 @dataclass(frozen=True, slots=True)
 class ReadFailed:
-    """A reading effect got no answer, or one that cannot be understood."""
+    """A reading got no answer, or one that cannot be read."""
 
     effect: Effect
     reason: str
@@ -129,10 +129,10 @@ class ReadFailed:
 class VenueQuestions:
     """What a reading of the whole venue asks for."""
 
-    doubtful: Sequence[str]
-    """Client order ids of the orders that are to be resolved."""
+    in_flight: Sequence[str]
+    """Client order ids of the orders to resolve."""
     known: Sequence[str]
-    """Those of the other orders whose end is not known."""
+    """Client order ids of the other orders whose end is not known."""
     fills_since_ms: int
     """Fills are read from this time on."""
     fundings_since_ms: int
@@ -143,11 +143,11 @@ class VenueQuestions:
 
 @dataclass(frozen=True, slots=True)
 class VenueReading:
-    """``VenueQuestions`` answered: all that a run must know of its venue after a time of not listening.
+    """``VenueQuestions`` answered: all that a run must know about its venue after a gap.
 
-    ``resolutions``: what ``Venue.resolve`` said of each doubtful order; ``reports``: what ``Venue.order``
-    said of each known one. Fills, fundings and bars come oldest first. Fills must be read after the
-    resolutions, the position after the fills.
+    ``resolutions``: the answer of ``Venue.resolve`` for each order in flight; ``reports``: that of
+    ``Venue.order`` for each known one. Fills, fundings and bars come oldest first. Fills must be read after
+    the resolutions, the position after the fills.
     """
 
     resolutions: Mapping[str, Resolution]
@@ -163,7 +163,7 @@ class VenueReading:
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """The outcome of ``Reconcile``: the venue was read while the run went on."""
+    """The outcome of ``Reconcile``: the venue read while the run went on."""
 
     reading: VenueReading
     time_ms: int
@@ -187,35 +187,35 @@ class Launched:
     time_ms: int
     author: Author = Author.OPERATOR
     notes: Sequence[str] = field(default=())
-    """Sentences that the launch wants in the journal (warnings, overrides)."""
+    """Sentences of the launch for the journal (warnings, overrides)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveryStarted:
     """The first event of a run that was active before: another process life, or its worker raised.
 
-    The signal stream is warm up to and including ``RunCore.last_bar_ms``; nothing asked for earlier will
-    be answered any more.
+    The signal stream is warm up to and including ``RunCore.last_bar_ms``; earlier requests will not be
+    answered any more.
     """
 
     reading: VenueReading
     why: str
     time_ms: int
     lost_until_ms: int | None = None
-    """The venue no longer gives the bars that the stream was warmed with. Open time of the last bar that it
-    is warm with instead, or of the last one handled: up to it nothing is decided. None: no bar is lost."""
+    """The venue no longer has the bars that the stream was warmed with. Open time of the last bar that it is
+    warm with instead, or of the last one handled: up to it nothing is decided. None: no bar is lost."""
     late_bars: Sequence[int] = field(default=())
-    """Open times of bars that the venue has by now and the run has passed over as holes."""
+    """Open times of bars that the venue has by now and that the run skipped as holes."""
     newest_bar_ms: int | None = None
-    """The bar that the run has handled last cannot have closed yet. Open time of the newest one that the
-    venue has, which the stream is warm with: it takes that one's place. None: the last bar is credible."""
+    """The last bar that the run handled cannot have closed yet. Open time of the venue's newest bar, which
+    the stream is warm with and which takes its place. None: the last bar is credible."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """A tick, about once a second of the machine. ``elapsed_ms`` counts the machine's time and never jumps.
+    """A tick, about once a second. ``elapsed_ms`` counts the machine's time and never jumps.
 
-    ``is_reachable``: the venue answered the latest call, and no request waits for its turn: deadlines run.
+    ``is_reachable``: the venue answered the latest call and no request is queued: deadlines run.
     """
 
     time_ms: int
@@ -235,41 +235,17 @@ class FeedWentStale:
 
 
 @dataclass(frozen=True, slots=True)
-class StopRequested:
-    mode: StopMode
-    author: Author
-    time_ms: int
-    why: str = "stop requested"
+class OperatorRequest:
+    """A command for the run, by an operator or an agent."""
 
-
-@dataclass(frozen=True, slots=True)
-class PauseRequested:
-    author: Author
-    time_ms: int
-    why: str = "paused by the operator"
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeRequested:
-    author: Author
-    time_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
-    author: Author
-    time_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class CloseRequested:
+    command: RunCommand
     author: Author
     time_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class FailRequested:
-    """The host gives the run up: its worker raised too often. Protection stays where it is."""
+    """Fail the run: its protection is not proven, or its launch was called off. Protection stays in place."""
 
     why: str
     time_ms: int
@@ -291,6 +267,6 @@ Outcome = (
     | ReadFailed
 )
 
-Request = StopRequested | PauseRequested | ResumeRequested | CancelRequested | CloseRequested | FailRequested
+Request = OperatorRequest | FailRequested
 
 Event = VenueEvent | Outcome | Request | Launched | RecoveryStarted | TimePassed | FeedWentStale

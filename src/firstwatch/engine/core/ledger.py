@@ -1,4 +1,4 @@
-"""The ledger of a run: the venue's fills and payments become the core's position, trades and equity."""
+"""The ledger of a run: books the venue's fills and payments as position, trades and equity."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -18,9 +18,9 @@ from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.trade import Trade
 
 KEPT_TRADES = 16
-"""Closed trades to which a payment is still booked that the venue tells late."""
+"""How many closed trades are kept, to book late payments on."""
 REMEMBERED_FILLS = 48
-"""Fills, and payments, that are known by their ids; older ones are known by their time."""
+"""How many fills, and payments, are known by their ids; older ones are known by their time."""
 _LATE_ENTRY = "late entry"
 
 
@@ -30,7 +30,7 @@ def exact(value: float) -> Decimal:
 
 
 class Ledger:
-    """Books what the venue says happened, each thing once."""
+    """Books each fill and payment of the venue once."""
 
     def __init__(self, context: StepContext, settings: CoreSettings, orders: OrderManager) -> None:
         self._context = context
@@ -56,43 +56,43 @@ class Ledger:
 
     @property
     def exposed(self) -> Decimal:
-        """What stands at the venue on the run's side and is to be protected; 0 when the run is flat."""
-        own, foreign = self.own, self._context.memory.foreign
+        """Amount at the venue on the run's side, to be protected; 0 when the run is flat."""
+        own, external = self.own, self._context.memory.foreign
         if own == 0:
             return ZERO
-        total = own + foreign
+        total = own + external
         return abs(total) if total * own > 0 else ZERO
 
     # --- booking ---------------------------------------------------------------------------------
 
     def is_expected(self, fill: Fill) -> bool:
-        """Tell whether a fill follows from what is known: of an order of the run, on a position it has.
+        """Return whether a fill follows from what is known: of an order of the run, on a position it has.
 
-        A liquidation never does: what it costs depends on the funding paid before it. Nor does an exit while
-        the venue has filled more of an entry than it has told, or an entry while that is so of an exit: what
-        an exit makes depends on the average of the entries before it.
+        A liquidation never does: its cost depends on the funding paid before it. Nor does an exit while an
+        entry has fills that have not arrived, or an entry while an exit has: the profit of an exit depends on
+        the average of the entries before it.
         """
         order = self._orders.get(fill.client_order_id)
         if order is None:
             return False
         is_entry = order.intent.purpose is OrderPurpose.ENTRY
         may_follow = is_entry or self._context.memory.core.steps > 0
-        return may_follow and not self._orders.unheard(entries=not is_entry)
+        return may_follow and not self._orders.unbooked(entries=not is_entry)
 
     def is_known(self, fill: Fill) -> bool:
-        """Tell whether a fill is booked, or from before all that is to be booked."""
+        """Return whether a fill is booked, or older than all that is to be booked."""
         memory = self._context.memory
         return fill.fill_id in memory.fills_seen or fill.time_ms < memory.fills_horizon_ms
 
-    def first_stop(self, entry: TrackedOrder) -> float:
-        """Return where the stop will stand when the fills of an entry are told; 0: it has none."""
+    def provisional_stop(self, entry: TrackedOrder) -> float:
+        """Return where the stop will be once the fills of an entry arrive; 0: it has none."""
         if entry.reported_price is None:
             return 0.0
         atr = self._context.memory.core.atr_stop
         return stop_level(self._settings, entry.intent.side.sign, float(entry.reported_price), atr)
 
     def fill(self, fill: Fill, touch: Touch | None) -> None:
-        """Book one fill, wherever it was heard of; the second word of the same fill changes nothing."""
+        """Book one fill, from whichever source; the same fill a second time changes nothing."""
         memory = self._context.memory
         if self.is_known(fill):
             return
@@ -100,7 +100,7 @@ class Ledger:
         if order is None and self._was_before_launch(fill):
             return
         memory.fills_seen[fill.fill_id] = fill.time_ms
-        self._forget()
+        self._prune()
         memory.is_compared = False
         core = memory.core
         if fill.is_liquidation and core.steps and fill.side.sign != core.phase:
@@ -115,7 +115,7 @@ class Ledger:
             self._context.journal(
                 Noted(
                     sentence=f"a fill that is not of this run: {fill.side} {fill.amount} at {fill.price}"
-                    f" (order {fill.client_order_id or 'of somebody else'}); the position is read"
+                    f" (order {fill.client_order_id or 'without a client id'}); the position is read"
                 )
             )
         else:
@@ -126,22 +126,22 @@ class Ledger:
             else:
                 self._context.want_position()
                 if order.intent.purpose is OrderPurpose.STOP and not order.state.is_final:
-                    # A stop that has begun to fill has triggered: what is left of it may rest no more.
+                    # A stop that has begun to fill has triggered: its remainder may no longer rest.
                     order.wants_read = True
                 self._reduce(fill, order)
 
     def _was_before_launch(self, fill: Fill) -> bool:
-        """Tell whether the position that the run was launched on holds a fill already.
+        """Return whether the position at the launch already includes a fill.
 
-        A feed of bars gives a fill the open of its bar, so that the bar of the launch says neither.
+        On a feed of bars a fill has the time of its bar's open, so the bar of the launch decides nothing.
         """
         return not self._context.setup.has_phases and fill.time_ms < self._context.memory.started_ms
 
     def _follows_from_bars(self, fill: Fill) -> bool:
-        """Tell whether the core itself would have ended the trade so, at this bar, and its backtest goes on.
+        """Return whether the strategy core would have ended the trade so at this bar, as a backtest does.
 
-        That is so on a feed of bars, in the bar that it stands in. Elsewhere, and when it is only found
-        afterwards, a liquidation is the venue's doing and entries pause.
+        That is so on a feed of bars, within its current bar. Elsewhere, or when found only afterwards, a
+        liquidation is the venue's act and entries pause.
         """
         length_ms = self._context.setup.timeframe.ms
         return self._context.setup.has_phases and self._context.memory.now_ms - fill.time_ms <= length_ms
@@ -170,21 +170,21 @@ class Ledger:
             )
         )
 
-    def _forget(self) -> None:
-        """Keep the newest ids; from then on what is older than all of them counts as known.
+    def _prune(self) -> None:
+        """Keep the newest ids; what is older than all of them counts as known from then on.
 
-        While an order fills, some of its fills may not be told yet: all since it was made are kept apart.
+        While an order fills, some of its fills may not have arrived: ids since it was made are all kept.
         """
         memory, timeframe = self._context.memory, self._context.setup.timeframe
         filling = [order.created_ms for order in self._orders.open() if order.filled or order.reported]
         made_ms = [timeframe.open_of(created_ms) for created_ms in filling]
-        memory.fills_horizon_ms = _forget(memory.fills_seen, memory.fills_horizon_ms, made_ms)
-        memory.fundings_horizon_ms = _forget(memory.fundings_seen, memory.fundings_horizon_ms, [])
+        memory.fills_horizon_ms = _prune(memory.fills_seen, memory.fills_horizon_ms, made_ms)
+        memory.fundings_horizon_ms = _prune(memory.fundings_seen, memory.fundings_horizon_ms, [])
 
     def _entry(self, order: TrackedOrder, fill: Fill) -> None:
         memory = self._context.memory
         if memory.core.steps and fill.side.sign != memory.core.phase:
-            # An entry against the position that stands: not the core's any more, a foreign one to close.
+            # An entry against the open position: no longer the run's own, an external one to close.
             memory.foreign += fill.side.sign * fill.amount
             memory.unwanted += fill.side.sign * fill.amount
             self._limit_unwanted()
@@ -200,7 +200,7 @@ class Ledger:
                 self._context.alarm(
                     _LATE_ENTRY,
                     f"the entry order {fill.client_order_id} filled {fill.amount:f} after its trade was"
-                    " closed; what it made is closed at once",
+                    " closed; this position is closed at once",
                 )
         # A taker's fill happened at the price of the bar's open, a maker's somewhere inside the bar.
         at_open = 0 if fill.is_maker else 1
@@ -208,10 +208,10 @@ class Ledger:
         book_entry(
             memory.core, self._settings, fill.side.sign, steps, float(fill.price), float(fill.fee), at_open
         )
-        self._exit_by_early()
+        self._book_early_exits()
 
-    def _exit_by_early(self) -> None:
-        """Book the run's exits that were told before the entry fill that they close."""
+    def _book_early_exits(self) -> None:
+        """Book the run's exits that arrived before the entry fill that they close."""
         memory, market = self._context.memory, self._context.setup.market
         early, memory.early_exits = memory.early_exits, []
         for fill in early:
@@ -226,7 +226,7 @@ class Ledger:
             self._limit_unwanted()
             order = self._orders.get(fill.client_order_id)
             reason = ExitReason.MANUAL if order is None else self._reason(order)
-            # It closed what an entry before it had made: no trade ends before it has begun.
+            # It closed an entry before it: no trade ends before it has begun.
             time_ms = max(fill.time_ms, memory.trade_entry_ms)
             part = _part(fill, market.amount(closed), share)
             self.exit_steps(closed, part.price, part.fee, reason, time_ms, beyond_price=part.beyond_price)
@@ -246,7 +246,7 @@ class Ledger:
             self._exit(fill, self._reason(order))
 
     def _after_flat(self, fill: Fill, purpose: OrderPurpose) -> None:
-        """A closing order filled although nothing was left: what it made is closed, if the venue shows it."""
+        """Note a closing order that filled after flat: its position is closed, if the venue shows it."""
         memory = self._context.memory
         change = fill.side.sign * fill.amount
         if memory.unwanted * change < 0:
@@ -258,25 +258,25 @@ class Ledger:
                 f"the {purpose} order {fill.client_order_id} filled {fill.amount} after the position was"
                 " flat; the position is read and what is left of it is closed",
             )
-        self._reduce_foreign(fill, fill.amount, fill.fee)
+        self._reduce_external(fill, fill.amount, fill.fee)
         self._limit_unwanted()
 
     def _exit(self, fill: Fill, reason: ExitReason) -> None:
-        """Book an exit fill; what it fills beyond the run's own position reduces the foreign one."""
+        """Book an exit fill; what it fills beyond the run's own position reduces the external one."""
         memory, market = self._context.memory, self._context.setup.market
         steps = market.steps(fill.amount)
         own = min(steps, memory.core.steps)
         if steps > own:
             # Its whole fee is booked with what it closes of the run's own.
-            self._reduce_foreign(fill, market.amount(steps - own), ZERO)
+            self._reduce_external(fill, market.amount(steps - own), ZERO)
         self._context.want_position()
         beyond_price = fill.beyond_price * (Decimal(own) / steps)
         self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms, beyond_price=beyond_price)
 
-    def _reduce_foreign(self, fill: Fill, amount: Decimal, fee: Decimal) -> None:
-        """Take what an exit fills beyond the run's own position from the foreign one.
+    def _reduce_external(self, fill: Fill, amount: Decimal, fee: Decimal) -> None:
+        """Take what an exit fills beyond the run's own position from the external one.
 
-        What is beyond that, too, closes an entry whose fill is not told yet, at the price of this exit.
+        What exceeds that as well closes an entry whose fill has not arrived, at the price of this exit.
         """
         memory, sign = self._context.memory, fill.side.sign
         memory.foreign += sign * amount
@@ -295,9 +295,9 @@ class Ledger:
         *,
         beyond_price: Decimal = ZERO,
     ) -> None:
-        """Reduce the run's own position; flat, the trade is closed and recorded.
+        """Reduce the run's own position; once flat, the trade is closed and recorded.
 
-        Where a loss ends is the venue's word, as all of a fill is: what was paid before it may be told later.
+        Price and loss are the venue's, as of any fill: payments before it may arrive later.
         """
         memory = self._context.memory
         core = memory.core
@@ -346,25 +346,25 @@ class Ledger:
             )
         )
 
-    def give_away(self) -> None:
-        """Close the run's position where somebody else's on the other side leaves nothing of it to close."""
+    def write_off(self) -> None:
+        """Book the position as closed: an external one on the other side leaves nothing of it to close."""
         memory = self._context.memory
         steps, memory.foreign = memory.core.steps, self.own + memory.foreign
         price = self._context.setup.market.price(memory.price)
         self.exit_steps(steps, price, ZERO, ExitReason.MANUAL, memory.now_ms)
 
     def funding(self, funding: Funding) -> None:
-        """Book one funding payment, once, on the position that stood at its time, however late it is told.
+        """Book one funding payment, once, on the position of its time, however late it arrives.
 
-        Those from before the run are not its own. One on a trade that is remembered no more only reaches
-        the cash.
+        Payments from before the run are not its own. One on a trade that is no longer kept only reaches the
+        cash.
         """
         memory = self._context.memory
         known = funding.funding_id in memory.fundings_seen or funding.time_ms < memory.fundings_horizon_ms
         if known or funding.time_ms < memory.started_ms:
             return
         memory.fundings_seen[funding.funding_id] = funding.time_ms
-        self._forget()
+        self._prune()
         closed = memory.last_trades
         paid_on = [place for place, trade in enumerate(closed) if trade.held_at(funding.time_ms)]
         is_of_position = not paid_on and funding.time_ms > memory.trade_entry_ms
@@ -378,15 +378,15 @@ class Ledger:
     # --- the venue's position --------------------------------------------------------------------
 
     def agrees(self, position: Position) -> bool:
-        """Tell whether the venue shows what is booked, the known foreign part included."""
+        """Return whether the venue shows what is booked, the known external part included."""
         return signed(position) == self.own + self._context.memory.foreign
 
-    def explain(self, position: Position) -> None:
-        """Take the venue's position for the truth, after its fills were read and did not explain it.
+    def accept(self, position: Position) -> None:
+        """Believe the venue's position, after its fills were read and did not explain it.
 
-        What is missing on the run's side was closed by somebody else (``manual``); what is too much is
-        foreign: it is protected with the rest where it is on the run's side, and otherwise left alone.
-        Both pause entries.
+        What is missing on the run's side was closed by someone else (``manual``); what is too much is
+        external: on the run's side it is protected with the rest, otherwise it is left alone. Both pause
+        entries.
         """
         memory, market = self._context.memory, self._context.setup.market
         shown, booked = signed(position), self.own + memory.foreign
@@ -404,24 +404,24 @@ class Ledger:
                 self._remember(fill, None)
             time_ms = memory.foreign_fills[-1].time_ms if memory.foreign_fills else memory.now_ms
             self.exit_steps(market.steps(missing), price, fee, ExitReason.MANUAL, time_ms)
-            self._pause("manual", "somebody else has closed the position, or a part of it")
+            self._pause("manual", "someone else has closed the position or a part of it")
         else:
             self._pause("unexplained", f"the venue shows {shown:f} where {booked:f} is booked")
         memory.foreign = shown - self.own
-        if self._orders.may_explain(memory.foreign, is_lasting=True) and not own:
-            # An entry in doubt has made it, whose fills the venue does not tell: it is closed.
+        if self._orders.may_explain(memory.foreign, is_overdue=True) and not own:
+            # An entry in flight has made it, whose fills do not arrive: it is closed.
             memory.unwanted = memory.foreign
         self._limit_unwanted()
         memory.foreign_fills.clear()
         memory.early_exits.clear()
 
     def _limit_unwanted(self) -> None:
-        """Keep what is to be closed within what is foreign: nothing else of it is left at the venue."""
+        """Limit what is to be closed to what is external: nothing else of it is left at the venue."""
         memory = self._context.memory
         memory.unwanted = max(min(memory.unwanted, max(memory.foreign, ZERO)), min(memory.foreign, ZERO))
 
     def _price_of_missing(self, amount: Decimal, order_sign: int) -> tuple[Decimal, Decimal]:
-        """Return average price and fees of the foreign fills that closed ``amount``; else the last price."""
+        """Return average price and fees of the external fills that closed ``amount``, or the last price."""
         fills = [fill for fill in self._context.memory.foreign_fills if fill.side.sign == order_sign]
         total = sum((fill.amount for fill in fills), ZERO)
         if total == 0:
@@ -460,8 +460,8 @@ class Ledger:
         )
 
 
-def _forget(seen: dict[str, int], horizon_ms: int, kept_from_ms: list[int]) -> int:
-    """Drop what is older than the newest ids, and return from when on all are known by their id."""
+def _prune(seen: dict[str, int], horizon_ms: int, kept_from_ms: list[int]) -> int:
+    """Drop what is older than the newest ids; return the time from which all are known by their id."""
     if len(seen) > REMEMBERED_FILLS * 2:
         horizon_ms = max(horizon_ms, min([sorted(seen.values())[-REMEMBERED_FILLS], *kept_from_ms]))
     for key in [key for key, time_ms in seen.items() if time_ms < horizon_ms]:
@@ -470,7 +470,7 @@ def _forget(seen: dict[str, int], horizon_ms: int, kept_from_ms: list[int]) -> i
 
 
 def _part(fill: Fill, amount: Decimal, share: Decimal) -> Fill:
-    """Return the part of a fill that is ``amount``, with its ``share`` of the fee and of the margin's end."""
+    """Return the part of a fill of size ``amount``, with its ``share`` of the fee and of ``beyond_price``."""
     return replace(fill, amount=amount, fee=fill.fee * share, beyond_price=fill.beyond_price * share)
 
 

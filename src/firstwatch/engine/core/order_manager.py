@@ -1,4 +1,4 @@
-"""The orders of a run: made before they are sent, moved by one table, doubted until the venue has spoken."""
+"""Orders of a run: recorded before they are sent, moved by one table, UNKNOWN until the venue answers."""
 
 from decimal import Decimal
 
@@ -32,20 +32,20 @@ from firstwatch.venues.protocol import (
 )
 
 KEPT_ORDERS = 16
-"""Settled orders remembered for late words of the venue."""
+"""How many settled orders are kept, for late messages of the venue."""
 
 _S = OrderState
-DOUBT_MS = 60_000
-"""How long it may be unknown what became of an order until an operator is told, and a stop goes on."""
-BEHIND_MS = 1_500
-"""How long the venue's words of an order that can only reduce may be old, until another one is sent."""
-BEHIND_AGAIN_MS = 1_000
-"""How often it is asked for an order of which the venue's words are old."""
+OVERDUE_MS = 60_000
+"""How long the outcome of an order may be unknown before an alarm; then a stop goes on without it."""
+OUTDATED_MS = 1_500
+"""How long reports of a reduce-only order may be outdated before another one is sent."""
+OUTDATED_RETRY_MS = 1_000
+"""How often an order with an outdated report is read again."""
 _ALARM = "order in doubt"
 
-DOUBTFUL = frozenset({_S.PENDING_SUBMIT, _S.SUBMITTED, _S.UNKNOWN})
-"""States of an order of which it is not known whether the venue has it."""
-# Streams are unordered: a report only moves an order forward on this scale.
+IN_FLIGHT = frozenset({_S.PENDING_SUBMIT, _S.SUBMITTED, _S.UNKNOWN})
+"""States in which it is not known whether the venue has the order."""
+# Streams are unordered: a report moves an order forward on this scale only.
 _PROGRESS = {
     _S.PENDING_SUBMIT: 0,
     _S.SUBMITTED: 1,
@@ -66,7 +66,7 @@ class OrderManager:
     def __init__(self, context: StepContext) -> None:
         self._context = context
 
-    # --- looking ---------------------------------------------------------------------------------
+    # --- queries ---------------------------------------------------------------------------------
 
     def get(self, order_id: str | None) -> TrackedOrder | None:
         memory = self._context.memory
@@ -80,45 +80,46 @@ class OrderManager:
         """Return the open orders of that purpose."""
         return [order for order in self.open() if order.intent.purpose is purpose]
 
-    def in_doubt(self) -> list[TrackedOrder]:
-        return [order for order in self.open() if order.state in DOUBTFUL]
+    def in_flight(self) -> list[TrackedOrder]:
+        """Return the orders of which it is not known whether the venue has them."""
+        return [order for order in self.open() if order.state in IN_FLIGHT]
 
-    def young_doubts(self, purpose: OrderPurpose | None = None) -> list[TrackedOrder]:
-        """Return the orders in doubt, of that purpose, that everything waits for; it is not for long yet."""
+    def awaited(self, purpose: OrderPurpose | None = None) -> list[TrackedOrder]:
+        """Return the orders in flight, of that purpose, that others wait for: not yet overdue."""
         return [
             order
-            for order in self.in_doubt()
-            if purpose in (None, order.intent.purpose) and not self.is_lasting(order)
+            for order in self.in_flight()
+            if purpose in (None, order.intent.purpose) and not self.is_overdue(order)
         ]
 
-    def is_lasting(self, order: TrackedOrder) -> bool:
-        """Tell whether it is unknown for so long what became of an order that stopping goes on without it."""
+    def is_overdue(self, order: TrackedOrder) -> bool:
+        """Return whether an outcome has been unknown for so long that a stop goes on without it."""
         since_ms = order.doubted_at_ms
-        return since_ms is not None and self._context.memory.elapsed_ms - since_ms >= DOUBT_MS
+        return since_ms is not None and self._context.memory.elapsed_ms - since_ms >= OVERDUE_MS
 
-    def is_passed_over(self, order: TrackedOrder) -> bool:
-        """Tell whether another order is to be sent beside this one, of which nothing is known for too long.
+    def may_be_bypassed(self, order: TrackedOrder) -> bool:
+        """Return whether another order is to be sent beside this one, whose fate was unknown for too long.
 
-        Only where both together cannot open anything, and not a third one.
+        Only if both together cannot open a position, and never a third one.
         """
         since_ms = order.behind_since_ms
-        is_long = since_ms is not None and self._context.memory.elapsed_ms - since_ms >= BEHIND_MS
+        is_long = since_ms is not None and self._context.memory.elapsed_ms - since_ms >= OUTDATED_MS
         if not order.intent.reduce_only:
             return False
         others = [other for other in self.of(order.intent.purpose) if other is not order]
         has_another = any(other.is_left_over and other.behind_since_ms is not None for other in others)
-        return (is_long and not has_another) or self.is_lasting(order)
+        return (is_long and not has_another) or self.is_overdue(order)
 
-    def may_explain(self, change: Decimal, *, is_lasting: bool = False) -> bool:
-        """Tell whether an order in doubt may have changed the position by that much, + bought."""
+    def may_explain(self, change: Decimal, *, is_overdue: bool = False) -> bool:
+        """Return whether an order in flight may have changed the position by that much, + bought."""
         return any(
             change * order.intent.side.sign > 0 and abs(change) <= order.rest
-            for order in self.in_doubt()
-            if self.is_lasting(order) is is_lasting
+            for order in self.in_flight()
+            if self.is_overdue(order) is is_overdue
         )
 
     def may_resolve(self, order_id: str) -> bool:
-        """Tell whether it may be asked what became of an order: not while its request is under way."""
+        """Return whether the venue may be asked what became of an order: not while it is being asked."""
         order = self.get(order_id)
         return (
             order is not None
@@ -126,31 +127,31 @@ class OrderManager:
             and not self._context.is_pending(ResolveOrder(order_id))
         )
 
-    def filled_unheard(self) -> TrackedOrder | None:
-        """Return the entry that has filled by the venue's answer, and at what, while no fill was told yet."""
+    def unbooked_entry(self) -> TrackedOrder | None:
+        """Return the entry that filled by the venue's answer, with its price, and has no booked fill yet."""
         entries = self.of(OrderPurpose.ENTRY)
         return next((entry for entry in entries if entry.reported_price and not entry.filled), None)
 
-    def unheard(self, *, entries: bool = True) -> list[TrackedOrder]:
-        """Return the entries, or what closes, that have filled by the venue's word beyond the fills told."""
+    def unbooked(self, *, entries: bool = True) -> list[TrackedOrder]:
+        """Return the entries, or the closing orders, reported as filled beyond their booked fills."""
         return [
             order
             for order in self.open()
             if (order.intent.purpose is OrderPurpose.ENTRY) is entries and order.reported > order.filled
         ]
 
-    def ask_for_unheard(self) -> bool:
-        """Want the fills of such entries read now, though they may be told later. Returns whether any is."""
-        entries = self.unheard()
+    def request_unbooked_fills(self) -> bool:
+        """Have the fills of such entries read now, before they arrive. Return whether there is one."""
+        entries = self.unbooked()
         for entry in entries:
             entry.ask_at_ms = 0
         return bool(entries)
 
-    def has_lost(self) -> bool:
-        """Tell whether one of the latest orders counts as over only because the venue did not know it."""
+    def has_missing(self) -> bool:
+        """Return whether a recent order counts as over only because the venue did not know it."""
         return any(order.is_missing for order in self._context.memory.settled.values())
 
-    # --- doing -----------------------------------------------------------------------------------
+    # --- requests --------------------------------------------------------------------------------
 
     def send(
         self,
@@ -165,7 +166,7 @@ class OrderManager:
         reason: ExitReason | None = None,
         announces: str = "",
     ) -> TrackedOrder:
-        """Make a new order, stored in this step and sent after it. All but entries are reduce-only."""
+        """Create an order, stored in this step and sent after it. All but entries are reduce-only."""
         order = self._make(
             purpose=purpose,
             side=side,
@@ -177,7 +178,7 @@ class OrderManager:
             reason=reason,
         )
         order.announces = announces
-        self._context.ask(SendOrder(order.intent.client_order_id))
+        self._context.request(SendOrder(order.intent.client_order_id))
         return order
 
     def replace(
@@ -189,7 +190,7 @@ class OrderManager:
         trigger_price: Decimal | None,
         announces: str,
     ) -> TrackedOrder:
-        """Put a new order in the place of ``old``: by modify, or the new one first."""
+        """Replace ``old`` by a new order: by modify, or by sending the new one first."""
         intent = old.intent
         order = self._make(
             purpose=intent.purpose,
@@ -203,18 +204,18 @@ class OrderManager:
         )
         order.replaces, order.announces = intent.client_order_id, announces
         if self._context.setup.modifies_orders:
-            self._context.ask(ModifyOrder(intent.client_order_id, order.intent.client_order_id))
+            self._context.request(ModifyOrder(intent.client_order_id, order.intent.client_order_id))
         else:
-            self._context.ask(SendOrder(order.intent.client_order_id))
+            self._context.request(SendOrder(order.intent.client_order_id))
         return order
 
     def cancel(self, order: TrackedOrder) -> None:
-        """Want an order cancelled; does nothing while that is under way or its fate is being read."""
+        """Cancel an order; does nothing while a cancel is under way or its state is being read."""
         if order.state.is_final or order.wants_read or order.state is _S.PENDING_CANCEL:
             return
-        if order.state in DOUBTFUL or order.ask_at_ms > self._context.memory.elapsed_ms:
+        if order.state in IN_FLIGHT or order.ask_at_ms > self._context.memory.elapsed_ms:
             return
-        if self._context.ask(CancelOrder(order.intent.client_order_id)):
+        if self._context.request(CancelOrder(order.intent.client_order_id)):
             self._move(order, _S.PENDING_CANCEL, "cancel wanted")
 
     def _make(
@@ -263,17 +264,17 @@ class OrderManager:
         )
         return order
 
-    # --- hearing ---------------------------------------------------------------------------------
+    # --- answers and reports ---------------------------------------------------------------------
 
-    def sent(
+    def send_answered(
         self, order: TrackedOrder, outcome: SendOutcome, before: Touch | None, after: Touch | None
     ) -> Refused | None:
-        """Take in how a send or a modify ended. Returns the refusal, if it was one."""
+        """Take in the outcome of a send or a modify. Return the refusal, if it was one."""
         order.mid_at_submission = before.mid if before else order.mid_at_submission
         order.mid_at_acknowledgement = after.mid if after else order.mid_at_acknowledgement
         if isinstance(outcome, Refused):
             if order.filled:
-                # A refused order cannot have filled: the fills are the truth, the venue is asked again.
+                # A refused order cannot have filled: fills are believed, so the venue is asked again.
                 order.wants_read = True
                 return None
             self._advance(order, _S.REJECTED, f"{outcome.code}: {outcome.reason}")
@@ -282,9 +283,9 @@ class OrderManager:
             order.venue_order_id = outcome.venue_order_id or order.venue_order_id
             if outcome.filled > order.reported:
                 order.reported, order.reported_price = outcome.filled, outcome.average_price
-                # The fills are on their way; they are asked for only when they do not come.
+                # The fills are on their way; they are read only if they do not arrive.
                 order.ask_at_ms = self._context.memory.elapsed_ms + outcome.fills_within_ms
-        if order.state not in DOUBTFUL:
+        if order.state not in IN_FLIGHT:
             # The stream was faster than the answer: only the prices around the call are new.
             self._changed(order, "")
             return None
@@ -296,17 +297,17 @@ class OrderManager:
             self._move(order, _S.UNKNOWN, outcome.reason)
         return None
 
-    def cancelled(self, order: TrackedOrder, outcome: SendOutcome) -> None:
-        """Take in how a cancel ended: whatever it was, the order's end and its fills are read."""
+    def cancel_answered(self, order: TrackedOrder, outcome: SendOutcome) -> None:
+        """Take in the outcome of a cancel: in any case the order's end and its fills are read."""
         if order.state.is_final:
             return
         order.wants_read = True
         if isinstance(outcome, Unknown) or (isinstance(outcome, Refused) and outcome.code != "not_found"):
-            self._wait(order)
+            self._back_off(order)
 
     def resolved(self, order: TrackedOrder, resolution: Resolution) -> bool:
-        """Take in what became of a doubtful order. Returns True when it never executed and never will."""
-        if order.state not in DOUBTFUL:
+        """Take in what became of an order in flight. Return True if it never executed and never will."""
+        if order.state not in IN_FLIGHT:
             return False
         if isinstance(resolution, Executed):
             self.report(order, resolution.report)
@@ -316,27 +317,27 @@ class OrderManager:
             return True
         if order.state is not _S.UNKNOWN:
             self._move(order, _S.UNKNOWN, resolution.reason)
-        self._wait(order)
+        self._back_off(order)
         if resolution.is_taken:
-            # It has executed, or it never will: what it has made may stand without protection.
-            self._is_behind(order)
-            order.ask_at_ms = min(order.ask_at_ms, self._context.memory.elapsed_ms + BEHIND_AGAIN_MS)
+            # It has executed, or it never will: a position that it made may have no protection.
+            self._note_outdated(order)
+            order.ask_at_ms = min(order.ask_at_ms, self._context.memory.elapsed_ms + OUTDATED_RETRY_MS)
             self._context.want_position()
         return False
 
-    def doubt(self, order: TrackedOrder, why: str) -> None:
-        """Mark an unacknowledged order of another process life as in doubt."""
-        if order.state in DOUBTFUL and order.state is not _S.UNKNOWN:
+    def mark_unknown(self, order: TrackedOrder, why: str) -> None:
+        """Mark an unacknowledged order of an earlier process life as ``UNKNOWN``."""
+        if order.state in IN_FLIGHT and order.state is not _S.UNKNOWN:
             self._move(order, _S.UNKNOWN, why)
 
     def read(self, order: TrackedOrder, report: OrderReport | None) -> bool:
-        """Take in an order that was asked for. Returns True when the venue knows of none, asked twice.
+        """Take in an order that was read. Return True if the venue knew of none, twice.
 
-        Its word of an order may lag behind the order: one that it had taken is asked for once more.
+        Its answer may lag behind the order: one that it had accepted is read once more.
         """
         order.wants_read = False
         if report is None:
-            if order.state in DOUBTFUL or order.state.is_final:
+            if order.state in IN_FLIGHT or order.state.is_final:
                 return False
             if not order.is_missing:
                 order.is_missing = order.wants_read = True
@@ -344,59 +345,59 @@ class OrderManager:
                 return False
             self._move(order, _S.CANCELED, "the venue does not know it any more")
             return True
-        if self._is_old(order, report):
-            # What became of the rest is not known.
+        if self._is_outdated(order, report):
+            # The state of the rest is not known.
             order.wants_read = not order.state.is_final
-            self._is_behind(order)
-            order.ask_at_ms = self._context.memory.elapsed_ms + BEHIND_AGAIN_MS
+            self._note_outdated(order)
+            order.ask_at_ms = self._context.memory.elapsed_ms + OUTDATED_RETRY_MS
             return False
         order.behind_since_ms = None
         if order.is_missing:
             order.is_missing, order.ask_at_ms = False, 0
         if order.state.is_final and order.rest > 0 and report.state.is_open:
-            self._rests_after_all(order)
+            self._cancel_found_open(order)
             return False
         if order.state is _S.PENDING_CANCEL and report.state.is_open:
             self._move(order, _S.ACCEPTED, "still open after a cancel")
-            self._wait(order)
+            self._back_off(order)
         self.report(order, report)
         return False
 
-    def _is_old(self, order: TrackedOrder, report: OrderReport) -> bool:
-        """Tell whether a report is from before the fills that are booked; not for ever, if it stays so."""
+    def _is_outdated(self, order: TrackedOrder, report: OrderReport) -> bool:
+        """Return whether a report is older than the booked fills; believed in the end, if it stays so."""
         since_ms, now_ms = order.behind_since_ms, self._context.memory.elapsed_ms
-        return report.filled < order.filled and (since_ms is None or now_ms - since_ms < DOUBT_MS)
+        return report.filled < order.filled and (since_ms is None or now_ms - since_ms < OVERDUE_MS)
 
-    def _is_behind(self, order: TrackedOrder) -> None:
-        """Note since when the venue's words of an order are old."""
+    def _note_outdated(self, order: TrackedOrder) -> None:
+        """Note since when the venue's reports of an order are outdated."""
         if order.behind_since_ms is None:
             order.behind_since_ms = self._context.memory.elapsed_ms
 
-    def _rests_after_all(self, order: TrackedOrder) -> None:
+    def _cancel_found_open(self, order: TrackedOrder) -> None:
         """Cancel an order that the venue shows open although it counts as over, and read its end again.
 
-        What was to follow it may have followed already. Where the word was an old one, nothing is cancelled.
+        Its successor may have been sent already. If the report was an old one, nothing is cancelled.
         """
         order_id = order.intent.client_order_id
         memory = self._context.memory
         if order_id in memory.settled:
             memory.orders[order_id] = memory.settled.pop(order_id)
         order.wants_read = order.is_left_over = True
-        if self._context.ask(CancelOrder(order_id)):
+        if self._context.request(CancelOrder(order_id)):
             self._context.journal(
-                Noted(sentence=f"the venue shows order {order_id} open, which was over; it is cancelled")
+                Noted(sentence=f"the venue shows order {order_id} as open, which was over; it is cancelled")
             )
-        self._wait(order)
+        self._back_off(order)
 
     def report(self, order: TrackedOrder, report: OrderReport) -> None:
-        """Take in what the venue says of an order; what is older than what is known changes nothing."""
+        """Take in a report of an order; one older than what is known changes nothing."""
         order.venue_order_id = report.venue_order_id or order.venue_order_id
         order.reported = max(order.reported, report.filled)
         if report.state.is_open:
             is_stop = order.intent.kind is OrderKind.STOP
             order.stands_at = report.trigger_price if is_stop else report.price
         new = report.state
-        if new in DOUBTFUL:
+        if new in IN_FLIGHT:
             new = _S.ACCEPTED
         if new is _S.REJECTED and (order.filled or report.filled):
             new = _S.CANCELED
@@ -405,10 +406,10 @@ class OrderManager:
         self._advance(order, new, report.reason)
         if order.state.is_final:
             order.wants_read = False
-        self._keep_open(order)
+        self._reopen(order)
 
     def fill(self, order: TrackedOrder, fill: Fill) -> None:
-        """Add one execution to its order, also when it comes after the word of the end."""
+        """Add one fill to its order, also after the order's end was reported."""
         order.filled += fill.amount
         order.cost += fill.amount * fill.price
         whole = order.filled >= order.intent.amount
@@ -418,25 +419,25 @@ class OrderManager:
         if whole:
             order.wants_read = False
 
-    def put_off(self, order: TrackedOrder, fill: Fill) -> None:
-        """Note a fill that is booked after those before it are read: what it makes is protected by then."""
+    def defer_fill(self, order: TrackedOrder, fill: Fill) -> None:
+        """Note a fill that is booked once those before it are read; its position is protected until then."""
         order.reported = max(order.reported, order.filled + fill.amount)
-        self._keep_open(order)
+        self._reopen(order)
 
-    def _keep_open(self, order: TrackedOrder) -> None:
-        """Look after an order again of which more was said than is known."""
+    def _reopen(self, order: TrackedOrder) -> None:
+        """Follow an order again of which more was reported than is booked."""
         memory, order_id = self._context.memory, order.intent.client_order_id
         if order_id in memory.settled and not order.is_settled:
             memory.orders[order_id] = memory.settled.pop(order_id)
 
     def replaced(self, order: TrackedOrder) -> None:
-        """Note that ``order`` stands in the place of the one that it was to replace."""
+        """Note that ``order`` has taken the place of the one that it was to replace."""
         old = self.get(order.replaces)
         order.replaces = None
         if old is None or old.is_settled:
             return
         if self._context.setup.modifies_orders:
-            # The word of its end is on its way; it is asked for only when it does not come.
+            # The report of its end is on its way; it is read only if it does not arrive.
             old.wants_read = True
             old.ask_at_ms = self._context.memory.elapsed_ms + back_off_ms(0)
         else:
@@ -445,37 +446,37 @@ class OrderManager:
     # --- what follows in every step --------------------------------------------------------------
 
     def settle(self) -> None:
-        """Ask for what is not known of the orders, and forget the oldest settled ones."""
+        """Request what is not known of the orders, and drop the oldest settled ones."""
         context, memory = self._context, self._context.memory
-        self._say_doubts()
+        self._alarm_overdue()
         for order in self.open():
             order_id = order.intent.client_order_id
             if order.state is _S.UNKNOWN and order.ask_at_ms <= memory.elapsed_ms:
-                context.ask(ResolveOrder(order_id))
+                context.request(ResolveOrder(order_id))
             elif order.wants_read and order.ask_at_ms <= memory.elapsed_ms:
-                context.read(ReadOrder(order_id))
+                context.request_read(ReadOrder(order_id))
             elif order.reported > order.filled and order.ask_at_ms <= memory.elapsed_ms:
                 context.want_fills()
-                self._wait(order)
+                self._back_off(order)
         for order_id in [key for key, order in memory.orders.items() if order.is_settled]:
             memory.settled[order_id] = memory.orders.pop(order_id)
         while len(memory.settled) > KEPT_ORDERS:
             del memory.settled[next(iter(memory.settled))]
 
-    def _say_doubts(self) -> None:
-        lasting = [order.intent for order in self.in_doubt() if self.is_lasting(order)]
-        if not lasting:
+    def _alarm_overdue(self) -> None:
+        overdue = [order.intent for order in self.in_flight() if self.is_overdue(order)]
+        if not overdue:
             self._context.clear_alarm(_ALARM)
             return
-        orders = ", ".join(f"{one.client_order_id} ({one.side} {one.amount:f})" for one in lasting)
+        orders = ", ".join(f"{one.client_order_id} ({one.side} {one.amount:f})" for one in overdue)
         self._context.alarm(
             _ALARM,
-            f"the venue has not said for {DOUBT_MS // 1000} s what became of order {orders}; no entry is made"
-            " before it does, stop and close go on by the position: look at the wallet at the venue",
+            f"the venue has not said for {OVERDUE_MS // 1000} s what became of order {orders}; until then no"
+            " entry is made, and stop and close go by the position: look at the wallet at the venue",
         )
 
-    def _wait(self, order: TrackedOrder) -> None:
-        """Let the second attempt follow at once, every further one later than the one before."""
+    def _back_off(self, order: TrackedOrder) -> None:
+        """Let the second attempt follow at once, and every further one later than the one before."""
         if order.asks:
             order.ask_at_ms = self._context.memory.elapsed_ms + back_off_ms(order.asks - 1)
         order.asks += 1
@@ -491,7 +492,7 @@ class OrderManager:
         order.state = move_order(old, new)
         order.behind_since_ms = None
         if old is _S.UNKNOWN:
-            # What is asked from here on is another question: it does not wait for how often this one was.
+            # From here on other questions are asked: they do not wait for the attempts of this one.
             order.asks = order.ask_at_ms = 0
         order.doubted_at_ms = self._context.memory.elapsed_ms if new is _S.UNKNOWN else None
         self._context.journal(

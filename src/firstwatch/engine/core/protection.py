@@ -1,4 +1,4 @@
-"""Protection: a stop and a target that rest at the venue for what is filled.
+"""Protection: a stop and a target that rest at the venue for the filled amount.
 
 Rules 19 to 23 of ``firstwatch.engine``.
 """
@@ -21,95 +21,95 @@ from firstwatch.venues.protocol import Refused
 WORST_STOP_PRICE = 0.10
 """How far beyond its trigger a stop may fill."""
 MARK_AWAY = 0.01
-"""How far from what is traded the mark may be, by which stops are triggered."""
+"""How far the mark, which triggers stops, may be from traded prices."""
 UNPROTECTED_MS = 5_000
-"""How long a position may stand without its stop when the venue refuses it for good."""
+"""How long a position may be without its stop when the venue refuses it for good."""
 
-HURRY_MS = 1_000
-"""While a position stands without its stop, nothing that it waits for is tried later than this."""
+UNPROTECTED_RETRY_MS = 1_000
+"""While a position is without its stop, everything that the stop waits for is retried within this."""
 LAG_MS = 2_000
 LAG_FRACTION = 0.05
-"""A leg that does not rest where it is wanted is tried again within the larger of both: of the bar."""
+"""A leg that does not rest where wanted is retried within max(``LAG_MS``, ``LAG_FRACTION`` x bar)."""
 MISSES_BEFORE_ALARM = 2
-"""How many requests for a leg may fail in a row before that is an alarm."""
+"""How many requests for a leg fail in a row before an alarm."""
 STEADY_MS = 30_000
-"""How long a leg must rest until an end or a refusal of it is the first one again."""
+"""How long a leg must rest before earlier failures of it are forgotten."""
 PROMPT_ATTEMPTS = 2
-"""How often a leg that the venue never saw is sent anew at once; from then on it waits between."""
+"""How often a leg that the venue never executed is sent again at once; later attempts wait."""
 
 _RESTING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
-_STANDING = _RESTING | {OrderState.PENDING_CANCEL}
+_AT_VENUE = _RESTING | {OrderState.PENDING_CANCEL}
 _UNANSWERED = frozenset({OrderState.PENDING_SUBMIT, OrderState.SUBMITTED})
 _TRY_AGAIN = frozenset({"rate_limit", "auth"})
 _ALARM = "unprotected"
 
 
 class ProtectionManager:
-    """Brings the legs at the venue to what the core wants: the stop first, then the target."""
+    """Brings the legs at the venue to what the strategy core wants: the stop first, then the target."""
 
     def __init__(
-        self, context: StepContext, orders: OrderManager, ledger: Ledger, closing: ExitManager
+        self, context: StepContext, orders: OrderManager, ledger: Ledger, exits: ExitManager
     ) -> None:
         self._context = context
         self._orders = orders
         self._ledger = ledger
-        self._closing = closing
+        self._exits = exits
 
-    # --- looking ---------------------------------------------------------------------------------
+    # --- queries ---------------------------------------------------------------------------------
 
     def state(self) -> Protection:
         """Return whether the position is protected as the algorithm wants it.
 
-        What an entry has filled by its answer is one, although its fills are not told yet.
+        An amount that an entry's answer reports as filled is a position, although its fills have not arrived.
         """
         leg, wanted = self._context.memory.stop, self.wanted(OrderPurpose.STOP)
-        if wanted is None or self._is_given_up():
+        if wanted is None or self._is_waived():
             return Protection.NOT_NEEDED
-        is_there = self._is_covered() and wanted in (self.rests_at(leg), self._asked_first(leg))
+        is_there = self._is_covered() and wanted in (self.rests_at(leg), self._first_move(leg))
         return Protection.PROTECTED if is_there else Protection.UNPROTECTED
 
     def wanted(self, purpose: OrderPurpose) -> Decimal | None:
-        """Return where a leg is wanted, on the tick; None: nowhere."""
+        """Return where a leg is wanted, rounded to the tick; None: nowhere."""
         core, is_stop = self._context.memory.core, purpose is OrderPurpose.STOP
         level = core.stop if is_stop else core.target
         if self._ledger.own == 0:
-            unheard = self._orders.filled_unheard() if is_stop else None
-            level = 0.0 if unheard is None else self._ledger.first_stop(unheard)
+            unbooked = self._orders.unbooked_entry() if is_stop else None
+            level = 0.0 if unbooked is None else self._ledger.provisional_stop(unbooked)
         return None if level == 0.0 else self._context.setup.market.price(level)
 
     def resting(self, leg: Leg) -> TrackedOrder | None:
-        """Return the order of a leg that rests by the venue's last word; None: none does."""
+        """Return a leg's order that rests by the venue's last report; None: none does."""
         order = self._orders.get(leg.order_id)
-        return order if order is not None and order.state in _STANDING else None
+        return order if order is not None and order.state in _AT_VENUE else None
 
     def rests_at(self, leg: Leg) -> Decimal | None:
-        """Return where a leg rests by the venue's last word; None: it does not."""
+        """Return where a leg rests by the venue's last report; None: it does not."""
         order = self.resting(leg)
         return None if order is None else order.level
 
     def is_settled(self) -> bool:
-        """Tell whether the legs cover what they should and nothing of them is under way.
+        """Return whether the legs cover what they should and no request for them is under way.
 
-        A stop that could not be moved to where it is wanted protects all the same.
+        A stop that could not be moved to where it is wanted still protects.
         """
-        memory, legs = self._context.memory, [leg for leg in self._legs() if not self._orders.is_lasting(leg)]
-        if self._ledger.exposed == 0 or self._is_given_up():
+        memory, legs = self._context.memory, [leg for leg in self._legs() if not self._orders.is_overdue(leg)]
+        if self._ledger.exposed == 0 or self._is_waived():
             return not legs
         kept = {memory.stop.order_id, memory.target.order_id}
         rest = all(leg.state in _RESTING and leg.intent.client_order_id in kept for leg in legs)
         return rest and self._is_covered()
 
-    def is_closed(self) -> bool:
-        """Tell whether all that is booked was closed by the venue's word, fills of which are not told yet."""
+    def is_closed_at_venue(self) -> bool:
+        """Return whether the venue reports the booked position as closed; its fills have not arrived yet."""
         return self._ledger.exposed > 0 and self._exposed() == 0
 
     def _is_covered(self) -> bool:
-        """Tell whether a stop is known to rest for all that should have one, at whatever level."""
+        """Return whether a stop is known to rest for the whole position, at whatever level."""
         held, amount = self._ledger.own, self._exposed()
-        unheard = self._orders.filled_unheard() if held == 0 else None
-        if unheard is not None:
-            amount = unheard.reported
-            held = unheard.intent.side.sign * amount
+        unbooked = self._orders.unbooked_entry() if held == 0 else None
+        if unbooked is not None:
+            amount = unbooked.reported
+            held = unbooked.intent.side.sign * amount
         if self.wanted(OrderPurpose.STOP) is None:
             return True
         order = self._orders.get(self._context.memory.stop.order_id)
@@ -117,16 +117,16 @@ class ProtectionManager:
             return False
         return order.rest >= amount and order.intent.side.sign * held < 0
 
-    def _asked_first(self, leg: Leg) -> Decimal | None:
-        """Return where the first request to move a leg asks it to, as long as that has no answer."""
+    def _first_move(self, leg: Leg) -> Decimal | None:
+        """Return where the first request to move a leg moves it, while that has no answer."""
         moves = (order for order in self._orders.open() if order.replaces and order.replaces == leg.order_id)
         move = next((order for order in moves if order.state in _UNANSWERED), None)
         return None if move is None or leg.misses else move.level
 
     def may_have_filled(self, bar: Bar) -> bool:
-        """Tell whether an order of the run may have executed in that bar without a word of it so far.
+        """Return whether an order of the run may have executed in that bar with no report of it so far.
 
-        A leg that rests far from all that was traded did not. What stands without a stop may have been
+        A leg that rests far from all traded prices did not. A position without a stop may have been
         liquidated.
         """
         if not self._is_covered() or (self._ledger.own and not self._context.memory.core.stop):
@@ -141,20 +141,20 @@ class ProtectionManager:
         if order.reported > order.filled:
             return False
         is_stop = order.intent.kind is OrderKind.STOP
-        # Stops sell as prices fall, targets as they rise; buying is the other way round.
+        # Stops sell as prices fall, targets as they rise; for buys it is the reverse.
         if is_stop is (order.intent.side is OrderSide.SELL):
             return float(level) < bar.low * (1 - MARK_AWAY)
         return float(level) > bar.high * (1 + MARK_AWAY)
 
-    def _is_given_up(self) -> bool:
-        """The operator wants the position left without its protection."""
+    def _is_waived(self) -> bool:
+        """Return whether the operator wants the position left without its protection."""
         memory = self._context.memory
         return memory.state is RunState.STOPPING and memory.stop_mode is StopMode.LEAVE_UNPROTECTED
 
     def _exposed(self) -> Decimal:
-        """Return what is to be protected: what is booked, and what orders are said to have filled beside it.
+        """Return the amount to protect: what is booked, and what orders report as filled beyond that.
 
-        Of what closes, only an order that is over counts: until then the rest of it is still to be booked.
+        Of closing orders only those that are over count: until then their remainder is still to be booked.
         """
         exposed, own = self._ledger.exposed, self._ledger.own
         if exposed == 0:
@@ -162,108 +162,109 @@ class ProtectionManager:
         for order in self._orders.open():
             adds = order.intent.side.sign * own > 0
             if adds is (order.intent.purpose is OrderPurpose.ENTRY) and (adds or order.state.is_final):
-                unheard = max(order.reported - order.filled, ZERO)
-                exposed += unheard if adds else -unheard
+                unbooked = max(order.reported - order.filled, ZERO)
+                exposed += unbooked if adds else -unbooked
         return max(exposed, ZERO)
 
     def _legs(self) -> list[TrackedOrder]:
         return self._orders.of(OrderPurpose.STOP) + self._orders.of(OrderPurpose.TARGET)
 
-    # --- hearing ---------------------------------------------------------------------------------
+    # --- answers ---------------------------------------------------------------------------------
 
     def leg_of(self, order: TrackedOrder) -> Leg:
+        """Return the leg that an order belongs to."""
         memory = self._context.memory
         return memory.stop if order.intent.purpose is OrderPurpose.STOP else memory.target
 
     def refused(self, order: TrackedOrder, refusal: Refused) -> None:
-        """Take in the refusal of a leg: first the position and the open orders are read."""
+        """Take in the refusal of a leg: the position and the open orders are read first."""
         if not order.is_left_over:
             leg = self.leg_of(order)
             leg.problem, leg.problem_reason = refusal.code, refusal.reason
-            self._missed(leg, f"the venue refused it ({refusal.code}: {refusal.reason})")
+            self._count_miss(leg, f"the venue refused it ({refusal.code}: {refusal.reason})")
         self._context.want_position()
         old = self._orders.get(order.replaces)
-        # A venue that did not look at the request has left alone what it was to replace.
+        # A venue that did not process the request has not touched the order it was to replace.
         if old is not None and refusal.code not in _TRY_AGAIN:
             old.wants_read = not old.is_settled
         self._context.want_open_orders()
 
-    def doubted(self, order: TrackedOrder) -> None:
+    def move_unconfirmed(self, order: TrackedOrder) -> None:
         """Take in an unconfirmed modify: open orders are read before anything else."""
         if order.replaces is not None:
             self._context.want_open_orders()
 
-    def never_sent(self, order: TrackedOrder) -> None:
-        """Take in that a leg was never executed: what it was to replace is read."""
+    def never_executed(self, order: TrackedOrder) -> None:
+        """Take in that a leg was never executed: the order that it was to replace is read."""
         leg = self.leg_of(order)
         if leg.order_id == order.intent.client_order_id:
-            # It did not end, it never was: only the position is looked at before the next one.
+            # It never existed, so it did not end: only the position is read before the next one.
             leg.order_id = None
             self._context.want_position()
         if not order.is_left_over:
-            self._unsent(leg, "the venue never executed the request")
+            self._count_unsent(leg, "the venue never executed the request")
         old = self._orders.get(order.replaces)
         if old is not None and not old.is_settled:
             old.wants_read = True
 
-    def _unsent(self, leg: Leg, why: str) -> None:
-        """Count an order of a leg that the venue did not execute, or of which it says nothing."""
+    def _count_unsent(self, leg: Leg, why: str) -> None:
+        """Count an order of a leg that the venue did not execute or does not report."""
         leg.unsent += 1
-        self._missed(leg, why)
+        self._count_miss(leg, why)
         if leg.unsent > PROMPT_ATTEMPTS:
-            self._wait(leg, leg.unsent - PROMPT_ATTEMPTS - 1)
+            self._back_off(leg, leg.unsent - PROMPT_ATTEMPTS - 1)
 
     # --- what follows in every step --------------------------------------------------------------
 
     def settle(self) -> None:
         """Place, move, resize or cancel the legs."""
         memory = self._context.memory
-        self._promote()
-        unheard = self._orders.filled_unheard() if self._ledger.own == 0 else None
-        if unheard is None:
-            self._leave_behind()
-        if unheard is not None and not self._is_given_up():
-            self._stand_in(unheard)
+        self._adopt_replacements()
+        unbooked = self._orders.unbooked_entry() if self._ledger.own == 0 else None
+        if unbooked is None:
+            self._disown_old_legs()
+        if unbooked is not None and not self._is_waived():
+            self._place_provisional_stop(unbooked)
             return
         exposed = self._exposed()
-        is_wanted = exposed > 0 and not self._is_given_up()
-        self._watch(memory.stop, OrderPurpose.STOP, exposed)
-        self._watch(memory.target, OrderPurpose.TARGET, exposed)
+        is_wanted = exposed > 0 and not self._is_waived()
+        self._alarm_if_missed(memory.stop, OrderPurpose.STOP, exposed)
+        self._alarm_if_missed(memory.target, OrderPurpose.TARGET, exposed)
         if is_wanted:
-            self._watch_stop()
+            self._alarm_if_unprotected()
             self._cancel_left_over()
         is_waiting = self._context.awaits_position or memory.wants_open_orders
-        if is_waiting and not (is_wanted and self._is_bare(exposed)):
+        if is_waiting and not (is_wanted and self._needs_stop_now(exposed)):
             return
         if not is_wanted:
             self._cancel_all()
             return
-        if memory.stop.problem is not None and not self._judge_stop():
+        if memory.stop.problem is not None and not self._resolve_refused_stop():
             return
         if memory.target.problem is not None:
-            self._put_off(memory.target)
+            self._retry_later(memory.target)
             memory.target.problem = None
-        is_stop_done = self._bring(memory.stop, OrderPurpose.STOP, exposed)
+        is_stop_done = self._reconcile_leg(memory.stop, OrderPurpose.STOP, exposed)
         if is_stop_done and not is_waiting:
-            self._bring(memory.target, OrderPurpose.TARGET, exposed)
+            self._reconcile_leg(memory.target, OrderPurpose.TARGET, exposed)
 
-    def _stand_in(self, entry: TrackedOrder) -> None:
-        """Place the stop by the answer to the entry: its fills may be told much later."""
+    def _place_provisional_stop(self, entry: TrackedOrder) -> None:
+        """Place the stop by the answer to the entry: its fills may arrive much later."""
         memory, level = self._context.memory, self.wanted(OrderPurpose.STOP)
         self._cancel_left_over()
         if level is None or any(not order.is_left_over for order in self._legs()):
             return
-        self._hurry(memory.stop, HURRY_MS, but=entry)
+        self._cap_retries(memory.stop, UNPROTECTED_RETRY_MS, but=entry)
         leg = memory.stop
         is_early = leg.retry_at_ms > memory.elapsed_ms or (self._context.awaits_position and not leg.is_new)
         if leg.problem is None and not is_early:
             side = Side.LONG if entry.intent.side.sign > 0 else Side.SHORT
             self._place(leg, OrderPurpose.STOP, side, level, entry.reported)
 
-    def _is_bare(self, exposed: Decimal) -> bool:
-        """Tell whether an entry has filled what no stop covers yet: that one waits for no reading.
+    def _needs_stop_now(self, exposed: Decimal) -> bool:
+        """Return whether an entry filled an amount that no stop covers yet: that stop waits for no reading.
 
-        What became of a stop that was refused, lost or ended is read before the next one.
+        The outcome of a stop that was refused, lost or ended is read before the next one.
         """
         memory = self._context.memory
         order = self._orders.get(memory.stop.order_id)
@@ -272,15 +273,15 @@ class ProtectionManager:
         if order is None:
             return memory.stop.is_new
         if order.state is OrderState.FILLED:
-            # It has closed what it was for; nothing stands for what was entered meanwhile.
+            # It has closed its amount; what was entered meanwhile has no stop.
             return True
         is_sure = memory.stop.problem is None and order.state in _RESTING and not order.wants_read
         return is_sure and order.rest < exposed
 
-    def _leave_behind(self) -> None:
-        """Disown the legs of a trade that is over: they close nothing of what is entered next.
+    def _disown_old_legs(self) -> None:
+        """Disown the legs of a trade that is over: they must close nothing of the next one.
 
-        Moved into the next trade they would be on the wrong side, or be taken for its protection.
+        Moved into the next trade they would be on the wrong side, or count as its protection.
         """
         memory, own = self._context.memory, self._ledger.own
         for order in self._legs():
@@ -288,14 +289,14 @@ class ProtectionManager:
                 order.is_left_over = True
         for leg in (memory.stop, memory.target):
             old = self._orders.get(leg.order_id)
-            if old is not None and own == 0 and self._orders.has_lost():
-                # It may rest all the same, and would close what is entered next.
+            if old is not None and own == 0 and self._orders.has_missing():
+                # It may still rest, and would close what is entered next.
                 self._context.want_open_orders()
             if own == 0 or (old is not None and old.is_left_over):
                 self._forget(leg)
 
     def _forget(self, leg: Leg) -> None:
-        """Begin anew with a leg, as if nothing of it had been sent."""
+        """Reset a leg, as if no order of it had been sent."""
         memory = self._context.memory
         if leg is memory.stop:
             memory.stop = Leg()
@@ -307,8 +308,8 @@ class ProtectionManager:
             if order.is_left_over:
                 self._orders.cancel(order)
 
-    def _promote(self) -> None:
-        """Let an accepted replacement be the leg."""
+    def _adopt_replacements(self) -> None:
+        """Make an accepted replacement the leg's order."""
         memory = self._context.memory
         for order in list(memory.orders.values()):
             self._announce(order)
@@ -319,7 +320,7 @@ class ProtectionManager:
                     leg = self.leg_of(order)
                     leg.order_id = order.intent.client_order_id
                     leg.unsent = 0
-                    self._placed(leg)
+                    self._note_placed(leg)
                 self._orders.replaced(order)
 
     def _cancel_all(self) -> None:
@@ -332,26 +333,26 @@ class ProtectionManager:
                 self._forget(leg)
         self._context.clear_alarm(_ALARM)
 
-    def _bring(self, leg: Leg, purpose: OrderPurpose, amount: Decimal) -> bool:
-        """Bring one leg to where it is wanted. Returns whether it rests there now."""
+    def _reconcile_leg(self, leg: Leg, purpose: OrderPurpose, amount: Decimal) -> bool:
+        """Bring one leg to where it is wanted. Return whether it rests there now."""
         level = self.wanted(purpose)
         if level is None:
             for unwanted in self._orders.of(purpose):
                 self._orders.cancel(unwanted)
             return True
         order = self._orders.get(leg.order_id)
-        if order is not None and self._orders.is_passed_over(order):
+        if order is not None and self._orders.may_be_bypassed(order):
             order.is_left_over = True
             order = leg.order_id = None
-            self._unsent(leg, "the venue has taken the request and does not show an order")
+            self._count_unsent(leg, "the venue accepted the request and does not show an order")
         if order is not None and order.state is OrderState.FILLED and amount > 0:
             order = leg.order_id = None
         if order is not None and order.is_settled:
-            # It ended without our word: what the venue shows now decides whether another one is needed.
+            # The run did not end it: the position that the venue shows now decides whether another is needed.
             leg.order_id = None
             self._context.want_position()
             if leg.has_ended:
-                self._put_off(leg)
+                self._retry_later(leg)
             leg.has_ended = True
             leg.rests_since_ms = None
             return False
@@ -373,12 +374,12 @@ class ProtectionManager:
         if order.state not in _RESTING or order.wants_read:
             return False
         if order.rest >= amount:
-            self._placed(leg)
+            self._note_placed(leg)
         if purpose is OrderPurpose.STOP and leg.has_ended and self._is_passed(level):
             # The stop before this one has ended unfilled, so the venue will not trigger this one in time.
-            self._closing.want(exit_reason(stop_reason(self._context.memory.core)))
+            self._exits.request(exit_reason(stop_reason(self._context.memory.core)))
         if order.rest == amount and order.level == level:
-            self._rests(leg)
+            self._note_resting(leg)
             return True
         leg.rests_since_ms = None
         if not is_early:
@@ -387,8 +388,8 @@ class ProtectionManager:
             what = "moved" if order.rest == amount else "resized"
             self._orders.replace(order, amount, price=price, trigger_price=trigger, announces=what)
             if order.level not in (order.intent.trigger_price, order.intent.price):
-                # It did not stay where it was asked for: that is not tried again and again at once.
-                self._put_off(leg)
+                # It did not stay where it was placed: that is not retried at once every time.
+                self._retry_later(leg)
         return False
 
     def _is_passed(self, stop: Decimal) -> bool:
@@ -418,8 +419,8 @@ class ProtectionManager:
         return self._context.setup.market.price(worst), level
 
     def _announce(self, order: TrackedOrder) -> None:
-        """Say in the journal that a leg was placed or moved, once the venue has said so."""
-        if not order.announces or not (order.state in _STANDING or order.filled):
+        """Journal that a leg was placed or moved, once the venue has confirmed it."""
+        if not order.announces or not (order.state in _AT_VENUE or order.filled):
             return
         purpose, level = order.intent.purpose, order.level
         is_stop = purpose is OrderPurpose.STOP
@@ -432,17 +433,17 @@ class ProtectionManager:
         )
         order.announces = ""
 
-    # --- trouble ---------------------------------------------------------------------------------
+    # --- failures --------------------------------------------------------------------------------
 
-    def _placed(self, leg: Leg) -> None:
+    def _note_placed(self, leg: Leg) -> None:
         leg.problem = None
         leg.is_corrected = False
         leg.unprotected_since_ms = None
         if leg is self._context.memory.stop:
             self._context.clear_alarm(_ALARM)
 
-    def _rests(self, leg: Leg) -> None:
-        """Forget what failed before a leg that has rested for a while."""
+    def _note_resting(self, leg: Leg) -> None:
+        """Forget earlier failures once a leg has rested for a while."""
         now_ms = self._context.memory.elapsed_ms
         if leg.rests_since_ms is None:
             leg.rests_since_ms = now_ms
@@ -450,37 +451,37 @@ class ProtectionManager:
             leg.has_ended = False
             leg.retries = leg.unsent = 0
 
-    def _missed(self, leg: Leg, why: str) -> None:
+    def _count_miss(self, leg: Leg, why: str) -> None:
         leg.misses, leg.missed_why = leg.misses + 1, why
 
-    def _watch(self, leg: Leg, purpose: OrderPurpose, amount: Decimal) -> None:
-        """Hurry where a leg does not rest as it is wanted, and say so when requests have failed."""
+    def _alarm_if_missed(self, leg: Leg, purpose: OrderPurpose, amount: Decimal) -> None:
+        """Shorten waits while a leg does not rest where wanted, and alarm after failed requests."""
         topic, wanted, order = purpose.value, self.wanted(purpose), self.resting(leg)
         is_there = order is not None and order.level == wanted and order.rest >= amount
-        if is_there or wanted is None or amount == 0 or self._is_given_up():
+        if is_there or wanted is None or amount == 0 or self._is_waived():
             leg.misses = 0
             self._context.clear_alarm(topic)
             return
-        # A request in doubt has failed, too, once asking for it has led to nothing.
+        # A request in flight has failed as well, once asking about it has led to nothing.
         asks = sum(order.asks for order in self._orders.of(purpose) if order.announces)
         if leg.misses + asks == 0:
             return
-        self._hurry(leg, self._lag_ms)
+        self._cap_retries(leg, self._lag_ms)
         if leg.misses + asks < MISSES_BEFORE_ALARM or (topic == "stop" and not self._is_covered()):
             return
-        rests = "none rests" if order is None else f"{order.rest:f} at {order.level:f} rest"
+        rests = "none rests" if order is None else f"{order.rest:f} rest at {order.level:f}"
         where = f"a {topic} is wanted for {amount:f} at {wanted:f}, at the venue {rests}: "
         why = leg.missed_why if leg.misses else "it does not say what became of the request"
         if not self._context.memory.alarms.get(topic, "").startswith(where):
             self._context.clear_alarm(topic)
             self._context.alarm(topic, f"{where}{why}; it is tried again")
 
-    def _watch_stop(self) -> None:
-        """Count how long the position has stood without the stop that it should have, and hurry."""
+    def _alarm_if_unprotected(self) -> None:
+        """Count how long the position has been without its stop, shorten waits, and alarm."""
         memory = self._context.memory
         if self._is_covered():
             return
-        self._hurry(memory.stop, HURRY_MS)
+        self._cap_retries(memory.stop, UNPROTECTED_RETRY_MS)
         if memory.stop.unprotected_since_ms is None:
             memory.stop.unprotected_since_ms = memory.elapsed_ms
         elif memory.elapsed_ms > memory.stop.unprotected_since_ms:
@@ -490,10 +491,10 @@ class ProtectionManager:
     def _lag_ms(self) -> int:
         return max(LAG_MS, int(LAG_FRACTION * self._context.setup.timeframe.ms))
 
-    def _hurry(self, leg: Leg, within_ms: int, *, but: TrackedOrder | None = None) -> None:
-        """Cut short what waits because it has failed before: the leg may hang on any of it.
+    def _cap_retries(self, leg: Leg, within_ms: int, *, but: TrackedOrder | None = None) -> None:
+        """Cap all waits after failures: the leg may depend on any of them.
 
-        ``but``: the order by whose answer the stop is placed, whose fills may come in their own time.
+        ``but``: the order whose answer the stop is placed by; its fills may arrive in their own time.
         """
         memory = self._context.memory
         latest_ms = memory.elapsed_ms + within_ms
@@ -505,19 +506,19 @@ class ProtectionManager:
         if memory.closing is not None:
             memory.closing.retry_at_ms = min(memory.closing.retry_at_ms, latest_ms)
 
-    def _judge_stop(self) -> bool:
-        """Decide on a refused stop, position and open orders being read. Returns whether to place it now."""
+    def _resolve_refused_stop(self) -> bool:
+        """Decide on a refused stop, with position and open orders read. Return whether to place it now."""
         context, memory = self._context, self._context.memory
         leg = memory.stop
         code, reason = leg.problem, leg.problem_reason
         order = self._orders.get(leg.order_id)
         if order is not None and not order.is_settled:
-            # The old stop still stands: it is kept, and moving it is tried again.
+            # The old stop still rests: it is kept, and the move is retried.
             leg.problem = None
-            self._put_off(leg)
+            self._retry_later(leg)
             if code == "beyond_mark":
-                # The price has passed where the stop is wanted, and the one that stands is beyond that.
-                self._closing.want(exit_reason(stop_reason(memory.core)))
+                # The price has passed the wanted level, and the old stop lies beyond that.
+                self._exits.request(exit_reason(stop_reason(memory.core)))
             return False
         leg.order_id = None
         if leg.unprotected_since_ms is None:
@@ -525,33 +526,33 @@ class ProtectionManager:
         context.alarm(_ALARM, f"the venue refused the stop ({code}: {reason}); the position is unprotected")
         if code == "beyond_mark":
             leg.problem = None
-            self._closing.want(exit_reason(stop_reason(memory.core)))
-            self._put_off(leg)
+            self._exits.request(exit_reason(stop_reason(memory.core)))
+            self._retry_later(leg)
             return False
         if code in _TRY_AGAIN:
             leg.problem = None
-            self._put_off(leg)
+            self._retry_later(leg)
             return False
         if not leg.is_corrected:
-            # The amount is the venue's own by now, and the price is put on the tick again.
+            # The amount is now the venue's, and the price is rounded to the tick again.
             leg.problem = None
             leg.is_corrected = True
             return True
         if not context.setup.launch.close_position_on_exit or memory.is_adopted:
             leg.problem = None
-            self._put_off(leg)
+            self._retry_later(leg)
             return False
         if memory.elapsed_ms - leg.unprotected_since_ms >= UNPROTECTED_MS:
-            self._closing.want(ExitReason.PROTECTION_FAILED)
+            self._exits.request(ExitReason.PROTECTION_FAILED)
         if memory.goes_by_books:
-            # The venue's words of the position are old: by now the stop may have something to reduce.
+            # The venue's position is outdated: by now the stop may have a position to reduce.
             leg.problem = None
-            self._put_off(leg)
+            self._retry_later(leg)
         return False
 
-    def _put_off(self, leg: Leg) -> None:
-        self._wait(leg, leg.retries)
+    def _retry_later(self, leg: Leg) -> None:
+        self._back_off(leg, leg.retries)
         leg.retries += 1
 
-    def _wait(self, leg: Leg, attempts: int) -> None:
+    def _back_off(self, leg: Leg, attempts: int) -> None:
         leg.retry_at_ms = self._context.memory.elapsed_ms + min(back_off_ms(attempts), self._lag_ms)

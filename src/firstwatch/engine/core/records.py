@@ -1,4 +1,4 @@
-"""What a run's core wants remembered: written in one transaction before any effect is performed."""
+"""Records of a run's core: stored in one transaction before any effect is performed."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,7 +22,7 @@ class JournalRow:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """The run's state moves: the row of the run and its journal row (``Transitioned``), by one function."""
+    """A transition of the run's state: the row of the run and its journal row (``Transitioned``)."""
 
     old: RunState
     new: RunState
@@ -43,7 +43,7 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged:
-    """An order moved or was filled; ``state``, ``filled`` and the rest are what it is now."""
+    """An order moved or was filled; ``state``, ``filled`` and the rest are its values now."""
 
     client_order_id: str
     state: OrderState
@@ -80,7 +80,7 @@ class TradeRow:
 
 @dataclass(frozen=True, slots=True)
 class TradeAmended:
-    """A closed trade with what the venue has told of it since."""
+    """A closed trade with the payments that arrived since."""
 
     trade: Trade
     closed_since: int
@@ -89,17 +89,17 @@ class TradeAmended:
 
 @dataclass(frozen=True, slots=True)
 class PositionRow:
-    """The run's position as it is booked, with its levels. Prices in quote."""
+    """The run's booked position with its levels. Prices in quote."""
 
     side: Side | None
     amount: Decimal
     entry_price: Decimal | None
     entry_time_ms: int | None
     stop: Decimal | None
-    """Where the venue has confirmed that the stop rests; None: none does. The same for ``target``."""
+    """Where the venue has confirmed the resting stop; None: none rests. The same for ``target``."""
     target: Decimal | None
     stop_wanted: Decimal | None
-    """Where the core wants it; None: nowhere. The same for ``target_wanted``."""
+    """Where the strategy core wants it; None: nowhere. The same for ``target_wanted``."""
     target_wanted: Decimal | None
     liquidation: Decimal | None
     margin: Decimal
@@ -116,7 +116,7 @@ class EquityRow:
 
 @dataclass(frozen=True, slots=True)
 class FactsRow:
-    """The facts beside a run's state, written whenever one of them changed."""
+    """The facts beside a run's state, recorded when one of them changed."""
 
     is_paused: bool
     pause_reasons: tuple[str, ...]
@@ -127,7 +127,7 @@ class FactsRow:
     stop_mode: StopMode | None
     exit_reason: ExitReason | None
     sentence: str
-    """What an operator must know of the run now or of how it ended; may be empty."""
+    """What an operator must know about the run now, or about its end; may be empty."""
 
 
 Record = (
@@ -152,4 +152,4 @@ class Step:
     records: tuple[Record, ...]
     effects: tuple[Effect, ...]
     refusal: str = ""
-    """Why the operator's request was not followed; empty: it was, or the event was none."""
+    """Why the operator's request was refused; empty: it was followed, or the event was not a request."""

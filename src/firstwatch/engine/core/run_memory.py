@@ -1,7 +1,7 @@
-"""Everything that the core of a run remembers, and its one form as JSON: the checkpoint.
+"""All state of a run's core; serialised as JSON it is the checkpoint.
 
-What is wanted stands here as a fact (close this, cancel that, read the position); what is done follows
-from it in each step. So a crash between any two steps loses nothing: the wish is still there.
+What is wanted is state too (close this, cancel that, read the position), and each step derives its effects
+from it. So a crash between two steps loses nothing.
 """
 
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """What does not change in a run: who it is, where it trades, and what the venue can do."""
+    """What does not change in a run: its identity, its market, and the venue's capabilities."""
 
     run_id: str
     account: str
@@ -37,12 +37,12 @@ class RunSetup:
     max_slippage_bps: float = 500.0
     """How far beyond the mid an entry at market may fill."""
     earlier_runs: frozenset[str] = frozenset()
-    """Other runs of the wallet: what they left is not foreign, and the host cancels it once it is adopted."""
+    """Other runs of the wallet: their orders are not external; the host cancels them after an adoption."""
 
 
 @dataclass(slots=True)
 class TrackedOrder:
-    """An order of the run as far as it is known. Amounts in base, ``cost`` in quote."""
+    """An order of the run as far as known. Amounts in base, ``cost`` in quote."""
 
     intent: OrderIntent
     created_ms: int
@@ -50,36 +50,36 @@ class TrackedOrder:
     """The bar whose close decided it."""
     state: OrderState = OrderState.PENDING_SUBMIT
     reason: ExitReason | None = None
-    """What a fill of a closing order is booked as."""
+    """The exit reason that a fill of a closing order is booked with."""
     filled: Decimal = ZERO
     cost: Decimal = ZERO
     reported: Decimal = ZERO
-    """What the venue says was filled; above ``filled`` while fills are on their way."""
+    """Filled amount by the venue's reports; above ``filled`` while fills are on their way."""
     reported_price: Decimal | None = None
-    """The average price of what the venue's answer said was filled."""
+    """Average price of the fill in the venue's answer."""
     venue_order_id: str | None = None
     stands_at: Decimal | None = None
-    """Trigger of a stop, price of another order, by the venue's last word of it; None: it said neither."""
+    """Trigger of a stop, price of another order, by the venue's last report; None: not reported."""
     replaces: str | None = None
-    """The order that this one takes the place of, until the venue has confirmed that."""
+    """The order that this one replaces, until the venue has confirmed that."""
     announces: str = ""
-    """What the journal says of a leg once the venue has confirmed it; empty: it was said."""
+    """What is journalled of a leg once the venue has confirmed it; empty: nothing, or already done."""
     trade_is_closed: bool = False
-    """An entry whose trade is over: what it still fills would be another trade, which nobody has decided."""
+    """An entry whose trade is over: a further fill would be another trade, which was never decided."""
     wants_read: bool = False
     """Its state must be read from the venue before anything is concluded."""
     is_missing: bool = False
-    """The venue did not know it when it was asked last, which may be its lag."""
+    """The venue did not know it at the last reading, which may be its lag."""
     is_left_over: bool = False
-    """It is not wanted any more, as a leg whose trade is over: it is cancelled, and never moved."""
+    """It is no longer wanted, as a leg whose trade is over: it is cancelled and never moved."""
     doubted_at_ms: int | None = None
-    """Since when it is not known whether the venue has executed it; None: it is known."""
+    """Since when its outcome is unknown; None: it is known."""
     behind_since_ms: int | None = None
-    """Since when the venue's words of it are older than what is known of it: fills, or that it was taken."""
+    """Since when reports of it are older than what is known: its fills, or that it was accepted."""
     asks: int = 0
-    """Times that asking or cancelling has led to nothing."""
+    """How often reading or cancelling it has led to nothing."""
     ask_at_ms: int = 0
-    """When to try again, on the clock of ``RunMemory.elapsed_ms``, as all that ends in ``_at_ms``."""
+    """When to try again, on the clock of ``RunMemory.elapsed_ms``, like all fields ending in ``_at_ms``."""
     mid_at_decision: float | None = None
     mid_at_submission: float | None = None
     mid_at_acknowledgement: float | None = None
@@ -90,12 +90,12 @@ class TrackedOrder:
 
     @property
     def level(self) -> Decimal | None:
-        """Where it stands, as far as is known: the trigger of a stop, the price of another order."""
+        """Its level, as far as known: the trigger of a stop, the price of another order."""
         return self.stands_at or self.intent.trigger_price or self.intent.price
 
     @property
     def is_settled(self) -> bool:
-        """Nothing more is expected of it: it is over, and all of its fills are booked."""
+        """It is over, and all of its fills are booked."""
         return self.state.is_final and not self.wants_read and self.reported <= self.filled
 
 
@@ -106,31 +106,31 @@ class EntryPlan:
     bar_time_ms: int
     order_id: str
     cancels: bool = False
-    """It must not rest any longer."""
+    """It is to be cancelled."""
     rest_at_market: bool = False
-    """When it is cancelled, what it did not fill goes to market."""
+    """Once it is cancelled, its remainder is sent to market."""
     was_not_sent: bool = False
-    """The venue can no longer execute the request, which it never saw: it may be sent anew."""
+    """The venue never executed the request and no longer can: it may be sent again."""
     resends: int = 0
     resend_at_ms: int = 0
 
 
 @dataclass(slots=True)
 class ExitPlan:
-    """The run's wish to be flat; it stands until the venue says so."""
+    """The exit that is under way, until the venue shows the position flat."""
 
     reason: ExitReason
     bar_time_ms: int
     is_unwanted: bool = False
-    """It closes what an order of the run made after the run was flat, not the run's position."""
+    """It closes a position that an order of the run made after flat, not the run's position."""
     is_withdrawn: bool = False
-    """The position stays after all: its order is cancelled, and no other one follows."""
+    """The position stays after all: its order is cancelled and none follows."""
     attempts: int = 0
     unsent: int = 0
     order_id: str | None = None
     retry_at_ms: int = 0
     is_after_feed: bool = False
-    """Its order was sent when the feed had ended, so that it does not wait for another bar."""
+    """Its order was sent after the feed had ended, so it waits for no further bar."""
     waits_for_price: bool = False
     """The bound of the last order was too narrow: the next one needs a newer price."""
 
@@ -141,34 +141,34 @@ class Leg:
 
     order_id: str | None = None
     problem: str | None = None
-    """Code of the venue's refusal that is being looked into."""
+    """Code of the venue's refusal that is being handled."""
     problem_reason: str = ""
     is_corrected: bool = False
-    """The one corrected retry after a refusal was made; the order that it placed does not rest yet."""
+    """The one corrected retry after a refusal was sent; its order does not rest yet."""
     has_ended: bool = False
-    """The order before this one ended without a word of the run."""
+    """The order before this one ended although the run did not cancel it."""
     retries: int = 0
-    """Attempts that have led to nothing: each lengthens the wait for the next one."""
+    """Failed attempts: each lengthens the wait for the next one."""
     unsent: int = 0
     misses: int = 0
-    """Requests in a row by which it did not come to rest where it is wanted: refused, or never executed."""
+    """Requests in a row after which it does not rest where wanted: refused, or never executed."""
     missed_why: str = ""
-    """What became of the last one of them."""
+    """Why the last one of them failed."""
     rests_since_ms: int | None = None
-    """Since when it has rested as it is wanted; after a while what failed before it is forgotten."""
+    """Since when it has rested where wanted; after a while earlier failures are forgotten."""
     retry_at_ms: int = 0
     unprotected_since_ms: int | None = None
 
     @property
     def is_new(self) -> bool:
-        """Nothing of it was sent in this trade."""
+        """No order of it was sent in this trade."""
         is_untried = not (self.is_corrected or self.has_ended or self.retries or self.unsent)
         return self.order_id is None and self.problem is None and is_untried
 
 
 @dataclass(slots=True)
 class PositionFacts:
-    """What was last written of the position and of the run's row, so that only changes are written."""
+    """What was last recorded of the position and of the run's row, so that only changes are recorded."""
 
     position: str = ""
     facts: str = ""
@@ -176,7 +176,11 @@ class PositionFacts:
 
 @dataclass(slots=True)
 class RunMemory:
-    """The whole memory of a run between two events."""
+    """The whole state of a run between two events.
+
+    It is flat although several parts share it: its field names are the keys of the checkpoints in existing
+    stores. Nesting it by part would only move names, for a second checkpoint format to read for good.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
 
@@ -184,13 +188,13 @@ class RunMemory:
     state: RunState = RunState.NEW
     order_number: int = 0
     orders: dict[str, TrackedOrder] = field(default_factory=dict)
-    """Those whose end is not fully known, by client order id."""
+    """Orders whose end is not fully known, by client order id."""
     settled: dict[str, TrackedOrder] = field(default_factory=dict)
-    """The latest of those that are over, for late words of the venue."""
+    """The latest orders that are over, for late messages of the venue."""
     fills_seen: dict[str, int] = field(default_factory=dict)
     """Time of each fill that was booked, by its id; bounded by ``fills_horizon_ms``."""
     last_trades: list[Trade] = field(default_factory=list)
-    """Those that were closed last, the latest at the end: a payment on their position may be told later."""
+    """The last closed trades, the latest at the end: a payment on their position may arrive later."""
     fundings_seen: dict[str, int] = field(default_factory=dict)
     fills_horizon_ms: int = 0
     fundings_horizon_ms: int = 0
@@ -201,11 +205,11 @@ class RunMemory:
     clock_ms: int | None = None
     """The latest ``TimePassed.elapsed_ms`` of this process life."""
     pending: list[str] = field(default_factory=list)
-    """Effects whose outcome is still to come."""
+    """Effects whose outcome is awaited."""
     wanted_anew: list[str] = field(default_factory=list)
-    """Readings among them that were wanted again since: what they bring may be older than the cause."""
+    """Readings among them to repeat: their answer may be older than the latest cause for one."""
     tokens: list[int] = field(default_factory=list)
-    """Phases that are not acknowledged yet."""
+    """Tokens of phases that are not acknowledged yet."""
 
     started_ms: int = 0
     last_bar_ms: int = 0
@@ -214,10 +218,10 @@ class RunMemory:
     is_in_bar: bool = False
     """Between the open and the close of a bar of a feed with phases: orders execute as they are sent."""
     waiting_bar: Bar | None = None
-    """A closed bar that is decided when fills, and bars missed before it, are read."""
+    """A closed bar that is decided once fills and earlier missing bars are read."""
     wants_bars: bool = False
     holes: list[int] = field(default_factory=list)
-    """Open times of the latest bars that were passed over, as the venue did not have them."""
+    """Open times of the latest bars that were skipped because the venue did not have them."""
     feed_ended: bool = False
     leverage_is_set: bool = False
     leverage_tries: int = 0
@@ -231,36 +235,36 @@ class RunMemory:
     foreign: Decimal = ZERO
     """Signed amount at the venue that is not the run's own, + long."""
     foreign_fills: list[Fill] = field(default_factory=list)
-    """Fills of somebody else since the position was last compared."""
+    """External fills since the position was last compared."""
     early_exits: list[Fill] = field(default_factory=list)
-    """What exits of the run have filled beyond all that is booked: parts of fills that close an entry whose
-    own fill is told after them. ``foreign`` holds their amounts until then."""
+    """Parts of the run's exit fills beyond all that is booked: they close an entry whose own fill arrives
+    later. ``foreign`` holds their amounts until then."""
     unwanted: Decimal = ZERO
-    """Signed part of ``foreign`` that an order of the run itself has made: it is closed."""
+    """Signed part of ``foreign`` that an order of the run itself made: it is closed."""
     is_adopted: bool = False
-    """The position that stands was taken over from the wallet."""
+    """The open position was adopted from the wallet."""
     is_undecided: bool = False
-    """The position that stands was made by an entry whose trade was over: it is closed at once."""
+    """The open position was made by an entry whose trade was over: it is closed at once."""
 
     wants_position: bool = False
-    """The venue's position must be compared with what is booked."""
+    """The venue's position must be compared with the books."""
     is_compared: bool = False
     """The venue's position was read and agreed, and nothing happened since."""
     is_read_out: bool = False
-    """The last reading before the end of the run was asked for."""
+    """The last reading before the end of the run was requested."""
     payments_read_ms: int = 0
     """The venue's time up to which fills and payments were read last."""
     account_as_of_ms: int = 0
-    """The newest time as of which the venue has shown the account: a node of it may be behind."""
+    """The newest time as of which the venue has shown the account: one of its nodes may lag."""
     asked_as_of_ms: int = 0
-    """That time when fills and payments were asked for last."""
+    """``account_as_of_ms`` when fills and payments were last requested."""
     payments_as_of_ms: int = 0
-    """The same of those that were read last: they are all there up to then, at least."""
+    """The same for those last read: up to then, at least, they are complete."""
     goes_by_books: bool = False
-    """The venue's word of the position is older than what is booked, or an order in doubt may explain it:
-    what cannot wait for a better word goes by what is booked."""
+    """The venue's position is older than the books, or an order in flight may explain it: what cannot wait
+    for a newer one goes by the books."""
     denied_ms: int = 0
-    """When the venue first said that there is no position to reduce; 0: its word of the position is newer."""
+    """When the venue first refused for lack of a position to reduce; 0: its position was read since."""
     mismatches: int = 0
     position_at_ms: int = 0
     wants_open_orders: bool = False
@@ -277,7 +281,7 @@ class RunMemory:
     guard_pauses: int = 0
     alarms: dict[str, str] = field(default_factory=dict)
     stale: str = ""
-    """Why no entries may be made for lack of data; empty: the data is fresh."""
+    """Why entries are not allowed for lack of data; empty: the data is fresh."""
     lost_streams: dict[str, str] = field(default_factory=dict)
     stop_mode: StopMode | None = None
     stop_why: str = ""
@@ -299,10 +303,10 @@ def memory_from_json(text: str) -> RunMemory:
     """Return the memory that ``memory_to_json`` wrote.
 
     Raises:
-        pydantic.ValidationError: the text is no checkpoint of this version.
+        pydantic.ValidationError: the text is not a checkpoint of this version.
     """
     memory = _ADAPTER.validate_json(text)
     if not memory.fundings_horizon_ms:
-        # Fills and fundings had one horizon once.
+        # In earlier versions fills and fundings had one horizon.
         memory.fundings_horizon_ms = memory.fills_horizon_ms
     return memory

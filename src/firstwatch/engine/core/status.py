@@ -11,7 +11,7 @@ from firstwatch.trading.runs import Exposure, Health
 
 
 class StatusReporter:
-    """Says how the run stands."""
+    """Derives exposure, health and protection, and records them."""
 
     def __init__(
         self, context: StepContext, orders: OrderManager, ledger: Ledger, protection: ProtectionManager
@@ -22,14 +22,14 @@ class StatusReporter:
         self._protection = protection
 
     def exposure(self) -> Exposure:
-        """Return what is known of the position; an order in doubt that could change it makes it unknown."""
+        """Return what is known of the position; an UNKNOWN order that could change it makes it unknown."""
         memory = self._context.memory
         exposing = self._orders.of(OrderPurpose.ENTRY) + self._orders.of(OrderPurpose.EXIT)
         if any(order.state is OrderState.UNKNOWN for order in exposing):
             return Exposure.UNKNOWN
         if memory.wants_position and memory.failed_reads:
             return Exposure.UNKNOWN
-        is_flat = self._ledger.own + memory.foreign == 0 and not self._orders.unheard()
+        is_flat = self._ledger.own + memory.foreign == 0 and not self._orders.unbooked()
         return Exposure.FLAT if is_flat else Exposure.EXPOSED
 
     def health(self) -> tuple[Health, str]:
@@ -44,16 +44,16 @@ class StatusReporter:
         return Health.OK, ""
 
     def ending(self, why: str) -> str:
-        """Return what an operator must know of a run that has ended: why, and what it leaves behind."""
+        """Return why a run has ended and what it leaves at the venue, for the operator."""
         memory, market = self._context.memory, self._context.setup.market
         left = self._ledger.own + memory.foreign
         if self.exposure() is Exposure.UNKNOWN:
             return f"{why}. What is left at the venue is not known: look at the wallet there."
-        unheard = sum((entry.reported - entry.filled for entry in self._orders.unheard()), ZERO)
-        if unheard:
+        unbooked = sum((entry.reported - entry.filled for entry in self._orders.unbooked()), ZERO)
+        if unbooked:
             return (
-                f"{why}. An entry has filled {unheard:f} {market.base} by the venue's word, of which no fills"
-                " were told: look at the wallet there."
+                f"{why}. The venue reports {unbooked:f} {market.base} filled of an entry, but its fills have"
+                " not arrived: look at the wallet there."
             )
         if left == 0:
             return f"{why}. The wallet is flat."
@@ -69,7 +69,7 @@ class StatusReporter:
         return f"{sentence}, {how} {stop.level:f}{covered}{missed}{doubt}."
 
     def write(self) -> None:
-        """Record facts and position where they differ from what was last written."""
+        """Record facts and position if they differ from what was last written."""
         memory, core, legs = self._context.memory, self._context.memory.core, self._protection
         levels = {
             "stop": legs.rests_at(memory.stop),

@@ -1,4 +1,4 @@
-"""One turn of a run's core: what it remembers, and what it says and wants while it handles one event."""
+"""Context of one event: the run's memory, and the records and effects that the event produces."""
 
 from decimal import Decimal
 
@@ -18,21 +18,21 @@ def back_off_ms(attempts: int) -> int:
 
 
 def unknown_signer(reason: str) -> str:
-    """Return what to do where the venue does not know the key; ``reason``: the venue's words."""
+    """Return what to do where the venue does not know the key; ``reason``: as the venue gave it."""
     return (
-        f"the venue does not know who signed ({reason.rstrip('.')}): see whether the settings name the"
-        " network that api_url belongs to, and whether the key is still approved"
+        f"the venue does not know who signed ({reason.rstrip('.')}): check that the settings name the"
+        " network that api_url belongs to, and that the key is still approved"
     )
 
 
 def pending_key(effect: Effect) -> str:
-    """Return the name under which an effect's outcome is awaited."""
+    """Return the key under which an effect's outcome is awaited."""
     order = getattr(effect, "new_client_order_id", None) or getattr(effect, "client_order_id", "")
     return f"{type(effect).__name__}:{order}" if order else type(effect).__name__
 
 
 class StepContext:
-    """Shared by all parts of one run's core. ``records`` and ``effects`` belong to the event in hand."""
+    """Shared by all parts of one run's core. ``records`` and ``effects`` belong to the current event."""
 
     def __init__(self, setup: RunSetup, memory: RunMemory) -> None:
         self.setup = setup
@@ -42,13 +42,14 @@ class StepContext:
         self.refusal = ""
 
     def begin(self, time_ms: int) -> None:
-        """Begin with a new event at the venue's time."""
+        """Begin a new event at the venue's time."""
         self.records = []
         self.effects = []
         self.refusal = ""
         self.memory.now_ms = max(self.memory.now_ms, time_ms)
 
     def step(self) -> Step:
+        """Return what the event has led to."""
         return Step(tuple(self.records), tuple(self.effects), self.refusal)
 
     def record(self, record: Record) -> None:
@@ -58,12 +59,12 @@ class StepContext:
         self.records.append(JournalRow(event, self.memory.now_ms, author))
 
     def refuse(self, sentence: str, author: Author) -> None:
-        """Say why a request of the operator is not followed."""
+        """Refuse an operator's request, with the reason."""
         self.refusal = sentence
         self.journal(Noted(sentence=sentence), author)
 
-    def ask(self, effect: Effect) -> bool:
-        """Want an effect that has an outcome, unless the same one is under way. Returns whether it is new."""
+    def request(self, effect: Effect) -> bool:
+        """Add an effect that has an outcome, unless the same one is under way. Return whether it is new."""
         key = pending_key(effect)
         if key in self.memory.pending:
             return False
@@ -73,45 +74,51 @@ class StepContext:
 
     @property
     def awaits_position(self) -> bool:
-        """The venue's word of the position is to come before anything is concluded from it."""
+        """The position must be read before anything is concluded from it."""
         return self.memory.wants_position and not self.memory.goes_by_books
 
-    def read(self, effect: Effect) -> None:
-        """Want something read, unless reading failed and it is too early to try again."""
+    def request_read(self, effect: Effect) -> None:
+        """Add a reading, unless readings fail and it is too early to try again."""
         if self.memory.elapsed_ms >= self.memory.read_at_ms:
-            self.ask(effect)
+            self.request(effect)
 
     def answered(self, effect: Effect) -> bool:
-        """Take an outcome in. Returns whether it was awaited; a repeated one is not."""
+        """Take in an outcome. Return whether it was awaited; a repeated one is not."""
         key = pending_key(effect)
         if key not in self.memory.pending:
             return False
         self.memory.pending.remove(key)
         return True
 
+    def read_succeeded(self) -> None:
+        """Note that the venue answered a reading: the next failure is the first one again."""
+        self.memory.failed_reads = 0
+        self.memory.read_at_ms = 0
+        self.clear_alarm("venue")
+
     def want_position(self) -> None:
-        """Want the venue's position compared with what is booked, as it is from now on."""
+        """Have the venue's position read, as of now or later, and compared with the books."""
         self.memory.wants_position = True
         self.want_anew(ReadPosition())
 
     def want_open_orders(self) -> None:
-        """Want the open orders read, as they are from now on."""
+        """Have the open orders read, as of now or later."""
         self.memory.wants_open_orders = True
         self.want_anew(ReadOpenOrders())
 
     def want_fills(self) -> None:
-        """Want fills and payments read, up to now at least."""
+        """Have fills and payments read, up to now at least."""
         self.memory.wants_fills = True
         self.want_anew(ReadFills(0, 0))
 
     def want_anew(self, effect: Effect) -> None:
-        """Note that a reading must be made again if it is under way: what it brings may be too old."""
+        """Note that a reading under way must be repeated: its answer may be too old."""
         key = pending_key(effect)
         if key in self.memory.pending and key not in self.memory.wanted_anew:
             self.memory.wanted_anew.append(key)
 
     def is_wanted_anew(self, effect: Effect) -> bool:
-        """Tell, once, whether a reading that has just been answered must be made again."""
+        """Return, once, whether a reading that was just answered must be repeated."""
         key = pending_key(effect)
         is_too_old = key in self.memory.wanted_anew
         if is_too_old:
@@ -124,8 +131,8 @@ class StepContext:
     def worst_price(self, order_sign: int, bound_bps: float) -> Decimal | None:
         """Return the price beyond which a market order sent now may not fill, ``order_sign`` +1 buys.
 
-        None at a close of a feed with phases: the order waits for the next open, whose price nobody
-        knows yet, and there the backtest fills without a bound.
+        None at a close of a feed with phases: the order waits for the next open, whose price is not known
+        yet, and there the backtest fills without a bound.
         """
         if self.setup.has_phases and not (self.memory.is_in_bar or self.memory.feed_ended):
             return None

@@ -1,4 +1,4 @@
-"""A background engine: its own process, session and log, which outlives the terminal that started it."""
+"""A background engine: its own process, session and log; it outlives the terminal that started it."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ _READY_VARIABLE = "FIRSTWATCH_READY_DESCRIPTOR"
 _POLL_S = 0.05
 
 WAITING = "waiting"
-"""The new engine is loaded and waits for the lock: the old host may let go now."""
+"""The new engine is loaded and waits for the lock: the old host may end now."""
 READY = "ready"
 """The new engine holds the lock and has recovered the runs."""
 
@@ -35,41 +35,41 @@ class BackgroundEngine:
 
     pid: int
     _process: subprocess.Popen[bytes]
-    _words: int
-    """Read end of the pipe on which it says how far it is."""
+    _progress: int
+    """Read end of the pipe on which it announces ``WAITING`` and ``READY``."""
     _log: Path
-    _heard: str = ""
+    _received: str = ""
 
     def wait_until(self, word: str, timeout_s: float) -> None:
-        """Wait until the engine has said ``WAITING`` or ``READY``.
+        """Wait until the engine has announced ``WAITING`` or ``READY``.
 
         Raises:
-            BackgroundError: it ended first, or said nothing in time.
+            BackgroundError: it ended first, or did not announce it in time.
         """
         deadline = time.monotonic() + timeout_s
-        os.set_blocking(self._words, False)
-        while word not in self._heard.split():
+        os.set_blocking(self._progress, False)
+        while word not in self._received.split():
             try:
-                part = os.read(self._words, 256)
+                part = os.read(self._progress, 256)
             except BlockingIOError:
                 part = None
             if part:
-                self._heard += part.decode()
+                self._received += part.decode()
                 continue
             if part == b"" or self._process.poll() is not None:
                 self._process.wait(timeout=timeout_s)
                 raise BackgroundError(f"the background engine ended at once: {_last_line(self._log)}")
             if time.monotonic() > deadline:
                 raise BackgroundError(
-                    f"the background engine (pid {self.pid}) did not say '{word}' within {timeout_s:g} s; "
-                    f"look into {self._log}"
+                    f"the background engine (pid {self.pid}) was not '{word}' within {timeout_s:g} s; "
+                    f"see {self._log}"
                 )
             time.sleep(_POLL_S)
 
     def forget(self) -> None:
-        """Leave the engine to itself: close what still ties this process to it."""
-        os.close(self._words)
-        # It is not this process's to wait for any more; the system reaps it when this one has ended.
+        """Detach from the engine: close what still ties this process to it."""
+        os.close(self._progress)
+        # This process need not wait for it any more; the system reaps it once this one has ended.
         self._process.returncode = 0
 
 
@@ -97,11 +97,11 @@ def start_background(folder: Path, config: Path | None) -> BackgroundEngine:
         raise BackgroundError(f"the background engine could not be started: {error}") from error
     finally:
         os.close(writing)
-    return BackgroundEngine(pid=process.pid, _process=process, _words=reading, _log=log)
+    return BackgroundEngine(pid=process.pid, _process=process, _progress=reading, _log=log)
 
 
-def say(word: str) -> None:
-    """In a background engine: tell the process that started it how far this one is."""
+def announce(word: str) -> None:
+    """In a background engine: announce progress to the process that started it."""
     descriptor = os.environ.get(_READY_VARIABLE)
     if descriptor is None:
         return
@@ -111,7 +111,7 @@ def say(word: str) -> None:
             os.close(int(descriptor))
             del os.environ[_READY_VARIABLE]
     except OSError as error:
-        logging.getLogger(__name__).info("nobody waits for this engine any more: %s", error)
+        logging.getLogger(__name__).info("the process that started this engine no longer waits: %s", error)
         del os.environ[_READY_VARIABLE]
 
 
@@ -122,14 +122,14 @@ def log_to_file(folder: Path, level: str) -> None:
 
 
 def log_handler(path: Path) -> RotatingFileHandler:
-    """Return what writes a log that rotates."""
+    """Return a handler that writes a rotating log."""
     handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=_LOG_FILES, encoding="utf-8")
     handler.setFormatter(_CleanFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     return handler
 
 
 class _CleanFormatter(logging.Formatter):
-    """A log is read in a terminal, and foreign text stands in it, in tracebacks too."""
+    """Cleans every line: a log is read in a terminal, and it contains external text, in tracebacks too."""
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(map(clean, super().format(record).split("\n")))

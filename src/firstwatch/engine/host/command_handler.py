@@ -1,4 +1,4 @@
-"""The desk where commands are picked up: each is checked, answered, and every answer is a sentence."""
+"""Picks up commands: each is checked, performed and answered with a sentence."""
 
 import logging
 import threading
@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
-from firstwatch.engine.core import inputs
 from firstwatch.engine.launch.facts import LaunchFacts
 from firstwatch.engine.launch.gather import gather, preview
 from firstwatch.engine.lease import Lease
@@ -27,6 +26,7 @@ from firstwatch.trading.commands import (
     PauseEntries,
     PreviewLaunch,
     ResumeEntries,
+    RunCommand,
     StartRun,
     StopEngine,
     StopRun,
@@ -39,15 +39,15 @@ from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.venues.registry import is_paper
 
 _AT_ONCE = 50
-"""How many commands are picked up before the engine sees to other things."""
+"""How many commands are picked up in one tick."""
 _THREADS = 2
-"""How many commands may ask venues at once."""
+"""How many commands may wait for venues at the same time."""
 
 _log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """What the desk asks of its host."""
+    """What a command handler needs of its host."""
 
     @property
     def lease(self) -> Lease: ...
@@ -55,23 +55,23 @@ class Engine(Protocol):
     def launch(self, run_id: str, author: Author) -> None:
         """Start the worker of a run that was just created."""
 
-    def ask(
-        self, run_id: str, event: inputs.Request, handled: Callable[[str], None], until_ms: int | None
+    def request(
+        self, command: RunCommand, author: Author, handled: Callable[[str], None], until_ms: int | None
     ) -> bool:
-        """Hand a request to the run's worker, which gives it the venue's time; False: the run has none.
+        """Hand a command to the run's worker; False: the run has none.
 
-        ``until_ms``: the wall clock's time from which on it is too late to follow it; None: never.
+        ``until_ms``: wall clock time from which on it is too late to follow it; None: never.
         """
 
     def stop_on_request(self) -> None:
-        """Drain and let go of the engine, soon, for a command."""
+        """Drain and free the engine soon, on a command."""
 
-    def stay_heard(self) -> None:
-        """Let the engine's heartbeat be written, if it is due: called between two pieces of work."""
+    def beat_if_due(self) -> None:
+        """Write the engine's heartbeat if it is due: called between two commands."""
 
 
 class CommandHandler:
-    """Picks up commands for one host. ``pick_up`` never waits for a venue; what must ask one runs aside."""
+    """Performs commands for one host. ``pick_up`` waits for no venue: such commands run in other threads."""
 
     def __init__(
         self, store: Store, venues: VenueRegistry, clock: Clock, engine: Engine, *, capital_share: float
@@ -82,11 +82,11 @@ class CommandHandler:
         self._engine = engine
         self._capital_share = capital_share
         self._to_perform: deque[StoredCommand] = deque()
-        """What was accepted; a command stays until performing it has raised nothing."""
-        self._aside = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="command")
+        """Accepted commands; each stays until performing it has raised nothing."""
+        self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="command")
 
     def pick_up(self) -> None:
-        """Answer or hand on the oldest pending commands, ``_AT_ONCE`` at most."""
+        """Answer or hand over the oldest pending commands, ``_AT_ONCE`` at most."""
         with self._store.read() as session:
             pending = commands.pending_commands(session, _AT_ONCE)
         if pending:
@@ -96,44 +96,44 @@ class CommandHandler:
         while self._to_perform:
             self._perform(self._to_perform[0])
             self._to_perform.popleft()
-            self._engine.stay_heard()
+            self._engine.beat_if_due()
 
     def resume(self) -> None:
-        """Perform again what an earlier process life had accepted and not finished; each is idempotent.
+        """Perform again what an earlier process life accepted and did not finish; each is idempotent.
 
-        What would take new risk is refused once it has expired: nobody waits for it any more.
+        A command that would take new risk is refused once it has expired.
         """
         self._start_threads()
         now_ms = self._clock.now_ms()
         for command in self._accepted():
             if isinstance(command.command, StopEngine):
-                # That engine has ended; this one was started after it was asked for.
+                # That engine has ended; this one was started after the command.
                 self._finish(command, CommandOutcome.DONE, "the engine has ended")
             elif isinstance(command.command, StartRun | ResumeEntries) and command.expires_at_ms <= now_ms:
                 sentence = "the engine ended before it was performed, and it has expired; send it again"
                 self._finish(command, CommandOutcome.REFUSED, sentence)
             else:
                 self._perform(command)
-            self._engine.stay_heard()
+            self._engine.beat_if_due()
 
     def _start_threads(self) -> None:
-        """Start the threads now: a command that gets none later would wait, refused, and still be performed.
+        """Start the threads now: a command that got none later would be refused and still be performed.
 
         Raises:
             RuntimeError: the system gives no more threads.
         """
         all_started = threading.Barrier(_THREADS + 1)
         for _ in range(_THREADS):
-            self._aside.submit(all_started.wait)
+            self._pool.submit(all_started.wait)
         all_started.wait()
 
     def resume_requests(self, run_id: str | None = None) -> None:
-        """Hand on again what a run's last worker was asked and has not answered; None: the workers of all."""
+        """Hand over again the commands that a run's last worker has not answered; None: of all runs."""
         for command in self._accepted():
             is_request = command.run_id is not None and not isinstance(command.command, StartRun)
             if is_request and run_id in (None, command.run_id):
                 self._perform(command)
-                self._engine.stay_heard()
+                self._engine.beat_if_due()
 
     def _accepted(self) -> list[StoredCommand]:
         with self._store.read() as session:
@@ -145,23 +145,23 @@ class CommandHandler:
         return [command for command in found if command is not None]
 
     def close(self) -> None:
-        """Begin nothing new; what is under way ends by itself."""
-        self._aside.shutdown(wait=False, cancel_futures=True)
+        """Begin nothing new; commands under way end by themselves."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     # --- checks at pick-up -----------------------------------------------------------------------
 
     def _accept(self, session: Session, number: int) -> StoredCommand | None:
-        """Check expiry and aim and journal it, in one transaction. Returns what is to be performed."""
+        """Check expiry and target and journal the command. Return it, if it is to be performed."""
         now_ms = self._clock.now_ms()
         command = self._read(session, number)
         if command is None:
             return None
         if command.expires_at_ms <= now_ms:
             waited_s = (now_ms - command.created_at_ms) / 1000
-            sentence = f"expired: no engine picked it up within {_life_s(command):g} s ({waited_s:.0f} s)"
+            sentence = f"expired: no engine picked it up within {_lifetime_s(command):g} s ({waited_s:.0f} s)"
             commands.finish_command(session, number, CommandOutcome.EXPIRED, sentence, now_ms=now_ms)
             return None
-        problem = _aim_problem(session, command)
+        problem = _target_problem(session, command)
         if problem:
             commands.finish_command(session, number, CommandOutcome.REFUSED, problem, now_ms=now_ms)
             return None
@@ -170,7 +170,7 @@ class CommandHandler:
             journal.append_events(
                 session,
                 command.run_id,
-                [Noted(sentence=f"command {number} picked up: {_words(command)}")],
+                [Noted(sentence=f"command {number} picked up: {_describe(command)}")],
                 author=command.author,
                 venue_time_ms=None,
                 local_time_ms=now_ms,
@@ -195,17 +195,17 @@ class CommandHandler:
             case FundWallet():
                 self._answered(stored, lambda: self._fund(stored, command))
             case PreviewLaunch():
-                self._aside.submit(self._answered, stored, lambda: self._preview(stored, command))
+                self._pool.submit(self._answered, stored, lambda: self._preview(stored, command))
             case StartRun():
-                self._aside.submit(self._answered, stored, lambda: self._start(stored, command))
+                self._pool.submit(self._answered, stored, lambda: self._start(stored, command))
             case StopEngine():
-                self._finish(stored, CommandOutcome.DONE, "the engine lets go; active runs stay active")
+                self._finish(stored, CommandOutcome.DONE, "the engine ends; active runs stay active")
                 self._engine.stop_on_request()
             case StopRun() | PauseEntries() | ResumeEntries() | CancelRun() | ClosePosition():
                 self._request(stored, command)
 
     def _answered(self, stored: StoredCommand, act: Callable[[], None]) -> None:
-        """Do it, and make a refusal of any kind the command's outcome."""
+        """Perform it, and make a refusal of any kind the command's outcome."""
         try:
             act()
         except EpochLostError:
@@ -296,31 +296,11 @@ class CommandHandler:
             )
         return run
 
-    def _request(
-        self,
-        stored: StoredCommand,
-        command: StopRun | PauseEntries | ResumeEntries | CancelRun | ClosePosition,
-    ) -> None:
-        author = stored.author
-        event: inputs.Request
-        match command:
-            case StopRun(mode=mode):
-                event, done = inputs.StopRequested(mode, author, 0), f"the run is stopping: {_LEAVES[mode]}"
-            case PauseEntries():
-                event, done = inputs.PauseRequested(author, 0), "entries are paused"
-            case ResumeEntries():
-                event, done = inputs.ResumeRequested(author, 0), "entries are resumed"
-            case CancelRun():
-                event, done = inputs.CancelRequested(author, 0), "the run is cancelled"
-            case ClosePosition():
-                event, done = (
-                    inputs.CloseRequested(author, 0),
-                    "the position is being closed; entries are paused",
-                )
-        # Only what takes new risk expires while it waits for the run: to reduce it is never too late.
+    def _request(self, stored: StoredCommand, command: RunCommand) -> None:
+        # Only a command that takes new risk expires while it waits for the run: reducing risk never does.
         until_ms = stored.expires_at_ms if isinstance(command, ResumeEntries) else None
-        handled = partial(self._answer, stored, done)
-        if self._engine.ask(command.run_id, event, handled, until_ms):
+        handled = partial(self._answer, stored, _done(command))
+        if self._engine.request(command, stored.author, handled, until_ms):
             return
         if isinstance(command, CancelRun) and self._cancel_unbegun(stored, command):
             return
@@ -329,7 +309,7 @@ class CommandHandler:
         self._finish(stored, CommandOutcome.REFUSED, f"run {command.run_id} has no worker now: {why}")
 
     def _answer(self, stored: StoredCommand, done: str, refusal: str) -> None:
-        """Write what the run made of a request; one that two workers were asked is answered once."""
+        """Write the run's answer to a command; one handed to two workers is answered once."""
         outcome = CommandOutcome.REFUSED if refusal else CommandOutcome.DONE
         with self._store.write(self._engine.lease.epoch) as session:
             if not commands.get_command(session, stored.id).is_finished:
@@ -338,7 +318,7 @@ class CommandHandler:
                 )
 
     def _cancel_unbegun(self, stored: StoredCommand, command: CancelRun) -> bool:
-        """Cancel a run that never got a worker, and tell whether it was one without an order."""
+        """Cancel a run that never got a worker; return whether it was NEW and without an order."""
         now_ms = self._clock.now_ms()
         with self._store.write(self._engine.lease.epoch) as session:
             if runs.state_of(session, command.run_id) is not RunState.NEW:
@@ -371,8 +351,23 @@ _LEAVES = {
 }
 
 
-def _aim_problem(session: Session, command: StoredCommand) -> str:
-    """Say why the command no longer fits what it was aimed at; empty: it does."""
+def _done(command: RunCommand) -> str:
+    """Return what to answer once the run has followed a command."""
+    match command:
+        case StopRun(mode=mode):
+            return f"the run is stopping: {_LEAVES[mode]}"
+        case PauseEntries():
+            return "entries are paused"
+        case ResumeEntries():
+            return "entries are resumed"
+        case CancelRun():
+            return "the run is cancelled"
+        case ClosePosition():
+            return "the position is being closed; entries are paused"
+
+
+def _target_problem(session: Session, command: StoredCommand) -> str:
+    """Return why the command no longer fits its target; empty: it does."""
     if command.run_id is None or isinstance(command.command, StartRun):
         return ""
     try:
@@ -384,7 +379,9 @@ def _aim_problem(session: Session, command: StoredCommand) -> str:
     if run.state.is_final:
         return f"run {run.id} is {run.state} already"
     if command.expected_state is not None and run.state is not command.expected_state:
-        return f"run {run.id} is {run.state} by now, not {command.expected_state}; look again and decide anew"
+        return (
+            f"run {run.id} is now {run.state}, not {command.expected_state}; check the run and decide again"
+        )
     if isinstance(command.command, CancelRun) and run.state is not RunState.NEW:
         return f"run {run.id} is {run.state}: only a run that is NEW can be cancelled; stop it instead"
     return ""
@@ -406,7 +403,7 @@ def _launch_rows(seen: LaunchPreview, reason: str, facts: LaunchFacts) -> list[R
 
 
 def _found(warnings: Sequence[CheckResult]) -> str:
-    """Return what soft checks saw, each thing once: without a baseline several see the same."""
+    """Return the findings of soft checks, each once: without a baseline several find the same."""
     return "; ".join(dict.fromkeys(check.found for check in warnings))
 
 
@@ -418,10 +415,10 @@ def _verdict(seen: LaunchPreview) -> str:
     return "can start"
 
 
-def _words(command: StoredCommand) -> str:
+def _describe(command: StoredCommand) -> str:
     words = command.command.kind.replace("_", " ")
     return f"{words} ({command.command.mode})" if isinstance(command.command, StopRun) else words
 
 
-def _life_s(command: StoredCommand) -> float:
+def _lifetime_s(command: StoredCommand) -> float:
     return (command.expires_at_ms - command.created_at_ms) / 1000

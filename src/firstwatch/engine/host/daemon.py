@@ -7,7 +7,7 @@ import sys
 import threading
 from types import FrameType
 
-from firstwatch.engine.host.background import READY, WAITING, log_to_file, say
+from firstwatch.engine.host.background import READY, WAITING, announce, log_to_file
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.host.open_store import open_and_migrate
 from firstwatch.engine.host.process import keep_private
@@ -18,39 +18,39 @@ from firstwatch.trading.errors import FirstwatchError
 
 _LOOK_S = 0.05
 _LOCK_WITHIN_S = 60.0
-"""How long it waits for the engine of the process that hands over."""
+"""How long it waits for the process that hands over to free the engine."""
 
 _log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, stop: threading.Event, clock: Clock) -> None:
-    """Wait for the engine, hold it until ``stop`` is set or a command ends it, then let go.
+    """Wait for the engine, hold it until ``stop`` is set or a command ends it, then free it.
 
     Raises:
-        EngineHeldError: another process did not let go of it in time.
+        EngineHeldError: another process did not free it in time.
         StoreError: the store cannot be used.
         FirstwatchError: the engine ended by itself.
     """
     store = open_and_migrate(settings.home)
     try:
         host = EngineHost(store, settings, clock=clock)
-        say(WAITING)
+        announce(WAITING)
         if not _start(host, stop, clock):
             return
-        say(READY)
+        announce(READY)
         _log.info("this process holds the engine, pid %d", os.getpid())
         while not (stop.is_set() or host.wait(_LOOK_S)):
             pass
         host.drain_and_stop()
         if host.failure:
             raise FirstwatchError(host.failure)
-        _log.info("let go of the engine")
+        _log.info("the engine has ended")
     finally:
         store.close()
 
 
 def _start(host: EngineHost, stop: threading.Event, clock: Clock) -> bool:
-    """Take the engine as soon as it is free; False: told to stop before."""
+    """Take the engine as soon as it is free; False: stopped before that."""
     deadline_s = clock.elapsed_s() + _LOCK_WITHIN_S
     while True:
         try:
@@ -74,7 +74,7 @@ def main() -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    # Its terminal is somebody else's: when that goes, the engine goes on.
+    # The terminal belongs to another process: when it closes, the engine goes on.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         settings = load_settings()

@@ -1,7 +1,7 @@
 """The engine of a data folder: its lock, its lease, its workers, and the commands that it picks up.
 
-The host thread writes the heartbeat, picks commands up, mends workers and writes the live figures; it
-never waits for a venue. Runs have a worker thread each; the command desk asks venues aside.
+The host thread writes the heartbeat and the live figures, picks up commands and replaces workers; it never
+waits for a venue. Each run has a worker thread; commands that need a venue run in threads of their own.
 """
 
 import gc
@@ -17,7 +17,6 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 from firstwatch import __version__
-from firstwatch.engine.core import inputs
 from firstwatch.engine.host.command_handler import CommandHandler
 from firstwatch.engine.host.locked_runs import LockedRuns
 from firstwatch.engine.lease import Lease, LeaseLostError
@@ -26,13 +25,14 @@ from firstwatch.engine.reconciliation.finished_runs import FinishedRunReconciler
 from firstwatch.engine.reconciliation.wallets import LOOK_EVERY_S, WalletRefresher
 from firstwatch.engine.venue_registry import VenueRegistry, venue_registry_of
 from firstwatch.engine.worker import unattended
-from firstwatch.engine.worker.startup import RunStartup, read_plan
+from firstwatch.engine.worker.startup import RunStartup, read_stored_run
 from firstwatch.engine.worker.worker import Asked, RunWorker
 from firstwatch.settings import Settings
 from firstwatch.store import hosts, journal, live, orders, runs
 from firstwatch.store.database import EpochLostError, Session, Store, StoreReplacedError
 from firstwatch.store.hosts import HostState
 from firstwatch.trading.clock import Clock, SystemClock
+from firstwatch.trading.commands import RunCommand
 from firstwatch.trading.errors import (
     DamagedRowError,
     FirstwatchError,
@@ -50,19 +50,19 @@ from firstwatch.wallets.key_ring import KeyRing
 from firstwatch.wallets.unlock_socket import UnlockServer
 from firstwatch.wallets.vault import Vault
 
-_TURN_S = 0.1
+_TICK_S = 0.1
 _HEARTBEAT_S = 0.5
 _LIVE_S = 1.0
-_LEFTOVERS_S = 30.0
-_WORKLESS_S = 5.0
+_FINISHED_RUNS_S = 30.0
+_UNATTENDED_S = 5.0
 _LOG_S = 10.0
 _DRAIN_S = 1.5
-_MENDED_AT_ONCE = 50
+_ENDED_AT_ONCE = 50
 _FAILURES_WITHIN_S = 600.0
-# What raised may pass: a run is recovered at once, then after these pauses, and only then given up.
+# An exception may be temporary: a run is recovered after these pauses, and only then fails.
 _RECOVERY_PAUSES_S = (0.0, 3.0, 15.0)
-# A full garbage collection stops the screen and the orders of all runs: with fifty for 0.05 s, and of itself
-# every ten seconds. Ten times as many smaller ones come before it.
+# A full garbage collection stops the screen and the orders of all runs: 0.05 s with fifty runs, by default
+# every ten seconds. With this threshold ten times as many smaller ones come before it.
 _YOUNG_PER_FULL = 100
 
 _log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class EngineHost:
         self._store = store
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._probe = fault_point
+        self._fault_point = fault_point
         self._lock = EngineLock(settings.home)
         self._lease: Lease | None = None
         self.keys = KeyRing(Vault(settings.home, self._clock))
@@ -93,14 +93,14 @@ class EngineHost:
         )
         self._door = UnlockServer(settings.home, self.keys)
         self._locked_runs = LockedRuns(self.keys)
-        self._desk = CommandHandler(
+        self._commands = CommandHandler(
             store, self._venues, self._clock, self, capital_share=settings.limits.capital_share
         )
-        self.leftovers = FinishedRunReconciler(store, self._venues, self._clock, lambda: self.lease)
-        self.standings = WalletRefresher(store, self._venues, settings, self._clock, lambda: self.lease)
+        self.finished_runs = FinishedRunReconciler(store, self._venues, self._clock, lambda: self.lease)
+        self.wallets = WalletRefresher(store, self._venues, settings, self._clock, lambda: self.lease)
         self._workers: dict[str, RunWorker] = {}
         self._guard = threading.RLock()
-        """Guards the workers: the desk's threads start some, the host thread mends them."""
+        """Guards the workers: threads of commands start some, the host thread replaces them."""
         self._ended: SimpleQueue[tuple[RunWorker, Exception | None]] = SimpleQueue()
         self._failures: dict[str, deque[float]] = {}
         self._ending = threading.Event()
@@ -111,8 +111,8 @@ class EngineHost:
         self.failure = ""
         """Why this host ended by itself, for an operator; empty: it did not."""
         self.was_asked_to_stop = False
-        """A command asked it to let go: no other process is to take its place by itself."""
-        self._due = {name: 0.0 for name in ("beat", "live", "leftovers", "unattended", "standings", "log")}
+        """A command ended it: no other process is to take its place by itself."""
+        self._due = {name: 0.0 for name in ("beat", "live", "finished runs", "unattended", "wallets", "log")}
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -144,21 +144,21 @@ class EngineHost:
             self._claim()
             self._door.open()
             self._recover_runs("the engine started")
-            self._desk.resume()
+            self._commands.resume()
             self._thread = threading.Thread(target=self._run, name="engine host", daemon=True)
             self._thread.start()
             if self.keys.is_locked:
                 unlock = partial(self.keys.unlock_by_file, self._ending.wait)
                 threading.Thread(target=unlock, name="unlock", daemon=True).start()
         except BaseException as error:
-            self._let_go()
+            self._shut_down()
             if isinstance(error, RuntimeError):
-                # How ``threading`` says that the system gives no more threads.
+                # ``threading`` raises this when the system gives no more threads.
                 raise FirstwatchError(f"The engine could not start its threads: {error}.") from error
             raise
 
     def drain_and_stop(self) -> None:
-        """Let every worker end after the event in hand, then let go of the engine; under two seconds.
+        """Release every worker after its current event, then free the engine; takes under two seconds.
 
         Runs stay active and their protection stays at the venues: the next engine recovers them.
         """
@@ -172,15 +172,15 @@ class EngineHost:
             self._is_over.set()
 
     def stop_on_request(self) -> None:
-        """Let go soon because a command asks for it."""
+        """End soon, on a command."""
         self.was_asked_to_stop = True
         self.end_soon()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until the host has let go of the engine and tell whether it has."""
+        """Wait until the host has freed the engine; return whether it has."""
         return self._is_over.wait(timeout_s)
 
-    # --- what the command desk asks ----------------------------------------------------------------
+    # --- for the command handler -----------------------------------------------------------------
 
     def launch(self, run_id: str, author: Author) -> None:
         """Start the worker of a run that was just created, unless it was recovered meanwhile."""
@@ -190,24 +190,24 @@ class EngineHost:
             # The run is in the store: the host thread recovers it with the others.
             self.lease.lose(f"run {run_id} could not begin: {error}")
 
-    def ask(
-        self, run_id: str, event: inputs.Request, handled: Callable[[str], None], until_ms: int | None
+    def request(
+        self, command: RunCommand, author: Author, handled: Callable[[str], None], until_ms: int | None
     ) -> bool:
-        """Hand a request to the run's worker, which gives it the venue's time; False: the run has none."""
+        """Hand a command to the run's worker; False: the run has none."""
         with self._guard:
-            worker = self._workers.get(run_id)
+            worker = self._workers.get(command.run_id)
             if worker is None:
                 return False
-            worker.inbox.put(Asked(event, handled, until_ms))
+            worker.inbox.put(Asked(command, author, handled, until_ms))
             return True
 
     # --- the host thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            while not self._ending.wait(_TURN_S):
+            while not self._ending.wait(_TICK_S):
                 try:
-                    self._turn()
+                    self._tick()
                 except (LeaseLostError, EpochLostError) as error:
                     self._reclaim(str(error))
                 except StoreError as error:
@@ -215,12 +215,12 @@ class EngineHost:
         except (LockLostError, StoreReplacedError) as error:
             self._end_for_good(str(error))
         except Exception as error:
-            # Without this thread there is no heartbeat, so no worker can send: the lock goes to the next.
+            # Without this thread there is no heartbeat, so no worker can send: the next engine gets the lock.
             _log.exception("the engine host failed")
             self._end_for_good(f"The engine failed: {type(error).__name__}: {error}; see its log")
         finally:
             try:
-                self._let_go()
+                self._shut_down()
             except Exception:
                 _log.exception("not all of the engine could be closed")
 
@@ -230,7 +230,7 @@ class EngineHost:
         _log.critical("%s", why)
 
     def _mark_runs_left(self) -> None:
-        """Raise an alarm for each run that a failed host leaves; its worker has written its last by now."""
+        """Raise an alarm for each run that a failed host leaves; its worker has ended by now."""
         if not self.failure:
             return
         try:
@@ -240,27 +240,27 @@ class EngineHost:
                         session, run_id, unattended.STANDS_STILL, self.failure, now_ms=self._clock.now_ms()
                     )
         except FirstwatchError as error:
-            # Another engine has the store by now, or there is none any more: the log has to do.
+            # Another engine has the store by now, or the store is gone: the log must do.
             _log.error("the alarm could not be written: %s", error)
 
-    def _turn(self) -> None:
-        """See to everything that waits, a bounded part of each; what is left waits for the next turn."""
+    def _tick(self) -> None:
+        """Do a bounded part of everything that is pending; the rest waits for the next tick."""
         self.lease.check()
-        self.stay_heard()
-        self._mend_workers()
-        self._locked_runs.begin_if_unlocked(self.stay_heard)
-        self._desk.pick_up()
-        if self._is_due("leftovers", _LEFTOVERS_S):
-            self.leftovers.look_aside()
-        if self._is_due("unattended", _WORKLESS_S):
-            self._begin_unattended()
-        if self._is_due("standings", LOOK_EVERY_S):
-            self.standings.look_aside()
+        self.beat_if_due()
+        self._handle_ended_workers()
+        self._locked_runs.begin_if_unlocked(self.beat_if_due)
+        self._commands.pick_up()
+        if self._is_due("finished runs", _FINISHED_RUNS_S):
+            self.finished_runs.task.run_soon()
+        if self._is_due("unattended", _UNATTENDED_S):
+            self._start_unattended()
+        if self._is_due("wallets", LOOK_EVERY_S):
+            self.wallets.task.run_soon()
         if self._is_due("log", _LOG_S):
             self._bound_log()
 
-    def stay_heard(self) -> None:
-        """Write the heartbeat if it is due. Called between any two pieces of work of the host thread.
+    def beat_if_due(self) -> None:
+        """Write the heartbeat if it is due. Called between any two steps of the host thread.
 
         Raises:
             LeaseLostError: the last one is too old.
@@ -300,11 +300,11 @@ class EngineHost:
             worker.live.written(status)
 
     def _all_workers(self) -> list[RunWorker]:
-        # One step of the interpreter: the heartbeat waits for nobody who holds the guard.
+        # One step of the interpreter, so that the heartbeat does not wait for the guard.
         return list(self._workers.values())
 
     def _bound_log(self) -> None:
-        """Keep the store's log from growing without bound, and say who holds it."""
+        """Keep the store's write-ahead log bounded, and log what keeps it from shrinking."""
         problem = self._store.bound_log()
         if problem != self._log_problem:
             _log.warning("%s", problem or "the log of the store is short again")
@@ -331,20 +331,20 @@ class EngineHost:
         self._due["beat"] = 0.0
 
     def _reclaim(self, why: str) -> None:
-        """Claim the store anew and recover all runs: this process stood still, or could not write."""
+        """Claim the store anew and recover all runs: this process was suspended, or could not write."""
         _log.warning("recovering: %s", why)
         self.lease.lose(why)
-        # Who else has claimed the store holds the lock by its name: then it is not to be claimed back.
+        # If another process has claimed the store, it holds the lock of that name: then this one ends.
         self._lock.verify()
         with self._guard:
             for worker in self._workers.values():
-                worker.let_go()
+                worker.release()
             try:
                 self._claim()
                 self._recover_runs(why)
-                self._desk.resume_requests()
+                self._commands.resume_requests()
             except StoreError as error:
-                # Some runs may stand still now. The next turn finds the lease lost and begins anew.
+                # Some runs may have no worker now. The next tick finds the lease lost and starts over.
                 self.lease.lose(str(error))
                 self._note_trouble(str(error))
 
@@ -353,16 +353,16 @@ class EngineHost:
             active = runs.active_run_ids(session)
         for run_id in active:
             self._start_worker(run_id, Author.SYSTEM, why, self._workers.get(run_id))
-            self.stay_heard()
+            self.beat_if_due()
 
     # --- workers -----------------------------------------------------------------------------------
 
     def _start_worker(
         self, run_id: str, author: Author, why: str, predecessor: RunWorker | None, pause_s: float = 0.0
     ) -> None:
-        """Let a worker take ``predecessor``'s place; do nothing if another has it or the run is over.
+        """Replace ``predecessor`` by a new worker; do nothing if another one has, or the run is over.
 
-        All of it under the guard: what is read of the run is then still so when its worker begins.
+        All under the guard: so what is read of the run is still true when its worker begins.
         """
         with self._guard:
             if self._ending.is_set() or self._workers.get(run_id) not in (None, predecessor):
@@ -371,10 +371,10 @@ class EngineHost:
                 with self._store.read() as session:
                     if runs.state_of(session, run_id).is_final:
                         return
-                    plan = read_plan(session, run_id)
+                    plan = read_stored_run(session, run_id)
                     was_unattended = bool(unattended.unattended_topics(session, run_id))
                 self._venues.require_key(plan.run.venue, plan.run.account, may_wait=False)
-                beginning = RunStartup(
+                startup = RunStartup(
                     plan,
                     self._venues.get(plan.run.venue),
                     author=author,
@@ -385,19 +385,19 @@ class EngineHost:
                 self._leave_without_worker(run_id)
                 begin = partial(self._start_worker, run_id, author, why, None)
                 self._locked_runs.add(run_id, begin)
-                self._say_unattended(run_id, unattended.LOCKED, f"vault locked: {error}")
+                self._mark_unattended(run_id, unattended.LOCKED, f"vault locked: {error}")
                 return
             except (WrongUseError, VenueError, DamagedRowError) as error:
-                # Without venue, algorithm or rows nobody works on a run; its protection rests at the venue.
+                # Without venue, algorithm or rows a run has no worker; its protection rests at the venue.
                 self._leave_without_worker(run_id)
-                self._say_unattended(run_id, unattended.STANDS_STILL, str(error))
+                self._mark_unattended(run_id, unattended.STANDS_STILL, str(error))
                 return
             worker = RunWorker(
-                beginning,
+                startup,
                 self._store,
                 self.lease,
                 self._clock,
-                fault_point=self._probe,
+                fault_point=self._fault_point,
                 ended=lambda worker, error: self._ended.put((worker, error)),
                 predecessor=predecessor,
                 pause_s=pause_s,
@@ -405,9 +405,9 @@ class EngineHost:
             try:
                 worker.start()
             except RuntimeError as error:
-                # How ``threading`` says that the system gives no more threads.
+                # ``threading`` raises this when the system gives no more threads.
                 self._leave_without_worker(run_id)
-                self._say_unattended(run_id, unattended.STANDS_STILL, f"it gets no thread: {error}")
+                self._mark_unattended(run_id, unattended.STANDS_STILL, f"it gets no thread: {error}")
                 return
             self._workers[run_id] = worker
             if was_unattended:
@@ -415,61 +415,61 @@ class EngineHost:
                     unattended.clear_unattended(session, run_id, now_ms=self._clock.now_ms())
 
     def _leave_without_worker(self, run_id: str) -> None:
-        """Drop a run's last worker, which has no successor: what the run is asked is then refused."""
+        """Drop a run's last worker, which has no successor: commands for the run are then refused."""
         worker = self._workers.pop(run_id, None)
         if worker is not None:
             worker.close_subscription()
 
-    def _say_unattended(self, run_id: str, topic: str, why: str) -> None:
+    def _mark_unattended(self, run_id: str, topic: str, why: str) -> None:
         with self._store.write(self.lease.epoch) as session:
             unattended.mark_unattended(session, run_id, topic, why, now_ms=self._clock.now_ms())
 
-    def _begin_unattended(self) -> None:
-        """Try again to begin the active runs that have no worker: what was in the way may be gone."""
+    def _start_unattended(self) -> None:
+        """Try again to start the active runs without a worker: the obstacle may be gone."""
         with self._guard, self._store.read() as session:
             waiting = [run_id for run_id in runs.active_run_ids(session) if run_id not in self._workers]
         for run_id in waiting:
             if run_id not in self._locked_runs:
-                self._start_worker(run_id, Author.SYSTEM, "nobody worked on the run", None)
-                self.stay_heard()
+                self._start_worker(run_id, Author.SYSTEM, "the run had no worker", None)
+                self.beat_if_due()
 
-    def _mend_workers(self) -> None:
-        """Take note of workers that ended: runs that are over, and workers that raised."""
-        for _ in range(_MENDED_AT_ONCE):
-            self.stay_heard()
+    def _handle_ended_workers(self) -> None:
+        """Handle workers that ended: runs that are over, and workers that raised."""
+        for _ in range(_ENDED_AT_ONCE):
+            self.beat_if_due()
             try:
                 worker, error = self._ended.get_nowait()
             except Empty:
                 return
             with self._guard:
-                # A worker may end before whoever started it could register it.
+                # A worker may end before it was registered.
                 if self._workers.get(worker.run_id) is not worker:
                     continue
             try:
-                self._take_note(worker, error)
+                self._handle_ended(worker, error)
             except StoreError as trouble:
-                # What was not written was not done; with a store that can be written all of it goes on.
+                # Nothing that was not written was done: once the store can be written, everything continues.
                 raise LeaseLostError(f"a run could not be written: {trouble}") from trouble
 
-    def _take_note(self, worker: RunWorker, error: Exception | None) -> None:
+    def _handle_ended(self, worker: RunWorker, error: Exception | None) -> None:
         if error is None:
             if worker.is_over:
                 self._forget(worker)
         elif isinstance(error, DamagedRowError):
             self._leave_without_worker(worker.run_id)
-            self._say_unattended(worker.run_id, unattended.STANDS_STILL, str(error))
+            self._mark_unattended(worker.run_id, unattended.STANDS_STILL, str(error))
         elif isinstance(error, (LeaseLostError, EpochLostError, StoreError)):
             raise error
         else:
-            self._mend(worker, error)
+            self._recover_worker(worker, error)
 
-    def _mend(self, worker: RunWorker, error: Exception) -> None:
-        """Recover a run whose worker raised; give it up when that happens too often."""
+    def _recover_worker(self, worker: RunWorker, error: Exception) -> None:
+        """Recover a run whose worker raised; fail it when that happens too often."""
         run_id, now_s = worker.run_id, self._clock.elapsed_s()
         with self._store.read() as session:
             was_cancelled = runs.state_of(session, run_id).is_final
         if was_cancelled:
-            # Just before it could begin: there is nothing to recover.
+            # It was cancelled just before it began: there is nothing to recover.
             self._forget(worker)
             return
         failures = self._failures.setdefault(run_id, deque())
@@ -482,7 +482,7 @@ class EngineHost:
             when = f" in {pause_s:g} s" if pause_s else ""
             self._append(run_id, Noted(sentence=f"{reason}; the run is recovered{when}"))
             self._start_worker(run_id, Author.SYSTEM, reason, worker, pause_s)
-            self._desk.resume_requests(run_id)
+            self._commands.resume_requests(run_id)
         else:
             self._fail(worker, f"{reason}, for the {len(failures)}th time in ten minutes")
 
@@ -494,14 +494,8 @@ class EngineHost:
             runs.transition(session, run_id, RunState.FAILED, why, author=Author.SYSTEM, local_time_ms=now_ms)
             facts = replace(run.facts, health=Health.UNKNOWN, exposure=Exposure.UNKNOWN, sentence=sentence)
             runs.update_side_facts(session, run_id, facts)
-            journal.append_events(
-                session,
-                run_id,
-                [AlarmRaised(topic="failed", sentence=sentence)],
-                author=Author.SYSTEM,
-                venue_time_ms=None,
-                local_time_ms=now_ms,
-            )
+            alarm = AlarmRaised(topic="failed", sentence=sentence)
+            journal.append_system_events(session, run_id, [alarm], now_ms=now_ms)
         worker.close_subscription()
         self._forget(worker)
 
@@ -510,26 +504,19 @@ class EngineHost:
             if self._workers.get(worker.run_id) is worker:
                 del self._workers[worker.run_id]
         self._failures.pop(worker.run_id, None)
-        self._desk.resume_requests(worker.run_id)
+        self._commands.resume_requests(worker.run_id)
         with self._written_live([worker]):
             pass
-        self._due["leftovers"] = 0.0
+        self._due["finished runs"] = 0.0
 
     def _append(self, run_id: str, event: RunEvent) -> None:
         with self._store.write(self.lease.epoch) as session:
-            journal.append_events(
-                session,
-                run_id,
-                [event],
-                author=Author.SYSTEM,
-                venue_time_ms=None,
-                local_time_ms=self._clock.now_ms(),
-            )
+            journal.append_system_events(session, run_id, [event], now_ms=self._clock.now_ms())
 
     # --- the end -------------------------------------------------------------------------------------
 
-    def _let_go(self) -> None:
-        """End all threads, the workers first, and let go of the lock. Runs stay as they are.
+    def _shut_down(self) -> None:
+        """End all threads, the workers first, and free the lock. Runs stay as they are.
 
         Each step is taken whatever those before it raise; the lock is freed last.
         """
@@ -537,29 +524,29 @@ class EngineHost:
         with ExitStack() as last_first:
             last_first.callback(self._is_over.set)
             last_first.callback(self._lock.release)
-            last_first.callback(self._give_up_lease)
+            last_first.callback(self._release_lease)
             last_first.callback(self._mark_runs_left)
             last_first.callback(self._join_requests)
-            # After the workers, so that no feed went on without a run that had let go before the others.
-            for part in (self._venues, self.standings, self.leftovers, self._door, self._desk):
+            # After the workers, so that no feed continues without a run that was released before the others.
+            for part in (self._venues, self.wallets, self.finished_runs, self._door, self._commands):
                 last_first.callback(part.close)
             last_first.callback(self._drain_workers)
 
     def _drain_workers(self) -> None:
         workers = self._all_workers()
         for worker in workers:
-            worker.let_go()
+            worker.release()
         deadline_s = self._clock.elapsed_s() + _DRAIN_S
         for worker in workers:
             worker.join(max(0.0, deadline_s - self._clock.elapsed_s()))
 
     def _join_requests(self) -> None:
-        """Wait for the requests' threads: what they wait for ends with their venues."""
+        """Wait for the requests' threads, which end with their venues."""
         deadline_s = self._clock.elapsed_s() + _DRAIN_S
         for worker in self._all_workers():
             worker.join_requests(max(0.0, deadline_s - self._clock.elapsed_s()))
 
-    def _give_up_lease(self) -> None:
+    def _release_lease(self) -> None:
         """Write the last heartbeat; from here on nothing is sent under this host's claim."""
         if self._lease is None:
             return
@@ -570,4 +557,4 @@ class EngineHost:
             _log.warning("the last heartbeat could not be written: %s", error)
         finally:
             # A worker that has not ended yet must not send beside the next holder of the lock.
-            self._lease.lose("the engine has let go")
+            self._lease.lose("the engine has ended")

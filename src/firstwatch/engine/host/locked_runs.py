@@ -1,4 +1,4 @@
-"""Runs whose venue wants signatures while the vault is locked: they wait, their protection rests there."""
+"""Runs that wait for the vault: their venue needs signatures; their protection rests there meanwhile."""
 
 import threading
 from collections.abc import Callable
@@ -15,7 +15,7 @@ class LockedRuns:
         self._guard = threading.Lock()
 
     def add(self, run_id: str, begin: Callable[[], None]) -> None:
-        """Let a run wait; ``begin`` starts its worker when the vault is unlocked, if that is still wanted."""
+        """Let a run wait; ``begin`` starts its worker once the vault is unlocked, if it still has none."""
         with self._guard:
             self._waiting[run_id] = begin
 
@@ -24,9 +24,9 @@ class LockedRuns:
             return run_id in self._waiting
 
     def begin_if_unlocked(self, between: Callable[[], None]) -> None:
-        """Begin the waiting runs when the vault has been unlocked. Cheap when none waits.
+        """Start the waiting runs if the vault has been unlocked. Cheap when none waits.
 
-        ``between`` is called after each. Whatever ``begin`` raises, a run waits on until it has begun.
+        ``between`` is called after each. If ``begin`` raises, the run keeps waiting.
         """
         if not self._waiting or self._keys.is_locked:
             return
@@ -35,7 +35,7 @@ class LockedRuns:
         for run_id, begin in waiting.items():
             begin()
             with self._guard:
-                # It may have been made to wait again, for another key.
+                # It may be waiting again, for another key.
                 if self._waiting.get(run_id) is begin:
                     del self._waiting[run_id]
             between()

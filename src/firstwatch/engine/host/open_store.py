@@ -1,4 +1,4 @@
-"""Opening the store for whoever may hold the engine: an older one is migrated first."""
+"""Opens the store for an engine: an older store is migrated first."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from firstwatch.store.schema import OlderStoreError
 
 
 def open_and_migrate(folder: Path) -> Store:
-    """Open the store; an older one is migrated under the engine lock, before any run.
+    """Open the store; an older one is migrated under the engine lock, before any run starts.
 
     Raises:
         StoreError: it cannot be used.

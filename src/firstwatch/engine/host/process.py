@@ -1,10 +1,10 @@
-"""What every process of this program does first: it leaves nothing of its own for others to read."""
+"""First step of every process of this program: its files and memory stay private."""
 
 import os
 import resource
 
 
 def keep_private() -> None:
-    """Let files that are made be their owner's alone, and forbid core dumps: keys may be in memory."""
+    """Create files for their owner only, and forbid core dumps: keys may be in memory."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

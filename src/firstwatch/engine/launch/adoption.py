@@ -1,4 +1,4 @@
-"""Which case of "Assume position now" a launch meets: start flat, adopt, or enter at once.
+"""Which case of "Assume position now" applies to a launch: start flat, adopt, or enter at once.
 
 Rule 26 of ``firstwatch.strategy`` and rule 4 of ``firstwatch.engine`` say when.
 """
@@ -17,7 +17,7 @@ from firstwatch.trading.orders import Side
 
 @dataclass(frozen=True, slots=True)
 class PositionCase:
-    """What the launch will do with the wallet's position. A ``remedy`` means that it is refused."""
+    """What the launch will do with the wallet's position. With a ``remedy`` it is refused."""
 
     sentence: str
     remedy: str = ""
@@ -26,33 +26,33 @@ class PositionCase:
 
 
 def assume_position(facts: LaunchFacts) -> PositionCase:
-    """Return the case that these facts meet."""
+    """Return the case that applies to these facts."""
     position, orders = facts.position, facts.open_orders
     if facts.spec is None or position is None or orders is None:
         return PositionCase(
             f"{NOT_CHECKED}: algorithm, position and open orders must be known",
-            "mend what the other checks name first",
+            "fix what the other checks name first",
         )
-    foreign = [order for order in orders if not sent_by(order.client_order_id, facts.earlier_runs)]
-    if foreign:
+    external = [order for order in orders if not sent_by(order.client_order_id, facts.earlier_runs)]
+    if external:
         return PositionCase(
-            f"the wallet has {len(foreign)} open orders in {facts.settings.symbol} that no run of it sent",
+            f"the wallet has {len(external)} open orders in {facts.settings.symbol} that no run of it sent",
             "cancel them at the venue",
         )
     if position.is_flat:
         return _flat(facts, facts.spec, len(orders))
     if not facts.settings.assume_position_now:
         return PositionCase(
-            f"the wallet holds {_words(position)}",
+            f"the wallet holds {_describe(position)}",
             "close it, or launch with 'Assume position now' so that the run adopts it",
         )
     return _adopt(facts, facts.spec, position)
 
 
-def _flat(facts: LaunchFacts, spec: AlgorithmSpec, left_over: int) -> PositionCase:
-    if left_over:
+def _flat(facts: LaunchFacts, spec: AlgorithmSpec, orphaned: int) -> PositionCase:
+    if orphaned:
         return PositionCase(
-            f"{left_over} orders of an earlier run are still open in {facts.settings.symbol}",
+            f"{orphaned} orders of an earlier run are still open in {facts.settings.symbol}",
             "wait until the engine has cancelled them",
         )
     if not facts.settings.assume_position_now:
@@ -60,7 +60,7 @@ def _flat(facts: LaunchFacts, spec: AlgorithmSpec, left_over: int) -> PositionCa
     if facts.flags is None:
         return PositionCase(
             f"{NOT_CHECKED}: the groups at the last closed bar are not known",
-            "mend what the other checks name first",
+            "fix what the other checks name first",
         )
     met = [
         side
@@ -84,9 +84,9 @@ def _adopt(facts: LaunchFacts, spec: AlgorithmSpec, position: Position) -> Posit
     side, entry = position.side, position.entry_price
     if side is None or entry is None or price is None:
         return PositionCase(
-            f"{NOT_CHECKED}: the position's price is not known", "mend what the other checks name first"
+            f"{NOT_CHECKED}: the position's price is not known", "fix what the other checks name first"
         )
-    held = _words(position)
+    held = _describe(position)
     if not spec.direction.allows(side):
         return PositionCase(
             f"the wallet holds {held}, and the algorithm is {spec.direction} only",
@@ -131,5 +131,5 @@ def _passed_level(facts: LaunchFacts, side: Side, entry: float, mark: float) -> 
     return ""
 
 
-def _words(position: Position) -> str:
+def _describe(position: Position) -> str:
     return f"a {position.side} of {position.amount} at {position.entry_price}"

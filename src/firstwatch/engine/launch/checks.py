@@ -23,7 +23,7 @@ _MONTH_MS = 30 * 24 * 60 * 60 * 1000
 _MINIMUM_SHARPE = 1.0
 _MAXIMUM_DRAWDOWN = 0.20
 MOST_CLOCK_OFFSET_MS = 5_000
-"""A venue takes nonces of days; beyond this the machine's time is wrong, and everything that it dates."""
+"""A venue accepts nonces days old; beyond this the machine's clock is wrong, and every time it writes."""
 MOST_DATA_AGE_MS = 10_000
 LEAST_ACTIONS = 100
 """A day of a run with a trailing stop sends about so many orders and cancels."""
@@ -61,7 +61,7 @@ def _wallet(facts: LaunchFacts) -> Finding:
 def _venue(facts: LaunchFacts) -> Finding:
     if facts.venue_problem:
         return Finding(
-            False, facts.venue_problem, "mend the venue in the settings file or wait until it answers"
+            False, facts.venue_problem, "fix the venue in the settings file or wait until it answers"
         )
     if facts.wallet_problem:
         return _not_checked("the wallet is not known")
@@ -95,12 +95,12 @@ def _symbol(facts: LaunchFacts) -> Finding:
 
 
 def _market(facts: LaunchFacts) -> Finding:
-    """See that what a simulated venue has assumed of its market does not decide what comes of the run."""
+    """Check that what a simulated venue assumes about its market does not decide the run's result."""
     market, condition = facts.market, facts.condition
     if market is None or condition is None:
         return _not_checked("the market is not known")
     if not condition.assumed:
-        return Finding(True, f"{facts.venue} says the market's steps, minimums and fees")
+        return Finding(True, f"{facts.venue} gives the market's steps, minimums and fees")
     assumed = assumption(market, condition.assumed)
     if "tick" not in condition.assumed:
         return Finding(True, assumed)
@@ -130,12 +130,12 @@ def _funds(facts: LaunchFacts) -> Finding:
         return Finding(
             False,
             f"the wallet {wallet} is not funded",
-            # Play money has an amount; real money is sent to an address that the command shows.
+            # Play money is given by amount; real money is sent to an address that the command shows.
             f"fund it: `firstwatch wallet fund {wallet}{f' {capital}' if facts.is_paper else ''}`",
         )
     free = balance.free
     if facts.settings.assume_position_now and facts.position is not None and not facts.position.is_flat:
-        # The margin of a position that the run adopts is already at work for it.
+        # The margin of a position that the run adopts already counts for it.
         free += facts.position.margin
     if capital > free:
         return Finding(
@@ -159,7 +159,7 @@ def _leverage(facts: LaunchFacts) -> Finding:
     if market.whole_leverage and leverage != leverage.to_integral_value():
         return Finding(
             False,
-            f"leverage {leverage} is not whole, and {market.symbol} wants it whole",
+            f"leverage {leverage} is not a whole number, and {market.symbol} requires one",
             f"set it to {leverage:.0f}",
         )
     return Finding(True, f"leverage {leverage} of at most {market.maximum_leverage}")
@@ -213,9 +213,9 @@ def _history(facts: LaunchFacts) -> Finding:
         return Finding(
             False,
             f"after {bars} some operand of the algorithm still has no value",
-            "look for a function whose value never comes (`firstwatch algorithm check`)",
+            "look for a function that never has a value (`firstwatch algorithm check`)",
         )
-    return Finding(True, f"{bars} warm the indicators up")
+    return Finding(True, f"{bars} warm up the indicators")
 
 
 def _stop(facts: LaunchFacts) -> Finding:
@@ -275,15 +275,13 @@ def _approvals(facts: LaunchFacts) -> Finding:
         return _not_checked("the venue's approvals are not known")
     missing = [approval for approval in facts.approvals if not approval.is_given]
     if missing:
-        # One thing to do at a time: the next is shown when this one is found to be done.
+        # One thing to do at a time: the next is shown once this one is done.
         more = f" (after it {len(missing) - 1} more)" if len(missing) > 1 else ""
         action = missing[0].action.replace(" NAME", f" {facts.settings.wallet}")
         return Finding(False, f"{missing[0].found}{more}", action or "give this approval and check again")
     adopts = assume_position(facts).adopts is not None
     margin = f"isolated margin at leverage {facts.settings.leverage}"
-    sets = (
-        f"; the position keeps its {margin}" if adopts else f"; the run sets {margin} and looks whether it is"
-    )
+    sets = f"; the position keeps its {margin}" if adopts else f"; the run sets {margin} and verifies it"
     return Finding(
         True, (f"{len(facts.approvals)} approvals given" if facts.approvals else "no approval needed") + sets
     )
@@ -312,7 +310,7 @@ def _elsewhere(facts: LaunchFacts) -> Finding:
     if held:
         return Finding(
             False,
-            f"the wallet holds positions in {_named(held)}, which no run here would look after",
+            f"the wallet holds positions in {_named(held)}, which no run here would manage",
             "close them at the venue, or use another wallet: a run wallet is for one run alone",
         )
     if orders:
@@ -349,7 +347,7 @@ def _data(facts: LaunchFacts) -> Finding:
         return _not_checked("the age of the prices is not known")
     age_ms = facts.condition.data_age_ms
     if age_ms is None:
-        return Finding(True, "prices are as new as asked for")
+        return Finding(True, "prices are read when needed")
     return Finding(
         age_ms <= MOST_DATA_AGE_MS,
         f"the newest streamed price of {facts.settings.symbol} is {age_ms / 1000:.1f} s old",
@@ -364,7 +362,7 @@ def _requests(facts: LaunchFacts) -> Finding:
     if left is not None and left < LEAST_ACTIONS:
         return Finding(
             False,
-            f"{facts.venue} lets this account send {left} more orders and cancels; a run wants"
+            f"{facts.venue} lets this account send {left} more orders and cancels; a run needs"
             f" {LEAST_ACTIONS}",
             "each USDC traded allows one more; use another wallet, or buy requests at the venue",
         )
@@ -380,9 +378,9 @@ def _requests(facts: LaunchFacts) -> Finding:
 def _mainnet(facts: LaunchFacts) -> Finding:
     settings, name = facts.settings, facts.settings.name
     if not facts.is_mainnet:
-        return Finding(True, "no real money is at the other end")
+        return Finding(True, "no real money is used")
     if settings.confirmed_name is None:
-        return Finding(True, f"real money: the start wants the run's name typed, {name}")
+        return Finding(True, f"real money: the start requires the run's name typed, {name}")
     return Finding(
         settings.confirmed_name == name,
         f"real money: {settings.confirmed_name!r} was typed, the run is called {name}",
@@ -493,11 +491,11 @@ CHECKS: tuple[Check, ...] = (
     Check("same settings", False, _same_settings),
     Check("capital share", False, _capital_share),
 )
-"""All launch checks; each stands for one rule, so that a refusal names one thing to do."""
+"""All launch checks; each checks one rule, so that a refusal names one thing to do."""
 
 
 def _not_checked(why: str) -> Finding:
-    return Finding(False, f"{NOT_CHECKED}: {why}", "mend what the other checks name first")
+    return Finding(False, f"{NOT_CHECKED}: {why}", "fix what the other checks name first")
 
 
 def _no_baseline(facts: LaunchFacts) -> str:
@@ -517,7 +515,7 @@ def _quote(facts: LaunchFacts) -> str:
 
 
 def _in_force(value: object, facts: LaunchFacts) -> object:
-    """Return the value that rules: an overriding reset equal to the version's own is none."""
+    """Return the effective value: an overriding reset equal to the version's own is none."""
     own = None if facts.spec is None else facts.spec.reset
     return None if isinstance(value, ResetSettings) and value == own else value
 

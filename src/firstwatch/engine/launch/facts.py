@@ -30,7 +30,7 @@ COMPARED = {
     "reset": "reset",
     "guards": "guards",
 }
-"""Launch settings that a run is compared with its baseline in, and what they are called."""
+"""Launch settings that a run shares with its baseline or not, and their names for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,45 +50,45 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class LaunchFacts:
-    """What is known when a launch is judged. None: could not be found out; the problem says why."""
+    """What is known when a launch is judged. None: it could not be read; the problem says why."""
 
     settings: LaunchSettings
     capital_share: float
-    """Share of the wallet above which the capital is remarked on."""
+    """Share of the wallet above which the capital needs a written reason."""
     spec: AlgorithmSpec | None = None
     algorithm_problem: str = ""
     wallet_problem: str = ""
-    """The wallet does not exist, or is archived: what to say."""
+    """Why the wallet cannot be used: it does not exist, or is archived."""
     used_by: str | None = None
     """The active run that has the wallet."""
     earlier_runs: frozenset[str] = frozenset()
-    """Ids of the wallet's finished runs, whose orders are not foreign."""
+    """Ids of the wallet's finished runs, whose orders are not external."""
     known_runs: frozenset[str] = frozenset()
     """Ids of all runs of this data folder."""
     venue: str = ""
     venue_problem: str = ""
     is_paper: bool = True
-    """Play money, which an operator may give a wallet."""
+    """Play money, which an operator may give to a wallet."""
     is_mainnet: bool = False
-    """Real money is at the other end."""
+    """The venue trades real money."""
     symbols: tuple[str, ...] = ()
     market: Market | None = None
     core: CoreSettings | None = None
-    """The decision core's numbers for this launch."""
+    """The strategy core's settings for this launch."""
     settings_problem: str = ""
-    """Algorithm and launch settings do not go together: what the core said."""
+    """Why algorithm and launch settings do not fit together."""
     session_problem: str = ""
     balance: Balance | None = None
     position: Position | None = None
     open_orders: Sequence[OrderReport] | None = None
     holdings: Holdings | None = None
-    """What the account has in all markets of the venue."""
+    """The account's positions and orders in all markets of the venue."""
     condition: VenueCondition | None = None
     approvals: Sequence[Approval] | None = None
     touch: Touch | None = None
     history: Mapping[Timeframe, CandleArrays] | None = None
     flags: GroupFlags | None = None
-    """The groups and the ATR at the last closed bar."""
+    """Condition groups and ATR at the last closed bar."""
     baseline: Baseline | None = None
 
     @property
@@ -99,7 +99,7 @@ class LaunchFacts:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check saw, and what to do when it did not pass."""
+    """What one check found, and the remedy when it did not pass."""
 
     passed: bool
     found: str
@@ -108,7 +108,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One launch check. A hard one refuses; a soft one wants a written reason."""
+    """One launch check. A hard one refuses; a soft one requires a written reason."""
 
     name: str
     is_hard: bool

@@ -31,7 +31,7 @@ from firstwatch.venues.protocol import LONGEST_WAIT_S, Venue
 def gather(
     store: Store, venues: VenueRegistry, settings: LaunchSettings, *, capital_share: float
 ) -> LaunchFacts:
-    """Return what is known about this launch now; what could not be found out is left open."""
+    """Return what is known about this launch now; what could not be read is None."""
     facts, version, wallet = _from_store(store, LaunchFacts(settings, capital_share))
     if version is not None:
         facts = replace(facts, baseline=_baseline(store, version, settings))
@@ -49,7 +49,7 @@ def gather(
 
 
 def preview(facts: LaunchFacts, now_ms: int) -> LaunchPreview:
-    """Return what a launch on these facts would meet and do."""
+    """Return the results of all checks on these facts, and what a launch would do."""
     case = assume_position(facts)
     return LaunchPreview(
         checks=judge(CHECKS, facts),
@@ -113,7 +113,7 @@ def _from_venue(facts: LaunchFacts, venue: Venue, wallet: Wallet) -> LaunchFacts
     market = markets.get(settings.symbol)
     facts = replace(facts, symbols=tuple(markets), market=market, condition=condition)
     if condition.wait_s is not None and condition.wait_s > LONGEST_WAIT_S:
-        # Whatever is asked now would wait as long, and be taken for a venue that does not answer.
+        # Every further request would wait as long, and look like a venue that does not answer.
         return facts
     facts = replace(facts, balance=venue.balance(account))
     if market is None:
@@ -135,7 +135,7 @@ def _from_venue(facts: LaunchFacts, venue: Venue, wallet: Wallet) -> LaunchFacts
     except WrongUseError as error:
         facts = replace(facts, settings_problem=str(error), session_problem=problem)
     history = read_history(venue, settings.symbol, spec)
-    # A paper feed that has not begun makes room for the history that was just asked for, so now the price.
+    # A paper feed that has not begun starts behind the history just read, so the price is read after it.
     return replace(
         facts, history=history, flags=SignalStream(spec).warm(history), touch=venue.touch(settings.symbol)
     )
@@ -150,7 +150,7 @@ def _baseline(store: Store, version: AlgorithmVersion, settings: LaunchSettings)
 
 
 def baseline_of(found: Backtest) -> Baseline:
-    """Return what the checks compare with, from a stored backtest."""
+    """Return what the checks compare a launch with, from a stored backtest."""
     metrics, costs = found.metrics, json.loads(found.costs_json)
     return Baseline(
         start_ms=found.start_ms,

@@ -1,17 +1,16 @@
-"""What finished runs left at their venues: watched until it is gone (rule 9 of ``firstwatch.engine``)."""
+"""Reconciles orders and positions that finished runs left at a venue (rule 9 of ``firstwatch.engine``)."""
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from firstwatch.engine.core.order_manager import DOUBTFUL
+from firstwatch.engine.core.order_manager import IN_FLIGHT
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.lease import Lease
+from firstwatch.engine.reconciliation.periodic import PeriodicTask
 from firstwatch.engine.venue_registry import VenueRegistry
-from firstwatch.engine.worker.startup import RunStartup, read_plan
+from firstwatch.engine.worker.startup import RunStartup, read_stored_run
 from firstwatch.engine.worker.step_writer import Part, StepMetadata, Written, persist
 from firstwatch.store import alarms, fills, journal, orders, positions, runs, wallets
 from firstwatch.store.database import Store
@@ -27,14 +26,14 @@ from firstwatch.trading.runs import Author, Exposure, Protection
 from firstwatch.venues.protocol import Accepted, PreparedRequest, Refused, StillUnknown, Venue
 
 TOPIC = "left over"
-"""The alarm of a run that has ended and whose position or orders are still at the venue."""
+"""Topic of the alarm of a run that has ended with position or orders still at the venue."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """The newest finished run of a wallet, with what the wallet is used for now."""
+    """The newest finished run of a wallet and symbol, with the wallet's use now."""
 
     run: Run
     siblings: frozenset[str]
@@ -42,7 +41,7 @@ class _Left:
     successor: Run | None
     """The wallet's active run in the same symbol."""
     alarm: str
-    """What the standing alarm says; empty: none stands."""
+    """Sentence of the active alarm; empty: there is none."""
 
     @property
     def is_taken_over(self) -> bool:
@@ -56,43 +55,28 @@ class _Left:
 
 
 class FinishedRunReconciler:
-    """Reconciles wallets whose run has ended. Asks venues, so it works in a thread of its own."""
+    """Reconciles wallets whose run has ended, in a thread of its own: it waits for venues."""
 
     def __init__(self, store: Store, venues: VenueRegistry, clock: Clock, lease: Callable[[], Lease]) -> None:
         self._store = store
         self._venues = venues
         self._clock = clock
         self._lease = lease
-        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="leftovers")
-        self._is_looking = threading.Event()
-
-    def look_aside(self) -> None:
-        """Look in the other thread, unless it is still looking."""
-        if not self._is_looking.is_set():
-            self._is_looking.set()
-            self._aside.submit(self._look_once)
+        self.task = PeriodicTask("reconciliation of finished runs", self.look)
 
     def close(self) -> None:
         """Begin nothing new."""
-        self._aside.shutdown(wait=False, cancel_futures=True)
-
-    def _look_once(self) -> None:
-        try:
-            self.look()
-        except Exception:
-            _log.exception("looking at what finished runs left failed; it is tried again")
-        finally:
-            self._is_looking.clear()
+        self.task.close()
 
     def look(self) -> None:
-        """Look at every wallet that a finished run may have left something in."""
-        for left in self._suspects():
+        """Reconcile every wallet in which a finished run may have left something."""
+        for left in self._candidates():
             try:
                 self._reconcile(left, self._venues.get(left.run.venue))
             except FirstwatchError as error:
                 _log.warning("what run %s left at %s is not known: %s", left.run.id, left.run.venue, error)
 
-    def _suspects(self) -> list[_Left]:
+    def _candidates(self) -> list[_Left]:
         with self._store.read() as session:
             standing = alarms.active_alarms(session)
             alarmed = {alarm.run_id: alarm.sentence for alarm in standing if alarm.topic == TOPIC}
@@ -117,10 +101,10 @@ class FinishedRunReconciler:
         return found
 
     def _reconcile(self, left: _Left, venue: Venue) -> None:
-        """Cancel what protects nothing, and let an alarm stand as long as anything is left."""
+        """Cancel orphaned orders, and keep an alarm active as long as anything is left."""
         run = left.run
         account, symbol = run.account, run.settings.symbol
-        # Before the position: a request in doubt could still make one.
+        # Before the position: a request in flight could still make one.
         is_known = all([self._is_known(venue, order) for order in self._open_orders(left).values()])
         position = venue.position(account, symbol)
         ours = {
@@ -129,12 +113,12 @@ class FinishedRunReconciler:
             if order.client_order_id is not None and sent_by(order.client_order_id, left.siblings)
         }
         is_over = position.is_flat or left.is_taken_over
-        # An entry may not fill any more, whatever else is left; what reduces protects a position that is.
+        # Entries must not fill any more in any case; reduce-only orders protect a position that is left.
         unwanted = [name for name, order in ours.items() if is_over or not order.reduce_only]
         gone = {name for name in unwanted if self._cancel(venue, account, symbol, name)}
         resting = [order for name, order in ours.items() if name not in gone]
         if is_over and not resting and is_known:
-            self._settle(left, venue, position)
+            self._close_books(left, venue, position)
         elif not is_over:
             self._alarm(left, self._exposed(left.run, position, resting))
         elif resting:
@@ -153,19 +137,19 @@ class FinishedRunReconciler:
             }
 
     def _is_known(self, venue: Venue, order: StoredOrder) -> bool:
-        """Tell whether the venue knows an order or says that its request can no longer execute."""
-        if order.state not in DOUBTFUL:
+        """Return whether the venue knows the order, or its request can no longer execute."""
+        if order.state not in IN_FLIGHT:
             return True
         self._lease().check()
         request = PreparedRequest(order.client_order_id, order.body, order.nonce, order.expires_at_ms)
         try:
             return not isinstance(venue.resolve(request), StillUnknown)
         except VenueError as error:
-            _log.warning("order %s is still in doubt: %s", order.client_order_id, error)
+            _log.warning("the outcome of order %s is still unknown: %s", order.client_order_id, error)
             return False
 
     def _cancel(self, venue: Venue, account: str, symbol: str, client_order_id: str) -> bool:
-        """Cancel an order and tell whether the venue says that it is gone."""
+        """Cancel an order; return whether the venue confirms that it is gone."""
         self._lease().check()
         try:
             outcome = venue.cancel(account, symbol, client_order_id)
@@ -179,7 +163,7 @@ class FinishedRunReconciler:
             self._write(left.run, [AlarmRaised(topic=TOPIC, sentence=sentence)], None)
 
     def _exposed(self, run: Run, position: Position, resting: Sequence[OrderReport]) -> str:
-        """Return what stands at the venue, and keep the levels that rest there."""
+        """Return the sentence about an exposed wallet, and store the levels that rest there."""
         # Of several stops the nearest to the price executes first.
         sign = -1 if position.side is Side.SHORT else 1
         stops = [order for order in resting if order.trigger_price is not None]
@@ -197,7 +181,7 @@ class FinishedRunReconciler:
     def _keep_levels(
         self, run: Run, position: Position, stop: OrderReport | None, target: OrderReport | None
     ) -> None:
-        """Let the rows of a finished run say what the venue shows of its stop and its target."""
+        """Store in the rows of a finished run what the venue shows of its stop and its target."""
         with self._store.read() as session:
             known = positions.position_of(session, run.id)
         if known is None or known.side is None:
@@ -216,18 +200,18 @@ class FinishedRunReconciler:
             positions.set_position(session, replace(shown, updated_at_ms=self._clock.now_ms()))
             runs.update_side_facts(session, run.id, replace(run.facts, protection=protection))
 
-    def _settle(self, left: _Left, venue: Venue, position: Position) -> None:
-        """Book what the venue did since the run ended, and take the exposure off its row."""
+    def _close_books(self, left: _Left, venue: Venue, position: Position) -> None:
+        """Book what happened at the venue since the run ended, and clear the exposure of its row."""
         run = left.run
         core = self._core(run, venue)
-        # By the venue's time, whose clock need not be ours.
+        # In venue time, whose clock may differ from ours.
         since_ms = 0 if core is None else core.fills_horizon_ms
         filled = [
             fill
             for fill in venue.fills_since(run.account, run.settings.symbol, since_ms)
             if fill.client_order_id is not None and run_of(fill.client_order_id) == run.id
         ]
-        # What is paid after the last of them is another's, who has taken the position over.
+        # Payments after the last of them belong to another run, which has taken the position over.
         until_ms = max((fill.time_ms for fill in filled), default=0)
         paid = (
             [
@@ -247,28 +231,26 @@ class FinishedRunReconciler:
         self._write(run, events, _Found(venue.name, venue.now_ms(), core, filled, paid, list(known), reports))
 
     def _core(self, run: Run, venue: Venue) -> RunCore | None:
-        """Return the run's core as it ended; None: it never began, or another version has written it."""
+        """Return the run's core as it ended; None: it never began, or its checkpoint cannot be read."""
         try:
             with self._store.read() as session:
-                plan = read_plan(session, run.id)
-            beginning = RunStartup(plan, venue, author=Author.SYSTEM, why="", max_slippage_bps=0.0)
-            return None if beginning.is_new else beginning.make_core()
+                plan = read_stored_run(session, run.id)
+            startup = RunStartup(plan, venue, author=Author.SYSTEM, why="", max_slippage_bps=0.0)
+            return None if startup.is_new else startup.make_core()
         except (WrongUseError, DamagedRowError) as error:
-            _log.warning("what run %s remembers cannot be read: %s", run.id, error)
+            _log.warning("the stored state of run %s cannot be read: %s", run.id, error)
             return None
 
     def _write(self, run: Run, events: list[RunEvent], found: "_Found | None") -> None:
         now_ms = self._clock.now_ms()
         with self._store.write(self._lease().epoch) as session:
-            journal.append_events(
-                session, run.id, events, author=Author.SYSTEM, venue_time_ms=None, local_time_ms=now_ms
-            )
+            journal.append_system_events(session, run.id, events, now_ms=now_ms)
             if found is None:
                 return
             if found.core is not None:
-                around = StepMetadata(found.venue, run.settings.symbol, found.venue_ms, now_ms)
+                metadata = StepMetadata(found.venue, run.settings.symbol, found.venue_ms, now_ms)
                 records = found.core.book_after_end(found.fills, found.fundings, found.venue_ms).records
-                part = Part(records, around)
+                part = Part(records, metadata)
                 persist(session, run.id, [part], found.core.checkpoint(), written=Written())
             for fill in found.fills:
                 fills.add_fill(session, fills.StoredFill(found.venue, run.id, fill, now_ms))
@@ -286,17 +268,17 @@ class FinishedRunReconciler:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the venue says of a finished run's orders."""
+    """What the venue reported of a finished run's orders."""
 
     venue: str
     venue_ms: int
     core: RunCore | None
-    """Books fills and fundings; None: the fills are only kept."""
+    """Books fills and fundings; None: the fills are only stored."""
     fills: Sequence[Fill]
     fundings: Sequence[Funding]
-    """Paid on the position that they have closed."""
+    """Payments on the position that the fills closed."""
     orders: Sequence[str]
-    """Client order ids of those whose end was not known."""
+    """Client order ids of orders whose end was not known."""
     reports: Mapping[str, OrderReport | None]
 
 

@@ -1,17 +1,16 @@
-"""Keeping what the store knows of wallets with keys fresh, behind everything else that asks a venue.
+"""Refreshes balances and key permissions of live wallets, at the lowest request priority.
 
-The screen shows only the store, and only this process talks to a venue. Money is asked for every half
-minute, a wallet at a time; what a run has read meanwhile is taken as it is. What a key may do changes
-rarely and costs the venue forty times as much to say, so it is asked for at most once a minute.
+The screen shows only the store, and only this process talks to a venue. Money is read every half minute, one
+wallet at a time; what a run has read meanwhile is reused. Key permissions change rarely and cost forty times
+as much of the request budget, so at most one key a minute is read.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from firstwatch.engine.lease import Lease
+from firstwatch.engine.reconciliation.periodic import PeriodicTask
 from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.settings import Settings
 from firstwatch.store import wallet_status, wallets
@@ -28,7 +27,7 @@ LOOK_EVERY_S = 1.0
 MONEY_EVERY_S = 30.0
 KEY_EVERY_S = 3600.0
 _KEY_AGAIN_S = 600.0
-"""How long a key that could not be asked about waits."""
+"""How long a key waits after its permissions could not be read."""
 _BETWEEN_KEYS_S = 60.0
 
 _log = logging.getLogger(__name__)
@@ -36,14 +35,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Asked:
-    """When a wallet was last asked about, by the clock that counts seconds; None: never here."""
+    """When a wallet was last read, by ``Clock.elapsed_s``; None: not by this process."""
 
     money_s: float | None = None
     key_s: float | None = None
 
 
 class WalletRefresher:
-    """Asks venues about wallets, in a thread of its own."""
+    """Reads about live wallets, in a thread of its own."""
 
     def __init__(
         self,
@@ -61,33 +60,16 @@ class WalletRefresher:
         self._vault = Vault(settings.home, clock)
         self._asked: dict[int, _Asked] = {}
         self._key_asked_s: float | None = None
-        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="standings")
-        self._is_looking = threading.Event()
-        self._is_closed = False
-
-    def look_aside(self) -> None:
-        """Look in the other thread, unless it is still looking or there is nothing to look at."""
-        if self._signed and not self._is_looking.is_set() and not self._is_closed:
-            self._is_looking.set()
-            self._aside.submit(self._look_once)
+        self.task = PeriodicTask("refresh of wallets", self.look)
 
     def close(self) -> None:
         """Begin nothing new."""
-        self._is_closed = True
-        self._aside.shutdown(wait=False, cancel_futures=True)
-
-    def _look_once(self) -> None:
-        try:
-            self.look()
-        except FirstwatchError as error:
-            _log.warning("what venues say of wallets is not noted: %s", error)
-        except Exception:
-            _log.exception("looking at wallets failed; it is tried again")
-        finally:
-            self._is_looking.clear()
+        self.task.close()
 
     def look(self) -> None:
-        """Ask about the money that is due, spread over the half minute, and about one key at most."""
+        """Read the balances that are due, spread over the half minute, and one key at most."""
+        if not self._signed:
+            return
         with self._store.read() as session:
             listed = [wallet for wallet in wallets.list_wallets(session) if wallet.venue in self._signed]
             known = wallet_status.wallet_statuses(session) if listed else {}
@@ -107,7 +89,7 @@ class WalletRefresher:
         now_s, now_ms = self._clock.elapsed_s(), self._clock.now_ms()
 
         def waits_s(wallet: Wallet) -> float:
-            """Return how long ago the wallet was asked about, here or by a command."""
+            """Return how long ago the wallet was read, here or by a command."""
             money = known.get(wallet.id, WalletStatus()).money
             asked_s = self._asked.setdefault(wallet.id, _Asked()).money_s
             since_said_s = _age_s(now_ms, None if money is None else money.read_at_ms)
@@ -129,11 +111,11 @@ class WalletRefresher:
 
         return [wallet for wallet in listed if is_due(wallet)]
 
-    # --- asking --------------------------------------------------------------------------------------
+    # --- readings --------------------------------------------------------------------------------
 
     def _refresh(self, wallet: Wallet, read: Callable[[Wallet, ShowsAccounts], None]) -> None:
-        """Ask about a wallet; what the venue does not answer is noted, and asked again later."""
-        if self._is_closed:
+        """Read about a wallet; a failure is stored, and the reading repeated later."""
+        if self.task.is_closed:
             return
         try:
             venue = self._venues.get(wallet.venue)

@@ -4,7 +4,7 @@ In reading order: ``worker`` (the thread and its inbox), ``startup`` (a new run'
 recovery's), ``executor`` (effects become requests, answers become inputs), ``requests`` (those in flight, a
 thread each), ``step_writer`` (a step and its checkpoint, in one transaction), ``live_status`` (figures that
 change all the time), ``unattended`` (an active run without a worker), ``protection_proof`` (before the first
-order), ``fault_points`` (where tests let the process die).
+order).
 
 Rules 12, 14 and 24 of ``firstwatch.engine``. No worker knows another.
 """

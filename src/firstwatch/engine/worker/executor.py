@@ -1,9 +1,10 @@
-"""Perform a run's effects at its venue, and turn every answer into the outcome that the core waits for."""
+"""Performs a run's effects at its venue and turns every answer into the outcome that the core awaits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from firstwatch.engine.core import effects, inputs
+from firstwatch.engine.core.records import NewOrder, Record
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.core.run_memory import RunSetup
 from firstwatch.engine.lease import Lease
@@ -22,32 +23,79 @@ from firstwatch.venues.protocol import (
     Subscription,
     Unknown,
     Venue,
+    VenueEvent,
 )
 
 
 class EffectExecutor:
-    """One run's hands at its venue. Used by the run's worker; the requests that it makes block, anywhere."""
+    """Performs one run's effects at its venue. Used by the run's worker; its requests block the caller."""
 
-    def __init__(self, venue: Venue, setup: RunSetup, lease: Lease, fault_point: FaultPoint) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        setup: RunSetup,
+        lease: Lease,
+        fault_point: FaultPoint,
+        prepared: Mapping[str, PreparedRequest],
+    ) -> None:
+        """Make an executor. ``prepared``: requests of the run's open orders, by client order id."""
         self._venue = venue
         self._account = setup.account
         self._symbol = setup.symbol
         self._timeframe = setup.timeframe
         self._lease = lease
-        self._probe = fault_point
-        self.prepared: dict[str, PreparedRequest] = {}
-        """Requests by client order id: those of this process life, and of stored orders in doubt."""
-        self.subscription: Subscription | None = None
-        self.delivered_from_ms: int | None = None
-        """Open time of the first bar that the subscription delivers although it may be read, too."""
-        self.is_reachable = True
+        self._fault_point = fault_point
+        self._prepared = dict(prepared)
+        self._subscription: Subscription | None = None
+        self._is_reachable = True
+
+    @property
+    def is_reachable(self) -> bool:
         """The venue answered the call that ended last."""
+        return self._is_reachable
+
+    def mark_unreachable(self) -> None:
+        """Note that the venue did not answer a call that was made elsewhere."""
+        self._is_reachable = False
+
+    # --- the subscription ------------------------------------------------------------------------
+
+    @property
+    def is_subscribed(self) -> bool:
+        return self._subscription is not None
+
+    def subscribe(self, deliver: Callable[[VenueEvent], None], *, after_ms: int | None) -> None:
+        """Subscribe the run to its venue's events; ``after_ms``: open time of the last bar handled.
+
+        Raises:
+            VenueError: the venue cannot be asked.
+        """
+        self._subscription = self._venue.subscribe(
+            self._account, self._symbol, self._timeframe, deliver, after_ms=after_ms
+        )
+
+    def unsubscribe(self) -> None:
+        """Close the subscription, so that the feed no longer waits for this run. Idempotent."""
+        if self._subscription is not None:
+            self._subscription.close()
+
+    # --- effects ---------------------------------------------------------------------------------
+
+    def prepare(self, records: Iterable[Record]) -> dict[str, PreparedRequest]:
+        """Prepare and keep the requests of the new orders among these records, by client order id."""
+        requests = {
+            record.intent.client_order_id: self._venue.prepare(record.intent)
+            for record in records
+            if isinstance(record, NewOrder)
+        }
+        self._prepared.update(requests)
+        return requests
 
     def perform(self, effect: effects.Effect, core: RunCore) -> Request | None:
-        """Do what the core wants done, where that is nothing to wait for; else return what is to be called.
+        """Perform an effect that needs no waiting; for any other return the request to call.
 
-        The request may be called in any thread, beside others, and gives the effect's outcome. It raises
-        ``LeaseLostError`` when this process may not send any more: nothing was sent then.
+        The request may be called in any thread, beside others, and returns the effect's outcome. It raises
+        ``LeaseLostError`` when this process may not send any more: then nothing was sent.
         """
         match effect:
             case effects.SendOrder(client_order_id):
@@ -59,15 +107,15 @@ class EffectExecutor:
             case effects.SetLeverage(leverage):
                 return lambda: self._set_leverage(leverage)
             case effects.ResolveOrder(client_order_id):
-                request = self.prepared[client_order_id]
+                request = self._prepared[client_order_id]
                 return lambda: inputs.ResolveAnswered(
                     client_order_id, self._resolve(request), self._venue.now_ms()
                 )
             case effects.Acknowledge(token):
-                if self.subscription is not None:
-                    self._probe("before acknowledge")
-                    self.subscription.acknowledge(token)
-                    self._probe("after acknowledge")
+                if self._subscription is not None:
+                    self._fault_point("before acknowledge")
+                    self._subscription.acknowledge(token)
+                    self._fault_point("after acknowledge")
                 return None
             case effects.EndRun():
                 return None
@@ -79,15 +127,19 @@ class EffectExecutor:
             case _:
                 return lambda: self._read(effect, lambda: self._reading(effect))
 
-    def read_venue(self, asked: inputs.VenueQuestions) -> inputs.VenueReading:
-        """Read everything that a run must know after a time of not listening.
+    def read_venue(
+        self, asked: inputs.VenueQuestions, *, before_ms: int | None = None
+    ) -> inputs.VenueReading:
+        """Read everything that a run must know after a gap.
+
+        ``before_ms``: open time of the first bar that the subscription delivers; it is not read as well.
 
         Raises:
             VenueError: the venue cannot be asked.
         """
         venue, account, symbol = self._venue, self._account, self._symbol
-        # Resolutions first: a request that they burn cannot fill after the fills were read.
-        resolutions = {order: self._resolve(self.prepared[order]) for order in asked.doubtful}
+        # Resolutions first: a request whose nonce they use up cannot fill after the fills were read.
+        resolutions = {order: self._resolve(self._prepared[order]) for order in asked.in_flight}
         reports = {order: venue.order(account, symbol, order) for order in asked.known}
         fills = venue.fills_since(account, symbol, asked.fills_since_ms)
         fundings = venue.funding_since(account, symbol, asked.fundings_since_ms)
@@ -97,16 +149,16 @@ class EffectExecutor:
             open_orders=venue.open_orders(account, symbol),
             fills=fills,
             fundings=fundings,
-            bars=self._bars_after(asked.after_ms),
+            bars=self._bars_after(asked.after_ms, before_ms),
             position=venue.position(account, symbol),
             balance=venue.balance(account),
             touch=self._asked_touch(),
         )
 
-    # --- what acts -------------------------------------------------------------------------------
+    # --- effects that act ------------------------------------------------------------------------
 
     def _send(self, client_order_id: str, core: RunCore) -> Request:
-        request, before = self.prepared[client_order_id], self.touch()
+        request, before = self._prepared[client_order_id], self.touch()
         core.note_submission(client_order_id, before)
 
         def send() -> inputs.Event:
@@ -116,7 +168,7 @@ class EffectExecutor:
         return send
 
     def _modify(self, client_order_id: str, new_client_order_id: str, core: RunCore) -> Request:
-        request, before = self.prepared[new_client_order_id], self.touch()
+        request, before = self._prepared[new_client_order_id], self.touch()
         core.note_submission(new_client_order_id, before)
 
         def modify() -> inputs.Event:
@@ -140,28 +192,28 @@ class EffectExecutor:
         return inputs.LeverageSet(outcome, self._venue.now_ms())
 
     def _write(self, name: str, call: Callable[[], SendOutcome]) -> SendOutcome:
-        """Make one call that changes the venue; doubt of any kind is ``Unknown``."""
+        """Make one call that changes the venue; an outcome in doubt is ``Unknown``."""
         self._fence()
-        self._probe(f"before {name}")
+        self._fault_point(f"before {name}")
         try:
             outcome = call()
         except VenueError as error:
             outcome = Unknown(str(error))
-        self._probe(f"after {name}")
-        self.is_reachable = not isinstance(outcome, Unknown)
+        self._fault_point(f"after {name}")
+        self._is_reachable = not isinstance(outcome, Unknown)
         return outcome
 
     def _resolve(self, request: PreparedRequest) -> Resolution:
-        # Resolving may burn the request at the venue, which is an act like any other.
+        # Resolving may use up the request's nonce at the venue, an act like any other.
         self._fence()
-        self._probe("before resolve")
+        self._fault_point("before resolve")
         resolution: Resolution
         try:
             resolution = self._venue.resolve(request)
         except VenueError as error:
             resolution = StillUnknown(str(error))
-        self._probe("after resolve")
-        self.is_reachable = not isinstance(resolution, StillUnknown) or resolution.is_taken
+        self._fault_point("after resolve")
+        self._is_reachable = not isinstance(resolution, StillUnknown) or resolution.is_taken
         return resolution
 
     def _fence(self) -> None:
@@ -169,18 +221,18 @@ class EffectExecutor:
         self._lease.check()
         FENCE.set(self._lease.check)
 
-    # --- what reads ------------------------------------------------------------------------------
+    # --- effects that read -----------------------------------------------------------------------
 
     def _read(self, effect: effects.Effect, read: Callable[[], inputs.Event]) -> inputs.Event:
-        self._probe("before read")
+        self._fault_point("before read")
         try:
             outcome = read()
         except VenueError as error:
-            self.is_reachable = False
+            self._is_reachable = False
             outcome = inputs.ReadFailed(effect, str(error), self._venue.now_ms())
         else:
-            self.is_reachable = True
-        self._probe("after read")
+            self._is_reachable = True
+        self._fault_point("after read")
         return outcome
 
     def _reading(self, effect: effects.Effect) -> inputs.Event:
@@ -204,22 +256,22 @@ class EffectExecutor:
             case _:
                 raise AssertionError(f"no way to perform {effect!r}")
 
-    def _bars_after(self, after_ms: int) -> list[Bar]:
+    def _bars_after(self, after_ms: int, before_ms: int | None = None) -> list[Bar]:
         if after_ms == 0:
             return []
-        now_ms, first_ms = self._venue.now_ms(), self.delivered_from_ms
+        now_ms = self._venue.now_ms()
         bars = bars_between(self._venue, self._symbol, self._timeframe, after_ms + 1, now_ms)
-        return [bar for bar in bars if first_ms is None or bar.time_ms < first_ms]
+        return [bar for bar in bars if before_ms is None or bar.time_ms < before_ms]
 
     def touch(self) -> Touch | None:
-        """Return the prices now, if they were heard; what measures a call must not hold it up."""
+        """Return the latest streamed prices, if any; measuring a call must not delay it."""
         return self._venue.latest_touch(self._symbol)
 
     def _asked_touch(self) -> Touch | None:
         try:
             return self._venue.touch(self._symbol)
         except VenueError:
-            # All the rest was read, and a price comes with the next message.
+            # All else was read, and a price comes with the next message.
             return None
 
 

@@ -1,4 +1,4 @@
-"""A run's volatile figures, which the host writes once a second where they have changed."""
+"""A run's volatile figures, which the host writes once a second if they have changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,8 +22,8 @@ class _Held:
 class LiveFigures:
     """The latest mark, unrealised PnL, equity and stream times of a run.
 
-    Written by the run's worker, read by the host thread; every figure is replaced as a whole, and one
-    that is a moment older than another does no harm.
+    Written by the run's worker, read by the host thread; every figure is replaced as a whole, and one that
+    is a moment older than another does no harm.
     """
 
     def __init__(self, run_id: str, market: Market) -> None:
@@ -39,8 +39,8 @@ class LiveFigures:
         self._unrealised_at_close = Decimal(0)
         self._written: LiveStatus | None = None
 
-    def note(self, event: inputs.Event, core: RunCore, now_ms: int) -> None:
-        """Take from one handled event what is worth showing. ``now_ms``: local time."""
+    def update(self, event: inputs.Event, core: RunCore, now_ms: int) -> None:
+        """Update the figures from one handled event. ``now_ms``: local time."""
         if not isinstance(event, inputs.TimePassed):
             self._venue_time_ms = event.time_ms
         self._held = _Held(core.exposed_steps, core.entry_price)
@@ -48,21 +48,21 @@ class LiveFigures:
             case BarClosed(bar=bar):
                 if bar.time_ms >= core.last_bar_ms:
                     self._mark = bar.close
-                self._heard("bars", now_ms)
+                self._stream_seen("bars", now_ms)
             case BarOpened(price=price):
                 self._mark = price
-                self._heard("bars", now_ms)
+                self._stream_seen("bars", now_ms)
             case MarkMoved(touch=touch):
                 self._mark = touch.mark
-                self._heard("mark", now_ms)
+                self._stream_seen("mark", now_ms)
             case FillReported() | FundingReported() | inputs.PositionRead():
-                self._heard("account", now_ms)
+                self._stream_seen("account", now_ms)
             case (
                 inputs.Launched(touch=touch)
                 | inputs.RecoveryStarted(reading=inputs.VenueReading(touch=touch))
             ):
                 self._mark = self._mark if touch is None else touch.mark
-                self._heard("account", now_ms)
+                self._stream_seen("account", now_ms)
             case _:
                 pass
         if core.last_bar_ms != self._last_bar_ms or isinstance(event, BarClosed) or core.state.is_final:
@@ -72,7 +72,7 @@ class LiveFigures:
             self._unrealised_at_close = self._unrealised() or Decimal(0)
 
     def status(self, now_ms: int) -> LiveStatus:
-        """Return the figures as the store keeps them."""
+        """Return the figures in the form of the store."""
         return LiveStatus(
             run_id=self._run_id,
             updated_at_ms=now_ms,
@@ -85,12 +85,12 @@ class LiveFigures:
         )
 
     def changed(self, now_ms: int) -> LiveStatus | None:
-        """Return the figures if they are others than those last written; for the host thread."""
+        """Return the figures if they differ from those last written; for the host thread."""
         status = self.status(now_ms)
         return None if self._written == replace(status, updated_at_ms=0) else status
 
     def written(self, status: LiveStatus) -> None:
-        """Note that these figures stand in the store."""
+        """Note that these figures were written."""
         self._written = replace(status, updated_at_ms=0)
 
     def _unrealised(self) -> Decimal | None:
@@ -103,7 +103,7 @@ class LiveFigures:
         return self._market.amount(held.steps) * (Decimal(repr(mark)) - Decimal(repr(held.entry_price)))
 
     def _equity(self) -> Decimal | None:
-        """Return run equity of the last close, moved on with the mark while the position is the same."""
+        """Return run equity at the last close, moved with the mark while the position is the same."""
         if self._last_bar_ms == 0:
             return None
         equity, unrealised = Decimal(repr(self._closing_equity)), self._unrealised()
@@ -111,5 +111,5 @@ class LiveFigures:
             return equity
         return equity + unrealised - self._unrealised_at_close
 
-    def _heard(self, stream: str, now_ms: int) -> None:
+    def _stream_seen(self, stream: str, now_ms: int) -> None:
         self._streams = {**self._streams, stream: now_ms}

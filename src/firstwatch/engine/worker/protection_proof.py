@@ -1,8 +1,8 @@
 """The proof that a stop will rest at the venue, before a run sends its first order there.
 
 A post-only entry of the smallest size is placed far from the price with a stop that waits for its fill;
-both are read back and cancelled. So an exchange that has changed how such orders are taken is found out
-while nothing is at stake.
+both are read back and cancelled. So a change in how the exchange accepts such orders is found while nothing
+is at stake.
 """
 
 import threading
@@ -51,21 +51,21 @@ STOP_AWAY = 0.10
 STOP_WORST = 0.10
 """How far beyond its trigger the stop may fill."""
 READS = 6
-"""How often the two orders are asked for, as the venue's answers may lag behind them."""
+"""How often the two orders are read, as the venue's answers may lag behind them."""
 CANCELS = 12
-"""How often they are cancelled and asked for until the venue shows neither."""
+"""How often they are cancelled and read until the venue shows neither."""
 PAUSE_S = 1.0
 TRIES = 3
-"""How many pairs are sent where it may pass."""
+"""How many pairs are sent if the failure may be temporary."""
 
 _FIRST_NUMBER = 1 << 63
-"""A run numbers its own orders from 1; those of its proof are counted from here."""
+"""A run numbers its own orders from 1; those of its proof from here."""
 
 
 class NotProvenError(FirstwatchError):
-    """The venue did not take, show or give up the two orders as it should.
+    """The venue did not accept, show or cancel the two orders as it should.
 
-    ``may_pass``: it has not seen them, or has refused them for what need not be so a second later.
+    ``may_pass``: they did not arrive, or the reason for their refusal may be temporary.
     """
 
     def __init__(self, sentence: str, *, may_pass: bool = False) -> None:
@@ -75,7 +75,7 @@ class NotProvenError(FirstwatchError):
 
 @dataclass(frozen=True, slots=True)
 class ProofOrders:
-    """An entry that nothing fills, and the stop that would follow it."""
+    """An entry too far away to fill, and the stop attached to it."""
 
     entry: OrderIntent
     stop: OrderIntent
@@ -117,17 +117,17 @@ def proof_orders(
 
 
 Requests = tuple[PreparedRequest, PreparedRequest]
-"""Those of the entry and of its stop."""
+"""The requests of the entry and of its stop."""
 
 
 class Ledger(Protocol):
-    """Where the two orders are kept, so that the next process life knows them as its own."""
+    """Stores the two orders, so that the next process life knows them as its own."""
 
     def intended(self, pair: ProofOrders, requests: Requests) -> None:
-        """Keep both before they are sent."""
+        """Store both before they are sent."""
 
     def ended(self, pair: ProofOrders, state: OrderState, why: str, filled: Decimal) -> None:
-        """Keep that neither is at the venue any more; ``filled``: of the entry."""
+        """Store that neither is at the venue any more; ``filled``: of the entry."""
 
 
 class Prover:
@@ -145,7 +145,7 @@ class Prover:
     ) -> None:
         """Make a prover. ``may_send`` raises when this process may not act any more.
 
-        ``requests``: those of orders that were kept by an earlier process life.
+        ``requests``: those of orders stored by an earlier process life.
         """
         self._venue = venue
         self._pair = pair
@@ -158,7 +158,7 @@ class Prover:
         """Place both orders, read them back and cancel them.
 
         Raises:
-            NotProvenError: with what went wrong; what could not be cancelled is still kept as open.
+            NotProvenError: with what went wrong; orders that could not be cancelled stay stored as open.
         """
         self._ledger.intended(self._pair, self._requests)
         self._may_send()
@@ -175,7 +175,7 @@ class Prover:
         if problem and isinstance(outcome, Unknown):
             problem = f"{problem} ({outcome.reason})"
         try:
-            filled = self.withdraw()
+            filled = self.cancel_both()
         except NotProvenError as error:
             raise NotProvenError(f"{problem}; {error}" if problem else str(error)) from error
         if problem:
@@ -184,15 +184,15 @@ class Prover:
             price = self._pair.entry.price
             raise NotProvenError(f"its entry, at {price}, has filled {filled:f}: look at the wallet there")
 
-    def withdraw(self) -> Decimal:
-        """Cancel both orders until the venue shows neither; return what the entry has filled.
+    def cancel_both(self) -> Decimal:
+        """Cancel both orders until the venue shows neither; return the filled amount of the entry.
 
         Raises:
-            NotProvenError: one of them may still be there.
+            NotProvenError: one of them may still be open.
         """
         problem = ""
         for attempt in range(CANCELS):
-            # The first look cancels; the second one, at once, sees that.
+            # The first round cancels; the second, at once, sees that.
             if attempt > 1:
                 self._wait(PAUSE_S)
             try:
@@ -205,12 +205,12 @@ class Prover:
                 return filled
             problem = "the venue still shows them, or does not say what became of them"
         raise NotProvenError(
-            f"the orders of the protection proof could not be cancelled ({problem}); they are cancelled as"
-            f" soon as that works, look at {self._pair.entry.symbol} at the venue"
+            f"the orders of the protection proof could not be cancelled ({problem}); that is tried"
+            f" again, look at {self._pair.entry.symbol} at the venue"
         )
 
     def _read_back(self) -> str:
-        """Return what of the two orders is not as it was asked for; empty: nothing."""
+        """Return how the two orders differ from the request; empty: they do not."""
         problem = ""
         for attempt in range(READS):
             if attempt:
@@ -244,7 +244,7 @@ class Prover:
         return ""
 
     def _gone(self) -> Decimal | None:
-        """Cancel what still rests; return what the entry has filled once nothing does, None before."""
+        """Cancel what still rests; return the entry's filled amount once nothing does, None before."""
         entry, stop = self._pair.entry, self._pair.stop
         account, symbol = entry.account, entry.symbol
         report = self._venue.order(account, symbol, entry.client_order_id)
@@ -270,18 +270,18 @@ class Prover:
 class ProtectionProof:
     """The proof of one new run, with its orders in the store."""
 
-    def __init__(self, beginning: RunStartup, store: Store, lease: Lease, clock: Clock) -> None:
-        self._setup = beginning.setup
-        self._plan = beginning.plan
-        self._venue = beginning.venue
-        self._is_new = beginning.is_new
+    def __init__(self, startup: RunStartup, store: Store, lease: Lease, clock: Clock) -> None:
+        self._setup = startup.setup
+        self._plan = startup.stored
+        self._venue = startup.venue
+        self._is_new = startup.is_new
         self._store = store
         self._lease = lease
         self._clock = clock
 
     @property
     def has_orders(self) -> bool:
-        """Orders were written for it, in this process life or an earlier one."""
+        """Orders were stored for it, in this process life or an earlier one."""
         with self._store.read() as session:
             return bool(orders.orders_of(session, self._setup.run_id))
 
@@ -295,7 +295,7 @@ class ProtectionProof:
             return ""
         self._is_new = False
         try:
-            said = self._said()
+            said = self._prove()
         except NotProvenError as error:
             return f"its protection is not proven: {error}"
         except VenueError:
@@ -312,20 +312,20 @@ class ProtectionProof:
             )
         return ""
 
-    def _said(self) -> str:
+    def _prove(self) -> str:
         reason = self._setup.launch.skip_protection_proof
         if reason:
             return f"the protection is not proven before the first order: {reason}"
         venue = self._venue
         if not isinstance(venue, BringsStops):
-            return "the venue takes no stop with an entry: the protection is proven on the first fill"
+            return "the venue accepts no stop with an entry: the protection is proven on the first fill"
         with self._store.read() as session:
             known = orders.orders_of(session, self._setup.run_id)
         for entry, stop in zip(known[::2], known[1::2], strict=True):
             if not (entry.state.is_final and stop.state.is_final):
                 requests = (_request_of(entry), _request_of(stop))
                 try:
-                    self._prover(venue, ProofOrders(entry.intent, stop.intent), requests).withdraw()
+                    self._prover(venue, ProofOrders(entry.intent, stop.intent), requests).cancel_both()
                 except NotProvenError as error:
                     raise VenueError(str(error)) from error
         settings, market = self._plan.settings, self._setup.market
@@ -343,7 +343,7 @@ class ProtectionProof:
                 _wait(PAUSE_S)
         return (
             f"the protection is proven: an entry at {pair.entry.price} with its stop at"
-            f" {pair.stop.trigger_price} was taken, shown and cancelled"
+            f" {pair.stop.trigger_price} was accepted, shown and cancelled"
         )
 
     def _prover(
@@ -357,7 +357,7 @@ class ProtectionProof:
     # --- the ledger ------------------------------------------------------------------------------
 
     def intended(self, pair: ProofOrders, requests: Requests) -> None:
-        """Keep both before they are sent."""
+        """Store both before they are sent."""
         now_ms, state = self._clock.now_ms(), OrderState.PENDING_SUBMIT
         with self._store.write(self._lease.epoch) as session:
             for order, request in zip((pair.entry, pair.stop), requests, strict=True):
@@ -374,7 +374,7 @@ class ProtectionProof:
                 orders.upsert_order(session, kept)
 
     def ended(self, pair: ProofOrders, state: OrderState, why: str, filled: Decimal) -> None:
-        """Keep that neither is at the venue any more; ``filled``: of the entry."""
+        """Store that neither is at the venue any more; ``filled``: of the entry."""
         now_ms = self._clock.now_ms()
         with self._store.write(self._lease.epoch) as session:
             for order, amount in ((pair.entry, filled), (pair.stop, Decimal(0))):

@@ -1,4 +1,4 @@
-"""The requests of one run that are under way: each in a thread of its own, so that none waits for another."""
+"""Requests of one run in flight: each in a thread of its own, so that none waits for another."""
 
 import threading
 from collections.abc import Callable
@@ -10,46 +10,46 @@ Request = Callable[[], inputs.Event]
 
 
 class RequestsInFlight:
-    """Makes requests aside and hands over how each has ended. Used by the worker's thread alone.
+    """Makes requests in threads of their own and reports their ends. Used by the worker's thread alone.
 
-    Nothing here gives a request up: each call to a venue has a timeout of its own.
+    No request is abandoned: each call to a venue has a timeout of its own.
     """
 
-    def __init__(self, name: str, land: Callable[[inputs.Event | Exception], None]) -> None:
-        """``land`` is called from a request's thread with its outcome, or with what it raised."""
+    def __init__(self, name: str, ended: Callable[[inputs.Event | Exception], None]) -> None:
+        """``ended`` is called from a request's thread with its outcome, or with what it raised."""
         self._name = name
-        self._land = land
+        self._ended = ended
         self._threads: list[threading.Thread] = []
         self._under_way = 0
 
     @property
     def are_under_way(self) -> bool:
-        """How some request has ended was not taken in yet."""
+        """The end of some request was not handled yet."""
         return self._under_way > 0
 
     def begin(self, request: Request) -> None:
-        """Make a request aside; here and now where the machine gives no thread for it."""
+        """Make a request in a thread of its own, or right here if the system gives no thread."""
         self._under_way += 1
-        thread = threading.Thread(target=self._fly, args=(request,), name=self._name, daemon=True)
+        thread = threading.Thread(target=self._make, args=(request,), name=self._name, daemon=True)
         try:
             thread.start()
         except RuntimeError:
-            self._fly(request)
+            self._make(request)
         else:
             self._threads = [*(other for other in self._threads if other.is_alive()), thread]
 
     def taken(self) -> None:
-        """Note that what a request has come to was taken in."""
+        """Note that the end of a request was handled."""
         self._under_way -= 1
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until all threads have ended and tell whether they have."""
+        """Wait until all threads have ended; return whether they have."""
         for thread in self._threads:
             thread.join(timeout_s)
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _fly(self, request: Request) -> None:
+    def _make(self, request: Request) -> None:
         try:
-            self._land(request())
+            self._ended(request())
         except Exception as error:
-            self._land(error)
+            self._ended(error)

@@ -1,4 +1,4 @@
-"""How a run's worker begins: with a new run, or with one that was active before."""
+"""Startup of a run's worker: a new run, or one that was active before."""
 
 import threading
 from collections.abc import Mapping
@@ -30,16 +30,16 @@ from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import PreparedRequest, Venue
 
 _WARMING = threading.Semaphore(2)
-"""Hundreds of runs that warm up at once would leave the engine's heartbeat no turn of the interpreter."""
+"""Hundreds of runs warming up at once would keep the interpreter from the engine's heartbeat."""
 _ASKS_FOR_BARS = 3
-"""A venue that gives none of the bars that it once gave is asked so often before it is believed."""
+"""How often a venue that returns none of the bars it once had is asked before it is believed."""
 _ASKS_FOR_LATE_BAR = 10
-"""So often where it gives some: the last one was streamed and may only be late in its answers."""
+"""How often if it returns some: the last bar was streamed and may only be late in its answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """What the store says of a run that is to be worked on."""
+    """A run as the store has it."""
 
     run: Run
     spec: AlgorithmSpec
@@ -47,27 +47,27 @@ class StoredRun:
     checkpoint: Checkpoint | None
     """None: the run has not begun."""
     launched_ms: int | None
-    """Venue time at which it went to RUNNING; bars after it were resampled by the run itself."""
+    """Venue time at which it went to RUNNING; later higher bars were resampled by the run itself."""
     prepared: Mapping[str, PreparedRequest]
     """The requests of its open orders, by client order id."""
     holes: frozenset[int]
-    """Open times of the bars that it has passed over: it does not count those that the venue has by now."""
+    """Open times of the bars that it skipped: they do not count even if the venue has them by now."""
     earlier_runs: frozenset[str]
-    """Other runs of the wallet: their orders are not foreign."""
+    """Other runs of the wallet: their orders are not external."""
 
 
-def read_plan(session: Session, run_id: str) -> StoredRun:
-    """Return the plan of a run.
+def read_stored_run(session: Session, run_id: str) -> StoredRun:
+    """Return a run as the store has it.
 
     Raises:
-        WrongUseError: its specification or settings cannot be understood.
-        DamagedRowError: what it says of the run cannot be read.
+        WrongUseError: its specification or settings are invalid.
+        DamagedRowError: a row of the run cannot be read.
     """
     with row(f"what is stored of run {run_id}"):
-        return _read_plan(session, run_id)
+        return _read_stored_run(session, run_id)
 
 
-def _read_plan(session: Session, run_id: str) -> StoredRun:
+def _read_stored_run(session: Session, run_id: str) -> StoredRun:
     run = runs.get_run(session, run_id)
     spec = AlgorithmSpec.from_json(algorithms.version_by_id(session, run.version_id).spec_json)
     prepared = {
@@ -104,62 +104,62 @@ class RunStartup:
     """Makes the core of a run and its first event. Used by the run's worker, in its thread."""
 
     def __init__(
-        self, plan: StoredRun, venue: Venue, *, author: Author, why: str, max_slippage_bps: float
+        self, stored: StoredRun, venue: Venue, *, author: Author, why: str, max_slippage_bps: float
     ) -> None:
-        self.plan = plan
+        self.stored = stored
         self.venue = venue
         self._author = author
         self._why = why
         self.setup = RunSetup(
-            run_id=plan.run.id,
-            account=plan.run.account,
-            symbol=plan.run.settings.symbol,
-            timeframe=plan.spec.timeframe,
-            market=plan.run.market,
-            launch=plan.run.settings,
+            run_id=stored.run.id,
+            account=stored.run.account,
+            symbol=stored.run.settings.symbol,
+            timeframe=stored.spec.timeframe,
+            market=stored.run.market,
+            launch=stored.run.settings,
             has_phases=venue.capabilities.has_phases,
             modifies_orders=venue.capabilities.modifies_orders,
             max_slippage_bps=max_slippage_bps,
-            earlier_runs=plan.earlier_runs,
+            earlier_runs=stored.earlier_runs,
         )
-        self._signals = SignalStream(plan.spec)
+        self._signals = SignalStream(stored.spec)
         self._asked_for_bars = 0
         self._late_bars: set[int] = set()
 
     @property
     def is_new(self) -> bool:
-        """The run has not begun: not even its first step was stored."""
-        return self.plan.checkpoint is None
+        """The run has not begun: its first step was not stored."""
+        return self.stored.checkpoint is None
 
     def make_core(self) -> RunCore:
-        """Return the core as the checkpoint says, or a new one.
+        """Return the core restored from its checkpoint, or a new one.
 
         Raises:
             DamagedRowError: the checkpoint cannot be read.
         """
-        plan = self.plan
-        sessions = SessionCalendar(plan.run.settings.session)
-        if plan.checkpoint is None:
-            return RunCore(self.setup, plan.settings, self._signals, sessions)
+        stored = self.stored
+        sessions = SessionCalendar(stored.run.settings.session)
+        if stored.checkpoint is None:
+            return RunCore(self.setup, stored.settings, self._signals, sessions)
         with row(f"the checkpoint of run {self.setup.run_id}"):
             return RunCore.restore(
-                self.setup, plan.settings, self._signals, sessions, plan.checkpoint.payload
+                self.setup, stored.settings, self._signals, sessions, stored.checkpoint.payload
             )
 
-    def make_room(self) -> None:
-        """Ask for a new run's history: a paper feed that has not begun then starts behind it.
+    def request_history(self) -> None:
+        """Read a new run's history once: a paper feed that has not begun then starts behind it.
 
         Raises:
             VenueError: the venue cannot be asked.
         """
         if self.is_new:
-            read_history(self.venue, self.setup.symbol, self.plan.spec)
+            read_history(self.venue, self.setup.symbol, self.stored.spec)
 
     def last_bar_ms(self, core: RunCore) -> int:
         """Return the open time of the last bar that the run has handled; 0: none.
 
-        One that the venue's time is not even at cannot have closed: an earlier version has believed a wrong
-        time. The newest bar of the venue takes its place, or the run would wait for the next until then.
+        A bar ahead of the venue's time cannot have closed: an earlier version believed a wrong time. The
+        venue's newest bar takes its place, or the run would wait until that time for its next bar.
 
         Raises:
             VenueError: the venue cannot be asked.
@@ -168,28 +168,38 @@ class RunStartup:
         if core.last_bar_ms <= venue.now_ms() + setup.timeframe.ms:
             return core.last_bar_ms
         newest = venue.candles(setup.symbol, setup.timeframe, end_ms=venue.now_ms(), limit=1)
-        # A venue that was not reached before has said only with these what time it is there.
+        # A venue that was not reached before gives its time with this answer only.
         if core.last_bar_ms <= venue.now_ms() + setup.timeframe.ms:
             return core.last_bar_ms
         if not newest:
             raise VenueError(
-                f"{venue.name} gives no bar of {setup.symbol} that run {setup.run_id} can go on from"
+                f"{venue.name} has no bar of {setup.symbol} that run {setup.run_id} can continue from"
             )
         return newest[-1].time_ms
 
-    def first_event(self, core: RunCore, hands: EffectExecutor, store: Store, lease: Lease) -> inputs.Event:
-        """Return what the core is told first. The subscription must stand, so that no bar is missed.
+    def first_event(
+        self,
+        core: RunCore,
+        executor: EffectExecutor,
+        store: Store,
+        lease: Lease,
+        *,
+        before_ms: int | None = None,
+    ) -> inputs.Event:
+        """Return the core's first event. The run must be subscribed, so that no bar is missed.
+
+        ``before_ms``: open time of the first bar that the subscription delivers; None: it has not yet.
 
         Raises:
             VenueError: the venue cannot be asked; it may be tried again.
         """
-        return self._launched(store, lease) if self.is_new else self._recovery(core, hands)
+        return self._launched(store, lease) if self.is_new else self._recovery(core, executor, before_ms)
 
     # --- a new run -------------------------------------------------------------------------------
 
     def _launched(self, store: Store, lease: Lease) -> inputs.Launched:
         setup, venue = self.setup, self.venue
-        history = read_history(venue, setup.symbol, self.plan.spec)
+        history = read_history(venue, setup.symbol, self.stored.spec)
         base = history[setup.timeframe]
         last_bar = base.bar(-1) if len(base) else None
         event = inputs.Launched(
@@ -197,7 +207,7 @@ class RunStartup:
             open_orders=[
                 order
                 for order in venue.open_orders(setup.account, setup.symbol)
-                if not sent_by(order.client_order_id, self.plan.earlier_runs | {setup.run_id})
+                if not sent_by(order.client_order_id, self.stored.earlier_runs | {setup.run_id})
             ],
             balance=venue.balance(setup.account),
             touch=venue.touch(setup.symbol),
@@ -214,9 +224,11 @@ class RunStartup:
 
     # --- a run that was active ---------------------------------------------------------------------
 
-    def _recovery(self, core: RunCore, hands: EffectExecutor) -> inputs.RecoveryStarted:
-        setup, first_bars = self.setup, self.plan.run.first_bars
-        reading = hands.read_venue(core.questions(is_new_life=True))
+    def _recovery(
+        self, core: RunCore, executor: EffectExecutor, before_ms: int | None
+    ) -> inputs.RecoveryStarted:
+        setup, first_bars = self.setup, self.stored.run.first_bars
+        reading = executor.read_venue(core.questions(is_new_life=True), before_ms=before_ms)
         lost_until_ms: int | None = None
         last_ms = self.last_bar_ms(core)
         if last_ms and setup.timeframe in first_bars:
@@ -240,19 +252,19 @@ class RunStartup:
         )
 
     def _warm_anew(self, last_bar_ms: int) -> int:
-        """Warm the indicators with what the venue gives, and return up to which bar nothing is decided.
+        """Warm the indicators with the bars the venue has; return up to which bar nothing is decided.
 
         For a run that was down for longer than the venue keeps its bars. As at a launch the history comes
-        first; what the venue gives behind it is taken in as past bars.
+        first; later bars are handled as past ones.
         """
-        setup, needed = self.setup, self.plan.spec.needed_bars()
+        setup, needed = self.setup, self.stored.spec.needed_bars()
         first_ms = last_bar_ms - needed[setup.timeframe] * setup.timeframe.ms
         given = self._bars(setup.timeframe, first_ms, self.venue.now_ms())
         handled = given.index_at(last_bar_ms + 1)
         self._asked_for_bars += 1
         if self._asked_for_bars < (_ASKS_FOR_LATE_BAR if handled else _ASKS_FOR_BARS):
             raise VenueError(
-                f"{self.venue.name} does not give the bars of {setup.symbol} that run {setup.run_id} has"
+                f"{self.venue.name} does not have the bars of {setup.symbol} that run {setup.run_id}"
                 f" handled, up to {iso(last_bar_ms)}; its indicators cannot be warmed up again"
             )
         base = given.part(0, max(handled, min(needed[setup.timeframe], len(given))))
@@ -267,13 +279,13 @@ class RunStartup:
     def _bars(self, timeframe: Timeframe, first_ms: int, end_ms: int) -> CandleArrays:
         bars = bars_between(self.venue, self.setup.symbol, timeframe, first_ms, end_ms)
         if timeframe is self.setup.timeframe:
-            self._late_bars |= {bar.time_ms for bar in bars} & self.plan.holes
-            bars = [bar for bar in bars if bar.time_ms not in self.plan.holes]
+            self._late_bars |= {bar.time_ms for bar in bars} & self.stored.holes
+            bars = [bar for bar in bars if bar.time_ms not in self.stored.holes]
         return CandleArrays.from_bars(bars, timeframe)
 
     def _own_bars_from(self, base: CandleArrays) -> int:
-        """Return the open time of the last bar before the launch: from it on higher bars were resampled."""
-        launched_ms = self.plan.launched_ms
+        """Return the open time of the last bar before the launch: after it higher bars were resampled."""
+        launched_ms = self.stored.launched_ms
         if launched_ms is None:
             return int(base.time_ms[-1])
         index = base.index_at(launched_ms - self.setup.timeframe.ms + 1)
@@ -282,7 +294,7 @@ class RunStartup:
     # --- indicators --------------------------------------------------------------------------------
 
     def _warm(self, base: CandleArrays, history: Mapping[Timeframe, CandleArrays], until_ms: int) -> None:
-        """Warm the indicators: with the venue's higher bars as far as they end at or before ``until_ms``."""
+        """Warm the indicators, with the venue's higher bars that end at or before ``until_ms``."""
         candles = {
             timeframe: bars.part(0, bars.index_at(until_ms - timeframe.ms + 1))
             for timeframe, bars in history.items()

@@ -1,4 +1,4 @@
-"""Write what a run's core wants remembered: all records of a step and its checkpoint, in one transaction."""
+"""Writes the records of a run's steps, with the checkpoint that includes them, in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,29 +31,29 @@ class StepMetadata:
     venue_ms: int
     local_ms: int
     requests: Mapping[str, PreparedRequest] = field(default_factory=dict)
-    """What ``Venue.prepare`` made of each ``NewOrder``, by client order id."""
+    """The prepared request of each ``NewOrder``, by client order id."""
     decision: Touch | None = None
     """The prices when the step's new orders were decided."""
     calls: Mapping[str, CallTouches] = field(default_factory=dict)
-    """Prices around the calls that this step was told the outcome of, by client order id."""
+    """Prices around the calls whose outcome this step handled, by client order id."""
 
 
 @dataclass(slots=True)
 class Written:
-    """What was written of a run so far; kept from step to step, and thrown away after an error."""
+    """What was written of a run so far; kept from step to step, discarded after an error."""
 
     orders: dict[str, StoredOrder] = field(default_factory=dict)
-    """Its open orders as they stand in the store; one that is missing is read."""
+    """Its open orders as stored; one that is missing here is read."""
     checkpoint_base: str | None = None
-    """What the next checkpoint is written as changes of."""
+    """The checkpoint that the next one is written as changes to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What the core wants remembered of one event."""
+    """The records of one event."""
 
     records: Sequence[records.Record]
-    around: StepMetadata
+    metadata: StepMetadata
 
 
 def persist(
@@ -66,7 +66,7 @@ def persist(
     """
     sequence = 0
     for part in parts:
-        writing = _Writing(session, run_id, part.around, written.orders)
+        writing = _StepWriter(session, run_id, part.metadata, written.orders)
         for record in part.records:
             writing.write(record)
         sequence = writing.flush()
@@ -75,27 +75,27 @@ def persist(
         run_id,
         checkpoint,
         sequence=sequence,
-        now_ms=parts[-1].around.local_ms,
+        now_ms=parts[-1].metadata.local_ms,
         base=written.checkpoint_base,
     )
 
 
-class _Writing:
-    """Writes one step; neighbouring journal rows of one author and time go in by one statement."""
+class _StepWriter:
+    """Writes one step; adjacent journal rows of one author and time go in by one statement."""
 
     def __init__(
-        self, session: Session, run_id: str, around: StepMetadata, known: dict[str, StoredOrder]
+        self, session: Session, run_id: str, metadata: StepMetadata, known: dict[str, StoredOrder]
     ) -> None:
         self._session = session
         self._known = known
         self._run_id = run_id
-        self._around = around
+        self._metadata = metadata
         self._rows: list[RunEvent] = []
         self._author = Author.SYSTEM
-        self._time_ms = around.venue_ms
+        self._time_ms = metadata.venue_ms
 
     def flush(self) -> int:
-        """Append the journal rows that wait; return the journal's last sequence."""
+        """Append the pending journal rows; return the journal's last sequence."""
         rows, self._rows = self._rows, []
         return journal.append_events(
             self._session,
@@ -103,7 +103,7 @@ class _Writing:
             rows,
             author=self._author,
             venue_time_ms=self._time_ms,
-            local_time_ms=self._around.local_ms,
+            local_time_ms=self._metadata.local_ms,
         )
 
     def write(self, record: records.Record) -> None:
@@ -121,10 +121,10 @@ class _Writing:
             case records.FundingRow(funding):
                 fills.add_funding(
                     self._session,
-                    self._around.venue,
+                    self._metadata.venue,
                     self._run_id,
                     funding,
-                    local_time_ms=self._around.local_ms,
+                    local_time_ms=self._metadata.local_ms,
                 )
             case records.TradeRow(_, trade):
                 trades.add_trade(self._session, self._run_id, trade)
@@ -151,14 +151,14 @@ class _Writing:
             row.new,
             row.why,
             author=row.author,
-            local_time_ms=self._around.local_ms,
+            local_time_ms=self._metadata.local_ms,
             venue_time_ms=row.time_ms,
             stop_mode=row.stop_mode,
         )
 
     def _new_order(self, record: records.NewOrder) -> None:
-        intent, now_ms = record.intent, self._around.local_ms
-        request = self._around.requests[intent.client_order_id]
+        intent, now_ms = record.intent, self._metadata.local_ms
+        request = self._metadata.requests[intent.client_order_id]
         self._write_order(
             StoredOrder(
                 intent=intent,
@@ -169,7 +169,7 @@ class _Writing:
                 body=request.body,
                 expires_at_ms=request.expires_at_ms,
                 history=(OrderMove(now_ms, OrderState.PENDING_SUBMIT),),
-                touch_at_decision=self._around.decision,
+                touch_at_decision=self._metadata.decision,
             )
         )
 
@@ -180,11 +180,11 @@ class _Writing:
                 f"Order {record.client_order_id} of run {self._run_id} changes and is not in the store; "
                 "the run is recovered from what the store holds."
             )
-        now_ms = self._around.local_ms
+        now_ms = self._metadata.local_ms
         history = stored.history
         if record.state is not stored.state:
             history = (*history, OrderMove(now_ms, record.state, record.why))
-        call = self._around.calls.get(record.client_order_id)
+        call = self._metadata.calls.get(record.client_order_id)
         self._write_order(
             replace(
                 stored,
@@ -210,10 +210,10 @@ class _Writing:
         fills.add_fill(
             self._session,
             fills.StoredFill(
-                venue=self._around.venue,
+                venue=self._metadata.venue,
                 run_id=self._run_id,
                 fill=record.fill,
-                local_time_ms=self._around.local_ms,
+                local_time_ms=self._metadata.local_ms,
                 mid_at_decision=record.mid_at_decision,
                 mid_at_submission=record.mid_at_submission,
                 mid_at_acknowledgement=record.mid_at_acknowledgement,
@@ -226,10 +226,10 @@ class _Writing:
             self._session,
             positions.RunPosition(
                 run_id=self._run_id,
-                symbol=self._around.symbol,
+                symbol=self._metadata.symbol,
                 side=record.side,
                 amount=record.amount,
-                updated_at_ms=self._around.local_ms,
+                updated_at_ms=self._metadata.local_ms,
                 entry_price=record.entry_price,
                 stop=record.stop,
                 target=record.target,

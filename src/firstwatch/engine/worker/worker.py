@@ -1,15 +1,15 @@
-"""The worker of a run: a thread around one ``RunCore`` that stores what it says and does what it wants."""
+"""The worker of a run: a thread around one ``RunCore`` that stores its records and performs its effects."""
 
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, count
 from queue import Empty, SimpleQueue
 
 from firstwatch.engine.core import effects, inputs
-from firstwatch.engine.core.records import NewOrder, Step
+from firstwatch.engine.core.records import Step
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.worker import unattended
@@ -21,22 +21,23 @@ from firstwatch.engine.worker.startup import RunStartup
 from firstwatch.engine.worker.step_writer import CallTouches, Part, StepMetadata, Written, persist
 from firstwatch.store.database import Store
 from firstwatch.trading.clock import Clock
+from firstwatch.trading.commands import CancelRun, RunCommand, StopRun
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.fault_points import FaultPoint
-from firstwatch.trading.runs import RunState
-from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded, PreparedRequest
+from firstwatch.trading.runs import Author, RunState
+from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded
 
 TICK_S = 1.0
-LANDING_S = 1.0
-"""How long a worker that lets go waits for the requests that are under way."""
+DRAIN_S = 1.0
+"""How long a released worker waits for its requests in flight."""
 _LONGEST_RETRY_S = 30.0
 _LONGEST_EXPOSED_RETRY_S = 2.0
 _ANNOUNCEMENT_S = 15.0
 _STALE_SHARE = 0.05
 _STALE_LEAST_MS = 10_000
 
-# The interpreter runs one thread at a time: of fifty that take a step at once each would hold its
-# transaction open while the others compute (a commit's 99th percentile is 90 ms then, 18 ms so).
+# The interpreter runs one thread at a time: of fifty that step at once each would hold its transaction open
+# while the others compute (a commit's 99th percentile would be 90 ms; with this limit it is 18 ms).
 _AT_ONCE = threading.Semaphore(16)
 
 _log = logging.getLogger(__name__)
@@ -44,41 +45,42 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request of the operator, and what to call once it was handled."""
+    """A command for the run, and what to call once it was handled."""
 
-    event: inputs.Request
+    command: RunCommand
+    author: Author
     handled: Callable[[str], None]
     """Takes why the request was not followed; empty: it was."""
     until_ms: int | None = None
-    """The wall clock's time from which on it is too late to follow it; None: never."""
+    """Wall clock time from which on it is too late to follow it; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wake:
-    """Look whether the worker should end."""
+    """Wakes the worker, to check whether it should end."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Landed:
-    """How a request that was made aside has ended: with an outcome, or with what it raised."""
+class _RequestEnded:
+    """The end of a request made in another thread: its outcome, or what it raised."""
 
     ended: inputs.Event | Exception
 
 
-Item = inputs.Event | Asked | _Wake | _Landed
-"""What lies in a worker's inbox."""
+Item = inputs.Event | Asked | _Wake | _RequestEnded
+"""What a worker's inbox holds."""
 
 
 class RunWorker:
     """One run's thread.
 
     ``ended`` is called by the thread as its last act: with None when the run is over or the worker was
-    told to let go, with the error otherwise. It must not block.
+    released, with the error otherwise. It must not block.
     """
 
     def __init__(
         self,
-        beginning: RunStartup,
+        startup: RunStartup,
         store: Store,
         lease: Lease,
         clock: Clock,
@@ -90,32 +92,35 @@ class RunWorker:
     ) -> None:
         """Make a worker that is not started.
 
-        ``predecessor``: the run's last one, whose place it takes. It begins after ``pause_s``, or when an
-        operator asks for something.
+        ``predecessor``: the run's last worker, which it replaces. It begins after ``pause_s``, or as soon as
+        an operator sends a command.
         """
-        self.run_id = beginning.setup.run_id
+        self.run_id = startup.setup.run_id
         self.lease = lease
         self.is_over = False
         """The run itself has ended: its core said so."""
         self.inbox: SimpleQueue[Item] = SimpleQueue()
-        self.live = LiveFigures(self.run_id, beginning.setup.market)
-        self._startup = beginning
-        self._venue = beginning.venue
+        self.live = LiveFigures(self.run_id, startup.setup.market)
+        self._startup = startup
+        self._venue = startup.venue
         self._store = store
         self._clock = clock
-        self._probe = fault_point
+        self._fault_point = fault_point
         self._ended = ended
         self._predecessor = predecessor
         self._pause_s = pause_s
-        self._letting_go = False
-        self._proof = ProtectionProof(beginning, store, lease, clock)
-        self._executor = EffectExecutor(beginning.venue, beginning.setup, lease, fault_point)
-        self._executor.prepared.update(beginning.plan.prepared)
-        self._in_flight = RequestsInFlight(
-            f"request of {self.run_id}", lambda ended: self.inbox.put(_Landed(ended))
+        self._is_released = False
+        self._proof = ProtectionProof(startup, store, lease, clock)
+        self._executor = EffectExecutor(
+            startup.venue, startup.setup, lease, fault_point, startup.stored.prepared
         )
-        self._heard: deque[Item] = deque()
-        """What came while the run was beginning; handled before the inbox."""
+        self._delivered_from_ms: int | None = None
+        """Open time of the first bar that the subscription has delivered."""
+        self._in_flight = RequestsInFlight(
+            f"request of {self.run_id}", lambda ended: self.inbox.put(_RequestEnded(ended))
+        )
+        self._backlog: deque[Item] = deque()
+        """Items that came during startup; handled before the inbox."""
         self._written = Written()
         self._ticked_at_s = clock.elapsed_s()
         self._was_stale = False
@@ -125,30 +130,29 @@ class RunWorker:
         """Start the thread."""
         self._thread.start()
 
-    def let_go(self) -> None:
-        """End soon, and leave the run as it is: after the event in hand, and what its requests come to.
+    def release(self) -> None:
+        """End soon and leave the run as it is: after the current event and the outcomes of its requests.
 
-        Does not wait. What a request comes to after ``LANDING_S`` is asked about in the run's next life.
+        Does not wait. A request without an outcome after ``DRAIN_S`` is resolved in the run's next life.
 
-        The subscription stays open, so that a feed with phases stands still: until the venue is closed,
-        or the next worker of this run has taken the place.
+        The subscription stays open, so that a feed with phases stands still until the venue is closed or the
+        run's next worker has taken over.
         """
-        self._letting_go = True
+        self._is_released = True
         self.inbox.put(_Wake())
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the thread's end and tell whether it ended."""
+        """Wait for the thread's end; return whether it ended."""
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def join_requests(self, timeout_s: float) -> bool:
-        """Wait for the ends of the requests' threads, which come when the venue is closed at the latest."""
+        """Wait for the requests' threads, which end when the venue is closed at the latest."""
         return self._in_flight.wait(timeout_s)
 
     def close_subscription(self) -> None:
-        """Stop listening, so that the feed no longer waits for this run. Idempotent."""
-        if self._executor.subscription is not None:
-            self._executor.subscription.close()
+        """Close the subscription, so that the feed no longer waits for this run. Idempotent."""
+        self._executor.unsubscribe()
 
     def _run(self) -> None:
         error: Exception | None = None
@@ -164,11 +168,11 @@ class RunWorker:
         finally:
             self._ended(self, error)
 
-    # --- beginning -------------------------------------------------------------------------------
+    # --- startup ---------------------------------------------------------------------------------
 
     def _begin(self) -> RunCore | None:
-        """Listen, then read the venue, and tell the core; None: told to let go before that succeeded."""
-        if self._pause_s and self._waited_in_vain(self._pause_s):
+        """Subscribe, read the venue, give the core its first event; None: released or over before that."""
+        if self._pause_s and self._wait_or_released(self._pause_s):
             return None
         core = self._startup.make_core()
         for attempt in count():
@@ -176,35 +180,34 @@ class RunWorker:
                 self._clear_unattended(attempt)
                 return None
             try:
-                if self._executor.subscription is None:
-                    self._listen(core)
-                self._hear_where_the_feed_stands()
+                if not self._executor.is_subscribed:
+                    self._subscribe(core)
+                self._await_feed_position()
                 event = self._not_proven() or self._startup.first_event(
-                    core, self._executor, self._store, self.lease
+                    core, self._executor, self._store, self.lease, before_ms=self._delivered_from_ms
                 )
             except VenueError as error:
                 _log.warning("run %s cannot begin yet: %s", self.run_id, error)
-                self._executor.is_reachable = False
+                self._executor.mark_unreachable()
                 if attempt == 0:
-                    self._say_unattended(str(error))
+                    self._mark_unattended(str(error))
             else:
-                self._executor.delivered_from_ms = None
                 self._clear_unattended(attempt)
                 self._handle(core, event)
                 return core
-            # What has anything at the venue may be unprotected: it must be seen to as soon as that answers.
+            # A run with exposure may be unprotected: retry quickly until the venue answers.
             has_risk = core.exposed_steps or core.open_orders()
             longest_s = _LONGEST_EXPOSED_RETRY_S if has_risk else _LONGEST_RETRY_S
-            if self._waited_in_vain(min(TICK_S * 2 ** min(attempt, 10), longest_s)):
+            if self._wait_or_released(min(TICK_S * 2 ** min(attempt, 10), longest_s)):
                 return None
         return None
 
     def _not_proven(self) -> inputs.FailRequested | None:
-        """Prove the protection of a new run; return its end, if that fails."""
+        """Prove the protection of a new run; if that fails, return the event that ends it."""
         problem = self._proof.problem()
         return inputs.FailRequested(problem, self._venue.now_ms()) if problem else None
 
-    def _say_unattended(self, why: str) -> None:
+    def _mark_unattended(self, why: str) -> None:
         with self._store.write(self.lease.epoch) as session:
             unattended.mark_unattended(
                 session, self.run_id, unattended.STANDS_STILL, why, now_ms=self._clock.now_ms()
@@ -215,58 +218,50 @@ class RunWorker:
             with self._store.write(self.lease.epoch) as session:
                 unattended.clear_unattended(session, self.run_id, now_ms=self._clock.now_ms())
 
-    def _listen(self, core: RunCore) -> None:
-        # Listening comes before reading: a feed in phases then stands still, and nothing falls in between.
-        self._startup.make_room()
-        self._executor.subscription = self._venue.subscribe(
-            self._startup.setup.account,
-            self._startup.setup.symbol,
-            self._startup.setup.timeframe,
-            self.inbox.put,
-            after_ms=self._startup.last_bar_ms(core) or None,
-        )
+    def _subscribe(self, core: RunCore) -> None:
+        # Subscribing comes before reading: a feed with phases then stands still, and no event is missed.
+        self._startup.request_history()
+        self._executor.subscribe(self.inbox.put, after_ms=self._startup.last_bar_ms(core) or None)
         if self._predecessor is not None:
             self._predecessor.close_subscription()
             self._predecessor = None
 
-    def _hear_where_the_feed_stands(self) -> None:
-        """Wait for what a feed in phases tells a new listener: the bar it stands at is no past one."""
+    def _await_feed_position(self) -> None:
+        """Wait for what a feed with phases sends a new subscriber: its current bar is not a past one."""
         if not self._venue.capabilities.has_phases:
             return
         deadline_s = self._clock.elapsed_s() + _ANNOUNCEMENT_S
-        while not self._letting_go and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
-            if any(isinstance(item, PhaseEnded | FeedEnded) for item in self._heard):
+        while not self._is_released and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
+            if any(isinstance(item, PhaseEnded | FeedEnded) for item in self._backlog):
                 return
             try:
                 item = self.inbox.get(timeout=left_s)
             except Empty:
                 return
-            self._heard.append(item)
+            self._backlog.append(item)
             if isinstance(item, BarClosed) and item.timeframe is self._startup.setup.timeframe:
-                self._executor.delivered_from_ms = item.bar.time_ms
+                self._delivered_from_ms = item.bar.time_ms
 
-    def _waited_in_vain(self, seconds: float) -> bool:
-        """Wait before the next attempt; return whether the worker was told to let go meanwhile.
+    def _wait_or_released(self, seconds: float) -> bool:
+        """Wait before the next attempt; return whether the worker was released meanwhile.
 
-        What an operator asks ends the wait.
+        A command ends the wait.
         """
         deadline_s = self._clock.elapsed_s() + seconds
-        while not self._letting_go and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
+        while not self._is_released and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
             try:
-                self._heard.append(self.inbox.get(timeout=left_s))
+                self._backlog.append(self.inbox.get(timeout=left_s))
             except Empty:
                 break
-            if isinstance(self._heard[-1], Asked):
+            if isinstance(self._backlog[-1], Asked):
                 break
-        return self._letting_go
+        return self._is_released
 
     def _is_called_off(self, core: RunCore) -> bool:
-        """Follow a cancel or stop of a run that could not begin yet; return whether it never will."""
-        for item in list(self._heard) if self._startup.is_new else ():
-            if isinstance(item, Asked) and isinstance(
-                item.event, inputs.CancelRequested | inputs.StopRequested
-            ):
-                self._heard.remove(item)
+        """Follow a cancel or stop of a run that could not begin yet; return whether the run is over."""
+        for item in list(self._backlog) if self._startup.is_new else ():
+            if isinstance(item, Asked) and isinstance(item.command, CancelRun | StopRun):
+                self._backlog.remove(item)
                 if self._proof.has_orders:
                     why = "called off when orders had been sent to prove the protection"
                     item.handled(self._handle(core, inputs.FailRequested(why, self._venue.now_ms())))
@@ -277,30 +272,32 @@ class RunWorker:
     # --- working ---------------------------------------------------------------------------------
 
     def _work(self, core: RunCore) -> None:
-        while not (self.is_over or self._letting_go):
+        while not (self.is_over or self._is_released):
             self._tick_if_due(core)
             try:
-                self._take(core, self._heard.popleft() if self._heard else self.inbox.get(timeout=TICK_S))
+                self._handle_item(
+                    core, self._backlog.popleft() if self._backlog else self.inbox.get(timeout=TICK_S)
+                )
             except Empty:
                 continue
-        self._land(core)
+        self._drain_requests(core)
 
-    def _land(self, core: RunCore) -> None:
-        """Take in what the requests that are under way come to, for a while; leave everything else."""
-        deadline_s = self._clock.elapsed_s() + LANDING_S
+    def _drain_requests(self, core: RunCore) -> None:
+        """Handle the outcomes of requests in flight, for a while; leave everything else."""
+        deadline_s = self._clock.elapsed_s() + DRAIN_S
         while self._in_flight.are_under_way and not self.is_over:
             try:
                 item = self.inbox.get(timeout=max(deadline_s - self._clock.elapsed_s(), 0.0))
             except Empty:
                 return
-            if isinstance(item, _Landed):
-                self._take(core, item)
+            if isinstance(item, _RequestEnded):
+                self._handle_item(core, item)
 
-    def _take(self, core: RunCore, item: Item) -> None:
+    def _handle_item(self, core: RunCore, item: Item) -> None:
         match item:
             case Asked():
                 item.handled(self._follow(core, item))
-            case _Landed(ended):
+            case _RequestEnded(ended):
                 self._in_flight.taken()
                 if isinstance(ended, Exception):
                     raise ended
@@ -311,21 +308,21 @@ class RunWorker:
                 self._handle(core, item)
 
     def _follow(self, core: RunCore, asked: Asked) -> str:
-        """Do what an operator asks; return why not, if it is not done."""
+        """Follow a command; return why it was refused, if it was."""
         if asked.until_ms is not None and self._clock.now_ms() >= asked.until_ms:
             return "it has expired before the run could follow it; send it again"
-        return self._handle(core, replace(asked.event, time_ms=self._venue.now_ms()))
+        return self._handle(core, inputs.OperatorRequest(asked.command, asked.author, self._venue.now_ms()))
 
     def _handle(self, core: RunCore, event: inputs.Event) -> str:
         """Handle one event and everything that it leads to at once; return why it was refused, if it was.
 
-        Requests are made aside. Where the feed stands still until all that it led to is done, nothing is
-        missed while one is waited for, and the order in which they are answered is always the same.
+        Requests are made in threads of their own. On a feed with phases, which stands still until everything
+        is done, they are made here: nothing is missed meanwhile, and their answers always come in one order.
         """
         refusal = ""
         queue: deque[inputs.Event] = deque([event])
         while queue:
-            steps = self._take_in(core, [queue.popleft() for _ in range(len(queue))])
+            steps = self._step_core(core, [queue.popleft() for _ in range(len(queue))])
             refusal = refusal or next((step.refusal for step in steps if step.refusal), "")
             for effect in chain.from_iterable(step.effects for step in steps):
                 request = self._executor.perform(effect, core)
@@ -337,28 +334,25 @@ class RunWorker:
                     self._in_flight.begin(request)
         return refusal
 
-    def _take_in(self, core: RunCore, events: Sequence[inputs.Event]) -> list[Step]:
-        """Let the core handle what was told together, and store all of it in one transaction."""
+    def _step_core(self, core: RunCore, events: Sequence[inputs.Event]) -> list[Step]:
+        """Let the core handle events that came together, and store all records in one transaction."""
         with _AT_ONCE:
             steps: list[Step] = []
             parts: list[Part] = []
             for event in events:
                 step = core.handle(event)
-                self.live.note(event, core, self._clock.now_ms())
-                # While a run stops, its deadline's clock is kept, too.
+                self.live.update(event, core, self._clock.now_ms())
+                # While a run stops, the clock of its deadline is stored, too.
                 is_stopping = core.state is RunState.STOPPING
                 if step.records or is_stopping or isinstance(event, BarClosed | inputs.Request):
-                    parts.append(Part(step.records, self._around(step, event)))
+                    parts.append(Part(step.records, self._metadata(step, event)))
                 steps.append(step)
             if parts:
                 self._store_parts(core, parts)
         return steps
 
-    def _around(self, step: Step, event: inputs.Event) -> StepMetadata:
-        requests: dict[str, PreparedRequest] = {}
-        for record in step.records:
-            if isinstance(record, NewOrder):
-                requests[record.intent.client_order_id] = self._venue.prepare(record.intent)
+    def _metadata(self, step: Step, event: inputs.Event) -> StepMetadata:
+        requests = self._executor.prepare(step.records)
         return StepMetadata(
             venue=self._venue.name,
             symbol=self._startup.setup.symbol,
@@ -371,12 +365,10 @@ class RunWorker:
 
     def _store_parts(self, core: RunCore, parts: Sequence[Part]) -> None:
         checkpoint = core.checkpoint()
-        self._probe("before commit")
+        self._fault_point("before commit")
         with self._store.write(self.lease.epoch) as session:
             persist(session, self.run_id, parts, checkpoint, written=self._written)
-        self._probe("after commit")
-        for part in parts:
-            self._executor.prepared.update(part.around.requests)
+        self._fault_point("after commit")
 
     # --- time ------------------------------------------------------------------------------------
 
@@ -388,7 +380,7 @@ class RunWorker:
         venue_ms = self._venue.now_ms()
         is_reachable = self._executor.is_reachable and not self._venue.is_busy()
         self._handle(core, inputs.TimePassed(venue_ms, round(now_s * 1000), is_reachable))
-        if self.inbox.empty() and not self._heard and not self.is_over:
+        if self.inbox.empty() and not self._backlog and not self.is_over:
             self._notice_staleness(core, venue_ms)
 
     def _notice_staleness(self, core: RunCore, venue_ms: int) -> None:

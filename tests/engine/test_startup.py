@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from firstwatch.engine.worker.startup import RunStartup, read_plan
+from firstwatch.engine.worker.startup import RunStartup, read_stored_run
 from firstwatch.store import journal, runs
 from firstwatch.store.database import open_store
 from firstwatch.store.journal import Checkpoint
@@ -67,11 +67,11 @@ def test_a_run_goes_on_without_the_bars_that_are_gone(
     with store.write() as session:
         rig.store_new_run(session)
         runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
-        plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
+        plan = replace(read_stored_run(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
     venue = Venue(START_MS + kept_from * HOUR_MS, START_MS + kept_to * HOUR_MS)
     beginning = RunStartup(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
     core = SimpleNamespace(last_bar_ms=START_MS + handled * HOUR_MS, questions=lambda **_: None)
-    hands = SimpleNamespace(read_venue=lambda _core: "the reading")
+    hands = SimpleNamespace(read_venue=lambda _core, before_ms: "the reading")
     for _ in range(asks - 1):
         with pytest.raises(VenueError, match="cannot be warmed up again"):
             beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
@@ -96,7 +96,7 @@ def test_a_run_is_warmed_with_the_bars_that_it_has_counted_and_no_others(tmp_pat
         runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
         found = [passed_over, doubtful]
         journal.append_events(session, rig.RUN, found, author=Author.SYSTEM, venue_time_ms=1, local_time_ms=1)
-        plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
+        plan = replace(read_stored_run(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
     # Of the three bars of the hole the venue has two by now.
     venue = Venue(START_MS, times[3_999])
     venue.lacks = {times[1_401]}
@@ -104,7 +104,7 @@ def test_a_run_is_warmed_with_the_bars_that_it_has_counted_and_no_others(tmp_pat
     warmed: list[dict[Timeframe, CandleArrays]] = []
     beginning._signals = SimpleNamespace(warm=warmed.append)
     core = SimpleNamespace(last_bar_ms=times[1_500], questions=lambda **_: None)
-    hands = SimpleNamespace(read_venue=lambda _core: "the reading")
+    hands = SimpleNamespace(read_venue=lambda _core, before_ms: "the reading")
     event = beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
     store.close()
     counted = [time_ms for time_ms in times[:1_501] if time_ms not in times[1_400:1_403]]
@@ -130,12 +130,12 @@ def test_a_last_bar_that_cannot_have_closed_gives_way_to_the_venues_newest(
     with store.write() as session:
         rig.store_new_run(session)
         runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
-        plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
+        plan = replace(read_stored_run(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
     beginning = RunStartup(
         plan, Venue(START_MS, BARS[3_999].time_ms), author=Author.SYSTEM, why="back", max_slippage_bps=100.0
     )
     core = SimpleNamespace(last_bar_ms=last_bar_ms, questions=lambda **_: None)
-    hands = SimpleNamespace(read_venue=lambda _core: "the reading")
+    hands = SimpleNamespace(read_venue=lambda _core, before_ms: "the reading")
     event = beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
     store.close()
     assert event.lost_until_ms is None
@@ -149,8 +149,8 @@ def test_a_venue_that_has_no_bar_to_go_on_from_is_asked_again(tmp_path: Path) ->
     store = open_store(tmp_path)
     with store.write() as session:
         rig.store_new_run(session)
-        plan = replace(read_plan(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
+        plan = replace(read_stored_run(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
     store.close()
     beginning = RunStartup(plan, Venue(1, 0), author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
-    with pytest.raises(VenueError, match="go on from"):
+    with pytest.raises(VenueError, match="continue from"):
         beginning.last_bar_ms(SimpleNamespace(last_bar_ms=BARS[0].time_ms * 1_000))

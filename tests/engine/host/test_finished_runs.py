@@ -155,7 +155,7 @@ def _failed_run(store: Store, *intents: OrderIntent) -> None:
         runs.update_side_facts(session, rig.RUN, facts)
 
 
-def _leftovers(store: Store, venue: Venue) -> FinishedRunReconciler:
+def _reconciler(store: Store, venue: Venue) -> FinishedRunReconciler:
     clock = ManualClock()
     with store.write() as session:
         epoch = hosts.claim_host(session, pid=1, host_name="h", version="0", now_ms=1)
@@ -172,13 +172,13 @@ def test_the_rest_of_an_entry_is_cancelled_and_the_alarm_says_what_stands_now(st
     _failed_run(store, ENTRY, STOP)
     venue = Venue([ENTRY, STOP])
     venue.held = Decimal(10)
-    leftovers = _leftovers(store, venue)
-    leftovers.look()
+    reconciler = _reconciler(store, venue)
+    reconciler.look()
     assert venue.resting == [STOP]
     assert "a long of 10 BTC" in _alarm(store)
     venue.held = Decimal(4)
-    leftovers.look()
-    leftovers.look()
+    reconciler.look()
+    reconciler.look()
     assert "a long of 4 BTC" in _alarm(store)
     with store.read() as session:
         assert len(journal.events_of_kinds(session, rig.RUN, {"alarm_raised"})) == 2
@@ -193,7 +193,7 @@ def test_the_levels_of_a_finished_run_are_those_that_the_venue_shows(store: Stor
         positions.set_position(session, row)
     venue = Venue([STOP])
     venue.held = Decimal(10)
-    leftovers = _leftovers(store, venue)
+    reconciler = _reconciler(store, venue)
 
     def shown() -> tuple[Decimal | None, ...]:
         with store.read() as session:
@@ -201,17 +201,17 @@ def test_the_levels_of_a_finished_run_are_those_that_the_venue_shows(store: Stor
         assert row is not None
         return row.stop, row.stop_wanted, row.target, row.target_wanted
 
-    leftovers.look()
+    reconciler.look()
     assert shown() == (Decimal(95), wanted, None, Decimal(120))
     assert "its stop frozen at 95 " in _alarm(store)
     assert rig.run_of(store, rig.RUN).facts.protection is Protection.UNPROTECTED
     venue.resting = [replace(STOP, trigger_price=wanted)]
-    leftovers.look()
+    reconciler.look()
     assert shown() == (wanted, wanted, None, Decimal(120))
     assert "its stop frozen at 98.5 " in _alarm(store)
     assert rig.run_of(store, rig.RUN).facts.protection is Protection.PROTECTED
     venue.resting = []
-    leftovers.look()
+    reconciler.look()
     assert shown() == (None, wanted, None, Decimal(120))
     assert "frozen" not in _alarm(store)
     assert rig.run_of(store, rig.RUN).facts.protection is Protection.UNPROTECTED
@@ -221,11 +221,11 @@ def test_orders_that_cannot_be_cancelled_are_an_alarm_although_the_wallet_is_fla
     _failed_run(store, STOP)
     venue = Venue([STOP])
     venue.refuses = True
-    leftovers = _leftovers(store, venue)
-    leftovers.look()
+    reconciler = _reconciler(store, venue)
+    reconciler.look()
     assert "1 orders of ours" in _alarm(store)
     venue.refuses = False
-    leftovers.look()
+    reconciler.look()
     assert _alarm(store) == ""
     assert rig.run_of(store, rig.RUN).facts.exposure is Exposure.FLAT
 
@@ -272,9 +272,9 @@ def test_what_a_left_stop_fills_is_booked_as_a_trade_by_the_venues_time(folder: 
         )
         for hours in (1, 2, 3)
     ]
-    leftovers = _leftovers(store, venue)
-    leftovers.look()
-    leftovers.look()
+    reconciler = _reconciler(store, venue)
+    reconciler.look()
+    reconciler.look()
     with store.read() as session:
         booked = trades.trades_of(session, rig.RUN)
         assert [stored.fill for stored in fills.fills_of(session, rig.RUN)] == [entered, filled]

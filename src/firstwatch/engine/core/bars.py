@@ -1,0 +1,294 @@
+"""Bars of a run: prices, missing and late bars, and the decisions of the strategy core at each close."""
+
+from typing import Protocol
+
+from firstwatch.engine.core import inputs
+from firstwatch.engine.core.effects import ReadBars
+from firstwatch.engine.core.entries import EntryManager
+from firstwatch.engine.core.exits import ExitManager
+from firstwatch.engine.core.order_manager import OrderManager
+from firstwatch.engine.core.protection import ProtectionManager
+from firstwatch.engine.core.records import EquityRow
+from firstwatch.engine.core.step_context import StepContext
+from firstwatch.strategy.core import close_bar, mark_equity
+from firstwatch.strategy.core_notes import LEVEL_DROPPED, cap_sentence, refusal_sentence, take_notes
+from firstwatch.strategy.core_settings import exit_reason
+from firstwatch.strategy.core_state import CANCEL_ENTRY, ENTER, EXIT, GOES_ON, REST_AT_MARKET, CoreSettings
+from firstwatch.strategy.evaluation import GroupFlags
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.events import (
+    CoreNoted,
+    DecisionDropped,
+    EntriesPaused,
+    EntriesResumed,
+    ExitDecided,
+    HoleFound,
+    LateBar,
+    Noted,
+)
+from firstwatch.trading.notes import NoteCode
+from firstwatch.trading.orders import Side
+from firstwatch.trading.runs import RunState
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.protocol import BarClosed, BarOpened, MarkMoved
+
+LATE_MS = 10_000
+LATE_FRACTION = 0.05
+"""Entries decided more than max(``LATE_MS``, ``LATE_FRACTION`` x bar) after the close are dropped."""
+_DAY_MS = 86_400_000
+_KEPT_HOLES = 50
+
+
+class Signals(Protocol):
+    """Values of the algorithm's condition groups at each close (``strategy.stream.SignalStream``)."""
+
+    def push(self, bar: Bar) -> GroupFlags:
+        """Take the next closed bar."""
+
+
+class Sessions(Protocol):
+    """When a run may enter and when it must be flat (``market.sessions.SessionCalendar``)."""
+
+    def may_enter(self, close_ms: int, timeframe: Timeframe) -> bool: ...
+
+    def must_flatten(self, close_ms: int, timeframe: Timeframe) -> bool: ...
+
+
+class BarManager:
+    """Decides at each close, once the fills and bars before it are known."""
+
+    def __init__(
+        self,
+        context: StepContext,
+        settings: CoreSettings,
+        signals: Signals,
+        sessions: Sessions,
+        *,
+        orders: OrderManager,
+        entries: EntryManager,
+        exits: ExitManager,
+        protection: ProtectionManager,
+    ) -> None:
+        self._context = context
+        self._settings = settings
+        self._signals = signals
+        self._sessions = sessions
+        self._orders = orders
+        self._entries = entries
+        self._exits = exits
+        self._protection = protection
+
+    def opened(self, event: BarOpened) -> None:
+        self._context.memory.is_in_bar = True
+        self.set_price(event.price)
+
+    def mark_moved(self, event: MarkMoved) -> None:
+        self.set_price(event.touch.mid)
+
+    def set_price(self, price: float) -> None:
+        self._context.memory.price = price
+        self._exits.price_updated()
+
+    def closed(self, event: BarClosed) -> None:
+        """Decide at a close, knowing all fills up to it (rule 1 of ``firstwatch.strategy``).
+
+        On a feed without phases they are read first where some may not have arrived yet.
+        """
+        memory, bar = self._context.memory, event.bar
+        if event.timeframe is not self._context.setup.timeframe or not self.is_credible(bar):
+            return
+        if bar.time_ms <= memory.last_bar_ms:
+            self.record_late_bar(bar.time_ms)
+            return
+        if memory.waiting_bar is not None and bar.time_ms < memory.waiting_bar.time_ms:
+            # It is late, and its successor is not decided yet.
+            memory.wants_bars = True
+            return
+        memory.is_in_bar = False
+        memory.stale = ""
+        self.set_price(bar.close)
+        has_hole = self._is_behind_hole(bar)
+        if self._context.setup.has_phases:
+            self.decide(bar)
+            return
+        memory.wants_bars = has_hole
+        may_have_filled = has_hole or self._protection.may_have_filled(bar)
+        if may_have_filled and (memory.core.steps or self._orders.open()):
+            self._context.want_fills()
+        if memory.wants_bars or memory.wants_fills:
+            memory.waiting_bar = bar
+        else:
+            self.decide(bar)
+
+    def bars_read(self, event: inputs.BarsRead) -> None:
+        """Take in the bars that were missed; those that the venue lacks as well are a hole."""
+        memory = self._context.memory
+        if not self._context.answered(ReadBars(0)):
+            return
+        self._context.read_succeeded()
+        memory.wants_bars = False
+        memory.stale = ""
+        waiting = memory.waiting_bar
+        for bar in filter(self.is_credible, event.bars):
+            if bar.time_ms > memory.last_bar_ms and (waiting is None or bar.time_ms < waiting.time_ms):
+                self.decide(bar)
+        self.decide_waiting()
+
+    def is_credible(self, bar: Bar) -> bool:
+        """Return whether a bar counts: its prices are sound, and it is over by the venue's own time."""
+        if bar.is_sound and bar.time_ms + self._context.setup.timeframe.ms <= self._context.memory.now_ms:
+            return True
+        self._context.journal(Noted(sentence=f"the venue sent an impossible bar: {bar}; it is not counted"))
+        return False
+
+    def _is_behind_hole(self, bar: Bar) -> bool:
+        return 0 < self._context.memory.last_bar_ms < bar.time_ms - self._context.setup.timeframe.ms
+
+    def record_hole(self, next_ms: int, *, is_confirmed: bool) -> None:
+        step_ms = self._context.setup.timeframe.ms
+        first_ms, last_ms = self._context.memory.last_bar_ms + step_ms, next_ms - step_ms
+        if is_confirmed:
+            holes = range(first_ms, next_ms, step_ms)[-_KEPT_HOLES:]
+            self._context.memory.holes = [*self._context.memory.holes, *holes][-_KEPT_HOLES:]
+        self._context.journal(HoleFound(first_ms=first_ms, last_ms=last_ms, is_confirmed=is_confirmed))
+
+    def record_late_bar(self, time_ms: int) -> None:
+        """Journal a bar that arrived after its successor was decided; a bar already decided is ignored."""
+        if time_ms in self._context.memory.holes:
+            self._context.memory.holes.remove(time_ms)
+            self._context.journal(LateBar(bar_time_ms=time_ms))
+
+    def decide_waiting(self) -> None:
+        memory = self._context.memory
+        bar = memory.waiting_bar
+        if bar is not None and not memory.wants_bars and not memory.wants_fills:
+            memory.waiting_bar = None
+            if bar.time_ms > memory.last_bar_ms:
+                self.decide(bar)
+
+    def decide(self, bar: Bar, *, is_past: bool = False) -> None:
+        """Take in a closed bar: the strategy core decides, and its decisions become orders wanted.
+
+        ``is_past``: it closed while the run had no worker, so no entry follows from it.
+        """
+        memory, core, timeframe = (
+            self._context.memory,
+            self._context.memory.core,
+            self._context.setup.timeframe,
+        )
+        if self._is_behind_hole(bar):
+            self.record_hole(bar.time_ms, is_confirmed=True)
+        self._entries.bar_closed()
+        flags = self._signals.push(bar)
+        memory.last_bar_ms = bar.time_ms
+        close_ms = bar.time_ms + timeframe.ms
+        if memory.wallet_total is not None:
+            core.equity_cap = float(memory.wallet_total)
+        if memory.state is not RunState.RUNNING:
+            mark_equity(core, bar.close)
+        else:
+            may_enter = 1 if self._sessions.may_enter(close_ms, timeframe) else 0
+            if memory.pause_reasons or memory.stale or memory.foreign:
+                may_enter = -1
+            close_bar(
+                core,
+                self._settings,
+                bar.time_ms,
+                bar.open,
+                bar.high,
+                bar.low,
+                bar.close,
+                flags.entry_long,
+                flags.entry_short,
+                flags.exit_long,
+                flags.exit_short,
+                flags.atr_stop,
+                flags.atr_target,
+                may_enter,
+                1 if self._sessions.must_flatten(close_ms, timeframe) else 0,
+                bar.time_ms // _DAY_MS,
+            )
+            self._act(bar, self.why_no_entry(bar.time_ms, is_past=is_past))
+        self._context.record(EquityRow(bar.time_ms, core.equity))
+
+    def _act(self, bar: Bar, why_no_entry: str) -> None:
+        """Pass what the strategy core has decided to entries and exits."""
+        core = self._context.memory.core
+        self.journal_notes()
+        if core.alert:
+            reason = exit_reason(core.alert)
+            self._context.clear_alarm("exit left to the operator")
+            self._context.alarm(
+                "exit left to the operator",
+                f"the algorithm would close by {reason} at {bar.close:g}; closing is left to the operator",
+            )
+        elif not core.alerted:
+            self._context.clear_alarm("exit left to the operator")
+        self._journal_guard_pauses()
+        if core.decision == ENTER:
+            self._entries.enter(why_no_entry)
+        elif core.decision == EXIT:
+            reason = exit_reason(core.decision_reason)
+            self._context.journal(
+                ExitDecided(bar_time_ms=bar.time_ms, reason=reason, expected_price=bar.close)
+            )
+            self._entries.cancel()
+            self._exits.request(reason)
+        elif core.decision == CANCEL_ENTRY:
+            self._entries.cancel()
+        elif core.decision == REST_AT_MARKET:
+            self._entries.market_remainder(bar.time_ms, why_no_entry)
+
+    def journal_notes(self) -> None:
+        """Journal the core's notes: entries it refuses, sizes it cuts, levels it drops.
+
+        The effects of a guard or of the chain on the run are journalled when they happen.
+        """
+        memory, core, market = self._context.memory, self._context.memory.core, self._context.setup.market
+        for code in take_notes(core):
+            match code:
+                case NoteCode.BELOW_MINIMUM | NoteCode.EQUITY_GONE:
+                    side = Side.LONG if core.refused > 0 else Side.SHORT
+                    cause = refusal_sentence(code, market)
+                    self._context.journal(
+                        DecisionDropped(bar_time_ms=memory.last_bar_ms, decision=f"enter {side}", cause=cause)
+                    )
+                case NoteCode.SIZE_CAPPED | NoteCode.RISK_CAPPED:
+                    cap = cap_sentence(self._settings, core.size_asked, core.size_granted)
+                    self._context.journal(CoreNoted(code=code, sentence=f"the entry is capped: {cap}"))
+                case NoteCode.LEVEL_DROPPED:
+                    self._context.journal(CoreNoted(code=code, sentence=LEVEL_DROPPED))
+                case _:
+                    pass
+
+    def _journal_guard_pauses(self) -> None:
+        memory = self._context.memory
+        bits = memory.core.entries_paused_by_guard
+        if bits == memory.guard_pauses:
+            return
+        if bits & ~memory.guard_pauses:
+            self._context.journal(EntriesPaused(why="a guard has reached its limit"))
+        else:
+            self._context.journal(EntriesResumed(why="the guard's day is over"))
+        memory.guard_pauses = bits
+
+    def why_no_entry(self, bar_time_ms: int, *, is_past: bool = False) -> str:
+        """Return why an entry decided at that bar's close may not be sent now; empty: it may.
+
+        A decision of "Assume position now" on the last bar before the launch is as old as the launch.
+        """
+        memory, length_ms = self._context.memory, self._context.setup.timeframe.ms
+        if memory.state is not RunState.RUNNING or memory.core.stop_run != GOES_ON:
+            return "the run does not go on"
+        if memory.feed_ended:
+            return "the feed has ended"
+        if memory.pause_reasons:
+            return "paused"
+        if memory.stale:
+            return "stale"
+        if memory.wants_position and memory.failed_reads:
+            return "the position cannot be read"
+        late_ms = memory.now_ms - max(bar_time_ms + length_ms, memory.started_ms)
+        if is_past or bar_time_ms < memory.last_bar_ms or late_ms > max(LATE_MS, LATE_FRACTION * length_ms):
+            return "late"
+        return ""

@@ -10,6 +10,7 @@ import typer
 
 from firstwatch.cli.output import Output, say, say_error, say_json, say_picture
 from firstwatch.cli.secrets import Secrets
+from firstwatch.trading.account import BUILDER_APPROVAL, KEY_APPROVAL
 from firstwatch.trading.errors import RefusedError, VenueError, WrongUseError
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def approve(
     if not (agent or builder):
         found = custody.permissions(wallet).approvals
         missing = {approval.name for approval in found if not approval.is_given}
-        agent, builder = "key" in missing, "builder fee" in missing
+        agent, builder = KEY_APPROVAL in missing, BUILDER_APPROVAL in missing
     done: list[dict[str, Any]] = []
     master = _master(custody, wallet, secrets, opened) if agent or builder else None
     if master is not None and agent:

@@ -19,7 +19,7 @@ from firstwatch.manager.wallet_views import (
     RequiredSecrets,
 )
 from firstwatch.settings import Settings
-from firstwatch.trading.account import ACCOUNT_KIND
+from firstwatch.trading.account import ACCOUNT_KIND, BUILDER_APPROVAL, KEY_APPROVAL
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import WrongUseError
 
@@ -85,15 +85,15 @@ class WalletService:
         found = custody.permissions(wallet)
         missing = set(found.missing)
         sentence = found.why if found.key is None else f"The key is {found.key.sentence}."
-        if found.key is not None and "key" in missing:
+        if found.key is not None and KEY_APPROVAL in missing:
             sentence += " A run needs one that is valid for longer."
         is_master = found.key is not None and found.key.kind is KeyKind.MASTER
         if ACCOUNT_KIND in missing:
             sentence = found.missing[ACCOUNT_KIND]
-        if "builder fee" in missing and "key" not in missing:
+        if BUILDER_APPROVAL in missing and KEY_APPROVAL not in missing:
             coming = self._builder_approval(custody, wallet)
         else:
-            coming = _agent_approval(wallet, is_needed="key" in missing, is_master=is_master)
+            coming = _agent_approval(wallet, is_needed=KEY_APPROVAL in missing, is_master=is_master)
         needs = RequiredSecrets(self.required_secrets().passphrase, custody.has_master(wallet))
         return ApprovalsView(_sentence(sentence), coming, len(missing) <= 1, needs)
 

@@ -59,6 +59,10 @@ class Funding:
     time_ms: int
 
 
+KEY_APPROVAL = "key"
+"""Name of the approval of a key that trades for the account."""
+BUILDER_APPROVAL = "builder fee"
+"""Name of the approval of the builder in the settings."""
 ACCOUNT_KIND = "account kind"
 """Name of the approval that is missing when the venue keeps the account's money in an unsupported way."""
 

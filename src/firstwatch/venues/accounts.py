@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from firstwatch.trading.account import Approval, Position
+from firstwatch.trading.account import KEY_APPROVAL, Approval, Position
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.venues.signer import KeyKind, Signer
 
@@ -68,7 +68,7 @@ class Permissions:
     def missing(self) -> dict[str, str]:
         """A sentence by the name of each approval that is not given."""
         found = {each.name: each.sentence for each in self.approvals if not each.is_given}
-        return found if self.key is not None else found | {"key": self.why}
+        return found if self.key is not None else found | {KEY_APPROVAL: self.why}
 
 
 @dataclass(frozen=True, slots=True)

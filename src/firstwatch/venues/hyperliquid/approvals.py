@@ -5,7 +5,7 @@ They are the same whether the adapter asks through its gateway or a command by a
 
 from decimal import Decimal
 
-from firstwatch.trading.account import Approval
+from firstwatch.trading.account import BUILDER_APPROVAL, KEY_APPROVAL, Approval
 from firstwatch.trading.clock import iso
 from firstwatch.venues.accounts import Builder
 
@@ -23,22 +23,22 @@ def key_approval(found: str, *, valid_until_ms: int | None, now_ms: int) -> Appr
     """Return the approval of a key that the venue knows; ``valid_until_ms`` None: it says no end."""
     if valid_until_ms is not None and valid_until_ms - now_ms < LEAST_VALIDITY_MS:
         left = f"the API wallet is valid until {iso(valid_until_ms)} only, less than 7 days"
-        return Approval("key", False, left, APPROVE_AGENT)
-    return Approval("key", True, found)
+        return Approval(KEY_APPROVAL, False, left, APPROVE_AGENT)
+    return Approval(KEY_APPROVAL, True, found)
 
 
 def no_key(why: str) -> Approval:
     """Return the approval that lacks because no key may trade."""
-    return Approval("key", False, why, APPROVE_AGENT)
+    return Approval(KEY_APPROVAL, False, why, APPROVE_AGENT)
 
 
 def builder_approval(builder: Builder, approved_tenths_bp: int) -> Approval:
     """Return the approval of the builder that the settings name."""
     given = f"the builder {builder.address} may take up to {fee_rate(approved_tenths_bp)} of every fill"
     if approved_tenths_bp >= builder.fee_tenths_bp:
-        return Approval("builder fee", True, given)
+        return Approval(BUILDER_APPROVAL, True, given)
     return Approval(
-        "builder fee",
+        BUILDER_APPROVAL,
         False,
         f"{given}, and the settings give it {fee_rate(builder.fee_tenths_bp)}",
         "approve it, which costs that fee of every entry's fills and allows nothing else: firstwatch wallet"

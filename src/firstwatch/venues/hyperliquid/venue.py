@@ -21,7 +21,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from firstwatch.trading.account import Approval, Balance, Funding, Position
+from firstwatch.trading.account import KEY_APPROVAL, Approval, Balance, Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
@@ -556,7 +556,7 @@ class HyperliquidVenue:
         try:
             signer = self._signer_of(account)
         except VenueError as error:
-            return (Approval("key", False, str(error)),)
+            return (Approval(KEY_APPROVAL, False, str(error)),)
         unfit = kind_approval(signer.account, self._read(lambda: info.kind(signer.account)))
         approvals = [] if unfit is None else [unfit]
         approvals.append(self._read(lambda: self._key_approval(info, signer)))

@@ -56,7 +56,7 @@ class UnlockServer:
         self._path = home.absolute() / SOCKET_FILE
         self._keys = keys
         self._socket: socket.socket | None = None
-        self._thread = threading.Thread(target=self._serve, name="unlock door", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="unlock socket", daemon=True)
 
     def open(self) -> None:
         """Begin to listen; an engine whose socket cannot be made says so in the log and goes on."""

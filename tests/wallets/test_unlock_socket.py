@@ -110,7 +110,7 @@ def test_the_door_is_for_its_owner_only(opened, tmp_path, monkeypatch):
 
 def test_a_process_of_another_user_is_turned_away(opened, keys, tmp_path, monkeypatch):
     def uid(_connection):
-        return -1 if threading.current_thread().name == "unlock door" else os.geteuid()
+        return -1 if threading.current_thread().name == "unlock socket" else os.geteuid()
 
     monkeypatch.setattr(unlock_socket, "peer_uid", uid)
     with pytest.raises(RefusedError, match="did not answer"):
@@ -204,6 +204,6 @@ def test_a_deep_data_folder_has_a_door_too(keys, tmp_path):
 def test_closing_ends_the_thread(opened, tmp_path):
     opened.close()
     for thread in threading.enumerate():
-        if thread.name == "unlock door":
+        if thread.name == "unlock socket":
             thread.join(5)
             assert not thread.is_alive()

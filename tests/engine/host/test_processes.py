@@ -120,7 +120,7 @@ def test_a_background_engine_takes_over_and_stops_by_command(folder: Path, store
     rig.until(lambda: holder_of(folder) is None or None, "the background engine to let go")
     background.forget()
     log = folder / "engine.log"
-    rig.until(lambda: "let go" in log.read_text(encoding="utf-8") or None, "the log to say so")
+    rig.until(lambda: "the engine has ended" in log.read_text(encoding="utf-8") or None, "the log to say so")
 
 
 def test_a_background_engine_that_cannot_start_says_why(folder: Path) -> None:

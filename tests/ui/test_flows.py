@@ -1,5 +1,6 @@
 """Flows: keys in, commands and snapshot out; messages first, pictures second."""
 
+import threading
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import CommandOutcome, PauseEntries, StopRun
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Author, RunState, StopMode
+from firstwatch.tui.launch_form.assessment import Readiness
 from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.modals.quit import QuitDialog
 from firstwatch.tui.modals.stop import StopRunDialog
@@ -285,6 +287,31 @@ async def test_real_money_is_started_when_the_run_s_name_is_typed(home, clock, s
             await on.press("enter")
             await on.until(on.commands, "a command")
             assert on.commands()[0].command.settings.confirmed_name == "RSI reversion@1"
+
+
+async def test_a_changed_launch_waits_for_a_check_of_its_own(home, clock, monkeypatch):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SMALL, clock=clock) as on:
+            await on.ready()
+            await on.press("3", "]", "down")
+            await on.until(lambda: on.app.snapshot.selected.run_id == scenes.DONE, "the finished run")
+            await on.press("a")
+            await on.until(lambda: on.app.check_id, "the launch is being checked")
+            scenes.answer(home, on.app.check_id, CommandOutcome.DONE, "can start", LaunchPreview(checks=()))
+            await on.until(lambda: on.app.next_step.readiness is Readiness.READY, "the checks' answer")
+            may_write = threading.Event()
+            submit = on.manager.submit
+            monkeypatch.setattr(on.manager, "submit", lambda *a, **k: may_write.wait() and submit(*a, **k))
+            first = on.app.check_id
+            on.app.launch.set_field("capital", "1999")
+            on.app.launch.check()
+            # The command is not written yet, and the check before it was of another capital.
+            found = on.app.next_step.readiness
+            may_write.set()
+            assert found is Readiness.WAITING
+            await on.until(lambda: on.app.check_id not in (None, first), "the second check")
+            assert on.app.next_step.readiness is Readiness.WAITING
 
 
 async def test_numbers_move_without_moving_the_cursor(home, clock):

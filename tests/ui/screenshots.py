@@ -11,7 +11,7 @@ from pytest_textual_snapshot import normalize_svg
 
 from firstwatch.trading.clock import ManualClock
 from tests.ui import scenes
-from tests.ui.keyed import settings_at, signed_venue
+from tests.ui.live_venue import live_venue, settings_at
 from tests.ui.stage import Stage, stage
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
@@ -66,7 +66,7 @@ async def take(picture: Picture) -> str:
             if picture.story is None:
                 async with stage(home, size=picture.size, clock=clock) as on:
                     return await _pictured(on, picture)
-            with signed_venue(clock) as venue:
+            with live_venue(clock) as venue:
                 settings = settings_at(home, venue)
                 async with stage(home, size=picture.size, clock=clock, settings=settings) as on:
                     return await _pictured(on, picture)

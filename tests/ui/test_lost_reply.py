@@ -14,7 +14,7 @@ from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from tests.candles import generated_candles
 from tests.loopback import Coin, Loopback
 from tests.ui import scenes
-from tests.ui.keyed import ACCOUNT, PASSPHRASE, add_wallet
+from tests.ui.live_venue import ACCOUNT, PASSPHRASE, add_wallet
 from tests.ui.stage import NEW_RUN, stage
 
 _LOOKS = 4_000

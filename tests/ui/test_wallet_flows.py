@@ -21,7 +21,7 @@ from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.keystore import address_of
 from tests.ui import scenes
-from tests.ui.keyed import (
+from tests.ui.live_venue import (
     ACCOUNT,
     AGENT,
     BUILDER,
@@ -30,8 +30,8 @@ from tests.ui.keyed import (
     OTHER,
     PASSPHRASE,
     add_wallet,
+    live_venue,
     settings_at,
-    signed_venue,
 )
 from tests.ui.stage import stage
 
@@ -41,7 +41,7 @@ SIZES = pytest.mark.parametrize("size", [SMALL, MIDDLE], ids=["80x24", "120x40"]
 
 @pytest.fixture
 def venue(clock):
-    with signed_venue(clock) as opened:
+    with live_venue(clock) as opened:
         yield opened
 
 

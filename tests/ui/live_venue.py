@@ -31,7 +31,7 @@ PASSPHRASE = "correct horse"
 
 
 @contextmanager
-def signed_venue(clock: Clock) -> Iterator[Loopback]:
+def live_venue(clock: Clock) -> Iterator[Loopback]:
     """Open a loopback venue; its wall clock, new keys and the cost of a passphrase are the test's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.loopback.server.wall_ms", clock.now_ms)

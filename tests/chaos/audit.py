@@ -69,7 +69,7 @@ class Auditor:
         self.longest_unprotected_s = 0
         """Seconds on end in which the venue took and answered all that it was asked."""
         self.longest_bared_s = 0
-        """The same where somebody acts in the wallet by hand."""
+        """The same while someone acts in the wallet by hand."""
         self.longest_unheard_s = 0
         self._unheard_s = 0
 
@@ -125,7 +125,7 @@ class Auditor:
                     pass
 
     def hand_may_hold(self, amount: Decimal) -> None:
-        """Note that somebody else brings that much into the account."""
+        """Note that someone else brings that much into the account."""
         self._hand_amount += amount
 
     # --- every second ----------------------------------------------------------------------------
@@ -148,7 +148,7 @@ class Auditor:
             self._unprotected_s = 0
             return
         memory = history.core._memory
-        # What the run knows of: what is booked, without what its legs have closed by the venue's word.
+        # What the run knows of: what is booked, without what its legs have closed as reported.
         known = max(history.scenario.market.amount(memory.core.steps) - _closed_unbooked(memory), _ZERO)
         if history.has_hand or abs(held) <= known:
             self._unheard_s = 0
@@ -268,7 +268,7 @@ class Auditor:
         position = history.paper.position(ACCOUNT, symbol)
         assert facts is not None
         assert facts.exposure is not Exposure.UNKNOWN, "it ended with an unknown exposure"
-        # What somebody does by hand is not known before a node that is behind shows it.
+        # What someone does by hand is not known before a node that is behind shows it.
         if not (history.has_hand and history.scenario.shares.lag_s):
             assert (facts.exposure is Exposure.FLAT) == position.is_flat, f"{facts.exposure}, {position}"
         open_orders = [
@@ -321,6 +321,6 @@ class Auditor:
 
 
 def _closed_unbooked(memory: RunMemory) -> Decimal:
-    """Return what orders that are over have closed by the venue's word beyond their booked fills."""
+    """Return what orders that are over have closed, as reported, beyond their booked fills."""
     over = [order for order in memory.orders.values() if order.intent.reduce_only and order.state.is_final]
     return sum((max(order.reported - order.filled, _ZERO) for order in over), _ZERO)

@@ -48,7 +48,7 @@ class Shares:
     move_refused: float
     bar_late: float
     slow: float
-    """Of the requests whose answer comes when other things were heard."""
+    """Of the requests whose answer comes when other events have come."""
     hangs: float
     """Of the requests that are never answered, never two soon after each other."""
     lag_s: int

@@ -130,7 +130,7 @@ class History:
     # --- the process -----------------------------------------------------------------------------
 
     def _keep_time_going(self) -> None:
-        """Let the market of a real venue go on while nobody of ours listens."""
+        """Let the market of a real venue go on while no run of ours is subscribed."""
         ears: list = []
 
         def hear(event: object) -> None:
@@ -456,7 +456,7 @@ class History:
     # --- people ----------------------------------------------------------------------------------
 
     def _hand(self) -> None:
-        """Somebody does something in the wallet by hand."""
+        """Someone does something in the wallet by hand."""
         symbol, market, chance = self.scenario.market.symbol, self.scenario.market, self.chance
         position = self.paper.position(ACCOUNT, symbol)
         orders = self.paper.open_orders(ACCOUNT, symbol)
@@ -547,7 +547,7 @@ def _doubtful(effect: effects.Effect, now_ms: int) -> inputs.Event:
 
 
 def _without_answer(request: Request) -> Callable[[], None]:
-    """Return the request as it still arrives when nobody waits for its answer any more."""
+    """Return the request as it still arrives when its answer is no longer awaited."""
 
     def act() -> None:
         # It is of a process life that may be over, and is stopped right before it leaves then.

@@ -73,7 +73,7 @@ class ChaosVenue:
     """Everything of ``paper``, disturbed by a scenario's shares until ``heal``.
 
     Without phases it tells a run what a real exchange's streams tell: no opens, no ends of phases, each
-    message perhaps missing, twice or late, and a word of reconciliation when the history says so.
+    message perhaps missing, twice or late, and a reconciliation event when the history says so.
     """
 
     def __init__(self, paper: PaperVenue, scenario: Scenario, chance: random.Random, account: str) -> None:
@@ -92,7 +92,7 @@ class ChaosVenue:
         """The stream is lost: nothing is delivered."""
         self._account = account
         self.said_at_once = 0
-        """Answers to orders that told of fills."""
+        """Answers to orders that reported fills."""
         self.sent: Counter[str] = Counter()
         """How often each client order id was sent."""
         self.bodies: dict[str, bytes] = {}
@@ -304,7 +304,7 @@ class ChaosVenue:
     def position(self, account: str, symbol: str) -> Position:
         self._read_or_fail("position")
         if (view := self._behind) is not None:
-            # Whoever is behind says so: its time is before that of all it does not know.
+            # A node that is behind says so: its time is before that of all it does not know.
             fills = self._paper.fills_since(account, symbol, 0)[len(view.fills) :]
             time_ms = min([view.position.time_ms, *(fill.time_ms - 1 for fill in fills)])
             return replace(view.position, time_ms=time_ms)
@@ -321,7 +321,7 @@ class ChaosVenue:
         return [bar for bar in bars if bar.time_ms not in self.withheld]
 
     def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
-        """Return the order; the venue's word of one that rests may lag behind it."""
+        """Return the order; the venue's report of one that rests may lag behind it."""
         self._read_or_fail("order")
         if (view := self._behind) is not None:
             if client_order_id in view.orders:

@@ -137,7 +137,7 @@ class ScriptedRun:
         self.answers: dict[type, Callable[[effects.Effect], inputs.Event | None]] = {}
         """What the test wants answered instead, by the effect's class; None: as usual."""
         self.silent: Callable[[effects.Effect], bool] = lambda effect: False
-        """Tells which effects are not answered: the test answers them by ``tell``, or never."""
+        """Tells which effects are not answered: the test answers them by ``handle``, or never."""
 
     # --- looking ---------------------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class ScriptedRun:
 
     # --- what happens ----------------------------------------------------------------------------
 
-    def tell(self, event: inputs.Event) -> None:
+    def handle(self, event: inputs.Event) -> None:
         queue: deque[inputs.Event] = deque([event])
         while queue:
             step = self.core.handle(queue.popleft())
@@ -186,7 +186,7 @@ class ScriptedRun:
                     queue.append(answer)
 
     def launch(self) -> None:
-        self.tell(
+        self.handle(
             inputs.Launched(
                 self.position(), [], self.balance(), self.touch(), None, self.now_ms, Author.OPERATOR
             )
@@ -204,7 +204,7 @@ class ScriptedRun:
         low, top = min(opened, self.price), max(opened, self.price, high)
         bar = Bar(time_ms, opened, top, low, self.price, 1.0)
         now_ms = self.now_ms + late_ms
-        self.tell(BarClosed(SYMBOL, timeframe, bar, top, low, now_ms))
+        self.handle(BarClosed(SYMBOL, timeframe, bar, top, low, now_ms))
 
     def fill(self, intent: OrderIntent, amount: Decimal | None = None, *, price: float | None = None) -> Fill:
         """Let an order fill and say so."""
@@ -216,7 +216,7 @@ class ScriptedRun:
             self.resting.pop(order_id, None)
             self.ended[order_id] = OrderState.FILLED
         fill = self._fill(order_id, intent.side, amount, price or self.price)
-        self.tell(FillReported(fill, self.touch(), self.now_ms))
+        self.handle(FillReported(fill, self.touch(), self.now_ms))
         return fill
 
     def external_fill(
@@ -229,21 +229,21 @@ class ScriptedRun:
     ) -> None:
         self.held += side.sign * amount
         fill = self._fill(None, side, amount, self.price, liquidates=liquidates, beyond_price=beyond_price)
-        self.tell(FillReported(fill, self.touch(), self.now_ms))
+        self.handle(FillReported(fill, self.touch(), self.now_ms))
 
     def end(self, intent: OrderIntent, state: OrderState = OrderState.CANCELED) -> None:
         """Let the venue end an order on its own, and say so."""
         self.resting.pop(intent.client_order_id, None)
         self.ended[intent.client_order_id] = state
-        self.tell(OrderReported(self.report(intent), self.now_ms))
+        self.handle(OrderReported(self.report(intent), self.now_ms))
 
     def tick(self, seconds: int = 1, *, is_reachable: bool = True) -> None:
         for _ in range(seconds):
             self.elapsed_ms += 1_000
-            self.tell(inputs.TimePassed(self.now_ms, self.elapsed_ms, is_reachable))
+            self.handle(inputs.TimePassed(self.now_ms, self.elapsed_ms, is_reachable))
 
     def request(self, command: RunCommand, author: Author = Author.OPERATOR) -> None:
-        self.tell(inputs.OperatorRequest(command, author, self.now_ms))
+        self.handle(inputs.OperatorRequest(command, author, self.now_ms))
 
     def stop(self, mode: StopMode) -> None:
         self.request(StopRun(run_id=RUN_ID, mode=mode))
@@ -417,6 +417,6 @@ class ScriptedRun:
             self.setup, self.settings, self.flags, Always(), text or self.core.checkpoint()
         )
         reading = self.reading(bars, is_new_life=True)
-        self.tell(
+        self.handle(
             inputs.RecoveryStarted(reading, "back", self.now_ms, lost_until_ms, late_bars, newest_bar_ms)
         )

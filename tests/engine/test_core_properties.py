@@ -149,13 +149,13 @@ class Run(RuleBasedStateMachine):
     @precondition(lambda self: self.run.fills)
     @rule(data=st.data())
     def say_a_fill_again(self, data: st.DataObject) -> None:
-        self.run.tell(FillReported(data.draw(st.sampled_from(self.run.fills)), None, self.run.now_ms))
+        self.run.handle(FillReported(data.draw(st.sampled_from(self.run.fills)), None, self.run.now_ms))
 
     @precondition(lambda self: self.run.arrived)
     @rule(data=st.data())
     def say_an_order_again(self, data: st.DataObject) -> None:
         order_id = data.draw(st.sampled_from(sorted(self.run.arrived)))
-        self.run.tell(OrderReported(self.run.report(self.run.intents[order_id]), self.run.now_ms))
+        self.run.handle(OrderReported(self.run.report(self.run.intents[order_id]), self.run.now_ms))
 
     @precondition(lambda self: self.run.resting)
     @rule(data=st.data())
@@ -170,7 +170,7 @@ class Run(RuleBasedStateMachine):
     def phase_ends(self) -> None:
         self.token += 1
         self.run.effects.clear()
-        self.run.tell(PhaseEnded(self.token, self.run.now_ms))
+        self.run.handle(PhaseEnded(self.token, self.run.now_ms))
         assert effects.Acknowledge(self.token) in self.run.effects, "a phase was not acknowledged"
 
     @rule()

@@ -68,7 +68,7 @@ def test_the_stop_is_sent_while_the_entry_is_not_answered() -> None:
     assert stop.amount == entry.amount
     assert run.facts.protection is Protection.PROTECTED
     accepted = Accepted("7", filled=entry.amount, average_price=Decimal(100))
-    run.tell(inputs.SendAnswered(entry.client_order_id, accepted, run.now_ms, run.touch(), run.touch()))
+    run.handle(inputs.SendAnswered(entry.client_order_id, accepted, run.now_ms, run.touch(), run.touch()))
     assert run.orders(STOP) == [stop]
     assert len(run.sent(ENTRY)) == 1
 
@@ -84,7 +84,9 @@ def test_the_prices_around_a_call_are_kept_although_its_fill_was_faster() -> Non
     assert [row.mid_at_submission for row in fills] == [100.0]
     assert [row.mid_at_acknowledgement for row in fills] == [None]
     before = len(run.records)
-    run.tell(inputs.SendAnswered(entry.client_order_id, Accepted("7"), run.now_ms, run.touch(), run.touch()))
+    run.handle(
+        inputs.SendAnswered(entry.client_order_id, Accepted("7"), run.now_ms, run.touch(), run.touch())
+    )
     changed = [record for record in run.records[before:] if type(record).__name__ == "OrderChanged"]
     assert [record.state for record in changed] == [OrderState.FILLED]
 
@@ -106,7 +108,7 @@ def test_a_reading_that_was_wanted_again_while_it_was_under_way_is_made_again() 
     asked = [effect for effect in run.effects if isinstance(effect, effects.ReadPosition)]
     old = run.position()
     run.external_fill(entry.side, Decimal(1))
-    run.tell(inputs.PositionRead(old, run.now_ms))
+    run.handle(inputs.PositionRead(old, run.now_ms))
     again = [effect for effect in run.effects if isinstance(effect, effects.ReadPosition)]
     assert len(again) > len(asked)
 
@@ -129,7 +131,7 @@ def test_no_entry_is_made_while_it_is_not_known_what_became_of_one() -> None:
 
 
 @pytest.mark.parametrize("mode", list(StopMode))
-def test_a_stop_goes_on_by_the_position_when_a_doubt_lasts(mode: StopMode) -> None:
+def test_a_stop_goes_on_by_the_position_when_an_outcome_stays_unknown(mode: StopMode) -> None:
     run = ScriptedRun()
     in_doubt(run, ENTRY)
     entering(run)
@@ -143,7 +145,7 @@ def test_a_stop_goes_on_by_the_position_when_a_doubt_lasts(mode: StopMode) -> No
     assert "look at the wallet" in run.facts.sentence
 
 
-def test_a_stop_does_not_fail_for_want_of_time_that_a_doubt_takes() -> None:
+def test_a_stop_does_not_fail_for_want_of_time_that_an_unknown_outcome_takes() -> None:
     run = ScriptedRun()
     run.launch()
     run.bar()
@@ -154,7 +156,7 @@ def test_a_stop_does_not_fail_for_want_of_time_that_a_doubt_takes() -> None:
     assert run.transitions[-1] is RunState.STOPPED
 
 
-def test_what_an_entry_in_doubt_has_made_is_closed_when_the_operator_wants_it() -> None:
+def test_what_an_entry_in_flight_has_made_is_closed_when_the_operator_wants_it() -> None:
     run = ScriptedRun()
     in_doubt(run, ENTRY)
     entering(run)
@@ -167,7 +169,7 @@ def test_what_an_entry_in_doubt_has_made_is_closed_when_the_operator_wants_it() 
     assert closing.amount == entry.amount
 
 
-def test_a_position_that_only_an_entry_in_doubt_explains_is_closed_in_the_end() -> None:
+def test_a_position_that_only_an_entry_in_flight_explains_is_closed_in_the_end() -> None:
     run = ScriptedRun()
     in_doubt(run, ENTRY)
     entering(run)
@@ -203,7 +205,7 @@ def test_a_stop_that_was_taken_and_is_not_shown_gets_one_beside_it_and_goes_when
     assert stop is not first
 
 
-def test_a_cancel_that_is_lost_after_a_long_doubt_is_asked_about_at_once() -> None:
+def test_a_cancel_that_is_lost_after_a_long_unknown_outcome_is_asked_about_at_once() -> None:
     run = ScriptedRun()
     in_doubt(run, STOP)
     run.enter()
@@ -256,7 +258,7 @@ def test_readings_that_fail_together_are_one_attempt() -> None:
 
     run.answers |= dict.fromkeys(readings, fail)
     began_s = run.elapsed_ms // 1000
-    run.tell(StreamRestored("account", run.now_ms))
+    run.handle(StreamRestored("account", run.now_ms))
     run.core._context.want_position()
     run.core._context.want_fills()
     run.tick(10)
@@ -264,7 +266,7 @@ def test_readings_that_fail_together_are_one_attempt() -> None:
     assert [second - began_s for second in sorted(set(asked_s))] == [0, 2, 4, 8]
 
 
-# --- words of the venue that are older than what is booked ------------------------------------------
+# --- reports of the venue that are older than the books -----------------------------------------------
 
 
 def test_a_position_from_before_a_fill_says_nothing_of_it() -> None:
@@ -277,7 +279,7 @@ def test_a_position_from_before_a_fill_says_nothing_of_it() -> None:
     run.answers[effects.ReadPosition] = lambda effect: inputs.PositionRead(before, run.now_ms)
     run.now_ms += 1
     run.fill(entry)
-    run.tell(inputs.PositionRead(before, run.now_ms))
+    run.handle(inputs.PositionRead(before, run.now_ms))
     run.tick(20)
     assert run.setup.market.amount(run.core.exposed_steps) == entry.amount
     assert [order.amount for order in run.orders(STOP)] == [entry.amount]
@@ -297,7 +299,7 @@ def test_a_stop_that_is_refused_is_placed_again_although_the_position_read_is_an
 
 
 def test_what_is_entered_beside_a_stop_that_has_executed_gets_its_own_at_once() -> None:
-    """The stop's fill is not told, and what the venue says of the account is from before it."""
+    """The stop's fill does not arrive, and the venue's answer about the account is from before it."""
     run = ScriptedRun()
     entering(run)
     (entry,) = run.sent(ENTRY)

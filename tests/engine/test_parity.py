@@ -32,7 +32,7 @@ from tests.simulation.driver import Outcome, Simulation
 
 WITH_COSTS = Costs(Decimal("4.5"), Decimal("1.5"), Decimal(2))
 
-# What a run on a feed can end a trade with, nobody interfering.
+# What a run on a feed can end a trade with, without interference.
 FEED_REASONS = {
     ExitReason.SIGNAL,
     ExitReason.STOP_LOSS,

@@ -196,7 +196,7 @@ def test_a_stop_refused_for_good_closes_the_position_that_follows_an_adopted_one
     run = ScriptedRun(settings=TRAILING, assume_position_now=True)
     run.held, run.price = Decimal(5), 103.0
     bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
-    run.tell(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
+    run.handle(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
     run.bar(EXIT)
     run.fill(run.orders(OrderPurpose.EXIT)[0])
     run.bar()
@@ -265,7 +265,7 @@ def test_a_mid_at_the_stop_closes_nothing_where_no_stop_has_ended_unfilled() -> 
     run.tick(5)
     run.price = 94.9
     # The venue triggers by its mark, which is still above.
-    run.tell(MarkMoved(SYMBOL, Touch(94.8, 95.0, 95.5, run.now_ms), run.now_ms))
+    run.handle(MarkMoved(SYMBOL, Touch(94.8, 95.0, 95.5, run.now_ms), run.now_ms))
     run.tick(5)
     assert len(run.orders(OrderPurpose.STOP)) == 1
     assert run.sent(OrderPurpose.EXIT) == []
@@ -280,7 +280,7 @@ def test_a_stop_after_one_that_ended_unfilled_is_watched_until_it_has_rested_for
     run.end(run.orders(OrderPurpose.STOP)[0])
     run.tick(rested_s)
     run.price = 94.9
-    run.tell(MarkMoved(SYMBOL, Touch(94.8, 95.0, 95.5, run.now_ms), run.now_ms))
+    run.handle(MarkMoved(SYMBOL, Touch(94.8, 95.0, 95.5, run.now_ms), run.now_ms))
     run.tick(2)
     assert bool(run.sent(OrderPurpose.EXIT)) is closes
 
@@ -310,7 +310,7 @@ def test_a_leg_that_fills_after_flat_is_an_alarm_and_what_it_made_is_closed() ->
     assert "fill after flat" in {event.topic for event in run.journal(AlarmCleared)}
 
 
-def test_what_a_leg_made_after_flat_is_not_closed_again_once_somebody_else_has() -> None:
+def test_what_a_leg_made_after_flat_is_not_closed_again_once_someone_else_has() -> None:
     run = ScriptedRun()
     run.enter()
     (stop,), (target,) = run.orders(OrderPurpose.STOP), run.orders(OrderPurpose.TARGET)
@@ -430,23 +430,23 @@ def fill_entries_at_once(
     return answer
 
 
-def enter_unheard(run: ScriptedRun, *, parts: int = 1, fills_within_ms: int = 1_000) -> None:
+def enter_without_fills(run: ScriptedRun, *, parts: int = 1, fills_within_ms: int = 1_000) -> None:
     run.launch()
     run.bar()
     run.answers[effects.SendOrder] = fill_entries_at_once(run, parts=parts, fills_within_ms=fills_within_ms)
     run.bar(ENTER)
 
 
-def test_the_answer_to_an_entry_places_the_stop_before_any_fill_is_told() -> None:
+def test_the_answer_to_an_entry_places_the_stop_before_any_fill_arrives() -> None:
     run = ScriptedRun()
-    enter_unheard(run)
+    enter_without_fills(run)
     assert run.core.exposed_steps == 0
     (stop,) = run.sent(OrderPurpose.STOP)
     (entry,) = run.sent(OrderPurpose.ENTRY)
     assert (stop.amount, stop.trigger_price, stop.price) == (entry.amount, Decimal("95"), Decimal("85.5"))
     assert stop.reduce_only
     assert run.facts.protection is Protection.PROTECTED
-    run.tell(FillReported(run.fills[0], run.touch(), run.now_ms))
+    run.handle(FillReported(run.fills[0], run.touch(), run.now_ms))
     assert run.facts.protection is Protection.PROTECTED
     assert run.sent(OrderPurpose.STOP) == [stop]
     assert len(run.sent(OrderPurpose.TARGET)) == 1
@@ -455,7 +455,7 @@ def test_the_answer_to_an_entry_places_the_stop_before_any_fill_is_told() -> Non
 @pytest.mark.parametrize("stops", [False, True])
 def test_what_the_answer_to_an_entry_says_is_filled_is_exposed_and_can_be_closed_at_once(stops: bool) -> None:
     run = ScriptedRun()
-    enter_unheard(run, fills_within_ms=151_000)
+    enter_without_fills(run, fills_within_ms=151_000)
     assert run.facts.exposure is Exposure.EXPOSED
     run.answers[effects.ReadFills] = lambda effect: inputs.ReadFailed(effect, "busy", run.now_ms)
     if stops:
@@ -475,33 +475,33 @@ def test_what_the_answer_to_an_entry_says_is_filled_is_exposed_and_can_be_closed
     assert run.facts.exposure is Exposure.FLAT
 
 
-def test_a_run_that_fails_before_the_fills_of_its_entry_are_told_does_not_say_flat() -> None:
+def test_a_run_that_fails_before_the_fills_of_its_entry_arrive_does_not_say_flat() -> None:
     run = ScriptedRun()
-    enter_unheard(run, fills_within_ms=151_000)
+    enter_without_fills(run, fills_within_ms=151_000)
     run.answers[effects.ReadFills] = lambda effect: inputs.FillsRead([], [], run.now_ms)
-    run.tell(inputs.FailRequested("its worker raised", run.now_ms))
+    run.handle(inputs.FailRequested("its worker raised", run.now_ms))
     assert run.facts.exposure is Exposure.EXPOSED
     assert f"reports {run.held:f} BTC filled" in run.facts.sentence
 
 
 @pytest.mark.parametrize("modifies_orders", [True, False])
-def test_a_stop_for_all_that_the_answer_said_is_not_reduced_as_its_fills_are_told(
+def test_a_stop_for_all_that_the_answer_said_is_not_reduced_as_its_fills_arrive(
     modifies_orders: bool,
 ) -> None:
     run = ScriptedRun(modifies_orders=modifies_orders)
-    enter_unheard(run, parts=5)
+    enter_without_fills(run, parts=5)
     (stop,) = run.orders(OrderPurpose.STOP)
     for fill in run.fills:
-        run.tell(FillReported(fill, run.touch(), run.now_ms))
+        run.handle(FillReported(fill, run.touch(), run.now_ms))
         assert run.orders(OrderPurpose.STOP) == [stop]
         assert run.facts.protection is Protection.PROTECTED
     assert stop.amount == run.held
     assert len(run.sent(OrderPurpose.STOP)) == len(run.sent(OrderPurpose.TARGET)) == 1
 
 
-def test_fills_that_nobody_tells_are_read_a_moment_after_the_answer() -> None:
+def test_fills_that_do_not_arrive_are_read_a_moment_after_the_answer() -> None:
     run = ScriptedRun()
-    enter_unheard(run)
+    enter_without_fills(run)
     assert not any(isinstance(effect, effects.ReadFills) for effect in run.effects)
     run.tick(2)
     assert run.core.exposed_steps > 0
@@ -509,9 +509,9 @@ def test_fills_that_nobody_tells_are_read_a_moment_after_the_answer() -> None:
     assert len(run.sent(OrderPurpose.STOP)) == 1
 
 
-def test_a_stop_that_fills_before_its_entry_is_told_closes_the_trade() -> None:
+def test_a_stop_that_fills_before_its_entry_arrives_closes_the_trade() -> None:
     run = ScriptedRun()
-    enter_unheard(run)
+    enter_without_fills(run)
     (stop,) = run.sent(OrderPurpose.STOP)
     run.price = 95.0
     run.fill(stop)
@@ -522,7 +522,7 @@ def test_a_stop_that_fills_before_its_entry_is_told_closes_the_trade() -> None:
     assert run.core.open_orders() == []
 
 
-def test_a_stop_that_was_refused_before_its_entry_is_told_is_placed_when_it_is() -> None:
+def test_a_stop_that_was_refused_before_its_entry_arrives_is_placed_when_it_is() -> None:
     run = ScriptedRun()
     run.launch()
     run.bar()
@@ -677,7 +677,7 @@ def reconcile_without(run: ScriptedRun, stop: OrderIntent, *, is_listed: bool) -
         )
 
     run.answers[effects.Reconcile] = answer
-    run.tell(StreamRestored("user", run.now_ms))
+    run.handle(StreamRestored("user", run.now_ms))
     del run.answers[effects.Reconcile]
 
 
@@ -738,7 +738,7 @@ def test_a_stop_that_rests_although_it_was_over_is_cancelled(is_flat: bool, is_c
         run.bar(EXIT)
         run.fill(run.orders(OrderPurpose.EXIT)[0])
     else:
-        run.tell(StreamRestored("user", run.now_ms))
+        run.handle(StreamRestored("user", run.now_ms))
     run.tick(5)
     assert run.orders(OrderPurpose.STOP) == kept
     assert all(order.is_settled for order in run.core._memory.settled.values())

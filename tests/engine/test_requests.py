@@ -1,4 +1,4 @@
-"""Requests made aside: none waits for another, and each hands over how it has ended."""
+"""Requests in threads of their own: none waits for another, and each reports how it has ended."""
 
 import threading
 from queue import SimpleQueue

@@ -237,7 +237,7 @@ def test_the_journal_says_moved_after_the_venue_s_word() -> None:
     new = run.sent(OrderPurpose.STOP)[-1]
     (old,) = run.orders(OrderPurpose.STOP)
     run.resting = {new.client_order_id: new}
-    run.tell(OrderReported(run.report(new), run.now_ms))
+    run.handle(OrderReported(run.report(new), run.now_ms))
     assert announced(run)[-1] == (NEW, "stop moved")
     rows = [record.event for record in run.records if isinstance(record, JournalRow)]
     confirmed = [
@@ -322,14 +322,14 @@ def test_the_stop_of_an_adopted_position_is_shown_once_it_rests() -> None:
         effect.client_order_id, Refused("rate_limit", "budget"), run.now_ms
     )
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    run.tell(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
+    run.handle(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
     assert levels(run) == (None, OLD, None, Decimal(120))
     run.answers.clear()
     run.tick(2)
     assert levels(run) == (OLD, OLD, Decimal(120), Decimal(120))
 
 
-def test_a_stop_that_somebody_moved_at_the_venue_is_shown_there_and_moved_back() -> None:
+def test_a_stop_that_someone_moved_at_the_venue_is_shown_there_and_moved_back() -> None:
     run = ScriptedRun(settings=TRAILING)
     run.enter()
     fail_moves(run, Refused("rate_limit", "budget"), OrderPurpose.STOP, times=1)
@@ -337,7 +337,7 @@ def test_a_stop_that_somebody_moved_at_the_venue_is_shown_there_and_moved_back()
     moved = replace(run.report(stop), trigger_price=Decimal(80))
     run.answers[effects.ReadOpenOrders] = lambda effect: inputs.OpenOrdersRead([moved], run.now_ms)
     run.answers[effects.ReadOrder] = lambda effect: inputs.OrderRead(stop.client_order_id, moved, run.now_ms)
-    run.tell(OrderReported(moved, run.now_ms))
+    run.handle(OrderReported(moved, run.now_ms))
     assert levels(run)[:2] == (Decimal(80), OLD)
     assert run.facts.protection is Protection.UNPROTECTED
     run.answers.clear()
@@ -357,7 +357,7 @@ def test_a_venue_that_puts_stops_elsewhere_than_asked_is_not_asked_without_end()
     run.enter()
     for _ in range(60):
         for stop in run.orders(OrderPurpose.STOP):
-            run.tell(OrderReported(run.report(stop), run.now_ms))
+            run.handle(OrderReported(run.report(stop), run.now_ms))
         run.tick()
     assert len(run.sent(OrderPurpose.STOP)) <= 10
     assert levels(run)[:2] == (Decimal("94.9"), OLD)

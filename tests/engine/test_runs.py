@@ -132,7 +132,7 @@ def test_an_assumed_position_is_adopted_and_protected() -> None:
     run = ScriptedRun(settings=PLAIN, assume_position_now=True)
     run.held, run.price = Decimal(5), 103.0
     bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
-    run.tell(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
+    run.handle(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
     (stop,) = run.orders(OrderPurpose.STOP)
     assert (stop.amount, stop.trigger_price) == (Decimal(5), Decimal("95.00"))
     run.fill(stop, price=95.0)
@@ -144,7 +144,7 @@ def test_an_adopted_position_is_accounted_from_the_mark() -> None:
     run.held = Decimal(5)
     bar = Bar(START_MS - HOUR_MS, 103.0, 103.0, 103.0, 103.0, 1.0)
     touch = Touch(bid=102.0, ask=106.0, mark=103.0, time_ms=START_MS)
-    run.tell(inputs.Launched(run.position(), [], run.balance(), touch, bar, START_MS))
+    run.handle(inputs.Launched(run.position(), [], run.balance(), touch, bar, START_MS))
     assert [adopted.mark for adopted in run.journal(Adopted)] == [103.0]
     assert (run.core.entry_price, run.core._memory.core.best) == (103.0, 103.0)
 
@@ -154,7 +154,7 @@ def test_a_position_that_changed_before_the_launch_is_not_adopted(held: int, lev
     run = ScriptedRun(settings=PLAIN, assume_position_now=True, leverage=leverage)
     run.held = Decimal(held)
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    run.tell(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
+    run.handle(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
     assert run.core.state is RunState.FAILED
     assert run.intents == {}
     assert run.facts.exposure is Exposure.EXPOSED
@@ -164,7 +164,7 @@ def test_assume_position_now_enters_a_flat_wallet_once_the_leverage_is_set() -> 
     run = ScriptedRun(settings=PLAIN, assume_position_now=True)
     run.flags.next.append(ENTER)
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    run.tell(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
+    run.handle(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
     assert len(run.orders(OrderPurpose.ENTRY)) == 1
     sent = [effect for effect in run.effects if isinstance(effect, effects.SetLeverage | effects.SendOrder)]
     assert isinstance(sent[0], effects.SetLeverage)
@@ -175,7 +175,7 @@ def test_what_assume_position_now_decides_is_as_old_as_the_launch() -> None:
     run.flags.next.append(ENTER)
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
     run.now_ms += HOUR_MS // 2
-    run.tell(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, run.now_ms))
+    run.handle(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, run.now_ms))
     assert len(run.orders(OrderPurpose.ENTRY)) == 1
 
 
@@ -184,7 +184,7 @@ def test_an_entry_at_launch_is_late_when_the_leverage_is_set_after_the_next_clos
     run.flags.next.append(ENTER)
     run.leverage_outcome = Unknown("timeout")
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    run.tell(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
+    run.handle(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
     run.bar()
     assert dropped(run) == ["late"]
     run.leverage_outcome = Accepted("")
@@ -256,7 +256,7 @@ def test_an_entry_at_the_launch_that_is_too_small_is_an_event() -> None:
     run = ScriptedRun(settings=replace(PLAIN, minimum_cost=1e9), assume_position_now=True)
     run.flags.next.append(ENTER)
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    run.tell(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
+    run.handle(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, START_MS))
     assert len(dropped(run)) == 1
 
 
@@ -354,7 +354,7 @@ def test_what_an_entry_fills_after_its_trade_was_closed_is_closed_at_once(settin
 
 
 @pytest.mark.parametrize("is_stop_first", [False, True])
-def test_exits_told_before_the_entry_fill_that_they_close_close_it_at_their_price(
+def test_exits_that_arrive_before_the_entry_fill_that_they_close_close_it_at_their_price(
     *, is_stop_first: bool
 ) -> None:
     run = ScriptedRun(settings=LIMIT)
@@ -380,7 +380,7 @@ def test_exits_told_before_the_entry_fill_that_they_close_close_it_at_their_pric
     assert run.held == 0
     run.price = 150.0
     run.answers.clear()
-    run.tell(FillReported(late, run.touch(), run.now_ms))
+    run.handle(FillReported(late, run.touch(), run.now_ms))
     run.tick(5)
     made = sum(-fill.side.sign * fill.amount * fill.price - fill.fee for fill in run.fills)
     core = run.core._memory.core
@@ -390,7 +390,7 @@ def test_exits_told_before_the_entry_fill_that_they_close_close_it_at_their_pric
     assert all(trade.entry_time_ms <= trade.exit_time_ms for trade in run.trades)
 
 
-def test_an_exit_told_before_an_entry_fill_that_the_venue_counts_already_is_booked_after_it() -> None:
+def test_an_exit_that_arrives_before_an_entry_fill_that_the_venue_counts_already_is_booked_after_it() -> None:
     run = ScriptedRun(settings=LIMIT)
     run.launch()
     run.bar()
@@ -403,7 +403,7 @@ def test_an_exit_told_before_an_entry_fill_that_the_venue_counts_already_is_book
     run.answers[effects.ReadFills] = lambda effect: inputs.FillsRead(
         [fill for fill in run.fills if fill is not late], [], run.now_ms
     )
-    run.tell(OrderReported(run.report(entry), run.now_ms))
+    run.handle(OrderReported(run.report(entry), run.now_ms))
     run.answers.clear()
     (stop,) = run.orders(OrderPurpose.STOP)
     run.now_ms += 1
@@ -414,7 +414,7 @@ def test_an_exit_told_before_an_entry_fill_that_the_venue_counts_already_is_book
     assert core.cash == pytest.approx(10_000 + 5 * (95.0 - 98.5) - fees)
 
 
-def test_an_entry_in_doubt_makes_the_exposure_unknown_and_is_never_sent_again() -> None:
+def test_an_entry_in_flight_makes_the_exposure_unknown_and_is_never_sent_again() -> None:
     run = ScriptedRun(settings=PLAIN)
     run.launch()
     run.bar()
@@ -484,7 +484,7 @@ def test_a_stop_cancels_a_resting_entry_and_reads_the_position() -> None:
     assert run.resting == {}
 
 
-def test_a_stop_that_closes_also_closes_what_is_heard_of_after_it() -> None:
+def test_a_stop_that_closes_also_closes_what_arrives_after_it() -> None:
     run = ScriptedRun(settings=PLAIN)
     run.launch()
     run.bar()
@@ -589,21 +589,21 @@ def test_exits_left_to_the_operator_raise_one_alert_each_and_send_nothing() -> N
 # --- what others do ------------------------------------------------------------------------------
 
 
-def test_the_alarm_of_a_foreign_order_ends_with_the_order() -> None:
+def test_the_alarm_of_a_external_order_ends_with_the_order() -> None:
     run = ScriptedRun()
     run.enter()
     other = replace(run.report(run.orders(OrderPurpose.STOP)[0]), client_order_id=None, venue_order_id="77")
-    run.tell(OrderReported(other, run.now_ms))
+    run.handle(OrderReported(other, run.now_ms))
     assert "foreign order 77" in topics(run)
-    run.tell(OrderReported(replace(other, state=OrderState.CANCELED), run.now_ms))
+    run.handle(OrderReported(replace(other, state=OrderState.CANCELED), run.now_ms))
     assert "foreign order 77" in {event.topic for event in run.journal(AlarmCleared)}
-    run.tell(OrderReported(other, run.now_ms))
-    run.tell(StreamRestored("user", run.now_ms))
+    run.handle(OrderReported(other, run.now_ms))
+    run.handle(StreamRestored("user", run.now_ms))
     assert len(run.journal(AlarmCleared)) == 2
 
 
 @pytest.mark.parametrize("since", ["nothing", "an entry", "a trade"])
-def test_funding_that_is_told_after_its_trade_was_closed_is_the_trade_s(since: str) -> None:
+def test_funding_that_arrives_after_its_trade_was_closed_is_the_trade_s(since: str) -> None:
     run = ScriptedRun(settings=PLAIN)
     run.enter()
     run.bar()
@@ -624,7 +624,7 @@ def test_funding_that_is_told_after_its_trade_was_closed_is_the_trade_s(since: s
     run.answers[effects.Reconcile] = lambda _: inputs.Reconciled(
         replace(run.reading(), fundings=[late]), run.now_ms
     )
-    run.tell(StreamRestored("user", run.now_ms))
+    run.handle(StreamRestored("user", run.now_ms))
     ((amended, closed_since),) = [
         (record.trade, record.closed_since) for record in run.records if isinstance(record, TradeAmended)
     ]
@@ -634,7 +634,7 @@ def test_funding_that_is_told_after_its_trade_was_closed_is_the_trade_s(since: s
     assert run.core._memory.core.funding == funding
 
 
-def test_a_payment_that_is_told_after_a_hundred_fills_is_booked_once() -> None:
+def test_a_payment_that_arrives_after_a_hundred_fills_is_booked_once() -> None:
     run = ScriptedRun(settings=LIMIT)
     run.launch()
     run.bar()
@@ -662,8 +662,8 @@ def test_a_payment_that_is_told_after_a_hundred_fills_is_booked_once() -> None:
 
     run.answers[effects.ReadFills] = read
     run.fill(run.sent(OrderPurpose.EXIT)[-1], price=99.0)
-    run.tell(FundingReported(late, run.now_ms))
-    run.tell(FundingReported(late, run.now_ms))
+    run.handle(FundingReported(late, run.now_ms))
+    run.handle(FundingReported(late, run.now_ms))
     booked = [record for record in run.records if isinstance(record, FundingRow)]
     assert [row.funding for row in booked] == [late]
     amended = [record.trade for record in run.records if isinstance(record, TradeAmended)]
@@ -687,7 +687,7 @@ def test_what_is_paid_while_the_last_readings_are_under_way_is_booked_before_the
     paid = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), run.now_ms - 1)
     run.answers[effects.ReadFills] = lambda effect: inputs.FillsRead(run.fills, [paid], run.now_ms)
     run.silent = lambda effect: False
-    run.tell(inputs.PositionRead(run.position(), run.now_ms))
+    run.handle(inputs.PositionRead(run.position(), run.now_ms))
     assert run.core.state is RunState.STOPPED
     assert [record.funding for record in run.records if isinstance(record, FundingRow)] == [paid]
 
@@ -736,28 +736,28 @@ def test_a_payment_on_a_trade_long_gone_is_not_the_next_one_s() -> None:
         run.fill(run.sent(OrderPurpose.ENTRY)[-1])
     cash = run.core._memory.core.cash
     late = Funding("f", "w", SYMBOL, Decimal("1.5"), Decimal("0.0001"), paid_ms)
-    run.tell(FundingReported(late, run.now_ms))
+    run.handle(FundingReported(late, run.now_ms))
     assert run.core._memory.core.cash == cash - 1.5
     assert run.core._memory.core.funding == 0
 
 
-def test_a_foreign_order_is_named_and_pauses_entries_until_they_are_resumed() -> None:
+def test_a_external_order_is_named_and_pauses_entries_until_they_are_resumed() -> None:
     run = ScriptedRun()
     run.enter()
     other = replace(run.report(run.orders(OrderPurpose.STOP)[0]), client_order_id=None, venue_order_id="77")
-    run.tell(OrderReported(other, run.now_ms))
+    run.handle(OrderReported(other, run.now_ms))
     assert run.facts.pause_reasons == ("foreign",)
     (paused,) = run.journal(EntriesPaused)
     assert "venue order 77" in paused.why
     run.resume()
-    run.tell(OrderReported(other, run.now_ms))
+    run.handle(OrderReported(other, run.now_ms))
     assert not run.facts.is_paused
     assert "foreign order 77" in topics(run)
-    run.tell(OrderReported(replace(other, venue_order_id="78"), run.now_ms))
+    run.handle(OrderReported(replace(other, venue_order_id="78"), run.now_ms))
     assert run.facts.pause_reasons == ("foreign",)
 
 
-def test_the_orders_of_an_earlier_run_of_the_wallet_are_not_foreign() -> None:
+def test_the_orders_of_an_earlier_run_of_the_wallet_are_not_external() -> None:
     earlier = "00000000000000aa"
     run = ScriptedRun(settings=PLAIN, earlier_runs=frozenset({earlier}))
     run.enter()
@@ -767,11 +767,11 @@ def test_the_orders_of_an_earlier_run_of_the_wallet_are_not_foreign() -> None:
     run.answers[effects.Reconcile] = lambda effect: inputs.Reconciled(
         replace(run.reading(), open_orders=[own, left]), run.now_ms
     )
-    run.tell(StreamRestored("orders", run.now_ms))
-    run.tell(OrderReported(left, run.now_ms))
+    run.handle(StreamRestored("orders", run.now_ms))
+    run.handle(OrderReported(left, run.now_ms))
     assert not run.facts.is_paused
     assert topics(run) == set()
-    run.tell(OrderReported(unknown, run.now_ms))
+    run.handle(OrderReported(unknown, run.now_ms))
     assert run.facts.pause_reasons == ("foreign",)
 
 
@@ -779,17 +779,17 @@ def test_a_position_in_another_market_is_named_and_pauses_entries_until_they_are
     run = ScriptedRun()
     run.enter()
     eth = {"ETH/USDC:USDC": Decimal("-0.1")}
-    run.tell(ExternalPositions(eth, run.now_ms))
+    run.handle(ExternalPositions(eth, run.now_ms))
     assert run.facts.pause_reasons == ("foreign",)
     (paused,) = run.journal(EntriesPaused)
     assert "-0.1 ETH/USDC:USDC" in paused.why
     run.resume()
-    run.tell(ExternalPositions(eth | {"ETH/USDC:USDC": Decimal("-0.2")}, run.now_ms))
+    run.handle(ExternalPositions(eth | {"ETH/USDC:USDC": Decimal("-0.2")}, run.now_ms))
     assert not run.facts.is_paused
     assert "foreign position ETH/USDC:USDC" in topics(run)
-    run.tell(ExternalPositions(eth | {"SOL/USDC:USDC": Decimal(3)}, run.now_ms))
+    run.handle(ExternalPositions(eth | {"SOL/USDC:USDC": Decimal(3)}, run.now_ms))
     assert run.facts.pause_reasons == ("foreign",)
-    run.tell(ExternalPositions({}, run.now_ms))
+    run.handle(ExternalPositions({}, run.now_ms))
     cleared = {event.topic for event in run.journal(AlarmCleared)}
     assert cleared == {"foreign position ETH/USDC:USDC", "foreign position SOL/USDC:USDC"}
     assert run.facts.is_paused
@@ -800,19 +800,19 @@ def test_an_account_that_becomes_of_an_unsupported_kind_pauses_entries_and_keeps
     run.enter()
     stop = run.orders(OrderPurpose.STOP)[0]
     for _ in range(2):
-        run.tell(AccountChecked("the account has changed: it is unified", run.now_ms))
+        run.handle(AccountChecked("the account has changed: it is unified", run.now_ms))
     assert run.facts.pause_reasons == ("account kind",)
     assert topics(run) == {"account kind"}
     assert [paused.why for paused in run.journal(EntriesPaused)] == [
         "the account has changed: it is unified; entries pause until they are resumed"
     ]
     assert run.report(stop).state.is_open
-    run.tell(AccountChecked("", run.now_ms))
+    run.handle(AccountChecked("", run.now_ms))
     assert {event.topic for event in run.journal(AlarmCleared)} == {"account kind"}
     assert run.facts.is_paused
 
 
-def test_a_foreign_fill_that_closes_everything_is_manual_and_pauses_entries() -> None:
+def test_a_external_fill_that_closes_everything_is_manual_and_pauses_entries() -> None:
     run = ScriptedRun()
     entry = run.enter()
     run.price = 104.0
@@ -825,14 +825,14 @@ def test_a_foreign_fill_that_closes_everything_is_manual_and_pauses_entries() ->
 
 
 @pytest.mark.parametrize("liquidates", [False, True])
-def test_what_somebody_filled_before_the_launch_is_no_exit_of_the_run(liquidates: bool) -> None:
+def test_what_someone_filled_before_the_launch_is_no_exit_of_the_run(liquidates: bool) -> None:
     run = ScriptedRun(settings=PLAIN, assume_position_now=True)
     run.now_ms, run.price = START_MS + 600_000, 60.0
     run._fill(None, OrderSide.SELL, Decimal(50), 60.0, liquidates=liquidates)
     run.now_ms, run.price = START_MS + 1_800_000, 100.0
     run.flags.next.append(ENTER)
     bar = Bar(START_MS - HOUR_MS, 100.0, 100.0, 100.0, 100.0, 1.0)
-    run.tell(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, run.now_ms))
+    run.handle(inputs.Launched(run.position(), [], run.balance(), run.touch(), bar, run.now_ms))
     (entry,) = run.orders(OrderPurpose.ENTRY)
     run.fill(entry)
     run.now_ms, run.price = run.now_ms + 600_000, 110.0
@@ -842,7 +842,7 @@ def test_what_somebody_filled_before_the_launch_is_no_exit_of_the_run(liquidates
     assert (trade.reason, trade.exit_price) == (ExitReason.MANUAL, Decimal("110.0"))
 
 
-def test_a_foreign_fill_that_adds_is_an_alarm_and_resizes_the_stop() -> None:
+def test_a_external_fill_that_adds_is_an_alarm_and_resizes_the_stop() -> None:
     run = ScriptedRun(settings=PLAIN)
     entry = run.enter()
     run.external_fill(OrderSide.BUY, Decimal("7"))
@@ -854,7 +854,7 @@ def test_a_foreign_fill_that_adds_is_an_alarm_and_resizes_the_stop() -> None:
     assert run.facts.is_paused
 
 
-def test_a_foreign_fill_that_flips_ends_the_trade_and_leaves_the_rest_alone() -> None:
+def test_a_external_fill_that_flips_ends_the_trade_and_leaves_the_rest_alone() -> None:
     run = ScriptedRun(settings=PLAIN)
     entry = run.enter()
     run.external_fill(OrderSide.SELL, entry.amount + 3)
@@ -877,7 +877,7 @@ def test_a_liquidation_by_a_real_venue_pauses_entries() -> None:
 @pytest.mark.parametrize("beyond_price", [Decimal(0), Decimal(700)])
 @pytest.mark.parametrize("price", [90.0, 70.0])
 def test_a_liquidation_by_a_real_venue_costs_what_its_fill_says(price: float, beyond_price: Decimal) -> None:
-    # At 70 more than the margin of a fifth is gone: whether the account bears it is the venue's word alone.
+    # At 70 more than the margin of a fifth is gone: whether the account bears it only the venue decides.
     run = ScriptedRun(settings=CoreSettings(sizing_value=0.5, leverage=5.0))
     entry = run.enter()
     (entered,) = run.fills
@@ -889,21 +889,21 @@ def test_a_liquidation_by_a_real_venue_costs_what_its_fill_says(price: float, be
     assert trade.fees == entered.fee + run.fills[-1].fee
 
 
-def test_a_fill_is_booked_once_however_often_it_is_heard_of() -> None:
+def test_a_fill_is_booked_once_however_often_it_arrives() -> None:
     run = ScriptedRun(settings=PLAIN)
     run.enter()
     (fill,) = run.fills
     steps = run.core.exposed_steps
     for _ in range(3):
-        run.tell(FillReported(fill, None, run.now_ms))
-    run.tell(StreamRestored("fills", run.now_ms))
+        run.handle(FillReported(fill, None, run.now_ms))
+    run.handle(StreamRestored("fills", run.now_ms))
     assert run.core.exposed_steps == steps
 
 
 # --- bars and streams ----------------------------------------------------------------------------
 
 
-def test_a_fill_that_is_told_after_many_others_of_its_order_is_booked() -> None:
+def test_a_fill_that_arrives_after_many_others_of_its_order_is_booked() -> None:
     run = ScriptedRun(settings=LIMIT)
     run.launch()
     run.bar()
@@ -918,12 +918,12 @@ def test_a_fill_that_is_told_after_many_others_of_its_order_is_booked() -> None:
         run.now_ms += 1_000
         run.fill(entry, part, price=99.0)
     run.fill(entry, price=99.0)
-    run.tell(FillReported(missed, run.touch(), run.now_ms))
+    run.handle(FillReported(missed, run.touch(), run.now_ms))
     assert run.setup.market.amount(run.core.exposed_steps) == run.held == entry.amount
     for number in range(100):
         run.now_ms += HOUR_MS
         paid = Funding(f"f{number}", "w", SYMBOL, Decimal(1), Decimal(0), run.now_ms)
-        run.tell(FundingReported(paid, run.now_ms))
+        run.handle(FundingReported(paid, run.now_ms))
     assert len(run.core._memory.fills_seen) <= 2 * REMEMBERED_FILLS
     assert len(run.core._memory.fundings_seen) <= 2 * REMEMBERED_FILLS
     run.stop(StopMode.LEAVE)
@@ -971,7 +971,7 @@ def test_a_hole_is_read_and_confirmed_before_the_next_bar_is_decided() -> None:
     time_ms = START_MS + 3 * HOUR_MS
     bar = Bar(time_ms, 100.0, 100.0, 100.0, 100.0, 1.0)
     run.now_ms = time_ms + HOUR_MS
-    run.tell(BarClosed(SYMBOL, Timeframe.H1, bar, None, None, run.now_ms))
+    run.handle(BarClosed(SYMBOL, Timeframe.H1, bar, None, None, run.now_ms))
     (hole,) = run.journal(HoleFound)
     assert (hole.first_ms, hole.last_ms, hole.is_confirmed) == (START_MS + 2 * HOUR_MS,) * 2 + (True,)
     assert run.core.last_bar_ms == time_ms
@@ -985,7 +985,7 @@ def test_a_hole_that_cannot_be_confirmed_is_stale_and_tried_again() -> None:
     time_ms = START_MS + 3 * HOUR_MS
     bar = Bar(time_ms, 100.0, 100.0, 100.0, 100.0, 1.0)
     run.now_ms = time_ms + HOUR_MS
-    run.tell(BarClosed(SYMBOL, Timeframe.H1, bar, None, None, run.now_ms))
+    run.handle(BarClosed(SYMBOL, Timeframe.H1, bar, None, None, run.now_ms))
     assert run.facts.health is Health.STALE
     assert not run.journal(HoleFound)[0].is_confirmed
     run.answers.clear()
@@ -998,10 +998,10 @@ def hourly(number: int, close: float = 100.0) -> Bar:
     return Bar(START_MS + number * HOUR_MS, 100.0, max(100.0, close), min(100.0, close), close, 1.0)
 
 
-def tell_closed(run: ScriptedRun, *numbers: int) -> None:
+def deliver_bars(run: ScriptedRun, *numbers: int) -> None:
     for number in numbers:
         run.now_ms = max(run.now_ms, hourly(number).time_ms + HOUR_MS)
-        run.tell(BarClosed(SYMBOL, Timeframe.H1, hourly(number), None, None, run.now_ms))
+        run.handle(BarClosed(SYMBOL, Timeframe.H1, hourly(number), None, None, run.now_ms))
 
 
 def equity_times(run: ScriptedRun) -> list[int]:
@@ -1012,9 +1012,9 @@ def equity_times(run: ScriptedRun) -> list[int]:
 def test_a_bar_that_comes_after_its_successor_was_decided_is_named_once_and_not_counted() -> None:
     run = ScriptedRun(settings=PLAIN)
     run.launch()
-    tell_closed(run, 0, 2, 3)
+    deliver_bars(run, 0, 2, 3)
     assert run.journal(LateBar) == []
-    tell_closed(run, 1, 1, 0, 4)
+    deliver_bars(run, 1, 1, 0, 4)
     assert [event.bar_time_ms for event in run.journal(LateBar)] == [hourly(1).time_ms]
     assert equity_times(run) == [0, 2, 3, 4]
 
@@ -1022,9 +1022,9 @@ def test_a_bar_that_comes_after_its_successor_was_decided_is_named_once_and_not_
 def test_a_late_bar_is_decided_where_its_successor_was_not_yet() -> None:
     run = ScriptedRun(settings=PLAIN)
     run.launch()
-    tell_closed(run, 0)
+    deliver_bars(run, 0)
     run.answers[effects.ReadBars] = lambda effect: inputs.ReadFailed(effect, "down", run.now_ms)
-    tell_closed(run, 2, 1)
+    deliver_bars(run, 2, 1)
     assert equity_times(run) == [0]
     run.answers[effects.ReadBars] = lambda effect: inputs.BarsRead([hourly(1), hourly(2)], run.now_ms)
     run.tick(5)
@@ -1036,12 +1036,12 @@ def test_a_late_bar_is_decided_where_its_successor_was_not_yet() -> None:
 def test_a_hole_in_what_was_missed_is_named_wherever_the_bars_came_from() -> None:
     run = ScriptedRun(settings=PLAIN)
     run.launch()
-    tell_closed(run, 0)
+    deliver_bars(run, 0)
     run.answers[effects.Reconcile] = lambda effect: inputs.Reconciled(
         run.reading([hourly(2), hourly(3)]), run.now_ms
     )
     run.now_ms = hourly(4).time_ms
-    run.tell(StreamRestored("bars", run.now_ms))
+    run.handle(StreamRestored("bars", run.now_ms))
     run.now_ms = hourly(7).time_ms
     run.restart([hourly(6)])
     holes = [(event.first_ms, event.last_ms) for event in run.journal(HoleFound) if event.is_confirmed]
@@ -1052,7 +1052,7 @@ def test_a_hole_in_what_was_missed_is_named_wherever_the_bars_came_from() -> Non
 def test_a_bar_that_came_late_while_the_process_was_down_is_named() -> None:
     run = ScriptedRun(settings=PLAIN)
     run.launch()
-    tell_closed(run, 0, 2)
+    deliver_bars(run, 0, 2)
     run.now_ms = hourly(4).time_ms
     run.restart([hourly(3)], late_bars=[hourly(1).time_ms])
     assert [event.bar_time_ms for event in run.journal(LateBar)] == [hourly(1).time_ms]
@@ -1074,21 +1074,21 @@ def test_a_bar_that_came_late_while_the_process_was_down_is_named() -> None:
 def test_a_bar_that_cannot_be_is_not_counted_and_the_next_one_is(odd: dict[str, float]) -> None:
     run = ScriptedRun(settings=PLAIN)
     run.launch()
-    tell_closed(run, 0)
+    deliver_bars(run, 0)
     bar = hourly(1)._replace(**odd)
-    run.tell(BarClosed(SYMBOL, Timeframe.H1, bar, None, None, hourly(2).time_ms))
+    run.handle(BarClosed(SYMBOL, Timeframe.H1, bar, None, None, hourly(2).time_ms))
     assert any("an impossible bar" in event.sentence for event in run.journal(Noted))
-    tell_closed(run, 1, 2)
+    deliver_bars(run, 1, 2)
     assert equity_times(run) == [0, 1, 2]
 
 
 def test_a_lost_stream_is_degraded_and_its_return_reads_everything() -> None:
     run = ScriptedRun(settings=PLAIN)
     run.launch()
-    run.tell(StreamLost("fills", "dropped", run.now_ms))
+    run.handle(StreamLost("fills", "dropped", run.now_ms))
     assert run.facts.health is Health.DEGRADED
     run.effects.clear()
-    run.tell(StreamRestored("fills", run.now_ms))
+    run.handle(StreamRestored("fills", run.now_ms))
     assert [type(effect) for effect in run.effects] == [effects.Reconcile]
     assert run.facts.health is Health.OK
 
@@ -1099,10 +1099,10 @@ def test_a_phase_is_acknowledged_after_everything_it_led_to_is_answered() -> Non
     run.bar()
     run.bar(ENTER)
     run.effects.clear()
-    run.tell(PhaseEnded(7, run.now_ms))
+    run.handle(PhaseEnded(7, run.now_ms))
     assert run.effects[-1] == effects.Acknowledge(7)
     # Inside a bar a market order executes as it is sent: its fills are read before the feed may go on.
-    run.tell(BarOpened(SYMBOL, Timeframe.H1, run.core.last_bar_ms + HOUR_MS, 100.0, run.now_ms))
+    run.handle(BarOpened(SYMBOL, Timeframe.H1, run.core.last_bar_ms + HOUR_MS, 100.0, run.now_ms))
     run.effects.clear()
     step = run.core.handle(PhaseEnded(8, run.now_ms))
     assert [type(effect) for effect in step.effects] == [effects.ReadFills]
@@ -1187,7 +1187,7 @@ def test_bars_that_the_venue_no_longer_gives_are_a_hole_and_pause_entries() -> N
     assert "missing bars" in {event.topic for event in run.journal(AlarmCleared)}
 
 
-def test_what_was_written_while_nobody_worked_on_a_run_is_replaced_when_it_recovers() -> None:
+def test_what_was_written_while_a_run_had_no_worker_is_replaced_when_it_recovers() -> None:
     run = ScriptedRun(settings=PLAIN)
     run.enter()
     run.records.clear()
@@ -1283,7 +1283,7 @@ def test_a_final_run_changes_nothing_and_still_lets_its_feed_go_on() -> None:
 def test_a_worker_that_raised_too_often_fails_the_run_and_keeps_protection() -> None:
     run = ScriptedRun()
     run.enter()
-    run.tell(inputs.FailRequested("its worker raised four times in ten minutes", run.now_ms))
+    run.handle(inputs.FailRequested("its worker raised four times in ten minutes", run.now_ms))
     assert run.core.state is RunState.FAILED
     assert len(run.orders(OrderPurpose.STOP)) == 1
     assert run.is_over

@@ -78,7 +78,7 @@ def test_a_run_goes_on_without_the_bars_that_are_gone(
     event = beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
     store.close()
     assert event.lost_until_ms == START_MS + lost_until * HOUR_MS
-    # The stream takes the next bar that the core will be told.
+    # The stream takes the next bar that the core will receive.
     signals = beginning._signals
     for bar in BARS[lost_until + 1 :] or [BARS[-1]._replace(time_ms=venue.now_ms())]:
         signals.push(bar)

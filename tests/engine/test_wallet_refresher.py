@@ -1,4 +1,4 @@
-"""The engine keeps the store's word on signed wallets fresh: in turn, within the budget, behind orders."""
+"""The engine keeps what the store has of live wallets fresh: in turn, within the budget, behind orders."""
 
 from collections import Counter
 from decimal import Decimal
@@ -143,7 +143,7 @@ def make(tmp_path):
         rig.close()
 
 
-def test_a_clock_that_was_set_back_keeps_nobody_from_being_asked_about(make):
+def test_a_clock_that_was_set_back_keeps_no_wallet_from_being_read(make):
     rig = make()
     rig.seconds(1)
     rig.clock.set_back(25 * 3_600_000)

@@ -1,4 +1,4 @@
-"""An engine process that notes the last named point that it passed, for whoever kills it.
+"""An engine process that notes the last named point that it passed, for the test that kills it.
 
 ``python -m tests.simulation.probed_engine FOLDER``: the note is a file there of 64 bytes, mapped into
 memory, so what was noted outlives the process.

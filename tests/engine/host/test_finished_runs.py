@@ -260,7 +260,7 @@ def test_what_a_left_stop_fills_is_booked_as_a_trade_by_the_venues_time(folder: 
         time_ms=entered.time_ms + 7_200_000,
     )
     venue.fills = [entered, filled]
-    # On the left position; and, after its end, on what somebody else holds in the wallet.
+    # On the left position; and, after its end, on what someone else holds in the wallet.
     venue.fundings = [
         Funding(
             f"f{hours}",

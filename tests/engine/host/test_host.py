@@ -575,7 +575,7 @@ def test_a_worker_that_raises_too_often_fails_its_run_and_keeps_protection(make)
     assert "Protection was left at the venue" in alarm
 
 
-def test_an_order_in_doubt_of_a_failed_run_is_resolved_before_it_is_concluded(make) -> None:
+def test_an_order_in_flight_of_a_failed_run_is_resolved_before_it_is_concluded(make) -> None:
     engine = make()
     host = engine.host(Stumble("before send", set(range(1, 100))))
     rig.start_run(engine.store, RUN)

@@ -276,7 +276,7 @@ def test_a_held_position_is_refused_without_assume_position() -> None:
     )
 
 
-def test_foreign_orders_are_refused_and_own_ones_of_earlier_runs_are_not_foreign() -> None:
+def test_external_orders_are_refused_and_own_ones_of_earlier_runs_are_not_external() -> None:
     _fails(_facts(open_orders=(_order(None),)), "position", "1 open orders", "cancel")
     earlier = "ab" * 8
     held = _facts(

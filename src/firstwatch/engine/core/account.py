@@ -69,9 +69,10 @@ class AccountManager:
         order = self._orders.get(event.report.client_order_id)
         if order is not None:
             self._orders.report(order, event.report)
-        elif not sent_by(
-            event.report.client_order_id, self._context.setup.earlier_runs | {self._context.setup.run_id}
-        ):
+            return
+        # A late report of a dropped order of the run itself is ignored; if it rests, the open orders show it.
+        setup = self._context.setup
+        if not sent_by(event.report.client_order_id, setup.earlier_runs | {setup.run_id}):
             self._report_external_order(event.report)
 
     def _report_external_order(self, report: OrderReport) -> None:

@@ -1,6 +1,5 @@
 """``status`` is what a watchdog calls: its exit code and ``problems`` say whether somebody must look."""
 
-import json
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
@@ -9,6 +8,8 @@ import pytest
 
 from firstwatch.store import paper, wallets
 from firstwatch.store.database import open_store
+from firstwatch.store.wallet_status import Held
+from firstwatch.trading.orders import Side
 from tests.ui import scenes
 
 
@@ -70,9 +71,9 @@ def test_a_wallet_with_a_position_is_not_archived(firstwatch, home):
     store = open_store(home)
     with store.write() as session:
         account = wallets.get_wallet(session, "w").account
-        state = {"name": account, "cash": "-5", "leverage": "1", "position": {"sign": 1, "steps": 4}}
-        paper.save_account(session, "paper", account, json.dumps(state), now_ms=1)
         paper.deposit(session, "paper", account, Decimal(5), now_ms=1)
+        held = (Held("BTC/USDC:USDC", Side.LONG, Decimal("0.004")),)
+        paper.save_money(session, "paper", account, paper.PaperMoney(Decimal(-5), Decimal(1), held), now_ms=1)
     store.close()
     answer = firstwatch("wallet", "archive", "w")
     assert answer.code == 3

@@ -8,7 +8,14 @@ import pytest
 
 from firstwatch.engine.core import effects, inputs
 from firstwatch.engine.core.ledger import KEPT_TRADES, REMEMBERED_FILLS
-from firstwatch.engine.core.records import EquityRow, FundingRow, JournalRow, TradeAmended, Transition
+from firstwatch.engine.core.records import (
+    BarRow,
+    EquityRow,
+    FundingRow,
+    JournalRow,
+    TradeAmended,
+    Transition,
+)
 from firstwatch.strategy.core_state import (
     AMOUNT,
     CLOSE_POSITION,
@@ -1017,6 +1024,34 @@ def test_a_bar_that_comes_after_its_successor_was_decided_is_named_once_and_not_
     deliver_bars(run, 1, 1, 0, 4)
     assert [event.bar_time_ms for event in run.journal(LateBar)] == [hourly(1).time_ms]
     assert equity_times(run) == [0, 2, 3, 4]
+
+
+def test_each_bar_is_recorded_once_as_it_was_taken_in_with_the_marks_range_where_it_came() -> None:
+    run = ScriptedRun(settings=PLAIN)
+    run.tell(
+        inputs.Launched(
+            run.position(), [], run.balance(), run.touch(), hourly(-1), run.now_ms, Author.OPERATOR
+        )
+    )
+    run.now_ms = hourly(1).time_ms
+    run.tell(BarClosed(SYMBOL, Timeframe.H1, hourly(0), 100.5, 99.5, run.now_ms))
+    # The next one is behind a hole: it waits until the missing one was read.
+    run.answers[effects.ReadBars] = lambda effect: inputs.BarsRead([hourly(1), hourly(2)], run.now_ms)
+    run.now_ms = hourly(3).time_ms
+    run.tell(BarClosed(SYMBOL, Timeframe.H1, hourly(2), 102.5, 97.5, run.now_ms))
+    tell_closed(run, 2, 1)
+    run.now_ms = hourly(5).time_ms
+    run.restart([hourly(3), hourly(4)])
+    tell_closed(run, 4, 5)
+    assert [record for record in run.records if isinstance(record, BarRow)] == [
+        BarRow(hourly(-1)),
+        BarRow(hourly(0), 100.5, 99.5),
+        BarRow(hourly(1)),
+        BarRow(hourly(2), 102.5, 97.5),
+        BarRow(hourly(3)),
+        BarRow(hourly(4)),
+        BarRow(hourly(5)),
+    ]
 
 
 def test_a_late_bar_is_decided_where_its_successor_was_not_yet() -> None:

@@ -163,7 +163,8 @@ def test_money_and_positions_come_with_the_time_when_they_were_read(make):
     held = wallet_status.Held(SYMBOL, wallet_status.Side.SHORT, Decimal("0.5"))
     money = wallet_status.WalletMoney(Decimal("1000.5"), Decimal(20), (held,), NOW_MS - 7_000)
     assert rig.known().money == money
-    assert rig.known("play") == wallet_status.WalletStatus()
+    money = wallet_status.WalletMoney(Decimal(0), Decimal(0), (), 1)
+    assert rig.known("play") == wallet_status.WalletStatus(money)
 
 
 def test_the_key_and_what_is_missing_are_found_out(make):

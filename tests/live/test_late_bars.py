@@ -1,7 +1,12 @@
 """What a run decides where the venue publishes candles late, before a kill -9 and after it."""
 
+from contextlib import closing
+
 import pytest
 
+from firstwatch.store.bars import bars_of
+from firstwatch.store.database import Store
+from firstwatch.store.files import STORE_FILE
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.events import DecisionDropped, HoleFound, LateBar
 from tests.candles import generated_candles
@@ -69,3 +74,9 @@ def test_a_run_decides_on_the_bars_that_it_has_counted_and_so_does_a_restart(tmp
     assert [event.bar_time_ms for event in shadow.journal if isinstance(event, LateBar)] == passed_over
     assert len(shadow.decisions) >= 3
     assert said(shadow.journal) == shadow.decisions
+    with closing(Store(desk.home / STORE_FILE, read_only=True)) as store, store.read() as session:
+        stored = [each.bar for each in bars_of(session, run_id)]
+    # The first one is the bar before the launch.
+    assert stored[0].time_ms == candles.time_ms[HISTORY - 1]
+    assert stored == [bar for bar in counted.bars() if stored[0].time_ms <= bar.time_ms <= last_ms]
+    assert len(stored) > BARS

@@ -1,11 +1,15 @@
 """A live run through real ccxt makes the trades of its backtest (hyperliquid: must be shown)."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from firstwatch.backtest.simulate import BacktestSettings, simulate
+from firstwatch.manager.manager import RunManager
+from firstwatch.manager.reader import SHOWN_BARS
 from firstwatch.market.files import read_candles
+from firstwatch.settings import load_settings
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
@@ -51,6 +55,19 @@ def candles_of(kind: str) -> CandleArrays:
     return read_candles(shared_data("hyperliquid_BTCUSDC_perp_1m"), Timeframe.M1).candles
 
 
+def chart_of(home: Path) -> list[tuple[int, float]]:
+    """Return the points of the price chart of the one run, as the screen gets them."""
+    manager = RunManager(load_settings(home=home), hosts_engine=False)
+    manager.open()
+    try:
+        (run,) = manager.snapshot().runs
+        manager.select(run.run_id)
+        details = manager.snapshot().selected
+        return list(zip(details.price_time_ms.tolist(), details.price.tolist(), strict=True))
+    finally:
+        manager.close()
+
+
 @pytest.mark.live
 @pytest.mark.parametrize("kind", ["generated", "real"])
 def test_signal_trades_are_those_of_the_backtest(tmp_path, kind):
@@ -63,6 +80,7 @@ def test_signal_trades_are_those_of_the_backtest(tmp_path, kind):
         while not desk.has_ended:
             desk.play_bar()
         shown = desk.shown()
+        charted = chart_of(desk.home)
         account, audit = desk.server.account(ACCOUNT), desk.server.audit()
     finally:
         desk.close()
@@ -85,6 +103,9 @@ def test_signal_trades_are_those_of_the_backtest(tmp_path, kind):
             price = float(getattr(expected, f"{word}_price"))
             # The book stands on the tick around the path: so far beside it, and no farther.
             assert abs(made[f"{word}_price"] - price) < float(MARKET.tick_at(price))
+    taken_in = [bar for bar in desk.bars[HISTORY - 1 :] if bar.time_ms <= charted[-1][0]]
+    assert charted == [(bar.time_ms, bar.close) for bar in taken_in[-SHOWN_BARS:]]
+    assert len(charted) > TRADES
     assert account.positions == {}
     assert audit.reused_cloids == []
     assert audit.orders_without_cloid == 0

@@ -111,30 +111,31 @@ def test_a_damaged_value_of_a_chosen_run_is_said_of_it(manager, damage, table, c
     assert manager.snapshot().run(scenes.LIVE).health is not Health.UNKNOWN
 
 
-@pytest.mark.parametrize(("table", "column", "values"), columns("wallet_standing", "paper_deposit"))
-def test_damaged_money_of_a_wallet_is_that_wallets_alone(manager, home, damage, table, column, values):
-    if table == "wallet_standing":
-        which = "wallet_id = (SELECT id FROM wallet WHERE name = 'swing')"
-        with closing(sqlite3.connect(home / "firstwatch.db")) as raw, raw:
-            raw.execute("UPDATE wallet SET kind = 'hyperliquid' WHERE name = 'swing'")
-            raw.execute(
-                "INSERT OR REPLACE INTO wallet_standing (wallet_id, total, used, held_json, money_at_ms,"
-                " valid_until_ms, key_at_ms, problem) SELECT id, '5', '1', '[]', 1, 1, 1, '' FROM wallet"
-                " WHERE name = 'swing'"
-            )
-        harmed_name = "swing"
-    else:
-        harmed_name = "demo"
-        which = "account = (SELECT account FROM wallet WHERE name = 'demo')"
+def test_damaged_bars_of_a_chosen_run_are_said_of_it(manager, damage):
+    manager.select(scenes.LIVE)
+    assert len(manager.snapshot().selected.price) == 61
+    damage("run_bar", "bars", b"\x01abc", f"run_id = '{scenes.LIVE}'")
+    after = manager.snapshot()
+    assert after.selected is None
+    assert f"the bars of run {scenes.LIVE} cannot be read" in after.run(scenes.LIVE).sentence
+    manager.select(scenes.DONE)
+    assert manager.snapshot().selected is not None
+
+
+@pytest.mark.parametrize(("table", "column", "values"), columns("wallet_standing"))
+def test_damaged_money_of_a_wallet_is_that_wallets_alone(manager, damage, table, column, values):
+    which = "wallet_id = (SELECT id FROM wallet WHERE name = 'swing')"
+    for time in ("valid_until_ms", "key_at_ms"):
+        damage(table, time, 1, which)
     before = manager.snapshot()
-    assert before.wallet(harmed_name).total is not None
+    assert before.wallet("swing").total == Decimal("812.5")
     for value in values:
         damage(table, column, value, which)
         after = manager.snapshot()
         assert len(after.wallets) == len(before.wallets)
-        harmed = after.wallet(harmed_name)
+        harmed = after.wallet("swing")
         assert harmed.total is None
         assert f"{table}.{column}" in harmed.problem
-        others = [wallet for wallet in before.wallets if wallet.name != harmed_name]
-        assert [wallet for wallet in after.wallets if wallet.name != harmed_name] == others
+        others = [wallet for wallet in before.wallets if wallet.name != "swing"]
+        assert [wallet for wallet in after.wallets if wallet.name != "swing"] == others
         assert {run.run_id for run in after.runs} == RUNS

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from firstwatch.manager.manager import RunManager
+from firstwatch.manager.reader import SHOWN_BARS
 from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
 from firstwatch.manager.views import EngineWhere
-from firstwatch.store import runs
+from firstwatch.store import bars, runs
 from firstwatch.store.curves import EquityCurve
+from firstwatch.trading.bar import Bar
 from firstwatch.trading.commands import CommandOutcome, PauseEntries
 from firstwatch.trading.errors import RefusedError, StoreError, WrongUseError
 from firstwatch.trading.market import DEFAULT_MARKET
@@ -100,6 +102,31 @@ def test_details_grow_with_the_journal_and_the_curve(home, manager):
     assert after.selected.journal_length == before.journal_length + 1
     # The finished curve is packed, and still the same.
     assert after.selected.equity.tolist() == before.equity.tolist()
+
+
+def test_the_price_chart_is_of_the_bars_that_the_run_has_taken_in(home, manager):
+    scenes.busy_day(home)
+    manager.open()
+    manager.select(scenes.LIVE)
+    before = manager.snapshot().selected
+    assert before.price_time_ms.tolist() == before.equity_time_ms.tolist()
+    last_ms = int(before.price_time_ms[-1])
+    store = scenes.new_store(home)
+    for hour in range(1, SHOWN_BARS + 100):
+        with store.write() as session:
+            fresh = Bar(last_ms + hour * scenes.HOUR_MS, 1.0, 2.0, 0.5, float(hour), 1.0)
+            bars.add_bar(session, scenes.LIVE, bars.RunBar(fresh), None)
+        if hour in {1, 2, 3, 450}:
+            after = manager.snapshot().selected
+            assert after.price_time_ms[-1] == fresh.time_ms
+            assert after.price.tolist()[-hour:] == [float(each + 1) for each in range(hour)]
+            assert after.price.tolist()[:-hour] == before.price.tolist()[-(SHOWN_BARS - hour) :]
+    store.close()
+    shown = manager.snapshot().selected
+    assert len(shown.price) == len(shown.price_time_ms) == SHOWN_BARS
+    assert (np.diff(shown.price_time_ms) == scenes.HOUR_MS).all()
+    manager.select(scenes.DONE)
+    assert len(manager.snapshot().selected.price) == 0
 
 
 def test_without_an_engine_a_command_is_refused_at_once(home, manager):

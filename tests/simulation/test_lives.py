@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from firstwatch.store import fills, orders, runs, trades
+from firstwatch.store.bars import bars_of
 from firstwatch.store.database import Store
 from firstwatch.store.equity import equity_of
 from firstwatch.strategy.specification import AlgorithmSpec
@@ -67,6 +68,7 @@ def result_of(store: Store) -> dict[str, Any]:
                 for kept in fills.fills_of(session, RUN_ID)
             ],
             "equity": list(zip(curve.time_ms.tolist(), curve.equity.tolist(), strict=True)),
+            "bars": [each.bar for each in bars_of(session, RUN_ID)],
             "open orders": orders.open_orders_of(session, RUN_ID),
         }
 

@@ -21,7 +21,7 @@ from firstwatch.store.migrating import migrate
 from firstwatch.store.packing import pack
 from firstwatch.store.schema import OlderStoreError
 from firstwatch.trading.errors import StoreError
-from firstwatch.trading.orders import OrderState
+from firstwatch.trading.orders import OrderState, Side
 from firstwatch.trading.runs import RunState
 from tests.store.made import NOW_MS, made_fill, made_order, made_run, run_id_of
 
@@ -213,7 +213,10 @@ def test_an_older_store_is_refused_until_it_is_migrated_and_keeps_its_data(tmp_p
         (fill,) = fills.fills_of(session, RUN)
         assert fill.fill.account == "w1"
         assert (fill.fill.fee, fill.mid_at_decision) == (Decimal("0.27000045"), None)
-        assert wallet_status.wallet_statuses(session) == {}
+        # It never got any.
+        assert wallet_status.wallet_statuses(session)[1].money == wallet_status.WalletMoney(
+            Decimal(0), Decimal(0), (), 1
+        )
     with store.write() as session:
         made_run(session, 2)
         wallet_status.set_money(session, 1, wallet_status.WalletMoney(Decimal(5), Decimal(0), (), NOW_MS))
@@ -342,3 +345,61 @@ def test_alarms_that_stood_before_stand_in_rows_of_their_own(tmp_path: Path) -> 
             alarms.ActiveAlarm(RUN, "unprotected", "still no stop", NOW_MS + 1, raised=2)
         ]
     store.close()
+
+
+def test_paper_wallets_have_their_money_where_the_books_of_their_venue_say_it(tmp_path: Path) -> None:
+    path = make_old(tmp_path, "0007")
+    fill_first_shape(path)
+    state = (
+        '{"name": "%s", "cash": "-7.5", "leverage": "4", "position": {"sign": %d, "steps": %d, "entry_price":'
+        ' 0.0, "margin": %s, "entered_bar_ms": -1, "limit_bar_ms": -1}}'
+    )
+    order = '{"kind": "limit", "reduce_only": %s, "steps": 30, "filled_steps": 10, "price": "50000"}'
+    accounts = {
+        "w1": state % ("w1", -1, 25, "12.5"),
+        "flat": state % ("flat", 0, 0, "0.0"),
+        "odd": state % ("odd", 1, 5, "3.5"),
+        "broken": "{",
+    }
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            'UPDATE run SET market_json = \'{"symbol": "BTC/USDC:USDC", "amount_step": "0.001"}\''
+        )
+        connection.executemany(
+            "INSERT INTO wallet (id, name, venue, kind, account, created_at_ms) VALUES (?, ?, ?, ?, ?, 3)",
+            [
+                (2, "flat", "paper", "paper", "flat"),
+                (3, "odd", "paper", "paper", "odd"),
+                (4, "broken", "paper", "paper", "broken"),
+                (5, "fresh", "paper", "paper", "fresh"),
+                (6, "live", "hl", "hyperliquid", "0x1"),
+            ],
+        )
+        connection.executemany(
+            "INSERT INTO paper_deposit (venue, account, amount, time_ms) VALUES ('paper', ?, ?, 1)",
+            [(name, amount) for name in (*accounts, "fresh") for amount in ("1000", "-50.25")],
+        )
+        connection.executemany("INSERT INTO paper_account VALUES ('paper', ?, ?, 9)", list(accounts.items()))
+        connection.executemany(
+            "INSERT INTO paper_order (venue, client_order_id, account, symbol, is_open, state_json)"
+            " VALUES ('paper', ?, 'w1', 'BTC/USDC:USDC', ?, ?)",
+            [
+                ("1", 1, pack((order % "false").encode())),
+                ("2", 1, order % "true"),
+                ("3", 0, order % "false"),
+            ],
+        )
+    migrate(tmp_path)
+    store = open_store(tmp_path)
+    with store.read() as session:
+        known = {
+            number: standing.money for number, standing in wallet_status.wallet_statuses(session).items()
+        }
+    store.close()
+    short = wallet_status.Held("BTC/USDC:USDC", Side.SHORT, Decimal("0.025"))
+    # Of the others it is not known: of a position without a market, of a text that is none, of a live one.
+    assert known == {
+        1: wallet_status.WalletMoney(Decimal("942.25"), Decimal("262.5"), (short,), 9),
+        2: wallet_status.WalletMoney(Decimal("942.25"), Decimal(0), (), 9),
+        5: wallet_status.WalletMoney(Decimal("949.75"), Decimal(0), (), 3),
+    }

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from firstwatch.store import commands, journal, orders, paper, pruning, runs
+from firstwatch.store import bars, commands, journal, orders, paper, pruning, runs
 from firstwatch.store.database import Session, Store
 from firstwatch.store.pruning import Pruned, prune
 from firstwatch.store.runs import SideFacts
+from firstwatch.trading.bar import Bar
 from firstwatch.trading.commands import CommandOutcome, StopEngine
 from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
 from firstwatch.trading.orders import OrderState
@@ -38,6 +39,10 @@ def made_ended(session: Session, number: int, *, at_ms: int = OLD_MS) -> str:
     runs.transition(session, run_id, RunState.RUNNING, "", author=Author.SYSTEM, local_time_ms=at_ms)
     for row in range(97):
         say(session, number, Noted(sentence=f"{row}"), Noted(sentence=f"also {row}"))
+    last = None
+    for minute in range(100):
+        fresh = bars.RunBar(Bar(minute * 60_000, 1.0, 2.0, 0.5, 1.5 + minute, 3.25))
+        last = bars.add_bar(session, run_id, fresh, last)
     runs.transition(session, run_id, RunState.DONE, "", author=Author.SYSTEM, local_time_ms=at_ms)
     runs.update_side_facts(session, run_id, SideFacts(exposure=Exposure.FLAT))
     paper.save_orders(
@@ -64,14 +69,14 @@ def everything_of(store: Store, run_id: str) -> dict[str, object]:
         }
 
 
-def rows_of(store: Store, run_id: str) -> tuple[int, int]:
-    """How many journal rows and paper orders stand."""
+def rows_of(store: Store, run_id: str) -> tuple[int, int, int]:
+    """How many journal rows, paper orders and bars stand."""
     with store.read() as session:
         counted = [
             session.exec_driver_sql(f"SELECT count(*) FROM {table} WHERE {column} LIKE '{run_id}%'")
             for table, column in (("run_event", "run_id"), ("paper_order", "client_order_id"))
         ]
-        return counted[0].scalar_one(), counted[1].scalar_one()
+        return counted[0].scalar_one(), counted[1].scalar_one(), len(bars.bars_of(session, run_id))
 
 
 def test_an_ended_run_is_packed_and_reads_as_before(store: Store) -> None:
@@ -83,7 +88,7 @@ def test_an_ended_run_is_packed_and_reads_as_before(store: Store) -> None:
     did = prune(store, before_ms=BEFORE_MS, is_dry=False)
     assert did == would == Pruned(1, rows[0], 1, 0, would.bytes_freed)
     assert would.bytes_freed > 5_000
-    assert rows_of(store, run_id) == (0, 1)
+    assert rows_of(store, run_id) == (0, 1, 0)
     assert everything_of(store, run_id) == before
     assert prune(store, before_ms=BEFORE_MS, is_dry=True) == Pruned()
     with store.write() as session:

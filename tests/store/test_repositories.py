@@ -518,7 +518,43 @@ def test_the_paper_venue_s_books(store: Store) -> None:
             Decimal(-5),
         ]
         assert [deposit.amount for deposit in paper.deposits(session, "p", "w1", after=numbers[0])] == [-5]
-        assert paper.deposited(session, "p", {}) == {"w1": Decimal("95.1"), "w2": Decimal(7)}
+
+
+def test_play_money_is_counted_in_the_transaction_that_moves_it(store: Store) -> None:
+    held = (wallet_status.Held("BTC/USDC:USDC", Side.LONG, Decimal("0.5")),)
+    with store.write() as session:
+        one = wallets.create_wallet(session, "one", venue="p", kind="paper", now_ms=NOW_MS).id
+        other = wallets.create_wallet(session, "other", venue="q", kind="paper", now_ms=NOW_MS).id
+        assert wallet_status.status_of(session, one).money == wallet_status.WalletMoney(
+            Decimal(0), Decimal(0), (), NOW_MS
+        )
+        paper.deposit(session, "p", "one", Decimal("100.5"), now_ms=NOW_MS + 1)
+        assert wallet_status.status_of(session, one).money == wallet_status.WalletMoney(
+            Decimal("100.5"), Decimal(0), (), NOW_MS + 1
+        )
+        money = paper.PaperMoney(Decimal("-3.25"), Decimal(20), held)
+        paper.save_money(session, "p", "one", money, now_ms=NOW_MS + 2)
+        paper.deposit(session, "p", "one", Decimal(-7), now_ms=NOW_MS + 3)
+        # Of an account without a wallet nothing is kept but the deposit.
+        paper.deposit(session, "p", "nobody", Decimal(5), now_ms=NOW_MS + 4)
+        paper.save_money(session, "p", "nobody", money, now_ms=NOW_MS + 4)
+    with store.read() as session:
+        known = wallet_status.wallet_statuses(session)
+    assert set(known) == {one, other}
+    assert known[one].money == wallet_status.WalletMoney(Decimal("90.25"), Decimal(20), held, NOW_MS + 3)
+    assert known[one].money.free == Decimal("70.25")
+    assert known[other].money.total == 0
+
+
+def test_money_of_which_a_deposit_cannot_be_read_is_not_guessed(store: Store) -> None:
+    with store.write() as session:
+        one = wallets.create_wallet(session, "one", venue="p", kind="paper", now_ms=NOW_MS).id
+        paper.deposit(session, "p", "one", Decimal(5), now_ms=NOW_MS)
+        session.exec_driver_sql("UPDATE paper_deposit SET amount = 'abc'")
+        paper.save_money(session, "p", "one", paper.PaperMoney(Decimal(1), Decimal(0)), now_ms=NOW_MS + 1)
+        known = wallet_status.status_of(session, one)
+        assert "paper_deposit.amount is 'abc'" in known.problem
+        assert known.money.read_at_ms == NOW_MS
 
 
 def test_money_key_and_problem_of_a_wallet_are_kept_apart(store: Store) -> None:

@@ -14,6 +14,7 @@ from firstwatch.settings import Settings
 from firstwatch.store import (
     algorithms,
     backtests,
+    bars,
     commands,
     equity,
     fills,
@@ -32,6 +33,7 @@ from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session, Store, open_store
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading import events
+from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.ids import client_order_id
@@ -390,6 +392,16 @@ def _curve(hours: int, end_ms: int) -> list[tuple[int, float]]:
     ]
 
 
+def _bars(session: Session, run_id: str, times_ms: list[int]) -> None:
+    """Write bars whose closes pass by the fills of the run."""
+    known = [(stored.fill.time_ms, float(stored.fill.price)) for stored in fills.fills_of(session, run_id)]
+    closes = np.interp(times_ms, *zip(*sorted(known), strict=True)) + 160 * np.sin(np.arange(len(times_ms)))
+    last = None
+    for at_ms, close in zip(times_ms, np.round(closes, 1).tolist(), strict=True):
+        fresh = bars.RunBar(Bar(at_ms, close - 31.5, close + 62.0, close - 88.5, close, 12.25))
+        last = bars.add_bar(session, run_id, fresh, last)
+
+
 def _done_run(session: Session, wallet: int, version: int) -> None:
     settings = LaunchSettings(
         algorithm="RSI reversion", version=1, wallet="spare", symbol=SYMBOL, capital=Decimal(2_000),
@@ -447,7 +459,9 @@ def _live_run(session: Session, wallet: int, version: int) -> None:
         session, OrderSide.SELL, OrderKind.LIMIT, OrderPurpose.TARGET, Decimal("105824.67"), entered_ms,
         OrderState.ACCEPTED,
     )  # fmt: skip
-    equity.add_equity(session, LIVE, _curve(60, NOW_MS - HOUR_MS))
+    curve = _curve(60, NOW_MS - HOUR_MS)
+    equity.add_equity(session, LIVE, curve)
+    _bars(session, LIVE, [at_ms for at_ms, _ in curve])
     positions.set_position(
         session,
         positions.RunPosition(

@@ -19,7 +19,7 @@ def prune(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Pack the journals of ended runs, and remove finished commands and closed paper orders.
+    """Pack the journals of ended runs, and remove their bars, finished commands and closed paper orders.
 
     A run that is active, exposed or has an alarm is not changed; orders, fills, trades and equity of all runs
     stay. If no engine runs on the data folder, the file also gets smaller.

@@ -233,8 +233,8 @@ def list_(as_json: JsonFlag = False) -> None:
     from firstwatch.cli.folder import open_folder
     from firstwatch.store.wallets import list_wallets
 
-    with open_folder() as (settings, store), store.read() as session:
-        documents = [_document(session, settings, wallet) for wallet in list_wallets(session)]
+    with open_folder() as (_, store), store.read() as session:
+        documents = [_document(session, wallet) for wallet in list_wallets(session)]
     if as_json:
         say_json(documents)
     elif documents:
@@ -268,7 +268,7 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
         if not is_paper(wallet.kind):
             facts = live_wallets.facts_document(live_wallets.custody_of(settings, store), wallet)
         with store.read() as session:
-            document = _document(session, settings, wallet)
+            document = _document(session, wallet)
         known = document["positions"] if facts.get("total") is None else []
         document |= {
             name: value for name, value in facts.items() if value is not None or name not in document
@@ -287,22 +287,20 @@ def show(name: _Name, as_json: JsonFlag = False) -> None:
         say(f"{'missing':13} {lack['name']}: {lack['sentence']}")
 
 
-def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dict[str, Any]:
+def _document(session: "Session", wallet: "Wallet") -> dict[str, Any]:
     from firstwatch.store.positions import positions
     from firstwatch.store.runs import ids_of_wallet
     from firstwatch.store.wallet_status import WalletStatus, wallet_statuses
     from firstwatch.store.wallets import active_run_id
     from firstwatch.trading.clock import SystemClock, iso
-    from firstwatch.wallets.balances import moneys
 
-    known = wallet_statuses(session)
-    said, now_ms = known.get(wallet.id, WalletStatus()), SystemClock().now_ms()
-    key = said.key
+    status, now_ms = wallet_statuses(session).get(wallet.id, WalletStatus()), SystemClock().now_ms()
+    key, money = status.key, status.money
+    as_of_ms = now_ms if money is None or wallet.has_play_money else money.read_at_ms
     mine = set(ids_of_wallet(session, wallet.id))
     damaged: dict[str, str] = {}
-    money = moneys(session, settings, [wallet], known, now_ms=now_ms, damaged=damaged).get(wallet.name)
     held_by_run = positions(session, damaged=damaged)
-    problems = [said.problem, *(text for of, text in damaged.items() if of in mine or of == wallet.name)]
+    problems = [status.problem, *(text for run_id, text in damaged.items() if run_id in mine)]
     return {
         "wallet": wallet.name,
         "venue": wallet.venue,
@@ -311,8 +309,8 @@ def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dic
         "total": None if money is None else money.total,
         "used": None if money is None else money.used,
         "free": None if money is None else money.free,
-        "balance_at": None if money is None else iso(money.read_at_ms),
-        "balance_age_s": None if money is None else round((now_ms - money.read_at_ms) / 1000, 1),
+        "balance_at": None if money is None else iso(as_of_ms),
+        "balance_age_s": None if money is None else round((now_ms - as_of_ms) / 1000, 1),
         "key": None if key is None else key.address,
         "key_kind": None if key is None else key.kind,
         "valid_until": None if key is None or key.valid_until_ms is None else iso(key.valid_until_ms),
@@ -329,11 +327,8 @@ def _document(session: "Session", settings: "Settings", wallet: "Wallet") -> dic
             if run_id in mine
         ],
         "held": None
-        if said.money is None
-        else [
-            {"symbol": each.symbol, "side": each.side.value, "amount": each.amount}
-            for each in said.money.held
-        ],
+        if money is None
+        else [{"symbol": each.symbol, "side": each.side.value, "amount": each.amount} for each in money.held],
         "missing": []
         if key is None or key.missing is None
         else [{"name": name, "sentence": sentence} for name, sentence in key.missing.items()],

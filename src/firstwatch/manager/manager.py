@@ -103,8 +103,6 @@ class RunManager:
             self._thread.join()
         if self._control is not None:
             self._control.leave()
-        if self._reader is not None:
-            self._reader.close()
         if self._changes is not None:
             self._changes.close()
             self._changes = None

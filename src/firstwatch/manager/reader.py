@@ -4,16 +4,17 @@ Unchanged data is not read again: finished runs, the details of a run whose jour
 known part of a curve.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import func, select
 
 from firstwatch.manager.journal_text import event_text
-from firstwatch.manager.prices import PriceReader
 from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
 from firstwatch.manager.views import (
     AlarmView,
@@ -36,6 +37,7 @@ from firstwatch.store import (
     alarms,
     algorithms,
     backtests,
+    bars,
     commands,
     equity,
     fills,
@@ -54,14 +56,12 @@ from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.commands import PreviewLaunch
-from firstwatch.trading.errors import DamagedRowError
+from firstwatch.trading.errors import DamagedRowError, FirstwatchError
 from firstwatch.trading.events import AlarmRaised
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Exposure, Health, Protection
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
-from firstwatch.venues.registry import is_paper
-from firstwatch.wallets.balances import Money, moneys
 
 FINISHED_LIMIT = 200
 """Finished runs in the list; ``firstwatch run show`` reads older ones."""
@@ -69,9 +69,13 @@ FINISHED_LIMIT = 200
 EVENT_LIMIT = 300
 """Newest journal entries in the details."""
 
+SHOWN_BARS = 500
+"""Newest bars in the details."""
+
 _UNMANAGED = "exposed without a run"
 _UNKNOWN = wallet_status.WalletStatus()
 _FINISHED_AGE_MS = 2_000
+_log = logging.getLogger(__name__)
 _COUNT_RUNS = select(func.count()).select_from(tables.table_of(tables.RunRow))
 
 
@@ -96,6 +100,17 @@ class _Finished:
     read_ms: int = -_FINISHED_AGE_MS
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Closes:
+    """Open times and closes of bars, oldest first."""
+
+    time_ms: NDArray[np.int64]
+    close: NDArray[np.float64]
+
+
+_NO_CLOSES = _Closes(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
+
+
 @dataclass(slots=True)
 class _Detail:
     """The selected run's details as last read."""
@@ -109,6 +124,7 @@ class _Detail:
     curve: EquityCurve = field(
         default_factory=lambda: EquityCurve(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
     )
+    closes: _Closes = _NO_CLOSES
     metrics: tuple[MetricView, ...] = ()
 
 
@@ -116,14 +132,14 @@ class SnapshotReader:
     """Reads one store, transaction by transaction. Used by one thread."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._finished = _Finished()
         self._detail: _Detail | None = None
         self._unread: dict[str, str] = {}
         """Why a part of the lists cannot be read, by run id."""
         self._unread_details: dict[str, str] = {}
         """The same for the details of the selected run."""
-        self._prices = PriceReader(settings)
+        self._symbols = tuple(_symbols(settings))
+        """What the venues trade, as far as the settings say it."""
         self._timeframes: dict[int, Timeframe] = {}
         self._done_commands: dict[int, CommandView] = {}
 
@@ -143,7 +159,7 @@ class SnapshotReader:
         algorithm_views = self._algorithms(session)
         rows = active + finished
         named = [view.symbol for view in algorithm_views if view.symbol]
-        symbols = dict.fromkeys([*self._prices.symbols, *named, *(row.symbol for row in rows)])
+        symbols = dict.fromkeys([*self._symbols, *named, *(row.symbol for row in rows)])
         wallet_views = self._wallets(session, rows, now_ms)
         return Lists(
             wallets=wallet_views,
@@ -185,10 +201,8 @@ class SnapshotReader:
             baseline = backtests.latest_backtest(session, run.version_id, run.settings.symbol)
             metrics = metrics_of_run(detail.trades, curve, run.settings.capital, run.market)
             detail.metrics = compare_with_baseline(metrics, curve, baseline)
+        detail.closes = _grown_closes(session, run_id, detail.closes)
         position = positions.position_of(session, run_id)
-        times = detail.curve.time_ms
-        first_ms, last_ms = (int(times[0]), int(times[-1])) if len(times) else (None, None)
-        prices = self._prices.of_run(run, self._timeframe(session, run.version_id), first_ms, last_ms)
         return RunDetails(
             run_id=run_id,
             settings=run.settings,
@@ -200,14 +214,10 @@ class SnapshotReader:
             position=None if position is None else _position(position),
             equity_time_ms=detail.curve.time_ms,
             equity=detail.curve.equity,
-            price_time_ms=prices.time_ms,
-            price=prices.close,
+            price_time_ms=detail.closes.time_ms,
+            price=detail.closes.close,
             metrics=detail.metrics,
         )
-
-    def close(self) -> None:
-        """End the thread that reads prices."""
-        self._prices.close()
 
     def command(self, session: Session, number: int) -> CommandView:
         """Read a command and its outcome."""
@@ -297,21 +307,21 @@ class SnapshotReader:
         latest: dict[str, RunView] = {}
         for row in rows:
             latest.setdefault(row.wallet, row)
-        known = wallets.list_wallets(session)
-        has_keys = any(not is_paper(wallet.kind) for wallet in known)
-        statuses = wallet_status.wallet_statuses(session) if has_keys else {}
-        damaged: dict[str, str] = {}
-        found = moneys(session, self._settings, known, statuses, now_ms=now_ms, damaged=damaged)
-        for wallet in known:
-            if wallet.name in damaged:
-                status = statuses.get(wallet.id, _UNKNOWN)
-                statuses[wallet.id] = replace(status, problem=damaged[wallet.name])
+        statuses = wallet_status.wallet_statuses(session)
         return tuple(
-            _wallet(
-                wallet, latest.get(wallet.name), found.get(wallet.name), statuses.get(wallet.id, _UNKNOWN)
-            )
-            for wallet in known
+            _wallet(wallet, latest.get(wallet.name), statuses.get(wallet.id, _UNKNOWN), now_ms)
+            for wallet in wallets.list_wallets(session)
         )
+
+
+def _symbols(settings: Settings) -> Iterator[str]:
+    for name, venue in settings.venues.items():
+        try:
+            if symbol := venue.symbol():
+                yield symbol
+        except FirstwatchError as error:
+            # The engine tells the operator the same when it opens the venue.
+            _log.info("no market of %s: %s", name, error)
 
 
 def _seen(status: live.LiveStatus | None, run: runs.Run, host: hosts.Host | None) -> live.LiveStatus | None:
@@ -322,8 +332,9 @@ def _seen(status: live.LiveStatus | None, run: runs.Run, host: hosts.Host | None
 
 
 def _wallet(
-    wallet: wallets.Wallet, last: RunView | None, money: Money | None, status: wallet_status.WalletStatus
+    wallet: wallets.Wallet, last: RunView | None, status: wallet_status.WalletStatus, now_ms: int
 ) -> WalletView:
+    money = status.money
     return WalletView(
         name=wallet.name,
         venue=wallet.venue,
@@ -332,13 +343,13 @@ def _wallet(
         total=None if money is None else money.total,
         used=None if money is None else money.used,
         free=None if money is None else money.free,
-        balance_ms=None if money is None else money.read_at_ms,
+        balance_ms=None if money is None else now_ms if wallet.has_play_money else money.read_at_ms,
         active_run_id=last.run_id if last is not None and last.state.is_active else None,
-        exposure=_exposure(last, status.money),
+        exposure=_exposure(last, money),
         key=None if status.key is None else _key(status.key),
         held=None
-        if status.money is None
-        else tuple(HeldView(each.symbol, each.side, each.amount) for each in status.money.held),
+        if money is None
+        else tuple(HeldView(each.symbol, each.side, each.amount) for each in money.held),
         problem=status.problem,
     )
 
@@ -463,6 +474,20 @@ def _grown(session: Session, run_id: str, known: EquityCurve) -> EquityCurve:
         return known
     return EquityCurve(
         np.concatenate([known.time_ms[:-1], fresh.time_ms]), np.concatenate([known.equity[:-1], fresh.equity])
+    )
+
+
+def _grown_closes(session: Session, run_id: str, known: _Closes) -> _Closes:
+    """Return the closes with those of the bars that came since."""
+    after_ms = int(known.time_ms[-1]) if len(known.time_ms) else None
+    fresh = bars.bars_of(session, run_id, after_ms=after_ms, limit=SHOWN_BARS)
+    if not fresh:
+        return known
+    time_ms = np.array([each.bar.time_ms for each in fresh], dtype=np.int64)
+    close = np.array([each.bar.close for each in fresh], dtype=np.float64)
+    return _Closes(
+        np.concatenate([known.time_ms, time_ms])[-SHOWN_BARS:],
+        np.concatenate([known.close, close])[-SHOWN_BARS:],
     )
 
 

@@ -304,7 +304,7 @@ class RunDetails:
     equity: "NDArray[np.float64]"
     price_time_ms: "NDArray[np.int64]"
     price: "NDArray[np.float64]"
-    """Closes of the run's own bars, as far as they are known."""
+    """Closes of the newest bars that the run has taken in."""
     metrics: tuple[MetricView, ...] = ()
 
 

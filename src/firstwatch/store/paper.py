@@ -1,11 +1,12 @@
 """Rows of the paper venue. Only the paper venue knows the contents of the JSON."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import bindparam, insert, select
 
+from firstwatch.store import wallet_status, wallets
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import (
@@ -69,6 +70,17 @@ class PaperFunding:
 
 
 @dataclass(frozen=True, slots=True)
+class PaperMoney:
+    """What an account has beside what was put into it, in quote, and what it holds."""
+
+    cash: Decimal
+    """Realised PnL less fees and funding."""
+    used: Decimal
+    """Margin of its position and of resting entries."""
+    held: tuple[wallet_status.Held, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PaperDeposit:
     """A deposit of play money in quote; negative: a withdrawal."""
 
@@ -110,6 +122,19 @@ def load_accounts(session: Session, venue: str) -> dict[str, str]:
     """Return the state of all accounts of a venue, by account."""
     rows = session.execute(select(_ACCOUNT.c.account, _ACCOUNT.c.state_json).where(_ACCOUNT.c.venue == venue))
     return {row.account: row.state_json for row in rows}
+
+
+def save_money(session: Session, venue: str, account: str, money: PaperMoney, *, now_ms: int) -> None:
+    """Write what an account has as the money of its wallet, together with what was put in by now."""
+    try:
+        given = sum((each.amount for each in deposits(session, venue, account)), Decimal(0))
+    except DamagedRowError as error:
+        for wallet_id in wallets.ids_of_account(session, venue, account):
+            wallet_status.set_problem(session, wallet_id, str(error))
+        return
+    fresh = wallet_status.WalletMoney(given + money.cash, money.used, money.held, now_ms)
+    for wallet_id in wallets.ids_of_account(session, venue, account):
+        wallet_status.set_money(session, wallet_id, fresh)
 
 
 def save_orders(session: Session, venue: str, orders: Iterable[PaperOrder]) -> None:
@@ -182,11 +207,19 @@ def funding_since(
 
 
 def deposit(session: Session, venue: str, account: str, amount: Decimal, *, now_ms: int) -> int:
-    """Append a deposit and return its number; the venue counts it when it next reads the account."""
+    """Append a deposit and return its number; the venue counts it when it next reads the account.
+
+    The money of the account's wallet counts it now, where that is known.
+    """
     number: int = session.execute(
         insert(_DEPOSIT).returning(_DEPOSIT.c.id),
         {"venue": venue, "account": account, "amount": amount, "time_ms": now_ms},
     ).scalar_one()
+    for wallet_id in wallets.ids_of_account(session, venue, account):
+        known = wallet_status.status_of(session, wallet_id)
+        if known.money is not None and not known.problem:
+            fresh = replace(known.money, total=known.money.total + amount, read_at_ms=now_ms)
+            wallet_status.set_money(session, wallet_id, fresh)
     return number
 
 
@@ -199,22 +232,6 @@ def deposits(session: Session, venue: str, account: str, *, after: int = 0) -> S
     with row(f"a deposit of {account}"):
         rows = session.execute(_DEPOSITS_OF, {"venue": venue, "after": after, "account": account})
         return [PaperDeposit(**sound(found, _DEPOSIT)._mapping) for found in rows]
-
-
-def deposited(session: Session, venue: str, damaged: dict[str, str]) -> dict[str, Decimal]:
-    """Return the sum of deposits less withdrawals, in quote, by account.
-
-    ``damaged`` receives a sentence by account where a deposit cannot be read.
-    """
-    totals: dict[str, Decimal] = {}
-    for found in session.execute(_DEPOSITS, {"venue": venue, "after": 0}):
-        try:
-            with row(f"a deposit of {found.account}"):
-                amount = sound(found, _DEPOSIT).amount
-                totals[found.account] = totals.get(found.account, Decimal(0)) + amount
-        except DamagedRowError as error:
-            damaged[found.account] = str(error)
-    return totals
 
 
 _ORDER_COLUMNS = tuple(_ORDER.c[name] for name in PaperOrder.__dataclass_fields__)

@@ -1,8 +1,8 @@
 """Packing and removal of rows that are no longer needed.
 
 Only runs that ended before a given time, left their wallet flat, and have no open order and no alarm are
-pruned: their journal is packed, and their closed orders at the paper venue are removed. Finished commands are
-removed, too. Orders, fills, trades and equity of every run stay.
+pruned: their journal is packed, and their bars and their closed orders at the paper venue are removed.
+Finished commands are removed, too. Orders, fills, trades and equity of every run stay.
 """
 
 import logging
@@ -39,6 +39,12 @@ _SIZE_OF_PAPER = text(
 _DROP_PAPER = text(
     "DELETE FROM paper_order WHERE venue = :venue AND client_order_id IN"
     f" (SELECT client_order_id {_PAPER} ORDER BY client_order_id LIMIT :some)"
+)
+
+_BARS = "FROM run_bar WHERE run_id = :run"
+_SIZE_OF_BARS = text(f"SELECT count(*), coalesce(sum(length(bars) + 2 * length(run_id) + 30), 0) {_BARS}")
+_DROP_BARS = text(
+    f"DELETE FROM run_bar WHERE run_id = :run AND first_ms IN (SELECT first_ms {_BARS} LIMIT :some)"
 )
 
 
@@ -96,7 +102,8 @@ def _prune_run(store: Store, run_id: str, before_ms: int, done: Pruned, *, is_dr
         archive = journal.journal_to_archive(session, run_id)
         paper = {"venue": venue, "run": run_id}
         paper_orders, paper_bytes = session.execute(_SIZE_OF_PAPER, paper).one()
-    if archive is None and not paper_orders:
+        blocks, block_bytes = session.execute(_SIZE_OF_BARS, {"run": run_id}).one()
+    if archive is None and not paper_orders and not blocks:
         return
     if not is_dry:
         with store.write() as session:
@@ -106,9 +113,10 @@ def _prune_run(store: Store, run_id: str, before_ms: int, done: Pruned, *, is_dr
                 journal.archive_journal(session, archive)
         _drop(store, lambda session: journal.drop_archived(session, run_id, _ROWS_AT_ONCE))
         _drop(store, lambda session: session.execute(_DROP_PAPER, _some(**paper)))
+        _drop(store, lambda session: session.execute(_DROP_BARS, _some(run=run_id)))
     done.runs += 1
     done.paper_orders += paper_orders
-    done.bytes_freed += paper_bytes
+    done.bytes_freed += paper_bytes + block_bytes
     if archive is not None:
         done.journal_rows += archive.row_count
         done.bytes_freed += max(0, archive.row_bytes - len(archive.packed))

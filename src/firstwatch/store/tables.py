@@ -379,6 +379,16 @@ class EquityCurveRow(_Rows, table=True):
     curve: bytes = Field(sa_type=LargeBinary)
 
 
+class RunBarRow(_Rows, table=True):
+    """A block of bars that a run has taken in, packed; ``first_ms``: the open time of its first one."""
+
+    __tablename__ = "run_bar"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    first_ms: int = _ms(primary_key=True)
+    bars: bytes = Field(sa_type=LargeBinary)
+
+
 class LiveStatusRow(_Rows, table=True):
     """Figures of a run that change all the time, in quote."""
 

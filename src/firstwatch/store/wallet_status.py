@@ -1,4 +1,7 @@
-"""Last known status of live wallets: money, positions, and the permissions of the key."""
+"""Last known status of wallets: money, positions, and the permissions of the key of live ones.
+
+Play money is written here in the transaction that moves it, so its status is never old.
+"""
 
 import json
 from collections.abc import Mapping
@@ -37,8 +40,13 @@ class WalletMoney:
 
     total: Decimal
     used: Decimal
+    """Margin of its positions and of resting entries."""
     held: tuple[Held, ...]
     read_at_ms: int
+
+    @property
+    def free(self) -> Decimal:
+        return self.total - self.used
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,16 @@ def wallet_statuses(session: Session) -> dict[int, WalletStatus]:
     damaged: dict[int, str] = {}
     known = readable(session.execute(select(_STATUS)), "wallet_id", _view, damaged)
     return known | {wallet_id: WalletStatus(problem=sentence) for wallet_id, sentence in damaged.items()}
+
+
+def status_of(session: Session, wallet_id: int) -> WalletStatus:
+    """Return the status of one wallet, by its row number.
+
+    Raises:
+        DamagedRowError: it cannot be read.
+    """
+    found = session.execute(select(_STATUS).where(_STATUS.c.wallet_id == wallet_id)).one_or_none()
+    return WalletStatus() if found is None else _view(found)
 
 
 def _view(found: Row[Any]) -> WalletStatus:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
+from firstwatch.store import wallet_status
 from firstwatch.store.database import Session
 from firstwatch.store.tables import RunRow, WalletRow, table_of
 from firstwatch.trading.errors import RefusedError, WrongUseError
@@ -15,7 +17,14 @@ from firstwatch.trading.validation import nearest
 _WALLET = table_of(WalletRow)
 _RUN = table_of(RunRow)
 
+PLAY_MONEY = "paper"
+"""The kind of wallets whose money the tables of the paper venue count."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+
+# Made once: the paper venue asks for it with every order.
+_IDS_OF_ACCOUNT = select(_WALLET.c.id).where(
+    _WALLET.c.venue == bindparam("venue"), _WALLET.c.account == bindparam("account")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +39,18 @@ class Wallet:
     created_at_ms: int
     archived_at_ms: int | None
 
+    @property
+    def has_play_money(self) -> bool:
+        """The store counts its money: what is known of it is never old."""
+        return self.kind == PLAY_MONEY
+
 
 def create_wallet(
     session: Session, name: str, *, venue: str, kind: str, now_ms: int, account: str | None = None
 ) -> Wallet:
     """Save a wallet; ``account``: the venue's name for it, by default the wallet's name.
+
+    One of play money has none yet; of another one it is not known what it has.
 
     Raises:
         WrongUseError: the name cannot be used or is taken, or another wallet has the account.
@@ -42,7 +58,12 @@ def create_wallet(
     check_new_wallet(session, name, venues=[venue], account=account)
     values = {"name": name, "venue": venue, "kind": kind, "account": account or name, "created_at_ms": now_ms}
     number = session.execute(insert(_WALLET).values(values).returning(_WALLET.c.id)).scalar_one()
-    return Wallet(number, name, venue, kind, account or name, now_ms, None)
+    wallet = Wallet(number, name, venue, kind, account or name, now_ms, None)
+    if wallet.has_play_money:
+        wallet_status.set_money(
+            session, number, wallet_status.WalletMoney(Decimal(0), Decimal(0), (), now_ms)
+        )
+    return wallet
 
 
 def check_new_wallet(
@@ -90,6 +111,11 @@ def get_wallet(session: Session, name: str) -> Wallet:
             "Make one with: firstwatch wallet create NAME --venue VENUE."
         )
     return Wallet(**row._mapping)
+
+
+def ids_of_account(session: Session, venue: str, account: str) -> list[int]:
+    """Return the row numbers of the wallets of an account, archived or not."""
+    return list(session.execute(_IDS_OF_ACCOUNT, {"venue": venue, "account": account}).scalars())
 
 
 def wallet_by_id(session: Session, wallet_id: int) -> Wallet:

@@ -27,3 +27,11 @@ class VenueSettings(SettingsTable):
     def place(self) -> str:
         """Where its accounts are: two venues of the settings at one place have the same accounts."""
         raise NotImplementedError
+
+    def symbol(self) -> str | None:
+        """Return the one symbol that it trades; None: what it trades is for its adapter to say.
+
+        Raises:
+            WrongUseError: a file that the settings name cannot be used.
+        """
+        return None

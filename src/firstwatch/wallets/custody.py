@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from firstwatch.settings import Settings
 from firstwatch.store import orders, paper, wallet_status, wallets
-from firstwatch.store.database import Store
+from firstwatch.store.database import Session, Store
 from firstwatch.store.wallets import Wallet
 from firstwatch.trading.account import ACCOUNT_KIND, is_address
 from firstwatch.trading.clock import Clock, SystemClock
@@ -31,7 +31,6 @@ from firstwatch.venues.registry import assembly_of, is_paper
 from firstwatch.venues.settings import VenueSettings
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.agents import new_agent
-from firstwatch.wallets.balances import paper_total
 from firstwatch.wallets.keystore import address_of
 from firstwatch.wallets.vault import KeyRecord, KeySigner, OpenVault, Vault, new_secret, secret_of
 from firstwatch.wallets.wallet_status import key_status, money_status
@@ -317,7 +316,7 @@ class Custody:
         """
         self.refuse_if_used(wallet)
         with self._store.write() as session:
-            total = paper_total(session, wallet)
+            total = _play_money(session, wallet)
             taken = total if amount is None else amount
             if not 0 < taken <= total:
                 raise RefusedError(f"{wallet.name} has {plain(total)} of play money.")
@@ -379,7 +378,7 @@ class Custody:
         self.refuse_if_used(wallet)
         if is_paper(wallet.kind):
             with self._store.read() as session:
-                total = paper_total(session, wallet)
+                total = _play_money(session, wallet)
             if total > 0:
                 raise RefusedError(
                     f"{wallet.name} still has {plain(total)} of play money; take it out first:"
@@ -419,3 +418,19 @@ class Custody:
                     wallet_status.set_problem(session, wallet.id, str(error))
         except FirstwatchError as error:
             _log.warning("what %s says of %s is not noted: %s", wallet.venue, wallet.name, error)
+
+
+def _play_money(session: Session, wallet: Wallet) -> Decimal:
+    """Return the play money of a paper wallet.
+
+    Raises:
+        RefusedError: it holds a position, or what it has is not known.
+        DamagedRowError: what is stored of it cannot be read.
+    """
+    known = wallet_status.status_of(session, wallet.id)
+    if known.money is None or known.problem:
+        why = known.problem or "no run has begun on it since the store was made by an older firstwatch"
+        raise RefusedError(f"What {wallet.name} has is not known: {why}.")
+    if known.money.held:
+        raise RefusedError(f"{wallet.name} holds a position; close it first.")
+    return known.money.total

@@ -10,7 +10,8 @@ from typing import TypeVar
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.market.files import write_candles
 from firstwatch.settings import Settings, load_settings
-from firstwatch.store import algorithms, commands, fills, orders, paper, runs, trades, wallets
+from firstwatch.store import algorithms, commands, fills, orders, paper, runs, trades, wallet_status, wallets
+from firstwatch.store.bars import bars_of
 from firstwatch.store.commands import StoredCommand
 from firstwatch.store.database import Session, Store, open_store
 from firstwatch.store.equity import equity_of
@@ -185,6 +186,8 @@ def result_of(store: Store, run_id: str) -> dict[str, object]:
                 for stored in fills.fills_of(session, run_id)
             ],
             "equity": list(zip(curve.time_ms.tolist(), curve.equity.tolist(), strict=True)),
+            "money": wallet_status.status_of(session, run.wallet_id).money.total,
+            "bars": [each.bar for each in bars_of(session, run_id)],
             "open orders": [order.client_order_id for order in orders.open_orders_of(session, run_id)],
         }
 

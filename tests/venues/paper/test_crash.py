@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstwatch.market.feeds import ReplayFeed
-from firstwatch.store.database import open_store
+from firstwatch.store import wallet_status, wallets
+from firstwatch.store.database import Store, open_store
 from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.ids import client_order_id
 from firstwatch.trading.market import DEFAULT_MARKET
@@ -102,8 +103,29 @@ class Trader:
 def template(tmp_path_factory):
     folder = tmp_path_factory.mktemp("template") / "data"
     store = open_store(folder)
+    with store.write() as session:
+        for account in ACCOUNTS:
+            wallets.create_wallet(session, account, venue="paper", kind="paper", now_ms=1)
     store.close()
     return folder
+
+
+def check_wallets(store: Store, venue: PaperVenue) -> None:
+    """What the store says of the wallets is what the venue says of their accounts."""
+    with store.read() as session:
+        known = {
+            wallet.account: wallet_status.status_of(session, wallet.id).money
+            for wallet in wallets.list_wallets(session)
+        }
+    for account, money in known.items():
+        balance, position = venue.balance(account), venue.position(account, SYMBOL)
+        assert money.total == balance.total
+        assert [(held.symbol, held.side, held.amount) for held in money.held] == (
+            [] if position.is_flat else [(SYMBOL, position.side, position.amount)]
+        )
+        # A market order has no price of its own: its margin follows the market until it executes.
+        if not any(order.kind is MARKET for order in venue.open_orders(account, SYMBOL)):
+            assert money.used == balance.used
 
 
 def history(template: Path, seed: int, plans, costs: PaperCosts, crashes: dict[int, str]):
@@ -139,9 +161,12 @@ def history(template: Path, seed: int, plans, costs: PaperCosts, crashes: dict[i
                         venue.deposit(account, Decimal(10_000))
                 for trader in traders:
                     trader.join(venue, int(candles.time_ms[1]))
+                check_wallets(store, venue)
                 while venue.step() is not Step.ENDED:
+                    check_wallets(store, venue)
                     for trader in traders:
                         trader.work()
+                    check_wallets(store, venue)
                 return [
                     (
                         venue.fills_since(account, SYMBOL, 0),

@@ -8,7 +8,7 @@ from firstwatch.engine.core.entries import EntryManager
 from firstwatch.engine.core.exits import ExitManager
 from firstwatch.engine.core.order_manager import OrderManager
 from firstwatch.engine.core.protection import ProtectionManager
-from firstwatch.engine.core.records import EquityRow
+from firstwatch.engine.core.records import BarRow, EquityRow
 from firstwatch.engine.core.step_context import StepContext
 from firstwatch.strategy.core import close_bar, mark_equity
 from firstwatch.strategy.core_notes import LEVEL_DROPPED, cap_sentence, refusal_sentence, take_notes
@@ -77,6 +77,8 @@ class BarManager:
         self._entries = entries
         self._exits = exits
         self._protection = protection
+        self._closed: BarClosed | None = None
+        """The newest close that the venue sent: a bar that is read has no range of the mark with it."""
 
     def opened(self, event: BarOpened) -> None:
         self._context.memory.is_in_bar = True
@@ -104,6 +106,7 @@ class BarManager:
             # It is late, and its successor is not decided yet.
             memory.wants_bars = True
             return
+        self._closed = event
         memory.is_in_bar = False
         memory.stale = ""
         self.set_price(bar.close)
@@ -166,6 +169,16 @@ class BarManager:
             if bar.time_ms > memory.last_bar_ms:
                 self.decide(bar)
 
+    def take_in(self, bar: Bar) -> GroupFlags:
+        """Record a bar as the last one; return the values of the condition groups at its close."""
+        closed = self._closed
+        if closed is not None and closed.bar == bar:
+            self._context.record(BarRow(bar, closed.mark_high, closed.mark_low))
+        else:
+            self._context.record(BarRow(bar))
+        self._context.memory.last_bar_ms = bar.time_ms
+        return self._signals.push(bar)
+
     def decide(self, bar: Bar, *, is_past: bool = False) -> None:
         """Take in a closed bar: the strategy core decides, and its decisions become orders wanted.
 
@@ -179,8 +192,7 @@ class BarManager:
         if self._is_behind_hole(bar):
             self.record_hole(bar.time_ms, is_confirmed=True)
         self._entries.bar_closed()
-        flags = self._signals.push(bar)
-        memory.last_bar_ms = bar.time_ms
+        flags = self.take_in(bar)
         close_ms = bar.time_ms + timeframe.ms
         if memory.wallet_total is not None:
             core.equity_cap = float(memory.wallet_total)

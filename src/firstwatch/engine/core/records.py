@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from firstwatch.engine.core.effects import Effect
 from firstwatch.trading.account import Funding
+from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import RunEvent
 from firstwatch.trading.orders import Fill, OrderIntent, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
@@ -107,6 +108,15 @@ class PositionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class BarRow:
+    """A bar that the run has taken in, and the mark's range in it, where the venue sent one."""
+
+    bar: Bar
+    mark_high: float | None = None
+    mark_low: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EquityRow:
     """Run equity marked at the close of the bar that opened at ``time_ms``."""
 
@@ -140,6 +150,7 @@ Record = (
     | TradeRow
     | TradeAmended
     | PositionRow
+    | BarRow
     | EquityRow
     | FactsRow
 )

@@ -5,7 +5,7 @@ Rules 4 and 12 of ``firstwatch.engine``.
 
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.account import AccountManager
-from firstwatch.engine.core.bars import BarManager, Sessions, Signals
+from firstwatch.engine.core.bars import BarManager, Sessions
 from firstwatch.engine.core.effects import Reconcile
 from firstwatch.engine.core.entries import EntryManager
 from firstwatch.engine.core.ledger import Ledger, signed
@@ -31,7 +31,6 @@ class RecoveryManager:
         self,
         context: StepContext,
         settings: CoreSettings,
-        signals: Signals,
         sessions: Sessions,
         *,
         orders: OrderManager,
@@ -43,7 +42,6 @@ class RecoveryManager:
     ) -> None:
         self._context = context
         self._settings = settings
-        self._signals = signals
         self._sessions = sessions
         self._orders = orders
         self._ledger = ledger
@@ -79,8 +77,7 @@ class RecoveryManager:
         self._lifecycle.move_to(RunState.RUNNING, "launched", event.author)
         flags: GroupFlags | None = None
         if event.last_bar is not None:
-            flags = self._signals.push(event.last_bar)
-            memory.last_bar_ms = event.last_bar.time_ms
+            flags = self._bars.take_in(event.last_bar)
             memory.price = memory.price or event.last_bar.close
         if not launch.assume_position_now or flags is None or event.last_bar is None:
             return

@@ -125,7 +125,6 @@ class RunCore:
         self._recovery = RecoveryManager(
             self._context,
             settings,
-            signals,
             sessions,
             orders=self._orders,
             ledger=self._ledger,

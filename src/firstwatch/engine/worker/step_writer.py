@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from firstwatch.engine.core import records
-from firstwatch.store import equity, fills, journal, positions, runs, trades
+from firstwatch.store import bars, equity, fills, journal, positions, runs, trades
 from firstwatch.store.database import Session
 from firstwatch.store.orders import OrderMove, StoredOrder, get_order, upsert_order
 from firstwatch.trading.errors import StoreError
@@ -44,6 +44,8 @@ class Written:
 
     orders: dict[str, StoredOrder] = field(default_factory=dict)
     """Its open orders as stored; one that is missing here is read."""
+    last_bars: bars.Block | None = None
+    """The block to which its next bar is added; None: it is read."""
     checkpoint_base: str | None = None
     """The checkpoint that the next one is written as changes to."""
 
@@ -66,7 +68,7 @@ def persist(
     """
     sequence = 0
     for part in parts:
-        writing = _StepWriter(session, run_id, part.metadata, written.orders)
+        writing = _StepWriter(session, run_id, part.metadata, written)
         for record in part.records:
             writing.write(record)
         sequence = writing.flush()
@@ -83,11 +85,10 @@ def persist(
 class _StepWriter:
     """Writes one step; adjacent journal rows of one author and time go in by one statement."""
 
-    def __init__(
-        self, session: Session, run_id: str, metadata: StepMetadata, known: dict[str, StoredOrder]
-    ) -> None:
+    def __init__(self, session: Session, run_id: str, metadata: StepMetadata, written: Written) -> None:
         self._session = session
-        self._known = known
+        self._written = written
+        self._known = written.orders
         self._run_id = run_id
         self._metadata = metadata
         self._rows: list[RunEvent] = []
@@ -132,6 +133,11 @@ class _StepWriter:
                 trades.amend_trade(self._session, self._run_id, trade, closed_since=closed_since)
             case records.PositionRow():
                 self._position(record)
+            case records.BarRow(bar, mark_high, mark_low):
+                fresh = bars.RunBar(bar, mark_high, mark_low)
+                self._written.last_bars = bars.add_bar(
+                    self._session, self._run_id, fresh, self._written.last_bars
+                )
             case records.EquityRow(time_ms, value):
                 equity.add_equity(self._session, self._run_id, [(time_ms, value)])
             case records.FactsRow():

@@ -63,7 +63,7 @@ class PricePage(ChartPage):
 
     def show(self, run: RunView | None, details: RunDetails | None) -> None:
         is_there = details is not None and len(details.price) > 1
-        self._show_charts(is_there, run, "No closes of this run are known yet.")
+        self._show_charts(is_there, run, "The run has taken in no bar yet, or one: a chart needs two.")
         if details is None or not is_there:
             return
         marks = tuple(

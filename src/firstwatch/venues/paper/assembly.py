@@ -3,7 +3,7 @@
 import logging
 from decimal import Decimal
 
-from firstwatch.market.assumed import assumed_of, market_of_file, symbol_of
+from firstwatch.market.assumed import assumed_of, market_of_file
 from firstwatch.market.cache import CandleCache
 from firstwatch.market.feeds import CandleSource, ReplayFeed, SyntheticFeed
 from firstwatch.market.files import read_candles, read_funding
@@ -57,18 +57,6 @@ def assumed_of_venue(settings: PaperVenueSettings) -> tuple[str, ...]:
         set_here |= {"taker_fee_bps", "maker_fee_bps"}
     given = None if settings.market is None else read_market(settings.market)
     return tuple(name for name in assumed_of(given) if name not in set_here)
-
-
-def symbol_of_venue(settings: PaperVenueSettings) -> str:
-    """Return the symbol of ``market_of`` without reading candles.
-
-    Raises:
-        WrongUseError: the market file cannot be used.
-    """
-    given = None if settings.market is None else read_market(settings.market)
-    if settings.candles is None or (given is not None and "symbol" in given.model_fields_set):
-        return (given or DEFAULT_MARKET).symbol
-    return symbol_of(settings.candles)
 
 
 def open_venue(name: str, settings: PaperVenueSettings, host: VenueHost) -> PaperVenue:

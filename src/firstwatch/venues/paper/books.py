@@ -1,7 +1,7 @@
 """The paper venue's persistent state: in the store, or in memory for simulations."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from enum import Enum
@@ -76,8 +76,8 @@ class Books(Protocol):
             VenueError: the venue has traded another market.
         """
 
-    def commit(self, changes: Changes, feed: FeedPosition) -> None:
-        """Store the changes and the feed's position: all of it, or nothing."""
+    def commit(self, changes: Changes, feed: FeedPosition, moneys: Mapping[str, rows.PaperMoney]) -> None:
+        """Store the changes, the feed's position and ``moneys``, by account: all of it, or nothing."""
 
     def burn(self, client_order_id: str, account: str, feed: FeedPosition) -> None:
         """Store that this client order id will never be an order."""
@@ -117,7 +117,7 @@ class MemoryBooks:
         accounts = [PaperAccount.from_json(text) for text in self._accounts.values()]
         return Saved(self._feed, accounts, [PaperOrder.from_json(text) for text in self._open.values()])
 
-    def commit(self, changes: Changes, feed: FeedPosition) -> None:
+    def commit(self, changes: Changes, feed: FeedPosition, moneys: Mapping[str, rows.PaperMoney]) -> None:
         self._feed = feed
         for name, account in changes.accounts.items():
             self._accounts[name] = account.to_json()
@@ -217,12 +217,14 @@ class StoreBooks:
                 " name."
             )
 
-    def commit(self, changes: Changes, feed: FeedPosition) -> None:
+    def commit(self, changes: Changes, feed: FeedPosition, moneys: Mapping[str, rows.PaperMoney]) -> None:
         now_ms = self._clock.now_ms()
         with self._store.write(self._epoch()) as session:
             rows.save_feed(session, self._venue, self._symbol, feed.to_json(), now_ms=now_ms)
             for name, account in changes.accounts.items():
                 rows.save_account(session, self._venue, name, account.to_json(), now_ms=now_ms)
+            for name, money in moneys.items():
+                rows.save_money(session, self._venue, name, money, now_ms=now_ms)
             rows.save_orders(
                 session,
                 self._venue,

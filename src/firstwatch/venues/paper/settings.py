@@ -85,3 +85,14 @@ class PaperVenueSettings(VenueSettings):
                 if getattr(self, name) is not None:
                     raise ValueError(f'{name} is only for feed = "replay"; this feed is "synthetic"')
         return self
+
+    def symbol(self) -> str:
+        """Return what it trades, by its market file or the name of its candle file; reads no candles."""
+        from firstwatch.market.assumed import symbol_of
+        from firstwatch.market.launch_files import read_market
+        from firstwatch.trading.market import DEFAULT_MARKET
+
+        given = None if self.market is None else read_market(self.market)
+        if self.candles is None or (given is not None and "symbol" in given.model_fields_set):
+            return (given or DEFAULT_MARKET).symbol
+        return symbol_of(self.candles)

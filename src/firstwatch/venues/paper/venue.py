@@ -31,6 +31,8 @@ from typing import Any, Literal
 
 from firstwatch.market.feeds import CandleSource, Pace, Speed
 from firstwatch.store.database import EpochLostError, Store
+from firstwatch.store.paper import PaperMoney
+from firstwatch.store.wallet_status import Held
 from firstwatch.trading.account import Approval, Balance, Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import Clock, iso
@@ -258,7 +260,7 @@ class PaperVenue:
             with self._wake:
                 self._subscribers.append(subscriber)
             try:
-                self._commit(Changes())
+                self._commit(Changes(), account)
             except (StoreError, EpochLostError):
                 # The caller cannot close a subscription that it never got, and the feed would wait for it.
                 with self._wake:
@@ -667,14 +669,24 @@ class PaperVenue:
             has_released=self._has_released,
         )
 
-    def _commit(self, changes: Changes) -> None:
-        """Commit changes with the feed's position; on failure return to the last committed state."""
+    def _commit(self, changes: Changes, *accounts: str) -> None:
+        """Commit changes with the feed's position; on failure return to the last committed state.
+
+        The money of the changed accounts, and of ``accounts``, is written with them.
+        """
+        names = {*accounts, *changes.accounts, *(order.account for order in changes.orders.values())}
+        moneys = {name: self._money_of(name) for name in names}
         try:
-            self._books.commit(changes, self._position_of_feed())
+            self._books.commit(changes, self._position_of_feed(), moneys)
         except (StoreError, EpochLostError):
             self._exchange = self._load(is_restart=False)
             raise
         self._is_started = True
+
+    def _money_of(self, name: str) -> PaperMoney:
+        position = self._exchange.position(name)
+        held = () if position.side is None else (Held(position.symbol, position.side, position.amount),)
+        return PaperMoney(self._exchange.account(name).cash, self._exchange.balance(name).used, held)
 
     def _load(self, *, is_restart: bool) -> PaperExchange:
         """Return the exchange as last committed, and set the feed to its position."""

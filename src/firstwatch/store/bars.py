@@ -1,0 +1,126 @@
+"""The bars that runs have taken in. A row holds a block of a run's bars, packed: as many as fill a page.
+
+Of fifty runs on minutes a row per bar would be 7 MB a day and more; a block takes about 30 bytes per bar.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import isfinite
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, delete, select
+
+from firstwatch.store.database import Session
+from firstwatch.store.packing import pack, unpack
+from firstwatch.store.rows import row
+from firstwatch.store.tables import RunBarRow, table_of, upsert
+from firstwatch.trading.bar import Bar
+
+FULL_BYTES = 800
+"""A block of at least so many packed bytes is full: with one bar more it still fits a page of 1,024."""
+
+_BAR = table_of(RunBarRow)
+_SAVE = upsert(_BAR)
+_NEWEST_FIRST = (
+    select(_BAR.c.first_ms, _BAR.c.bars)
+    .where(_BAR.c.run_id == bindparam("run"))
+    .order_by(_BAR.c.first_ms.desc())
+)
+_DROP_FROM = delete(_BAR).where(_BAR.c.run_id == bindparam("run"), _BAR.c.first_ms >= bindparam("from"))
+
+
+class RunBar(NamedTuple):
+    """A bar as a run took it in, and the range of the mark in it, where the venue sent one."""
+
+    bar: Bar
+    mark_high: float | None = None
+    mark_low: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Neighbouring bars of a run, as one row holds them. Its writer keeps the last one, to add to it."""
+
+    first_ms: int
+    last_ms: int
+    text: str
+    """The bars as JSON, without the brackets around all."""
+    packed: bytes
+
+
+def add_bar(session: Session, run_id: str, fresh: RunBar, last: Block | None) -> Block:
+    """Save the next bar of a run and return the block that holds it.
+
+    ``last``: what the call before has returned; None: it is read. A bar that is not later than the last one
+    replaces it and all that came after: the venue has said that those were none.
+    """
+    if last is None:
+        last = _last_block(session, run_id)
+    if last is not None and fresh.bar.time_ms <= last.last_ms:
+        last = _cut(session, run_id, fresh.bar.time_ms)
+    elif last is not None and len(last.packed) >= FULL_BYTES:
+        last = None
+    block = _grown(last, fresh)
+    session.execute(_SAVE, {"run_id": run_id, "first_ms": block.first_ms, "bars": block.packed})
+    return block
+
+
+def bars_of(
+    session: Session, run_id: str, *, after_ms: int | None = None, limit: int | None = None
+) -> list[RunBar]:
+    """Return a run's bars, oldest first: those that opened after ``after_ms``, the last ``limit`` of them.
+
+    Raises:
+        DamagedRowError: they cannot be read.
+    """
+    found: list[RunBar] = []
+    for block in _blocks(session, run_id):
+        found[:0] = block
+        is_enough = limit is not None and len(found) >= limit
+        if is_enough or (after_ms is not None and found[0].bar.time_ms <= after_ms):
+            break
+    if after_ms is not None:
+        found = [each for each in found if each.bar.time_ms > after_ms]
+    return found if limit is None else found[max(0, len(found) - limit) :]
+
+
+def _grown(block: Block | None, fresh: RunBar) -> Block:
+    time_ms = fresh.bar.time_ms
+    first_ms = time_ms if block is None else block.first_ms
+    values = (time_ms - first_ms, *fresh.bar[1:], fresh.mark_high, fresh.mark_low)
+    text = json.dumps(values, separators=(",", ":"))
+    if block is not None:
+        text = f"{block.text},{text}"
+    return Block(first_ms, time_ms, text, pack(f"[{text}]".encode()))
+
+
+def _last_block(session: Session, run_id: str) -> Block | None:
+    return reduce(_grown, next(_blocks(session, run_id), ()), None)
+
+
+def _cut(session: Session, run_id: str, time_ms: int) -> Block | None:
+    """Drop what is stored of that time and after it; return what the last block has before it."""
+    session.execute(_DROP_FROM, {"run": run_id, "from": time_ms})
+    kept = (each for each in next(_blocks(session, run_id), ()) if each.bar.time_ms < time_ms)
+    return reduce(_grown, kept, None)
+
+
+def _blocks(session: Session, run_id: str) -> Iterator[Sequence[RunBar]]:
+    """Yield the bars of each of the run's blocks, the newest block first."""
+    with session.execute(_NEWEST_FIRST, {"run": run_id}) as rows:
+        for first_ms, packed in rows:
+            with row(f"the bars of run {run_id}"):
+                bars = [_run_bar(first_ms, values) for values in json.loads(unpack(packed))]
+                if not bars:
+                    raise ValueError("a block of them is empty")
+            yield bars
+
+
+def _run_bar(first_ms: int, values: Sequence[Any]) -> RunBar:
+    since_first_ms, open_, high, low, close, volume, mark_high, mark_low = values
+    bar = Bar(first_ms + since_first_ms, open_, high, low, close, volume)
+    if not all(map(isfinite, (*bar, mark_high or 0.0, mark_low or 0.0))):
+        raise ValueError("not all of them are finite numbers")
+    return RunBar(bar, mark_high, mark_low)

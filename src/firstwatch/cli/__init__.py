@@ -12,7 +12,11 @@ the command that needs it, so that start-up stays fast.
 2. Every failure is one sentence; a traceback goes to ``commands.log`` in the data folder.
 3. A secret comes from a descriptor, a file that the environment names, or a hidden prompt; never from an
    argument.
-4. What changes a run, or needs the engine, is a command row; what only reads opens the store itself.
+4. What needs an engine goes through the manager, which starts one, says where it is, and writes a command
+   only where one accepts it: the screen, ``demo``, ``engine``, ``status``, and every ``run`` command that
+   starts or changes a run. Everything else works without an engine and opens the store itself: ``run list``,
+   ``show`` and ``follow``, ``algorithm``, ``backtest``, ``doctor``, ``prune``, and ``wallet``, which does its
+   work by ``wallets.custody`` as the manager does for the screen.
 """
 
 import gc

@@ -33,9 +33,10 @@ _log = logging.getLogger(__name__)
 
 
 class RunManager:
-    """Commands and snapshots, for the screen and for the command line.
+    """Commands, snapshots and the engine of this process, for the screen and for the command line.
 
-    The command line opens the store itself for what it only reads. Snapshots come from the store alone, so
+    The screen uses nothing else. The command line uses it for what needs the engine, and opens the store
+    itself for everything else (rule 4 of ``firstwatch.cli``). Snapshots come from the store alone, so
     an embedded and an attached engine look the same. ``start`` opens the store on a background thread,
     because its import is slow; ``open`` opens it at once, for callers without a screen. All methods may be
     called from any thread; those that read or write the store wait for it.

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -123,6 +124,8 @@ def status_of(session: Session, wallet_id: int) -> WalletStatus:
     return WalletStatus() if found is None else _view(found)
 
 
+# The screen reads fifty of them four times a second, and most have not changed.
+@lru_cache(maxsize=512)
 def _view(found: Row[Any]) -> WalletStatus:
     with row(f"what is stored of the money of wallet {found.wallet_id}"):
         sound(found, _STATUS)

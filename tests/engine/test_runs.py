@@ -1028,21 +1028,21 @@ def test_a_bar_that_comes_after_its_successor_was_decided_is_named_once_and_not_
 
 def test_each_bar_is_recorded_once_as_it_was_taken_in_with_the_marks_range_where_it_came() -> None:
     run = ScriptedRun(settings=PLAIN)
-    run.tell(
+    run.handle(
         inputs.Launched(
             run.position(), [], run.balance(), run.touch(), hourly(-1), run.now_ms, Author.OPERATOR
         )
     )
     run.now_ms = hourly(1).time_ms
-    run.tell(BarClosed(SYMBOL, Timeframe.H1, hourly(0), 100.5, 99.5, run.now_ms))
+    run.handle(BarClosed(SYMBOL, Timeframe.H1, hourly(0), 100.5, 99.5, run.now_ms))
     # The next one is behind a hole: it waits until the missing one was read.
     run.answers[effects.ReadBars] = lambda effect: inputs.BarsRead([hourly(1), hourly(2)], run.now_ms)
     run.now_ms = hourly(3).time_ms
-    run.tell(BarClosed(SYMBOL, Timeframe.H1, hourly(2), 102.5, 97.5, run.now_ms))
-    tell_closed(run, 2, 1)
+    run.handle(BarClosed(SYMBOL, Timeframe.H1, hourly(2), 102.5, 97.5, run.now_ms))
+    deliver_bars(run, 2, 1)
     run.now_ms = hourly(5).time_ms
     run.restart([hourly(3), hourly(4)])
-    tell_closed(run, 4, 5)
+    deliver_bars(run, 4, 5)
     assert [record for record in run.records if isinstance(record, BarRow)] == [
         BarRow(hourly(-1)),
         BarRow(hourly(0), 100.5, 99.5),

@@ -41,6 +41,7 @@ LISTED = (
     "firstwatch.engine.worker",
     "firstwatch.engine.reconciliation",
     "firstwatch.engine.host",
+    "firstwatch.manager",
     "firstwatch.tui",
     "firstwatch.cli",
 )

@@ -76,7 +76,7 @@ _UNMANAGED = "exposed without a run"
 _UNKNOWN = wallet_status.WalletStatus()
 _FINISHED_AGE_MS = 2_000
 _log = logging.getLogger(__name__)
-_COUNT_RUNS = select(func.count()).select_from(tables.table_of(tables.RunRow))
+_COUNT_RUNS = select(func.count()).select_from(tables.table_of(tables.RunTable))
 
 
 @dataclass(frozen=True, slots=True)

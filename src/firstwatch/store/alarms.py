@@ -11,10 +11,10 @@ from sqlalchemy import Row, bindparam, case, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from firstwatch.store.database import Session
-from firstwatch.store.tables import AlarmRow, table_of
+from firstwatch.store.tables import AlarmTable, table_of
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, RunEvent
 
-_ALARM = table_of(AlarmRow)
+_ALARM = table_of(AlarmTable)
 
 
 @dataclass(frozen=True, slots=True)

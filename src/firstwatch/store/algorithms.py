@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import func, insert, select
 
 from firstwatch.store.database import Session
-from firstwatch.store.tables import AlgorithmRow, AlgorithmVersionRow, table_of
+from firstwatch.store.tables import AlgorithmTable, AlgorithmVersionTable, table_of
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.validation import nearest
 
-_ALGORITHM = table_of(AlgorithmRow)
-_VERSION = table_of(AlgorithmVersionRow)
+_ALGORITHM = table_of(AlgorithmTable)
+_VERSION = table_of(AlgorithmVersionTable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from sqlalchemy import Row, insert, select
 
 from firstwatch.store.curves import EquityCurve, pack_curve, pack_trades, unpack_curve, unpack_trades
 from firstwatch.store.database import Session
-from firstwatch.store.tables import BacktestRow, table_of
+from firstwatch.store.tables import BacktestTable, table_of
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
 
-_BACKTEST = table_of(BacktestRow)
+_BACKTEST = table_of(BacktestTable)
 
 
 @dataclass(frozen=True, slots=True)

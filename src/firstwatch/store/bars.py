@@ -15,13 +15,13 @@ from sqlalchemy import bindparam, delete, select
 from firstwatch.store.database import Session
 from firstwatch.store.packing import pack, unpack
 from firstwatch.store.rows import row
-from firstwatch.store.tables import RunBarRow, table_of, upsert
+from firstwatch.store.tables import RunBarTable, table_of, upsert
 from firstwatch.trading.bar import Bar
 
 FULL_BYTES = 800
 """A block of at least so many packed bytes is full: with one bar more it still fits a page of 1,024."""
 
-_BAR = table_of(RunBarRow)
+_BAR = table_of(RunBarTable)
 _SAVE = upsert(_BAR)
 _NEWEST_FIRST = (
     select(_BAR.c.first_ms, _BAR.c.bars)

@@ -7,12 +7,12 @@ from sqlalchemy import Row, Select, bindparam, insert, select, update
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row
-from firstwatch.store.tables import CommandRow, table_of
+from firstwatch.store.tables import CommandTable, table_of
 from firstwatch.trading.commands import COMMAND, DEFAULT_EXPIRY_MS, Command, CommandOutcome
 from firstwatch.trading.errors import IllegalTransitionError, WrongUseError
 from firstwatch.trading.runs import Author, RunState
 
-_COMMAND = table_of(CommandRow)
+_COMMAND = table_of(CommandTable)
 
 _O = CommandOutcome
 

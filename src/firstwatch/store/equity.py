@@ -8,10 +8,10 @@ from sqlalchemy import bindparam, delete, select
 from firstwatch.store.curves import EquityCurve, pack_curve, unpack_curve
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row
-from firstwatch.store.tables import EquityCurveRow, EquityRow, table_of, upsert
+from firstwatch.store.tables import EquityCurveTable, EquityTable, table_of, upsert
 
-_EQUITY = table_of(EquityRow)
-_CURVE = table_of(EquityCurveRow)
+_EQUITY = table_of(EquityTable)
+_CURVE = table_of(EquityCurveTable)
 
 _ADD = upsert(_EQUITY)
 _POINTS = (

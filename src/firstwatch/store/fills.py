@@ -7,12 +7,12 @@ from sqlalchemy import Row, bindparam, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row, sound
-from firstwatch.store.tables import FillRow, FundingRow, insert_once, table_of
+from firstwatch.store.tables import FillTable, FundingTable, insert_once, table_of
 from firstwatch.trading.account import Funding
 from firstwatch.trading.orders import Fill, OrderSide
 
-_FILL = table_of(FillRow)
-_FUNDING = table_of(FundingRow)
+_FILL = table_of(FillTable)
+_FUNDING = table_of(FundingTable)
 
 
 @dataclass(frozen=True, slots=True)

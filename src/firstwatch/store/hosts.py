@@ -6,9 +6,9 @@ from enum import StrEnum
 from sqlalchemy import bindparam, select, update
 
 from firstwatch.store.database import EpochLostError, Session
-from firstwatch.store.tables import HostRow, table_of, upsert
+from firstwatch.store.tables import HostTable, table_of, upsert
 
-_HOST = table_of(HostRow)
+_HOST = table_of(HostTable)
 _ONLY = 1
 
 

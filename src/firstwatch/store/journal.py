@@ -15,10 +15,10 @@ from firstwatch.store.database import Session
 from firstwatch.store.packing import pack, pack_changes, unpack
 from firstwatch.store.rows import row
 from firstwatch.store.tables import (
-    CheckpointBaseRow,
-    CheckpointRow,
-    RunArchiveRow,
-    RunEventRow,
+    CheckpointBaseTable,
+    CheckpointTable,
+    RunArchiveTable,
+    RunEventTable,
     table_of,
     upsert,
 )
@@ -26,10 +26,10 @@ from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.events import PAYLOAD_VERSION, RUN_EVENT, Noted, RunEvent
 from firstwatch.trading.runs import Author
 
-_EVENT = table_of(RunEventRow)
-_CHECKPOINT = table_of(CheckpointRow)
-_BASE = table_of(CheckpointBaseRow)
-_RUN_ARCHIVE = table_of(RunArchiveRow)
+_EVENT = table_of(RunEventTable)
+_CHECKPOINT = table_of(CheckpointTable)
+_BASE = table_of(CheckpointBaseTable)
+_RUN_ARCHIVE = table_of(RunArchiveTable)
 _EVENTS: TypeAdapter[list[RunEvent]] = TypeAdapter(list[RunEvent])
 
 

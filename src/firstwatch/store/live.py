@@ -10,9 +10,9 @@ from sqlalchemy import Row, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import readable, row, sound
-from firstwatch.store.tables import LiveStatusRow, table_of, upsert
+from firstwatch.store.tables import LiveStatusTable, table_of, upsert
 
-_STATUS = table_of(LiveStatusRow)
+_STATUS = table_of(LiveStatusTable)
 _UPSERT = upsert(_STATUS)
 
 

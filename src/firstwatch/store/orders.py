@@ -9,10 +9,10 @@ from sqlalchemy import Row, Select, bindparam, func, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row, sound
-from firstwatch.store.tables import RunOrderRow, table_of, upsert
+from firstwatch.store.tables import RunOrderTable, table_of, upsert
 from firstwatch.trading.orders import OrderIntent, OrderKind, OrderPurpose, OrderSide, OrderState, Touch
 
-_ORDER = table_of(RunOrderRow)
+_ORDER = table_of(RunOrderTable)
 
 
 @dataclass(frozen=True, slots=True)

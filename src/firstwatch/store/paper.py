@@ -10,24 +10,24 @@ from firstwatch.store import wallet_status, wallets
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import (
-    PaperAccountRow,
-    PaperDepositRow,
-    PaperFeedRow,
-    PaperFillRow,
-    PaperFundingRow,
-    PaperOrderRow,
+    PaperAccountTable,
+    PaperDepositTable,
+    PaperFeedTable,
+    PaperFillTable,
+    PaperFundingTable,
+    PaperOrderTable,
     insert_once,
     table_of,
     upsert,
 )
 from firstwatch.trading.errors import DamagedRowError
 
-_FEED = table_of(PaperFeedRow)
-_ACCOUNT = table_of(PaperAccountRow)
-_ORDER = table_of(PaperOrderRow)
-_FILL = table_of(PaperFillRow)
-_FUNDING = table_of(PaperFundingRow)
-_DEPOSIT = table_of(PaperDepositRow)
+_FEED = table_of(PaperFeedTable)
+_ACCOUNT = table_of(PaperAccountTable)
+_ORDER = table_of(PaperOrderTable)
+_FILL = table_of(PaperFillTable)
+_FUNDING = table_of(PaperFundingTable)
+_DEPOSIT = table_of(PaperDepositTable)
 
 _SAVE_FEED = upsert(_FEED)
 _SAVE_ACCOUNT = upsert(_ACCOUNT)

@@ -8,10 +8,10 @@ from sqlalchemy import Row, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import readable, row, sound
-from firstwatch.store.tables import PositionRow, table_of, upsert
+from firstwatch.store.tables import PositionTable, table_of, upsert
 from firstwatch.trading.orders import Side
 
-_POSITION = table_of(PositionRow)
+_POSITION = table_of(PositionTable)
 _UPSERT = upsert(_POSITION)
 
 

@@ -12,7 +12,7 @@ from firstwatch.store import journal, wallets
 from firstwatch.store.database import Session
 from firstwatch.store.equity import pack_equity
 from firstwatch.store.rows import row, sound
-from firstwatch.store.tables import AlgorithmVersionRow, RunRow, WalletRow, table_of
+from firstwatch.store.tables import AlgorithmVersionTable, RunTable, WalletTable, table_of
 from firstwatch.trading.errors import DamagedRowError, RefusedError, WrongUseError
 from firstwatch.trading.events import Transitioned
 from firstwatch.trading.launch import LaunchSettings
@@ -30,9 +30,9 @@ from firstwatch.trading.runs import (
 )
 from firstwatch.trading.timeframe import Timeframe
 
-_RUN = table_of(RunRow)
-_WALLET = table_of(WalletRow)
-_VERSION = table_of(AlgorithmVersionRow)
+_RUN = table_of(RunTable)
+_WALLET = table_of(WalletTable)
+_VERSION = table_of(AlgorithmVersionTable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _packed(*, default: str | None = None) -> Any:
 # --- algorithms and their backtests --------------------------------------------------------------
 
 
-class AlgorithmRow(_Rows, table=True):
+class AlgorithmTable(_Rows, table=True):
     """An algorithm: its name."""
 
     __tablename__ = "algorithm"
@@ -95,7 +95,7 @@ class AlgorithmRow(_Rows, table=True):
     created_at_ms: int = _ms()
 
 
-class AlgorithmVersionRow(_Rows, table=True):
+class AlgorithmVersionTable(_Rows, table=True):
     """One version: canonical JSON of the specification, and its hash."""
 
     __tablename__ = "algorithm_version"
@@ -109,7 +109,7 @@ class AlgorithmVersionRow(_Rows, table=True):
     created_at_ms: int = _ms()
 
 
-class BacktestRow(_Rows, table=True):
+class BacktestTable(_Rows, table=True):
     """A backtest of a version; trades and equity are packed (``curves``)."""
 
     __tablename__ = "backtest"
@@ -133,7 +133,7 @@ class BacktestRow(_Rows, table=True):
 # --- wallets and runs ----------------------------------------------------------------------------
 
 
-class WalletRow(_Rows, table=True):
+class WalletTable(_Rows, table=True):
     """A name for an account at a venue."""
 
     __tablename__ = "wallet"
@@ -147,7 +147,7 @@ class WalletRow(_Rows, table=True):
     archived_at_ms: int | None = _ms_or_none()
 
 
-class RunRow(_Rows, table=True):
+class RunTable(_Rows, table=True):
     """A run: its frozen settings and market, its state, and the facts beside the state."""
 
     __tablename__ = "run"
@@ -178,7 +178,7 @@ class RunRow(_Rows, table=True):
     first_bars_json: str = _json(default="{}")
 
 
-class RunEventRow(_Rows, table=True):
+class RunEventTable(_Rows, table=True):
     """Journal entries of one transaction, packed; ``sequence`` is that of the last one."""
 
     __tablename__ = "run_event"
@@ -193,7 +193,7 @@ class RunEventRow(_Rows, table=True):
     local_time_ms: int = _ms()
 
 
-class AlarmRow(_Rows, table=True):
+class AlarmTable(_Rows, table=True):
     """One topic of alarms of a run. ``cleared_at_ms`` None: the alarm is active."""
 
     __tablename__ = "alarm"
@@ -209,7 +209,7 @@ class AlarmRow(_Rows, table=True):
     cleared_at_ms: int | None = _ms_or_none()
 
 
-class CheckpointRow(_Rows, table=True):
+class CheckpointTable(_Rows, table=True):
     """Start of a recovery, as the changes since the run's base was written."""
 
     __tablename__ = "checkpoint"
@@ -220,7 +220,7 @@ class CheckpointRow(_Rows, table=True):
     updated_at_ms: int = _ms()
 
 
-class CheckpointBaseRow(_Rows, table=True):
+class CheckpointBaseTable(_Rows, table=True):
     """The packed text against which a run's checkpoint is packed."""
 
     __tablename__ = "checkpoint_base"
@@ -229,7 +229,7 @@ class CheckpointBaseRow(_Rows, table=True):
     payload: Any = _json()
 
 
-class RunArchiveRow(_Rows, table=True):
+class RunArchiveTable(_Rows, table=True):
     """The packed journal of an ended run, up to the entry ``sequence``."""
 
     __tablename__ = "run_archive"
@@ -239,7 +239,7 @@ class RunArchiveRow(_Rows, table=True):
     rows: bytes = Field(sa_type=LargeBinary)
 
 
-class RunOrderRow(_Rows, table=True):
+class RunOrderTable(_Rows, table=True):
     """An order of a run, with the prepared request in ``body``. Amounts in base coin, prices in quote."""
 
     __tablename__ = "run_order"
@@ -268,7 +268,7 @@ class RunOrderRow(_Rows, table=True):
     touches_json: str = _packed(default="[null, null, null]")
 
 
-class FillRow(_Rows, table=True):
+class FillTable(_Rows, table=True):
     """A fill of a run, unique by venue, account and fill id. Fees and mids in quote."""
 
     __tablename__ = "fill"
@@ -295,7 +295,7 @@ class FillRow(_Rows, table=True):
     mid_at_fill: float | None = None
 
 
-class FundingRow(_Rows, table=True):
+class FundingTable(_Rows, table=True):
     """A funding payment of a run; ``paid`` in quote, negative: received."""
 
     __tablename__ = "funding"
@@ -312,7 +312,7 @@ class FundingRow(_Rows, table=True):
     local_time_ms: int = _ms()
 
 
-class TradeRow(_Rows, table=True):
+class TradeTable(_Rows, table=True):
     """A finished trade of a run, numbered from 1. PnL and excursions in quote."""
 
     __tablename__ = "trade"
@@ -337,7 +337,7 @@ class TradeRow(_Rows, table=True):
     expected_exit_price: Decimal | None = _money_or_none()
 
 
-class PositionRow(_Rows, table=True):
+class PositionTable(_Rows, table=True):
     """The position of a run. Amount in base coin, levels and margin in quote."""
 
     __tablename__ = "position"
@@ -358,7 +358,7 @@ class PositionRow(_Rows, table=True):
     target_wanted: Decimal | None = _money_or_none()
 
 
-class EquityRow(_Rows, table=True):
+class EquityTable(_Rows, table=True):
     """Equity of a run at its closes: float64 in quote by the core's formula, as in a backtest."""
 
     __tablename__ = "equity"
@@ -370,7 +370,7 @@ class EquityRow(_Rows, table=True):
     equity: float
 
 
-class EquityCurveRow(_Rows, table=True):
+class EquityCurveTable(_Rows, table=True):
     """The packed curve of a finished run."""
 
     __tablename__ = "equity_curve"
@@ -379,7 +379,7 @@ class EquityCurveRow(_Rows, table=True):
     curve: bytes = Field(sa_type=LargeBinary)
 
 
-class RunBarRow(_Rows, table=True):
+class RunBarTable(_Rows, table=True):
     """A block of bars that a run has taken in, packed; ``first_ms``: the open time of its first one."""
 
     __tablename__ = "run_bar"
@@ -389,7 +389,7 @@ class RunBarRow(_Rows, table=True):
     bars: bytes = Field(sa_type=LargeBinary)
 
 
-class LiveStatusRow(_Rows, table=True):
+class LiveStatusTable(_Rows, table=True):
     """Figures of a run that change all the time, in quote."""
 
     __tablename__ = "live_status"
@@ -404,7 +404,7 @@ class LiveStatusRow(_Rows, table=True):
     updated_at_ms: int = _ms()
 
 
-class WalletStatusRow(_Rows, table=True):
+class WalletStatusTable(_Rows, table=True):
     """Last known money and key of a wallet, each with its time."""
 
     __tablename__ = "wallet_standing"
@@ -427,7 +427,7 @@ class WalletStatusRow(_Rows, table=True):
 # --- commands and the host -----------------------------------------------------------------------
 
 
-class CommandRow(_Rows, table=True):
+class CommandTable(_Rows, table=True):
     """A command to the engine, with its outcome."""
 
     __tablename__ = "command"
@@ -452,7 +452,7 @@ class CommandRow(_Rows, table=True):
     finished_at_ms: int | None = _ms_or_none()
 
 
-class HostRow(_Rows, table=True):
+class HostTable(_Rows, table=True):
     """The engine of this store: one row, number 1."""
 
     __tablename__ = "host"
@@ -470,7 +470,7 @@ class HostRow(_Rows, table=True):
 # --- the paper venue's own books -----------------------------------------------------------------
 
 
-class PaperFeedRow(_Rows, table=True):
+class PaperFeedTable(_Rows, table=True):
     """Position of the feed of one symbol."""
 
     __tablename__ = "paper_feed"
@@ -481,7 +481,7 @@ class PaperFeedRow(_Rows, table=True):
     updated_at_ms: int = _ms()
 
 
-class PaperAccountRow(_Rows, table=True):
+class PaperAccountTable(_Rows, table=True):
     """State of an account at the paper venue."""
 
     __tablename__ = "paper_account"
@@ -492,7 +492,7 @@ class PaperAccountRow(_Rows, table=True):
     updated_at_ms: int = _ms()
 
 
-class PaperOrderRow(_Rows, table=True):
+class PaperOrderTable(_Rows, table=True):
     """An order at the paper venue, or an invalidated request."""
 
     __tablename__ = "paper_order"
@@ -509,7 +509,7 @@ class PaperOrderRow(_Rows, table=True):
     state_json: str = _packed()
 
 
-class PaperFillRow(_Rows, table=True):
+class PaperFillTable(_Rows, table=True):
     """A fill at the paper venue."""
 
     __tablename__ = "paper_fill"
@@ -523,7 +523,7 @@ class PaperFillRow(_Rows, table=True):
     fill_json: str = _packed()
 
 
-class PaperFundingRow(_Rows, table=True):
+class PaperFundingTable(_Rows, table=True):
     """A funding payment at the paper venue."""
 
     __tablename__ = "paper_funding"
@@ -537,7 +537,7 @@ class PaperFundingRow(_Rows, table=True):
     funding_json: str = _packed()
 
 
-class PaperDepositRow(_Rows, table=True):
+class PaperDepositTable(_Rows, table=True):
     """A deposit of play money in quote; negative: a withdrawal."""
 
     __tablename__ = "paper_deposit"

@@ -7,10 +7,10 @@ from sqlalchemy import bindparam, func, insert, select, update
 from firstwatch.store.curves import trade_of
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row, sound
-from firstwatch.store.tables import TradeRow, table_of
+from firstwatch.store.tables import TradeTable, table_of
 from firstwatch.trading.trade import Trade
 
-_TRADE = table_of(TradeRow)
+_TRADE = table_of(TradeTable)
 _FIELDS = tuple(field.name for field in fields(Trade))
 
 _LAST = select(func.max(_TRADE.c.number)).where(_TRADE.c.run_id == bindparam("run"))

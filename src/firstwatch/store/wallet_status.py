@@ -14,11 +14,11 @@ from sqlalchemy import Row, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import readable, row, sound
-from firstwatch.store.tables import WalletStatusRow, table_of, upsert
+from firstwatch.store.tables import WalletStatusTable, table_of, upsert
 from firstwatch.store.types import stored_money
 from firstwatch.trading.orders import Side
 
-_STATUS = table_of(WalletStatusRow)
+_STATUS = table_of(WalletStatusTable)
 _MONEY = ("total", "used", "held_json", "money_at_ms")
 _KEY = ("key_address", "key_kind", "valid_until_ms", "missing_json", "key_at_ms")
 _UPSERT_MONEY = upsert(_STATUS, keep=_KEY)

@@ -9,13 +9,13 @@ from sqlalchemy import bindparam, insert, select, update
 
 from firstwatch.store import wallet_status
 from firstwatch.store.database import Session
-from firstwatch.store.tables import RunRow, WalletRow, table_of
+from firstwatch.store.tables import RunTable, WalletTable, table_of
 from firstwatch.trading.errors import RefusedError, WrongUseError
 from firstwatch.trading.runs import ACTIVE_STATES
 from firstwatch.trading.validation import nearest
 
-_WALLET = table_of(WalletRow)
-_RUN = table_of(RunRow)
+_WALLET = table_of(WalletTable)
+_RUN = table_of(RunTable)
 
 PLAY_MONEY = "paper"
 """The kind of wallets whose money the tables of the paper venue count."""

@@ -20,7 +20,7 @@ from firstwatch.engine.lease import Lease
 from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.store import alarms, algorithms, commands, hosts, runs, wallets
 from firstwatch.store.database import Store, open_store
-from firstwatch.store.tables import RunEventRow, table_of
+from firstwatch.store.tables import RunEventTable, table_of
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import CommandOutcome, PauseEntries
 from firstwatch.trading.errors import VenueError
@@ -114,7 +114,7 @@ def fill(store: Store) -> None:
     # Written as they stand in the store: by the repository it would take most of a minute.
     said = [AlarmRaised(topic=f"topic{topic}", sentence="it came") for topic in range(5)]
     over = [AlarmCleared(topic=raised.topic) for raised in said]
-    journal_rows = table_of(RunEventRow)
+    journal_rows = table_of(RunEventTable)
     with store.write() as session:
         for number in range(RUNS):
             session.execute(

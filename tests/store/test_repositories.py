@@ -562,7 +562,9 @@ def test_money_key_and_problem_of_a_wallet_are_kept_apart(store: Store) -> None:
     money = wallet_status.WalletMoney(Decimal("1000.5"), Decimal(20), (held,), NOW_MS)
     key = wallet_status.WalletKey("0x1", "agent", NOW_MS + 5, {"builder fee": "wants 0.01%"}, NOW_MS)
     with store.write() as session:
-        number = wallets.create_wallet(session, "hl", venue="hl", kind="hyperliquid", now_ms=NOW_MS).id
+        number = wallets.create_wallet(
+            session, "hl", venue="hl", kind="hyperliquid", account="0x1", now_ms=NOW_MS
+        ).id
         wallet_status.set_problem(session, number, "unreachable")
         assert wallet_status.wallet_statuses(session)[number] == wallet_status.WalletStatus(
             problem="unreachable"

@@ -293,10 +293,11 @@ def _document(session: "Session", wallet: "Wallet") -> dict[str, Any]:
     from firstwatch.store.wallet_status import WalletStatus, wallet_statuses
     from firstwatch.store.wallets import active_run_id
     from firstwatch.trading.clock import SystemClock, iso
+    from firstwatch.venues.registry import is_paper
 
     status, now_ms = wallet_statuses(session).get(wallet.id, WalletStatus()), SystemClock().now_ms()
     key, money = status.key, status.money
-    as_of_ms = now_ms if money is None or wallet.has_play_money else money.read_at_ms
+    as_of_ms = now_ms if money is None or is_paper(wallet.kind) else money.read_at_ms
     mine = set(ids_of_wallet(session, wallet.id))
     damaged: dict[str, str] = {}
     held_by_run = positions(session, damaged=damaged)

@@ -62,6 +62,7 @@ from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Exposure, Health, Protection
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
+from firstwatch.venues.registry import is_paper
 
 FINISHED_LIMIT = 200
 """Finished runs in the list; ``firstwatch run show`` reads older ones."""
@@ -343,7 +344,7 @@ def _wallet(
         total=None if money is None else money.total,
         used=None if money is None else money.used,
         free=None if money is None else money.free,
-        balance_ms=None if money is None else now_ms if wallet.has_play_money else money.read_at_ms,
+        balance_ms=None if money is None else now_ms if is_paper(wallet.kind) else money.read_at_ms,
         active_run_id=last.run_id if last is not None and last.state.is_active else None,
         exposure=_exposure(last, money),
         key=None if status.key is None else _key(status.key),

@@ -17,8 +17,6 @@ from firstwatch.trading.validation import nearest
 _WALLET = table_of(WalletTable)
 _RUN = table_of(RunTable)
 
-PLAY_MONEY = "paper"
-"""The kind of wallets whose money the tables of the paper venue count."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 # Made once: the paper venue asks for it with every order.
@@ -39,16 +37,11 @@ class Wallet:
     created_at_ms: int
     archived_at_ms: int | None
 
-    @property
-    def has_play_money(self) -> bool:
-        """The store counts its money: what is known of it is never old."""
-        return self.kind == PLAY_MONEY
-
 
 def create_wallet(
     session: Session, name: str, *, venue: str, kind: str, now_ms: int, account: str | None = None
 ) -> Wallet:
-    """Save a wallet; ``account``: the venue's name for it, by default the wallet's name.
+    """Save a wallet; ``account``: the venue's name for it. None: of play money, by the wallet's name.
 
     One of play money has none yet; of another one it is not known what it has.
 
@@ -59,7 +52,7 @@ def create_wallet(
     values = {"name": name, "venue": venue, "kind": kind, "account": account or name, "created_at_ms": now_ms}
     number = session.execute(insert(_WALLET).values(values).returning(_WALLET.c.id)).scalar_one()
     wallet = Wallet(number, name, venue, kind, account or name, now_ms, None)
-    if wallet.has_play_money:
+    if account is None:
         wallet_status.set_money(
             session, number, wallet_status.WalletMoney(Decimal(0), Decimal(0), (), now_ms)
         )

@@ -59,7 +59,7 @@ def test_what_a_canary_left_is_cancelled_by_the_next(canary, loopback, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(proof.Prover, "withdraw", die)
+        patch.setattr(proof.Prover, "cancel_both", die)
         assert canary().code != 0
     (left,) = orders(loopback)
     assert run_of(left.cloid[2:])

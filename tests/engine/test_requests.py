@@ -2,11 +2,18 @@
 
 import threading
 from queue import SimpleQueue
+from unittest.mock import Mock
 
 import pytest
 
 from firstwatch.engine.core import inputs
+from firstwatch.engine.lease import Lease, LeaseLostError
+from firstwatch.engine.worker.executor import EffectExecutor
 from firstwatch.engine.worker.requests import RequestsInFlight
+from firstwatch.trading.clock import ManualClock
+from firstwatch.trading.fault_points import no_fault
+from firstwatch.venues.protocol import FENCE, Accepted
+from tests.engine.scripted import ScriptedRun
 
 LIMIT_S = 20.0
 
@@ -60,3 +67,19 @@ def test_a_request_is_made_although_there_is_no_thread_for_it(
     flights.begin(lambda: outcome(1))
     assert landed.get_nowait() == outcome(1)
     assert flights.wait(LIMIT_S)
+
+
+def test_the_fence_of_an_act_ends_with_it() -> None:
+    clock = ManualClock()
+    executor = EffectExecutor(Mock(), ScriptedRun().setup, Lease(0, clock), no_fault, {})
+    checks = []
+
+    def act() -> Accepted:
+        checks.append(FENCE.get())
+        return Accepted("")
+
+    assert executor._write("cancel", act) == Accepted("")
+    clock.advance(10_000)
+    with pytest.raises(LeaseLostError):
+        checks[0]()
+    FENCE.get()()

@@ -1,6 +1,7 @@
 """Performs a run's effects at its venue and turns every answer into the outcome that the core awaits."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 
 from firstwatch.engine.core import effects, inputs
@@ -193,33 +194,38 @@ class EffectExecutor:
 
     def _write(self, name: str, call: Callable[[], SendOutcome]) -> SendOutcome:
         """Make one call that changes the venue; an outcome in doubt is ``Unknown``."""
-        self._fence()
-        self._fault_point(f"before {name}")
-        try:
-            outcome = call()
-        except VenueError as error:
-            outcome = Unknown(str(error))
-        self._fault_point(f"after {name}")
+        with self._fenced():
+            self._fault_point(f"before {name}")
+            try:
+                outcome = call()
+            except VenueError as error:
+                outcome = Unknown(str(error))
+            self._fault_point(f"after {name}")
         self._is_reachable = not isinstance(outcome, Unknown)
         return outcome
 
     def _resolve(self, request: PreparedRequest) -> Resolution:
         # Resolving may use up the request's nonce at the venue, an act like any other.
-        self._fence()
-        self._fault_point("before resolve")
         resolution: Resolution
-        try:
-            resolution = self._venue.resolve(request)
-        except VenueError as error:
-            resolution = StillUnknown(str(error))
-        self._fault_point("after resolve")
+        with self._fenced():
+            self._fault_point("before resolve")
+            try:
+                resolution = self._venue.resolve(request)
+            except VenueError as error:
+                resolution = StillUnknown(str(error))
+            self._fault_point("after resolve")
         self._is_reachable = not isinstance(resolution, StillUnknown) or resolution.is_taken
         return resolution
 
-    def _fence(self) -> None:
+    @contextmanager
+    def _fenced(self) -> Iterator[None]:
         """Check the right to act, and let the venue check it again right before it acts."""
         self._lease.check()
-        FENCE.set(self._lease.check)
+        before = FENCE.set(self._lease.check)
+        try:
+            yield
+        finally:
+            FENCE.reset(before)
 
     # --- effects that read -----------------------------------------------------------------------
 

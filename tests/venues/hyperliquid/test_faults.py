@@ -10,6 +10,7 @@ import pytest
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.orders import OrderState
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.venues.hyperliquid.account_watch import RECONCILE_S
 from firstwatch.venues.hyperliquid.client import HyperliquidClient
 from firstwatch.venues.protocol import Accepted, Executed, NeverWill, Refused, StillUnknown, Unknown
 from tests.venues.hyperliquid.rig import (
@@ -267,7 +268,8 @@ def test_accounts_are_polled_before_a_silent_stream_is_given_up():
     try:
         rig.listen()
         rig.server.by_hand(rig.account).market("BTC", "buy", "1")
-        wait_for(lambda: rig.of("FillReported"))
+        # A fill before the account's own stream is confirmed is found by the next reconciliation.
+        wait_for(lambda: rig.of("FillReported"), patience_s=2 * RECONCILE_S)
         rig.server.faults.stall_streams()
         rig.server.by_hand(rig.account).close("BTC")
         wait_for(lambda: len(rig.of("FillReported")) == 2)

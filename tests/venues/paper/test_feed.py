@@ -346,11 +346,11 @@ def test_a_thread_says_that_the_store_failed_and_goes_on_when_it_works_again(tmp
     commit = venue._books.commit
     calls = []
 
-    def sometimes(changes, feed):
-        calls.append(feed)
+    def sometimes(*what):
+        calls.append(what)
         if len(calls) in (4, 5):
             raise StoreError("The disk is full.")
-        commit(changes, feed)
+        commit(*what)
 
     monkeypatch.setattr(venue._books, "commit", sometimes)
     listener = Listener(venue)

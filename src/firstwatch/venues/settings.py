@@ -24,9 +24,9 @@ class VenueSettings(SettingsTable):
         return False
 
     @property
-    def place(self) -> str:
-        """Where its accounts are: two venues of the settings at one place have the same accounts."""
-        raise NotImplementedError
+    def place(self) -> str | None:
+        """Where its accounts are; two venues at one place have the same accounts. None: in our store only."""
+        return None
 
     def symbol(self) -> str | None:
         """Return the one symbol that it trades; None: what it trades is for its adapter to say.

@@ -106,7 +106,7 @@ class Custody:
         return [
             name
             for name, other in self._settings.venues.items()
-            if other.key_network is not None and other.place == place
+            if other.place is not None and other.place == place
         ]
 
     def accounts(self, venue: str) -> VenueAccounts:

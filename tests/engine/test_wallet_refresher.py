@@ -243,11 +243,14 @@ def test_a_venue_of_another_kind_is_not_asked(make):
 def test_a_run_s_own_reading_is_taken_and_a_question_waits_behind_all_others():
     rig = LiveRig()
     try:
+        asked_at_ms = SystemClock().now_ms()
         rig.venue.position(rig.account, SYMBOL)
+        answered_at_ms = SystemClock().now_ms()
         before = rig.server.audit().requests["clearinghouseState"]
         _, read_at_ms = rig.venue.recent_money(rig.account.upper().replace("X", "x"), youngest_s=29)
         assert rig.server.audit().requests["clearinghouseState"] == before
-        assert 0 <= SystemClock().now_ms() - read_at_ms < 20_000
+        # Its age is counted by another clock, and each of the two is rounded.
+        assert asked_at_ms - 2 <= read_at_ms <= answered_at_ms + 2
         priorities = []
         take = rig.venue._connection.budget.take
 

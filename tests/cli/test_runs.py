@@ -20,6 +20,7 @@ from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author, Exposure
 from tests.candles import START_MS, generated_candles
+from tests.engine.host.rig import until
 
 SYMBOL = "BTC/USDC:USDC"
 HOUR_MS = 3_600_000
@@ -189,22 +190,38 @@ def test_a_shown_run_says_where_its_stop_rests_and_where_it_is_wanted(ready, hom
     assert "stop 2951.8 (wanted 3092.9), target none (wanted 3300)" in said
 
 
-def test_a_waiting_launch_lets_go_on_sigterm_and_the_run_stays_active(ready, home):
+@pytest.mark.parametrize("state", ["NEW", "RUNNING"])
+def test_a_waiting_launch_lets_go_on_sigterm_and_the_next_engine_continues_the_run(ready, home, state):
     config = home / "config.toml"
-    config.write_text(config.read_text().replace('"max"', "3600"))
+    at_full_speed = config.read_text()
+    config.write_text(at_full_speed.replace('"max"', "3600"))
     words = ["run", "start", "RSI reversion", "--wallet", "main", "--symbol", SYMBOL, "--capital", "5000"]
+    limits = ["--trades-limit", "1", "--accept-warnings", "a test", "--wait"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "firstwatch", *words, "--accept-warnings", "a test", "--wait"],
+        [sys.executable, "-m", "firstwatch", *words, *limits],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     run_id = process.stdout.readline().strip()
+
+    def shown() -> str:
+        return ready("run", "show", run_id, "--json").json["state"]
+
+    if state == "RUNNING":
+        until(lambda: shown() == state or None, "a bar", 60)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert "the next engine continues it" in err
     assert process.returncode == 0
-    assert ready("run", "show", run_id, "--json").json["state"] == "RUNNING"
+    assert shown() in ("NEW", "RUNNING")
+    config.write_text(at_full_speed)
+    engine = subprocess.Popen([sys.executable, "-m", "firstwatch", "engine"], stderr=subprocess.DEVNULL)
+    try:
+        assert "DONE" in ready("run", "follow", run_id).out
+    finally:
+        engine.terminate()
+        assert engine.wait(60) == 0
 
 
 def test_a_command_that_nobody_picked_up_in_time_is_refused(ready, home):

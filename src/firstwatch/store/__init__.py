@@ -4,9 +4,9 @@ In reading order: ``tables`` (the whole schema), ``database`` (opening, transact
 Writer), ``changes`` (a signal to read again), then one module per noun that reads and writes its rows and
 returns frozen views: ``runs``, ``journal`` (events and checkpoint), ``orders``, ``fills``, ``positions``,
 ``trades``, ``bars``, ``equity``, ``alarms``, ``live``, ``commands``, ``hosts``, ``wallets``,
-``wallet_status``, ``algorithms``, ``backtests``, ``paper``. Beside them ``types``, ``rows``, ``packing``,
-``curves`` (values in columns), ``schema``, ``migrating`` and ``migrations`` (older stores), ``inspection``,
-``pruning``, ``files``.
+``wallet_status``, ``algorithms``, ``backtests``, ``watch``, ``paper``. Beside them ``types``, ``rows``,
+``packing``, ``curves`` (values in columns), ``schema``, ``migrating`` and ``migrations`` (older stores),
+``inspection``, ``pruning``, ``files``.
 
 Imports only ``trading``. No call to a venue is made inside a transaction.
 

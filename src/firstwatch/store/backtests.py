@@ -31,6 +31,12 @@ class Backtest:
     bars: int
     metrics_json: str
     created_at_ms: int
+    market_json: str
+    """The market that it assumed; ``{}``: saved by a version that did not keep it."""
+    candles: str
+    """Fingerprint of its candles; empty: they were not kept."""
+    core_version: int
+    """``CORE_VERSION`` of the decision core that made it; 0: not kept."""
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -58,6 +64,9 @@ def add_backtest(
     trades: Sequence[Trade],
     equity: EquityCurve,
     now_ms: int,
+    market_json: str = "{}",
+    candles: str = "",
+    core_version: int = 0,
 ) -> Backtest:
     """Save a finished backtest."""
     row = session.execute(
@@ -75,6 +84,9 @@ def add_backtest(
             trades=pack_trades(trades),
             equity=pack_curve(equity),
             created_at_ms=now_ms,
+            market_json=market_json,
+            candles=candles,
+            core_version=core_version,
         )
         .returning(_BACKTEST.c.id)
     )

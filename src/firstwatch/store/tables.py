@@ -128,6 +128,9 @@ class BacktestTable(_Rows, table=True):
     trades: bytes = Field(sa_type=LargeBinary)
     equity: bytes = Field(sa_type=LargeBinary)
     created_at_ms: int = _ms()
+    market_json: str = _json(default="{}")
+    candles: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    core_version: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 # --- wallets and runs ----------------------------------------------------------------------------
@@ -422,6 +425,46 @@ class WalletStatusTable(_Rows, table=True):
     missing_json: str | None = Field(default=None, sa_type=Text)
     key_at_ms: int | None = _ms_or_none()
     problem: str
+
+
+# --- the first watch -----------------------------------------------------------------------------
+
+
+class WatchRecipeTable(_Rows, table=True):
+    """The recipe of a day's calibration, fixed before its first order; ``tables`` is its packed result."""
+
+    __tablename__ = "watch_recipe"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    day: int = Field(primary_key=True)
+    recipe_json: str = _json()
+    sha256: str
+    locked_at_ms: int = _ms()
+    tables: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class TimeLostTable(_Rows, table=True):
+    """A stretch in which a run could not trade, by its venue's time; ``to_ms`` None: it goes on."""
+
+    __tablename__ = "time_lost"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    from_ms: int = _ms(primary_key=True)
+    to_ms: int | None = _ms_or_none()
+    cause: str
+
+
+class WatchReportTable(_Rows, table=True):
+    """The newest report of a day's watch; the state of its shadow, to continue from."""
+
+    __tablename__ = "watch_report"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    day: int = Field(primary_key=True)
+    verdict: str
+    made_at_ms: int = _ms()
+    report_json: str = _packed()
+    shadow_json: str | None = Field(default=None, sa_type=PackedText)
 
 
 # --- commands and the host -----------------------------------------------------------------------

@@ -1,12 +1,12 @@
 """The vocabulary of the program: markets, orders, runs, launches, commands, events.
 
 In reading order: ``symbols``, ``market`` (steps, minimums, fees), ``bar`` and ``timeframe``, ``orders``
-(sides, orders, fills and the one table of order states), ``runs`` (the one table of run states, and the
-facts beside the state), ``account`` (balance, position, funding), ``trade``, ``launch`` (what an operator
-chooses at launch), ``commands`` (what the engine can be asked for), ``events`` (the journal's rows),
-``ids`` (client order ids), ``notes``, ``errors``, ``numbers`` and ``text`` (bounds and cleaning at the
-edges), ``validation``, ``setting_fields`` and ``toml_file`` (an operator's files), ``clock``,
-``fault_points`` (where tests crash the program).
+(sides, orders, fills and the one table of order states), ``runs`` (the one table of run states, and the facts
+beside the state), ``account`` (balance, position, funding), ``trade``, ``launch`` (what an operator chooses
+at launch), ``commands`` (what the engine can be asked for), ``events`` (the journal's rows), ``watch``
+(verdicts and reports of the first watch), ``ids`` (client order ids), ``notes``, ``errors``, ``numbers`` and
+``text`` (bounds and cleaning at the edges), ``validation``, ``setting_fields`` and ``toml_file`` (an
+operator's files), ``clock``, ``fault_points`` (where tests crash the program).
 
 Pure: no other package of the program may be imported, no thread and no library but pydantic. Only ``clock``
 reads the machine's clocks, only ``toml_file`` reads files.

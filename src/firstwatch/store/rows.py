@@ -13,6 +13,8 @@ from firstwatch.trading.errors import DamagedRowError
 T = TypeVar("T")
 R = TypeVar("R", bound=Row[*tuple[Any, ...]])
 _SHOWN = 40
+_SOUND: dict[tuple[Table, tuple[str, ...], tuple[type, ...]], tuple[int, ...]] = {}
+"""Types of values with which a row is sound, by table and columns; the places of its floats."""
 
 
 @contextmanager
@@ -36,10 +38,17 @@ def sound(found: R, table: Table) -> R:
     Raises:
         ValueError: a value has another type, or is a number that is not finite.
     """
-    for value, (name, kind, may_lack) in zip(found, _columns(table, found._fields), strict=True):
-        is_sound = may_lack if value is None else isinstance(value, kind)
-        if not is_sound or (isinstance(value, float) and not math.isfinite(value)):
-            raise ValueError(f"{name} is {str(value)[:_SHOWN]!r}")
+    kinds = tuple(map(type, found))
+    floats = _SOUND.get((table, found._fields, kinds))
+    if floats is None:
+        for value, (name, kind, may_lack) in zip(found, _columns(table, found._fields), strict=True):
+            if not (may_lack if value is None else isinstance(value, kind)):
+                raise ValueError(f"{name} is {str(value)[:_SHOWN]!r}")
+        floats = tuple(place for place, kind in enumerate(kinds) if kind is float)
+        _SOUND[table, found._fields, kinds] = floats
+    for place in floats:
+        if not math.isfinite(found[place]):
+            raise ValueError(f"{_columns(table, found._fields)[place][0]} is '{found[place]}'")
     return found
 
 

@@ -350,6 +350,8 @@ def _views(rows: Iterable[Row[Any]], damaged: list[DamagedRun] | None) -> list[R
     return readable
 
 
+# The screen reads all active runs again and again, and few of them have changed.
+@lru_cache(maxsize=512)
 def _view(found: Row[Any]) -> Run:
     with row(f"run {found.id}"):
         return _readable(sound(found, _RUN))

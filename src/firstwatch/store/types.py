@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, Numeric, String, Text
@@ -32,11 +33,16 @@ def stored_money(value: Any) -> Decimal:
     Raises:
         ValueError: the value is not an amount of money.
     """
-    with suppress(InvalidOperation, TypeError, ValueError):
-        money = Decimal(value if isinstance(value, Decimal) else str(value)[: _LONGEST + 1])
-        if money.is_finite() and abs(money.adjusted()) <= _MOST_ZEROS and len(str(value)) <= _LONGEST:
+    return _money(str(value))
+
+
+@lru_cache(maxsize=8192)
+def _money(text: str) -> Decimal:
+    with suppress(InvalidOperation):
+        money = Decimal(text[: _LONGEST + 1])
+        if money.is_finite() and abs(money.adjusted()) <= _MOST_ZEROS and len(text) <= _LONGEST:
             return money
-    raise ValueError(f"{str(value)[:_LONGEST]!r} is not an amount of money")
+    raise ValueError(f"{text[:_LONGEST]!r} is not an amount of money")
 
 
 class Money(TypeDecorator[Decimal]):

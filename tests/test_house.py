@@ -31,6 +31,7 @@ LISTED = (
     "firstwatch.market",
     "firstwatch.store",
     "firstwatch.backtest",
+    "firstwatch.watch",
     "firstwatch.venues",
     "firstwatch.venues.paper",
     "firstwatch.venues.hyperliquid",

@@ -1,8 +1,9 @@
 """The backtest: an algorithm on candles, decided by the same core as a live run.
 
-In reading order: ``simulate`` (the pass over the bars), ``record`` (a trade as plain numbers), ``metrics``
-(what trades and equity amount to; of live runs too), ``notes`` (what was assumed, and what the core did not
-do), ``result_json`` (the shapes that ``--json`` prints).
+In reading order: ``simulate`` (a backtest), ``replay`` (passes of the core over the bars, whole or in parts),
+``record`` (a trade as plain numbers), ``metrics`` (what trades and equity amount to; of live runs too),
+``notes`` (what was assumed, and what the core did not do), ``result_json`` (the shapes that ``--json``
+prints).
 
 Imports ``market``, ``strategy`` and ``trading``. No store and no venue: it computes in memory, the caller
 saves.

@@ -3,7 +3,6 @@
 Nothing is saved here; the caller does that.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,19 +14,12 @@ from numpy.typing import NDArray
 from firstwatch.backtest.metrics import Metrics, compute_metrics
 from firstwatch.backtest.notes import NoteKeeper, coverage_notes
 from firstwatch.backtest.record import TradeRecord
+from firstwatch.backtest.replay import Played, Replay
 from firstwatch.market.funding import NO_FUNDING, FundingSeries
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.candles import CandleArrays
-from firstwatch.strategy.core import CoreSettings, CoreState, close_bar, enter_now, new_state
-from firstwatch.strategy.core_replay import (
-    end_data,
-    hold_until,
-    is_waiting,
-    open_bar,
-    range_bar,
-    settle_funding,
-)
-from firstwatch.strategy.core_settings import Costs, build_settings, exit_reason
+from firstwatch.strategy.core import new_state
+from firstwatch.strategy.core_settings import Costs, build_settings
 from firstwatch.strategy.evaluation import SignalArrays, evaluate_arrays
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import Clock, SystemClock, iso
@@ -36,8 +28,6 @@ from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note
 from firstwatch.trading.trade import Trade
-
-_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +125,23 @@ def simulate(
     after_ms = int(candles.time_ms[end - 1]) + candles.timeframe.ms
     coverage = coverage_notes(funding, int(candles.time_ms[first]), after_ms)
     kept = NoteKeeper(core, market)
-    replay = _Replay(core, candles.part(0, end), signals, calendar, funding, notes=kept)
+    replay = Replay(candles.part(0, end), signals, calendar, funding)
+    played = Played()
     state = new_state(core)
     if settings.assume_position_now and first > 0:
-        replay.assume_position(state, first - 1)
-    replay.play(state, first)
+        replay.assume_position(state, core, first - 1, kept)
+    replay.play(state, core, first, end, played, notes=kept)
+    replay.finish(state, core, end, played)
 
     time_ms = candles.time_ms[first:end]
-    equity = replay.equity(first)
+    equity = replay.equity(played, end)
+    equity[-1] = state.cash
     metrics = compute_metrics(
-        replay.records, time_ms, equity, float(settings.capital), slippage=state.slippage_paid
+        played.records, time_ms, equity, float(settings.capital), slippage=state.slippage_paid
     )
     spanned = int(time_ms[-1] - time_ms[0]) // spec.timeframe.ms + 1
     return BacktestResult(
-        records=tuple(replay.records),
+        records=tuple(played.records),
         time_ms=time_ms,
         equity=equity,
         metrics=metrics,
@@ -172,206 +165,3 @@ def _first_bar(
             "the end): give more candles or an earlier start"
         )
     return wanted + int(np.argmax(ready))
-
-
-class _Replay:
-    """One pass over the bars, and its result: trades and the stretches of the equity curve."""
-
-    def __init__(
-        self,
-        core: CoreSettings,
-        candles: CandleArrays,
-        signals: SignalArrays,
-        calendar: SessionCalendar,
-        funding: FundingSeries,
-        *,
-        notes: NoteKeeper,
-    ) -> None:
-        self.records: list[TradeRecord] = []
-        self._core = core
-        self._notes = notes
-        self._candles = candles
-        self._signals = signals
-        self._session = calendar.flags(candles.time_ms, candles.timeframe)
-        self._at_open, self._inside = _funding_by_bar(funding, candles)
-        # One entry for each stretch of bars over which the ledger does not change:
-        # its first bar, cash, signed amount, entry price.
-        self._stretches: list[tuple[int, float, float, float]] = []
-        self._final_cash = 0.0
-
-    def assume_position(self, state: CoreState, index: int) -> None:
-        """Decide on the bar before the start, as a launch would (rule 26 of ``firstwatch.strategy``)."""
-        flags = self._signals.at(index)
-        enter_now(
-            state,
-            self._core,
-            float(self._candles.close[index]),
-            flags.entry_long,
-            flags.entry_short,
-            flags.atr_stop,
-            flags.atr_target,
-            int(self._session.may_enter[index]),
-        )
-        self._notes.take(state, index)
-
-    def play(self, state: CoreState, first: int) -> None:
-        """Play the bars from ``first`` to the end; bars that cannot change the core are passed over."""
-        core = self._core
-        candles = self._candles
-        signals = self._signals
-        end = len(candles)
-        times = candles.time_ms.data
-        opens = candles.open.data
-        closes = candles.close.data
-        highs = candles.high.tolist()
-        lows = candles.low.tolist()
-        entry_long = signals.entry_long.data
-        entry_short = signals.entry_short.data
-        exit_long = signals.exit_long.data
-        exit_short = signals.exit_short.data
-        atr_stop = signals.atr_stop.data
-        atr_target = signals.atr_target.data
-        may_enter = self._session.may_enter.view(np.int8).data
-        must_flatten = self._session.must_flatten.view(np.int8).data
-        busy_long = self._busy(signals.exit_long)
-        busy_short = self._busy(signals.exit_short)
-        entries = np.flatnonzero((signals.entry_long == 1) | (signals.entry_short == 1)).tolist()
-        at_open = self._at_open
-        inside = self._inside
-        entry_index = first
-        self._mark(state, first)
-
-        index = first
-        while index < end:
-            if state.steps > 0:
-                busy = busy_long if state.phase > 0 else busy_short
-                index = hold_until(state, core, index, end, highs, lows, busy)
-            elif is_waiting(state, core):
-                place = bisect_left(entries, index)
-                index = entries[place] if place < len(entries) and state.stop_run == 0 else end
-            if index >= end:
-                break
-            cash, opened, closed = state.cash, state.entries, state.trades
-            time_ms = times[index]
-            price = opens[index]
-            if index in at_open:
-                settle_funding(state, core, price, at_open[index])
-            open_bar(state, core, price)
-            range_bar(state, core, highs[index], lows[index])
-            close = closes[index]
-            if index in inside:
-                for rate in inside[index]:
-                    settle_funding(state, core, close, rate)
-            close_bar(
-                state,
-                core,
-                time_ms,
-                price,
-                highs[index],
-                lows[index],
-                close,
-                entry_long[index],
-                entry_short[index],
-                exit_long[index],
-                exit_short[index],
-                atr_stop[index],
-                atr_target[index],
-                may_enter[index],
-                must_flatten[index],
-                time_ms // _DAY_MS,
-            )
-            if state.notes:
-                self._notes.take(state, index)
-            if state.entries != opened:
-                entry_index = index
-            if state.trades != closed:
-                self._keep(state, times[entry_index], time_ms)
-            if state.cash != cash or state.entries != opened or state.trades != closed:
-                self._mark(state, index)
-            index += 1
-
-        state.last_close = closes[end - 1]
-        closed = state.trades
-        end_data(state, core)
-        if state.trades != closed:
-            self._keep(state, times[entry_index], times[end - 1])
-        self._final_cash = state.cash
-
-    def equity(self, first: int) -> NDArray[np.float64]:
-        """Return run equity at the closes from ``first`` on, by the formula of ``mark_equity``."""
-        close = self._candles.close[first:]
-        starts = np.array([stretch[0] for stretch in self._stretches])
-        lengths = np.diff(np.append(starts, first + len(close)))
-        cash, amount, entry = (
-            np.repeat(np.array([stretch[column] for stretch in self._stretches]), lengths)
-            for column in (1, 2, 3)
-        )
-        equity: NDArray[np.float64] = cash + amount * (close - entry)
-        equity[-1] = self._final_cash
-        return equity
-
-    def _busy(self, exits: NDArray[np.int8]) -> Sequence[bool]:
-        """Return the bars at whose open or close something may be due while in position."""
-        busy = (exits == 1) | self._session.must_flatten
-        busy[[*self._at_open, *self._inside]] = True
-        flags: list[bool] = busy.tolist()
-        return flags
-
-    def _mark(self, state: CoreState, index: int) -> None:
-        held = state.steps > 0
-        stretch = (
-            index,
-            state.cash,
-            state.phase * state.amount if held else 0.0,
-            state.entry_price if held else 0.0,
-        )
-        if self._stretches and self._stretches[-1][0] == index:
-            self._stretches[-1] = stretch
-        else:
-            self._stretches.append(stretch)
-
-    def _keep(self, state: CoreState, entry_time_ms: int, exit_time_ms: int) -> None:
-        self.records.append(
-            TradeRecord(
-                state.closed_side,
-                entry_time_ms,
-                state.closed_entry_price,
-                exit_time_ms,
-                state.closed_exit_price,
-                state.closed_steps,
-                state.closed_gross,
-                state.closed_fees,
-                state.closed_funding,
-                state.closed_pnl,
-                exit_reason(state.closed_reason),
-                state.closed_bars_held,
-                state.closed_adverse,
-                state.closed_favourable,
-                state.closed_expected_entry,
-                state.closed_expected_exit,
-            )
-        )
-
-
-def _funding_by_bar(
-    funding: FundingSeries, candles: CandleArrays
-) -> tuple[dict[int, float], dict[int, list[float]]]:
-    """Return by bar the rate due exactly at its open and the rates inside of it; in a hole none is due.
-
-    A funding time in a hole has no price to settle at.
-    """
-    places = np.searchsorted(candles.time_ms, funding.time_ms, side="right") - 1
-    at_open: dict[int, float] = {}
-    inside: dict[int, list[float]] = {}
-    length_ms = candles.timeframe.ms
-    for place, time_ms, rate in zip(
-        places.tolist(), funding.time_ms.tolist(), funding.rate.tolist(), strict=True
-    ):
-        if place < 0:
-            continue
-        since_ms = time_ms - int(candles.time_ms[place])
-        if since_ms == 0:
-            at_open[place] = rate
-        elif since_ms < length_ms:
-            inside.setdefault(place, []).append(rate)
-    return at_open, inside

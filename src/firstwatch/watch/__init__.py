@@ -1,0 +1,17 @@
+"""The first watch: does a live run do what its backtest promised?
+
+In reading order: ``windows`` (the core played afresh on every day of the baseline), ``changes`` (altered
+days, for what can be seen), ``joint`` (all those days as a measure, and a live day judged by it), ``recipe``
+(what is locked before the first order, and the tables that it gives).
+
+Imports ``backtest``, ``store``, ``market``, ``strategy`` and ``trading``. No engine, no thread and no venue.
+
+1. A live day is compared with days of the baseline on which the core itself was run afresh, with the run's
+   own settings. Nothing of a day is cut and joined to another.
+2. Of 100 true first days at most 4 are called ``DIVERGED`` by the joint checks, all looks and statistics
+   together: the baseline's own error is in the reference.
+3. What decides is locked before the first order: a recipe with a hash. The same recipe gives the same bits;
+   no BLAS routine is in it.
+4. What cannot be seen yet is said: a check has enough data once a change of its own is seen with a power of
+   50 %, and no green light is given before.
+"""

@@ -28,7 +28,7 @@ from firstwatch.trading.commands import StartRun, StopRun
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.runs import StopMode
 from firstwatch.venues.hyperliquid import venue as adapter
-from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE
+from firstwatch.venues.hyperliquid.budget import RATE_PER_MINUTE, Priority
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.protocol import Accepted
 from firstwatch.wallets import custody
@@ -275,7 +275,10 @@ async def _launch(on):
 
 
 async def _quiet(on, session, *, stops):
-    """Wait until so many stops rest, nothing is on its way, and reading leaves to orders what it is to."""
+    """Wait until so many stops rest, no run waits for an answer, and reading leaves to orders what it is to.
+
+    What the connection reads by itself goes on: fifty accounts are never all read.
+    """
 
     def is_quiet():
         store = open_store(on.home, read_only=True)
@@ -290,7 +293,7 @@ async def _quiet(on, session, *, stops):
         return (
             open_now == ({("stop", "ACCEPTED"): stops} if stops else {})
             and session.budget.bucket._tokens > _LEFT
-            and not session.budget.is_short
+            and not any(priority <= Priority.ACCOUNT for priority, *_ in session.budget._waiting)
         )
 
     await on.until(is_quiet, "quiet", looks=20_000)

@@ -305,6 +305,22 @@ def test_a_paused_run_enters_nothing_and_still_exits() -> None:
     assert run.facts.is_paused
 
 
+def test_what_the_first_watch_has_found_pauses_entries_until_an_operator_resumes_them() -> None:
+    run = ScriptedRun(settings=PLAIN)
+    run.launch()
+    run.request(PauseEntries(run_id=RUN_ID, diverged="Drawdown 3.1 % is beyond 99 %."), Author.SYSTEM)
+    run.bar()
+    run.bar(ENTER)
+    assert run.facts.pause_reasons == ("diverged",)
+    (paused,) = run.journal(EntriesPaused)
+    assert "Drawdown 3.1 %" in paused.why
+    assert not run.sent(OrderPurpose.ENTRY)
+    run.resume()
+    run.bar()
+    run.bar(ENTER)
+    assert len(run.sent(OrderPurpose.ENTRY)) == 1
+
+
 def test_a_pause_cancels_an_entry_that_rests() -> None:
     run = ScriptedRun(settings=LIMIT)
     run.launch()

@@ -13,7 +13,7 @@ from firstwatch.store.algorithms import get_version
 from firstwatch.store.runs import full_run_id
 from firstwatch.store.wallets import get_wallet
 from firstwatch.trading.errors import WrongUseError
-from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.launch import LaunchSettings, OnDiverged
 from firstwatch.trading.validation import validation_sentences
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class LaunchOptions:
     session: Path | None
     reset: Path | None
     guards: Path | None
+    on_diverged: OnDiverged
     accepted_warnings: str | None
     without_stop_reason: str | None
     skip_protection_proof: str | None
@@ -59,6 +60,7 @@ class LaunchOptions:
             "trades_limit": self.trades_limit,
             "assume_position_now": self.assume_position_now,
             "close_position_on_exit": self.close_position_on_exit,
+            "on_diverged": self.on_diverged,
             "accepted_warnings": self.accepted_warnings,
             "without_stop_reason": self.without_stop_reason,
             "skip_protection_proof": self.skip_protection_proof,

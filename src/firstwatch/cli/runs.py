@@ -10,6 +10,7 @@ import typer
 from firstwatch.cli.output import JsonFlag, Output, say, say_json, say_table, say_to_stderr, shown
 from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
+from firstwatch.trading.launch import OnDiverged
 from firstwatch.trading.numbers import MOST_BARS
 from firstwatch.trading.runs import Exposure, RunState, StopMode
 from firstwatch.trading.text import clean
@@ -46,6 +47,9 @@ def start(
     session: Annotated[Path | None, _File] = None,
     reset: Annotated[Path | None, _File] = None,
     guards: Annotated[Path | None, _File] = None,
+    on_diverged: Annotated[
+        OnDiverged, typer.Option(help="What follows when the first watch says DIVERGED, beside the alarm.")
+    ] = OnDiverged.NOTHING,
     accept_warnings: Annotated[
         str | None,
         typer.Option(metavar="REASON", help="Your reason to start despite soft checks that fail."),
@@ -97,6 +101,7 @@ def start(
         session=session,
         reset=reset,
         guards=guards,
+        on_diverged=on_diverged,
         accepted_warnings=accept_warnings,
         without_stop_reason=without_stop,
         skip_protection_proof=skip_protection_proof,

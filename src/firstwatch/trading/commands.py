@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.numbers import BoundedDecimal
 from firstwatch.trading.runs import StopMode
+from firstwatch.trading.text import CleanText
 
 DEFAULT_EXPIRY_MS = 10_000
 
@@ -57,6 +58,8 @@ class PauseEntries(_Command):
 
     kind: Literal["pause_entries"] = "pause_entries"
     run_id: str
+    diverged: CleanText = ""
+    """What the first watch has found, if that is why; empty: an operator asked."""
 
 
 class ResumeEntries(_Command):

@@ -145,6 +145,13 @@ class SessionSettings(_Frozen):
         return self
 
 
+class OnDiverged(StrEnum):
+    """What follows when the first watch says ``DIVERGED``, beside the alarm."""
+
+    NOTHING = "nothing"
+    PAUSE_ENTRIES = "pause_entries"
+
+
 class LaunchSettings(_Frozen):
     """Everything a run is started with, frozen into its row."""
 
@@ -163,6 +170,7 @@ class LaunchSettings(_Frozen):
     reset: ResetSettings | None = None
     """None: the version's own. Otherwise an override, and shown as one."""
     guards: Guards = Guards()
+    on_diverged: OnDiverged = OnDiverged.NOTHING
     accepted_warnings: str | None = None
     """The written reason for soft checks that failed."""
     skip_protection_proof: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = (

@@ -23,6 +23,8 @@ WATCH_P = 0.10
 """Adjusted p-value of the joint calibration from which on a check says ``WATCH``."""
 WATCH_FILLS_ALPHA = 0.02
 """The same for fill prices, as their level."""
+DIVERGED = "diverged"
+"""Topic of the alarm of a diverged run, and reason of the pause that may follow."""
 
 
 class Verdict(StrEnum):

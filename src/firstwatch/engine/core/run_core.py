@@ -50,6 +50,7 @@ from firstwatch.trading.commands import CancelRun, ClosePosition, PauseEntries, 
 from firstwatch.trading.events import EntriesResumed, Noted
 from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderState, Touch
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode
+from firstwatch.trading.watch import DIVERGED
 from firstwatch.venues.protocol import (
     Accepted,
     AccountChecked,
@@ -480,8 +481,12 @@ class RunCore:
         match event.command:
             case StopRun(mode=mode):
                 self._stop(mode, event.author)
-            case PauseEntries():
+            case PauseEntries(diverged=""):
                 self._context.pause("operator", "paused by the operator", event.author)
+            case PauseEntries(diverged=found):
+                self._context.pause(
+                    DIVERGED, f"the first watch: {found}; entries pause until they are resumed", event.author
+                )
             case ResumeEntries():
                 self._resume(event.author)
             case CancelRun():

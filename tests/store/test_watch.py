@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.store import watch
+from firstwatch.store import equity, runs, watch
 from firstwatch.store.database import Store
 from firstwatch.trading.errors import DamagedRowError
+from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.watch import Check, CheckName, Identity, SinceStart, Verdict, WatchReport
-from tests.store.made import made_run
+from tests.store.made import NOW_MS, made_run
 
 
 def report(run_id: str, day: int = 1, verdict: Verdict = Verdict.WATCH) -> WatchReport:
@@ -58,6 +59,60 @@ def test_a_report_is_read_as_it_was_written_and_the_newest_day_is_shown(store: S
         assert watch.newest_reports(session, [run_id]) == {run_id: report(run_id, 2, Verdict.CONSISTENT)}
         assert watch.shadow_of(session, run_id, 2) == "{}"
         assert watch.lost_of(session, run_id) == [watch.TimeLost(5, 9, "stale")]
+
+
+def test_stale_data_is_one_stretch_that_ends_once(store: Store) -> None:
+    with store.write() as session:
+        run_id = made_run(session).id
+        watch.note_stale(session, run_id, is_stale=False, time_ms=3)
+        watch.note_stale(session, run_id, is_stale=True, time_ms=5)
+        assert watch.lost_of(session, run_id) == [watch.TimeLost(5, None, watch.STALE)]
+        watch.note_stale(session, run_id, is_stale=False, time_ms=9)
+        watch.note_stale(session, run_id, is_stale=False, time_ms=12)
+        # An engine that died meanwhile has left the stretch open.
+        watch.note_stale(session, run_id, is_stale=True, time_ms=20)
+        watch.note_stale(session, run_id, is_stale=True, time_ms=30)
+        watch.save_lost(session, run_id, watch.TimeLost(40, None, watch.DOWN))
+        watch.note_stale(session, run_id, is_stale=False, time_ms=50)
+    with store.read() as session:
+        assert watch.lost_of(session, run_id) == [
+            watch.TimeLost(5, 9, watch.STALE),
+            watch.TimeLost(20, 30, watch.STALE),
+            watch.TimeLost(30, 50, watch.STALE),
+            watch.TimeLost(40, None, watch.DOWN),
+        ]
+
+
+def test_runs_are_watched_while_they_are_active_and_once_after_their_end(store: Store) -> None:
+    with store.write() as session:
+        active, ended, never = (made_run(session, number).id for number in (1, 2, 3))
+        for run_id, states in ((ended, (RunState.RUNNING, RunState.DONE)), (never, (RunState.CANCELLED,))):
+            for state in states:
+                runs.transition(
+                    session, run_id, state, "a test", author=Author.SYSTEM, local_time_ms=NOW_MS + 10
+                )
+        now_ms = NOW_MS + 20
+        assert watch.runs_to_watch(session, now_ms=now_ms) == [active, ended]
+        watch.save_report(session, report(ended), now_ms=NOW_MS + 5)
+        assert watch.runs_to_watch(session, now_ms=now_ms) == [active, ended]
+        watch.save_report(session, report(ended), now_ms=now_ms)
+        assert watch.runs_to_watch(session, now_ms=now_ms) == [active]
+
+
+def test_whatever_a_run_does_changes_its_progress(store: Store) -> None:
+    with store.write() as session:
+        run_id = made_run(session).id
+        seen = [watch.progress_of(session, [run_id, "none"])]
+        runs.transition(session, run_id, RunState.RUNNING, "", author=Author.SYSTEM, local_time_ms=NOW_MS)
+        seen.append(watch.progress_of(session, [run_id]))
+        equity.add_equity(session, run_id, [(60_000, 1_000.0)])
+        seen.append(watch.progress_of(session, [run_id]))
+    assert [each[run_id] for each in seen] == [
+        watch.Progress(RunState.NEW, 1, 0),
+        watch.Progress(RunState.RUNNING, 2, 0),
+        watch.Progress(RunState.RUNNING, 2, 60_000),
+    ]
+    assert list(seen[0]) == [run_id]
 
 
 def test_the_json_of_a_report_has_times_as_iso_and_money_as_text() -> None:

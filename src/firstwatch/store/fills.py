@@ -32,7 +32,7 @@ class StoredFill:
 _ADD_FILL = insert_once(_FILL)
 _FILLS_OF = (
     select(_FILL)
-    .where(_FILL.c.run_id == bindparam("run"))
+    .where(_FILL.c.run_id == bindparam("run"), _FILL.c.time_ms >= bindparam("since"))
     .order_by(_FILL.c.time_ms, _FILL.c.local_time_ms, _FILL.c.fill_id)
 )
 _ADD_FUNDING = insert_once(_FUNDING)
@@ -73,14 +73,17 @@ def add_fill(session: Session, stored: StoredFill) -> bool:
     return result.rowcount == 1
 
 
-def fills_of(session: Session, run_id: str) -> list[StoredFill]:
-    """Return a run's fills by venue time, oldest first.
+def fills_of(session: Session, run_id: str, *, since_ms: int = 0) -> list[StoredFill]:
+    """Return a run's fills from that venue time on, oldest first.
 
     Raises:
         DamagedRowError: one cannot be read.
     """
     with row(f"a fill of run {run_id}"):
-        return [_fill(sound(found, _FILL)) for found in session.execute(_FILLS_OF, {"run": run_id})]
+        return [
+            _fill(sound(found, _FILL))
+            for found in session.execute(_FILLS_OF, {"run": run_id, "since": since_ms})
+        ]
 
 
 def add_funding(session: Session, venue: str, run_id: str, funding: Funding, *, local_time_ms: int) -> bool:

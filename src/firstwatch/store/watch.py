@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import and_, bindparam, func, or_, select, update
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import (
+    EquityTable,
+    RunEventTable,
+    RunTable,
     TimeLostTable,
     WatchRecipeTable,
     WatchReportTable,
@@ -16,9 +19,17 @@ from firstwatch.store.tables import (
     upsert,
 )
 from firstwatch.trading.errors import DamagedRowError
-from firstwatch.trading.watch import WatchReport
+from firstwatch.trading.runs import ACTIVE_STATES, RunState
+from firstwatch.trading.watch import DAY_MS, WatchReport
+
+STALE = "stale"
+DOWN = "down"
+"""Causes of time lost: the venue sent no bars, or the run had no worker."""
 
 _RECIPE = table_of(WatchRecipeTable)
+_RUN = table_of(RunTable)
+_EVENT = table_of(RunEventTable)
+_EQUITY = table_of(EquityTable)
 _LOST = table_of(TimeLostTable)
 _REPORT = table_of(WatchReportTable)
 
@@ -36,19 +47,69 @@ class StoredRecipe:
 
 @dataclass(frozen=True, slots=True)
 class TimeLost:
-    """A stretch in which a run could not trade, by venue time; ``to_ms`` None: it goes on."""
+    """A stretch in which a run could not enter, by venue time; ``to_ms`` None: it goes on.
+
+    Bars that close from ``from_ms`` on and before ``to_ms`` are lost.
+    """
 
     from_ms: int
     to_ms: int | None
     cause: str
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: whatever it does changes one of these."""
+
+    state: RunState
+    sequence: int
+    """That of the last entry of its journal."""
+    bar_ms: int
+    """The bar of the last point of its equity; 0: there is none, or the run has ended."""
+
+
 _LOCK = insert_once(_RECIPE)
 _RECIPES = select(*(_RECIPE.c[name] for name in StoredRecipe.__dataclass_fields__))
 _SAVE_LOST = upsert(_LOST)
+_END_STALE = (
+    update(_LOST)
+    .where(_LOST.c.run_id == bindparam("run"), _LOST.c.to_ms.is_(None), _LOST.c.cause == STALE)
+    .values(to_ms=bindparam("at_ms"))
+)
 _LOST_OF = select(_LOST).where(_LOST.c.run_id == bindparam("run")).order_by(_LOST.c.from_ms)
 _SAVE_REPORT = upsert(_REPORT)
 _NEWEST = select(_REPORT.c.run_id, func.max(_REPORT.c.day).label("day")).group_by(_REPORT.c.run_id)
+
+_LAST_MADE = (
+    select(func.coalesce(func.max(_REPORT.c.made_at_ms), 0))
+    .where(_REPORT.c.run_id == _RUN.c.id)
+    .scalar_subquery()
+)
+_TO_WATCH = (
+    select(_RUN.c.id)
+    .where(
+        or_(
+            _RUN.c.state.in_(sorted(ACTIVE_STATES)),
+            and_(
+                _RUN.c.ended_at_ms > bindparam("since"),
+                _RUN.c.ended_at_ms >= _LAST_MADE,
+                _RUN.c.started_at_ms.is_not(None),
+            ),
+        )
+    )
+    .order_by(_RUN.c.created_at_ms, _RUN.c.id)
+)
+
+_PROGRESS = select(
+    _RUN.c.id,
+    _RUN.c.state,
+    select(func.coalesce(func.max(_EVENT.c.sequence), 0))
+    .where(_EVENT.c.run_id == _RUN.c.id)
+    .scalar_subquery(),
+    select(func.coalesce(func.max(_EQUITY.c.time_ms), 0))
+    .where(_EQUITY.c.run_id == _RUN.c.id)
+    .scalar_subquery(),
+).where(_RUN.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def lock_recipe(
@@ -103,6 +164,13 @@ def save_lost(session: Session, run_id: str, lost: TimeLost) -> None:
         _SAVE_LOST,
         {"run_id": run_id, "from_ms": lost.from_ms, "to_ms": lost.to_ms, "cause": lost.cause},
     )
+
+
+def note_stale(session: Session, run_id: str, *, is_stale: bool, time_ms: int) -> None:
+    """Begin a stretch of stale data at that time of the venue, or end the one that goes on."""
+    session.execute(_END_STALE, {"run": run_id, "at_ms": time_ms})
+    if is_stale:
+        save_lost(session, run_id, TimeLost(time_ms, None, STALE))
 
 
 def lost_of(session: Session, run_id: str) -> list[TimeLost]:
@@ -167,6 +235,27 @@ def newest_reports(
             if damaged is not None:
                 damaged[run_id] = str(error)
     return seen
+
+
+def runs_to_watch(session: Session, *, now_ms: int) -> list[str]:
+    """Return the ids of the runs that lack a report: active ones, and those that ended since their last one.
+
+    A run that ended more than a day ago, by local time, is left as it is.
+    """
+    return list(session.execute(_TO_WATCH, {"since": now_ms - DAY_MS}).scalars())
+
+
+def progress_of(session: Session, run_ids: Iterable[str]) -> dict[str, Progress]:
+    """Return how far each run has come; cheap, to find those that have moved.
+
+    Raises:
+        DamagedRowError: the state of one cannot be read.
+    """
+    found = {}
+    for run_id, state, sequence, bar_ms in session.execute(_PROGRESS, {"ids": list(run_ids)}):
+        with row(f"run {run_id}"):
+            found[run_id] = Progress(RunState(state), sequence, bar_ms)
+    return found
 
 
 def shadow_of(session: Session, run_id: str, day: int) -> str | None:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from firstwatch.engine.core import records
-from firstwatch.store import bars, equity, fills, journal, positions, runs, trades
+from firstwatch.store import bars, equity, fills, journal, positions, runs, trades, watch
 from firstwatch.store.database import Session
 from firstwatch.store.orders import OrderMove, StoredOrder, get_order, upsert_order
 from firstwatch.trading.errors import StoreError
 from firstwatch.trading.events import RunEvent
 from firstwatch.trading.orders import OrderState, Touch
-from firstwatch.trading.runs import Author
+from firstwatch.trading.runs import Author, Health
 from firstwatch.venues.protocol import PreparedRequest
 
 
@@ -48,6 +48,8 @@ class Written:
     """The block to which its next bar is added; None: it is read."""
     checkpoint_base: str | None = None
     """The checkpoint that the next one is written as changes to."""
+    is_stale: bool | None = None
+    """Its bars are missing; None: not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +250,10 @@ class _StepWriter:
         )
 
     def _facts(self, record: records.FactsRow) -> None:
+        is_stale = record.health is Health.STALE
+        if is_stale is not self._written.is_stale:
+            watch.note_stale(self._session, self._run_id, is_stale=is_stale, time_ms=self._metadata.venue_ms)
+            self._written.is_stale = is_stale
         runs.update_side_facts(
             self._session,
             self._run_id,

@@ -1,0 +1,40 @@
+"""What a step writes beside its own records."""
+
+from pathlib import Path
+
+import pytest
+
+from firstwatch.engine.core.records import FactsRow
+from firstwatch.engine.worker.step_writer import Part, StepMetadata, Written, persist
+from firstwatch.store import watch
+from firstwatch.store.database import open_store
+from firstwatch.trading.runs import Exposure, Health, Protection
+from tests.store.made import made_run
+
+
+def facts(health: Health) -> FactsRow:
+    return FactsRow(
+        is_paused=False, pause_reasons=(), health=health, health_sentence="", exposure=Exposure.FLAT,
+        protection=Protection.NOT_NEEDED, stop_mode=None, exit_reason=None, sentence="",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_stale_data_are_time_lost_until_they_are_fresh_again(tmp_path: Path, is_restarted: bool) -> None:
+    store = open_store(tmp_path)
+    with store.write() as session:
+        run_id = made_run(session).id
+    written = Written()
+    steps = ((10, Health.OK), (20, Health.STALE), (30, Health.STALE), (40, Health.DEGRADED), (50, Health.OK))
+    for time_ms, health in steps:
+        if is_restarted:
+            written = Written()
+        part = Part([facts(health)], StepMetadata("paper", "BTC/USDC:USDC", time_ms, time_ms))
+        with store.write() as session:
+            persist(session, run_id, [part], "{}", written=written)
+    with store.read() as session:
+        lost = watch.lost_of(session, run_id)
+    whole = [watch.TimeLost(20, 40, watch.STALE)]
+    parts = [watch.TimeLost(20, 30, watch.STALE), watch.TimeLost(30, 40, watch.STALE)]
+    assert lost == (parts if is_restarted else whole)
+    store.close()

@@ -1,0 +1,98 @@
+"""The four signs of an algorithm that needs tuning, and the hints of failed checks."""
+
+import numpy as np
+import pytest
+
+from firstwatch.trading.runs import ExitReason
+from firstwatch.trading.watch import DAY_MS, Check, CheckName, SinceStart, Verdict, WatchReport
+from firstwatch.watch.tuning import HINTS, Record, SignName, at_least, hints, tuning_signs
+from tests.watch.test_fill_prices import trade
+from tests.watch.witness import table
+
+HOUR_MS = 3_600_000
+
+
+def record(days, *, drift=0.0, swing=10.0, per_day=4, stops=1, seed=1):
+    """Equity of hourly closes and trades spread over the days; ``stops``: of each four trades."""
+    steps = np.random.default_rng(seed).normal(drift, swing, days * 24 + 1)
+    time_ms = np.arange(days * 24 + 1) * HOUR_MS
+    reasons = [
+        ExitReason.STOP_LOSS if place % 4 < stops else ExitReason.SIGNAL for place in range(days * per_day)
+    ]
+    trades = [
+        trade(reason=reason)._replace(entry_time_ms=place * DAY_MS // max(per_day, 1))
+        for place, reason in enumerate(reasons)
+    ]
+    return Record(time_ms, 10_000 + steps.cumsum(), 10_000.0, trades)
+
+
+def signs(live, test):
+    return {sign.name: sign.is_present for sign in tuning_signs(live, test)}
+
+
+def test_a_run_as_its_backtest_shows_no_sign():
+    assert signs(record(30, drift=1, seed=2), record(365, drift=1)) == dict.fromkeys(SignName, False)
+
+
+def test_each_sign_is_found():
+    test = record(365, drift=3)
+    assert signs(record(60, drift=-3, seed=2), test)[SignName.SHARPE] is True
+    assert signs(record(30, drift=-20, seed=2), test)[SignName.DRAWDOWN] is True
+    assert signs(record(30, per_day=1, seed=2), test)[SignName.FREQUENCY] is True
+    assert signs(record(30, stops=3, seed=2), test)[SignName.STOPS] is True
+
+
+def test_many_stops_are_no_sign_where_the_test_has_as_many():
+    assert signs(record(30, stops=3), record(365, stops=3))[SignName.STOPS] is False
+
+
+def test_what_is_not_known_is_not_said():
+    test = record(365)
+    assert set(signs(record(6), test).values()) == {None}
+    assert signs(record(10), test)[SignName.SHARPE] is None
+    assert signs(record(30, per_day=0), test)[SignName.STOPS] is None
+    assert signs(record(30), record(40))[SignName.DRAWDOWN] is None
+    empty = Record(np.empty(0, dtype=np.int64), np.empty(0), 1.0, ())
+    assert set(signs(empty, test).values()) == {None}
+    assert signs(record(30), empty) == {
+        SignName.SHARPE: None,
+        SignName.DRAWDOWN: None,
+        SignName.FREQUENCY: None,
+        SignName.STOPS: None,
+    }
+
+
+def test_true_windows_show_a_deeper_drawdown_about_once_in_twenty():
+    test = record(365)
+    shown = [signs(record(14, seed=seed), test)[SignName.DRAWDOWN] for seed in range(10, 210)]
+    assert sum(shown) / len(shown) <= 0.12
+
+
+@pytest.mark.parametrize("case", table("binomial"), ids=lambda case: f"{case['k']} of {case['n']}")
+def test_the_binomial_tail_agrees_with_scipy(case):
+    assert at_least(case["k"], case["n"], case["p"]) == pytest.approx(case["tail"], rel=1e-9)
+
+
+def test_the_binomial_tail_at_its_ends():
+    assert at_least(0, 5, 0.0) == 1
+    assert at_least(1, 5, 0.0) == 0
+    assert at_least(5, 5, 1.0) == 1
+
+
+def test_every_check_has_a_hint_and_the_worst_comes_first():
+    assert set(HINTS) == set(CheckName)
+    verdicts = {CheckName.FILL_PRICES: Verdict.WATCH, CheckName.DRAWDOWN: Verdict.DIVERGED}
+    checks = [
+        Check(name=name, verdict=verdicts.get(name, Verdict.CONSISTENT), sentence=".") for name in CheckName
+    ]
+    report = WatchReport(
+        run="r",
+        mode="paper",
+        day=1,
+        hours=1,
+        verdict=Verdict.DIVERGED,
+        checks=tuple(checks),
+        since_start=SinceStart(),
+        next=".",
+    )
+    assert hints(report) == (HINTS[CheckName.DRAWDOWN], HINTS[CheckName.FILL_PRICES])

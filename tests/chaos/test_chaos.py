@@ -35,6 +35,7 @@ SHOWED_A_DEFECT = {
     7183: "five readings that failed in one moment made the next one wait for half a minute",
     2416: "a cancel that was lost after a long doubt waited for how often the doubt had been asked about",
     3483: "a stop that covered a part of the position only silenced the alarm",
+    5120: "a position was believed on account of readings that had differed in another way",
 }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from firstwatch.engine.core import effects, inputs
 from firstwatch.engine.core.order_manager import OVERDUE_MS
+from firstwatch.engine.core.records import FillRow
 from firstwatch.trading.events import AlarmRaised
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import ExitReason, Exposure, Protection, RunState, StopMode
@@ -350,3 +351,33 @@ def test_a_position_from_before_a_refusal_to_reduce_it_ends_no_run() -> None:
     assert run.is_over
     assert run.facts.exposure is Exposure.FLAT
     assert [trade.reason for trade in run.trades] == [ExitReason.LIQUIDATION]
+
+
+def test_a_position_that_differs_anew_is_believed_only_after_the_fills_since_were_read() -> None:
+    run = ScriptedRun()
+    entering(run)
+    (entry,) = run.sent(ENTRY)
+    part = entry.amount / 4
+    run.fill(entry, part * 2)
+    # More of the entry fills unreported, and for a while no fills can be read.
+    run.answers[effects.ReadFills] = lambda effect: inputs.ReadFailed(effect, "no answer", run.now_ms)
+    run.filled[entry.client_order_id] += part
+    run.held += part
+    run._fill(entry.client_order_id, entry.side, part, run.price)
+    run.core._context.want_position()
+    run.tick(8)
+    run.answers.clear()
+    run.silent = lambda effect: isinstance(effect, effects.ReadPosition)
+    run.tick(2)
+    assert run.setup.market.amount(run.core.exposed_steps) == part * 3
+    # Now a part of the stop fills, unreported, too, before the position is read.
+    (stop,) = run.orders(STOP)
+    run.filled[stop.client_order_id] = part
+    run.held -= part
+    fill = run._fill(stop.client_order_id, stop.side, part, 95.0)
+    run.silent = lambda effect: False
+    run.handle(inputs.PositionRead(run.position(), run.now_ms))
+    run.tick(3)
+    assert run.setup.market.amount(run.core.exposed_steps) == part * 2
+    assert fill in [record.fill for record in run.records if isinstance(record, FillRow)]
+    assert not run.facts.is_paused

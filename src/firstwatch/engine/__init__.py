@@ -54,9 +54,9 @@ The life of a run
     ``FAILED``, protection left in place, with an alarm.
 13. The venue's position is compared with the books after exits, refusals and reconciliations, and before a
     run ends. It is believed only if it is from after the booked fills and, on a live venue, after repeated
-    readings. A difference that no fill explains pauses entries: what is missing on the run's side was closed
-    by someone else (``manual``), what is too much is external. External orders, and positions in other
-    markets, alarm and pause entries once.
+    readings of the same difference. One that no fill explains pauses entries: what is missing on the run's
+    side was closed by someone else (``manual``), what is too much is external. External orders, and positions
+    in other markets, alarm and pause entries once.
 
 Orders
 

@@ -35,7 +35,10 @@ SHOWED_A_DEFECT = {
     7183: "five readings that failed in one moment made the next one wait for half a minute",
     2416: "a cancel that was lost after a long doubt waited for how often the doubt had been asked about",
     3483: "a stop that covered a part of the position only silenced the alarm",
+    4574: "the position was read after a lost stop was resolved, one waiting for the other",
     5120: "a position was believed on account of readings that had differed in another way",
+    7455: "a stop too small for what was entered was not replaced while a node behind did not show it",
+    9936: "the same where the new stop goes before the old one is cancelled",
 }
 
 

@@ -11,7 +11,16 @@ from firstwatch.engine.core.records import FillRow
 from firstwatch.trading.events import AlarmRaised
 from firstwatch.trading.orders import OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import ExitReason, Exposure, Protection, RunState, StopMode
-from firstwatch.venues.protocol import Accepted, Executed, Refused, StillUnknown, StreamRestored, Unknown
+from firstwatch.venues.protocol import (
+    Accepted,
+    Executed,
+    NeverWill,
+    Refused,
+    SendOutcome,
+    StillUnknown,
+    StreamRestored,
+    Unknown,
+)
 from tests.engine.scripted import ENTER, EXIT, TRAILING, ScriptedRun
 
 ENTRY, STOP, CLOSING = OrderPurpose.ENTRY, OrderPurpose.STOP, OrderPurpose.EXIT
@@ -204,6 +213,54 @@ def test_a_stop_that_was_taken_and_is_not_shown_gets_one_beside_it_and_goes_when
     (stop,) = run.orders(STOP)
     assert run.facts.protection is Protection.PROTECTED
     assert stop is not first
+
+
+def test_the_position_is_read_beside_resolving_a_stop_in_doubt() -> None:
+    run = ScriptedRun()
+    run.answers[effects.SendOrder] = lambda effect: (
+        inputs.SendAnswered(effect.client_order_id, Unknown("no answer"), run.now_ms)
+        if sends(STOP)(run)(effect)
+        else None
+    )
+    run.silent = lambda effect: isinstance(effect, effects.ResolveOrder)
+    run.enter()
+    (first,) = run.sent(STOP)
+    asked = run.effects[run.effects.index(effects.SendOrder(first.client_order_id)) :]
+    assert {effects.ResolveOrder(first.client_order_id), effects.ReadPosition()} <= set(asked)
+    run.answers.clear()
+    run.handle(inputs.ResolveAnswered(first.client_order_id, NeverWill("not known"), run.now_ms))
+    assert run.facts.protection is Protection.PROTECTED
+
+
+@pytest.mark.parametrize("modifies_orders", [True, False])
+@pytest.mark.parametrize("outcome", [Unknown("no answer"), Refused("other", "it does not want it")])
+def test_a_stop_that_is_too_small_is_replaced_although_it_cannot_be_read(
+    modifies_orders: bool, outcome: SendOutcome
+) -> None:
+    """A node that is behind does not show it yet."""
+    run = ScriptedRun(modifies_orders=modifies_orders)
+    entering(run)
+    (entry,) = run.sent(ENTRY)
+    run.fill(entry, entry.amount / 2)
+    (old,) = run.orders(STOP)
+    run.answers[effects.ReadOrder] = lambda effect: inputs.ReadFailed(effect, "it is too old", run.now_ms)
+    run.answers[effects.ModifyOrder] = lambda effect: inputs.ModifyAnswered(
+        effect.client_order_id, effect.new_client_order_id, outcome, run.now_ms
+    )
+    run.answers[effects.SendOrder] = lambda effect: inputs.SendAnswered(
+        effect.client_order_id, outcome, run.now_ms
+    )
+    run.silent = lambda effect: isinstance(effect, effects.ResolveOrder)
+    run.fill(entry)
+    (lost,) = run.sent(STOP)[1:]
+    del run.answers[effects.ModifyOrder], run.answers[effects.SendOrder]
+    run.handle(inputs.ResolveAnswered(lost.client_order_id, NeverWill("not known"), run.now_ms))
+    run.tick(2)
+    assert run.orders(STOP)[-1].amount == entry.amount
+    assert run.facts.protection is Protection.PROTECTED
+    del run.answers[effects.ReadOrder]
+    run.tick(3)
+    assert old.client_order_id not in run.resting
 
 
 def test_a_cancel_that_is_lost_after_a_long_unknown_outcome_is_asked_about_at_once() -> None:

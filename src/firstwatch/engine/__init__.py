@@ -82,11 +82,12 @@ Protection
 20. The stop comes first: placed, resized and moved before the target, and the target is cancelled once the
     position is flat. A leg is moved by the venue's modify where it has one, else the new order first and the
     old one cancelled after.
-21. After a refused or doubtful stop, position and open orders are read. Then: an old stop that still rests is
-    kept and the move is tried again; a trigger beyond the mark closes at market for the stop's reason; a rate
-    limit or an authentication failure is tried again; any other refusal gets one corrected retry, and after 5
-    s without a stop the position is closed (``protection_failed``). With ``close_position_on_exit`` off, or a
-    position that was adopted, there is only the alarm.
+21. After a refused stop, position and open orders are read, for a doubtful one beside resolving it. Then: an
+    old stop that still rests is kept and the move is tried again, of one that is too small without reading
+    it; a trigger beyond the mark closes at market for the stop's reason; a rate limit or an authentication
+    failure is tried again; any other refusal gets one corrected retry, and after 5 s without a stop the
+    position is closed (``protection_failed``). With ``close_position_on_exit`` off, or a position that was
+    adopted, there is only the alarm.
 22. A position without the resting stop that its algorithm has is ``unprotected``: an alarm, and nothing that
     the stop waits for waits longer than 1 s. A leg that rests at another level than wanted is tried again
     within max(2 s, 5 % of the bar), and is an alarm after the second failure.

@@ -189,18 +189,22 @@ class ProtectionManager:
             old.wants_read = not old.is_settled
         self._context.want_open_orders()
 
-    def move_unconfirmed(self, order: TrackedOrder) -> None:
-        """Take in an unconfirmed modify: open orders are read before anything else."""
+    def unconfirmed(self, order: TrackedOrder) -> None:
+        """Take in a request that is in doubt: what is read before the next one is read beside resolving it.
+
+        For a move these are the open orders, otherwise the position.
+        """
         if order.replaces is not None:
             self._context.want_open_orders()
+        else:
+            self._context.want_position()
 
     def never_executed(self, order: TrackedOrder) -> None:
         """Take in that a leg was never executed: the order that it was to replace is read."""
         leg = self.leg_of(order)
         if leg.order_id == order.intent.client_order_id:
-            # It never existed, so it did not end: only the position is read before the next one.
+            # It never existed, so it did not end: the position read meanwhile decides on the next one.
             leg.order_id = None
-            self._context.want_position()
         if not order.is_left_over:
             self._count_unsent(leg, "the venue never executed the request")
         old = self._orders.get(order.replaces)
@@ -275,8 +279,7 @@ class ProtectionManager:
         if order.state is OrderState.FILLED:
             # It has closed its amount; what was entered meanwhile has no stop.
             return True
-        is_sure = memory.stop.problem is None and order.state in _RESTING and not order.wants_read
-        return is_sure and order.rest < exposed
+        return memory.stop.problem is None and order.state in _RESTING and order.rest < exposed
 
     def _disown_old_legs(self) -> None:
         """Disown the legs of a trade that is over: they must close nothing of the next one.
@@ -371,7 +374,8 @@ class ProtectionManager:
             if not is_early and side is not None:
                 self._place(leg, purpose, side, level, amount)
             return False
-        if order.state not in _RESTING or order.wants_read:
+        # One that is too small for what was entered is replaced whatever a reading of it would say.
+        if order.state not in _RESTING or (order.wants_read and order.rest >= amount):
             return False
         if order.rest >= amount:
             self._note_placed(leg)

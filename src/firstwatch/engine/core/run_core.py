@@ -402,7 +402,7 @@ class RunCore:
                 if refusal is not None:
                     self._protection.refused(order, refusal)
                 elif order.state is OrderState.UNKNOWN:
-                    self._protection.move_unconfirmed(order)
+                    self._protection.unconfirmed(order)
 
     def _cancel_answered(self, event: inputs.CancelAnswered) -> None:
         order = self._orders.get(event.client_order_id)

@@ -59,10 +59,17 @@ class Deaths:
         return self.counts.total()
 
 
-def make_store(folder: Path, spec: AlgorithmSpec, launch: Callable[[str], LaunchSettings]) -> Store:
+def make_store(
+    folder: Path,
+    spec: AlgorithmSpec,
+    launch: Callable[[str], LaunchSettings],
+    *,
+    market: Market | None = None,
+) -> Store:
     """Make a store that holds the algorithm, a funded wallet and the new run."""
     store = open_store(folder)
-    market = Market(taker_fee_bps=Decimal("4.5"), maker_fee_bps=Decimal("1.5"))
+    fees = {"taker_fee_bps": Decimal("4.5"), "maker_fee_bps": Decimal("1.5")}
+    market = (market or Market()).model_copy(update=fees)
     with store.write() as session:
         algorithms.add_version(session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=1)
         version = algorithms.get_version(session, spec.name, 1)

@@ -1,10 +1,11 @@
 """The bars that runs have taken in. A row holds a block of a run's bars, packed: as many as fill a page.
 
 Of fifty runs on minutes a row per bar would be 7 MB a day and more; a block takes about 30 bytes per bar.
+Beside them the bars with which a run's indicators were warmed up at its launch, one row per timeframe.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import isfinite
@@ -15,19 +16,23 @@ from sqlalchemy import bindparam, delete, select
 from firstwatch.store.database import Session
 from firstwatch.store.packing import pack, unpack
 from firstwatch.store.rows import row
-from firstwatch.store.tables import RunBarTable, table_of, upsert
-from firstwatch.trading.bar import Bar
+from firstwatch.store.tables import RunBarTable, RunWarmUpTable, table_of, upsert
+from firstwatch.trading.bar import Bar, Decided
+from firstwatch.trading.timeframe import Timeframe
 
 FULL_BYTES = 800
 """A block of at least so many packed bytes is full: with one bar more it still fits a page of 1,024."""
 
 _BAR = table_of(RunBarTable)
+_WARM_UP = table_of(RunWarmUpTable)
 _SAVE = upsert(_BAR)
 _NEWEST_FIRST = (
     select(_BAR.c.first_ms, _BAR.c.bars)
     .where(_BAR.c.run_id == bindparam("run"))
     .order_by(_BAR.c.first_ms.desc())
 )
+_SAVE_WARM_UP = upsert(_WARM_UP)
+_WARM_UP_OF = select(_WARM_UP.c.timeframe, _WARM_UP.c.bars).where(_WARM_UP.c.run_id == bindparam("run"))
 _DROP_FROM = delete(_BAR).where(_BAR.c.run_id == bindparam("run"), _BAR.c.first_ms >= bindparam("from"))
 
 
@@ -37,6 +42,9 @@ class RunBar(NamedTuple):
     bar: Bar
     mark_high: float | None = None
     mark_low: float | None = None
+    sequence: int | None = None
+    """The last journal entry before what was decided at its close; None: written by an earlier version."""
+    decided: Decided = Decided.NO
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,10 @@ def bars_of(
 def _grown(block: Block | None, fresh: RunBar) -> Block:
     time_ms = fresh.bar.time_ms
     first_ms = time_ms if block is None else block.first_ms
-    values = (time_ms - first_ms, *fresh.bar[1:], fresh.mark_high, fresh.mark_low)
+    values = (
+        *(time_ms - first_ms, *fresh.bar[1:]),
+        *(fresh.mark_high, fresh.mark_low, fresh.sequence, int(fresh.decided)),
+    )
     text = json.dumps(values, separators=(",", ":"))
     if block is not None:
         text = f"{block.text},{text}"
@@ -119,8 +130,35 @@ def _blocks(session: Session, run_id: str) -> Iterator[Sequence[RunBar]]:
 
 
 def _run_bar(first_ms: int, values: Sequence[Any]) -> RunBar:
-    since_first_ms, open_, high, low, close, volume, mark_high, mark_low = values
+    # Earlier versions wrote neither the journal's sequence nor what was decided.
+    since_first_ms, open_, high, low, close, volume, mark_high, mark_low, *place = values
+    sequence, decided = place or (None, Decided.NO)
     bar = Bar(first_ms + since_first_ms, open_, high, low, close, volume)
-    if not all(map(isfinite, (*bar, mark_high or 0.0, mark_low or 0.0))):
+    if not all(map(isfinite, (*bar, mark_high or 0.0, mark_low or 0.0, sequence or 0))):
         raise ValueError("not all of them are finite numbers")
-    return RunBar(bar, mark_high, mark_low)
+    return RunBar(bar, mark_high, mark_low, sequence, Decided(decided))
+
+
+def save_warm_up(session: Session, run_id: str, warm_up: Mapping[Timeframe, Sequence[Bar]]) -> None:
+    """Save the closed bars with which a run's indicators were warmed up, per timeframe."""
+    for timeframe, bars in warm_up.items():
+        columns = list(zip(*bars, strict=True))
+        packed = pack(json.dumps(columns, separators=(",", ":")).encode())
+        session.execute(_SAVE_WARM_UP, {"run_id": run_id, "timeframe": timeframe.value, "bars": packed})
+
+
+def warm_up_of(session: Session, run_id: str) -> dict[Timeframe, list[Bar]]:
+    """Return the bars that ``save_warm_up`` saved; empty: an earlier version launched the run.
+
+    Raises:
+        DamagedRowError: they cannot be read.
+    """
+    with row(f"the bars before run {run_id}"):
+        found: dict[Timeframe, list[Bar]] = {}
+        for timeframe, packed in session.execute(_WARM_UP_OF, {"run": run_id}):
+            columns = json.loads(unpack(packed))
+            bars = [Bar(*values) for values in zip(*columns, strict=True)]
+            if not all(isfinite(value) for bar in bars for value in bar):
+                raise ValueError("not all of them are finite numbers")
+            found[Timeframe(timeframe)] = bars
+        return found

@@ -46,6 +46,8 @@ _SIZE_OF_BARS = text(f"SELECT count(*), coalesce(sum(length(bars) + 2 * length(r
 _DROP_BARS = text(
     f"DELETE FROM run_bar WHERE run_id = :run AND first_ms IN (SELECT first_ms {_BARS} LIMIT :some)"
 )
+_SIZE_OF_WARM_UP = text("SELECT coalesce(sum(length(bars)), 0) FROM run_warm_up WHERE run_id = :run")
+_DROP_WARM_UP = text("DELETE FROM run_warm_up WHERE run_id = :run")
 
 
 @dataclass(slots=True)
@@ -103,6 +105,7 @@ def _prune_run(store: Store, run_id: str, before_ms: int, done: Pruned, *, is_dr
         paper = {"venue": venue, "run": run_id}
         paper_orders, paper_bytes = session.execute(_SIZE_OF_PAPER, paper).one()
         blocks, block_bytes = session.execute(_SIZE_OF_BARS, {"run": run_id}).one()
+        block_bytes += session.execute(_SIZE_OF_WARM_UP, {"run": run_id}).scalar_one()
     if archive is None and not paper_orders and not blocks:
         return
     if not is_dry:
@@ -114,6 +117,7 @@ def _prune_run(store: Store, run_id: str, before_ms: int, done: Pruned, *, is_dr
         _drop(store, lambda session: journal.drop_archived(session, run_id, _ROWS_AT_ONCE))
         _drop(store, lambda session: session.execute(_DROP_PAPER, _some(**paper)))
         _drop(store, lambda session: session.execute(_DROP_BARS, _some(run=run_id)))
+        _drop(store, lambda session: session.execute(_DROP_WARM_UP, {"run": run_id}))
     done.runs += 1
     done.paper_orders += paper_orders
     done.bytes_freed += paper_bytes + block_bytes

@@ -392,6 +392,16 @@ class RunBarTable(_Rows, table=True):
     bars: bytes = Field(sa_type=LargeBinary)
 
 
+class RunWarmUpTable(_Rows, table=True):
+    """The bars with which a run's indicators were warmed up, packed."""
+
+    __tablename__ = "run_warm_up"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    timeframe: str = Field(primary_key=True)
+    bars: bytes = Field(sa_type=LargeBinary)
+
+
 class LiveStatusTable(_Rows, table=True):
     """Figures of a run that change all the time, in quote."""
 

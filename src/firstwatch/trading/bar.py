@@ -1,7 +1,18 @@
 """One candle."""
 
+from enum import IntEnum
 from math import inf
 from typing import NamedTuple
+
+
+class Decided(IntEnum):
+    """What a run's decision core was asked at a bar's close."""
+
+    NO = 0
+    """Nothing: the bar came before the first decision, or after the last one."""
+    YES = 1
+    NO_ENTRY = 2
+    """An exit only: the run's entries were paused, or its data was not to be relied on."""
 
 
 class Bar(NamedTuple):

@@ -5,6 +5,7 @@ Money is Decimal, written as canonical text; prices of the market data are float
 """
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -14,7 +15,7 @@ from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderS
 from firstwatch.trading.runs import ExitReason, RunState, StopMode
 from firstwatch.trading.text import CleanText
 
-PAYLOAD_VERSION = 1
+PAYLOAD_VERSION = 2
 
 
 class _Event(BaseModel):
@@ -40,6 +41,27 @@ class CheckWaived(_Event):
     reason: CleanText
 
 
+class DropCause(StrEnum):
+    """Why a decided entry was not sent; refusals of the venue and of the core have words of their own."""
+
+    LATE = "late"
+    PAUSED = "paused"
+    STALE = "stale"
+    RUN_IS_OVER = "the run does not go on"
+    FEED_ENDED = "the feed has ended"
+    POSITION_UNKNOWN = "the position cannot be read"
+    LEVERAGE_NOT_SET = "the leverage is not set yet"
+    NOT_WANTED = "it is no longer wanted"
+
+
+REFUSED_BY_VENUE = "refused by the venue"
+"""Begins the cause of a dropped entry that the venue refused."""
+FEED_ENDED = "the feed ended"
+"""Begins the note that the candles have ended."""
+NOT_SENT = "not sent"
+"""Begins why an order became ``REJECTED`` that the venue never executed and no longer can."""
+
+
 class EntryDecided(_Event):
     """The core decided an entry at the close of a bar; ``expected_price`` is that close, or the limit."""
 
@@ -50,6 +72,8 @@ class EntryDecided(_Event):
     expected_price: float
     limit_price: Decimal | None = None
     is_follow_up: bool = False
+    equity_cap: float | None = None
+    """What the wallet held, where that was less than the run's equity: the size was taken from it."""
 
 
 class ExitDecided(_Event):
@@ -68,6 +92,8 @@ class DecisionDropped(_Event):
     bar_time_ms: int
     decision: CleanText
     cause: CleanText
+    code: NoteCode | None = None
+    """The core's note, where the core itself has refused it."""
 
 
 class OrderIntended(_Event):
@@ -108,6 +134,9 @@ class FillBooked(_Event):
     mid_at_submission: float | None = None
     mid_at_acknowledgement: float | None = None
     mid_at_fill: float | None = None
+    time_ms: int | None = None
+    """The venue's time of the fill; None: written by an earlier version."""
+    is_maker: bool = False
 
 
 class FundingBooked(_Event):
@@ -144,6 +173,8 @@ class EntriesPaused(_Event):
 
     kind: Literal["entries_paused"] = "entries_paused"
     why: CleanText
+    by_guard: bool = False
+    """A guard of the decision core pauses them, as a backtest's does."""
 
 
 class EntriesResumed(_Event):

@@ -5,9 +5,12 @@ days, for what can be seen), ``joint`` (all those days as a measure, and a live 
 (what is locked before the first order, and the tables that it gives); ``fill_sequence`` (one confidence
 sequence over all fills), ``fill_prices`` (what fills cost, against the backtest's own), ``costs`` (fees and
 funding), ``edge`` (the Sharpe ratio, over weeks), ``since_start`` (all days together), ``tuning`` (signs and
-hints of what to adjust).
+hints of what to adjust); ``record`` (what a run saw, decided and was given, from the store), ``shadow`` (the
+core on the run's own bars), ``parity`` (what differs from it, with causes), ``identity`` (where the PnL
+differs), ``follow`` (these through readings and restarts).
 
-Imports ``backtest``, ``store``, ``market``, ``strategy`` and ``trading``. No engine, no thread and no venue.
+Imports ``backtest``, ``store``, ``market``, ``strategy`` and ``trading``. Of ``venues`` only the
+registry. No engine and no thread.
 
 1. A live day is compared with days of the baseline on which the core itself was run afresh, with the run's
    own settings. Nothing of a day is cut and joined to another.
@@ -19,4 +22,14 @@ Imports ``backtest``, ``store``, ``market``, ``strategy`` and ``trading``. No en
    50 %, and no green light is given before.
 5. Of 100 true days at most one is called ``DIVERGED`` by fill prices: one sequence over all fills, whose
    level is proven for fills of at most the noise that was set, whatever their distribution.
+6. The conditional shadow is the decision core with the run's bars and, in the order in which the run booked
+   them, its fills and payments. What it decides at a close the run must decide: no statistic is involved.
+7. A decision or an exit that only one of them has is a mismatch, with a cause from the run's journal. One
+   that the journal does not explain is a defect of the program, and ``DIVERGED`` at once.
+8. Stops are triggered by the mark, and candles are trades: an exit that only one of the two explains has the
+   cause ``mark price``.
+9. The free shadow has simulated fills at the costs that the baseline assumes. Between its PnL and the run's,
+   which is the ledger's equity and never a sum of trades, the accounting identity leaves a residual: above
+   1e-6 of the capital it is money that nobody can explain.
+10. The state of a follower is JSON. What it finds does not depend on when it was read or restarted.
 """

@@ -15,10 +15,11 @@ from firstwatch.strategy.core_notes import LEVEL_DROPPED, cap_sentence, refusal_
 from firstwatch.strategy.core_settings import exit_reason
 from firstwatch.strategy.core_state import CANCEL_ENTRY, ENTER, EXIT, GOES_ON, REST_AT_MARKET, CoreSettings
 from firstwatch.strategy.evaluation import GroupFlags
-from firstwatch.trading.bar import Bar
+from firstwatch.trading.bar import Bar, Decided
 from firstwatch.trading.events import (
     CoreNoted,
     DecisionDropped,
+    DropCause,
     EntriesPaused,
     EntriesResumed,
     ExitDecided,
@@ -169,13 +170,13 @@ class BarManager:
             if bar.time_ms > memory.last_bar_ms:
                 self.decide(bar)
 
-    def take_in(self, bar: Bar) -> GroupFlags:
+    def take_in(self, bar: Bar, decided: Decided = Decided.NO) -> GroupFlags:
         """Record a bar as the last one; return the values of the condition groups at its close."""
         closed = self._closed
         if closed is not None and closed.bar == bar:
-            self._context.record(BarRow(bar, closed.mark_high, closed.mark_low))
+            self._context.record(BarRow(bar, closed.mark_high, closed.mark_low, decided))
         else:
-            self._context.record(BarRow(bar))
+            self._context.record(BarRow(bar, decided=decided))
         self._context.memory.last_bar_ms = bar.time_ms
         return self._signals.push(bar)
 
@@ -192,15 +193,20 @@ class BarManager:
         if self._is_behind_hole(bar):
             self.record_hole(bar.time_ms, is_confirmed=True)
         self._entries.bar_closed()
-        flags = self.take_in(bar)
+        is_blocked = bool(memory.pause_reasons or memory.stale or memory.foreign)
+        if memory.state is not RunState.RUNNING:
+            decided = Decided.NO
+        else:
+            decided = Decided.NO_ENTRY if is_blocked else Decided.YES
+        flags = self.take_in(bar, decided)
         close_ms = bar.time_ms + timeframe.ms
         if memory.wallet_total is not None:
             core.equity_cap = float(memory.wallet_total)
-        if memory.state is not RunState.RUNNING:
+        if decided is Decided.NO:
             mark_equity(core, bar.close)
         else:
             may_enter = 1 if self._sessions.may_enter(close_ms, timeframe) else 0
-            if memory.pause_reasons or memory.stale or memory.foreign:
+            if decided is Decided.NO_ENTRY:
                 may_enter = -1
             close_bar(
                 core,
@@ -262,8 +268,9 @@ class BarManager:
                 case NoteCode.BELOW_MINIMUM | NoteCode.EQUITY_GONE:
                     side = Side.LONG if core.refused > 0 else Side.SHORT
                     cause = refusal_sentence(code, market)
+                    bar_ms, decision = memory.last_bar_ms, f"enter {side}"
                     self._context.journal(
-                        DecisionDropped(bar_time_ms=memory.last_bar_ms, decision=f"enter {side}", cause=cause)
+                        DecisionDropped(bar_time_ms=bar_ms, decision=decision, cause=cause, code=code)
                     )
                 case NoteCode.SIZE_CAPPED | NoteCode.RISK_CAPPED:
                     cap = cap_sentence(self._settings, core.size_asked, core.size_granted)
@@ -279,7 +286,7 @@ class BarManager:
         if bits == memory.guard_pauses:
             return
         if bits & ~memory.guard_pauses:
-            self._context.journal(EntriesPaused(why="a guard has reached its limit"))
+            self._context.journal(EntriesPaused(why="a guard has reached its limit", by_guard=True))
         else:
             self._context.journal(EntriesResumed(why="the guard's day is over"))
         memory.guard_pauses = bits
@@ -291,16 +298,16 @@ class BarManager:
         """
         memory, length_ms = self._context.memory, self._context.setup.timeframe.ms
         if memory.state is not RunState.RUNNING or memory.core.stop_run != GOES_ON:
-            return "the run does not go on"
+            return DropCause.RUN_IS_OVER
         if memory.feed_ended:
-            return "the feed has ended"
+            return DropCause.FEED_ENDED
         if memory.pause_reasons:
-            return "paused"
+            return DropCause.PAUSED
         if memory.stale:
-            return "stale"
+            return DropCause.STALE
         if memory.wants_position and memory.failed_reads:
-            return "the position cannot be read"
+            return DropCause.POSITION_UNKNOWN
         late_ms = memory.now_ms - max(bar_time_ms + length_ms, memory.started_ms)
         if is_past or bar_time_ms < memory.last_bar_ms or late_ms > max(LATE_MS, LATE_FRACTION * length_ms):
-            return "late"
+            return DropCause.LATE
         return ""

@@ -7,7 +7,7 @@ from firstwatch.engine.core.run_memory import EntryPlan, TrackedOrder
 from firstwatch.engine.core.step_context import StepContext, back_off_ms
 from firstwatch.strategy.core import drop_decision, entry_ended
 from firstwatch.strategy.core_state import NO_ORDER
-from firstwatch.trading.events import DecisionDropped, EntryDecided
+from firstwatch.trading.events import REFUSED_BY_VENUE, DecisionDropped, DropCause, EntryDecided
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side, opening
 from firstwatch.trading.runs import RunState
 from firstwatch.venues.protocol import Refused
@@ -32,7 +32,7 @@ class EntryManager:
         core = memory.core
         side = Side.LONG if core.decision_side > 0 else Side.SHORT
         if not why_not and not memory.leverage_is_set:
-            why_not = "the leverage is not set yet"
+            why_not = DropCause.LEVERAGE_NOT_SET
         if why_not:
             self._drop(side, memory.last_bar_ms, why_not)
             drop_decision(core)
@@ -47,6 +47,7 @@ class EntryManager:
                 expected_price=core.expected_entry,
                 limit_price=limit,
                 is_follow_up=core.decision_is_follow_up == 1,
+                equity_cap=core.equity_cap if core.equity_cap < core.equity else None,
             )
         )
         order = self._orders.send(
@@ -82,9 +83,9 @@ class EntryManager:
         memory = self._context.memory
         if memory.entry is None and memory.core.entry_order != NO_ORDER:
             # Decided at the launch, it still waits for the leverage.
-            self.enter("late")
+            self.enter(DropCause.LATE)
         elif memory.entry is not None and memory.entry.was_not_sent:
-            self._end("late")
+            self._end(DropCause.LATE)
 
     # --- answers ---------------------------------------------------------------------------------
 
@@ -96,7 +97,7 @@ class EntryManager:
                 memory.refusals = 0
             return
         memory.refusals += 1
-        self._drop(self._side(), order.bar_time_ms, f"refused by the venue: {refusal.code}, {refusal.reason}")
+        self._drop(self._side(), order.bar_time_ms, f"{REFUSED_BY_VENUE}: {refusal.code}, {refusal.reason}")
         if memory.refusals >= REFUSALS_THAT_PAUSE:
             sentence = f"the venue has refused {memory.refusals} entries in a row ({refusal.reason})"
             self._context.pause("refusals", f"{sentence}; entries pause until they are resumed")
@@ -126,7 +127,7 @@ class EntryManager:
                 entry_ended(memory.core)
         elif plan.was_not_sent:
             if plan.cancels and not plan.rest_at_market:
-                why_not = "it is no longer wanted"
+                why_not = DropCause.NOT_WANTED
             if why_not:
                 self._end(why_not)
             elif plan.resend_at_ms <= memory.elapsed_ms:

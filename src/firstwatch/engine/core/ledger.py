@@ -167,6 +167,8 @@ class Ledger:
                 mid_at_submission=mids[1],
                 mid_at_acknowledgement=mids[2],
                 mid_at_fill=mids[3],
+                time_ms=fill.time_ms,
+                is_maker=fill.is_maker,
             )
         )
 

@@ -6,7 +6,7 @@ from firstwatch.engine.core.effects import CancelOrder, ModifyOrder, ReadOrder, 
 from firstwatch.engine.core.records import NewOrder, OrderChanged
 from firstwatch.engine.core.run_memory import TrackedOrder
 from firstwatch.engine.core.step_context import StepContext, back_off_ms
-from firstwatch.trading.events import Noted, OrderIntended, OrderMoved
+from firstwatch.trading.events import NOT_SENT, Noted, OrderIntended, OrderMoved
 from firstwatch.trading.ids import client_order_id
 from firstwatch.trading.orders import (
     ORDER_TRANSITIONS,
@@ -313,7 +313,7 @@ class OrderManager:
             self.report(order, resolution.report)
             return False
         if isinstance(resolution, NeverWill):
-            self._advance(order, _S.REJECTED, f"not sent: {resolution.reason}")
+            self._advance(order, _S.REJECTED, f"{NOT_SENT}: {resolution.reason}")
             return True
         if order.state is not _S.UNKNOWN:
             self._move(order, _S.UNKNOWN, resolution.reason)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from firstwatch.engine.core.effects import Effect
 from firstwatch.trading.account import Funding
-from firstwatch.trading.bar import Bar
+from firstwatch.trading.bar import Bar, Decided
 from firstwatch.trading.events import RunEvent
 from firstwatch.trading.orders import Fill, OrderIntent, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
@@ -114,6 +114,7 @@ class BarRow:
     bar: Bar
     mark_high: float | None = None
     mark_low: float | None = None
+    decided: Decided = Decided.NO
 
 
 @dataclass(frozen=True, slots=True)

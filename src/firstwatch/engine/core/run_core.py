@@ -47,7 +47,7 @@ from firstwatch.strategy.core_state import ENTER, CoreSettings
 from firstwatch.trading.account import Funding
 from firstwatch.trading.clock import iso
 from firstwatch.trading.commands import CancelRun, ClosePosition, PauseEntries, ResumeEntries, StopRun
-from firstwatch.trading.events import EntriesResumed, Noted
+from firstwatch.trading.events import FEED_ENDED, EntriesResumed, Noted
 from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderState, Touch
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode
 from firstwatch.trading.watch import DIVERGED
@@ -358,7 +358,7 @@ class RunCore:
     def _feed_ended(self, event: FeedEnded) -> None:
         self._memory.feed_ended = True
         self._memory.is_in_bar = False
-        self._context.journal(Noted(sentence=f"the feed ended at {iso(event.time_ms)}"))
+        self._context.journal(Noted(sentence=f"{FEED_ENDED} at {iso(event.time_ms)}"))
 
     def _stream_lost(self, event: StreamLost) -> None:
         self._memory.lost_streams[event.stream] = event.reason

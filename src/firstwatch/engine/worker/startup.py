@@ -12,6 +12,7 @@ from firstwatch.engine.lease import Lease
 from firstwatch.engine.worker.executor import EffectExecutor, bars_between
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.store import algorithms, journal, orders, runs
+from firstwatch.store.bars import save_warm_up
 from firstwatch.store.database import Session, Store
 from firstwatch.store.journal import Checkpoint
 from firstwatch.store.rows import row
@@ -216,10 +217,12 @@ class RunStartup:
             author=self._author,
         )
         first_bars = {timeframe: int(bars.time_ms[0]) for timeframe, bars in history.items() if len(bars)}
+        warm_up = {}
+        if last_bar is not None:
+            warm_up = self._warm(base.part(0, len(base) - 1), history, last_bar.time_ms)
         with store.write(lease.epoch) as session:
             runs.set_first_bars(session, setup.run_id, first_bars)
-        if last_bar is not None:
-            self._warm(base.part(0, len(base) - 1), history, last_bar.time_ms)
+            save_warm_up(session, setup.run_id, {each: used.bars() for each, used in warm_up.items()})
         return event
 
     # --- a run that was active ---------------------------------------------------------------------
@@ -293,12 +296,19 @@ class RunStartup:
 
     # --- indicators --------------------------------------------------------------------------------
 
-    def _warm(self, base: CandleArrays, history: Mapping[Timeframe, CandleArrays], until_ms: int) -> None:
-        """Warm the indicators, with the venue's higher bars that end at or before ``until_ms``."""
+    def _warm(
+        self, base: CandleArrays, history: Mapping[Timeframe, CandleArrays], until_ms: int
+    ) -> dict[Timeframe, CandleArrays]:
+        """Warm the indicators, with the venue's higher bars that end at or before ``until_ms``.
+
+        Returns the bars that were used.
+        """
         candles = {
             timeframe: bars.part(0, bars.index_at(until_ms - timeframe.ms + 1))
             for timeframe, bars in history.items()
             if timeframe is not base.timeframe
         }
+        used = {base.timeframe: base, **candles}
         with _WARMING:
-            self._signals.warm({base.timeframe: base, **candles})
+            self._signals.warm(used)
+        return used

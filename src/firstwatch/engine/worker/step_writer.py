@@ -135,8 +135,9 @@ class _StepWriter:
                 trades.amend_trade(self._session, self._run_id, trade, closed_since=closed_since)
             case records.PositionRow():
                 self._position(record)
-            case records.BarRow(bar, mark_high, mark_low):
-                fresh = bars.RunBar(bar, mark_high, mark_low)
+            case records.BarRow(bar, mark_high, mark_low, decided):
+                # What was decided at its close follows in the journal.
+                fresh = bars.RunBar(bar, mark_high, mark_low, self.flush(), decided)
                 self._written.last_bars = bars.add_bar(
                     self._session, self._run_id, fresh, self._written.last_bars
                 )

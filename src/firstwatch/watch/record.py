@@ -1,0 +1,139 @@
+"""What a run saw, decided and was given, as its shadow reads it from the store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from firstwatch.market.sessions import SessionCalendar
+from firstwatch.store import algorithms, bars, journal, runs, trades, wallets
+from firstwatch.store.bars import RunBar
+from firstwatch.store.database import Session
+from firstwatch.store.equity import equity_of
+from firstwatch.store.journal import JournalEntry
+from firstwatch.store.rows import row
+from firstwatch.strategy.candles import CandleArrays
+from firstwatch.strategy.core_settings import Costs, settings_of_launch
+from firstwatch.strategy.core_state import CoreSettings
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.errors import DamagedRowError, WrongUseError
+from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.market import Market
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.trade import Trade
+from firstwatch.venues.registry import is_paper
+
+BARS_AT_ONCE = 5_000
+"""How many bars a reading returns at most: a shadow that catches up does so in bounded steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedRun:
+    """What does not change in a run."""
+
+    run_id: str
+    spec: AlgorithmSpec
+    launch: LaunchSettings
+    market: Market
+    settings: CoreSettings
+    """Those of the run's own decision core."""
+    assumed: CoreSettings
+    """The same with the costs that its baseline assumes."""
+    sessions: SessionCalendar
+    warm_up: Mapping[Timeframe, CandleArrays]
+    """The bars with which its indicators were warmed up, per timeframe."""
+    has_mark: bool
+    """The venue triggers stops by a mark price of its own; else by the bars themselves."""
+
+    @property
+    def timeframe(self) -> Timeframe:
+        """The timeframe of its decisions."""
+        return self.spec.timeframe
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRecord:
+    """What came of a run since the last reading. All of it is as of one moment."""
+
+    bars: Sequence[RunBar] = ()
+    events: Sequence[JournalEntry] = ()
+    """Without a gap; those of before the last bar's close are all here."""
+    equity: Mapping[int, float] = field(default_factory=dict)
+    """Run equity marked at the close, by the bar's open time."""
+    trades: Sequence[Trade] = ()
+    """The trades that closed; a late payment may have changed their funding."""
+    is_whole: bool = True
+    """There is no more to be read."""
+    has_ended: bool = False
+    """The run is over, and this is its last reading."""
+
+
+def read_watched(session: Session, run_id: str, assumed: Costs | None = None) -> WatchedRun:
+    """Return what does not change in a run; ``assumed``: None, the market's fees without slippage.
+
+    Raises:
+        WrongUseError: there is no such run, or it was launched by a version that kept too little.
+        DamagedRowError: a row of it cannot be read.
+    """
+    run = runs.get_run(session, run_id)
+    with row(f"the algorithm of run {run_id}"):
+        spec = AlgorithmSpec.from_json(algorithms.version_by_id(session, run.version_id).spec_json)
+    kept = bars.warm_up_of(session, run_id)
+    if run.first_bars and not kept:
+        raise WrongUseError(
+            f"The bars before run {run_id} were not kept: an earlier firstwatch launched it. Signal parity "
+            "is watched from the next launch on."
+        )
+    costs = Costs.of_market(run.market)
+    return WatchedRun(
+        run_id=run_id,
+        spec=spec,
+        launch=run.settings,
+        market=run.market,
+        settings=settings_of_launch(spec, run.settings, market=run.market, costs=costs),
+        assumed=settings_of_launch(spec, run.settings, market=run.market, costs=assumed or costs),
+        sessions=SessionCalendar(run.settings.session),
+        warm_up={timeframe: CandleArrays.from_bars(found, timeframe) for timeframe, found in kept.items()},
+        has_mark=not is_paper(wallets.wallet_by_id(session, run.wallet_id).kind),
+    )
+
+
+def read_record(
+    session: Session,
+    run_id: str,
+    *,
+    after_ms: int,
+    after_sequence: int,
+    after_trade: int,
+    most_bars: int = BARS_AT_ONCE,
+) -> LiveRecord:
+    """Return what came of a run after a bar, an entry and a trade: the oldest ``most_bars`` bars of it.
+
+    Raises:
+        DamagedRowError: a row cannot be read, or one is missing.
+    """
+    found = bars.bars_of(session, run_id, after_ms=after_ms)
+    is_whole = len(found) <= most_bars
+    limit: int | None = None
+    if not is_whole:
+        # What was decided at the close of the last one stands behind it: it is left for the next reading.
+        found, following = found[:most_bars], found[most_bars]
+        limit = None if following.sequence is None else following.sequence - after_sequence
+    events = journal.events_after(session, run_id, after_sequence, limit=limit)
+    _check_whole(run_id, events, after_sequence)
+    curve = equity_of(session, run_id, after_ms=after_ms)
+    return LiveRecord(
+        bars=found,
+        events=events,
+        equity=dict(zip(curve.time_ms.tolist(), curve.equity.tolist(), strict=True)),
+        trades=trades.trades_of(session, run_id, after=after_trade),
+        is_whole=is_whole,
+        has_ended=is_whole and runs.state_of(session, run_id).is_final,
+    )
+
+
+def _check_whole(run_id: str, events: Sequence[JournalEntry], after: int) -> None:
+    for place, entry in enumerate(events, after + 1):
+        if entry.sequence != place:
+            raise DamagedRowError(
+                f"The journal of run {run_id} has no entry {place}; firstwatch doctor looks at all. What the "
+                "run did cannot be compared from there on."
+            )

@@ -146,9 +146,10 @@ class RunFollower:
         """
         if self.state.has_ended:
             return Advance(identity=self.state.identity)
-        events = deque(record.events)
+        last = record.until
+        events = deque(entry for entry in record.events if last is None or entry.sequence <= last)
         trades = deque(record.trades)
-        self._judge.begin(record.events)
+        self._judge.begin(record.past)
         for place, seen in enumerate(record.bars):
             if seen.sequence is None:
                 raise WrongUseError(

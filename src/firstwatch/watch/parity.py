@@ -35,6 +35,7 @@ from firstwatch.trading.events import (
     NOT_SENT,
     REFUSED_BY_VENUE,
     Adopted,
+    AlarmRaised,
     DecisionDropped,
     DropCause,
     EntriesPaused,
@@ -47,7 +48,6 @@ from firstwatch.trading.events import (
     Noted,
     OrderMoved,
     ProtectionMoved,
-    Recovered,
     TradeClosed,
     Transitioned,
 )
@@ -69,6 +69,8 @@ _PROTECTION = frozenset(
         ExitReason.LIQUIDATION,
     }
 )
+_UNPROTECTED = frozenset({"unprotected", "stop", "target"})
+"""Topics of the alarms that a stop or target does not rest where it is wanted."""
 _DROPPED = {
     DropCause.STALE: _C.STALE_DATA,
     DropCause.POSITION_UNKNOWN: _C.STALE_DATA,
@@ -170,20 +172,22 @@ class Findings:
     """The bar of the run's last decided entry."""
     exit_is_decided: bool = False
     """By the run, in the open trade."""
-    ended: Ended | None = None
+    ended: list[Ended] = field(default_factory=list)
+    """Exits of the run whose bar is not closed."""
     doubt: Mismatch | None = None
     """An exit of the shadow's whose fill the run may still report."""
-    doubt_until_ms: int = 0
     told_exit: bool = False
     """An exit of the shadow's alone was told in the open trade."""
     told_limit: bool = False
     is_unprotected: bool = False
-    """The venue has refused a stop or target in the open trade."""
+    """In the open trade a stop or target did not rest where it was wanted: the venue has refused it."""
     moved_stop: float = 0.0
     """The last level that was confirmed since the last close."""
     moved_target: float = 0.0
     has_hole: bool = False
     """Bars are missing that could not be confirmed, since the last close."""
+    is_rewarmed: bool = False
+    """The run was down for longer than the venue keeps bars: its indicators began anew."""
 
 
 class ParityJudge:
@@ -198,7 +202,8 @@ class ParityJudge:
         self._length_ms = length_ms
         self._has_mark = has_mark
         self._fresh: list[Mismatch] = []
-        self._recovered: set[tuple[int | None, int]] = set()
+        self._past: frozenset[int] = frozenset()
+        self._is_past = False
         self._fill_ms: int | None = None
 
     def fresh(self) -> list[Mismatch]:
@@ -206,13 +211,14 @@ class ParityJudge:
         fresh, self._fresh = self._fresh, []
         return fresh
 
-    def begin(self, events: Iterable[JournalEntry]) -> None:
-        """Note which steps among these events are a recovery's: their bars were decided before its entry."""
-        self._recovered = {
-            (entry.venue_time_ms, entry.local_time_ms)
-            for entry in events
-            if isinstance(entry.event, Recovered)
-        }
+    def begin(self, past: frozenset[int]) -> None:
+        """Begin a reading; ``past``: open times of bars that closed while the run had no worker."""
+        self._past = past
+
+    @property
+    def _defect(self) -> MismatchCause:
+        """The cause of what nothing else explains: a recovery, where one may have led to it."""
+        return _C.RECOVERY if self._is_past or self.findings.is_rewarmed else _C.UNEXPLAINED
 
     # --- what happened between two closes ---------------------------------------------------------
 
@@ -245,6 +251,9 @@ class ParityJudge:
                 notes.has_hole = True
             case LateBar(bar_time_ms=bar_ms):
                 self._add(bar_ms + self._length_ms, "a bar came after its successor was decided", _C.LATE)
+            case AlarmRaised(topic=topic):
+                notes.is_unprotected = notes.is_unprotected or topic in _UNPROTECTED
+                notes.is_rewarmed = notes.is_rewarmed or topic == "missing bars"
             case Noted(sentence=sentence):
                 notes.has_feed_ended = notes.has_feed_ended or sentence.startswith(FEED_ENDED)
             case Adopted() as adopted:
@@ -285,7 +294,7 @@ class ParityJudge:
                 return None
             case DropCause.PAUSED:
                 return notes.pauses[0] if notes.pauses else _C.PAUSE
-            case DropCause.LATE if (entry.venue_time_ms, entry.local_time_ms) in self._recovered:
+            case DropCause.LATE if self._is_past:
                 return _C.RECOVERY
             case DropCause.LATE:
                 return _C.STALE_DATA if notes.has_hole else _C.LATE
@@ -298,7 +307,7 @@ class ParityJudge:
             case _ if event.code in (NoteCode.BELOW_MINIMUM, NoteCode.EQUITY_GONE):
                 return _C.BELOW_MINIMUM
             case _:
-                return _C.UNEXPLAINED
+                return self._defect
 
     def _moved(self, event: OrderMoved, time_ms: int) -> None:
         """Look at the end of an order that the venue did not execute."""
@@ -367,8 +376,8 @@ class ParityJudge:
             pass
         elif reason in _PROTECTION:
             account = self._shadow.account
-            notes.ended = Ended(
-                reason, copy(core), fill_ms, time_ms, account.entered_at_maker, account.entered_ms
+            notes.ended.append(
+                Ended(reason, copy(core), fill_ms, time_ms, account.entered_at_maker, account.entered_ms)
             )
         else:
             what = f"a trade ended by {reason} that was not decided"
@@ -380,35 +389,39 @@ class ParityJudge:
     def range(self, seen: RunBar) -> None:
         """Compare the exits inside a bar with its range, before its close is decided."""
         notes, bar = self.findings, seen.bar
-        ended, notes.ended = notes.ended, None
-        self._settle_doubt(ended, bar)
-        if ended is not None:
-            self._ended_in(seen, ended)
-        else:
+        self._is_past = bar.time_ms in self._past
+        end_ms = bar.time_ms + self._length_ms
+        ended = [each for each in notes.ended if each.fill_ms is None or each.fill_ms < end_ms]
+        # A fill of after the close that came before the bar did belongs to the next one.
+        notes.ended = [each for each in notes.ended if each not in ended]
+        is_late = any(each.fill_ms is not None and each.fill_ms < bar.time_ms for each in ended)
+        self._settle_doubt(is_late=is_late)
+        for each in ended:
+            self._ended_in(seen, each)
+        if not ended:
             self._still_open_after(seen)
         self._limit_in(bar)
         notes.moved_stop = notes.moved_target = 0.0
 
-    def _settle_doubt(self, ended: Ended | None, bar: Bar) -> None:
-        notes = self.findings
-        doubt, notes.doubt = notes.doubt, None
-        if doubt is None:
-            return
-        is_late = ended is not None and ended.fill_ms is not None and ended.fill_ms < bar.time_ms
-        self._keep(doubt.model_copy(update={"cause": _C.LATE}) if is_late else doubt)
+    def _settle_doubt(self, *, is_late: bool = False) -> None:
+        """Tell an exit that the last bar had said; ``is_late``: its fill has arrived meanwhile."""
+        doubt, self.findings.doubt = self.findings.doubt, None
+        if doubt is not None and not is_late:
+            self._keep(doubt)
 
     def _ended_in(self, seen: RunBar, ended: Ended) -> None:
         """Compare an exit that the venue has made with the bar."""
         before, bar = ended.before, seen.bar
-        said = exit_in(before, self._shadow.settings, bar)
-        if said == ended.reason or self._opened_inside(
-            before, ended.is_at_maker_entry, ended.entered_ms, bar
-        ):
-            return
-        if ended.fill_ms is not None and ended.fill_ms < bar.time_ms:
-            return  # it was settled as late
         live = f"{ended.reason} of a {'long' if before.phase > 0 else 'short'}"
-        cause = _C.UNEXPLAINED
+        if ended.fill_ms is not None and ended.fill_ms < bar.time_ms:
+            cause = _C.RECOVERY if self._is_past else _C.LATE
+            self._add(ended.time_ms, "an exit was booked after its bar had closed", cause, live=live)
+            return
+        said = exit_in(before, self._shadow.settings, bar)
+        is_inside = self._opened_inside(before, ended.is_at_maker_entry, ended.entered_ms, bar)
+        if said == ended.reason or is_inside:
+            return
+        cause = self._defect
         if ended.reason is ExitReason.LIQUIDATION:
             cause = _C.LIQUIDATION
         elif ended.reason is ExitReason.TAKE_PROFIT:
@@ -447,10 +460,10 @@ class ParityJudge:
             cause = _C.LIMIT_UNFILLED
         elif notes.is_unprotected:
             cause = _C.REJECTED
-        elif is_moved:
+        elif is_moved and not self._is_past:
             cause = _C.LATE  # it rested there only after a part of the bar
         elif is_target or not self._has_mark or _mark_crosses(seen, core):
-            cause = _C.UNEXPLAINED
+            cause = self._defect
         else:
             cause = _C.DATA if seen.mark_low is None else _C.MARK_PRICE
         notes.told_exit = True
@@ -500,7 +513,7 @@ class ParityJudge:
         shadow = exit_reason(core.decision_reason) if core.decision == EXIT else None
         self.findings.decisions += int(live is not None or shadow is not None)
         if live is not shadow:
-            self._add(time_ms, "an exit was decided", _C.UNEXPLAINED, live=live, shadow=shadow)
+            self._add(time_ms, "an exit was decided", self._defect, live=live, shadow=shadow)
         self.findings.has_hole = False
 
     def _compare_entry(
@@ -517,11 +530,11 @@ class ParityJudge:
             if live.side.sign != side or not self._agrees(live, would):
                 own = f"{live.side} {live.amount:f}"
                 own += "" if live.limit_price is None else f" at {live.limit_price:f}"
-                self._add(time_ms, "an entry was decided", _C.UNEXPLAINED, live=own, shadow=shadow)
+                self._add(time_ms, "an entry was decided", self._defect, live=own, shadow=shadow)
             return
         if side == 0 or is_told:
             return
-        cause: MismatchCause | None = _C.UNEXPLAINED
+        cause: MismatchCause | None = self._defect
         said = None
         for entry in decided:
             if isinstance(entry.event, DecisionDropped) and entry.event.decision.startswith("enter"):
@@ -557,9 +570,7 @@ class ParityJudge:
 
     def end(self) -> None:
         """Note that no more of the run comes."""
-        doubt, self.findings.doubt = self.findings.doubt, None
-        if doubt is not None:
-            self._keep(doubt)
+        self._settle_doubt()
 
     # --- what was found -----------------------------------------------------------------------------
 

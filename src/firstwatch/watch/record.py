@@ -15,6 +15,7 @@ from firstwatch.strategy.core_settings import Costs, settings_of_launch
 from firstwatch.strategy.core_state import CoreSettings
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
+from firstwatch.trading.events import Recovered
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.timeframe import Timeframe
@@ -55,13 +56,17 @@ class LiveRecord:
 
     bars: Sequence[RunBar] = ()
     events: Sequence[JournalEntry] = ()
-    """Without a gap; those of before the last bar's close are all here."""
+    """Without a gap, up to now."""
+    until: int | None = None
+    """The last entry to be taken in with these bars; None: there is no later bar."""
+    past: frozenset[int] = frozenset()
+    """Open times of bars that closed while the run had no worker: a recovery has decided them."""
     equity: Mapping[int, float] = field(default_factory=dict)
     """Run equity marked at the close, by the bar's open time."""
     trades: Sequence[Trade] = ()
     """The trades that closed; a late payment may have changed their funding."""
     is_whole: bool = True
-    """There is no more to be read."""
+    """There is no later bar."""
     has_ended: bool = False
     """The run is over, and this is its last reading."""
 
@@ -112,22 +117,30 @@ def read_record(
     """
     found = bars.bars_of(session, run_id, after_ms=after_ms)
     is_whole = len(found) <= most_bars
-    limit: int | None = None
-    if not is_whole:
-        # What was decided at the close of the last one stands behind it: it is left for the next reading.
-        found, following = found[:most_bars], found[most_bars]
-        limit = None if following.sequence is None else following.sequence - after_sequence
-    events = journal.events_after(session, run_id, after_sequence, limit=limit)
+    until = None if is_whole else found[most_bars].sequence
+    events = journal.events_after(session, run_id, after_sequence)
     _check_whole(run_id, events, after_sequence)
     curve = equity_of(session, run_id, after_ms=after_ms)
     return LiveRecord(
-        bars=found,
+        bars=found[:most_bars],
         events=events,
+        until=until,
+        past=_past(found, events),
         equity=dict(zip(curve.time_ms.tolist(), curve.equity.tolist(), strict=True)),
         trades=trades.trades_of(session, run_id, after=after_trade),
         is_whole=is_whole,
         has_ended=is_whole and runs.state_of(session, run_id).is_final,
     )
+
+
+def _past(found: Sequence[RunBar], events: Sequence[JournalEntry]) -> frozenset[int]:
+    """Return the bars that a recovery has decided: so many right before its journal entry."""
+    past: set[int] = set()
+    for entry in events:
+        if isinstance(entry.event, Recovered) and entry.event.past_bars:
+            before = [each for each in found if (each.sequence or 0) < entry.sequence]
+            past.update(each.bar.time_ms for each in before[-entry.event.past_bars :])
+    return frozenset(past)
 
 
 def _check_whole(run_id: str, events: Sequence[JournalEntry], after: int) -> None:

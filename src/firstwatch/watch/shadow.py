@@ -106,7 +106,7 @@ class Account:
     orders: dict[str, Order] = field(default_factory=dict)
     """By client order id, oldest first: those that are open, and the last ones that are over."""
     entered_ms: int = 0
-    """The venue's time of the first fill of the position."""
+    """The venue's time at which the first fill of the position was booked."""
     entered_at_maker: bool = False
 
 
@@ -172,7 +172,7 @@ class ConditionalShadow:
             if core.steps > 0 and fill.side.sign != core.phase:
                 return
             if core.steps == 0:
-                self.account.entered_ms = time_ms if fill.time_ms is None else fill.time_ms
+                self.account.entered_ms = time_ms
                 self.account.entered_at_maker = fill.is_maker
             at_open = 0 if fill.is_maker else 1
             price, fee = float(fill.price), float(fill.fee)

@@ -9,11 +9,15 @@ import random
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 
 from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.launch import Guards, OnExhausted
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.watch import Mismatch
 from firstwatch.watch.follow import RunFollower
@@ -24,8 +28,8 @@ from tests.watch.live import followed, lived
 
 DAY_BARS = 1_440
 WARM_UP_BARS = 120
-# What the simulated fills of the paper venue and of a backtest do at the same time, on minutes.
-VOLATILITY = 0.002
+# Per minute, so that the stops of these algorithms are reached.
+VOLATILITY = 0.004
 
 
 class RarePoints:
@@ -99,7 +103,7 @@ def run_many(algorithms: int, bars: int, kills: int, chosen: int, *, says: bool 
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(specifications().flatmap(_with_launch))
+    @given(_launched())
     def one(drawn):
         spec, launch = drawn
         number = seen["algorithms"]
@@ -127,8 +131,17 @@ def run_many(algorithms: int, bars: int, kills: int, chosen: int, *, says: bool 
     return seen
 
 
-def _with_launch(spec):
-    return launches(spec.direction.value).map(lambda launch: (spec, launch))
+@st.composite
+def _launched(draw):
+    """Return an algorithm and its launch; in most cases nothing ends the run early."""
+    spec = draw(specifications())
+    launch = draw(launches(spec.direction.value))
+    if draw(st.integers(0, 3)):
+        launch = replace(launch, capital=Decimal(10_000), guards=Guards(), trades_limit=None, reset=None)
+        spec = spec.model_copy(
+            update={"reset": spec.reset.model_copy(update={"on_exhausted": OnExhausted.RESET})}
+        )
+    return spec, launch
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from firstwatch.store.database import Session
 from firstwatch.store.equity import equity_of
 from firstwatch.store.journal import JournalEntry
 from firstwatch.store.rows import row
+from firstwatch.store.runs import Run
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs, settings_of_launch
 from firstwatch.strategy.core_state import CoreSettings
@@ -79,8 +80,7 @@ def read_watched(session: Session, run_id: str, assumed: Costs | None = None) ->
         DamagedRowError: a row of it cannot be read.
     """
     run = runs.get_run(session, run_id)
-    with row(f"the algorithm of run {run_id}"):
-        spec = AlgorithmSpec.from_json(algorithms.version_by_id(session, run.version_id).spec_json)
+    spec = _spec_of(session, run)
     kept = bars.warm_up_of(session, run_id)
     if run.first_bars and not kept:
         raise WrongUseError(
@@ -99,6 +99,14 @@ def read_watched(session: Session, run_id: str, assumed: Costs | None = None) ->
         warm_up={timeframe: CandleArrays.from_bars(found, timeframe) for timeframe, found in kept.items()},
         has_mark=not is_paper(wallets.wallet_by_id(session, run.wallet_id).kind),
     )
+
+
+def _spec_of(session: Session, run: Run) -> AlgorithmSpec:
+    with row(f"the algorithm of run {run.id}"):
+        try:
+            return AlgorithmSpec.from_json(algorithms.version_by_id(session, run.version_id).spec_json)
+        except WrongUseError as error:
+            raise ValueError(str(error)) from error
 
 
 def read_record(
@@ -120,7 +128,8 @@ def read_record(
     until = None if is_whole else found[most_bars].sequence
     events = journal.events_after(session, run_id, after_sequence)
     _check_whole(run_id, events, after_sequence)
-    curve = equity_of(session, run_id, after_ms=after_ms)
+    # The last known point is read again: the end of a run replaces it.
+    curve = equity_of(session, run_id, after_ms=after_ms - 1)
     return LiveRecord(
         bars=found[:most_bars],
         events=events,

@@ -26,7 +26,7 @@ from firstwatch.strategy.core_state import (
     CoreSettings,
 )
 from firstwatch.trading.account import Funding
-from firstwatch.trading.bar import Bar
+from firstwatch.trading.bar import Bar, Decided
 from firstwatch.trading.commands import PauseEntries
 from firstwatch.trading.events import (
     Adopted,
@@ -1061,12 +1061,12 @@ def test_each_bar_is_recorded_once_as_it_was_taken_in_with_the_marks_range_where
     deliver_bars(run, 4, 5)
     assert [record for record in run.records if isinstance(record, BarRow)] == [
         BarRow(hourly(-1)),
-        BarRow(hourly(0), 100.5, 99.5),
-        BarRow(hourly(1)),
-        BarRow(hourly(2), 102.5, 97.5),
-        BarRow(hourly(3)),
-        BarRow(hourly(4)),
-        BarRow(hourly(5)),
+        BarRow(hourly(0), 100.5, 99.5, Decided.YES),
+        BarRow(hourly(1), decided=Decided.YES),
+        BarRow(hourly(2), 102.5, 97.5, Decided.YES),
+        BarRow(hourly(3), decided=Decided.YES),
+        BarRow(hourly(4), decided=Decided.YES),
+        BarRow(hourly(5), decided=Decided.YES),
     ]
 
 

@@ -42,7 +42,7 @@ class CheckWaived(_Event):
 
 
 class DropCause(StrEnum):
-    """Why a decided entry was not sent; refusals of the venue and of the core have words of their own."""
+    """Why a decided entry was not sent; refusals by the venue and the core have texts of their own."""
 
     LATE = "late"
     PAUSED = "paused"

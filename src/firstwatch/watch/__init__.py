@@ -30,6 +30,6 @@ registry. No engine and no thread.
    cause ``mark price``.
 9. The free shadow has simulated fills at the costs that the baseline assumes. Between its PnL and the run's,
    which is the ledger's equity and never a sum of trades, the accounting identity leaves a residual: above
-   1e-6 of the capital it is money that nobody can explain.
+   1e-6 of the capital it is money without an explanation.
 10. The state of a follower is JSON. What it finds does not depend on when it was read or restarted.
 """

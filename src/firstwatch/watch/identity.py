@@ -20,7 +20,7 @@ from firstwatch.trading.trade import Trade
 from firstwatch.trading.watch import Identity
 
 ALARM_FRACTION = 1e-6
-"""Residuals above this fraction of the capital are alarms: money that nobody can explain."""
+"""Residuals above this fraction of the capital are alarms: money without an explanation."""
 _FOREVER_MS = 2**62
 
 
@@ -189,7 +189,7 @@ class Accounts:
 
 
 def is_alarm(residual: Decimal | None, capital: Decimal) -> bool:
-    """Return whether a residual is money that nobody can explain."""
+    """Return whether a residual is money without an explanation."""
     return residual is not None and abs(residual) > capital * Decimal(repr(ALARM_FRACTION))
 
 

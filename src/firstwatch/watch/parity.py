@@ -8,7 +8,7 @@ difference has a cause in the run's journal, or it is a defect: ``unexplained``.
 - An exit inside a bar is compared with what the bar's range says. Venues trigger stops by their mark,
   candles are trades: where only one of the two has crossed the level, the cause is ``mark price``. The range
   of a bar in which a position was opened after its open says nothing about the time after the fill.
-- What was held back by a pause is told once, until the signal has gone.
+- What was held back by a pause is listed once, until the signal has gone.
 """
 
 from collections import Counter
@@ -176,9 +176,9 @@ class Findings:
     """Exits of the run whose bar is not closed."""
     doubt: Mismatch | None = None
     """An exit of the shadow's whose fill the run may still report."""
-    told_exit: bool = False
-    """An exit of the shadow's alone was told in the open trade."""
-    told_limit: bool = False
+    listed_exit: bool = False
+    """An exit of the shadow's alone was listed in the open trade."""
+    listed_limit: bool = False
     is_unprotected: bool = False
     """In the open trade a stop or target did not rest where it was wanted: the venue has refused it."""
     moved_stop: float = 0.0
@@ -279,7 +279,7 @@ class ParityJudge:
         is_rest = core.decision == REST_AT_MARKET and event.bar_time_ms == core.bar_time_ms
         is_decided = is_rest or event.bar_time_ms == notes.entry_ms
         if not is_decided or event.cause.startswith(REFUSED_BY_VENUE):
-            # At its close it is compared there; a refusal is told with its order.
+            # At its close it is compared there; a refusal is listed with its order.
             return
         cause = self._cause_of_drop(event, entry)
         if cause is not None:
@@ -320,7 +320,7 @@ class ParityJudge:
             self._unfilled(order, event, time_ms)
 
     def _refused(self, order: Order, why: str, time_ms: int) -> None:
-        """Look at a refused order. One that was never sent is sent again or dropped, which is told then.
+        """Look at a refused order. One that was never sent is sent again or dropped, which is listed then.
 
         A closing order is refused as well where the other leg has just closed the position.
         """
@@ -358,7 +358,7 @@ class ParityJudge:
 
     def _open_trade(self) -> None:
         notes = self.findings
-        notes.exit_is_decided = notes.told_exit = notes.is_unprotected = False
+        notes.exit_is_decided = notes.listed_exit = notes.is_unprotected = False
 
     def _closed(self, closed: TradeClosed, time_ms: int) -> None:
         """Look at the end of a trade."""
@@ -443,7 +443,7 @@ class ParityJudge:
         notes, shadow, bar = self.findings, self._shadow, seen.bar
         core, account = shadow.core, shadow.account
         is_closing = core.exit_steps > 0 or core.decision == EXIT or notes.exit_is_decided
-        if core.steps == 0 or notes.told_exit or is_closing:
+        if core.steps == 0 or notes.listed_exit or is_closing:
             return
         if self._opened_inside(core, account.entered_at_maker, account.entered_ms, bar):
             return
@@ -466,7 +466,7 @@ class ParityJudge:
             cause = self._defect
         else:
             cause = _C.DATA if seen.mark_low is None else _C.MARK_PRICE
-        notes.told_exit = True
+        notes.listed_exit = True
         mismatch = Mismatch(
             time=bar.time_ms + self._length_ms,
             what="an exit inside a bar",
@@ -490,12 +490,14 @@ class ParityJudge:
         notes, core = self.findings, self._shadow.core
         resting = [order for order in self._shadow.open_entries if order.kind is OrderKind.LIMIT]
         if core.entry_order != LIMIT_ORDER or not resting or any(order.filled for order in resting):
-            notes.told_limit = False
+            notes.listed_limit = False
             return
         side, limit = core.entry_side, core.entry_limit
         reach = bar.low if side > 0 else bar.high
-        if not notes.told_limit and (limit_is_reached(side, bar.open, limit) or side * reach < side * limit):
-            notes.told_limit = True
+        if not notes.listed_limit and (
+            limit_is_reached(side, bar.open, limit) or side * reach < side * limit
+        ):
+            notes.listed_limit = True
             time_ms = bar.time_ms + self._length_ms
             what = "the entry's limit was reached and not filled"
             self._add(time_ms, what, _C.LIMIT_UNFILLED, live="not filled", shadow=f"filled at {limit:g}")
@@ -523,7 +525,7 @@ class ParityJudge:
         live = next((each.event for each in decided if isinstance(each.event, EntryDecided)), None)
         side = would.decision_side if would.decision == ENTER else 0
         held_back = side if seen.decided is Decided.NO_ENTRY else 0
-        is_told, notes.held_back = held_back != 0 and held_back == notes.held_back, held_back
+        is_listed, notes.held_back = held_back != 0 and held_back == notes.held_back, held_back
         notes.decisions += int(live is not None or side != 0)
         shadow = self._named(would, side)
         if live is not None:
@@ -532,7 +534,7 @@ class ParityJudge:
                 own += "" if live.limit_price is None else f" at {live.limit_price:f}"
                 self._add(time_ms, "an entry was decided", self._defect, live=own, shadow=shadow)
             return
-        if side == 0 or is_told:
+        if side == 0 or is_listed:
             return
         cause: MismatchCause | None = self._defect
         said = None

@@ -342,7 +342,7 @@ def _set_equity(core: CoreState, close: float, equity: float) -> None:
 
 
 class FreeShadow:
-    """The decision core on the run's bars, with simulated fills; nobody pauses or stops it.
+    """The decision core on the run's bars, with simulated fills; no pause and no stop reaches it.
 
     Funding is paid at the rates that the run paid; where only the shadow held a position none is known.
     """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from firstwatch.cli.backtest import decimal
+from firstwatch.cli.backtest_options import decimal
 from firstwatch.cli.names import split_version
 from firstwatch.market.launch_files import read_guards, read_reset, read_session
 from firstwatch.store.algorithms import get_version

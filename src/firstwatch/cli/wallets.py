@@ -360,7 +360,7 @@ def _usable(session: "Session", name: str) -> "Wallet":
 
 
 def _positive(amount: str) -> "Decimal":
-    from firstwatch.cli.backtest import decimal
+    from firstwatch.cli.backtest_options import decimal
 
     value = decimal(amount, "AMOUNT")
     if value <= 0:

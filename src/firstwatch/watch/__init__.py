@@ -7,7 +7,8 @@ sequence over all fills), ``fill_prices`` (what fills cost, against the backtest
 funding), ``edge`` (the Sharpe ratio, over weeks), ``since_start`` (all days together), ``tuning`` (signs and
 hints of what to adjust); ``record`` (what a run saw, decided and was given, from the store), ``shadow`` (the
 core on the run's own bars), ``parity`` (what differs from it, with causes), ``identity`` (where the PnL
-differs), ``follow`` (these through readings and restarts).
+differs), ``follow`` (these through readings and restarts); ``rolling`` (true and altered days judged
+on an operator's own candles) and ``claim`` (whether the promise holds there).
 
 Imports ``backtest``, ``store``, ``market``, ``strategy`` and ``trading``. Of ``venues`` only the
 registry. No engine and no thread.

@@ -1,0 +1,195 @@
+"""The options that ``backtest`` and ``calibrate`` share, and what is read by them."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.numbers import MOST_BARS, decimal_of
+
+if TYPE_CHECKING:
+    from firstwatch.backtest.simulate import BacktestResult, BacktestSettings
+    from firstwatch.market.files import CandleFile
+    from firstwatch.market.funding import FundingSeries
+    from firstwatch.strategy.core_settings import Costs
+    from firstwatch.strategy.specification import AlgorithmSpec
+    from firstwatch.trading.market import Market
+    from firstwatch.trading.notes import Note
+
+AlgorithmFile = Annotated[Path, typer.Argument(metavar="ALGORITHM.toml")]
+CandlesOption = Annotated[Path, typer.Option(metavar="FILE", help="CSV, plain or gzipped.")]
+FundingOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Funding rates.")]
+MarketOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Steps, fees, margin (TOML).")]
+FromOption = Annotated[str | None, typer.Option("--from", metavar="T", help="First bar; UTC.")]
+ToOption = Annotated[str | None, typer.Option("--to", metavar="T", help="First bar after it; UTC.")]
+CapitalOption = Annotated[str, typer.Option(metavar="QUOTE")]
+LeverageOption = Annotated[str, typer.Option(metavar="X")]
+FeeOption = Annotated[
+    str | None, typer.Option(metavar="BPS", help="Taker fee; without it the market's, 4.5 by default.")
+]
+MakerFeeOption = Annotated[str | None, typer.Option(metavar="BPS", help="Without it the same as --fee-bps.")]
+SlippageOption = Annotated[str, typer.Option(metavar="BPS")]
+TradesLimitOption = Annotated[int | None, typer.Option(min=1, max=MOST_BARS, metavar="N")]
+AssumeOption = Annotated[
+    bool, typer.Option("--assume-position-now", help="Let the bar before the start decide an entry.")
+]
+SessionOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Session calendar (TOML).")]
+ResetOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Reset and follow-up chain.")]
+GuardsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Guards (TOML).")]
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestOptions:
+    """The options as they were given."""
+
+    algorithm: Path
+    candles: Path
+    funding: Path | None
+    market: Path | None
+    start: str | None
+    end: str | None
+    capital: str
+    leverage: str
+    fee_bps: str | None
+    maker_fee_bps: str | None
+    slippage_bps: str
+    trades_limit: int | None
+    assume_position_now: bool
+    session: Path | None
+    reset: Path | None
+    guards: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestInput:
+    """What the options name, read and checked."""
+
+    spec: "AlgorithmSpec"
+    file: "CandleFile"
+    market: "Market"
+    assumed: "tuple[Note, ...]"
+    costs: "Costs"
+    settings: "BacktestSettings"
+    funding: "FundingSeries"
+    start_ms: int | None
+    end_ms: int | None
+
+    def simulate(self) -> "BacktestResult":
+        """Return the backtest.
+
+        Raises:
+            WrongUseError: there is no bar on which to start, or a setting that cannot be used.
+        """
+        from firstwatch.backtest.simulate import simulate
+
+        return simulate(
+            self.spec,
+            self.file.candles,
+            market=self.market,
+            costs=self.costs,
+            settings=self.settings,
+            funding=self.funding,
+            start_ms=self.start_ms,
+            end_ms=self.end_ms,
+            notes=self.assumed,
+        )
+
+
+def read_input(options: BacktestOptions) -> BacktestInput:
+    """Read the files and check the numbers.
+
+    Raises:
+        WrongUseError: a file or a value is wrong.
+    """
+    from firstwatch.backtest.simulate import BacktestSettings
+    from firstwatch.cli.files import read_algorithm
+    from firstwatch.market.assumed import market_of_candles
+    from firstwatch.market.files import read_candles, read_funding
+    from firstwatch.market.funding import NO_FUNDING
+    from firstwatch.market.launch_files import read_guards, read_market, read_reset, read_session
+    from firstwatch.strategy.core_settings import Costs
+    from firstwatch.trading.launch import Guards, SessionSettings
+
+    spec = read_algorithm(options.algorithm)
+    given = None if options.market is None else read_market(options.market)
+    file = read_candles(options.candles)
+    market, assumed = market_of_candles(options.candles, file.candles, given, spec)
+    taker = market.taker_fee_bps
+    maker = market.maker_fee_bps
+    if options.fee_bps is not None:
+        taker = maker = basis_points(options.fee_bps, "--fee-bps")
+    if options.maker_fee_bps is not None:
+        maker = basis_points(options.maker_fee_bps, "--maker-fee-bps")
+    slippage = basis_points(options.slippage_bps, "--slippage-bps")
+    capital = decimal(options.capital, "--capital")
+    leverage = decimal(options.leverage, "--leverage")
+    if capital <= 0:
+        raise WrongUseError(f"--capital must be above 0, not {options.capital}.")
+    if not 1 <= leverage <= market.maximum_leverage:
+        raise WrongUseError(
+            f"--leverage must lie between 1 and {market.maximum_leverage}, not {options.leverage}."
+        )
+    return BacktestInput(
+        spec,
+        file,
+        market,
+        assumed,
+        Costs(taker, maker, slippage_bps=slippage),
+        BacktestSettings(
+            capital=capital,
+            leverage=leverage,
+            trades_limit=options.trades_limit,
+            assume_position_now=options.assume_position_now,
+            session=SessionSettings() if options.session is None else read_session(options.session),
+            reset=None if options.reset is None else read_reset(options.reset),
+            guards=Guards() if options.guards is None else read_guards(options.guards),
+        ),
+        NO_FUNDING if options.funding is None else read_funding(options.funding),
+        moment(options.start, "--from"),
+        moment(options.end, "--to"),
+    )
+
+
+def decimal(text: str, option: str) -> Decimal:
+    """Return the number of an option.
+
+    Raises:
+        WrongUseError: the text is not a number.
+    """
+    try:
+        return decimal_of(text)
+    except ValueError as error:
+        raise WrongUseError(f"{option} takes a number: {error}.") from error
+
+
+def basis_points(text: str, option: str) -> Decimal:
+    """Return the basis points of an option for a cost.
+
+    Raises:
+        WrongUseError: the text is not a number from 0 to below 10,000.
+    """
+    value = decimal(text, option)
+    if not 0 <= value < 10_000:
+        raise WrongUseError(f"{option} must lie between 0 and 10,000, not {text}.")
+    return value
+
+
+def moment(text: str | None, option: str) -> int | None:
+    """Return milliseconds since the epoch, UTC, of an option that takes a time; None stays None.
+
+    Raises:
+        WrongUseError: the text is not a time.
+    """
+    from firstwatch.trading.clock import parse_iso
+
+    if text is None:
+        return None
+    try:
+        return parse_iso(text)
+    except ValueError as error:
+        raise WrongUseError(
+            f"{option} takes a time such as 2025-01-31 or 2025-01-31T12:00, not {text!r}."
+        ) from error

@@ -1,0 +1,174 @@
+"""``firstwatch calibrate``: the error rate of the first watch, proved on an operator's own candles."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from firstwatch.cli.backtest_options import (
+    AlgorithmFile,
+    AssumeOption,
+    BacktestOptions,
+    CandlesOption,
+    CapitalOption,
+    FeeOption,
+    FromOption,
+    FundingOption,
+    GuardsOption,
+    LeverageOption,
+    MakerFeeOption,
+    MarketOption,
+    ResetOption,
+    SessionOption,
+    SlippageOption,
+    ToOption,
+    TradesLimitOption,
+    read_input,
+)
+from firstwatch.cli.output import JsonFlag, say, say_json, say_table, say_to_stderr
+
+if TYPE_CHECKING:
+    from firstwatch.watch.claim import Calibration, PowerFacts, RateFacts, RollingFacts
+
+_BAR_CELLS = 30
+_FEW_BARS = 2_000
+"""So few need no second process."""
+
+
+def calibrate(
+    algorithm: AlgorithmFile,
+    candles: CandlesOption,
+    funding: FundingOption = None,
+    market: MarketOption = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    capital: CapitalOption = "10000",
+    leverage: LeverageOption = "1",
+    fee_bps: FeeOption = None,
+    maker_fee_bps: MakerFeeOption = None,
+    slippage_bps: SlippageOption = "2",
+    trades_limit: TradesLimitOption = None,
+    assume_position_now: AssumeOption = False,
+    session: SessionOption = None,
+    reset: ResetOption = None,
+    guards: GuardsOption = None,
+    baseline_days: Annotated[
+        int, typer.Option(min=10, max=3650, metavar="N", help="Days of each baseline.")
+    ] = 180,
+    live_days: Annotated[
+        int, typer.Option(min=1, max=365, metavar="N", help="Days judged after each; the origins' distance.")
+    ] = 30,
+    holdout: Annotated[
+        float, typer.Option(min=0.01, max=0.9, metavar="SHARE", help="Last share of the days, held out.")
+    ] = 0.3,
+    fill_noise_bps: Annotated[
+        float, typer.Option(min=0.0, max=1000.0, metavar="BPS", help="Deviation of a simulated fill's price.")
+    ] = 5.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="S", help="Of all random numbers.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Prove on these candles how often the first watch calls true days diverged, and altered ones."""
+    from firstwatch.trading.clock import SystemClock
+    from firstwatch.watch.claim import calibrate as prove
+    from firstwatch.watch.rolling import Proof
+    from firstwatch.watch.windows import Baseline
+
+    given = read_input(
+        BacktestOptions(
+            algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
+            slippage_bps, trades_limit, assume_position_now, session, reset, guards,
+        )
+    )  # fmt: skip
+    result = given.simulate()
+    for hole in given.file.holes:
+        say_to_stderr(f"{candles}: {hole}")
+    whole = given.file.candles
+    used = whole if given.end_ms is None else whole.part(0, whole.index_at(given.end_ms))
+    baseline = Baseline(
+        given.spec, used, given.market, given.costs, given.settings, given.funding, given.start_ms
+    )
+    with _progress_bar() as progress:
+        found = prove(
+            baseline,
+            result,
+            Proof(baseline_days, live_days, holdout, fill_noise_bps, seed),
+            processes=1 if len(used) < _FEW_BARS else min(2, os.cpu_count() or 1),
+            progress=progress,
+            elapsed_s=SystemClock().elapsed_s,
+        )
+    if as_json:
+        say_json(found.model_dump(mode="json"))
+    else:
+        _say(found)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[float], None]]:
+    """Yield what shows a share of the work on standard error; only on a terminal, and removed at the end."""
+    if not sys.stderr.isatty():
+        yield lambda share: None
+        return
+
+    def show(share: float) -> None:
+        cells = round(share * _BAR_CELLS)
+        sys.stderr.write(f"\r[{'#' * cells}{'.' * (_BAR_CELLS - cells)}] {share:4.0%}")
+        sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
+def _say(found: "Calibration") -> None:
+    """Print the document for a person."""
+    baseline = found.baseline
+    say(f"claim: {found.claim}")
+    if found.needs is not None:
+        say(f"needs: {found.needs}")
+    say(
+        f"backtest: {baseline.bars} bars, {baseline.days:.1f} days, {baseline.trades} trades, "
+        f"{baseline.trades_per_day:.2f} a day"
+    )
+    say(f"promised: at most {found.alpha.joint:.0%} of true days diverge by the joint checks")
+    say_table(
+        ("TRUE DAYS", "JUDGED", "DIVERGED", "95 % INTERVAL"),
+        [
+            ("days of the baseline itself", *_rate(found.null)),
+            (f"rolling, {found.rolling.origins} origins", *_rate(found.rolling)),
+            ("held out", *_rate(found.held_out)),
+        ],
+    )
+    if found.rolling.by_origin is not None:
+        quantiles = found.rolling.by_origin
+        say(f"over the origins: {quantiles.p5:.1%}, {quantiles.p50:.1%}, {quantiles.p95:.1%} (5, 50, 95 %)")
+    say(
+        f"true fills within 200: {found.fills.heavy_tailed:.2%} of heavy-tailed sequences, "
+        f"{found.fills.skewed:.2%} of skewed ones; promised: at most {found.alpha.fills:.0%}"
+    )
+    say_table(
+        ("CHANGE", "SEEN", "AFTER 6 H", "12 H", "18 H", "MEDIAN HOURS", "FIRST BY"),
+        [_power(each) for each in found.power],
+    )
+    say(f"{found.seconds:.1f} s, seed {found.seed}")
+
+
+def _rate(rate: "RateFacts | RollingFacts") -> tuple[object, ...]:
+    if rate.diverged is None or rate.interval is None:
+        return rate.days, None, None
+    low, high = rate.interval
+    return rate.days, f"{rate.diverged:.1%}", f"{low:.1%} to {high:.1%}"
+
+
+def _power(power: "PowerFacts") -> tuple[object, ...]:
+    if power.diverged is None or power.by_hour is None:
+        return (power.change, *[None] * 6)
+    by_hour = (f"{power.by_hour[hour - 1]:.0%}" for hour in (6, 12, 18))
+    first = sorted(power.by_check.items(), key=lambda item: -item[1])
+    median = None if power.median_hours is None else f"{power.median_hours:.1f}"
+    by = ", ".join(f"{name} {share:.0%}" for name, share in first) or None
+    return (power.change, f"{power.diverged:.0%}", *by_hour, median, by)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstwatch.trading.watch import FILLS_ALPHA, Change
@@ -52,6 +52,7 @@ def test_the_share_of_true_fills_that_cross_is_not_zero_either():
     st.lists(st.tuples(st.floats(-50, 50), st.floats(0.001, 1)), min_size=2, max_size=6),
     st.floats(0.05, 1),
 )
+@settings(deadline=None)
 def test_the_factor_of_a_true_fill_has_a_mean_of_at_most_one_whatever_its_shape(points, share_of_noise):
     """The proof, case by case: any discrete distribution of mean zero with at most the noise."""
     values = np.array([value for value, _ in points])
@@ -77,6 +78,7 @@ def test_without_noise_eight_basis_points_are_seen_within_ten_fills():
 
 
 @given(st.floats(-1e6, 1e6), st.integers(1, 3))
+@settings(deadline=None)
 def test_three_fills_decide_nothing_however_bad(excess, fills):
     assert crosses(np.full((1, fills), excess), FILLS_ALPHA)[0] == -1
 
@@ -91,6 +93,7 @@ def test_an_excess_below_half_a_basis_point_never_crosses():
 
 
 @given(excesses, st.sampled_from([0.01, 0.02, 0.2]), st.sampled_from([1.0, 5.0]))
+@settings(deadline=None)
 def test_the_lower_bound_is_above_zero_exactly_where_the_sequence_has_crossed(values, alpha, noise_bps):
     sequence = FillSequence(noise_bps)
     for value in values:
@@ -107,6 +110,7 @@ def test_the_lower_bound_is_above_zero_exactly_where_the_sequence_has_crossed(va
 
 
 @given(excesses, st.floats(-100, 100))
+@settings(deadline=None)
 def test_the_lower_bound_moves_with_the_excess(values, shift):
     first, second = FillSequence(), FillSequence()
     for value in values:
@@ -119,6 +123,7 @@ def test_the_lower_bound_moves_with_the_excess(values, shift):
 
 
 @given(st.lists(excesses, min_size=1, max_size=5))
+@settings(deadline=None)
 def test_rows_of_different_lengths_are_judged_as_each_by_itself(rows):
     longest = max(map(len, rows))
     table = np.full((len(rows), longest), np.nan)
@@ -129,6 +134,7 @@ def test_rows_of_different_lengths_are_judged_as_each_by_itself(rows):
 
 
 @given(excesses, st.integers(0, 39))
+@settings(deadline=None)
 def test_a_gap_within_a_row_changes_nothing(values, place):
     place = min(place, len(values))
     row = np.array([[*values[:place], np.nan, *values[place:]]])
@@ -137,6 +143,7 @@ def test_a_gap_within_a_row_changes_nothing(values, place):
 
 
 @given(excesses)
+@settings(deadline=None)
 def test_a_fill_does_not_change_what_was_said_before_it(values):
     whole = log_e_values(np.array([values]))[0]
     for end in range(1, len(values)):
@@ -144,6 +151,7 @@ def test_a_fill_does_not_change_what_was_said_before_it(values):
 
 
 @given(excesses, st.sampled_from([1.0, 5.0]))
+@settings(deadline=None)
 def test_the_array_form_is_the_formula_written_as_a_loop(values, noise_bps):
     products = {0.3: 0.3, 0.8: 0.7}
     seen = []

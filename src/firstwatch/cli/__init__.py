@@ -3,7 +3,8 @@
 In reading order: ``guard`` (around every command), ``output``, ``folder``, ``files``, ``secrets``, ``names``
 and ``waiting`` (shared parts), then one module per command: ``algorithms``, ``wallets`` and ``live_wallets``,
 ``runs`` with ``launch_options`` and ``run_json``, ``backtest`` and ``calibrate`` with ``backtest_options``
-and ``baseline``, ``engine``, ``doctor`` with ``canary``, ``prune``, ``demo``.
+and ``baseline``, ``report`` with ``report_text`` and ``report_html``, ``engine``, ``doctor`` with ``canary``,
+``prune``, ``demo``.
 
 Imports every other package; none imports this one. A heavy library (Textual, SQLModel, ccxt) is imported in
 the command that needs it, so that start-up stays fast.
@@ -15,8 +16,8 @@ the command that needs it, so that start-up stays fast.
 4. What needs an engine goes through the manager, which starts one, says where it is, and writes a command
    only where one accepts it: the screen, ``demo``, ``engine``, ``status``, and every ``run`` command that
    starts or changes a run. Everything else works without an engine and opens the store itself: ``run list``,
-   ``show`` and ``follow``, ``algorithm``, ``backtest``, ``calibrate``, ``doctor``, ``prune``, and ``wallet``,
-   which does its work by ``wallets.custody`` as the manager does for the screen.
+   ``show`` and ``follow``, ``report``, ``algorithm``, ``backtest``, ``calibrate``, ``doctor``, ``prune``, and
+   ``wallet``, which does its work by ``wallets.custody`` as the manager does for the screen.
 """
 
 import gc
@@ -25,7 +26,7 @@ from typing import Annotated
 
 import typer
 
-from firstwatch.cli import algorithms, backtest, calibrate, demo, doctor, engine, prune, runs, wallets
+from firstwatch.cli import algorithms, backtest, calibrate, demo, doctor, engine, prune, report, runs, wallets
 from firstwatch.cli.guard import run_guarded
 from firstwatch.cli.output import say
 
@@ -44,6 +45,7 @@ app.add_typer(runs.app, name="run")
 app.add_typer(engine.app, name="engine")
 app.command("backtest")(backtest.backtest)
 app.command("calibrate")(calibrate.calibrate)
+app.command("report")(report.report)
 app.command("demo")(demo.demo)
 app.command("status")(engine.status)
 app.command("doctor")(doctor.doctor)

@@ -1,0 +1,114 @@
+"""``firstwatch report``: what the first watch says of a run."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from firstwatch.cli.output import JsonFlag, say, say_json
+from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
+from firstwatch.trading.runs import RunState
+
+if TYPE_CHECKING:
+    from firstwatch.store.database import Session
+    from firstwatch.store.runs import Run
+    from firstwatch.trading.watch import WatchReport
+
+
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the beginning of it.")],
+    day: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Day of the watch; without it the newest.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report as one page to this file.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show whether a run does what its backtest promised: verdict, checks and their evidence."""
+    from firstwatch.cli.folder import open_folder
+    from firstwatch.cli.report_text import report_lines
+    from firstwatch.store.runs import get_run
+    from firstwatch.store.watch import reports_of
+    from firstwatch.watch.tuning import hints
+
+    with open_folder() as (_, store), store.read() as reading:
+        known = get_run(reading, run)
+        reports = reports_of(reading, known.id)
+        if not reports:
+            raise RefusedError(_why_none(reading, known))
+    chosen = _of_day(reports, day)
+    if html is not None:
+        from firstwatch.cli.report_html import report_page
+
+        _write(html, report_page(chosen, hints(chosen)))
+    if as_json:
+        say_json(chosen.model_dump(mode="json"))
+    elif html is not None:
+        say(f"{html} has the report of day {chosen.day}: {chosen.verdict}.")
+    else:
+        say(_in_reach("\n".join(report_lines(chosen, hints(chosen)))))
+
+
+def _of_day(reports: "list[WatchReport]", day: int | None) -> "WatchReport":
+    if day is None:
+        return reports[-1]
+    found = next((each for each in reports if each.day == day), None)
+    if found is None:
+        last = reports[-1].day
+        known = "only day 1" if last == 1 else f"days {reports[0].day} to {last}"
+        raise WrongUseError(f"Run {reports[-1].run} has no watch of day {day}: it has {known}.")
+    return found
+
+
+def _why_none(session: "Session", run: "Run") -> str:
+    """Return why a run has no report, and what to do."""
+    from firstwatch.store.algorithms import version_by_id
+    from firstwatch.store.backtests import latest_backtest
+
+    if run.state in (RunState.NEW, RunState.CANCELLED):
+        return f"Run {run.id} has no watch: it has not begun (it is {run.state})."
+    if latest_backtest(session, run.version_id, run.settings.symbol) is None:
+        label = version_by_id(session, run.version_id).label
+        return (
+            f"Run {run.id} has no watch: {label} has no baseline on {run.settings.symbol}. Make one before "
+            "the next start, with: firstwatch backtest FILE --candles FILE --save."
+        )
+    if run.state.is_final:
+        return f"Run {run.id} has no watch: it ended ({run.state}) before the first look."
+    return (
+        f"Run {run.id} has no report yet: the watch looks for the first time after a tenth of the day. It "
+        "runs with the engine; `firstwatch status` says whether one does."
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file as a whole: another program sees the old one or the new one."""
+    try:
+        with NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            try:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(file.name, path)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise FirstwatchError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _in_reach(text: str) -> str:
+    """Return the text in signs that the output has: plain ones where it is not UTF-8."""
+    if (sys.stdout.encoding or "").lower().replace("-", "") == "utf8":
+        return text
+    from firstwatch.tui.formats import ASCII_GLYPHS
+
+    return text.translate(ASCII_GLYPHS)

@@ -185,13 +185,14 @@ class AccountManager:
             memory.wants_fills = memory.wants_position = memory.goes_by_books = True
             memory.position_at_ms = memory.elapsed_ms + back_off_ms(0)
             return
+        confirming = 1 if self._context.setup.has_phases else _CONFIRMING_READS
         is_first = memory.mismatches == 0
         disputed = signed(position), self._ledger.own + memory.foreign
         if disputed != memory.disputed:
-            # The fills read so far were to explain another difference.
-            memory.disputed, memory.mismatches = disputed, 0
+            # The fills read so far were to explain another one: this one is read again, after newer fills.
+            memory.disputed, memory.mismatches = disputed, min(memory.mismatches, confirming - 1)
+            self._context.want_fills()
         memory.mismatches += 1
-        confirming = 1 if self._context.setup.has_phases else _CONFIRMING_READS
         if memory.mismatches <= confirming or memory.wants_fills:
             memory.wants_fills = memory.wants_position = True
             if not is_first:

@@ -266,9 +266,9 @@ class RunMemory:
     denied_ms: int = 0
     """When the venue first refused for lack of a position to reduce; 0: its position was read since."""
     mismatches: int = 0
-    """Readings in a row that disagreed in the same way with the same books."""
+    """Readings in a row that disagreed with the books."""
     disputed: tuple[Decimal, Decimal] | None = None
-    """The position, signed, that they showed, and the one that was booked."""
+    """The position, signed, that the last of them showed, and the one that was booked."""
     position_at_ms: int = 0
     wants_open_orders: bool = False
     wants_fills: bool = False

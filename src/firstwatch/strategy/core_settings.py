@@ -29,6 +29,12 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason, StopMode
 
+CORE_VERSION = 1
+"""Raised with every change after which the core decides or accounts otherwise on the same candles.
+
+A baseline of another version is stale. The golden backtests of the tests notice a change without it.
+"""
+
 _REASONS = tuple(ExitReason)
 _RESET_MODES = {
     ResetMode.COOLDOWN_ONLY: codes.COOLDOWN_ONLY,

@@ -21,7 +21,7 @@ from firstwatch.market.files import CandleFile, Hole, read_candles, require_time
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.timeframe import Timeframe
 
-_LAYOUT = 1
+_LAYOUT = 2
 _HEAD_BYTES = 64 << 10
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
-"""History files: candles and funding rates from CSV, plain or gzipped.
+"""History files: candles and funding rates of every known format (``formats``).
 
 A mistake is refused with its line; nothing is corrected. A hole is not a mistake (no trades, no bar), but
-is reported with its line and length.
+is reported with its line and length. In a file without lines they are rows, counted from 1.
 """
 
 from collections.abc import Iterable
@@ -11,22 +11,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from firstwatch.market.formats.columns import read_columns
 from firstwatch.market.funding import FundingSeries, due_ms
-from firstwatch.market.table import Columns, Mistakes, read_columns
+from firstwatch.market.table import Columns, Mistakes
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.timeframe import Timeframe
 
-_TIME_NAMES = ("open_time", "time", "timestamp", "date", "datetime")
+_TIME_NAMES = ("open_time", "open time", "start_time", "starttime", "time", "timestamp", "date", "datetime")
 _CANDLE_NAMES = {
     "time": _TIME_NAMES,
     "open": ("open",),
     "high": ("high",),
     "low": ("low",),
     "close": ("close",),
-    "volume": ("volume",),
+    "volume": ("volume", "vol_ccy", "vol"),
 }
+"""Names of the columns, the best first: those of Binance, Bybit, OKX (``vol``: contracts) and freqtrade."""
 _RATE_NAMES = ("rate", "funding_rate", "fundingrate", "last_funding_rate")
 # Files of public data collections hold the rate in ``open``, and 0 in the other columns of a candle.
 _FUNDING_NAMES = {"time": (*_TIME_NAMES, "calc_time"), "rate": (*_RATE_NAMES, "open")}
@@ -43,18 +45,24 @@ _YEAR_MS = 365 * 86_400_000
 class Hole:
     """Missing bars of a file: open times of the first and the last, and how many.
 
-    ``line`` is the line of the first bar after the hole.
+    ``line`` is the line of the first bar after the hole, or its row in a file without lines (``is_row``).
     """
 
     first_ms: int
     last_ms: int
     bars: int
     line: int
+    is_row: bool = False
 
     def __str__(self) -> str:
         missing = "1 bar is" if self.bars == 1 else f"{self.bars} bars are"
-        until = "" if self.bars == 1 else f" to {iso(self.last_ms)}"
-        return f"line {self.line}: {missing} missing before it, {iso(self.first_ms)}{until}"
+        place = f"{'row' if self.is_row else 'line'} {self.line}"
+        return f"{place}: {missing} missing before it, {self.span}"
+
+    @property
+    def span(self) -> str:
+        """The times of the missing bars."""
+        return iso(self.first_ms) + ("" if self.bars == 1 else f" to {iso(self.last_ms)}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,9 +82,10 @@ class CandleFile:
 def read_candles(path: Path, timeframe: Timeframe | None = None) -> CandleFile:
     """Read candles: columns date (or time, timestamp, open_time), open, high, low, close, volume.
 
-    Columns are found by name in any order, or by position when there is no header. Times are open times:
-    epoch seconds, ms or µs, or ISO 8601, UTC where no zone is given. ``timeframe`` None: the most common
-    step between two bars.
+    CSV or a JSON list of rows, plain, gzipped or zipped, as exchanges publish them and freqtrade keeps them;
+    Parquet and Feather with the extra ``arrow``. Columns are found by name in any order, or by position when
+    there is no header; more columns may follow. Times are open times: epoch seconds, ms or µs, or ISO 8601,
+    UTC where no zone is given. ``timeframe`` None: the most common step between two bars.
 
     Raises:
         WrongUseError: the file cannot be read, a row is incomplete, a cell is not a number, times are
@@ -108,7 +117,8 @@ def read_candles(path: Path, timeframe: Timeframe | None = None) -> CandleFile:
         values["volume"],
         actual,
     )
-    return CandleFile(path, candles, tuple(_holes(columns, steps, actual)))
+    is_row = mistakes.unit == "row"
+    return CandleFile(path, candles, tuple(holes_of(candles, columns.line, is_row=is_row)))
 
 
 def read_funding(path: Path) -> FundingSeries:
@@ -191,7 +201,7 @@ def _check_order(columns: Columns, mistakes: Mistakes) -> None:
         verb = "repeats" if before == time_ms else "is older than"
         mistakes.add(
             int(columns.line[row + 1]),
-            f"column time: {iso(time_ms)} {verb} the time of line {columns.line[row]}",
+            f"column time: {iso(time_ms)} {verb} the time of {mistakes.unit} {columns.line[row]}",
         )
 
 
@@ -246,12 +256,15 @@ def _check_prices(columns: Columns, mistakes: Mistakes) -> None:
             mistakes.add(int(columns.line[row]), f"column {role}: {values[role][row]:g} {what}")
 
 
-def _holes(columns: Columns, steps: NDArray[np.int64], timeframe: Timeframe) -> Iterable[Hole]:
-    for row in np.flatnonzero(steps != timeframe.ms):
-        before, behind = columns.time_ms[row : row + 2].tolist()
+def holes_of(candles: CandleArrays, line: NDArray[np.int64], *, is_row: bool) -> Iterable[Hole]:
+    """Yield the holes between the candles; ``line``: where each of them stands."""
+    step_ms = candles.timeframe.ms
+    for row in np.flatnonzero(np.diff(candles.time_ms) != step_ms):
+        before, behind = candles.time_ms[row : row + 2].tolist()
         yield Hole(
-            first_ms=before + timeframe.ms,
-            last_ms=behind - timeframe.ms,
-            bars=(behind - before) // timeframe.ms - 1,
-            line=int(columns.line[row + 1]),
+            first_ms=before + step_ms,
+            last_ms=behind - step_ms,
+            bars=(behind - before) // step_ms - 1,
+            line=int(line[row + 1]),
+            is_row=is_row,
         )

@@ -1,15 +1,12 @@
-"""Columns of numbers from a CSV file, at the speed of NumPy, with every mistake named by its line.
+"""Columns of numbers from the text of a table, at the speed of NumPy, with every mistake named by its line.
 
 A number of up to fifteen digits is its digits divided by a power of ten, which float64 rounds correctly,
 so all rows are read by a few array operations. A cell of another form is read by itself, and one that
 cannot be read is a mistake with its line and column.
 """
 
-import gzip
-import io
 import re
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +18,6 @@ from firstwatch.trading.errors import WrongUseError
 
 _SHOWN_MISTAKES = 5
 _CHUNK_BYTES = 4 << 20
-_GZIP = b"\x1f\x8b"
-_READ_BYTES = 1 << 20
-_MOST_BYTES = 1 << 30
-_MOST_PIPED_BYTES = 1 << 28
-_RATIO = 200
-"""Rows of numbers compress to a tenth, at best a fiftieth; what unpacks to more holds no candles."""
-_LONGEST_LINE = 1 << 14
 _MOST_MISTAKES = 1_000
 _LARGEST = 1e18
 _EXACT_DIGITS = 15
@@ -46,6 +36,8 @@ class Mistakes:
 
     def __init__(self, where: str) -> None:
         self.where = where
+        self.unit = "line"
+        """What the numbers count; "row" where the file has no lines."""
         self.count = 0
         self._kept: list[tuple[int, str]] = []
 
@@ -64,7 +56,7 @@ class Mistakes:
         """Raise a WrongUseError that lists the first mistakes by line and counts the rest."""
         if not self.count:
             return
-        found = [f"line {line}, {sentence}" for line, sentence in self._kept]
+        found = [f"{self.unit} {line}, {sentence}" for line, sentence in self._kept]
         if self.count == 1:
             raise WrongUseError(f"{self.where}, {found[0]}; correct the file, nothing was read")
         if self.count > len(found):
@@ -87,19 +79,15 @@ class Columns:
     has_header: bool = True
 
 
-def read_columns(path: Path, names: Mapping[str, Sequence[str]], mistakes: Mistakes) -> Columns:
-    """Read the columns of a CSV file, plain or gzipped, by the roles in ``names``.
-
-    ``names`` gives for each role the column names that may hold it, the best first; the first role is
-    the time (epoch seconds, ms, µs or ns, or ISO 8601, UTC without a zone), the others are numbers.
-    Without a header the columns are taken by position. Mistakes in rows go to ``mistakes``.
+def text_columns(path: Path, data: bytes, names: Mapping[str, Sequence[str]], mistakes: Mistakes) -> Columns:
+    """Read the columns of a text by the roles in ``names``, as ``formats.columns.read_columns`` says.
 
     Raises:
-        WrongUseError: the file cannot be read at all, or a column is missing.
+        WrongUseError: a column is missing, or there are no rows.
     """
-    data = _read_bytes(path)
+    data = _plain_lines(data)
     head, _, body = data.partition(b"\n")
-    delimiter = max(b",;\t", key=head.count)
+    delimiter = max(b",;\t|", key=head.count)
     cells = [cell.strip().lower() for cell in head.decode("utf-8", "backslashreplace").split(chr(delimiter))]
     known = {name for aliases in names.values() for name in aliases}
     has_header = not known.isdisjoint(cells)
@@ -128,18 +116,7 @@ def read_columns(path: Path, names: Mapping[str, Sequence[str]], mistakes: Mista
     )
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = _text_of(path, file)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise WrongUseError(f"{path} is a damaged gzip file ({error}); fetch it again") from error
-    except (OSError, ValueError) as error:
-        raise WrongUseError(
-            f"cannot read {path}: {getattr(error, 'strerror', error)}; give a CSV file, plain or gzipped"
-        ) from error
-    if not data.strip():
-        raise WrongUseError(f"{path} is empty; give a CSV file, plain or gzipped")
+def _plain_lines(data: bytes) -> bytes:
     data = data.removeprefix(b"\xef\xbb\xbf")
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n")
@@ -147,35 +124,53 @@ def _read_bytes(path: Path) -> bytes:
     return data.translate(None, b'"') if b'"' in data else data
 
 
-def _text_of(path: Path, file: io.BufferedReader) -> bytes:
-    """Return the bytes of a file, gunzipped, as long as they look like text of a reasonable length."""
-    is_packed = file.peek(len(_GZIP)).startswith(_GZIP)
-    source = gzip.GzipFile(fileobj=file) if is_packed else file
-    most = _MOST_BYTES if file.seekable() else _MOST_PIPED_BYTES
-    text = io.BytesIO()
-    while part := source.read(_READ_BYTES):
-        is_endless = not text.tell() and len(part) > _LONGEST_LINE and b"\n" not in part[:_LONGEST_LINE]
-        if is_endless or b"\0" in part:
-            raise WrongUseError(f"{path} is not text with a row on each line; give a CSV file")
-        text.write(part)
-        if is_packed and file.seekable() and text.tell() > _READ_BYTES:
-            most = min(_MOST_BYTES, _RATIO * file.tell())
-        if text.tell() > most:
-            raise WrongUseError(f"{path} has more than {most / 1e6:,.0f} MB; no file of candles is so long")
-    return text.getvalue()
+def place_of(where: str, role: str, aliases: Sequence[str], cells: Sequence[str]) -> int:
+    """Return the place of the column that holds the role.
+
+    Raises:
+        WrongUseError: no column has one of its names.
+    """
+    present = [alias for alias in aliases if alias in cells]
+    if not present:
+        raise WrongUseError(
+            f"{where}: no column for {role}; it has {_cut(', '.join(cells))}, "
+            f"and one of them must be named {' or '.join(aliases)}"
+        )
+    return list(cells).index(present[0])
+
+
+def epoch_ms(numbers: _Integers) -> _Integers:
+    """Return epoch numbers of any unit as milliseconds; -1 where none can be meant."""
+    times = np.full(len(numbers), -1, dtype=np.int64)
+    previous = 0
+    for limit, ms in _MS_PER_UNIT:
+        here = (numbers >= previous) & (numbers < limit)
+        times[here] = numbers[here] * int(ms) if ms >= 1 else numbers[here] // round(1 / ms)
+        previous = limit
+    return times
+
+
+def bounded_times(
+    times: _Integers, role: str, line: _Integers, mistakes: Mistakes, show: Callable[[int], str] | None = None
+) -> _Integers:
+    """Return the times (ms); one outside of 1970 to 2199 is a mistake. ``show`` returns the cell of a row."""
+    for row in np.flatnonzero((times < 0) | (times >= END_MS)):
+        cell = f"{times[row]} ms" if show is None else _shown(show(int(row)))
+        mistakes.add(int(line[row]), f"column {role}: {cell} is not of the years 1970 to 2199")
+    return times
+
+
+def bounded_numbers(values: _Floats, role: str, line: _Integers, mistakes: Mistakes) -> _Floats:
+    """Return the numbers; one that is not finite, or larger than any market has, is a mistake."""
+    for row in np.flatnonzero(~np.isfinite(values)):
+        mistakes.add(int(line[row]), f"column {role}: the number is missing ({values[row]})")
+    for row in np.flatnonzero(np.isfinite(values) & (np.abs(values) > _LARGEST)):
+        mistakes.add(int(line[row]), f"column {role}: {values[row]:g} is more than any market has")
+    return values
 
 
 def _positions_by_name(path: Path, names: Mapping[str, Sequence[str]], cells: list[str]) -> dict[str, int]:
-    positions = {}
-    for role, aliases in names.items():
-        present = [alias for alias in aliases if alias in cells]
-        if not present:
-            raise WrongUseError(
-                f"{path}, line 1: no column for {role}; it has {', '.join(cells)}, "
-                f"and one of them must be named {' or '.join(aliases)}"
-            )
-        positions[role] = cells.index(present[0])
-    return positions
+    return {role: place_of(f"{path}, line 1", role, aliases, cells) for role, aliases in names.items()}
 
 
 def _positions_by_order(path: Path, names: Mapping[str, Sequence[str]], cells: list[str]) -> dict[str, int]:
@@ -250,18 +245,11 @@ class _Cells:
         values: _Floats = digits / _POWERS_OF_TEN[np.where(is_exact, decimals, 0)]
         for row in np.flatnonzero(~is_exact):
             values[row] = self._number(int(row), mistakes)
-        for row in np.flatnonzero(np.abs(values) > _LARGEST):
-            found = f"{values[row]:g} is more than any market has"
-            mistakes.add(int(self._line[row]), f"column {self._role}: {found}")
-        return values
+        return bounded_numbers(values, self._role, self._line, mistakes)
 
     def times_ms(self, mistakes: Mistakes) -> _Integers:
         """Return the cells as milliseconds since the epoch; 0 where there is a mistake."""
-        times = self._any_times_ms(mistakes)
-        for row in np.flatnonzero((times < 0) | (times >= END_MS)):
-            found = f"{_shown(self._text(int(row)))} is not of the years 1970 to 2199"
-            mistakes.add(int(self._line[row]), f"column {self._role}: {found}")
-        return times
+        return bounded_times(self._any_times_ms(mistakes), self._role, self._line, mistakes, self._text)
 
     def _any_times_ms(self, mistakes: Mistakes) -> _Integers:
         iso = self._iso_times_ms()
@@ -272,11 +260,7 @@ class _Cells:
         times = np.zeros(len(digits), dtype=np.int64)
         for row in np.flatnonzero(~is_whole):
             times[row] = self._time_ms(int(row), mistakes)
-        previous = 0
-        for limit, ms in _MS_PER_UNIT:
-            here = is_whole & (digits >= previous) & (digits < limit)
-            times[here] = digits[here] * int(ms) if ms >= 1 else digits[here] // round(1 / ms)
-            previous = limit
+        times[is_whole] = epoch_ms(digits[is_whole])
         return times
 
     def _decimal_digits(self) -> tuple[_Integers, _Integers, _Integers, NDArray[np.bool_]]:
@@ -366,4 +350,8 @@ def _shown(text: str | bytes) -> str:
     """Quote what was found, cut to a readable length."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "backslashreplace")
-    return repr(text if len(text) <= 60 else text[:60] + "…")
+    return repr(_cut(text))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:60] + "…"

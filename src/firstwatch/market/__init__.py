@@ -1,13 +1,15 @@
 """Market data that does not come from a live venue: candle files, funding rates, invented markets, sessions.
 
-In reading order: ``table`` (a CSV file to columns of numbers, each mistake with its line), ``files`` (candles
-and funding rates), ``cache`` (parsed files kept as arrays), ``funding``, ``assumed`` (the market of a file
-that no venue describes), ``synthetic`` (an invented market), ``feeds`` (what a paper venue replays, and how
-fast), ``sessions`` (trading hours), ``launch_files`` (the small TOML files of a launch).
+In reading order: ``table`` (a text to columns of numbers, each mistake with its line), ``formats`` (files
+of other programs to the same columns), ``files`` (candles and funding rates), ``cache`` (parsed files kept as
+arrays), ``packed`` (candles in one compact file, and those of baselines), ``archive`` (candles that are
+recorded and imported), ``funding``, ``assumed`` (the market of a file that no venue describes), ``synthetic``
+(an invented market), ``feeds`` (what a paper venue replays, and how fast), ``sessions`` (trading hours),
+``launch_files`` (the small TOML files of a launch).
 
 Imports only ``strategy`` and ``trading``. No store, no venue, no thread.
 
-1. A file is read whole or refused with the lines of its first mistakes. Nothing in it is repaired.
+1. A file of any format is read whole or refused with the lines of its first mistakes. Nothing is repaired.
 2. A missing bar is not a mistake: it did not trade. Holes are reported with their line and length.
 3. A funding time is the one at which it is due: a stamp of up to 2 s after a full minute means that minute.
    Rates that no venue takes, or that cover nothing of the candles, are refused.

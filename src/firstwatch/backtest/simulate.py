@@ -5,7 +5,6 @@ Nothing is saved here; the caller does that.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +14,7 @@ from firstwatch.backtest.metrics import Metrics, compute_metrics
 from firstwatch.backtest.notes import NoteKeeper, coverage_notes
 from firstwatch.backtest.record import TradeRecord
 from firstwatch.backtest.replay import Played, Replay
+from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.market.funding import NO_FUNDING, FundingSeries
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.candles import CandleArrays
@@ -24,25 +24,11 @@ from firstwatch.strategy.evaluation import SignalArrays, evaluate_arrays
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import Clock, SystemClock, iso
 from firstwatch.trading.errors import WrongUseError
-from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note
 from firstwatch.trading.trade import Trade
 
-
-@dataclass(frozen=True, slots=True)
-class BacktestSettings:
-    """The launch settings that apply to a backtest."""
-
-    capital: Decimal = Decimal(10_000)
-    leverage: Decimal = Decimal(1)
-    trades_limit: int | None = None
-    assume_position_now: bool = False
-    session: SessionSettings = field(default_factory=SessionSettings)
-    reset: ResetSettings | None = None
-    """None: the version's own."""
-    guards: Guards = field(default_factory=Guards)
-    close_position_on_exit: bool = True
+__all__ = ["BacktestResult", "BacktestSettings", "simulate"]
 
 
 @dataclass(frozen=True, eq=False)

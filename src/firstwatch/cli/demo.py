@@ -132,13 +132,14 @@ def _settings(home: Path, scene: _Scene, speed: float | None) -> "Settings":
 def _prepare(settings: "Settings", scene: _Scene) -> "tuple[LaunchSettings, BacktestResult]":
     """Save the wallet, the algorithm and its baseline; return the launch settings and the baseline."""
     from firstwatch.backtest.simulate import BacktestSettings, simulate
-    from firstwatch.cli.baseline import save_baseline
+    from firstwatch.market.packed import History
     from firstwatch.store.database import open_store
     from firstwatch.store.paper import deposit
     from firstwatch.store.wallets import create_wallet
     from firstwatch.strategy.core_settings import Costs
     from firstwatch.trading.clock import SystemClock
     from firstwatch.trading.launch import LaunchSettings
+    from firstwatch.watch.baseline import save_baseline
 
     costs = Costs.of_market(scene.market, slippage_bps=Decimal(2))
     chosen = BacktestSettings(capital=_CAPITAL)
@@ -147,10 +148,18 @@ def _prepare(settings: "Settings", scene: _Scene) -> "tuple[LaunchSettings, Back
     )
     store = open_store(settings.home)
     try:
-        version = save_baseline(
-            store, scene.spec, baseline, market=scene.market, costs=costs, settings=chosen
-        )
         now_ms = SystemClock().now_ms()
+        version = save_baseline(
+            store,
+            settings.home,
+            scene.spec,
+            baseline,
+            History(scene.candles),
+            market=scene.market,
+            costs=costs,
+            settings=chosen,
+            now_ms=now_ms,
+        ).version
         with store.write() as session:
             wallet = create_wallet(session, _WALLET, venue="paper", kind="paper", now_ms=now_ms)
             deposit(session, wallet.venue, wallet.account, _FUNDS, now_ms=now_ms)

@@ -63,6 +63,7 @@ from firstwatch.trading.runs import Exposure, Health, Protection
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
 from firstwatch.venues.registry import is_paper
+from firstwatch.watch.baseline import baseline_of_launch
 
 FINISHED_LIMIT = 200
 """Finished runs in the list; ``firstwatch run show`` reads older ones."""
@@ -199,7 +200,8 @@ class SnapshotReader:
         curve = _grown(session, run_id, detail.curve)
         if is_new or curve is not detail.curve:
             detail.curve = curve
-            baseline = backtests.latest_backtest(session, run.version_id, run.settings.symbol)
+            spec = _spec(algorithms.version_by_id(session, run.version_id).spec_json)
+            baseline = baseline_of_launch(session, run.version_id, spec, run.settings)
             metrics = metrics_of_run(detail.trades, curve, run.settings.capital, run.market)
             detail.metrics = compare_with_baseline(metrics, curve, baseline)
         detail.closes = _grown_closes(session, run_id, detail.closes)

@@ -1,14 +1,15 @@
 """The first watch: does a live run do what its backtest promised?
 
-In reading order: ``windows`` (the core played afresh on every day of the baseline), ``changes`` (altered
-days, for what can be seen), ``joint`` (all those days as a measure, and a live day judged by it), ``recipe``
-(what is locked before the first order, and the tables that it gives); ``fill_sequence`` (one confidence
-sequence over all fills), ``fill_prices`` (what fills cost, against the backtest's own), ``costs`` (fees and
-funding), ``edge`` (the Sharpe ratio, over weeks), ``since_start`` (all days together), ``tuning`` (signs and
-hints of what to adjust); ``record`` (what a run saw, decided and was given, from the store), ``shadow`` (the
-core on the run's own bars), ``parity`` (what differs from it, with causes), ``identity`` (where the PnL
-differs), ``follow`` (these through readings and restarts); ``rolling`` (true and altered days judged
-on an operator's own candles) and ``claim`` (whether the promise holds there).
+In reading order: ``baseline`` (what a run is compared with: saved, found again, called stale), ``windows``
+(the core played afresh on every day of the baseline), ``changes`` (altered days, for what can be seen),
+``joint`` (all those days as a measure, and a live day judged by it), ``recipe`` (what is locked before the
+first order, and the tables that it gives); ``fill_sequence`` (one confidence sequence over all fills),
+``fill_prices`` (what fills cost, against the backtest's own), ``costs`` (fees and funding), ``edge`` (the
+Sharpe ratio, over weeks), ``since_start`` (all days together), ``tuning`` (signs and hints of what to
+adjust); ``record`` (what a run saw, decided and was given, from the store), ``shadow`` (the core on the
+run's own bars), ``parity`` (what differs from it, with causes), ``identity`` (where the PnL differs),
+``follow`` (these through readings and restarts); ``rolling`` (true and altered days judged on an operator's
+own candles) and ``claim`` (whether the promise holds there).
 
 Imports ``backtest``, ``store``, ``market``, ``strategy`` and ``trading``. Of ``venues`` only the
 registry. No engine and no thread.
@@ -33,4 +34,6 @@ registry. No engine and no thread.
    which is the ledger's equity and never a sum of trades, the accounting identity leaves a residual: above
    1e-6 of the capital it is money without an explanation.
 10. The state of a follower is JSON. What it finds does not depend on when it was read or restarted.
+11. A baseline is candles, market, costs and settings, not only figures: its backtest can be done again. It is
+   reused while its key is equal, and stale after 30 days or when the version of the core has changed.
 """

@@ -181,6 +181,12 @@ def test_nothing_known_refuses_and_raises_nothing() -> None:
         ),
         ("approvals", {"approvals": (Approval("agent", False, "the agent is not approved"),)}, ["agent"]),
         ("baseline", {"baseline": None}, ["no backtest of RSI reversion@1"]),
+        (
+            "baseline",
+            {"baseline": None, "other_baseline": 3},
+            ["that of RSI reversion@3 is of another version"],
+        ),
+        ("baseline age", {"baseline": None}, ["no backtest", "firstwatch baseline make 'RSI reversion@1'"]),
         ("sharpe", {"baseline": None}, ["no backtest"]),
         ("capital share", {"balance": _balance(1500)}, ["67%", "50%"]),
     ],
@@ -193,6 +199,7 @@ def test_each_check_fails_with_figures(name: str, changed: dict[str, object], wo
     ("name", "changed", "words"),
     [
         ("baseline", {"end_ms": 5 * _MONTH_MS}, ["5.0 months"]),
+        ("baseline age", {"stale": "it was made 40 days ago"}, ["stale: it was made 40 days ago", "press b"]),
         ("sharpe", {"sharpe": 0.9}, ["0.90"]),
         ("sharpe", {"sharpe": None}, ["undefined"]),
         ("drawdown", {"max_drawdown": 0.25}, ["25.0%"]),

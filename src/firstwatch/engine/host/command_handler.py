@@ -234,7 +234,10 @@ class CommandHandler:
         self._finish(stored, CommandOutcome.DONE, _verdict(seen), result_json=seen.model_dump_json())
 
     def _judge(self, command: PreviewLaunch | StartRun) -> tuple[LaunchFacts, LaunchPreview]:
-        facts = gather(self._store, self._venues, command.settings, capital_share=self._capital_share)
+        now_ms = self._clock.now_ms()
+        facts = gather(
+            self._store, self._venues, command.settings, capital_share=self._capital_share, now_ms=now_ms
+        )
         return facts, preview(facts, self._clock.now_ms())
 
     def _start(self, stored: StoredCommand, command: StartRun) -> None:

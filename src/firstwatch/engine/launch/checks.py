@@ -395,8 +395,19 @@ def _baseline(facts: LaunchFacts) -> Finding:
     months = (baseline.end_ms - baseline.start_ms) / _MONTH_MS
     seen = f"the baseline covers {iso(baseline.start_ms)} to {iso(baseline.end_ms)}, {months:.1f} months"
     return Finding(
-        months >= BASELINE_MONTHS, seen, f"backtest it over {BASELINE_MONTHS} months or more of candles"
+        months >= BASELINE_MONTHS,
+        seen,
+        f"make it of {BASELINE_MONTHS} months or more of candles: a shorter one calls true runs diverged more"
+        " often (6.5 % of days with six weeks, instead of 4.7 %)",
     )
+
+
+def _baseline_age(facts: LaunchFacts) -> Finding:
+    if facts.baseline is None:
+        return Finding(False, _no_baseline(facts), _make_baseline(facts))
+    if facts.baseline.stale:
+        return Finding(False, f"the baseline is stale: {facts.baseline.stale}", _make_baseline(facts))
+    return Finding(True, "the baseline is of this version, fresh, and its candles are kept")
 
 
 def _sharpe(facts: LaunchFacts) -> Finding:
@@ -448,7 +459,7 @@ def _same_settings(facts: LaunchFacts) -> Finding:
         return Finding(
             False,
             f"the run differs from its baseline: {'; '.join(differences)}",
-            "make a baseline with the run's settings, or launch with the baseline's",
+            f"{_make_baseline(facts)}; or launch with the baseline's settings",
         )
     return Finding(True, "the run's settings equal the baseline's")
 
@@ -486,6 +497,7 @@ CHECKS: tuple[Check, ...] = (
     Check("approvals", True, _approvals),
     Check("mainnet", True, _mainnet),
     Check("baseline", False, _baseline),
+    Check("baseline age", False, _baseline_age),
     Check("sharpe", False, _sharpe),
     Check("drawdown", False, _drawdown),
     Check("same settings", False, _same_settings),
@@ -500,13 +512,18 @@ def _not_checked(why: str) -> Finding:
 
 def _no_baseline(facts: LaunchFacts) -> str:
     settings = facts.settings
-    return f"no backtest of {settings.algorithm}@{settings.version} on {settings.symbol} is stored"
+    none = f"no backtest of {settings.algorithm}@{settings.version} on {settings.symbol} is stored"
+    if facts.other_baseline is None:
+        return none
+    return f"{none}; that of {settings.algorithm}@{facts.other_baseline} is of another version"
 
 
 def _make_baseline(facts: LaunchFacts) -> str:
+    settings = facts.settings
     return (
-        f"backtest it over {BASELINE_MONTHS} months or more of {facts.settings.symbol} candles: "
-        "firstwatch backtest ALGORITHM.toml --candles FILE --save"
+        f"make one of {BASELINE_MONTHS} months or more of {settings.symbol} candles: press b in the launch"
+        f" form, or `firstwatch baseline make {settings.name!r} --wallet {settings.wallet} --symbol"
+        f" {settings.symbol} --capital {settings.capital:f}`"
     )
 
 

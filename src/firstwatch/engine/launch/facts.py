@@ -35,7 +35,7 @@ COMPARED = {
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The latest backtest of the version on the symbol. Ratios are None where undefined."""
+    """The backtest of the version on the symbol that a launch is compared with. Ratios: None if undefined."""
 
     start_ms: int
     end_ms: int
@@ -46,6 +46,8 @@ class Baseline:
     """The launch settings it was made with, by field name of ``LaunchSettings``."""
     taker_fee_bps: Decimal | None = None
     maker_fee_bps: Decimal | None = None
+    stale: str = ""
+    """Why it should be made anew, as a clause; empty: it is fresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class LaunchFacts:
     flags: GroupFlags | None = None
     """Condition groups and ATR at the last closed bar."""
     baseline: Baseline | None = None
+    other_baseline: int | None = None
+    """Without one, the newest other version that has one on the symbol."""
 
     @property
     def price(self) -> float | None:

@@ -26,15 +26,16 @@ from firstwatch.trading.errors import VenueError, WrongUseError
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import LONGEST_WAIT_S, Venue
+from firstwatch.watch.baseline import baseline_of_launch, stale_because
 
 
 def gather(
-    store: Store, venues: VenueRegistry, settings: LaunchSettings, *, capital_share: float
+    store: Store, venues: VenueRegistry, settings: LaunchSettings, *, capital_share: float, now_ms: int
 ) -> LaunchFacts:
     """Return what is known about this launch now; what could not be read is None."""
     facts, version, wallet = _from_store(store, LaunchFacts(settings, capital_share))
     if version is not None:
-        facts = replace(facts, baseline=_baseline(store, version, settings))
+        facts = _with_baseline(store, facts, version, now_ms, None)
     if wallet is None:
         return facts
     try:
@@ -43,6 +44,9 @@ def gather(
         can = venue.capabilities
         facts = replace(facts, venue=venue.name, is_paper=can.is_paper, is_mainnet=can.is_mainnet)
         facts = _from_venue(facts, venue, wallet)
+        if version is not None:
+            # A paper feed that has not begun starts behind the history just read.
+            facts = _with_baseline(store, facts, version, now_ms, venue.now_ms())
     except (VenueError, WrongUseError) as error:
         facts = replace(facts, venue_problem=str(error))
     return facts
@@ -141,12 +145,23 @@ def _from_venue(facts: LaunchFacts, venue: Venue, wallet: Wallet) -> LaunchFacts
     )
 
 
-def _baseline(store: Store, version: AlgorithmVersion, settings: LaunchSettings) -> Baseline | None:
+def _with_baseline(
+    store: Store, facts: LaunchFacts, version: AlgorithmVersion, now_ms: int, market_ms: int | None
+) -> LaunchFacts:
+    settings = facts.settings
     with store.read() as session:
-        found = backtests.latest_backtest(session, version.id, settings.symbol)
-    if found is None:
-        return None
-    return baseline_of(found)
+        found = None
+        if facts.spec is not None:
+            found = baseline_of_launch(session, version.id, facts.spec, settings)
+        if found is None:
+            others = (
+                other.number
+                for other in reversed(algorithms.list_versions(session, version.name))
+                if backtests.latest_backtest(session, other.id, settings.symbol) is not None
+            )
+            return replace(facts, baseline=None, other_baseline=next(others, None))
+    stale = stale_because(found, store.path.parent, now_ms=now_ms, market_ms=market_ms)
+    return replace(facts, baseline=replace(baseline_of(found), stale=stale))
 
 
 def baseline_of(found: Backtest) -> Baseline:

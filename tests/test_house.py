@@ -37,6 +37,7 @@ LISTED = (
     "firstwatch.venues.hyperliquid",
     "firstwatch.wallets",
     "firstwatch.engine",
+    "firstwatch.engine.baselines",
     "firstwatch.engine.core",
     "firstwatch.engine.launch",
     "firstwatch.engine.worker",

@@ -26,7 +26,11 @@ _MEMORY_MB = 300
 _HANGS_S = 120
 _ESCAPED = 99
 # The count of wrong passphrases is meant to be kept.
-_MAY_COME = ("commands.log", "engine.lock", "firstwatch.db-wal", "firstwatch.db-shm", "wrong-tries")
+_MAY_COME = (
+    "commands.log", "engine.lock", "firstwatch.db-wal", "firstwatch.db-shm", "wrong-tries",
+    # How far a baseline came, that of one that failed too.
+    "baselines", ".lock", ".making", "making.json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """What is given to the program: one family a function, each drawing one bad input."""
 
 import gzip
+import json
 import random
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -372,6 +374,62 @@ def content(drawn: random.Random, folder: Path) -> Input:
     return Input("content of a file", words)
 
 
+_FORMATS = ("c.parquet", "c.feather", "c.json", "c.zip")
+
+
+def candle_format(drawn: random.Random, folder: Path) -> Input:
+    data = bytearray((folder / drawn.choice(_FORMATS)).read_bytes())
+    for _ in range(drawn.randint(1, 5)):
+        # The ends of these files say what is in them.
+        place = drawn.choice(
+            [drawn.randrange(len(data)), drawn.randrange(60), len(data) - drawn.randint(1, 300)]
+        )
+        place = max(0, min(place, len(data) - 1))
+        match drawn.randrange(4):
+            case 0:
+                data[place] ^= 1 << drawn.randrange(8)
+            case 1:
+                data[place : place + 8] = drawn.choice([b"\xff" * 8, bytes(8), drawn.randbytes(8)])
+            case 2:
+                del data[place : place + drawn.randint(1, 200)]
+            case _:
+                data[place:place] = data[: drawn.randint(1, 200)]
+    (folder / "bad.bin").write_bytes(data)
+    bad = str(folder / "bad.bin")
+    words = drawn.choice(
+        [
+            ["backtest", str(folder / "a.toml"), "--candles", bad],
+            ["backtest", str(folder / "a.toml"), "--candles", str(folder / "c.csv"), "--funding", bad],
+            ["candles", "import", bad, "--symbol", "BTC/USDC:USDC"],
+        ]
+    )
+    return Input("candle format", words, is_wrong="--funding" in words)
+
+
+def archive(drawn: random.Random, folder: Path) -> Input:
+    """Draw a name of the archive that is none, or a file of it that is damaged."""
+    home = folder / "home"
+    text = drawn.choice(NAMES)
+    words = drawn.choice(
+        [
+            ["backtest", str(folder / "a.toml"), f"--candles=archive:{text}@1h"],
+            ["backtest", str(folder / "a.toml"), f"--candles=archive:BTC/USDC:USDC@{text}"],
+            ["candles", "import", str(folder / "c.csv"), f"--symbol={text or '@'}", "--source=@"],
+            ["candles", "import", str(folder / "c.csv"), "--symbol=S", f"--source={text or '@'}"],
+            ["candles", "record", f"--venue={text or '@'}", "--symbol=S"],
+            ["candles", "list"],
+            ["baseline", "make", "--wallet=demo", "--symbol=S", "--capital=1", "--", f"{text}?"],
+            ["baseline", "make", "--wallet=demo", "--symbol=S", "--capital=1", f"--candles=z{text}",
+             "RSI reversion"],
+        ]
+    )  # fmt: skip
+    if words == ["candles", "list"]:
+        place = home / "archive" / "x" / "S" / "1h"
+        place.mkdir(parents=True, mode=0o700)
+        (place / "2024-01.candles").write_bytes(_content(drawn, b"fwcandl1" + bytes(200)))
+    return Input("archive", words)
+
+
 _SETTINGS = (
     "refresh_hz",
     "theme",
@@ -602,6 +660,8 @@ FAMILIES: tuple[tuple[Draw, int], ...] = (
     (launch_file, 10),
     (table, 8),
     (content, 12),
+    (candle_format, 8),
+    (archive, 6),
     (settings, 10),
     (environment, 5),
     (descriptor, 4),
@@ -621,6 +681,10 @@ def draw(seed: int, folder: Path) -> Input:
 
 def prepare(folder: Path) -> None:
     """Make the folder that every input gets a copy of: a data folder with a story, and good files."""
+    import pyarrow as pa
+    from pyarrow import feather
+    from pyarrow import parquet as pq
+
     from firstwatch.market.files import write_candles
     from firstwatch.trading.clock import ManualClock
     from firstwatch.venues.signer import KeyKind
@@ -634,5 +698,18 @@ def prepare(folder: Path) -> None:
     vault = Vault(home, ManualClock(1), work_factor=2)
     vault.open("word").add(new_secret(), venue="hl", account="0x" + "1" * 40, kind=KeyKind.AGENT)
     (folder / "a.toml").write_text(sample_toml(), encoding="utf-8")
-    write_candles(folder / "c.csv", generated_candles(3, 1_200))
+    candles = generated_candles(3, 1_200)
+    write_candles(folder / "c.csv", candles)
+    names = ("open", "high", "low", "close", "volume")
+    frame = pa.table(
+        {
+            "date": pa.array(candles.time_ms, pa.timestamp("ms")),
+            **{name: getattr(candles, name) for name in names},
+        }
+    )
+    pq.write_table(frame, folder / "c.parquet")
+    feather.write_feather(frame, folder / "c.feather")
+    (folder / "c.json").write_text(json.dumps([list(bar) for bar in candles.bars()]), encoding="ascii")
+    with zipfile.ZipFile(folder / "c.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(folder / "c.csv", "c.csv")
     open_store(home).close()

@@ -2,9 +2,9 @@
 
 In reading order: ``guard`` (around every command), ``output``, ``folder``, ``files``, ``secrets``, ``names``
 and ``waiting`` (shared parts), then one module per command: ``algorithms``, ``wallets`` and ``live_wallets``,
-``runs`` with ``launch_options`` and ``run_json``, ``backtest`` and ``calibrate`` with ``backtest_options``
-and ``baseline``, ``report`` with ``report_text`` and ``report_html``, ``engine``, ``doctor`` with ``canary``,
-``prune``, ``demo``.
+``runs`` with ``launch_options`` and ``run_json``, ``backtest`` and ``calibrate`` with ``backtest_options``,
+``baseline``, ``candles``, ``report`` with ``report_text`` and ``report_html``, ``engine``, ``doctor`` with
+``canary``, ``prune``, ``demo``.
 
 Imports every other package; none imports this one. A heavy library (Textual, SQLModel, ccxt) is imported in
 the command that needs it, so that start-up stays fast.
@@ -15,9 +15,10 @@ the command that needs it, so that start-up stays fast.
    argument.
 4. What needs an engine goes through the manager, which starts one, says where it is, and writes a command
    only where one accepts it: the screen, ``demo``, ``engine``, ``status``, and every ``run`` command that
-   starts or changes a run. Everything else works without an engine and opens the store itself: ``run list``,
-   ``show`` and ``follow``, ``report``, ``algorithm``, ``backtest``, ``calibrate``, ``doctor``, ``prune``, and
-   ``wallet``, which does its work by ``wallets.custody`` as the manager does for the screen.
+   starts or changes a run. Everything else works without an engine and opens the store itself: ``run
+   list``, ``show`` and ``follow``, ``report``, ``algorithm``, ``backtest``, ``calibrate``, ``baseline``,
+   ``candles``, ``doctor``, ``prune``, and ``wallet``, which does its work by ``wallets.custody`` as the
+   manager does for the screen.
 """
 
 import gc
@@ -26,7 +27,20 @@ from typing import Annotated
 
 import typer
 
-from firstwatch.cli import algorithms, backtest, calibrate, demo, doctor, engine, prune, report, runs, wallets
+from firstwatch.cli import (
+    algorithms,
+    backtest,
+    baseline,
+    calibrate,
+    candles,
+    demo,
+    doctor,
+    engine,
+    prune,
+    report,
+    runs,
+    wallets,
+)
 from firstwatch.cli.guard import run_guarded
 from firstwatch.cli.output import say
 
@@ -43,6 +57,8 @@ app.add_typer(algorithms.app, name="algorithm")
 app.add_typer(wallets.app, name="wallet")
 app.add_typer(runs.app, name="run")
 app.add_typer(engine.app, name="engine")
+app.add_typer(candles.app, name="candles")
+app.add_typer(baseline.app, name="baseline")
 app.command("backtest")(backtest.backtest)
 app.command("calibrate")(calibrate.calibrate)
 app.command("report")(report.report)

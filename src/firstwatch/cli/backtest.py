@@ -62,14 +62,24 @@ def backtest(
     )  # fmt: skip
     result = given.simulate()
     if save:
-        from firstwatch.cli.baseline import save_baseline
         from firstwatch.cli.folder import open_folder
+        from firstwatch.market.packed import History
+        from firstwatch.trading.clock import SystemClock
+        from firstwatch.watch.baseline import save_baseline
 
-        with open_folder() as (_, store):
-            version = save_baseline(
-                store, given.spec, result, market=given.market, costs=given.costs, settings=given.settings
+        with open_folder() as (configured, store):
+            saved = save_baseline(
+                store,
+                configured.home,
+                given.spec,
+                result,
+                History(given.file.candles, given.funding),
+                market=given.market,
+                costs=given.costs,
+                settings=given.settings,
+                now_ms=SystemClock().now_ms(),
             )
-        say_to_stderr(f"saved as the baseline of {version.label} on {given.market.symbol}")
+        say_to_stderr(f"saved as the baseline of {saved.version.label} on {given.market.symbol}")
     for hole in given.file.holes:
         say_to_stderr(f"{candles}: {hole}")
     if as_json:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from firstwatch.trading.notes import Note
 
 AlgorithmFile = Annotated[Path, typer.Argument(metavar="ALGORITHM.toml")]
-CandlesOption = Annotated[Path, typer.Option(metavar="FILE", help="CSV, plain or gzipped.")]
+CandlesOption = Annotated[Path, typer.Option(metavar="FILE", help="A file, or archive:SYMBOL@TIMEFRAME.")]
 FundingOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Funding rates.")]
 MarketOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Steps, fees, margin (TOML).")]
 FromOption = Annotated[str | None, typer.Option("--from", metavar="T", help="First bar; UTC.")]
@@ -105,18 +105,18 @@ def read_input(options: BacktestOptions) -> BacktestInput:
         WrongUseError: a file or a value is wrong.
     """
     from firstwatch.backtest.simulate import BacktestSettings
-    from firstwatch.cli.files import read_algorithm
+    from firstwatch.cli.files import read_algorithm, read_given_candles
     from firstwatch.market.assumed import market_of_candles
-    from firstwatch.market.files import read_candles, read_funding
+    from firstwatch.market.files import read_funding
     from firstwatch.market.funding import NO_FUNDING
-    from firstwatch.market.launch_files import read_guards, read_market, read_reset, read_session
+    from firstwatch.market.launch_files import read_guards, read_reset, read_session
     from firstwatch.strategy.core_settings import Costs
     from firstwatch.trading.launch import Guards, SessionSettings
 
     spec = read_algorithm(options.algorithm)
-    given = None if options.market is None else read_market(options.market)
-    file = read_candles(options.candles)
-    market, assumed = market_of_candles(options.candles, file.candles, given, spec)
+    given = read_given_candles(options.candles, options.market)
+    file = given.file
+    market, assumed = market_of_candles(options.candles, file.candles, given.market, spec)
     taker = market.taker_fee_bps
     maker = market.maker_fee_bps
     if options.fee_bps is not None:

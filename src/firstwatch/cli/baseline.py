@@ -1,70 +1,165 @@
-"""Saving a backtest as the baseline of its algorithm's version."""
+"""``firstwatch baseline``: make the baseline of a launch, and list those that are saved."""
 
-import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from firstwatch.backtest.result_json import metrics_json
-from firstwatch.backtest.simulate import BacktestResult, BacktestSettings
-from firstwatch.store.algorithms import AlgorithmVersion, add_version
-from firstwatch.store.backtests import add_backtest
-from firstwatch.store.curves import EquityCurve
-from firstwatch.store.database import Store
-from firstwatch.strategy.core_settings import Costs
-from firstwatch.strategy.specification import AlgorithmSpec
-from firstwatch.trading.clock import SystemClock
-from firstwatch.trading.market import Market
+import typer
+
+from firstwatch.cli.output import JsonFlag, Output, say, say_json, say_table, say_to_stderr
+from firstwatch.trading.errors import RefusedError
+
+if TYPE_CHECKING:
+    from firstwatch.store.algorithms import AlgorithmVersion
+    from firstwatch.store.backtests import Backtest
+
+_BAR_CELLS = 30
+
+app = typer.Typer(help="Make and list baselines: what runs are compared with.", no_args_is_help=True)
 
 
-def save_baseline(
-    store: Store,
-    spec: AlgorithmSpec,
-    result: BacktestResult,
-    *,
-    market: Market,
-    costs: Costs,
-    settings: BacktestSettings,
-) -> AlgorithmVersion:
-    """Save the version, if it is new, and the backtest; return the version.
+@app.command()
+def make(
+    algorithm: Annotated[str, typer.Argument(metavar="NAME[@VERSION]")],
+    wallet: Annotated[str, typer.Option(help="The run wallet; its venue gives the market.")],
+    symbol: Annotated[str, typer.Option(help="Unified symbol, such as BTC/USDC:USDC.")],
+    capital: Annotated[str, typer.Option(metavar="QUOTE", help="Where run equity starts.")],
+    candles: Annotated[
+        str,
+        typer.Option(
+            metavar="SOURCE",
+            help="venue: what the venue gives and the archive has of it; archive:SYMBOL@TIMEFRAME; a file.",
+        ),
+    ] = "venue",
+    days: Annotated[int, typer.Option(min=1, max=36_500, metavar="N", help="The last so many days.")] = 184,
+    funding: Annotated[Path | None, typer.Option(metavar="FILE", help="Funding rates.")] = None,
+    slippage_bps: Annotated[str, typer.Option(metavar="BPS", help="Assumed of each taker fill.")] = "2",
+    leverage: Annotated[str, typer.Option(metavar="X")] = "1",
+    trades_limit: Annotated[int | None, typer.Option(min=1, metavar="N")] = None,
+    assume_position_now: Annotated[bool, typer.Option("--assume-position-now")] = False,
+    close_position_on_exit: Annotated[
+        bool, typer.Option("--close-position-on-exit/--no-close-position-on-exit")
+    ] = True,
+    session: Annotated[Path | None, typer.Option(metavar="FILE", help="Session calendar (TOML).")] = None,
+    reset: Annotated[Path | None, typer.Option(metavar="FILE", help="Reset and follow-up chain.")] = None,
+    guards: Annotated[Path | None, typer.Option(metavar="FILE", help="Guards (TOML).")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Backtest a version with a launch's settings on its market; one that is saved already is used again."""
+    from firstwatch.cli.backtest_options import basis_points
+    from firstwatch.cli.folder import open_folder
+    from firstwatch.cli.launch_options import LaunchOptions
+    from firstwatch.engine.baselines.maker import BaselineRequest
+    from firstwatch.engine.baselines.process import run_making, sentence_of
+    from firstwatch.trading.clock import SystemClock
+    from firstwatch.trading.launch import OnDiverged
 
-    Raises:
-        StoreError: the store cannot be written; nothing is saved.
-    """
-    now_ms = SystemClock().now_ms()
-    with store.write() as session:
-        version = add_version(session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=now_ms)
-        add_backtest(
-            session,
-            version_id=version.id,
-            symbol=spec.symbol or market.symbol,
-            timeframe=spec.timeframe,
-            costs_json=json.dumps(
-                {
-                    "taker_fee_bps": str(costs.taker_fee_bps),
-                    "maker_fee_bps": str(costs.maker_fee_bps),
-                    "slippage_bps": str(costs.slippage_bps),
-                    "spread_bps": str(costs.spread_bps),
-                }
-            ),
-            settings_json=json.dumps(_launch_fields(settings)),
-            start_ms=int(result.time_ms[0]),
-            end_ms=int(result.time_ms[-1]) + spec.timeframe.ms,
-            bars=result.bars,
-            metrics_json=json.dumps(metrics_json(result.metrics)),
-            trades=result.trades,
-            equity=EquityCurve(result.time_ms, result.equity),
-            now_ms=now_ms,
+    options = LaunchOptions(
+        algorithm=algorithm,
+        wallet=wallet,
+        symbol=symbol,
+        capital=capital,
+        leverage=leverage,
+        trades_limit=trades_limit,
+        assume_position_now=assume_position_now,
+        close_position_on_exit=close_position_on_exit,
+        session=session,
+        reset=reset,
+        guards=guards,
+        on_diverged=OnDiverged.NOTHING,
+        accepted_warnings=None,
+        without_stop_reason=None,
+        skip_protection_proof=None,
+        parent=None,
+    )
+    slippage = basis_points(slippage_bps, "--slippage-bps")
+    with open_folder() as (settings, store), store.read() as reading:
+        launch = options.settings(reading)
+    request = BaselineRequest(
+        launch=launch, candles=candles, funding=funding, days=days, slippage_bps=slippage
+    )
+    is_seen = sys.stderr.isatty() and not as_json
+    try:
+        made = run_making(
+            settings, request, clock=SystemClock(), progress=_draw if is_seen else lambda _share, _step: None
         )
-    return version
+    finally:
+        if is_seen:
+            sys.stderr.write("\n")
+    for hole in made.holes:
+        say_to_stderr(f"{candles}: {hole.bars} missing, {hole.span}")
+    if as_json:
+        say_json(_document(made.version, made.backtest, "") | {"is_new": made.is_new})
+    else:
+        say(sentence_of(made))
 
 
-def _launch_fields(settings: BacktestSettings) -> dict[str, object]:
-    """Return the settings by the field names of ``LaunchSettings``."""
+@app.command("list")
+def list_(
+    algorithm: Annotated[str | None, typer.Argument(metavar="NAME")] = None, as_json: JsonFlag = False
+) -> None:
+    """List the saved baselines, newest first, and say which are stale."""
+    from firstwatch.cli.folder import open_folder
+    from firstwatch.store.algorithms import list_versions
+    from firstwatch.store.backtests import list_backtests
+    from firstwatch.trading.clock import SystemClock
+    from firstwatch.watch.baseline import stale_because
+
+    now_ms = SystemClock().now_ms()
+    with open_folder() as (settings, store), store.read() as reading:
+        found = [
+            (version, each)
+            for version in list_versions(reading, algorithm)
+            for each in list_backtests(reading, version.id)
+        ]
+    found.sort(key=lambda pair: pair[1].id, reverse=True)
+    documents = [
+        _document(version, each, stale_because(each, settings.home, now_ms=now_ms)) for version, each in found
+    ]
+    if as_json:
+        say_json(documents)
+    elif documents:
+        names = ("baseline", "algorithm", "symbol", "from", "to", "days", "trades", "made_at", "stale")
+        say_table([name.upper() for name in names], ([d[name] for name in names] for d in documents))
+    else:
+        say("No baselines yet. Make one with: firstwatch baseline make, or firstwatch backtest --save.")
+
+
+@app.command()
+def cancel(as_json: JsonFlag = False) -> None:
+    """Cancel the baseline that is being made in this data folder."""
+    from firstwatch.engine.baselines.process import cancel_making
+    from firstwatch.settings import load_settings
+
+    if not cancel_making(load_settings().home):
+        raise RefusedError("No baseline is being made.")
+    Output(as_json).result({"cancelled": True}, "the baseline is cancelled")
+
+
+def _draw(share: float, step: str) -> None:
+    full = round(share * _BAR_CELLS)
+    sys.stderr.write(f"\r\x1b[K[{'#' * full}{'-' * (_BAR_CELLS - full)}] {share:4.0%} {step}")
+    sys.stderr.flush()
+
+
+def _document(version: "AlgorithmVersion", found: "Backtest", stale: str) -> dict[str, Any]:
+    from firstwatch.trading.clock import iso
+
+    metrics = found.metrics
     return {
-        "capital": str(settings.capital),
-        "leverage": str(settings.leverage),
-        "trades_limit": settings.trades_limit,
-        "assume_position_now": settings.assume_position_now,
-        "close_position_on_exit": settings.close_position_on_exit,
-        "session": settings.session.model_dump(mode="json"),
-        "reset": None if settings.reset is None else settings.reset.model_dump(mode="json"),
-        "guards": settings.guards.model_dump(mode="json"),
+        "baseline": found.id,
+        "algorithm": version.label,
+        "symbol": found.symbol,
+        "timeframe": found.timeframe.value,
+        "from": iso(found.start_ms),
+        "to": iso(found.end_ms),
+        "days": round((found.end_ms - found.start_ms) / 86_400_000, 1),
+        "bars": found.bars,
+        "trades": metrics.get("total_trades"),
+        "sharpe": metrics.get("sharpe"),
+        "max_drawdown": metrics.get("max_drawdown"),
+        "candles": found.candles or None,
+        "core_version": found.core_version,
+        "made_at": iso(found.created_at_ms),
+        "stale": stale or None,
     }

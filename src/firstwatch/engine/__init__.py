@@ -5,6 +5,7 @@ Its rooms, in reading order:
 - ``core``: what a run does, pure. An input goes in; records to store and effects to perform come out.
 - ``launch``: the launch checks, and which position a run adopts.
 - ``worker``: the thread of a run: startup and recovery, requests to the venue, storing each step.
+- ``baselines``: making the baseline of a launch, in a process of its own.
 - ``reconciliation``: what finished runs left at their venues; balances and key permissions of live wallets.
 - ``host``: heartbeat, commands, replacing workers; the engine as a background process.
 - ``lock`` (the operating system's lock), ``lease`` (the right to send), ``venue_registry`` (from the settings

@@ -1,17 +1,19 @@
 """Venue adapters by the names of the settings: one per name and host, made when first needed."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from firstwatch.market.cache import CandleCache
 from firstwatch.settings import Settings
-from firstwatch.store.database import Store
+from firstwatch.store.database import Store, open_store
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.venues.assembly import VenueHost
 from firstwatch.venues.protocol import Venue
 from firstwatch.venues.registry import assembly_of
 from firstwatch.wallets.key_ring import KeyRing
+from firstwatch.wallets.vault import Vault
 
 CACHE_FOLDER = "cache"
 """Where parsed candle files are kept, in the data folder."""
@@ -96,3 +98,24 @@ def venue_registry_of(
             keys.require(name, account, network=venue.key_network, may_wait=may_wait)
 
     return VenueRegistry(settings.venues, open_venue, require_key)
+
+
+@contextmanager
+def reading_venue(settings: Settings, name: str, clock: Clock) -> Iterator[Venue]:
+    """Open a venue in a process that is no engine, for its markets and candles, and close it after the block.
+
+    No key is unlocked, and the store is opened read-only: nothing can be sent, no book can change.
+
+    Raises:
+        WrongUseError, VenueError, StoreError: as ``VenueRegistry.get`` and ``open_store``.
+    """
+    configured = settings.model_copy(
+        update={"venues": {each: venue.for_reading() for each, venue in settings.venues.items()}}
+    )
+    store = open_store(settings.home, read_only=True)
+    venues = venue_registry_of(configured, store, clock, lambda: None, KeyRing(Vault(settings.home, clock)))
+    try:
+        yield venues.get(name)
+    finally:
+        venues.close()
+        store.close()

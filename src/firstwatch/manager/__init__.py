@@ -2,7 +2,8 @@
 
 In reading order: ``manager`` (commands, snapshots, the thread), ``views`` (the snapshot), ``reader`` (from
 rows to views), ``journal_text`` and ``run_metrics`` (parts of the views), ``engine_control`` (the engine of
-this or another process), ``wallet_service`` and ``wallet_views`` (work on live wallets).
+this or another process), ``wallet_service`` and ``wallet_views`` (work on live wallets), ``baseline_service``
+(making a baseline in a process of its own).
 
 Imports ``engine`` and below; no Textual and no ccxt.
 

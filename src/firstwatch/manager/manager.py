@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from firstwatch.manager.baseline_service import BaselineService
 from firstwatch.manager.views import CommandView, EngineView, ManagerSnapshot, empty_snapshot
 from firstwatch.manager.wallet_service import WalletService
 from firstwatch.settings import Settings
@@ -66,6 +67,8 @@ class RunManager:
         self._sequence = 0
         self.wallets = WalletService(settings, self._clock, lambda: self._ready()[0])
         """Work on live wallets."""
+        self.baselines = BaselineService(settings)
+        """Making baselines."""
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -241,6 +244,7 @@ class RunManager:
             symbols=lists.symbols,
             alarms=lists.alarms,
             commands=commands,
+            making=self.baselines.view(),
         )
 
     # --- the engine ------------------------------------------------------------------------------

@@ -277,6 +277,22 @@ class CommandView:
 
 
 @dataclass(frozen=True, slots=True)
+class MakingView:
+    """The baseline that is being made, or was made last."""
+
+    algorithm: str
+    """``name@version``"""
+    symbol: str
+    is_running: bool
+    has_failed: bool
+    share: float
+    """How much is done, 0 to 1."""
+    sentence: str
+    """The step that is under way, or the result."""
+    started_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class MetricView:
     """One metric: that of the run beside that of the baseline. The screen formats both."""
 
@@ -330,6 +346,7 @@ class ManagerSnapshot:
     """Symbols of algorithms, baselines and earlier runs: suggestions, not the venue's list."""
     alarms: tuple[AlarmView, ...] = ()
     commands: tuple[CommandView, ...] = field(default=())
+    making: MakingView | None = None
     problem: str = ""
     """Why the store could not be read, for an operator."""
 

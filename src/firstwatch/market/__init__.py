@@ -19,4 +19,6 @@ Imports only ``strategy`` and ``trading``. No store, no venue, no thread.
 5. A session window follows the wall clock of its time zone: in a night that skips an hour a window in that
    hour does not exist, in a night that repeats one it comes twice. What it allows: rule 25 of
    ``firstwatch.strategy``.
+6. A bar of the archive never changes. The same imports in any order give the same archive; a bar that is
+   offered with other numbers is reported and not taken.
 """

@@ -38,6 +38,8 @@ class Situation:
     run: RunView | None
     wallet: WalletView | None
     next_step: NextStep
+    is_form_filled: bool = False
+    """No field of the launch form is wrong."""
 
 
 class AppControls(Protocol):
@@ -206,6 +208,34 @@ class CheckLaunchAction(Action):
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.launch.check()
+
+
+class MakeBaselineAction(Action):
+    id, title, short, key = "baseline.make", "baseline: Make", "Baseline", "b"
+    help = "Backtest the form's version with the form's settings; the run is compared with the result."
+
+    def refusal(self, situation: Situation) -> str:
+        making = situation.snapshot.making
+        if making is not None and making.is_running:
+            return f"The baseline of {making.algorithm} is being made; cancel it with B"
+        return "" if situation.is_form_filled else situation.next_step.sentence
+
+    def perform(self, app: AppControls, situation: Situation) -> None:
+        del situation
+        app.launch.ask_baseline()
+
+
+class CancelBaselineAction(Action):
+    id, title, short, key = "baseline.cancel", "baseline: Cancel", "Cancel baseline", "B"
+    help = "Cancel the baseline that is being made; nothing of it is saved."
+
+    def refusal(self, situation: Situation) -> str:
+        making = situation.snapshot.making
+        return "" if making is not None and making.is_running else "No baseline is being made"
+
+    def perform(self, app: AppControls, situation: Situation) -> None:
+        del situation
+        app.launch.cancel_baseline()
 
 
 class CreateWalletAction(Action):
@@ -458,6 +488,8 @@ ACTIONS: tuple[Action, ...] = (
     StartAgainAction(),
     DiscardRunAction(),
     CheckLaunchAction(),
+    MakeBaselineAction(),
+    CancelBaselineAction(),
     CreateWalletAction(),
     ImportKeyAction(),
     FundWalletAction(),

@@ -142,7 +142,8 @@ class FirstwatchApp(StateApp):
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
         snapshot = message.snapshot
-        had_engine = self.snapshot.engine.takes_commands
+        before = self.snapshot
+        had_engine = before.engine.takes_commands
         if self._launched is not None and snapshot.run(self._launched) is not None:
             self.choose_run(self._launched)
             self._launched = None
@@ -152,6 +153,7 @@ class FirstwatchApp(StateApp):
             self.selected_wallet = snapshot.wallets[0].name
         self.snapshot = snapshot
         self.announce_outcomes()
+        self.launch.announce_baseline(before)
         self.launch.check_if_needed(is_engine_new=snapshot.engine.takes_commands and not had_engine)
         self.engine.leave_when_stopped()
 
@@ -233,7 +235,11 @@ class FirstwatchApp(StateApp):
         """The snapshot and the operator's selection, by which actions are possible or not."""
         snapshot = self.snapshot
         return Situation(
-            snapshot, snapshot.run(self.selected_run), snapshot.wallet(self.selected_wallet), self.next_step
+            snapshot,
+            snapshot.run(self.selected_run),
+            snapshot.wallet(self.selected_wallet),
+            self.next_step,
+            self.assessment.settings is not None,
         )
 
     @property

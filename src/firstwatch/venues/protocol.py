@@ -255,6 +255,8 @@ class Capabilities:
     """Bars come in phases, each of which waits for ``acknowledge``."""
     is_mainnet: bool = False
     """Orders move real money."""
+    most_candles: int = 5_000
+    """How many of its newest candles a venue gives."""
 
 
 LONGEST_WAIT_S = 20.0

@@ -1,6 +1,6 @@
 """What the rest of the program asks of any ``[venues.NAME]`` table, whatever kind of venue it describes."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from firstwatch.trading.setting_fields import SettingsTable
 
@@ -27,6 +27,10 @@ class VenueSettings(SettingsTable):
     def place(self) -> str | None:
         """Where its accounts are; two venues at one place have the same accounts. None: in our store only."""
         return None
+
+    def for_reading(self) -> Self:
+        """Return the settings with which a second process reads its market data and changes nothing."""
+        return self
 
     def symbol(self) -> str | None:
         """Return the one symbol that it trades; None: what it trades is for its adapter to say.

@@ -6,7 +6,7 @@ from functools import partial
 
 from textual.timer import Timer
 
-from firstwatch.manager.views import RunView
+from firstwatch.manager.views import ManagerSnapshot, RunView
 from firstwatch.trading.commands import PreviewLaunch, StartRun
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.tui.launch_form.draft import FIELD_BY_ID, chosen_algorithm, draft_of
@@ -102,6 +102,50 @@ class LaunchController:
         )
         if self._app.check is check:
             self._app.check = LaunchCheck(check.settings, number)
+
+    # --- its baseline ----------------------------------------------------------------------------
+
+    def ask_baseline(self) -> None:
+        """Ask for the candles, then have the draft's baseline made."""
+        settings = self._app.assessment.settings
+        if settings is not None:
+            self._app.in_background(self._ask_candles(settings))
+
+    async def _ask_candles(self, settings: LaunchSettings) -> None:
+        sources = await asyncio.to_thread(self._app.manager.baselines.sources)
+        dialog = PromptDialog(
+            "Make a baseline",
+            [
+                f"{settings.name} on {settings.symbol}, with the settings of this form.",
+                "It is made in the background and saved when it is done.",
+                "",
+                "Candles: the venue's own, a series of the archive, or a file:",
+                *(f"  {source}" for source in sources),
+            ],
+            check=lambda value: "" if value else "write where the candles are from",
+            value=sources[0],
+        )
+        self._app.push_screen(dialog, partial(self._make_baseline, settings))
+
+    def _make_baseline(self, settings: LaunchSettings, candles: str | None) -> None:
+        if candles:
+            self._app.in_background(asyncio.to_thread(self._app.manager.baselines.make, settings, candles))
+
+    def cancel_baseline(self) -> None:
+        """Cancel the baseline that is being made."""
+        self._app.in_background(asyncio.to_thread(self._app.manager.baselines.cancel))
+
+    def announce_baseline(self, before: ManagerSnapshot) -> None:
+        """Show the result of a baseline that was made since, and check the draft against it."""
+        making = self._app.snapshot.making
+        if not before.is_ready or making is None or making.is_running:
+            return
+        if before.making is None or before.making.is_running or before.making.started_ms != making.started_ms:
+            self._app.notify(
+                making.sentence, title="baseline", severity="error" if making.has_failed else "information"
+            )
+            if self._app.assessment.settings is not None and self._app.snapshot.engine.takes_commands:
+                self.check()
 
     # --- the start -------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ _COLUMNS = (
     Column("value", 18, grows=True),
     Column("", 34, rank=1),
 )
+_BAR_CELLS = 20
 _CHECKS = (
     Column("check", 16),
     Column("", 4),
@@ -54,7 +55,7 @@ class ConfigurationPane(Pane):
 
     ID = PaneId.CONFIGURATION
     TITLE = "Configuration"
-    ACTIONS = ("run.start", "launch.check")
+    ACTIONS = ("run.start", "launch.check", "baseline.make", "baseline.cancel")
     HINTS = (KeyHint("enter", "change"),)
 
     def __init__(self) -> None:
@@ -63,6 +64,9 @@ class ConfigurationPane(Pane):
 
     def compose(self) -> ComposeResult:
         yield Paragraph(id="next-step")
+        making = Paragraph(id="making")
+        making.display = False
+        yield making
         yield FieldTable(_COLUMNS, id="fields")
         yield Paragraph(id="field-note")
         editor = Input(id="editor", compact=True)
@@ -79,12 +83,22 @@ class ConfigurationPane(Pane):
         banner.set_text(f"NEXT: {step.sentence}")
         for readiness in Readiness:
             banner.set_class(step.readiness is readiness, readiness.value)
+        self._show_making(snapshot)
         self._show_checks(snapshot)
         self._show_note()
         missing = len(assessment.errors)
         notes = [f"{missing} to fill in"] if missing else []
         notes += [f"again, child of {formats.short_id(draft.parent_run_id)}"] if draft.parent_run_id else []
         self.set_subtitle("; ".join(notes))
+
+    def _show_making(self, snapshot: ManagerSnapshot) -> None:
+        making = snapshot.making
+        line = self.query_one("#making", Paragraph)
+        line.show_if(making is not None and making.is_running)
+        if making is not None and making.is_running:
+            full = round(making.share * _BAR_CELLS)
+            done = f"{'█' * full}{'·' * (_BAR_CELLS - full)} {making.share:.0%}"
+            line.set_text(f"BASELINE {done} {making.algorithm}: {making.sentence}")
 
     def _show_note(self) -> None:
         if self._edited is not None:

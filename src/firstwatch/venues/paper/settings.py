@@ -86,6 +86,10 @@ class PaperVenueSettings(VenueSettings):
                     raise ValueError(f'{name} is only for feed = "replay"; this feed is "synthetic"')
         return self
 
+    def for_reading(self) -> Self:
+        # Time that passes without an engine would be written into the books.
+        return self.model_copy(update={"while_down": "pause"})
+
     def symbol(self) -> str:
         """Return what it trades, by its market file or the name of its candle file; reads no candles."""
         from firstwatch.market.assumed import symbol_of

@@ -38,6 +38,7 @@ from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import Clock, iso
 from firstwatch.trading.errors import StoreError, VenueError, said
 from firstwatch.trading.market import Market
+from firstwatch.trading.numbers import MOST_BARS
 from firstwatch.trading.orders import (
     Fill,
     OrderIntent,
@@ -142,7 +143,7 @@ class _Announcement:
 class PaperVenue:
     """A venue of one market with play money. ``drive``: its own thread, or the caller, by ``step``."""
 
-    capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=True)
+    capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=True, most_candles=MOST_BARS)
 
     def __init__(
         self,

@@ -22,3 +22,11 @@ def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_watch():
+    """Start no process of the first watch beside each engine of the tests; those of the watch turn it on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FIRSTWATCH_WATCH__ENABLED", "false")
+        yield

@@ -89,6 +89,15 @@ class Limits(SettingsTable):
     """How far beyond the mid an entry may fill; what would fill worse is dropped."""
 
 
+class WatchSettings(SettingsTable):
+    """``[watch]``: the first watch of runs."""
+
+    enabled: bool = True
+    """Let the engine start the process that watches its runs."""
+    fill_noise_bps: RealSetting = Field(default=5.0, gt=0, le=1_000)
+    """The least noise of fill prices that is assumed: the measured one may be smaller by chance."""
+
+
 class LogSettings(SettingsTable):
     """``[log]``: the log of a background engine, in the data folder."""
 
@@ -141,6 +150,8 @@ class Settings(BaseSettings):
     """Bounds for every run."""
     log: LogSettings = LogSettings()
     """What is logged."""
+    watch: WatchSettings = WatchSettings()
+    """How runs are watched."""
     venues: dict[str, AnyVenueSettings] = Field(default_factory=_default_venues, min_length=1)
     """Venues by name; without any, a synthetic paper venue ``paper``."""
 

@@ -15,7 +15,7 @@ from firstwatch.store.algorithms import get_version
 from firstwatch.store.database import open_store
 from firstwatch.store.wallets import get_wallet
 from firstwatch.trading.clock import iso
-from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.launch import LaunchSettings, OnDiverged
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author, Exposure
@@ -62,10 +62,14 @@ def launch(firstwatch, *options, capital=5_000, symbol=SYMBOL, name="RSI reversi
     )
 
 
-def test_a_run_makes_the_trades_of_its_backtest(ready, algorithm, market):
-    answer = launch(ready, "--accept-warnings", "a test", "--wait")
+def test_a_run_makes_the_trades_of_its_backtest(ready, algorithm, market, home):
+    answer = launch(ready, "--accept-warnings", "a test", "--on-diverged", "pause_entries", "--wait")
     assert answer.code == 0, answer.err
     run_id = answer.out.strip()
+    store = open_store(home, read_only=True)
+    with store.read() as session:
+        assert runs.get_run(session, run_id).settings.on_diverged is OnDiverged.PAUSE_ENTRIES
+    store.close()
     shown = ready("run", "show", run_id, "--json").json
     promised = ready(
         "backtest", algorithm, "--candles", market, "--capital", 5_000,

@@ -9,7 +9,7 @@ from firstwatch.store import equity, runs, watch
 from firstwatch.store.database import Store
 from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.runs import Author, RunState
-from firstwatch.trading.watch import Check, CheckName, Identity, SinceStart, Verdict, WatchReport
+from firstwatch.trading.watch import DAY_MS, Check, CheckName, Identity, SinceStart, Verdict, WatchReport
 from tests.store.made import NOW_MS, made_run
 
 
@@ -95,6 +95,7 @@ def test_runs_are_watched_while_they_are_active_and_once_after_their_end(store: 
         assert watch.runs_to_watch(session, now_ms=now_ms) == [active, ended]
         watch.save_report(session, report(ended), now_ms=NOW_MS + 5)
         assert watch.runs_to_watch(session, now_ms=now_ms) == [active, ended]
+        assert watch.runs_to_watch(session, now_ms=now_ms + DAY_MS) == [active]
         watch.save_report(session, report(ended), now_ms=now_ms)
         assert watch.runs_to_watch(session, now_ms=now_ms) == [active]
 

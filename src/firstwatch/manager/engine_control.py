@@ -110,7 +110,9 @@ class EngineControl:
             # The engine is a large import, which an attached screen never needs.
             from firstwatch.engine.host.host import EngineHost
 
-            host = EngineHost(self._store, self._settings, clock=self._clock)
+            host = EngineHost(
+                self._store, self._settings, clock=self._clock, has_watch=self._settings.watch.enabled
+            )
             try:
                 host.start()
             except EngineHeldError:

@@ -92,8 +92,8 @@ _TO_WATCH = (
             _RUN.c.state.in_(sorted(ACTIVE_STATES)),
             and_(
                 _RUN.c.ended_at_ms > bindparam("since"),
-                _RUN.c.ended_at_ms >= _LAST_MADE,
                 _RUN.c.started_at_ms.is_not(None),
+                _RUN.c.ended_at_ms >= _LAST_MADE,
             ),
         )
     )

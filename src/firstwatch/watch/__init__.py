@@ -8,11 +8,15 @@ first order, and the tables that it gives); ``fill_sequence`` (one confidence se
 Sharpe ratio, over weeks), ``since_start`` (all days together), ``tuning`` (signs and hints of what to
 adjust); ``record`` (what a run saw, decided and was given, from the store), ``shadow`` (the core on the
 run's own bars), ``parity`` (what differs from it, with causes), ``identity`` (where the PnL differs),
-``follow`` (these through readings and restarts); ``rolling`` (true and altered days judged on an operator's
-own candles) and ``claim`` (whether the promise holds there).
+``follow`` (these through readings and restarts); ``locking`` (a launch's recipe, and its way back to a
+baseline), ``promise`` (what a baseline promises beside its days), ``day`` (what a run did at each close of
+a day, and what was lost of it), ``report`` (verdicts, sentences, what to do next), ``calibrator`` (tables,
+one after the other), ``run_watch`` (one run through its days), ``process`` (all runs, turn by turn);
+``rolling`` (true and altered days judged on an operator's own candles) and ``claim`` (whether the promise
+holds there).
 
 Imports ``backtest``, ``store``, ``market``, ``strategy`` and ``trading``. Of ``venues`` only the
-registry. No engine and no thread.
+registry, and the settings. No engine; one thread, the ``calibrator``'s.
 
 1. A live day is compared with days of the baseline on which the core itself was run afresh, with the run's
    own settings. Nothing of a day is cut and joined to another.
@@ -36,4 +40,13 @@ registry. No engine and no thread.
 10. The state of a follower is JSON. What it finds does not depend on when it was read or restarted.
 11. A baseline is candles, market, costs and settings, not only figures: its backtest can be done again. It is
    reused while its key is equal, and stale after 30 days or when the version of the core has changed.
+12. A verdict is ``DIVERGED`` before ``WATCH`` before ``CONSISTENT``; where there is not enough data it says
+    so. ``DIVERGED`` stays for its day. The run's is its worst check's, the edge left out; it is
+    ``CONSISTENT`` only with signal parity and one of trade frequency and drawdown.
+13. Each further day is a watch of its own, begun 24 hours after the last: counts and equity from its begin,
+    against windows that were fresh a day before. A run that began with a position is watched from its exit.
+14. No look is made inside of time lost, and the windows get the same minutes. From a pause on that the run's
+    own guards did not choose, the joint checks keep what they had until the next day.
+15. The watch reads the store and writes its own rows, one alarm a day, and a command where the launch says
+    so. The engine alone acts. All that the watch remembers can be read again: a new process catches up.
 """

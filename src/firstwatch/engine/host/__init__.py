@@ -3,7 +3,8 @@
 In reading order: ``host`` (its thread: heartbeat, commands, workers, live figures), ``command_handler`` (each
 command is checked, performed and answered), ``locked_runs`` (runs that wait for the passphrase),
 ``open_store`` (an older store is migrated first), ``background`` (starts an engine process and follows it),
-``daemon`` (that process), ``process`` (what every process of the program does first).
+``daemon`` (that process), ``watch_keeper`` (keeps the process of the first watch alive), ``watch_daemon``
+(that process), ``process`` (what every process of the program does first).
 
 Rules 24 to 27 of ``firstwatch.engine``.
 """

@@ -37,6 +37,7 @@ from firstwatch.trading.launch import CheckResult, LaunchPreview
 from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.venues.registry import is_paper
+from firstwatch.watch.locking import lock_at_launch
 
 _AT_ONCE = 50
 """How many commands are picked up in one tick."""
@@ -274,7 +275,7 @@ class CommandHandler:
         rows: list[RunEvent],
         result: str,
     ) -> runs.Run:
-        """Write the run, its first journal rows and the command's outcome in one transaction."""
+        """Write the run, its first journal rows, its recipe and the command's outcome in one transaction."""
         assert facts.market is not None
         settings, now_ms = command.settings, self._clock.now_ms()
         with self._store.write(self._engine.lease.epoch) as session:
@@ -293,6 +294,8 @@ class CommandHandler:
             journal.append_events(
                 session, run.id, rows, author=stored.author, venue_time_ms=None, local_time_ms=now_ms
             )
+            if facts.spec is not None and facts.next_open_ms is not None:
+                lock_at_launch(session, run, facts.spec, begin_ms=facts.next_open_ms, now_ms=now_ms)
             sentence = f"run {run.id} of {version.label} on {settings.symbol} started"
             commands.finish_command(
                 session, stored.id, CommandOutcome.DONE, sentence, now_ms=now_ms, result_json=result

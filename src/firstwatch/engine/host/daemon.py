@@ -33,7 +33,7 @@ def serve(settings: Settings, stop: threading.Event, clock: Clock) -> None:
     """
     store = open_and_migrate(settings.home)
     try:
-        host = EngineHost(store, settings, clock=clock)
+        host = EngineHost(store, settings, clock=clock, has_watch=settings.watch.enabled)
         announce(WAITING)
         if not _start(host, stop, clock):
             return

@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 from firstwatch import __version__
 from firstwatch.engine.host.command_handler import CommandHandler
 from firstwatch.engine.host.locked_runs import LockedRuns
+from firstwatch.engine.host.watch_keeper import WatchKeeper
 from firstwatch.engine.lease import Lease, LeaseLostError
 from firstwatch.engine.lock import EngineLock, LockLostError
 from firstwatch.engine.reconciliation.finished_runs import FinishedRunReconciler
@@ -28,7 +29,7 @@ from firstwatch.engine.worker import unattended
 from firstwatch.engine.worker.startup import RunStartup, read_stored_run
 from firstwatch.engine.worker.worker import Asked, RunWorker
 from firstwatch.settings import Settings
-from firstwatch.store import hosts, journal, live, orders, runs
+from firstwatch.store import alarms, hosts, journal, live, orders, runs, watch
 from firstwatch.store.database import EpochLostError, Session, Store, StoreReplacedError
 from firstwatch.store.hosts import HostState
 from firstwatch.trading.clock import Clock, SystemClock
@@ -41,7 +42,7 @@ from firstwatch.trading.errors import (
     WrongUseError,
     said,
 )
-from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
+from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.fault_points import FaultPoint, no_fault
 from firstwatch.trading.runs import Author, Exposure, Health, RunState
 from firstwatch.venues.nonces import NONCES
@@ -56,6 +57,7 @@ _LIVE_S = 1.0
 _FINISHED_RUNS_S = 30.0
 _UNATTENDED_S = 5.0
 _LOG_S = 10.0
+_WATCH_S = 0.5
 _DRAIN_S = 1.5
 _ENDED_AT_ONCE = 50
 _FAILURES_WITHIN_S = 600.0
@@ -64,6 +66,9 @@ _RECOVERY_PAUSES_S = (0.0, 3.0, 15.0)
 # A full garbage collection stops the screen and the orders of all runs: 0.05 s with fifty runs, by default
 # every ten seconds. With this threshold ten times as many smaller ones come before it.
 _YOUNG_PER_FULL = 100
+
+_WATCH = "watch"
+"""Topic of the alarm of runs that are not watched now."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,8 +84,12 @@ class EngineHost:
         clock: Clock | None = None,
         *,
         fault_point: FaultPoint = no_fault,
+        has_watch: bool = False,
     ) -> None:
-        """Make a host that is not started yet; ``venues`` None: those of the settings."""
+        """Make a host that is not started yet; ``venues`` None: those of the settings.
+
+        ``has_watch``: it starts the process of the first watch once there are runs to watch.
+        """
         self._store = store
         self._settings = settings
         self._clock = clock or SystemClock()
@@ -98,6 +107,9 @@ class EngineHost:
         )
         self.finished_runs = FinishedRunReconciler(store, self._venues, self._clock, lambda: self.lease)
         self.wallets = WalletRefresher(store, self._venues, settings, self._clock, lambda: self.lease)
+        self._watch = WatchKeeper(settings.home, settings.config, self._clock) if has_watch else None
+        self._watch_trouble: str | None = None
+        """What was recorded of the watch last; None: nothing yet."""
         self._workers: dict[str, RunWorker] = {}
         self._guard = threading.RLock()
         """Guards the workers: threads of commands start some, the host thread replaces them."""
@@ -112,7 +124,9 @@ class EngineHost:
         """Why this host ended by itself, for an operator; empty: it did not."""
         self.was_asked_to_stop = False
         """A command ended it: no other process is to take its place by itself."""
-        self._due = {name: 0.0 for name in ("beat", "live", "finished runs", "unattended", "wallets", "log")}
+        self._due = {
+            name: 0.0 for name in ("beat", "live", "finished runs", "unattended", "wallets", "log", "watch")
+        }
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -258,6 +272,8 @@ class EngineHost:
             self.wallets.task.run_soon()
         if self._is_due("log", _LOG_S):
             self._bound_log()
+        if self._watch is not None and self._is_due("watch", _WATCH_S):
+            self._keep_watch(self._watch)
 
     def beat_if_due(self) -> None:
         """Write the heartbeat if it is due. Called between any two steps of the host thread.
@@ -309,6 +325,19 @@ class EngineHost:
         if problem != self._log_problem:
             _log.warning("%s", problem or "the log of the store is short again")
         self._log_problem = problem
+
+    def _keep_watch(self, keeper: WatchKeeper) -> None:
+        """Keep the process of the first watch alive from the first run on; its death is an alarm of runs."""
+        if keeper.pid is None and not keeper.trouble:
+            with self._store.read() as session:
+                if not watch.runs_to_watch(session, now_ms=self._clock.now_ms()):
+                    return
+        keeper.keep()
+        if keeper.trouble == self._watch_trouble:
+            return
+        with self._store.write(self.lease.epoch) as session:
+            _record_watch(session, keeper.trouble, self._clock.now_ms())
+        self._watch_trouble = keeper.trouble
 
     def _note_trouble(self, sentence: str) -> None:
         if sentence != self._trouble:
@@ -530,6 +559,8 @@ class EngineHost:
             # After the workers, so that no feed continues without a run that was released before the others.
             for part in (self._venues, self.wallets, self.finished_runs, self._door, self._commands):
                 last_first.callback(part.close)
+            if self._watch is not None:
+                last_first.callback(self._watch.close)
             last_first.callback(self._drain_workers)
 
     def _drain_workers(self) -> None:
@@ -558,3 +589,16 @@ class EngineHost:
         finally:
             # A worker that has not ended yet must not send beside the next holder of the lock.
             self._lease.lose("the engine has ended")
+
+
+def _record_watch(session: Session, trouble: str, now_ms: int) -> None:
+    """Raise the alarm of a watch that does not run for each active run, or clear it wherever it is active."""
+    if trouble:
+        alarm = AlarmRaised(topic=_WATCH, sentence=trouble)
+        for run_id in runs.active_run_ids(session):
+            journal.append_system_events(session, run_id, [alarm], now_ms=now_ms)
+        return
+    for active in alarms.active_alarms(session):
+        if active.topic == _WATCH:
+            cleared = AlarmCleared(topic=_WATCH)
+            journal.append_system_events(session, active.run_id, [cleared], now_ms=now_ms)

@@ -100,6 +100,13 @@ class LaunchFacts:
         """The mark, in quote."""
         return None if self.touch is None else self.touch.mark
 
+    @property
+    def next_open_ms(self) -> int | None:
+        """When the bar opened, or opens, that the run would decide on first."""
+        if self.spec is None or self.history is None or not len(self.history[self.spec.timeframe]):
+            return None
+        return int(self.history[self.spec.timeframe].time_ms[-1]) + self.spec.timeframe.ms
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -14,6 +14,7 @@ from firstwatch.trading.launch import (
     Guards,
     LaunchPreview,
     LaunchSettings,
+    OnDiverged,
     OnExhausted,
     ResetMode,
     ResetSettings,
@@ -103,6 +104,7 @@ def assess(draft: LaunchDraft, snapshot: ManagerSnapshot) -> Assessment:
             session=session,
             reset=reset,
             guards=guards,
+            on_diverged=OnDiverged(draft.on_diverged),
             accepted_warnings=draft.accepted_warnings.strip() or None,
             parent_run_id=draft.parent_run_id or None,
         )

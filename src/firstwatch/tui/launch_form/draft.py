@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from firstwatch.manager.views import AlgorithmView, ManagerSnapshot
-from firstwatch.trading.launch import GuardAction, LaunchSettings, OnExhausted, ResetMode, SessionPolicy
+from firstwatch.trading.launch import (
+    GuardAction,
+    LaunchSettings,
+    OnDiverged,
+    OnExhausted,
+    ResetMode,
+    SessionPolicy,
+)
 from firstwatch.trading.runs import StopMode
 from firstwatch.tui.launch_form import parse
 
@@ -43,6 +50,7 @@ class LaunchDraft:
     losing_trades: str = ""
     losing_trades_action: str = GuardAction.PAUSE.value
     guard_stop_mode: str = StopMode.CLOSE.value
+    on_diverged: str = OnDiverged.NOTHING.value
     accepted_warnings: str = ""
     parent_run_id: str = ""
 
@@ -164,6 +172,7 @@ FIELDS: tuple[FormField, ...] = (
         "losing_trades_action", "… then", "", _ACTIONS, shown=_filled("losing_trades")
     ),
     FormField("guard_stop_mode", "Guard stop mode", "", _of(*StopMode), shown=_has_guard),
+    FormField("on_diverged", "If it diverges", "beside the alarm of the first watch", _of(*OnDiverged)),
     FormField("accepted_warnings", "Reason for warnings", "written to the journal"),
 )  # fmt: skip
 
@@ -202,6 +211,7 @@ def draft_of(settings: LaunchSettings, *, parent_run_id: str | None) -> LaunchDr
         losing_trades=parse.count_text(guards.losing_trades),
         losing_trades_action=guards.losing_trades_action.value,
         guard_stop_mode=guards.stop_mode.value,
+        on_diverged=settings.on_diverged.value,
         accepted_warnings=settings.accepted_warnings or "",
         parent_run_id=parent_run_id or "",
     )

@@ -1,0 +1,66 @@
+"""The process of the first watch (``python -m firstwatch.engine.host.watch_daemon``).
+
+It reads the store and writes rows of the watch; it knows no venue and no key.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+from firstwatch.engine.host.background import log_handler
+from firstwatch.engine.host.process import keep_private
+from firstwatch.engine.host.watch_keeper import WATCH_LOG_FILE
+from firstwatch.settings import load_settings
+from firstwatch.store.database import open_store
+from firstwatch.trading.clock import SystemClock
+from firstwatch.trading.errors import FirstwatchError
+from firstwatch.watch.process import Watcher
+
+_NICE = 10
+
+_log = logging.getLogger(__name__)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    # Raised wherever the main thread is: a transaction that is open is rolled back.
+    sys.exit(0)
+
+
+def _end_with_parent() -> None:
+    """Wait until the engine has ended, however: then its end of the pipe is closed."""
+    os.read(sys.stdin.fileno(), 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> int:
+    """Watch the runs of the environment's data folder until the engine ends; return the exit code."""
+    keep_private()
+    os.nice(_NICE)
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    try:
+        settings = load_settings()
+        logging.basicConfig(
+            level=settings.log.level.upper(),
+            handlers=[log_handler(settings.home / WATCH_LOG_FILE)],
+            force=True,
+        )
+        store = open_store(settings.home)
+        try:
+            Watcher(store, settings, SystemClock()).run(threading.Event())
+        finally:
+            store.close()
+    except FirstwatchError as error:
+        _log.error("%s", error)
+        return error.exit_code
+    except Exception:
+        _log.exception("the first watch failed")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The recipe of a run: locked with its launch, made anew for each further day, and back to a baseline's days.
+
+Rule 2 of ``firstwatch.watch``.
+"""
+
+import hashlib
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from firstwatch.backtest.baseline import costs_of, settings_json, settings_of, settings_of_run
+from firstwatch.market.packed import load_baseline_candles
+from firstwatch.store import watch
+from firstwatch.store.backtests import Backtest
+from firstwatch.store.database import Session
+from firstwatch.store.runs import Run
+from firstwatch.strategy.core_settings import Costs
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.market import Market
+from firstwatch.trading.watch import DAY_MS
+from firstwatch.watch.baseline import baseline_of_launch, key_of
+from firstwatch.watch.recipe import Recipe
+from firstwatch.watch.windows import Baseline, Carried, Windows
+
+
+class RunSettings(BaseModel):
+    """What a recipe says of the run: the text of ``Recipe.settings``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backtest_id: int
+    candles: str
+    """Fingerprint of the baseline's candles."""
+    settings: str
+    """The launch settings that the core knows, as a backtest keeps them."""
+    market: Market
+    slippage_bps: Decimal
+    """Slippage and spread are the baseline's; the fees are the market's."""
+    spread_bps: Decimal
+
+
+def lock_at_launch(
+    session: Session, run: Run, spec: AlgorithmSpec, *, begin_ms: int, now_ms: int
+) -> Recipe | None:
+    """Lock the recipe of the first day, in the transaction that creates the run.
+
+    None: there is no baseline, or its candles were not kept. ``begin_ms``: the open of the first bar that the
+    run will decide on.
+    """
+    found = baseline_of_launch(session, run.version_id, spec, run.settings)
+    key = None if found is None else key_of(found, spec)
+    if found is None or key is None:
+        return None
+    costs = costs_of(found.costs_json)
+    settings = RunSettings(
+        backtest_id=found.id,
+        candles=found.candles,
+        settings=settings_json(settings_of_run(run.settings)),
+        market=run.market,
+        slippage_bps=costs.slippage_bps,
+        spread_bps=costs.spread_bps,
+    )
+    recipe = Recipe(baseline=key, settings=settings.model_dump_json(), seed=_seed(run.id), begin_ms=begin_ms)
+    lock(session, run.id, recipe, now_ms=now_ms)
+    return recipe
+
+
+def lock(session: Session, run_id: str, recipe: Recipe, *, now_ms: int) -> watch.StoredRecipe:
+    """Lock the recipe of its day, unless one is; return the one that is."""
+    return watch.lock_recipe(
+        session, run_id, recipe.day, recipe.canonical_json(), recipe.sha256(), now_ms=now_ms
+    )
+
+
+def recipe_of_day(first: Recipe, day: int, watch_begin_ms: int, carried: Carried) -> Recipe:
+    """Return the recipe of a later day: that of the first, with what the run brings into the day."""
+    begin_ms = watch_begin_ms + (day - 1) * DAY_MS
+    return first.model_copy(update={"day": day, "begin_ms": begin_ms, "carried": carried})
+
+
+def run_settings_of(recipe: Recipe) -> RunSettings:
+    """Return what a recipe says of its run.
+
+    Raises:
+        ValueError: the text is damaged.
+    """
+    return RunSettings.model_validate_json(recipe.settings)
+
+
+def windows_of(recipe: Recipe, spec: AlgorithmSpec, home: Path) -> Windows:
+    """Return the baseline's candles with the run's settings, ready for windows.
+
+    Raises:
+        StoreError: the candles are gone or damaged.
+        WrongUseError: a session or reset setting that cannot be used.
+    """
+    mine = run_settings_of(recipe)
+    kept = load_baseline_candles(home, mine.candles)
+    costs = Costs.of_market(mine.market, slippage_bps=mine.slippage_bps, spread_bps=mine.spread_bps)
+    return Windows(Baseline(spec, kept.candles, mine.market, costs, settings_of(mine.settings), kept.funding))
+
+
+def why_no_recipe(found: Backtest | None, run: Run) -> str:
+    """Return why a run has no recipe, and what helps, as a clause."""
+    make = "make one before the next launch: firstwatch backtest FILE --candles FILE --save"
+    if found is None:
+        return f"no baseline of {run.settings.name} on {run.settings.symbol} was stored at the launch; {make}"
+    return f"the baseline was saved without its candles; {make}"
+
+
+def _seed(run_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(run_id.encode()).digest()[:8]) >> 1

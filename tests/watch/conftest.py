@@ -1,0 +1,3 @@
+from tests.engine.host.conftest import folder
+
+__all__ = ["folder"]

@@ -133,8 +133,8 @@ def run_many(algorithms: int, bars: int, kills: int, chosen: int, *, says: bool 
 
 @st.composite
 def _launched(draw):
-    """Return an algorithm and its launch; in most cases nothing ends the run early."""
-    spec = draw(specifications())
+    """Return an algorithm with a stop, and its launch; in most cases nothing ends the run early."""
+    spec = draw(specifications().filter(lambda spec: spec.stop_loss is not None))
     launch = draw(launches(spec.direction.value))
     if draw(st.integers(0, 3)):
         launch = replace(launch, capital=Decimal(10_000), guards=Guards(), trades_limit=None, reset=None)

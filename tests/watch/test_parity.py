@@ -24,7 +24,7 @@ from tests.simulation.test_lives import TOML
 from tests.watch.live import Live, followed, lived
 from tests.watch.over_days import run_many
 
-BARS, FIRST = 220, 60
+BARS, FIRST = 160, 60
 CAPITAL = Decimal(10_000)
 
 
@@ -61,16 +61,16 @@ def test_every_refused_entry_is_listed_as_rejected(tmp_path: Path) -> None:
         def sending(prepared):
             if b'"entry"' in prepared.body:
                 sent[0] += 1
-                if sent[0] % 10 == 0:
+                if sent[0] % 10 == 5:
                     refused.append(prepared.client_order_id)
                     return Refused("other", "no, by this test")
             return send(prepared)
 
         live.venue.send = sending
 
-    store = lived(tmp_path, busy(), generated_candles(4, 500), first=FIRST, prepare=unwilling)
+    store = lived(tmp_path, busy(), generated_candles(4, 300), first=FIRST, prepare=unwilling)
     follower, found = followed(store)
-    assert len(refused) >= 3
+    assert len(refused) >= 2
     assert causes(found) == {MismatchCause.REJECTED: len(refused)}
     assert verdict_of(follower.causes) is Verdict.WATCH
     assert all("no, by this test" in (mismatch.live or "") for mismatch in found)
@@ -91,7 +91,7 @@ def test_a_suppressed_decision_is_found_at_its_bar(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(EntryManager, "enter", half)
     store = lived(tmp_path, busy(), generated_candles(4, BARS), first=FIRST)
     follower, found = followed(store)
-    assert len(suppressed) > 5
+    assert len(suppressed) > 3
     assert causes(found) == {MismatchCause.UNEXPLAINED: len(suppressed)}
     assert [mismatch.time - 3_600_000 for mismatch in found] == suppressed
     assert verdict_of(follower.causes) is Verdict.DIVERGED
@@ -138,15 +138,15 @@ def test_a_wrong_size_is_unexplained(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 SCRIPTS = {
     "a pause by the operator": (
-        {20: [PauseEntries(run_id=RUN_ID)], 120: [ResumeEntries(run_id=RUN_ID)]},
+        {20: [PauseEntries(run_id=RUN_ID)], 80: [ResumeEntries(run_id=RUN_ID)]},
         {MismatchCause.OPERATOR},
     ),
     "a position that the operator closes": (
-        {at: [ClosePosition(run_id=RUN_ID), ResumeEntries(run_id=RUN_ID)] for at in range(20, 200, 7)},
+        {at: [ClosePosition(run_id=RUN_ID), ResumeEntries(run_id=RUN_ID)] for at in range(20, 100, 7)},
         {MismatchCause.OPERATOR},
     ),
-    "a stop that closes": ({150: [StopRun(run_id=RUN_ID, mode=StopMode.CLOSE)]}, {MismatchCause.OPERATOR}),
-    "a stop that leaves": ({150: [StopRun(run_id=RUN_ID, mode=StopMode.LEAVE)]}, {MismatchCause.OPERATOR}),
+    "a stop that closes": ({70: [StopRun(run_id=RUN_ID, mode=StopMode.CLOSE)]}, {MismatchCause.OPERATOR}),
+    "a stop that leaves": ({70: [StopRun(run_id=RUN_ID, mode=StopMode.LEAVE)]}, {MismatchCause.OPERATOR}),
 }
 
 
@@ -187,10 +187,10 @@ def test_a_pause_by_the_engine_is_told_once_per_signal(tmp_path: Path) -> None:
     assert again == []
 
 
-@pytest.mark.parametrize("at_once", [1, 7, 50])
+@pytest.mark.parametrize("at_once", [3, 50])
 def test_a_resumed_follower_finds_what_an_uninterrupted_one_finds(tmp_path: Path, at_once: int) -> None:
     script, _ = SCRIPTS["a position that the operator closes"]
-    store = lived(tmp_path, busy("limit"), generated_candles(4, 200), first=FIRST, script=script)
+    store = lived(tmp_path, busy("limit"), generated_candles(4, 130), first=FIRST, script=script)
     whole, expected = followed(store)
     parts, found = followed(store, at_once=at_once, resumes=True)
     assert found == expected
@@ -198,7 +198,7 @@ def test_a_resumed_follower_finds_what_an_uninterrupted_one_finds(tmp_path: Path
 
 
 def test_random_algorithms_and_their_shadows_are_one_through_kills() -> None:
-    seen = run_many(algorithms=25, bars=150, kills=3, chosen=1)
+    seen = run_many(algorithms=10, bars=150, kills=3, chosen=1)
     assert seen["wrong"] == 0
-    assert seen["decisions"] > 200
-    assert seen["kills"] > 25
+    assert seen["decisions"] > 40
+    assert seen["kills"] > 8

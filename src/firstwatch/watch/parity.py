@@ -419,7 +419,7 @@ class ParityJudge:
             return
         said = exit_in(before, self._shadow.settings, bar)
         is_inside = self._opened_inside(before, ended.is_at_maker_entry, ended.entered_ms, bar)
-        if said == ended.reason or is_inside:
+        if said == ended.reason or (is_inside and ended.reason is not ExitReason.LIQUIDATION):
             return
         cause = self._defect
         if ended.reason is ExitReason.LIQUIDATION:

@@ -335,3 +335,17 @@ def test_the_worst_cause_decides() -> None:
     assert verdict_of(harmless) is Verdict.CONSISTENT
     assert verdict_of([*harmless, MismatchCause.REJECTED]) is Verdict.WATCH
     assert verdict_of([MismatchCause.REJECTED, MismatchCause.UNEXPLAINED]) is Verdict.DIVERGED
+
+
+@pytest.mark.parametrize(
+    ("condition", "reads"),
+    [
+        ("rsi(5) < 45", False),
+        ("volume > 1", True),
+        ("obv() > sma(3, source=obv())", True),
+        ("mfi(3) < 9", True),
+    ],
+)
+def test_whether_an_algorithm_reads_the_volume(watched: WatchedRun, condition: str, reads: bool) -> None:
+    spec = AlgorithmSpec.from_toml(TOML.replace("rsi(5) < 45", condition))
+    assert replace(watched, spec=spec).reads_volume is reads

@@ -5,7 +5,7 @@ JSON, from which it goes on after a restart; what it finds does not depend on ho
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -160,7 +160,7 @@ class RunFollower:
                 self._event(events.popleft(), trades)
             is_last = place + 1 == len(record.bars)
             until = None if is_last else record.bars[place + 1].sequence
-            followed_by = [entry for entry in events if until is None or entry.sequence <= until]
+            followed_by = list(_until(events, until))
             is_final = is_last and record.has_ended
             self._bar(seen, followed_by, None if is_final else record.equity.get(seen.bar.time_ms))
             if is_last:
@@ -266,6 +266,14 @@ class RunFollower:
         self._judge.end()
         if record.equity:
             self._account(record.equity[max(record.equity)])
+
+
+def _until(events: Iterable[JournalEntry], last: int | None) -> Iterator[JournalEntry]:
+    """Yield the entries up to the sequence ``last``; None: all."""
+    for entry in events:
+        if last is not None and entry.sequence > last:
+            return
+        yield entry
 
 
 def follow(

@@ -148,6 +148,7 @@ class Ended:
     time_ms: int
     is_at_maker_entry: bool
     entered_ms: int
+    was_unprotected: bool
 
 
 @dataclass(slots=True)
@@ -351,14 +352,9 @@ class ParityJudge:
         self._fill_ms = fill.time_ms
         if order is None or order.purpose is not OrderPurpose.ENTRY or core.steps:
             return
-        self._open_trade()
         if order.trade_is_closed:
             self._add(time_ms, "an entry filled after its trade was closed", _C.LATE, live=f"{fill.price:f}")
             self.findings.exit_is_decided = True
-
-    def _open_trade(self) -> None:
-        notes = self.findings
-        notes.exit_is_decided = notes.listed_exit = notes.is_unprotected = False
 
     def _closed(self, closed: TradeClosed, time_ms: int) -> None:
         """Look at the end of a trade."""
@@ -377,12 +373,20 @@ class ParityJudge:
         elif reason in _PROTECTION:
             account = self._shadow.account
             notes.ended.append(
-                Ended(reason, copy(core), fill_ms, time_ms, account.entered_at_maker, account.entered_ms)
+                Ended(
+                    reason,
+                    copy(core),
+                    fill_ms,
+                    time_ms,
+                    account.entered_at_maker,
+                    account.entered_ms,
+                    notes.is_unprotected,
+                )
             )
         else:
             what = f"a trade ended by {reason} that was not decided"
             self._add(time_ms, what, _C.UNEXPLAINED, live=at)
-        notes.exit_is_decided = False
+        notes.exit_is_decided = notes.listed_exit = notes.is_unprotected = False
 
     # --- a close ------------------------------------------------------------------------------------
 
@@ -431,7 +435,7 @@ class ParityJudge:
             cause = _C.MARK_PRICE if is_reached else cause
         elif _mark_crosses(seen, before):
             cause = _C.MARK_PRICE
-        elif self.findings.is_unprotected:
+        elif ended.was_unprotected:
             cause = _C.REJECTED
         elif self._has_mark and seen.mark_low is None:
             cause = _C.DATA

@@ -38,7 +38,6 @@ SHOWED_A_DEFECT = {
     4574: "the position was read after a lost stop was resolved, one waiting for the other",
     5120: "a position was believed on account of readings that had differed in another way",
     7455: "a stop too small for what was entered was not replaced while a node behind did not show it",
-    1032: "a stop that went by the position, past an order in doubt, ended with an unknown exposure",
     9936: "the same where the new stop goes before the old one is cancelled",
 }
 

@@ -7,7 +7,7 @@ from firstwatch.engine.core.records import FactsRow
 from firstwatch.engine.core.run_memory import ZERO
 from firstwatch.engine.core.step_context import StepContext
 from firstwatch.trading.orders import OrderPurpose, OrderState
-from firstwatch.trading.runs import Exposure, Health, RunState
+from firstwatch.trading.runs import Exposure, Health
 
 
 class StatusReporter:
@@ -22,18 +22,10 @@ class StatusReporter:
         self._protection = protection
 
     def exposure(self) -> Exposure:
-        """Return what is known of the position; an UNKNOWN order that could change it makes it unknown.
-
-        A stop goes by the position that the venue shows once the order is in doubt for too long (rule 16 of
-        ``firstwatch.engine``).
-        """
+        """Return what is known of the position; an UNKNOWN order that could change it makes it unknown."""
         memory = self._context.memory
-        goes_by_position = memory.is_compared and memory.state is not RunState.RUNNING
         exposing = self._orders.of(OrderPurpose.ENTRY) + self._orders.of(OrderPurpose.EXIT)
-        if any(
-            order.state is OrderState.UNKNOWN and not (goes_by_position and self._orders.is_overdue(order))
-            for order in exposing
-        ):
+        if any(order.state is OrderState.UNKNOWN for order in exposing):
             return Exposure.UNKNOWN
         if memory.wants_position and memory.failed_reads:
             return Exposure.UNKNOWN

@@ -39,7 +39,7 @@ _ENVIRONMENT_ONLY = ("home", "config")
 _KINDS = tuple(kind.value for kind in VenueKind)
 # Tags hold a colon, which no key of the file can: they are cut out of where a mistake is said to be.
 _TAG = "kind:"
-# What has no known kind is refused at this key.
+# The key that the error names for a venue without a known kind.
 _NO_KIND = "kind"
 
 

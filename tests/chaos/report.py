@@ -84,7 +84,7 @@ class Report:
             f"alarms: {_of(self.alarms)}",
             f"longest without a stop at a reachable venue: {self.longest_unprotected_s} s,"
             f" {self.longest_bared_s} s where somebody acts by hand;"
-            f" longest with a position not heard of: {self.longest_unheard_s} s,"
+            f" longest without news of a position: {self.longest_unheard_s} s,"
             f" with a level shown that did not rest: {self.longest_shown_late_s} s",
         ]
         return "\n".join(lines)

@@ -28,7 +28,7 @@ def orders(loopback):  # noqa: F811
 def test_a_venue_that_keeps_the_stop_is_well(canary, loopback):  # noqa: F811
     (found,) = [one for one in canary("--json").json if one["name"] == "protection at hl"]
     assert found["well"], found
-    assert "was taken, shown and cancelled" in found["found"]
+    assert "was accepted, shown and cancelled" in found["found"]
     assert found["found"].startswith("ccxt ")
     assert orders(loopback) == []
     assert loopback.audit().reused_cloids == []

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import time
 from decimal import Decimal
 
 import pytest
@@ -341,16 +342,18 @@ def test_the_list_says_what_the_venue_last_said_and_how_old_that_is(firstwatch, 
     _import(firstwatch, fd, key=AGENT)
     firstwatch("wallet", "create", "fresh", "--venue", "hl")
     loopback.by_hand(ACCOUNT).market("BTC", "sell", "0.5")
+    begun_s = time.monotonic()
     firstwatch("wallet", "show", "main")
     loopback.faults.go_down()
     fresh, main = firstwatch("wallet", "list", "--json").json
+    longest_s = time.monotonic() - begun_s
     assert (fresh["total"], fresh["balance_at"], fresh["key_kind"]) == (None, None, "master")
     assert (main["key_kind"], main["key"]) == ("agent", KEY)
     assert main["valid_until"] is not None
     assert main["held"] == [{"symbol": "BTC/USDC:USDC", "side": "short", "amount": 0.5}]
     assert [lack["name"] for lack in main["missing"]] == ["builder fee"]
     assert main["total"] == pytest.approx(1000, abs=50)
-    assert 0 <= main["balance_age_s"] < 60
+    assert 0 <= main["balance_age_s"] <= longest_s + 1
     # What the venue cannot say now is shown as old as it is, and why.
     shown = firstwatch("wallet", "show", "main", "--json").json
     assert shown["total"] == main["total"]

@@ -5,8 +5,10 @@ from contextlib import closing
 from decimal import Decimal
 
 import pytest
+from sqlmodel import AutoString
 
 from firstwatch.manager.manager import RunManager
+from firstwatch.settings import Settings
 from firstwatch.store import fills
 from firstwatch.store.database import open_store
 from firstwatch.store.tables import METADATA
@@ -17,20 +19,29 @@ from tests.ui import scenes
 
 NO_NUMBERS = ("abc", "", b"\x00\xff", "sNaN")
 NO_MONEY = (*NO_NUMBERS, "NaN", "Infinity", "1e999999", "1e-999999", "9" * 5_000)
-VALUES = {Decimal: NO_MONEY, float: (*NO_NUMBERS, float("inf")), int: (*NO_NUMBERS, 0.5)}
+VALUES = {
+    Decimal: NO_MONEY,
+    float: (*NO_NUMBERS, float("inf")),
+    int: (*NO_NUMBERS, 0.5),
+    str: (b"abc", b"\x00\xff"),
+}
 RUNS = {scenes.LIVE, scenes.DONE, scenes.FAILED}
 PAYMENT = Funding("paid-1", "acct", scenes.SYMBOL, Decimal("0.5"), Decimal("0.0001"), scenes.NOW_MS)
 
 
 def columns(*tables):
-    """Return all columns of numbers that are no key, as (table, column, values that are none)."""
+    """Return all columns of numbers and texts that are no key, as (table, column, values that are none)."""
     return [
-        pytest.param(table.name, column.name, VALUES[column.type.python_type], id=str(column))
+        pytest.param(table.name, column.name, VALUES[_kind(column)], id=str(column))
         for table in METADATA.sorted_tables
         if table.name in tables
         for column in table.columns
-        if column.type.python_type in VALUES and not column.primary_key and not column.foreign_keys
+        if _kind(column) in VALUES and not column.primary_key and not column.foreign_keys
     ]
+
+
+def _kind(column):
+    return str if isinstance(column.type, AutoString) else column.type.python_type
 
 
 LISTED = columns("run", "position", "live_status")
@@ -48,10 +59,14 @@ def home(tmp_path):
 
 @pytest.fixture
 def manager(home):
-    manager = RunManager(scenes.settings_of(home), clock=ManualClock(scenes.NOW_MS), hosts_engine=False)
+    with closing(_manager(scenes.settings_of(home))) as manager:
+        yield manager
+
+
+def _manager(settings):
+    manager = RunManager(settings, clock=ManualClock(scenes.NOW_MS), hosts_engine=False)
     manager.open()
-    yield manager
-    manager.close()
+    return manager
 
 
 @pytest.fixture
@@ -139,3 +154,62 @@ def test_damaged_money_of_a_wallet_is_that_wallets_alone(manager, damage, table,
         others = [wallet for wallet in before.wallets if wallet.name != "swing"]
         assert [wallet for wallet in after.wallets if wallet.name != "swing"] == others
         assert {run.run_id for run in after.runs} == RUNS
+
+
+NO_SPECIFICATIONS = ("", "abc", "{}", "[]", "null", b"\x00\xff", 7)
+
+
+@pytest.mark.parametrize("selected", [False, True])
+@pytest.mark.parametrize(
+    ("column", "values"), [("spec_json", NO_SPECIFICATIONS), ("number", NO_NUMBERS), ("sha256", (b"\xff",))]
+)
+def test_a_damaged_version_is_said_of_its_runs_and_hides_nothing_else(
+    home, damage, caplog, selected, column, values
+):
+    for value in values:
+        damage("algorithm_version", column, value, "id = 1")
+        with closing(_manager(scenes.settings_of(home))) as anew:
+            if selected:
+                anew.select(scenes.LIVE)
+            caplog.clear()
+            after = [anew.snapshot(), anew.snapshot()][-1]
+            assert {run.run_id for run in after.runs} == RUNS
+            for run in after.runs:
+                assert (run.timeframe, run.health, run.is_damaged) == (None, Health.UNKNOWN, True)
+                assert "cannot be read" in run.sentence
+            assert after.run(scenes.LIVE).position is not None
+            assert after.wallets
+            assert [view.name for view in after.algorithms] == ["Band fade"]
+            assert caplog.text.count("algorithm version") == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("metrics_json", ("", "abc", "7", '{"total_return": "abc"}', b"\x00\xff")),
+        ("timeframe", ("abc", 7)),
+        ("start_ms", NO_NUMBERS),
+    ],
+)
+def test_a_damaged_baseline_is_said_of_its_version(manager, damage, column, values):
+    before = manager.snapshot()
+    for value in values:
+        damage("backtest", column, value, "id = 1")
+        after = manager.snapshot()
+        assert after.runs == before.runs
+        assert len(after.algorithms) == len(before.algorithms)
+        (harmed,) = [view for view in after.algorithms if view.name == "RSI reversion"]
+        assert "cannot be read" in harmed.baseline
+
+
+@pytest.mark.parametrize("content", [None, b"", b"tick = [", b"\xff\xfe", b"symbol = 7", b"candles"])
+def test_a_market_file_that_cannot_be_read_leaves_the_snapshot_whole(home, tmp_path, content):
+    market = tmp_path / "market.toml"
+    if content is not None:
+        market.write_bytes(content)
+    venues = {"replay": {"kind": "paper", "feed": "replay", "candles": tmp_path, "market": market}}
+    settings = Settings(home=home, venues=venues)
+    with closing(_manager(settings)) as manager:
+        after = manager.snapshot()
+    assert {run.run_id for run in after.runs} == RUNS
+    assert scenes.SYMBOL in after.symbols

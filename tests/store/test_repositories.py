@@ -322,6 +322,18 @@ def test_an_order_comes_back_whole(store: Store) -> None:
         assert orders.get_order(session, "0" * 32) is None
 
 
+@pytest.mark.parametrize("damaged", ["", "abc", b"\xff", 0.5])
+def test_a_damaged_nonce_hides_no_other(store: Store, damaged: object) -> None:
+    with store.write() as session:
+        made_run(session)
+        assert orders.highest_nonce(session) == 0
+        for number, nonce in ((1, 5), (2, 7), (3, 6)):
+            orders.upsert_order(session, replace(made_order(RUN, number), nonce=nonce))
+        assert orders.highest_nonce(session) == 7
+        session.exec_driver_sql("UPDATE run_order SET nonce = ? WHERE nonce = 7", (damaged,))
+        assert orders.highest_nonce(session) == 6
+
+
 def test_a_fill_and_a_payment_are_booked_once(store: Store) -> None:
     fill = fills.StoredFill("paper", RUN, made_fill(), NOW_MS, mid_at_decision=60000.1, mid_at_fill=60000.3)
     payment = Funding("p1", "w1", "BTC/USDC:USDC", Decimal("-0.01"), Decimal("0.0000125"), NOW_MS)

@@ -4,7 +4,7 @@ import pytest
 
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import KeyView
-from firstwatch.manager.wallet_views import Passphrase, RequiredSecrets
+from firstwatch.manager.wallet_views import PassphraseNeed, RequiredSecrets
 from firstwatch.settings import Settings
 from firstwatch.trading.errors import RefusedError, WrongUseError
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
@@ -36,12 +36,12 @@ def test_a_wallet_with_a_key_is_not_made_as_one_of_paper(manager):
 
 
 def test_the_passphrase_that_is_needed_is_known_before_it_is_asked_for(manager, tmp_path, monkeypatch):
-    assert manager.wallets.required_secrets() == RequiredSecrets(Passphrase.KNOWN)
+    assert manager.wallets.required_secrets() == RequiredSecrets(PassphraseNeed.KNOWN)
     monkeypatch.setenv("FIRSTWATCH_PASSPHRASE_FILE", str(tmp_path / "word"))
     with pytest.raises(WrongUseError, match="cannot be read"):
         manager.wallets.required_secrets()
     (tmp_path / "word").write_text("word")
-    assert manager.wallets.required_secrets() == RequiredSecrets(Passphrase.NONE)
+    assert manager.wallets.required_secrets() == RequiredSecrets(PassphraseNeed.NONE)
 
 
 def test_a_new_account_is_in_the_snapshot_with_its_key_and_without_its_secret(manager):

@@ -1,9 +1,9 @@
 """The backtest: an algorithm on candles, decided by the same core as a live run.
 
 In reading order: ``settings`` (what of a launch it knows), ``simulate`` (a backtest), ``replay`` (passes of
-the core over the bars, whole or in parts), ``record`` (a trade as plain numbers), ``metrics`` (what trades
-and equity amount to; of live runs too), ``notes`` (what was assumed, and what the core did not do),
-``result_json`` (the shapes that ``--json`` prints), ``baseline`` (what a saved one follows from).
+the core over the bars, whole or in parts), ``record`` (a trade as plain numbers), ``metrics`` (figures
+of a backtest or a live run), ``notes`` (what was assumed, and what the core did not do), ``result_json``
+(the shapes that ``--json`` prints), ``baseline`` (what a saved one follows from).
 
 Imports ``market``, ``strategy`` and ``trading``. No store and no venue: it computes in memory, the caller
 saves.

@@ -82,7 +82,7 @@ def coverage_notes(funding: FundingSeries, start_ms: int, end_ms: int) -> list[N
     """Return at most one note: how much of the tested time has no funding rates.
 
     Raises:
-        WrongUseError: all of it.
+        WrongUseError: there are no funding rates for any of it.
     """
     funding.require_overlap(start_ms, end_ms)
     missing = funding.uncovered(start_ms, end_ms)

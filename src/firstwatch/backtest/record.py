@@ -1,4 +1,4 @@
-"""A finished trade as plain numbers, as the metrics read it; thousands are cheap."""
+"""A finished trade as plain numbers, for the metrics: light enough for thousands of them."""
 
 from decimal import Decimal
 from typing import NamedTuple

@@ -85,8 +85,8 @@ def screen(
 ) -> None:
     """Open the screen on this data folder; it holds the engine unless another process does."""
     if context.invoked_subcommand is None:
-        # A start makes no garbage. Collecting would take a seventh of the time until the first paint, which
-        # enables it again.
+        # Start-up makes no garbage, and collecting would take a seventh of the time until the first paint.
+        # The screen enables it again after that.
         gc.disable()
         from firstwatch.settings import load_settings
         from firstwatch.tui.app import run_screen

@@ -83,7 +83,7 @@ def _proven(venue: "Venue", wallet: "Wallet", symbol: str) -> str:
     Prover(venue, pair, _NoLedger(), may_send=lambda: None, wait=threading.Event().wait).prove()
     return (
         f"an entry of {pair.entry.amount:f} {symbol} at {pair.entry.price} with its stop at"
-        f" {pair.stop.trigger_price} was taken, shown and cancelled"
+        f" {pair.stop.trigger_price} was accepted, shown and cancelled"
     )
 
 

@@ -21,7 +21,7 @@ _LOGIN_CONFIGURATION = Path("/etc/systemd/logind.conf")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: what was found, whether it is well, and the remedy if it is not."""
+    """One check: what was found, whether it is in order, and the remedy if it is not."""
 
     name: str
     is_well: bool

@@ -52,7 +52,7 @@ def engine(
 
 @app.command()
 def stop(as_json: JsonFlag = False) -> None:
-    """Ask the engine to stop at the next bar close; the runs stay active."""
+    """Ask the engine to stop; the runs stay active."""
     from firstwatch.cli.folder import open_manager
     from firstwatch.cli.waiting import performed, stopped_by_signals, until
     from firstwatch.manager.views import EngineWhere

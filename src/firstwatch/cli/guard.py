@@ -22,7 +22,8 @@ def run_guarded(command: Callable[[], Any]) -> int:
     """Run a command and return its exit code.
 
     A ``FirstwatchError`` prints its sentence. Any other error is one sentence, exit code 1, and a traceback
-    in the data folder's log. An output that cannot be written is exit code 1, silent if its reader has left.
+    in the data folder's log. If the output cannot be written, the exit code is 1, without a message if its
+    reader has left.
     """
     _open_streams()
     keep_private()

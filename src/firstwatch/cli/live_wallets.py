@@ -216,7 +216,7 @@ def transfer(
 
 
 def facts_document(custody: "Custody", wallet: "Wallet") -> dict[str, Any]:
-    """Return what ``wallet show`` prints beside the store: key, money, positions, what is missing.
+    """Return what ``wallet show`` asks the venue for: key, money, positions, what is missing.
 
     If the venue does not answer, its values are None, and ``problem`` says why.
     """

@@ -17,7 +17,7 @@ from firstwatch.trading.trade import Trade
 
 
 def run_document(session: Session, run: Run) -> dict[str, Any]:
-    """Return all that the store holds of a run; times as ISO 8601 UTC, money as Decimal in quote."""
+    """Return all that the store has about a run; times as ISO 8601 UTC, money as Decimal in quote."""
     done = trades.trades_of(session, run.id)
     curve = equity.equity_of(session, run.id)
     position = positions.position_of(session, run.id)

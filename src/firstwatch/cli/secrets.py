@@ -41,7 +41,7 @@ _LONGEST_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The descriptors that a command was given for its secrets; None: a file or a person gives the secret."""
+    """The descriptors that give a command its secrets; None: a file or a person gives the secret."""
 
     key_fd: int | None = None
     passphrase_fd: int | None = None
@@ -97,7 +97,7 @@ def line_of(descriptor: int, option: str) -> str:
 
 
 def hidden(question: str, option: str) -> str:
-    """Ask a person without echo.
+    """Ask a person for a text that is not shown while it is typed.
 
     Raises:
         WrongUseError: standard input is not a terminal.

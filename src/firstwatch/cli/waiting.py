@@ -37,7 +37,7 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 def until(is_so: Callable[[], bool], stop: threading.Event, *, deadline_s: float = math.inf) -> bool:
     """Wait until ``is_so`` returns True; return False if ``stop`` was set or the deadline passed before.
 
-    ``deadline_s``: by ``time.monotonic``.
+    ``deadline_s``: a moment of ``time.monotonic``.
     """
     while not is_so():
         if stop.wait(_LOOK_S) or time.monotonic() > deadline_s:
@@ -48,7 +48,7 @@ def until(is_so: Callable[[], bool], stop: threading.Event, *, deadline_s: float
 def performed(
     manager: RunManager, command: Command, stop: threading.Event, *, deadline_s: float = math.inf
 ) -> CommandView:
-    """Submit a command and wait for its outcome, until ``deadline_s`` by ``time.monotonic``.
+    """Submit a command and wait for its outcome; ``deadline_s``: a moment of ``time.monotonic``.
 
     Raises:
         RefusedError: the engine refused it, or it expired before an engine picked it up.

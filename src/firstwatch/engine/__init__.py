@@ -1,6 +1,6 @@
 """The engine: one per data folder. It holds the lock, recovers runs, and is the only process that trades.
 
-Its rooms, in reading order:
+Its packages and modules, in reading order:
 
 - ``core``: what a run does, pure. An input goes in; records to store and effects to perform come out.
 - ``launch``: the launch checks, and which position a run adopts.
@@ -41,14 +41,14 @@ The life of a run
 8.  A stop leaves position and protection, leaves the position and cancels the protection, or closes the
     position and cancels the protection last. In ``STOPPING`` nothing is decided and entry orders are
     cancelled. After 60 s of a reachable venue an unfinished stop is ``FAILED``, protection untouched.
-9.  A run ends only after the venue's fills, payments and position from now were read and agree with the
-    books. What it leaves is reconciled until it is gone, with an alarm; an order that protects nothing is
-    cancelled.
+9.  A run ends only after the venue's fills, payments and position, as of now, were read and agree with the
+    run's books. What it leaves is reconciled until it is gone, with an alarm; an order that protects nothing
+    is cancelled.
 10. An entry decided on a past bar, or more than max(10 s, 5 % of the bar) of venue time after the close, is
     dropped as ``late``. An exit always executes.
 11. Bars that are missing are read before the next one is decided. What the venue lacks as well is a hole. A
     hole that cannot be confirmed is ``stale``: no entries, exits and protection go on. A bar that comes after
-    its successor was decided is named and never counted.
+    its successor was decided is journalled and never counted.
 12. Recovery: every active run is reconciled before it does anything. Its own orders by client order id, then
     fills, payments, bars and position; bars closed meanwhile are decided as past ones. A run whose worker
     raised is recovered at once, then after 3 s, then after 15 s; the fourth time in ten minutes it is
@@ -67,9 +67,10 @@ Orders
     that cannot be read makes it ``UNKNOWN``, and so does a restart while its request is in flight. Then the
     venue is asked what became of it. The request is never sent again; a new order follows only once the old
     request can no longer execute.
-16. While an order is in doubt, what depends on it waits: a stop or a close for 60 s at most, then it goes by
-    the position, with an alarm; an entry as long as it takes. A reduce-only order that the venue took and
-    does not show for 1.5 s has another one sent beside it: both together can open nothing.
+16. While an order is in doubt, what depends on it waits: a stop or a close for 60 s at most, then it relies
+    on the position that the venue shows, with an alarm; an entry waits as long as it takes. A reduce-only
+    order that the venue took and does not show for 1.5 s has another one sent beside it: both together can
+    open nothing.
 17. A fill is booked once, by (venue, account, fill id), also after the order's end. A fill that does not
     follow from what is known is booked only after all fills since the last known one were read.
 18. Three refused entries in a row pause entries. A closing order is reduce-only and immediate, bounded at 1
@@ -77,9 +78,9 @@ Orders
 
 Protection
 
-19. Stop and target rest at the venue, for the filled amount, from the first fill on: the stop by the answer
-    to the entry, before its fills arrive. The stop is a reduce-only stop-market order that may fill up to 10
-    % beyond its trigger, the target a reduce-only limit.
+19. Stop and target rest at the venue, for the filled amount, from the first fill on: the stop on the venue's
+    answer to the entry, before its fills arrive. The stop is a reduce-only stop-market order that may fill up
+    to 10 % beyond its trigger, the target a reduce-only limit.
 20. The stop comes first: placed, resized and moved before the target, and the target is cancelled once the
     position is flat. A leg is moved by the venue's modify where it has one, else the new order first and the
     old one cancelled after.

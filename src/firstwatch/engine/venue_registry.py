@@ -22,7 +22,7 @@ OpenVenue = Callable[[str], Venue]
 """Makes the adapter of that name; raises WrongUseError or VenueError."""
 
 RequireKey = Callable[[str, str, bool], None]
-"""Makes sure that the key of (venue, account) is unlocked, waiting a second for it or not.
+"""Makes sure that the key of (venue, account) is unlocked; the flag: it may wait about a second for it.
 
 Raises VaultLockedError or another VenueError.
 """
@@ -63,6 +63,8 @@ class VenueRegistry:
 
     def require_key(self, name: str, account: str, *, may_wait: bool) -> None:
         """Make sure that the account's orders can be signed, if its venue needs signatures.
+
+        ``may_wait``: first try to unlock the vault with the passphrase file; that takes about a second.
 
         Raises:
             VaultLockedError: the vault is locked.

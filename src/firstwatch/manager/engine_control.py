@@ -125,7 +125,7 @@ class EngineControl:
             return True
 
     def leave(self) -> None:
-        """Drain to the next bar close and release the engine; runs stay active. Idempotent."""
+        """Stop the workers after their current events, and free the engine; runs stay active. Idempotent."""
         with self._moving:
             host, self._host = self._host, None
             if host is not None:

@@ -44,7 +44,7 @@ class RunManager:
     """
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None, hosts_engine: bool = True) -> None:
-        """``hosts_engine``: take the engine lock whenever no process holds it."""
+        """``hosts_engine``: take the engine when no process holds it, unless it was stopped on request."""
         self._settings = settings
         self._clock = clock or SystemClock()
         self._hosts_engine = hosts_engine
@@ -283,7 +283,7 @@ class RunManager:
         return control.start_background()
 
     def hand_over_to_background(self) -> int:
-        """Start a background engine, stop this one at the next bar close, and return the new pid.
+        """Start a background engine, stop this one, and return the pid of the new one.
 
         Raises:
             FirstwatchError: the background engine did not start in time; this one continues.

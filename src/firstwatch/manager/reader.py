@@ -56,7 +56,7 @@ from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.commands import PreviewLaunch
-from firstwatch.trading.errors import DamagedRowError, FirstwatchError
+from firstwatch.trading.errors import DamagedRowError, FirstwatchError, WrongUseError
 from firstwatch.trading.events import AlarmRaised
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.runs import Exposure, Health, Protection
@@ -141,8 +141,10 @@ class SnapshotReader:
         self._unread_details: dict[str, str] = {}
         """The same for the details of the selected run."""
         self._symbols = tuple(_symbols(settings))
-        """What the venues trade, as far as the settings say it."""
+        """The symbols that the venues trade, as far as the settings say."""
         self._timeframes: dict[int, Timeframe] = {}
+        self._logged: set[str] = set()
+        """Sentences about algorithm versions that cannot be read."""
         self._done_commands: dict[int, CommandView] = {}
 
     def lists(self, session: Session, now_ms: int) -> Lists:
@@ -265,6 +267,7 @@ class SnapshotReader:
         position: positions.RunPosition | None,
     ) -> RunView:
         settings, facts = run.settings, run.facts
+        timeframe = self._timeframe(session, run)
         problem = self._unread.get(run.id) or self._unread_details.get(run.id)
         return RunView(
             run_id=run.id,
@@ -272,7 +275,7 @@ class SnapshotReader:
             version=settings.version,
             wallet=run.wallet,
             symbol=settings.symbol,
-            timeframe=self._timeframe(session, run.version_id),
+            timeframe=timeframe,
             capital=settings.capital,
             leverage=settings.leverage,
             state=run.state,
@@ -297,14 +300,29 @@ class SnapshotReader:
             is_damaged=bool(problem),
         )
 
-    def _timeframe(self, session: Session, version_id: int) -> Timeframe:
-        if version_id not in self._timeframes:
-            version = algorithms.version_by_id(session, version_id)
-            self._timeframes[version_id] = _spec(version.spec_json).timeframe
-        return self._timeframes[version_id]
+    def _timeframe(self, session: Session, run: runs.Run) -> Timeframe | None:
+        if run.version_id not in self._timeframes:
+            try:
+                version = algorithms.version_by_id(session, run.version_id)
+                self._timeframes[run.version_id] = _spec(version).timeframe
+            except DamagedRowError as error:
+                self._unread.setdefault(run.id, str(error))
+                return None
+        return self._timeframes[run.version_id]
 
     def _algorithms(self, session: Session) -> tuple[AlgorithmView, ...]:
-        return tuple(_algorithm(session, version) for version in algorithms.list_versions(session))
+        """Return the versions that can be read; the others go to the log, once each."""
+        damaged: dict[int, str] = {}
+        views = []
+        for version in algorithms.list_versions(session, damaged=damaged):
+            try:
+                views.append(_algorithm(session, version))
+            except DamagedRowError as error:
+                damaged[version.id] = str(error)
+        for sentence in set(damaged.values()) - self._logged:
+            _log.error("%s", sentence)
+        self._logged |= set(damaged.values())
+        return tuple(views)
 
     def _wallets(self, session: Session, rows: tuple[RunView, ...], now_ms: int) -> tuple[WalletView, ...]:
         latest: dict[str, RunView] = {}
@@ -495,13 +513,15 @@ def _grown_closes(session: Session, run_id: str, known: _Closes) -> _Closes:
 
 
 @lru_cache(maxsize=512)
-def _spec(spec_json: str) -> AlgorithmSpec:
-    return AlgorithmSpec.from_json(spec_json)
+def _spec(version: algorithms.AlgorithmVersion) -> AlgorithmSpec:
+    try:
+        return AlgorithmSpec.from_json(version.spec_json)
+    except WrongUseError as error:
+        raise DamagedRowError(f"algorithm version {version.label} cannot be read ({error})") from error
 
 
 def _algorithm(session: Session, version: algorithms.AlgorithmVersion) -> AlgorithmView:
-    spec = _spec(version.spec_json)
-    known = backtests.list_backtests(session, version.id)
+    spec = _spec(version)
     return AlgorithmView(
         name=version.name,
         version=version.number,
@@ -510,18 +530,29 @@ def _algorithm(session: Session, version: algorithms.AlgorithmVersion) -> Algori
         direction=spec.direction,
         symbol=spec.symbol,
         has_stop=spec.stop_loss is not None,
-        baseline=_baseline(known[0]) if known else "",
+        baseline=_baseline(session, version.id),
     )
 
 
-def _baseline(backtest: backtests.Backtest) -> str:
+def _baseline(session: Session, version_id: int) -> str:
+    try:
+        known = backtests.list_backtests(session, version_id)
+        return _baseline_text(known[0]) if known else ""
+    except DamagedRowError as error:
+        return str(error)
+
+
+def _baseline_text(backtest: backtests.Backtest) -> str:
     days = (backtest.end_ms - backtest.start_ms) / 86_400_000
     found = backtest.metrics
-    return (
-        f"{backtest.symbol}, {days:.0f} days, {found.get('total_trades', 0)} trades, "
-        f"return {_percent(found.get('total_return'))}, Sharpe {_ratio(found.get('sharpe'))}, "
-        f"drawdown {_percent(found.get('max_drawdown'))}"
-    )
+    try:
+        return (
+            f"{backtest.symbol}, {days:.0f} days, {found.get('total_trades', 0)} trades, "
+            f"return {_percent(found.get('total_return'))}, Sharpe {_ratio(found.get('sharpe'))}, "
+            f"drawdown {_percent(found.get('max_drawdown'))}"
+        )
+    except (TypeError, ValueError):
+        return f"the metrics of backtest {backtest.id} cannot be read"
 
 
 def _percent(value: float | None) -> str:

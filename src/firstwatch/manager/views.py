@@ -117,7 +117,7 @@ class AlgorithmView:
     """If it is set, a run cannot choose another."""
     has_stop: bool
     baseline: str
-    """The latest backtest as text with figures; empty: there is none."""
+    """The latest backtest as text with figures, or why it cannot be read; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from firstwatch.manager.wallet_views import (
     ApprovalView,
     MoneyView,
     NewAccountView,
-    Passphrase,
+    PassphraseNeed,
     RequiredSecrets,
 )
 from firstwatch.settings import Settings
@@ -49,8 +49,8 @@ class WalletService:
         from firstwatch.wallets.key_ring import passphrase_of_file
 
         if passphrase_of_file() is not None:
-            return RequiredSecrets(Passphrase.NONE)
-        return RequiredSecrets(Passphrase.NEW if self._custody().vault.is_empty else Passphrase.KNOWN)
+            return RequiredSecrets(PassphraseNeed.NONE)
+        return RequiredSecrets(PassphraseNeed.NEW if self._custody().vault.is_empty else PassphraseNeed.KNOWN)
 
     # --- keys ----------------------------------------------------------------------------------------
 

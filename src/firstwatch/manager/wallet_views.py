@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 
-class Passphrase(StrEnum):
+class PassphraseNeed(StrEnum):
     """The passphrase that an action needs from the operator."""
 
     NEW = "new"
@@ -20,7 +20,7 @@ class Passphrase(StrEnum):
 class RequiredSecrets:
     """The secrets that an action on a wallet needs from the operator."""
 
-    passphrase: Passphrase
+    passphrase: PassphraseNeed
     has_master_key: bool = False
     """The vault holds the account's own key, so the operator need not give it."""
 

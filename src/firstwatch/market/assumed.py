@@ -21,7 +21,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note, NoteCode
 
 UNKNOWN_SYMBOL = "UNKNOWN/USDC:USDC"
-"""The symbol of a file whose name holds none."""
+"""The symbol of a file whose name has none."""
 
 _QUOTES = "USDC|USDT|USDE|FDUSD|BUSD|USD"
 _SYMBOL = re.compile(rf"(?<![A-Z0-9])([A-Z0-9]{{1,15}}?)[-_]?({_QUOTES})(?![A-Z0-9])")
@@ -117,7 +117,7 @@ def symbol_of(path: Path) -> str:
 
 
 def tick_of(candles: CandleArrays) -> Decimal:
-    """Return the power of ten, at most 0.1, that 99 % of the prices are whole counts of.
+    """Return the largest power of ten, at most 0.1, of which 99 % of the prices are multiples.
 
     Binary noise of float64 or float32 is ignored. Prices without a common decimal (they were computed) get
     nine significant figures.

@@ -37,7 +37,7 @@ _MOST_RATE = 0.05
 """Largest credible rate, a fraction: the venues' own bounds are about 4 %."""
 _MOST_RATE_A_YEAR = 5.0
 _LEAST_RATES = 30
-"""From so many rates on their median shows whether they are fractions or per cent: a usual year is 0.11."""
+"""Fewest rates whose median shows whether they are fractions or per cent; a usual year sums to 0.11."""
 _YEAR_MS = 365 * 86_400_000
 
 

@@ -26,7 +26,7 @@ class ActiveAlarm:
     sentence: str
     """Text of the last time."""
     since_ms: int
-    """Local time since when it is active."""
+    """Local time at which it became active."""
     raised: int
     """How often the run has raised it."""
 

@@ -1,12 +1,14 @@
 """Algorithms and their immutable, numbered versions."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Row, Select, func, insert, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.rows import readable, row, sound
 from firstwatch.store.tables import AlgorithmTable, AlgorithmVersionTable, table_of
-from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.errors import DamagedRowError, WrongUseError
 from firstwatch.trading.validation import nearest
 
 _ALGORITHM = table_of(AlgorithmTable)
@@ -30,7 +32,7 @@ class AlgorithmVersion:
         return f"{self.name}@{self.number}"
 
 
-_VIEW = select(
+_VIEW: Select[Any] = select(
     _VERSION.c.id,
     _ALGORITHM.c.name,
     _VERSION.c.number,
@@ -50,7 +52,7 @@ def add_version(session: Session, name: str, spec_json: str, sha256: str, *, now
     mine = _VERSION.c.algorithm_id == algorithm_id
     known = session.execute(_VIEW.where(mine, _VERSION.c.sha256 == sha256)).one_or_none()
     if known is not None:
-        return AlgorithmVersion(**known._mapping)
+        return _view(known)
     last = session.execute(select(func.max(_VERSION.c.number)).where(mine)).scalar()
     number = (last or 0) + 1
     version_id = session.execute(
@@ -68,6 +70,7 @@ def get_version(session: Session, name: str, number: int | None = None) -> Algor
 
     Raises:
         WrongUseError: there is no such version; the text has the nearest name, or the existing numbers.
+        DamagedRowError: a version of that name cannot be read.
     """
     versions = list_versions(session, name)
     if not versions:
@@ -86,13 +89,38 @@ def get_version(session: Session, name: str, number: int | None = None) -> Algor
 
 
 def version_by_id(session: Session, version_id: int) -> AlgorithmVersion:
-    """Return the version with that row number, to which runs refer."""
-    return AlgorithmVersion(**session.execute(_VIEW.where(_VERSION.c.id == version_id)).one()._mapping)
+    """Return the version with that row number, to which runs refer.
+
+    Raises:
+        DamagedRowError: it cannot be read, or is missing.
+    """
+    found = session.execute(_VIEW.where(_VERSION.c.id == version_id)).one_or_none()
+    if found is None:
+        raise DamagedRowError(
+            f"algorithm version {version_id} is missing; firstwatch doctor checks the whole store"
+        )
+    return _view(found)
 
 
-def list_versions(session: Session, name: str | None = None) -> list[AlgorithmVersion]:
-    """Return all versions, or those of one name, by name and number."""
+def list_versions(
+    session: Session, name: str | None = None, *, damaged: dict[int, str] | None = None
+) -> list[AlgorithmVersion]:
+    """Return all versions, or those of one name, by name and number.
+
+    ``damaged``: receives the errors of versions that cannot be read, by row number; they are left out.
+
+    Raises:
+        DamagedRowError: a version cannot be read, and there is no ``damaged``.
+    """
     statement = _VIEW.order_by(_ALGORITHM.c.name, _VERSION.c.number)
     if name is not None:
         statement = statement.where(_ALGORITHM.c.name == name)
-    return [AlgorithmVersion(**row._mapping) for row in session.execute(statement)]
+    found = session.execute(statement)
+    if damaged is None:
+        return [_view(each) for each in found]
+    return list(readable(found, "id", _view, damaged).values())
+
+
+def _view(found: Row[Any]) -> AlgorithmVersion:
+    with row(f"algorithm version {found.name}@{found.number}"):
+        return AlgorithmVersion(**sound(found, _VERSION)._mapping)

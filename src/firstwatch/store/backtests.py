@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Row, insert, select
 
 from firstwatch.store.curves import EquityCurve, pack_curve, pack_trades, unpack_curve, unpack_trades
 from firstwatch.store.database import Session
+from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import BacktestTable, table_of
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
@@ -40,8 +41,13 @@ class Backtest:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The metrics by the names that ``firstwatch backtest --json`` prints."""
-        return cast(dict[str, Any], json.loads(self.metrics_json))
+        """The metrics by the names that ``firstwatch backtest --json`` prints.
+
+        Raises:
+            DamagedRowError: they cannot be read.
+        """
+        with row(f"the metrics of backtest {self.id}"):
+            return dict(json.loads(self.metrics_json))
 
 
 _VIEW = select(
@@ -69,7 +75,7 @@ def add_backtest(
     core_version: int = 0,
 ) -> Backtest:
     """Save a finished backtest."""
-    row = session.execute(
+    added = session.execute(
         insert(_BACKTEST)
         .values(
             version_id=version_id,
@@ -90,24 +96,36 @@ def add_backtest(
         )
         .returning(_BACKTEST.c.id)
     )
-    return get_backtest(session, row.scalar_one())
+    return get_backtest(session, added.scalar_one())
 
 
 def get_backtest(session: Session, backtest_id: int) -> Backtest:
-    """Return one backtest."""
+    """Return one backtest.
+
+    Raises:
+        DamagedRowError: it cannot be read.
+    """
     return _view(session.execute(_VIEW.where(_BACKTEST.c.id == backtest_id)).one())
 
 
 def latest_backtest(session: Session, version_id: int, symbol: str) -> Backtest | None:
-    """Return the newest backtest of the version on the symbol: a run's baseline."""
+    """Return the newest backtest of the version on the symbol: a run's baseline; None: there is none.
+
+    Raises:
+        DamagedRowError: it cannot be read.
+    """
     statement = _VIEW.where(_BACKTEST.c.version_id == version_id, _BACKTEST.c.symbol == symbol).limit(1)
-    row = session.execute(statement).one_or_none()
-    return None if row is None else _view(row)
+    found = session.execute(statement).one_or_none()
+    return None if found is None else _view(found)
 
 
 def list_backtests(session: Session, version_id: int) -> list[Backtest]:
-    """Return a version's backtests, newest first."""
-    return [_view(row) for row in session.execute(_VIEW.where(_BACKTEST.c.version_id == version_id))]
+    """Return a version's backtests, newest first.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
+    return [_view(found) for found in session.execute(_VIEW.where(_BACKTEST.c.version_id == version_id))]
 
 
 def trades_of_backtest(session: Session, backtest_id: int) -> list[Trade]:
@@ -122,7 +140,8 @@ def equity_of_backtest(session: Session, backtest_id: int) -> EquityCurve:
     return unpack_curve(packed)
 
 
-def _view(row: Row[Any]) -> Backtest:
-    values = dict(row._mapping)
-    values["timeframe"] = Timeframe(values["timeframe"])
-    return Backtest(**values)
+def _view(found: Row[Any]) -> Backtest:
+    with row(f"backtest {found.id}"):
+        values = dict(sound(found, _BACKTEST)._mapping)
+        values["timeframe"] = Timeframe(values["timeframe"])
+        return Backtest(**values)

@@ -61,8 +61,9 @@ class Block:
 def add_bar(session: Session, run_id: str, fresh: RunBar, last: Block | None) -> Block:
     """Save the next bar of a run and return the block that holds it.
 
-    ``last``: what the call before has returned; None: it is read. A bar that is not later than the last one
-    replaces it and all that came after: the venue has said that those were none.
+    ``last``: the block that the call before returned; None: it is read from the store. A bar that is not
+    later than the last one replaces the bar of its time and all later ones: the venue has shown that they
+    were wrong.
     """
     if last is None:
         last = _last_block(session, run_id)

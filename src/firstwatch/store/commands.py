@@ -97,7 +97,7 @@ def pending_commands(session: Session, limit: int) -> list[int]:
 
 
 def accepted_commands(session: Session) -> list[int]:
-    """Return the numbers of accepted, unfinished commands; at a start, of an engine that crashed."""
+    """Return the numbers of accepted, unfinished commands; at a start, those that a crash has left."""
     return list(session.execute(_ACCEPTED).scalars())
 
 
@@ -140,7 +140,7 @@ def finish_command(
     now_ms: int,
     result_json: str | None = None,
 ) -> None:
-    """Write a command's outcome: DONE after acceptance, REFUSED, or EXPIRED unaccepted.
+    """Write a command's final outcome: DONE once accepted, EXPIRED unless accepted, or REFUSED.
 
     Raises:
         IllegalTransitionError: ``COMMAND_TRANSITIONS`` does not allow it.

@@ -28,7 +28,7 @@ _BUSY_TIMEOUT_S = 5.0
 _SHOWN = 60
 
 LOG_BYTES = 32_000_000
-"""Size of the write-ahead log at which its pages move into the database; many of them are of one page."""
+"""Size of the write-ahead log at which it moves into the database; it has many versions of a page."""
 
 _FIRST_MARK = 123
 """First of the bytes in the index of its log that SQLite locks for readers."""

@@ -121,7 +121,11 @@ def file_system_of(folder: Path, mounts: Path) -> str | None:
 
 
 def problem_of_damage(path: Path) -> str | None:
-    """Return what is wrong with the file's length or header, or None."""
+    """Return what is wrong with the length or header of a store's file; None: nothing.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             header = file.read(100)

@@ -19,7 +19,7 @@ class HostState(StrEnum):
     """It holds the engine lock and reconciles; commands wait."""
     RUNNING = "running"
     DRAINING = "draining"
-    """It stops at the next bar close."""
+    """Its workers end after their current events."""
     STOPPED = "stopped"
     STOPPED_ON_REQUEST = "stopped_on_request"
     """As STOPPED, by a command: a screen does not take the engine again by itself."""
@@ -39,7 +39,7 @@ class Host:
 
     @property
     def has_let_go(self) -> bool:
-        """It has stopped in order, so its last heartbeat is no sign of a live process."""
+        """It has stopped properly, so its last heartbeat is no sign of a live process."""
         return self.state in (HostState.STOPPED, HostState.STOPPED_ON_REQUEST)
 
 

@@ -112,8 +112,12 @@ def upsert_order(session: Session, order: StoredOrder) -> None:
 
 
 def highest_nonce(session: Session) -> int:
-    """Return the highest nonce of all orders; 0: there is none."""
-    return session.execute(select(func.max(_ORDER.c.nonce))).scalar() or 0
+    """Return the highest nonce of all orders; 0: there is none. A damaged one is ignored.
+
+    SQLite orders text above every number, so a single damaged nonce would hide all others.
+    """
+    is_whole = func.typeof(_ORDER.c.nonce) == "integer"
+    return session.execute(select(func.max(_ORDER.c.nonce)).where(is_whole)).scalar() or 0
 
 
 def get_order(session: Session, client_order_id: str) -> StoredOrder | None:

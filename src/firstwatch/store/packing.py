@@ -10,7 +10,7 @@ _USUAL = b"\x01"
 _CHANGES = b"\x02"
 _RAW = -15
 _LARGEST = 64 * 1024 * 1024
-"""Bytes, more than any text of the store has: a damaged row must not fill the memory."""
+"""Most bytes of an unpacked text, more than any has: a damaged row must not fill the memory."""
 
 
 def pack(text: bytes) -> bytes:

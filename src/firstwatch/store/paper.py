@@ -71,7 +71,7 @@ class PaperFunding:
 
 @dataclass(frozen=True, slots=True)
 class PaperMoney:
-    """What an account has beside what was put into it, in quote, and what it holds."""
+    """Money of an account without its deposits, in quote, and its positions."""
 
     cash: Decimal
     """Realised PnL less fees and funding."""
@@ -125,7 +125,10 @@ def load_accounts(session: Session, venue: str) -> dict[str, str]:
 
 
 def save_money(session: Session, venue: str, account: str, money: PaperMoney, *, now_ms: int) -> None:
-    """Write what an account has as the money of its wallet, together with what was put in by now."""
+    """Write the money of an account's wallet: ``money`` and the deposits made so far.
+
+    If a deposit cannot be read, the wallet gets the problem and keeps its older money.
+    """
     try:
         given = sum((each.amount for each in deposits(session, venue, account)), Decimal(0))
     except DamagedRowError as error:
@@ -209,7 +212,7 @@ def funding_since(
 def deposit(session: Session, venue: str, account: str, amount: Decimal, *, now_ms: int) -> int:
     """Append a deposit and return its number; the venue counts it when it next reads the account.
 
-    The money of the account's wallet counts it now, where that is known.
+    The stored money of the account's wallet includes it at once, if that money is known.
     """
     number: int = session.execute(
         insert(_DEPOSIT).returning(_DEPOSIT.c.id),

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Row, Table
+from sqlalchemy.types import TypeEngine
+from sqlmodel import AutoString
 
 from firstwatch.trading.errors import DamagedRowError
 
@@ -14,7 +16,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Row[*tuple[Any, ...]])
 _SHOWN = 40
 _SOUND: dict[tuple[Table, tuple[str, ...], tuple[type, ...]], tuple[int, ...]] = {}
-"""Types of values with which a row is sound, by table and columns; the places of its floats."""
+"""Places of the floats in a row, for each (table, columns, types of the values) found to be sound."""
 
 
 @contextmanager
@@ -29,7 +31,9 @@ def row(name: str) -> Iterator[None]:
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
         # A message of pydantic is a page long; its first line is enough.
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise DamagedRowError(f"{name} cannot be read ({reason}); firstwatch doctor looks at all") from error
+        raise DamagedRowError(
+            f"{name} cannot be read ({reason}); firstwatch doctor checks the whole store"
+        ) from error
 
 
 def sound(found: R, table: Table) -> R:
@@ -77,6 +81,11 @@ def _columns(table: Table, names: tuple[str, ...]) -> tuple[tuple[str, type, boo
     return tuple(
         (name, object, True)
         if column is None
-        else (f"{table.name}.{name}", column.type.python_type, bool(column.nullable))
+        else (f"{table.name}.{name}", _python_type(column.type), bool(column.nullable))
         for name, column in columns
     )
+
+
+def _python_type(kind: TypeEngine[Any]) -> type:
+    # SQLModel's type of text names no Python type of its own.
+    return str if isinstance(kind, AutoString) else kind.python_type

@@ -41,9 +41,10 @@ class Wallet:
 def create_wallet(
     session: Session, name: str, *, venue: str, kind: str, now_ms: int, account: str | None = None
 ) -> Wallet:
-    """Save a wallet; ``account``: the venue's name for it. None: of play money, by the wallet's name.
+    """Save a wallet.
 
-    One of play money has none yet; of another one it is not known what it has.
+    ``account``: its account at the venue; None: one of play money, called like the wallet. Play money
+    begins at 0; the money of any other account is unknown until the venue is asked.
 
     Raises:
         WrongUseError: the name cannot be used or is taken, or another wallet has the account.
@@ -64,10 +65,10 @@ def check_new_wallet(
 ) -> None:
     """Check that the name is valid and free, and that no other wallet has the account.
 
-    ``venues``: all names in the settings of the venue where the account is.
+    ``venues``: every name that the settings have for the account's venue.
 
     Raises:
-        WrongUseError: one of them does not hold.
+        WrongUseError: the name cannot be used or is taken, or another wallet has the account.
     """
     if not _NAME.fullmatch(name):
         raise WrongUseError(

@@ -60,7 +60,7 @@ Prices, sizes and money
 15. Size. The sizing value is multiplied by the link's ``size_factor``. Margin is ``fixed``, or ``equity`` x
     E, at most ``E / (1 + leverage x (taker fee + 0.005))``; the amount is margin x leverage / price, in whole
     steps, rounded down. With ``risk`` the amount is ``risk`` x E / stop distance, under the same cap. Below
-    the market's minimum an entry is refused, which is said once until its group was false. E at or below
+    the market's minimum an entry is refused, which is noted once until its group was false. E at or below
     zero: no entry. Live, E counts as no more than the wallet holds.
 16. A limit entry lies ``offset_bps`` from the close, rounded away from it to the tick. It rests for
     ``timeout_bars``: an open at or beyond it fills at the open (taker), a price strictly beyond it fills at

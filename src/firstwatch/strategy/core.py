@@ -9,7 +9,7 @@ backtest call the same functions with their fills:
     entry_ended     the entry order is over, whatever it filled
     drop_decision   the entry is not acted on (late, paused, refused by the venue before any fill)
 
-It is one long file: the steps of a close read each other's fields, and the rules follow in their order.
+It is one long file: the steps of a close read each other's fields, and follow the order of the rules.
 
 Flags of condition groups are 1 (true), 0 (false, every operand valued) and -1 (not valued).
 ``side`` is +1 long, -1 short. Codes are those of ``core_state``. A price of 0 means "none".

@@ -127,6 +127,7 @@ class ArrayEvaluator:
     def __init__(
         self, spec: AlgorithmSpec, candles: CandleArrays, higher: Mapping[Timeframe, CandleArrays]
     ) -> None:
+        """Make an evaluator. ``candles``, ``higher`` and errors are those of ``evaluate_arrays``."""
         if candles.timeframe is not spec.timeframe:
             raise ValueError(f"candles of {candles.timeframe} for an algorithm of {spec.timeframe}")
         self._spec = spec

@@ -15,7 +15,7 @@ class Memory(StrEnum):
     FADING = "fading"
     """Differs at first, and the difference dies out."""
     ANCHORED = "anchored"
-    """The difference stays: the value itself is arbitrary, only its changes have a meaning."""
+    """The difference stays: only changes of the value have a meaning, not the value itself."""
 
 
 class ParameterKind(StrEnum):

@@ -202,7 +202,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Bid, ask and mark at one moment. On a feed of bars bid and ask derive from the last price."""
+    """Bid, ask and mark at one moment, in quote. On a feed of bars bid and ask derive from the last price."""
 
     bid: float
     ask: float

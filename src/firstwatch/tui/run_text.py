@@ -11,12 +11,22 @@ def heading(run: RunView) -> str:
     return f"{run.title} {run.symbol} {formats.short_id(run.run_id)}"
 
 
-def exposure_text(run: RunView) -> str:
-    """Return what the run holds, and its stop."""
-    position = run.position
+def held_text(run: RunView) -> str:
+    """Return what the run holds: ``flat``, ``unknown``, or a side and an amount."""
     if run.exposure is Exposure.FLAT:
         return "flat"
+    position = run.position
     if run.exposure is Exposure.UNKNOWN or position is None or position.side is None:
+        return "unknown"
+    return f"{position.side} {formats.amount(position.amount)}"
+
+
+def exposure_text(run: RunView) -> str:
+    """Return what the run holds, and its stop."""
+    held, position = held_text(run), run.position
+    if held == "flat":
+        return held
+    if held == "unknown" or position is None:
         return "exposure unknown"
     guard = "no stop" if position.stop is None else f"stop {formats.price(position.stop)}"
     if position.is_stop_behind:
@@ -24,7 +34,7 @@ def exposure_text(run: RunView) -> str:
     elif run.protection is Protection.UNPROTECTED:
         guard = "unprotected"
     entry = formats.price(position.entry_price)
-    return f"{position.side} {formats.amount(position.amount)} {base_of(run.symbol)} from {entry}, {guard}"
+    return f"{held} {base_of(run.symbol)} from {entry}, {guard}"
 
 
 def left_behind(run: RunView, mode: StopMode) -> str:

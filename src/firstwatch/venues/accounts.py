@@ -83,7 +83,7 @@ class TransferResult:
 
 
 class OutcomeUnknownError(FirstwatchError):
-    """It could not be found out whether the money moved."""
+    """It is not known whether the money moved."""
 
 
 class VenueAccounts(Protocol):
@@ -107,7 +107,7 @@ class VenueAccounts(Protocol):
     def key_permissions(self, address: str, account: str | None) -> tuple[KeyPermissions, Sequence[Approval]]:
         """Return what the key of that address may do for the account, and what is needed to trade.
 
-        ``account`` None: for the one whose key the venue says it is.
+        ``account`` None: the venue says whose key it is.
 
         Raises:
             RefusedError: it may do nothing for this account, in one sentence.
@@ -148,14 +148,17 @@ class VenueAccounts(Protocol):
 
 @runtime_checkable
 class ShowsAccounts(Protocol):
-    """A venue adapter that answers questions about wallets after everything that runs ask.
+    """A venue adapter that answers questions about wallets, after all requests of runs.
 
     Raises:
         VenueError: from both, when the venue cannot be asked, or everything else takes too long.
     """
 
     def recent_money(self, account: str, *, youngest_s: float) -> tuple[AccountMoney, int]:
-        """Return money and positions, as a run has read them lately or as read now, and when (wall, ms)."""
+        """Return money and positions, and when they were read (wall clock, ms).
+
+        ``youngest_s``: a reading of a run that is no older is reused; otherwise the venue is asked.
+        """
 
     def permissions(self, account: str, address: str | None) -> Permissions:
         """Return what the stored key of that address may do; None: there is none."""

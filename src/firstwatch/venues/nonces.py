@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 _MOST_AHEAD_MS = 23 * 3_600_000
-"""What was given further ahead than that is not taken: it was by a clock that was wrong."""
+"""A last nonce further ahead of the wall time than this came from a wrong clock, and does not count."""
 _MOST_KEPT = 10_000
 
 
@@ -25,7 +25,7 @@ class NonceClock:
         self._guard = threading.Lock()
 
     def seed(self, nonce: int) -> None:
-        """Give none that is not above ``nonce``, which an earlier process may have used."""
+        """Give only nonces above ``nonce``, which an earlier process may have used."""
         with self._guard:
             self._last = max(self._last, nonce)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from firstwatch.trading.account import Approval, Balance, Funding, Position
@@ -44,12 +45,29 @@ class Accepted:
     """How long those fills may take to come before they should be read."""
 
 
+class RefusalCode(StrEnum):
+    """Why a venue refused a request, in the same words for every venue."""
+
+    BEYOND_MARK = "beyond_mark"
+    """A stop whose trigger the mark has already passed."""
+    RATE_LIMIT = "rate_limit"
+    AUTH = "auth"
+    """The venue does not accept the key."""
+    MARGIN = "margin"
+    MINIMUM = "minimum"
+    """The order is below the market's smallest amount or value."""
+    REDUCE_ONLY = "reduce_only"
+    """There is no position that a reduce-only order would reduce."""
+    NOT_FOUND = "not_found"
+    """The order to cancel or to replace is no longer open."""
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The venue's structured refusal: the request did not and will not execute."""
 
-    code: str
-    """One of ``beyond_mark rate_limit auth margin minimum reduce_only not_found other``."""
+    code: RefusalCode
     reason: str
 
     def __post_init__(self) -> None:

@@ -1,8 +1,8 @@
 """Keys and what they may do: the vault, approvals, transfers and withdrawals.
 
 In reading order: ``vault`` and ``keystore`` (encrypted keys), ``key_ring`` and ``unlock_socket`` (the
-engine's keys), ``custody`` (all that is done with wallets), ``agents``, ``wallet_status``, ``balances``,
-``forgetting`` (secrets in memory are overwritten).
+engine's keys), ``custody`` (all that is done with wallets), ``agents``, ``stored_status`` (what a
+venue says of a wallet, as the store keeps it), ``balances``, ``forgetting`` (overwrites secrets in memory).
 
 Imports ``venues`` and below, and no venue by its name: what one can do with an account is ``VenueAccounts``.
 No engine and no screen.

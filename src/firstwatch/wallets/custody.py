@@ -1,4 +1,4 @@
-"""Everything that is done with wallets that have keys, one way for the command line and the screen.
+"""Everything that is done with wallets that have keys, the same for the command line and the screen.
 
 Callers bring the secrets; nothing in here asks for one, shows one, or keeps one beyond a call. What the
 venue answers on the way is stored, so that every screen shows it. Which venue it is, nothing in here knows.
@@ -32,8 +32,8 @@ from firstwatch.venues.settings import VenueSettings
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.agents import new_agent
 from firstwatch.wallets.keystore import address_of
+from firstwatch.wallets.stored_status import key_status, money_status
 from firstwatch.wallets.vault import KeyRecord, KeySigner, OpenVault, Vault, new_secret, secret_of
-from firstwatch.wallets.wallet_status import key_status, money_status
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class Custody:
         return assembly_of(found).open_accounts(venue, found, self._clock, self._pause)
 
     def _accounts_to_act_on(self, venue: str) -> VenueAccounts:
-        """Return the accounts for actions: no nonce is taken that an order of this folder may have."""
+        """Return the accounts for actions, which use no nonce that an order of this folder may have."""
         with self._store.read() as session:
             NONCES.seed(orders.highest_nonce(session))
         return self.accounts(venue)
@@ -169,7 +169,7 @@ class Custody:
     ) -> KeyPermissions:
         """Find out what a key may do, keep it in the vault, and make a wallet of its account.
 
-        A wallet of that name and account that is there already gets the key as another one.
+        An existing wallet of that name and account gets the key in addition.
 
         Raises:
             WrongUseError: it is not a key, or the name, the venue or the account cannot be used.
@@ -203,7 +203,7 @@ class Custody:
         return any((each.venue, each.account, each.kind) == wanted for each in self.vault.records())
 
     def master(self, wallet: Wallet, text: str | None, opened: Opened) -> KeySigner:
-        """Return the account's own key: the one that was written, or with None the vault's.
+        """Return the account's own key. ``text``: the key as the operator typed it; None: the vault's.
 
         Raises:
             WrongUseError: what was written is not a key.

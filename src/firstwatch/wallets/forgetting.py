@@ -5,7 +5,7 @@ import sys
 
 
 def forget(*secrets: str | bytes | bytearray) -> None:
-    """Overwrite secrets where they stand; the objects may not be used afterwards.
+    """Overwrite secrets in memory; the objects may not be used afterwards.
 
     A text of at most one character is shared by the whole interpreter and stays as it is, and so does one
     that is interned: it belongs to the program and is not a secret.

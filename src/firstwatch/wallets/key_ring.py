@@ -69,7 +69,9 @@ class KeyRing:
                 return
 
     def require(self, venue: str, account: str, *, network: str, may_wait: bool) -> None:
-        """Make sure that the account's key is at hand; ``may_wait``: try the file about a second long.
+        """Make sure that the account's key can sign.
+
+        ``may_wait``: first try to unlock the vault with the passphrase file, if there is one.
 
         Raises:
             VaultLockedError: the passphrase was not given yet.

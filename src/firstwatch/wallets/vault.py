@@ -138,7 +138,7 @@ class Vault:
     def records(self) -> list[KeyRecord]:
         """Return the stored keys, the newest last; read again only when files came or went.
 
-        A file that is not a key, or damaged, is one key less: ``problems`` names it, the others are at hand.
+        A file that is not a key, or is damaged, is left out; ``problems`` names it.
 
         Raises:
             VaultError: the folder cannot be read.
@@ -219,7 +219,11 @@ class Vault:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Make the folder and hold it against other processes that add keys."""
+        """Make the folder, and keep other processes from adding keys until the block ends.
+
+        Raises:
+            VaultError: the folder cannot be made or written.
+        """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folder.chmod(0o700)
@@ -265,7 +269,7 @@ class Vault:
         """Return the key files that can be used, with what is in them; the others go to the log.
 
         Raises:
-            VaultError: there are some, and none can be used: it is not a new vault.
+            VaultError: there are key files and none can be used, so the vault is not a new one.
         """
         usable: list[tuple[Path, dict[str, Any]]] = []
         problem: VaultError | None = None

@@ -33,7 +33,7 @@ _CONFIRMING_READS = 3
 
 
 class AccountManager:
-    """Takes in what the venue streams and answers about the account."""
+    """Handles what the venue streams and answers about the account."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class AccountManager:
     # --- what the venue streams ------------------------------------------------------------------
 
     def fill_reported(self, event: FillReported) -> None:
-        """Book a fill; one that does not follow from what is known may precede its cause: all are read."""
+        """Book a fill. One that does not follow from what is known makes the run read all fills first."""
         if self._context.setup.has_phases or self._ledger.is_expected(event.fill):
             self._ledger.fill(event.fill, event.touch)
         else:
@@ -108,7 +108,7 @@ class AccountManager:
             self._context.pause("foreign", f"{what}; entries pause until they are resumed")
 
     def funding_reported(self, event: FundingReported) -> None:
-        """Book a payment; one on a position not yet known is read together with its fills."""
+        """Book a payment; one on a position that is not known yet is read together with its fills."""
         if self._context.setup.has_phases or self._context.memory.core.steps:
             self._ledger.funding(event.funding)
         else:
@@ -117,7 +117,7 @@ class AccountManager:
     # --- what the venue answers ------------------------------------------------------------------
 
     def resolved(self, order: TrackedOrder, resolution: Resolution) -> None:
-        """Take in what became of an order in flight."""
+        """Handle the venue's answer about an order in flight."""
         if not self._orders.resolved(order, resolution):
             return
         if order.intent.purpose is OrderPurpose.ENTRY:
@@ -132,7 +132,7 @@ class AccountManager:
             self.take_order(order, event.report)
 
     def take_order(self, order: TrackedOrder, report: OrderReport | None) -> None:
-        """Take in an order that was read; ``report`` None: the venue knows of none."""
+        """Handle an order that was read; ``report`` None: the venue has no such order."""
         if self._orders.read(order, report):
             self._context.want_fills()
             self._context.want_position()
@@ -158,7 +158,7 @@ class AccountManager:
         memory.account_as_of_ms = max(memory.account_as_of_ms, position.time_ms)
         known_ms = max([*memory.fills_seen.values(), memory.denied_ms])
         if position.time_ms < known_ms and not self._context.setup.has_phases:
-            # It is older than what is booked or was refused: it says nothing about now.
+            # This position is older than a booked fill or a refusal: it does not say what is held now.
             memory.position_at_ms = memory.elapsed_ms + back_off_ms(0)
             memory.wants_position = memory.goes_by_books = True
             return
@@ -181,7 +181,7 @@ class AccountManager:
                 self._context.clear_alarm("unexplained position")
             return
         if self._orders.may_explain(signed(position) - self._ledger.own - memory.foreign):
-            # An order in flight may accept it: its outcome decides.
+            # An order in flight may explain the difference: its outcome decides.
             memory.wants_fills = memory.wants_position = memory.goes_by_books = True
             memory.position_at_ms = memory.elapsed_ms + back_off_ms(0)
             return
@@ -210,7 +210,7 @@ class AccountManager:
             self.take_open_orders(event.reports)
 
     def take_open_orders(self, reports: Sequence[OrderReport]) -> None:
-        """Take in all open orders of the account in the symbol; external ones raise an alarm."""
+        """Handle all open orders of the account in the symbol; external ones raise an alarm."""
         open_topics = {f"{_EXTERNAL_ORDER} {report.venue_order_id}" for report in reports}
         for topic in [topic for topic in self._context.memory.alarms if topic.startswith(_EXTERNAL_ORDER)]:
             if topic not in open_topics:

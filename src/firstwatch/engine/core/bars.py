@@ -79,7 +79,7 @@ class BarManager:
         self._exits = exits
         self._protection = protection
         self._closed: BarClosed | None = None
-        """The newest close that the venue sent: a bar that is read has no range of the mark with it."""
+        """The newest close that was streamed: it has the mark's range, which a bar that is read lacks."""
 
     def opened(self, event: BarOpened) -> None:
         self._context.memory.is_in_bar = True
@@ -125,7 +125,7 @@ class BarManager:
             self.decide(bar)
 
     def bars_read(self, event: inputs.BarsRead) -> None:
-        """Take in the bars that were missed; those that the venue lacks as well are a hole."""
+        """Handle the missed bars that were read; those that the venue does not have either are a hole."""
         memory = self._context.memory
         if not self._context.answered(ReadBars(0)):
             return
@@ -181,7 +181,7 @@ class BarManager:
         return self._signals.push(bar)
 
     def decide(self, bar: Bar, *, is_past: bool = False) -> None:
-        """Take in a closed bar: the strategy core decides, and its decisions become orders wanted.
+        """Handle a closed bar: the strategy core decides, and its decisions become orders wanted.
 
         ``is_past``: it closed while the run had no worker, so no entry follows from it.
         """

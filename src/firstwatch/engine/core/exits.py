@@ -43,7 +43,7 @@ class ExitManager:
             self._context.memory.closing.waits_for_price = False
 
     def refused(self, refusal: Refused) -> None:
-        """Take in the refusal of an exit order: it is tried again once the position was read."""
+        """Handle the refusal of an exit order: the next one follows once the position was read."""
         memory, plan = self._context.memory, self._context.memory.closing
         self._context.want_position()
         if plan is not None:

@@ -138,7 +138,7 @@ class VenueQuestions:
     fundings_since_ms: int
     """Payments are read from this time on."""
     after_ms: int
-    """Bars are read that open after this time; 0: none."""
+    """Bars that open after this time are read; 0: no bars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class Launched:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryStarted:
-    """The first event of a run that was active before: another process life, or its worker raised.
+    """The first event of a run that was active before: its process ended, or its worker raised.
 
     The signal stream is warm up to and including ``RunCore.last_bar_ms``; earlier requests will not be
     answered any more.
@@ -215,7 +215,7 @@ class RecoveryStarted:
 class TimePassed:
     """A tick, about once a second. ``elapsed_ms`` counts the machine's time and never jumps.
 
-    ``is_reachable``: the venue answered the latest call and no request is queued: deadlines run.
+    ``is_reachable``: the venue answered the latest call and no request is queued. Deadlines run only then.
     """
 
     time_ms: int

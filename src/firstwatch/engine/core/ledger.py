@@ -248,7 +248,7 @@ class Ledger:
             self._exit(fill, self._reason(order))
 
     def _after_flat(self, fill: Fill, purpose: OrderPurpose) -> None:
-        """Note a closing order that filled after flat: its position is closed, if the venue shows it."""
+        """Note a fill of a closing order after flat: what it opened is closed, if the venue shows it."""
         memory = self._context.memory
         change = fill.side.sign * fill.amount
         if memory.unwanted * change < 0:
@@ -276,7 +276,7 @@ class Ledger:
         self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms, beyond_price=beyond_price)
 
     def _reduce_external(self, fill: Fill, amount: Decimal, fee: Decimal) -> None:
-        """Take what an exit fills beyond the run's own position from the external one.
+        """Subtract what an exit fills beyond the run's own position from the external one.
 
         What exceeds that as well closes an entry whose fill has not arrived, at the price of this exit.
         """
@@ -299,7 +299,7 @@ class Ledger:
     ) -> None:
         """Reduce the run's own position; once flat, the trade is closed and recorded.
 
-        Price and loss are the venue's, as of any fill: payments before it may arrive later.
+        Price and loss are the venue's, as for any fill: payments that were due before it may arrive later.
         """
         memory = self._context.memory
         core = memory.core
@@ -349,7 +349,7 @@ class Ledger:
         )
 
     def write_off(self) -> None:
-        """Book the position as closed: an external one on the other side leaves nothing of it to close."""
+        """Book the position as closed: an external one on the other side has offset all of it."""
         memory = self._context.memory
         steps, memory.foreign = memory.core.steps, self.own + memory.foreign
         price = self._context.setup.market.price(memory.price)

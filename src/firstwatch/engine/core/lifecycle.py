@@ -54,7 +54,7 @@ class RunLifecycle:
             self.stop(mode, Author.SYSTEM, why, ExitReason.GUARD)
 
     def finish_if_done(self) -> None:
-        """End the run once nothing is under way and the venue's books from now were read and agree."""
+        """End the run once nothing is under way and the venue's books, as of now, were read and agree."""
         memory = self._context.memory
         if not self._is_finishing():
             return

@@ -25,6 +25,7 @@ from firstwatch.venues.protocol import (
     Accepted,
     Executed,
     NeverWill,
+    RefusalCode,
     Refused,
     Resolution,
     SendOutcome,
@@ -269,7 +270,7 @@ class OrderManager:
     def send_answered(
         self, order: TrackedOrder, outcome: SendOutcome, before: Touch | None, after: Touch | None
     ) -> Refused | None:
-        """Take in the outcome of a send or a modify. Return the refusal, if it was one."""
+        """Handle the outcome of a send or a modify. Return the refusal, if it was one."""
         order.mid_at_submission = before.mid if before else order.mid_at_submission
         order.mid_at_acknowledgement = after.mid if after else order.mid_at_acknowledgement
         if isinstance(outcome, Refused):
@@ -298,15 +299,17 @@ class OrderManager:
         return None
 
     def cancel_answered(self, order: TrackedOrder, outcome: SendOutcome) -> None:
-        """Take in the outcome of a cancel: in any case the order's end and its fills are read."""
+        """Handle the outcome of a cancel: in any case the order's end and its fills are read."""
         if order.state.is_final:
             return
         order.wants_read = True
-        if isinstance(outcome, Unknown) or (isinstance(outcome, Refused) and outcome.code != "not_found"):
+        if isinstance(outcome, Unknown) or (
+            isinstance(outcome, Refused) and outcome.code != RefusalCode.NOT_FOUND
+        ):
             self._back_off(order)
 
     def resolved(self, order: TrackedOrder, resolution: Resolution) -> bool:
-        """Take in what became of an order in flight. Return True if it never executed and never will."""
+        """Handle the answer about an order in flight. Return True if it never executed and never will."""
         if order.state not in IN_FLIGHT:
             return False
         if isinstance(resolution, Executed):
@@ -331,7 +334,7 @@ class OrderManager:
             self._move(order, _S.UNKNOWN, why)
 
     def read(self, order: TrackedOrder, report: OrderReport | None) -> bool:
-        """Take in an order that was read. Return True if the venue knew of none, twice.
+        """Handle an order that was read. Return True if the venue has twice had no such order.
 
         Its answer may lag behind the order: one that it had accepted is read once more.
         """
@@ -364,7 +367,7 @@ class OrderManager:
         return False
 
     def _is_outdated(self, order: TrackedOrder, report: OrderReport) -> bool:
-        """Return whether a report is older than the booked fills; believed in the end, if it stays so."""
+        """Return whether a report is older than the booked fills; one that stays so is believed in time."""
         since_ms, now_ms = order.behind_since_ms, self._context.memory.elapsed_ms
         return report.filled < order.filled and (since_ms is None or now_ms - since_ms < OVERDUE_MS)
 
@@ -390,7 +393,7 @@ class OrderManager:
         self._back_off(order)
 
     def report(self, order: TrackedOrder, report: OrderReport) -> None:
-        """Take in a report of an order; one older than what is known changes nothing."""
+        """Handle a report of an order; one older than what is known changes nothing."""
         order.venue_order_id = report.venue_order_id or order.venue_order_id
         order.reported = max(order.reported, report.filled)
         if report.state.is_open:
@@ -425,7 +428,7 @@ class OrderManager:
         self._reopen(order)
 
     def _reopen(self, order: TrackedOrder) -> None:
-        """Follow an order again of which more was reported than is booked."""
+        """Follow an order again, because more of it is reported as filled than is booked."""
         memory, order_id = self._context.memory, order.intent.client_order_id
         if order_id in memory.settled and not order.is_settled:
             memory.orders[order_id] = memory.settled.pop(order_id)

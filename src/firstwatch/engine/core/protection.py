@@ -16,7 +16,7 @@ from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import ProtectionMoved
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side, closing
 from firstwatch.trading.runs import ExitReason, Protection, RunState, StopMode
-from firstwatch.venues.protocol import Refused
+from firstwatch.venues.protocol import RefusalCode, Refused
 
 WORST_STOP_PRICE = 0.10
 """How far beyond its trigger a stop may fill."""
@@ -40,7 +40,7 @@ PROMPT_ATTEMPTS = 2
 _RESTING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 _AT_VENUE = _RESTING | {OrderState.PENDING_CANCEL}
 _UNANSWERED = frozenset({OrderState.PENDING_SUBMIT, OrderState.SUBMITTED})
-_TRY_AGAIN = frozenset({"rate_limit", "auth"})
+_TRY_AGAIN = frozenset({RefusalCode.RATE_LIMIT, RefusalCode.AUTH})
 _ALARM = "unprotected"
 
 
@@ -78,12 +78,12 @@ class ProtectionManager:
         return None if level == 0.0 else self._context.setup.market.price(level)
 
     def resting(self, leg: Leg) -> TrackedOrder | None:
-        """Return a leg's order that rests by the venue's last report; None: none does."""
+        """Return a leg's order if it rests according to the venue's last report; None: it does not."""
         order = self._orders.get(leg.order_id)
         return order if order is not None and order.state in _AT_VENUE else None
 
     def rests_at(self, leg: Leg) -> Decimal | None:
-        """Return where a leg rests by the venue's last report; None: it does not."""
+        """Return where a leg rests according to the venue's last report; None: it does not."""
         order = self.resting(leg)
         return None if order is None else order.level
 
@@ -177,10 +177,10 @@ class ProtectionManager:
         return memory.stop if order.intent.purpose is OrderPurpose.STOP else memory.target
 
     def refused(self, order: TrackedOrder, refusal: Refused) -> None:
-        """Take in the refusal of a leg: the position and the open orders are read first."""
+        """Handle the refusal of a leg: the position and the open orders are read first."""
         if not order.is_left_over:
             leg = self.leg_of(order)
-            leg.problem, leg.problem_reason = refusal.code, refusal.reason
+            leg.problem, leg.problem_reason = str(refusal.code), refusal.reason
             self._count_miss(leg, f"the venue refused it ({refusal.code}: {refusal.reason})")
         self._context.want_position()
         old = self._orders.get(order.replaces)
@@ -190,7 +190,7 @@ class ProtectionManager:
         self._context.want_open_orders()
 
     def unconfirmed(self, order: TrackedOrder) -> None:
-        """Take in a request that is in doubt: what is read before the next one is read beside resolving it.
+        """Handle a request in doubt: what the next one needs is read while the venue is asked about this one.
 
         For a move these are the open orders, otherwise the position.
         """
@@ -200,7 +200,7 @@ class ProtectionManager:
             self._context.want_position()
 
     def never_executed(self, order: TrackedOrder) -> None:
-        """Take in that a leg was never executed: the order that it was to replace is read."""
+        """Handle a leg that was never executed: the order that it was to replace is read."""
         leg = self.leg_of(order)
         if leg.order_id == order.intent.client_order_id:
             # It never existed, so it did not end: the position read meanwhile decides on the next one.
@@ -253,7 +253,7 @@ class ProtectionManager:
             self._reconcile_leg(memory.target, OrderPurpose.TARGET, exposed)
 
     def _place_provisional_stop(self, entry: TrackedOrder) -> None:
-        """Place the stop by the answer to the entry: its fills may arrive much later."""
+        """Place the stop on the answer to the entry: its fills may arrive much later."""
         memory, level = self._context.memory, self.wanted(OrderPurpose.STOP)
         self._cancel_left_over()
         if level is None or any(not order.is_left_over for order in self._legs()):
@@ -498,7 +498,8 @@ class ProtectionManager:
     def _cap_retries(self, leg: Leg, within_ms: int, *, but: TrackedOrder | None = None) -> None:
         """Cap all waits after failures: the leg may depend on any of them.
 
-        ``but``: the order whose answer the stop is placed by; its fills may arrive in their own time.
+        ``but``: an entry left out of this: its stop is placed on its answer, so its fills may take their
+        time.
         """
         memory = self._context.memory
         latest_ms = memory.elapsed_ms + within_ms
@@ -520,7 +521,7 @@ class ProtectionManager:
             # The old stop still rests: it is kept, and the move is retried.
             leg.problem = None
             self._retry_later(leg)
-            if code == "beyond_mark":
+            if code == RefusalCode.BEYOND_MARK:
                 # The price has passed the wanted level, and the old stop lies beyond that.
                 self._exits.request(exit_reason(stop_reason(memory.core)))
             return False
@@ -528,7 +529,7 @@ class ProtectionManager:
         if leg.unprotected_since_ms is None:
             leg.unprotected_since_ms = memory.elapsed_ms
         context.alarm(_ALARM, f"the venue refused the stop ({code}: {reason}); the position is unprotected")
-        if code == "beyond_mark":
+        if code == RefusalCode.BEYOND_MARK:
             leg.problem = None
             self._exits.request(exit_reason(stop_reason(memory.core)))
             self._retry_later(leg)

@@ -146,7 +146,7 @@ class RecoveryManager:
         # The venue's time was read anew.
         memory.now_ms = event.time_ms
         memory.clock_ms = None
-        memory.is_in_bar = memory.feed_ended = False  # the feed reports its place anew
+        memory.is_in_bar = memory.feed_ended = False  # the feed reports its position again
         memory.written.facts = ""  # meanwhile the run was marked as unattended
         memory.waiting_bar = None
         memory.wants_bars = False
@@ -206,7 +206,7 @@ class RecoveryManager:
             memory.closing.unsent = memory.closing.retry_at_ms = 0
 
     def reconciled(self, event: inputs.Reconciled) -> None:
-        """Take in the reading of the whole venue that was requested while the run went on."""
+        """Handle the reading of the whole venue that was requested while the run went on."""
         if self._context.answered(Reconcile("")):
             self._context.read_succeeded()
             if not self._context.is_wanted_anew(Reconcile("")):
@@ -214,7 +214,7 @@ class RecoveryManager:
             self._take(event.reading)
 
     def _take(self, reading: inputs.VenueReading, *, is_past: bool = False) -> int:
-        """Take in a reading of the whole venue; return how many bars it brought.
+        """Handle a reading of the whole venue; return how many bars it brought.
 
         Bars, payments and fills are taken in order of time; a bar's close comes before events at the next
         one's open.

@@ -63,6 +63,7 @@ from firstwatch.venues.protocol import (
     MarkMoved,
     OrderReported,
     PhaseEnded,
+    RefusalCode,
     Refused,
     StreamLost,
     StreamRestored,
@@ -73,7 +74,7 @@ STOP_DEADLINE_MS = 60_000
 """How long a stop may take while the venue can be reached."""
 _LONGEST_TICK_MS = 5_000
 _AUTH_TRIES = 3
-"""How often the leverage is tried where the venue does not know the key: it may not know it yet."""
+"""How often setting the leverage is tried while the venue does not know the key, which may be new."""
 
 
 class RunCore:
@@ -182,7 +183,7 @@ class RunCore:
     # --- for the worker --------------------------------------------------------------------------
 
     def handle(self, event: inputs.Event) -> Step:
-        """Take in one event; return the records to store and the effects to perform after that.
+        """Handle one event; return the records to store and the effects to perform after that.
 
         An event of a run that is over changes nothing; its phases are acknowledged.
         """
@@ -390,7 +391,7 @@ class RunCore:
         refusal = self._orders.send_answered(
             order, event.outcome, event.touch_at_submission, event.touch_at_acknowledgement
         )
-        if refusal is not None and refusal.code == "reduce_only":
+        if refusal is not None and refusal.code == RefusalCode.REDUCE_ONLY:
             self._memory.denied_ms = self._memory.denied_ms or event.time_ms
         match order.intent.purpose:
             case OrderPurpose.ENTRY:
@@ -424,9 +425,9 @@ class RunCore:
                 self._context.clear_alarm("leverage")
                 if memory.core.decision == ENTER and memory.entry is None:
                     self._entries.enter(self._bars.why_no_entry(memory.last_bar_ms))
-            case Refused("auth", reason) if memory.leverage_tries >= _AUTH_TRIES:
+            case Refused(RefusalCode.AUTH, reason) if memory.leverage_tries >= _AUTH_TRIES:
                 self._lifecycle.fail(unknown_signer(reason))
-            case Unknown(reason) | Refused("rate_limit" | "auth", reason):
+            case Unknown(reason) | Refused(RefusalCode.RATE_LIMIT | RefusalCode.AUTH, reason):
                 memory.leverage_at_ms = memory.elapsed_ms + back_off_ms(memory.leverage_tries)
                 memory.leverage_tries += 1
                 if memory.leverage_tries == _AUTH_TRIES:

@@ -54,12 +54,12 @@ class TrackedOrder:
     filled: Decimal = ZERO
     cost: Decimal = ZERO
     reported: Decimal = ZERO
-    """Filled amount by the venue's reports; above ``filled`` while fills are on their way."""
+    """Filled amount according to the venue's reports; above ``filled`` while fills are on their way."""
     reported_price: Decimal | None = None
     """Average price of the fill in the venue's answer."""
     venue_order_id: str | None = None
     stands_at: Decimal | None = None
-    """Trigger of a stop, price of another order, by the venue's last report; None: not reported."""
+    """Trigger of a stop, price of another order, in the venue's last report; None: not reported."""
     replaces: str | None = None
     """The order that this one replaces, until the venue has confirmed that."""
     announces: str = ""
@@ -69,7 +69,7 @@ class TrackedOrder:
     wants_read: bool = False
     """Its state must be read from the venue before anything is concluded."""
     is_missing: bool = False
-    """The venue did not know it at the last reading, which may be its lag."""
+    """The venue did not have it at the last reading; its answer may have lagged."""
     is_left_over: bool = False
     """It is no longer wanted, as a leg whose trade is over: it is cancelled and never moved."""
     doubted_at_ms: int | None = None
@@ -179,7 +179,7 @@ class RunMemory:
     """The whole state of a run between two events.
 
     It is flat although several parts share it: its field names are the keys of the checkpoints in existing
-    stores. Nesting it by part would only move names, for a second checkpoint format to read for good.
+    stores. Nesting it by part would only move names, and the program would have to read two formats for ever.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
@@ -261,8 +261,8 @@ class RunMemory:
     payments_as_of_ms: int = 0
     """The same for those last read: up to then, at least, they are complete."""
     goes_by_books: bool = False
-    """The venue's position is older than the books, or an order in flight may explain it: what cannot wait
-    for a newer one goes by the books."""
+    """The venue's position is older than the books, or an order in flight may explain why it differs: what
+    cannot wait for a newer reading relies on the books."""
     denied_ms: int = 0
     """When the venue first refused for lack of a position to reduce; 0: its position was read since."""
     mismatches: int = 0

@@ -83,7 +83,7 @@ class StepContext:
             self.request(effect)
 
     def answered(self, effect: Effect) -> bool:
-        """Take in an outcome. Return whether it was awaited; a repeated one is not."""
+        """Note that an outcome has arrived. Return whether it was awaited; a repeated one is not."""
         key = pending_key(effect)
         if key not in self.memory.pending:
             return False

@@ -74,7 +74,13 @@ class BackgroundEngine:
 
 
 def start_background(folder: Path, config: Path | None) -> BackgroundEngine:
-    """Start an engine process for the data folder, detached from this terminal; it waits for the lock."""
+    """Start an engine process for the data folder, detached from this terminal; it waits for the lock.
+
+    ``config``: the settings file, where it is not that of the data folder.
+
+    Raises:
+        BackgroundError: the process or its log could not be made.
+    """
     log = folder / LOG_FILE
     reading, writing = os.pipe()
     environment = {**os.environ, "FIRSTWATCH_HOME": str(folder), _READY_VARIABLE: str(writing)}

@@ -206,7 +206,7 @@ class CommandHandler:
                 self._request(stored, command)
 
     def _answered(self, stored: StoredCommand, act: Callable[[], None]) -> None:
-        """Perform it, and make a refusal of any kind the command's outcome."""
+        """Perform a command; a refusal of any kind becomes its outcome."""
         try:
             act()
         except EpochLostError:

@@ -23,7 +23,8 @@ _MONTH_MS = 30 * 24 * 60 * 60 * 1000
 _MINIMUM_SHARPE = 1.0
 _MAXIMUM_DRAWDOWN = 0.20
 MOST_CLOCK_OFFSET_MS = 5_000
-"""A venue accepts nonces days old; beyond this the machine's clock is wrong, and every time it writes."""
+"""Largest offset from the venue's clock. A venue accepts nonces that are days old, but beyond this the
+machine's clock is wrong, and with it every time that is stored."""
 MOST_DATA_AGE_MS = 10_000
 LEAST_ACTIONS = 100
 """A day of a run with a trailing stop sends about so many orders and cancels."""

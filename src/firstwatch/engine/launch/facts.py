@@ -30,7 +30,7 @@ COMPARED = {
     "reset": "reset",
     "guards": "guards",
 }
-"""Launch settings that a run shares with its baseline or not, and their names for the operator."""
+"""Launch settings that are compared with those of the baseline, and their names for the operator."""
 
 
 @dataclass(frozen=True, slots=True)

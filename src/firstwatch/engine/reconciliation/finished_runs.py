@@ -23,7 +23,7 @@ from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.ids import run_of, sent_by
 from firstwatch.trading.orders import Fill, OrderKind, OrderReport, OrderState, Side, move_order
 from firstwatch.trading.runs import Author, Exposure, Protection
-from firstwatch.venues.protocol import Accepted, PreparedRequest, Refused, StillUnknown, Venue
+from firstwatch.venues.protocol import Accepted, PreparedRequest, RefusalCode, Refused, StillUnknown, Venue
 
 TOPIC = "left over"
 """Topic of the alarm of a run that has ended with position or orders still at the venue."""
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """The newest finished run of a wallet and symbol, with the wallet's use now."""
+    """The newest finished run of a wallet and symbol, and the run that uses the wallet now."""
 
     run: Run
     siblings: frozenset[str]
@@ -156,14 +156,16 @@ class FinishedRunReconciler:
         except VenueError as error:
             _log.warning("order %s cannot be cancelled: %s", client_order_id, error)
             return False
-        return isinstance(outcome, Accepted) or (isinstance(outcome, Refused) and outcome.code == "not_found")
+        return isinstance(outcome, Accepted) or (
+            isinstance(outcome, Refused) and outcome.code == RefusalCode.NOT_FOUND
+        )
 
     def _alarm(self, left: _Left, sentence: str) -> None:
         if sentence != left.alarm:
             self._write(left.run, [AlarmRaised(topic=TOPIC, sentence=sentence)], None)
 
     def _exposed(self, run: Run, position: Position, resting: Sequence[OrderReport]) -> str:
-        """Return the sentence about an exposed wallet, and store the levels that rest there."""
+        """Return the sentence about an exposed wallet, and store the levels of its stop and target."""
         # Of several stops the nearest to the price executes first.
         sign = -1 if position.side is Side.SHORT else 1
         stops = [order for order in resting if order.trigger_price is not None]

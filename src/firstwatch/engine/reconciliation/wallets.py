@@ -20,8 +20,8 @@ from firstwatch.store.wallets import Wallet
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.venues.accounts import ShowsAccounts
+from firstwatch.wallets.stored_status import key_status, money_status
 from firstwatch.wallets.vault import Vault
-from firstwatch.wallets.wallet_status import key_status, money_status
 
 LOOK_EVERY_S = 1.0
 MONEY_EVERY_S = 30.0
@@ -42,7 +42,7 @@ class _Asked:
 
 
 class WalletRefresher:
-    """Reads about live wallets, in a thread of its own."""
+    """Reads balances and key permissions of live wallets, in a thread of its own."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class WalletRefresher:
     # --- readings --------------------------------------------------------------------------------
 
     def _refresh(self, wallet: Wallet, read: Callable[[Wallet, ShowsAccounts], None]) -> None:
-        """Read about a wallet; a failure is stored, and the reading repeated later."""
+        """Perform one reading for a wallet; a failure is stored, and the reading is repeated later."""
         if self.task.is_closed:
             return
         try:

@@ -40,6 +40,7 @@ from firstwatch.venues.protocol import (
     Executed,
     NeverWill,
     PreparedRequest,
+    RefusalCode,
     Refused,
     Unknown,
 )
@@ -167,9 +168,11 @@ class Prover:
             why = f"{outcome.code}: {outcome.reason}"
             self._ledger.ended(self._pair, OrderState.REJECTED, why, Decimal(0))
             sentence = f"the venue refused an entry with its stop ({why})"
-            if outcome.code == "auth":
+            if outcome.code == RefusalCode.AUTH:
                 sentence = unknown_signer(outcome.reason)
-            raise NotProvenError(sentence, may_pass=outcome.code in ("auth", "rate_limit"))
+            raise NotProvenError(
+                sentence, may_pass=outcome.code in (RefusalCode.AUTH, RefusalCode.RATE_LIMIT)
+            )
         problem = self._read_back()
         is_lost = isinstance(outcome, Unknown)
         if problem and isinstance(outcome, Unknown):

@@ -148,7 +148,7 @@ class RunStartup:
             )
 
     def request_history(self) -> None:
-        """Read a new run's history once: a paper feed that has not begun then starts behind it.
+        """Read a new run's history once: a paper feed that has not begun then starts after it.
 
         Raises:
             VenueError: the venue cannot be asked.

@@ -47,7 +47,7 @@ class Written:
     last_bars: bars.Block | None = None
     """The block to which its next bar is added; None: it is read."""
     checkpoint_base: str | None = None
-    """The checkpoint that the next one is written as changes to."""
+    """The checkpoint against which the next one is stored as differences."""
     is_stale: bool | None = None
     """Its bars are missing; None: not known yet."""
 
@@ -85,7 +85,7 @@ def persist(
 
 
 class _StepWriter:
-    """Writes one step; adjacent journal rows of one author and time go in by one statement."""
+    """Writes one step; adjacent journal rows of one author and time are written with one statement."""
 
     def __init__(self, session: Session, run_id: str, metadata: StepMetadata, written: Written) -> None:
         self._session = session

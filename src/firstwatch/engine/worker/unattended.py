@@ -7,7 +7,7 @@ from firstwatch.trading.events import AlarmCleared, AlarmRaised
 LOCKED = "vault"
 """Topic of the alarm of a run that waits for the passphrase."""
 STANDS_STILL = "engine"
-"""Topic of the alarm of a run that has no worker for another reason."""
+"""Topic of the alarm of a run that has no worker for any other reason."""
 
 
 def mark_unattended(session: Session, run_id: str, topic: str, why: str, *, now_ms: int) -> None:

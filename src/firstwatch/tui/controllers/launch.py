@@ -70,7 +70,7 @@ class LaunchController:
         self._check_timer = self._app.set_timer(_CHECK_DELAY_S, self._check_now)
 
     def check_if_needed(self, *, is_engine_new: bool) -> None:
-        """Check the draft soon if an engine has just come up, or if no check of it was made nor is coming."""
+        """Check the draft soon if an engine has just come up, or if it has no check and none is under way."""
         if is_engine_new or (self._check_timer is None and self._needs_check()):
             self.check_soon()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from firstwatch.manager.views import WalletView
-from firstwatch.manager.wallet_views import MoneyView, Passphrase, RequiredSecrets
+from firstwatch.manager.wallet_views import MoneyView, PassphraseNeed, RequiredSecrets
 from firstwatch.trading.account import is_address
 from firstwatch.tui import formats
 from firstwatch.tui.modals.form import Field, Values
@@ -13,16 +13,16 @@ from firstwatch.tui.modals.form import Field, Values
 
 def vault_lines(needs: RequiredSecrets) -> list[str]:
     """Return what the operator has to know about the vault before a key goes into it."""
-    if needs.passphrase is Passphrase.NEW:
+    if needs.passphrase is PassphraseNeed.NEW:
         return ["This creates the vault. Its passphrase cannot be recovered: keep it safe."]
     return []
 
 
 def passphrase_fields(needs: RequiredSecrets) -> list[Field]:
     """Ask for the vault's passphrase; twice where this makes the vault, not at all where it is known."""
-    if needs.passphrase is Passphrase.NONE:
+    if needs.passphrase is PassphraseNeed.NONE:
         return []
-    is_new = needs.passphrase is Passphrase.NEW
+    is_new = needs.passphrase is PassphraseNeed.NEW
     first = Field("passphrase", "New passphrase" if is_new else "Vault's passphrase", is_secret=True,
                   check=lambda values: "" if values["passphrase"] else "write the passphrase")  # fmt: skip
     if not is_new:

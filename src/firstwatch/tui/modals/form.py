@@ -49,7 +49,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class FormSpec(Generic[Result]):
-    """The content of a form and the work behind it; it may take a request to a venue to know it."""
+    """The content of a form and the work behind it; finding it out may take a request to a venue."""
 
     lines: Sequence[str]
     verb: str
@@ -164,7 +164,7 @@ class FormDialog(Dialog[Result]):
             entries[entries.index(event.input) + 1].focus()
 
     def action_step(self, by: int) -> None:
-        """Go to the next field or the one before; not around the end, from a secret to a readable field."""
+        """Go ``by`` fields on, never around the end: that would lead from a secret to a readable field."""
         entries = list(self.query(Input))
         if isinstance(self.focused, Input):
             place = entries.index(self.focused) + by

@@ -18,6 +18,7 @@ from firstwatch.tui.launch_form.draft import FIELDS, VERSIONS_OWN, draft_of
 from firstwatch.tui.messages import RunChosen
 from firstwatch.tui.modals.confirm import MessageDialog
 from firstwatch.tui.panes.pane import PaneId, TabbedPane
+from firstwatch.tui.run_text import held_text
 from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
@@ -204,7 +205,7 @@ def _active(row: RunView, now_ms: int) -> Line:
         Cell(pair_of(row.symbol)),
         Cell(row.wallet, "dim"),
         Cell(row.state.value, "warning" if row.state is RunState.STOPPING else ""),
-        Cell(*_held(row)),
+        _held(row),
         Cell(formats.money(row.pnl, signed=True), _signed(row.pnl)),
         Cell(formats.money(row.equity)),
         Cell(note, tone),
@@ -214,13 +215,10 @@ def _active(row: RunView, now_ms: int) -> Line:
     return Line(row.run_id, cells)
 
 
-def _held(row: RunView) -> tuple[str, Tone]:
-    if row.exposure is Exposure.FLAT:
-        return "flat", "dim"
-    if row.exposure is Exposure.UNKNOWN or row.position is None or row.position.side is None:
-        return "unknown", "error"
-    side = row.position.side
-    return f"{side} {formats.amount(row.position.amount)}", "gain" if side.sign > 0 else "loss"
+def _held(row: RunView) -> Cell:
+    held = held_text(row)
+    tones: dict[str, Tone] = {"flat": "dim", "unknown": "error", "long": "gain", "short": "loss"}
+    return Cell(held, tones[held.split()[0]])
 
 
 def _note(row: RunView) -> tuple[str, Tone]:
@@ -236,7 +234,6 @@ def _note(row: RunView) -> tuple[str, Tone]:
 
 
 def _finished(row: RunView) -> Line:
-    left, tone = _held(row)
     state_tone: Tone = "error" if row.state is RunState.FAILED else ""
     cells = (
         Cell(row.title),
@@ -244,7 +241,7 @@ def _finished(row: RunView) -> Line:
         Cell(row.wallet, "dim"),
         Cell(row.state.value, state_tone),
         Cell(formats.money(row.pnl, signed=True), _signed(row.pnl)),
-        Cell(left, tone if left != "flat" else "dim"),
+        _held(row),
         Cell(formats.short_moment(row.ended_ms), "dim"),
         Cell(row.sentence or (row.exit_reason.value if row.exit_reason else ""), "dim"),
     )

@@ -1,4 +1,4 @@
-"""The base of the panes: an id, a title, and a renewal at each snapshot."""
+"""The base of the panes: an id, a title, and a repaint at each snapshot."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping

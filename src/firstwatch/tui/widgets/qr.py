@@ -29,7 +29,7 @@ def qr_text(content: str) -> Text:
 
 
 class QrCode(Static):
-    """An address for a camera. Without UTF-8 there are no half blocks: the address beside it has to do."""
+    """An address as a QR code. Without UTF-8 there are no half blocks: the address beside it must do."""
 
     def __init__(self, content: str) -> None:
         super().__init__(qr_text(content), classes="qr")

@@ -235,7 +235,7 @@ class KeyedTable(DataTable[Text]):
             self.post_message(self.CursorMoved(self, key))
 
     def _wakes(self) -> bool:
-        """Give a table without a cursor one again, on the row in the place of the old one."""
+        """Give a table that has lost its cursor a new one, in the same place; return whether it did."""
         if self._cursor_key is not None or not self._lines:
             return False
         self._follow()

@@ -26,7 +26,8 @@ Orders
 
 4.  A client order id is ``0x`` and 32 lower-case hex digits. A price has at most 5 significant figures and 6
     - szDecimals decimals, an amount szDecimals; whole prices are always allowed. ccxt would round silently,
-    so what is not on the step is refused here. The smallest order is 10 USDC, but for one that closes all.
+    so what is not on the step is refused here. The smallest order is 10 USDC, except for one that closes the
+    whole position.
 5.  A market order is an immediate-or-cancel limit with a worst price. One that finds nothing to match is
     answered with an error text, although it was an order: it ended unfilled. Closed does not mean filled.
 6.  Refusals are texts without codes; ``answers`` has the table. "User or API Wallet does not exist" is about
@@ -36,8 +37,9 @@ Orders
 
 Requests in doubt
 
-9.  The nonce guards against a replay, not the client order id. A nonce is a wall time in ms, taken once per
-    key, at most two days old and one day ahead, and above the lowest of the hundred highest taken (docs).
+9.  What guards against a replay is the nonce, not the client order id. A nonce is a wall time in ms, taken
+    once per key, at most two days old and one day ahead, and above the lowest of the hundred highest taken
+    (docs).
 10. A request in doubt that the venue does not know is burnt by a ``noop`` with the same nonce: an ``ok``
     means that it never executes. "Duplicate nonce" means that it was taken, or an earlier ``noop`` was: then
     the order is looked for until the venue's answers of the account are newer than that.
@@ -47,11 +49,11 @@ Requests in doubt
 Streams and reading
 
 12. ``userFills`` begins with a snapshot; ``orderUpdates`` has none and does not say whose an order is. A
-    message may be lost without any error, so accounts with open orders are polled although streamed. At most
-    10 accounts can be streamed per internet address (docs); others are polled.
-13. A candle has no mark for closed. It is closed once a row with a later time came, or by a reading after its
-    end by the venue's clock. The venue may publish a minute late: it is a hole only when two readings have
-    later bars and not that one. At most 5,000 rows of candles come at once.
+    message may be lost without any error, so accounts with open orders are polled even when they are
+    streamed. At most 10 accounts can be streamed per internet address (docs); others are polled.
+13. A candle does not say that it is closed. It counts as closed once a row with a later time has come, or
+    once it was read after its end on the venue's clock. The venue may publish a minute late: it is a hole
+    only when two readings have later bars and not that one. At most 5,000 rows of candles come at once.
 14. Positions are one-way and netted per account and coin. Funding is paid at whole hours.
 15. The venue's time is what its messages say. A time that only one source says is not believed.
 

@@ -84,7 +84,8 @@ class Approver:
             return user_signed(kind, values, is_mainnet=is_mainnet, nonce=nonce, signer=self._master)
 
         _, outcome = self._api.act(signed)
-        # In doubt or taken: whether it is there is asked anyway, and approving it again would be harmless.
+        # In doubt or accepted: the venue is asked for it in either case, and approving it again would be
+        # harmless.
         if isinstance(outcome, Refused):
             reason, account = outcome.reason, self._master.account
             remedy = f" Send USDC to {account} first." if "deposit" in reason.lower() else ""

@@ -27,7 +27,7 @@ from firstwatch.venues.hyperliquid.clock import VenueWall
 from firstwatch.venues.hyperliquid.decoder import AgentSaid, RoleSaid, malformed, parsed
 from firstwatch.venues.hyperliquid.queries import Query
 from firstwatch.venues.nonces import NONCES
-from firstwatch.venues.protocol import Refused, Unknown
+from firstwatch.venues.protocol import RefusalCode, Refused, Unknown
 
 T = TypeVar("T")
 _TIMEOUT_S = 10.0
@@ -131,10 +131,11 @@ class AccountApi(AccountQueries):
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
 
     def act(self, signed: Callable[[int], Mapping[str, Any]]) -> tuple[Mapping[str, Any], ActionAnswer]:
-        """Send the action that ``signed`` makes of a nonce, and return what was sent and what came of it.
+        """Send the action that ``signed`` makes with a nonce; return what was sent, and the answer.
 
-        A nonce that is out of the time in which the venue takes any is replaced once: that answer has said
-        what time it is there. One that was used before is not: the action itself may have used it.
+        If the venue refuses the nonce as too old or too new, a new one is tried once: that answer has shown
+        the venue's time. After a nonce that was used before nothing is sent again: the action itself may have
+        used it.
         """
         body = signed(NONCES.next(self.wall.now_ms))
         outcome = self.perform(body)
@@ -146,12 +147,12 @@ class AccountApi(AccountQueries):
     def perform(self, body: Mapping[str, Any]) -> ActionAnswer:
         """Send a signed action, once. Only the venue's own structured answer says what became of it.
 
-        Whatever else happens may happen after the venue has read the request, so that it is doubt.
+        Anything else may have happened after the venue read the request, so the outcome is in doubt.
         """
         try:
             self._wait_for_budget("exchange", body)
         except VenueError as error:
-            return Refused("other", str(error))
+            return Refused(RefusalCode.OTHER, str(error))
         try:
             return read_answer(self._post("/exchange", body))
         except Exception as error:

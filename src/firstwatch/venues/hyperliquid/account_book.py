@@ -53,7 +53,7 @@ class AccountBook:
     sizes: dict[str, Decimal] = field(default_factory=dict)
     """Signed position by coin, as last compared or as the last fill left it."""
     external: dict[str, Decimal] | None = None
-    """Those in markets without a subscriber, by symbol, as last delivered; None: not delivered yet."""
+    """Signed amounts held in markets without a subscriber, by symbol, as last delivered; None: not yet."""
     other_exchanges: dict[str, Decimal] | None = None
     """Signed position by coin in the venue's other exchanges; None: they were not looked at yet."""
     external_due_s: float = 0.0
@@ -64,7 +64,7 @@ class AccountBook:
     """The fills that were read last, each with the coin."""
     funding: "Rows[Funding] | None" = None
     checked_at_s: float = NEVER_S
-    """When the account was last compared with what was delivered; ``NEVER_S``: it is to be, at once."""
+    """When the account was last compared with what was delivered; ``NEVER_S``: do it at once."""
     is_compared_now: bool = False
     external_orders: frozenset[str] = frozenset()
     """Open orders by the venue's id that no run has sent, as last read."""

@@ -1,7 +1,7 @@
 """What happens in the accounts of the runs: fills and orders from the stream, and what the stream missed.
 
-The venue is asked again and again, as often as the budget allows, and what it shows is compared with what
-was delivered. Everything here runs in the gateway's loop, but for what says otherwise.
+The venue is asked again and again, as often as the budget allows, and what it shows is compared with what was
+delivered. Everything here runs in the gateway's loop, unless a docstring says otherwise.
 """
 
 import asyncio
@@ -59,13 +59,13 @@ _FILLS_PER_ACCOUNT_S = 3.0
 
 
 class InBackground(Protocol):
-    """Runs something in the loop; what the venue fails is logged."""
+    """Runs something in the loop; a failure of the venue is logged."""
 
     def __call__(self, make: Callable[[], Awaitable[None]], priority: Priority = ...) -> None: ...
 
 
 class AccountWatch:
-    """Watches the accounts of all subscribers. ``silent_s``: how long the stream has said nothing."""
+    """Watches the accounts of all subscribers. ``silent_s``: for how long the stream has been silent."""
 
     def __init__(
         self,
@@ -307,7 +307,7 @@ class AccountWatch:
             self._subscribers.send(ExternalPositions(external, self._clock.now_ms()), account=book.account)
 
     def _is_close_near(self, account: str) -> bool:
-        """Return whether a bar of the account's runs ends soon: a run that reads all handles no close."""
+        """Return whether a bar of the account's runs ends soon: a run that is reading handles no close."""
         now_ms, before_ms = self._clock.now_ms(), _NEAR_CLOSE_S * 1_000 * self._clock.speed
         steps_ms = [
             subscriber.timeframe.ms for subscriber in self._subscribers if subscriber.account == account
@@ -320,8 +320,8 @@ class AccountWatch:
     def _is_polled(self, book: AccountBook) -> bool:
         """Tell whether an account is compared all the time.
 
-        One message may be lost on a stream that goes on, such as the one that a stop was cancelled by hand:
-        an account with open orders is polled although it is streamed.
+        A stream that goes on may lose one message, such as that a stop was cancelled by hand: so an account
+        with open orders is polled even when it is streamed.
         """
         return bool(book.open_orders) or not book.is_streamed or self._silent_s() > _SILENT_S
 

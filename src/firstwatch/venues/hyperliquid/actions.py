@@ -9,7 +9,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderIntent, OrderKind, OrderSide, Touch
 from firstwatch.venues.accounts import Builder
 from firstwatch.venues.hyperliquid.parse import cloid_of, wire
-from firstwatch.venues.protocol import PreparedRequest, Refused
+from firstwatch.venues.protocol import PreparedRequest, RefusalCode, Refused
 
 STOP_WORST = 0.10
 """How far beyond its trigger a stop may fill, as a fraction of it (rule 19 of ``firstwatch.engine``)."""
@@ -27,7 +27,7 @@ class OrderRequest:
     builder: dict[str, Any] | None = None
     signer: str | None = None
     """Address of the key that signs it: its nonce is that key's. None: from before this was noted."""
-    refusal: tuple[str, str] | None = None
+    refusal: tuple[RefusalCode, str] | None = None
     """Code and reason of a refusal that is known before anything is sent."""
 
     def body(self) -> bytes:
@@ -46,7 +46,7 @@ class OrderRequest:
     def of(cls, prepared: PreparedRequest) -> "OrderRequest":
         plain = json.loads(prepared.body)
         refusal = plain.pop("refusal")
-        return cls(**plain, refusal=None if refusal is None else (refusal[0], refusal[1]))
+        return cls(**plain, refusal=None if refusal is None else (RefusalCode(refusal[0]), refusal[1]))
 
     def order_action(self) -> Action:
         action: Action = {"type": "order", "orders": [self.order], "grouping": "na"}
@@ -55,7 +55,8 @@ class OrderRequest:
         return action
 
     def action_with_stop(self, stop: "OrderRequest") -> Action:
-        """The order, which only rests, with a stop that follows its fill. No builder is paid for it."""
+        """Return the action of this order, post-only and without a builder, with a stop that rests once it
+        fills."""
         entry = self.order | {"t": {"limit": {"tif": "Alo"}}}
         return {"type": "order", "orders": [entry, stop.order], "grouping": "normalTpsl"}
 
@@ -90,9 +91,10 @@ NOOP: Action = {"type": "noop"}
 def worst_price(
     intent: OrderIntent, market: Market, touch: Touch | None, max_slippage_bps: float
 ) -> Decimal | None:
-    """Return the limit of an order on the tick, never worse than wanted; None: it cannot be known.
+    """Return an order's limit price, rounded to the tick and never worse than wanted; None: not known.
 
-    ``max_slippage_bps`` of the mid bounds what opens, and what closes without a price of its own.
+    A market order that opens, or that closes without a price of its own, is bounded at ``max_slippage_bps``
+    from the mid of ``touch``; a stop at its price, or at ``STOP_WORST`` beyond its trigger.
     """
     sign = intent.side.sign
     if intent.kind is OrderKind.LIMIT:
@@ -121,17 +123,19 @@ def _inside(level: float, side: OrderSide, market: Market) -> Decimal:
 def local_refusal(intent: OrderIntent, market: Market | None, price: Decimal | None) -> Refused | None:
     """Return why an order must not be sent: the client would round it silently, or the venue break on it."""
     if market is None:
-        return Refused("other", f"the venue has no market {intent.symbol}")
+        return Refused(RefusalCode.OTHER, f"the venue has no market {intent.symbol}")
     if intent.amount <= 0 or intent.amount % market.amount_step:
-        return Refused("other", f"the amount {intent.amount} is not a whole count of {market.amount_step}")
+        return Refused(
+            RefusalCode.OTHER, f"the amount {intent.amount} is not a whole count of {market.amount_step}"
+        )
     if intent.kind is OrderKind.STOP and intent.trigger_price is None:
-        return Refused("other", "a stop needs a trigger price")
+        return Refused(RefusalCode.OTHER, "a stop needs a trigger price")
     if price is None:
-        return Refused("other", f"a {intent.kind} order needs a price")
+        return Refused(RefusalCode.OTHER, f"a {intent.kind} order needs a price")
     for level in (price, intent.trigger_price):
         if level is not None and (level <= 0 or level % market.tick_at(float(level))):
             return Refused(
-                "other", f"the price {level} is not on the tick of {market.tick_at(float(level)):f}"
+                RefusalCode.OTHER, f"the price {level} is not on the tick of {market.tick_at(float(level)):f}"
             )
     return None
 
@@ -150,7 +154,7 @@ def order_request(
     price = None if market is None else worst_price(intent, market, touch, max_slippage_bps)
     refusal = local_refusal(intent, market, price)
     if refusal is not None or price is None or asset is None:
-        refusal = refusal or Refused("other", f"the venue has no market {intent.symbol}")
+        refusal = refusal or Refused(RefusalCode.OTHER, f"the venue has no market {intent.symbol}")
         return OrderRequest(intent.account, intent.symbol, {}, refusal=(refusal.code, refusal.reason))
     order = {
         "a": asset,

@@ -7,7 +7,7 @@ from typing import Any
 from firstwatch.trading.errors import VenueError
 from firstwatch.venues.hyperliquid import decoder
 from firstwatch.venues.hyperliquid.decoder import ActionRefused, StatusSaid, decode, malformed
-from firstwatch.venues.protocol import Accepted, Refused, SendOutcome, Unknown
+from firstwatch.venues.protocol import Accepted, RefusalCode, Refused, SendOutcome, Unknown
 
 DUPLICATE_NONCE = "duplicate nonce"
 NO_MATCH = ("could not immediately match", "No liquidity available")
@@ -16,17 +16,17 @@ _LONGEST = 200
 
 # The venue's texts have no codes. The first that is found names the reason.
 _CODES = (
-    ("Invalid TP/SL price", "beyond_mark"),
-    ("Too many cumulative requests", "rate_limit"),
-    ("does not exist", "auth"),
-    ("Must deposit", "auth"),
-    ("expired", "auth"),
-    ("nsufficient margin", "margin"),
-    ("Insufficient", "margin"),
-    ("minimum value", "minimum"),
-    ("Reduce only", "reduce_only"),
-    ("never placed, already canceled, or filled", "not_found"),
-    ("Cannot modify canceled or filled order", "not_found"),
+    ("Invalid TP/SL price", RefusalCode.BEYOND_MARK),
+    ("Too many cumulative requests", RefusalCode.RATE_LIMIT),
+    ("does not exist", RefusalCode.AUTH),
+    ("Must deposit", RefusalCode.AUTH),
+    ("expired", RefusalCode.AUTH),
+    ("nsufficient margin", RefusalCode.MARGIN),
+    ("Insufficient", RefusalCode.MARGIN),
+    ("minimum value", RefusalCode.MINIMUM),
+    ("Reduce only", RefusalCode.REDUCE_ONLY),
+    ("never placed, already canceled, or filled", RefusalCode.NOT_FOUND),
+    ("Cannot modify canceled or filled order", RefusalCode.NOT_FOUND),
 )
 
 
@@ -43,10 +43,10 @@ ActionAnswer = Taken | Refused | Unknown
 
 
 def read_answer(answer: Any, *, orders: int = 1) -> ActionAnswer:
-    """Return what an answer with status 200 to an action means; broken, it is in doubt.
+    """Return what an answer with status 200 to an action means; one that cannot be read is in doubt.
 
-    Of several orders the first one is returned, as they are taken together: where the venue has taken only
-    some of them, that is in doubt, too.
+    ``orders``: how many the action had. The result is that of the first one, because they are accepted
+    together; if the venue accepted only some, the outcome is in doubt.
     """
     try:
         said = decode(decoder.ACTION, answer, "an action")
@@ -78,7 +78,7 @@ def _read_status(status: str | StatusSaid) -> Taken | Refused:
 
 def refusal(text: str) -> Refused:
     """Return the refusal that the venue's text says."""
-    return Refused(next((code for part, code in _CODES if part in text), "other"), text[:_LONGEST])
+    return Refused(next((code for part, code in _CODES if part in text), RefusalCode.OTHER), text[:_LONGEST])
 
 
 def is_outside_of_window(reason: str) -> bool:

@@ -1,7 +1,7 @@
 """The request budget: the venue counts the weight of all requests of an internet address, per minute.
 
-All connections with one host spend from one bucket, those of other processes of this user, too, as they have
-the same address; each has a queue of its own before it.
+All connections to one host spend from one bucket, also those of this user's other processes, because they
+have the same address. Each connection has its own queue.
 """
 
 import asyncio
@@ -42,16 +42,18 @@ PRIORITY: ContextVar[Priority] = ContextVar("hyperliquid_priority", default=Prio
 # 1,200 a minute are allowed: a full burst and a minute of refilling stay below it.
 RATE_PER_MINUTE = 950
 BURST = 200
-# What was spent before is not known: a process that is started again and again spends no full burst.
+# The bucket at a start. What was spent before is not known, and a process that is started again and again
+# must not spend a full burst each time.
 _AT_START = 120
-# What is kept for the orders of another process's runs is kept for so long after its last word.
+# How long tokens are kept for the orders of another process's runs after it was last active.
 _KEPT_S = 60.0
-# So long a request waits for its turn that goes through no connection.
+# How long a request that goes through no connection waits for its turn.
 LONGEST_TURN_S = 90.0
 _LOOK_S = 0.5
-# What the venue allows in a minute beyond both: rows that were not foreseen may cost it, and no order waits.
+# What the venue allows in a minute beyond rate and burst: rows that were not foreseen may cost it without
+# making an order wait.
 _SPARE = 50.0
-# So much of a burst only orders may take: reading never makes an order wait.
+# The part of a burst that only orders may take: reading never makes an order wait.
 _FOR_ORDERS = 40.0
 # All runs may act on one bar: the reading that confirms it, and an entry and its stop for each of them.
 _FOR_A_BAR = 20.0
@@ -115,7 +117,7 @@ class Bucket:
     ) -> None:
         """``shared``: where the other processes read and write the tokens; ``rate_s``: without users."""
         self.users: set[Budget] = set()
-        """The connections that spend from it. The most careful one says how fast it fills."""
+        """The connections that spend from it. The lowest rate among them says how fast it fills."""
         self._burst = burst
         self._shared = shared
         self._own_rate_s = rate_s
@@ -142,7 +144,7 @@ class Bucket:
 
     @contextmanager
     def _in_hand(self, now_s: float) -> Iterator[None]:
-        """Lock the tokens as they are now; what is done with them is seen by all who share them."""
+        """Lock the tokens as they are now; changes inside the block are seen by all processes."""
         with self._guard:
             if self._shared is None:
                 self._fill(now_s)
@@ -240,7 +242,7 @@ def take_turn(api_url: str, weight: float, priority: Priority, *, rate_per_minut
     """Wait until a request may be sent that goes through no connection, and spend its weight. Blocks.
 
     Raises:
-        VenueError: others use up the requests of this address, and it would have to wait too long.
+        VenueError: the wait would be too long, because others use up the budget of this address.
     """
     host = urlsplit(api_url).netloc
     with _BUCKETS_GUARD:

@@ -16,20 +16,20 @@ ReadRows = Callable[[int, int], Awaitable[list[Candle]]]
 """Returns the venue's rows that open between two times, both included, oldest first, 5,000 at most."""
 
 MOST_ROWS = 5_000
-# After a bar's end the venue may need so long to show its last trade.
+# How long after a bar's end the venue may take to show its last trade.
 _GRACE_MS = 1_000
-# So long an answer is waited for, or so many times as long as answers take, before the stream is believed
-# or a second one is asked for. It is taken in all the same when it comes.
+# How long an answer is waited for before the stream is believed or the venue is asked again: this, or a
+# multiple of the usual time, within a bound. An answer that comes later still counts.
 _ANSWER_S = 3.0
 _ANSWER_FACTOR = 2.0
 _LONGEST_ANSWER_S = 10.0
-# What is not seen again of how long answers took is forgotten by so much with each.
+# The part of the longest known answer time that each faster answer takes away.
 _FORGOTTEN = 0.1
 _MOST_AT_ONCE = 2
 _RETRY_S = 2.0
-# By our reckoning a bar is over and the venue says that it is not: so long until it is asked again.
+# How long until the venue is asked again, when it says that a bar is not over that should be.
 _ASK_AGAIN_S = 0.5
-# A reading that lacks a bar and has later ones is believed when another one says the same so much later.
+# A reading that lacks a bar and has later ones is believed when another one, this much later, says the same.
 _CONFIRM_S = 2.0
 # One reading is enough where it has bars that are so many bars later. A bar that comes later is not noticed.
 _RECENT = 20
@@ -58,8 +58,8 @@ class Candles:
         """Make candles of which nothing is known.
 
         ``elapsed_s``: seconds on a clock that never jumps. ``observe`` asks the venue for its time;
-        ``may_confirm``: the budget allows to read what the stream has shown already; ``closed`` is called
-        for each new closed bar, in order, and for one that was taken for a hole when it comes after all.
+        ``may_confirm``: the budget allows reading what the stream has already shown; ``closed`` is called for
+        each new closed bar, in order, and for one that counted as a hole and comes after all.
         """
         self._step_ms = timeframe.ms
         self._clock = clock
@@ -81,7 +81,7 @@ class Candles:
         self._lacking: dict[int, float] = {}
         """Open times of recent bars that a reading lacked although it had later ones, and since when."""
         self._asked: list[asyncio.Task[None]] = []
-        """InfoReader whose answers are not there yet, the oldest first."""
+        """Readings whose answers are not there yet, the oldest first."""
         self._takes_s = 0.0
         """How long readings take, the longest of late."""
         self._is_pumping = False
@@ -136,7 +136,8 @@ class Candles:
             await self._read(until_ms)
 
     async def _venue_ms(self) -> int:
-        """Return a time that the venue said itself, in the bar in which it is by our reckoning."""
+        """Return a time that the venue itself gave, in the bar that is current by this machine's
+        reckoning."""
         step = self._step_ms
         if self._clock.observed_ms // step != self._clock.now_ms() // step or not self._clock.is_known:
             await self._observe()
@@ -158,7 +159,7 @@ class Candles:
         self._is_pumping = True
 
     def row(self, row: Candle) -> None:
-        """Take a row of the stream in."""
+        """Handle a row of the stream."""
         time_ms = row.t
         known = self._rows.get(time_ms)
         if time_ms > self._last_ms and (known is None or row.n >= known.n):
@@ -258,7 +259,7 @@ class Candles:
                 earlier.cancel()
 
     async def _read(self, until_ms: int) -> None:
-        """Read the bars up to ``until_ms`` that are not there yet, holes that may be none included."""
+        """Read the bars up to ``until_ms`` that are missing, also those that may turn out to be no holes."""
         began_s = self._elapsed_s()
         first_ms = min([*self._lacking, self._last_ms + self._step_ms])
         rows = await self._read_rows(first_ms, until_ms)
@@ -266,7 +267,7 @@ class Candles:
         self._take(rows, until_ms)
 
     def _take(self, read: Sequence[Candle], until_ms: int) -> None:
-        """Take a reading in that begins with the first bar which is not there, and close what it closes."""
+        """Handle a reading that begins with the first missing bar: deliver the bars that it closes."""
         now_s, step = self._elapsed_s(), self._step_ms
         there = {row.t: row for row in read}
         newest_ms = max(there, default=0)

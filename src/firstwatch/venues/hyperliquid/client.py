@@ -29,7 +29,7 @@ gc.freeze()
 _LONGEST = 200
 _UNREADABLE = " 422 "
 _KIND: ContextVar[str] = ContextVar("hyperliquid_kind", default="")
-"""Of what kind the current task's request is, as ``Patience`` tells them apart."""
+"""Kind of the current task's request, by which ``Patience`` keeps answer times."""
 _ACTS: ContextVar[bool] = ContextVar("hyperliquid_acts", default=False)
 """The current task's request changes something at the venue."""
 _SENT_MS: ContextVar[int | None] = ContextVar("hyperliquid_sent_ms", default=None)
@@ -101,7 +101,10 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         _SENT_MS.set(self._wall_ms())
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-        """Make one request, which has waited for its turn: it may still act, and is not waited for long."""
+        """Make one request that has waited for its turn.
+
+        One that acts passes ``FENCE`` first. Its answer is awaited as long as ``Patience`` says.
+        """
         kind, clock = _KIND.get(), asyncio.get_running_loop().time
         if _ACTS.get():
             FENCE.get()()

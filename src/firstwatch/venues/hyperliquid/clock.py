@@ -65,7 +65,7 @@ class VenueClock:
         return self._speed
 
     def observe(self, venue_ms: int, source: str) -> bool:
-        """Take in a time that a source has just said; returns whether it is believed."""
+        """Note a time that a source has just given; return whether it is believed."""
         now_s = self._elapsed_s()
         with self._guard:
             if self._anchor is None:
@@ -148,7 +148,8 @@ class VenueClock:
 
 
 class VenueWall:
-    """The wall clock at the venue, which it judges nonces by: as its answers are dated, carried on."""
+    """The venue's wall clock, by which it judges nonces: the dates of its answers, carried on between
+    them."""
 
     def __init__(self, wall_ms: Callable[[], int], elapsed_s: Callable[[], float]) -> None:
         """``wall_ms``: this machine's wall clock; ``elapsed_s``: seconds on a clock that never jumps."""
@@ -157,10 +158,10 @@ class VenueWall:
         self._dated: tuple[float, int] | None = None
         """When an answer last had a date, and what time it then was on the venue's wall."""
         self.offset_ms: int | None = None
-        """This machine's wall clock less the venue's (see ``words``); None: no answer had a date."""
+        """This machine's wall clock minus the venue's (``clock_offset_ms``); None: no answer had a date."""
 
     def answered(self, date: str | None, sent_ms: int) -> None:
-        """Take in the ``Date`` of an answer to what was sent at ``sent_ms`` by this machine's wall clock."""
+        """Note the ``Date`` of the answer to a request sent at ``sent_ms`` of this machine's wall clock."""
         if date is None:
             return
         with suppress(ValueError):  # a date that is none says nothing
@@ -169,6 +170,6 @@ class VenueWall:
             self._dated = (self._elapsed_s(), wall_ms - self.offset_ms)
 
     def now_ms(self) -> int:
-        """Return the time of the venue's wall, of this machine's while no answer had a date. Any thread."""
+        """Return the venue's wall time; this machine's while no answer had a date. Any thread may call it."""
         dated = self._dated
         return self._wall_ms() if dated is None else dated[1] + round((self._elapsed_s() - dated[0]) * 1000)

@@ -132,7 +132,11 @@ class Connection:
         return touch if self._wall.elapsed_s() - traded.touch_at_s <= youngest_s else None
 
     async def condition(self, account: str, symbol: str) -> VenueCondition:
-        """Read how well the venue serves the account and the market now."""
+        """Read how well the venue serves the account and the market now; takes seconds without prices.
+
+        Raises:
+            VenueError: the venue does not answer, or none of its answers had a date.
+        """
         wait_s = self.budget.wait_s(_LAUNCH_WEIGHT)
         if wait_s > LONGEST_WAIT_S:
             return VenueCondition(wait_s=wait_s)
@@ -156,10 +160,10 @@ class Connection:
         )
 
     async def _data_age_ms(self, symbol: str) -> int:
-        """Ask what time it is, then wait for a streamed price that is of this time; return how old it is.
+        """Ask the venue for its time, wait for a price streamed since, and return the price's age.
 
-        Comparing two times of the venue needs no measure of how fast its time runs. Where no price comes,
-        the age is how long none has come.
+        Both times are the venue's, so no clock of this machine matters. If no recent price comes, the age is
+        at least the time for which none has come.
         """
         traded, began_s = self.info.traded(symbol), self._now_s()
         traded.watchers += 1
@@ -281,7 +285,7 @@ class Connection:
         self.subscribers.send(StreamRestored(STREAM, self.clock.now_ms()))
 
     def _receive(self, message: Any) -> None:
-        """Take a message of the stream in. One that cannot be understood is dropped, and nothing else."""
+        """Handle a message of the stream. One that cannot be understood is dropped, and nothing else."""
         channel = ""
         try:
             said = decode(decoder.MESSAGE, message, "the stream")
@@ -337,7 +341,7 @@ class Connection:
                 pass
 
     def _observe_time(self, venue_ms: int, source: str) -> None:
-        """Take in a time that the stream has said; one that no other source has said is asked about."""
+        """Note a venue time from the stream; if no other source confirms it, the venue is asked."""
         if not self.clock.observe(venue_ms, source) and not self._is_asking_time:
             self._is_asking_time = True
             self._background(self._ask_time, Priority.ACCOUNT)
@@ -381,7 +385,7 @@ class Connection:
             self.accounts.look()
 
     def _background(self, make: Callable[[], Awaitable[None]], priority: Priority = Priority.WATCH) -> None:
-        """Run something of the connection's own; what the venue fails is logged, and the beat tries again."""
+        """Run work of the connection itself; a failure of the venue is logged, and the beat tries again."""
 
         async def run() -> None:
             PRIORITY.set(priority)

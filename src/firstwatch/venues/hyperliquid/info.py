@@ -81,7 +81,7 @@ class MarketState:
 
 
 class InfoReader:
-    """Asks the venue. ``note_touch`` gets every price that was read, ``deliver_fills`` every fill."""
+    """Reads from the venue. ``note_touch`` gets every price that was read, ``deliver_fills`` every fill."""
 
     def __init__(
         self,
@@ -160,7 +160,11 @@ class InfoReader:
         return query.read(await self._client.ask(query.request))
 
     async def touch(self, symbol: str) -> Touch:
-        """Read the best prices now; this also says what time it is at the venue."""
+        """Read bid, ask and mark (quote) now; the answer also has the venue's time.
+
+        Raises:
+            VenueError: the venue does not answer, or one side of its book is empty.
+        """
         traded = self.traded(symbol)
         about = f"the book of {symbol}"
         book = decode(decoder.BOOK, await self.ask("l2Book", coin=traded.coin), about)
@@ -199,7 +203,7 @@ class InfoReader:
         await self._observe_time(book.time, f"l2Book {traded.coin}")
 
     async def _observe_time(self, venue_ms: int, source: str) -> None:
-        """Take in a time that an answer has said; one that no other source has said is asked about."""
+        """Note a venue time from an answer; if no other source confirms it, the venue is asked."""
         if not self._clock.observe(venue_ms, source):
             await self.time()
 
@@ -429,7 +433,7 @@ class InfoReader:
         return fills
 
     async def _find_order(self, account: str, order_id: str) -> None:
-        """Ask for the order of a fill; fills do not always say their client id."""
+        """Ask for the order of a fill: fills do not always have their client id."""
         entry = await self._ask_order(account, order_id)
         cloid = None if entry is None else entry.order.cloid
         self.account(account).know_order(order_id, parse.client_order_id_of(cloid))

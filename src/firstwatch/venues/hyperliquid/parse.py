@@ -32,7 +32,7 @@ _LEAST_FEE = Decimal("0.0002")
 
 
 def clock_offset_ms(date: str, sent_ms: int, received_ms: int) -> int:
-    """Return this machine's wall clock less the one that dated an HTTP answer, as much as is certain.
+    """Return this machine's wall clock minus that of an HTTP answer, in ms, as far as it is certain.
 
     The answer was dated to the second, somewhere between sending and receiving: 0 where the clocks may
     agree. Raises ValueError when it is not a date.
@@ -84,7 +84,7 @@ def bar_of(said: Candle) -> Bar:
 
 
 def candles_between(said: Iterable[Candle], first_ms: int, last_ms: int) -> list[Candle]:
-    """Return those that open between two times, oldest first; of a bar that comes twice the later row."""
+    """Return those that open between two times, oldest first; of two rows of one bar, the later one."""
     rows: dict[int, Candle] = {}
     for row in said:
         if first_ms <= row.t <= last_ms and (row.t not in rows or row.n >= rows[row.t].n):

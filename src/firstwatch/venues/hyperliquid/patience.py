@@ -1,7 +1,7 @@
 """How long an answer of the venue is waited for: as long as it takes there, and not much longer."""
 
 LEAST_S = 2.0
-"""A venue that answers at once is doubted after this."""
+"""Shortest wait, for a venue that usually answers at once."""
 MOST_S = 10.0
 _TIMES = 3.0
 _KEPT = 0.8
@@ -12,7 +12,7 @@ _LONG = frozenset({"candleSnapshot", "fundingHistory", "meta", "metaAndAssetCtxs
 class Patience:
     """Knows for each kind of request how long its answers took. Lives in the gateway's loop.
 
-    Where the venue is slow, what is waited for grows with it: each silence doubles it.
+    Where the venue is slow, the wait grows with it; each silence doubles it.
     """
 
     def __init__(self) -> None:
@@ -23,10 +23,10 @@ class Patience:
         return MOST_S if kind in _LONG else self._limits_s.get(kind, LEAST_S)
 
     def answered(self, kind: str, took_s: float) -> None:
-        """Take in how long an answer took."""
+        """Note how long an answer took."""
         kept_s = self._limits_s.get(kind, LEAST_S) * _KEPT
         self._limits_s[kind] = min(max(LEAST_S, took_s * _TIMES, kept_s), MOST_S)
 
     def silent(self, kind: str) -> None:
-        """Take in that no answer came in time."""
+        """Note that no answer came in time."""
         self._limits_s[kind] = min(self.limit_s(kind) * 2, MOST_S)

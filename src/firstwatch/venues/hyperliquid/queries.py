@@ -78,6 +78,6 @@ def builder_fee(account: str, builder: str) -> Query[int | None]:
 
 
 def ledger(account: str, since_ms: int) -> Query[list[LedgerRow]]:
-    """What came to and left the account from that time of the venue on, oldest first."""
+    """What came into the account and left it since that venue time, oldest first."""
     request = {"type": "userNonFundingLedgerUpdates", "user": account, "startTime": since_ms}
     return Query(request, decoder.LEDGER, f"the ledger of {account}")

@@ -15,7 +15,7 @@ _PAUSE_S = 0.0005
 
 
 class SharedNumbers:
-    """So many numbers in one file. One process at a time holds them; not thread-safe."""
+    """A fixed count of numbers in a file, which one process at a time locks. Not thread-safe."""
 
     def __init__(self, path: Path, count: int) -> None:
         """Share the numbers at ``path``, whose folder is made when it is not there."""

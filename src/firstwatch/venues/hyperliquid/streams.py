@@ -103,7 +103,7 @@ class Streams:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                # Whatever the connection failed of, the answer is the same: say so and try again.
+                # Whatever made the connection fail, the answer is the same: report it and try again.
                 reason = f"the stream cannot be opened: {said(error)}"
             else:
                 self.is_up = True

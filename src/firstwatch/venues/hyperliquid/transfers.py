@@ -107,7 +107,7 @@ class Transfers:
     def _sent(
         self, body: Mapping[str, Any], outcome: ActionAnswer, is_in_ledger: Callable[[], bool]
     ) -> TransferResult:
-        """Return when the venue's ledger shows what the request that was sent has moved."""
+        """Wait until the venue's ledger shows the transfer of a request that was sent; return its result."""
         name, doubt, never, problem = self._api.name, "", False, "it answered that it was done"
         match outcome:
             case Refused(reason=reason) if DUPLICATE_NONCE not in reason:

@@ -67,6 +67,7 @@ from firstwatch.venues.protocol import (
     Holdings,
     NeverWill,
     PreparedRequest,
+    RefusalCode,
     Refused,
     Resolution,
     SendOutcome,
@@ -81,14 +82,14 @@ T = TypeVar("T")
 READ_S = 30.0
 HISTORY_S = 60.0
 _FEW_BARS = 60
-# Longer than the client's own timeout and the wait for the budget: the client's sentence is the better one.
+# Longer than the client's own timeout and the wait for the budget, because the client's error says more.
 ACT_S = 20.0
 STALE_AFTER_S = 20.0
 # Prices from the stream are as good as asked for when they are not older than this.
 _FRESH_S = 2.0
 # A venue whose time differs from the wall's by less keeps the wall's time.
 _SAME_TIME_MS = 600_000
-# Fills of an order are looked for from so long before it is known to have been taken.
+# How long before the time at which an order is known to be accepted its fills are looked for.
 _FILLS_BEFORE_MS = 3_600_000
 _MOST_KEPT = 10_000
 
@@ -167,7 +168,7 @@ class HyperliquidVenue:
         self._sent: OrderedDict[str, None] = OrderedDict()
         self._burnt: OrderedDict[str, None] = OrderedDict()
         self._taken_ms: OrderedDict[str, int] = OrderedDict()
-        """Venue time by which the nonce of a doubtful request was used up, not by us as far as is known."""
+        """Venue time by which the nonce of a doubtful request was used up, as far as known not by us."""
         self._missed_ms: OrderedDict[str, int] = OrderedDict()
         """Venue time at which the venue first showed no order of a client id."""
 
@@ -239,9 +240,12 @@ class HyperliquidVenue:
     # --- orders ---------------------------------------------------------------------------------
 
     def prepare(self, intent: OrderIntent) -> PreparedRequest:
-        """Return the order as it will be signed, and its nonce; the same again for the same order.
+        """Return the order as it will be signed, and its nonce; the same result for the same order.
 
-        A client id that was prepared and never stored is given again, and then to what was decided later.
+        A client order id that was prepared and never stored may come again with another order.
+
+        Raises:
+            VenueError: another order was sent under this client order id.
         """
         key = intent.client_order_id
         with self._guard:
@@ -262,7 +266,9 @@ class HyperliquidVenue:
         try:
             signer = self._signer_of(intent.account)
         except VenueError as error:
-            return actions.OrderRequest(intent.account, intent.symbol, {}, refusal=("auth", str(error)))
+            return actions.OrderRequest(
+                intent.account, intent.symbol, {}, refusal=(RefusalCode.AUTH, str(error))
+            )
         traded = connection.info.markets.get(intent.symbol)
         touch = None
         if traded is not None:
@@ -311,19 +317,19 @@ class HyperliquidVenue:
         try:
             connection = self._connected()
         except VenueError as error:
-            return Refused("other", f"nothing was sent: {error}")
+            return Refused(RefusalCode.OTHER, f"nothing was sent: {error}")
         with self._guard:
             if key in self._sent:
-                return Refused("other", f"client order id {key} was used before")
+                return Refused(RefusalCode.OTHER, f"client order id {key} was used before")
             if key in self._burnt:
-                return Refused("other", f"the request of {key} was invalidated")
+                return Refused(RefusalCode.OTHER, f"the request of {key} was invalidated")
             self._sent[key] = None
             _trim(self._sent)
         account, symbol = request.account.lower(), request.symbol
         try:
             signer = self._signer_of(request.account, request.signer)
         except VenueError as error:
-            return Refused("auth", str(error))
+            return Refused(RefusalCode.AUTH, str(error))
         # Before it is sent: what the stream says of the order may come before the answer.
         self._gateway.post(lambda: _note_sending(connection, account, symbol, key))
         read = self._act(signer, action(), _nonce_of(prepared))
@@ -341,7 +347,7 @@ class HyperliquidVenue:
     def _without_order(
         self, read: Refused | Unknown, request: actions.OrderRequest, account: str, key: str
     ) -> SendOutcome:
-        """Return what an answer means that names no order."""
+        """Return the outcome of a request whose answer names no order."""
         if isinstance(read, Refused):
             if DUPLICATE_NONCE in read.reason:
                 # By this very request, which came twice, or by another: it is asked about.
@@ -400,7 +406,7 @@ class HyperliquidVenue:
             if isinstance(read, Refused) and (
                 "nonce" in read.reason.lower() or _is_gone(signer, read.reason)
             ):
-                # Used up, or out of what the venue takes: for a noop as for the order, now and later.
+                # Used up, or outside of what the venue accepts: for a noop as for the order, now and later.
                 taken_ms = self._venue_ms()
                 self._note(self._taken_ms, key, taken_ms)
                 return self._resolve_taken(request, account, key, taken_ms)
@@ -411,7 +417,7 @@ class HyperliquidVenue:
     def _resolve_taken(
         self, request: actions.OrderRequest, account: str, key: str, taken_ms: int
     ) -> Resolution:
-        """Look for the order of a request that can come no more: it has executed, or never will.
+        """Look for the order of a request that can no longer arrive: it has executed, or never will.
 
         Only what the venue says of the account after it had the request can show that there is no order.
         """
@@ -469,7 +475,8 @@ class HyperliquidVenue:
         market = self._connected().info.traded(symbol).market
         if leverage != leverage.to_integral_value() or not 1 <= leverage <= market.maximum_leverage:
             return Refused(
-                "other", f"{symbol} takes whole leverages from 1 to {market.maximum_leverage}, not {leverage}"
+                RefusalCode.OTHER,
+                f"{symbol} takes whole leverages from 1 to {market.maximum_leverage}, not {leverage}",
             )
         action = actions.leverage_action(self._connected().info.traded(symbol).asset, int(leverage))
         outcome = outcome_of(self._act_now(account, action))
@@ -545,9 +552,9 @@ class HyperliquidVenue:
         return self._read(lambda: connection.condition(account.lower(), symbol))
 
     def approvals(self, account: str, symbol: str, leverage: Decimal) -> Sequence[Approval]:
-        """Return what the venue must know: the signing key, and a builder's fee where one is set.
+        """Return the approvals that trading needs: the signing key's, and the builder's fee if one is set.
 
-        An account of a kind that is not supported is what lacks first.
+        If the account is of an unsupported kind, that comes first.
 
         Leverage and margin mode need no approval: the run sets them.
         """
@@ -676,13 +683,14 @@ class HyperliquidVenue:
     def _act_now(self, account: str, action: actions.Action) -> ActionAnswer:
         """Send an action that was not prepared, by the key that signs for the account now.
 
-        A nonce that is out of the time in which the venue takes any is replaced once: that answer has said
-        what time it is there. One that was used before is not: the action itself may have used it.
+        If the venue refuses the nonce as too old or too new, a new one is tried once: that answer has shown
+        the venue's time. After a nonce that was used before nothing is sent again: the action itself may have
+        used it.
         """
         try:
             signer = self._signer_of(account)
         except VenueError as error:
-            return Refused("auth", str(error))
+            return Refused(RefusalCode.AUTH, str(error))
         read = self._act(signer, action, NONCES.next(self._wall_ms))
         if isinstance(read, Refused) and is_outside_of_window(read.reason):
             read = self._act(signer, action, NONCES.next(self._wall_ms))
@@ -698,7 +706,7 @@ class HyperliquidVenue:
         try:
             connection = self._connected()
         except VenueError as error:
-            return Refused("other", f"nothing was sent: {error}")
+            return Refused(RefusalCode.OTHER, f"nothing was sent: {error}")
         digest = l1_digest(pack(action), nonce, is_mainnet=self._is_mainnet)
         request = {
             "action": action,

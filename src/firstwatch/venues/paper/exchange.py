@@ -51,6 +51,7 @@ from firstwatch.venues.protocol import (
     FillReported,
     FundingReported,
     OrderReported,
+    RefusalCode,
     Refused,
     VenueEvent,
 )
@@ -73,7 +74,7 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PaperCosts:
-    """How fills differ from whole ones, at once and at the price that is shown."""
+    """How fills differ from ideal ones: whole, at once and at the price that is shown."""
 
     slippage_bps: Decimal = Decimal(0)
     spread_bps: Decimal = Decimal(0)
@@ -223,7 +224,7 @@ class PaperExchange:
         """Cancel an open order of the account."""
         order = self.orders.get(client_order_id)
         if order is None or order.account != account:
-            return Refused("not_found", f"order {client_order_id} is not open")
+            return Refused(RefusalCode.NOT_FOUND, f"order {client_order_id} is not open")
         self._end_order(order, "cancelled by its sender")
         return Accepted(order.venue_order_id)
 
@@ -231,7 +232,7 @@ class PaperExchange:
         """Replace an open order; when the new one is refused, the old one stays unchanged."""
         old = self.orders.get(client_order_id)
         if old is None or old.account != intent.account:
-            return Refused("not_found", f"order {client_order_id} is not open")
+            return Refused(RefusalCode.NOT_FOUND, f"order {client_order_id} is not open")
         refusal = self._why_not(intent, instead_of=old)
         if refusal is not None:
             return refusal
@@ -244,13 +245,17 @@ class PaperExchange:
         if leverage == account.leverage:
             return Accepted("")
         if not 1 <= leverage <= self.market.maximum_leverage:
-            return Refused("other", f"leverage {leverage} is not within 1 to {self.market.maximum_leverage}")
+            return Refused(
+                RefusalCode.OTHER, f"leverage {leverage} is not within 1 to {self.market.maximum_leverage}"
+            )
         if self.market.whole_leverage and leverage != leverage.to_integral_value():
-            return Refused("other", f"leverage {leverage} is not a whole number")
+            return Refused(RefusalCode.OTHER, f"leverage {leverage} is not a whole number")
         if account.position.sign or any(
             order.account == name and not order.reduce_only for order in self.orders.values()
         ):
-            return Refused("other", "leverage cannot change while there is a position or an entry order")
+            return Refused(
+                RefusalCode.OTHER, "leverage cannot change while there is a position or an entry order"
+            )
         account.leverage = leverage
         self._changes.accounts[name] = account
         return Accepted("")
@@ -319,26 +324,33 @@ class PaperExchange:
         """Return the refusal of an order, or None; ``instead_of``: the order that it replaces."""
         market = self.market
         if intent.symbol != market.symbol:
-            return Refused("other", f"{intent.symbol} is not traded here; {market.symbol} is")
+            return Refused(RefusalCode.OTHER, f"{intent.symbol} is not traded here; {market.symbol} is")
         if intent.amount <= 0 or intent.amount % market.amount_step:
-            return Refused("other", f"amount {intent.amount} is not whole steps of {market.amount_step}")
+            return Refused(
+                RefusalCode.OTHER, f"amount {intent.amount} is not whole steps of {market.amount_step}"
+            )
         if intent.kind is OrderKind.LIMIT and intent.price is None:
-            return Refused("other", "a limit order needs a price")
+            return Refused(RefusalCode.OTHER, "a limit order needs a price")
         if intent.kind is OrderKind.STOP and intent.trigger_price is None:
-            return Refused("other", "a stop order needs a trigger price")
+            return Refused(RefusalCode.OTHER, "a stop order needs a trigger price")
         # A worst price is a bound, not a price: it need not be on the tick.
         limit = intent.price if intent.kind is OrderKind.LIMIT else None
         for price in (limit, intent.trigger_price):
             if price is not None and (price <= 0 or price % market.tick_at(float(price))):
-                return Refused("other", f"price {price} is not on the tick of {market.tick_at(float(price))}")
+                return Refused(
+                    RefusalCode.OTHER, f"price {price} is not on the tick of {market.tick_at(float(price))}"
+                )
         account = self.account(intent.account)
         held = account.position
         steps = market.steps(intent.amount)
         if intent.reduce_only and held.sign * intent.side.sign >= 0:
-            return Refused("reduce_only", "there is no position that this reduce-only order would reduce")
+            return Refused(
+                RefusalCode.REDUCE_ONLY, "there is no position that this reduce-only order would reduce"
+            )
         if intent.kind is OrderKind.STOP and self._is_beyond(intent):
             return Refused(
-                "beyond_mark", f"trigger {intent.trigger_price} is beyond the mark {self.tape.price}"
+                RefusalCode.BEYOND_MARK,
+                f"trigger {intent.trigger_price} is beyond the mark {self.tape.price}",
             )
         price_now = _float(intent.trigger_price or limit) or self.tape.price
         closes_whole = intent.reduce_only and steps >= held.steps
@@ -355,7 +367,9 @@ class PaperExchange:
         if instead_of is not None and not instead_of.reduce_only:
             free += exact(self._margin_of(instead_of.rest, self._price_of(instead_of), account))
         if need > free:
-            return Refused("margin", f"the order needs {need:.2f} {market.quote}, free are {free:.2f}")
+            return Refused(
+                RefusalCode.MARGIN, f"the order needs {need:.2f} {market.quote}, free are {free:.2f}"
+            )
         return None
 
     def _is_beyond(self, intent: OrderIntent) -> bool:
@@ -366,11 +380,14 @@ class PaperExchange:
     def _below_minimum(self, amount: Decimal, price: float) -> Refused | None:
         market = self.market
         if amount < market.minimum_amount:
-            return Refused("minimum", f"amount {amount} is below the minimum of {market.minimum_amount}")
+            return Refused(
+                RefusalCode.MINIMUM, f"amount {amount} is below the minimum of {market.minimum_amount}"
+            )
         cost = price * float(amount)
         if cost < float(market.minimum_cost) * (1 - COUNT_EPSILON):
             return Refused(
-                "minimum", f"{cost:.2f} {market.quote} is below the minimum order of {market.minimum_cost}"
+                RefusalCode.MINIMUM,
+                f"{cost:.2f} {market.quote} is below the minimum order of {market.minimum_cost}",
             )
         return None
 

@@ -65,6 +65,7 @@ from firstwatch.venues.protocol import (
     NeverWill,
     PhaseEnded,
     PreparedRequest,
+    RefusalCode,
     Refused,
     Resolution,
     SendOutcome,
@@ -79,7 +80,7 @@ from firstwatch.venues.protocol import (
 
 # A feed that is later than this waited for an acknowledgement: market time stood still.
 _HELD_UP_MS = 250
-# How long a feed waits for its subscribers of before the restart: more than a recovery takes.
+# How long a restarted feed waits for its earlier subscribers: longer than a recovery takes.
 _RETURN_S = 30.0
 # How long a feed waits before it writes again what the store refused.
 _RETRY_S = 1.0
@@ -650,8 +651,8 @@ class PaperVenue:
         if known is None:
             return None
         if known is BURNT:
-            return Refused("other", f"the request of {intent.client_order_id} was invalidated")
-        return Refused("other", f"client order id {intent.client_order_id} was used before")
+            return Refused(RefusalCode.OTHER, f"the request of {intent.client_order_id} was invalidated")
+        return Refused(RefusalCode.OTHER, f"client order id {intent.client_order_id} was used before")
 
     def _known(self, client_order_id: str) -> PaperOrder | Burnt | None:
         return self._exchange.orders.get(client_order_id) or self._books.order(client_order_id)

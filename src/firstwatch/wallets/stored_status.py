@@ -1,4 +1,4 @@
-"""From what a venue says of a wallet now to the shape in which the store keeps it."""
+"""What a venue says of a wallet, in the form in which the store keeps it."""
 
 from firstwatch.store.wallet_status import Held, WalletKey, WalletMoney
 from firstwatch.venues.accounts import AccountMoney, Permissions
@@ -17,7 +17,7 @@ def key_status(record: KeyRecord | None, found: Permissions, *, now_ms: int) -> 
 
 
 def money_status(money: AccountMoney, *, read_at_ms: int) -> WalletMoney:
-    """Return an account's money and positions, of when they were read."""
+    """Return an account's money and open positions; ``read_at_ms``: when they were read."""
     held = tuple(
         Held(each.symbol, each.side, each.amount) for each in money.positions if each.side is not None
     )

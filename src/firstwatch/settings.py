@@ -1,4 +1,4 @@
-"""What an operator may set, by a file and by the environment. What a venue may be set to is in its folder.
+"""The settings of an operator, from a file and from the environment. Those of a venue are in its folder.
 
 The file is TOML: ``FIRSTWATCH_CONFIG``, by default ``config.toml`` in the data folder when it is there.
 The environment wins over it: ``FIRSTWATCH_REFRESH_HZ=2``, ``FIRSTWATCH_VENUES__MINE__SPEED=max``.

@@ -94,7 +94,7 @@ class EngineLock:
         raise EngineHeldError(self._folder, holder_of(self._folder))
 
     def verify(self) -> None:
-        """Pass if the file of the lock's name is still the one that is held.
+        """Check that the lock file is still the one that this process holds.
 
         Raises:
             LockLostError: the file was removed or replaced, so that another process can take a lock of

@@ -139,7 +139,7 @@ class SnapshotReader:
         self._unread: dict[str, str] = {}
         """Why a part of the lists cannot be read, by run id."""
         self._unread_details: dict[str, str] = {}
-        """The same for the details of the selected run."""
+        """Why the details of the selected run cannot be read, by run id."""
         self._symbols = tuple(_symbols(settings))
         """The symbols that the venues trade, as far as the settings say."""
         self._timeframes: dict[int, Timeframe] = {}

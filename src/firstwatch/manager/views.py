@@ -320,7 +320,7 @@ class RunDetails:
     equity: "NDArray[np.float64]"
     price_time_ms: "NDArray[np.int64]"
     price: "NDArray[np.float64]"
-    """Closes of the newest bars that the run has taken in."""
+    """Closes of the newest bars that the run has handled, in quote."""
     metrics: tuple[MetricView, ...] = ()
 
 

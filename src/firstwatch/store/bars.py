@@ -1,4 +1,4 @@
-"""The bars that runs have taken in. A row holds a block of a run's bars, packed: as many as fill a page.
+"""The bars that runs have handled. A row holds a block of a run's bars, packed: as many as fill a page.
 
 Of fifty runs on minutes a row per bar would be 7 MB a day and more; a block takes about 30 bytes per bar.
 Beside them the bars with which a run's indicators were warmed up at its launch, one row per timeframe.
@@ -37,7 +37,7 @@ _DROP_FROM = delete(_BAR).where(_BAR.c.run_id == bindparam("run"), _BAR.c.first_
 
 
 class RunBar(NamedTuple):
-    """A bar as a run took it in, and the range of the mark in it, where the venue sent one."""
+    """A bar as a run handled it, and the range of the mark in it, where the venue sent one."""
 
     bar: Bar
     mark_high: float | None = None

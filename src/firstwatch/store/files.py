@@ -95,7 +95,7 @@ def _inside(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def loose_modes(folder: Path) -> list[str]:
-    """Return the paths of a data folder, with itself, that other users may read or write."""
+    """Return the paths that other users may read or write: the data folder and what is in it."""
     found = [(folder, folder.lstat()), *_inside(folder)]
     return [str(path) for path, mode in found if mode.st_mode & 0o077]
 

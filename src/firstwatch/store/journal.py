@@ -61,7 +61,7 @@ class Archive:
 
     run_id: str
     sequence: int
-    """That of its last entry."""
+    """Sequence of its last entry."""
     packed: bytes
     row_count: int
     row_bytes: int

@@ -383,7 +383,7 @@ class EquityCurveTable(_Rows, table=True):
 
 
 class RunBarTable(_Rows, table=True):
-    """A block of bars that a run has taken in, packed; ``first_ms``: the open time of its first one."""
+    """A block of bars that a run has handled, packed; ``first_ms``: the open time of its first one."""
 
     __tablename__ = "run_bar"
 

@@ -119,7 +119,7 @@ class SignalStream:
         of the higher ones; after the last of those, higher bars are made of base bars.
 
         Raises:
-            FirstwatchError: the stream has taken bars already.
+            FirstwatchError: the stream already has bars.
         """
         if self._last_ms is not None:
             raise FirstwatchError("a signal stream is warmed once, before its first bar")

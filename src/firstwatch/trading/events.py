@@ -219,7 +219,7 @@ class Adopted(_Event):
 
 
 class HoleFound(_Event):
-    """Bars are missing; confirmed: the venue has none either, nothing traded."""
+    """Bars are missing. ``is_confirmed``: the venue does not have them either, so nothing traded."""
 
     kind: Literal["hole_found"] = "hole_found"
     first_ms: int
@@ -242,7 +242,7 @@ class Noted(_Event):
 
 
 class CoreNoted(_Event):
-    """What the result of a backtest notes, too: a size that was cut, a level dropped, a market assumed."""
+    """A note that a backtest's result has as well: a size that was cut, a level dropped, a market assumed."""
 
     kind: Literal["core_noted"] = "core_noted"
     code: NoteCode

@@ -1,7 +1,7 @@
 """Messages to the app: what happened, in the past tense.
 
-They are posted to the app itself. Through the widgets between, they would arrive after a key that the
-operator pressed later.
+They are posted to the app itself. If they went through the widgets in between, a key that the operator
+pressed later would be handled first.
 """
 
 from textual.message import Message

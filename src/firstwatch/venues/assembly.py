@@ -22,7 +22,7 @@ class VenueHost:
     clock: Clock
     store: "Store"
     epoch: Callable[[], int | None]
-    """The engine's, asserted whenever a paper venue writes its books."""
+    """Returns the engine's epoch, which is checked whenever a paper venue writes its books."""
     cache: "CandleCache"
     signer_of: SignerOf
     """Signs for the venue's accounts, where they have keys."""

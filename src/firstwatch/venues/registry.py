@@ -33,7 +33,7 @@ class VenueKind(StrEnum):
 
 
 def is_paper(kind: str) -> bool:
-    """Tell whether wallets of that kind hold play money. A kind that this version does not know: no."""
+    """Return whether wallets of that kind hold play money; a kind that is not known counts as live."""
     return any(known == kind and known.settings.is_paper for known in VenueKind)
 
 

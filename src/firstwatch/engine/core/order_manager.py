@@ -329,7 +329,7 @@ class OrderManager:
         return False
 
     def mark_unknown(self, order: TrackedOrder, why: str) -> None:
-        """Mark an unacknowledged order of an earlier process life as ``UNKNOWN``."""
+        """Mark an unacknowledged order of an earlier process as ``UNKNOWN``."""
         if order.state in IN_FLIGHT and order.state is not _S.UNKNOWN:
             self._move(order, _S.UNKNOWN, why)
 

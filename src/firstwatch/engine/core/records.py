@@ -109,7 +109,7 @@ class PositionRow:
 
 @dataclass(frozen=True, slots=True)
 class BarRow:
-    """A bar that the run has taken in, and the mark's range in it, where the venue sent one."""
+    """A bar that the run has handled, and the mark's range in it, where the venue sent one."""
 
     bar: Bar
     mark_high: float | None = None

@@ -154,7 +154,7 @@ class RecoveryManager:
         self._retry_at_once()
         in_flight = self._orders.in_flight()
         for order in in_flight:
-            self._orders.mark_unknown(order, "no answer is known of an earlier process life")
+            self._orders.mark_unknown(order, "sent by an earlier process; the answer is not known")
         if event.newest_bar_ms is not None:
             self._go_on_from(event.newest_bar_ms)
         for time_ms in event.late_bars:
@@ -191,7 +191,7 @@ class RecoveryManager:
         self._context.pause("missing bars", f"{sentence}; entries pause until they are resumed")
 
     def _retry_at_once(self) -> None:
-        """Forget refusals and retry waits of earlier process lives."""
+        """Forget refusals and retry waits of earlier processes."""
         memory = self._context.memory
         for order in memory.orders.values():
             order.asks = order.ask_at_ms = 0

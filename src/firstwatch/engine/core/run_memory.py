@@ -203,7 +203,7 @@ class RunMemory:
     elapsed_ms: int = 0
     """How long the run has lived on the machine's clock, counted by ``TimePassed``."""
     clock_ms: int | None = None
-    """The latest ``TimePassed.elapsed_ms`` of this process life."""
+    """The latest ``TimePassed.elapsed_ms`` of this process."""
     pending: list[str] = field(default_factory=list)
     """Effects whose outcome is awaited."""
     wanted_anew: list[str] = field(default_factory=list)

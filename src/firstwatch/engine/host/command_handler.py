@@ -100,7 +100,7 @@ class CommandHandler:
             self._engine.beat_if_due()
 
     def resume(self) -> None:
-        """Perform again what an earlier process life accepted and did not finish; each is idempotent.
+        """Perform again what an earlier process accepted and did not finish; each command is idempotent.
 
         A command that would take new risk is refused once it has expired.
         """

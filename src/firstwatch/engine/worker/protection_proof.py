@@ -122,7 +122,7 @@ Requests = tuple[PreparedRequest, PreparedRequest]
 
 
 class Ledger(Protocol):
-    """Stores the two orders, so that the next process life knows them as its own."""
+    """Stores the two orders, so that a later process knows them as its own."""
 
     def intended(self, pair: ProofOrders, requests: Requests) -> None:
         """Store both before they are sent."""
@@ -146,7 +146,7 @@ class Prover:
     ) -> None:
         """Make a prover. ``may_send`` raises when this process may not act any more.
 
-        ``requests``: those of orders stored by an earlier process life.
+        ``requests``: those of orders that an earlier process stored.
         """
         self._venue = venue
         self._pair = pair
@@ -284,7 +284,7 @@ class ProtectionProof:
 
     @property
     def has_orders(self) -> bool:
-        """Orders were stored for it, in this process life or an earlier one."""
+        """Orders were stored for it, by this process or an earlier one."""
         with self._store.read() as session:
             return bool(orders.orders_of(session, self._setup.run_id))
 

@@ -50,7 +50,7 @@ class Asked:
     command: RunCommand
     author: Author
     handled: Callable[[str], None]
-    """Takes why the request was not followed; empty: it was."""
+    """Called with why the request was refused; empty: it was followed."""
     until_ms: int | None = None
     """Wall clock time from which on it is too late to follow it; None: never."""
 
@@ -133,7 +133,7 @@ class RunWorker:
     def release(self) -> None:
         """End soon and leave the run as it is: after the current event and the outcomes of its requests.
 
-        Does not wait. A request without an outcome after ``DRAIN_S`` is resolved in the run's next life.
+        Does not wait. A request without an outcome after ``DRAIN_S`` is resolved by the run's next worker.
 
         The subscription stays open, so that a feed with phases stands still until the venue is closed or the
         run's next worker has taken over.

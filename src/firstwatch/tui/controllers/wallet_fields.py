@@ -19,7 +19,7 @@ def vault_lines(needs: RequiredSecrets) -> list[str]:
 
 
 def passphrase_fields(needs: RequiredSecrets) -> list[Field]:
-    """Ask for the vault's passphrase; twice where this makes the vault, not at all where it is known."""
+    """Ask for the vault's passphrase; twice if this creates the vault, not at all if it is known."""
     if needs.passphrase is PassphraseNeed.NONE:
         return []
     is_new = needs.passphrase is PassphraseNeed.NEW

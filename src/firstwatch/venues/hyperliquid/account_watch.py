@@ -318,7 +318,7 @@ class AccountWatch:
         return max(RECONCILE_S, len(self._subscribers) * _RECONCILE_WEIGHT / _RECONCILE_PER_S)
 
     def _is_polled(self, book: AccountBook) -> bool:
-        """Tell whether an account is compared all the time.
+        """Return whether an account is compared all the time.
 
         A stream that goes on may lose one message, such as that a stop was cancelled by hand: so an account
         with open orders is polled even when it is streamed.

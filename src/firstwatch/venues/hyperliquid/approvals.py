@@ -58,7 +58,7 @@ def of_another_account(address: str, master: str, account: str) -> str:
 
 
 def unknown_key(venue: str, address: str, account: str, *, is_mainnet: bool) -> str:
-    """Say that the venue does not know the key as one of the account."""
+    """Return the sentence for a key that the venue does not know as one of the account."""
     return (
         f"{venue} ({'mainnet' if is_mainnet else 'testnet'}) does not know the key {address} as one of"
         f" {account}: it is the wrong key, its approval has expired, or it was approved on another network"

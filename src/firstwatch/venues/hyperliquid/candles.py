@@ -136,8 +136,7 @@ class Candles:
             await self._read(until_ms)
 
     async def _venue_ms(self) -> int:
-        """Return a time that the venue itself gave, in the bar that is current by this machine's
-        reckoning."""
+        """Return a time that the venue gave, in the bar that is current by this machine's reckoning."""
         step = self._step_ms
         if self._clock.observed_ms // step != self._clock.now_ms() // step or not self._clock.is_known:
             await self._observe()

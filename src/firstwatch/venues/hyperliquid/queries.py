@@ -44,7 +44,7 @@ def status() -> Query[ExchangeStatus]:
 
 
 def state(account: str, dex: str = "") -> Query[AccountSaid]:
-    """Money and positions in perpetuals; ``dex``: of another exchange of the venue."""
+    """Money and positions in perpetuals; ``dex``: those in another exchange of the venue."""
     where = {"dex": dex} if dex else {}
     about = f"the account {account}{f' in {dex}' if dex else ''}"
     return Query({"type": "clearinghouseState", "user": account, **where}, decoder.ACCOUNT, about)

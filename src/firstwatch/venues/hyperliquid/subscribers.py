@@ -43,7 +43,7 @@ class Subscribers:
         return {subscriber.account for subscriber in self}
 
     def has_symbol(self, symbol: str, timeframe: Timeframe | None = None) -> bool:
-        """Tell whether one listens to the symbol, in that timeframe if one is given."""
+        """Return whether a run subscribes to the symbol; ``timeframe``: in that one only."""
         return any(
             subscriber.symbol == symbol and timeframe in (None, subscriber.timeframe) for subscriber in self
         )

@@ -10,7 +10,7 @@ from firstwatch.venues.signer import Signer
 _CHAIN = ("hyperliquidChain", "string")
 _SIGNATURE_CHAIN = "0x66eee"
 _PACKED_NOOP = b"\x81\xa4type\xa4noop"
-"""``NOOP`` in MessagePack: packing it here would import ccxt."""
+"""``NOOP`` in MessagePack, as a constant because packing it would import ccxt."""
 
 
 STRUCTURES: Mapping[str, Structure] = {

@@ -310,7 +310,7 @@ class HyperliquidVenue:
     def _send(
         self, prepared: PreparedRequest, request: actions.OrderRequest, action: Callable[[], actions.Action]
     ) -> SendOutcome:
-        """Send a prepared order, alone or in place of another; once in this process life."""
+        """Send a prepared order, alone or in place of another; once per process."""
         key = prepared.client_order_id
         if request.refusal is not None:
             return Refused(*request.refusal)

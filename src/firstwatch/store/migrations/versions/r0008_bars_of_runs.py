@@ -1,4 +1,4 @@
-"""Bars of runs, as each has taken them in; the money of paper wallets beside that of the others."""
+"""Bars of runs, as each has handled them; the money of paper wallets beside that of the others."""
 
 import json
 from decimal import Decimal

@@ -162,7 +162,7 @@ def holder_of(folder: Path) -> LockHolder | None:
 
 
 def presence(folder: Path, heartbeat_age_s: float | None) -> Presence:
-    """Return whether the folder has a living engine.
+    """Return whether the folder has a running engine, with a sentence about it.
 
     Args:
         folder: the data folder.

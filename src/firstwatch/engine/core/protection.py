@@ -58,7 +58,7 @@ class ProtectionManager:
     # --- queries ---------------------------------------------------------------------------------
 
     def state(self) -> Protection:
-        """Return whether the position is protected as the algorithm wants it.
+        """Return how the position is protected, compared with what the algorithm wants.
 
         An amount that an entry's answer reports as filled is a position, although its fills have not arrived.
         """

@@ -147,7 +147,7 @@ class RunWorker:
         return not self._thread.is_alive()
 
     def join_requests(self, timeout_s: float) -> bool:
-        """Wait for the requests' threads, which end when the venue is closed at the latest."""
+        """Wait for the requests' threads, which a closed venue ends; return whether they have ended."""
         return self._in_flight.wait(timeout_s)
 
     def close_subscription(self) -> None:

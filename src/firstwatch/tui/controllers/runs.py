@@ -80,7 +80,7 @@ class RunController:
             self._app.submit(command, about=run)
 
     def _is_unchanged(self, run: RunView) -> bool:
-        """Check that the run still is in the state that the dialog showed; if not, say so."""
+        """Return whether the run is still in the state that the dialog showed; if not, show a message."""
         now = self._app.snapshot.run(run.run_id)
         if now is not None and now.state is run.state:
             return True

@@ -202,7 +202,7 @@ class SnapshotReader:
         curve = _grown(session, run_id, detail.curve)
         if is_new or curve is not detail.curve:
             detail.curve = curve
-            spec = _spec(algorithms.version_by_id(session, run.version_id).spec_json)
+            spec = _spec(algorithms.version_by_id(session, run.version_id))
             baseline = baseline_of_launch(session, run.version_id, spec, run.settings)
             metrics = metrics_of_run(detail.trades, curve, run.settings.capital, run.market)
             detail.metrics = compare_with_baseline(metrics, curve, baseline)

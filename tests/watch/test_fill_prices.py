@@ -263,3 +263,19 @@ def test_streams_are_shown_each_with_its_own_expectation():
     assert [figures.stream for figures in judged.streams] == [Stream.ENTRY_TAKER, Stream.EXIT_TAKER]
     assert judged.streams[0].observed_bps == pytest.approx(10)
     assert judged.expected_bps == pytest.approx(2)
+
+
+def test_an_order_that_rests_is_not_delayed_by_a_mid_from_before_the_market_came_to_it():
+    stop = order("s", STOP, SELL, OrderKind.STOP, trigger=Decimal(100))
+    target = order("t", TARGET, SELL, OrderKind.LIMIT, price=Decimal(110))
+    stopped, taken = fill_costs(
+        [fill(stop, 99.9, mid=105.0), fill(target, 110, mid=105.0, maker=True, time_ms=1)],
+        [stop, target],
+        spread_bps=2,
+    )
+    assert stopped.delay_bps == 0
+    assert stopped.impact_bps == pytest.approx(9)
+    assert taken.delay_bps == 1
+    assert taken.impact_bps == 0
+    (gapped,) = fill_costs([fill(stop, 98.9, mid=99.0)], [stop], spread_bps=2)
+    assert gapped.delay_bps == pytest.approx(100)

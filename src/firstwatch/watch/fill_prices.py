@@ -257,6 +257,12 @@ def _cost(
         touch = order.touch_at_submission
         half_bps = spread_bps / 2 if touch is None else (touch.ask - touch.bid) / 2 / touch.mid * _BPS
         half_spread = -half_bps if is_maker else half_bps
+        # An order that rests fills once the market has come to it. A mid that is further away is an older
+        # one: on a feed of bars that of the bar's open.
+        if intent.kind is OrderKind.STOP:
+            delay = max(delay, 0.0)
+        elif is_maker:
+            delay = min(delay, half_bps)
         impact = total - delay - half_spread
     return FillCost(
         time_ms=max(stored.fill.time_ms for stored in fills),

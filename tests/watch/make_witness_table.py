@@ -1,7 +1,7 @@
 """Writes ``witness_table.json``: what independent programs say of the formulas of the first watch.
 
-Needs ``pip install scipy``, then ``python -m tests.watch.make_witness_table``. It is not
-needed to run the tests.
+Needs ``pip install scipy arch statsmodels``, then ``python -m tests.watch.make_witness_table``. None of them
+is needed to run the tests.
 
 The confidence sequence has no program that could be installed here; it is written anew from the papers, with
 the standard library's arithmetic, one fill after another, and SciPy's root finder for the bound.
@@ -11,16 +11,18 @@ import json
 import math
 
 import numpy as np
+from arch.bootstrap import IIDBootstrap
 from scipy import optimize, stats
+from statsmodels.stats.stattools import jarque_bera
 
-from tests.watch.witness import TABLE, fills_of, returns_of
+from tests.watch.witness import TABLE, days_of, fills_of, returns_of
 
 
 def sharpe(seed, n, benchmark):
-    """Bailey and López de Prado 2012, with SciPy's moments and normal distribution."""
+    """Bailey and López de Prado 2012, with the moments of statsmodels and SciPy's normal distribution."""
     returns = returns_of(seed, n)
     ratio = returns.mean() / stats.tstd(returns)
-    skewness, kurtosis = stats.skew(returns), stats.kurtosis(returns, fisher=False)
+    _, _, skewness, kurtosis = jarque_bera(returns)
     spread = 1 - skewness * ratio + (kurtosis - 1) / 4 * ratio**2
     psr = stats.norm.cdf((ratio - benchmark) * math.sqrt(n - 1) / math.sqrt(spread))
     days = None
@@ -68,6 +70,22 @@ def fill_sequence(seed, n, shift):
     return {"seed": seed, "n": n, "shift": shift, "e_value": path[-1], "lower": lower}
 
 
+def anscombe(mean):
+    """Exact mean and variance of 2 sqrt(n + 3/8) for a Poisson count n of that mean."""
+    counts = stats.poisson(mean)
+    first = counts.expect(lambda n: 2 * np.sqrt(n + 0.375))
+    second = counts.expect(lambda n: 4 * (n + 0.375))
+    return {"mean": mean, "first": float(first), "variance": float(second - first**2)}
+
+
+def interval(seed, days):
+    """Percentiles of the rate of hits of runs that are drawn by whole days, by arch's bootstrap."""
+    count, hits = days_of(seed, days)
+    drawn = IIDBootstrap(count, hits, seed=1)
+    low, high = drawn.conf_int(lambda n, k: k.sum() / n.sum(), 50_000, method="percentile", size=0.95).ravel()
+    return {"seed": seed, "days": days, "low": float(low), "high": float(high)}
+
+
 def quantiles(of):
     """Quantiles of noise of 5 bps, from its distribution's exact inverse."""
     return [{"share": share, "bps": float(of(share))} for share in (0.01, 0.05, 0.25, 0.75, 0.95, 0.99)]
@@ -81,6 +99,8 @@ def main():
             fill_sequence(seed, n, shift)
             for seed, n, shift in ((5, 3, 0.0), (5, 30, 4.0), (6, 120, -1.0), (7, 60, 9.0))
         ],
+        "anscombe": [anscombe(mean) for mean in (1.0, 4.0, 12.0, 130.0)],
+        "interval": [interval(seed, days) for seed, days in ((8, 60), (9, 400))],
         "student": quantiles(lambda share: stats.t.ppf(share, 3) * 5 / math.sqrt(3)),
         "exponential": quantiles(lambda share: 5 * (stats.expon.ppf(share) - 1)),
         "binomial": [

@@ -29,6 +29,17 @@ def returns_of(seed: int, n: int) -> np.ndarray:
     return np.array(values)
 
 
+def days_of(seed: int, days: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many runs each day has, and how many of them are hits; hits come in clusters."""
+    state, count, hits = seed, [], []
+    for _ in range(days):
+        state = (1_103_515_245 * state + 12_345) % 2**31
+        share = state / 2**31
+        count.append(1 + int(share * 4))
+        hits.append(count[-1] if share * 7 % 1 < 0.1 else 0)
+    return np.array(count), np.array(hits)
+
+
 def fills_of(seed: int, n: int, shift: float = 0.0) -> list[float]:
     """Return excesses of fills in basis points, some of them far off."""
     state, values = seed, []

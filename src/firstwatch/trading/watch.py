@@ -131,6 +131,8 @@ class Check(_Frozen):
     first_at: Moment | None = None
     """When it became ``DIVERGED`` on this day."""
     observed: float | None = None
+    """In the check's unit: basis points (``fill_prices``, ``costs``), a fraction (``drawdown``), a count
+    (mismatches, entries, exits by stop), a Sharpe ratio per year (``edge``)."""
     expected: float | None = None
     """Median of the baseline's days at this look."""
     band: tuple[float, float] | None = None

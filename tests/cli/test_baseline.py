@@ -99,6 +99,7 @@ def test_baselines_are_listed_with_what_is_stale(ready, home):
         (("--candles", "none.csv"), "cannot read none.csv"),
         (("--candles", "archive:X@1h"), "the archive has no X@1h"),
         (("--candles", "archive:X"), "names no series"),
+        (("--candles", "x" * 5_000), "candles"),
         (("--symbol", "ETH/USDC:USDC"), "no market ETH"),
         (("--capital", "-1"), "capital"),
         (("--slippage-bps", "x"), "--slippage-bps"),

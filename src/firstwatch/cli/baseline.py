@@ -49,7 +49,7 @@ def make(
     from firstwatch.cli.backtest_options import basis_points
     from firstwatch.cli.folder import open_folder
     from firstwatch.cli.launch_options import LaunchOptions
-    from firstwatch.engine.baselines.maker import BaselineRequest
+    from firstwatch.engine.baselines.maker import request_of
     from firstwatch.engine.baselines.process import run_making, sentence_of
     from firstwatch.trading.clock import SystemClock
     from firstwatch.trading.launch import OnDiverged
@@ -75,9 +75,7 @@ def make(
     slippage = basis_points(slippage_bps, "--slippage-bps")
     with open_folder() as (settings, store), store.read() as reading:
         launch = options.settings(reading)
-    request = BaselineRequest(
-        launch=launch, candles=candles, funding=funding, days=days, slippage_bps=slippage
-    )
+    request = request_of(launch=launch, candles=candles, funding=funding, days=days, slippage_bps=slippage)
     is_seen = sys.stderr.isatty() and not as_json
     try:
         made = run_making(

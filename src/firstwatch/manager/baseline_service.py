@@ -29,11 +29,11 @@ class BaselineService:
 
     def make(self, launch: LaunchSettings, candles: str) -> None:
         """Start a process that makes the launch's baseline. ``candles``: one of ``sources``, or a file."""
-        from firstwatch.engine.baselines.maker import BaselineRequest
+        from firstwatch.engine.baselines.maker import request_of
         from firstwatch.engine.baselines.process import start_making
 
         with self._guard:
-            self._process = start_making(self._settings, BaselineRequest(launch=launch, candles=candles))
+            self._process = start_making(self._settings, request_of(launch=launch, candles=candles))
 
     def cancel(self) -> None:
         """Ask the process that makes a baseline to end."""

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from firstwatch.backtest.baseline import baseline_key, settings_of_run
 from firstwatch.backtest.simulate import simulate
@@ -27,6 +28,7 @@ from firstwatch.trading.errors import VenueError, WrongUseError
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.numbers import BoundedDecimal
+from firstwatch.trading.validation import validation_sentences
 from firstwatch.venues.protocol import Venue
 from firstwatch.watch.baseline import find_by_key, save_baseline, stale_because, until
 
@@ -49,6 +51,18 @@ class BaselineRequest(BaseModel):
     days: int = Field(default=BASELINE_DAYS, ge=1, le=36_500)
     """How many days at most, the last ones of the candles."""
     slippage_bps: BoundedDecimal = Field(default=Decimal(2), ge=0, lt=10_000)
+
+
+def request_of(**fields: Any) -> BaselineRequest:
+    """Return the request with these fields.
+
+    Raises:
+        WrongUseError: one of them is not allowed; the text names it.
+    """
+    try:
+        return BaselineRequest.model_validate(fields)
+    except ValidationError as error:
+        raise WrongUseError("\n".join(validation_sentences(BaselineRequest, error))) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from firstwatch.tui.modals.prompt import PromptDialog
 from tests.ui import scenes
 from tests.ui.stage import stage
 
-SMALL, MIDDLE = (80, 24), (120, 40)
+SMALL = (80, 24)
 FILLED = LaunchDraft(algorithm="RSI reversion@1", wallet="demo", symbol=scenes.SYMBOL, capital="500")
 A_PROCESS = 2_400
 """Looks of 25 ms: Python starts, a market is invented."""
@@ -36,7 +36,7 @@ def baselines(home):
 
 async def test_a_key_makes_the_baseline_of_the_form(home, clock, snap_step):
     scenes.first_steps(home)
-    async with stage(home, size=MIDDLE, clock=clock) as on:
+    async with stage(home, size=SMALL, clock=clock) as on:
         await on.ready()
         await on.press("2")
         on.app.draft = FILLED

@@ -10,6 +10,7 @@ import pytest
 from firstwatch.store.database import Store
 from firstwatch.store.files import STORE_FILE
 from firstwatch.store.journal import events_of_kinds
+from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import DamagedRowError, FirstwatchError, WrongUseError
 from firstwatch.trading.watch import MismatchCause
@@ -140,3 +141,15 @@ def test_a_run_that_has_ended_is_followed_once(stored: Path) -> None:
         again = follow(session, RUN_ID, before, ASSUMED)
         assert again.advance(again.read(session)).mismatches == ()
         assert again.to_json() == before
+
+
+def test_slippage_that_was_not_assumed_is_in_the_terms_of_entry_and_exit(stored: Path) -> None:
+    with closing(Store(stored / STORE_FILE, read_only=True)) as store:
+        follower, found = followed(store, assumed=Costs(Decimal("4.5"), Decimal("1.5")))
+    identity = follower.state.identity
+    assert found == []
+    assert identity.entry < 0
+    assert identity.exit + identity.exit_reason < 0
+    assert identity.live_pnl < identity.shadow_pnl
+    assert identity.missed == identity.extra == 0
+    assert not is_alarm(identity.residual, Decimal(10_000))

@@ -1,12 +1,13 @@
 """The whole watch over runs of the real engine on a paper replay, and what it says of bad input."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from firstwatch.store import alarms, bars, commands, journal, orders, watch
+from firstwatch.store import alarms, bars, commands, journal, orders, trades, watch
 from firstwatch.store.database import Store
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.clock import ManualClock, SystemClock
@@ -15,9 +16,11 @@ from firstwatch.trading.events import AlarmRaised
 from firstwatch.trading.launch import OnDiverged
 from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.watch import DAY_MS, DIVERGED, CheckName, Verdict, WatchReport
+from firstwatch.watch.joint import Tables
 from firstwatch.watch.process import Watcher
 from tests.engine.host import rig
 from tests.watch.rig import (
+    HOUR_MS,
     RUN,
     baseline_candles,
     engine,
@@ -228,6 +231,53 @@ def test_a_pause_by_the_operator_freezes_the_joint_checks_until_the_next_day(fol
         seen = [value is not None for value in first.fan.live]
         assert 0 < sum(seen) < len(seen)
         assert seen == sorted(seen, reverse=True)
+
+
+def test_a_run_that_enters_at_once_is_watched_from_the_exit_of_that_trade_on(folder: Path) -> None:
+    make_folder(folder, live_bars=60, toml=BUSY)
+    with opened(folder) as (store, settings):
+        launched = rig.launch(assume_position_now=True)
+        save_run_baseline(store, settings, launched, toml=BUSY)
+        run_to_end(store, settings, launched)
+        first = watched(store, settings)[0]
+        with store.read() as session:
+            done = trades.trades_of(session, RUN)
+            start_ms = bars.bars_of(session, RUN)[1].bar.time_ms
+        assert done[0].entry_time_ms < start_ms + HOUR_MS
+        begin_ms = done[0].exit_time_ms // HOUR_MS * HOUR_MS + HOUR_MS
+        counted = [trade for trade in done if begin_ms <= trade.entry_time_ms < begin_ms + DAY_MS]
+        assert sum(cell.trades or 0 for cell in first.hours_strip) == len(counted)
+        assert first.fan is not None
+        assert verdicts(first)[CheckName.SIGNAL_PARITY] is Verdict.CONSISTENT
+
+
+def test_time_without_an_engine_is_lost_on_both_sides(folder: Path) -> None:
+    make_folder(folder, live_bars=60, speed=14_400, while_down="continue")
+    with opened(folder) as (store, settings):
+        launched = rig.launch()
+        save_run_baseline(store, settings, launched)
+        with engine(store, settings):
+            rig.start_run(store, RUN, launched)
+            rig.until(lambda: _bars(store) > 6 or None, "some bars")
+        at, begun_s = _bars(store), time.monotonic()
+        rig.until(lambda: time.monotonic() - begun_s > 1.5 or None, "a few bars without an engine")
+        with engine(store, settings):
+            rig.until(lambda: _bars(store) > at + 8 or None, "bars after it")
+        first = watched(store, settings)[0]
+        with store.read() as session:
+            (lost,) = watch.lost_of(session, RUN)
+            packed = watch.tables_of(session, RUN, 1)
+        assert lost.cause == watch.DOWN
+        assert lost.to_ms is not None
+        down = sum(cell.down_minutes for cell in first.hours_strip)
+        assert down >= 180
+        assert packed
+        assert not Tables.unpack(packed).reference.is_open.all()
+        assert first.fan is not None
+        made = [value is not None for value in first.fan.live]
+        assert made.count(True) > 0
+        assert made != sorted(made, reverse=True)
+        assert verdicts(first)[CheckName.SIGNAL_PARITY] is not Verdict.DIVERGED
 
 
 def _bars(store: Store) -> int:

@@ -154,7 +154,7 @@ def main():
     if given.only != "rates":
         say("\nlater days of runs that go on, 180 days of baseline:")
         for name in ("long_1h", "both_1h"):
-            later_days(given.seed, name, HOURS, 180, every=30 if given.quick else 7)
+            later_days(given.seed, name, HOURS, 180, every=30 if given.quick else 14)
 
 
 if __name__ == "__main__":

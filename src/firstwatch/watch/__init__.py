@@ -20,8 +20,8 @@ registry, and the settings. No engine; one thread, the ``calibrator``'s.
 
 1. A live day is compared with days of the baseline on which the core itself was run afresh, with the run's
    own settings. Nothing of a day is cut and joined to another.
-2. Of 100 true first days at most 4 are called ``DIVERGED`` by the joint checks, all looks and statistics
-   together: the baseline's own error is in the reference.
+2. Of 100 true first days the joint checks may call 4 ``DIVERGED``, all looks and statistics together, with
+   the baseline's own error in the reference; ``rolling`` measures how many they do on days that come later.
 3. What decides is locked before the first order: a recipe with a hash. The same recipe gives the same bits;
    no BLAS routine is in it.
 4. What cannot be seen yet is said: a check has enough data once a change of its own is seen with a power of

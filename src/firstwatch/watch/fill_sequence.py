@@ -48,7 +48,9 @@ _CAUTION = 1.5
 """Variance that is allowed for, of that seen: a few heavy-tailed fills mostly show less than there is."""
 _ROWS = 2048
 """Sequences that are computed at once, to bound the memory."""
-_HALVINGS = 60
+_PRECISION_BPS = 1e-6
+_HALVINGS = 80
+"""At most: two neighbours among large numbers are further apart than the precision."""
 _MOST_LOG_E = 700.0
 """What still is a float64."""
 
@@ -108,9 +110,13 @@ class FillSequence:
         low, high = float(row.min()) - reach, float(row.max()) + reach
         if not is_excluded(low):
             return None
+        # Zero first, so that the sign of the bound is exact: it is the verdict.
+        middle = min(max(0.0, low), high)
         for _ in range(_HALVINGS):
-            middle = (low + high) / 2
             low, high = (middle, high) if is_excluded(middle) else (low, middle)
+            middle = (low + high) / 2
+            if high - low <= _PRECISION_BPS:
+                break
         return low
 
     def first_crossing(self, alpha: float) -> int | None:
@@ -193,12 +199,16 @@ _POWER_ROWS = 2_000
 _POWER_FILLS = 200
 
 
-@lru_cache(maxsize=16)
 def power_by_fills(noise_bps: float = NOISE_BPS) -> dict[Change, _Floats]:
     """Return by change how often it is seen within 1, 2, … 200 fills, under heavy-tailed noise.
 
-    Of 2,000 seeded sequences.
+    Of 2,000 seeded sequences, with the noise rounded up to half basis points so that few are computed.
     """
+    return _power(math.ceil(noise_bps * 2) / 2)
+
+
+@lru_cache(maxsize=64)
+def _power(noise_bps: float) -> dict[Change, _Floats]:
     generator = np.random.default_rng(_POWER_SEED)
     noise = student_noise(generator, (_POWER_ROWS, _POWER_FILLS), noise_bps)
     power = {}

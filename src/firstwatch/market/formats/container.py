@@ -25,7 +25,7 @@ _READ_BYTES = 1 << 20
 _MOST_BYTES = 1 << 30
 _MOST_PIPED_BYTES = 1 << 28
 _MOST_ZIP_BYTES = 1 << 28
-_RATIO = 200
+_RATIO = 100
 """Rows of numbers compress to a tenth, at best a fiftieth; what unpacks to more holds no candles."""
 _LONGEST_LINE = 1 << 14
 _FORMS = "give a CSV or JSON file, plain, gzipped or zipped, or Parquet or Feather"
@@ -98,5 +98,8 @@ def _checked(path: Path, source: _Source, limit: Callable[[int], int]) -> bytes:
             raise WrongUseError(f"{path} is not text with a row on each line; {_FORMS}")
         data.write(part)
         if data.tell() > (most := limit(data.tell())):
-            raise WrongUseError(f"{path} has more than {most / 1e6:,.0f} MB; no file of candles is so long")
+            packed = f", {_RATIO} times its packed size" if most < _MOST_PIPED_BYTES else ""
+            raise WrongUseError(
+                f"{path} has more than {most / 1e6:,.1f} MB{packed}; no file of candles is so long"
+            )
     return data.getvalue()

@@ -11,7 +11,7 @@ import json
 import math
 
 import numpy as np
-from arch.bootstrap import IIDBootstrap
+from arch.bootstrap import CircularBlockBootstrap
 from scipy import optimize, stats
 from statsmodels.stats.stattools import jarque_bera
 
@@ -79,9 +79,9 @@ def anscombe(mean):
 
 
 def interval(seed, days):
-    """Percentiles of the rate of hits of runs that are drawn by whole days, by arch's bootstrap."""
+    """Percentiles of the rate of hits of runs that are drawn by five days in a row, by arch's bootstrap."""
     count, hits = days_of(seed, days)
-    drawn = IIDBootstrap(count, hits, seed=1)
+    drawn = CircularBlockBootstrap(5, count, hits, seed=1)
     low, high = drawn.conf_int(lambda n, k: k.sum() / n.sum(), 50_000, method="percentile", size=0.95).ravel()
     return {"seed": seed, "days": days, "low": float(low), "high": float(high)}
 

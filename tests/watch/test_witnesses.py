@@ -29,7 +29,7 @@ def test_counts_have_a_stable_variance_after_their_transform(case):
 
 
 @pytest.mark.parametrize("case", table("interval"), ids=lambda case: str(case["days"]))
-def test_the_interval_of_a_rate_is_that_of_archs_bootstrap_by_days(case):
+def test_the_interval_of_a_rate_is_that_of_archs_bootstrap_by_blocks_of_days(case):
     count, hits = days_of(case["seed"], case["days"])
     day = np.repeat(np.arange(len(count)), count)
     first_ms = np.where(np.repeat(hits, count) > 0, 1.0, np.inf)

@@ -4,13 +4,13 @@ import time
 from decimal import Decimal
 
 from firstwatch.manager.manager import RunManager
-from firstwatch.store import algorithms, live, runs, wallets
+from firstwatch.store import algorithms, live, runs, wallets, watch
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.runs import Author
-from tests.ui import scenes
+from tests.ui import scenes, watches
 
 
 def test_fifty_runs_are_read_within_five_milliseconds(tmp_path):
@@ -33,6 +33,7 @@ def test_fifty_runs_are_read_within_five_milliseconds(tmp_path):
                 session, run_id, wallet_id=wallet.id, version_id=version, settings=settings,
                 market=DEFAULT_MARKET, author=Author.OPERATOR, now_ms=number,
             )  # fmt: skip
+            watch.save_report(session, watches.found_out(run_id), now_ms=5)
             statuses.append(live.LiveStatus(run_id, 5, 90_000.0, Decimal(1), Decimal(100), 4))
         live.upsert_live_status(session, statuses)
     store.close()

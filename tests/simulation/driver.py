@@ -33,6 +33,7 @@ from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import RunState
 from firstwatch.trading.trade import Trade
 from firstwatch.venues.paper.exchange import PaperCosts
+from firstwatch.venues.paper.faults import NO_FAULTS, PaperFaults
 from firstwatch.venues.paper.venue import PaperSettings, PaperVenue, Step
 from firstwatch.venues.protocol import Venue
 
@@ -114,6 +115,7 @@ class Simulation:
         checks_restore: bool = False,
         latency_ms: int = 0,
         volume_share: float = 0.0,
+        faults: PaperFaults = NO_FAULTS,
     ) -> None:
         self._spec = spec
         self._candles = candles
@@ -127,7 +129,8 @@ class Simulation:
             ReplayFeed(candles, funding or NO_FUNDING, int(candles.time_ms[first])),
             self.market,
             PaperSettings(
-                PaperCosts(float(costs.slippage_bps), float(costs.spread_bps), latency_ms, volume_share)
+                PaperCosts(float(costs.slippage_bps), float(costs.spread_bps), latency_ms, volume_share),
+                faults=faults,
             ),
             clock=self.clock,
             drive="manual",
@@ -144,6 +147,7 @@ class Simulation:
             self.launch,
             has_phases=self.paper.capabilities.has_phases,
             modifies_orders=self.paper.capabilities.modifies_orders,
+            suppresses=self.paper.capabilities.suppresses,
         )
         self._core_settings = settings_of_launch(spec, self.launch, market=self.market, costs=costs)
         self._checks_restore = checks_restore

@@ -106,7 +106,7 @@ def new_store(home: Path) -> Store:
 
 def first_steps(home: Path) -> None:
     """A stored algorithm and a funded wallet; nothing has run."""
-    with _written(home) as session:
+    with written(home) as session:
         _add(session, SPEC)
         _add(session, FREE_SPEC)
         _wallet(session, "demo", Decimal(10_000))
@@ -114,7 +114,7 @@ def first_steps(home: Path) -> None:
 
 def busy_day(home: Path) -> None:
     """A live run that is long, one that is done, one that failed and left a position."""
-    with _written(home) as session:
+    with written(home) as session:
         version = _add(session, SPEC)
         _add(session, FREE_SPEC)
         _baseline(session, version)
@@ -128,13 +128,13 @@ def busy_day(home: Path) -> None:
 def with_alarm(home: Path) -> None:
     """As ``busy_day``, and a failed run left a position in a wallet that nobody manages."""
     busy_day(home)
-    with _written(home) as session:
+    with written(home) as session:
         version = algorithms.get_version(session, "RSI reversion")
         swing = wallets.get_wallet(session, "swing").id
         settings = LaunchSettings(
             algorithm="RSI reversion", version=1, wallet="swing", symbol=SYMBOL, capital=Decimal(800)
         )
-        _begin(session, FAILED, swing, version.id, settings, NOW_MS - 5 * HOUR_MS)
+        begin(session, FAILED, swing, version.id, settings, NOW_MS - 5 * HOUR_MS)
         runs.transition(
             session, FAILED, RunState.FAILED, "three recoveries in ten minutes",
             author=Author.SYSTEM, local_time_ms=NOW_MS - HOUR_MS,
@@ -160,7 +160,7 @@ def with_alarm(home: Path) -> None:
 
 def lost_reply(home: Path) -> None:
     """A run on a signed wallet whose first order's answer was lost: nobody knows yet whether it executed."""
-    with _written(home) as session:
+    with written(home) as session:
         version = _add(session, SPEC)
         wallet = wallets.create_wallet(
             session, "main", venue="hyperliquid", kind="hyperliquid", account=f"0x{33:040x}", now_ms=NOW_MS
@@ -174,7 +174,7 @@ def lost_reply(home: Path) -> None:
         settings = LaunchSettings(
             algorithm="RSI reversion", version=1, wallet="main", symbol=SYMBOL, capital=Decimal(1_000)
         )
-        _begin(session, LIVE, wallet.id, version, settings, NOW_MS - HOUR_MS)
+        begin(session, LIVE, wallet.id, version, settings, NOW_MS - HOUR_MS)
         runs.update_side_facts(session, LIVE, runs.SideFacts(exposure=Exposure.UNKNOWN))
         orders.upsert_order(session, _doubtful_order())
 
@@ -183,7 +183,7 @@ def found_reply(home: Path) -> None:
     """The venue was asked for the order of ``lost_reply``, and had filled it."""
     doubtful = _doubtful_order()
     price = Decimal("96204.25")
-    with _written(home) as session:
+    with written(home) as session:
         known = replace(
             doubtful, state=OrderState.FILLED, filled=doubtful.intent.amount, average_price=price,
             updated_at_ms=NOW_MS - 2_000,
@@ -226,7 +226,7 @@ def _doubtful_order() -> orders.StoredOrder:
 
 def unprotect(home: Path) -> None:
     """The live run loses its stop."""
-    with _written(home) as session:
+    with written(home) as session:
         runs.update_side_facts(
             session,
             LIVE,
@@ -242,7 +242,7 @@ def unprotect(home: Path) -> None:
 def refuse_moves(home: Path) -> None:
     """The venue refuses to move the live run's stop and target to where they are wanted."""
     unprotect(home)
-    with _written(home) as session:
+    with written(home) as session:
         held = positions.position_of(session, LIVE)
         assert held is not None
         wanted = {"stop_wanted": Decimal("93092.9"), "target_wanted": Decimal("106000")}
@@ -251,7 +251,7 @@ def refuse_moves(home: Path) -> None:
 
 def end_live_run(home: Path, state: RunState = RunState.DONE) -> None:
     """The live run ends, as another process would write it."""
-    with _written(home) as session:
+    with written(home) as session:
         runs.transition(
             session, LIVE, state, "trades limit reached", author=Author.SYSTEM, local_time_ms=NOW_MS
         )
@@ -260,7 +260,7 @@ def end_live_run(home: Path, state: RunState = RunState.DONE) -> None:
 
 def move_mark(home: Path, mark: float, pnl: str) -> None:
     """The live run's figures move."""
-    with _written(home) as session:
+    with written(home) as session:
         live.upsert_live_status(
             session,
             [
@@ -275,7 +275,7 @@ def answer(
     home: Path, number: int, outcome: CommandOutcome, sentence: str, preview: LaunchPreview | None = None
 ) -> None:
     """The engine elsewhere writes what became of a command; ``preview``: what its checks saw."""
-    with _written(home) as session:
+    with written(home) as session:
         result = None if preview is None else preview.model_dump_json()
         if preview is not None:
             commands.accept_command(session, number, now_ms=NOW_MS)
@@ -286,7 +286,7 @@ def answer(
 def attached(home: Path, clock: ManualClock) -> Iterator[EngineLock]:
     """Another process's engine, as far as a screen can see one: the lock, its pid, a heartbeat."""
     lock = EngineLock(home)
-    with _written(home) as session:
+    with written(home) as session:
         epoch = hosts.claim_host(
             session, pid=ENGINE_PID, host_name="elsewhere", version="0.1.0", now_ms=clock.now_ms()
         )
@@ -297,7 +297,7 @@ def attached(home: Path, clock: ManualClock) -> Iterator[EngineLock]:
 
 
 @contextmanager
-def _written(home: Path) -> Iterator[Session]:
+def written(home: Path) -> Iterator[Session]:
     store = open_store(home)
     try:
         with store.write() as session:
@@ -342,7 +342,7 @@ def _baseline(session: Session, version_id: int) -> None:
     )
 
 
-def _begin(
+def begin(
     session: Session, run_id: str, wallet: int, version: int, settings: LaunchSettings, at_ms: int
 ) -> None:
     runs.create_run(
@@ -407,7 +407,7 @@ def _done_run(session: Session, wallet: int, version: int) -> None:
         algorithm="RSI reversion", version=1, wallet="spare", symbol=SYMBOL, capital=Decimal(2_000),
         leverage=Decimal(2), trades_limit=3,
     )  # fmt: skip
-    _begin(session, DONE, wallet, version, settings, NOW_MS - 75 * HOUR_MS)
+    begin(session, DONE, wallet, version, settings, NOW_MS - 75 * HOUR_MS)
     for trade in _TRADES[:2]:
         trades.add_trade(session, DONE, trade)
     equity.add_equity(session, DONE, [(at, value - 3000) for at, value in _curve(30, NOW_MS - 30 * HOUR_MS)])
@@ -438,7 +438,7 @@ def _live_run(session: Session, wallet: int, version: int) -> None:
         leverage=Decimal(2), accepted_warnings="paper money",
     )  # fmt: skip
     start_ms = NOW_MS - 61 * HOUR_MS
-    _begin(session, LIVE, wallet, version, settings, start_ms)
+    begin(session, LIVE, wallet, version, settings, start_ms)
     for trade in _TRADES:
         trades.add_trade(session, LIVE, trade)
         for side, price, at_ms, purpose in (

@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_textual_snapshot import normalize_svg
 
 from firstwatch.trading.clock import ManualClock
-from tests.ui import scenes
+from tests.ui import scenes, watches
 from tests.ui.live_venue import live_venue, settings_at
 from tests.ui.stage import Stage, stage
 
@@ -45,8 +45,10 @@ async def _make_account(on: Stage) -> None:
 
 
 PICTURES = (
-    Picture("run-mode", "busy_day", (120, 40), (), "Unrealised PnL"),
-    Picture("charts", "busy_day", (120, 40), ("4", "]", "3", "]", "]", "]"), "run equity"),
+    Picture("first-watch", "first_day", (120, 40), ("4",), "DIVERGED"),
+    Picture("evidence", "first_day", (80, 24), ("4", "enter"), "unexplained"),
+    Picture("run-mode", "busy_day", (120, 40), ("4", "]", "3"), "Unrealised PnL"),
+    Picture("charts", "busy_day", (120, 40), ("4", "]", "]", "3", "]", "]", "]"), "run equity"),
     Picture("stop", "busy_day", (80, 24), ("s",), "Leave position (default)"),
     Picture("form", "first_steps", (80, 24), ("2", "right", "right", "down", "right"), "write an amount"),
     Picture("new-wallet", "first_steps", (80, 24), ("1", "w"), "The key is shown this once", _make_account),
@@ -61,7 +63,7 @@ async def take(picture: Picture) -> str:
     clock = ManualClock(scenes.NOW_MS)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        getattr(scenes, picture.scene)(home)
+        getattr(watches if hasattr(watches, picture.scene) else scenes, picture.scene)(home)
         with scenes.attached(home, clock):
             if picture.story is None:
                 async with stage(home, size=picture.size, clock=clock) as on:

@@ -69,7 +69,8 @@ async def test_metrics_tabs_at_80x24(home, clock, snap_step):
     with scenes.attached(home, clock):
         async with stage(home, size=SMALL, clock=clock) as on:
             await on.ready()
-            await on.press("4")
+            await on.press("4", "]")
+            await on.until(lambda: "Net PnL, closed" in on.text(), "the summary")
             snap_step(on, "summary")
             await on.press("]")
             await on.until(lambda: "drawdown from the peak" in on.text(), "the equity chart")

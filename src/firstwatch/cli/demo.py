@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from firstwatch.trading.launch import LaunchSettings
     from firstwatch.trading.market import Market
 
-_WALLET = "demo"
+_STEADY, _DISTURBED = "steady", "disturbed"
+"""Wallets, and what their venues do to a run: what a backtest assumes, or not."""
+_FAULTS = "slippage_bps = 10\nsuppress_share = 0.55\n"
 _FUNDS = Decimal(10_000)
 _CAPITAL = Decimal(5_000)
 _SEED = 7
+_START = "2025-07-01T11:00:00Z"
+"""Four trades follow within as many hours."""
 _BASELINE_DAYS = 184
 _HEADLESS_DAYS = 2
 _FOUND_BY_ENGINE_MS = 60_000
@@ -45,13 +49,17 @@ def demo(
     candles: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Real candles instead of invented ones.")
     ] = None,
-    speed: Annotated[float, typer.Option(metavar="X", min=0.001, help="Market seconds per second.")] = 60.0,
+    speed: Annotated[float, typer.Option(metavar="X", min=0.001, help="Market seconds per second.")] = 300.0,
     headless: Annotated[
         bool, typer.Option("--headless", help="No screen: full speed to the end of the candles.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run a sample algorithm on a paper market, in a temporary folder; needs no account and no network."""
+    """Run a sample algorithm on a paper market, in a temporary folder; needs no account and no network.
+
+    It runs twice: as its backtest assumes, and at a venue that fills worse and loses decisions. The first
+    watch finds that out. Without a screen only the first of the two runs.
+    """
     if as_json and not headless:
         raise WrongUseError("--json needs --headless: a screen prints no JSON.")
     scene = _scene(candles, is_endless=not headless)
@@ -59,11 +67,11 @@ def demo(
     is_left_running = False
     try:
         settings = _settings(home, scene, None if headless else speed)
-        launch, baseline = _prepare(settings, scene)
+        launches, baseline = _prepare(settings, scene)
         if headless:
-            _play(settings, scene, launch, baseline, as_json=as_json)
+            _play(settings, scene, launches[0], baseline, as_json=as_json)
             return
-        is_left_running = _watch(settings, launch)
+        is_left_running = _watch(settings, launches)
     finally:
         if not is_left_running:
             shutil.rmtree(home, ignore_errors=True)
@@ -84,7 +92,7 @@ def _scene(path: Path | None, *, is_endless: bool) -> _Scene:
     spec = AlgorithmSpec.from_toml(sample_toml(), where="the sample algorithm")
     if path is None:
         spec = spec.model_copy(update={"timeframe": Timeframe.M1})
-        start_ms = parse_iso("2025-07-01")
+        start_ms = parse_iso(_START)
         day_ms = Timeframe.D1.ms
         first_ms = start_ms - _BASELINE_DAYS * day_ms
         days = _BASELINE_DAYS + (0 if is_endless else _HEADLESS_DAYS)
@@ -120,17 +128,18 @@ def _settings(home: Path, scene: _Scene, speed: float | None) -> "Settings":
         encoding="utf-8",
     )
     pace = '"max"' if speed is None else f"{speed:g}"
+    market = (
+        f'kind = "paper"\n{feed}market = "market.toml"\nstart = "{iso(scene.start_ms)}"\nspeed = {pace}\n'
+    )
     (home / CONFIG_FILE).write_text(
-        f'[venues.paper]\nkind = "paper"\n{feed}market = "market.toml"\n'
-        f'start = "{iso(scene.start_ms)}"\nspeed = {pace}\n',
-        encoding="utf-8",
+        f"[venues.{_STEADY}]\n{market}\n[venues.{_DISTURBED}]\n{market}{_FAULTS}", encoding="utf-8"
     )
     # Not the operator's own settings file, which has other venues.
     return load_settings(home=home, config=home / CONFIG_FILE)
 
 
-def _prepare(settings: "Settings", scene: _Scene) -> "tuple[LaunchSettings, BacktestResult]":
-    """Save the wallet, the algorithm and its baseline; return the launch settings and the baseline."""
+def _prepare(settings: "Settings", scene: _Scene) -> "tuple[list[LaunchSettings], BacktestResult]":
+    """Save wallets, algorithm and baseline; return a launch for each wallet, and the baseline."""
     from firstwatch.backtest.simulate import BacktestSettings, simulate
     from firstwatch.market.packed import History
     from firstwatch.store.database import open_store
@@ -161,23 +170,27 @@ def _prepare(settings: "Settings", scene: _Scene) -> "tuple[LaunchSettings, Back
             now_ms=now_ms,
         ).version
         with store.write() as session:
-            wallet = create_wallet(session, _WALLET, venue="paper", kind="paper", now_ms=now_ms)
-            deposit(session, wallet.venue, wallet.account, _FUNDS, now_ms=now_ms)
+            for name in (_STEADY, _DISTURBED):
+                wallet = create_wallet(session, name, venue=name, kind="paper", now_ms=now_ms)
+                deposit(session, wallet.venue, wallet.account, _FUNDS, now_ms=now_ms)
     finally:
         store.close()
-    launch = LaunchSettings(
-        algorithm=version.name,
-        version=version.number,
-        wallet=_WALLET,
-        symbol=scene.market.symbol,
-        capital=_CAPITAL,
-        accepted_warnings="a demonstration with play money",
-    )
-    return launch, baseline
+    launches = [
+        LaunchSettings(
+            algorithm=version.name,
+            version=version.number,
+            wallet=name,
+            symbol=scene.market.symbol,
+            capital=_CAPITAL,
+            accepted_warnings="a demonstration with play money",
+        )
+        for name in (_STEADY, _DISTURBED)
+    ]
+    return launches, baseline
 
 
-def _watch(settings: "Settings", launch: "LaunchSettings") -> bool:
-    """Open the screen on the run; return whether an engine was left running in the background."""
+def _watch(settings: "Settings", launches: "list[LaunchSettings]") -> bool:
+    """Open the screen on the runs; return whether an engine was left running in the background."""
     from firstwatch.engine.lock import EngineState, presence
     from firstwatch.store.commands import submit_command
     from firstwatch.store.database import open_store
@@ -190,14 +203,15 @@ def _watch(settings: "Settings", launch: "LaunchSettings") -> bool:
     store = open_store(settings.home)
     try:
         with store.write() as session:
-            # The screen's engine picks this up.
-            submit_command(
-                session,
-                StartRun(run_id=new_run_id(), settings=launch),
-                author=Author.OPERATOR,
-                now_ms=SystemClock().now_ms(),
-                expires_in_ms=_FOUND_BY_ENGINE_MS,
-            )
+            # The screen's engine picks these up.
+            for launch in launches:
+                submit_command(
+                    session,
+                    StartRun(run_id=new_run_id(), settings=launch),
+                    author=Author.OPERATOR,
+                    now_ms=SystemClock().now_ms(),
+                    expires_in_ms=_FOUND_BY_ENGINE_MS,
+                )
     finally:
         store.close()
     code = run_screen(settings)

@@ -5,7 +5,7 @@ known part of a curve.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache
@@ -31,6 +31,7 @@ from firstwatch.manager.views import (
     RunDetails,
     RunView,
     WalletView,
+    WatchView,
 )
 from firstwatch.settings import Settings
 from firstwatch.store import (
@@ -51,6 +52,7 @@ from firstwatch.store import (
     trades,
     wallet_status,
     wallets,
+    watch,
 )
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
@@ -128,6 +130,7 @@ class _Detail:
     )
     closes: _Closes = _NO_CLOSES
     metrics: tuple[MetricView, ...] = ()
+    days: dict[watch.ReportMark, WatchView] = field(default_factory=dict)
 
 
 class SnapshotReader:
@@ -146,6 +149,7 @@ class SnapshotReader:
         self._logged: set[str] = set()
         """Sentences about algorithm versions that cannot be read."""
         self._done_commands: dict[int, CommandView] = {}
+        self._watches: dict[watch.ReportMark, WatchView] = {}
 
     def lists(self, session: Session, now_ms: int) -> Lists:
         """Read wallets, runs, algorithms and alarms."""
@@ -153,9 +157,14 @@ class SnapshotReader:
         figures = live.live_statuses(session, damaged=self._unread)
         held = positions.positions(session, damaged=self._unread)
         host = hosts.current_host(session)
+        marks = watch.active_marks(session, damaged=self._unread)
+        self._watches = _watches(session, marks.values(), self._watches, damaged=self._unread)
+        watched = {mark.run_id: view for mark, view in self._watches.items()}
         damaged: list[runs.DamagedRun] = []
         active = tuple(
-            self._row(session, run, _seen(figures.get(run.id), run, host), held.get(run.id))
+            self._row(
+                session, run, _seen(figures.get(run.id), run, host), held.get(run.id), watched.get(run.id)
+            )
             for run in reversed(runs.active_runs(session, damaged=damaged))
         )
         active += tuple(_damaged(run) for run in damaged)
@@ -207,6 +216,8 @@ class SnapshotReader:
             metrics = metrics_of_run(detail.trades, curve, run.settings.capital, run.market)
             detail.metrics = compare_with_baseline(metrics, curve, baseline)
         detail.closes = _grown_closes(session, run_id, detail.closes)
+        marks = watch.marks_of(session, run_id)
+        detail.days = _watches(session, marks, detail.days, damaged=self._unread_details)
         position = positions.position_of(session, run_id)
         return RunDetails(
             run_id=run_id,
@@ -222,6 +233,7 @@ class SnapshotReader:
             price_time_ms=detail.closes.time_ms,
             price=detail.closes.close,
             metrics=detail.metrics,
+            days=tuple(detail.days.values()),
         )
 
     def command(self, session: Session, number: int) -> CommandView:
@@ -265,6 +277,7 @@ class SnapshotReader:
         run: runs.Run,
         status: live.LiveStatus | None,
         position: positions.RunPosition | None,
+        watched: WatchView | None = None,
     ) -> RunView:
         settings, facts = run.settings, run.facts
         timeframe = self._timeframe(session, run)
@@ -297,6 +310,7 @@ class SnapshotReader:
             last_bar_ms=None if status is None else status.last_bar_ms,
             live_ms=None if status is None else status.updated_at_ms,
             position=None if position is None else _position(position),
+            watch=watched,
             is_damaged=bool(problem),
         )
 
@@ -485,6 +499,23 @@ def _is_relevant(row: RunView) -> bool:
     return row.state.is_active or row.exposure is not Exposure.FLAT
 
 
+def _watches(
+    session: Session,
+    marks: Iterable[watch.ReportMark],
+    known: Mapping[watch.ReportMark, WatchView],
+    *,
+    damaged: dict[str, str],
+) -> dict[watch.ReportMark, WatchView]:
+    """Return the reports of these marks; only those that are not known are read."""
+    views: dict[watch.ReportMark, WatchView] = {}
+    for mark in marks:
+        try:
+            views[mark] = known.get(mark) or WatchView(watch.report_of(session, mark), mark.made_at_ms)
+        except DamagedRowError as error:
+            damaged[mark.run_id] = str(error)
+    return views
+
+
 def _grown(session: Session, run_id: str, known: EquityCurve) -> EquityCurve:
     """Return the curve with the new points; an empty one is read whole."""
     if not len(known):
@@ -611,6 +642,7 @@ def _fill(stored: fills.StoredFill) -> FillView:
         fee=fill.fee,
         time_ms=fill.time_ms,
         is_maker=fill.is_maker,
+        mid_at_decision=stored.mid_at_decision,
     )
 
 

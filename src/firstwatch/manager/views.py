@@ -15,6 +15,7 @@ from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderS
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
+from firstwatch.trading.watch import FILLS_ALPHA, JOINT_ALPHA, Verdict, WatchReport
 from firstwatch.venues.registry import is_paper
 
 if TYPE_CHECKING:
@@ -121,6 +122,23 @@ class AlgorithmView:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchView:
+    """The report of one day's watch, and when it was made by this machine's clock."""
+
+    report: WatchReport
+    made_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchCount:
+    """How many active runs are watched and diverge today, and how many would if all were true."""
+
+    diverged: int
+    watched: int
+    by_chance: float
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
     """One run of the list. Mark, PnL and equity (in quote) are as of ``live_ms``."""
 
@@ -151,6 +169,8 @@ class RunView:
     last_bar_ms: int | None
     live_ms: int | None
     position: "PositionView | None" = None
+    watch: WatchView | None = None
+    """The newest day; None: none was reported, or the run has ended."""
     is_damaged: bool = False
     """A part of the run cannot be read; ``sentence`` says which."""
 
@@ -158,6 +178,13 @@ class RunView:
     def title(self) -> str:
         """``RSI reversion@1``: its name for an operator."""
         return f"{self.algorithm}@{self.version}"
+
+    @property
+    def last_close_ms(self) -> int | None:
+        """When the last bar that it has taken in closed, by the venue."""
+        if self.last_bar_ms is None or self.timeframe is None:
+            return None
+        return self.last_bar_ms + self.timeframe.ms
 
     @property
     def pnl(self) -> Decimal | None:
@@ -233,6 +260,14 @@ class FillView:
     fee: Decimal
     time_ms: int
     is_maker: bool
+    mid_at_decision: float | None = None
+
+    @property
+    def worse_bps(self) -> float | None:
+        """How much worse than the mid at the decision it filled; None: that mid is not known."""
+        if not self.mid_at_decision:
+            return None
+        return (float(self.price) / self.mid_at_decision - 1) * self.side.sign * 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +357,8 @@ class RunDetails:
     price: "NDArray[np.float64]"
     """Closes of the newest bars that the run has handled, in quote."""
     metrics: tuple[MetricView, ...] = ()
+    days: tuple[WatchView, ...] = ()
+    """Its watch, the first day first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -370,6 +407,17 @@ class ManagerSnapshot:
     def active(self) -> tuple[RunView, ...]:
         """The runs that are not finished."""
         return tuple(run for run in self.runs if run.state.is_active)
+
+    @property
+    def watch_count(self) -> WatchCount:
+        """The verdicts of today's watches, and what chance alone would make of true runs."""
+        reports = [run.watch.report for run in self.active if run.watch is not None]
+        calibrated = sum(report.locked is not None for report in reports)
+        return WatchCount(
+            diverged=sum(report.verdict is Verdict.DIVERGED for report in reports),
+            watched=len(reports),
+            by_chance=calibrated * (JOINT_ALPHA + FILLS_ALPHA),
+        )
 
     @property
     def finished(self) -> tuple[RunView, ...]:

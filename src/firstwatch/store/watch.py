@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, update
 
 from firstwatch.store.database import Session
-from firstwatch.store.rows import row, sound
+from firstwatch.store.rows import readable, row, sound
 from firstwatch.store.tables import (
     EquityTable,
     RunEventTable,
@@ -68,6 +69,15 @@ class Progress:
     """The bar of the last point of its equity; 0: there is none, or the run has ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReportMark:
+    """A report without its content. As long as its mark is the same, so is a report."""
+
+    run_id: str
+    day: int
+    made_at_ms: int
+
+
 _LOCK = insert_once(_RECIPE)
 _RECIPES = select(*(_RECIPE.c[name] for name in StoredRecipe.__dataclass_fields__))
 _SAVE_LOST = upsert(_LOST)
@@ -79,6 +89,15 @@ _END_STALE = (
 _LOST_OF = select(_LOST).where(_LOST.c.run_id == bindparam("run")).order_by(_LOST.c.from_ms)
 _SAVE_REPORT = upsert(_REPORT)
 _NEWEST = select(_REPORT.c.run_id, func.max(_REPORT.c.day).label("day")).group_by(_REPORT.c.run_id)
+_MARKS: Select[Any] = select(*(_REPORT.c[name] for name in ReportMark.__dataclass_fields__))
+_MARKS_OF = _MARKS.where(_REPORT.c.run_id == bindparam("run")).order_by(_REPORT.c.day)
+_ACTIVE = _NEWEST.join(_RUN).where(_RUN.c.state.in_(sorted(ACTIVE_STATES))).subquery()
+_ACTIVE_MARKS = _MARKS.join(
+    _ACTIVE, (_REPORT.c.run_id == _ACTIVE.c.run_id) & (_REPORT.c.day == _ACTIVE.c.day)
+)
+_REPORT_OF = select(_REPORT.c.report_json).where(
+    _REPORT.c.run_id == bindparam("run"), _REPORT.c.day == bindparam("day")
+)
 
 _LAST_MADE = (
     select(func.coalesce(func.max(_REPORT.c.made_at_ms), 0))
@@ -213,6 +232,37 @@ def reports_of(session: Session, run_id: str) -> list[WatchReport]:
     statement = select(_REPORT.c.report_json).where(_REPORT.c.run_id == run_id).order_by(_REPORT.c.day)
     with row(f"a watch report of run {run_id}"):
         return [WatchReport.model_validate_json(text) for text in session.execute(statement).scalars()]
+
+
+def active_marks(session: Session, damaged: dict[str, str] | None = None) -> dict[str, ReportMark]:
+    """Return the mark of the last day's report of each active run that has one; ``damaged`` as ever."""
+    return readable(session.execute(_ACTIVE_MARKS), "run_id", _mark, damaged)
+
+
+def marks_of(session: Session, run_id: str) -> list[ReportMark]:
+    """Return the marks of a run's reports, the first day first.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
+    return [_mark(found) for found in session.execute(_MARKS_OF, {"run": run_id})]
+
+
+def report_of(session: Session, mark: ReportMark) -> WatchReport:
+    """Return the report of that mark.
+
+    Raises:
+        DamagedRowError: it cannot be read.
+    """
+    with row(f"the watch report of run {mark.run_id}"):
+        found = session.execute(_REPORT_OF, {"run": mark.run_id, "day": mark.day}).scalar_one()
+        return WatchReport.model_validate_json(found)
+
+
+def _mark(found: Row[Any]) -> ReportMark:
+    with row(f"the watch report of run {found.run_id}"):
+        sound(found, _REPORT)
+        return ReportMark(found.run_id, found.day, found.made_at_ms)
 
 
 def newest_reports(

@@ -3,10 +3,11 @@
 Imports only ``manager``, ``trading`` and the settings. In reading order: ``state`` (what every widget shows),
 ``launch_form`` (the draft of a launch), ``actions`` (what an operator can do), ``keymap`` (with which key),
 ``controllers`` (how it is done), ``messages`` (what panes report), ``panes``, ``screens``, ``modals`` and
-``widgets``, ``formats`` and ``run_text`` (values and runs as text), ``themes``, ``app`` (which joins them)
-and ``driver`` (the terminal).
+``widgets``, ``formats``, ``run_text`` and ``watch_text`` (values, runs and watches as text), ``themes``,
+``app`` (which joins them) and ``driver`` (the terminal).
 
-1. The screen shows what is in the snapshot. What the store does not know is shown as "?", never as zero.
+1. The screen shows what is in the snapshot. What the store does not know is shown as "?" (what a watch cannot
+   know yet as "–"), never as zero.
 2. Every operator action is one class with id, title, help, key and ``refusal``: the binding, the palette
    entry, the help line and the sentence when it is not possible come from it.
 3. An action keeps the id of the run that its dialog was opened for, shows it, and checks its state again

@@ -54,6 +54,8 @@ class AppControls(Protocol):
 
     def step_tab(self, by: int) -> None: ...
 
+    def next_window(self) -> None: ...
+
     def next_theme(self) -> None: ...
 
     def show_help(self) -> None: ...
@@ -431,7 +433,7 @@ class ShowInfoAction(_ShowPaneAction):
 class ShowMetricsAction(_ShowPaneAction):
     id, title, short, key = "view.metrics", "view: Metrics", "Metrics", "4"
     pane = PaneId.METRICS
-    help = "Go to the figures and charts of the chosen run."
+    help = "Go to the watch, the figures and the charts of the chosen run."
 
 
 class NextTabAction(Action):
@@ -450,6 +452,22 @@ class PreviousTabAction(Action):
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.step_tab(-1)
+
+
+class NextWindowAction(Action):
+    id, title, short, key = "view.window", "view: Window of the watch", "Window", "W"
+    help = "Show the watch of 24 hours, 7 days or all days."
+
+    def refusal(self, situation: Situation) -> str:
+        run = situation.run
+        if run is None:
+            return "Choose a run first (3, Active or History)"
+        is_first_day = run.watch is not None and run.watch.report.day == 1
+        return "The first 24 hours are not over" if is_first_day else ""
+
+    def perform(self, app: AppControls, situation: Situation) -> None:
+        del situation
+        app.next_window()
 
 
 class NextThemeAction(Action):
@@ -502,6 +520,7 @@ ACTIONS: tuple[Action, ...] = (
     ShowMetricsAction(),
     NextTabAction(),
     PreviousTabAction(),
+    NextWindowAction(),
     NextThemeAction(),
     ArchiveWalletAction(),
     UnlockVaultAction(),

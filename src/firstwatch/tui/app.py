@@ -176,7 +176,7 @@ class FirstwatchApp(StateApp):
 
     def on_start_sent(self, message: StartSent) -> None:
         self._launched = message.run_id
-        self.show_pane(PaneId.INFO)
+        self.run_screen.show_watch()
 
     def on_settings_copied(self) -> None:
         self.show_pane(PaneId.CONFIGURATION)
@@ -210,7 +210,7 @@ class FirstwatchApp(StateApp):
         # Under a dialog the focused field is the dialog's, which names its own keys.
         if self.is_editing and not self.is_covered:
             return (KeyHint("enter", "accept"), KeyHint("esc", "cancel"))
-        hints = list(pane.HINTS)
+        hints = list(pane.hints())
         situation = self.situation
         for action_id in (*pane.ACTIONS, *_COMMON_ACTIONS):
             action = ACTION_BY_ID[action_id]
@@ -256,6 +256,10 @@ class FirstwatchApp(StateApp):
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on in the pane in front."""
         self.run_screen.step_tab(by)
+
+    def next_window(self) -> None:
+        """Show the next window of the watch."""
+        self.run_screen.next_window()
 
     def next_theme(self) -> None:
         """Switch to the next theme of the theme folder."""

@@ -24,8 +24,9 @@ _ASCII = {
     **dict.fromkeys("’‘", "'"),
     **dict.fromkeys("“”", '"'),
     "×": "x",
-    "✓": "+",
-    "✗": "x",
+    "❚": "|",
+    **dict.fromkeys("✓✔", "+"),
+    **dict.fromkeys("✗✘", "x"),
     "≥": ">",
     "≤": "<",
     **{chr(code): "." for code in range(0x2801, 0x2900)},
@@ -56,6 +57,11 @@ def amount(value: Decimal | None) -> str:
     if value is None:
         return UNKNOWN
     return plain(value)
+
+
+def short_amount(value: Decimal) -> str:
+    """Return an amount of the base coin in three figures, for a list."""
+    return f"{value:,.0f}" if value >= 1_000 else plain(Decimal(f"{value:.3g}"))
 
 
 def read_decimal(text: str) -> Decimal:

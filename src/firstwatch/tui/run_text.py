@@ -1,5 +1,8 @@
 """Texts about one run that several panes and dialogs show."""
 
+from collections.abc import Callable
+from decimal import Decimal
+
 from firstwatch.manager.views import RunView
 from firstwatch.trading.runs import Exposure, Protection, StopMode
 from firstwatch.trading.symbols import base_of
@@ -11,14 +14,14 @@ def heading(run: RunView) -> str:
     return f"{run.title} {run.symbol} {formats.short_id(run.run_id)}"
 
 
-def held_text(run: RunView) -> str:
+def held_text(run: RunView, write: Callable[[Decimal], str] = formats.amount) -> str:
     """Return what the run holds: ``flat``, ``unknown``, or a side and an amount."""
     if run.exposure is Exposure.FLAT:
         return "flat"
     position = run.position
     if run.exposure is Exposure.UNKNOWN or position is None or position.side is None:
         return "unknown"
-    return f"{position.side} {formats.amount(position.amount)}"
+    return f"{position.side} {write(position.amount)}"
 
 
 def exposure_text(run: RunView) -> str:

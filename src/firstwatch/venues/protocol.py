@@ -275,6 +275,12 @@ class Capabilities:
     """Orders move real money."""
     most_candles: int = 5_000
     """How many of its newest candles a venue gives."""
+    suppresses: Callable[[int], bool] | None = None
+    """A fault that a paper venue is set to: whether the decision to enter at that bar's close is lost."""
+
+    def __post_init__(self) -> None:
+        if self.suppresses is not None and not self.is_paper:
+            raise ValueError("only a paper venue may lose decisions")
 
 
 LONGEST_WAIT_S = 20.0

@@ -37,6 +37,9 @@ class EntryManager:
             self._drop(side, memory.last_bar_ms, why_not)
             drop_decision(core)
             return
+        if self._context.setup.suppresses is not None and self._context.setup.suppresses(memory.last_bar_ms):
+            drop_decision(core)
+            return
         amount = market.amount(core.decision_steps)
         limit = market.price(core.decision_limit) if core.decision_limit else None
         self._context.journal(

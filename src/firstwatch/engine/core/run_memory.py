@@ -4,6 +4,7 @@ What is wanted is state too (close this, cancel that, read the position), and ea
 from it. So a crash between two steps loses nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar
@@ -36,6 +37,8 @@ class RunSetup:
     modifies_orders: bool
     max_slippage_bps: float = 500.0
     """How far beyond the mid an entry at market may fill."""
+    suppresses: Callable[[int], bool] | None = None
+    """The fault of a paper venue (``Capabilities.suppresses``)."""
     earlier_runs: frozenset[str] = frozenset()
     """Other runs of the wallet: their orders are not external; the host cancels them after an adoption."""
 

@@ -121,6 +121,7 @@ class RunStartup:
             has_phases=venue.capabilities.has_phases,
             modifies_orders=venue.capabilities.modifies_orders,
             max_slippage_bps=max_slippage_bps,
+            suppresses=venue.capabilities.suppresses,
             earlier_runs=stored.earlier_runs,
         )
         self._signals = SignalStream(stored.spec)

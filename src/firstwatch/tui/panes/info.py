@@ -13,7 +13,7 @@ from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import Author, Exposure, Health, Protection, RunState
 from firstwatch.trading.symbols import pair_of
 from firstwatch.trading.trade import Trade
-from firstwatch.tui import formats
+from firstwatch.tui import formats, watch_text
 from firstwatch.tui.launch_form.draft import FIELDS, VERSIONS_OWN, draft_of
 from firstwatch.tui.messages import RunChosen
 from firstwatch.tui.modals.confirm import MessageDialog
@@ -24,14 +24,15 @@ from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _ACTIVE = (
-    Column("algorithm", 13, grows=True),
-    Column("symbol", 9, rank=2),
-    Column("wallet", 9, rank=4),
-    Column("state", 8),
-    Column("position", 15, rank=1),
-    Column("PnL", 10, is_number=True),
-    Column("equity", 10, rank=3, is_number=True),
-    Column("note", 16, rank=2),
+    Column("algorithm", 15, grows=True),
+    Column("symbol", 9, rank=4),
+    Column("wallet", 9, rank=1),
+    Column("state", 8, rank=2),
+    Column("position", 12),
+    Column("PnL", 9, is_number=True),
+    Column("watch", 12),
+    Column("equity", 10, rank=4, is_number=True),
+    Column("note", 16, rank=3),
     Column("bar", 11, rank=5),
     Column("age", 6, rank=5, is_number=True),
 )
@@ -126,6 +127,7 @@ class InfoPane(TabbedPane):
         app = app_of(self)
         run = snapshot.run(app.selected_run)
         self.set_heading(run)
+        self.set_note(watch_text.count_sentence(snapshot.watch_count))
         listing = self.query_one(f"#{self.tab}", Listing)
         run_lists: dict[str, Callable[[], Sequence[Line]]] = {
             "Active": lambda: [_active(row, app.now_ms()) for row in snapshot.active],
@@ -207,6 +209,7 @@ def _active(row: RunView, now_ms: int) -> Line:
         Cell(row.state.value, "warning" if row.state is RunState.STOPPING else ""),
         _held(row),
         Cell(formats.money(row.pnl, signed=True), _signed(row.pnl)),
+        Cell(*watch_text.list_cell(row)),
         Cell(formats.money(row.equity)),
         Cell(note, tone),
         Cell(formats.short_moment(row.last_bar_ms), "dim"),
@@ -216,7 +219,7 @@ def _active(row: RunView, now_ms: int) -> Line:
 
 
 def _held(row: RunView) -> Cell:
-    held = held_text(row)
+    held = held_text(row, write=formats.short_amount)
     tones: dict[str, Tone] = {"flat": "dim", "unknown": "error", "long": "gain", "short": "loss"}
     return Cell(held, tones[held.split()[0]])
 

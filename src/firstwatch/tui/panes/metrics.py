@@ -1,4 +1,4 @@
-"""Metrics: the chosen run's figures beside those of its baseline, and its charts."""
+"""Metrics: the chosen run's watch, its figures beside those of its baseline, and its charts."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, cast
@@ -8,13 +8,17 @@ from textual.widget import Widget
 from firstwatch.manager.views import ManagerSnapshot, MetricView, RunDetails, RunView
 from firstwatch.tui import formats
 from firstwatch.tui.panes.pane import PaneId, TabbedPane
+from firstwatch.tui.panes.watch import WatchPage
 from firstwatch.tui.state import app_of
+from firstwatch.tui.widgets.lazy_pages import page_id
 from firstwatch.tui.widgets.listing import Listing
+from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine
 from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
 
 if TYPE_CHECKING:
     from firstwatch.tui.panes.charts import ChartPage
 
+WATCH = "First 24 hours"
 _SUMMARY = (
     Column("", 20, grows=True),
     Column("live", 13, is_number=True),
@@ -56,6 +60,10 @@ _FIGURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
 _SIGNED = frozenset({"net_pnl", "total_return", "expectancy"})
 
 
+def _watch() -> Widget:
+    return WatchPage(id=page_id(WATCH))
+
+
 def _summary() -> Widget:
     return Listing(_SUMMARY, empty="Choose a run in Info (3).", id="Summary")
 
@@ -76,12 +84,12 @@ def _price() -> Widget:
 
 
 class MetricsPane(TabbedPane):
-    """Figures and charts of the chosen run."""
+    """The watch, the figures and the charts of the chosen run."""
 
     ID = PaneId.METRICS
     TITLE = "Metrics"
-    ACTIONS = ("view.next_tab", "run.stop")
-    PAGES: ClassVar = {"Summary": _summary, "Equity": _equity, "Price": _price}
+    ACTIONS = ("run.pause", "run.resume", "run.stop", "view.window", "view.next_tab")
+    PAGES: ClassVar = {WATCH: _watch, "Summary": _summary, "Equity": _equity, "Price": _price}
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -93,16 +101,36 @@ class MetricsPane(TabbedPane):
         details = snapshot.selected
         if run is None or details is None or details.run_id != run.run_id:
             details = None
-        if self.tab == "Summary":
+        if self.tab == WATCH:
+            self._watch_page.show(run, details)
+        elif self.tab == "Summary":
             self._show_summary(run, details)
         else:
             self._show_chart(run, details)
 
+    @property
+    def _watch_page(self) -> WatchPage:
+        return self.query_one(WatchPage)
+
+    def next_window(self) -> None:
+        """Show the watch, or its next window if it is shown already."""
+        if self.tab == WATCH:
+            self._watch_page.next_window()
+        else:
+            self.go_to(WATCH)
+
+    def hints(self) -> tuple[KeyHint, ...]:
+        return (KeyHint("enter", "Evidence"),) if self.tab == WATCH else ()
+
     def focus_pane(self) -> None:
-        self.query_one("#Summary", Listing).table.focus()
+        # A chart takes no focus: the table of the first tab, which is always there, has it then.
+        is_summary = self.tab == "Summary"
+        (self.query_one("#Summary", Listing).table if is_summary else self._watch_page.table).focus()
 
     def tab_shown(self, *, had_focus: bool) -> None:
-        del had_focus
+        if had_focus:
+            self.focus_pane()
+        self.screen.query_one(KeyLine).renew()
         # The chart has no size before the next layout.
         self.call_after_refresh(self.renew)
 

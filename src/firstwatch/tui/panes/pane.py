@@ -42,6 +42,7 @@ class Pane(Vertical):
     def __init__(self) -> None:
         super().__init__(id=f"{self.ID.name.lower()}-pane", classes="pane")
         self._subtitle = ""
+        self._note = ""
         self.border_title = f"{self.ID.value} {self.TITLE}"
 
     def on_mount(self) -> None:
@@ -68,6 +69,17 @@ class Pane(Vertical):
                 widget.focus()
                 return
 
+    def hints(self) -> tuple[KeyHint, ...]:
+        """Return the keys of the pane itself that do something now."""
+        return self.HINTS
+
+    def set_note(self, note: str) -> None:
+        """Write behind the title; as ``set_subtitle``, only when it changed."""
+        if self._note != note:
+            self._note = note
+            title = f"{self.ID.value} {self.TITLE}"
+            self.border_title = Content(clean(f"{title} · {note}" if note else title))
+
     def set_subtitle(self, subtitle: str) -> None:
         """Write into the lower border; setting it repaints the whole pane, so only when it changed."""
         if self._subtitle != subtitle:
@@ -79,7 +91,7 @@ class TabbedPane(Pane):
     """A pane about the chosen run, with tabs. A tab's page is made when it is first shown."""
 
     PAGES: ClassVar[Mapping[str, Callable[[], Widget]]]
-    """A function for each tab that makes its page; the page has the tab's name as its id."""
+    """A function for each tab that makes its page; the page has ``page_id`` of the tab's name as its id."""
 
     def compose(self) -> ComposeResult:
         yield TabStrip(tuple(self.PAGES))

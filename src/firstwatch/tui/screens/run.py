@@ -12,7 +12,7 @@ from textual.widgets import Static
 from firstwatch.tui.panes.configuration import ConfigurationPane
 from firstwatch.tui.panes.info import InfoPane
 from firstwatch.tui.panes.journal import JournalPanel
-from firstwatch.tui.panes.metrics import MetricsPane
+from firstwatch.tui.panes.metrics import WATCH, MetricsPane
 from firstwatch.tui.panes.pane import Pane, PaneId, TabbedPane
 from firstwatch.tui.panes.wallets import WalletsPane
 from firstwatch.tui.state import app_of
@@ -110,6 +110,16 @@ class RunScreen(Screen[None]):
         self.front = pane_id
         self._arrange()
         self.pane(pane_id).focus_pane()
+
+    def show_watch(self) -> None:
+        """Show the watch of the chosen run."""
+        self.query_one(MetricsPane).go_to(WATCH)
+        self.show_pane(PaneId.METRICS)
+
+    def next_window(self) -> None:
+        """Show the watch, or its next window if it is shown already."""
+        self.query_one(MetricsPane).next_window()
+        self.show_pane(PaneId.METRICS)
 
     def pane(self, pane_id: PaneId) -> Pane:
         """Return the pane of that id."""

@@ -7,13 +7,18 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 
+def page_id(name: str) -> str:
+    """Return the id that the page of that name has."""
+    return name.replace(" ", "-")
+
+
 class LazyPages(ContentSwitcher):
-    """The pages by their names; a page carries its name as its id. The first is there from the start."""
+    """The pages by their names; the ``page_id`` of its name is a page's id. The first is always there."""
 
     def __init__(self, pages: Mapping[str, Callable[[], Widget]]) -> None:
         self._pages = pages
         self._first = next(iter(pages))
-        super().__init__(initial=self._first)
+        super().__init__(initial=page_id(self._first))
 
     def compose(self) -> ComposeResult:
         yield self._pages[self._first]()
@@ -21,12 +26,12 @@ class LazyPages(ContentSwitcher):
     @property
     def shown(self) -> str:
         """The name of the page that is shown."""
-        return self.current or self._first
+        return next((name for name in self._pages if page_id(name) == self.current), self._first)
 
     async def show_page(self, name: str) -> None:
         """Show that page."""
-        if not self.query_children(f"#{name}"):
+        if not self.query_children(f"#{page_id(name)}"):
             page = self._pages[name]()
             page.display = False
             await self.mount(page)
-        self.current = name
+        self.current = page_id(name)

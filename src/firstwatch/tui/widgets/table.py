@@ -62,6 +62,8 @@ class KeyedTable(DataTable[Text]):
 
     DEFAULT_CSS = """
     KeyedTable { height: 1fr; background: $surface; scrollbar-size: 1 1; }
+    KeyedTable > .datatable--cursor { background: $panel; color: $foreground; text-style: bold; }
+    KeyedTable:focus > .datatable--cursor { background: $primary 30%; color: $foreground; }
     KeyedTable > .datatable--header { background: $surface; color: $text-muted; text-style: none; }
     """
 
@@ -86,7 +88,13 @@ class KeyedTable(DataTable[Text]):
         takes_first: bool = True,
     ) -> None:
         super().__init__(
-            id=id, show_header=show_header, cursor_type="row", cell_padding=_PADDING, header_height=1
+            id=id,
+            show_header=show_header,
+            cursor_type="row",
+            cell_padding=_PADDING,
+            header_height=1,
+            # The row under the cursor keeps the colours of its cells.
+            cursor_foreground_priority="renderable",
         )
         self._columns = tuple(columns)
         self._shown: tuple[int, ...] = ()

@@ -16,6 +16,7 @@ from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.assembly import VenueHost
 from firstwatch.venues.paper.account import exact
 from firstwatch.venues.paper.exchange import PaperCosts
+from firstwatch.venues.paper.faults import PaperFaults
 from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.paper.venue import PaperSettings, PaperVenue
 
@@ -93,6 +94,7 @@ def open_venue(name: str, settings: PaperVenueSettings, host: VenueHost) -> Pape
             while_down=settings.while_down,
             has_start=settings.start is not None,
             assumed=assumed_of_venue(settings),
+            faults=PaperFaults(settings.refuse_share, settings.suppress_share, settings.seed),
         ),
         clock=host.clock,
         store=host.store,

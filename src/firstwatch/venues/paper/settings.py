@@ -74,7 +74,11 @@ class PaperVenueSettings(VenueSettings):
     market: Path | None = None
     """File that describes the market (as for ``backtest --market``); the rest follows from the candles."""
     seed: WholeSetting = Field(default=1, ge=0, lt=2**63)
-    """Seed of the synthetic feed."""
+    """Seed of the synthetic feed, and of the two faults."""
+    refuse_share: RealSetting = Field(default=0.0, ge=0, le=1)
+    """A fault: share of the bars whose entry orders the venue refuses."""
+    suppress_share: RealSetting = Field(default=0.0, ge=0, le=1)
+    """A fault: share of the bars whose decision to enter is lost without a trace, as a bug would do."""
 
     @model_validator(mode="after")
     def _replay_has_candles(self) -> Self:

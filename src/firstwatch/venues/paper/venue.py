@@ -53,6 +53,7 @@ from firstwatch.venues.paper.account import PaperOrder
 from firstwatch.venues.paper.bars import FeedBars
 from firstwatch.venues.paper.books import BURNT, Books, Burnt, FeedPosition, MemoryBooks, StoreBooks
 from firstwatch.venues.paper.exchange import Changes, PaperCosts, PaperExchange, Phase, Tape
+from firstwatch.venues.paper.faults import NO_FAULTS, PaperFaults
 from firstwatch.venues.protocol import (
     BarClosed,
     BarOpened,
@@ -100,6 +101,7 @@ class PaperSettings:
     """The start of the feed is configured, so a request for history does not move it."""
     assumed: tuple[str, ...] = ()
     """Fields of the market that no market file gives."""
+    faults: PaperFaults = NO_FAULTS
 
 
 class Step(Enum):
@@ -144,8 +146,6 @@ class _Announcement:
 class PaperVenue:
     """A venue of one market with play money. ``drive``: its own thread, or the caller, by ``step``."""
 
-    capabilities = Capabilities(is_paper=True, modifies_orders=True, has_phases=True, most_candles=MOST_BARS)
-
     def __init__(
         self,
         name: str,
@@ -168,6 +168,14 @@ class PaperVenue:
             StoreError: the store cannot be used.
         """
         self.name = name
+        self._faults = settings.faults
+        self.capabilities = Capabilities(
+            is_paper=True,
+            modifies_orders=True,
+            has_phases=True,
+            most_candles=MOST_BARS,
+            suppresses=settings.faults.suppresses if settings.faults.suppress_share else None,
+        )
         self._source = source
         self._bars = FeedBars(source)
         self._market = market
@@ -307,7 +315,12 @@ class PaperVenue:
 
     def send(self, prepared: PreparedRequest) -> SendOutcome:
         intent = _intent_of(prepared.body)
-        return self._trade(lambda: self._refuse_known(intent) or self._exchange.send(intent), intent.account)
+        return self._trade(
+            lambda: (
+                self._refuse_known(intent) or self._refuse_by_fault(intent) or self._exchange.send(intent)
+            ),
+            intent.account,
+        )
 
     def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
         intent = _intent_of(new.body)
@@ -653,6 +666,14 @@ class PaperVenue:
         if known is BURNT:
             return Refused(RefusalCode.OTHER, f"the request of {intent.client_order_id} was invalidated")
         return Refused(RefusalCode.OTHER, f"client order id {intent.client_order_id} was used before")
+
+    def _refuse_by_fault(self, intent: OrderIntent) -> Refused | None:
+        """Refuse an entry in a bar for which the settings want that."""
+        if intent.purpose is OrderPurpose.ENTRY and self._faults.refuses(self._exchange.tape.bar_ms):
+            return Refused(
+                RefusalCode.OTHER, "refuse_share of this paper venue: entries of this bar are refused"
+            )
+        return None
 
     def _known(self, client_order_id: str) -> PaperOrder | Burnt | None:
         return self._exchange.orders.get(client_order_id) or self._books.order(client_order_id)

@@ -1,0 +1,189 @@
+"""The watch of a run as the screen writes it: signs, words, figures. What is not known is ``–``."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from firstwatch.manager.views import RunView, WatchCount, WatchView
+from firstwatch.trading.runs import Protection, RunState
+from firstwatch.trading.watch import DAY_MS, Change, Check, CheckName, Verdict, WatchReport
+from firstwatch.tui import formats
+from firstwatch.tui.widgets.table import Tone
+
+NONE = "–"
+SIGNS: dict[Verdict, tuple[str, Tone]] = {
+    Verdict.CONSISTENT: ("✔", "gain"),
+    Verdict.WATCH: ("!", "warning"),
+    Verdict.DIVERGED: ("✘", "error"),
+    Verdict.NOT_ENOUGH_DATA: ("·", "dim"),
+}
+WORDS: dict[Verdict, str] = {
+    Verdict.CONSISTENT: "CONSISTENT",
+    Verdict.WATCH: "WATCH",
+    Verdict.DIVERGED: "DIVERGED",
+    Verdict.NOT_ENOUGH_DATA: "too early",
+}
+WORST_FIRST = (Verdict.DIVERGED, Verdict.WATCH, Verdict.CONSISTENT, Verdict.NOT_ENOUGH_DATA)
+LABELS: dict[CheckName, str] = {
+    CheckName.SIGNAL_PARITY: "signal parity",
+    CheckName.FILL_PRICES: "fill prices",
+    CheckName.TRADE_FREQUENCY: "frequency",
+    CheckName.DRAWDOWN: "drawdown",
+    CheckName.EXITS: "stops",
+    CheckName.COSTS: "costs",
+    CheckName.EDGE: "edge",
+}
+JOINT_CHECKS = (CheckName.TRADE_FREQUENCY, CheckName.DRAWDOWN, CheckName.EXITS)
+"""They are judged by one calibration, and true runs diverge in them together when the market is odd."""
+SHORT: dict[CheckName, str] = {
+    CheckName.SIGNAL_PARITY: "parity",
+    CheckName.FILL_PRICES: "fills",
+    CheckName.TRADE_FREQUENCY: "trades",
+    CheckName.DRAWDOWN: "draw",
+    CheckName.EXITS: "stops",
+    CheckName.COSTS: "costs",
+    CheckName.EDGE: "edge",
+}
+EFFECTS: dict[Change, str] = {
+    Change.HALF_RATE: "half the trades",
+    Change.QUARTER_RATE: "a quarter of trades",
+    Change.DOUBLE_RATE: "twice the trades",
+    Change.DOUBLE_LOSSES: "double losses",
+    Change.DOUBLE_STOPS: "twice the stops",
+    Change.SLIPPAGE_2: "+2 bps slippage",
+    Change.SLIPPAGE_5: "+5 bps slippage",
+    Change.SLIPPAGE_10: "+10 bps slippage",
+    Change.MISSED: "1 in 20 missed",
+    Change.EDGE_GONE: "no edge left",
+}
+_BPS = frozenset({CheckName.FILL_PRICES, CheckName.COSTS})
+_MARK_WIDTH = 9
+_SILENT_MS = 60_000
+
+
+class Window(StrEnum):
+    """How much of the watch is shown."""
+
+    DAY = "24 h"
+    WEEK = "7 d"
+    ALL = "all"
+
+    def of(self, days: Sequence[WatchView]) -> Sequence[WatchView]:
+        """Return the days that it shows, the first one first."""
+        return days[-{Window.DAY: 1, Window.WEEK: 7, Window.ALL: len(days)}[self] :]
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict | None:
+    """Return the most serious of some verdicts; None: there are none."""
+    return min(verdicts, key=WORST_FIRST.index, default=None)
+
+
+def figure(name: CheckName, value: float | None) -> str:
+    """Return what a check observed or expected, in its own unit."""
+    if value is None:
+        return NONE
+    if name in _BPS:
+        return f"{value:.1f} bps"
+    if name is CheckName.DRAWDOWN:
+        return f"{value * 100:.2g} %"
+    if name is CheckName.SIGNAL_PARITY:
+        return f"{value:.0f} differ"
+    return f"{value:.2f}" if name is CheckName.EDGE else f"{value:.4g}"
+
+
+def expectation(check: Check) -> str:
+    """Return the median with its band, in the unit of ``figure``: ``10 (6–15)``."""
+    if check.band is None or check.expected is None:
+        return figure(check.name, check.expected)
+    median, low, high = (figure(check.name, each).split(" ")[0] for each in (check.expected, *check.band))
+    return f"{median} ({low}–{high})"
+
+
+def band_mark(check: Check) -> str:
+    """Return the band as a bar with a dot where the observed value lies in it, or beside it."""
+    if check.band is None or check.observed is None:
+        return ""
+    low, high = check.band
+    bar = list(" ├─────┤ ")
+    first, last = 2, _MARK_WIDTH - 3
+    if low <= check.observed <= high:
+        share = (check.observed - low) / (high - low) if high > low else 0.5
+        place = first + round(share * (last - first))
+    else:
+        place = 0 if check.observed < low else _MARK_WIDTH - 1
+    bar[place] = "●"
+    return "".join(bar)
+
+
+def count_text(check: Check) -> str:
+    """Return how much a check rests on, of how much is expected by now: ``7/9``."""
+    if check.n is None:
+        return NONE
+    return str(check.n) if check.n_expected is None else f"{check.n}/{check.n_expected:.0f}"
+
+
+def power_text(check: Check) -> str:
+    """Return the mildest change that the check sees by now."""
+    return NONE if check.smallest_effect is None else EFFECTS[check.smallest_effect]
+
+
+def evidence_text(check: Check) -> str:
+    """Return what the verdict rests on: p or e, since when, what could be seen, when more is known."""
+    parts = []
+    if check.p_adjusted is not None:
+        parts.append(f"p {check.p_adjusted:.2g}")
+    if check.e_value is not None:
+        parts.append(f"e {check.e_value:.3g}")
+    if check.first_at is not None:
+        parts.append(f"diverged at {formats.short_moment(check.first_at)}")
+    if check.smallest_effect is not None:
+        parts.append(f"sees by now: {power_text(check)}")
+    if check.more_at is not None:
+        parts.append(f"knows more at {formats.short_moment(check.more_at)}")
+    return " · ".join(parts)
+
+
+def watch_time(report: WatchReport) -> str:
+    """Return how long the run has been on watch: ``7 h``, ``2.1 d``."""
+    hours = (report.day - 1) * DAY_MS / 3_600_000 + report.hours
+    return f"{hours:.0f} h" if report.day == 1 else f"{hours / 24:.1f} d"
+
+
+def failing(report: WatchReport) -> tuple[CheckName, ...]:
+    """Return the checks that make the run's verdict what it is, if it is a bad one."""
+    if report.verdict not in (Verdict.DIVERGED, Verdict.WATCH):
+        return ()
+    return tuple(check.name for check in report.checks if check.verdict is report.verdict)
+
+
+def list_cell(run: RunView) -> tuple[str, Tone]:
+    """Return what an operator should know first: no stop, a stop under way, or verdict and time on watch.
+
+    ``✘ fills 7 h``; ``❚ ✘ 7 h``: its entries are paused.
+    """
+    if run.protection is Protection.UNPROTECTED:
+        return "NO STOP", "error"
+    if run.state is not RunState.RUNNING:
+        return run.state.value.lower(), "warning"
+    mark = "❚ " if run.paused else ""
+    if run.watch is None:
+        return f"{mark}{NONE}", "warning" if mark else "dim"
+    report = run.watch.report
+    sign, tone = SIGNS[report.verdict]
+    named = failing(report)
+    what = f" {SHORT[named[0]]}" if named and not mark else ""
+    return f"{mark}{sign}{what} {watch_time(report)}", tone
+
+
+def count_sentence(count: WatchCount) -> str:
+    """Return how many runs diverge and how many would by chance; empty: none is watched."""
+    if not count.watched:
+        return ""
+    return f"{count.diverged} of {count.watched} diverged, {count.by_chance:.2g} expected by chance"
+
+
+def silent_ms(run: RunView, view: WatchView, now_ms: int) -> int:
+    """Return for how long the watch has not answered: its next look is past, and it did not report."""
+    due_ms, close_ms = view.report.next_look_at, run.last_close_ms
+    silent = now_ms - view.made_ms
+    is_due = due_ms is not None and close_ms is not None and close_ms > due_ms
+    return silent if is_due and run.state.is_active and silent > _SILENT_MS else 0

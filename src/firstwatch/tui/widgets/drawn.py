@@ -1,0 +1,29 @@
+"""A widget that draws one picture of characters into the room that it has."""
+
+from collections.abc import Callable, Mapping
+
+from rich.text import Text
+from textual.widget import Widget
+
+Draw = Callable[[int, int, Mapping[str, str]], Text]
+"""From columns, rows and the theme's colours by name to the picture."""
+
+
+class Drawn(Widget):
+    """Shows what a function draws; drawn anew only for another version, size or theme."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._draw: Draw | None = None
+        self._version: object = None
+
+    def show(self, version: object, draw: Draw) -> None:
+        """Show what ``draw`` draws. Two pictures of equal version are the same."""
+        if version != self._version or self._draw is None:
+            self._version, self._draw = version, draw
+            self.refresh()
+
+    def render(self) -> Text:
+        if self._draw is None or not self.size.width or not self.size.height:
+            return Text()
+        return self._draw(self.size.width, self.size.height, self.app.theme_variables)

@@ -1,0 +1,83 @@
+"""A strip of cells over time: the verdict, the trades and the lost minutes of each hour or day."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+_GUTTER, _LEAST_GUTTER, _LARGEST_GUTTER = 8, 6, 12
+_HOURS = 24
+_LEVELS = " ▂▄▆█"
+
+
+@dataclass(frozen=True, slots=True)
+class StripCell:
+    """One hour or day. ``tone``: the theme's name of the sign's colour."""
+
+    sign: str
+    tone: str
+    trades: int | None
+    """None: it has not begun."""
+    lost: float
+    """Share of it in which the run could not trade."""
+    is_alarm: bool = False
+    is_now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A label of the axis; ``place`` from 0 to 1."""
+
+    place: float
+    label: str
+
+
+def gutter(width: int) -> int:
+    """Return the columns of the labels, the same for strip and fan, so that both have one axis.
+
+    Where it can be, the rest is so wide that all hours are equally wide.
+    """
+    rest = width - (width - _LEAST_GUTTER) // _HOURS * _HOURS
+    return rest if rest <= _LARGEST_GUTTER else _GUTTER
+
+
+def strip_rows(cells: Sequence[StripCell]) -> int:
+    """Return how many rows the strip takes: lost time has one only where there is some."""
+    return 4 if any(cell.lost for cell in cells) else 3
+
+
+def draw_strip(
+    cells: Sequence[StripCell],
+    ticks: Sequence[Tick],
+    unit: str,
+    width: int,
+    colours: Mapping[str, str],
+) -> Text:
+    """Return axis, signs, trades and, where there is some, lost time."""
+    left = gutter(width)
+    room = width - left
+    dim = "dim"
+    edges = [round(number * room / len(cells)) for number in range(len(cells) + 1)]
+    axis = [" "] * room
+    for tick in ticks:
+        start = min(round(tick.place * room), room - len(tick.label))
+        axis[start : start + len(tick.label)] = tick.label
+    signs, trades, lost = Text(), Text(), Text()
+    for cell, first, last in zip(cells, edges, edges[1:], strict=False):
+        style = colours[cell.tone]
+        if cell.is_alarm:
+            style = f"bold {colours['background']} on {style}"
+        elif cell.is_now:
+            style = f"bold {style} on {colours['panel']}"
+        signs.append(cell.sign.center(last - first)[: last - first], style)
+        number = "" if cell.trades is None else str(cell.trades)
+        trades.append(number.center(last - first)[: last - first], "" if cell.trades else dim)
+        level = _LEVELS[min(len(_LEVELS) - 1, -(-int(cell.lost * 100) * (len(_LEVELS) - 1) // 100))]
+        lost.append(level * (last - first), colours["warning"])
+    rows = [
+        Text.assemble((unit.ljust(left), dim), ("".join(axis), dim)),
+        Text.assemble(("worst".ljust(left), dim), signs),
+        Text.assemble(("trades".ljust(left), dim), trades),
+        Text.assemble(("lost".ljust(left), dim), lost),
+    ]
+    return Text("\n", no_wrap=True).join(rows[: strip_rows(cells)])

@@ -417,6 +417,9 @@ def hours_strip(
     diverged = [check.first_at for check in checks if check.first_at is not None]
     diverged_ms = min(diverged, default=None)
     watch_look = _first_watch_look(joint)
+    named = (CheckName.TRADE_FREQUENCY, CheckName.DRAWDOWN)
+    looks = [] if joint is None else [joint.tables.enough_look(name) for name in named]
+    enough = min((each for each in looks if each is not None), default=None)
     now_ms = day.now_ms
     for hour in range(24):
         begin_ms = day.begin_ms + hour * _HOUR_MS
@@ -432,10 +435,7 @@ def hours_strip(
             verdict = Verdict.DIVERGED
         elif any(time <= end_ms for time in watched) or (watch_look is not None and watch_look <= look):
             verdict = Verdict.WATCH
-        elif joint is not None and any(
-            (enough := joint.tables.enough_look(name)) is not None and enough <= look
-            for name in (CheckName.TRADE_FREQUENCY, CheckName.DRAWDOWN)
-        ):
+        elif enough is not None and enough <= look:
             verdict = Verdict.CONSISTENT
         else:
             verdict = Verdict.NOT_ENOUGH_DATA

@@ -393,7 +393,7 @@ class RunWatch:
             recipes=tuple(recipes),
             lost=tuple(self._fresh_lost),
             tables=self._tables,
-            shadow_json=None if self._follower is None else self._follower.to_json(),
+            shadow_json=None if self._follower is None or not reports else self._follower.to_json(),
         )
         self._tables = {}
         self._stored |= {report.day: report for report in reports}
@@ -419,6 +419,7 @@ class RunWatch:
             return None
         day.made_of = made_of
         joint, no_joint = self._joint(day, live)
+        judged, costs = self._fills.judged(live, static.promise, static.spread_bps)
         report = report_of(
             Evidence(
                 run_id=self.run_id,
@@ -433,8 +434,8 @@ class RunWatch:
                 mismatches=mismatches,
                 no_parity=self._no_parity,
                 identity=identity,
-                fills=self._fills.judged(live, static.promise, static.spread_bps),
-                costs=self._fills.costs(live, static.promise),
+                fills=judged,
+                costs=costs,
                 edge=self._edge(static, live),
                 since_start=self._since_start(day),
                 locked=day.locked,
@@ -487,6 +488,8 @@ class DayFills:
         self._fills: list[fills.StoredFill] = []
         self._payments: list[Funding] = []
         self._orders: dict[str, orders.StoredOrder] = {}
+        self._known: dict[tuple[int, int, bool], tuple[FillsJudged, CostsJudged]] = {}
+        """What was said of a day since the last reading."""
 
     def read(self, session: Session, run_id: str, since_ms: int) -> None:
         """Read what there is from that venue time on."""
@@ -494,6 +497,7 @@ class DayFills:
             return
         self.is_stale = False
         self.version += 1
+        self._known.clear()
         self._fills = fills.fills_of(session, run_id, since_ms=since_ms)
         self._payments = [each for each in fills.funding_of(session, run_id) if each.time_ms >= since_ms]
         known, self._orders = self._orders, {}
@@ -507,20 +511,26 @@ class DayFills:
             if order is not None:
                 self._orders[order_id] = order
 
-    def judged(self, live: LiveDay, promise: Promise | None, spread_bps: float) -> FillsJudged:
-        """Return what the prices of the day's fills say."""
-        mine = self._of(live)
-        if promise is None:
-            return FillsJudged(Verdict.NOT_ENOUGH_DATA, len(mine), NO_BASELINE)
-        return judge_fills(fill_costs(mine, self._orders.values(), spread_bps=spread_bps), promise.fills)
+    def judged(
+        self, live: LiveDay, promise: Promise | None, spread_bps: float
+    ) -> tuple[FillsJudged, CostsJudged]:
+        """Return what the prices and costs of the day's fills say."""
+        key = (live.number, live.begin_ms, live.is_waiting)
+        if key not in self._known:
+            self._known[key] = self._judge(live, promise, spread_bps)
+        return self._known[key]
 
-    def costs(self, live: LiveDay, promise: Promise | None) -> CostsJudged:
-        """Return what the day's fees and payments say."""
-        mine = self._of(live)
+    def _judge(
+        self, live: LiveDay, promise: Promise | None, spread_bps: float
+    ) -> tuple[FillsJudged, CostsJudged]:
+        mine, nothing = self._of(live), Verdict.NOT_ENOUGH_DATA
         if promise is None:
-            return CostsJudged(Verdict.NOT_ENOUGH_DATA, len(mine), NO_BASELINE)
+            return FillsJudged(nothing, len(mine), NO_BASELINE), CostsJudged(nothing, len(mine), NO_BASELINE)
         payments = [each for each in self._payments if live.begin_ms <= each.time_ms < live.end_ms]
-        return judge_costs(mine, payments, assumed=promise.costs, assumed_funding_bps=promise.funding_bps)
+        return (
+            judge_fills(fill_costs(mine, self._orders.values(), spread_bps=spread_bps), promise.fills),
+            judge_costs(mine, payments, assumed=promise.costs, assumed_funding_bps=promise.funding_bps),
+        )
 
     def _of(self, live: LiveDay) -> list[fills.StoredFill]:
         if live.is_waiting:

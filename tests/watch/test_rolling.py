@@ -109,6 +109,16 @@ def test_processes_do_not_matter(baseline, proved):
     assert shares[-1] == 1.0
 
 
+def ends_at_once(pipe):
+    raise SystemExit(1)
+
+
+def test_what_a_process_that_ended_has_not_proved_is_proved_here(baseline, proved, monkeypatch):
+    monkeypatch.setattr("firstwatch.watch.rolling._work", ends_at_once)
+    other = prove(baseline, PROOF, processes=2)
+    np.testing.assert_array_equal(proved.rolling.first_ms, other.rolling.first_ms)
+
+
 def test_a_rate_and_its_interval_are_of_calendar_days():
     days = np.repeat(np.arange(1_000), 4)
     first = np.full((5, 4_000), np.inf)

@@ -121,7 +121,7 @@ def calibrate(
     """Prove the claim; ``result`` is the backtest of the baseline, ``elapsed_s`` a clock.
 
     Raises:
-        FirstwatchError: a process was ended from outside.
+        WrongUseError: a session or reset setting that cannot be used.
     """
     began_s = elapsed_s()
     proved = prove(baseline, proof, processes=processes, progress=progress)

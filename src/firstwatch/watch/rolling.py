@@ -14,13 +14,13 @@ matter.
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.watch import DAY_MS, FILLS_ALPHA, JOINT_ALPHA, Change, CheckName
 from firstwatch.watch.changes import EXTRA_SLIPPAGE_BPS, Donors, draw_donors, play_changed
 from firstwatch.watch.fill_sequence import NOISE_BPS, crosses, skewed_noise, student_noise
@@ -140,7 +140,6 @@ def prove(
 
     Raises:
         WrongUseError: a session or reset setting that cannot be used.
-        FirstwatchError: a process was ended from outside.
     """
     if processes > 1:
         parts = _prove_in_processes(baseline, proof, processes, progress)
@@ -405,60 +404,59 @@ def _by_check(judged: Judged) -> dict[str, float]:
 def _prove_in_processes(
     baseline: Baseline, proof: Proof, processes: int, progress: Callable[[float], None]
 ) -> list[Proved]:
-    """Share the start hours among processes."""
+    """Share the start hours among processes; what one that ends early has not proved is proved here."""
     context = multiprocessing.get_context("spawn")
     count = min(processes, len(START_HOURS))
     shares = dict.fromkeys(START_HOURS, 0.0)
     found: dict[int, Proved] = {}
     workers = []
+    pipes: list[Connection] = []
     try:
-        pipes: list[Connection[object, object]] = []
         for number in range(count):
-            receiver, sender = context.Pipe(duplex=False)
-            hours = START_HOURS[number::count]
-            worker = context.Process(target=_work, args=(baseline, proof, hours, sender), daemon=True)
+            ours, theirs = context.Pipe()
+            worker = context.Process(target=_work, args=(theirs,), daemon=True)
             worker.start()
-            sender.close()
+            theirs.close()
             workers.append(worker)
-            pipes.append(receiver)
-        while len(found) < len(START_HOURS):
+            pipes.append(ours)
+            # Not as arguments: a process that ends before it has read them would leave this one waiting.
+            with suppress(OSError):
+                ours.send((baseline, proof, START_HOURS[number::count]))
+        while pipes and len(found) < len(START_HOURS):
             for pipe in wait(pipes):
                 assert isinstance(pipe, Connection)
                 try:
-                    message = pipe.recv()
-                except EOFError:
+                    hour, content = pipe.recv()
+                except (EOFError, OSError):
                     pipes.remove(pipe)
                     continue
-                if isinstance(message, FirstwatchError):
-                    raise message
-                hour, content = message
                 if isinstance(content, Proved):
                     found[hour] = content
-                    shares[hour] = 1.0
-                else:
-                    shares[hour] = content
+                shares[hour] = 1.0 if isinstance(content, Proved) else content
                 progress(sum(shares.values()) / len(shares))
-            if not pipes and len(found) < len(START_HOURS):
-                raise FirstwatchError(
-                    "a process of the calibration ended before its work was done (memory, or a signal from "
-                    "outside): try again with fewer candles, or when the machine has more memory free"
-                )
     finally:
         for worker in workers:
             worker.kill()
             worker.join()
+    missing = [hour for hour in START_HOURS if hour not in found]
+    if missing:
+        windows = Windows(baseline)
+        for hour in missing:
+            found[hour] = _StartHour(windows, proof, hour).prove(lambda share: None)
+        progress(1.0)
     return [found[hour] for hour in START_HOURS]
 
 
-def _work(baseline: Baseline, proof: Proof, hours: Sequence[int], sender: Connection) -> None:
-    """Prove some start hours and send what is found."""
+def _work(pipe: Connection) -> None:
+    """Prove the start hours that come through the pipe and send back what is found."""
     # Ctrl-C reaches every process of a terminal; the first ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    baseline, proof, hours = pipe.recv()
     windows = Windows(baseline)
     for hour in hours:
 
         def report(share: float, hour: int = hour) -> None:
-            sender.send((hour, share))
+            pipe.send((hour, share))
 
-        sender.send((hour, _StartHour(windows, proof, hour).prove(report)))
-    sender.close()
+        pipe.send((hour, _StartHour(windows, proof, hour).prove(report)))
+    pipe.close()

@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 
 from firstwatch.store import alarms, bars, commands, journal, orders, trades, watch
-from firstwatch.store.database import Store
+from firstwatch.store.database import Store, open_store
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.clock import ManualClock, SystemClock
 from firstwatch.trading.commands import PauseEntries
 from firstwatch.trading.events import AlarmRaised
 from firstwatch.trading.launch import OnDiverged
 from firstwatch.trading.runs import Author, RunState
-from firstwatch.trading.watch import DAY_MS, DIVERGED, CheckName, Verdict, WatchReport
+from firstwatch.trading.watch import DAY_MS, DIVERGED, CheckName, SinceStart, Verdict, WatchReport
 from firstwatch.watch.joint import Tables
-from firstwatch.watch.process import Watcher
+from firstwatch.watch.process import Watcher, write_looked
+from firstwatch.watch.run_watch import Looked
 from tests.engine.host import rig
+from tests.store.made import made_run
 from tests.watch.rig import (
     HOUR_MS,
     RUN,
@@ -209,6 +211,19 @@ def test_dear_fills_are_found_and_the_launch_may_pause_entries_for_it(folder: Pa
         assert isinstance(raised, AlarmRaised)
         assert raised.topic == DIVERGED
         assert "fills cost" in raised.sentence
+
+
+def test_days_that_diverge_together_are_one_alarm(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    with store.write() as session:
+        run_id = made_run(session).id
+        together = SinceStart(e_value=23.4, verdict=Verdict.DIVERGED)
+        write_looked(session, Looked(run_id, together=together), now_ms=1)
+        write_looked(session, Looked(run_id), now_ms=2)
+        (alarm,) = alarms.active_alarms(session, run_id)
+    store.close()
+    assert (alarm.topic, alarm.raised) == ("diverged since the start", 1)
+    assert "e-value 23, alarm at 20" in alarm.sentence
 
 
 def test_a_pause_by_the_operator_freezes_the_joint_checks_until_the_next_day(folder: Path) -> None:

@@ -23,10 +23,13 @@ from firstwatch.trading.watch import DIVERGED
 from firstwatch.watch.calibrator import Calibrator
 from firstwatch.watch.locking import lock
 from firstwatch.watch.run_watch import Looked, RunWatch
+from firstwatch.watch.since_start import ALARM
 
 TURN_S = 1.0
 """At most one turn in this time, unless a run has more to be read."""
 _PAUSE_EXPIRES_MS = 60_000
+_TOGETHER = "diverged since the start"
+"""Topic of the alarm by all days of a run together; it stays."""
 
 _log = logging.getLogger(__name__)
 
@@ -158,6 +161,12 @@ def write_looked(session: Session, looked: Looked, *, now_ms: int) -> None:
         events.append(AlarmCleared(topic=DIVERGED))
     if looked.diverged is not None:
         events.append(AlarmRaised(topic=DIVERGED, sentence=looked.diverged.next))
+    if looked.together is not None:
+        sentence = (
+            f"all days since the start together have diverged (e-value {looked.together.e_value:.0f}, "
+            f"alarm at {ALARM:.0f}): find out what has changed since the baseline"
+        )
+        events.append(AlarmRaised(topic=_TOGETHER, sentence=sentence))
     journal.append_system_events(session, run_id, events, now_ms=now_ms)
     if looked.pauses_entries and looked.diverged is not None:
         commands.submit_command(

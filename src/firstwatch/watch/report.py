@@ -274,8 +274,8 @@ def _joint_check(name: CheckName, joint: Joint, judgement: Judgement, day: LiveD
         verdict = Verdict.NOT_ENOUGH_DATA
     band = tables.bands[_OBSERVED[name], :, look].tolist() if look >= 0 else None
     value = float(observed(joint.looks)[_OBSERVED[name]][0, look]) if look >= 0 else _live_value(name, day)
-    counted = CheckName.EXITS if name is CheckName.EXITS else CheckName.TRADE_FREQUENCY
-    n_expected = float(tables.bands[_OBSERVED[counted], 1, look]) if look >= 0 else None
+    # As many exits as entries are expected.
+    n_expected = float(tables.bands[_OBSERVED[CheckName.TRADE_FREQUENCY], 1, look]) if look >= 0 else None
     words = [_finding(name, value, band, one.p_adjusted, day)]
     if one.is_never_seen:
         words.append("never so in the baseline")

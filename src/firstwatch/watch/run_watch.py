@@ -74,6 +74,8 @@ class Looked:
     reports: tuple[WatchReport, ...] = ()
     diverged: WatchReport | None = None
     """That of today, if it has diverged since the last look."""
+    together: SinceStart | None = None
+    """All days together, if they have diverged since the last look."""
     begins_day: bool = False
     """Today is a new day, and not the first."""
     pauses_entries: bool = False
@@ -388,6 +390,7 @@ class RunWatch:
             made_ms=made_ms,
             reports=tuple(reports),
             diverged=diverged,
+            together=_together(fresh, self._stored),
             begins_day=today > 1 and before is None,
             pauses_entries=diverged is not None and wants_pause and not (self._is_paused or self.has_ended),
             recipes=tuple(recipes),
@@ -605,6 +608,14 @@ def _p_of(report: WatchReport | None) -> float | None:
         return None
     found = [check.p_adjusted for check in report.checks if check.name in JOINT_CHECKS]
     return min((p for p in found if p is not None), default=None)
+
+
+def _together(fresh: WatchReport | None, stored: Mapping[int, WatchReport]) -> SinceStart | None:
+    """Return what all days say together, if they diverge and did not in any report before."""
+    if fresh is None or fresh.since_start.verdict is not Verdict.DIVERGED:
+        return None
+    is_known = any(report.since_start.verdict is Verdict.DIVERGED for report in stored.values())
+    return None if is_known else fresh.since_start
 
 
 def _compared(report: WatchReport) -> int:

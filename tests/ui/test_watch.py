@@ -138,3 +138,14 @@ async def test_a_new_report_is_shown_and_the_cursor_stays_on_its_check(home, clo
             assert page.table.cursor_key == CheckName.DRAWDOWN
             assert "True days diverge together" in on.text()
             assert on.app.snapshot.run(scenes.LIVE).watch.report.verdict is Verdict.DIVERGED
+
+
+async def test_another_run_is_explained_at_the_same_check(home, clock):
+    watches.first_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SIZES["120x40"], clock=clock) as on:
+            await opened(on, "signal parity")
+            await on.press("down", "down", "down")
+            await on.until(lambda: "beyond 99 %" in on.text(), "the drawdown of the first run")
+            await on.press("3", "down")
+            await on.until(lambda: "less than on most days" in on.text(), "the drawdown of the second run")

@@ -113,7 +113,7 @@ def test_no_default_key_is_eaten_by_a_multiplexer_or_taken_twice():
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_says_what_it_is(action: Action):
-    assert action.title.partition(": ")[0] in {"run", "wallet", "launch", "view", "engine", "app"}
+    assert action.title.partition(": ")[0] in {"run", "wallet", "launch", "baseline", "view", "engine", "app"}
     assert action.short
     assert action.help.endswith(".")
 

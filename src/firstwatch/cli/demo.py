@@ -203,8 +203,8 @@ def _watch(settings: "Settings", launches: "list[LaunchSettings]") -> bool:
     store = open_store(settings.home)
     try:
         with store.write() as session:
-            # The screen's engine picks these up.
-            for launch in launches:
+            # The screen's engine picks these up, and the screen chooses the run that appears first.
+            for launch in reversed(launches):
                 submit_command(
                     session,
                     StartRun(run_id=new_run_id(), settings=launch),

@@ -62,6 +62,8 @@ class WatchPage(Vertical):
         self._run: RunView | None = None
         self._details: RunDetails | None = None
         self._strip_rows = 0
+        self._chosen = CheckName.SIGNAL_PARITY
+        """The check under the cursor; it stays when another run is chosen."""
 
     def compose(self) -> ComposeResult:
         yield Drawn(id="watch-head")
@@ -112,6 +114,8 @@ class WatchPage(Vertical):
         self.query_one("#watch-days", KeyedTable).display = not is_day
         self.table.set_lines(_check_lines(report) if is_day else _day_lines(shown))
         self.table.set_class(False, "-empty")
+        if self.table.cursor_key is None:
+            self.table.point_at(self._chosen.value)
         self._show_words(report)
         self.query_one(".empty", Paragraph).show_if(False)
 
@@ -208,7 +212,9 @@ class WatchPage(Vertical):
         self.query_one("#watch-detail", Paragraph).set_text("\n".join(lines))
 
     @on(KeyedTable.CursorMoved)
-    def _moved(self) -> None:
+    def _moved(self, event: KeyedTable.CursorMoved) -> None:
+        if event.key is not None:
+            self._chosen = CheckName(event.key)
         self._show_detail()
 
     @on(DataTable.RowSelected)

@@ -39,6 +39,8 @@ SHOWED_A_DEFECT = {
     5120: "a position was believed on account of readings that had differed in another way",
     7455: "a stop too small for what was entered was not replaced while a node behind did not show it",
     9936: "the same where the new stop goes before the old one is cancelled",
+    30261: "a liquidation read after a later fill of its entry cost what the average of both came to",
+    30577: "a difference that had changed was confirmed all anew, its position without a stop until then",
 }
 
 

@@ -72,7 +72,9 @@ Orders
     order that the venue took and does not show for 1.5 s has another one sent beside it: both together can
     open nothing.
 17. A fill is booked once, by (venue, account, fill id), also after the order's end. A fill that does not
-    follow from what is known is booked only after all fills since the last known one were read.
+    follow from what is known is booked only after all fills since the last known one were read. One from
+    before others of the open position is booked in its place, and those anew: profit, average entry and the
+    end of a trade are as in the venue's order.
 18. Three refused entries in a row pause entries. A closing order is reduce-only and immediate, bounded at 1
     %, 5 %, then 10 % beyond the mid, until the venue shows the position flat.
 

@@ -109,6 +109,8 @@ __all__ = [
     "taker_price",
     "target_level",
     "tick_at",
+    "unbook_entry",
+    "unbook_exit",
 ]
 
 FEE_RESERVE = 0.005
@@ -718,6 +720,36 @@ def book_exit(
         return 0
     _close_trade(state, settings, reason)
     return 1
+
+
+def unbook_entry(state: CoreState, settings: CoreSettings, steps: int, price: float, fee: float) -> None:
+    """Take back the entry fill booked last, not the only one; levels follow at the next ``book_entry``."""
+    rest = state.steps - steps
+    state.entry_price = (state.entry_price * state.steps - price * steps) / rest
+    state.steps = rest
+    state.position_steps -= steps
+    state.entry_steps += steps
+    state.amount = amount_of(settings, rest)
+    state.cash += fee
+    state.fees -= fee
+    state.margin -= price * amount_of(settings, steps) / settings.leverage
+    _set_liquidation(state, settings)
+
+
+def unbook_exit(
+    state: CoreState, settings: CoreSettings, steps: int, price: float, fee: float, gross: float
+) -> None:
+    """Take back the exit fill booked last, one after which the position stayed open."""
+    total = state.steps + steps
+    state.margin = state.margin * total / state.steps
+    state.steps = total
+    state.amount = amount_of(settings, total)
+    filled = state.exit_steps - steps
+    state.exit_price = (state.exit_price * state.exit_steps - price * steps) / filled if filled > 0 else 0.0
+    state.exit_steps = filled
+    state.cash -= gross - fee
+    state.gross -= gross
+    state.fees -= fee
 
 
 def _note_price(state: CoreState, price: float) -> None:

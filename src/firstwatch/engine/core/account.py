@@ -174,6 +174,7 @@ class AccountManager:
             memory.mismatches = 0
             memory.foreign_fills.clear()
             memory.early_exits.clear()
+            memory.early_payments.clear()
             self._context.clear_alarm("order lost")
             if memory.unwanted == 0:
                 self._context.clear_alarm("fill after flat")
@@ -242,7 +243,7 @@ class AccountManager:
             if isinstance(item, Funding):
                 self._ledger.funding(item)
             else:
-                self._ledger.fill(item, None)
+                self._ledger.fill(item, None, fills)
 
     def balance_read(self, event: inputs.BalanceRead) -> None:
         if self._context.answered(ReadBalance()):

@@ -1,13 +1,27 @@
-"""The ledger of a run: books the venue's fills and payments as position, trades and equity."""
+"""The ledger of a run: books the venue's fills and payments as position, trades and equity.
 
+In whichever order they arrive, what the open position comes to is as in the venue's order: the profit of an
+exit depends on the average of the entries before it, and an exit of all ends the trade before later entries.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import cmp_to_key, partial
 
 from firstwatch.engine.core.order_manager import OrderManager
 from firstwatch.engine.core.records import FillRow, FundingRow, PositionRow, TradeAmended, TradeRow
-from firstwatch.engine.core.run_memory import ZERO, TrackedOrder
+from firstwatch.engine.core.run_memory import ZERO, BookedRow, TrackedOrder
 from firstwatch.engine.core.step_context import StepContext
-from firstwatch.strategy.core import book_entry, book_exit, book_funding, price_gross, stop_reason
+from firstwatch.strategy.core import (
+    book_entry,
+    book_exit,
+    book_funding,
+    price_gross,
+    stop_reason,
+    unbook_entry,
+    unbook_exit,
+)
 from firstwatch.strategy.core_prices import stop_level
 from firstwatch.strategy.core_settings import exit_reason, reason_code
 from firstwatch.strategy.core_state import CoreSettings
@@ -21,6 +35,8 @@ KEPT_TRADES = 16
 """How many closed trades are kept, to book late payments on."""
 REMEMBERED_FILLS = 48
 """How many fills, and payments, are known by their ids; older ones are known by their time."""
+KEPT_ROWS = 24
+"""How many fills and payments of the open position are kept, to book an earlier one in its place."""
 _LATE_ENTRY = "late entry"
 
 
@@ -91,8 +107,11 @@ class Ledger:
         atr = self._context.memory.core.atr_stop
         return stop_level(self._settings, entry.intent.side.sign, float(entry.reported_price), atr)
 
-    def fill(self, fill: Fill, touch: Touch | None) -> None:
-        """Book one fill, from whichever source; the same fill a second time changes nothing."""
+    def fill(self, fill: Fill, touch: Touch | None, listed: Sequence[Fill] = ()) -> None:
+        """Book one fill, from whichever source; the same fill a second time changes nothing.
+
+        ``listed``: the reading that it is from, whose sequence decides between fills of the same time.
+        """
         memory = self._context.memory
         if self.is_known(fill):
             return
@@ -105,7 +124,7 @@ class Ledger:
         core = memory.core
         if fill.is_liquidation and core.steps and fill.side.sign != core.phase:
             self._remember(fill, touch)
-            self._exit(fill, ExitReason.LIQUIDATION)
+            self._in_order(fill, listed, lambda: self._exit(fill, ExitReason.LIQUIDATION))
             self._context.alarm("liquidated", f"the venue has liquidated {fill.amount:f} at {fill.price:f}")
             if not self._follows_from_bars(fill):
                 self._pause("liquidation", "the venue has liquidated the position")
@@ -122,13 +141,80 @@ class Ledger:
             self._remember(fill, touch)
             self._orders.fill(order, fill)
             if order.intent.purpose is OrderPurpose.ENTRY:
-                self._entry(order, fill)
+                self._in_order(fill, listed, lambda: self._entry(order, fill))
             else:
                 self._context.want_position()
                 if order.intent.purpose is OrderPurpose.STOP and not order.state.is_final:
                     # A stop that has begun to fill has triggered: its remainder may no longer rest.
                     order.wants_read = True
-                self._reduce(fill, order)
+                self._in_order(fill, listed, lambda: self._reduce(fill, order))
+        self._book_early_exits()
+
+    def _in_order(self, new: Fill | Funding, listed: Sequence[Fill], book: Callable[[], None]) -> None:
+        """Book something in its place: later rows of the open position are reversed and booked anew.
+
+        The first row stays, since without any the position would not exist, unless an entry from before it
+        becomes the first.
+        """
+        rows, phase = self._context.memory.position_rows, self._context.memory.core.phase
+        is_later = [_is_after(row.source, new, listed) for row in rows]
+        is_entry = isinstance(new, Fill) and new.side.sign == phase
+        precedes_first = is_entry and bool(rows) and is_later[0] and rows[0].is_entry
+        place = next((place for place in range(1, len(rows)) if is_later[place] or precedes_first), len(rows))
+        anew = self._take_back(place)
+        book()
+        if precedes_first and rows[-1].source is new:
+            # Entries make one average in any order.
+            rows.reverse()
+            anew += self._take_back(1)
+        anew += self._due_payments()
+        for row in sorted(anew, key=cmp_to_key(partial(_compared, listed=listed))):
+            self._book_anew(row)
+
+    def _take_back(self, place: int) -> list[BookedRow]:
+        """Take back the rows of the open position from that place on, and return them."""
+        rows, core = self._context.memory.position_rows, self._context.memory.core
+        taken = rows[place:]
+        del rows[place:]
+        for row in reversed(taken):
+            source = row.source
+            if isinstance(source, Funding):
+                book_funding(core, self._settings, -float(source.paid), 1)
+                continue
+            steps = self._context.setup.market.steps(source.amount)
+            price, fee = float(source.price), float(source.fee)
+            if row.is_entry:
+                unbook_entry(core, self._settings, steps, price, fee)
+            else:
+                unbook_exit(core, self._settings, steps, price, fee, row.gross)
+        return taken
+
+    def _due_payments(self) -> list[BookedRow]:
+        """Take back from the cash the payments that were on a position whose entry has arrived since."""
+        memory = self._context.memory
+        due = [paid for paid in memory.early_payments if paid.time_ms > memory.trade_entry_ms]
+        if not due or not memory.core.steps:
+            return []
+        memory.early_payments = [paid for paid in memory.early_payments if paid not in due]
+        for paid in due:
+            book_funding(memory.core, self._settings, -float(paid.paid), 0)
+        return [BookedRow(paid) for paid in due]
+
+    def _book_anew(self, row: BookedRow) -> None:
+        source = row.source
+        if isinstance(source, Funding):
+            self._pay(source)
+        elif row.reason is None:
+            self._entry(self._orders.get(source.client_order_id), source)
+        elif self._context.memory.core.steps:
+            self._exit(source, row.reason)
+        else:
+            self._reduce_external(source, source.amount, source.fee)
+
+    def _keep_row(self, row: BookedRow) -> None:
+        rows = self._context.memory.position_rows
+        rows.append(row)
+        del rows[:-KEPT_ROWS]
 
     def _was_before_launch(self, fill: Fill) -> bool:
         """Return whether the position at the launch already includes a fill.
@@ -183,7 +269,7 @@ class Ledger:
         memory.fills_horizon_ms = _prune(memory.fills_seen, memory.fills_horizon_ms, made_ms)
         memory.fundings_horizon_ms = _prune(memory.fundings_seen, memory.fundings_horizon_ms, [])
 
-    def _entry(self, order: TrackedOrder, fill: Fill) -> None:
+    def _entry(self, order: TrackedOrder | None, fill: Fill) -> None:
         memory = self._context.memory
         if memory.core.steps and fill.side.sign != memory.core.phase:
             # An entry against the open position: no longer the run's own, an external one to close.
@@ -195,7 +281,7 @@ class Ledger:
         if memory.core.steps == 0:
             memory.trade_entry_ms = fill.time_ms
             self._context.clear_alarm("liquidated")
-            memory.is_undecided = order.trade_is_closed
+            memory.is_undecided = order is None or order.trade_is_closed
             if memory.is_undecided:
                 # It has counted as an entry already.
                 memory.core.entries -= 1
@@ -204,13 +290,14 @@ class Ledger:
                     f"the entry order {fill.client_order_id} filled {fill.amount:f} after its trade was"
                     " closed; this position is closed at once",
                 )
+        memory.trade_entry_ms = min(memory.trade_entry_ms, fill.time_ms)
         # A taker's fill happened at the price of the bar's open, a maker's somewhere inside the bar.
         at_open = 0 if fill.is_maker else 1
         steps = self._context.setup.market.steps(fill.amount)
         book_entry(
             memory.core, self._settings, fill.side.sign, steps, float(fill.price), float(fill.fee), at_open
         )
-        self._book_early_exits()
+        self._keep_row(BookedRow(fill))
 
     def _book_early_exits(self) -> None:
         """Book the run's exits that arrived before the entry fill that they close."""
@@ -231,7 +318,7 @@ class Ledger:
             # It closed an entry before it: no trade ends before it has begun.
             time_ms = max(fill.time_ms, memory.trade_entry_ms)
             part = _part(fill, market.amount(closed), share)
-            self.exit_steps(closed, part.price, part.fee, reason, time_ms, beyond_price=part.beyond_price)
+            self.exit_steps(closed, part.price, part.fee, reason, time_ms, source=part)
 
     def _reason(self, order: TrackedOrder) -> ExitReason:
         """Return why an order of the run closes its position."""
@@ -272,8 +359,8 @@ class Ledger:
             # Its whole fee is booked with what it closes of the run's own.
             self._reduce_external(fill, market.amount(steps - own), ZERO)
         self._context.want_position()
-        beyond_price = fill.beyond_price * (Decimal(own) / steps)
-        self.exit_steps(own, fill.price, fill.fee, reason, fill.time_ms, beyond_price=beyond_price)
+        part = replace(_part(fill, market.amount(own), Decimal(own) / steps), fee=fill.fee)
+        self.exit_steps(own, part.price, part.fee, reason, part.time_ms, source=part)
 
     def _reduce_external(self, fill: Fill, amount: Decimal, fee: Decimal) -> None:
         """Subtract what an exit fills beyond the run's own position from the external one.
@@ -295,19 +382,26 @@ class Ledger:
         reason: ExitReason,
         time_ms: int,
         *,
-        beyond_price: Decimal = ZERO,
+        source: Fill | None = None,
     ) -> None:
         """Reduce the run's own position; once flat, the trade is closed and recorded.
 
         Price and loss are the venue's, as for any fill: payments that were due before it may arrive later.
+        ``source``: the part of a fill that does it; without one it is by the venue's position, and what was
+        booked before is never reversed.
         """
         memory = self._context.memory
         core = memory.core
         code = reason_code(reason)
         gross = price_gross(core, self._settings, steps, float(price))
-        if beyond_price:
-            gross = float(exact(gross) + beyond_price)
-        if not book_exit(core, self._settings, steps, float(price), float(fee), code, gross):
+        if source is not None and source.beyond_price:
+            gross = float(exact(gross) + source.beyond_price)
+        is_closed = book_exit(core, self._settings, steps, float(price), float(fee), code, gross)
+        if is_closed or source is None:
+            memory.position_rows.clear()
+        else:
+            self._keep_row(BookedRow(source, reason, gross))
+        if not is_closed:
             return
         trade = Trade(
             side=Side.LONG if core.closed_side > 0 else Side.SHORT,
@@ -367,15 +461,26 @@ class Ledger:
             return
         memory.fundings_seen[funding.funding_id] = funding.time_ms
         self._prune()
-        closed = memory.last_trades
+        if memory.core.steps and funding.time_ms > memory.trade_entry_ms:
+            self._in_order(funding, (), lambda: self._pay(funding))
+            self._book_early_exits()
+        else:
+            self._pay(funding)
+        self._context.record(FundingRow(funding))
+        self._context.journal(FundingBooked(paid=funding.paid, rate=funding.rate))
+
+    def _pay(self, funding: Funding) -> None:
+        memory, closed = self._context.memory, self._context.memory.last_trades
         paid_on = [place for place, trade in enumerate(closed) if trade.held_at(funding.time_ms)]
-        is_of_position = not paid_on and funding.time_ms > memory.trade_entry_ms
+        is_of_position = not paid_on and bool(memory.core.steps) and funding.time_ms > memory.trade_entry_ms
         book_funding(memory.core, self._settings, float(funding.paid), int(is_of_position))
         for place in paid_on:
             closed[place] = closed[place].with_funding(funding.paid)
             self._context.record(TradeAmended(closed[place], closed_since=len(closed) - 1 - place))
-        self._context.record(FundingRow(funding))
-        self._context.journal(FundingBooked(paid=funding.paid, rate=funding.rate))
+        if is_of_position:
+            self._keep_row(BookedRow(funding))
+        elif not paid_on:
+            memory.early_payments = [*memory.early_payments, funding][-KEPT_ROWS:]
 
     # --- the venue's position --------------------------------------------------------------------
 
@@ -416,6 +521,7 @@ class Ledger:
         self._limit_unwanted()
         memory.foreign_fills.clear()
         memory.early_exits.clear()
+        memory.early_payments.clear()
 
     def _limit_unwanted(self) -> None:
         """Limit what is to be closed to what is external: nothing else of it is left at the venue."""
@@ -469,6 +575,19 @@ def _prune(seen: dict[str, int], horizon_ms: int, kept_from_ms: list[int]) -> in
     for key in [key for key, time_ms in seen.items() if time_ms < horizon_ms]:
         del seen[key]
     return horizon_ms
+
+
+def _is_after(one: Fill | Funding, other: Fill | Funding, listed: Sequence[Fill]) -> bool:
+    """Return whether ``one`` came after ``other`` at the venue; a payment comes before fills of its time."""
+    ranks = [(source.time_ms, isinstance(source, Fill)) for source in (one, other)]
+    if ranks[0] != ranks[1] or isinstance(one, Funding) or isinstance(other, Funding):
+        return ranks[0] > ranks[1]
+    places = {fill.fill_id: place for place, fill in enumerate(listed) if fill.time_ms == one.time_ms}
+    return places.get(one.fill_id, -1) > places.get(other.fill_id, len(listed))
+
+
+def _compared(one: BookedRow, other: BookedRow, *, listed: Sequence[Fill]) -> int:
+    return _is_after(one.source, other.source, listed) - _is_after(other.source, one.source, listed)
 
 
 def _part(fill: Fill, amount: Decimal, share: Decimal) -> Fill:

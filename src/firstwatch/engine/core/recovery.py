@@ -245,7 +245,7 @@ class RecoveryManager:
             elif isinstance(item, Funding):
                 self._ledger.funding(item)
             else:
-                self._ledger.fill(item, None)
+                self._ledger.fill(item, None, reading.fills)
         self._account.take_open_orders(reading.open_orders)
         self._account.compare(reading.position)
         return len(bars)

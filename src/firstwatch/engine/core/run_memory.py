@@ -12,6 +12,7 @@ from typing import ClassVar
 from pydantic import ConfigDict, TypeAdapter
 
 from firstwatch.strategy.core_state import CoreState
+from firstwatch.trading.account import Funding
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
@@ -170,6 +171,21 @@ class Leg:
 
 
 @dataclass(slots=True)
+class BookedRow:
+    """A fill, the run's own part of it, or a payment, as it was booked on the open position."""
+
+    source: Fill | Funding
+    reason: ExitReason | None = None
+    """Of an exit; None: an entry or a payment."""
+    gross: float = 0.0
+    """Profit of an exit in quote, before its fee."""
+
+    @property
+    def is_entry(self) -> bool:
+        return self.reason is None and isinstance(self.source, Fill)
+
+
+@dataclass(slots=True)
 class PositionFacts:
     """What was last recorded of the position and of the run's row, so that only changes are recorded."""
 
@@ -242,6 +258,11 @@ class RunMemory:
     early_exits: list[Fill] = field(default_factory=list)
     """Parts of the run's exit fills beyond all that is booked: they close an entry whose own fill arrives
     later. ``foreign`` holds their amounts until then."""
+    position_rows: list[BookedRow] = field(default_factory=list)
+    """The latest fills and payments of the open position, as booked: one from before them is booked in its
+    place."""
+    early_payments: list[Funding] = field(default_factory=list)
+    """Payments on no position that is booked: an entry from before them may arrive later."""
     unwanted: Decimal = ZERO
     """Signed part of ``foreign`` that an order of the run itself made: it is closed."""
     is_adopted: bool = False

@@ -154,8 +154,11 @@ class Ledger:
         """Book something in its place: later rows of the open position are reversed and booked anew.
 
         The first row stays, since without any the position would not exist, unless an entry from before it
-        becomes the first.
+        becomes the first. A feed with phases delivers in order, also what has the time of its bar's open.
         """
+        if self._context.setup.has_phases:
+            book()
+            return
         rows, phase = self._context.memory.position_rows, self._context.memory.core.phase
         is_later = [_is_after(row.source, new, listed) for row in rows]
         is_entry = isinstance(new, Fill) and new.side.sign == phase

@@ -203,18 +203,19 @@ def _watch(settings: "Settings", launches: "list[LaunchSettings]") -> bool:
     store = open_store(settings.home)
     try:
         with store.write() as session:
-            # The screen's engine picks these up, and the screen chooses the run that appears first.
-            for launch in reversed(launches):
+            # The screen's engine picks these up.
+            for launch in launches:
+                run_id = new_run_id()
                 submit_command(
                     session,
-                    StartRun(run_id=new_run_id(), settings=launch),
+                    StartRun(run_id=run_id, settings=launch),
                     author=Author.OPERATOR,
                     now_ms=SystemClock().now_ms(),
                     expires_in_ms=_FOUND_BY_ENGINE_MS,
                 )
     finally:
         store.close()
-    code = run_screen(settings)
+    code = run_screen(settings, chosen=run_id)
     is_left = presence(settings.home, None).state is not EngineState.NONE
     if code != 0 and not is_left:
         raise typer.Exit(code)

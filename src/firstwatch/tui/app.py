@@ -68,6 +68,7 @@ class FirstwatchApp(StateApp):
         clock: Clock | None = None,
         make_run_id: Callable[[], str] = new_run_id,
         themes: Themes | None = None,
+        chosen: str | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
         self._keys = make_keymap(settings.keymap)
@@ -77,7 +78,7 @@ class FirstwatchApp(StateApp):
         self.wallets = WalletController(self)
         self.engine = EngineController(self, self.runs)
         self._theme_name = settings.theme
-        self._launched: str | None = None
+        self._launched = chosen
         """The run to choose when it appears."""
         self._themes = themes or load_themes(theme_folder())
         self._unsubscribe: Callable[[], None] | None = None
@@ -273,9 +274,10 @@ class FirstwatchApp(StateApp):
         self.push_screen(HelpDialog(self._keys))
 
 
-def run_screen(settings: Settings) -> int:
+def run_screen(settings: Settings, *, chosen: str | None = None) -> int:
     """Run the screen on this terminal, and the engine in this process unless another one holds it.
 
+    ``chosen``: the run to choose when it appears; none: the newest.
     When the terminal goes away the process goes on headless as long as something needs its engine.
     Returns the exit code.
 
@@ -288,7 +290,7 @@ def run_screen(settings: Settings) -> int:
         )
     manager = RunManager(settings)
     manager.log_to_file()
-    app = FirstwatchApp(manager, settings, driver_class=ScreenDriver)
+    app = FirstwatchApp(manager, settings, chosen=chosen, driver_class=ScreenDriver)
     try:
         app.run()
         if app.is_terminal_lost:

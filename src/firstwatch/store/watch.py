@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, Select, and_, bindparam, func, or_, select, update
@@ -259,6 +260,8 @@ def report_of(session: Session, mark: ReportMark) -> WatchReport:
         return WatchReport.model_validate_json(found)
 
 
+# The screen reads all of them again and again, and few have changed.
+@lru_cache(maxsize=1_024)
 def _mark(found: Row[Any]) -> ReportMark:
     with row(f"the watch report of run {found.run_id}"):
         sound(found, _REPORT)

@@ -211,7 +211,8 @@ def test_leaving_runs_to_a_background_engine_and_coming_back(home):
         with terminal(home) as on:
             on.read_until("embedded")
             start_run(home)
-            on.read_until("RUNNING")
+            on.read_until("Band fade@1")
+            until(lambda: states(home) == [RunState.RUNNING], "the run runs")
             on.send(b"q")
             on.read_until("background engine")
             on.send(b"b")

@@ -199,12 +199,13 @@ def test_live_figures_are_written(slow: Engine) -> None:
     def look() -> live.LiveStatus | None:
         with slow.store.read() as session:
             status = live.live_statuses(session).get(RUN)
-        return status if status is not None and status.equity is not None else None
+        is_whole = status is not None and {"account", "bars", "mark"} <= set(status.streams)
+        return status if is_whole else None
 
-    status = rig.until(look, "live figures")
+    status = rig.until(look, "live figures of all streams")
+    assert status.equity is not None
     assert status.mark is not None
     assert status.last_bar_ms is not None
-    assert {"bars", "mark"} <= set(status.streams)
 
 
 # --- commands ------------------------------------------------------------------------------------

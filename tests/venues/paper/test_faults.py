@@ -25,7 +25,7 @@ SPEC = AlgorithmSpec.from_toml(
 def played(faults: PaperFaults, *, checks_restore: bool = False) -> Outcome:
     run = Simulation(
         SPEC,
-        generated_candles(2, 1_500),
+        generated_candles(2, 700),
         first=200,
         market=Market(),
         costs=WITH_COSTS,

@@ -31,7 +31,7 @@ def test_the_core_agrees_with_the_reference():
     seen = Counter()
 
     @settings(
-        max_examples=250,
+        max_examples=500,
         derandomize=True,
         database=None,
         deadline=None,

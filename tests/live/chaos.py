@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import multiprocessing
 import random
-import shutil
 import signal
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from firstwatch.store.files import STORE_FILE
 from firstwatch.trading.events import HoleFound
 from firstwatch.trading.runs import RunState
 from tests.candles import generated_candles
-from tests.live.rig import ACCOUNT, Desk, until
+from tests.live.rig import ACCOUNT, Desk, remove_folder, until
 
 ACTIVE = """
 name = "active"
@@ -391,7 +390,7 @@ def play(seed: int, bars: int = BARS) -> tuple[bool, str]:
             False,
             f"FAILED {error} (replay: python -m tests.live.chaos --first {seed} --seeds 1; {folder})",
         )
-    shutil.rmtree(folder)
+    remove_folder(folder)
     return True, said
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -35,6 +36,19 @@ def until(what: Callable[[], T | None], name: str, limit_s: float | None = None)
             raise TimeoutError(f"waited {limit_s:g} s for {name}")
         time.sleep(0.002)
     return found
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove ``folder``; the watch of a killed engine ends by itself, but only moments later."""
+
+    def remove() -> bool | None:
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            return None
+        return True
+
+    until(remove, f"no process to write in {folder}")
 
 
 class Desk:

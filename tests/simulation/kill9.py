@@ -8,7 +8,6 @@ five is made on a loopback Hyperliquid instead, where the program's books must b
 
 import argparse
 import random
-import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -20,6 +19,7 @@ from firstwatch.store.database import Store, open_store
 from tests.engine.host import rig
 from tests.engine.host.processes import EngineProcess
 from tests.live import kill9
+from tests.live.rig import remove_folder
 from tests.simulation.probed_engine import NOTE_PREFIX, read_note
 
 _BARS = 1400
@@ -127,7 +127,7 @@ def main() -> int:
     sys.stdout.write(f"paper: {report}\n")
     runs = kill9.kill_again_and_again(folder, on_loopback, arguments.seed)
     sys.stdout.write(f"loopback: {on_loopback} kills in {runs} runs, all books as the venue's\n")
-    shutil.rmtree(folder)
+    remove_folder(folder)
     return 0
 
 

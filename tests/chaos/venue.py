@@ -320,6 +320,10 @@ class ChaosVenue:
         bars = self._paper.candles(symbol, timeframe, end_ms=end_ms, limit=limit)
         return [bar for bar in bars if bar.time_ms not in self.withheld]
 
+    def candles_anew(self, symbol: str, timeframe: Timeframe, *, first_ms: int, end_ms: int) -> list[Bar]:
+        self._read_or_fail("candles")
+        return self._paper.candles_anew(symbol, timeframe, first_ms=first_ms, end_ms=end_ms)
+
     def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
         """Return the order; the venue's report of one that rests may lag behind it."""
         self._read_or_fail("order")

@@ -99,6 +99,9 @@ class HyperliquidRig(PaperRig):
         self.venue.order(self.account, self.symbol, "0" * 32)
         wait_for(lambda: self.venue.touch(self.symbol).mark == open_price)
 
+    def revise(self, bar: Bar) -> None:
+        self.server.revise("BTC", bar)
+
     def finish(self) -> None:
         """Play the bar to its end and wait until every subscriber knows that it is closed."""
         bar = self.bars[-1]

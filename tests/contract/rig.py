@@ -190,6 +190,10 @@ class PaperRig:
             self.acknowledge()
             self.venue.step()
 
+    def revise(self, bar: Bar) -> None:
+        """Let the venue have the bar of that time otherwise from now on."""
+        self.source.bars[self.source.index_at(bar.time_ms)] = bar
+
     def finish(self) -> None:
         """Release the rest of the bar, every phase acknowledged but that of the close."""
         while self.venue.tape.phase is not Phase.CLOSE:

@@ -31,9 +31,21 @@ def test_candles_are_closed_and_end_in_time(rig):
     assert rig.venue.candles(rig.symbol, minute, end_ms=START_MS + 119_999, limit=5) == bars[:1]
 
 
+def test_a_bar_that_was_revised_is_read_anew_as_it_is_now(rig):
+    minute = Timeframe.M1
+    rig.play((101.0, 102.0, 100.0, 101.5), (101.5, 102.5, 101.0, 102.0))
+    before = rig.venue.candles(rig.symbol, minute, end_ms=rig.venue.now_ms(), limit=4)
+    changed = before[2]._replace(high=103.0, close=102.5)
+    rig.revise(changed)
+    span = {"first_ms": before[1].time_ms, "end_ms": before[3].time_ms}
+    assert rig.venue.candles_anew(rig.symbol, minute, **span) == [before[1], changed]
+    assert rig.venue.candles_anew(rig.symbol, minute, first_ms=START_MS, end_ms=START_MS) == []
+
+
 def test_an_unknown_symbol_is_an_error(rig):
     for ask in (
         lambda: rig.venue.candles("NO/NE:NE", Timeframe.M1, end_ms=0, limit=1),
+        lambda: rig.venue.candles_anew("NO/NE:NE", Timeframe.M1, first_ms=0, end_ms=60_000),
         lambda: rig.venue.touch("NO/NE:NE"),
         lambda: rig.venue.position(rig.account, "NO/NE:NE"),
         lambda: rig.venue.subscribe(rig.account, "NO/NE:NE", Timeframe.M1, lambda event: None),

@@ -236,6 +236,10 @@ class Loopback:
         """Add a bar after a coin's last; nothing moves yet."""
         self.call(lambda: self._exchange.tapes[coin].append(bar))
 
+    def revise(self, coin: str, bar: Bar) -> None:
+        """Replace a coin's bar of that time; its stream does not say so."""
+        self.call(lambda: self._exchange.tapes[coin].revise(bar))
+
     def mark(self, coin: str) -> Decimal:
         return self.call(lambda: self._exchange.mark(coin))
 

@@ -149,6 +149,13 @@ class Tape:
             raise ValueError(f"the bar at {bar.time_ms} is not after the last one")
         self.bars.append(bar)
 
+    def revise(self, bar: Bar) -> None:
+        """Replace the bar of that time, as a venue does that has found more trades."""
+        place = bisect_left(self.bars, bar.time_ms, key=lambda each: each.time_ms)
+        if self.bars[place].time_ms != bar.time_ms:
+            raise ValueError(f"there is no bar at {bar.time_ms}")
+        self.bars[place] = bar
+
     def next_edge_ms(self, until_ms: int) -> int:
         """Return the next time up to ``until_ms`` at which something happens besides moving straight."""
         edges = [until_ms]

@@ -67,6 +67,7 @@ EXAMPLES: tuple[RunEvent, ...] = (
     events.HoleFound(first_ms=1, last_ms=2, is_confirmed=False),
     events.Noted(sentence="The limit of trades is reached."),
     events.LateBar(bar_time_ms=4),
+    events.BarRevised(bar_time_ms=5, seen=(60000.5, 60010.0, 59990.5, 60001.0, 12.5), read=None),
     events.CoreNoted(code=NoteCode.SIZE_CAPPED, sentence="the entry is capped"),
 )
 

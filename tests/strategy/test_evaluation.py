@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from firstwatch.strategy.aggregate import resample
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.conditions import Condition
-from firstwatch.strategy.evaluation import GroupFlags, SignalArrays, evaluate_arrays
+from firstwatch.strategy.evaluation import GroupFlags, SignalArrays, evaluate_arrays, reads_volume
 from firstwatch.strategy.indicators import talib
 from firstwatch.strategy.specification import AlgorithmSpec, Direction, Group, Level, SideGroups, Sizing
 from firstwatch.strategy.stream import SignalStream
@@ -295,3 +295,20 @@ def test_without_history_nothing_is_known():
     flags = stream.push(make_candles(1, 1).bar(0))
     assert (flags.entry_long, flags.entry_short, flags.exit_long, flags.ready) == (-1, -1, 0, False)
     assert math.isnan(flags.atr_stop)
+
+
+@pytest.mark.parametrize(
+    ("condition", "reads"),
+    [
+        ("rsi(5) < 45", False),
+        ("volume > 1", True),
+        ("obv() > sma(3, source=obv())", True),
+        ("mfi(3) < 9", True),
+    ],
+)
+def test_whether_an_algorithm_reads_the_volume(condition: str, reads: bool) -> None:
+    spec = AlgorithmSpec.from_toml(
+        'name = "A"\ndirection = "long"\ntimeframe = "1h"\n'
+        f'[entry.long]\nrequired = ["{condition}"]\n[sizing]\nequity = 0.5\n'
+    )
+    assert reads_volume(spec) is reads

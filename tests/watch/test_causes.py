@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from firstwatch.store.bars import RunBar
 from firstwatch.store.database import Store
 from firstwatch.store.journal import JournalEntry
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.bar import Decided
 from firstwatch.trading.events import (
+    BarRevised,
     DecisionDropped,
     DropCause,
     EntriesPaused,
@@ -24,7 +24,7 @@ from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.runs import Author, ExitReason
 from firstwatch.trading.watch import Mismatch, MismatchCause, Verdict
 from firstwatch.watch.follow import RunFollower, read_record, read_watched
-from firstwatch.watch.parity import reread, verdict_of
+from firstwatch.watch.parity import verdict_of
 from firstwatch.watch.record import LiveRecord, WatchedRun
 from tests.candles import generated_candles
 from tests.simulation.lives import RUN_ID
@@ -305,28 +305,19 @@ def test_a_trade_that_ends_without_a_decision_is_unexplained(watched: WatchedRun
             return
 
 
-# --- bars that are read again -----------------------------------------------------------------------------
-
-
-def test_a_bar_that_the_venue_has_otherwise_by_now_is_a_mismatch() -> None:
-    bars = generated_candles(3, 6).bars()
-    seen = [RunBar(bar) for bar in bars]
-    assert reread(seen, bars, length_ms=HOUR_MS, with_volume=True) == []
-    read = list(bars)
-    read[2] = read[2]._replace(close=read[2].close * 1.001)
-    read[3] = read[3]._replace(volume=1e9)
-    (found,) = reread(seen, read, length_ms=HOUR_MS, with_volume=False)
-    assert found.cause is MismatchCause.DATA
-    assert found.time == bars[2].time_ms + HOUR_MS
-    assert len(reread(seen, read, length_ms=HOUR_MS, with_volume=True)) == 2
-    del read[4]
-    found = reread(seen, read, length_ms=HOUR_MS, with_volume=False)
-    assert [mismatch.shadow for mismatch in found][1:] == ["no such bar"]
-    late = bars[4].time_ms
-    assert len(reread(seen, read, length_ms=HOUR_MS, with_volume=False, known_late=[late])) == 1
-    # What lies beyond the run's bars is not compared.
-    assert reread(seen[:3], bars, length_ms=HOUR_MS, with_volume=True) == []
-    assert reread([], bars, length_ms=HOUR_MS, with_volume=True) == []
+def test_a_bar_that_the_venue_has_otherwise_by_now_is_a_mismatch(
+    watched: WatchedRun, record: LiveRecord
+) -> None:
+    bar = record.bars[3].bar
+    changed = bar._replace(close=bar.close + 0.25)
+    for read, told in ((changed[1:], f"{changed.close:.12g}"), (None, "no such bar")):
+        event = BarRevised(bar_time_ms=bar.time_ms, seen=bar[1:], read=read)
+        found = found_in(watched, with_event(record, len(record.events) - 1, event=event))
+        revised = [mismatch for mismatch in found if mismatch.cause is MismatchCause.DATA]
+        assert [mismatch.time for mismatch in revised] == [bar.time_ms + HOUR_MS]
+        assert f"{bar.close:.12g}" in (revised[0].live or "")
+        assert told in (revised[0].shadow or "")
+    assert verdict_of([MismatchCause.DATA]) is Verdict.WATCH
 
 
 def test_the_worst_cause_decides() -> None:
@@ -335,17 +326,3 @@ def test_the_worst_cause_decides() -> None:
     assert verdict_of(harmless) is Verdict.CONSISTENT
     assert verdict_of([*harmless, MismatchCause.REJECTED]) is Verdict.WATCH
     assert verdict_of([MismatchCause.REJECTED, MismatchCause.UNEXPLAINED]) is Verdict.DIVERGED
-
-
-@pytest.mark.parametrize(
-    ("condition", "reads"),
-    [
-        ("rsi(5) < 45", False),
-        ("volume > 1", True),
-        ("obv() > sma(3, source=obv())", True),
-        ("mfi(3) < 9", True),
-    ],
-)
-def test_whether_an_algorithm_reads_the_volume(watched: WatchedRun, condition: str, reads: bool) -> None:
-    spec = AlgorithmSpec.from_toml(TOML.replace("rsi(5) < 45", condition))
-    assert replace(watched, spec=spec).reads_volume is reads

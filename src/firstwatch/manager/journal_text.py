@@ -68,6 +68,9 @@ def event_text(event: RunEvent) -> str:
             return f"hole in the candles {iso(event.first_ms)} to {iso(event.last_ms)}, {verdict}"
         case events.LateBar():
             return f"late bar {iso(event.bar_time_ms)}: it came after the next bar was decided; not counted"
+        case events.BarRevised():
+            seen, read = event.texts
+            return f"bar {iso(event.bar_time_ms)} read again: {seen} was seen, the venue now has {read}"
         case events.Noted() | events.CoreNoted():
             return event.sentence
 

@@ -1,7 +1,8 @@
 """The bars that runs have handled. A row holds a block of a run's bars, packed: as many as fill a page.
 
 Of fifty runs on minutes a row per bar would be 7 MB a day and more; a block takes about 30 bytes per bar.
-Beside them the bars with which a run's indicators were warmed up at its launch, one row per timeframe.
+Beside them the bars with which a run's indicators were warmed up at its launch, one row per timeframe, and
+up to which of its bars the venue was asked again.
 """
 
 import json
@@ -11,12 +12,12 @@ from functools import reduce
 from math import isfinite
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, func, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.packing import pack, unpack
 from firstwatch.store.rows import row
-from firstwatch.store.tables import RunBarTable, RunWarmUpTable, table_of, upsert
+from firstwatch.store.tables import RunBarTable, RunRereadTable, RunWarmUpTable, table_of, upsert
 from firstwatch.trading.bar import Bar, Decided
 from firstwatch.trading.timeframe import Timeframe
 
@@ -25,6 +26,7 @@ FULL_BYTES = 800
 
 _BAR = table_of(RunBarTable)
 _WARM_UP = table_of(RunWarmUpTable)
+_REREAD = table_of(RunRereadTable)
 _SAVE = upsert(_BAR)
 _NEWEST_FIRST = (
     select(_BAR.c.first_ms, _BAR.c.bars)
@@ -33,6 +35,9 @@ _NEWEST_FIRST = (
 )
 _SAVE_WARM_UP = upsert(_WARM_UP)
 _WARM_UP_OF = select(_WARM_UP.c.timeframe, _WARM_UP.c.bars).where(_WARM_UP.c.run_id == bindparam("run"))
+_FIRST = select(func.min(_BAR.c.first_ms)).where(_BAR.c.run_id == bindparam("run"))
+_REREAD_UNTIL = select(_REREAD.c.until_ms).where(_REREAD.c.run_id == bindparam("run"))
+_SAVE_REREAD = upsert(_REREAD)
 _DROP_FROM = delete(_BAR).where(_BAR.c.run_id == bindparam("run"), _BAR.c.first_ms >= bindparam("from"))
 
 
@@ -163,3 +168,14 @@ def warm_up_of(session: Session, run_id: str) -> dict[Timeframe, list[Bar]]:
                 raise ValueError("not all of them are finite numbers")
             found[Timeframe(timeframe)] = bars
         return found
+
+
+def reread_until(session: Session, run_id: str) -> int | None:
+    """Return the open time from which on a run's bars were not read again; None: it has no bar."""
+    until_ms: int | None = session.execute(_REREAD_UNTIL, {"run": run_id}).scalar()
+    return session.execute(_FIRST, {"run": run_id}).scalar() if until_ms is None else until_ms
+
+
+def save_reread(session: Session, run_id: str, until_ms: int) -> None:
+    """Note that a run's bars that opened before that time were read again."""
+    session.execute(_SAVE_REREAD, {"run_id": run_id, "until_ms": until_ms})

@@ -402,6 +402,15 @@ class RunWarmUpTable(_Rows, table=True):
     bars: bytes = Field(sa_type=LargeBinary)
 
 
+class RunRereadTable(_Rows, table=True):
+    """Up to which open time a run's bars were read again at the venue and compared."""
+
+    __tablename__ = "run_reread"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    until_ms: int = _ms()
+
+
 class LiveStatusTable(_Rows, table=True):
     """Figures of a run that change all the time, in quote."""
 

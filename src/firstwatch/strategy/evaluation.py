@@ -121,6 +121,17 @@ def input_series(indicator: Indicator, function: Function) -> tuple[Series, ...]
     return tuple(chosen.get(name) or Price(PriceField(name)) for name in function.inputs)
 
 
+def reads_volume(spec: AlgorithmSpec) -> bool:
+    """Return whether the volume of a bar can change an algorithm's decisions."""
+    return any(_reads_volume(series) for condition in spec.conditions() for series in condition.series)
+
+
+def _reads_volume(series: Series) -> bool:
+    if isinstance(series, Price):
+        return series.field is PriceField.VOLUME
+    return any(map(_reads_volume, input_series(series.call, FUNCTIONS[series.call.function])))
+
+
 class ArrayEvaluator:
     """Arrays of one algorithm over one history; everything is computed once."""
 

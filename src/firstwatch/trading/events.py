@@ -234,6 +234,29 @@ class LateBar(_Event):
     bar_time_ms: int
 
 
+BarValues = tuple[float, float, float, float, float]
+"""Open, high, low, close in quote and volume in base."""
+
+
+class BarRevised(_Event):
+    """Read again after an hour, the venue has a bar otherwise than the run saw it; None: no such bar."""
+
+    kind: Literal["bar_revised"] = "bar_revised"
+    bar_time_ms: int
+    seen: BarValues | None
+    read: BarValues | None
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """What was seen and what was read, as text."""
+        seen, read = (_bar_text(each) for each in (self.seen, self.read))
+        return seen, read
+
+
+def _bar_text(values: BarValues | None) -> str:
+    return "no such bar" if values is None else " ".join(f"{value:.12g}" for value in values)
+
+
 class Noted(_Event):
     """Anything else worth telling an operator."""
 
@@ -269,6 +292,7 @@ RunEvent = Annotated[
     | Adopted
     | HoleFound
     | LateBar
+    | BarRevised
     | Noted
     | CoreNoted,
     Field(discriminator="kind"),

@@ -352,6 +352,12 @@ class Venue(Protocol):
     def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
         """Return the last ``limit`` closed bars that end at or before ``end_ms``, oldest first."""
 
+    def candles_anew(self, symbol: str, timeframe: Timeframe, *, first_ms: int, end_ms: int) -> list[Bar]:
+        """Ask for the bars that open from ``first_ms`` on and before ``end_ms``, all closed, oldest first.
+
+        They come as the venue has them now, whatever it said of them before, and wait for all other requests.
+        """
+
     def subscribe(
         self,
         account: str,

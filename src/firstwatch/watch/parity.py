@@ -8,6 +8,8 @@ difference has a cause in the run's journal, or it is a defect: ``unexplained``.
 - An exit inside a bar is compared with what the bar's range says. Venues trigger stops by their mark,
   candles are trades: where only one of the two has crossed the level, the cause is ``mark price``. The range
   of a bar in which a position was opened after its open says nothing about the time after the fill.
+- A bar that the venue has otherwise an hour later is listed with both: what was decided on it may have been
+  right on what the run saw.
 - What was held back by a pause is listed once, until the signal has gone.
 """
 
@@ -36,6 +38,7 @@ from firstwatch.trading.events import (
     REFUSED_BY_VENUE,
     Adopted,
     AlarmRaised,
+    BarRevised,
     DecisionDropped,
     DropCause,
     EntriesPaused,
@@ -90,50 +93,11 @@ def verdict_of(causes: Iterable[MismatchCause]) -> Verdict:
     return verdict
 
 
-def reread(
-    seen: Sequence[RunBar],
-    read: Sequence[Bar],
-    *,
-    length_ms: int,
-    with_volume: bool,
-    known_late: Iterable[int] = (),
-) -> list[Mismatch]:
-    """Return the bars that the venue has otherwise by now than the run saw them.
-
-    ``read``: the venue's rows over the time that ``seen`` covers. ``with_volume``: the algorithm reads it.
-    ``known_late``: bars that came after their successor was decided, which is known already.
-    """
-    ours = {each.bar.time_ms: each.bar for each in seen}
-    theirs = {bar.time_ms: bar for bar in read if ours and min(ours) <= bar.time_ms <= max(ours)}
-    late = set(known_late)
-    found = []
-    for time_ms in sorted({*ours, *theirs} - late):
-        mine, venues = ours.get(time_ms), theirs.get(time_ms)
-        if mine is not None and venues is not None:
-            count = 6 if with_volume else 5
-            if mine[:count] == venues[:count]:
-                continue
-        found.append(
-            Mismatch(
-                time=time_ms + length_ms,
-                what="a bar differs from what the run saw",
-                cause=_C.DATA,
-                live=_prices(mine),
-                shadow=_prices(venues),
-            )
-        )
-    return found
-
-
 def _mark_crosses(seen: RunBar, core: CoreState) -> bool:
     """Return whether the mark's range has reached the position's stop or liquidation price."""
     against = seen.mark_low if core.phase > 0 else seen.mark_high
     level = nearest_level(core)
     return against is not None and level > 0 and core.phase * against <= core.phase * level
-
-
-def _prices(bar: Bar | None) -> str:
-    return "no such bar" if bar is None else f"{bar.open:g} {bar.high:g} {bar.low:g} {bar.close:g}"
 
 
 @dataclass(slots=True)
@@ -252,6 +216,10 @@ class ParityJudge:
                 notes.has_hole = True
             case LateBar(bar_time_ms=bar_ms):
                 self._add(bar_ms + self._length_ms, "a bar came after its successor was decided", _C.LATE)
+            case BarRevised(bar_time_ms=bar_ms) as revised:
+                live, shadow = revised.texts
+                what = "a bar differs from what the run saw"
+                self._add(bar_ms + self._length_ms, what, _C.DATA, live=live, shadow=shadow)
             case AlarmRaised(topic=topic):
                 notes.is_unprotected = notes.is_unprotected or topic in _UNPROTECTED
                 notes.is_rewarmed = notes.is_rewarmed or topic == "missing bars"

@@ -12,11 +12,8 @@ from firstwatch.store.journal import JournalEntry
 from firstwatch.store.rows import row
 from firstwatch.store.runs import Run
 from firstwatch.strategy.candles import CandleArrays
-from firstwatch.strategy.conditions import Price, PriceField, Series
 from firstwatch.strategy.core_settings import Costs, settings_of_launch
 from firstwatch.strategy.core_state import CoreSettings
-from firstwatch.strategy.evaluation import input_series
-from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
 from firstwatch.trading.events import Recovered
@@ -52,18 +49,6 @@ class WatchedRun:
     def timeframe(self) -> Timeframe:
         """The timeframe of its decisions."""
         return self.spec.timeframe
-
-    @property
-    def reads_volume(self) -> bool:
-        """The volume of a bar can change its decisions."""
-        series = (series for condition in self.spec.conditions() for series in condition.series)
-        return any(map(_reads_volume, series))
-
-
-def _reads_volume(series: Series) -> bool:
-    if isinstance(series, Price):
-        return series.field is PriceField.VOLUME
-    return any(map(_reads_volume, input_series(series.call, FUNCTIONS[series.call.function])))
 
 
 @dataclass(frozen=True, slots=True)

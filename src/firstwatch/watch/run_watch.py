@@ -3,7 +3,7 @@
 All that is remembered can be read from the store again: after a restart a watch catches up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,7 +34,16 @@ from firstwatch.trading.events import (
 from firstwatch.trading.launch import OnDiverged
 from firstwatch.trading.runs import RunState
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import DAY_MS, CheckName, Locked, SinceStart, Verdict, WatchReport
+from firstwatch.trading.watch import (
+    DAY_MS,
+    CheckName,
+    Locked,
+    Mismatch,
+    MismatchCause,
+    SinceStart,
+    Verdict,
+    WatchReport,
+)
 from firstwatch.venues.registry import is_paper
 from firstwatch.watch.calibrator import Calibrator, Derived
 from firstwatch.watch.costs import CostsJudged, judge_costs
@@ -61,6 +70,8 @@ from firstwatch.watch.windows import Carried, Lost
 
 NO_BASELINE = "There is no baseline to compare with."
 Mode = Literal["paper", "testnet", "live"]
+_READ_AGAIN_MS = 2 * 3_600_000
+"""Within this time of its close a bar is read again."""
 _KINDS = (EntriesPaused, EntriesResumed, Recovered)
 
 
@@ -411,6 +422,8 @@ class RunWatch:
         seen = [] if follower is None else follower.mismatches
         begin_ms = 0 if day.number == 1 else live.begin_ms
         mismatches = [each for each in seen if begin_ms < each.time <= live.end_ms]
+        if is_today and day.number > 1:
+            mismatches = [*self._found_late(day.number, begin_ms, seen), *mismatches]
         compared = 0 if follower is None else follower.decisions - day.decisions_before
         if not is_today and day.report is not None:
             compared = _compared(day.report)
@@ -449,6 +462,19 @@ class RunWatch:
             return None
         day.report = report
         return report
+
+    def _found_late(self, number: int, begin_ms: int, seen: Sequence[Mismatch]) -> list[Mismatch]:
+        """Return what was found today of the last bars before it: they are read again only hours later."""
+        before = self._days.get(number - 1)
+        report = self._stored.get(number - 1) if before is None else before.report
+        known = frozenset() if report is None else frozenset(report.mismatches)
+        return [
+            each
+            for each in seen
+            if each.cause is MismatchCause.DATA
+            and begin_ms - _READ_AGAIN_MS < each.time <= begin_ms
+            and each not in known
+        ]
 
     def _joint(self, day: Day, live: LiveDay) -> tuple[Joint | None, str]:
         """Return what the joint checks are judged by, or why there is nothing."""

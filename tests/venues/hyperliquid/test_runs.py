@@ -5,10 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from firstwatch.engine.host import host
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.settings import Settings
-from firstwatch.store import alarms, algorithms, commands, equity, fills, orders, runs, wallets
+from firstwatch.store import alarms, algorithms, commands, equity, fills, journal, orders, runs, wallets
+from firstwatch.store.bars import reread_until
 from firstwatch.store.database import open_store
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.bar import Bar
@@ -19,9 +21,11 @@ from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.orders import OrderSide, Side
 from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.watch import MismatchCause
 from firstwatch.venues.hyperliquid import account_watch
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
+from firstwatch.watch.follow import follow
 from tests.loopback import Coin, Loopback
 from tests.venues.hyperliquid.rig import RUN, START_MS, SYMBOL, LocalSigner, Wallets, wait_for
 
@@ -236,6 +240,35 @@ def test_two_own_wallets_whose_fills_have_one_id_both_get_theirs(make):
     (one,), (two,) = filled(RUN), filled(other)
     assert one.fill_id == two.fill_id
     assert one.account != two.account
+
+
+def test_a_bar_that_the_venue_has_revised_is_read_again_and_listed(make, monkeypatch):
+    monkeypatch.setattr(host, "_BARS_S", 0.05)
+    rig = make([100.0] * 4)
+    rig.end_bar()
+    seen = Bar(START_MS + HISTORY * HOUR_MS, 100.0, 100.0, 100.0, 100.0, 10.0)
+    # Its volume is no price, and this algorithm does not read it.
+    rig.server.revise("BTC", seen._replace(time_ms=seen.time_ms - HOUR_MS, volume=11.0))
+    rig.server.revise("BTC", seen._replace(high=100.5, volume=12.0))
+    for _ in range(2):
+        rig.end_bar()
+
+    def found():
+        with rig.store.read() as session:
+            return journal.events_of_kinds(session, RUN, {"bar_revised"})
+
+    def until_ms():
+        with rig.store.read() as session:
+            return reread_until(session, RUN)
+
+    wait_for(found, PATIENCE_S)
+    rig.end_bar()
+    wait_for(lambda: until_ms() >= seen.time_ms + 2 * HOUR_MS, PATIENCE_S)
+    with rig.store.read() as session:
+        follower = follow(session, RUN, None)
+        (mismatch,) = follower.advance(follower.read(session)).mismatches
+    assert (mismatch.cause, mismatch.time) == (MismatchCause.DATA, seen.time_ms + HOUR_MS)
+    assert (mismatch.live, mismatch.shadow) == ("100 100 100 100 10", "100 100.5 100 100 12")
 
 
 def test_a_position_opened_by_hand_in_another_market_is_named_and_pauses_the_run(make, monkeypatch):

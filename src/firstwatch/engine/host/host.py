@@ -22,6 +22,7 @@ from firstwatch.engine.host.locked_runs import LockedRuns
 from firstwatch.engine.host.watch_keeper import WatchKeeper
 from firstwatch.engine.lease import Lease, LeaseLostError
 from firstwatch.engine.lock import EngineLock, LockLostError
+from firstwatch.engine.reconciliation.bars import BarRereader
 from firstwatch.engine.reconciliation.finished_runs import FinishedRunReconciler
 from firstwatch.engine.reconciliation.wallets import LOOK_EVERY_S, WalletRefresher
 from firstwatch.engine.venue_registry import VenueRegistry, venue_registry_of
@@ -56,6 +57,7 @@ _HEARTBEAT_S = 0.5
 _LIVE_S = 1.0
 _FINISHED_RUNS_S = 30.0
 _UNATTENDED_S = 5.0
+_BARS_S = 5.0
 _LOG_S = 10.0
 _WATCH_S = 0.5
 _DRAIN_S = 1.5
@@ -106,6 +108,7 @@ class EngineHost:
             store, self._venues, self._clock, self, capital_share=settings.limits.capital_share
         )
         self.finished_runs = FinishedRunReconciler(store, self._venues, self._clock, lambda: self.lease)
+        self.bars = BarRereader(store, self._venues, self._clock, lambda: self.lease)
         self.wallets = WalletRefresher(store, self._venues, settings, self._clock, lambda: self.lease)
         self._watch = WatchKeeper(settings.home, settings.config, self._clock) if has_watch else None
         self._watch_trouble: str | None = None
@@ -125,7 +128,8 @@ class EngineHost:
         self.was_asked_to_stop = False
         """A command ended it: no other process is to take its place by itself."""
         self._due = {
-            name: 0.0 for name in ("beat", "live", "finished runs", "unattended", "wallets", "log", "watch")
+            name: 0.0
+            for name in ("beat", "live", "finished runs", "unattended", "bars", "wallets", "log", "watch")
         }
 
     # --- life ------------------------------------------------------------------------------------
@@ -269,6 +273,8 @@ class EngineHost:
             self.finished_runs.task.run_soon()
         if self._is_due("unattended", _UNATTENDED_S):
             self._start_unattended()
+        if self._is_due("bars", _BARS_S):
+            self.bars.task.run_soon()
         if self._is_due("wallets", LOOK_EVERY_S):
             self.wallets.task.run_soon()
         if self._is_due("log", _LOG_S):
@@ -558,7 +564,7 @@ class EngineHost:
             last_first.callback(self._mark_runs_left)
             last_first.callback(self._join_requests)
             # After the workers, so that no feed continues without a run that was released before the others.
-            for part in (self._venues, self.wallets, self.finished_runs, self._door, self._commands):
+            for part in (self._venues, self.wallets, self.bars, self.finished_runs, self._door, self._commands):
                 last_first.callback(part.close)
             if self._watch is not None:
                 last_first.callback(self._watch.close)

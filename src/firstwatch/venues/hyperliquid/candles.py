@@ -117,6 +117,13 @@ class Candles:
                     return bars[-limit:] if limit else []
                 span = MOST_ROWS
 
+    async def read_anew(self, first_ms: int, end_ms: int) -> list[Bar]:
+        """Return the bars that open in that time, ``end_ms`` excluded, as the venue has them now.
+
+        What is known of them stays as it is: runs have decided on it.
+        """
+        return [bar_of(row) for row in await self._read_rows(first_ms, end_ms - self._step_ms)]
+
     async def _cover(self, first_ms: int) -> None:
         """Make ``_bars`` hold the closed bars from ``first_ms`` on."""
         step = self._step_ms

@@ -201,6 +201,14 @@ class HyperliquidVenue:
             timeout_s=HISTORY_S,
         )
 
+    def candles_anew(self, symbol: str, timeframe: Timeframe, *, first_ms: int, end_ms: int) -> list[Bar]:
+        connection = self._connected()
+        return self._read(
+            lambda: connection.candles_of(symbol, timeframe).read_anew(first_ms, end_ms),
+            priority=Priority.HISTORY,
+            timeout_s=HISTORY_S,
+        )
+
     def subscribe(
         self,
         account: str,

@@ -234,6 +234,11 @@ class PaperVenue:
                 end_ms = self.now_ms()
             return self._bars.ended_by(timeframe, min(end_ms, self._announced_ms()), limit)
 
+    def candles_anew(self, symbol: str, timeframe: Timeframe, *, first_ms: int, end_ms: int) -> list[Bar]:
+        count = (end_ms - first_ms) // timeframe.ms
+        bars = self.candles(symbol, timeframe, end_ms=end_ms, limit=count)
+        return [bar for bar in bars if bar.time_ms >= first_ms]
+
     def _announced_ms(self) -> int:
         """Return the end of the last announced bar: after a restart it is a moment ahead of now."""
         tape = self._exchange.tape

@@ -1,0 +1,193 @@
+"""Reads the bars of active runs again, an hour after them: what a venue says of a bar later is its last word.
+
+Once an hour all bars of the hour before the last, at the lowest request priority; runs of one market and
+timeframe share the answer. A bar that differs is an event of the run (``BarRevised``), which the first watch
+lists; nothing is decided anew. Up to where they were read is a row, written with the events, so that a
+restart neither repeats a bar nor leaves one out.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from firstwatch.engine.lease import Lease
+from firstwatch.engine.reconciliation.periodic import PeriodicTask
+from firstwatch.engine.venue_registry import VenueRegistry
+from firstwatch.store import algorithms, bars, journal, runs
+from firstwatch.store.database import Session, Store
+from firstwatch.strategy.evaluation import reads_volume
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.bar import Bar
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import DamagedRowError, FirstwatchError, VenueError, WrongUseError
+from firstwatch.trading.events import BarRevised, BarValues, LateBar
+from firstwatch.trading.timeframe import Timeframe
+
+AFTER_MS = 3_600_000
+"""How long after its close a bar is read again, at least."""
+_MOST_BARS = 1_000
+"""How many bars are read at once: more are left for the next time."""
+_AGAIN_S = 120.0
+"""How long a market waits whose bars could not be read."""
+
+_log = logging.getLogger(__name__)
+
+_Market = tuple[str, str, Timeframe]
+"""Venue, symbol, timeframe."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    """What is known of an active run, so that a look that finds nothing due reads almost nothing."""
+
+    market: _Market
+    with_volume: bool
+    until_ms: int | None = None
+    """Open time of the first bar to be read again; None: there is none yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """Bars of a run that are read again: those that open from ``first_ms`` on and before ``end_ms``."""
+
+    run_id: str
+    with_volume: bool
+    first_ms: int
+    end_ms: int
+    seen: Sequence[Bar]
+    known_late: Collection[int]
+
+
+class BarRereader:
+    """Reads bars again, in a thread of its own: it waits for venues."""
+
+    def __init__(self, store: Store, venues: VenueRegistry, clock: Clock, lease: Callable[[], Lease]) -> None:
+        self._store = store
+        self._venues = venues
+        self._clock = clock
+        self._lease = lease
+        self._runs: dict[str, _Followed] = {}
+        self._not_before_s: dict[_Market, float] = {}
+        self.task = PeriodicTask("reading bars again", self.look)
+
+    def close(self) -> None:
+        """Begin nothing new."""
+        self.task.close()
+
+    def look(self) -> None:
+        """Read again what is due: one request per market and timeframe at most."""
+        with self._store.read() as session:
+            active = runs.active_run_ids(session)
+            self._runs = {run_id: self._runs[run_id] for run_id in active if run_id in self._runs}
+            for run_id in active:
+                self._follow(session, run_id)
+        markets: dict[_Market, list[str]] = defaultdict(list)
+        for run_id, followed in self._runs.items():
+            markets[followed.market].append(run_id)
+        for market, run_ids in markets.items():
+            if self.task.is_closed:
+                return
+            if self._clock.elapsed_s() < self._not_before_s.get(market, 0.0):
+                continue
+            try:
+                self._read_market(market, run_ids)
+            except FirstwatchError as error:
+                self._not_before_s[market] = self._clock.elapsed_s() + _AGAIN_S
+                _log.info("the bars of %s at %s are not read again yet: %s", market[1], market[0], error)
+
+    def _follow(self, session: Session, run_id: str) -> None:
+        try:
+            if run_id not in self._runs:
+                run = runs.get_run(session, run_id)
+                spec = AlgorithmSpec.from_json(algorithms.version_by_id(session, run.version_id).spec_json)
+                market = run.venue, run.settings.symbol, spec.timeframe
+                self._runs[run_id] = _Followed(market, reads_volume(spec))
+            if self._runs[run_id].until_ms is None:
+                self._runs[run_id].until_ms = bars.reread_until(session, run_id)
+        except (DamagedRowError, WrongUseError) as error:
+            _log.info("the bars of run %s are not read again: %s", run_id, error)
+
+    def _read_market(self, market: _Market, run_ids: Sequence[str]) -> None:
+        name, symbol, timeframe = market
+        venue = self._venues.get(name)
+        now_ms = venue.now_ms()
+        # Whole hours, so that runs that began at different times share the answer.
+        end_ms = max(timeframe, Timeframe.H1, key=lambda each: each.ms).open_of(now_ms - AFTER_MS)
+        reach_ms = timeframe.open_of(now_ms) - (venue.capabilities.most_candles - 1) * timeframe.ms
+        waiting = [run_id for run_id in run_ids if (self._runs[run_id].until_ms or end_ms) < end_ms]
+        if not waiting:
+            return
+        with self._store.read() as session:
+            found = [self._due(session, run_id, reach_ms, end_ms) for run_id in waiting]
+        due = [each for each in found if each is not None]
+        if not due:
+            return
+        first_ms = min(each.first_ms for each in due)
+        end_ms = min(max(each.end_ms for each in due), first_ms + _MOST_BARS * timeframe.ms)
+        read = venue.candles_anew(symbol, timeframe, first_ms=first_ms, end_ms=end_ms)
+        if not read:
+            raise VenueError("the venue returns none of them")
+        for each in due:
+            self._compare(each, read, min(each.end_ms, end_ms))
+
+    def _due(self, session: Session, run_id: str, reach_ms: int, end_ms: int) -> _Due | None:
+        """Return the bars of a run to be read again that the venue still gives; None: there are none."""
+        followed = self._runs[run_id]
+        first_ms = max(followed.until_ms or 0, reach_ms)
+        handled = [each.bar for each in bars.bars_of(session, run_id, after_ms=first_ms - 1)]
+        # A run that is being recovered has not handled the newest ones yet.
+        handled_ms = handled[-1].time_ms + followed.market[2].ms if handled else 0
+        end_ms = min(end_ms, handled_ms)
+        if end_ms <= first_ms:
+            return None
+        late = journal.events_of_kinds(session, run_id, {"late_bar"})
+        return _Due(
+            run_id=run_id,
+            with_volume=followed.with_volume,
+            first_ms=first_ms,
+            end_ms=end_ms,
+            seen=[bar for bar in handled if bar.time_ms < end_ms],
+            known_late={entry.event.bar_time_ms for entry in late if isinstance(entry.event, LateBar)},
+        )
+
+    def _compare(self, due: _Due, read: Sequence[Bar], end_ms: int) -> None:
+        """Write how a run's bars differ, and up to where they were read, in one transaction."""
+        if end_ms <= due.first_ms:
+            return
+        inside = [
+            [
+                bar
+                for bar in each
+                if due.first_ms <= bar.time_ms < end_ms and bar.time_ms not in due.known_late
+            ]
+            for each in (due.seen, read)
+        ]
+        found = revised(*inside, with_volume=due.with_volume)
+        with self._store.write(self._lease().epoch) as session:
+            if runs.state_of(session, due.run_id).is_final:
+                return
+            journal.append_system_events(session, due.run_id, found, now_ms=self._clock.now_ms())
+            bars.save_reread(session, due.run_id, end_ms)
+        self._runs[due.run_id].until_ms = end_ms
+
+
+def revised(seen: Sequence[Bar], read: Sequence[Bar], *, with_volume: bool) -> list[BarRevised]:
+    """Return the bars that the venue has otherwise by now than a run saw them, oldest first.
+
+    Both are of one time. ``with_volume``: the algorithm reads it, so that it counts. What is not sound no run
+    counts, whatever the venue sends.
+    """
+    ours = {bar.time_ms: bar for bar in seen}
+    theirs = {bar.time_ms: bar for bar in read if bar.is_sound}
+    count = 6 if with_volume else 5
+    found = []
+    for time_ms in sorted({*ours, *theirs}):
+        mine, venues = ours.get(time_ms), theirs.get(time_ms)
+        if mine is None or venues is None or mine[:count] != venues[:count]:
+            found.append(BarRevised(bar_time_ms=time_ms, seen=_values(mine), read=_values(venues)))
+    return found
+
+
+def _values(bar: Bar | None) -> BarValues | None:
+    return None if bar is None else bar[1:]

@@ -1,19 +1,16 @@
 """``firstwatch baseline``: make the baseline of a launch, and list those that are saved."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, Output, say, say_json, say_table, say_to_stderr
+from firstwatch.cli.output import JsonFlag, Output, progress_bar, say, say_json, say_table, say_to_stderr
 from firstwatch.trading.errors import RefusedError
 
 if TYPE_CHECKING:
     from firstwatch.store.algorithms import AlgorithmVersion
     from firstwatch.store.backtests import Backtest
-
-_BAR_CELLS = 30
 
 app = typer.Typer(help="Make and list baselines: what runs are compared with.", no_args_is_help=True)
 
@@ -76,14 +73,8 @@ def make(
     with open_folder() as (settings, store), store.read() as reading:
         launch = options.settings(reading)
     request = request_of(launch=launch, candles=candles, funding=funding, days=days, slippage_bps=slippage)
-    is_seen = sys.stderr.isatty() and not as_json
-    try:
-        made = run_making(
-            settings, request, clock=SystemClock(), progress=_draw if is_seen else lambda _share, _step: None
-        )
-    finally:
-        if is_seen:
-            sys.stderr.write("\n")
+    with progress_bar() as show:
+        made = run_making(settings, request, clock=SystemClock(), progress=show)
     for hole in made.holes:
         say_to_stderr(f"{candles}: {hole.bars} missing, {hole.span}")
     if as_json:
@@ -132,12 +123,6 @@ def cancel(as_json: JsonFlag = False) -> None:
     if not cancel_making(load_settings().home):
         raise RefusedError("No baseline is being made.")
     Output(as_json).result({"cancelled": True}, "the baseline is cancelled")
-
-
-def _draw(share: float, step: str) -> None:
-    full = round(share * _BAR_CELLS)
-    sys.stderr.write(f"\r\x1b[K[{'#' * full}{'-' * (_BAR_CELLS - full)}] {share:4.0%} {step}")
-    sys.stderr.flush()
 
 
 def _document(version: "AlgorithmVersion", found: "Backtest", stale: str) -> dict[str, Any]:

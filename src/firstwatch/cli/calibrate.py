@@ -1,9 +1,6 @@
 """``firstwatch calibrate``: the error rate of the first watch, proved on an operator's own candles."""
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,12 +25,11 @@ from firstwatch.cli.backtest_options import (
     TradesLimitOption,
     read_input,
 )
-from firstwatch.cli.output import JsonFlag, say, say_json, say_table, say_to_stderr
+from firstwatch.cli.output import JsonFlag, progress_bar, say, say_json, say_table, say_to_stderr
 
 if TYPE_CHECKING:
     from firstwatch.watch.claim import Calibration, PowerFacts, RateFacts, RollingFacts
 
-_BAR_CELLS = 30
 _FEW_BARS = 2_000
 """So few need no second process."""
 
@@ -90,38 +86,19 @@ def calibrate(
     baseline = Baseline(
         given.spec, used, given.market, given.costs, given.settings, given.funding, given.start_ms
     )
-    with _progress_bar() as progress:
+    with progress_bar() as show:
         found = prove(
             baseline,
             result,
             Proof(baseline_days, live_days, holdout, fill_noise_bps, seed),
             processes=1 if len(used) < _FEW_BARS else min(2, os.cpu_count() or 1),
-            progress=progress,
+            progress=lambda share: show(share, ""),
             elapsed_s=SystemClock().elapsed_s,
         )
     if as_json:
         say_json(found.model_dump(mode="json"))
     else:
         _say(found)
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[float], None]]:
-    """Yield what shows a share of the work on standard error; only on a terminal, and removed at the end."""
-    if not sys.stderr.isatty():
-        yield lambda share: None
-        return
-
-    def show(share: float) -> None:
-        cells = round(share * _BAR_CELLS)
-        sys.stderr.write(f"\r[{'#' * cells}{'.' * (_BAR_CELLS - cells)}] {share:4.0%}")
-        sys.stderr.flush()
-
-    try:
-        yield show
-    finally:
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
 
 
 def _say(found: "Calibration") -> None:

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, TextIO
@@ -12,6 +13,8 @@ import typer
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.numbers import plain, tidy, tidy_decimal
 from firstwatch.trading.text import clean, clean_lines
+
+_BAR_CELLS = 30
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
@@ -76,6 +79,28 @@ def say_to_stderr(sentence: str) -> None:
 def say_error(error: FirstwatchError) -> None:
     """Print the error's sentence on standard error."""
     say_to_stderr(str(error))
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[float, str], None]]:
+    """Yield what shows a share of the work and its step on standard error; removed at the end.
+
+    Only on a terminal: elsewhere nothing is shown.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _share, _step: None
+        return
+
+    def show(share: float, step: str) -> None:
+        full = round(share * _BAR_CELLS)
+        sys.stderr.write(f"\r\x1b[K[{'#' * full}{'.' * (_BAR_CELLS - full)}] {share:4.0%} {step}")
+        sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
 
 
 def _put(text: str, stream: TextIO | None = None) -> None:

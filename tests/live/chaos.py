@@ -193,7 +193,6 @@ class Chaos:
                 seed=self.more.randrange(1_000_000),
             )
             self.done.append(kind)
-        # While nodes are behind the streams are all that tells what is.
         what = 1.0 if self._lags_for else chance.random()
         if what < 0.06:
             faults.drop_streams()
@@ -274,6 +273,9 @@ class Chaos:
         elif self.chance.random() < 0.06:
             seconds = self.chance.choice((8, 20))
             self._lags_for = self.chance.randint(3, 8)
+            # From here on the streams are all that tells what is: a message that is lost as well, of an order
+            # whose answer was lost, would leave nothing that could be known.
+            self.desk.server.faults.forget_messages()
             self.desk.server.faults.lag(ACCOUNT, seconds)
             self.done.append(f"{seconds} s behind for {self._lags_for} bars")
 

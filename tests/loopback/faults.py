@@ -94,6 +94,10 @@ class Faults:
         self.withheld.clear()
         self.is_down = self.streams_are_stale = False
 
+    def forget_messages(self) -> None:
+        """Forget the plans that no message has met yet."""
+        self._plans = [fault for fault in self._plans if fault.kind not in MESSAGE_KINDS]
+
     @property
     def excuses(self) -> int:
         """How many have struck for which a position may stand bare anew: a silence is none."""

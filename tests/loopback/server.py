@@ -567,6 +567,10 @@ class FaultControl:
 
         loopback.call(lag)
 
+    def forget_messages(self) -> None:
+        """Forget the plans that no message has met yet."""
+        self._loopback.call(self._faults.forget_messages)
+
     def clear(self) -> None:
         """Forget all plans; the venue is up, its nodes and streams are fresh."""
 

@@ -6,7 +6,19 @@ from sqlite3 import Connection, DatabaseError
 
 from firstwatch.trading.errors import StoreError
 
-REVISIONS: Sequence[str] = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+REVISIONS: Sequence[str] = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+)
 """All revisions in order, as the files under ``migrations/versions`` name them."""
 
 HEAD = REVISIONS[-1]

@@ -564,7 +564,14 @@ class EngineHost:
             last_first.callback(self._mark_runs_left)
             last_first.callback(self._join_requests)
             # After the workers, so that no feed continues without a run that was released before the others.
-            for part in (self._venues, self.wallets, self.bars, self.finished_runs, self._door, self._commands):
+            for part in (
+                self._venues,
+                self.wallets,
+                self.bars,
+                self.finished_runs,
+                self._door,
+                self._commands,
+            ):
                 last_first.callback(part.close)
             if self._watch is not None:
                 last_first.callback(self._watch.close)

@@ -9,12 +9,10 @@ import pytest
 from firstwatch.engine.lease import Lease
 from firstwatch.engine.reconciliation import bars as rereading
 from firstwatch.engine.reconciliation.bars import AFTER_MS, BarRereader, revised
-from firstwatch.market.feeds import ReplayFeed
 from firstwatch.settings import Settings
 from firstwatch.store import bars, hosts, journal, runs, watch
 from firstwatch.store.bars import RunBar
 from firstwatch.store.database import open_store
-from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import ManualClock
@@ -30,7 +28,7 @@ from tests.candles import START_MS, generated_candles
 from tests.engine.host import rig
 from tests.simulation.lives import RUN_ID, Died
 from tests.simulation.test_lives import TOML
-from tests.watch.live import Live, followed, lived
+from tests.watch.live import Live, RevisedFeed, followed, lived
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 BARS = [
@@ -266,17 +264,6 @@ def test_what_is_not_sound_is_no_bar() -> None:
 # --- a run of the paper venue -------------------------------------------------------------------------
 
 
-class Revised(ReplayFeed):
-    """A feed of which some bars are others once they are history for long enough."""
-
-    def __init__(self, candles: CandleArrays, changed: dict[int, Bar]) -> None:
-        super().__init__(candles)
-        self._changed = changed
-
-    def history(self, end_index: int, limit: int) -> list[Bar]:
-        return [self._changed.get(bar.time_ms, bar) for bar in super().history(end_index, limit)]
-
-
 def _look(live: Live, _core: object) -> None:
     venues = SimpleNamespace(get=lambda _name: live.venue)
     BarRereader(live._store, venues, live._clock, lambda: live._lease).look()
@@ -290,7 +277,7 @@ def test_the_watch_lists_a_revised_bar_as_data(tmp_path: Path, revises: bool) ->
 
     def prepare(live: Live) -> None:
         if revises:
-            live.venue._bars = FeedBars(Revised(candles, {bar.time_ms: changed}))
+            live.venue._bars = FeedBars(RevisedFeed(candles, 60, {bar.time_ms: changed}))
 
     script = {closes: [_look] for closes in range(1, 100)}
     spec = AlgorithmSpec.from_toml(TOML.format(kind="market"))
@@ -312,7 +299,7 @@ def test_what_is_found_of_the_last_bar_of_a_day_is_said_on_the_next(tmp_path: Pa
     changed = bar._replace(close=bar.close * 1.001, high=max(bar.high, bar.close * 1.001))
 
     def prepare(live: Live) -> None:
-        live.venue._bars = FeedBars(Revised(candles, {bar.time_ms: changed}))
+        live.venue._bars = FeedBars(RevisedFeed(candles, 60, {bar.time_ms: changed}))
 
     script = {closes: [_look] for closes in range(1, 100)}
     spec = AlgorithmSpec.from_toml(TOML.format(kind="market"))

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from firstwatch.engine.worker.startup import RunStartup, read_stored_run
-from firstwatch.store import journal, runs
+from firstwatch.store import bars, journal, runs
 from firstwatch.store.database import open_store
 from firstwatch.store.journal import Checkpoint
 from firstwatch.strategy.candles import CandleArrays
@@ -111,6 +111,53 @@ def test_a_run_is_warmed_with_the_bars_that_it_has_counted_and_no_others(tmp_pat
     assert warmed[0][Timeframe.H1].time_ms.tolist() == counted
     assert event.lost_until_ms is None
     assert event.late_bars == [times[1_400], times[1_402]]
+
+
+@pytest.mark.parametrize(
+    ("stored", "warmed_by"),
+    [
+        pytest.param("all of it", "the run", id="what it saw"),
+        pytest.param("a bar before the last ones is missing", "the venue", id="it was down for long"),
+        pytest.param("the bars before it are missing", "the venue", id="an earlier version launched it"),
+        pytest.param("a block is damaged", "the venue", id="damaged"),
+    ],
+)
+def test_a_run_is_warmed_with_the_bars_that_it_saw_and_not_with_those_that_the_venue_has_by_now(
+    tmp_path: Path, stored: str, warmed_by: str
+) -> None:
+    rig.make_folder(tmp_path)
+    store = open_store(tmp_path)
+    seen = [bar._replace(close=bar.close + 0.5, high=bar.high + 0.5) for bar in BARS]
+    times = [bar.time_ms for bar in BARS]
+    passed_over = HoleFound(first_ms=times[1_100], last_ms=times[1_101], is_confirmed=True)
+    skipped = {1_100, 1_101} | ({1_150} if "last ones" in stored else set())
+    with store.write() as session:
+        rig.store_new_run(session)
+        runs.set_first_bars(session, rig.RUN, {Timeframe.H1: START_MS})
+        journal.append_system_events(session, rig.RUN, [passed_over], now_ms=1)
+        if "before it" not in stored:
+            bars.save_warm_up(session, rig.RUN, {Timeframe.H1: seen[:1_000]})
+        for number in sorted(set(range(1_000, 1_201)) - skipped):
+            bars.add_bar(session, rig.RUN, bars.RunBar(seen[number]), None)
+        if "damaged" in stored:
+            session.exec_driver_sql("update run_bar set bars = x'0102'")
+        plan = replace(read_stored_run(session, rig.RUN), checkpoint=Checkpoint(rig.RUN, "", 1, 1))
+    venue = Venue(START_MS, times[3_999])
+    beginning = RunStartup(plan, venue, author=Author.SYSTEM, why="back", max_slippage_bps=100.0)
+    warmed: list[dict[Timeframe, CandleArrays]] = []
+    beginning._signals = SimpleNamespace(warm=warmed.append)
+    core = SimpleNamespace(last_bar_ms=times[1_200], questions=lambda **_: None)
+    hands = SimpleNamespace(read_venue=lambda _core, before_ms: "the reading")
+    event = beginning.first_event(core, hands, store, SimpleNamespace(epoch=1))
+    store.close()
+    if warmed_by == "the run":
+        counted = [bar for number, bar in enumerate(seen[:1_201]) if number not in skipped]
+    else:
+        counted = [bar for number, bar in enumerate(BARS[:1_201]) if number not in {1_100, 1_101}]
+    assert warmed[0][Timeframe.H1].bars() == counted
+    assert event.lost_until_ms is None
+    # Late bars are known in either case.
+    assert event.late_bars == [times[1_100], times[1_101]]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.run_core import RunCore
+from firstwatch.market.feeds import ReplayFeed
 from firstwatch.store.database import Store
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.bar import Bar
 from firstwatch.trading.commands import RunCommand
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
@@ -24,6 +26,17 @@ ASSUMED = Costs(Decimal("4.5"), Decimal("1.5"), Decimal(2))
 
 Script = Mapping[int, Sequence[RunCommand | Callable[["Live", RunCore], None]]]
 """What an operator asks, or a test does, after so many closed bars."""
+
+
+class RevisedFeed(ReplayFeed):
+    """A feed whose history has some bars otherwise than they were when they closed."""
+
+    def __init__(self, candles: CandleArrays, first: int, changed: Mapping[int, Bar]) -> None:
+        super().__init__(candles, start_ms=int(candles.time_ms[first]))
+        self._changed = changed
+
+    def history(self, end_index: int, limit: int) -> list[Bar]:
+        return [self._changed.get(bar.time_ms, bar) for bar in super().history(end_index, limit)]
 
 
 def launch_with(**changed: object) -> Callable[[str], LaunchSettings]:

@@ -15,14 +15,15 @@ from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.commands import ClosePosition, PauseEntries, ResumeEntries, StopRun
 from firstwatch.trading.runs import StopMode
 from firstwatch.trading.watch import MismatchCause, Verdict
+from firstwatch.venues.paper.bars import FeedBars
 from firstwatch.venues.protocol import Refused
 from firstwatch.watch.identity import is_alarm
 from firstwatch.watch.parity import verdict_of
 from tests.candles import generated_candles
 from tests.simulation.lives import RUN_ID
 from tests.simulation.test_lives import TOML
-from tests.watch.live import Live, followed, lived
-from tests.watch.over_days import run_many
+from tests.watch.live import Live, RevisedFeed, followed, lived
+from tests.watch.over_days import RarePoints, run_many
 
 BARS, FIRST = 160, 60
 CAPITAL = Decimal(10_000)
@@ -195,6 +196,29 @@ def test_a_resumed_follower_finds_what_an_uninterrupted_one_finds(tmp_path: Path
     parts, found = followed(store, at_once=at_once, resumes=True)
     assert found == expected
     assert parts.to_json() == whole.to_json()
+
+
+@pytest.mark.parametrize("kind", ["market", "limit"])
+def test_a_restart_decides_on_what_the_run_saw_whatever_the_venue_has_by_now(
+    tmp_path: Path, kind: str
+) -> None:
+    """Each bar is another one as soon as it is history, and the process dies again and again."""
+    candles, spread = generated_candles(4, 260), 0.01
+    changed = {}
+    for number, bar in enumerate(candles.bars()[FIRST:]):
+        close = bar.close * (1 + spread * (-1) ** number)
+        high, low = max(bar.high, close), min(bar.low, close)
+        changed[bar.time_ms] = bar._replace(close=close, high=high, low=low)
+
+    def revise(live: Live) -> None:
+        live.venue._bars = FeedBars(RevisedFeed(candles, FIRST, changed))
+
+    deaths = RarePoints(chosen=3, kills=12, points=1_500)
+    store = lived(tmp_path, busy(kind), candles, first=FIRST, prepare=revise, deaths=deaths)
+    follower, found = followed(store)
+    assert deaths.kills > 8
+    assert found == []
+    assert follower.decisions > 30
 
 
 def test_random_algorithms_and_their_shadows_are_one_through_kills() -> None:

@@ -1,5 +1,6 @@
 """Startup of a run's worker: a new run, or one that was active before."""
 
+import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from firstwatch.engine.lease import Lease
 from firstwatch.engine.worker.executor import EffectExecutor, bars_between
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.store import algorithms, journal, orders, runs
-from firstwatch.store.bars import save_warm_up
+from firstwatch.store.bars import bars_of, save_warm_up, warm_up_of
 from firstwatch.store.database import Session, Store
 from firstwatch.store.journal import Checkpoint
 from firstwatch.store.rows import row
@@ -23,7 +24,7 @@ from firstwatch.strategy.core_state import CoreSettings
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.strategy.stream import SignalStream
 from firstwatch.trading.clock import iso
-from firstwatch.trading.errors import VenueError
+from firstwatch.trading.errors import DamagedRowError, VenueError
 from firstwatch.trading.events import HoleFound, Transitioned
 from firstwatch.trading.ids import sent_by
 from firstwatch.trading.runs import Author, RunState
@@ -36,6 +37,7 @@ _ASKS_FOR_BARS = 3
 """How often a venue that returns none of the bars it once had is asked before it is believed."""
 _ASKS_FOR_LATE_BAR = 10
 """How often if it returns some: the last bar was streamed and may only be late in its answers."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,9 @@ class RunStartup:
         Raises:
             VenueError: the venue cannot be asked; it may be tried again.
         """
-        return self._launched(store, lease) if self.is_new else self._recovery(core, executor, before_ms)
+        return (
+            self._launched(store, lease) if self.is_new else self._recovery(core, executor, store, before_ms)
+        )
 
     # --- a new run -------------------------------------------------------------------------------
 
@@ -229,23 +233,14 @@ class RunStartup:
     # --- a run that was active ---------------------------------------------------------------------
 
     def _recovery(
-        self, core: RunCore, executor: EffectExecutor, before_ms: int | None
+        self, core: RunCore, executor: EffectExecutor, store: Store, before_ms: int | None
     ) -> inputs.RecoveryStarted:
-        setup, first_bars = self.setup, self.stored.run.first_bars
+        setup = self.setup
         reading = executor.read_venue(core.questions(is_new_life=True), before_ms=before_ms)
         lost_until_ms: int | None = None
         last_ms = self.last_bar_ms(core)
-        if last_ms and setup.timeframe in first_bars:
-            end_ms = last_ms + setup.timeframe.ms
-            history = {
-                timeframe: self._bars(timeframe, first_ms, end_ms)
-                for timeframe, first_ms in first_bars.items()
-            }
-            base = history[setup.timeframe]
-            if len(base) and int(base.time_ms[-1]) == last_ms:
-                self._warm(base, history, self._own_bars_from(base))
-            else:
-                lost_until_ms = self._warm_anew(last_ms)
+        if last_ms and setup.timeframe in self.stored.run.first_bars:
+            lost_until_ms = self._warm_up_to(last_ms, store)
         return inputs.RecoveryStarted(
             reading=reading,
             why=self._why,
@@ -254,6 +249,54 @@ class RunStartup:
             late_bars=sorted(self._late_bars),
             newest_bar_ms=None if last_ms == core.last_bar_ms else last_ms,
         )
+
+    def _warm_up_to(self, last_ms: int, store: Store) -> int | None:
+        """Warm the indicators up to the last bar handled; return what ``_warm_anew`` does, else None.
+
+        With the bars that the run itself saw: the venue may have others by now, on which it would decide
+        otherwise than without the restart.
+        """
+        timeframe, end_ms = self.setup.timeframe, last_ms + self.setup.timeframe.ms
+        own = self._own_history(store, last_ms)
+        if own is None:
+            wanted = self.stored.run.first_bars
+        else:
+            # From the last one, and those that it skipped: do the venue's reach so far, and what is late?
+            wanted = {timeframe: min([int(own[timeframe].time_ms[-1]), *self.stored.holes])}
+        given = {each: self._bars(each, first_ms, end_ms) for each, first_ms in wanted.items()}
+        base = given[timeframe]
+        if not len(base) or int(base.time_ms[-1]) != last_ms:
+            return self._warm_anew(last_ms)
+        if own is None:
+            self._warm(base, given, self._own_bars_from(base))
+        else:
+            later = base.part(base.index_at(int(own[timeframe].time_ms[-1]) + 1), len(base))
+            self._warm(CandleArrays.joined([own[timeframe], later]), own, last_ms)
+        return None
+
+    def _own_history(self, store: Store, last_ms: int) -> dict[Timeframe, CandleArrays] | None:
+        """Return the bars before the run and those that it has handled; None: not all of them are stored.
+
+        So it is of a run that an earlier version launched, or that was down for longer than its venue keeps
+        bars, and where a row is damaged: then those of the venue must do.
+        """
+        run_id, timeframe = self.setup.run_id, self.setup.timeframe
+        try:
+            with store.read() as session:
+                kept = warm_up_of(session, run_id)
+                seen = [each.bar for each in bars_of(session, run_id) if each.bar.time_ms <= last_ms]
+        except DamagedRowError as error:
+            _log.warning("run %s is warmed up with the venue's bars: %s", run_id, error)
+            return None
+        if timeframe not in kept or not seen:
+            return None
+        first_ms, end_ms = seen[0].time_ms, seen[-1].time_ms + timeframe.ms
+        skipped = sum(first_ms < time_ms < end_ms for time_ms in self.stored.holes)
+        if len(seen) + skipped != (end_ms - first_ms) // timeframe.ms:
+            return None
+        history = {each: CandleArrays.from_bars(found, each) for each, found in kept.items()}
+        history[timeframe] = CandleArrays.from_bars([*kept[timeframe], *seen], timeframe)
+        return history
 
     def _warm_anew(self, last_bar_ms: int) -> int:
         """Warm the indicators with the bars the venue has; return up to which bar nothing is decided.

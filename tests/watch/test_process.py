@@ -103,6 +103,22 @@ def test_what_is_said_does_not_depend_on_when_the_watch_looked(folder: Path) -> 
         assert len(in_two_lives) == 2
 
 
+def test_what_all_days_say_together_waits_for_the_tables_of_each(folder: Path) -> None:
+    make_folder(folder, live_bars=80)
+    with opened(folder) as (store, settings):
+        launched = rig.launch()
+        save_run_baseline(store, settings, launched)
+        run_to_end(store, settings, launched)
+        said = watched(store, settings)
+        assert [report.since_start.e_value is None for report in said] == [True, False, False, False]
+        for late in (1, 2):
+            with store.write() as session:
+                session.exec_driver_sql("DELETE FROM watch_report")
+                session.exec_driver_sql(f"UPDATE watch_recipe SET tables = NULL WHERE day = {late}")
+            # The tables of the other days are there at once.
+            assert watched(store, settings) == said
+
+
 def test_without_a_baseline_each_check_says_what_helps(folder: Path) -> None:
     make_folder(folder, live_bars=30)
     with opened(folder) as (store, settings):

@@ -375,6 +375,7 @@ class RunWatch:
         if static is None or record is None:
             return Looked(self.run_id)
         reports, recipes = [], []
+        known = dict(self._stored)
         today = max(self._days)
         for number in range(self._first_open(static), today + 1):
             day, live = self._days[number], live_day(record, number)
@@ -385,9 +386,11 @@ class RunWatch:
             report = self._report(static, day, live, is_today=number == today)
             if report is not None:
                 reports.append(report)
+                # The days after it are judged together with it.
+                self._stored[number] = report
             is_judged = bool(day.problem) or (day.tables is not None and not day.is_asked)
             day.is_finished = (live.is_over or self.has_ended) and is_judged
-        before = self._stored.get(today)
+        before = known.get(today)
         fresh = next((report for report in reports if report.day == today), None)
         is_diverged = fresh is not None and fresh.verdict is Verdict.DIVERGED
         was_diverged = before is not None and before.verdict is Verdict.DIVERGED
@@ -401,7 +404,7 @@ class RunWatch:
             made_ms=made_ms,
             reports=tuple(reports),
             diverged=diverged,
-            together=_together(fresh, self._stored),
+            together=_together(fresh, known),
             begins_day=today > 1 and before is None,
             pauses_entries=diverged is not None and wants_pause and not (self._is_paused or self.has_ended),
             recipes=tuple(recipes),
@@ -410,7 +413,6 @@ class RunWatch:
             shadow_json=None if self._follower is None or not reports else self._follower.to_json(),
         )
         self._tables = {}
-        self._stored |= {report.day: report for report in reports}
         return looked
 
     def _report(self, static: Static, day: Day, live: LiveDay, *, is_today: bool) -> WatchReport | None:
@@ -427,9 +429,10 @@ class RunWatch:
         compared = 0 if follower is None else follower.decisions - day.decisions_before
         if not is_today and day.report is not None:
             compared = _compared(day.report)
+        since_start = self._since_start(day)
         made_of = (
             live.now_ms, live.is_waiting, live.paused_ms, id(day.tables), day.problem, day.is_asked,
-            self._fills.version, len(mismatches), compared, self.has_ended, self._is_paused,
+            self._fills.version, len(mismatches), compared, self.has_ended, self._is_paused, since_start,
         )  # fmt: skip
         if made_of == day.made_of:
             return None
@@ -453,7 +456,7 @@ class RunWatch:
                 fills=judged,
                 costs=costs,
                 edge=self._edge(static, live),
-                since_start=self._since_start(day),
+                since_start=since_start,
                 locked=day.locked,
                 before=day.report,
             )
@@ -501,10 +504,12 @@ class RunWatch:
 
     def _since_start(self, day: Day) -> SinceStart:
         """Return what all days before this one say together."""
-        days = next((each.tables.days for each in self._days.values() if each.tables is not None), None)
-        if days is None:
+        # Its own tables first: those of other days may be of one day more, and not be known after a restart.
+        known = (each.tables for each in (day, *self._days.values()))
+        tables = next((each for each in known if each is not None), None)
+        if tables is None:
             return SinceStart() if day.report is None else day.report.since_start
-        return judge_days([_p_of(self._stored.get(number)) for number in range(1, day.number)], days)
+        return judge_days([_p_of(self._stored.get(number)) for number in range(1, day.number)], tables.days)
 
 
 class DayFills:

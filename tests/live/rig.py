@@ -63,6 +63,7 @@ class Desk:
         history: int,
         toml: str,
         funds: int = 10_000,
+        has_watch: bool = False,
         **coin: Any,
     ) -> None:
         self.home, self.bars = home, bars
@@ -89,6 +90,7 @@ class Desk:
             "FIRSTWATCH_HOME": str(home),
             "FIRSTWATCH_CONFIG": str(home / "config.toml"),
             "FIRSTWATCH_PASSPHRASE_FILE": str(home / "passphrase"),
+            "FIRSTWATCH_WATCH__ENABLED": str(has_watch).lower(),
         }
         self.machine = Machine(home / "machine")
         self.process: subprocess.Popen[str] | None = None

@@ -18,7 +18,7 @@ from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import Clock, SystemClock, iso
 from firstwatch.trading.launch import LaunchSettings
-from firstwatch.trading.market import DEFAULT_MARKET
+from firstwatch.trading.market import DEFAULT_MARKET, Market
 from firstwatch.trading.watch import WatchReport
 from firstwatch.watch.baseline import save_baseline
 from firstwatch.watch.process import Watcher
@@ -57,12 +57,12 @@ def save_run_baseline(
     *,
     candles: CandleArrays | None = None,
     toml: str = rig.ACTIVE_TOML,
+    market: Market = DEFAULT_MARKET,
 ) -> None:
     """Save the backtest of a launch over those candles; None: the bars before the run's."""
     if candles is None:
         candles = baseline_candles(settings)
     spec = AlgorithmSpec.from_toml(toml)
-    market = DEFAULT_MARKET
     costs = Costs.of_market(market, slippage_bps=Decimal(SLIPPAGE_BPS))
     chosen = settings_of_run(launched)
     result = simulate(spec, candles, market=market, costs=costs, settings=chosen)
@@ -83,15 +83,17 @@ def engine(store: Store, settings: Settings) -> Iterator[EngineHost]:
         host.drain_and_stop()
 
 
-def run_to_end(store: Store, settings: Settings, launched: LaunchSettings) -> runs.Run:
+def run_to_end(store: Store, settings: Settings, launched: LaunchSettings, run_id: str = RUN) -> runs.Run:
     """Let a run replay its bars from beginning to end."""
     with engine(store, settings):
-        started = rig.start_run(store, RUN, launched)
+        started = rig.start_run(store, run_id, launched)
         assert started.sentence.endswith("started"), started.sentence
-        return rig.ended(store, RUN)
+        return rig.ended(store, run_id)
 
 
-def watched(store: Store, settings: Settings, clock: Clock | None = None) -> list[WatchReport]:
+def watched(
+    store: Store, settings: Settings, clock: Clock | None = None, run_id: str = RUN
+) -> list[WatchReport]:
     """Watch until nothing more is to be done, and return the reports."""
     watcher = Watcher(store, settings, clock or SystemClock())
 
@@ -100,12 +102,12 @@ def watched(store: Store, settings: Settings, clock: Clock | None = None) -> lis
         return None if has_more or watcher.is_busy else True
 
     rig.until(is_done, "the watch to have looked at everything")
-    return reports(store)
+    return reports(store, run_id)
 
 
-def reports(store: Store) -> list[WatchReport]:
+def reports(store: Store, run_id: str = RUN) -> list[WatchReport]:
     with store.read() as session:
-        return watch.reports_of(session, RUN)
+        return watch.reports_of(session, run_id)
 
 
 @contextmanager

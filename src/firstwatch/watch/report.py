@@ -331,8 +331,10 @@ def _finding(
     low, middle, high = band
     if name is CheckName.DRAWDOWN:
         usual = f"(usual {_percent(middle)}, up to {_percent(high)})"
-        if p is None or value <= high:
+        if value <= high:
             return f"drawdown {_percent(value)} is within what the backtest does {hours} {usual}"
+        if p is None:
+            return f"drawdown {_percent(value)} is beyond all that the backtest does {hours} {usual}"
         share = _percent(min(1 - p, _MOST_CERTAIN))
         return f"drawdown {_percent(value)} is beyond {share} of what the backtest does {hours} {usual}"
     noun = "exit by stop" if name is CheckName.EXITS else "entry"

@@ -15,6 +15,7 @@ from firstwatch.store.bars import bars_of
 from firstwatch.store.commands import StoredCommand
 from firstwatch.store.database import Session, Store, open_store
 from firstwatch.store.equity import equity_of
+from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.commands import Command, StartRun
 from firstwatch.trading.launch import LaunchSettings
@@ -71,13 +72,16 @@ def make_folder(
     seed: int = 7,
     wallet_names: tuple[str, ...] = ("one",),
     toml: str = ACTIVE_TOML,
+    candles: CandleArrays | None = None,
     **venue: object,
 ) -> Settings:
-    """Fill a data folder: settings file, candles, algorithm version 1 and funded wallets."""
+    """Fill a data folder: settings file, candles (generated ones by default), algorithm version 1 and funded
+    wallets.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    candles = folder / "BTCUSDC.csv"
-    write_candles(candles, generated_candles(seed, bars))
-    keys = {"kind": "paper", "feed": "replay", "candles": str(candles), "speed": "max"} | venue
+    file = folder / "BTCUSDC.csv"
+    write_candles(file, generated_candles(seed, bars) if candles is None else candles)
+    keys = {"kind": "paper", "feed": "replay", "candles": str(file), "speed": "max"} | venue
     lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in keys.items())
     (folder / "config.toml").write_text(f"[venues.paper]\n{lines}\n", encoding="utf-8")
     store = open_store(folder)

@@ -12,23 +12,22 @@ from decimal import Decimal
 
 import numpy as np
 
-from firstwatch.backtest.replay import Played
 from firstwatch.backtest.simulate import BacktestSettings
 from firstwatch.market.assumed import market_of_candles
 from firstwatch.market.files import read_candles
 from firstwatch.market.launch_files import read_session
-from firstwatch.strategy.core import new_state
 from firstwatch.strategy.core_settings import Costs
-from firstwatch.trading.watch import DAY_MS, JOINT_ALPHA, Change
-from firstwatch.watch.joint import JOINT_CHECKS, crossings, make_reference, statistics_of
-from firstwatch.watch.recipe import generator
+from firstwatch.trading.watch import JOINT_ALPHA, Change
+from firstwatch.watch.joint import JOINT_CHECKS
 from firstwatch.watch.rolling import Proof, prove, rate_of, true_fills
-from firstwatch.watch.windows import Baseline, DayOfRun, Windows
+from firstwatch.watch.windows import Baseline
 from tests.candles import shared_data
 from tests.watch.algorithms import FOLDER, algorithm
+from tests.watch.going_on import runs_that_go_on
 
 HOURS = "binance_BTCUSDT_perp_1h"
 MINUTES = "hyperliquid_BTCUSDC_perp_5m"
+RUN_DAYS = 30
 COSTS = Costs(Decimal("0.5"), Decimal("0.5"))
 CASES = (
     ("long_1h", HOURS, 180, 30, None),
@@ -41,6 +40,8 @@ CASES = (
     ("rare_1h", HOURS, 180, 30, None),
     ("trend_1h", HOURS, 180, 30, None),
 )
+
+GOING_ON = (("long_1h", 180), ("long_1h", 365), ("both_1h", 180))
 
 
 def baseline_of(name, file, session=None):
@@ -102,60 +103,34 @@ def rates(seed, cases):
         )
 
 
-def later_days(seed, name, file, baseline_days, *, every):
-    """Runs that are started at an origin and go on: each of their days judged by its own windows."""
-    baseline = baseline_of(name, file)
-    made = Windows(baseline)
-    called = {}
-    for hour in (0, 6, 12, 18):
-        launch_ms = hour * 3_600_000
-        all_starts = {day: made.starts(launch_ms, DayOfRun(day)) for day in (1, 2)}
-        all_looks = {day: made.play(starts, DayOfRun(day)) for day, starts in all_starts.items()}
-        x = {day: statistics_of(looks) for day, looks in all_looks.items()}
-        ones = all_starts[1].where(all_starts[1].is_exact)
-        origins = range(int(ones.day[0]) + baseline_days, int(ones.day[-1]) - 5, every)
-        place_of = {int(day): int(bar) for day, bar in zip(ones.day, ones.bar, strict=True)}
-        for origin in origins:
-            if origin not in place_of:
-                continue
-            first = place_of[origin]
-            begin_ms = int(made.candles.time_ms[first])
-            state, played = new_state(made.core), Played()
-            for day in (1, 2, 3):
-                end = int(np.searchsorted(made.candles.time_ms, begin_ms + day * DAY_MS))
-                made.replay.play(state, made.core, first, end, played)
-                first = end
-                kind = min(day, 2)
-                starts = all_starts[kind]
-                ends = made.candles.time_ms[starts.bar] + kind * DAY_MS
-                mask = (starts.day >= origin - baseline_days) & (ends <= begin_ms)
-                reference = make_reference(
-                    x[kind][mask], starts.day[mask], generator(seed, hour, day, origin)
-                )
-                live = made.read_run(played, np.array([origin]), np.array([begin_ms + (day - 1) * DAY_MS]))
-                hit = crossings(reference, reference.critical(JOINT_ALPHA), live)[:, :, -1].any()
-                called.setdefault(day, []).append(bool(hit))
-    for day, hits in called.items():
-        say(f"  {name}, day {day}: {len(hits)} runs, {percent(np.mean(hits))} diverged")
+def going_on(seed, cases, *, every):
+    """Runs of 30 days: how many of their days are called diverged, and how many alarm since the start."""
+    say(f"\nruns that go on for {RUN_DAYS} days, each day judged by windows of its own:\n")
+    say("| algorithm | baseline | runs | day 1 | day 2 | day 3 | all days | alarm since the start |")
+    say("|---|---|---|---|---|---|---|---|")
+    for name, days in cases:
+        baseline = baseline_of(name, HOURS)
+        runs = list(runs_that_go_on(baseline, seed=seed, baseline_days=days, days=RUN_DAYS, every=every))
+        is_called = np.array([run.p for run in runs]) <= JOINT_ALPHA
+        shares = [*is_called[:, :3].mean(axis=0), is_called.mean(), np.mean([run.alarms for run in runs])]
+        say(f"| {name} | {days} d | {len(runs)} | {' | '.join(percent(share) for share in shares)} |")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=["rates", "later"])
+    parser.add_argument("--only", choices=["rates", "going_on"])
     given = parser.parse_args()
     version = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()
     say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, seed {given.seed}, {version}, numpy {np.__version__}\n")
-    if given.only != "later":
+    if given.only != "going_on":
         rates(given.seed, CASES[:2] if given.quick else CASES)
     if given.only != "rates":
-        say("\nlater days of runs that go on, 180 days of baseline:")
         # Not a multiple of seven days: each day of a run is on each day of the week.
-        for name in ("long_1h", "both_1h"):
-            later_days(given.seed, name, HOURS, 180, every=45 if given.quick else 15)
+        going_on(given.seed, GOING_ON[:1] if given.quick else GOING_ON, every=45 if given.quick else 15)
 
 
 if __name__ == "__main__":

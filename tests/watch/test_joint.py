@@ -8,6 +8,7 @@ import pytest
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
 from firstwatch.trading.watch import JOINT_ALPHA, WATCH_P, Change, CheckName
 from firstwatch.watch.joint import (
+    ENTERS_LESS,
     JOINT_CHECKS,
     MOST_KEPT,
     STATISTICS_OF,
@@ -68,6 +69,20 @@ def test_no_statistic_spends_the_budget_of_the_others():
         for name, hits in zip(JOINT_CHECKS, crossed.sum(axis=1).tolist(), strict=True):
             first[name] += hits
     assert min(first.values()) >= 0.1 * sum(first.values()), first
+
+
+def test_each_direction_has_the_same_share_of_the_budget():
+    """Fewer entries are read twice, and call no more days than more entries, more stops or more drawdown."""
+    random = np.random.default_rng(14)
+    days = invented_days(random, 400, rate=20)
+    reference = make_reference(statistics_of(days), days.day, generator(1))
+    live = invented_days(random, 4_000, starts=1, rate=20)
+    is_beyond = (reference.z(statistics_of(live)) >= reference.critical(JOINT_ALPHA)[:, None]).any(axis=2)
+    less = list(ENTERS_LESS)
+    others = [place for place in Statistic if place not in ENTERS_LESS]
+    shares = [is_beyond[:, less].any(axis=1).mean(), *is_beyond[:, others].mean(axis=0)]
+    assert max(shares) <= 2 * min(shares), shares
+    assert min(is_beyond[:, less].mean(axis=0)) > 0, "both are read"
 
 
 def test_statistics_have_a_stable_variance_and_both_tails_of_the_entries():

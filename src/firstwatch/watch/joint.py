@@ -2,11 +2,15 @@
 
 Five statistics are read at each look, each so that large is bad and on a scale with stable variance. Each is
 standardised by mean and sd over the windows, weighted so that little is spent early, and its largest value so
-far is compared with that of the baseline's own days; the smallest tail share over the statistics, the
-balanced maximum, decides. Statistics and looks are dependent in any way: their joint distribution is that of
-the days (step-down max-statistics: Westfall, Young 1993, "Resampling-Based Multiple Testing", ch. 2; Romano,
-Wolf 2005, "Exact and approximate stepdown methods for multiple hypothesis testing", JASA 100; balance over
-the statistics: Beran 1988, "Balanced simultaneous confidence sets", JASA 83; Tippett 1931, the smallest p).
+far is compared with that of the baseline's own days; the smallest tail share, the balanced maximum, decides.
+Statistics and looks are dependent in any way: their joint distribution is that of the days (step-down
+max-statistics: Westfall, Young 1993, "Resampling-Based Multiple Testing", ch. 2; Romano, Wolf 2005, "Exact
+and approximate stepdown methods for multiple hypothesis testing", JASA 100; balance: Beran 1988, "Balanced
+simultaneous confidence sets", JASA 83; Tippett 1931, the smallest p).
+
+The balance is over four *directions* in which a day may stray: more drawdown, more entries, fewer entries,
+more stops. Fewer entries are read twice, as a count and as the time since the last one: with a share of the
+budget for each statistic, this direction would have two, and the others would see less.
 
 The baseline is itself a sample of days. So each reference day is judged by mean and sd of days redrawn in
 blocks (Künsch 1989, "The jackknife and the bootstrap for general stationary observations", Ann. Statist. 17):
@@ -70,11 +74,13 @@ STATISTICS_OF = {
 }
 """The statistics of each joint check."""
 JOINT_CHECKS = tuple(STATISTICS_OF)
+ENTERS_LESS = (Statistic.FEW, Statistic.SINCE_ENTRY)
+"""Statistics of one direction, which have one share of the budget together; each other one has its own."""
 OBSERVED = ("drawdown", "entries", "stops", "minutes_since_entry")
 """The quantities whose bands are kept."""
 _CHANGES = tuple(Change)
-_FORMAT = b"fw1"
-_ARRAYS = 13
+_FORMAT = b"fw2"
+_ARRAYS = 14
 _LARGEST_BYTES = 64 * 1024 * 1024
 
 
@@ -122,6 +128,8 @@ class Reference:
     """N: days of the references."""
     largest: Floats32
     """The largest z of each reference day by statistic, ascending, ``(S, at most MOST_KEPT)``."""
+    enters_less: Floats32
+    """The smallest tail share of each reference day over ``ENTERS_LESS``, ascending, as many."""
     smallest: Floats32
     """M of each reference day, ascending, ``(at most MOST_KEPT,)``."""
 
@@ -134,22 +142,33 @@ class Reference:
         return result
 
     def tail(self, running: Floats32) -> Floats:
-        """Return the tail share ``(1 + hits) / (1 + N)`` of largest z so far, ``(..., S, L)``."""
+        """Return the tail share in its direction of largest z so far, ``(..., S, L)``.
+
+        Of a z it is ``(1 + hits) / (1 + N)``, hits the reference days with one as large. Where statistics
+        share a direction, hits are the days on which the smallest share over them is as small.
+        """
         tails = np.ones(running.shape)
         for place in np.flatnonzero(self.is_active).tolist():
             kept = self.largest[place]
             hits = len(kept) - np.searchsorted(kept, running[..., place, :], side="left")
-            is_within = (hits < len(kept)) | (len(kept) == self.size)
-            tails[..., place, :] = np.where(is_within, (1 + hits) / (1 + self.size), 1.0)
+            share = self._share(kept, hits)
+            if place in ENTERS_LESS:
+                share = self._at_or_below(self.enters_less, share)
+            tails[..., place, :] = share
         return tails
 
     def adjusted(self, tails: Floats) -> Floats:
         """Return the adjusted p of tail shares: the share of reference days whose M is at or below."""
-        kept = self.smallest
-        hits = np.searchsorted(kept, tails.astype(np.float32), side="right")
+        return self._at_or_below(self.smallest, tails)
+
+    def _at_or_below(self, kept: Floats32, shares: Floats) -> Floats:
+        return self._share(kept, np.searchsorted(kept, shares.astype(np.float32), side="right"))
+
+    def _share(self, kept: Floats32, hits: Ints) -> Floats:
+        """Return ``(1 + hits) / (1 + N)``; 1 where the hits are more than were kept."""
         is_within = (hits < len(kept)) | (len(kept) == self.size)
-        adjusted: Floats = np.where(is_within, (1 + hits) / (1 + self.size), 1.0)
-        return np.minimum(adjusted, 1.0)
+        share: Floats = np.where(is_within, (1 + hits) / (1 + self.size), 1.0)
+        return np.minimum(share, 1.0)
 
     def critical(self, alpha: float) -> Floats32:
         """Return for each statistic the smallest z whose adjusted p is at most ``alpha``; inf: none.
@@ -218,10 +237,14 @@ def make_reference(
     of_days = largest.reshape(-1, x.shape[1])
     size = len(of_days)
     ordered = np.sort(of_days, axis=0).T.copy()
-    smallest = np.ones(size, dtype=np.float32)
+    smallest, of_less = np.ones((2, size), dtype=np.float32)
     for place in np.flatnonzero(is_active).tolist():
         hits = size - np.searchsorted(ordered[place], of_days[:, place], side="left")
-        np.minimum(smallest, ((1 + hits) / (1 + size)).astype(np.float32), out=smallest)
+        to = of_less if place in ENTERS_LESS else smallest
+        np.minimum(to, ((1 + hits) / (1 + size)).astype(np.float32), out=to)
+    enters_less = np.sort(of_less)
+    hits = np.searchsorted(enters_less, of_less, side="right")
+    np.minimum(smallest, ((1 + hits) / (1 + size)).astype(np.float32), out=smallest)
     return Reference(
         is_open,
         is_active,
@@ -230,6 +253,7 @@ def make_reference(
         weight,
         size,
         ordered[:, -MOST_KEPT:],
+        enters_less[:MOST_KEPT],
         np.sort(smallest)[:MOST_KEPT],
     )
 
@@ -303,10 +327,10 @@ class Tables:
             arrays = [np.load(file, allow_pickle=False) for _ in range(_ARRAYS + 1)]
             if not unpacker.eof or unpacker.unused_data or file.read(1):
                 raise ValueError("they are not whole")
-            grid, is_open, is_active, mean, sd, weight, largest, smallest = arrays[:8]
-            critical, critical_watch, bands, fan, power = arrays[8:13]
+            grid, is_open, is_active, mean, sd, weight, largest, less, smallest = arrays[:9]
+            critical, critical_watch, bands, fan, power = arrays[9:14]
             size, windows, days = (int(number) for number in arrays[-1])
-            reference = Reference(is_open, is_active, mean, sd, weight, size, largest, smallest)
+            reference = Reference(is_open, is_active, mean, sd, weight, size, largest, less, smallest)
             tables = cls(grid, reference, critical, critical_watch, bands, fan, power, windows, days)
             tables._check()
         except (ValueError, zlib.error, EOFError) as error:
@@ -318,8 +342,9 @@ class Tables:
     def _arrays(self) -> tuple[NDArray[Any], ...]:
         one = self.reference
         return (
-            self.grid_ms, one.is_open, one.is_active, one.mean, one.sd, one.weight, one.largest, one.smallest,
-            self.critical, self.critical_watch, self.bands, self.fan, self.power,
+            self.grid_ms, one.is_open, one.is_active, one.mean, one.sd, one.weight, one.largest,
+            one.enters_less, one.smallest, self.critical, self.critical_watch, self.bands,
+            self.fan, self.power,
         )  # fmt: skip
 
     def _check(self) -> None:
@@ -327,11 +352,11 @@ class Tables:
         looks, kept = len(self.grid_ms), self.reference.largest.shape[-1]
         count = len(Statistic)
         shapes = (
-            (looks,), (looks,), (count,), (count, looks), (count, looks), (looks,), (count, kept), (kept,),
-            (count,), (count,), (len(OBSERVED), 3, looks), (5, looks),
-            (len(_CHANGES), len(JOINT_CHECKS), looks),
+            (looks,), (looks,), (count,), (count, looks), (count, looks), (looks,), (count, kept),
+            (kept,), (kept,), (count,), (count,), (len(OBSERVED), 3, looks),
+            (5, looks), (len(_CHANGES), len(JOINT_CHECKS), looks),
         )  # fmt: skip
-        kinds = "ibbffffffffff"
+        kinds = "ibbfffffffffff"
         for array, shape, kind in zip(self._arrays(), shapes, kinds, strict=True):
             if array.shape != shape or array.dtype.kind != kind:
                 raise ValueError(f"an array of shape {array.shape} is not of shape {shape}")

@@ -13,7 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from firstwatch import __version__
 from firstwatch.trading.watch import FILLS_ALPHA, JOINT_ALPHA, Change
 from firstwatch.watch.changes import OWN_CHANGES, draw_donors, play_changed
-from firstwatch.watch.joint import BLOCK_DAYS, JOINT_CHECKS, REDRAWS, Statistic, Tables, make_tables
+from firstwatch.watch.joint import (
+    BLOCK_DAYS,
+    ENTERS_LESS,
+    JOINT_CHECKS,
+    REDRAWS,
+    Statistic,
+    Tables,
+    make_tables,
+)
 from firstwatch.watch.windows import Carried, DayOfRun, Lost, Windows
 
 _REFERENCE, _DONORS, _CHANGES = range(3)
@@ -37,6 +45,7 @@ class Recipe(BaseModel):
     carried: Carried | None = None
     """From day 2 on."""
     statistics: tuple[str, ...] = tuple(each.name.lower() for each in Statistic)
+    enters_less: tuple[str, ...] = tuple(each.name.lower() for each in ENTERS_LESS)
     joint_alpha: float = JOINT_ALPHA
     fills_alpha: float = FILLS_ALPHA
     redraws: int = REDRAWS

@@ -1,12 +1,17 @@
 """All days together: ten products, their mean, and how often it alarms on true runs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstwatch.trading.watch import Verdict
+from firstwatch.trading.clock import parse_iso
+from firstwatch.trading.watch import JOINT_ALPHA, Verdict
 from firstwatch.watch.since_start import judge_days
+from tests.watch.__main__ import HOURS, baseline_of
+from tests.watch.going_on import runs_that_go_on
 
 p_values = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=60)
 
@@ -73,6 +78,16 @@ def test_true_days_that_cluster_alarm_in_at_most_one_run_of_twenty():
     p_of_runs = 1 - ranks / scores.size
     alarms = sum(judge_days(run.tolist(), 180).verdict is Verdict.DIVERGED for run in p_of_runs)
     assert alarms / runs <= 0.05
+
+
+def test_true_runs_on_real_candles_rarely_alarm_in_their_first_thirty_days():
+    """Rolling origin; ``python -m tests.watch`` has all origins."""
+    baseline = replace(baseline_of("long_1h", HOURS), start_ms=parse_iso("2023-01-01T00:00:00Z"))
+    runs = list(runs_that_go_on(baseline, seed=11, baseline_days=180, days=30, every=30, hours=(6,)))
+    days = np.array([run.p for run in runs])
+    assert days.shape == (35, 30)
+    assert 0 < (days <= JOINT_ALPHA).mean() <= 0.10, "some days are odd, and few"
+    assert sum(run.alarms for run in runs) <= 1
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])

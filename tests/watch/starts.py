@@ -49,7 +49,7 @@ class Disturbance(StrEnum):
     SUPPRESSED = "lost decisions"
 
 
-FAULTS: dict[Disturbance, dict[str, float]] = {
+FAULTS: Mapping[Disturbance, Mapping[str, float]] = {
     Disturbance.NOTHING: {},
     Disturbance.DEAR_FILLS: {"slippage_bps": SLIPPAGE_BPS + MORE_SLIPPAGE_BPS},
     Disturbance.REFUSED: {"refuse_share": 0.1},
@@ -129,14 +129,14 @@ def real_candles() -> CandleArrays:
     return read_candles(shared_data(FILE)).candles
 
 
-def run_start(folder: Path, start: Start, candles: CandleArrays, disturbance: Disturbance) -> Outcome:
+def run_start(folder: Path, start: Start, candles: CandleArrays, faults: Mapping[str, float]) -> Outcome:
     """Save the baseline, replay the day after through the engine, and watch it to its end."""
     first = candles.index_at(parse_iso(start.time))
     end = candles.index_at(parse_iso(start.time) + DAY_MS)
     toml = (FOLDER / f"{start.algorithm}.toml").read_text(encoding="utf-8")
     keys: dict[str, object] = {"start": start.time, "slippage_bps": SLIPPAGE_BPS}
     settings = rig.make_folder(
-        folder, toml=toml, candles=candles.part(first - HISTORY_BARS, end), **keys | FAULTS[disturbance]
+        folder, toml=toml, candles=candles.part(first - HISTORY_BARS, end), **keys | faults
     )
     venue = settings.venues["paper"]
     assert isinstance(venue, PaperVenueSettings)
@@ -229,10 +229,10 @@ def _wrong_when_suppressed(outcome: Outcome, true: Outcome) -> list[str]:
 # --- the whole proof ---------------------------------------------------------------------------------
 
 
-def outcome_of(start: Start, candles: CandleArrays, disturbance: Disturbance) -> Outcome:
-    """Return what becomes of a start in a data folder of its own."""
+def outcome_of(start: Start, candles: CandleArrays, faults: Mapping[str, float]) -> Outcome:
+    """Return what becomes of a start in a data folder of its own; ``faults``: settings of its venue."""
     with tempfile.TemporaryDirectory(prefix="firstwatch-", dir=IN_MEMORY) as folder:
-        return run_start(Path(folder), start, candles, disturbance)
+        return run_start(Path(folder), start, candles, faults)
 
 
 def main() -> int:
@@ -249,7 +249,7 @@ def main() -> int:
     wrong: list[str] = []
     diverged = 0
     for start in STARTS[: given.starts]:
-        outcomes = {each: outcome_of(start, candles, each) for each in Disturbance}
+        outcomes = {each: outcome_of(start, candles, faults) for each, faults in FAULTS.items()}
         true = outcomes[Disturbance.NOTHING]
         for disturbance, outcome in outcomes.items():
             wrong += [

@@ -28,6 +28,7 @@ from tests.candles import START_MS
 from tests.cli.conftest import firstwatch as firstwatch  # noqa: PLC0414
 from tests.engine.host import rig
 from tests.engine.host.test_watch_process import alarm_of, watcher_of
+from tests.live.machine import Machine
 from tests.watch.rig import (
     HOUR_MS,
     RUN,
@@ -43,6 +44,7 @@ from tests.watch.rig import (
 from tests.watch.schema import wrong_in
 from tests.watch.test_process import NEVER
 
+DAY_S = 86_400
 FIRST_MS = START_MS + 1_200 * HOUR_MS
 BROKEN = re.compile(r"\b(nan|None|inf|Traceback)\b")
 JOINT = (CheckName.TRADE_FREQUENCY, CheckName.DRAWDOWN, CheckName.EXITS)
@@ -271,7 +273,7 @@ def test_a_calibration_that_is_killed_half_way_is_derived_again_with_the_same_bi
 
 
 def test_a_watch_that_is_killed_in_a_run_catches_up_and_disturbs_nothing(firstwatch, home):
-    bars = 96
+    bars = 80
     make_folder(home, live_bars=bars, speed=25_200)
     with opened(home) as (store, settings):
         launched = rig.launch()
@@ -302,14 +304,43 @@ def test_a_watch_that_is_killed_in_a_run_catches_up_and_disturbs_nothing(firstwa
     assert result["equity"] == undisturbed["equity"]
 
 
+def test_a_watch_whose_clock_jumps_says_the_same(firstwatch, home, tmp_path):
+    make_folder(home, live_bars=80, speed=36_000)
+    machine = Machine(tmp_path / "machine")
+    with opened(home) as (store, settings):
+        launched = rig.launch()
+        save_run_baseline(store, settings, launched)
+        module = ("tests.live.machine", machine.path, "firstwatch.engine.host.watch_daemon")
+        with engine(store, settings), watch_process(home, *module) as jumping:
+            rig.start_run(store, RUN, launched)
+            for jump in (lambda: machine.set_back(90 * DAY_S), lambda: machine.suspend(180 * DAY_S)):
+                rig.until(lambda: reports(store) or None, "a report before the jump")
+                seen = seen_bars(store)
+                jump()
+                rig.until(lambda seen=seen: has_moved(store, seen) or None, "another bar, or the end")
+            rig.ended(store, RUN)
+            rig.until(lambda: is_whole(reports(store)) or None, "the reports of all days")
+            jumping.terminate()
+        said = reports(store)
+        with store.write() as session:
+            session.exec_driver_sql("DELETE FROM watch_report")
+        for anew, then in zip(watched(store, settings), said, strict=True):
+            assert differences(anew, then) == {}
+    printed(firstwatch, home)
+
+
 def seen_bars(store):
     with store.read() as session:
         return len(bars_of(session, RUN))
 
 
+def has_moved(store, seen):
+    return seen_bars(store) > seen or rig.run_of(store, RUN).state.is_final
+
+
 def is_whole(days):
-    """Tell whether four days are watched to their ends, by tables of their own."""
-    return [day.hours for day in days] == [24] * 4 and all(day.fan for day in days)
+    """Tell whether eighty bars are watched to their end, each day by tables of its own."""
+    return [day.hours for day in days] == [24, 24, 24, 8] and all(day.fan for day in days)
 
 
 def differences(one, other):

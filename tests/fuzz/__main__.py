@@ -53,7 +53,8 @@ def main() -> int:
     # A signed venue, the screen's and the core's modules are imported once, before the forks.
     import firstwatch.backtest.simulate
     import firstwatch.cli
-    import firstwatch.manager.reader
+    import firstwatch.manager.details
+    import firstwatch.manager.lists
     import firstwatch.store.inspection
     import firstwatch.tui.themes
     import firstwatch.wallets.custody  # noqa: F401

@@ -8,8 +8,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from firstwatch.manager.details import SHOWN_BARS
 from firstwatch.manager.manager import RunManager
-from firstwatch.manager.reader import SHOWN_BARS
 from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
 from firstwatch.manager.views import EngineWhere
 from firstwatch.store import bars, runs

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from firstwatch.manager import reader
+from firstwatch.manager import watch_views
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import WatchCount
 from firstwatch.trading.clock import ManualClock
@@ -33,13 +33,13 @@ def manager(home):
 def reads(monkeypatch):
     """The runs whose reports are read, in their order."""
     found = []
-    read = reader.watch.report_of
+    read = watch_views.watch.report_of
 
     def report_of(session, mark):
         found.append(mark.run_id)
         return read(session, mark)
 
-    monkeypatch.setattr(reader.watch, "report_of", report_of)
+    monkeypatch.setattr(watch_views.watch, "report_of", report_of)
     return found
 
 

@@ -22,6 +22,7 @@ from firstwatch.trading.launch import (
     Guards,
     LaunchPreview,
     LaunchSettings,
+    OnDiverged,
     OnExhausted,
     ResetMode,
     ResetSettings,
@@ -97,12 +98,15 @@ guards = st.builds(
     capital=st.decimals("0.01", "900", places=2),
     trades_limit=st.none() | st.integers(1, 99),
     assume=st.booleans(),
+    on_diverged=st.sampled_from(OnDiverged),
 )
-def test_every_launch_setting_survives_the_form(session, reset, guards, capital, trades_limit, assume):
+def test_every_launch_setting_survives_the_form(
+    session, reset, guards, capital, trades_limit, assume, on_diverged
+):
     settings = LaunchSettings(
         algorithm="alpha", version=3, wallet="demo", symbol="BTC/USDC:USDC", capital=capital,
         trades_limit=trades_limit, assume_position_now=assume, session=session, reset=reset, guards=guards,
-        parent_run_id="0" * 16,
+        parent_run_id="0" * 16, on_diverged=on_diverged,
     )  # fmt: skip
     assessed = assess(draft_of(settings, parent_run_id="0" * 16), SNAPSHOT)
     assert not assessed.errors

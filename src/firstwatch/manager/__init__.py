@@ -1,9 +1,10 @@
 """Between screen and engine: commands go in, snapshots come out. It also runs the engine in this process.
 
-In reading order: ``manager`` (commands, snapshots, the thread), ``views`` (the snapshot), ``reader`` (from
-rows to views), ``journal_text`` and ``run_metrics`` (parts of the views), ``engine_control`` (the engine of
-this or another process), ``wallet_service`` and ``wallet_views`` (work on live wallets), ``baseline_service``
-(making a baseline in a process of its own).
+In reading order: ``manager`` (commands, snapshots, the thread), ``views`` (the snapshot), ``lists`` (its
+runs, wallets, algorithms and alarms), ``details`` (those of the selected run), ``command_views``,
+``alarm_views``, ``algorithm_views``, ``watch_views``, ``row_views``, ``journal_text`` and ``run_metrics``
+(parts of the views), ``engine_control`` (the engine of this or another process), ``wallet_service`` and
+``wallet_views`` (work on live wallets), ``baseline_service`` (making a baseline in a process of its own).
 
 Imports ``engine`` and below; no Textual and no ccxt.
 

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firstwatch.manager.baseline_service import BaselineService
@@ -16,8 +17,10 @@ from firstwatch.trading.errors import FirstwatchError, RefusedError, StoreError,
 from firstwatch.trading.runs import Author, Exposure, RunState
 
 if TYPE_CHECKING:
+    from firstwatch.manager.command_views import CommandReader
+    from firstwatch.manager.details import DetailsReader
     from firstwatch.manager.engine_control import EngineControl
-    from firstwatch.manager.reader import SnapshotReader
+    from firstwatch.manager.lists import ListsReader
     from firstwatch.store.changes import ChangeSignal
     from firstwatch.store.database import Store
 
@@ -31,6 +34,15 @@ _OWN_COMMANDS = 20
 _OPEN_S = 30.0
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Readers:
+    """What reads the parts of a snapshot."""
+
+    lists: "ListsReader"
+    details: "DetailsReader"
+    commands: "CommandReader"
 
 
 class RunManager:
@@ -49,7 +61,7 @@ class RunManager:
         self._clock = clock or SystemClock()
         self._hosts_engine = hosts_engine
         self._store: Store | None = None
-        self._reader: SnapshotReader | None = None
+        self._readers: _Readers | None = None
         self._changes: ChangeSignal | None = None
         self._control: EngineControl | None = None
         self._thread: threading.Thread | None = None
@@ -89,13 +101,15 @@ class RunManager:
         Raises:
             StoreError: the store cannot be used.
         """
+        from firstwatch.manager.command_views import CommandReader
+        from firstwatch.manager.details import DetailsReader
         from firstwatch.manager.engine_control import EngineControl, open_or_migrate
-        from firstwatch.manager.reader import SnapshotReader
+        from firstwatch.manager.lists import ListsReader
         from firstwatch.store.changes import ChangeSignal
 
         store = open_or_migrate(self._settings.home, may_migrate=self._hosts_engine)
         self._store = store
-        self._reader = SnapshotReader(self._settings)
+        self._readers = _Readers(ListsReader(self._settings), DetailsReader(), CommandReader())
         self._changes = ChangeSignal(store)
         self._control = EngineControl(store, self._settings, self._clock)
         self._opened.set()
@@ -160,7 +174,7 @@ class RunManager:
         Raises:
             WrongUseError: there is no command with that number.
         """
-        from firstwatch.manager.reader import command_view
+        from firstwatch.manager.command_views import command_view
         from firstwatch.store.commands import get_command
 
         store, _ = self._ready()
@@ -216,7 +230,8 @@ class RunManager:
             StoreError: the store cannot be read.
         """
         store, control = self._ready()
-        assert self._reader is not None
+        readers = self._readers
+        assert readers is not None
         now_ms = self._clock.now_ms()
         with self._guard:
             selected, own = self._selected, self._own
@@ -224,9 +239,9 @@ class RunManager:
             sequence = self._sequence
         with self._reading, store.read() as session:
             # The details first: the lists then mark the run whose details cannot be read.
-            details = None if selected is None else self._reader.details(session, selected)
-            lists = self._reader.lists(session, now_ms)
-            commands = tuple(self._reader.command(session, number) for number in reversed(own))
+            details = None if selected is None else readers.details.read(session, selected)
+            lists = readers.lists.read(session, now_ms, readers.details.damaged)
+            commands = tuple(readers.commands.read(session, number) for number in reversed(own))
             engine = control.view(now_ms, session)
         return ManagerSnapshot(
             sequence=sequence,

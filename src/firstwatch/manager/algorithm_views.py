@@ -1,0 +1,60 @@
+"""Versions of algorithms as views, with what their newest baseline says."""
+
+from functools import lru_cache
+
+from firstwatch.manager.views import AlgorithmView
+from firstwatch.store import algorithms, backtests
+from firstwatch.store.database import Session
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.errors import DamagedRowError, WrongUseError
+
+
+@lru_cache(maxsize=512)
+def spec_of(version: algorithms.AlgorithmVersion) -> AlgorithmSpec:
+    try:
+        return AlgorithmSpec.from_json(version.spec_json)
+    except WrongUseError as error:
+        raise DamagedRowError(f"algorithm version {version.label} cannot be read ({error})") from error
+
+
+def algorithm_view(session: Session, version: algorithms.AlgorithmVersion) -> AlgorithmView:
+    spec = spec_of(version)
+    return AlgorithmView(
+        name=version.name,
+        version=version.number,
+        sha256=version.sha256,
+        timeframe=spec.timeframe,
+        direction=spec.direction,
+        symbol=spec.symbol,
+        has_stop=spec.stop_loss is not None,
+        baseline=_baseline(session, version.id),
+    )
+
+
+def _baseline(session: Session, version_id: int) -> str:
+    try:
+        known = backtests.list_backtests(session, version_id)
+        return _baseline_text(known[0]) if known else ""
+    except DamagedRowError as error:
+        return str(error)
+
+
+def _baseline_text(backtest: backtests.Backtest) -> str:
+    days = (backtest.end_ms - backtest.start_ms) / 86_400_000
+    found = backtest.metrics
+    try:
+        return (
+            f"{backtest.symbol}, {days:.0f} days, {found.get('total_trades', 0)} trades, "
+            f"return {_percent(found.get('total_return'))}, Sharpe {_ratio(found.get('sharpe'))}, "
+            f"drawdown {_percent(found.get('max_drawdown'))}"
+        )
+    except (TypeError, ValueError):
+        return f"the metrics of backtest {backtest.id} cannot be read"
+
+
+def _percent(value: float | None) -> str:
+    return "?" if value is None else f"{value * 100:.1f} %"
+
+
+def _ratio(value: float | None) -> str:
+    return "undefined (it needs 30 days)" if value is None else f"{value:.2f}"

@@ -1,0 +1,143 @@
+"""The details of the selected run. What has not changed since the last reading is not read again."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firstwatch.manager.algorithm_views import spec_of
+from firstwatch.manager.row_views import event_view, fill_view, order_view, position_view
+from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
+from firstwatch.manager.views import EventView, FillView, MetricView, OrderView, RunDetails, WatchView
+from firstwatch.manager.watch_views import watch_views
+from firstwatch.store import algorithms, bars, equity, fills, journal, orders, positions, runs, trades, watch
+from firstwatch.store.curves import EquityCurve
+from firstwatch.store.database import Session
+from firstwatch.trading.errors import DamagedRowError
+from firstwatch.trading.trade import Trade
+from firstwatch.watch.baseline import baseline_of_launch
+
+EVENT_LIMIT = 300
+"""Newest journal entries in the details."""
+
+SHOWN_BARS = 500
+"""Newest bars in the details."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Closes:
+    """Open times and closes of bars, oldest first."""
+
+    time_ms: NDArray[np.int64]
+    close: NDArray[np.float64]
+
+
+_NO_CLOSES = _Closes(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
+
+
+@dataclass(slots=True)
+class _Detail:
+    """The selected run's details as last read."""
+
+    run_id: str
+    sequence: int = -1
+    orders: tuple[OrderView, ...] = ()
+    fills: tuple[FillView, ...] = ()
+    trades: tuple[Trade, ...] = ()
+    events: tuple[EventView, ...] = ()
+    curve: EquityCurve = field(
+        default_factory=lambda: EquityCurve(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
+    )
+    closes: _Closes = _NO_CLOSES
+    metrics: tuple[MetricView, ...] = ()
+    days: dict[watch.ReportMark, WatchView] = field(default_factory=dict)
+
+
+class DetailsReader:
+    """Reads the details of one run after the other. Used by one thread."""
+
+    def __init__(self) -> None:
+        self._known: _Detail | None = None
+        self.damaged: dict[str, str] = {}
+        """Why the details of the run that was read last cannot be read, by its id."""
+
+    def read(self, session: Session, run_id: str) -> RunDetails | None:
+        """Read the details of one run; None: there is no such run, or it cannot be read (see the list)."""
+        self.damaged = {}
+        try:
+            run = runs.find_run(session, run_id)
+            return None if run is None else self._read(session, run)
+        except DamagedRowError as error:
+            self._known = None
+            self.damaged = {run_id: str(error)}
+            return None
+
+    def _read(self, session: Session, run: runs.Run) -> RunDetails:
+        run_id = run.id
+        detail = self._known
+        if detail is None or detail.run_id != run_id:
+            detail = self._known = _Detail(run_id)
+        sequence = journal.last_sequence(session, run_id)
+        is_new = sequence != detail.sequence
+        if is_new:
+            detail.sequence = sequence
+            detail.orders = tuple(order_view(order) for order in orders.orders_of(session, run_id))
+            detail.fills = tuple(fill_view(fill) for fill in fills.fills_of(session, run_id))
+            detail.trades = tuple(trades.trades_of(session, run_id))
+            detail.events = tuple(
+                event_view(each) for each in journal.recent_events(session, run_id, EVENT_LIMIT)
+            )
+        curve = _grown(session, run_id, detail.curve)
+        if is_new or curve is not detail.curve:
+            detail.curve = curve
+            spec = spec_of(algorithms.version_by_id(session, run.version_id))
+            baseline = baseline_of_launch(session, run.version_id, spec, run.settings)
+            metrics = metrics_of_run(detail.trades, curve, run.settings.capital, run.market)
+            detail.metrics = compare_with_baseline(metrics, curve, baseline)
+        detail.closes = _grown_closes(session, run_id, detail.closes)
+        marks = watch.marks_of(session, run_id)
+        detail.days = watch_views(session, marks, detail.days, damaged=self.damaged)
+        position = positions.position_of(session, run_id)
+        return RunDetails(
+            run_id=run_id,
+            settings=run.settings,
+            events=detail.events,
+            journal_length=sequence,
+            orders=detail.orders,
+            fills=detail.fills,
+            trades=detail.trades,
+            position=None if position is None else position_view(position),
+            equity_time_ms=detail.curve.time_ms,
+            equity=detail.curve.equity,
+            price_time_ms=detail.closes.time_ms,
+            price=detail.closes.close,
+            metrics=detail.metrics,
+            days=tuple(detail.days.values()),
+        )
+
+
+def _grown(session: Session, run_id: str, known: EquityCurve) -> EquityCurve:
+    """Return the curve with the new points; an empty one is read whole."""
+    if not len(known):
+        return equity.equity_of(session, run_id)
+    # The last known point is read again: a recovery may have replaced it.
+    fresh = equity.equity_of(session, run_id, after_ms=int(known.time_ms[-1]) - 1)
+    if len(fresh) == 1 and fresh.equity[0] == known.equity[-1]:
+        return known
+    return EquityCurve(
+        np.concatenate([known.time_ms[:-1], fresh.time_ms]), np.concatenate([known.equity[:-1], fresh.equity])
+    )
+
+
+def _grown_closes(session: Session, run_id: str, known: _Closes) -> _Closes:
+    """Return the closes with those of the bars that came since."""
+    after_ms = int(known.time_ms[-1]) if len(known.time_ms) else None
+    fresh = bars.bars_of(session, run_id, after_ms=after_ms, limit=SHOWN_BARS)
+    if not fresh:
+        return known
+    time_ms = np.array([each.bar.time_ms for each in fresh], dtype=np.int64)
+    close = np.array([each.bar.close for each in fresh], dtype=np.float64)
+    return _Closes(
+        np.concatenate([known.time_ms, time_ms])[-SHOWN_BARS:],
+        np.concatenate([known.close, close])[-SHOWN_BARS:],
+    )

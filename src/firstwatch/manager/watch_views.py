@@ -1,0 +1,25 @@
+"""The first watch of runs as views."""
+
+from collections.abc import Iterable, Mapping
+
+from firstwatch.manager.views import WatchView
+from firstwatch.store import watch
+from firstwatch.store.database import Session
+from firstwatch.trading.errors import DamagedRowError
+
+
+def watch_views(
+    session: Session,
+    marks: Iterable[watch.ReportMark],
+    known: Mapping[watch.ReportMark, WatchView],
+    *,
+    damaged: dict[str, str],
+) -> dict[watch.ReportMark, WatchView]:
+    """Return the reports of these marks; only those that are not known are read."""
+    views: dict[watch.ReportMark, WatchView] = {}
+    for mark in marks:
+        try:
+            views[mark] = known.get(mark) or WatchView(watch.report_of(session, mark), mark.made_at_ms)
+        except DamagedRowError as error:
+            damaged[mark.run_id] = str(error)
+    return views

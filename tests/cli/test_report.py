@@ -21,7 +21,7 @@ from firstwatch.store.runs import get_run, transition
 from firstwatch.store.watch import save_report
 from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.watch import CheckName, Verdict, WatchReport
+from firstwatch.trading.watch import CheckName, Sign, SignName, Verdict, WatchReport
 from firstwatch.watch.tuning import HINTS
 from tests.store.made import NOW_MS, made_run
 from tests.watch.reports import check, report, reports
@@ -95,6 +95,48 @@ def test_foreign_text_is_escaped():
     made = report(next='<script>alert("x")</script> & more')
     assert "<script" not in report_page(made)
     assert '<script>alert("x")</script> & more' in "".join(page_of(report_page(made)).text)
+
+
+def test_no_text_of_a_report_can_be_more_than_text():
+    evil = """</title></svg>"'><script>alert(1)</script><img src=x onerror=alert(1)>&"""
+    made = report(
+        run=evil,
+        next=evil,
+        checks=tuple(each.model_copy(update={"sentence": evil}) for each in report().checks),
+        mismatches=(report().mismatches[0].model_copy(update={"what": evil, "live": evil, "shadow": evil}),),
+    )
+    signs = [Sign(name, True, evil) for name in SignName]
+    text = report_page(made, [evil], signs)
+    page = page_of(text)
+    assert (page.open, page.wrong, page.active) == ([], [], [])
+    # Of every place where the text stands, only the title's characters are kept apart by the parser.
+    assert "".join(page.text).count(evil) == 3 + len(made.checks) + 3 + len(signs) + 1
+    for plot in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
+        xml.dom.minidom.parseString(plot)
+
+
+def test_every_colour_of_the_page_has_a_light_and_a_dark_form():
+    text = report_page(report())
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
+    light, dark = re.findall(r":root\{(.*?)\}", style, re.DOTALL)
+    named = [set(re.findall(r"--(\w+):", each)) for each in (light, dark)]
+    assert named[0] == named[1] == set(re.findall(r"var\(--(\w+)\)", text))
+    assert "@media(prefers-color-scheme:dark)" in style
+
+
+def test_a_page_with_signs_says_which_are_there():
+    signs = [
+        Sign(SignName.SHARPE, None, "Needs 30 days."),
+        Sign(SignName.DRAWDOWN, True, "Drawdown 8.2 %.", 0.082, 0.061),
+        Sign(SignName.FREQUENCY, False, "40 entries.", 40.0, 30.0),
+    ]
+    text = report_page(report(), [], signs)
+    assert '<td class="unknown">· Sharpe ratio</td><td>Needs 30 days.</td>' in text
+    assert '<td class="watch">! drawdown</td><td>Drawdown 8.2 %.</td>' in text
+    assert '<td class="consistent">✓ entries</td><td>40 entries.</td>' in text
+    lines = "\n".join(report_lines(report(), [], signs))
+    assert "! drawdown       Drawdown 8.2 %." in lines
+    assert "✓ entries        40 entries." in lines
 
 
 def test_the_text_tells_the_story():

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from firstwatch.backtest.simulate import BacktestSettings, simulate
-from firstwatch.manager.manager import RunManager
 from firstwatch.manager.details import SHOWN_BARS
+from firstwatch.manager.manager import RunManager
 from firstwatch.market.files import read_candles
 from firstwatch.settings import load_settings
 from firstwatch.strategy.candles import CandleArrays

@@ -350,8 +350,9 @@ def begin(
         author=Author.OPERATOR, now_ms=at_ms, why="asked for",
     )  # fmt: skip
     runs.transition(
-        session, run_id, RunState.RUNNING, "all checks passed", author=Author.SYSTEM, local_time_ms=at_ms
-    )
+        session, run_id, RunState.RUNNING, "all checks passed", author=Author.SYSTEM, local_time_ms=at_ms,
+        venue_time_ms=at_ms,
+    )  # fmt: skip
 
 
 def _trade(number: int, reason: ExitReason, pnl: str, entry: str, leave: str) -> Trade:

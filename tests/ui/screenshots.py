@@ -52,7 +52,7 @@ PICTURES = (
     Picture("stop", "busy_day", (80, 24), ("s",), "Leave position (default)"),
     Picture("form", "first_steps", (80, 24), ("2", "right", "right", "down", "right"), "write an amount"),
     Picture("new-wallet", "first_steps", (80, 24), ("1", "w"), "The key is shown this once", _make_account),
-    Picture("lost-reply", "lost_reply", (120, 40), ("3", "]", "]", "]", "enter"), "UNKNOWN:"),
+    Picture("lost-reply", "lost_reply", (120, 40), ("]", "]", "]", "enter"), "UNKNOWN:"),
     Picture("alarm", "with_alarm", (200, 60), (), "no run manages it"),
 )
 

@@ -95,7 +95,7 @@ async def test_an_order_in_doubt_is_pictured_and_so_is_the_truth(home, clock, sn
     with scenes.attached(home, clock):
         async with stage(home, size=size, clock=clock) as on:
             await on.ready()
-            await on.press("3", "]", "]", "]")
+            await on.press("]", "]", "]")
             await on.until(lambda: any("UNKNOWN" in line for line in order_lines(on)), "an order in doubt")
             snap_step(on, f"unknown-{size[0]}x{size[1]}")
             await on.press("enter")
@@ -127,7 +127,7 @@ async def test_an_order_whose_answer_was_lost_is_unknown_and_then_what_it_is(hom
         await on.until(lambda: on.app.snapshot.run(NEW_RUN) or on.toasts(), "an answer", looks=_LOOKS)
         await on.until(lambda: on.app.snapshot.run(NEW_RUN), f"the run: {on.toasts()}")
         on.app.choose_run(NEW_RUN)
-        await on.press("3", "]", "]", "]")
+        await on.press("]", "]", "]")
         await on.until(
             lambda: any("UNKNOWN" in line for line in order_lines(on)), "an order in doubt", looks=_LOOKS
         )

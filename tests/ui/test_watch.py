@@ -5,6 +5,7 @@ import pytest
 from firstwatch.trading.commands import PauseEntries
 from firstwatch.trading.watch import CheckName, Verdict
 from firstwatch.tui.modals.evidence import EvidenceDialog
+from firstwatch.tui.modals.hour import HourDialog
 from firstwatch.tui.modals.stop import StopRunDialog
 from firstwatch.tui.panes.pane import PaneId
 from tests.ui import scenes, watches
@@ -30,6 +31,11 @@ async def opened(on: Stage, word: str) -> None:
     await on.until(lambda: word in on.text(), word)
     # The fan gets its room in the layout after the one that shows it.
     await on.pilot.pause()
+
+
+def keys_of(on: Stage) -> str:
+    """Return the line of keys."""
+    return on.text().splitlines()[-2]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -103,6 +109,135 @@ async def test_the_window_selector_shows_a_day_a_week_and_all(home, clock, snap_
             assert isinstance(on.app.screen, EvidenceDialog)
             await on.press("escape", "W")
             assert "as promised" not in on.text()
+
+
+@pytest.mark.parametrize("size", ["80x24", "120x40"])
+async def test_an_hour_of_the_strip_opens_with_what_happened_in_it(home, clock, snap_step, size):
+    watches.first_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SIZES[size], clock=clock) as on:
+            await opened(on, "signal parity")
+            assert "enter Evidence  ← → Hours" in keys_of(on)
+            await on.press("left")
+            assert "enter Hour 7  ← → Hours  esc Checks" in keys_of(on)
+            await on.press("right", "left")
+            assert "enter Hour 6" in keys_of(on)
+            snap_step(on, f"chosen-{size}")
+            await on.press("enter")
+            assert isinstance(on.app.screen, HourDialog)
+            for part in ("1 entry", "DIVERGED", "buy 0.025 at 96,880.25, 10.2 bps worse", "enter long"):
+                assert part in on.text()
+            assert "96,410" not in on.text()
+            await on.settle()
+            snap_step(on, f"hour-{size}")
+            await on.press("enter")
+            assert not on.app.is_covered
+            await on.press("left", "enter")
+            assert "31 minutes lost" in on.text()
+            assert "long closed by signal: +5.13" in on.text()
+            await on.press("q", "escape")
+            assert "enter Evidence" in keys_of(on)
+
+
+async def test_the_cursor_leaves_the_strip_for_the_check_where_it_was(home, clock):
+    watches.first_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SIZES["80x24"], clock=clock) as on:
+            await opened(on, "signal parity")
+            page = on.app.run_screen.query_one("WatchPage")
+            await on.press("down", "left")
+            assert page.table.cursor_key is None
+            await on.press("escape")
+            assert page.table.cursor_key == CheckName.FILL_PRICES
+            await on.press(*["left"] * 30, "down")
+            assert page.table.cursor_key == CheckName.FILL_PRICES
+            await on.press("enter")
+            assert isinstance(on.app.screen, EvidenceDialog)
+
+
+async def test_a_click_opens_the_hour_below_it(home, clock):
+    watches.first_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SIZES["80x24"], clock=clock) as on:
+            await opened(on, "signal parity")
+            # Six columns of labels, then three for each hour.
+            await on.pilot.click("#watch-strip", offset=(6 + 3 * 6 + 1, 1))
+            await on.until(lambda: isinstance(on.app.screen, HourDialog), "the hour")
+            assert "hour 6 of day 1" in on.text()
+            await on.press("escape")
+            await on.pilot.click("#watch-strip", offset=(6 + 3 * 20, 1))
+            assert not on.app.is_covered
+
+
+async def test_a_day_of_the_strip_opens_as_a_watch_of_its_own(home, clock, snap_step):
+    watches.on_watch(home, "after")
+    with scenes.attached(home, clock):
+        async with stage(home, size=SIZES["80x24"], clock=clock) as on:
+            await opened(on, "day 9, hour 5.0")
+            await on.press("W", "W")
+            await on.until(lambda: "as promised" in on.text(), "all days")
+            await on.press(*["left"] * 7)
+            assert "enter Day 3" in keys_of(on)
+            await on.press("enter")
+            await on.until(lambda: "day 3, hour 24.0" in on.text(), "the third day")
+            assert "DIVERGED" in on.text()
+            snap_step(on, "third-day")
+            await on.press("down", "down", "enter")
+            trades = on.text()
+            assert "frequency · day 3" in trades
+            # One in seven hours is closed: four in the hours 48 to 72.
+            assert trades.count("signal ") + trades.count("stop loss") == 4
+            await on.press("escape", "W")
+            assert "as promised" in on.text()
+            await on.press("enter")
+            assert "frequency · days 3 to 9" in on.text()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_signs_of_tuning_stand_below_the_longer_windows(home, clock, snap_step, size):
+    watches.on_watch(home, "after")
+    with scenes.attached(home, clock):
+        async with stage(home, size=SIZES[size], clock=clock) as on:
+            await opened(on, "day 9, hour 5.0")
+            assert "Sharpe ratio" not in on.text()
+            await on.press("W", "W")
+            await on.until(lambda: "! drawdown" in on.text(), "the sign")
+            await on.pilot.pause()
+            assert "· Sharpe ratio   Needs 30 days, not all alike." in on.text()
+            assert (
+                "✔ entries        28, in the test at least 27" in on.text()
+                or "✔ entries        28 " in on.text()
+            )
+            snap_step(on, f"signs-{size}")
+            await on.press("down", "down", "down", "enter")
+            await on.until(lambda: "AFTERWARDS  Make the position smaller" in on.text(), "the words")
+            assert "over whole days: Drawdown 5.2 %; 95 % of the test's" in on.text()
+            await on.settle()
+            snap_step(on, f"tuning-{size}")
+
+
+@pytest.mark.parametrize("size", ["120x40", "200x60"])
+async def test_the_pane_s_number_twice_gives_it_the_whole_screen(home, clock, snap_step, size):
+    watches.first_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SIZES[size], clock=clock) as on:
+            await opened(on, "signal parity")
+            assert "4 Maximise" in keys_of(on)
+            await on.press("4")
+            await on.until(lambda: on.app.run_screen.pane(PaneId.METRICS).size.width > 110, "the pane")
+            assert not on.app.run_screen.pane(PaneId.INFO).display
+            assert "4 Restore" in keys_of(on)
+            await on.pilot.pause()
+            snap_step(on, f"maximised-{size}")
+            await on.press("left", "escape")
+            assert not on.app.run_screen.pane(PaneId.INFO).display
+            await on.press("escape")
+            assert on.app.run_screen.pane(PaneId.INFO).display
+            await on.press("4", "4")
+            assert on.app.run_screen.pane(PaneId.INFO).display
+            await on.press("4", "3")
+            assert on.app.run_screen.front is PaneId.INFO
+            assert on.app.run_screen.pane(PaneId.METRICS).display
 
 
 async def test_before_the_first_day_is_over_there_is_one_window(home, clock):

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstwatch.trading.watch import Check, CheckName, Fan, Verdict
-from firstwatch.tui import watch_text
+from firstwatch.trading.watch import Check, CheckName, Fan, Sign, SignName, Verdict
+from firstwatch.tui import formats, watch_text
 from firstwatch.tui.widgets.fan import draw_fans
-from firstwatch.tui.widgets.hour_strip import StripCell, Tick, draw_strip, gutter, strip_rows
+from firstwatch.tui.widgets.hour_strip import StripCell, Tick, cell_at, draw_strip, gutter, strip_rows
 from tests.ui import watches
 
 COLOURS = dict.fromkeys(
@@ -127,3 +127,40 @@ def test_the_live_curve_ends_where_the_live_values_end():
     rows = draw_fans([half], tone="gain", width=58, height=8, colours=COLOURS).plain.split("\n")
     (column,) = [row.index("●") for row in rows if "●" in row]
     assert column == 10 + 23
+
+
+@given(st.integers(20, 150), st.integers(1, 40))
+def test_the_cell_at_a_column_is_the_one_that_is_drawn_there(width, count):
+    cells = [StripCell("✔", "gain", 3, 0.0) for _ in range(count)]
+    left = gutter(width)
+    found = [cell_at(column, count, width) for column in range(width)]
+    assert found[:left] == [None] * left
+    assert found[left:] == sorted(found[left:])
+    if width - left >= count:
+        assert set(found[left:]) == set(range(count))
+    signs = draw_strip(cells, [Tick(0, "0")], "hour", width, COLOURS).plain.split("\n")[1]
+    if width - left >= count:
+        assert [found[column] for column, sign in enumerate(signs) if sign == "✔"] == list(range(count))
+
+
+@given(st.text(alphabet="ab \n", max_size=200), st.integers(3, 40), st.integers(1, 6))
+def test_a_text_is_fitted_into_its_rows_and_says_where_it_is_cut(text, width, rows):
+    lines = formats.fitted(text, width, rows).split("\n")
+    assert len(lines) <= rows
+    assert all(len(line) <= width for line in lines)
+    whole = formats.fitted(text, width).split("\n")
+    assert lines == whole or (len(whole) > rows and lines[-1].endswith("…"))
+
+
+@pytest.mark.parametrize(
+    ("sign", "said"),
+    [
+        (Sign(SignName.SHARPE, True, "", 0.5, 1.25), "0.50, the test's 1.25"),
+        (Sign(SignName.DRAWDOWN, True, "", 0.082, 0.061), "8.2 %, in the test up to 6.1 %"),
+        (Sign(SignName.FREQUENCY, False, "", 28.0, 20.0), "28, in the test at least 20"),
+        (Sign(SignName.STOPS, False, "", 0.5, 0.25), "50 %, in the test 25 %"),
+        (Sign(SignName.SHARPE, None, "Needs 30 days."), "Needs 30 days."),
+    ],
+)
+def test_a_sign_of_tuning_is_said_in_few_words(sign, said):
+    assert watch_text.sign_text(sign) == said

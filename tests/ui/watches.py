@@ -5,14 +5,32 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from firstwatch.store import algorithms, fills, live, paper, runs, trades, wallets, watch
+import numpy as np
+from numpy.typing import NDArray
+
+from firstwatch.backtest.baseline import settings_json, settings_of_run
+from firstwatch.store import (
+    algorithms,
+    backtests,
+    equity,
+    fills,
+    live,
+    paper,
+    runs,
+    trades,
+    wallets,
+    watch,
+)
+from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
 from firstwatch.trading.ids import client_order_id
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.orders import Fill, OrderSide, Side
 from firstwatch.trading.runs import ExitReason, Exposure
+from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
 from firstwatch.trading.watch import (
+    DAY_MS,
     Change,
     Check,
     CheckName,
@@ -177,7 +195,7 @@ def worth_a_look(run_id: str) -> WatchReport:
 
 
 def found_out(run_id: str) -> WatchReport:
-    first_ms = NOW_MS - 5 * HOUR_MS
+    first_ms = NOW_MS - NOW_MS % HOUR_MS - 5 * HOUR_MS
     lost = tuple(
         Mismatch(
             time=first_ms + hour * HOUR_MS,
@@ -261,17 +279,59 @@ def save(home: Path, *reports: WatchReport, made_ms: int = NOW_MS - 4_000) -> No
 
 
 def on_watch(home: Path, which: str) -> None:
-    """The live run of ``busy_day`` with one of the reports of this module, or with many days."""
+    """The live run of ``busy_day`` with one of the reports of this module; or a run with many days."""
+    if which == "after":
+        nine_days(home)
+        return
     scenes.busy_day(home)
     if which == "paused":
         save(home, worth_a_look(scenes.LIVE))
         pause(home, scenes.LIVE)
     elif which == "silent":
         save(home, replace_next(consistent(scenes.LIVE)), made_ms=NOW_MS - 12 * MINUTE_MS)
-    elif which == "after":
-        save(home, *days(scenes.LIVE, 9))
     else:
         save(home, globals()[which](scenes.LIVE))
+
+
+def nine_days(home: Path) -> None:
+    """A run in its ninth day whose third one lost more than its backtest ever did, and the backtest."""
+    scenes.first_steps(home)
+    begin_ms = NOW_MS - NOW_MS % HOUR_MS - 197 * HOUR_MS
+    tested_ms = begin_ms - 120 * DAY_MS
+    with scenes.written(home) as session:
+        version = algorithms.get_version(session, "RSI reversion").id
+        settings = _settings("w1")
+        tested = tested_ms + np.arange(2_880) * HOUR_MS
+        backtests.add_backtest(
+            session, version_id=version, symbol=SYMBOL, timeframe=Timeframe.H1, costs_json="{}",
+            settings_json=settings_json(settings_of_run(settings)), start_ms=tested_ms, end_ms=begin_ms,
+            bars=len(tested), metrics_json="{}",
+            trades=[_trade(at_ms, "96800", "96900") for at_ms in tested[::7].tolist()],
+            equity=EquityCurve(tested, _wave(2_880, 60.0) + np.arange(2_880) / 4), now_ms=begin_ms - 1,
+        )  # fmt: skip
+        _start(session, scenes.LIVE, settings, version, begin_ms + MINUTE_MS, Decimal("-58.20"))
+        curve = _wave(197, 60.0)
+        curve[54:72] -= np.linspace(0, 210, 18)
+        curve[72:] -= 210 - np.arange(125)
+        times = (begin_ms + np.arange(197) * HOUR_MS).tolist()
+        equity.add_equity(session, scenes.LIVE, list(zip(times, curve.tolist(), strict=True)))
+        for number, at_ms in enumerate(times[::7]):
+            reason = ExitReason.STOP_LOSS if number % 4 == 3 else ExitReason.SIGNAL
+            trades.add_trade(session, scenes.LIVE, _trade(at_ms, "96800", "96700", reason))
+    save(home, *days(scenes.LIVE, 9))
+
+
+def _wave(hours: int, size: float) -> NDArray[np.float64]:
+    return 5_000 - size * (1 - np.cos(np.arange(hours) / 24 * 2 * np.pi)) / 2
+
+
+def _trade(entered_ms: int, entry: str, leave: str, reason: ExitReason = ExitReason.SIGNAL) -> Trade:
+    amount, fees = Decimal("0.025"), Decimal("2.18")
+    gross = (Decimal(leave) - Decimal(entry)) * amount
+    return Trade(
+        Side.LONG, entered_ms, Decimal(entry), entered_ms + HOUR_MS, Decimal(leave), amount, gross, fees,
+        Decimal(0), gross - fees, reason, 1, Decimal(900), Decimal(200),
+    )  # fmt: skip
 
 
 def replace_next(known: WatchReport) -> WatchReport:
@@ -298,19 +358,25 @@ def first_day(home: Path) -> None:
         for number, (run_id, pnl) in enumerate(
             ((DEAR, "-61.20"), (YOUNG, "4.17"), (STEADY, "22.04"), (FOUND, "-155.31"))
         ):
-            _start(session, run_id, f"w{number + 1}", version, number, Decimal(pnl))
+            started_ms = NOW_MS - 7 * HOUR_MS - (9 - number) * MINUTE_MS
+            _start(session, run_id, _settings(f"w{number + 1}"), version, started_ms, Decimal(pnl))
         _trades(session, FOUND)
     save(home, found_out(FOUND), consistent(STEADY), young(YOUNG), worth_a_look(DEAR))
 
 
-def _start(session: Session, run_id: str, wallet: str, version: int, number: int, pnl: Decimal) -> None:
-    made = wallets.create_wallet(session, wallet, venue="paper", kind="paper", now_ms=NOW_MS - 80 * HOUR_MS)
-    paper.deposit(session, "paper", wallet, Decimal(10_000), now_ms=NOW_MS - 80 * HOUR_MS)
-    settings = LaunchSettings(
+def _settings(wallet: str) -> LaunchSettings:
+    return LaunchSettings(
         algorithm="RSI reversion", version=1, wallet=wallet, symbol=SYMBOL, capital=Decimal(5_000),
         accepted_warnings="paper money",
     )  # fmt: skip
-    started_ms = NOW_MS - 7 * HOUR_MS - (9 - number) * MINUTE_MS
+
+
+def _start(
+    session: Session, run_id: str, settings: LaunchSettings, version: int, started_ms: int, pnl: Decimal
+) -> None:
+    wallet = settings.wallet
+    made = wallets.create_wallet(session, wallet, venue="paper", kind="paper", now_ms=NOW_MS - 80 * HOUR_MS)
+    paper.deposit(session, "paper", wallet, Decimal(10_000), now_ms=NOW_MS - 80 * HOUR_MS)
     scenes.begin(session, run_id, made.id, version, settings, started_ms)
     runs.update_side_facts(session, run_id, runs.SideFacts(exposure=Exposure.FLAT))
     live.upsert_live_status(
@@ -328,23 +394,15 @@ def _trades(session: Session, run_id: str) -> None:
         )
     ):
         entered_ms = NOW_MS - NOW_MS % HOUR_MS - (6 - 2 * number) * HOUR_MS
-        amount = Decimal("0.025")
-        gross = (Decimal(leave) - Decimal(entry)) * amount
-        trades.add_trade(
-            session,
-            run_id,
-            Trade(
-                Side.LONG, entered_ms, Decimal(entry), entered_ms + HOUR_MS, Decimal(leave), amount, gross,
-                Decimal("2.18"), Decimal(0), gross - Decimal("2.18"), reason, 1, Decimal(900), Decimal(200),
-            ),
-        )  # fmt: skip
+        made = _trade(entered_ms, entry, leave, reason)
+        trades.add_trade(session, run_id, made)
         for side, price, at_ms, mid_share in (
             (OrderSide.BUY, entry, entered_ms, 0.99898),
             (OrderSide.SELL, leave, entered_ms + HOUR_MS, 1.00103),
         ):
             order_id = client_order_id(run_id, 2 * number + (side is OrderSide.SELL) + 1)
             fill = Fill(
-                f"{run_id}-{number}-{side}", order_id, "w4", SYMBOL, side, amount, Decimal(price),
+                f"{run_id}-{number}-{side}", order_id, "w4", SYMBOL, side, made.amount, Decimal(price),
                 Decimal("1.09"), at_ms,
             )  # fmt: skip
             fills.add_fill(

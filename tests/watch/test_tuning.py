@@ -1,12 +1,21 @@
 """The four signs of an algorithm that needs tuning, and the hints of failed checks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from firstwatch.trading.runs import ExitReason
-from firstwatch.trading.watch import DAY_MS, Check, CheckName, SinceStart, Verdict, WatchReport
-from firstwatch.watch.tuning import HINTS, Record, SignName, at_least, hints, tuning_signs
-from tests.watch.test_fill_prices import trade
+from firstwatch.trading.watch import DAY_MS, Check, CheckName, SignName, SinceStart, Verdict, WatchReport
+from firstwatch.watch.tuning import (
+    HINTS,
+    BacktestLimits,
+    Record,
+    at_least,
+    hints,
+    tuning_signs,
+    unknown_signs,
+)
 from tests.watch.witness import table
 
 HOUR_MS = 3_600_000
@@ -14,20 +23,17 @@ HOUR_MS = 3_600_000
 
 def record(days, *, drift=0.0, swing=10.0, per_day=4, stops=1, seed=1):
     """Equity of hourly closes and trades spread over the days; ``stops``: of each four trades."""
-    steps = np.random.default_rng(seed).normal(drift, swing, days * 24 + 1)
-    time_ms = np.arange(days * 24 + 1) * HOUR_MS
+    steps = np.random.default_rng(seed).normal(drift, swing, days * 24)
+    time_ms = np.arange(days * 24) * HOUR_MS
     reasons = [
         ExitReason.STOP_LOSS if place % 4 < stops else ExitReason.SIGNAL for place in range(days * per_day)
     ]
-    trades = [
-        trade(reason=reason)._replace(entry_time_ms=place * DAY_MS // max(per_day, 1))
-        for place, reason in enumerate(reasons)
-    ]
-    return Record(time_ms, 10_000 + steps.cumsum(), 10_000.0, trades)
+    entry_ms = [place * DAY_MS // max(per_day, 1) for place in range(len(reasons))]
+    return Record(days, time_ms, 10_000 + steps.cumsum(), 10_000.0, entry_ms, reasons)
 
 
 def signs(live, test):
-    return {sign.name: sign.is_present for sign in tuning_signs(live, test)}
+    return {sign.name: sign.is_present for sign in tuning_signs(live, BacktestLimits(test))}
 
 
 def test_a_run_as_its_backtest_shows_no_sign():
@@ -42,24 +48,52 @@ def test_each_sign_is_found():
     assert signs(record(30, stops=3, seed=2), test)[SignName.STOPS] is True
 
 
+def test_a_sign_that_is_present_says_what_to_adjust():
+    found = {
+        sign.name: sign
+        for sign in tuning_signs(record(30, stops=3, seed=2), BacktestLimits(record(365, drift=3)))
+    }
+    assert found[SignName.STOPS].hint == HINTS[CheckName.EXITS]
+    assert "90 of 120 exits by stop; in the test 25 %" in found[SignName.STOPS].sentence
+    assert found[SignName.FREQUENCY].hint == ""
+
+
 def test_many_stops_are_no_sign_where_the_test_has_as_many():
     assert signs(record(30, stops=3), record(365, stops=3))[SignName.STOPS] is False
 
 
 def test_what_is_not_known_is_not_said():
     test = record(365)
-    assert set(signs(record(6), test).values()) == {None}
     assert signs(record(10), test)[SignName.SHARPE] is None
     assert signs(record(30, per_day=0), test)[SignName.STOPS] is None
     assert signs(record(30), record(40))[SignName.DRAWDOWN] is None
-    empty = Record(np.empty(0, dtype=np.int64), np.empty(0), 1.0, ())
-    assert set(signs(empty, test).values()) == {None}
+    assert {sign.is_present for sign in unknown_signs("Needs 7 days.")} == {None}
+    empty = Record(0, np.empty(0, dtype=np.int64), np.empty(0), 1.0, (), ())
     assert signs(record(30), empty) == {
         SignName.SHARPE: None,
         SignName.DRAWDOWN: None,
         SignName.FREQUENCY: None,
         SignName.STOPS: None,
     }
+
+
+def test_each_sign_of_true_stretches_appears_about_once_in_twenty_at_most():
+    """Every stretch of the backtest itself, as a run: the limits are its own quantiles."""
+    test = record(200, seed=5)
+    entry_ms = np.sort(np.random.default_rng(6).integers(0, 200 * DAY_MS, 600))
+    test = replace(test, entry_ms=entry_ms.tolist())
+    tested, days = BacktestLimits(test), 14
+    found = []
+    for begin in range(200 - days + 1):
+        low, high = begin * 24, (begin + days) * 24
+        entered = entry_ms[(entry_ms >= begin * DAY_MS) & (entry_ms < (begin + days) * DAY_MS)]
+        stretch = Record(
+            days, test.time_ms[low:high], test.equity[low:high],
+            test.equity[low - 1] if low else test.capital, entered.tolist(), [],
+        )  # fmt: skip
+        found.append({sign.name: sign.is_present for sign in tuning_signs(stretch, tested)})
+    for name in (SignName.DRAWDOWN, SignName.FREQUENCY):
+        assert sum(each[name] for each in found) / len(found) <= 0.05
 
 
 def test_true_windows_show_a_deeper_drawdown_about_once_in_twenty():
@@ -95,4 +129,6 @@ def test_every_check_has_a_hint_and_the_worst_comes_first():
         since_start=SinceStart(),
         next=".",
     )
-    assert hints(report) == (HINTS[CheckName.DRAWDOWN], HINTS[CheckName.FILL_PRICES])
+    assert list(hints(report).items()) == [
+        (name, HINTS[name]) for name in (CheckName.DRAWDOWN, CheckName.FILL_PRICES)
+    ]

@@ -34,24 +34,28 @@ def report(
     from firstwatch.cli.report_text import report_lines
     from firstwatch.store.runs import get_run
     from firstwatch.store.watch import reports_of
-    from firstwatch.watch.tuning import hints
+    from firstwatch.watch.run_tuning import signs_of_run, whole_days
+    from firstwatch.watch.tuning import LEAST_DAYS, hints
 
     with open_folder() as (_, store), store.read() as reading:
         known = get_run(reading, run)
         reports = reports_of(reading, known.id)
         if not reports:
             raise RefusedError(_why_none(reading, known))
-    chosen = _of_day(reports, day)
+        chosen = _of_day(reports, day)
+        last = whole_days(chosen)
+        signs = () if last < LEAST_DAYS else signs_of_run(reading, known, first=1, last=last)
+    advice = list(dict.fromkeys([*hints(chosen).values(), *(sign.hint for sign in signs if sign.hint)]))
     if html is not None:
         from firstwatch.cli.report_html import report_page
 
-        _write(html, report_page(chosen, hints(chosen)))
+        _write(html, report_page(chosen, advice, signs))
     if as_json:
         say_json(chosen.model_dump(mode="json"))
     elif html is not None:
         say(f"{html} has the report of day {chosen.day}: {chosen.verdict}.")
     else:
-        say(_in_reach("\n".join(report_lines(chosen, hints(chosen)))))
+        say(_in_reach("\n".join(report_lines(chosen, advice, signs))))
 
 
 def _of_day(reports: "list[WatchReport]", day: int | None) -> "WatchReport":

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from firstwatch.cli.report_text import (
+    IDENTITY_TITLE,
     LABELS,
     SIGNS,
+    SIGNS_TITLE,
     UNKNOWN,
     FanCurves,
     band_text,
@@ -18,11 +20,12 @@ from firstwatch.cli.report_text import (
     identity_rows,
     number,
     place_in_band,
+    sign_mark,
     since_start_text,
     title,
 )
 from firstwatch.trading.clock import iso
-from firstwatch.trading.watch import Check, HourCell, Identity, Mismatch, Verdict, WatchReport
+from firstwatch.trading.watch import Check, HourCell, Identity, Mismatch, Sign, Verdict, WatchReport
 
 _CLASSES = {
     Verdict.CONSISTENT: "consistent",
@@ -51,15 +54,16 @@ th,td{padding:6px 8px;border-bottom:1px solid var(--line);vertical-align:top}
 td.figure,th.figure{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 svg{display:block;width:100%;height:auto}svg.bar{width:120px}
 text{fill:var(--soft);font:12px system-ui,sans-serif}
+text.cell{fill:var(--text)}
 """.strip()
 
 
-def report_page(report: WatchReport, hints: Sequence[str] = ()) -> str:
-    """Return the page; ``hints``: what to adjust afterwards."""
-    return "\n".join(_page(report, hints)) + "\n"
+def report_page(report: WatchReport, hints: Sequence[str] = (), signs: Sequence[Sign] = ()) -> str:
+    """Return the page; ``hints``: what to adjust afterwards; ``signs`` of tuning, of all days."""
+    return "\n".join(_page(report, hints, signs)) + "\n"
 
 
-def _page(report: WatchReport, hints: Sequence[str]) -> Iterator[str]:
+def _page(report: WatchReport, hints: Sequence[str], signs: Sequence[Sign]) -> Iterator[str]:
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     yield "<!doctype html>"
     yield '<html lang="en"><head><meta charset="utf-8">'
@@ -71,8 +75,10 @@ def _page(report: WatchReport, hints: Sequence[str]) -> Iterator[str]:
     yield f'<p class="next"><b>Next</b> {escape(report.next)}</p>'
     if report.hours_strip:
         yield f"<h2>Hours</h2>{_strip(report.hours_strip)}"
+        yield '<p class="soft">Each hour: the worst verdict, the entries, and in red the part that was lost '
+        yield "(stale data, or no engine).</p>"
     if report.fan is not None and (curves := FanCurves.of(report.fan)) is not None:
-        yield f"<h2>Equity since the begin of the day</h2>{_fan(curves)}"
+        yield f"<h2>Equity since the day began</h2>{_fan(curves)}"
         yield '<p class="soft">Line: this run. Bands: 5 to 95 % and 25 to 75 % of the baseline\'s days; '
         yield "dashed: their median.</p>"
     yield from _checks(report.checks)
@@ -81,6 +87,15 @@ def _page(report: WatchReport, hints: Sequence[str]) -> Iterator[str]:
         yield from _identity(report.identity)
     if report.mismatches:
         yield from _mismatches(report.mismatches)
+    if signs:
+        yield f"<h2>{SIGNS_TITLE}</h2><table>"
+        for sign in signs:
+            kind = "unknown" if sign.is_present is None else "watch" if sign.is_present else "consistent"
+            yield (
+                f'<tr><td class="{kind}">{sign_mark(sign)} {escape(sign.name)}</td>'
+                f"<td>{escape(sign.sentence)}</td></tr>"
+            )
+        yield "</table>"
     if hints:
         yield "<h2>Afterwards</h2><ul>"
         yield from (f"<li>{escape(hint)}</li>" for hint in hints)
@@ -115,8 +130,10 @@ def _strip(cells: Sequence[HourCell]) -> str:
         )
         if cell is not None and has_begun:
             sign = "▸" if verdict is None else SIGNS[verdict]
-            parts.append(f'<text x="{x + 20}" y="20" text-anchor="middle">{sign}</text>')
-            parts.append(f'<text x="{x + 20}" y="36" text-anchor="middle">{number(cell.trades)}</text>')
+            parts.append(f'<text class="cell" x="{x + 20}" y="20" text-anchor="middle">{sign}</text>')
+            parts.append(
+                f'<text class="cell" x="{x + 20}" y="36" text-anchor="middle">{number(cell.trades)}</text>'
+            )
             down = min(max(cell.down_minutes, 0.0), 60.0) / 60 * 36
             parts.append(f'<rect x="{x + 2}" y="44" width="{down:.1f}" height="4" fill="var(--diverged)"/>')
         parts.append(f'<text x="{x + 20}" y="62" text-anchor="middle">{hour}</text></g>')
@@ -202,14 +219,14 @@ def _bar(check: Check) -> str:
 
 
 def _identity(identity: Identity) -> Iterator[str]:
-    yield "<h2>PnL of the run and of its shadow, in quote</h2><table>"
+    yield f"<h2>{escape(IDENTITY_TITLE)}</h2><table>"
     for text, value in identity_rows(identity):
         yield f'<tr><td>{escape(text)}</td><td class="figure">{value}</td></tr>'
     yield "</table>"
 
 
 def _mismatches(mismatches: Iterable[Mismatch]) -> Iterator[str]:
-    yield "<h2>Mismatches of run and shadow</h2><table>"
+    yield "<h2>Decisions in which the run and its shadow differ</h2><table>"
     yield "<tr><th>Time</th><th>What</th><th>Cause</th><th>Live</th><th>Shadow</th></tr>"
     for mismatch in mismatches:
         cells = (iso(mismatch.time), mismatch.what, mismatch.cause, mismatch.live, mismatch.shadow)

@@ -12,7 +12,17 @@ from itertools import islice
 from textwrap import wrap
 
 from firstwatch.trading.clock import iso
-from firstwatch.trading.watch import Check, CheckName, Fan, HourCell, Identity, Mismatch, Verdict, WatchReport
+from firstwatch.trading.watch import (
+    Check,
+    CheckName,
+    Fan,
+    HourCell,
+    Identity,
+    Mismatch,
+    Sign,
+    Verdict,
+    WatchReport,
+)
 
 COLUMNS = 80
 LABELS = {
@@ -30,6 +40,8 @@ SIGNS = {
     Verdict.DIVERGED: "✗",
     Verdict.NOT_ENOUGH_DATA: "·",
 }
+IDENTITY_TITLE = "PnL of the run, and of its shadow (the backtest's core on the same bars), in quote"
+SIGNS_TITLE = "Signs that the algorithm needs tuning, over all whole days"
 _IDENTITY = (
     ("live_pnl", "run"),
     ("shadow_pnl", "shadow"),
@@ -91,8 +103,8 @@ class FanCurves:
         return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
 
 
-def report_lines(report: WatchReport, hints: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the lines of a report; ``hints``: what to adjust afterwards."""
+def report_lines(report: WatchReport, hints: Sequence[str] = (), signs: Sequence[Sign] = ()) -> Iterator[str]:
+    """Yield the lines of a report; ``hints``: what to adjust afterwards; ``signs`` of tuning, of all days."""
     yield from _head(report)
     if report.hours_strip:
         yield ""
@@ -110,6 +122,11 @@ def report_lines(report: WatchReport, hints: Sequence[str] = ()) -> Iterator[str
     if report.mismatches:
         yield ""
         yield from _mismatch_lines(report.mismatches)
+    if signs:
+        yield ""
+        yield SIGNS_TITLE
+        for sign in signs:
+            yield from _wrapped(f"{sign_mark(sign)} {sign.name:<14} {sign.sentence}", " " * 17)
     for hint in hints:
         yield ""
         yield from _wrapped(f"afterwards: {hint}", "            ")
@@ -207,6 +224,13 @@ def since_start_text(report: WatchReport) -> str:
     return f"{since.verdict}{e_value}"
 
 
+def sign_mark(sign: Sign) -> str:
+    """Return the mark of a sign of tuning: to be looked at, absent, or not known."""
+    if sign.is_present is None:
+        return SIGNS[Verdict.NOT_ENOUGH_DATA]
+    return SIGNS[Verdict.WATCH if sign.is_present else Verdict.CONSISTENT]
+
+
 def _head(report: WatchReport) -> Iterator[str]:
     yield from _wrapped(f"{SIGNS[report.verdict]} {report.verdict}  {title(report)}", "  ")
     yield from _joined(head_texts(report), "  ")
@@ -259,7 +283,7 @@ def _fan_lines(fan: Fan) -> Iterator[str]:
         live = curves.live[place]
         if live is not None:
             grid[row_of(live)][column] = "█"
-    yield "equity since the begin of the day: █ live, ─ median, ▒ 50 %, ░ 90 % of days"
+    yield "equity since the day began: █ live, ─ median, ▒ 50 %, ░ 90 % of days"
     zero = row_of(0.0)
     labels = {0: curves.high, _HEIGHT - 1: curves.low, zero: 0.0}
     for line, cells in enumerate(grid):
@@ -307,7 +331,7 @@ def identity_rows(identity: Identity) -> Iterator[tuple[str, str]]:
 
 
 def _identity_lines(identity: Identity) -> Iterator[str]:
-    yield "PnL of the run and of its shadow, in quote"
+    yield from _wrapped(IDENTITY_TITLE)
     for text, value in identity_rows(identity):
         yield f"  {text:<36} {value:>22}"
 

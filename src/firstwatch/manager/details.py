@@ -15,7 +15,9 @@ from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
 from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.trade import Trade
+from firstwatch.trading.watch import Sign
 from firstwatch.watch.baseline import baseline_of_launch
+from firstwatch.watch.run_tuning import Lived, RunTuning, whole_days
 
 EVENT_LIMIT = 300
 """Newest journal entries in the details."""
@@ -51,6 +53,12 @@ class _Detail:
     closes: _Closes = _NO_CLOSES
     metrics: tuple[MetricView, ...] = ()
     days: dict[watch.ReportMark, WatchView] = field(default_factory=dict)
+    tuning: RunTuning | None = None
+    watch_begin_ms: int | None = None
+    whole_days: int = -1
+    """Days that the signs were found of; -1: none were."""
+    week_signs: tuple[Sign, ...] = ()
+    all_signs: tuple[Sign, ...] = ()
 
 
 class DetailsReader:
@@ -98,6 +106,7 @@ class DetailsReader:
         marks = watch.marks_of(session, run_id)
         detail.days = watch_views(session, marks, detail.days, damaged=self.damaged)
         position = positions.position_of(session, run_id)
+        self._watch_days(session, run, detail, None if position is None else position.opened_at_ms)
         return RunDetails(
             run_id=run_id,
             settings=run.settings,
@@ -113,7 +122,28 @@ class DetailsReader:
             price=detail.closes.close,
             metrics=detail.metrics,
             days=tuple(detail.days.values()),
+            watch_begin_ms=detail.watch_begin_ms,
+            week_signs=detail.week_signs,
+            all_signs=detail.all_signs,
         )
+
+    def _watch_days(self, session: Session, run: runs.Run, detail: _Detail, opened_ms: int | None) -> None:
+        """Find when the watch began, and the signs of tuning once a day more is over."""
+        if not detail.days:
+            return
+        try:
+            if detail.tuning is None:
+                detail.tuning = RunTuning(session, run)
+            lived = Lived(detail.curve, detail.trades, opened_ms)
+            detail.watch_begin_ms = detail.tuning.begin_ms(lived)
+            newest = max(detail.days, key=lambda mark: mark.day)
+            last = whole_days(detail.days[newest].report)
+            if last != detail.whole_days:
+                detail.whole_days = last
+                detail.week_signs = detail.tuning.signs(session, lived, first=max(1, last - 6), last=last)
+                detail.all_signs = detail.tuning.signs(session, lived, first=1, last=last)
+        except DamagedRowError as error:
+            self.damaged[run.id] = str(error)
 
 
 def _grown(session: Session, run_id: str, known: EquityCurve) -> EquityCurve:

@@ -4,6 +4,7 @@ None means that the store does not know the value; the screen shows "?", never a
 since the epoch, UTC. Money is Decimal, in quote; only curves are float64 arrays.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -15,7 +16,15 @@ from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderS
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import FILLS_ALPHA, JOINT_ALPHA, Verdict, WatchReport
+from firstwatch.trading.watch import (
+    DAY_MS,
+    FILLS_ALPHA,
+    JOINT_ALPHA,
+    CheckName,
+    Sign,
+    Verdict,
+    WatchReport,
+)
 from firstwatch.venues.registry import is_paper
 
 if TYPE_CHECKING:
@@ -127,6 +136,8 @@ class WatchView:
 
     report: WatchReport
     made_ms: int
+    hints: Mapping[CheckName, str] = field(default_factory=dict)
+    """What to adjust, for each check that is ``WATCH`` or ``DIVERGED``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +370,17 @@ class RunDetails:
     metrics: tuple[MetricView, ...] = ()
     days: tuple[WatchView, ...] = ()
     """Its watch, the first day first."""
+    watch_begin_ms: int | None = None
+    """When its first day began, by the venue; None: it has not, or is not known."""
+    week_signs: tuple[Sign, ...] = ()
+    """Signs of tuning over the last seven whole days; empty: there is no watch."""
+    all_signs: tuple[Sign, ...] = ()
+    """The same over all whole days."""
+
+    def begin_ms(self, view: WatchView) -> int | None:
+        """Return when a day of the watch began."""
+        begin_ms = self.watch_begin_ms
+        return None if begin_ms is None else begin_ms + (view.report.day - 1) * DAY_MS
 
 
 @dataclass(frozen=True, eq=False)

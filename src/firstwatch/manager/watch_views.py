@@ -6,6 +6,7 @@ from firstwatch.manager.views import WatchView
 from firstwatch.store import watch
 from firstwatch.store.database import Session
 from firstwatch.trading.errors import DamagedRowError
+from firstwatch.watch.tuning import hints
 
 
 def watch_views(
@@ -19,7 +20,12 @@ def watch_views(
     views: dict[watch.ReportMark, WatchView] = {}
     for mark in marks:
         try:
-            views[mark] = known.get(mark) or WatchView(watch.report_of(session, mark), mark.made_at_ms)
+            views[mark] = known.get(mark) or _view(session, mark)
         except DamagedRowError as error:
             damaged[mark.run_id] = str(error)
     return views
+
+
+def _view(session: Session, mark: watch.ReportMark) -> WatchView:
+    report = watch.report_of(session, mark)
+    return WatchView(report, mark.made_at_ms, hints(report))

@@ -4,6 +4,7 @@
 what the store keeps: times as ISO 8601 UTC, money as text, what is not known as null.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -209,6 +210,49 @@ class Fan(_Frozen):
     p95: tuple[float, ...]
     live: tuple[float | None, ...]
     """None ahead of now."""
+
+
+class SignName(StrEnum):
+    """The four signs of an algorithm that needs tuning."""
+
+    SHARPE = "Sharpe ratio"
+    """Below the test's."""
+    DRAWDOWN = "drawdown"
+    """Larger than the test's."""
+    FREQUENCY = "entries"
+    """Fewer than the test's."""
+    STOPS = "exits by stop"
+    """Most of all, and more than the test's."""
+
+    @property
+    def check(self) -> CheckName:
+        """The check that looks at the same in a day."""
+        return _CHECK_OF_SIGN[self]
+
+
+_CHECK_OF_SIGN = {
+    SignName.SHARPE: CheckName.EDGE,
+    SignName.DRAWDOWN: CheckName.DRAWDOWN,
+    SignName.FREQUENCY: CheckName.TRADE_FREQUENCY,
+    SignName.STOPS: CheckName.EXITS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One sign over several days of a run."""
+
+    name: SignName
+    is_present: bool | None
+    """None: not enough is known."""
+    sentence: str
+    live: float | None = None
+    """A Sharpe ratio per year, a fraction (drawdown, share of exits) or a count."""
+    test: float | None = None
+    """What it is compared with, in the same unit: the limit beyond which one stretch of the test in twenty
+    lies; the test's own Sharpe ratio, its own share of exits by stop."""
+    hint: str = ""
+    """What to adjust where the sign is present."""
 
 
 class WatchReport(_Frozen):

@@ -50,7 +50,7 @@ class AppControls(Protocol):
     wallets: WalletController
     engine: EngineController
 
-    def show_pane(self, pane_id: PaneId) -> None: ...
+    def press_pane(self, pane_id: PaneId) -> None: ...
 
     def step_tab(self, by: int) -> None: ...
 
@@ -404,36 +404,38 @@ class StartEngineAction(Action):
         app.engine.start()
 
 
-class _ShowPaneAction(Action):
+class ShowPaneAction(Action):
+    """Goes to a pane; a second time, the pane takes the whole screen."""
+
     pane: ClassVar[PaneId]
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
-        app.show_pane(self.pane)
+        app.press_pane(self.pane)
 
 
-class ShowWalletsAction(_ShowPaneAction):
+class ShowWalletsAction(ShowPaneAction):
     id, title, short, key = "view.wallets", "view: Wallets", "Wallets", "1"
     pane = PaneId.WALLETS
-    help = "Go to the wallets."
+    help = "Go to the wallets; twice: on the whole screen."
 
 
-class ShowConfigurationAction(_ShowPaneAction):
+class ShowConfigurationAction(ShowPaneAction):
     id, title, short, key = "view.configuration", "view: Configuration", "Configure", "2"
     pane = PaneId.CONFIGURATION
-    help = "Go to the launch settings."
+    help = "Go to the launch settings; twice: on the whole screen."
 
 
-class ShowInfoAction(_ShowPaneAction):
+class ShowInfoAction(ShowPaneAction):
     id, title, short, key = "view.info", "view: Info", "Info", "3"
     pane = PaneId.INFO
-    help = "Go to the runs, positions, orders, trades and the journal."
+    help = "Go to the runs, positions, orders, trades and the journal; twice: on the whole screen."
 
 
-class ShowMetricsAction(_ShowPaneAction):
+class ShowMetricsAction(ShowPaneAction):
     id, title, short, key = "view.metrics", "view: Metrics", "Metrics", "4"
     pane = PaneId.METRICS
-    help = "Go to the watch, the figures and the charts of the chosen run."
+    help = "Go to the watch, figures and charts of the chosen run; twice: on the whole screen."
 
 
 class NextTabAction(Action):

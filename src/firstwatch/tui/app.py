@@ -23,7 +23,7 @@ from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.ids import new_run_id
-from firstwatch.tui.actions import ACTION_BY_ID, ACTIONS, Action, Severity, Situation
+from firstwatch.tui.actions import ACTION_BY_ID, ACTIONS, Action, Severity, ShowPaneAction, Situation
 from firstwatch.tui.controllers.engine import EngineController
 from firstwatch.tui.controllers.launch import LaunchController
 from firstwatch.tui.controllers.runs import RunController
@@ -216,8 +216,16 @@ class FirstwatchApp(StateApp):
         for action_id in (*pane.ACTIONS, *_COMMON_ACTIONS):
             action = ACTION_BY_ID[action_id]
             if self._keys.keys[action_id] and not self._refusal(action, situation):
-                hints.append(KeyHint(self._keys.shown(action_id), action.short))
+                short = self._short_of(action, pane)
+                hints.append(KeyHint(self._keys.shown(action_id), short))
         return tuple(hints)
+
+    def _short_of(self, action: Action, pane: Pane) -> str:
+        """Return what the key line says of an action: of the pane in front what its number does now."""
+        screen = self.run_screen
+        if isinstance(action, ShowPaneAction) and action.pane is pane.ID and screen.can_maximise:
+            return "Restore" if screen.is_maximised else "Maximise"
+        return action.short
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Fill the palette from the actions."""
@@ -253,6 +261,10 @@ class FirstwatchApp(StateApp):
     def show_pane(self, pane_id: PaneId) -> None:
         """Bring a pane to the front and give it the focus."""
         self.run_screen.show_pane(pane_id)
+
+    def press_pane(self, pane_id: PaneId) -> None:
+        """Go to a pane, or let it have the whole screen."""
+        self.run_screen.press_pane(pane_id)
 
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on in the pane in front."""

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from textwrap import wrap
 
 from firstwatch.trading.numbers import decimal_of, plain
 
@@ -76,6 +77,14 @@ def read_decimal(text: str) -> Decimal:
 def percent(value: float | None) -> str:
     """Return a fraction as percent: ``12.3 %``."""
     return UNKNOWN if value is None else f"{value * 100:.1f} %"
+
+
+def fitted(text: str, width: int, rows: int = 0) -> str:
+    """Return the text in lines of that width, in so many (0: as many as it takes); ``…``: the rest is cut."""
+    lines = [part for line in text.split("\n") for part in wrap(line, max(width, 1)) or [""]]
+    if len(lines) > rows > 0:
+        lines = [*lines[: rows - 1], f"{lines[rows - 1][: max(width - 2, 0)]} …"]
+    return "\n".join(lines)
 
 
 def age(ms: int | None) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from firstwatch.manager.views import RunView, WatchCount, WatchView
+from firstwatch.manager.views import RunDetails, RunView, WatchCount, WatchView
 from firstwatch.trading.runs import Protection, RunState
-from firstwatch.trading.watch import DAY_MS, Change, Check, CheckName, Verdict, WatchReport
+from firstwatch.trading.watch import DAY_MS, Change, Check, CheckName, Sign, SignName, Verdict, WatchReport
 from firstwatch.tui import formats
 from firstwatch.tui.widgets.table import Tone
 
@@ -34,6 +34,10 @@ LABELS: dict[CheckName, str] = {
 }
 JOINT_CHECKS = (CheckName.TRADE_FREQUENCY, CheckName.DRAWDOWN, CheckName.EXITS)
 """They are judged by one calibration, and true runs diverge in them together when the market is odd."""
+TOGETHER = (
+    "True days diverge together when the market is odd: 13 to 18 % of them in 1 month of 20. See whether "
+    "other runs diverge too."
+)
 SHORT: dict[CheckName, str] = {
     CheckName.SIGNAL_PARITY: "parity",
     CheckName.FILL_PRICES: "fills",
@@ -66,6 +70,10 @@ class Window(StrEnum):
     DAY = "24 h"
     WEEK = "7 d"
     ALL = "all"
+
+    def signs_of(self, details: RunDetails) -> tuple[Sign, ...]:
+        """Return the signs of tuning over its days; empty: a day is too short for any."""
+        return {Window.DAY: (), Window.WEEK: details.week_signs, Window.ALL: details.all_signs}[self]
 
     def of(self, days: Sequence[WatchView]) -> Sequence[WatchView]:
         """Return the days that it shows, the first one first."""
@@ -140,6 +148,37 @@ def evidence_text(check: Check) -> str:
     if check.more_at is not None:
         parts.append(f"knows more at {formats.short_moment(check.more_at)}")
     return " · ".join(parts)
+
+
+def sign_verdict(sign: Sign) -> Verdict:
+    """Return the verdict as which a sign of tuning is shown: it is advice, never ``DIVERGED``."""
+    if sign.is_present is None:
+        return Verdict.NOT_ENOUGH_DATA
+    return Verdict.WATCH if sign.is_present else Verdict.CONSISTENT
+
+
+def sign_text(sign: Sign) -> str:
+    """Return the figures of a sign of tuning in few words; its sentence where there are none."""
+    if sign.live is None or sign.test is None:
+        return sign.sentence
+    match sign.name:
+        case SignName.SHARPE:
+            return f"{sign.live:.2f}, the test's {sign.test:.2f}"
+        case SignName.DRAWDOWN:
+            return f"{sign.live * 100:.1f} %, in the test up to {sign.test * 100:.1f} %"
+        case SignName.FREQUENCY:
+            return f"{sign.live:.0f}, in the test at least {sign.test:.0f}"
+        case SignName.STOPS:
+            return f"{sign.live * 100:.0f} %, in the test {sign.test * 100:.0f} %"
+
+
+def tuning_lines(name: CheckName, shown: Sequence[WatchView], signs: Sequence[Sign]) -> list[str]:
+    """Return what is said of tuning beside a check: its sign over the shown days, and what to adjust."""
+    mine = [sign for sign in signs if sign.name.check is name]
+    hints = [view.hints[name] for view in shown if name in view.hints]
+    hints += [sign.hint for sign in mine if sign.hint]
+    lines = [f"over whole days: {sign.sentence}" for sign in mine]
+    return [*lines, *(f"AFTERWARDS  {hint}" for hint in dict.fromkeys(hints))]
 
 
 def watch_time(report: WatchReport) -> str:

@@ -6,14 +6,14 @@ In reading order: ``baseline`` (what a run is compared with: saved, found again,
 first order, and the tables that it gives); ``fill_sequence`` (one confidence sequence over all fills),
 ``fill_prices`` (what fills cost, against the backtest's own), ``costs`` (fees and funding), ``edge`` (the
 Sharpe ratio, over weeks), ``since_start`` (all days together), ``tuning`` (signs and hints of what to
-adjust); ``record`` (what a run saw, decided and was given, from the store), ``shadow`` (the core on the
-run's own bars), ``parity`` (what differs from it, with causes), ``identity`` (where the PnL differs),
-``follow`` (these through readings and restarts); ``locking`` (a launch's recipe, and its way back to a
-baseline), ``promise`` (what a baseline promises beside its days), ``day`` (what a run did at each close of
-a day, and what was lost of it), ``report`` (verdicts, sentences, what to do next), ``calibrator`` (tables,
-one after the other), ``run_watch`` (one run through its days), ``process`` (all runs, turn by turn);
-``rolling`` (true and altered days judged on an operator's own candles) and ``claim`` (whether the promise
-holds there).
+adjust); ``record`` (what a run saw, decided and was given, from the store), ``shadow`` (the core on the run's
+own bars), ``parity`` (what differs from it, with causes), ``identity`` (where the PnL differs), ``follow``
+(these through readings and restarts); ``locking`` (a launch's recipe, and its way back to a baseline),
+``promise`` (what a baseline promises beside its days), ``day`` (what a run did at each close of a day, and
+what was lost of it), ``run_tuning`` (the signs of one run, from the store), ``report`` (verdicts, sentences,
+what to do next), ``calibrator`` (tables, one after the other), ``run_watch`` (one run through its days),
+``process`` (all runs, turn by turn); ``rolling`` (true and altered days judged on an operator's own candles)
+and ``claim`` (whether the promise holds there).
 
 Imports ``backtest``, ``store``, ``market``, ``strategy`` and ``trading``. Of ``venues`` only the
 registry, and the settings. No engine; one thread, the ``calibrator``'s.

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from firstwatch.backtest.baseline import costs_of, settings_json, settings_of, settings_of_run
 from firstwatch.market.packed import load_baseline_candles
 from firstwatch.store import watch
-from firstwatch.store.backtests import Backtest
+from firstwatch.store.backtests import Backtest, get_backtest, list_backtests
 from firstwatch.store.database import Session
+from firstwatch.store.rows import row
 from firstwatch.store.runs import Run
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
@@ -86,6 +87,24 @@ def run_settings_of(recipe: Recipe) -> RunSettings:
         ValueError: the text is damaged.
     """
     return RunSettings.model_validate_json(recipe.settings)
+
+
+def watched_baseline(session: Session, run: Run) -> tuple[Recipe | None, Backtest | None]:
+    """Return the recipe that was locked at a run's launch, and the backtest that the run is compared with.
+
+    Without a recipe that is the newest of its version and symbol from before the launch.
+
+    Raises:
+        DamagedRowError: one of them cannot be read.
+    """
+    stored = watch.recipe_of(session, run.id, 1)
+    if stored is not None:
+        with row(f"the watch recipe of run {run.id}"):
+            recipe = Recipe.model_validate_json(stored.recipe_json)
+            return recipe, get_backtest(session, run_settings_of(recipe).backtest_id)
+    known = list_backtests(session, run.version_id)
+    early = (each for each in known if each.created_at_ms <= run.created_at_ms)
+    return None, next((each for each in early if each.symbol == run.settings.symbol), None)
 
 
 def windows_of(recipe: Recipe, spec: AlgorithmSpec, home: Path) -> Windows:

@@ -80,7 +80,7 @@ def read_watched(session: Session, run_id: str, assumed: Costs | None = None) ->
         DamagedRowError: a row of it cannot be read.
     """
     run = runs.get_run(session, run_id)
-    spec = _spec_of(session, run)
+    spec = spec_of_run(session, run)
     kept = bars.warm_up_of(session, run_id)
     if run.first_bars and not kept:
         raise WrongUseError(
@@ -101,7 +101,12 @@ def read_watched(session: Session, run_id: str, assumed: Costs | None = None) ->
     )
 
 
-def _spec_of(session: Session, run: Run) -> AlgorithmSpec:
+def spec_of_run(session: Session, run: Run) -> AlgorithmSpec:
+    """Return the algorithm of a run.
+
+    Raises:
+        DamagedRowError: it cannot be read.
+    """
     with row(f"the algorithm of run {run.id}"):
         try:
             return AlgorithmSpec.from_json(algorithms.version_by_id(session, run.version_id).spec_json)

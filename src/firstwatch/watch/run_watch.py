@@ -13,8 +13,7 @@ import numpy as np
 
 from firstwatch.backtest.metrics import daily_returns
 from firstwatch.settings import Settings
-from firstwatch.store import algorithms, backtests, fills, orders, positions, runs, wallets, watch
-from firstwatch.store.backtests import Backtest
+from firstwatch.store import algorithms, fills, orders, positions, runs, wallets, watch
 from firstwatch.store.database import Session
 from firstwatch.store.journal import JournalEntry
 from firstwatch.store.rows import row
@@ -60,7 +59,7 @@ from firstwatch.watch.edge import EdgeJudged, judge_edge
 from firstwatch.watch.fill_prices import FillsJudged, fill_costs, judge_fills
 from firstwatch.watch.follow import RunFollower, follow
 from firstwatch.watch.joint import JOINT_CHECKS, Tables
-from firstwatch.watch.locking import recipe_of_day, run_settings_of, why_no_recipe, windows_of
+from firstwatch.watch.locking import recipe_of_day, watched_baseline, why_no_recipe, windows_of
 from firstwatch.watch.promise import Promise, read_promise
 from firstwatch.watch.recipe import Recipe, make_day_tables
 from firstwatch.watch.record import LiveRecord, read_record
@@ -576,18 +575,8 @@ def _read_static(session: Session, run_id: str, settings: Settings) -> Static:
     run = runs.get_run(session, run_id)
     with row(f"the algorithm of run {run_id}"):
         spec = AlgorithmSpec.from_json(algorithms.version_by_id(session, run.version_id).spec_json)
-    stored = watch.recipe_of(session, run_id, 1)
-    recipe, no_joint = None, ""
-    baseline: Backtest | None
-    if stored is not None:
-        with row(f"the watch recipe of run {run_id}"):
-            recipe = Recipe.model_validate_json(stored.recipe_json)
-            baseline = backtests.get_backtest(session, run_settings_of(recipe).backtest_id)
-    else:
-        known = backtests.list_backtests(session, run.version_id)
-        early = (each for each in known if each.created_at_ms <= run.created_at_ms)
-        baseline = next((each for each in early if each.symbol == run.settings.symbol), None)
-        no_joint = why_no_recipe(baseline, run)
+    recipe, baseline = watched_baseline(session, run)
+    no_joint = "" if recipe is not None else why_no_recipe(baseline, run)
     promise = None
     if baseline is not None:
         noise_bps = settings.watch.fill_noise_bps

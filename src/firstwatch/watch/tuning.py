@@ -1,29 +1,27 @@
 """When an algorithm needs tuning, and where to begin: four signs over weeks, a hint for each failed check.
 
-A sign compares a window of the run with all windows of the same length in its backtest, so that it has a rate
-of its own: about one true window in twenty shows it. Signs are advice, not verdicts.
+A sign compares a stretch of the run with all stretches of the same length in its backtest, so that it has a
+rate of its own: about one true stretch in twenty shows it. Signs are advice, not verdicts.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.backtest.metrics import RATIO_DAYS, daily_returns
-from firstwatch.backtest.record import TradeRecord
 from firstwatch.trading.runs import ExitReason
-from firstwatch.trading.watch import DAY_MS, CheckName, Verdict, WatchReport
+from firstwatch.trading.watch import DAY_MS, CheckName, Sign, SignName, Verdict, WatchReport
 from firstwatch.watch.edge import Sharpe, probabilistic_sharpe
+from firstwatch.watch.windows import STOP_REASONS
 
 LEAST_DAYS = 7
 """Days that a window needs for any sign."""
 _LEAST_EXITS = 10
-_LEAST_WINDOWS = 20
+_LEAST_STRETCHES = 20
 _RATE = 0.05
-_STOPS = frozenset({ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP})
 
 HINTS = {
     CheckName.SIGNAL_PARITY: (
@@ -55,110 +53,105 @@ HINTS = {
 """What to look at where a check is not consistent."""
 
 
-class SignName(StrEnum):
-    """The four signs."""
-
-    SHARPE = "Sharpe ratio below the test's"
-    DRAWDOWN = "drawdown larger than the test's"
-    FREQUENCY = "trades too few"
-    STOPS = "most exits by stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """One sign over a window; ``is_present`` None: not enough is known."""
-
-    name: SignName
-    is_present: bool | None
-    sentence: str
-    live: float | None = None
-    test: float | None = None
-    """What the sign's limit is: beyond it lies one window of the test in twenty."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """What signs read of a run's window or of a whole backtest: equity at closes (open times), its trades.
+    """What signs read of a stretch of a run, or of a whole backtest.
 
-    ``capital``: equity at the begin; times in ms, equity in quote.
+    ``time_ms``: open times of its bars, ``equity`` at their closes and ``capital`` before the first (quote);
+    ``entry_ms``: when positions were opened, in order; ``exits``: why they were closed.
     """
 
+    days: int
+    """Whole days from the first open to the last close."""
     time_ms: NDArray[np.int64]
     equity: NDArray[np.float64]
     capital: float
-    trades: Sequence[TradeRecord]
-
-    @property
-    def days(self) -> int:
-        """Whole days from the first close to the last."""
-        return int((self.time_ms[-1] - self.time_ms[0]) // DAY_MS) if len(self.time_ms) else 0
+    entry_ms: Sequence[int]
+    exits: Sequence[ExitReason]
 
 
-def hints(report: WatchReport) -> tuple[str, ...]:
+class BacktestLimits:
+    """A backtest as signs read it; what its stretches of a length show is found once. For one thread."""
+
+    def __init__(self, record: Record) -> None:
+        self.sharpe = Sharpe.of(daily_returns(record.time_ms, record.equity, record.capital))
+        self.n_exits = len(record.exits)
+        self.stops = sum(reason in STOP_REASONS for reason in record.exits)
+        self._record = record
+        self._limits: dict[int, _Limits | None] = {}
+
+    def limits(self, days: int) -> "_Limits | None":
+        """Return the limits of stretches of so many days, one begun on each day; None: too few of them."""
+        if days not in self._limits:
+            self._limits[days] = _limits(self._record, days)
+        return self._limits[days]
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Beyond each of them lies one stretch of the backtest in twenty."""
+
+    drawdown: float
+    entries: int
+
+
+def hints(report: WatchReport) -> dict[CheckName, str]:
     """Return the hint of each check that is ``WATCH`` or ``DIVERGED``, the worst first."""
     order = (Verdict.DIVERGED, Verdict.WATCH)
     failed = sorted(
         (check for check in report.checks if check.verdict in order),
         key=lambda check: order.index(check.verdict),
     )
-    return tuple(HINTS[check.name] for check in failed)
+    return {check.name: HINTS[check.name] for check in failed}
 
 
-def tuning_signs(live: Record, test: Record) -> tuple[Sign, ...]:
-    """Return the four signs of a run's window against its backtest."""
-    if live.days < LEAST_DAYS:
-        return tuple(Sign(name, None, f"Needs {LEAST_DAYS} days.") for name in SignName)
-    return (_sharpe(live, test), _drawdown(live, test), _frequency(live, test), _stops(live, test))
+def tuning_signs(live: Record, test: BacktestLimits) -> tuple[Sign, ...]:
+    """Return the four signs of a stretch of ``LEAST_DAYS`` or more of a run against its backtest."""
+    found = (_sharpe(live, test), *_of_stretch(live, test), _stops(live, test))
+    return tuple(replace(each, hint=HINTS[each.name.check]) if each.is_present else each for each in found)
 
 
-def _sharpe(live: Record, test: Record) -> Sign:
+def unknown_signs(why: str) -> tuple[Sign, ...]:
+    """Return the four signs where nothing is known, with the reason."""
+    return tuple(Sign(name, None, why) for name in SignName)
+
+
+def _sharpe(live: Record, test: BacktestLimits) -> Sign:
     name = SignName.SHARPE
     shown = Sharpe.of(daily_returns(live.time_ms, live.equity, live.capital))
-    promised = Sharpe.of(daily_returns(test.time_ms, test.equity, test.capital))
-    if shown is None or promised is None or shown.n < RATIO_DAYS:
+    if shown is None or test.sharpe is None or shown.n < RATIO_DAYS:
         return Sign(name, None, f"Needs {RATIO_DAYS} days, not all alike.")
-    probability = probabilistic_sharpe(shown, promised.ratio)
+    probability = probabilistic_sharpe(shown, test.sharpe.ratio)
     text = (
-        f"Sharpe ratio {shown.a_year:.2f}, the test's {promised.a_year:.2f}: that it truly reaches the "
+        f"Sharpe ratio {shown.a_year:.2f}, the test's {test.sharpe.a_year:.2f}: that it truly reaches the "
         f"test's has a probability of {probability * 100:.0f} %."
     )
-    return Sign(name, probability <= _RATE, text, shown.a_year, promised.a_year)
+    return Sign(name, probability <= _RATE, text, shown.a_year, test.sharpe.a_year)
 
 
-def _drawdown(live: Record, test: Record) -> Sign:
-    name = SignName.DRAWDOWN
-    windows = _windows(test, live.days)
-    if len(windows) < _LEAST_WINDOWS:
-        return _too_short(name)
-    depths = [_depth(test.equity[first:end]) for first, end in windows]
-    limit = float(np.quantile(depths, 1 - _RATE))
-    deepest = _depth(np.concatenate([[live.capital], live.equity]))
-    text = f"Drawdown {deepest * 100:.1f} %; 95 % of the test's stretches of {live.days} days stay below "
-    return Sign(name, deepest > limit, f"{text}{limit * 100:.1f} %.", deepest, limit)
+def _of_stretch(live: Record, test: BacktestLimits) -> tuple[Sign, Sign]:
+    """Return the signs that compare with the test's stretches: drawdown and frequency."""
+    limits = test.limits(live.days)
+    if limits is None:
+        text = f"The test is too short: it has fewer than {_LEAST_STRETCHES} stretches of {live.days} days."
+        return Sign(SignName.DRAWDOWN, None, text), Sign(SignName.FREQUENCY, None, text)
+    of_stretches = f"95 % of the test's stretches of {live.days} days"
+    deepest = _depth(np.append(live.capital, live.equity))
+    text = f"Drawdown {deepest * 100:.1f} %; {of_stretches} stay below {limits.drawdown * 100:.1f} %."
+    drawdown = Sign(SignName.DRAWDOWN, deepest > limits.drawdown, text, deepest, limits.drawdown)
+    n = len(live.entry_ms)
+    text = f"{n} {'entry' if n == 1 else 'entries'}; {of_stretches} have at least {limits.entries}."
+    return drawdown, Sign(SignName.FREQUENCY, n < limits.entries, text, float(n), float(limits.entries))
 
 
-def _frequency(live: Record, test: Record) -> Sign:
-    name = SignName.FREQUENCY
-    windows = _windows(test, live.days)
-    if len(windows) < _LEAST_WINDOWS:
-        return _too_short(name)
-    entries = np.sort([trade.entry_time_ms for trade in test.trades])
-    begins = np.array([test.time_ms[first] for first, _ in windows])
-    counts = np.searchsorted(entries, begins + live.days * DAY_MS) - np.searchsorted(entries, begins)
-    limit = float(np.quantile(counts, _RATE))
-    n = len(live.trades)
-    text = f"{n} trades; 95 % of the test's stretches of {live.days} days have at least {limit:.0f}."
-    return Sign(name, n < limit, text, float(n), limit)
-
-
-def _stops(live: Record, test: Record) -> Sign:
+def _stops(live: Record, test: BacktestLimits) -> Sign:
     name = SignName.STOPS
-    n, k = len(live.trades), sum(trade.reason in _STOPS for trade in live.trades)
-    if n < _LEAST_EXITS or not test.trades:
+    n, k = len(live.exits), sum(reason in STOP_REASONS for reason in live.exits)
+    if n < _LEAST_EXITS or not test.n_exits:
         return Sign(name, None, f"Needs {_LEAST_EXITS} exits, and one of the test.")
-    share = sum(trade.reason in _STOPS for trade in test.trades) / len(test.trades)
+    share = test.stops / test.n_exits
     is_present = k / n > 0.5 and at_least(k, n, share) <= _RATE
-    text = f"{k} of {n} exits by stop; in the test {share * 100:.0f} % of {len(test.trades)}."
+    text = f"{k} of {n} exits by stop; in the test {share * 100:.0f} % of {test.n_exits}."
     return Sign(name, is_present, text, k / n, share)
 
 
@@ -177,20 +170,24 @@ def at_least(k: int, n: int, probability: float) -> float:
     return min(1.0, math.fsum(map(math.exp, terms)))
 
 
-def _windows(test: Record, days: int) -> list[tuple[int, int]]:
-    """Return the first bar and the end of each stretch of so many days, one for each day of the test."""
-    if test.days < days:
-        return []
-    begins = test.time_ms[0] + np.arange(test.days - days + 1) * DAY_MS
-    firsts = np.searchsorted(test.time_ms, begins)
-    ends = np.searchsorted(test.time_ms, begins + days * DAY_MS)
-    return [(first, end) for first, end in zip(firsts.tolist(), ends.tolist(), strict=True) if end > first]
+def _limits(test: Record, days: int) -> _Limits | None:
+    begins = test.days - days + 1
+    if begins < _LEAST_STRETCHES:
+        return None
+    begin_ms = test.time_ms[0] + np.arange(begins) * DAY_MS
+    first = np.searchsorted(test.time_ms, begin_ms)
+    end = np.searchsorted(test.time_ms, begin_ms + days * DAY_MS)
+    marks = np.append(test.capital, test.equity)
+    depths = [_depth(marks[low : high + 1]) for low, high in zip(first.tolist(), end.tolist(), strict=True)]
+    entry_ms = np.asarray(test.entry_ms, dtype=np.int64)
+    entries = np.searchsorted(entry_ms, begin_ms + days * DAY_MS) - np.searchsorted(entry_ms, begin_ms)
+    return _Limits(
+        drawdown=float(np.quantile(depths, 1 - _RATE, method="higher")),
+        entries=int(np.quantile(entries, _RATE, method="lower")),
+    )
 
 
 def _depth(equity: NDArray[np.float64]) -> float:
+    """Return the largest fall from a peak, as a fraction of it; 1 at most."""
     peaks = np.maximum.accumulate(equity)
-    return float(((peaks - equity) / peaks).max()) if len(equity) and peaks[0] > 0 else 0.0
-
-
-def _too_short(name: SignName) -> Sign:
-    return Sign(name, None, f"The test is too short: it has fewer than {_LEAST_WINDOWS} such stretches.")
+    return float(np.minimum((peaks - equity) / peaks, 1).max()) if equity[0] > 0 else 0.0

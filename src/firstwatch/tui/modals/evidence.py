@@ -1,13 +1,13 @@
 """What is behind a check of the watch: mismatches, fills or trades."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.manager.views import RunDetails, RunView
-from firstwatch.trading.watch import CheckName, WatchReport
+from firstwatch.manager.views import RunDetails, RunView, WatchView
+from firstwatch.trading.watch import DAY_MS, CheckName, Mismatch, Sign, Verdict
 from firstwatch.tui import formats, watch_text
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.run_text import heading
@@ -34,6 +34,8 @@ _TRADES = (
     Column("fees", 8, rank=2, is_number=True),
     Column("funding", 8, rank=3, is_number=True),
 )
+_FRAME_ROWS = 4
+"""Rows of the box that are not its body's."""
 _ROWS = 200
 """Newest rows that are shown."""
 
@@ -49,34 +51,71 @@ class EvidenceDialog(Dialog[None]):
         Binding("up", "scroll(-1)", "Up", show=False, id="evidence.up"),
     ]
 
-    def __init__(self, run: RunView, details: RunDetails, name: CheckName) -> None:
+    def __init__(
+        self,
+        run: RunView,
+        details: RunDetails,
+        shown: Sequence[WatchView],
+        name: CheckName,
+        signs: Sequence[Sign] = (),
+    ) -> None:
+        """``shown``: the days that the rows are of, the first one first; ``signs`` of tuning over them."""
         super().__init__()
-        self._report = details.days[-1].report
         self._details = details
+        self._shown = shown
         self._check = name
-        self.TITLE_TEXT = f"{watch_text.LABELS[name]} · {heading(run)}"
+        self._signs = signs
+        first, last = shown[0].report.day, shown[-1].report.day
+        days = f"day {last}" if first == last else f"days {first} to {last}"
+        self.TITLE_TEXT = f"{watch_text.LABELS[name]} · {days} · {heading(run)}"
 
     def body(self) -> Sequence[Widget]:
-        check = self._report.check(self._check)
-        lines = []
-        if check is not None:
-            live, expected = watch_text.figure(check.name, check.observed), watch_text.expectation(check)
-            figures = f"live {live}, expected {expected}, n {watch_text.count_text(check)}"
-            lines = [f"{check.verdict}: {check.sentence}", figures, watch_text.evidence_text(check)]
-        lines += [f"NEXT  {self._report.next}", ""]
+        lines = [*self._words(), ""]
         if self._check is CheckName.SIGNAL_PARITY:
-            return [text(line) for line in [*lines, *_mismatches(self._report)]]
+            return [text(line) for line in [*lines, *_mismatches(self._shown)]]
         listing = (
-            Listing(_FILLS, empty="The run has no fill yet.", id="evidence")
+            Listing(_FILLS, empty="There was no fill.", id="evidence")
             if self._check is CheckName.FILL_PRICES
-            else Listing(_TRADES, empty="The run has not closed a trade.", id="evidence")
+            else Listing(_TRADES, empty="No trade was closed.", id="evidence")
         )
         return [*(text(line) for line in lines if line), listing]
 
+    def _words(self) -> Iterator[str]:
+        """Yield what the check says of the shown days, and what to do."""
+        newest = self._shown[-1]
+        check = newest.report.check(self._check)
+        if check is not None:
+            live, expected = watch_text.figure(check.name, check.observed), watch_text.expectation(check)
+            yield f"{check.verdict}: {check.sentence}"
+            yield f"live {live}, expected {expected}, n {watch_text.count_text(check)}"
+            yield watch_text.evidence_text(check)
+            if check.verdict is Verdict.DIVERGED and check.name in watch_text.JOINT_CHECKS:
+                yield watch_text.TOGETHER
+        for view in self._shown[:-1]:
+            before = view.report.check(self._check)
+            if before is not None and before.verdict in (Verdict.WATCH, Verdict.DIVERGED):
+                yield f"day {view.report.day}  {before.verdict}: {before.sentence}"
+        yield f"NEXT  {newest.report.next}"
+        yield from watch_text.tuning_lines(self._check, self._shown, self._signs)
+
     def on_mount(self) -> None:
+        rows = _fills if self._check is CheckName.FILL_PRICES else _trades
+        first_ms, last_ms = (self._details.begin_ms(self._shown[place]) for place in (0, -1))
+        span = None if first_ms is None or last_ms is None else range(first_ms, last_ms + DAY_MS)
         for listing in self.query(Listing):
-            rows = _fills if self._check is CheckName.FILL_PRICES else _trades
-            listing.set_lines(rows(self._details)[:_ROWS])
+            listing.set_lines(rows(self._details, span)[:_ROWS])
+        self.call_after_refresh(self._fit)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """Give the rows the room that the words leave, so that both are seen."""
+        body = self.query_one(".dialog-body")
+        words = sum(each.outer_size.height for each in body.children if not isinstance(each, Listing))
+        for listing in self.query(Listing):
+            listing.styles.max_height = min(max(self.size.height * 9 // 10 - _FRAME_ROWS - words, 5), 24)
+        body.scroll_home(animate=False)
 
     def hints(self) -> Sequence[KeyHint]:
         return (KeyHint("↑ ↓", "move"), KeyHint("enter q esc", "close"))
@@ -85,23 +124,26 @@ class EvidenceDialog(Dialog[None]):
         self.query_one(".dialog-body").scroll_relative(y=by * 3, animate=False)
 
 
-def _mismatches(report: WatchReport) -> list[str]:
-    """Return two lines for each mismatch, the newest first."""
-    if not report.mismatches:
-        return ["Run and shadow have decided the same at every bar."]
-    lines = []
-    for each in reversed(report.mismatches[-_ROWS:]):
-        lines.append(f"{formats.short_moment(each.time)}  {each.what}: {each.cause}")
-        lines.append(
-            f"    live {each.live or watch_text.NONE}, backtest's core {each.shadow or watch_text.NONE}"
-        )
-    return lines
+def mismatch_text(each: Mismatch) -> str:
+    """Return what differed, why, and what either side decided."""
+    live, shadow = each.live or watch_text.NONE, each.shadow or watch_text.NONE
+    return f"{each.what}: {each.cause}; live {live}, backtest's core {shadow}"
 
 
-def _fills(details: RunDetails) -> list[Line]:
+def _mismatches(shown: Sequence[WatchView]) -> list[str]:
+    """Return a paragraph for each mismatch of the shown days, the newest first."""
+    found = [each for view in shown for each in view.report.mismatches][-_ROWS:]
+    lines = [f"{formats.short_moment(each.time)}  {mismatch_text(each)}" for each in reversed(found)]
+    return lines or ["Run and shadow have decided the same at every bar."]
+
+
+def _fills(details: RunDetails, span: range | None) -> list[Line]:
+    """Return the fills in a span of time, the newest first; None: all of them."""
     purposes = {order.client_order_id: order.purpose for order in details.orders}
     lines = []
     for fill in reversed(details.fills):
+        if span is not None and fill.time_ms not in span:
+            continue
         purpose = purposes.get(fill.client_order_id or "")
         worse = fill.worse_bps
         decided = fill.mid_at_decision
@@ -123,7 +165,8 @@ def _fills(details: RunDetails) -> list[Line]:
     return lines
 
 
-def _trades(details: RunDetails) -> list[Line]:
+def _trades(details: RunDetails, span: range | None) -> list[Line]:
+    """Return the trades that were closed in a span of time, the newest first; None: all of them."""
     return [
         Line(
             str(number),
@@ -138,6 +181,7 @@ def _trades(details: RunDetails) -> list[Line]:
             ),
         )
         for number, trade in reversed(list(enumerate(details.trades, start=1)))
+        if span is None or trade.exit_time_ms in span
     ]
 
 

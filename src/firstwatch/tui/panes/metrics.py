@@ -120,7 +120,7 @@ class MetricsPane(TabbedPane):
             self.go_to(WATCH)
 
     def hints(self) -> tuple[KeyHint, ...]:
-        return (KeyHint("enter", "Evidence"),) if self.tab == WATCH else ()
+        return self._watch_page.hints if self.tab == WATCH else ()
 
     def focus_pane(self) -> None:
         # A chart takes no focus: the table of the first tab, which is always there, has it then.

@@ -2,125 +2,252 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widgets import DataTable
 
 from firstwatch.manager.views import RunDetails, RunView, WatchView
 from firstwatch.trading.text import clean
-from firstwatch.trading.watch import CheckName, Verdict, WatchReport
+from firstwatch.trading.watch import CheckName, Sign, Verdict, WatchReport
 from firstwatch.tui import formats, watch_text
 from firstwatch.tui.modals.evidence import EvidenceDialog
+from firstwatch.tui.modals.hour import HourDialog
 from firstwatch.tui.state import app_of
 from firstwatch.tui.watch_text import Window
 from firstwatch.tui.widgets.drawn import Drawn
 from firstwatch.tui.widgets.fan import draw_fans
-from firstwatch.tui.widgets.hour_strip import StripCell, Tick, draw_strip, strip_rows
+from firstwatch.tui.widgets.hour_strip import StripCell, Tick, cell_at, draw_strip, strip_rows
 from firstwatch.tui.widgets.paragraph import Paragraph
+from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line
 
 _CHECKS = (
     Column("check", 15),
     Column("live", 9, is_number=True),
-    Column("expected", 15, is_number=True, grows=True),
+    Column("expected", 15, is_number=True),
     Column("in band", 9),
     Column("n", 5, rank=2, is_number=True),
     Column("verdict", 11, rank=1),
-    Column("sees by now", 18, rank=3),
+    Column("sees by now", 19, rank=3),
     Column("knows more", 11, rank=4),
+    Column("why", 40, rank=5, grows=True),
 )
 _DAYS = (
-    Column("check", 15),
-    Column("diverged", 9, is_number=True),
-    Column("watch", 7, is_number=True),
+    Column("check", 13),
+    Column("diverged", 8, is_number=True),
+    Column("watch", 5, is_number=True),
     Column("as promised", 11, is_number=True),
     Column("too early", 9, rank=1, is_number=True),
     Column("today", 12, rank=2, grows=True),
 )
 _HOURS = tuple(Tick(hour / 24, str(hour)) for hour in (0, 6, 12, 18, 24))
 _FAN_TONES = {Verdict.DIVERGED: "error", Verdict.WATCH: "warning"}
-_HEAD_ROWS, _TABLE_ROWS, _DETAIL_ROWS = 1, 8, 5
-_FAN_ROWS = 3
+_SIGNS_TITLE = "signs that the algorithm needs tuning, over whole days"
+_HEAD_ROWS, _TABLE_ROWS = 1, 8
+_DETAIL_ROWS, _LARGE_DETAIL_ROWS = 5, 9
+_PADDING = 2
+_FAN_ROWS, _WANTED_FAN_ROWS = 3, 8
 """Fewer rows say nothing: the fan leaves its room to the checks then."""
-_TOGETHER = (
-    "True days diverge together when the market is odd: 13 to 18 % of them in 1 month of 20. See whether "
-    "other runs diverge too."
-)
 _DETAIL_HEIGHT, _NEXT_HEIGHT = 24, 15
 """Rows of the page from which on the check under the cursor is explained, and two rows say what to do."""
 
 
+class ChecksTable(KeyedTable):
+    """The checks; left and right are for the cells of the strip above it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "step_cell(-1)", "Earlier", show=False, id="watch.earlier"),
+        Binding("right", "step_cell(1)", "Later", show=False, id="watch.later"),
+    ]
+
+    class CellStepped(Message):
+        """The operator goes ``by`` cells on in the strip."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
+
+    class CellOpened(Message):
+        """The operator opens what the cursor is on, which is no row."""
+
+    def action_step_cell(self, by: int) -> None:
+        self.post_message(self.CellStepped(by))
+
+    def action_select_cursor(self) -> None:
+        if self.cursor_key is None:
+            self.post_message(self.CellOpened())
+        super().action_select_cursor()
+
+
 class WatchPage(Vertical):
-    """The watch of the chosen run: strip of hours, fan, checks, and what to do next."""
+    """The watch of the chosen run: strip of hours, fan, checks, and what to do next.
+
+    The cursor is on a check, or on a cell of the strip.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave_cell", "Leave the strip", show=False, id="watch.leave_cell")
+    ]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._window = Window.DAY
         self._run: RunView | None = None
         self._details: RunDetails | None = None
-        self._strip_rows = 0
+        self._strip_rows = self._sign_rows = 0
         self._chosen = CheckName.SIGNAL_PARITY
         """The check under the cursor; it stays when another run is chosen."""
+        self._day: int | None = None
+        """The day that the window of 24 hours shows; None: the newest."""
+        self._cell: int | None = None
+        """The cell under the cursor, from 0; None: the cursor is on a check."""
 
     def compose(self) -> ComposeResult:
         yield Drawn(id="watch-head")
         yield Drawn(id="watch-strip")
         yield Drawn(id="watch-fan")
-        yield KeyedTable(_CHECKS, id="watch-checks")
-        yield KeyedTable(_DAYS, id="watch-days")
+        yield ChecksTable(_CHECKS, id="watch-checks")
+        yield ChecksTable(_DAYS, id="watch-days")
+        yield Drawn(id="watch-signs")
         yield Paragraph(id="watch-detail")
         yield Paragraph(id="watch-next")
         yield Paragraph(classes="empty")
 
     @property
-    def table(self) -> KeyedTable:
+    def table(self) -> ChecksTable:
         """The table of the window that is shown."""
-        return self.query_one("#watch-checks" if self._window is Window.DAY else "#watch-days", KeyedTable)
+        return self.query_one("#watch-checks" if self._window is Window.DAY else "#watch-days", ChecksTable)
+
+    @property
+    def hints(self) -> tuple[KeyHint, ...]:
+        """The keys of the page that do something now."""
+        shown = self._shown
+        if not shown:
+            return ()
+        is_day = self._window is Window.DAY
+        cells = KeyHint("← →", "Hours" if is_day else "Days")
+        if self._cell is None:
+            return (KeyHint("enter", "Evidence"), cells)
+        what = f"Hour {self._cell}" if is_day else f"Day {shown[self._cell].report.day}"
+        return (KeyHint("enter", what), cells, KeyHint("esc", "Checks"))
 
     def next_window(self) -> None:
         """Show the next window: 24 hours, 7 days, all."""
-        had_focus = self.table.has_focus
         windows = list(Window)
-        self._window = windows[(windows.index(self._window) + 1) % len(windows)]
-        self.show(self._run, self._details)
-        if had_focus:
-            self.table.focus()
+        self._show_window(windows[(windows.index(self._window) + 1) % len(windows)], day=None)
 
     def on_resize(self) -> None:
         self.show(self._run, self._details)
 
     def show(self, run: RunView | None, details: RunDetails | None) -> None:
         """Show the run's watch; None: no run is chosen, or its details are not read yet."""
+        if run is not None and self._run is not None and run.run_id != self._run.run_id:
+            self._day = self._cell = None
         self._run, self._details = run, details
-        days = () if run is None or details is None else details.days
-        if run is None or not days:
+        days = () if details is None else details.days
+        if len(days) < 2:
+            self._window, self._day = Window.DAY, None
+        shown = self._shown
+        if run is None or details is None or not shown:
             self._show_nothing(run, details)
             return
-        if len(days) == 1:
-            self._window = Window.DAY
-        shown = self._window.of(days)
-        newest = shown[-1]
-        report = newest.report
-        silent_ms = watch_text.silent_ms(run, newest, app_of(self).now_ms())
+        report = shown[-1].report
+        silent_ms = watch_text.silent_ms(run, days[-1], app_of(self).now_ms())
         self._show_head(run, report, silent_ms, has_windows=len(days) > 1)
         cells, ticks, unit = _strip(shown, self._window)
+        if self._cell is not None:
+            self._cell = min(self._cell, _begun(cells) - 1)
         self._show_strip(cells, ticks, unit)
+        self._show_signs(self._window.signs_of(details))
         self._show_fan(shown, self._window)
         is_day = self._window is Window.DAY
         self.query_one("#watch-checks", KeyedTable).display = is_day
         self.query_one("#watch-days", KeyedTable).display = not is_day
         self.table.set_lines(_check_lines(report) if is_day else _day_lines(shown))
         self.table.set_class(False, "-empty")
-        if self.table.cursor_key is None:
+        if self._cell is not None:
+            self.table.point_at(None)
+        elif self.table.cursor_key is None:
             self.table.point_at(self._chosen.value)
         self._show_words(report)
         self.query_one(".empty", Paragraph).show_if(False)
 
+    @property
+    def _shown(self) -> Sequence[WatchView]:
+        """The days that are shown, the first one first."""
+        days = () if self._details is None else self._details.days
+        if self._window is Window.DAY and self._day is not None:
+            chosen = tuple(view for view in days if view.report.day == self._day)
+            return chosen or days[-1:]
+        return self._window.of(days)
+
+    def _show_window(self, window: Window, *, day: int | None) -> None:
+        had_focus = self.table.has_focus
+        self._window, self._day, self._cell = window, day, None
+        self.show(self._run, self._details)
+        self.table.point_at(self._chosen.value)
+        if had_focus:
+            self.table.focus()
+        self.screen.query_one(KeyLine).renew()
+
+    # --- the cells of the strip ------------------------------------------------------------------------
+
+    @on(ChecksTable.CellStepped)
+    def _step_cell(self, event: ChecksTable.CellStepped) -> None:
+        shown = self._shown
+        if not shown:
+            return
+        last = _begun(_strip(shown, self._window)[0]) - 1
+        cell = last if self._cell is None else self._cell + event.by
+        if last >= 0:
+            self._put_cell(min(max(cell, 0), last))
+
+    def _put_cell(self, cell: int | None) -> None:
+        self._cell = cell
+        self.show(self._run, self._details)
+        self.screen.query_one(KeyLine).renew()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Without a cell under the cursor Escape is for what the page is in.
+        del parameters
+        return action != "leave_cell" or self._cell is not None
+
+    def action_leave_cell(self) -> None:
+        self._put_cell(None)
+
+    def on_click(self, event: events.Click) -> None:
+        """Open the cell of the strip that was clicked."""
+        shown = self._shown
+        if event.widget is None or event.widget.id != "watch-strip" or not shown:
+            return
+        cells = _strip(shown, self._window)[0]
+        cell = cell_at(event.x, len(cells), event.widget.size.width)
+        if cell is not None and cell < _begun(cells):
+            self.table.focus()
+            self._put_cell(cell)
+            self._open_cell()
+
+    @on(ChecksTable.CellOpened)
+    def _open_cell(self) -> None:
+        """Open the hour under the cursor; of a day its own watch."""
+        run, details, shown, cell = self._run, self._details, self._shown, self._cell
+        if run is None or details is None or cell is None or not shown:
+            return
+        if self._window is Window.DAY:
+            hour = shown[-1].report.hours_strip[cell]
+            self.app.push_screen(HourDialog(run, details, shown[-1], hour))
+        else:
+            self._show_window(Window.DAY, day=shown[cell].report.day)
+
+    # --- what is shown ---------------------------------------------------------------------------------
+
     def _show_nothing(self, run: RunView | None, details: RunDetails | None) -> None:
-        self._window = Window.DAY
         for widget in self.children:
             # The table keeps the focus of the pane.
             widget.display = widget.has_class("empty") or widget is self.table
@@ -143,13 +270,16 @@ class WatchPage(Vertical):
             warnings.append(f"PAUSED {run.pause_reason}".strip())
         window = self._window if has_windows else None
         version = (report.verdict, report.day, report.hours, report.locked, tuple(warnings), window)
-        head.show(version, lambda _columns, _rows, colours: _head(report, warnings, window, colours))
+        head.show(version, lambda width, _rows, colours: _head(report, warnings, window, width, colours))
 
     def _show_strip(self, cells: Sequence[StripCell], ticks: Sequence[Tick], unit: str) -> None:
         strip = self.query_one("#watch-strip", Drawn)
         strip.display = bool(cells)
         self._strip_rows = 0
         if cells:
+            if self._cell is not None:
+                chosen = replace(cells[self._cell], is_chosen=True)
+                cells = (*cells[: self._cell], chosen, *cells[self._cell + 1 :])
             self._strip_rows = strip_rows(cells)
             strip.styles.height = self._strip_rows
             strip.show(
@@ -161,8 +291,7 @@ class WatchPage(Vertical):
         drawn = self.query_one("#watch-fan", Drawn)
         report = shown[-1].report
         fans = tuple(view.report.fan for view in shown)
-        taken = _HEAD_ROWS + self._strip_rows + _TABLE_ROWS + self._detail_rows + self._next_rows
-        drawn.display = self.size.height - taken >= _FAN_ROWS
+        drawn.display = self._free_rows - self._detail_rows - self._next_rows >= _FAN_ROWS
         if not any(fans):
             drawn.show((report.locked, window), lambda width, rows, _: _no_fan(report, width, rows))
             return
@@ -174,61 +303,98 @@ class WatchPage(Vertical):
             ),
         )
 
+    def _show_signs(self, signs: Sequence[Sign]) -> None:
+        """Show the signs of tuning of the longer windows; in one row where nothing is known of any."""
+        drawn = self.query_one("#watch-signs", Drawn)
+        drawn.display = bool(signs)
+        unknown = {sign.sentence for sign in signs if sign.is_present is None}
+        is_one = len(unknown) == 1 and all(sign.is_present is None for sign in signs)
+        self._sign_rows = 0
+        # The title only where the advice keeps a row.
+        has_title = self._free_rows > len(signs) + 1
+        self._sign_rows = len(signs) and (1 if is_one else len(signs) + has_title)
+        drawn.styles.height = self._sign_rows
+        if is_one:
+            drawn.show(signs, lambda *_: Text(f"· {_SIGNS_TITLE}: {unknown.copy().pop()}", "dim"))
+        elif signs:
+            drawn.show(
+                (signs, has_title),
+                lambda width, _rows, colours: _sign_lines(signs, width, colours, has_title=has_title),
+            )
+
+    @property
+    def _free_rows(self) -> int:
+        """Rows for the fan, the explanation and the advice."""
+        return self.size.height - _HEAD_ROWS - self._strip_rows - _TABLE_ROWS - self._sign_rows
+
     @property
     def _next_rows(self) -> int:
-        return sum(self.size.height >= height for height in (0, _NEXT_HEIGHT, _DETAIL_HEIGHT))
+        wanted = sum(self.size.height >= height for height in (0, _NEXT_HEIGHT, _DETAIL_HEIGHT))
+        return max(1, min(wanted, self._free_rows))
 
     @property
     def _detail_rows(self) -> int:
-        return _DETAIL_ROWS if self.size.height >= _DETAIL_HEIGHT else 0
+        room = self._free_rows - self._next_rows - _WANTED_FAN_ROWS
+        if room >= _DETAIL_ROWS:
+            return min(room, _LARGE_DETAIL_ROWS)
+        # With signs of tuning the fan has the room.
+        return _DETAIL_ROWS if self.size.height >= _DETAIL_HEIGHT and not self._sign_rows else 0
 
     def _show_words(self, report: WatchReport) -> None:
-        self.query_one("#watch-detail", Paragraph).show_if(bool(self._detail_rows))
+        detail = self.query_one("#watch-detail", Paragraph)
+        detail.show_if(bool(self._detail_rows))
+        detail.styles.max_height = self._detail_rows
         advice = self.query_one("#watch-next", Paragraph)
         advice.display = True
         advice.styles.max_height = self._next_rows
-        advice.set_text(f"NEXT  {report.next}")
+        advice.set_text(formats.fitted(f"NEXT  {report.next}", self.size.width - _PADDING, self._next_rows))
         for verdict in Verdict:
             advice.set_class(report.verdict is verdict, verdict.name.lower())
         self._show_detail()
 
     def _show_detail(self) -> None:
-        """Explain the check under the cursor."""
-        days = () if self._details is None else self._details.days
-        key = self.table.cursor_key
-        if not days or key is None:
+        """Explain the check under the cursor, or the one that was."""
+        details, shown = self._details, self._shown
+        check = None if not shown else shown[-1].report.check(self._chosen)
+        if details is None or check is None:
             return
-        report = days[-1].report
-        check = report.check(CheckName(key))
-        if check is None:
-            return
+        signs = self._window.signs_of(details)
         lines = [f"{watch_text.LABELS[check.name]}: {check.sentence}", watch_text.evidence_text(check)]
         if check.verdict is Verdict.DIVERGED and check.name in watch_text.JOINT_CHECKS:
-            lines.append(_TOGETHER)
+            lines.append(watch_text.TOGETHER)
         if self._window is not Window.DAY:
-            since = report.since_start
+            since = shown[-1].report.since_start
             e_value = watch_text.NONE if since.e_value is None else f"{since.e_value:.3g}"
             lines[1] = f"since the start: {watch_text.WORDS[since.verdict]}, e {e_value} of 20"
-        self.query_one("#watch-detail", Paragraph).set_text("\n".join(lines))
+        width, rows = self.size.width - _PADDING, self._detail_rows
+        whole = formats.fitted("\n".join([*lines, *watch_text.tuning_lines(check.name, shown, signs)]), width)
+        # What to adjust stands in the evidence, too: here it is left out rather than cut.
+        is_whole = whole.count("\n") < rows
+        detail = self.query_one("#watch-detail", Paragraph)
+        detail.set_text(whole if is_whole else formats.fitted("\n".join(lines), width, rows))
 
     @on(KeyedTable.CursorMoved)
     def _moved(self, event: KeyedTable.CursorMoved) -> None:
         if event.key is not None:
             self._chosen = CheckName(event.key)
+            if self._cell is not None:
+                self._put_cell(None)
         self._show_detail()
 
     @on(DataTable.RowSelected)
     def _open(self, event: DataTable.RowSelected) -> None:
-        """Open what is behind the check under the cursor."""
+        """Open what is behind the check under the cursor, of the days that are shown."""
         if self._run is not None and self._details is not None and event.row_key.value is not None:
             name = CheckName(event.row_key.value)
-            self.app.push_screen(EvidenceDialog(self._run, self._details, name))
+            signs = self._window.signs_of(self._details)
+            self.app.push_screen(EvidenceDialog(self._run, self._details, self._shown, name, signs))
 
 
 def _head(
     report: WatchReport,
     warnings: Sequence[str],
     window: Window | None,
+    width: int,
     colours: Mapping[str, str],
 ) -> Text:
     """Return the verdict, what makes it so, how far the day is, and the window."""
@@ -241,18 +407,37 @@ def _head(
     day = (
         f"hour {report.hours:.1f} of 24" if report.day == 1 else f"day {report.day}, hour {report.hours:.1f}"
     )
-    named = [watch_text.SHORT[name] for name in watch_text.failing(report)]
-    parts = [day, ", ".join(named)] if named else [day]
-    if report.locked is None:
-        parts.append("no baseline")
-    elif window is None:
-        parts.append(f"locked {report.locked.hash[:4]}")
-    line.append(f" {' · '.join(parts)}")
+    failing = watch_text.failing(report)
+    line.append(f" {day}")
     if window is not None:
         line.append("  W ")
         for each in Window:
-            line.append(f" {each} " if each is window else f" {each}", "reverse" if each is window else "dim")
+            line.append(f" {each} ", "reverse" if each is window else "dim")
+    lock = "no baseline" if report.locked is None else f"locked {report.locked.hash[:4]}"
+    long, short = (
+        ", ".join(words[name] for name in failing) for words in (watch_text.LABELS, watch_text.SHORT)
+    )
+    for forms in ((long, short), (lock,)):
+        # What has no room is left out whole.
+        part = next((each for each in forms if each and line.cell_len + len(each) + 3 <= width), "")
+        line.append(f" · {part}" if part else "")
     return line
+
+
+def _sign_lines(signs: Sequence[Sign], width: int, colours: Mapping[str, str], *, has_title: bool) -> Text:
+    """Return a line for each sign: its sentence where that has room, its figures where it has not."""
+    lines = [Text(_SIGNS_TITLE, "dim")] if has_title else []
+    for sign in signs:
+        mark, tone = watch_text.SIGNS[watch_text.sign_verdict(sign)]
+        label = f"{mark} {sign.name:<14} "
+        said = sign.sentence if len(label) + len(sign.sentence) <= width else watch_text.sign_text(sign)
+        lines.append(Text(label + said, "dim" if tone == "dim" else colours[tone]))
+    return Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
+
+
+def _begun(cells: Sequence[StripCell]) -> int:
+    """Return how many cells have begun: the cursor can be on them."""
+    return sum(cell.trades is not None for cell in cells)
 
 
 def _no_fan(report: WatchReport, width: int, rows: int) -> Text:
@@ -311,6 +496,7 @@ def _check_lines(report: WatchReport) -> list[Line]:
                 Cell(
                     watch_text.NONE if check.more_at is None else formats.short_moment(check.more_at), "dim"
                 ),
+                Cell(check.sentence, "dim"),
             ),
         )
         for check in report.checks

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import Static
@@ -50,10 +52,16 @@ class RunScreen(Screen[None]):
 
     AUTO_FOCUS = None
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "restore", "All panes", show=False, id="view.restore")
+    ]
+
     def __init__(self, hints: Callable[[Pane], Sequence[KeyHint]]) -> None:
         """``hints`` returns the keys that do something now while that pane is in front."""
         super().__init__()
         self.front = PaneId.INFO
+        self.is_maximised = False
+        """The pane in front has the whole screen."""
         self.size_class = Layout.ONE
         self._notice = Static("", id="notice", markup=False)
         self._columns: tuple[tuple[Vertical, tuple[Pane, ...]], ...] = (
@@ -110,6 +118,27 @@ class RunScreen(Screen[None]):
         self.front = pane_id
         self._arrange()
         self.pane(pane_id).focus_pane()
+        self._renew_keys()
+
+    def press_pane(self, pane_id: PaneId) -> None:
+        """Go to a pane; the one that is there already takes the whole screen, or gives it back."""
+        is_there = self.front is pane_id and self.pane(pane_id).has_focus_within
+        self.is_maximised = is_there and self.can_maximise and not self.is_maximised
+        self.show_pane(pane_id)
+
+    @property
+    def can_maximise(self) -> bool:
+        """There is more than one pane on the screen."""
+        return self.size_class in (Layout.FOUR, Layout.WIDE)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        return action != "restore" or self.is_maximised
+
+    def action_restore(self) -> None:
+        self.is_maximised = False
+        self._arrange()
+        self._renew_keys()
 
     def show_watch(self) -> None:
         """Show the watch of the chosen run."""
@@ -133,7 +162,8 @@ class RunScreen(Screen[None]):
     def _arrange(self) -> None:
         for size in Layout:
             self.set_class(size is self.size_class, f"-{size.value}")
-        is_four = self.size_class in (Layout.FOUR, Layout.WIDE)
+        is_four = self.can_maximise and not self.is_maximised
+        self.set_class(self.is_maximised, "-maximised")
         for column, panes in self._columns:
             for pane in panes:
                 pane.display = is_four or self.front is pane.ID

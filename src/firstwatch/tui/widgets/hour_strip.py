@@ -22,6 +22,8 @@ class StripCell:
     """Share of it in which the run could not trade."""
     is_alarm: bool = False
     is_now: bool = False
+    is_chosen: bool = False
+    """The cursor is on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,17 @@ def strip_rows(cells: Sequence[StripCell]) -> int:
     return 4 if any(cell.lost for cell in cells) else 3
 
 
+def cell_at(column: int, count: int, width: int) -> int | None:
+    """Return the cell at a column of a strip of ``count`` cells; None: the column is of the labels."""
+    left = gutter(width)
+    edges = _edges(count, width - left)
+    return next((n for n in range(count) if edges[n] <= column - left < edges[n + 1]), None)
+
+
+def _edges(count: int, room: int) -> list[int]:
+    return [round(number * room / count) for number in range(count + 1)]
+
+
 def draw_strip(
     cells: Sequence[StripCell],
     ticks: Sequence[Tick],
@@ -57,7 +70,7 @@ def draw_strip(
     left = gutter(width)
     room = width - left
     dim = "dim"
-    edges = [round(number * room / len(cells)) for number in range(len(cells) + 1)]
+    edges = _edges(len(cells), room)
     axis = [" "] * room
     for tick in ticks:
         start = min(round(tick.place * room), room - len(tick.label))
@@ -65,13 +78,16 @@ def draw_strip(
     signs, trades, lost = Text(), Text(), Text()
     for cell, first, last in zip(cells, edges, edges[1:], strict=False):
         style = colours[cell.tone]
-        if cell.is_alarm:
+        if cell.is_chosen:
+            style = f"bold {colours['background']} on {colours['accent']}"
+        elif cell.is_alarm:
             style = f"bold {colours['background']} on {style}"
         elif cell.is_now:
             style = f"bold {style} on {colours['panel']}"
         signs.append(cell.sign.center(last - first)[: last - first], style)
         number = "" if cell.trades is None else str(cell.trades)
-        trades.append(number.center(last - first)[: last - first], "" if cell.trades else dim)
+        below = style if cell.is_chosen else "" if cell.trades else dim
+        trades.append(number.center(last - first)[: last - first], below)
         level = _LEVELS[min(len(_LEVELS) - 1, -(-int(cell.lost * 100) * (len(_LEVELS) - 1) // 100))]
         lost.append(level * (last - first), colours["warning"])
     rows = [

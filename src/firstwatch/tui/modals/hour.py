@@ -1,0 +1,95 @@
+"""One hour of the watch: what was traded in it, what differed, and what was lost."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+
+from firstwatch.manager.views import FillView, RunDetails, RunView, WatchView
+from firstwatch.trading.watch import HourCell, Verdict
+from firstwatch.tui import formats, watch_text
+from firstwatch.tui.modals.dialog import Dialog, text
+from firstwatch.tui.modals.evidence import mismatch_text
+from firstwatch.tui.run_text import heading
+from firstwatch.tui.widgets.status_lines import KeyHint
+
+_HOUR_MS = 3_600_000
+
+
+class HourDialog(Dialog[None]):
+    """What happened in an hour, in order of time; as it was when the dialog was opened."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "close", "Close", show=False, priority=True, id="hour.close"),
+        Binding("down", "scroll(1)", "Down", show=False, id="hour.down"),
+        Binding("up", "scroll(-1)", "Up", show=False, id="hour.up"),
+    ]
+
+    def __init__(self, run: RunView, details: RunDetails, view: WatchView, cell: HourCell) -> None:
+        super().__init__()
+        self._lines = list(hour_lines(details, view, cell))
+        self.TITLE_TEXT = f"hour {cell.hour} of day {view.report.day} · {heading(run)}"
+
+    def body(self) -> Sequence[Widget]:
+        return [text(line) for line in self._lines]
+
+    def hints(self) -> Sequence[KeyHint]:
+        return (KeyHint("↑ ↓", "move"), KeyHint("enter q esc", "close"))
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one(".dialog-body").scroll_relative(y=by * 3, animate=False)
+
+
+def hour_lines(details: RunDetails, view: WatchView, cell: HourCell) -> Iterator[str]:
+    """Yield the hour's figures, then what happened in it."""
+    begin_ms = details.begin_ms(view)
+    parts = [f"{cell.trades or 0} {'entry' if cell.trades == 1 else 'entries'}"]
+    if cell.down_minutes:
+        parts.append(f"{cell.down_minutes:.0f} minutes lost: stale data, or no engine")
+    if cell.verdict is not None:
+        sign, _ = watch_text.SIGNS[cell.verdict]
+        parts.append(f"{sign} {watch_text.WORDS[cell.verdict]}")
+    if begin_ms is None:
+        yield " · ".join(parts)
+        yield "When this hour was is not known: the journal of the launch is missing."
+        return
+    from_ms = begin_ms + cell.hour * _HOUR_MS
+    to_ms = from_ms + _HOUR_MS
+    times = f"{formats.short_moment(from_ms)} to {formats.short_moment(to_ms)[-5:]}"
+    yield " · ".join([times, *parts])
+    yield ""
+    happened = sorted(_happened(details, view, from_ms, to_ms), key=lambda each: each[0])
+    if not happened:
+        yield "Nothing was traded, and nothing differed."
+    for time_ms, sentence in happened:
+        yield f"{formats.short_moment(time_ms)}  {sentence}"
+
+
+def _happened(details: RunDetails, view: WatchView, from_ms: int, to_ms: int) -> Iterator[tuple[int, str]]:
+    purposes = {order.client_order_id: order.purpose.value for order in details.orders}
+    for fill in details.fills:
+        if from_ms <= fill.time_ms < to_ms:
+            yield fill.time_ms, _fill_text(fill, purposes.get(fill.client_order_id or "", "fill"))
+    for trade in details.trades:
+        if from_ms <= trade.exit_time_ms < to_ms:
+            reason = trade.reason.value.replace("_", " ")
+            yield (
+                trade.exit_time_ms,
+                f"{trade.side} closed by {reason}: {formats.money(trade.pnl, signed=True)}",
+            )
+    # A decision belongs to the bar that ends with it, and so does a verdict.
+    for mismatch in view.report.mismatches:
+        if from_ms < mismatch.time <= to_ms:
+            yield mismatch.time, mismatch_text(mismatch)
+    for check in view.report.checks:
+        if check.verdict is Verdict.DIVERGED and check.first_at and from_ms < check.first_at <= to_ms:
+            yield check.first_at, f"✘ {watch_text.LABELS[check.name]} DIVERGED. {check.sentence}"
+
+
+def _fill_text(fill: FillView, purpose: str) -> str:
+    worse, beside = fill.worse_bps, ""
+    if worse is not None:
+        than = "worse" if worse >= 0 else "better"
+        beside = f", {abs(worse):.1f} bps {than} than the mid at the decision"
+    return f"{purpose}: {fill.side} {formats.amount(fill.amount)} at {formats.price(fill.price)}{beside}"

@@ -149,7 +149,8 @@ class DetailsReader:
 def _grown(session: Session, run_id: str, known: EquityCurve) -> EquityCurve:
     """Return the curve with the new points; an empty one is read whole."""
     if not len(known):
-        return equity.equity_of(session, run_id)
+        whole = equity.equity_of(session, run_id)
+        return whole if len(whole) else known
     # The last known point is read again: a recovery may have replaced it.
     fresh = equity.equity_of(session, run_id, after_ms=int(known.time_ms[-1]) - 1)
     if len(fresh) == 1 and fresh.equity[0] == known.equity[-1]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, select
+from sqlalchemy import Row, Select, bindparam, func, insert, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import readable, row, sound
@@ -40,6 +40,8 @@ _VIEW: Select[Any] = select(
     _VERSION.c.sha256,
     _VERSION.c.created_at_ms,
 ).join_from(_VERSION, _ALGORITHM)
+_ALL = _VIEW.order_by(_ALGORITHM.c.name, _VERSION.c.number)
+_ONE = _VIEW.where(_VERSION.c.id == bindparam("version"))
 
 
 def add_version(session: Session, name: str, spec_json: str, sha256: str, *, now_ms: int) -> AlgorithmVersion:
@@ -94,7 +96,7 @@ def version_by_id(session: Session, version_id: int) -> AlgorithmVersion:
     Raises:
         DamagedRowError: it cannot be read, or is missing.
     """
-    found = session.execute(_VIEW.where(_VERSION.c.id == version_id)).one_or_none()
+    found = session.execute(_ONE, {"version": version_id}).one_or_none()
     if found is None:
         raise DamagedRowError(
             f"algorithm version {version_id} is missing; firstwatch doctor checks the whole store"
@@ -112,10 +114,8 @@ def list_versions(
     Raises:
         DamagedRowError: a version cannot be read, and there is no ``damaged``.
     """
-    statement = _VIEW.order_by(_ALGORITHM.c.name, _VERSION.c.number)
-    if name is not None:
-        statement = statement.where(_ALGORITHM.c.name == name)
-    found = session.execute(statement)
+    statement = _ALL if name is None else _ALL.where(_ALGORITHM.c.name == name)
+    found = session.execute(statement).all()
     if damaged is None:
         return [_view(each) for each in found]
     return list(readable(found, "id", _view, damaged).values())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, bindparam, insert, select
 
 from firstwatch.store.curves import EquityCurve, pack_curve, pack_trades, unpack_curve, unpack_trades
 from firstwatch.store.database import Session
@@ -53,6 +53,7 @@ class Backtest:
 _VIEW = select(
     *(_BACKTEST.c[name] for name in Backtest.__dataclass_fields__),
 ).order_by(_BACKTEST.c.id.desc())
+_OF_VERSION = _VIEW.where(_BACKTEST.c.version_id == bindparam("version"))
 
 
 def add_backtest(
@@ -125,7 +126,7 @@ def list_backtests(session: Session, version_id: int) -> list[Backtest]:
     Raises:
         DamagedRowError: one cannot be read.
     """
-    return [_view(found) for found in session.execute(_VIEW.where(_BACKTEST.c.version_id == version_id))]
+    return [_view(found) for found in session.execute(_OF_VERSION, {"version": version_id}).all()]
 
 
 def trades_of_backtest(session: Session, backtest_id: int) -> list[Trade]:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -14,6 +15,7 @@ from firstwatch.store.tables import LiveStatusTable, table_of, upsert
 
 _STATUS = table_of(LiveStatusTable)
 _UPSERT = upsert(_STATUS)
+_ALL = select(_STATUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,11 @@ def status_of(session: Session, run_id: str) -> LiveStatus | None:
 
 def live_statuses(session: Session, *, damaged: dict[str, str] | None = None) -> dict[str, LiveStatus]:
     """Return the figures of all runs that have some, by run id; ``damaged`` as in ``readable``."""
-    return readable(session.execute(select(_STATUS)), "run_id", _view, damaged)
+    return readable(session.execute(_ALL).all(), "run_id", _view, damaged)
 
 
+# The screen reads fifty of them four times a second, and they are written once a second at most.
+@lru_cache(maxsize=512)
 def _view(found: Row[Any]) -> LiveStatus:
     with row(f"the figures of run {found.run_id}"):
         sound(found, _STATUS)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import readable, row, sound
@@ -13,6 +13,8 @@ from firstwatch.trading.orders import Side
 
 _POSITION = table_of(PositionTable)
 _UPSERT = upsert(_POSITION)
+_OF_RUN = select(_POSITION).where(_POSITION.c.run_id == bindparam("run"))
+_HELD = select(_POSITION).where(_POSITION.c.side.is_not(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,13 @@ def position_of(session: Session, run_id: str) -> RunPosition | None:
     Raises:
         DamagedRowError: the position cannot be read.
     """
-    found = session.execute(select(_POSITION).where(_POSITION.c.run_id == run_id)).one_or_none()
+    found = session.execute(_OF_RUN, {"run": run_id}).one_or_none()
     return None if found is None else _view(found)
 
 
 def positions(session: Session, *, damaged: dict[str, str] | None = None) -> dict[str, RunPosition]:
     """Return the last position of every run that is not flat, by run id; ``damaged`` as in ``readable``."""
-    rows = session.execute(select(_POSITION).where(_POSITION.c.side.is_not(None)))
-    return readable(rows, "run_id", _view, damaged)
+    return readable(session.execute(_HELD).all(), "run_id", _view, damaged)
 
 
 def _view(found: Row[Any]) -> RunPosition:

@@ -92,6 +92,8 @@ _VIEW = (
     .join_from(_RUN, _WALLET)
     .join(_VERSION, _VERSION.c.id == _RUN.c.version_id)
 )
+_ONE = _VIEW.where(_RUN.c.id == bindparam("run"))
+_ACTIVE = _VIEW.where(_RUN.c.state.in_(sorted(ACTIVE_STATES))).order_by(_RUN.c.created_at_ms, _RUN.c.id)
 _STATE = select(_RUN.c.state).where(_RUN.c.id == bindparam("run"))
 _SET_FACTS = (
     update(_RUN)
@@ -254,7 +256,7 @@ def get_run(session: Session, run_id: str) -> Run:
 
 def find_run(session: Session, run_id: str) -> Run | None:
     """Return the run of exactly that id, or None."""
-    found = session.execute(_VIEW.where(_RUN.c.id == run_id)).one_or_none()
+    found = session.execute(_ONE, {"run": run_id}).one_or_none()
     return None if found is None else _view(found)
 
 
@@ -269,13 +271,12 @@ def list_runs(
     statement = _VIEW.order_by(_RUN.c.created_at_ms.desc(), _RUN.c.id).limit(limit)
     if wallet_id is not None:
         statement = statement.where(_RUN.c.wallet_id == wallet_id)
-    return _views(session.execute(statement), damaged)
+    return _views(session.execute(statement).all(), damaged)
 
 
 def active_runs(session: Session, *, damaged: list[DamagedRun] | None = None) -> list[Run]:
     """Return the runs that own their wallet, oldest first; ``damaged`` as in ``list_runs``."""
-    statement = _VIEW.where(_RUN.c.state.in_(sorted(ACTIVE_STATES))).order_by(_RUN.c.created_at_ms, _RUN.c.id)
-    return _views(session.execute(statement), damaged)
+    return _views(session.execute(_ACTIVE).all(), damaged)
 
 
 def sentence_of(session: Session, run_id: str) -> str:

@@ -19,6 +19,7 @@ from firstwatch.store.types import stored_money
 from firstwatch.trading.orders import Side
 
 _STATUS = table_of(WalletStatusTable)
+_ALL = select(_STATUS)
 _MONEY = ("total", "used", "held_json", "money_at_ms")
 _KEY = ("key_address", "key_kind", "valid_until_ms", "missing_json", "key_at_ms")
 _UPSERT_MONEY = upsert(_STATUS, keep=_KEY)
@@ -110,7 +111,7 @@ def wallet_statuses(session: Session) -> dict[int, WalletStatus]:
     A row that cannot be read gives a status with only the problem.
     """
     damaged: dict[int, str] = {}
-    known = readable(session.execute(select(_STATUS)), "wallet_id", _view, damaged)
+    known = readable(session.execute(_ALL).all(), "wallet_id", _view, damaged)
     return known | {wallet_id: WalletStatus(problem=sentence) for wallet_id, sentence in damaged.items()}
 
 

@@ -4,8 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from firstwatch.store import wallet_status
 from firstwatch.store.database import Session
@@ -19,6 +21,8 @@ _RUN = table_of(RunTable)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
+_ALL = select(_WALLET).order_by(_WALLET.c.name)
+_LISTED = _ALL.where(_WALLET.c.archived_at_ms.is_(None))
 # Made once: the paper venue asks for it with every order.
 _IDS_OF_ACCOUNT = select(_WALLET.c.id).where(
     _WALLET.c.venue == bindparam("venue"), _WALLET.c.account == bindparam("account")
@@ -119,10 +123,7 @@ def wallet_by_id(session: Session, wallet_id: int) -> Wallet:
 
 def list_wallets(session: Session, *, with_archived: bool = False) -> list[Wallet]:
     """Return the wallets by name."""
-    statement = select(_WALLET).order_by(_WALLET.c.name)
-    if not with_archived:
-        statement = statement.where(_WALLET.c.archived_at_ms.is_(None))
-    return [Wallet(**row._mapping) for row in session.execute(statement)]
+    return [_view(found) for found in session.execute(_ALL if with_archived else _LISTED).all()]
 
 
 def archive_wallet(session: Session, name: str, *, now_ms: int) -> None:
@@ -144,3 +145,9 @@ def active_run_id(session: Session, wallet_id: int) -> str | None:
     return session.execute(
         select(_RUN.c.id).where(_RUN.c.wallet_id == wallet_id, _RUN.c.state.in_(sorted(ACTIVE_STATES)))
     ).scalar()
+
+
+# The screen reads all of them again and again, and they hardly ever change.
+@lru_cache(maxsize=512)
+def _view(found: Row[Any]) -> Wallet:
+    return Wallet(**found._mapping)

@@ -92,10 +92,12 @@ _SAVE_REPORT = upsert(_REPORT)
 _NEWEST = select(_REPORT.c.run_id, func.max(_REPORT.c.day).label("day")).group_by(_REPORT.c.run_id)
 _MARKS: Select[Any] = select(*(_REPORT.c[name] for name in ReportMark.__dataclass_fields__))
 _MARKS_OF = _MARKS.where(_REPORT.c.run_id == bindparam("run")).order_by(_REPORT.c.day)
-_ACTIVE = _NEWEST.join(_RUN).where(_RUN.c.state.in_(sorted(ACTIVE_STATES))).subquery()
-_ACTIVE_MARKS = _MARKS.join(
-    _ACTIVE, (_REPORT.c.run_id == _ACTIVE.c.run_id) & (_REPORT.c.day == _ACTIVE.c.day)
-)
+_OTHER = _REPORT.alias()
+_LAST_DAY = select(func.max(_OTHER.c.day)).where(_OTHER.c.run_id == _RUN.c.id).scalar_subquery()
+# By the active runs: the reports of the others are many.
+_ACTIVE_MARKS = _MARKS.join_from(
+    _RUN, _REPORT, (_REPORT.c.run_id == _RUN.c.id) & (_REPORT.c.day == _LAST_DAY)
+).where(_RUN.c.state.in_(sorted(ACTIVE_STATES)))
 _REPORT_OF = select(_REPORT.c.report_json).where(
     _REPORT.c.run_id == bindparam("run"), _REPORT.c.day == bindparam("day")
 )
@@ -237,7 +239,7 @@ def reports_of(session: Session, run_id: str) -> list[WatchReport]:
 
 def active_marks(session: Session, damaged: dict[str, str] | None = None) -> dict[str, ReportMark]:
     """Return the mark of the last day's report of each active run that has one; ``damaged`` as ever."""
-    return readable(session.execute(_ACTIVE_MARKS), "run_id", _mark, damaged)
+    return readable(session.execute(_ACTIVE_MARKS).all(), "run_id", _mark, damaged)
 
 
 def marks_of(session: Session, run_id: str) -> list[ReportMark]:

@@ -118,7 +118,7 @@ class Outcome:
 
     @property
     def residual(self) -> Decimal:
-        """The larger of the two residuals, as a share of the capital."""
+        """The larger of the residuals that are known, as a share of the capital."""
         identity = self.report.identity
         assert identity is not None
         return max(abs(identity.residual), abs(identity.venue_residual or Decimal(0))) / self.capital

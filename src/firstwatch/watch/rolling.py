@@ -4,8 +4,8 @@ diverged, and how often altered ones.
 *Rolling origin* (Tashman 2000, "Out-of-sample tests of forecasting accuracy", Int. J. Forecasting 16): at
 each origin the bands come from the days before it, and each day of the weeks after it is judged as a run that
 was started on it, four times: at 0, 6, 12 and 18 h UTC. No judged day is in its own baseline. Intervals are
-percentiles of a bootstrap over calendar days, in blocks of ten (Künsch 1989): the four runs of a day, and the
-days of an odd fortnight, diverge together.
+percentiles of a bootstrap over calendar days, in blocks of thirty (Künsch 1989): the four runs of a day, and
+the days of an odd month, diverge together.
 
 Each start hour is computed on its own, with random numbers of its own, so the number of processes does not
 matter.
@@ -42,8 +42,11 @@ START_HOURS = (0, 6, 12, 18)
 HOUR_MS = 3_600_000
 REDRAWN = 2_000
 """Bootstrap samples of an interval."""
-BLOCK_DAYS = 10
-"""Consecutive calendar days that a sample draws together."""
+BLOCK_DAYS = 30
+"""Consecutive calendar days that a sample draws together: on seven years of BTC, days that diverge are alike
+for three weeks."""
+FEWEST_BLOCKS = 7
+"""Fewer days are drawn together where a sample would have fewer blocks."""
 SEQUENCES = 4_000
 """Simulated sequences of true fills."""
 FILLS = 200
@@ -342,8 +345,9 @@ def rate_of(judged: Judged, seed: int) -> Rate | None:
     count = np.bincount(place)
     hits = np.bincount(place, weights=seen)
     # The days stand in a circle, so that each is drawn as often.
-    firsts = generator(seed, _INTERVAL).integers(0, len(count), size=(REDRAWN, -(-len(count) // BLOCK_DAYS)))
-    around = np.arange(len(count))[:, None] + np.arange(BLOCK_DAYS)
+    length = max(1, min(BLOCK_DAYS, len(count) // FEWEST_BLOCKS))
+    firsts = generator(seed, _INTERVAL).integers(0, len(count), size=(REDRAWN, -(-len(count) // length)))
+    around = np.arange(len(count))[:, None] + np.arange(length)
     hits_of_blocks, count_of_blocks = (values[around % len(count)].sum(axis=1) for values in (hits, count))
     shares = hits_of_blocks[firsts].sum(axis=1) / count_of_blocks[firsts].sum(axis=1)
     low, high = np.quantile(shares, (0.025, 0.975)).tolist()

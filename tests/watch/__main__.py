@@ -19,7 +19,7 @@ from firstwatch.market.launch_files import read_session
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.trading.watch import JOINT_ALPHA, Change
 from firstwatch.watch.joint import JOINT_CHECKS
-from firstwatch.watch.rolling import Proof, prove, rate_of, true_fills
+from firstwatch.watch.rolling import Proof, by_origin, prove, rate_of, true_fills
 from firstwatch.watch.windows import Baseline
 from tests.candles import shared_data
 from tests.watch.algorithms import FOLDER, algorithm
@@ -65,8 +65,8 @@ def percent(share):
 
 
 def rates(seed, cases):
-    say("| algorithm | baseline | origins | days judged | diverged | 95 % | first by | s |")
-    say("|---|---|---|---|---|---|---|---|")
+    say("| algorithm | baseline | origins | days judged | diverged | 95 % | by origin | first by | s |")
+    say("|---|---|---|---|---|---|---|---|---|")
     proofs = []
     for name, file, days, live_days, session in cases:
         baseline = baseline_of(name, file, session)
@@ -75,10 +75,11 @@ def rates(seed, cases):
         rate = rate_of(proved.rolling, seed)
         low, high = rate.interval
         label = name if session is None else f"{name}, {session}"
+        of_origins = ", ".join(percent(share) for share in by_origin(proved.rolling))
         by = ", ".join(f"{check} {percent(share)}" for check, share in rate.by_check.items())
         say(
             f"| {label} | {days} d | {proved.origins} | {rate.days} | {percent(rate.diverged)} | "
-            f"{percent(low)} to {percent(high)} | {by} | {time.monotonic() - began:.0f} |"
+            f"{percent(low)} to {percent(high)} | {of_origins} | {by} | {time.monotonic() - began:.0f} |"
         )
         proofs.append((f"{label} | {days} d", proved))
     for title, kept in (("all checks", None), ("the joint checks alone", len(JOINT_CHECKS))):

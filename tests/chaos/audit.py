@@ -157,7 +157,8 @@ class Auditor:
             self.longest_unheard_s = max(self.longest_unheard_s, self._unheard_s)
         gives_up = memory.stop_mode is StopMode.LEAVE_UNPROTECTED
         wants_stop = memory.core.steps and memory.core.stop and held * memory.core.phase > 0 and not gives_up
-        if not wants_stop or self._is_covered(held, min(abs(held), known)) or self._is_being_closed():
+        is_safe = self._is_covered(held, min(abs(held), known)) or self._is_being_closed()
+        if not wants_stop or is_safe or self._is_frozen_beyond_its_stop():
             self._unprotected_s = 0
             return
         self._unprotected_s += 1
@@ -218,6 +219,11 @@ class Auditor:
             report.reduce_only and report.kind is OrderKind.MARKET
             for report in history.paper.open_orders(ACCOUNT, history.scenario.market.symbol)
         )
+
+    def _is_frozen_beyond_its_stop(self) -> bool:
+        """The feed is over with the last price beyond the stop: none can rest there, and no price moves."""
+        history, core = self._history, self._history.core._memory.core
+        return history._feed_is_over and core.phase * (history.core._memory.price - core.stop) <= 0
 
     def _look_at_fills(self) -> None:
         """Hold every fill of the venue against what was decided."""

@@ -1,11 +1,13 @@
 """The proof: which days are judged by which, what its figures mean, and that processes do not matter."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from firstwatch.backtest.simulate import BacktestSettings, simulate
+from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.watch import Change, CheckName
@@ -72,6 +74,21 @@ def test_no_run_is_in_its_own_baseline(baseline):
     assert starts.day[before].max() == origin - 1
     # The starts after 18 h on the last day end after the launch and are not in the baseline.
     assert (starts.day[before] == origin - 1).sum() == 2
+
+
+def test_a_baseline_that_lacks_more_than_a_quarter_of_its_days_judges_nothing(baseline):
+    candles = baseline.candles
+    kept = np.ones(len(candles), dtype=np.bool_)
+    kept[20 * 24 : 40 * 24] = False
+    names = ("time_ms", "open", "high", "low", "close", "volume")
+    holed = CandleArrays(*(getattr(candles, name)[kept] for name in names), candles.timeframe)
+    given = replace(baseline, candles=holed)
+    span = Span.of(Windows(given))
+    hole_ends = int(candles.time_ms[0]) // 86_400_000 + 40
+    whole = [origin for origin in span.origins(PROOF) if hole_ends - (origin - 60) <= 15]
+    found = prove(given, PROOF)
+    assert 0 < found.origins == len(whole) < len(span.origins(PROOF))
+    assert found.rolling.day.min() == whole[0]
 
 
 def test_true_days_are_rarely_called_diverged(proved):

@@ -45,6 +45,8 @@ REDRAWN = 2_000
 BLOCK_DAYS = 30
 """Consecutive calendar days that a sample draws together: on seven years of BTC, days that diverge are alike
 for three weeks."""
+LEAST_SHARE_OF_DAYS = 0.75
+"""Where more of a baseline's days are missing, it is not one of that length: nothing is judged by it."""
 FEWEST_BLOCKS = 7
 """Fewer days are drawn together where a sample would have fewer blocks."""
 SEQUENCES = 4_000
@@ -193,15 +195,14 @@ class _StartHour:
         """Judge them; ``report`` gets the share that is done."""
         report(0.3)
         span = Span.of(self._windows)
-        origins = span.origins(self._proof)
         everything = np.ones(len(self._starts), dtype=np.bool_)
         null = self._trial(_NULL, 0, everything, self._starts.is_exact)
         rolling = [
-            self._trial(_ROLLING, number, *self._split(origin, self._proof.live_days))
-            for number, origin in enumerate(origins)
+            self._trial(_ROLLING, number, *self._split(span, origin, self._proof.live_days))
+            for number, origin in enumerate(span.origins(self._proof))
         ]
         origin = span.held_out(self._proof)
-        held_out = self._trial(_HELD_OUT, 0, *self._split(origin, span.end - origin))
+        held_out = self._trial(_HELD_OUT, 0, *self._split(span, origin, span.end - origin))
         report(0.5)
         # Without an origin the power is that of the days held out.
         given = [trial for trial in rolling if trial] or [trial for trial in (held_out,) if trial]
@@ -209,22 +210,21 @@ class _StartHour:
         for number, change in enumerate(Change):
             altered[change] = self._altered(change, given)
             report(0.5 + 0.5 * (number + 1) / len(Change))
-        return Proved(
-            self._judged([null]), self._judged(rolling), self._judged([held_out]), altered, len(origins)
-        )
+        origins = sum(trial is not None for trial in rolling)
+        return Proved(self._judged([null]), self._judged(rolling), self._judged([held_out]), altered, origins)
 
-    def _split(self, origin: int, live_days: int) -> tuple[Mask, Mask]:
-        """Return the windows of the baseline that ends at a day's launch, and the runs after it."""
+    def _split(self, span: Span, origin: int, live_days: int) -> tuple[Mask, Mask, int]:
+        """Return the windows of the baseline that ends at a day's launch, the runs after it, and its days."""
         day = self._starts.day
         launch_ms = origin * DAY_MS + self._hour * HOUR_MS
         before = (day >= origin - self._proof.baseline_days) & (self._end_ms <= launch_ms)
         after = self._starts.is_exact & (day >= origin) & (day < origin + live_days)
-        return before, after
+        return before, after, min(self._proof.baseline_days, origin - span.first)
 
-    def _trial(self, purpose: int, group: int, before: Mask, runs: Mask) -> _Trial | None:
-        """Return runs with their bands; None: no runs, or too few days before them."""
+    def _trial(self, purpose: int, group: int, before: Mask, runs: Mask, days: int = 0) -> _Trial | None:
+        """Return runs with their bands; None: no runs, or too few of the baseline's ``days`` are there."""
         pool = np.unique(self._starts.day[before])
-        if len(pool) < FEWEST_DAYS or not runs.any():
+        if len(pool) < max(FEWEST_DAYS, LEAST_SHARE_OF_DAYS * days) or not runs.any():
             return None
         random = generator(self._proof.seed, purpose, self._hour, group)
         reference = make_reference(self._x[before], self._starts.day[before], random)

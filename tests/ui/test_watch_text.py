@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstwatch.trading.watch import Check, CheckName, Fan, Sign, SignName, Verdict
@@ -13,7 +13,18 @@ from firstwatch.tui.widgets.hour_strip import StripCell, Tick, cell_at, draw_str
 from tests.ui import watches
 
 COLOURS = dict.fromkeys(
-    ("surface", "primary", "foreground", "background", "panel", "secondary", "gain", "error", "warning"),
+    (
+        "surface",
+        "primary",
+        "foreground",
+        "background",
+        "panel",
+        "secondary",
+        "gain",
+        "loss",
+        "error",
+        "warning",
+    ),
     "#123456",
 )
 
@@ -77,7 +88,7 @@ def test_the_strip_fills_its_room_and_has_a_row_of_lost_time_only_if_some_is_los
         for number in range(count)
     ]
     drawn = draw_strip(cells, [Tick(0, "0"), Tick(1, "24")], "hour", width, COLOURS).plain.split("\n")
-    assert len(drawn) == strip_rows(cells) == (4 if lost else 3)
+    assert len(drawn) == strip_rows(cells, width) == (4 if lost else 3)
     assert {len(row) for row in drawn} == {width}
     if width - gutter(width) >= count:
         assert drawn[1].count("✔") == count
@@ -130,6 +141,7 @@ def test_the_live_curve_ends_where_the_live_values_end():
 
 
 @given(st.integers(20, 150), st.integers(1, 40))
+@settings(deadline=None)
 def test_the_cell_at_a_column_is_the_one_that_is_drawn_there(width, count):
     cells = [StripCell("✔", "gain", 3, 0.0) for _ in range(count)]
     left = gutter(width)
@@ -164,3 +176,16 @@ def test_a_text_is_fitted_into_its_rows_and_says_where_it_is_cut(text, width, ro
 )
 def test_a_sign_of_tuning_is_said_in_few_words(sign, said):
     assert watch_text.sign_text(sign) == said
+
+
+@given(st.integers(20, 300), st.integers(1, 24))
+@settings(deadline=None)
+def test_the_changes_of_equity_have_a_row_only_where_each_has_room(width, count):
+    cells = [StripCell("✔", "gain", 3, 0.0, change=0.0123 * (-1) ** number) for number in range(count)]
+    drawn = draw_strip(cells, [Tick(0, "0")], "hour", width, COLOURS).plain.split("\n")
+    assert len(drawn) == strip_rows(cells, width)
+    assert {len(row) for row in drawn} == {width}
+    if len(drawn) == 4:
+        assert drawn[3].split() == ["PnL", "%", *(("+1.23", "-1.23")[number % 2] for number in range(count))]
+    else:
+        assert (width - gutter(width)) // count < 7

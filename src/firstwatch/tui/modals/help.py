@@ -14,8 +14,10 @@ from firstwatch.tui.widgets.status_lines import KeyHint
 _GENERAL = (
     ("↑ ↓ enter", "Move in a table; choose, or edit a field (EDIT)."),
     ("← → space", "Change the value of a choice in Configuration."),
+    ("← → enter", "In the watch: go to an hour or a day, and open it."),
     ("tab", "Go to the next pane or table."),
     ("enter esc", "Leave a field: accept the text, or discard it."),
+    ("esc", "Back: from an hour to the checks, from one pane to all of them."),
     ("ctrl+p", "Find any action by its name."),
 )
 

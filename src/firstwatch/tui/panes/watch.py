@@ -1,6 +1,6 @@
 """First 24 hours: does the run do what its backtest promised? And each day after them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -13,11 +13,23 @@ from textual.message import Message
 from textual.widgets import DataTable
 
 from firstwatch.manager.views import RunDetails, RunView, WatchView
-from firstwatch.trading.text import clean
 from firstwatch.trading.watch import CheckName, Sign, Verdict, WatchReport
 from firstwatch.tui import formats, watch_text
 from firstwatch.tui.modals.evidence import EvidenceDialog
 from firstwatch.tui.modals.hour import HourDialog
+from firstwatch.tui.panes.watch_lines import (
+    CHECK_COLUMNS,
+    DAY_COLUMNS,
+    SIGNS_TITLE,
+    begun,
+    check_lines,
+    day_lines,
+    head_line,
+    no_fan,
+    sign_lines,
+    strip_of,
+    with_changes,
+)
 from firstwatch.tui.state import app_of
 from firstwatch.tui.watch_text import Window
 from firstwatch.tui.widgets.drawn import Drawn
@@ -25,37 +37,17 @@ from firstwatch.tui.widgets.fan import draw_fans
 from firstwatch.tui.widgets.hour_strip import StripCell, Tick, cell_at, draw_strip, strip_rows
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine
-from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line
+from firstwatch.tui.widgets.table import KeyedTable
 
-_CHECKS = (
-    Column("check", 15),
-    Column("live", 9, is_number=True),
-    Column("expected", 15, is_number=True),
-    Column("in band", 9),
-    Column("n", 5, rank=2, is_number=True),
-    Column("verdict", 11, rank=1),
-    Column("sees by now", 19, rank=3),
-    Column("knows more", 11, rank=4),
-    Column("why", 40, rank=5, grows=True),
-)
-_DAYS = (
-    Column("check", 13),
-    Column("diverged", 8, is_number=True),
-    Column("watch", 5, is_number=True),
-    Column("as promised", 11, is_number=True),
-    Column("too early", 9, rank=1, is_number=True),
-    Column("today", 12, rank=2, grows=True),
-)
-_HOURS = tuple(Tick(hour / 24, str(hour)) for hour in (0, 6, 12, 18, 24))
 _FAN_TONES = {Verdict.DIVERGED: "error", Verdict.WATCH: "warning"}
-_SIGNS_TITLE = "signs that the algorithm needs tuning, over whole days"
 _HEAD_ROWS, _TABLE_ROWS = 1, 8
 _DETAIL_ROWS, _LARGE_DETAIL_ROWS = 5, 9
 _PADDING = 2
 _FAN_ROWS, _WANTED_FAN_ROWS = 3, 8
 """Fewer rows say nothing: the fan leaves its room to the checks then."""
-_DETAIL_HEIGHT, _NEXT_HEIGHT = 24, 15
-"""Rows of the page from which on the check under the cursor is explained, and two rows say what to do."""
+_CHANGES_HEIGHT, _DETAIL_HEIGHT, _NEXT_HEIGHT = 30, 24, 15
+"""Rows of the page from which on the strip has the changes of equity, the check under the cursor is
+explained, and two rows say what to do."""
 
 
 class ChecksTable(KeyedTable):
@@ -112,8 +104,8 @@ class WatchPage(Vertical):
         yield Drawn(id="watch-head")
         yield Drawn(id="watch-strip")
         yield Drawn(id="watch-fan")
-        yield ChecksTable(_CHECKS, id="watch-checks")
-        yield ChecksTable(_DAYS, id="watch-days")
+        yield ChecksTable(CHECK_COLUMNS, id="watch-checks")
+        yield ChecksTable(DAY_COLUMNS, id="watch-days")
         yield Drawn(id="watch-signs")
         yield Paragraph(id="watch-detail")
         yield Paragraph(id="watch-next")
@@ -160,16 +152,18 @@ class WatchPage(Vertical):
         report = shown[-1].report
         silent_ms = watch_text.silent_ms(run, days[-1], app_of(self).now_ms())
         self._show_head(run, report, silent_ms, has_windows=len(days) > 1)
-        cells, ticks, unit = _strip(shown, self._window)
+        cells, ticks, unit = strip_of(shown, self._window)
+        if self.size.height >= _CHANGES_HEIGHT:
+            cells = with_changes(cells, shown, self._window, run, details)
         if self._cell is not None:
-            self._cell = min(self._cell, _begun(cells) - 1)
+            self._cell = min(self._cell, begun(cells) - 1)
         self._show_strip(cells, ticks, unit)
         self._show_signs(self._window.signs_of(details))
         self._show_fan(shown, self._window)
         is_day = self._window is Window.DAY
         self.query_one("#watch-checks", KeyedTable).display = is_day
         self.query_one("#watch-days", KeyedTable).display = not is_day
-        self.table.set_lines(_check_lines(report) if is_day else _day_lines(shown))
+        self.table.set_lines(check_lines(report) if is_day else day_lines(shown))
         self.table.set_class(False, "-empty")
         if self._cell is not None:
             self.table.point_at(None)
@@ -203,7 +197,7 @@ class WatchPage(Vertical):
         shown = self._shown
         if not shown:
             return
-        last = _begun(_strip(shown, self._window)[0]) - 1
+        last = begun(strip_of(shown, self._window)[0]) - 1
         cell = last if self._cell is None else self._cell + event.by
         if last >= 0:
             self._put_cell(min(max(cell, 0), last))
@@ -226,9 +220,9 @@ class WatchPage(Vertical):
         shown = self._shown
         if event.widget is None or event.widget.id != "watch-strip" or not shown:
             return
-        cells = _strip(shown, self._window)[0]
+        cells = strip_of(shown, self._window)[0]
         cell = cell_at(event.x, len(cells), event.widget.size.width)
-        if cell is not None and cell < _begun(cells):
+        if cell is not None and cell < begun(cells):
             self.table.focus()
             self._put_cell(cell)
             self._open_cell()
@@ -270,7 +264,7 @@ class WatchPage(Vertical):
             warnings.append(f"PAUSED {run.pause_reason}".strip())
         window = self._window if has_windows else None
         version = (report.verdict, report.day, report.hours, report.locked, tuple(warnings), window)
-        head.show(version, lambda width, _rows, colours: _head(report, warnings, window, width, colours))
+        head.show(version, lambda width, _rows, colours: head_line(report, warnings, window, width, colours))
 
     def _show_strip(self, cells: Sequence[StripCell], ticks: Sequence[Tick], unit: str) -> None:
         strip = self.query_one("#watch-strip", Drawn)
@@ -280,7 +274,7 @@ class WatchPage(Vertical):
             if self._cell is not None:
                 chosen = replace(cells[self._cell], is_chosen=True)
                 cells = (*cells[: self._cell], chosen, *cells[self._cell + 1 :])
-            self._strip_rows = strip_rows(cells)
+            self._strip_rows = strip_rows(cells, self.size.width)
             strip.styles.height = self._strip_rows
             strip.show(
                 (cells, ticks), lambda width, _rows, colours: draw_strip(cells, ticks, unit, width, colours)
@@ -293,7 +287,7 @@ class WatchPage(Vertical):
         fans = tuple(view.report.fan for view in shown)
         drawn.display = self._free_rows - self._detail_rows - self._next_rows >= _FAN_ROWS
         if not any(fans):
-            drawn.show((report.locked, window), lambda width, rows, _: _no_fan(report, width, rows))
+            drawn.show((report.locked, window), lambda width, rows, _: no_fan(report, width, rows))
             return
         tone = _FAN_TONES.get(report.verdict, "foreground")
         drawn.show(
@@ -315,11 +309,11 @@ class WatchPage(Vertical):
         self._sign_rows = len(signs) and (1 if is_one else len(signs) + has_title)
         drawn.styles.height = self._sign_rows
         if is_one:
-            drawn.show(signs, lambda *_: Text(f"· {_SIGNS_TITLE}: {unknown.copy().pop()}", "dim"))
+            drawn.show(signs, lambda *_: Text(f"· {SIGNS_TITLE}: {unknown.copy().pop()}", "dim"))
         elif signs:
             drawn.show(
                 (signs, has_title),
-                lambda width, _rows, colours: _sign_lines(signs, width, colours, has_title=has_title),
+                lambda width, _rows, colours: sign_lines(signs, width, colours, has_title=has_title),
             )
 
     @property
@@ -388,144 +382,3 @@ class WatchPage(Vertical):
             name = CheckName(event.row_key.value)
             signs = self._window.signs_of(self._details)
             self.app.push_screen(EvidenceDialog(self._run, self._details, self._shown, name, signs))
-
-
-def _head(
-    report: WatchReport,
-    warnings: Sequence[str],
-    window: Window | None,
-    width: int,
-    colours: Mapping[str, str],
-) -> Text:
-    """Return the verdict, what makes it so, how far the day is, and the window."""
-    sign, tone = watch_text.SIGNS[report.verdict]
-    colour = {"gain": colours["gain"], "warning": colours["warning"], "error": colours["error"]}.get(tone)
-    style = f"bold {colours['background']} on {colour}" if colour else "bold reverse"
-    line = Text.assemble((f" {sign} {report.verdict.value} ", style), no_wrap=True, overflow="ellipsis")
-    for warning in warnings:
-        line.append(f" {clean(warning)}", f"bold {colours['warning']}")
-    day = (
-        f"hour {report.hours:.1f} of 24" if report.day == 1 else f"day {report.day}, hour {report.hours:.1f}"
-    )
-    failing = watch_text.failing(report)
-    line.append(f" {day}")
-    if window is not None:
-        line.append("  W ")
-        for each in Window:
-            line.append(f" {each} ", "reverse" if each is window else "dim")
-    lock = "no baseline" if report.locked is None else f"locked {report.locked.hash[:4]}"
-    long, short = (
-        ", ".join(words[name] for name in failing) for words in (watch_text.LABELS, watch_text.SHORT)
-    )
-    for forms in ((long, short), (lock,)):
-        # What has no room is left out whole.
-        part = next((each for each in forms if each and line.cell_len + len(each) + 3 <= width), "")
-        line.append(f" · {part}" if part else "")
-    return line
-
-
-def _sign_lines(signs: Sequence[Sign], width: int, colours: Mapping[str, str], *, has_title: bool) -> Text:
-    """Return a line for each sign: its sentence where that has room, its figures where it has not."""
-    lines = [Text(_SIGNS_TITLE, "dim")] if has_title else []
-    for sign in signs:
-        mark, tone = watch_text.SIGNS[watch_text.sign_verdict(sign)]
-        label = f"{mark} {sign.name:<14} "
-        said = sign.sentence if len(label) + len(sign.sentence) <= width else watch_text.sign_text(sign)
-        lines.append(Text(label + said, "dim" if tone == "dim" else colours[tone]))
-    return Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
-
-
-def _begun(cells: Sequence[StripCell]) -> int:
-    """Return how many cells have begun: the cursor can be on them."""
-    return sum(cell.trades is not None for cell in cells)
-
-
-def _no_fan(report: WatchReport, width: int, rows: int) -> Text:
-    sentence = (
-        "No baseline: nothing to draw the bands from."
-        if report.locked is None
-        else "The bands are being computed from the baseline's days."
-    )
-    return Text("\n" * (max(0, rows - 1) // 2) + sentence.center(width), "dim")
-
-
-def _strip(shown: Sequence[WatchView], window: Window) -> tuple[tuple[StripCell, ...], tuple[Tick, ...], str]:
-    """Return the cells of the strip, the labels of its axis, and their unit."""
-    if window is Window.DAY:
-        report = shown[-1].report
-        cells = tuple(_cell(cell.verdict, cell.trades, cell.down_minutes / 60) for cell in report.hours_strip)
-        begun = [number for number, cell in enumerate(cells) if cell.trades is not None]
-        if begun and report.hours < 24:
-            now = begun[-1]
-            cells = (*cells[:now], replace(cells[now], is_now=True), *cells[now + 1 :])
-        return cells, _HOURS, "hour"
-    days = tuple(
-        _cell(
-            view.report.verdict,
-            sum(cell.trades or 0 for cell in view.report.hours_strip),
-            sum(cell.down_minutes for cell in view.report.hours_strip) / 1_440,
-        )
-        for view in shown
-    )
-    first, last = shown[0].report.day, shown[-1].report.day
-    steps = max(1, -(-len(shown) // 8))
-    ticks = (Tick((day - first) / len(shown), str(day)) for day in range(first, last + 1, steps))
-    return days, tuple(ticks), "day"
-
-
-def _cell(verdict: Verdict | None, trades: int | None, lost: float) -> StripCell:
-    if trades is None or verdict is None:
-        return StripCell("·" if trades is None else " ", "secondary", trades, lost)
-    sign, tone = watch_text.SIGNS[verdict]
-    is_alarm = verdict is Verdict.DIVERGED
-    return StripCell(sign, "secondary" if tone == "dim" else tone, trades, lost, is_alarm=is_alarm)
-
-
-def _check_lines(report: WatchReport) -> list[Line]:
-    return [
-        Line(
-            check.name.value,
-            (
-                Cell(f"{sign} {watch_text.LABELS[check.name]}", tone),
-                Cell(watch_text.figure(check.name, check.observed), "" if tone == "dim" else tone),
-                Cell(watch_text.expectation(check), "dim"),
-                Cell(watch_text.band_mark(check), tone),
-                Cell(watch_text.count_text(check), "dim"),
-                Cell(watch_text.WORDS[check.verdict], tone),
-                Cell(watch_text.power_text(check), "dim"),
-                Cell(
-                    watch_text.NONE if check.more_at is None else formats.short_moment(check.more_at), "dim"
-                ),
-                Cell(check.sentence, "dim"),
-            ),
-        )
-        for check in report.checks
-        for sign, tone in [watch_text.SIGNS[check.verdict]]
-    ]
-
-
-def _day_lines(shown: Sequence[WatchView]) -> list[Line]:
-    """Return for each check how many of the days had which verdict."""
-    lines = []
-    for check in shown[-1].report.checks:
-        found = [view.report.check(check.name) for view in shown]
-        counts = {
-            verdict: sum(each is not None and each.verdict is verdict for each in found)
-            for verdict in Verdict
-        }
-        sign, tone = watch_text.SIGNS[check.verdict]
-        cells = (
-            Cell(watch_text.LABELS[check.name]),
-            *(
-                Cell(str(counts[verdict]), watch_text.SIGNS[verdict][1] if counts[verdict] else "dim")
-                for verdict in (
-                    Verdict.DIVERGED,
-                    Verdict.WATCH,
-                    Verdict.CONSISTENT,
-                    Verdict.NOT_ENOUGH_DATA,
-                )
-            ),
-            Cell(f"{sign} {watch_text.WORDS[check.verdict]}", tone),
-        )
-        lines.append(Line(check.name.value, cells))
-    return lines

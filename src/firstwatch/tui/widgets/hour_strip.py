@@ -8,6 +8,7 @@ from rich.text import Text
 _GUTTER, _LEAST_GUTTER, _LARGEST_GUTTER = 8, 6, 12
 _HOURS = 24
 _LEVELS = " ▂▄▆█"
+_CHANGE_WIDTH = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class StripCell:
     is_now: bool = False
     is_chosen: bool = False
     """The cursor is on it."""
+    change: float | None = None
+    """Of the equity, as a fraction; None: not known, or not to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,15 @@ def gutter(width: int) -> int:
     return rest if rest <= _LARGEST_GUTTER else _GUTTER
 
 
-def strip_rows(cells: Sequence[StripCell]) -> int:
-    """Return how many rows the strip takes: lost time has one only where there is some."""
-    return 4 if any(cell.lost for cell in cells) else 3
+def strip_rows(cells: Sequence[StripCell], width: int) -> int:
+    """Return how many rows the strip takes: changes of equity and lost time have one where there are some."""
+    return 3 + _has_changes(cells, width) + any(cell.lost for cell in cells)
+
+
+def _has_changes(cells: Sequence[StripCell], width: int) -> bool:
+    """Return whether each cell is wide enough for its change."""
+    is_wide = bool(cells) and (width - gutter(width)) // len(cells) >= _CHANGE_WIDTH
+    return is_wide and any(cell.change is not None for cell in cells)
 
 
 def cell_at(column: int, count: int, width: int) -> int | None:
@@ -66,7 +75,7 @@ def draw_strip(
     width: int,
     colours: Mapping[str, str],
 ) -> Text:
-    """Return axis, signs, trades and, where there is some, lost time."""
+    """Return axis, signs, trades and, where there are some, changes of equity and lost time."""
     left = gutter(width)
     room = width - left
     dim = "dim"
@@ -75,7 +84,7 @@ def draw_strip(
     for tick in ticks:
         start = min(round(tick.place * room), room - len(tick.label))
         axis[start : start + len(tick.label)] = tick.label
-    signs, trades, lost = Text(), Text(), Text()
+    signs, trades, changes, lost = Text(), Text(), Text(), Text()
     for cell, first, last in zip(cells, edges, edges[1:], strict=False):
         style = colours[cell.tone]
         if cell.is_chosen:
@@ -88,12 +97,18 @@ def draw_strip(
         number = "" if cell.trades is None else str(cell.trades)
         below = style if cell.is_chosen else "" if cell.trades else dim
         trades.append(number.center(last - first)[: last - first], below)
+        change = "" if cell.change is None else f"{cell.change * 100:+.2f}".replace("-0.00", "+0.00")
+        tone = "foreground" if change in ("", "+0.00") else "gain" if change[0] == "+" else "loss"
+        changes.append(change.center(last - first)[: last - first], colours[tone])
         level = _LEVELS[min(len(_LEVELS) - 1, -(-int(cell.lost * 100) * (len(_LEVELS) - 1) // 100))]
         lost.append(level * (last - first), colours["warning"])
     rows = [
         Text.assemble((unit.ljust(left), dim), ("".join(axis), dim)),
         Text.assemble(("worst".ljust(left), dim), signs),
         Text.assemble(("trades".ljust(left), dim), trades),
-        Text.assemble(("lost".ljust(left), dim), lost),
     ]
-    return Text("\n", no_wrap=True).join(rows[: strip_rows(cells)])
+    if _has_changes(cells, width):
+        rows.append(Text.assemble(("PnL %".ljust(left), dim), changes))
+    if any(cell.lost for cell in cells):
+        rows.append(Text.assemble(("lost".ljust(left), dim), lost))
+    return Text("\n", no_wrap=True).join(rows)

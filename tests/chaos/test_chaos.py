@@ -41,6 +41,7 @@ SHOWED_A_DEFECT = {
     9936: "the same where the new stop goes before the old one is cancelled",
     30261: "a liquidation read after a later fill of its entry cost what the average of both came to",
     30577: "a difference that had changed was confirmed all anew, its position without a stop until then",
+    9653: "a move in doubt, too small for what was entered meanwhile, held up the next one",
 }
 
 

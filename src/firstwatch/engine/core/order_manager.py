@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from firstwatch.engine.core.effects import CancelOrder, ModifyOrder, ReadOrder, ResolveOrder, SendOrder
 from firstwatch.engine.core.records import NewOrder, OrderChanged
-from firstwatch.engine.core.run_memory import TrackedOrder
+from firstwatch.engine.core.run_memory import ZERO, TrackedOrder
 from firstwatch.engine.core.step_context import StepContext, back_off_ms
 from firstwatch.trading.events import NOT_SENT, Noted, OrderIntended, OrderMoved
 from firstwatch.trading.ids import client_order_id
@@ -98,18 +98,23 @@ class OrderManager:
         since_ms = order.doubted_at_ms
         return since_ms is not None and self._context.memory.elapsed_ms - since_ms >= OVERDUE_MS
 
-    def may_be_bypassed(self, order: TrackedOrder) -> bool:
+    def may_be_bypassed(self, order: TrackedOrder, needed: Decimal = ZERO) -> bool:
         """Return whether another order is to be sent beside this one, whose fate was unknown for too long.
 
-        Only if both together cannot open a position, and never a third one.
+        Only if both together cannot open a position, and never a third one. One in doubt that would close
+        less than is ``needed`` is bypassed at once: another one is wanted whatever became of it.
         """
         since_ms = order.behind_since_ms
         is_long = since_ms is not None and self._context.memory.elapsed_ms - since_ms >= OUTDATED_MS
+        is_too_small = order.state is _S.UNKNOWN and order.rest < needed
         if not order.intent.reduce_only:
             return False
         others = [other for other in self.of(order.intent.purpose) if other is not order]
-        has_another = any(other.is_left_over and other.behind_since_ms is not None for other in others)
-        return (is_long and not has_another) or self.is_overdue(order)
+        has_another = any(
+            other.is_left_over and (other.behind_since_ms is not None or other.state is _S.UNKNOWN)
+            for other in others
+        )
+        return ((is_long or is_too_small) and not has_another) or self.is_overdue(order)
 
     def may_explain(self, change: Decimal, *, is_overdue: bool = False) -> bool:
         """Return whether an order in flight may have changed the position by that much, + bought."""

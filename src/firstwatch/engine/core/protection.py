@@ -344,10 +344,13 @@ class ProtectionManager:
                 self._orders.cancel(unwanted)
             return True
         order = self._orders.get(leg.order_id)
-        if order is not None and self._orders.may_be_bypassed(order):
-            order.is_left_over = True
-            order = leg.order_id = None
+        for doubtful in self._orders.of(purpose):
+            if doubtful.is_left_over or not self._orders.may_be_bypassed(doubtful, amount):
+                continue
+            doubtful.is_left_over = True
             self._count_unsent(leg, "the venue accepted the request and does not show an order")
+            if doubtful is order:
+                order = leg.order_id = None
         if order is not None and order.state is OrderState.FILLED and amount > 0:
             order = leg.order_id = None
         if order is not None and order.is_settled:

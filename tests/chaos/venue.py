@@ -324,6 +324,10 @@ class ChaosVenue:
         self._read_or_fail("candles")
         return self._paper.candles_anew(symbol, timeframe, first_ms=first_ms, end_ms=end_ms)
 
+    def has_transfers(self, account: str, since_ms: int) -> bool:
+        self._read_or_fail("has_transfers")
+        return self._paper.has_transfers(account, since_ms)
+
     def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
         """Return the order; the venue's report of one that rests may lag behind it."""
         self._read_or_fail("order")

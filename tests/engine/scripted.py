@@ -18,7 +18,7 @@ from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.core.run_memory import RunSetup
 from firstwatch.strategy.core_state import AMOUNT, FRACTION, CoreSettings
 from firstwatch.strategy.evaluation import GroupFlags
-from firstwatch.trading.account import Balance, Position
+from firstwatch.trading.account import Balance, Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.commands import (
     CancelRun,
@@ -131,6 +131,10 @@ class ScriptedRun:
         self.ended: dict[str, OrderState] = {}
         self.filled: dict[str, Decimal] = {}
         self.fills: list[Fill] = []
+        self.fundings: list[Funding] = []
+        self.moved = Decimal(0)
+        """What came into the wallet, or left it, beside the fills."""
+        self.has_transfers = False
         self.records: list[Record] = []
         self.effects: list[effects.Effect] = []
         self.is_over = False
@@ -288,7 +292,11 @@ class ScriptedRun:
         )
 
     def balance(self) -> Balance:
-        return Balance(Decimal(100_000), Decimal(0), Decimal(100_000), self.now_ms)
+        """Return what the fills have left of 100,000, the position at the price of now."""
+        spent = sum((fill.side.sign * fill.amount * fill.price + fill.fee for fill in self.fills), Decimal(0))
+        total = 100_000 - spent + self.held * Decimal(repr(self.price)) + self.moved
+        used = abs(self.held) * 100
+        return Balance(total, used, total - used, self.now_ms)
 
     def touch(self) -> Touch:
         return Touch(self.price, self.price, self.price, self.now_ms)
@@ -377,9 +385,12 @@ class ScriptedRun:
                 reports = [self.report(intent) for intent in self.resting.values()]
                 return inputs.OpenOrdersRead(reports, now_ms)
             case effects.ReadFills(since_ms):
-                return inputs.FillsRead([fill for fill in self.fills if fill.time_ms >= since_ms], [], now_ms)
+                fills = [fill for fill in self.fills if fill.time_ms >= since_ms]
+                return inputs.FillsRead(fills, self.fundings, now_ms)
             case effects.ReadBalance():
                 return inputs.BalanceRead(self.balance(), now_ms)
+            case effects.ReadTransfers():
+                return inputs.TransfersRead(self.has_transfers, now_ms)
             case effects.ReadBars():
                 return inputs.BarsRead([], now_ms)
             case effects.Reconcile():
@@ -396,7 +407,7 @@ class ScriptedRun:
             {order_id: self.report(self.intents[order_id]) for order_id in asked.known},
             [self.report(intent) for intent in self.resting.values()],
             [fill for fill in self.fills if fill.time_ms >= self.core.fills_horizon_ms],
-            [],
+            self.fundings,
             bars or [],
             self.position(),
             self.balance(),

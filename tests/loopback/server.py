@@ -253,6 +253,11 @@ class Loopback:
 
         self.call(fund)
 
+    def send(self, account: str, to: str, usdc: int) -> None:
+        """Send USDC from an account to another one, as its owner does."""
+        action = {"amount": str(usdc), "destination": to}
+        self.call(lambda: self._actions._do_usd_send(self._exchange.accounts[address(account)], action))
+
     def fund_spot(self, account: str, usdc: Decimal | int | str) -> None:
         """Let USDC arrive in an account's spot balance."""
 

@@ -68,6 +68,7 @@ EXAMPLES: tuple[RunEvent, ...] = (
     events.Noted(sentence="The limit of trades is reached."),
     events.LateBar(bar_time_ms=4),
     events.BarRevised(bar_time_ms=5, seen=(60000.5, 60010.0, 59990.5, 60001.0, 12.5), read=None),
+    events.EquityCompared(venue=Decimal("10012.34"), ledger=Decimal("5012.34"), begins=True),
     events.CoreNoted(code=NoteCode.SIZE_CAPPED, sentence="the entry is capped"),
 )
 

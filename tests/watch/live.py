@@ -7,6 +7,7 @@ from pathlib import Path
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.market.feeds import ReplayFeed
+from firstwatch.store import runs
 from firstwatch.store.database import Store
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
@@ -100,7 +101,10 @@ def lived(
             prepare(live)
             live.live()
         except Died:
-            continue
+            with store.read() as session:
+                is_over = runs.state_of(session, RUN_ID).is_final
+            if not is_over:
+                continue
         return store
 
 

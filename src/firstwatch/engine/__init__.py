@@ -6,7 +6,7 @@ Its packages and modules, in reading order:
 - ``launch``: the launch checks, and which position a run adopts.
 - ``worker``: the thread of a run: startup and recovery, requests to the venue, storing each step.
 - ``baselines``: making the baseline of a launch, in a process of its own.
-- ``reconciliation``: what finished runs left at their venues; balances and key permissions of live wallets.
+- ``reconciliation``: what finished runs left at their venues; bars read again; live wallets' money and keys.
 - ``host``: heartbeat, commands, replacing workers; the engine as a background process.
 - ``lock`` (the operating system's lock), ``lease`` (the right to send), ``venue_registry`` (from the settings
   to adapters).
@@ -42,17 +42,19 @@ The life of a run
     position and cancels the protection last. In ``STOPPING`` nothing is decided and entry orders are
     cancelled. After 60 s of a reachable venue an unfinished stop is ``FAILED``, protection untouched.
 9.  A run ends only after the venue's fills, payments and position, as of now, were read and agree with the
-    run's books. What it leaves is reconciled until it is gone, with an alarm; an order that protects nothing
-    is cancelled.
+    run's books. The wallet's equity is compared with the ledger whenever both are known as of one moment
+    without a position. What a run leaves is reconciled until it is gone, with an alarm; an order that
+    protects nothing is cancelled.
 10. An entry decided on a past bar, or more than max(10 s, 5 % of the bar) of venue time after the close, is
     dropped as ``late``. An exit always executes.
 11. Bars that are missing are read before the next one is decided. What the venue lacks as well is a hole. A
     hole that cannot be confirmed is ``stale``: no entries, exits and protection go on. A bar that comes after
     its successor was decided is journalled and never counted.
 12. Recovery: every active run is reconciled before it does anything. Its own orders by client order id, then
-    fills, payments, bars and position; bars closed meanwhile are decided as past ones. A run whose worker
-    raised is recovered at once, then after 3 s, then after 15 s; the fourth time in ten minutes it is
-    ``FAILED``, protection left in place, with an alarm.
+    fills, payments, bars and position; bars closed meanwhile are decided as past ones. Its indicators go on
+    from the bars that it saw itself, whatever the venue has by then. A run whose worker raised is recovered
+    at once, then after 3 s, then after 15 s; the fourth time in ten minutes it is ``FAILED``, protection left
+    in place, with an alarm.
 13. The venue's position is compared with the books after exits, refusals and reconciliations, and before a
     run ends. It is believed only if it is from after the booked fills and, on a live venue, after repeated
     readings of the same difference. One that no fill explains pauses entries: what is missing on the run's

@@ -71,6 +71,10 @@ def event_text(event: RunEvent) -> str:
         case events.BarRevised():
             seen, read = event.texts
             return f"bar {iso(event.bar_time_ms)} read again: {seen} was seen, the venue now has {read}"
+        case events.EquityCompared():
+            begins = "; they are compared from here on" if event.begins else ""
+            worth = f"the wallet is worth {_plain(event.venue)} at the venue"
+            return f"{worth}, the run {_plain(event.ledger)} in its ledger{begins}"
         case events.Noted() | events.CoreNoted():
             return event.sentence
 

@@ -16,6 +16,8 @@ class Balance:
     used: Decimal
     free: Decimal
     time_ms: int
+    transferred: Decimal = Decimal(0)
+    """What of ``total`` came in less what was taken out, where the venue counts it."""
 
 
 @dataclass(frozen=True, slots=True)

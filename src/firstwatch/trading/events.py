@@ -257,6 +257,19 @@ def _bar_text(values: BarValues | None) -> str:
     return "no such bar" if values is None else " ".join(f"{value:.12g}" for value in values)
 
 
+class EquityCompared(_Event):
+    """What the wallet is worth at the venue, and the run by its ledger, of one moment without a position.
+
+    What the one gains from one such moment to the next the other must gain, too. ``begins``: not from the
+    moment before to this one: it is the first, or money that is not of the run came or went.
+    """
+
+    kind: Literal["equity_compared"] = "equity_compared"
+    venue: Decimal
+    ledger: Decimal
+    begins: bool = False
+
+
 class Noted(_Event):
     """Anything else worth telling an operator."""
 
@@ -293,6 +306,7 @@ RunEvent = Annotated[
     | HoleFound
     | LateBar
     | BarRevised
+    | EquityCompared
     | Noted
     | CoreNoted,
     Field(discriminator="kind"),

@@ -420,6 +420,9 @@ class Venue(Protocol):
     def balance(self, account: str) -> Balance:
         """Return the account's money."""
 
+    def has_transfers(self, account: str, since_ms: int) -> bool:
+        """Return whether money came or went since that time of the venue, beside ``Balance.transferred``."""
+
     def holdings(self, account: str) -> Holdings:
         """Return the positions and open orders of the account in every market."""
 

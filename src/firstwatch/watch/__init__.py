@@ -36,7 +36,7 @@ registry, and the settings. No engine; one thread, the ``calibrator``'s.
    cause ``mark price``.
 9. The free shadow has simulated fills at the costs that the baseline assumes. Between its PnL and the run's,
    which is the ledger's equity and never a sum of trades, the accounting identity leaves a residual: above
-   1e-6 of the capital it is money without an explanation.
+   1e-6 of the capital it is money without an explanation. So is what the wallet gains beyond the ledger.
 10. The state of a follower is JSON. What it finds does not depend on when it was read or restarted.
 11. A baseline is candles, market, costs and settings, not only figures: its backtest can be done again. It is
    reused while its key is equal, and stale after 30 days or when the version of the core has changed.

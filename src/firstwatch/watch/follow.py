@@ -7,6 +7,7 @@ JSON, from which it goes on after a restart; what it finds does not depend on ho
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -25,6 +26,7 @@ from firstwatch.trading.events import (
     Adopted,
     DecisionDropped,
     EntryDecided,
+    EquityCompared,
     ExitDecided,
     FundingBooked,
     TradeClosed,
@@ -32,7 +34,7 @@ from firstwatch.trading.events import (
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.trade import Trade
 from firstwatch.trading.watch import Identity, Mismatch, MismatchCause
-from firstwatch.watch.identity import Accounts, Holding, holding_of_trade
+from firstwatch.watch.identity import Accounts, Holding, holding_of_trade, venue_residual
 from firstwatch.watch.parity import Findings, ParityJudge
 from firstwatch.watch.record import BARS_AT_ONCE, LiveRecord, WatchedRun, read_record, read_watched
 from firstwatch.watch.shadow import Account, ConditionalShadow, FreeShadow, holding_of, signals_of
@@ -63,6 +65,10 @@ class FollowState:
     """Funding rates since the last bar, each with the venue's time of its booking."""
     identity: Identity | None = None
     """As of the last bar."""
+    compared: tuple[Decimal, Decimal] | None = None
+    """Equity of the wallet at the venue and of the ledger, where both were known of one moment last."""
+    venue_residual: Decimal | None = None
+    """What the wallet has gained beyond the ledger, from each such moment to the next."""
     has_ended: bool = False
 
 
@@ -182,6 +188,8 @@ class RunFollower:
             case FundingBooked(paid=paid, rate=rate):
                 state.accounts.live_funding += float(paid)
                 state.rates.append((entry.venue_time_ms or 0, float(rate)))
+            case EquityCompared() as now:
+                self._compare(now)
             case TradeClosed(reason=reason):
                 if not trades:
                     raise DamagedRowError(
@@ -194,6 +202,13 @@ class RunFollower:
                     self._add_free(self._free.end(state.last_bar_ms))
             case _:
                 pass
+
+    def _compare(self, now: EquityCompared) -> None:
+        state = self.state
+        if state.compared is not None and not now.begins:
+            gained = venue_residual(*state.compared, now.venue, now.ledger)
+            state.venue_residual = (state.venue_residual or Decimal(0)) + gained
+        state.compared = now.venue, now.ledger
 
     def _bar(self, seen: RunBar, followed_by: Sequence[JournalEntry], equity: float | None) -> None:
         state, bar, watched = self.state, seen.bar, self.watched
@@ -259,6 +274,7 @@ class RunFollower:
             shadow_open=self._free.holding(),
             live_pnl=equity - capital,
             shadow_pnl=self._free.core.equity - capital,
+            venue_residual=state.venue_residual,
         )
 
     def _end(self, record: LiveRecord) -> None:

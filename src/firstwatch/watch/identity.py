@@ -207,6 +207,6 @@ def venue_residual(
     """Return what the account at the venue has gained since an earlier reading beyond what the ledger has.
 
     All in quote, each pair as of one moment at which the run was flat: the venue marks a position at other
-    prices. A deposit in between shows here, too.
+    prices. No money may have come or gone in between.
     """
     return (venue_now - venue_then) - (ledger_now - ledger_then)

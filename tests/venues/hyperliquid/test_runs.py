@@ -26,6 +26,7 @@ from firstwatch.venues.hyperliquid import account_watch
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
 from firstwatch.watch.follow import follow
+from firstwatch.watch.identity import is_alarm
 from tests.loopback import Coin, Loopback
 from tests.venues.hyperliquid.rig import RUN, START_MS, SYMBOL, LocalSigner, Wallets, wait_for
 
@@ -269,6 +270,35 @@ def test_a_bar_that_the_venue_has_revised_is_read_again_and_listed(make, monkeyp
         (mismatch,) = follower.advance(follower.read(session)).mismatches
     assert (mismatch.cause, mismatch.time) == (MismatchCause.DATA, seen.time_ms + HOUR_MS)
     assert (mismatch.live, mismatch.shadow) == ("100 100 100 100 10", "100 100.5 100 100 12")
+
+
+@pytest.mark.parametrize("what", ["nothing", "off by one", "sent away"])
+def test_the_wallet_gains_what_the_ledger_does_but_for_what_is_sent_away(make, what):
+    rig = make([100.0, 101.0, 101.0])
+    for _ in range(2):
+        rig.end_bar()
+    wait_for(lambda: rig.position.amount and rig.venue.open_orders(rig.account, SYMBOL), PATIENCE_S)
+    if what == "off by one":
+        rig.server.fund(rig.account, -1)
+    elif what == "sent away":
+        rig.server.send(rig.account, "0x" + "7e" * 20, 50)
+    rig.stop()
+    wait_for(lambda: rig.run.state is RunState.STOPPED, PATIENCE_S)
+    with rig.store.read() as session:
+        first, *_, last = (
+            entry.event for entry in journal.events_of_kinds(session, RUN, {"equity_compared"})
+        )
+        follower = follow(session, RUN, None)
+        follower.advance(follower.read(session))
+    assert first.begins
+    assert last.ledger != first.ledger
+    assert last.begins is (what == "sent away")
+    lost = (last.venue - last.ledger) - (first.venue - first.ledger)
+    # The first credit of a new address costs 1.
+    expected = {"nothing": 0, "off by one": -1, "sent away": -51}[what]
+    assert lost == pytest.approx(Decimal(expected), abs=Decimal("0.002"))
+    residual = follower.state.identity.venue_residual
+    assert is_alarm(residual, Decimal(2_000)) is (what == "off by one")
 
 
 def test_a_position_opened_by_hand_in_another_market_is_named_and_pauses_the_run(make, monkeypatch):

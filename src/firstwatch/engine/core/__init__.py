@@ -4,9 +4,9 @@ In reading order: ``run_core`` (takes one input, returns the records to store an
 ``inputs``, ``effects`` and ``records`` (what goes in and what comes out), ``run_memory`` (all of its state,
 the checkpoint) and ``step_context`` (one step: the memory, and the records and effects that it collects).
 Then by subject: ``bars`` (what a close decides), ``entries``, ``exits``, ``order_manager``, ``protection``,
-``ledger`` (fills and payments become position and trades), ``account`` (what the venue reports and shows),
-``recovery`` (launch, adoption, recovery), ``lifecycle`` (stops and ends), ``status`` (facts beside the
-state).
+``ledger`` (fills and payments become position and trades), ``equity`` (the wallet beside the ledger),
+``account`` (what the venue reports and shows), ``recovery`` (launch, adoption, recovery), ``lifecycle``
+(stops and ends), ``status`` (facts beside the state).
 
 Rules 6 to 23 of ``firstwatch.engine``. Imports ``strategy``, ``trading`` and ``venues.protocol`` only.
 

@@ -9,6 +9,7 @@ from firstwatch.engine.core import inputs
 from firstwatch.engine.core.bars import BarManager
 from firstwatch.engine.core.effects import ReadBalance, ReadFills, ReadOpenOrders, ReadOrder, ReadPosition
 from firstwatch.engine.core.entries import EntryManager
+from firstwatch.engine.core.equity import EquityComparer
 from firstwatch.engine.core.ledger import Ledger, signed
 from firstwatch.engine.core.order_manager import OrderManager
 from firstwatch.engine.core.protection import ProtectionManager
@@ -44,6 +45,7 @@ class AccountManager:
         entries: EntryManager,
         protection: ProtectionManager,
         bars: BarManager,
+        equity: EquityComparer,
     ) -> None:
         self._context = context
         self._orders = orders
@@ -51,6 +53,7 @@ class AccountManager:
         self._entries = entries
         self._protection = protection
         self._bars = bars
+        self._equity = equity
 
     # --- what the venue streams ------------------------------------------------------------------
 
@@ -89,6 +92,7 @@ class AccountManager:
         for topic in [topic for topic in self._context.memory.alarms if topic.startswith(_EXTERNAL_POSITION)]:
             if topic not in topics:
                 self._context.clear_alarm(topic)
+        self._context.memory.shares_wallet |= bool(topics)
         for topic, symbol in topics.items():
             named = f"{event.amounts[symbol]:+f} {symbol}"
             self._alarm_external(topic, f"a position that is not of this run: {named}", "close")
@@ -248,5 +252,7 @@ class AccountManager:
     def balance_read(self, event: inputs.BalanceRead) -> None:
         if self._context.answered(ReadBalance()):
             self._context.read_succeeded()
-            self._context.memory.wants_balance = False
-            self._context.memory.wallet_total = event.balance.total
+            memory = self._context.memory
+            memory.wants_balance = False
+            memory.wallet_total = event.balance.total
+            self._equity.compare(event.balance, paid_until_ms=memory.payments_read_ms)

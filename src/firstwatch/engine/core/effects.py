@@ -71,6 +71,13 @@ class ReadBalance:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadTransfers:
+    """Ask whether money came or went since then. Outcome: ``TransfersRead`` or ``ReadFailed``."""
+
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReadBars:
     """Read the closed bars that open after ``after_ms``. Outcome: ``BarsRead`` or ``ReadFailed``."""
 
@@ -107,6 +114,7 @@ Effect = (
     | ReadOpenOrders
     | ReadFills
     | ReadBalance
+    | ReadTransfers
     | ReadBars
     | Reconcile
     | Acknowledge

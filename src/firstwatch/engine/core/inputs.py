@@ -106,6 +106,14 @@ class BalanceRead:
 
 
 @dataclass(frozen=True, slots=True)
+class TransfersRead:
+    """Whether money that is not of the run came into the account or was taken out."""
+
+    has_some: bool
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class BarsRead:
     """The closed bars after the requested time, oldest first: all that the venue has."""
 
@@ -262,6 +270,7 @@ Outcome = (
     | OpenOrdersRead
     | FillsRead
     | BalanceRead
+    | TransfersRead
     | BarsRead
     | Reconciled
     | ReadFailed

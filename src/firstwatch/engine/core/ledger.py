@@ -518,6 +518,7 @@ class Ledger:
         else:
             self._pause("unexplained", f"the venue shows {shown:f} where {booked:f} is booked")
         memory.foreign = shown - self.own
+        memory.shares_wallet |= memory.foreign != 0
         if self._orders.may_explain(memory.foreign, is_overdue=True) and not own:
             # An entry in flight has made it, whose fills do not arrive: it is closed.
             memory.unwanted = memory.foreign

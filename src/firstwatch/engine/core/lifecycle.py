@@ -1,6 +1,6 @@
 """The end of a run: stops, and readings before a final state (rules 6, 8, 9 of ``firstwatch.engine``)."""
 
-from firstwatch.engine.core.effects import Acknowledge, EndRun
+from firstwatch.engine.core.effects import Acknowledge, EndRun, ReadTransfers
 from firstwatch.engine.core.entries import EntryManager
 from firstwatch.engine.core.exits import ExitManager
 from firstwatch.engine.core.order_manager import OrderManager
@@ -68,7 +68,7 @@ class RunLifecycle:
         else:
             is_quiet = is_quiet and memory.core.steps == 0 and not self._orders.open()
         if not is_quiet:
-            memory.is_read_out = False
+            memory.is_read_out = memory.is_balance_read_out = False
             return
         if self._context.setup.has_phases and not memory.is_read_out:
             # Such a feed has delivered everything so far.
@@ -78,7 +78,7 @@ class RunLifecycle:
             memory.is_read_out = True
             self._context.want_fills()
             memory.is_compared = False
-        if memory.wants_fills:
+        if memory.wants_fills or self._awaits_balance():
             return
         if not memory.is_compared:
             memory.wants_position = True
@@ -94,6 +94,20 @@ class RunLifecycle:
             RunState.STOPPED if is_stopping else RunState.DONE,
             memory.stop_why if is_stopping else self._why_done(),
         )
+
+    def _awaits_balance(self) -> bool:
+        """Return whether the wallet's last balance is on its way, to compare it with the ledger.
+
+        The position is read after it, so that the run ends on what is newest. The balance changes nothing of
+        the run: none waits for one that cannot be read.
+        """
+        memory = self._context.memory
+        if memory.core.steps or memory.failed_reads:
+            return False
+        if not memory.is_balance_read_out:
+            memory.is_balance_read_out = memory.wants_balance = True
+            memory.is_compared = False
+        return memory.wants_balance or self._context.is_pending(ReadTransfers(0))
 
     def _may_have_paid(self) -> bool:
         """Return whether a funding payment may have fallen due since payments were read.

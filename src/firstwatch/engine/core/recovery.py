@@ -8,6 +8,7 @@ from firstwatch.engine.core.account import AccountManager
 from firstwatch.engine.core.bars import BarManager, Sessions
 from firstwatch.engine.core.effects import Reconcile
 from firstwatch.engine.core.entries import EntryManager
+from firstwatch.engine.core.equity import EquityComparer
 from firstwatch.engine.core.ledger import Ledger, signed
 from firstwatch.engine.core.lifecycle import RunLifecycle
 from firstwatch.engine.core.order_manager import OrderManager
@@ -38,6 +39,7 @@ class RecoveryManager:
         entries: EntryManager,
         bars: BarManager,
         account: AccountManager,
+        equity: EquityComparer,
         lifecycle: RunLifecycle,
     ) -> None:
         self._context = context
@@ -48,6 +50,7 @@ class RecoveryManager:
         self._entries = entries
         self._bars = bars
         self._account = account
+        self._equity = equity
         self._lifecycle = lifecycle
 
     def launched(self, event: inputs.Launched) -> None:
@@ -75,6 +78,8 @@ class RecoveryManager:
             )
             return
         self._lifecycle.move_to(RunState.RUNNING, "launched", event.author)
+        if event.position.is_flat:
+            self._equity.compare(event.balance, paid_until_ms=event.time_ms)
         flags: GroupFlags | None = None
         if event.last_bar is not None:
             flags = self._bars.take_in(event.last_bar)
@@ -142,6 +147,7 @@ class RecoveryManager:
         memory = self._context.memory
         memory.pending.clear()
         memory.wanted_anew.clear()
+        memory.doubted = None
         memory.tokens.clear()
         # The venue's time was read anew.
         memory.now_ms = event.time_ms
@@ -248,4 +254,5 @@ class RecoveryManager:
                 self._ledger.fill(item, None, reading.fills)
         self._account.take_open_orders(reading.open_orders)
         self._account.compare(reading.position)
+        self._equity.compare(reading.balance, paid_until_ms=reading.balance.time_ms)
         return len(bars)

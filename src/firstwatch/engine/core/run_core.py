@@ -26,6 +26,7 @@ from firstwatch.engine.core.effects import (
     SetLeverage,
 )
 from firstwatch.engine.core.entries import EntryManager
+from firstwatch.engine.core.equity import EquityComparer
 from firstwatch.engine.core.exits import ExitManager
 from firstwatch.engine.core.ledger import Ledger
 from firstwatch.engine.core.lifecycle import RunLifecycle
@@ -116,6 +117,7 @@ class RunCore:
             exits=self._exits,
             protection=self._protection,
         )
+        self._equity = EquityComparer(self._context, self._orders)
         self._account = AccountManager(
             self._context,
             orders=self._orders,
@@ -123,6 +125,7 @@ class RunCore:
             entries=self._entries,
             protection=self._protection,
             bars=self._bars,
+            equity=self._equity,
         )
         self._recovery = RecoveryManager(
             self._context,
@@ -133,6 +136,7 @@ class RunCore:
             entries=self._entries,
             bars=self._bars,
             account=self._account,
+            equity=self._equity,
             lifecycle=self._lifecycle,
         )
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -158,6 +162,7 @@ class RunCore:
             inputs.OpenOrdersRead: self._account.open_orders_read,
             inputs.FillsRead: self._account.fills_read,
             inputs.BalanceRead: self._account.balance_read,
+            inputs.TransfersRead: self._equity.transfers_read,
             inputs.BarsRead: self._bars.bars_read,
             inputs.Reconciled: self._recovery.reconciled,
             inputs.ReadFailed: self._read_failed,

@@ -186,6 +186,20 @@ class BookedRow:
 
 
 @dataclass(slots=True)
+class EquityPair:
+    """What the wallet is worth at the venue, and the run by its ledger, in quote, as of one moment."""
+
+    time_ms: int
+    venue: Decimal
+    ledger: Decimal
+
+    @property
+    def beyond(self) -> Decimal:
+        """What the wallet holds beside the run."""
+        return self.venue - self.ledger
+
+
+@dataclass(slots=True)
 class PositionFacts:
     """What was last recorded of the position and of the run's row, so that only changes are recorded."""
 
@@ -297,6 +311,14 @@ class RunMemory:
     wants_open_orders: bool = False
     wants_fills: bool = False
     wants_balance: bool = False
+    is_balance_read_out: bool = False
+    """The balance at the end of the run was requested."""
+    compared: EquityPair | None = None
+    """The last one that was journalled."""
+    doubted: EquityPair | None = None
+    """A newer one that does not agree with it, until it is known whether money came or went."""
+    shares_wallet: bool = False
+    """Since the last one something was traded in the wallet that is not of the run."""
     wants_reconcile: str = ""
     failed_reads: int = 0
     read_at_ms: int = 0

@@ -257,6 +257,8 @@ class EffectExecutor:
                 return inputs.FillsRead(fills, fundings, venue.now_ms())
             case effects.ReadBalance():
                 return inputs.BalanceRead(venue.balance(account), venue.now_ms())
+            case effects.ReadTransfers(since_ms):
+                return inputs.TransfersRead(venue.has_transfers(account, since_ms), venue.now_ms())
             case effects.ReadBars(after_ms):
                 return inputs.BarsRead(self._bars_after(after_ms), venue.now_ms())
             case _:

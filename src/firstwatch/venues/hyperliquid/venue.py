@@ -29,7 +29,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderIntent, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.accounts import AccountMoney, Builder, Permissions
-from firstwatch.venues.hyperliquid import actions, decoder, parse
+from firstwatch.venues.hyperliquid import actions, decoder, parse, queries
 from firstwatch.venues.hyperliquid.account_api import AccountQueries
 from firstwatch.venues.hyperliquid.answers import (
     DUPLICATE_NONCE,
@@ -82,6 +82,8 @@ T = TypeVar("T")
 READ_S = 30.0
 HISTORY_S = 60.0
 _FEW_BARS = 60
+# A row of the ledger of transfers that moves no money in or out: its fills are known.
+_OF_TRADING = frozenset({"liquidation"})
 # Longer than the client's own timeout and the wait for the budget, because the client's error says more.
 ACT_S = 20.0
 STALE_AFTER_S = 20.0
@@ -550,6 +552,11 @@ class HyperliquidVenue:
         info = self._connected().info
         state = self._read(lambda: info.state(account.lower()))
         return parse.balance_of(state)
+
+    def has_transfers(self, account: str, since_ms: int) -> bool:
+        info = self._connected().info
+        rows = self._read(lambda: info.read(queries.ledger(account.lower(), since_ms)))
+        return any(row.delta.type not in _OF_TRADING for row in rows)
 
     def holdings(self, account: str) -> Holdings:
         info = self._connected().info

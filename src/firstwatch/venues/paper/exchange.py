@@ -287,7 +287,7 @@ class PaperExchange:
             Decimal(0),
         )
         total = account.deposits + account.cash
-        return Balance(total, used, total - used, self.tape.now_ms)
+        return Balance(total, used, total - used, self.tape.now_ms, account.deposits)
 
     def position(self, name: str) -> Position:
         """Return the account's position."""

@@ -390,6 +390,10 @@ class PaperVenue:
             self._exchange.account(account).deposits = self._books.deposits(account)
             return self._exchange.balance(account)
 
+    def has_transfers(self, account: str, since_ms: int) -> bool:
+        """Return False: deposits are counted in the balance."""
+        return False
+
     def holdings(self, account: str) -> Holdings:
         symbol = self._market.symbol
         position = self.position(account, symbol)

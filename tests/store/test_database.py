@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from firstwatch.store import files, journal, wallets
+from firstwatch.store import files, journal, runs, wallets
 from firstwatch.store.changes import ChangeSignal
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.files import file_system_of, loose_modes
@@ -197,6 +197,19 @@ def test_damage_deep_in_the_file_is_said_when_it_is_met(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="damaged"), harmed.read() as session:
         journal.events_after(session, run_id_of(1))
     assert harmed.damage() is not None
+    harmed.close()
+
+
+def test_a_text_that_is_none_is_damage(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    with store.write() as session:
+        made_run(session)
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "firstwatch.db")) as connection, connection:
+        connection.execute("UPDATE run SET settings_json = cast(x'ff41ff' AS TEXT)")
+    harmed = open_store(tmp_path)
+    with pytest.raises(StoreError, match="damaged"), harmed.read() as session:
+        runs.get_run(session, run_id_of(1))
     harmed.close()
 
 

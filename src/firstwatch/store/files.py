@@ -160,9 +160,15 @@ _SENTENCES = {
 }
 
 
+_NOT_TEXT = "Could not decode to UTF-8"
+"""How Python's ``sqlite3`` begins the error of a text that is none; it has no name."""
+
+
 def unusable(error: sqlite3.Error, path: Path, act: str) -> StoreError | None:
     """Return the error for a failure of the machine or the file; None: it is a defect of the program."""
     name = getattr(error, "sqlite_errorname", "")
+    if str(error).startswith(_NOT_TEXT):
+        name = "SQLITE_CORRUPT"
     for prefix, sentence in _SENTENCES.items():
         if name == prefix or name.startswith(prefix + "_"):
             return StoreError(f"Cannot {act} the store {path}: {sentence}.")

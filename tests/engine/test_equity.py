@@ -11,7 +11,7 @@ from firstwatch.trading.orders import OrderPurpose
 from firstwatch.trading.runs import RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import ExternalPositions, StreamRestored
-from tests.engine.scripted import EXIT, ScriptedRun
+from tests.engine.scripted import ENTER, EXIT, ScriptedRun
 
 
 def compared(run: ScriptedRun) -> list[EquityCompared]:
@@ -48,6 +48,21 @@ def test_each_trade_changes_both_alike(run):
     # What has not changed is not written again.
     run.handle(StreamRestored("stream", run.now_ms))
     assert len(compared(run)) == 2
+
+
+def test_a_comparison_that_agrees_is_written_once_an_hour_and_at_the_end(run):
+    run.enter()
+    trade(run)
+    for _ in range(2):
+        run.bar()
+        run.bar(ENTER)
+        run.fill(run.sent(OrderPurpose.ENTRY)[-1])
+        trade(run, close=run.price + 1)
+    assert len(compared(run)) == 2
+    run.stop(StopMode.LEAVE)
+    run.tick(3)
+    assert run.transitions[-1] is RunState.STOPPED
+    assert beyond(run) == [90_000, 90_000, 90_000]
 
 
 def test_money_that_is_missing_is_found_and_asked_for(run):

@@ -45,8 +45,16 @@ class EquityComparer:
         elif abs(pair.beyond - last.beyond) > self._context.setup.launch.capital * _SMALLEST_SHARE:
             memory.doubted = pair
             self._context.request_read(ReadTransfers(last.time_ms))
-        elif (pair.venue, pair.ledger) != (last.venue, last.ledger):
+        elif (pair.venue, pair.ledger) != (last.venue, last.ledger) and self._is_news(pair, last):
             self._keep(pair)
+
+    def _is_news(self, pair: EquityPair, last: EquityPair) -> bool:
+        """Return whether a comparison that agrees is written: the first, the last, and one an hour.
+
+        Whatever the ones between have changed shows in the next.
+        """
+        is_old = pair.time_ms - last.time_ms >= Timeframe.H1.ms
+        return last.begins or is_old or self._context.memory.is_balance_read_out
 
     def transfers_read(self, event: inputs.TransfersRead) -> None:
         memory = self._context.memory
@@ -59,6 +67,7 @@ class EquityComparer:
 
     def _keep(self, pair: EquityPair, *, begins: bool = False) -> None:
         memory = self._context.memory
+        pair.begins = begins
         memory.compared, memory.doubted, memory.shares_wallet = pair, None, False
         self._context.journal(EquityCompared(venue=pair.venue, ledger=pair.ledger, begins=begins))
 

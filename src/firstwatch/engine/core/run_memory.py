@@ -192,6 +192,8 @@ class EquityPair:
     time_ms: int
     venue: Decimal
     ledger: Decimal
+    begins: bool = False
+    """It was not compared with one before it."""
 
     @property
     def beyond(self) -> Decimal:

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from firstwatch.cli.report_html import report_page
 from firstwatch.cli.report_text import COLUMNS, report_lines
@@ -21,7 +21,7 @@ from firstwatch.store.runs import get_run, transition
 from firstwatch.store.watch import save_report
 from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.watch import CheckName, Sign, SignName, Verdict, WatchReport
+from firstwatch.trading.watch import CheckName, Locked, Sign, SignName, Verdict, WatchReport
 from firstwatch.watch.tuning import HINTS
 from tests.store.made import NOW_MS, made_run
 from tests.watch.reports import check, report, reports
@@ -70,6 +70,7 @@ def page_of(text):
 
 
 @given(reports)
+@example(report(locked=Locked(hash="\x1b[2J", at=0)))
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_report_is_lines_of_at_most_80_columns_without_a_value_that_is_not_one(made):
     lines = list(report_lines(made, list(HINTS.values())))

@@ -12,6 +12,7 @@ from itertools import islice
 from textwrap import wrap
 
 from firstwatch.trading.clock import iso
+from firstwatch.trading.text import clean
 from firstwatch.trading.watch import (
     Check,
     CheckName,
@@ -212,7 +213,7 @@ def head_texts(report: WatchReport) -> Iterator[str]:
     if report.first_at is not None:
         yield f"diverged since {iso(report.first_at)}"
     if report.locked is not None:
-        yield f"recipe {report.locked.hash[:12]} locked {iso(report.locked.at)}"
+        yield f"recipe {clean(report.locked.hash[:12])} locked {iso(report.locked.at)}"
     if report.next_look_at is not None:
         yield f"next look {iso(report.next_look_at)}"
 

@@ -908,6 +908,30 @@ def test_a_worker_of_a_run_that_is_cancelled_as_it_begins_does_no_harm(make) -> 
     assert rig.run_of(engine.store, RUN).state is RunState.CANCELLED
 
 
+def test_a_run_that_begins_while_the_engine_ends_is_released_too(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=1600, speed=120_000)
+    host, start, drain = engine.host(), RunWorker.start, EngineHost._drain_workers
+    drained = threading.Event()
+
+    def drain_workers(ending: EngineHost) -> None:
+        drain(ending)
+        drained.set()
+
+    def start_meanwhile(worker: RunWorker) -> None:
+        host.end_soon()
+        assert drained.wait(rig.LIMIT_S)
+        start(worker)
+
+    monkeypatch.setattr(EngineHost, "_drain_workers", drain_workers)
+    monkeypatch.setattr(RunWorker, "start", start_meanwhile)
+    rig.submit(engine.store, StartRun(run_id=RUN, settings=rig.launch()))
+    assert host.wait(rig.LIMIT_S)
+    assert drained.is_set()
+    rig.until(lambda: not _workers() or None, "the worker to end", 10)
+
+
 # --- a store that cannot be written ----------------------------------------------------------------
 
 

@@ -446,6 +446,9 @@ class EngineHost:
                 self._mark_unattended(run_id, unattended.STANDS_STILL, f"it gets no thread: {error}")
                 return
             self._workers[run_id] = worker
+            if self._ending.is_set():
+                # The others may have been released already, just before it was among them.
+                worker.release()
             if was_unattended:
                 with self._store.write(self.lease.epoch) as session:
                     unattended.clear_unattended(session, run_id, now_ms=self._clock.now_ms())

@@ -12,7 +12,7 @@ BARS = 10
 
 
 @pytest.mark.slow
-def test_what_must_hold_holds_in_six_histories():
+def test_what_must_hold_holds_in_three_histories():
     with multiprocessing.get_context("spawn").Pool(AT_ONCE) as pool:
-        played = pool.starmap(play, [(seed, BARS) for seed in range(101, 107)])
+        played = pool.starmap(play, [(seed, BARS) for seed in range(101, 104)])
     assert [said for all_held, said in played if not all_held] == []

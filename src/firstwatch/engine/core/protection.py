@@ -348,7 +348,13 @@ class ProtectionManager:
             if doubtful.is_left_over or not self._orders.may_be_bypassed(doubtful, amount):
                 continue
             doubtful.is_left_over = True
-            self._count_unsent(leg, "the venue accepted the request and does not show an order")
+            is_taken = doubtful.behind_since_ms is not None
+            self._count_unsent(
+                leg,
+                "the venue accepted the request and does not show an order"
+                if is_taken
+                else "the venue does not say what became of the request",
+            )
             if doubtful is order:
                 order = leg.order_id = None
         if order is not None and order.state is OrderState.FILLED and amount > 0:

@@ -1,10 +1,19 @@
 """What every test begins with."""
 
+import gc
 import sys
 
 import pytest
 
 _RECURSION_LIMIT = sys.getrecursionlimit()
+_YOUNG_OBJECTS = 50_000
+
+
+def pytest_collection_finish():
+    """Collect garbage seldom, and leave out what was imported: it took a quarter of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS)
 
 
 @pytest.fixture(autouse=True)

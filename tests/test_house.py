@@ -37,6 +37,7 @@ LISTED = (
     "firstwatch.venues.hyperliquid",
     "firstwatch.wallets",
     "firstwatch.engine",
+    "firstwatch.engine.alerts",
     "firstwatch.engine.baselines",
     "firstwatch.engine.core",
     "firstwatch.engine.launch",
@@ -139,5 +140,15 @@ def test_docstrings_and_comments_use_plain_words():
         for path in sorted(SOURCE.rglob("*.py"))
         for line, text in _prose(path.read_text())
         for match in UNWANTED.finditer(text)
+    ]
+    assert not found
+
+
+def test_nothing_is_quoted_as_python_does():
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if "!r}" in line
     ]
     assert not found

@@ -7,6 +7,7 @@ import pytest
 
 from firstwatch.settings import load_settings
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.hazards import DEFAULT_POLICY, Hazard, Response
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.paper.settings import PaperVenueSettings
 
@@ -76,6 +77,26 @@ def test_the_file_of_the_data_folder_is_read(home: Path) -> None:
     assert list(settings.venues) == ["real"]
 
 
+def test_the_policy_names_a_response_to_each_hazard(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().policy.responses == DEFAULT_POLICY
+    write(home, '[policy]\ndelisting = "stop_close"\nliquidation_near = "alarm"\ncrash_loop = "alarm"')
+    monkeypatch.setenv("FIRSTWATCH_POLICY__KEY_EXPIRING", "stop_leave")
+    assert load_settings().policy.responses == DEFAULT_POLICY | {
+        Hazard.DELISTING: Response.STOP_CLOSE,
+        Hazard.LIQUIDATION_NEAR: Response.ALARM,
+        Hazard.KEY_EXPIRING: Response.STOP_LEAVE,
+    }
+
+
+def test_alerts_are_addresses_that_no_text_of_the_settings_shows(home: Path) -> None:
+    write(home, '[alerts]\nurls = ["json://u:hidden@h/p"]\nquiet = "22:00-7:00"\nbell = true')
+    alerts = load_settings().alerts
+    assert [url.get_secret_value() for url in alerts.urls] == ["json://u:hidden@h/p"]
+    assert (str(alerts.quiet), alerts.bell) == ("22:00-07:00", True)
+    for text in (repr(load_settings()), str(alerts), alerts.model_dump_json()):
+        assert "hidden" not in text
+
+
 @pytest.mark.parametrize(
     "start", ["2025-01-01T00:00:00Z", '"2025-01-01"', '"2025-01-01T01:00:00+01:00"', str(_DAY_MS)]
 )
@@ -111,16 +132,27 @@ def test_another_file_by_the_environment(home: Path, monkeypatch: pytest.MonkeyP
     [
         ("refresh_hz = ", r"config\.toml is not valid TOML"),
         ("refresh_hs = 3", r"config\.toml: unknown key refresh_hs; did you mean refresh_hz\?"),
-        ("refresh_hz = 0", r"config\.toml: refresh_hz = 0: it should be greater than 0"),
+        ("refresh_hz = 0", r"config\.toml: refresh_hz = 0: it should be above 0"),
         ('home = "/tmp"', r"home cannot stand in the file; set FIRSTWATCH_HOME"),
         ("[limits]\ncapital_shares = 1", r"unknown key limits\.capital_shares; did you mean capital_share\?"),
+        (
+            '[policy]\ndelisting = "stop"',
+            r'policy\.delisting = "stop": it should be alarm, pause, stop_leave or stop_close',
+        ),
+        ('[policy]\ndelisted = "pause"', r"unknown key policy\.delisted; did you mean delisting\?"),
+        ('[policy]\ncrash_loop = "pause"', r'config\.toml: policy\.crash_loop: only "alarm" is possible'),
+        ('[alerts]\nurls = "tgram://x"', r"config\.toml: alerts\.urls: it should be a list of addresses"),
+        ('[alerts]\nurls = ["tgram"]', r"alerts\.urls: number 1 is not an address of apprise"),
+        (f"[alerts]\nurls = {['a://b'] * 11}", r"alerts\.urls: it is too long: 10 addresses at most"),
+        ('[alerts]\nquiet = "22-7"', r'alerts\.quiet: "22-7" is not a part of the day: .*"22:00-07:00"'),
+        ("[alerts]\nbel = true", r"unknown key alerts\.bel; did you mean bell\?"),
         ('[venues.p]\nfeed = "synthetic"', r"config\.toml: the key venues\.p\.kind is missing"),
-        ('[venues.p]\nkind = "papper"', r'venues\.p\.kind: \'papper\' is not a kind of venue .* "paper"'),
+        ('[venues.p]\nkind = "papper"', r'venues\.p\.kind: "papper" is not a kind of venue .* "paper"'),
         ('[venues.p]\nkind = "paper"\nspede = 1', r"unknown key venues\.p\.spede; did you mean speed\?"),
-        ('[venues.p]\nkind = "paper"\nspeed = "fast"', r"venues\.p\.speed: 'fast' is not a speed"),
+        ('[venues.p]\nkind = "paper"\nspeed = "fast"', r'venues\.p\.speed: "fast" is not a speed'),
         ('[venues.p]\nkind = "paper"\nspeed = 0', r"venues\.p\.speed: 0 is not a speed"),
-        ('[venues.p]\nkind = "paper"\nstart = "soon"', r"venues\.p\.start: 'soon' is not a time"),
-        ('[venues.p]\nkind = "paper"\nfeed = "reply"', r"feed = 'reply': .*did you mean replay\?"),
+        ('[venues.p]\nkind = "paper"\nstart = "soon"', r'venues\.p\.start: "soon" is not a time'),
+        ('[venues.p]\nkind = "paper"\nfeed = "reply"', r'feed = "reply": .*did you mean replay\?'),
         (
             '[venues.p]\nkind = "paper"\nfeed = "replay"',
             r"venues\.p: feed = \"replay\" needs the key candles",
@@ -128,9 +160,9 @@ def test_another_file_by_the_environment(home: Path, monkeypatch: pytest.MonkeyP
         ('[venues.p]\nkind = "paper"\ncandles = "a.csv"', r'candles is only for feed = "replay"'),
         (
             '[venues.p]\nkind = "paper"\nvolume_share = 2',
-            r"volume_share = 2: it should be less than or equal",
+            r"volume_share = 2: it should be 1 or less",
         ),
-        ('[venues."My venue"]\nkind = "paper"', r"venues: a venue cannot be called 'My venue'"),
+        ('[venues."My venue"]\nkind = "paper"', r'venues: a venue cannot be called "My venue"'),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_key(home: Path, text: str, sentence: str) -> None:
@@ -149,7 +181,7 @@ def test_all_mistakes_are_reported_together(home: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("FIRSTWATCH_REFRESH_HZ", "often", r"FIRSTWATCH_REFRESH_HZ: refresh_hz = 'often'"),
+        ("FIRSTWATCH_REFRESH_HZ", "often", r'FIRSTWATCH_REFRESH_HZ: refresh_hz = "often"'),
         (
             "FIRSTWATCH_REFRSH_HZ",
             "2",
@@ -204,13 +236,13 @@ def test_a_hyperliquid_venue_follows_from_its_network_or_its_two_addresses(home:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('network = "main"', r"config\.toml: venues\.h\.network = 'main': .*mainnet"),
+        ('network = "main"', r'config\.toml: venues\.h\.network = "main": .*mainnet'),
         (
             'api_url = "api.hyperliquid.xyz"',
-            r"venues\.h\.api_url: .* is not such an address; write one like https",
+            r"venues\.h\.api_url: .* is not the address of a server; write one like https",
         ),
-        ('ws_url = "https://x"', r"venues\.h\.ws_url: .* is not such an address; write one like wss"),
-        ('builder = "0x12"', r"venues\.h\.builder: '0x12' is not an address"),
+        ('ws_url = "https://x"', r"venues\.h\.ws_url: .* is not the address of a server; write one like wss"),
+        ('builder = "0x12"', r'venues\.h\.builder: "0x12" is not an address'),
         ("builder_fee_tenths_bp = 5", r"venues\.h: builder_fee_tenths_bp needs the key builder"),
         ("builder_fee_tenths_bp = 101", r"venues\.h\.builder_fee_tenths_bp"),
         ("ap_url = 1", r"unknown key venues\.h\.ap_url; did you mean api_url\?"),

@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    ValidationError,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticKnownError
 from pydantic_settings import (
@@ -23,9 +31,12 @@ from pydantic_settings import (
 )
 
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.hazards import DEFAULT_POLICY, Hazard, Policy, Response
+from firstwatch.trading.quiet_hours import QuietHours
 from firstwatch.trading.setting_fields import FileText, RealSetting, SettingsTable
+from firstwatch.trading.text import quoted
 from firstwatch.trading.toml_file import read_toml
-from firstwatch.trading.validation import validation_sentences
+from firstwatch.trading.validation import validation_sentences, value_text
 from firstwatch.venues.registry import VenueKind
 from firstwatch.venues.settings import VenueSettings
 
@@ -39,6 +50,8 @@ _ENVIRONMENT_ONLY = ("home", "config")
 _KINDS = tuple(kind.value for kind in VenueKind)
 # Tags hold a colon, which no key of the file can: they are cut out of where a mistake is said to be.
 _TAG = "kind:"
+_FIELD = re.compile(r'field "(\w+)"')
+"""Where an error of the library names the field of a variable that is not JSON."""
 # The key that the error names for a venue without a known kind.
 _NO_KIND = "kind"
 
@@ -54,7 +67,9 @@ def _refuse_kind(value: dict[str, Any]) -> Any:
     if "kind" not in value:
         raise PydanticKnownError("missing")
     known = ", ".join(f'"{kind}"' for kind in _KINDS)
-    raise ValueError(f"{value['kind']!r} is not a kind of venue that this version knows; it knows {known}")
+    raise ValueError(
+        f"{value_text(value['kind'])} is not a kind of venue that this version knows; it knows {known}"
+    )
 
 
 if TYPE_CHECKING:
@@ -70,6 +85,28 @@ else:
         Discriminator(_tag_of),
     ]
 """The settings of one venue, of any kind that this version knows."""
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_MOST_ADDRESSES = 10
+_LONGEST_ADDRESS = 2_000
+
+
+def _addresses(value: object) -> object:
+    """Check addresses that are secrets: what is wrong is said without the value."""
+    if not isinstance(value, list | tuple):
+        raise ValueError('it should be a list of addresses in quotes, as ["tgram://…"]')
+    if len(value) > _MOST_ADDRESSES:
+        raise ValueError(f"it is too long: {_MOST_ADDRESSES} addresses at most")
+    for place, each in enumerate(value, 1):
+        text = each.get_secret_value() if isinstance(each, SecretStr) else each
+        if not (isinstance(text, str) and _ADDRESS.fullmatch(text) and len(text) <= _LONGEST_ADDRESS):
+            raise ValueError(f"number {place} is not an address of apprise, such as tgram://… or mailto://…")
+    return value
+
+
+def _quiet_hours(value: object) -> object:
+    return value if value is None or isinstance(value, QuietHours) else QuietHours.parse(value)
+
 
 _PATH_KEYS = frozenset(
     name
@@ -89,6 +126,32 @@ class Limits(SettingsTable):
     """How far beyond the mid an entry may fill; what would fill worse is dropped."""
 
 
+class PolicySettings(SettingsTable):
+    """``[policy]``: what follows in a run when a hazard begins, beside its alarm (``trading.hazards``)."""
+
+    liquidation_near: Response = DEFAULT_POLICY[Hazard.LIQUIDATION_NEAR]
+    key_expiring: Response = DEFAULT_POLICY[Hazard.KEY_EXPIRING]
+    delisting: Response = DEFAULT_POLICY[Hazard.DELISTING]
+    maintenance: Response = DEFAULT_POLICY[Hazard.MAINTENANCE]
+    leverage_changed: Response = DEFAULT_POLICY[Hazard.LEVERAGE_CHANGED]
+    stream_silent: Response = DEFAULT_POLICY[Hazard.STREAM_SILENT]
+    clock_skew: Response = DEFAULT_POLICY[Hazard.CLOCK_SKEW]
+    budget_low: Response = DEFAULT_POLICY[Hazard.BUDGET_LOW]
+    crash_loop: Response = DEFAULT_POLICY[Hazard.CRASH_LOOP]
+
+    @field_validator("crash_loop")
+    @classmethod
+    def _failed_runs_do_nothing(cls, value: Response) -> Response:
+        if value is not Response.ALARM:
+            raise ValueError('only "alarm" is possible: the run has failed by then, so nothing can follow')
+        return value
+
+    @property
+    def responses(self) -> Policy:
+        """The response to each hazard."""
+        return {hazard: getattr(self, hazard) for hazard in Hazard}
+
+
 class WatchSettings(SettingsTable):
     """``[watch]``: the first watch of runs."""
 
@@ -96,6 +159,17 @@ class WatchSettings(SettingsTable):
     """Let the engine start the process that watches its runs."""
     fill_noise_bps: RealSetting = Field(default=5.0, gt=0, le=1_000)
     """The least noise of fill prices that is assumed: the measured one may be smaller by chance."""
+
+
+class AlertSettings(SettingsTable):
+    """``[alerts]``: alarms that go out to a phone or a mailbox, by the library apprise."""
+
+    urls: Annotated[tuple[SecretStr, ...], BeforeValidator(_addresses)] = ()
+    """Addresses of apprise. Secrets: never shown, logged or stored."""
+    quiet: Annotated[QuietHours | None, BeforeValidator(_quiet_hours)] = None
+    """Part of the day, in UTC, in which only critical alarms go out; the others follow at its end."""
+    bell: bool = False
+    """Ring the terminal's bell when an alarm begins."""
 
 
 class LogSettings(SettingsTable):
@@ -134,6 +208,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(default_factory=_default_home)
@@ -152,6 +227,10 @@ class Settings(BaseSettings):
     """What is logged."""
     watch: WatchSettings = WatchSettings()
     """How runs are watched."""
+    policy: PolicySettings = PolicySettings()
+    """What follows when something happens around a run that may end it."""
+    alerts: AlertSettings = AlertSettings()
+    """Where alarms go out."""
     venues: dict[str, AnyVenueSettings] = Field(default_factory=_default_venues, min_length=1)
     """Venues by name; without any, a synthetic paper venue ``paper``."""
 
@@ -161,7 +240,8 @@ class Settings(BaseSettings):
         for name in value:
             if not _VENUE_NAME.fullmatch(name):
                 raise ValueError(
-                    f"a venue cannot be called {name!r}; use small letters, digits, dashes and underscores"
+                    f"a venue cannot be called {quoted(name)}; use small letters, digits, dashes and "
+                    "underscores"
                 )
         return value
 
@@ -187,7 +267,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except (SettingsError, RecursionError) as error:
-        raise WrongUseError(f"environment: {error}; write this variable as JSON.") from error
+        name = _FIELD.search(str(error))
+        variable = f"{_PREFIX}{name[1].upper()}" if name else "a variable"
+        raise WrongUseError(f"environment: {variable} cannot be read; write it as JSON.") from error
     except ValidationError as error:
         home, config = (
             overrides.get(name) or os.environ.get(_PREFIX + name.upper()) for name in _ENVIRONMENT_ONLY

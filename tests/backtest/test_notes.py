@@ -94,7 +94,7 @@ def test_a_size_that_fits_is_no_note():
             "the drawdown has reached the guard's limit of 5 %",
         ),
         (Guards(daily_loss=0.05, daily_loss_action=GuardAction.STOP), "the loss of the day"),
-        (Guards(losing_trades=1, losing_trades_action=GuardAction.STOP), "1 trades in a row have lost"),
+        (Guards(losing_trades=1, losing_trades_action=GuardAction.STOP), "1 trade has lost"),
     ],
 )
 def test_a_guard_that_stops_the_run_says_which_when_and_what_is_left(guards, said):

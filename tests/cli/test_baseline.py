@@ -19,6 +19,9 @@ from tests.candles import generated_candles
 
 SYMBOL = "BTC/USDC:USDC"
 MAKE = ("baseline", "make", "RSI reversion", "--wallet", "w", "--symbol", SYMBOL, "--capital", "750")
+FEW_DAYS = 20
+SHORT = (*MAKE, "--days", str(FEW_DAYS))
+"""Where it does not matter how many days there are."""
 
 
 @pytest.fixture
@@ -62,10 +65,10 @@ def test_a_baseline_of_the_venue_has_the_settings_of_the_launch(ready, home):
 
 
 def test_the_same_again_is_not_made_again(ready, home):
-    first = ready(*MAKE, "--json").json
-    again = ready(*MAKE, "--json").json
+    first = ready(*SHORT, "--json").json
+    again = ready(*SHORT, "--json").json
     assert (again["baseline"], again["is_new"]) == (first["baseline"], False)
-    other = ready(*MAKE, "--leverage", "2", "--json").json
+    other = ready(*SHORT, "--leverage", "2", "--json").json
     assert other["is_new"]
     assert len(saved(home)) == 2
     assert len(list((home / BASELINE_FOLDER).glob("*.candles"))) == 1
@@ -84,7 +87,7 @@ def test_a_baseline_of_a_file_and_of_the_archive(ready, home, tmp_path):
 
 def test_baselines_are_listed_with_what_is_stale(ready, home):
     assert "No baselines yet" in ready("baseline", "list").out
-    ready(*MAKE)
+    ready(*SHORT)
     (one,) = ready("baseline", "list", "--json").json
     assert one["stale"] is None
     assert one["candles"]
@@ -127,13 +130,13 @@ def test_one_baseline_is_made_at_a_time(ready, home):
     (home / BASELINE_FOLDER).mkdir(mode=0o700, exist_ok=True)
     with sole_maker(home):
         assert is_being_made(home)
-        answer = ready(*MAKE)
+        answer = ready(*SHORT)
         assert answer.code == 3
         assert "is being made" in answer.err
         with pytest.raises(RefusedError), sole_maker(home):
             pass
     assert not is_being_made(home)
-    assert ready(*MAKE).code == 0
+    assert ready(*SHORT).code == 0
 
 
 # --- ended half-way ----------------------------------------------------------------------------
@@ -166,7 +169,7 @@ def slow(ready, home):
         [sys.executable, "-c", SLOW], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdin is not None
-    process.stdin.write(BaselineRequest(launch=launch).model_dump_json().encode())
+    process.stdin.write(BaselineRequest(launch=launch, days=FEW_DAYS).model_dump_json().encode())
     process.stdin.close()
     assert process.stdout.readline() == b"begun\n", process.stderr.read()
     yield process
@@ -183,7 +186,7 @@ def test_a_baseline_is_cancelled(ready, home, slow):
     assert read_making(home).state is MakingState.CANCELLED
     assert saved(home) == []
     assert ready("baseline", "cancel").code == 3
-    assert ready(*MAKE).code == 0
+    assert ready(*SHORT).code == 0
 
 
 def test_a_maker_that_is_killed_leaves_nothing_half_written(ready, home, slow):
@@ -194,7 +197,7 @@ def test_a_maker_that_is_killed_leaves_nothing_half_written(ready, home, slow):
     assert "interrupted" in found.sentence
     assert saved(home) == []
     assert [path.name for path in (home / BASELINE_FOLDER).glob("*.candles")] == []
-    assert ready(*MAKE).code == 0
+    assert ready(*SHORT).code == 0
     assert read_making(home).state is MakingState.DONE
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from firstwatch.market.files import write_candles
-from firstwatch.trading.watch import Change
+from firstwatch.trading.verdicts import Change
 from tests.candles import generated_candles
 from tests.watch.algorithms import FOLDER
 

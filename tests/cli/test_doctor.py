@@ -7,11 +7,16 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from pydantic import SecretStr
 
+from firstwatch.engine.alerts.address import addresses_of
 from firstwatch.engine.host.process import keep_private
+from firstwatch.store.alerts import Failing, note_failing
+from firstwatch.store.database import open_store
 from firstwatch.trading.clock import ManualClock
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.vault import Vault, new_secret
+from tests.engine.alerts.receiver import SECRET, receiving
 from tests.ui import scenes
 
 
@@ -56,8 +61,12 @@ def test_a_folder_that_is_well_is_well(firstwatch, folder):
         ("ALTER TABLE run DROP COLUMN sentence", "lacks sentence"),
         ("UPDATE run SET state = 'RUNING'", "Run a1b2c3d4e5f60718 cannot be read"),
         ("UPDATE run SET settings_json = '{'", "cannot be read"),
+        ("UPDATE run SET market_json = x'01ff'", "cannot be read"),
         ("UPDATE run_event SET payload = '[' WHERE sequence = 2", "cannot be read"),
         ("UPDATE fill SET price = '1e'", "cannot be read"),
+        ("UPDATE run_outlook SET outlook_json = '{'", "the outlook of run a1b2c3d4e5f60718 cannot be read"),
+        ("UPDATE run_outlook SET outlook_json = x'01ff'", "the outlook of run a1b2c3d4e5f60718"),
+        ("UPDATE run_outlook SET outlook_json = 7", "the outlook of run a1b2c3d4e5f60718"),
         ("DELETE FROM wallet", "belong to nothing"),
     ],
 )
@@ -175,3 +184,49 @@ def test_what_belongs_to_another_user_is_refused(firstwatch, folder):
     answer = firstwatch("wallet", "list")
     assert answer.code == 1
     assert "another user" in answer.err
+
+
+def with_addresses(folder, *urls):
+    path = folder / "config.toml"
+    path.write_text(f"[alerts]\nurls = {json.dumps(urls)}\n")
+    path.chmod(0o600)
+    return path
+
+
+def test_without_addresses_alarms_stay_here(firstwatch, folder):
+    assert look(firstwatch, "alerts")["well"]
+
+
+def test_an_address_is_looked_at_without_sending_anything(firstwatch, folder):
+    with receiving() as receiver:
+        with_addresses(folder, receiver.url, f"nosuch://{SECRET}")
+        found = look(firstwatch, "alerts")
+    assert not found["well"]
+    assert found["found"].splitlines()[0] == "1. json://… is understood"
+    assert found["found"].splitlines()[1].startswith("2. nosuch://… cannot be used: apprise does not underst")
+    assert SECRET not in found["found"]
+    assert receiver.tries == 0
+
+
+def test_an_address_that_has_taken_no_alarm_is_said(firstwatch, folder):
+    url = f"json://{SECRET}"
+    with_addresses(folder, url)
+    store = open_store(folder)
+    with store.write() as session:
+        (address,) = addresses_of([SecretStr(url)])
+        note_failing(session, address.key, Failing(1_700_000_000_000, "no connection, or no answer"))
+    store.close()
+    found = look(firstwatch, "alerts")
+    assert not found["well"]
+    assert found["found"] == (
+        "1. json://… has taken no alarm since 2023-11-14T22:13:20Z: no connection, or no answer"
+    )
+
+
+def test_addresses_that_other_users_may_read_are_said(firstwatch, folder, tmp_path, monkeypatch):
+    path = with_addresses(folder, f"json://{SECRET}").rename(tmp_path / "mine.toml")
+    path.chmod(0o644)
+    monkeypatch.setenv("FIRSTWATCH_CONFIG", str(path))
+    found = look(firstwatch, "alerts")
+    assert not found["well"]
+    assert found["remedy"] == f"chmod go= {path}"

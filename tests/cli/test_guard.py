@@ -41,7 +41,7 @@ def test_an_error_that_nobody_has_foreseen_is_a_sentence_and_its_traceback_is_in
     answer = firstwatch("wallet", "list", "--json")
     assert answer.code == 1
     assert answer.err.count("\n") == 1
-    assert "Unexpected KeyError" in answer.err
+    assert "Unexpected failure at" in answer.err
     assert "Traceback" not in answer.err + answer.out
     assert json.loads(answer.out)["exit_code"] == 1
     log = home / "commands.log"

@@ -189,7 +189,7 @@ def test_two_wallets_cannot_have_one_account(firstwatch, fd, venue):
     _import(firstwatch, fd)
     answer = _import(firstwatch, fd, name="again", venue=venue)
     assert answer.code == 2
-    assert "is the wallet 'main' already" in answer.json["error"]
+    assert "is the wallet main already" in answer.json["error"]
 
 
 def test_what_is_missing_is_approved_with_a_key_that_is_not_kept(firstwatch, fd, loopback, home):

@@ -21,7 +21,8 @@ from firstwatch.store.runs import get_run, transition
 from firstwatch.store.watch import save_report
 from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.watch import CheckName, Locked, Sign, SignName, Verdict, WatchReport
+from firstwatch.trading.verdicts import CheckName, Sign, SignName, Verdict
+from firstwatch.trading.watch import Locked, WatchReport
 from firstwatch.watch.tuning import HINTS
 from tests.store.made import NOW_MS, made_run
 from tests.watch.reports import check, report, reports

@@ -93,6 +93,45 @@ def test_a_run_makes_the_trades_of_its_backtest(ready, algorithm, market, home):
     assert followed.count("\n") == shown["journal_length"]
 
 
+def test_an_explanation_has_one_shape_whatever_was_decided(ready):
+    run_id = launch(ready, "--accept-warnings", "a test", "--wait").out.strip()
+    shown = ready("run", "show", run_id, "--json").json
+    first, last = shown["trades"][0], shown["trades"][-1]
+    entered = ready("run", "explain", run_id, "--at", first["entry_time"], "--json").json
+    assert set(entered) == {"run", "at", "decision", "conditions", "next"}
+    assert (entered["run"], entered["decision"]) == (run_id, f"enter_{first['side']}")
+    assert entered["at"] <= first["entry_time"]
+    for condition in entered["conditions"]:
+        assert set(condition) == {"group", "condition", "left", "right", "value"}
+    (condition,) = entered["conditions"]
+    assert condition["group"] == "entry.long.required"
+    assert condition["condition"] == "rsi(14) < 30"
+    assert condition["left"] < condition["right"] == 30
+    assert condition["value"] is True
+    assert {each["side"] for each in entered["next"]} == {"long"}
+    assert all(set(each) == {"side", "condition", "left", "right"} for each in entered["next"])
+    assert "price <= stop" in {each["condition"] for each in entered["next"]}
+    left = ready("run", "explain", run_id[:8], "--json").json
+    assert (left["decision"], left["next"]) == ("exit", [])
+    assert left["at"] <= last["exit_time"]
+    assert shown["why"] == {key: value for key, value in left.items() if key != "run"}
+    before = ready("run", "explain", run_id, "--at", "2000-01-01", "--json").json
+    assert before == {
+        "run": run_id, "at": "2000-01-01T00:00:00Z", "decision": "none", "conditions": [], "next": []
+    }  # fmt: skip
+    text = ready("run", "explain", run_id, "--at", first["entry_time"]).out
+    assert text.startswith("last     ")
+    assert "rsi(14) " in text
+    assert "is below 30" in text
+    assert "next     stop " in text
+    assert "nothing was decided" in ready("run", "explain", run_id, "--at", "2000-01-01").out
+    assert "last     " in ready("run", "show", run_id).out
+    wrong = ready("run", "explain", run_id, "--at", "yesterday")
+    assert wrong.code == 2
+    assert '"yesterday" is not a time' in wrong.err
+    assert ready("run", "explain", "nothing").code == 2
+
+
 @pytest.mark.parametrize(
     ("options", "more", "said"),
     [

@@ -105,7 +105,7 @@ def test_what_is_wrong_with_the_account_or_the_market_is_named_and_the_engine_go
     assert "delisted" in refused(manager, "symbol", symbol="OLD/USDC:USDC")
     hand = loopback.by_hand(ACCOUNT)
     hand.limit("ETH", "buy", "0.1", "2000")
-    assert "1 open orders in ETH/USDC:USDC" in refused(manager, "elsewhere")
+    assert "1 open order in ETH/USDC:USDC" in refused(manager, "elsewhere")
     hand.cancel_all("ETH")
     hand.limit("ETH", "buy", "0.1", "2000", cloid="0x" + "ab" * 16)
     assert "another data folder (run abababababababab)" in refused(manager, "elsewhere")
@@ -117,13 +117,13 @@ def test_what_is_wrong_with_the_account_or_the_market_is_named_and_the_engine_go
     assert "the wallet holds a long" in refused(manager, "position")
     hand.close("BTC")
     hand.limit("BTC", "buy", "0.01", "20000")
-    assert "open orders" in refused(manager, "position")
+    assert "1 open order in" in refused(manager, "position")
     hand.cancel_all("BTC")
     loopback.hold_aside(ACCOUNT, "xyz", "TSLA", "-2")
     assert "positions in xyz:TSLA (exchange xyz)" in refused(manager, "elsewhere")
     loopback.hold_aside(ACCOUNT, "xyz", "TSLA", 0)
     loopback.order_aside(ACCOUNT, "#21")
-    assert "1 open orders in outcome 21" in refused(manager, "elsewhere")
+    assert "1 open order in outcome 21" in refused(manager, "elsewhere")
     loopback.call(loopback._exchange.accounts[ACCOUNT].orders_aside.clear)
     assert "above the" in refused(manager, "funds", capital=20_000)
     loopback.fund_spot(ACCOUNT, 7_000)
@@ -174,14 +174,14 @@ def _age(loopback, left_s):
 
 def test_real_money_is_not_started_without_the_name_of_the_run(manager, loopback, folder):
     _until(lambda: not refused_by(manager))
-    for typed, said in ((None, "real money"), ("Holder", "'Holder' was typed")):
+    for typed, said in ((None, "real money"), ("Holder", '"Holder" was typed')):
         answer = performed(manager, StartRun(run_id=new_run_id(), settings=settings(confirmed_name=typed)))
         assert answer.outcome.value == "REFUSED"
         assert said in answer.sentence
         assert "Holder@1" in answer.sentence
     answer = folder(*WORDS.split())
     assert answer.code == 3
-    assert "--confirm 'Holder@1'" in answer.err
+    assert "--confirm Holder@1" in answer.err
     answer = folder(*WORDS.split(), "--confirm", "Holder@1")
     assert answer.code == 0, answer.err
     assert loopback.audit().implicit_actions == []

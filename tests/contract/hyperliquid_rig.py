@@ -34,7 +34,7 @@ class HyperliquidRig(PaperRig):
         self.bars = [Bar(START_MS + n * 60_000, 100.0, 100.0, 100.0, 100.0, 1000.0) for n in range(history)]
         coin = Coin("BTC", 3, PLAIN.maximum_leverage, bars=self.bars)
         rules = Rules(taker_fee_bps=PLAIN.taker_fee_bps, maker_fee_bps=PLAIN.maker_fee_bps)
-        self.server = Loopback([coin], history=history, rules=rules).start()
+        self.server = Loopback([coin], history=history, rules=rules, weight_limit=None).start()
         self.wallets = Wallets()
         self.account, self.other = (self.wallets.add(LocalSigner(n)).account for n in (7, 8))
         self.server.fund(self.account, deposit)
@@ -57,6 +57,7 @@ class HyperliquidRig(PaperRig):
             is_mainnet=True,
             signer_of=self.wallets,
             clock=SystemClock(),
+            weight_per_minute=1e6,
         )
 
     def restart(self) -> None:

@@ -29,6 +29,7 @@ from firstwatch.trading.commands import (
     StopRun,
 )
 from firstwatch.trading.events import RunEvent
+from firstwatch.trading.hazards import DEFAULT_POLICY, Policy
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import (
@@ -44,10 +45,12 @@ from firstwatch.trading.orders import (
 from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
+from firstwatch.trading.why import ConditionValue, GroupKind
 from firstwatch.venues.protocol import (
     Accepted,
     BarClosed,
     FillReported,
+    MarkMoved,
     NeverWill,
     OrderReported,
     Refused,
@@ -59,6 +62,8 @@ HOUR_MS = 3_600_000
 START_MS = 1_704_067_200_000
 SYMBOL = "BTC/USDC:USDC"
 RUN_ID = "00000000000000cc"
+PRICE_EVERY_MS = 20_000
+"""How often prices come while time passes: rarely enough to be no matter, and no silence."""
 QUIET = GroupFlags(0, -1, 0, 0, float("nan"), float("nan"), True)
 ENTER = QUIET._replace(entry_long=1)
 EXIT = QUIET._replace(exit_long=1)
@@ -84,6 +89,9 @@ class Flags:
     def push(self, bar: Bar) -> GroupFlags:
         return self.next.popleft() if self.next else QUIET
 
+    def conditions(self, kind: GroupKind, side: Side) -> tuple[ConditionValue, ...]:
+        return ()
+
 
 class ScriptedRun:
     """A real venue's behaviour in miniature: no phases, modify, one position, orders that the test fills."""
@@ -96,6 +104,7 @@ class ScriptedRun:
         modifies_orders: bool = True,
         earlier_runs: frozenset[str] = frozenset(),
         timeframe: Timeframe = Timeframe.H1,
+        policy: Policy = DEFAULT_POLICY,
         **launch: object,
     ) -> None:
         self.settings = settings or CoreSettings(
@@ -118,13 +127,17 @@ class ScriptedRun:
             has_phases=has_phases,
             modifies_orders=modifies_orders,
             earlier_runs=earlier_runs,
+            policy=policy,
         )
         self.flags = Flags()
         self.core = RunCore(self.setup, self.settings, self.flags, Always())
         self.now_ms = START_MS
         self.elapsed_ms = 0
+        self.is_silent = False
+        """No prices come any more."""
         self.price = 100.0
         self.held = Decimal(0)
+        self.liquidation_price: Decimal | None = None
         self.leverage_outcome: SendOutcome = Accepted("")
         self.intents: dict[str, OrderIntent] = {}
         self.resting: dict[str, OrderIntent] = {}
@@ -244,6 +257,8 @@ class ScriptedRun:
     def tick(self, seconds: int = 1, *, is_reachable: bool = True) -> None:
         for _ in range(seconds):
             self.elapsed_ms += 1_000
+            if self.elapsed_ms % PRICE_EVERY_MS == 0 and not self.is_silent:
+                self.handle(MarkMoved(SYMBOL, self.touch(), self.now_ms))
             self.handle(inputs.TimePassed(self.now_ms, self.elapsed_ms, is_reachable))
 
     def request(self, command: RunCommand, author: Author = Author.OPERATOR) -> None:
@@ -285,7 +300,7 @@ class ScriptedRun:
             Decimal(100) if side else None,
             Decimal(1),
             True,
-            None,
+            self.liquidation_price if side else None,
             abs(self.held) * 100,
             Decimal(0),
             self.now_ms,

@@ -20,7 +20,7 @@ from firstwatch.trading.errors import VenueError
 from firstwatch.trading.events import BarRevised, LateBar
 from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.watch import MismatchCause
+from firstwatch.trading.verdicts import MismatchCause
 from firstwatch.venues.paper.bars import FeedBars
 from firstwatch.venues.protocol import Capabilities
 from firstwatch.watch.process import Watcher

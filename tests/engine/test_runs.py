@@ -666,7 +666,7 @@ def test_a_payment_that_arrives_after_a_hundred_fills_is_booked_once() -> None:
     run.fill(entry, Decimal("0.1"), price=99.0)
     run.now_ms += 60_000
     paid_ms = run.now_ms
-    for _ in range(200):
+    for _ in range(3 * REMEMBERED_FILLS):
         run.now_ms += 100
         run.fill(entry, Decimal("0.1"), price=99.0)
     run.fill(entry, price=99.0)
@@ -937,7 +937,7 @@ def test_a_fill_that_arrives_after_many_others_of_its_order_is_booked() -> None:
     run.held += part
     missed = run._fill(entry.client_order_id, entry.side, part, 99.0)
     run.filled[entry.client_order_id] = part
-    for _ in range(300):
+    for _ in range(3 * REMEMBERED_FILLS):
         run.now_ms += 1_000
         run.fill(entry, part, price=99.0)
     run.fill(entry, price=99.0)

@@ -1,6 +1,7 @@
 """The engine keeps what the store has of live wallets fresh: in turn, within the budget, behind orders."""
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -113,7 +114,13 @@ class Rig:
                 )
         book = VenueRegistry(settings.venues, lambda _name: self.venue)
         lease = Lease(epoch, self.clock)
-        self.keeper = WalletRefresher(self.store, book, settings, self.clock, lambda: lease)
+        self.told = []
+        self.keeper = WalletRefresher(
+            self.store, book, settings, self.clock, lambda: lease, key_known=self._tell
+        )
+
+    def _tell(self, *key):
+        self.told.append(key)
 
     def seconds(self, count):
         for _ in range(count):
@@ -177,6 +184,19 @@ def test_the_key_and_what_is_missing_are_found_out(make):
     keyless = rig.known("w01").key
     assert (keyless.address, keyless.kind) == (None, None)
     assert "no key" in keyless.missing["key"]
+
+
+def test_runs_are_told_of_their_keys_and_of_none_that_the_vault_lacks(make):
+    rig = make(2)
+    rig.seconds(61)
+    assert rig.told == [("hl", ACCOUNT, "")]
+    missing = {"key": "valid until tomorrow; firstwatch wallet approve NAME --agent"}
+    key = replace(rig.known().key, missing=missing)
+    with rig.store.write() as session:
+        wallet_status.set_key(session, wallets.get_wallet(session, "w00").id, key)
+    rig.seconds(61)
+    told = ("hl", ACCOUNT, "valid until tomorrow; firstwatch wallet approve w00 --agent")
+    assert rig.told == [("hl", ACCOUNT, ""), told]
 
 
 def test_fifty_wallets_are_asked_about_in_turn_and_cost_little(make):

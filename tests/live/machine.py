@@ -1,7 +1,8 @@
 """A machine whose clocks a test moves: ``python -m tests.live.machine FILE MODULE [ARGUMENT...]`` runs on it.
 
 The file holds two doubles: for how many seconds the machine was suspended so far, and how far its wall clock
-was set back since. It outlives the processes, as the machine does.
+was set back since. It outlives the processes, as the machine does. A vault that is made there costs little to
+open, or each process would work for a second.
 """
 
 import mmap
@@ -59,4 +60,7 @@ if __name__ == "__main__":
     sys.argv = sys.argv[2:]
     # Before anything else of the program is imported: all of it takes the clock from there.
     clock.SystemClock = lambda: JumpingClock(path)  # type: ignore[assignment, misc]
+    from firstwatch.wallets import keystore
+
+    keystore.WORK_FACTOR = 2**4
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -134,6 +134,7 @@ class Desk:
             return self._value("select 1 from run where state = 'RUNNING'") and True
 
         until(runs, "the run to begin")
+        self._wait_for_leverage()
 
     def engine(self) -> "subprocess.Popen[str]":
         """Start an engine process in the background; it waits until nobody else holds the engine."""
@@ -160,6 +161,7 @@ class Desk:
         """Hand a run to the engine that lives, and wait until it has begun; return its id."""
         run_id = self.ask_for(name, *options)
         self.wait_begun(run_id)
+        self._wait_for_leverage()
         return run_id
 
     def ask_for(self, name: str, *options: object) -> str:
@@ -170,6 +172,10 @@ class Desk:
     def wait_begun(self, run_id: str) -> None:
         """Wait until a run has begun, or has failed to."""
         until(lambda: self._value(f"select 1 from run where id = '{run_id}' and state != 'NEW'"), "the begin")
+
+    def _wait_for_leverage(self) -> None:
+        """Wait for the last request of a launch: an entry that is decided before it would be dropped."""
+        until(lambda: self.server.audit().requests.get("activeAssetData"), "the leverage to be set")
 
     def rows(self, question: str) -> list[Any]:
         """Return the rows of a question to the store."""

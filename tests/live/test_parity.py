@@ -63,7 +63,7 @@ def chart_of(home: Path) -> list[tuple[int, float]]:
         (run,) = manager.snapshot().runs
         manager.select(run.run_id)
         details = manager.snapshot().selected
-        return list(zip(details.price_time_ms.tolist(), details.price.tolist(), strict=True))
+        return list(zip(details.candles.time_ms.tolist(), details.candles.close.tolist(), strict=True))
     finally:
         manager.close()
 

@@ -46,6 +46,10 @@ class Info:
     ) -> None:
         self.lags = Lags()
         """Which accounts are asked for at nodes that are behind."""
+        self.special_statuses: list[str] | None = None
+        """What the venue says of itself; None: it works as usual."""
+        self.tiers: dict[str, list[tuple[int, int]]] = {}
+        """By coin: lower bounds and maximum leverages, where it has more than one tier."""
         self._exchange = exchange
         self._actions = actions
         self._faults = faults
@@ -70,7 +74,7 @@ class Info:
     # --- markets --------------------------------------------------------------------------------
 
     def _exchange_status(self, body: Any) -> Any:
-        return {"time": self._exchange.now_ms, "specialStatuses": None}
+        return {"time": self._exchange.now_ms, "specialStatuses": self.special_statuses}
 
     def _meta(self, body: Any) -> Any:
         if body.get("dex"):
@@ -89,7 +93,10 @@ class Info:
                 number + 1,
                 {
                     "description": "",
-                    "marginTiers": [{"lowerBound": "0.0", "maxLeverage": coin.max_leverage}],
+                    "marginTiers": [
+                        {"lowerBound": f"{bound}.0", "maxLeverage": leverage}
+                        for bound, leverage in self.tiers.get(coin.name, [(0, coin.max_leverage)])
+                    ],
                 },
             ]
             for number, coin in enumerate(self._exchange.coins)

@@ -192,15 +192,33 @@ class Loopback:
 
         self.call_async(step)
 
-    def delist(self, coin: str) -> None:
-        """Take a coin out of trading; its books stay."""
+    def delist(self, coin: str, *, is_delisted: bool = True) -> None:
+        """Take a coin out of trading, or list it again; its books stay."""
 
         def delist() -> None:
-            gone = replace(self._exchange.tapes[coin].coin, is_delisted=True)
+            gone = replace(self._exchange.tapes[coin].coin, is_delisted=is_delisted)
             self._exchange.tapes[coin].coin = gone
             self._exchange.coins = [gone if one.name == coin else one for one in self._exchange.coins]
 
         self.call(delist)
+
+    def say_of_itself(self, *statuses: str) -> None:
+        """Say these special statuses of the venue; none: it works as usual."""
+        self.call(lambda: setattr(self._info, "special_statuses", list(statuses) or None))
+
+    def set_tiers(self, coin: str, *tiers: tuple[int, int]) -> None:
+        """Change a coin's leverage tiers (lower bound, maximum leverage); none: back to its own one."""
+
+        def change() -> None:
+            self._info.tiers.pop(coin, None)
+            if tiers:
+                self._info.tiers[coin] = list(tiers)
+
+        self.call(change)
+
+    def limit_actions(self, count: int) -> None:
+        """Let an address send so many actions, beside those that it trades for."""
+        self.call(lambda: setattr(self._actions, "address_limit", count))
 
     def settle(self) -> None:
         """Return when everything that happened up to now was sent."""
@@ -296,6 +314,7 @@ class Loopback:
         def approve() -> None:
             until_ms = wall_ms() + (AGENT_LIFE_MS if valid_s is None else int(valid_s * 1000))
             known = self._exchange.accounts[address(account)]
+            known.agents = [each for each in known.agents if each.address != address(agent)]
             known.agents.append(Agent(address(agent), name, until_ms))
 
         self.call(approve)

@@ -10,7 +10,6 @@ from sqlmodel import AutoString
 from firstwatch.manager.manager import RunManager
 from firstwatch.settings import Settings
 from firstwatch.store import fills
-from firstwatch.store.database import open_store
 from firstwatch.store.tables import METADATA
 from firstwatch.trading.account import Funding
 from firstwatch.trading.clock import ManualClock
@@ -48,12 +47,17 @@ LISTED = columns("run", "position", "live_status")
 DETAILED = columns("run_order", "fill", "funding", "trade", "equity")
 
 
+@scenes.written_once
+def with_payment(home):
+    scenes.with_alarm(home)
+    with scenes.written(home) as session:
+        fills.add_funding(session, "paper", scenes.LIVE, PAYMENT, local_time_ms=1)
+
+
 @pytest.fixture
 def home(tmp_path):
     home = tmp_path / "home"
-    scenes.with_alarm(home)
-    with closing(open_store(home)) as store, store.write() as session:
-        fills.add_funding(session, "paper", scenes.LIVE, PAYMENT, local_time_ms=1)
+    with_payment(home)
     return home
 
 
@@ -128,7 +132,7 @@ def test_a_damaged_value_of_a_chosen_run_is_said_of_it(manager, damage, table, c
 
 def test_damaged_bars_of_a_chosen_run_are_said_of_it(manager, damage):
     manager.select(scenes.LIVE)
-    assert len(manager.snapshot().selected.price) == 61
+    assert len(manager.snapshot().selected.candles) == 61
     damage("run_bar", "bars", b"\x01abc", f"run_id = '{scenes.LIVE}'")
     after = manager.snapshot()
     assert after.selected is None

@@ -1,5 +1,7 @@
 """The manager on real stores: snapshots, commands, and what it costs."""
 
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -8,6 +10,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from firstwatch.engine.lock import holder_of
 from firstwatch.manager.details import SHOWN_BARS
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
@@ -57,6 +60,90 @@ def test_finished_runs_are_read_again_although_the_clock_was_set_back(home, cloc
     assert done.sentence == "seen to since"
 
 
+_SLOW_TO_LOAD = """
+import sys, threading
+from importlib.util import spec_from_loader
+from pathlib import Path
+from firstwatch.manager.manager import RunManager
+from firstwatch.settings import load_settings
+
+class Slow:
+    "Loads one module, for ever."
+    def find_spec(self, name, path=None, target=None):
+        return spec_from_loader(name, self) if name == sys.argv[2] else None
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        print("loads", flush=True)
+        threading.Event().wait()
+
+sys.meta_path.insert(0, Slow())
+manager = RunManager(load_settings(home=Path(sys.argv[1])))
+manager.start(is_visit=True)
+sys.stdin.readline()
+manager.close()
+"""
+
+
+@pytest.mark.parametrize("module", ["firstwatch.store.database", "firstwatch.engine.host.host"])
+def test_a_manager_is_closed_although_its_modules_are_still_being_loaded(home, module):
+    scenes.first_steps(home)
+    child = subprocess.Popen(
+        [sys.executable, "-c", _SLOW_TO_LOAD, str(home), module],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert child.stdout.readline() == "loads\n"
+        child.communicate("close\n", timeout=PATIENCE_S)
+        assert child.returncode == 0
+    finally:
+        child.kill()
+    assert holder_of(home) is None
+
+
+def test_a_manager_at_rest_reads_nothing_and_then_goes_on_with_what_is_true(home, manager, monkeypatch):
+    scenes.busy_day(home)
+    seen, turns = [], threading.Semaphore(0)
+    has_changed = manager._has_changed
+
+    def turned():
+        turns.release()
+        return has_changed()
+
+    monkeypatch.setattr(manager, "_has_changed", turned)
+    manager.subscribe(seen.append)
+    manager.rest(True)
+    manager.start()
+    for _ in range(10):
+        assert turns.acquire(timeout=PATIENCE_S)
+    assert seen == []
+    scenes.end_live_run(home)
+    manager.rest(False)
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not seen:
+        assert time.monotonic() < deadline_s
+        turns.acquire(timeout=PATIENCE_S)
+    assert not seen[0].active
+
+
+def test_the_list_of_ended_runs_follows_what_one_of_them_has_left(home, clock, manager):
+    scenes.with_alarm(home)
+    manager.open()
+    manager.snapshot()
+    clock.advance(2_000)
+    with scenes.written(home) as session:
+        facts = runs.get_run(session, scenes.FAILED).facts
+        runs.update_side_facts(session, scenes.FAILED, replace(facts, exposure=Exposure.FLAT))
+    by_id = {run.run_id: run for run in manager.snapshot().finished}
+    assert by_id[scenes.FAILED].exposure is Exposure.FLAT
+    clock.advance(2_000)
+    with scenes.written(home) as session:
+        facts = runs.get_run(session, scenes.DONE).facts
+        runs.update_side_facts(session, scenes.DONE, replace(facts, exposure=Exposure.EXPOSED))
+    by_id = {run.run_id: run for run in manager.snapshot().finished}
+    assert by_id[scenes.DONE].exposure is Exposure.EXPOSED
+
+
 def test_a_snapshot_holds_what_the_store_holds(home, clock, manager):
     scenes.with_alarm(home)
     manager.open()
@@ -79,15 +166,16 @@ def test_a_snapshot_holds_what_the_store_holds(home, clock, manager):
     assert figures["net_pnl"].live == pytest.approx(71.44)
 
 
-@pytest.mark.parametrize(("days", "needed"), [(1, 30), (29, 30), (30, 0), (40, 0)])
+@pytest.mark.parametrize(("days", "needed"), [(1, 29), (29, 1), (30, 0), (40, 0)])
 def test_a_ratio_needs_days_only_while_the_run_is_younger(days, needed):
     """The ratios of a run without a trade are not defined, however old it is."""
     time_ms = scenes.NOW_MS // DAY_MS * DAY_MS + np.arange(days, dtype=np.int64) * DAY_MS
     curve = EquityCurve(time_ms, np.full(days, 100.0))
     metrics = metrics_of_run([], curve, Decimal(100), DEFAULT_MARKET)
-    figures = {figure.name: figure for figure in compare_with_baseline(metrics, curve, None)}
+    figures = {figure.name: figure for figure in compare_with_baseline(metrics, [], curve, Decimal(100))}
     assert (figures["sharpe"].live, figures["sharpe"].needs_days) == (None, needed)
     assert (figures["win_rate"].live, figures["win_rate"].needs_days) == (None, 0)
+    assert [figures[name].needs_trades for name in ("win_rate", "profit_factor", "fees")] == [10, 30, 0]
 
 
 def test_details_grow_with_the_journal_and_the_curve(home, manager):
@@ -109,8 +197,8 @@ def test_the_price_chart_is_of_the_bars_that_the_run_has_taken_in(home, manager)
     manager.open()
     manager.select(scenes.LIVE)
     before = manager.snapshot().selected
-    assert before.price_time_ms.tolist() == before.equity_time_ms.tolist()
-    last_ms = int(before.price_time_ms[-1])
+    assert before.candles.time_ms.tolist() == before.equity_time_ms.tolist()
+    last_ms = int(before.candles.time_ms[-1])
     store = scenes.new_store(home)
     for hour in range(1, SHOWN_BARS + 100):
         with store.write() as session:
@@ -118,15 +206,17 @@ def test_the_price_chart_is_of_the_bars_that_the_run_has_taken_in(home, manager)
             bars.add_bar(session, scenes.LIVE, bars.RunBar(fresh), None)
         if hour in {1, 2, 3, 450}:
             after = manager.snapshot().selected
-            assert after.price_time_ms[-1] == fresh.time_ms
-            assert after.price.tolist()[-hour:] == [float(each + 1) for each in range(hour)]
-            assert after.price.tolist()[:-hour] == before.price.tolist()[-(SHOWN_BARS - hour) :]
+            assert after.candles.time_ms[-1] == fresh.time_ms
+            assert after.candles.close.tolist()[-hour:] == [float(each + 1) for each in range(hour)]
+            assert (
+                after.candles.close.tolist()[:-hour] == before.candles.close.tolist()[-(SHOWN_BARS - hour) :]
+            )
     store.close()
     shown = manager.snapshot().selected
-    assert len(shown.price) == len(shown.price_time_ms) == SHOWN_BARS
-    assert (np.diff(shown.price_time_ms) == scenes.HOUR_MS).all()
+    assert len(shown.candles) == len(shown.candles.time_ms) == SHOWN_BARS
+    assert (np.diff(shown.candles.time_ms) == scenes.HOUR_MS).all()
     manager.select(scenes.DONE)
-    assert len(manager.snapshot().selected.price) == 0
+    assert len(manager.snapshot().selected.candles) == 0
 
 
 def test_without_an_engine_a_command_is_refused_at_once(home, manager):

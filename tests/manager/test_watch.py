@@ -10,7 +10,7 @@ from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import WatchCount
 from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.runs import Health
-from firstwatch.trading.watch import Verdict
+from firstwatch.trading.verdicts import Verdict
 from tests.ui import scenes, watches
 
 

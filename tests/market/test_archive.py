@@ -172,7 +172,7 @@ def test_candles_of_another_timeframe_are_refused(tmp_path):
 ])  # fmt: skip
 def test_what_a_venue_says_must_be_candles(bar):
     first = Bar(0, 1, 1, 1, 1, 1)
-    with pytest.raises(ValueError, match="is no candle of 1h"):
+    with pytest.raises(ValueError, match="is not a candle of 1h"):
         sound_candles([first, bar], Timeframe.H1)
     assert sound_candles([first], Timeframe.H1).bars() == [first]
 

@@ -117,5 +117,5 @@ def test_time_that_stood_still_is_not_made_up_for(
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_speed_that_leads_nowhere_is_refused(speed: float) -> None:
-    with pytest.raises(WrongUseError, match="above zero"):
+    with pytest.raises(WrongUseError, match="above 0"):
         Pace(speed)

@@ -107,11 +107,11 @@ def test_holes_are_told_by_line_and_do_not_stop_the_read(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("line", "row", "said"),
     [
-        (3, "1704070800000,1,2,1,abc,3", ["column close", "'abc' is not a number"]),
+        (3, "1704070800000,1,2,1,abc,3", ["column close", '"abc" is not a number']),
         (3, "1704070800000,1,2,1,,3", ["column close", "missing"]),
-        (3, "1704070800000,1_0,20,1,2,3", ["column open", "'1_0'"]),
-        (3, "1704070800000,nan,2,1,2,3", ["column open", "'nan' is not a number"]),
-        (3, "1704070800000,1,inf,1,2,3", ["column high", "'inf'"]),
+        (3, "1704070800000,1_0,20,1,2,3", ["column open", '"1_0"']),
+        (3, "1704070800000,nan,2,1,2,3", ["column open", '"nan" is not a number']),
+        (3, "1704070800000,1,inf,1,2,3", ["column high", '"inf"']),
         (3, "1704070800000,1,2,1,2,-3", ["column volume", "-3 is negative"]),
         (3, "1704070800000,0,2,0,2,3", ["column low", "0 is not above zero"]),
         (3, "1704070800000,1,2,3,2,3", ["column high", "2 is below low"]),
@@ -120,9 +120,9 @@ def test_holes_are_told_by_line_and_do_not_stop_the_read(tmp_path: Path) -> None
         (3, "1704070800000,1,2,1,2", ["5 cells instead of 6"]),
         (3, "1704070800000,1,2,1,2,3,4", ["7 cells instead of 6"]),
         (3, "", ["an empty line"]),
-        (3, "yesterday,1,2,1,2,3", ["column time", "'yesterday' is not a time"]),
-        (3, "2024-13-01T01:00:00Z,1,2,1,2,3", ["column time", "'2024-13-01T01:00:00Z'"]),
-        (3, "-5,1,2,1,2,3", ["column time", "'-5'"]),
+        (3, "yesterday,1,2,1,2,3", ["column time", '"yesterday" is not a time']),
+        (3, "2024-13-01T01:00:00Z,1,2,1,2,3", ["column time", '"2024-13-01T01:00:00Z"']),
+        (3, "-5,1,2,1,2,3", ["column time", '"-5"']),
         (3, "1704067200000,1,2,1,2,3", ["column time", "repeats the time of line 2"]),
         (3, "1704063600000,1,2,1,2,3", ["column time", "is older than the time of line 2"]),
         (
@@ -145,7 +145,7 @@ def test_a_mistake_is_named_by_line_and_column(tmp_path: Path, line: int, row: s
 
 def test_iso_times_that_do_not_exist_are_named(tmp_path: Path) -> None:
     rows = [f"2024-02-{day}T00:00:00Z,1,2,1,2,3" for day in (27, 28, 30)]
-    assert "line 4, column time: '2024-02-30T00:00:00Z'" in refusal(
+    assert 'line 4, column time: "2024-02-30T00:00:00Z"' in refusal(
         written(tmp_path, "\n".join([HEADER, *rows]))
     )
 

@@ -219,7 +219,7 @@ BAD = {
         b"[[1704070800000, 1, 1, 1, 1, 1], [1704067200000, 1, 1, 1, 1, 1]]", "row 2, column time",
     ),
     "no volume": (feathered(table().drop_columns(["volume"])), "no column for volume; it has date, open"),
-    "text": (parquet(table(open=["1"] * 60)), "column open ('open') holds string"),
+    "text": (parquet(table(open=["1"] * 60)), "column open (open) holds string"),
     "text time": (parquet(table(date=["2024-01-01"] * 60)), "must hold a timestamp"),
     "time of day": (parquet(table(date=pa.array([0] * 60, pa.time32("s")))), "must hold a timestamp"),
     "missing number": (

@@ -274,5 +274,5 @@ def test_a_window_that_crosses_midnight_at_the_end_of_the_week_is_one() -> None:
 
 
 def test_exchange_calendars_come_later() -> None:
-    with pytest.raises(WrongUseError, match=r"'XNYS'.*later version.*weekly windows.*timezone"):
+    with pytest.raises(WrongUseError, match=r"\"XNYS\".*later version.*weekly windows.*timezone"):
         SessionCalendar(SessionSettings(policy=SessionPolicy.FLATTEN, calendar="XNYS"))

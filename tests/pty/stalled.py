@@ -5,18 +5,24 @@ come at a steady pace. For as long as the command line says nobody reads the ter
 before it and half as long after it somebody does; keys go on arriving all the time. How long each bar's
 orders took is read from the store afterwards: from the moment when the bar was due (the promptest orders
 tell it, so these are what others took longer) to the order's acknowledgement, and from the order's row to
-its acknowledgement. The stall must change neither.
+its acknowledgement. The stall must change neither. ``measure`` does the same with the engine in a process of
+its own, and with a terminal that hangs up instead.
 """
 
 import argparse
+import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from firstwatch.engine.lock import holder_of
 from firstwatch.store import fills, orders
 from firstwatch.store.database import Store, open_store
 from firstwatch.trading.orders import OrderPurpose, OrderState
@@ -63,6 +69,11 @@ class Times:
     def __add__(self, other: "Times") -> "Times":
         return Times(self.from_bar_ms + other.from_bar_ms, self.from_row_ms + other.from_row_ms)
 
+    @property
+    def late_ms(self) -> float:
+        """The 99th percentile of the time from the bar."""
+        return statistics.quantiles(self.from_bar_ms, n=100)[-1]
+
     def __str__(self) -> str:
         return (
             f"{len(self.from_bar_ms):5d} orders; bar to acknowledgement {_spread(self.from_bar_ms)}; "
@@ -101,8 +112,10 @@ class _Watch:
     cpu_s: float
 
 
-def measure(home: Path, seconds: float) -> Report:
+def measure(home: Path, seconds: float, *, has_own_engine: bool = True, is_hung_up: bool = False) -> Report:
     """Watch a run for ``seconds`` without a reader, and for half as long with one before and after.
+
+    ``has_own_engine``: the screen's process holds the engine. ``is_hung_up``: the terminal is gone, for good.
 
     Raises:
         AssertionError: the stall was none, or the screen did not come back after it.
@@ -110,38 +123,67 @@ def measure(home: Path, seconds: float) -> Report:
     bars = _WARM_UP_BARS + _SPARE_BARS + round(2 * seconds * BARS_A_SECOND)
     rig.make_folder(home, bars=bars, toml=_BUSY_TOML, speed=_SPEED)
     store = open_store(home)
-    on = Terminal(home, size=(200, 60))
-    try:
-        on.read_until("embedded")
-        rig.start_run(store, rig.RUN)
-        on.read_until("RUNNING")
-        before = _watch(on, seconds / 2, is_read=True)
-        _press_until_full(on)
-        during = _watch(on, seconds, is_read=False)
-        assert on.is_full(), "somebody has read the terminal"
-        on.read_until("firstwatch", since=len(on.seen))
-        after = _watch(on, seconds / 2, is_read=True)
-        assert rig.run_of(store, rig.RUN).state.is_active, "the candles ended too early"
-        sent = _orders(store)
-    finally:
-        on.end()
-        store.close()
+    with nullcontext() if has_own_engine else engine_elsewhere(home):
+        on = Terminal(home, size=(200, 60))
+        try:
+            on.read_until("embedded" if has_own_engine else "attached")
+            rig.start_run(store, rig.RUN)
+            on.read_until("RUNNING")
+            read = [_watch(on, seconds / 2, is_read=True)]
+            if is_hung_up:
+                on.hang_up()
+            else:
+                press_until_full(on)
+            during = _watch(on, seconds, is_read=False)
+            if not is_hung_up:
+                assert on.is_full(), "somebody has read the terminal"
+                on.read_until("firstwatch", since=len(on.seen))
+                read.append(_watch(on, seconds / 2, is_read=True))
+            assert rig.run_of(store, rig.RUN).state.is_active, "the candles ended too early"
+            sent = _orders(store)
+        finally:
+            on.end()
+            store.close()
     late_ms = _late_ms(sent)
     return Report(
-        _times(sent, late_ms, before) + _times(sent, late_ms, after),
+        sum((_times(sent, late_ms, each) for each in read), Times((), ())),
         _times(sent, late_ms, during),
-        read_cores=(before.cpu_s + after.cpu_s) / seconds,
+        read_cores=sum(each.cpu_s for each in read)
+        / sum(each.ended_ms - each.begun_ms for each in read)
+        * 1000,
         stalled_cores=during.cpu_s / seconds,
     )
 
 
+@contextmanager
+def engine_elsewhere(home: Path, **environment: str) -> Iterator[int]:
+    """An engine in a process of its own; gives its pid."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from firstwatch.cli import main; main()", "engine"],
+        env={**os.environ, "FIRSTWATCH_HOME": str(home), **environment},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        rig.until(lambda: _has_engine(home, process.pid) or None, "the engine")
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(rig.LIMIT_S)
+
+
+def _has_engine(home: Path, pid: int) -> bool:
+    holder = holder_of(home)
+    return holder is not None and holder.pid == pid
+
+
 def _watch(on: Terminal, seconds: float, *, is_read: bool) -> _Watch:
     """Press keys for a while, and read what the program writes or do not."""
-    begun_ms, used_s = _now_ms(), cpu_seconds(on.pid)
+    begun_ms, used_s = _now_ms(), _used_s(on)
     deadline_s = time.monotonic() + seconds
     number = 0
     while time.monotonic() < deadline_s:
-        on.send(_KEYS[number % len(_KEYS) :][:1])
+        if on.reader >= 0:
+            on.send(_KEYS[number % len(_KEYS) :][:1])
         number += 1
         key_s = time.monotonic() + _KEY_EVERY_S
         while (left_s := key_s - time.monotonic()) > 0:
@@ -149,14 +191,21 @@ def _watch(on: Terminal, seconds: float, *, is_read: bool) -> _Watch:
                 on.read(left_s)
             else:
                 time.sleep(left_s)
-    return _Watch(begun_ms, _now_ms(), cpu_seconds(on.pid) - used_s)
+    return _Watch(begun_ms, _now_ms(), max(0.0, _used_s(on) - used_s))
 
 
-def _press_until_full(on: Terminal) -> None:
-    deadline_s = time.monotonic() + rig.LIMIT_S
+def _used_s(on: Terminal) -> float:
+    """Return the processor time of the program; one that has ended uses no more."""
+    return cpu_seconds(on.pid) if on.process.poll() is None else 0.0
+
+
+def press_until_full(on: Terminal) -> None:
+    """Let the program write until the terminal has no room."""
+    deadline_s, number = time.monotonic() + rig.LIMIT_S, 0
     while not on.is_full():
         assert time.monotonic() < deadline_s, "the terminal's buffer never fills"
-        on.send(b"t")
+        on.send(_KEYS[number % len(_KEYS) :][:1])
+        number += 1
         time.sleep(_KEY_EVERY_S / 10)
 
 

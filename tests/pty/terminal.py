@@ -33,17 +33,24 @@ class Terminal:
         *,
         size: tuple[int, int] = (120, 40),
         environment: dict[str, str] | None = None,
+        arguments: tuple[str, ...] = (),
     ) -> None:
         self.reader, self._inner = pty.openpty()
         self.seen = b""
         fcntl.ioctl(self._inner, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.before = termios.tcgetattr(self._inner)
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("FIRSTWATCH_")}
-        inherited.pop("NO_COLOR", None)
-        inherited |= {"FIRSTWATCH_HOME": str(home), "TERM": "xterm-256color"}
+        # The size and the colours are those of this terminal, whatever the tests themselves run in.
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):
+            inherited.pop(name, None)
+        inherited |= {
+            "FIRSTWATCH_HOME": str(home),
+            "FIRSTWATCH_WATCH__ENABLED": "false",
+            "TERM": "xterm-256color",
+        }
         self.started_s = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
+            [sys.executable, "-c", _PROGRAM, *arguments],
             stdin=self._inner,
             stdout=self._inner,
             stderr=self._inner,
@@ -59,6 +66,10 @@ class Terminal:
     def attributes(self) -> list[object]:
         """Return how the terminal is set now."""
         return termios.tcgetattr(self._inner)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size; the program is told by SIGWINCH."""
+        fcntl.ioctl(self._inner, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def send(self, keys: bytes) -> None:
         os.write(self.reader, keys)

@@ -3,6 +3,7 @@
 import os
 import select
 import threading
+import time
 
 from firstwatch.tui.driver import PatientWriter, plain
 
@@ -60,6 +61,27 @@ def test_ending_waits_for_a_stalled_reader_for_a_moment_only():
     ender.start()
     ender.join(PATIENCE_S)
     assert not ender.is_alive()
+    os.close(reader)
+    writer.join(PATIENCE_S)
+    os.close(writer_end)
+
+
+def test_a_reader_that_takes_nothing_for_a_while_has_stalled():
+    reader, writer_end = os.pipe()
+    writer = PatientWriter(writer_end, lambda: None, lambda: None)
+    writer.start()
+    assert not writer.is_stalled
+    writer.write("x" * 500_000)
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not writer.is_stalled:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+    for _ in range(500_000 // 4_000 + 1):
+        os.read(reader, 4_000)
+        if not writer.is_stalled:
+            break
+    assert not writer.is_stalled
+    writer.end("")
     os.close(reader)
     writer.join(PATIENCE_S)
     os.close(writer_end)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from firstwatch.backtest.simulate import BacktestSettings
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.effects import EndRun
-from firstwatch.engine.core.records import EquityRow, FactsRow, JournalRow, Record, TradeRow
+from firstwatch.engine.core.records import EquityRow, FactsRow, JournalRow, OutlookRow, Record, TradeRow
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.core.run_memory import RunSetup
 from firstwatch.engine.lease import Lease
@@ -32,6 +32,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import RunState
 from firstwatch.trading.trade import Trade
+from firstwatch.trading.why import Outlook
 from firstwatch.venues.paper.exchange import PaperCosts
 from firstwatch.venues.paper.faults import NO_FAULTS, PaperFaults
 from firstwatch.venues.paper.venue import PaperSettings, PaperVenue, Step
@@ -71,6 +72,7 @@ class Outcome:
     journal: list[RunEvent] = field(default_factory=list)
     facts: FactsRow | None = None
     acknowledged: int = 0
+    outlooks: list[Outlook] = field(default_factory=list)
 
     def keep(self, records: tuple[Record, ...]) -> None:
         for record in records:
@@ -83,6 +85,8 @@ class Outcome:
                     self.journal.append(event)
                 case FactsRow():
                     self.facts = record
+                case OutlookRow(outlook):
+                    self.outlooks.append(outlook)
 
     def events(self, kind: type[RunEvent]) -> list[RunEvent]:
         return [event for event in self.journal if isinstance(event, kind)]

@@ -7,6 +7,7 @@ five is made on a loopback Hyperliquid instead, where the program's books must b
 """
 
 import argparse
+import multiprocessing
 import random
 import sys
 import tempfile
@@ -17,9 +18,9 @@ from pathlib import Path
 from firstwatch.engine.lock import holder_of
 from firstwatch.store.database import Store, open_store
 from tests.engine.host import rig
-from tests.engine.host.processes import EngineProcess
 from tests.live import kill9
 from tests.live.rig import remove_folder
+from tests.simulation import probed_engine
 from tests.simulation.probed_engine import NOTE_PREFIX, read_note
 
 _BARS = 1400
@@ -27,6 +28,28 @@ _KILLS_PER_RUN = 10
 _LONGEST_LIFE_S = 0.25
 # A machine that does much else takes its time for what is left of a run.
 _TO_THE_END_S = 300.0
+# Each engine is a fork of a process that has imported it: to import it again would take most of the time.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload([probed_engine.__name__])
+
+
+class ProbedEngine:
+    """One engine process, which holds the engine of its folder as soon as it is free."""
+
+    def __init__(self, folder: Path) -> None:
+        self._process = _FORKS.Process(target=probed_engine.hold, args=(folder,), daemon=True)
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def kill_after(self, seconds: float) -> None:
+        """Let it live that long, then SIGKILL and reap."""
+        self._process.join(seconds)
+        self._process.kill()
+        self._process.join()
 
 
 @dataclass
@@ -61,11 +84,11 @@ def _kill_one_run(
 ) -> None:
     rig.make_folder(folder, bars=_BARS)
     store = open_store(folder)
-    engines: dict[int, EngineProcess] = {}
+    engines: dict[int, ProbedEngine] = {}
     try:
         # All of them are loaded before the run begins, so that it does not run on while one starts.
         for _ in range(min(_KILLS_PER_RUN, times - report.kills) + 1):
-            engine = _stand_by(folder)
+            engine = ProbedEngine(folder)
             engines[engine.pid] = engine
         for pid in engines:
             _wait_standing_by(folder, pid)
@@ -84,12 +107,8 @@ def _kill_one_run(
         report.runs += 1
     finally:
         for engine in engines.values():
-            engine.kill()
+            engine.kill_after(0)
         store.close()
-
-
-def _stand_by(folder: Path) -> EngineProcess:
-    return EngineProcess(folder, "tests.simulation.probed_engine", str(folder))
 
 
 def _wait_standing_by(folder: Path, pid: int) -> None:
@@ -97,10 +116,10 @@ def _wait_standing_by(folder: Path, pid: int) -> None:
     rig.until(lambda: (note.exists() and read_note(note) != "") or None, "the next engine to stand by")
 
 
-def _holder(folder: Path, engines: dict[int, EngineProcess]) -> EngineProcess:
+def _holder(folder: Path, engines: dict[int, ProbedEngine]) -> ProbedEngine:
     """Wait until one of the engines holds the lock and return it."""
 
-    def look() -> EngineProcess | None:
+    def look() -> ProbedEngine | None:
         holder = holder_of(folder)
         return None if holder is None or holder.pid is None else engines.get(holder.pid)
 

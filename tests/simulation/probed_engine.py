@@ -1,12 +1,10 @@
 """An engine process that notes the last named point that it passed, for the test that kills it.
 
-``python -m tests.simulation.probed_engine FOLDER``: the note is a file there of 64 bytes, mapped into
-memory, so what was noted outlives the process.
+The note is a file of 64 bytes in its folder, mapped into memory, so what was noted outlives the process.
 """
 
 import mmap
 import os
-import sys
 import threading
 from pathlib import Path
 
@@ -37,10 +35,10 @@ def read_note(path: Path) -> str:
     return path.read_bytes().decode().strip("\0 ")
 
 
-def main() -> None:
-    """Hold the engine as soon as it is free, until killed."""
-    note = Note(Path(sys.argv[1]) / f"{NOTE_PREFIX}{os.getpid()}")
-    settings = load_settings()
+def hold(folder: Path) -> None:
+    """Hold the engine of the folder as soon as it is free, until killed."""
+    note = Note(folder / f"{NOTE_PREFIX}{os.getpid()}")
+    settings = load_settings(home=folder)
     store = open_store(settings.home, fault_point=lambda point: note(f"store {point}"))
     host = EngineHost(store, settings, fault_point=note)
     never = threading.Event()
@@ -51,7 +49,3 @@ def main() -> None:
         except EngineHeldError:
             never.wait(0.01)
     never.wait()
-
-
-if __name__ == "__main__":
-    main()

@@ -11,21 +11,48 @@ import pytest
 
 from firstwatch.trading import events
 from firstwatch.trading.events import PAYLOAD_VERSION, RUN_EVENT, RunEvent
+from firstwatch.trading.hazards import Hazard
 from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
 from firstwatch.trading.runs import ExitReason, RunState, StopMode
+from firstwatch.trading.why import ConditionValue
 
 GOLDEN = Path(__file__).parent / "golden"
 _KINDS = get_args(get_args(RunEvent)[0])
 _ORDER = f"{7:016x}{1:016x}"
+_CONDITIONS = (
+    ConditionValue(
+        group="entry.short.required",
+        condition="ema(9) crosses below ema(21)",
+        left=60000.5,
+        right=60001.25,
+        value=True,
+        compares_prices=True,
+    ),
+    ConditionValue(group="entry.short.optional", condition="rsi(14) > 70", right=70.0),
+)
 
 EXAMPLES: tuple[RunEvent, ...] = (
     events.Transitioned(old=None, new=RunState.NEW, why="asked"),
     events.Transitioned(old=RunState.RUNNING, new=RunState.STOPPING, why="stop", stop_mode=StopMode.CLOSE),
+    events.Transitioned(
+        old=RunState.RUNNING,
+        new=RunState.STOPPING,
+        why="maintenance",
+        stop_mode=StopMode.LEAVE,
+        hazard=Hazard.MAINTENANCE,
+    ),
     events.CheckWaived(check="sharpe", found="0.7", reason="a trial with little money"),
     events.EntryDecided(bar_time_ms=1, side=Side.LONG, amount=Decimal("0.01"), expected_price=60000.1),
     events.ExitDecided(bar_time_ms=2, reason=ExitReason.SIGNAL, expected_price=60100.5),
     events.DecisionDropped(bar_time_ms=3, decision="entry long", cause="late"),
+    events.EntryDecided(
+        bar_time_ms=4, side=Side.SHORT, amount=Decimal("0.01"), expected_price=60000.1, conditions=_CONDITIONS
+    ),
+    events.ExitDecided(
+        bar_time_ms=5, reason=ExitReason.SIGNAL, expected_price=60100.5, conditions=_CONDITIONS[1:]
+    ),
+    events.DecisionDropped(bar_time_ms=6, decision="enter short", cause="late", conditions=_CONDITIONS[:1]),
     events.OrderIntended(
         client_order_id=_ORDER,
         purpose=OrderPurpose.STOP,
@@ -56,6 +83,15 @@ EXAMPLES: tuple[RunEvent, ...] = (
         exit_price=Decimal("59000.5"),
         pnl=Decimal("9.4"),
         reason=ExitReason.TAKE_PROFIT,
+    ),
+    events.TradeClosed(
+        side=Side.LONG,
+        amount=Decimal("0.01"),
+        entry_price=Decimal(60000),
+        exit_price=Decimal("58999.5"),
+        pnl=Decimal("-10.5"),
+        reason=ExitReason.TRAILING_STOP,
+        level=Decimal(59000),
     ),
     events.ProtectionMoved(stop=Decimal("57000.5"), target=None, why="trailing"),
     events.EntriesPaused(why="daily loss"),

@@ -197,7 +197,7 @@ def test_an_unknown_run_gets_a_sentence(store: Store) -> None:
         made_run(session, 1)
         made_run(session, 2)
         for ask in (runs.state_of, runs.get_run):
-            with pytest.raises(WrongUseError, match="no run 'ffff'"):
+            with pytest.raises(WrongUseError, match='no run "ffff"'):
                 ask(session, "ffff")
         with pytest.raises(WrongUseError, match="Several runs"):
             runs.get_run(session, "000")
@@ -487,6 +487,25 @@ def test_each_claim_is_a_new_epoch_and_the_old_one_may_not_write(store: Store) -
     assert (host.epoch, host.state, host.heartbeat_ms) == (2, hosts.HostState.STARTING, 3)
 
 
+def test_a_time_without_an_engine_is_kept_for_a_while(store: Store) -> None:
+    claim = {"pid": 1, "host_name": "here", "version": "0.1.0"}
+    day_ms = 86_400_000
+    with store.write() as session:
+        first = hosts.claim_host(session, **claim, now_ms=1)
+        hosts.beat(session, first, hosts.HostState.RUNNING, now_ms=5)
+        # Another that takes over at once leaves no gap; nor does a clock that was set back.
+        hosts.claim_host(session, **claim, now_ms=5)
+        hosts.claim_host(session, **claim, now_ms=4)
+        assert hosts.gaps_since(session, 0) == []
+        hosts.claim_host(session, **claim, now_ms=9)
+        hosts.claim_host(session, **claim, now_ms=day_ms)
+        gaps = [hosts.EngineGap(4, 9), hosts.EngineGap(9, day_ms)]
+        assert hosts.gaps_since(session, 0) == gaps
+        assert hosts.gaps_since(session, 9) == gaps[1:]
+        hosts.claim_host(session, **claim, now_ms=91 * day_ms)
+        assert hosts.gaps_since(session, 0)[0] == gaps[1]
+
+
 def test_the_paper_venue_s_books(store: Store) -> None:
     with store.write() as session:
         assert paper.load_feed(session, "p", "BTC") is None
@@ -565,7 +584,7 @@ def test_money_of_which_a_deposit_cannot_be_read_is_not_guessed(store: Store) ->
         session.exec_driver_sql("UPDATE paper_deposit SET amount = 'abc'")
         paper.save_money(session, "p", "one", paper.PaperMoney(Decimal(1), Decimal(0)), now_ms=NOW_MS + 1)
         known = wallet_status.status_of(session, one)
-        assert "paper_deposit.amount is 'abc'" in known.problem
+        assert 'paper_deposit.amount is "abc"' in known.problem
         assert known.money.read_at_ms == NOW_MS
 
 

@@ -9,7 +9,8 @@ from firstwatch.store import equity, runs, watch
 from firstwatch.store.database import Store
 from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.runs import Author, RunState
-from firstwatch.trading.watch import DAY_MS, Check, CheckName, Identity, SinceStart, Verdict, WatchReport
+from firstwatch.trading.verdicts import DAY_MS, CheckName, Verdict
+from firstwatch.trading.watch import Check, Identity, SinceStart, WatchReport
 from tests.store.made import NOW_MS, made_run
 
 
@@ -56,7 +57,8 @@ def test_a_report_is_read_as_it_was_written_and_the_newest_day_is_shown(store: S
         watch.save_lost(session, run_id, watch.TimeLost(5, 9, "stale"))
     with store.read() as session:
         assert [each.day for each in watch.reports_of(session, run_id)] == [1, 2]
-        assert watch.newest_reports(session, [run_id]) == {run_id: report(run_id, 2, Verdict.CONSISTENT)}
+        newest = watch.marks_of(session, run_id)[-1]
+        assert watch.report_of(session, newest) == report(run_id, 2, Verdict.CONSISTENT)
         assert watch.shadow_of(session, run_id, 2) == "{}"
         assert watch.lost_of(session, run_id) == [watch.TimeLost(5, 9, "stale")]
 
@@ -137,9 +139,7 @@ def test_a_damaged_report_hides_no_other(store: Store) -> None:
             watch.save_report(session, report(run_id), now_ms=1)
     with sqlite3.connect(store.path) as database:
         database.execute("UPDATE watch_report SET report_json = '{' WHERE run_id = ?", (first,))
-    damaged: dict[str, str] = {}
     with store.read() as session:
-        assert set(watch.newest_reports(session, [first, second], damaged)) == {second}
+        assert watch.reports_of(session, second) == [report(second)]
         with pytest.raises(DamagedRowError, match=first):
             watch.reports_of(session, first)
-    assert set(damaged) == {first}

@@ -29,9 +29,9 @@ def test_an_unknown_key_that_is_near_to_nothing_gets_all_of_them() -> None:
 
 
 def test_values_are_shown_with_what_they_should_be() -> None:
-    assert sentences(leverage=0) == ["leverage = 0: it should be greater than or equal to 1"]
+    assert sentences(leverage=0) == ["leverage = 0: it should be 1 or more"]
     assert sentences(reset={"mode": "regularly"}) == [
-        "reset.mode = 'regularly': it should be 'cooldown_only', 'regular' or 'strict'; did you mean regular?"
+        'reset.mode = "regularly": it should be cooldown_only, regular or strict; did you mean regular?'
     ]
 
 
@@ -42,12 +42,12 @@ def test_all_mistakes_are_told() -> None:
 def test_a_rule_over_several_keys_speaks_for_itself() -> None:
     windows = [{"days": ["mon"], "start": "08:00", "end": "9"}]
     assert sentences(session={"policy": "flatten", "windows": windows}) == [
-        "session.windows[0].end = '9': write it like 16:00"
+        'session.windows[0].end = "9": write it like 16:00'
     ]
     assert sentences(
         close_position_on_exit=False,
         session={"policy": "flatten", "windows": [windows[0] | {"end": "09:00"}]},
-    ) == ["session policy 'flatten' needs 'Close position on exit' on"]
+    ) == ["the session policy flatten needs close_position_on_exit"]
 
 
 def test_nearest_is_silent_when_nothing_is_near() -> None:

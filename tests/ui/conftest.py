@@ -6,6 +6,8 @@ from collections.abc import Callable
 import pytest
 import textual
 from pytest_textual_snapshot import SVGImageExtension
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 
 from tests.ui import scenes
 from tests.ui.stage import Stage
@@ -18,6 +20,25 @@ BASELINE_TEXTUAL = "8.2.8"
 def _plain_environment(monkeypatch):
     for name in ("NO_COLOR", "TEXTUAL_THEME", "FIRSTWATCH_THEME", "FIRSTWATCH_CONFIG", "FIRSTWATCH_HOME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sheets_parsed_once():
+    """Parse each style sheet with the same colours once, and not for each app: it takes a tenth of a test."""
+    known: dict[object, list[RuleSet]] = {}
+    parse = Stylesheet._parse_rules
+
+    def parsed(self: Stylesheet, *args, **kwargs) -> list[RuleSet]:
+        key = (frozenset(self._variables.items()), args, frozenset(kwargs.items()))
+        if key not in known:
+            known[key] = parse(self, *args, **kwargs)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parsed)
+        yield
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """Stores with a story in them, the same to the bit each time: what screens are tested and pictured on."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from firstwatch.store import (
     journal,
     live,
     orders,
+    outlooks,
     paper,
     positions,
     runs,
@@ -31,6 +34,7 @@ from firstwatch.store import (
 )
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session, Store, open_store
+from firstwatch.store.files import check_folder, store_path
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading import events
 from firstwatch.trading.bar import Bar
@@ -43,6 +47,7 @@ from firstwatch.trading.orders import Fill, OrderIntent, OrderKind, OrderPurpose
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
+from firstwatch.trading.why import STOP, TARGET, ConditionValue, Outlook, level
 
 NOW_MS = 1_767_265_440_000
 """2026-01-01 11:04 UTC."""
@@ -95,6 +100,32 @@ fixed = 500
 )
 
 
+Given = ParamSpec("Given")
+Scene = Callable[Concatenate[Path, Given], None]
+
+
+def written_once(scene: Scene[Given]) -> Scene[Given]:
+    """Write the scene in a fresh folder once in this process, and copy its store from then on."""
+    stores: dict[object, bytes] = {}
+
+    @wraps(scene)
+    def copied(home: Path, *args: Given.args, **kwargs: Given.kwargs) -> None:
+        path = store_path(home)
+        if path.exists():
+            scene(home, *args, **kwargs)
+            return
+        key = (args, tuple(kwargs.items()))
+        if key not in stores:
+            scene(home, *args, **kwargs)
+            stores[key] = path.read_bytes()
+            return
+        check_folder(home, make=True)
+        path.touch(0o600)
+        path.write_bytes(stores[key])
+
+    return copied
+
+
 def settings_of(home: Path) -> Settings:
     """Return settings that no environment and no file changes."""
     return Settings(home=home, refresh_hz=20)
@@ -104,6 +135,7 @@ def new_store(home: Path) -> Store:
     return open_store(home)
 
 
+@written_once
 def first_steps(home: Path) -> None:
     """A stored algorithm and a funded wallet; nothing has run."""
     with written(home) as session:
@@ -112,6 +144,7 @@ def first_steps(home: Path) -> None:
         _wallet(session, "demo", Decimal(10_000))
 
 
+@written_once
 def busy_day(home: Path) -> None:
     """A live run that is long, one that is done, one that failed and left a position."""
     with written(home) as session:
@@ -125,6 +158,7 @@ def busy_day(home: Path) -> None:
         _live_run(session, demo, version)
 
 
+@written_once
 def with_alarm(home: Path) -> None:
     """As ``busy_day``, and a failed run left a position in a wallet that nobody manages."""
     busy_day(home)
@@ -158,6 +192,44 @@ def with_alarm(home: Path) -> None:
         )  # fmt: skip
 
 
+def run_number(number: int) -> str:
+    """Return the id of a run of ``many_runs``."""
+    return f"{number:016x}"
+
+
+@written_once
+def many_runs(home: Path, count: int, *, real: int = 0) -> None:
+    """``count`` running runs in the wallets w1 and so on, all exposed; the first ``real`` with real money."""
+    with written(home) as session:
+        version = _add(session, SPEC)
+        for number in range(1, count + 1):
+            kind = "hyperliquid" if number <= real else "paper"
+            wallet = wallets.create_wallet(
+                session, f"w{number}", venue=kind, kind=kind, account=f"0x{number:040x}", now_ms=NOW_MS
+            )
+            settings = LaunchSettings(
+                algorithm="RSI reversion", version=1, wallet=wallet.name, symbol=SYMBOL,
+                capital=Decimal(100 * number),
+            )  # fmt: skip
+            run_id = run_number(number)
+            begin(session, run_id, wallet.id, version, settings, NOW_MS - (count - number + 1) * HOUR_MS)
+            facts = runs.SideFacts(exposure=Exposure.EXPOSED, protection=Protection.PROTECTED)
+            runs.update_side_facts(session, run_id, facts)
+            status = live.LiveStatus(
+                run_id, NOW_MS, 97_000.0, Decimal(0), Decimal(100 * number + number % 3), NOW_MS - HOUR_MS
+            )
+            live.upsert_live_status(session, [status])
+
+
+def end_run(home: Path, run_id: str) -> None:
+    """A run ends, as another process would write it."""
+    with written(home) as session:
+        runs.transition(
+            session, run_id, RunState.FAILED, "three recoveries", author=Author.SYSTEM, local_time_ms=NOW_MS
+        )
+
+
+@written_once
 def lost_reply(home: Path) -> None:
     """A run on a signed wallet whose first order's answer was lost: nobody knows yet whether it executed."""
     with written(home) as session:
@@ -224,12 +296,12 @@ def _doubtful_order() -> orders.StoredOrder:
     return orders.StoredOrder(intent, OrderState.UNKNOWN, sent_ms, sent_ms + 400, history=history)
 
 
-def unprotect(home: Path) -> None:
-    """The live run loses its stop."""
+def unprotect(home: Path, run_id: str = LIVE) -> None:
+    """A run loses its stop."""
     with written(home) as session:
         runs.update_side_facts(
             session,
-            LIVE,
+            run_id,
             runs.SideFacts(
                 health=Health.DEGRADED,
                 exposure=Exposure.EXPOSED,
@@ -247,6 +319,20 @@ def refuse_moves(home: Path) -> None:
         assert held is not None
         wanted = {"stop_wanted": Decimal("93092.9"), "target_wanted": Decimal("106000")}
         positions.set_position(session, replace(held, **wanted))
+
+
+def move_stop(home: Path, *levels: str) -> None:
+    """The live run's stop moves, and rests at the last of these levels."""
+    with written(home) as session:
+        for level in levels:
+            stops = [each for each in orders.orders_of(session, LIVE) if each.intent.kind is OrderKind.STOP]
+            stop = stops[-1]
+            orders.upsert_order(session, replace(stop, state=OrderState.CANCELED))
+            at_ms = stop.created_at_ms + HOUR_MS
+            _order(
+                session, OrderSide.SELL, OrderKind.STOP, OrderPurpose.STOP, Decimal(level), at_ms,
+                OrderState.ACCEPTED,
+            )  # fmt: skip
 
 
 def end_live_run(home: Path, state: RunState = RunState.DONE) -> None:
@@ -271,13 +357,45 @@ def move_mark(home: Path, mark: float, pnl: str) -> None:
         )
 
 
+@written_once
+def taken_over(home: Path) -> None:
+    """A run that took over the position of its wallet an hour ago, and has decided nothing since."""
+    with written(home) as session:
+        version = _add(session, SPEC)
+        wallet = _wallet(session, "swing", Decimal(5_000))
+        settings = LaunchSettings(
+            algorithm="RSI reversion", version=1, wallet="swing", symbol=SYMBOL, capital=Decimal(1_000),
+            assume_position_now=True,
+        )  # fmt: skip
+        at_ms = NOW_MS - HOUR_MS
+        begin(session, LIVE, wallet, version, settings, at_ms)
+        amount, price = Decimal("0.0041"), Decimal("97850.2")
+        positions.set_position(
+            session, positions.RunPosition(LIVE, SYMBOL, Side.LONG, amount, at_ms, entry_price=price)
+        )
+        adopted = events.Adopted(side=Side.LONG, amount=amount, entry_price=price, mark=96_911.4)
+        journal.append_events(
+            session, LIVE, [adopted], author=Author.SYSTEM, venue_time_ms=at_ms, local_time_ms=at_ms
+        )
+
+
+def silence(home: Path, *, bars_ms: int, mark_ms: int) -> None:
+    """The streams of the live run have said nothing for so long."""
+    with written(home) as session:
+        streams = {"bars": NOW_MS - bars_ms, "mark": NOW_MS - mark_ms}
+        status = live.LiveStatus(
+            LIVE, NOW_MS, 96_911.4, Decimal("18.11"), Decimal("5089.55"), NOW_MS - HOUR_MS, NOW_MS, streams
+        )
+        live.upsert_live_status(session, [status])
+
+
 def answer(
     home: Path, number: int, outcome: CommandOutcome, sentence: str, preview: LaunchPreview | None = None
 ) -> None:
     """The engine elsewhere writes what became of a command; ``preview``: what its checks saw."""
     with written(home) as session:
         result = None if preview is None else preview.model_dump_json()
-        if preview is not None:
+        if preview is not None or outcome is CommandOutcome.DONE:
             commands.accept_command(session, number, now_ms=NOW_MS)
         commands.finish_command(session, number, outcome, sentence, now_ms=NOW_MS, result_json=result)
 
@@ -490,6 +608,12 @@ def _live_run(session: Session, wallet: int, version: int) -> None:
             events.EntryDecided(
                 bar_time_ms=entered_ms - HOUR_MS, side=Side.LONG, amount=Decimal("0.025611"),
                 expected_price=96185.01,
+                conditions=(
+                    ConditionValue(
+                        group="entry.long.required", condition="rsi(14) < 30",
+                        left=28.614, right=30.0, value=True,
+                    ),
+                ),
             ),
             events.OrderIntended(
                 client_order_id=entry, purpose=OrderPurpose.ENTRY, side=OrderSide.BUY,
@@ -506,6 +630,13 @@ def _live_run(session: Session, wallet: int, version: int) -> None:
         venue_time_ms=entered_ms,
         local_time_ms=entered_ms,
     )  # fmt: skip
+    rsi = ConditionValue(
+        group="exit.long.required", condition="rsi(14) > 70", left=61.38, right=70.0, value=False
+    )
+    levels = (level(STOP, Side.LONG, 96911.4, 92155.58), level(TARGET, Side.LONG, 96911.4, 105824.67))
+    outlooks.save_outlook(
+        session, LIVE, Outlook(bar_time_ms=NOW_MS - HOUR_MS, held=Side.LONG, needs=(rsi, *levels))
+    )
 
 
 def _order(
@@ -543,5 +674,6 @@ def _order(
 
 def unset_environment() -> None:
     """Take away what would change the picture."""
+    os.environ.update(TERM="xterm-256color", COLORTERM="truecolor")
     for name in ("NO_COLOR", "TEXTUAL_THEME", "FIRSTWATCH_THEME", "FIRSTWATCH_CONFIG"):
         os.environ.pop(name, None)

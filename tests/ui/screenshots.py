@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_textual_snapshot import normalize_svg
 
 from firstwatch.trading.clock import ManualClock
-from tests.ui import scenes, watches
+from tests.ui import scenes, working_day
 from tests.ui.live_venue import live_venue, settings_at
 from tests.ui.stage import Stage, stage
 
@@ -44,16 +44,26 @@ async def _make_account(on: Stage) -> None:
         await on.press("enter")
 
 
+_DIVERGED = ("down",)
+_REAL = ("down", "down", "down")
 PICTURES = (
-    Picture("first-watch", "first_day", (120, 40), ("4",), "DIVERGED"),
-    Picture("evidence", "first_day", (80, 24), ("4", "enter"), "unexplained"),
-    Picture("run-mode", "busy_day", (120, 40), ("4", "]", "3"), "Unrealised PnL"),
-    Picture("charts", "busy_day", (120, 40), ("4", "]", "]", "3", "]", "]", "]"), "run equity"),
-    Picture("stop", "busy_day", (80, 24), ("s",), "Leave position (default)"),
-    Picture("form", "first_steps", (80, 24), ("2", "right", "right", "down", "right"), "write an amount"),
+    Picture("first-watch", "working_day", (120, 40), (*_DIVERGED, "4"), "DIVERGED"),
+    Picture("working-day-80x24", "working_day", (80, 24), _REAL, "LIVE"),
+    Picture("working-day-120x40", "working_day", (120, 40), (*_REAL, "4", "]", "]", "3"), "E entry"),
+    Picture("working-day-200x60", "working_day", (200, 60), ("down", "down"), "WATCH"),
+    Picture("evidence", "working_day", (80, 24), (*_DIVERGED, "4", "enter"), "unexplained"),
+    Picture(
+        "charts",
+        "working_day",
+        (120, 40),
+        (*_REAL, "4", "]", "]", "]", "3", "]", "]", "]", "]"),
+        "drawdown now",
+    ),
+    Picture("stop", "working_day", (80, 24), (*_REAL, "s"), "Leave position (default)"),
+    Picture("form", "first_steps", (80, 24), ("n", "right", "right", "down", "right"), "write an amount"),
     Picture("new-wallet", "first_steps", (80, 24), ("1", "w"), "The key is shown this once", _make_account),
     Picture("lost-reply", "lost_reply", (120, 40), ("]", "]", "]", "enter"), "UNKNOWN:"),
-    Picture("alarm", "with_alarm", (200, 60), (), "no run manages it"),
+    Picture("alarm", "working_day", (120, 40), ("!",), "no run manages it"),
 )
 
 
@@ -63,10 +73,14 @@ async def take(picture: Picture) -> str:
     clock = ManualClock(scenes.NOW_MS)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
-        getattr(watches if hasattr(watches, picture.scene) else scenes, picture.scene)(home)
+        if picture.scene == "working_day":
+            working_day.working_day(home)
+        else:
+            getattr(scenes, picture.scene)(home)
         with scenes.attached(home, clock):
             if picture.story is None:
-                async with stage(home, size=picture.size, clock=clock) as on:
+                settings = working_day.settings_of(home)
+                async with stage(home, size=picture.size, clock=clock, settings=settings) as on:
                     return await _pictured(on, picture)
             with live_venue(clock) as venue:
                 settings = settings_at(home, venue)
@@ -77,7 +91,11 @@ async def take(picture: Picture) -> str:
 async def _pictured(on: Stage, picture: Picture) -> str:
     await on.ready()
     await on.until(lambda: on.app.snapshot.engine.takes_commands, "the engine")
-    await on.press(*picture.keys)
+    # What is below a dialog is no longer painted once that is open.
+    await on.settle()
+    for key in picture.keys:
+        await on.press(key)
+        await on.until(lambda: _shows_selected(on), "the selected run's details")
     if picture.story is not None:
         await picture.story(on)
     await on.until(lambda: picture.word in on.text(), picture.word)
@@ -86,6 +104,11 @@ async def _pictured(on: Stage, picture: Picture) -> str:
     # A chart is drawn in the layout after the one that shows its tab.
     await on.pilot.pause()
     return normalize_svg(on.app.export_screenshot())
+
+
+def _shows_selected(on: Stage) -> bool:
+    details = on.app.snapshot.selected
+    return details is None or details.run_id == on.app.selected_run
 
 
 def main() -> None:

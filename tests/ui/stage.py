@@ -1,6 +1,7 @@
 """The app on a stage: a real manager on a real store, keys in, snapshots and commands out."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from tests.ui import scenes
 NEW_RUN = "feedfacecafebeef"
 _PATIENCE = 400
 """Looks of 25 ms."""
+_SETTLES_S = 1.0
+_WORKER_S = 0.2
+"""So long it is waited for what goes on in the background, which may be anything."""
 
 
 @dataclass
@@ -87,6 +91,23 @@ class Stage:
         return [notification.message for notification in self.app._notifications]
 
 
+async def settled(pilot: Pilot[None]) -> None:
+    """Wait until all messages were handled, the screen is drawn, and what a key has begun is done.
+
+    In place of Textual's own, which waits until this process does nothing: with an engine in it, or on a busy
+    machine, it hardly ever does.
+    """
+    app, begun_s, quiet = pilot.app, time.monotonic(), 0
+    while quiet < 2 and (elapsed_s := time.monotonic() - begun_s) < _SETTLES_S:
+        await asyncio.sleep(0.001)
+        await pilot._wait_for_screen()
+        app.screen._on_timer_update()
+        pumps = [app, *(pump for screen in app.screen_stack for pump in screen.walk_children(with_self=True))]
+        is_busy = elapsed_s < _WORKER_S and any(worker.is_running for worker in app.workers)
+        # A message that is being handled has left its queue: the second look finds what it has led to.
+        quiet = 0 if is_busy or any(pump.message_queue_size for pump in pumps) else quiet + 1
+
+
 @asynccontextmanager
 async def stage(
     home: Path,
@@ -95,18 +116,29 @@ async def stage(
     clock: Clock | None = None,
     hosts_engine: bool = False,
     settings: Settings | None = None,
+    is_read_only: bool = False,
 ) -> AsyncIterator[Stage]:
     """Run the app headless on the data folder."""
     clock = clock or ManualClock(scenes.NOW_MS)
     settings = settings or scenes.settings_of(home)
     manager = RunManager(settings, clock=clock, hosts_engine=hosts_engine)
-    app = FirstwatchApp(manager, settings, clock=clock, make_run_id=lambda: NEW_RUN)
+    app = FirstwatchApp(
+        manager, settings, clock=clock, make_run_id=lambda: NEW_RUN, is_read_only=is_read_only
+    )
     app.title_note = "~/.local/share/firstwatch"
     app.animation_level = "none"
     try:
         # A cursor that blinks is in every other picture only.
         with patch.object(Input, "_toggle_cursor", lambda _: None):
             async with app.run_test(size=size, notifications=True) as pilot:
-                yield Stage(app, pilot, manager, home)
+
+                async def wait_for_idle(*_seconds: float) -> None:
+                    await settled(pilot)
+
+                with (
+                    patch("textual.app.wait_for_idle", wait_for_idle),
+                    patch("textual.pilot.wait_for_idle", wait_for_idle),
+                ):
+                    yield Stage(app, pilot, manager, home)
     finally:
         manager.close()

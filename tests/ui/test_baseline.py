@@ -38,7 +38,7 @@ async def test_a_key_makes_the_baseline_of_the_form(home, clock, snap_step):
     scenes.first_steps(home)
     async with stage(home, size=SMALL, clock=clock) as on:
         await on.ready()
-        await on.press("2")
+        await on.press("n")
         on.app.draft = FILLED
         await on.press("b")
         await on.until(lambda: isinstance(on.app.screen, PromptDialog), "the question")
@@ -60,7 +60,7 @@ async def test_how_far_it_is_stands_in_the_form(home, clock, snap_step):
         write_making(home, being_made(0.4))
         async with stage(home, size=SMALL, clock=clock) as on:
             await on.ready()
-            await on.press("2")
+            await on.press("n")
             on.app.draft = FILLED
             await on.until(lambda: "BASELINE" in on.text(), "the bar")
             snap_step(on, "making")
@@ -91,7 +91,7 @@ async def test_another_key_cancels_it(home, clock):
         write_making(home, being_made(0.4, pid=process.pid))
         async with stage(home, size=SMALL, clock=clock) as on:
             await on.ready()
-            await on.press("2")
+            await on.press("n")
             await on.until(lambda: "BASELINE" in on.text(), "the bar")
             await on.press("B")
             await on.until(lambda: process.poll() is not None, "the process ends")
@@ -106,7 +106,7 @@ async def test_a_form_with_a_gap_has_no_baseline(home, clock):
     scenes.first_steps(home)
     async with stage(home, size=SMALL, clock=clock) as on:
         await on.ready()
-        await on.press("2")
+        await on.press("n")
         on.app.draft = FILLED.with_value("capital", "")
         await on.press("b")
         assert any("Capital" in toast for toast in on.toasts())

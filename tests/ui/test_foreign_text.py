@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from firstwatch.settings import Settings
 from firstwatch.store import journal, runs
@@ -79,9 +80,10 @@ async def test_a_run_of_an_algorithm_that_is_called_like_markup_is_shown(home, c
     scenes.busy_day(home)
     store = open_store(home)
     with store.write() as session:
-        session.exec_driver_sql(
-            "UPDATE run SET settings_json = json_set(settings_json, '$.algorithm', ?)", (spec.name,)
-        )
+        for run in runs.list_runs(session):
+            settings = run.settings.model_copy(update={"algorithm": spec.name})
+            written = {"settings": settings.model_dump_json(), "run": run.id}
+            session.execute(text("UPDATE run SET settings_json = :settings WHERE id = :run"), written)
     store.close()
     with scenes.attached(home, clock):
         async with stage(home, size=(120, 40), clock=clock) as on:

@@ -1,7 +1,9 @@
 """The launch form's rules, without a screen."""
 
+import re
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from firstwatch.manager.views import (
     WalletView,
 )
 from firstwatch.trading.commands import CommandOutcome
+from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import (
     CheckResult,
     FollowUp,
@@ -33,8 +36,11 @@ from firstwatch.trading.launch import (
 )
 from firstwatch.trading.runs import ExitReason, Exposure, StopMode
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.tui.keymap import make_keymap
 from firstwatch.tui.launch_form.assessment import Readiness, assess, next_step
 from firstwatch.tui.launch_form.draft import FIELDS, LaunchDraft, draft_of
+from firstwatch.tui.launch_form.parse import problem
+from firstwatch.tui.launch_form.toml_form import launch_toml, read_launch_toml
 
 ALGORITHM = AlgorithmView("alpha", 3, "f" * 64, Timeframe.H1, "long", None, has_stop=False, baseline="")
 WALLET = WalletView(
@@ -44,6 +50,13 @@ SNAPSHOT = ManagerSnapshot(
     1, 0, True, EngineView(EngineWhere.EMBEDDED), wallets=(WALLET,), algorithms=(ALGORITHM,)
 )
 FILLED = LaunchDraft(algorithm="alpha@3", wallet="demo", symbol="BTC/USDC:USDC", capital="500")
+
+GARBAGE = (
+    "abc", "-1", "0", "1e99", "nan", "inf", "1.5.2", "--", "9" * 80, "½", "٣", "\x1b[2J", "'; drop", "1,5",
+    "mon-fri", "mon 25:00-26:00", "mon-xyz 09:00-10:00", ";;", "mon 9-17", "mon 09:00-24:01",
+    "signal same 9-5", ", same 1-2", "stop_loss same 0-0", "stop_loss same 1-5 x9", "never same 1-2",
+    "stop_loss same 1-5 xnan", "stop_loss same 0-" + "9" * 20, "Mars/Olympus", "../../etc/passwd", "UTC\0",
+)  # fmt: skip
 
 windows = st.builds(
     SessionWindow,
@@ -113,14 +126,69 @@ def test_every_launch_setting_survives_the_form(
     assert assessed.settings == settings
 
 
+@given(session=sessions, reset=resets, guards=guards, capital=st.decimals("0.01", "900", places=2))
+def test_a_launch_is_the_same_after_its_toml(session, reset, guards, capital):
+    settings = LaunchSettings(
+        algorithm="alpha", version=3, wallet="demo", symbol="BTC/USDC:USDC", capital=capital,
+        session=session, reset=reset, guards=guards,
+    )  # fmt: skip
+    assert read_launch_toml(launch_toml(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("capital =", "The text"),
+        ("capital = 1\nlevrage = 2", "did you mean leverage?"),
+        ("capital = 'x'", "capital"),
+        ("[session]\npolicy = 'sometimes'", "session.policy"),
+    ],
+)
+def test_a_toml_that_is_wrong_is_refused_with_the_place(text, said):
+    with pytest.raises(WrongUseError, match=re.escape(said)):
+        read_launch_toml(text)
+
+
 @given(
-    field=st.sampled_from([field.id for field in FIELDS if field.options is None]), text=st.text(max_size=30)
+    field=st.sampled_from([field.id for field in FIELDS if field.options is None]),
+    text=st.text(max_size=30),
 )
 def test_no_text_breaks_the_form(field, text):
     draft = FILLED.with_value("session_policy", "pause_entries").with_value("reset_mode", "strict")
     assessed = assess(draft.with_value(field, text), SNAPSHOT)
     assert (assessed.settings is None) == bool(assessed.errors)
-    assert all(sentence and "\n" not in sentence for sentence in assessed.errors.values())
+    for sentence in assessed.errors.values():
+        assert_plain(sentence)
+
+
+@given(field=st.sampled_from(FIELDS), text=st.text(max_size=30))
+def test_every_refusal_is_a_short_plain_sentence(field, text):
+    assert_plain(problem(field.read, text))
+    assert field.worded(text) is not None
+    assert_plain(field.note)
+
+
+def test_garbage_of_all_kinds_is_refused_in_a_short_plain_sentence():
+    for field in FIELDS:
+        for text in GARBAGE:
+            assert_plain(problem(field.read, text))
+
+
+def assert_plain(sentence):
+    """No repr, no text of a library, one line that fits below the fields."""
+    assert "\n" not in sentence
+    assert len(sentence) < 160
+    for foreign in (
+        "Error",
+        "Input should",
+        "String should",
+        "pydantic",
+        "validation",
+        "Decimal(",
+        "{'",
+        "['",
+    ):
+        assert foreign not in sentence
 
 
 def errors_of(**changes):
@@ -141,7 +209,17 @@ def test_mistakes_are_named_where_they_are():
         )["session_timezone"]
     )
     assert "no stop" in errors_of(close_position_on_exit="off")["without_stop_reason"]
-    assert "wait_bars" in errors_of(reset_mode="regular", follow_up="signal same 9-5")["follow_up"]
+    assert (
+        "above the bars of rest (9)"
+        in errors_of(reset_mode="regular", follow_up="signal same 9-5")["follow_up"]
+    )
+    assert errors_of(capital="abc")["capital"] == "not a number: abc"
+    assert errors_of(leverage="1001")["leverage"] == "must be 1,000 or less"
+    flattens = errors_of(
+        session_policy="flatten", session_windows="mon 09:00-10:00", close_position_on_exit="off",
+        without_stop_reason="hedged",
+    )  # fmt: skip
+    assert "Close on exit" in flattens["session_policy"]
     assert errors_of(drawdown="120")["drawdown"]
 
 
@@ -150,18 +228,26 @@ def answered(preview):
 
 
 def step(draft=FILLED, snapshot=SNAPSHOT, check=None, is_current=True):
-    return next_step(draft, assess(draft, snapshot), snapshot, check, is_current=is_current)
+    keys = make_keymap({})
+    return next_step(
+        draft, assess(draft, snapshot), snapshot, check, is_current=is_current, key_of=keys.named
+    )
 
 
 def test_the_next_step_goes_from_nothing_to_ready():
     nothing = ManagerSnapshot(1, 0, True, EngineView(EngineWhere.EMBEDDED))
     assert "firstwatch algorithm add" in step(LaunchDraft(), nothing).sentence
     assert step(LaunchDraft()).sentence == "Algorithm: choose an algorithm"
+    assert step(LaunchDraft()).field == "algorithm"
     assert step(FILLED.with_value("capital", "")).sentence == "Capital: write an amount"
     assert step().readiness is Readiness.WAITING
     hard = CheckResult(name="funded", is_hard=True, passed=False, found="900 of 950", remedy="fund demo")
     soft = CheckResult(name="sharpe", is_hard=False, passed=False, found="0.4")
     assert step(check=answered(LaunchPreview(checks=(hard, soft)))).sentence == "funded: fund demo"
+    approvals = hard.model_copy(update={"name": "approvals", "remedy": "approve an API wallet"})
+    named = step(check=answered(LaunchPreview(checks=(approvals,))))
+    assert named.sentence == "approvals: approve an API wallet (Enter on the check: give it here)"
+    assert named.check == "approvals"
     unknown = CheckResult(
         name="symbol", is_hard=True, passed=False, found="not checked: x", remedy="see others"
     )

@@ -1,5 +1,7 @@
 """A lost reply after acceptance, in front of a person: UNKNOWN, then the truth, and one order there."""
 
+import re
+
 import pytest
 
 from firstwatch.manager.views import EngineWhere
@@ -48,7 +50,9 @@ kind = "market"
 @pytest.fixture
 def venue():
     bars = generated_candles(2, 4_000, Timeframe.M1).bars()
-    with Loopback([Coin("BTC", bars=bars)], clock=30.0, history=1_200, network="testnet") as opened:
+    with Loopback(
+        [Coin("BTC", bars=bars)], clock=30.0, history=1_200, network="testnet", weight_limit=None
+    ) as opened:
         opened.fund(ACCOUNT, 10_000)
         yield opened
 
@@ -66,7 +70,11 @@ def settings(home, venue, tmp_path, monkeypatch):
         algorithms.add_version(session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=1)
     store.close()
     hl = HyperliquidVenueSettings(
-        kind="hyperliquid", network="testnet", api_url=venue.url, ws_url=venue.ws_url
+        kind="hyperliquid",
+        network="testnet",
+        api_url=venue.url,
+        ws_url=venue.ws_url,
+        weight_per_minute=100_000,
     )
     return scenes.settings_of(home).model_copy(update={"venues": {"hl": hl}})
 
@@ -85,8 +93,8 @@ def lose_the_reply(venue):
 
 def order_lines(on):
     """Return the orders tab's lines of entry orders."""
-    lines = [line.replace("│", " ").split() for line in on.text().splitlines()]
-    return [line for line in lines if "entry" in line]
+    lines = [re.sub("[│▌▏]", " ", line).split() for line in on.text().splitlines()]
+    return [line for line in lines if "entry" in line[:3]]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
@@ -103,7 +111,7 @@ async def test_an_order_in_doubt_is_pictured_and_so_is_the_truth(home, clock, sn
             snap_step(on, f"why-{size[0]}x{size[1]}")
             await on.press("q")
             scenes.found_reply(home)
-            await on.until(lambda: any("FILLED" in line for line in order_lines(on)), "the truth")
+            await on.until(lambda: any("filled" in line for line in order_lines(on)), "the truth")
             assert len(order_lines(on)) == 1
             await on.press("enter")
             await on.settle()
@@ -139,7 +147,7 @@ async def test_an_order_whose_answer_was_lost_is_unknown_and_then_what_it_is(hom
         assert f"Order {NEW_RUN}{1:016x}" in on.text()
         await on.press("q")
         venue.faults.clear()
-        await on.until(lambda: any("FILLED" in line for line in order_lines(on)), "the truth", looks=_LOOKS)
+        await on.until(lambda: any("filled" in line for line in order_lines(on)), "the truth", looks=_LOOKS)
         assert len(order_lines(on)) == 1
         await on.press("enter")
         story = on.text()

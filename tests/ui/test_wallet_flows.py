@@ -17,6 +17,7 @@ from firstwatch.tui.modals.account import FundingDialog, NewAccountDialog
 from firstwatch.tui.modals.confirm import ConfirmDialog, MessageDialog
 from firstwatch.tui.modals.form import FormDialog
 from firstwatch.tui.modals.prompt import PromptDialog
+from firstwatch.tui.panes.wallets import WalletsPane
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.keystore import address_of
@@ -94,8 +95,11 @@ async def known(on, words):
 
 
 def flat(on):
-    """Return the screen's text without lines and boxes, so that sentences are whole."""
-    return " ".join(on.text().replace("│", " ").split())
+    """Return the text of the dialog, or else of the screen, without lines and boxes: sentences are whole."""
+    text = on.text()
+    for box in on.app.screen.query(".dialog-box"):
+        text = "\n".join(line[box.region.x : box.region.right] for line in text.splitlines())
+    return " ".join(text.translate(dict.fromkeys(map(ord, "│▌▏"), " ")).split())
 
 
 # --- create ----------------------------------------------------------------------------------------
@@ -499,14 +503,17 @@ async def test_old_is_shown_as_old_and_unknown_as_unknown(home, clock, venue, sn
     with scenes.attached(home, clock):
         async with stage(home, size=MIDDLE, clock=clock, settings=settings_at(home, venue)) as on:
             await on.ready()
-            await on.press("1", "down")
-            await told(on, "main 979.50 5 min EXPOSED, no run", "other ? ? free")
+            await on.press("1")
+            await told(on, "▲ main hl 999.50 979.50 EXPOSED, no run", "other hl ? ? free")
             await known(
                 on,
-                "own key, trades and withdraws (5 min ago) · holds short 0.5 BTC · missing: builder fee (v)"
-                " · hl did not answer within 10 s; try again later.",
+                "▲ wallet main holds short 0.5 BTC/USDC:USDC at hl and no run manages it\n"
+                "money as of 5 min ago · own key, trades and withdraws (5 min ago) · holds short 0.5 BTC"
+                " · missing: builder fee (v) · hl did not answer within 10 s; try again later.",
             )
             [alarm] = on.app.snapshot.alarms
+            [old, *_] = on.app.run_screen.query_one(WalletsPane)._lines(on.app.snapshot)
+            assert [cell.tone for cell in old.cells if "9.50" in cell.text] == ["warning", "warning"]
             assert alarm.sentence == "wallet main holds short 0.5 BTC/USDC:USDC at hl and no run manages it"
             await on.settle()
             snap_step(on, "old")
@@ -562,7 +569,7 @@ async def test_a_failure_of_the_program_tells_no_secret(home, clock, venue, monk
             await on.press("1", "i")
             await asked(on)
             await written(on, "main", None, "", MASTER.hex(), PASSPHRASE, PASSPHRASE)
-            await told(on, "The program failed here (KeyError)")
+            await told(on, "The program failed here; its log says where")
             await asked(on)
     assert "fails" in caplog.text
     assert MASTER.hex() not in caplog.text

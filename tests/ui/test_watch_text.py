@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstwatch.trading.watch import Check, CheckName, Fan, Sign, SignName, Verdict
+from firstwatch.trading.verdicts import CheckName, Sign, SignName, Verdict
+from firstwatch.trading.watch import Check, Fan
 from firstwatch.tui import formats, watch_text
 from firstwatch.tui.widgets.fan import draw_fans
 from firstwatch.tui.widgets.hour_strip import StripCell, Tick, cell_at, draw_strip, gutter, strip_rows
@@ -15,6 +16,8 @@ from tests.ui import watches
 COLOURS = dict.fromkeys(
     (
         "surface",
+        "band",
+        "band-inner",
         "primary",
         "foreground",
         "background",

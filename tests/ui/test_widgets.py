@@ -1,19 +1,16 @@
-"""Table, charts, keymap, themes."""
+"""Table, keymap, themes."""
 
 import subprocess
 import sys
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from textual.app import App
 from textual.geometry import Region
 
 from firstwatch.tui.actions import ACTIONS, Action
 from firstwatch.tui.keymap import EATEN_BY_MULTIPLEXERS, make_keymap
 from firstwatch.tui.themes import load_themes, theme_folder
-from firstwatch.tui.widgets.chart import reduce_to
+from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line
 
 COLUMNS = (Column("name", 8, grows=True), Column("value", 8, is_number=True), Column("more", 30, rank=1))
@@ -61,7 +58,7 @@ async def test_a_row_that_goes_takes_the_cursor_with_it_until_a_key_moves_it():
         assert app.table.show_cursor
 
 
-async def test_only_the_row_that_changed_is_repainted(monkeypatch):
+async def test_only_the_cell_that_changed_is_repainted(monkeypatch):
     app = TableApp()
     async with app.run_test(size=(60, 20)) as pilot:
         app.table.set_lines([line(f"r{number}", "1") for number in range(10)])
@@ -79,6 +76,7 @@ async def test_only_the_row_that_changed_is_repainted(monkeypatch):
         app.table.set_lines([line(f"r{number}", "2" if number == 4 else "1") for number in range(10)])
         assert [len(regions) for regions in painted] == [1]
         assert painted[0][0].height == 1
+        assert painted[0][0].width < app.table.size.width / 2
 
 
 async def test_columns_of_the_highest_rank_go_first():
@@ -89,19 +87,90 @@ async def test_columns_of_the_highest_rank_go_first():
         assert len(app.table.columns) == 3
         await pilot.resize_terminal(40, 12)
         await pilot.pause()
-        assert [column.label.plain for column in app.table.columns.values()] == ["name", "value"]
+        assert [column.label.plain.strip() for column in app.table.columns.values()] == ["name", "value"]
         assert app.table.row_count == 1
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=3000), st.integers(4, 200))
-def test_reduced_curves_keep_their_extremes_and_their_order(values, columns):
-    times = np.arange(len(values), dtype=np.int64)
-    array = np.array(values)
-    kept_times, kept = reduce_to(times, array, columns)
-    assert len(kept) <= min(len(values), 2 * columns)
-    assert kept.max() == array.max()
-    assert kept.min() == array.min()
-    assert (np.diff(kept_times) >= 0).all()
+async def test_lines_are_made_again_only_of_something_else():
+    class ListApp(App[None]):
+        def compose(self):
+            yield Listing(COLUMNS, empty="nothing", id="list")
+
+    app = ListApp()
+    made: list[str] = []
+
+    def make(key: str):
+        made.append(key)
+        return [line(key, "1")]
+
+    async with app.run_test(size=(60, 12)) as pilot:
+        listing = app.query_one(Listing)
+        await pilot.pause()
+        for source in ("a", "a", "b"):
+            listing.set_made((source, True), lambda: make(source))  # noqa: B023
+        assert made == ["a", "b"]
+        # Another page was shown in between: the lines are no longer there.
+        listing.set_lines([])
+        listing.set_made(("b", True), lambda: make("b"))
+        assert made == ["a", "b", "b"]
+        assert [row.key.value for row in listing.table.ordered_rows] == ["b"]
+
+
+async def test_a_title_that_is_cut_keeps_its_version():
+    class TitleApp(App[None]):
+        def compose(self):
+            yield KeyedTable((Column("algorithm", 10, keeps="@"), Column("n", 3, is_number=True)), id="table")
+
+    app = TitleApp()
+    async with app.run_test(size=(30, 6)) as pilot:
+        table = app.query_one(KeyedTable)
+        table.set_lines(
+            [Line("a", (Cell("RSI reversion@12"), Cell("12345"))), Line("b", (Cell("RSI@1"), Cell("7")))]
+        )
+        await pilot.pause()
+        texts = [table.render_line(row).text.rstrip() for row in range(3)]
+        assert [text[1:] for text in texts] == ["algorithm    n", "RSI re…@12 12…", "RSI@1        7"]
+
+
+async def test_a_longer_text_widens_its_column_and_another_gives_the_room():
+    class NamesApp(App[None]):
+        def compose(self):
+            yield KeyedTable(
+                (
+                    Column("algorithm", 10, keeps="@", least=7),
+                    Column("wallet", 4, most=9),
+                    Column("state", 6, drops=": ", most=20),
+                ),
+                id="table",
+            )
+
+    def named(wallet: str) -> list[Line]:
+        return [Line("a", (Cell("RSI reversion@1"), Cell(wallet), Cell("PAUSED: operator")))]
+
+    app = NamesApp()
+    # Room for the columns as they are, a blank before each, the scroll bar, and one column more.
+    async with app.run_test(size=(25, 6)) as pilot:
+        table = app.query_one(KeyedTable)
+        for wallet, shown in (
+            ("w1", "RSI rev…@1 w1   PAUSED"),
+            ("wallet", "RSI re…@1 wallet PAUSED"),
+            ("wallet-10", "RSI …@1 wallet-… PAUSED"),
+        ):
+            table.set_lines(named(wallet))
+            await pilot.pause()
+            assert table.render_line(1).text[1:].rstrip() == shown
+        await pilot.resize_terminal(50, 6)
+        await pilot.pause()
+        assert table.render_line(1).text[1:].rstrip() == "RSI rev…@1 wallet-10 PAUSED: operator"
+
+
+async def test_a_table_that_was_never_notified_of_its_size_takes_it_with_its_lines(monkeypatch):
+    monkeypatch.setattr(KeyedTable, "on_resize", lambda *_: None)
+    app = TableApp()
+    async with app.run_test(size=(60, 12)) as pilot:
+        await pilot.pause()
+        app.table.set_lines([line("a", "1")])
+        assert app.table.row_count == 1
 
 
 def test_no_default_key_is_eaten_by_a_multiplexer_or_taken_twice():
@@ -113,16 +182,31 @@ def test_no_default_key_is_eaten_by_a_multiplexer_or_taken_twice():
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_says_what_it_is(action: Action):
-    assert action.title.partition(": ")[0] in {"run", "wallet", "launch", "baseline", "view", "engine", "app"}
+    namespaces = {"run", "wallet", "launch", "baseline", "list", "chart", "view", "alarm", "engine", "app"}
+    assert action.title.partition(": ")[0] in namespaces
     assert action.short
     assert action.help.endswith(".")
 
 
 def test_bad_keys_are_left_out_and_reported():
-    keymap = make_keymap({"run.stop": "K", "run.pause": "ctrl+a", "run.fly": "y", "run.again": "g"})
-    assert keymap.keys["run.stop"] == "K"
+    keymap = make_keymap({"run.stop": "M", "run.pause": "ctrl+a", "run.fly": "y", "run.again": "t"})
+    assert keymap.keys["run.stop"] == "M"
     assert keymap.keys["run.pause"] == "p"
+    # What the operator has chosen comes before a default.
+    assert (keymap.keys["run.again"], keymap.keys["view.theme"]) == ("t", "")
     assert len(keymap.problems) == 3
+
+
+def test_actions_of_different_panes_may_share_a_key():
+    assert make_keymap({"wallet.create": "s"}).problems == ()
+    [problem] = make_keymap({"wallet.create": "t"}).problems
+    assert '"t" is both wallet.create and view.theme' in problem
+
+
+def test_a_sign_is_a_key_as_well_as_its_name():
+    keymap = make_keymap({"run.stop": "%"})
+    assert keymap.shown("run.stop") == "%"
+    assert keymap.keys["run.stop"] == "percent_sign"
 
 
 def test_shipped_themes_are_usable_and_bad_ones_are_left_out(tmp_path):

@@ -29,20 +29,8 @@ from firstwatch.trading.orders import Fill, OrderSide, Side
 from firstwatch.trading.runs import ExitReason, Exposure
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import (
-    DAY_MS,
-    Change,
-    Check,
-    CheckName,
-    Fan,
-    HourCell,
-    Locked,
-    Mismatch,
-    MismatchCause,
-    SinceStart,
-    Verdict,
-    WatchReport,
-)
+from firstwatch.trading.verdicts import DAY_MS, Change, CheckName, MismatchCause, Verdict
+from firstwatch.trading.watch import Check, Fan, HourCell, Locked, Mismatch, SinceStart, WatchReport
 from tests.ui import scenes
 from tests.ui.scenes import HOUR_MS, NOW_MS, SYMBOL
 

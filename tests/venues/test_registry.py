@@ -38,7 +38,7 @@ def test_a_kind_that_is_not_known_is_one_mistake(tmp_path):
     with pytest.raises(WrongUseError) as caught:
         load_settings(home=tmp_path)
     assert str(caught.value) == (
-        f"{path}: venues.p.kind: 'papper' is not a kind of venue that this version knows;"
+        f'{path}: venues.p.kind: "papper" is not a kind of venue that this version knows;'
         ' it knows "paper", "hyperliquid".'
     )
 

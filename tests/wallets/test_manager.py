@@ -50,7 +50,7 @@ def test_a_new_account_is_in_the_snapshot_with_its_key_and_without_its_secret(ma
     assert (wallet.account, wallet.total, wallet.held) == (made.account, None, None)
     assert wallet.key == KeyView(made.account, True, None, None, None)
     assert made.private_key not in repr(made)
-    with pytest.raises(WrongUseError, match="is a wallet 'main' already"):
+    with pytest.raises(WrongUseError, match="is a wallet main already"):
         manager.wallets.create("main", "hl", "word")
     with pytest.raises(RefusedError, match="2 tries are left"):
         manager.wallets.create("other", "hl", "wrong")

@@ -17,7 +17,7 @@ from firstwatch.market.assumed import market_of_candles
 from firstwatch.market.files import read_candles
 from firstwatch.market.launch_files import read_session
 from firstwatch.strategy.core_settings import Costs
-from firstwatch.trading.watch import JOINT_ALPHA, Change
+from firstwatch.trading.verdicts import JOINT_ALPHA, Change
 from firstwatch.watch.joint import JOINT_CHECKS
 from firstwatch.watch.rolling import Proof, by_origin, prove, rate_of, true_fills
 from firstwatch.watch.windows import Baseline

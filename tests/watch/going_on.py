@@ -11,7 +11,7 @@ import numpy as np
 
 from firstwatch.backtest.replay import Played
 from firstwatch.strategy.core import new_state
-from firstwatch.trading.watch import DAY_MS, Verdict
+from firstwatch.trading.verdicts import DAY_MS, Verdict
 from firstwatch.watch.joint import Reference, make_reference, statistics_of
 from firstwatch.watch.recipe import generator
 from firstwatch.watch.rolling import HOUR_MS

@@ -4,20 +4,8 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from firstwatch.trading.watch import (
-    Change,
-    Check,
-    CheckName,
-    Fan,
-    HourCell,
-    Identity,
-    Locked,
-    Mismatch,
-    MismatchCause,
-    SinceStart,
-    Verdict,
-    WatchReport,
-)
+from firstwatch.trading.verdicts import Change, CheckName, MismatchCause, Verdict
+from firstwatch.trading.watch import Check, Fan, HourCell, Identity, Locked, Mismatch, SinceStart, WatchReport
 
 BEGAN_MS = 1_764_288_000_000
 

@@ -21,7 +21,8 @@ from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.clock import iso, parse_iso
 from firstwatch.trading.events import REFUSED_BY_VENUE, DecisionDropped, EntryDecided
 from firstwatch.trading.runs import RunState
-from firstwatch.trading.watch import DAY_MS, Check, CheckName, MismatchCause, Verdict, WatchReport
+from firstwatch.trading.verdicts import DAY_MS, CheckName, MismatchCause, Verdict
+from firstwatch.trading.watch import Check, WatchReport
 from firstwatch.venues.paper.faults import PaperFaults
 from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.watch.report import RESIDUAL_SHARE, first_diverged

@@ -22,7 +22,7 @@ from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import iso
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.runs import RunState
-from firstwatch.trading.watch import CheckName, Verdict
+from firstwatch.trading.verdicts import CheckName, Verdict
 from firstwatch.tui import watch_text
 from tests.candles import START_MS
 from tests.cli.conftest import firstwatch as firstwatch  # noqa: PLC0414
@@ -157,7 +157,7 @@ def test_a_run_with_fewer_bars_than_its_warm_up_is_refused_and_so_is_its_baselin
     make_folder(home, baseline_bars=12, live_bars=600)
     with opened(home) as (store, settings), engine(store, settings):
         started = rig.start_run(store, RUN)
-    assert "only 12 of 1000 bars of 1h that the indicators need to warm up" in started.sentence
+    assert "paper has only 12 of 1,000 bars of 1h: with fewer, an indicator still depends" in started.sentence
     answer = firstwatch("report", RUN)
     assert (answer.code, answer.out) == (2, "")
     assert answer.err.startswith("firstwatch: ")

@@ -22,7 +22,8 @@ from firstwatch.trading.events import (
 )
 from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.runs import Author, ExitReason
-from firstwatch.trading.watch import Mismatch, MismatchCause, Verdict
+from firstwatch.trading.verdicts import MismatchCause, Verdict
+from firstwatch.trading.watch import Mismatch
 from firstwatch.watch.follow import RunFollower, read_record, read_watched
 from firstwatch.watch.parity import verdict_of
 from firstwatch.watch.record import LiveRecord, WatchedRun

@@ -8,7 +8,7 @@ import pytest
 from firstwatch.backtest.simulate import BacktestSettings
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.trading.market import DEFAULT_MARKET
-from firstwatch.trading.watch import DAY_MS, Change, CheckName
+from firstwatch.trading.verdicts import DAY_MS, Change, CheckName
 from firstwatch.watch.changes import OWN_CHANGES, Donors, draw_donors, play_changed, swapped, thinned
 from firstwatch.watch.recipe import generator
 from firstwatch.watch.windows import Baseline, DayOfRun, Windows

@@ -10,7 +10,7 @@ from firstwatch.strategy.core_settings import Costs
 from firstwatch.trading.account import Funding
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Fill, OrderSide
-from firstwatch.trading.watch import Verdict
+from firstwatch.trading.verdicts import Verdict
 from firstwatch.watch.costs import funding_of_trades, judge_costs
 from tests.watch.test_fill_prices import trade
 

@@ -15,7 +15,7 @@ from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author, ExitReason
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import DAY_MS
+from firstwatch.trading.verdicts import DAY_MS
 from firstwatch.watch.day import (
     Pause,
     RunRecord,

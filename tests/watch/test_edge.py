@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstwatch.trading.watch import DAY_MS, Verdict
+from firstwatch.trading.verdicts import DAY_MS, Verdict
 from firstwatch.watch.edge import (
     Sharpe,
     best_of_tries,

@@ -13,7 +13,7 @@ from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderState
-from firstwatch.trading.watch import Verdict
+from firstwatch.trading.verdicts import Verdict
 from firstwatch.watch.costs import judge_costs
 from firstwatch.watch.fill_prices import Stream, expectation, fill_costs, judge_fills
 from tests.candles import generated_candles

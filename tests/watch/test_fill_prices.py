@@ -20,7 +20,7 @@ from firstwatch.trading.orders import (
     Touch,
 )
 from firstwatch.trading.runs import ExitReason
-from firstwatch.trading.watch import Change, Verdict
+from firstwatch.trading.verdicts import Change, Verdict
 from firstwatch.watch.fill_prices import Expectation, Stream, expectation, fill_costs, judge_fills
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL

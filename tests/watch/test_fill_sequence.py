@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstwatch.trading.watch import FILLS_ALPHA, Change
+from firstwatch.trading.verdicts import FILLS_ALPHA, Change
 from firstwatch.watch.fill_sequence import (
     LEAST_EXCESS_BPS,
     NOISE_BPS,

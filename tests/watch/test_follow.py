@@ -13,7 +13,7 @@ from firstwatch.store.journal import events_of_kinds
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import DamagedRowError, FirstwatchError, WrongUseError
-from firstwatch.trading.watch import MismatchCause
+from firstwatch.trading.verdicts import MismatchCause
 from firstwatch.watch.follow import RunFollower, follow
 from firstwatch.watch.identity import is_alarm
 from tests.candles import generated_candles

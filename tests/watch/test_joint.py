@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
-from firstwatch.trading.watch import JOINT_ALPHA, WATCH_P, Change, CheckName
+from firstwatch.trading.verdicts import JOINT_ALPHA, WATCH_P, Change, CheckName
 from firstwatch.watch.joint import (
     ENTERS_LESS,
     JOINT_CHECKS,

@@ -14,7 +14,7 @@ from firstwatch.strategy.core_state import ENTER
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.commands import ClosePosition, PauseEntries, ResumeEntries, StopRun
 from firstwatch.trading.runs import StopMode
-from firstwatch.trading.watch import MismatchCause, Verdict
+from firstwatch.trading.verdicts import MismatchCause, Verdict
 from firstwatch.venues.paper.bars import FeedBars
 from firstwatch.venues.protocol import Refused
 from firstwatch.watch.identity import is_alarm

@@ -15,7 +15,8 @@ from firstwatch.trading.commands import PauseEntries
 from firstwatch.trading.events import AlarmRaised
 from firstwatch.trading.launch import OnDiverged
 from firstwatch.trading.runs import Author, RunState
-from firstwatch.trading.watch import DAY_MS, DIVERGED, CheckName, SinceStart, Verdict, WatchReport
+from firstwatch.trading.verdicts import DAY_MS, DIVERGED, CheckName, Verdict
+from firstwatch.trading.watch import SinceStart, WatchReport
 from firstwatch.watch.joint import Tables
 from firstwatch.watch.process import Watcher, write_looked
 from firstwatch.watch.run_watch import Looked

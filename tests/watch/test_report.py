@@ -7,16 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.watch import (
-    JOINT_ALPHA,
-    WATCH_P,
-    Change,
-    Check,
-    CheckName,
-    Mismatch,
-    MismatchCause,
-    Verdict,
-)
+from firstwatch.trading.verdicts import JOINT_ALPHA, WATCH_P, Change, CheckName, MismatchCause, Verdict
+from firstwatch.trading.watch import Check, Mismatch
 from firstwatch.watch import report
 from firstwatch.watch.changes import OWN_CHANGES
 from firstwatch.watch.day import LiveDay

@@ -10,7 +10,7 @@ from firstwatch.backtest.simulate import BacktestSettings, simulate
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.trading.market import DEFAULT_MARKET
-from firstwatch.trading.watch import Change, CheckName
+from firstwatch.trading.verdicts import Change, CheckName
 from firstwatch.watch.claim import Claim, calibrate
 from firstwatch.watch.joint import JOINT_CHECKS
 from firstwatch.watch.rolling import (

@@ -16,7 +16,7 @@ from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author, ExitReason, RunState
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import DAY_MS, SignName
+from firstwatch.trading.verdicts import DAY_MS, SignName
 from firstwatch.watch.run_tuning import Lived, RunTuning, signs_of_run
 from tests.ui import scenes
 

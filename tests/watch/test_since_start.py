@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firstwatch.trading.clock import parse_iso
-from firstwatch.trading.watch import JOINT_ALPHA, Verdict
+from firstwatch.trading.verdicts import JOINT_ALPHA, Verdict
 from firstwatch.watch.since_start import judge_days
 from tests.watch.__main__ import HOURS, baseline_of
 from tests.watch.going_on import runs_that_go_on

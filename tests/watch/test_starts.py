@@ -3,7 +3,7 @@
 import pytest
 
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.watch import CheckName
+from firstwatch.trading.verdicts import CheckName
 from tests.candles import generated_candles
 from tests.watch.starts import FAULTS, STARTS, Disturbance, Start, outcome_of, real_candles, wrong_with
 

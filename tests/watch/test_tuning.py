@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from firstwatch.trading.runs import ExitReason
-from firstwatch.trading.watch import DAY_MS, Check, CheckName, SignName, SinceStart, Verdict, WatchReport
+from firstwatch.trading.verdicts import DAY_MS, CheckName, SignName, Verdict
+from firstwatch.trading.watch import Check, SinceStart, WatchReport
 from firstwatch.watch.tuning import (
     HINTS,
     BacktestLimits,

@@ -19,7 +19,7 @@ from firstwatch.trading.launch import Guards
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.watch import DAY_MS
+from firstwatch.trading.verdicts import DAY_MS
 from firstwatch.watch.windows import (
     STOP_REASONS,
     Baseline,

@@ -17,6 +17,7 @@ from firstwatch.strategy.core_notes import (
 from firstwatch.strategy.core_state import CoreSettings, CoreState
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note, NoteCode
+from firstwatch.trading.text import counted
 
 
 @dataclass(slots=True)
@@ -56,26 +57,28 @@ class NoteKeeper:
             for code, counted in sorted(self._counted.items(), key=lambda item: item[1].first_index)
         ]
 
-    def _sentence(self, code: NoteCode, counted: _Counted, state: CoreState, rest: int) -> str:
-        entries = _entries(counted.count)
-        idle = f"nothing was decided on the {rest} bars after it, which all figures count"
+    def _sentence(self, code: NoteCode, found: _Counted, state: CoreState, rest: int) -> str:
+        entries = _entries(found.count)
+        idle = f"nothing was decided on the {counted(rest, 'bar')} after it, which all figures count"
         match code:
             case NoteCode.BELOW_MINIMUM | NoteCode.EQUITY_GONE:
                 return f"{entries} refused: {refusal_sentence(code, self._market)}"
             case NoteCode.SIZE_CAPPED | NoteCode.RISK_CAPPED:
-                cap = cap_sentence(self._settings, counted.asked, counted.granted)
-                return f"{entries} capped: {'' if counted.count == 1 else 'at worst '}{cap}"
+                cap = cap_sentence(self._settings, found.asked, found.granted)
+                return f"{entries} capped: {'' if found.count == 1 else 'at worst '}{cap}"
             case NoteCode.GUARD_STOP:
-                return f"a guard stopped the run: {guard_sentence(state, self._settings)}; {idle}"
+                return (
+                    f"a guard stopped the run: {guard_sentence(state.guard_stopped, self._settings)}; {idle}"
+                )
             case NoteCode.CHAIN_STOP:
                 return f"the run was stopped: {CHAIN_EXHAUSTED}; {idle}"
             case NoteCode.GUARD_PAUSE:
                 return (
-                    f"entries were paused by a guard, {_times(counted.count)}; only the pause after a day's"
+                    f"entries were paused by a guard, {_times(found.count)}; only the pause after a day's"
                     " loss ends in a backtest, with the UTC day"
                 )
             case _:
-                return f"{LEVEL_DROPPED}, {_times(counted.count)}"
+                return f"{LEVEL_DROPPED}, {_times(found.count)}"
 
 
 def coverage_notes(funding: FundingSeries, start_ms: int, end_ms: int) -> list[Note]:
@@ -93,7 +96,7 @@ def coverage_notes(funding: FundingSeries, start_ms: int, end_ms: int) -> list[N
 
 
 def _entries(count: int) -> str:
-    return "1 entry" if count == 1 else f"{count} entries"
+    return counted(count, "entry", "entries")
 
 
 def _times(count: int) -> str:

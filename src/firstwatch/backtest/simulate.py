@@ -87,7 +87,7 @@ def simulate(
     began_s = clock.elapsed_s()
     if candles.timeframe is not spec.timeframe:
         raise WrongUseError(
-            f"the candles are of {candles.timeframe} and the algorithm '{spec.name}' decides on "
+            f"the candles are of {candles.timeframe} and the algorithm {spec.name} decides on "
             f"{spec.timeframe}: give candles of {spec.timeframe}"
         )
     calendar = SessionCalendar(settings.session)
@@ -147,7 +147,7 @@ def _first_bar(
     if not ready.any():
         since = "" if start_ms is None else f" from {iso(start_ms)} on"
         raise WrongUseError(
-            f"no bar{since} has a value for every indicator of '{spec.name}' ({end} bars are there up to "
+            f"no bar{since} has a value for every indicator of {spec.name} ({end} bars are there up to "
             "the end): give more candles or an earlier start"
         )
     return wanted + int(np.argmax(ready))

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, Output, say, say_json, say_table
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import Output, say, say_json, say_table
+from firstwatch.trading.text import counted
 
 app = typer.Typer(help="Add, list, show and check algorithms.", no_args_is_help=True)
 
@@ -102,6 +104,6 @@ def check(file: _File, as_json: JsonFlag = False) -> None:
         return
     say(f"{spec.name}: valid, sha256 {spec.sha256()[:12]}")
     for timeframe, bars in needed.items():
-        say(f"needs {bars} closed bars of {timeframe} before it can start")
+        say(f"needs {counted(bars, 'closed bar')} of {timeframe} before it can start")
     for warning in spec.warnings():
         say(f"warning: {warning}")

@@ -25,7 +25,9 @@ from firstwatch.cli.backtest_options import (
     TradesLimitOption,
     read_input,
 )
-from firstwatch.cli.output import JsonFlag, say, say_json, say_table, say_to_stderr
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import say, say_json, say_table, say_to_stderr
+from firstwatch.trading.text import counted
 
 
 def backtest(
@@ -86,7 +88,7 @@ def backtest(
         say_json(to_json(result))
         return
     say_metrics(to_json(result))
-    say(f"{result.bars} bars in {result.seconds:.3f} s")
+    say(f"{counted(result.bars, 'bar')} in {result.seconds:.3f} s")
     for note in result.notes:
         since = "" if note.first_ms is None else f" (first at {iso(note.first_ms)})"
         say(f"note: {note.sentence}{since}")

@@ -9,6 +9,7 @@ import typer
 
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.numbers import MOST_BARS, decimal_of
+from firstwatch.trading.text import quoted
 
 if TYPE_CHECKING:
     from firstwatch.backtest.simulate import BacktestResult, BacktestSettings
@@ -191,5 +192,5 @@ def moment(text: str | None, option: str) -> int | None:
         return parse_iso(text)
     except ValueError as error:
         raise WrongUseError(
-            f"{option} takes a time such as 2025-01-31 or 2025-01-31T12:00, not {text!r}."
+            f"{option} takes a time such as 2025-01-31 or 2025-01-31T12:00, not {quoted(text)}."
         ) from error

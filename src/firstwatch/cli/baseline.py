@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, Output, progress_bar, say, say_json, say_table, say_to_stderr
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import Output, progress_bar, say, say_json, say_table, say_to_stderr
 from firstwatch.trading.errors import RefusedError
 
 if TYPE_CHECKING:

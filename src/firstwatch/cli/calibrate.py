@@ -25,7 +25,9 @@ from firstwatch.cli.backtest_options import (
     TradesLimitOption,
     read_input,
 )
-from firstwatch.cli.output import JsonFlag, progress_bar, say, say_json, say_table, say_to_stderr
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import progress_bar, say, say_json, say_table, say_to_stderr
+from firstwatch.trading.text import counted
 
 if TYPE_CHECKING:
     from firstwatch.watch.claim import Calibration, PowerFacts, RateFacts, RollingFacts
@@ -108,15 +110,15 @@ def _say(found: "Calibration") -> None:
     if found.needs is not None:
         say(f"needs: {found.needs}")
     say(
-        f"backtest: {baseline.bars} bars, {baseline.days:.1f} days, {baseline.trades} trades, "
-        f"{baseline.trades_per_day:.2f} a day"
+        f"backtest: {counted(baseline.bars, 'bar')}, {baseline.days:.1f} days, "
+        f"{counted(baseline.trades, 'trade')}, {baseline.trades_per_day:.2f} a day"
     )
     say(f"promised: at most {found.alpha.joint:.0%} of true days diverge by the joint checks")
     say_table(
         ("TRUE DAYS", "JUDGED", "DIVERGED", "95 % INTERVAL"),
         [
             ("days of the baseline itself", *_rate(found.null)),
-            (f"rolling, {found.rolling.origins} origins", *_rate(found.rolling)),
+            (f"rolling, {counted(found.rolling.origins, 'origin')}", *_rate(found.rolling)),
             ("held out", *_rate(found.held_out)),
         ],
     )

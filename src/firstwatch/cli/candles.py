@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_json, say_table, say_to_stderr
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import say, say_json, say_table, say_to_stderr
 from firstwatch.trading.errors import StoreError, VenueError, WrongUseError
+from firstwatch.trading.text import counted
 from firstwatch.trading.timeframe import Timeframe
 
 if TYPE_CHECKING:
@@ -164,7 +166,7 @@ def _say_extension(
     for difference in found.differences:
         say_to_stderr(f"{series}: {difference}")
     if found.differing > len(found.differences):
-        say_to_stderr(f"{series}: and {found.differing - len(found.differences)} more bars that differ")
+        say_to_stderr(f"{series}: and {found.differing - len(found.differences):,} more that differ")
     if as_json:
         say_json(_extension_document(home, series, found))
     else:
@@ -187,7 +189,7 @@ def _held(file: "CandleFile") -> str:
 
     times = file.candles.time_ms
     span = f"{iso(int(times[0]))} to {iso(int(times[-1]))}"
-    return f"{len(times)} bars from {span}, {_missing(file.holes)} missing"
+    return f"{counted(len(times), 'bar')} from {span}, {_missing(file.holes)} missing"
 
 
 def _missing(holes: "Iterable[Hole]") -> int:

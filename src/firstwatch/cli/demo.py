@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from firstwatch.cli.backtest import figure
-from firstwatch.cli.output import JsonFlag, say, say_json
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import say, say_json
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.text import counted
 
 if TYPE_CHECKING:
     from firstwatch.backtest.simulate import BacktestResult
@@ -62,6 +64,8 @@ def demo(
     """
     if as_json and not headless:
         raise WrongUseError("--json needs --headless: a screen prints no JSON.")
+    if not headless:
+        say("Testing the sample algorithm for its baseline; the screen follows in a moment…")
     scene = _scene(candles, is_endless=not headless)
     home = Path(tempfile.mkdtemp(prefix="firstwatch-demo-"))
     is_left_running = False
@@ -76,8 +80,7 @@ def demo(
         if not is_left_running:
             shutil.rmtree(home, ignore_errors=True)
     if is_left_running:
-        say(f"The demo continues in the background. Return to it with: FIRSTWATCH_HOME={home} firstwatch")
-        say(f"End it with: FIRSTWATCH_HOME={home} firstwatch engine stop")
+        say(f"End the demo with: FIRSTWATCH_HOME={home} firstwatch engine stop")
 
 
 def _scene(path: Path | None, *, is_endless: bool) -> _Scene:
@@ -105,8 +108,8 @@ def _scene(path: Path | None, *, is_endless: bool) -> _Scene:
     first_live = max(needed, len(found) * 2 // 3)
     if first_live >= len(found):
         raise WrongUseError(
-            f"{path} has {len(found)} bars, and the demo needs more than {needed}: {needed} to warm up, "
-            "then some to trade on."
+            f"{path} has {counted(len(found), 'bar')}, and the demo needs more than {needed}: {needed} to "
+            "warm up, then some to trade on."
         )
     return _Scene(spec, found, market_of_file(path, None), int(found.time_ms[first_live]), is_endless=False)
 
@@ -215,10 +218,12 @@ def _watch(settings: "Settings", launches: "list[LaunchSettings]") -> bool:
                 )
     finally:
         store.close()
-    code = run_screen(settings, chosen=run_id)
+    end = run_screen(settings, chosen=run_id)
     is_left = presence(settings.home, None).state is not EngineState.NONE
-    if code != 0 and not is_left:
-        raise typer.Exit(code)
+    if is_left and end.farewell:
+        say(end.farewell)
+    if end.exit_code != 0 and not is_left:
+        raise typer.Exit(end.exit_code)
     return is_left
 
 
@@ -286,7 +291,7 @@ def _play(
     if as_json:
         say_json(result)
         return
-    say(f"run {run_id}: {document['state']}, {len(document['trades'])} trades in {seconds:.1f} s")
+    say(f"run {run_id}: {document['state']}, {counted(len(document['trades']), 'trade')} in {seconds:.1f} s")
     live_pnl = document["metrics"]["net_pnl"]
     say(f"net PnL {figure(live_pnl)}, the backtest of the same bars {figure(again.metrics.net_pnl)}")
     say("the trades are exactly the backtest's" if are_equal else "the trades DIFFER from the backtest's")

@@ -4,16 +4,22 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_json
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import say, say_json
 from firstwatch.cli.secrets import PassphraseFd
+from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import FirstwatchError, WrongUseError
+
+if TYPE_CHECKING:
+    from firstwatch.store.alerts import Failing
 
 _LOW_DISK_BYTES = 500_000_000
 _LOGIN_CONFIGURATION = Path("/etc/systemd/logind.conf")
@@ -98,6 +104,48 @@ def _settings() -> Finding:
     except FirstwatchError as error:
         return Finding("settings", False, str(error), "fix the line that it names")
     return Finding("settings", True, f"venues {', '.join(settings.venues)}")
+
+
+def _alerts() -> Finding:
+    from firstwatch.engine.alerts.address import addresses_of
+    from firstwatch.engine.alerts.sending import NOT_INSTALLED, Sender, is_installed
+    from firstwatch.settings import load_settings
+    from firstwatch.store import alerts
+    from firstwatch.store.database import Store
+    from firstwatch.store.files import store_path
+
+    try:
+        settings = load_settings()
+        addresses = addresses_of(settings.alerts.urls)
+        if not addresses:
+            return Finding("alerts", True, "no address in [alerts]: alarms stay on this machine")
+        if settings.config is not None and settings.config.stat().st_mode & 0o077:
+            found = f"other users may read the addresses in {settings.config}"
+            return Finding("alerts", False, found, f"chmod go= {settings.config}")
+        if not is_installed():
+            return Finding("alerts", False, NOT_INSTALLED, "install it, then: firstwatch alert test")
+        path, failing = store_path(settings.home), {}
+        if path.exists():
+            with closing(Store(path, read_only=True)) as store, store.read() as session:
+                failing = alerts.failing(session)
+    except (FirstwatchError, OSError) as error:
+        return Finding("alerts", False, str(error))
+    problems = Sender().send([(address, None) for address in addresses])
+    states = [
+        f"{address.label} {_of_address(problem, failing.get(address.key))}"
+        for address, problem in zip(addresses, problems, strict=True)
+    ]
+    is_well = not any(problems) and not any(address.key in failing for address in addresses)
+    remedy = "" if is_well else "firstwatch alert test says whether it takes messages now"
+    return Finding("alerts", is_well, "\n".join(states), remedy)
+
+
+def _of_address(problem: str, failing: "Failing | None") -> str:
+    if problem:
+        return f"cannot be used: {problem}"
+    if failing is not None:
+        return f"has taken no alarm since {iso(failing.since_ms)}: {failing.problem}"
+    return "is understood"
 
 
 def _store() -> Finding:
@@ -196,6 +244,7 @@ _LOOKS: tuple[Callable[[], Finding], ...] = (
     _settings,
     _folder,
     _store,
+    _alerts,
     _vault,
     _disk,
     _terminal,

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, Output, say, say_json
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import Output, say, say_json
 from firstwatch.cli.secrets import PassphraseFd
 from firstwatch.trading.errors import FirstwatchError, RefusedError
+from firstwatch.trading.text import counted
 
 _STOP_WITHIN_S = 25.0
 
@@ -99,7 +101,7 @@ def status(as_json: JsonFlag = False) -> None:
         say_json(document)
     else:
         say(
-            f"{snapshot.engine.sentence}; {len(active)} active runs, {len(exposed)} exposed, "
+            f"{snapshot.engine.sentence}; {counted(len(active), 'active run')}, {len(exposed)} exposed, "
             f"{snapshot.unprotected} unprotected"
         )
         for problem in snapshot.problems:

@@ -1,7 +1,9 @@
 """The frame of every command: open standard streams, and a handler for every failure."""
 
+import ast
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -9,13 +11,20 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from firstwatch.cli.output import OutputError, say_json, say_to_stderr
 from firstwatch.engine.host.process import keep_private
 from firstwatch.trading.errors import FirstwatchError
-from firstwatch.trading.text import clean
+from firstwatch.trading.text import clean, quoted
+from firstwatch.trading.validation import value_text, why_wrong
 
 LOG_FILE = "commands.log"
 _PACKAGE = Path(__file__).parents[1]
+_PYTHON_TEXT = re.compile(r"'(?:[^'\\]|\\.)*'")
+"""A text as Python quotes it."""
+_ESCAPED = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4})")
+"""A character that does not print, as the parser of the command line writes it."""
 
 
 def run_guarded(command: Callable[[], Any]) -> int:
@@ -65,9 +74,17 @@ def _refuse(sentence: str, code: int) -> int:
 
 
 def _say_usage(error: Any) -> int:
-    """Print what the parser of the command line found, cleaned: it quotes the arguments unchanged."""
-    sentence = clean(error.format_message())
-    error.format_message = lambda: sentence
+    """Print what the parser of the command line found, cleaned and in words that are not a library's."""
+    cause = error.__cause__
+    if isinstance(cause, ValidationError):
+        details = cause.errors(include_url=False)[0]
+        why, is_choice, choices = why_wrong(details).partition(" is not one of ")
+        if is_choice:
+            why = f"it should be one of {choices.rstrip('.').replace(chr(39), '')}"
+        error.message = f"{why}, not {value_text(details['input'])}"
+    sentence = _PYTHON_TEXT.sub(lambda text: quoted(ast.literal_eval(text[0])), error.format_message())
+    sentence = _ESCAPED.sub("\N{REPLACEMENT CHARACTER}", sentence)
+    error.format_message = lambda: clean(sentence)
     error.show()
     return int(error.exit_code)
 
@@ -82,7 +99,7 @@ def _sentence_of(error: Exception) -> str:
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_PACKAGE)]
     last = (ours or frames)[-1]
     return (
-        f"Unexpected {type(error).__name__} at {Path(last.filename).name}:{last.lineno}; nothing more was"
+        f"Unexpected failure at {Path(last.filename).name}:{last.lineno}; nothing more was"
         " done. `firstwatch doctor` checks the store for damage; otherwise it is a defect of this program."
     )
 

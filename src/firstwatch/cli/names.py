@@ -1,6 +1,7 @@
 """Names on the command line."""
 
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.text import quoted
 
 _DIGITS = 10
 
@@ -15,5 +16,5 @@ def split_version(text: str) -> tuple[str, int | None]:
     if not at:
         return text, None
     if not (number.isascii() and number.isdecimal() and len(number) < _DIGITS):
-        raise WrongUseError(f"{text!r} is not a version: write NAME or NAME@NUMBER, such as {name}@1.")
+        raise WrongUseError(f"{quoted(text)} is not a version: write NAME or NAME@NUMBER, such as {name}@1.")
     return name, int(number)

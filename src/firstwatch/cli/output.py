@@ -1,22 +1,19 @@
 """Output of the command line: JSON for programs, short tables for people."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, TextIO
-
-import typer
+from typing import IO, Any, TextIO
 
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.numbers import plain, tidy, tidy_decimal
 from firstwatch.trading.text import clean, clean_lines
 
 _BAR_CELLS = 30
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 
 class OutputError(FirstwatchError):
@@ -45,6 +42,14 @@ def say(text: str) -> None:
 def say_picture(picture: str) -> None:
     """Print a picture of the program, with its colours and control characters."""
     _put(picture)
+
+
+def say_file(file: IO[bytes]) -> None:
+    """Print the bytes of a file from where it stands, as they are."""
+    with _written():
+        sys.stdout.flush()
+        shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.flush()
 
 
 def say_json(document: Any) -> None:
@@ -104,8 +109,14 @@ def progress_bar() -> Iterator[Callable[[float, str], None]]:
 
 
 def _put(text: str, stream: TextIO | None = None) -> None:
-    try:
+    with _written():
         print(text, file=stream or sys.stdout, flush=True)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError as error:
         raise OutputError from error
     except OSError as error:

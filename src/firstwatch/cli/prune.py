@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_json
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import say, say_json
+from firstwatch.trading.text import counted
 
 _DAY_MS = 86_400_000
 
@@ -54,9 +56,10 @@ def prune(
         )
         return
     say(
-        f"{'would free' if dry_run else 'freed'} about {done.bytes_freed / 1e6:.1f} MB: {done.journal_rows} "
-        f"journal rows of {done.runs} runs packed; {done.paper_orders} closed paper orders and "
-        f"{done.commands} finished commands removed"
+        f"{'would free' if dry_run else 'freed'} about {done.bytes_freed / 1e6:.1f} MB: "
+        f"{counted(done.journal_rows, 'journal row')} of {counted(done.runs, 'run')} packed; "
+        f"{counted(done.paper_orders, 'closed paper order')} and "
+        f"{counted(done.commands, 'finished command')} removed"
     )
     if given_back is not None:
         say(f"the file of the store is {given_back / 1e6:.1f} MB smaller")

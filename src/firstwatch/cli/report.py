@@ -1,16 +1,14 @@
 """``firstwatch report``: what the first watch says of a run."""
 
-import os
 import sys
-from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, say, say_json
-from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import say, say_json
+from firstwatch.trading.errors import RefusedError, WrongUseError
 from firstwatch.trading.runs import RunState
 
 if TYPE_CHECKING:
@@ -48,8 +46,10 @@ def report(
     advice = list(dict.fromkeys([*hints(chosen).values(), *(sign.hint for sign in signs if sign.hint)]))
     if html is not None:
         from firstwatch.cli.report_html import report_page
+        from firstwatch.manager.export_files import whole_file
 
-        _write(html, report_page(chosen, advice, signs))
+        with whole_file(html) as file:
+            file.write(report_page(chosen, advice, signs).encode())
     if as_json:
         say_json(chosen.model_dump(mode="json"))
     elif html is not None:
@@ -88,25 +88,6 @@ def _why_none(session: "Session", run: "Run") -> str:
         f"Run {run.id} has no report yet: the watch looks for the first time after a tenth of the day. It "
         "runs with the engine; `firstwatch status` says whether one does."
     )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file as a whole: another program sees the old one or the new one."""
-    try:
-        with NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(file.name, path)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(file.name)
-                raise
-    except OSError as error:
-        raise FirstwatchError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _in_reach(text: str) -> str:

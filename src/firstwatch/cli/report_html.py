@@ -25,7 +25,8 @@ from firstwatch.cli.report_text import (
     title,
 )
 from firstwatch.trading.clock import iso
-from firstwatch.trading.watch import Check, HourCell, Identity, Mismatch, Sign, Verdict, WatchReport
+from firstwatch.trading.verdicts import Sign, Verdict
+from firstwatch.trading.watch import Check, HourCell, Identity, Mismatch, WatchReport
 
 _CLASSES = {
     Verdict.CONSISTENT: "consistent",

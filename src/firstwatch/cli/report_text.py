@@ -13,17 +13,8 @@ from textwrap import wrap
 
 from firstwatch.trading.clock import iso
 from firstwatch.trading.text import clean
-from firstwatch.trading.watch import (
-    Check,
-    CheckName,
-    Fan,
-    HourCell,
-    Identity,
-    Mismatch,
-    Sign,
-    Verdict,
-    WatchReport,
-)
+from firstwatch.trading.verdicts import CheckName, Sign, Verdict
+from firstwatch.trading.watch import Check, Fan, HourCell, Identity, Mismatch, WatchReport
 
 COLUMNS = 80
 LABELS = {

@@ -5,6 +5,7 @@ from typing import Any
 from firstwatch.backtest.metrics import about
 from firstwatch.backtest.result_json import equity_json, metrics_json, trade_json
 from firstwatch.manager.run_metrics import metrics_of_run
+from firstwatch.manager.why import DecisionKind, Explanation, explain
 from firstwatch.store import algorithms, equity, fills, journal, live, orders, positions, trades
 from firstwatch.store.database import Session
 from firstwatch.store.fills import StoredFill
@@ -12,6 +13,7 @@ from firstwatch.store.orders import StoredOrder
 from firstwatch.store.positions import RunPosition
 from firstwatch.store.runs import DamagedRun, Run
 from firstwatch.trading.clock import iso
+from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.runs import Exposure, Health
 from firstwatch.trading.trade import Trade
 
@@ -48,6 +50,7 @@ def run_document(session: Session, run: Run) -> dict[str, Any]:
             "venue_time": _moment(status.venue_time_ms),
             "updated_at": iso(status.updated_at_ms),
         },
+        "why": _why(session, run),
         "journal_length": journal.last_sequence(session, run.id),
     }
 
@@ -114,6 +117,47 @@ def run_summary(session: Session, run: Run) -> dict[str, Any]:
         "created_at": iso(run.created_at_ms),
         "started_at": _moment(run.started_at_ms),
         "ended_at": _moment(run.ended_at_ms),
+    }
+
+
+def _why(session: Session, run: Run) -> dict[str, Any] | None:
+    """Return why the run decided last; None: a row cannot be read, as ``run explain`` says."""
+    try:
+        return why_json(explain(session, run))
+    except DamagedRowError:
+        return None
+
+
+def why_json(found: Explanation, at_ms: int | None = None) -> dict[str, Any]:
+    """Return the last decision with its conditions, and what would have to be true next.
+
+    ``at``: when it was decided; without a decision the time that was asked for.
+    """
+    decision, outlook = found.decision, found.outlook
+    return {
+        "at": _moment(at_ms if decision is None else decision.time_ms),
+        "decision": (DecisionKind.NONE if decision is None else decision.kind).value,
+        "conditions": [
+            {
+                "group": each.group,
+                "condition": each.condition,
+                "left": each.left,
+                "right": each.right,
+                "value": each.value,
+            }
+            for each in (() if decision is None else decision.conditions)
+        ],
+        "next": [
+            {
+                "side": _value(outlook.side_of(need)),
+                "condition": need.condition,
+                "left": need.left,
+                "right": need.right,
+            }
+            for need in outlook.needs
+        ]
+        if outlook is not None
+        else [],
     }
 
 

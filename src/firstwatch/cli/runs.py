@@ -3,22 +3,25 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, Output, say, say_json, say_table, say_to_stderr, shown
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import Output, say, say_json, say_table, say_to_stderr, shown
 from firstwatch.cli.secrets import PassphraseFd
-from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
+from firstwatch.trading.errors import DamagedRowError, FirstwatchError, RefusedError, WrongUseError
 from firstwatch.trading.launch import OnDiverged
 from firstwatch.trading.numbers import MOST_BARS
 from firstwatch.trading.runs import Exposure, RunState, StopMode
-from firstwatch.trading.text import clean
+from firstwatch.trading.text import clean, quoted
 
 if TYPE_CHECKING:
     from threading import Event
 
     from firstwatch.manager.manager import RunManager
+    from firstwatch.manager.why import Explanation
     from firstwatch.settings import Settings
     from firstwatch.store.runs import Run
     from firstwatch.trading.commands import Command
@@ -201,7 +204,7 @@ def _check_name(name: str, typed: str | None) -> None:
         typed = str(typer.prompt(clean(question), err=True))
     if typed != name:
         raise RefusedError(
-            f"The position would be without protection: confirm with the run's name, --confirm {name!r};"
+            f"The position would be without protection: confirm with the run's name, --confirm {quote(name)};"
             " or stop with --mode leave or close."
         )
 
@@ -292,12 +295,17 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
     from firstwatch.cli.backtest import say_metrics
     from firstwatch.cli.folder import open_folder
     from firstwatch.cli.run_json import run_document, run_summary
+    from firstwatch.manager.why import explain
     from firstwatch.store.runs import full_run_id, get_run
 
     with open_folder() as (_, store), store.read() as reading:
         known = get_run(reading, full_run_id(reading, run))
         document = run_document(reading, known)
         summary = run_summary(reading, known)
+        try:
+            why, problem = explain(reading, known), ""
+        except DamagedRowError as error:
+            why, problem = None, str(error)
     if as_json:
         say_json(document)
         return
@@ -310,6 +318,11 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
         legs = (_level(name, position[name], position[f"{name}_wanted"]) for name in ("stop", "target"))
         held = f"{position['side']} {amount} at {entry}"
         say(f"\nposition: {', '.join([held, *legs])}")
+    say("")
+    if why is None:
+        say(problem)
+    elif known.state is not RunState.NEW:
+        _say_why(why)
     if document["trades"]:
         say("")
         columns = ("side", "entry_time", "entry_price", "exit_time", "exit_price", "amount", "pnl", "reason")
@@ -325,6 +338,63 @@ def _level(name: str, rests_at: object, wanted: object) -> str:
     """Return the level of a leg at the venue, with the wanted level if that is another."""
     rests = f"{name} {'none' if rests_at is None else shown(rests_at)}"
     return rests if wanted in (None, rests_at) else f"{rests} (wanted {shown(wanted)})"
+
+
+@app.command("explain")
+def explain_(
+    run: _Run,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T", help="As of then, by the venue's time, such as 2026-01-02T03:04; else now."
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show why a run decided last, and what would have to be true next."""
+    from firstwatch.cli.folder import open_folder
+    from firstwatch.cli.run_json import why_json
+    from firstwatch.manager.why import explain
+    from firstwatch.store.runs import full_run_id, get_run
+    from firstwatch.trading.clock import parse_iso
+
+    try:
+        at_ms = None if at is None else parse_iso(at)
+    except ValueError as error:
+        raise WrongUseError(
+            f"--at {quoted(str(at))} is not a time; write one like 2026-01-02T03:04."
+        ) from error
+    with open_folder() as (_, store), store.read() as reading:
+        known = get_run(reading, full_run_id(reading, run))
+        found = explain(reading, known, at_ms)
+    if as_json:
+        say_json({"run": known.id, **why_json(found, at_ms)})
+    else:
+        _say_why(found)
+
+
+def _say_why(found: "Explanation") -> None:
+    """Print the last decision, its conditions, what was not carried out since, and what comes next."""
+    from firstwatch.manager.why import dropped_sentence, next_sentences
+    from firstwatch.trading.clock import iso
+    from firstwatch.trading.why import condition_sentence
+
+    decision, outlook = found.decision, found.outlook
+    if decision is None:
+        say("last     nothing was decided up to then")
+    else:
+        say(f"last     {iso(decision.time_ms)}  {decision.sentence}")
+        for each in decision.conditions:
+            say(f"         {each.group}: {condition_sentence(each)}")
+    if found.dropped is not None:
+        say(f"dropped  {dropped_sentence(found.dropped)}")
+    if outlook is None:
+        say("next     nothing is known: the run does not go on, or its bars are not kept")
+        return
+    for sentence in next_sentences(outlook) or ("no condition: only what waits, or a stop of the run",):
+        say(f"next     {sentence}")
+    for sentence in outlook.waits:
+        say(f"waits    {sentence}")
 
 
 @app.command()

@@ -45,6 +45,14 @@ def until(is_so: Callable[[], bool], stop: threading.Event, *, deadline_s: float
     return True
 
 
+def answered(
+    manager: RunManager, number: int, stop: threading.Event, *, deadline_s: float = math.inf
+) -> CommandView:
+    """Wait for the outcome of a command; return it as it is then, finished or not."""
+    until(lambda: manager.command(number).outcome in _FINISHED, stop, deadline_s=deadline_s)
+    return manager.command(number)
+
+
 def performed(
     manager: RunManager, command: Command, stop: threading.Event, *, deadline_s: float = math.inf
 ) -> CommandView:
@@ -54,11 +62,10 @@ def performed(
         RefusedError: the engine refused it, or it expired before an engine picked it up.
         FirstwatchError: the wait was interrupted or too long; the command may still be performed.
     """
-    number = manager.submit(command)
-    if not until(lambda: manager.command(number).outcome in _FINISHED, stop, deadline_s=deadline_s):
+    found = answered(manager, manager.submit(command), stop, deadline_s=deadline_s)
+    if found.outcome not in _FINISHED:
         why = "Interrupted" if stop.is_set() else f"No answer in time: {manager.engine().sentence}"
-        raise FirstwatchError(f"{why}; command {number} ({command.kind}) may still be performed.")
-    found = manager.command(number)
+        raise FirstwatchError(f"{why}; command {found.command_id} ({command.kind}) may still be performed.")
     if found.outcome is not CommandOutcome.DONE:
         raise RefusedError(found.sentence)
     return found

@@ -1,13 +1,16 @@
-"""``firstwatch wallet``: create, import, approve, fund, show and archive wallets, and move their money."""
+"""``firstwatch wallet``: wallets and their money, from their creation until they are archived."""
 
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firstwatch.cli.output import JsonFlag, Output, say, say_json, say_table, shown
+from firstwatch.cli.options import JsonFlag
+from firstwatch.cli.output import Output, say, say_json, say_table, shown
 from firstwatch.cli.secrets import KeyFd, MasterKeyFd, PassphraseFd, Secrets, passphrase, unlock_and_forget
-from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.errors import FirstwatchError, RefusedError, WrongUseError
 from firstwatch.trading.numbers import plain
+from firstwatch.trading.text import quoted
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -17,9 +20,12 @@ if TYPE_CHECKING:
     from firstwatch.store.wallets import Wallet
 
 app = typer.Typer(
-    help="Create, import, approve, fund, show and archive wallets, and move their money.",
+    help="Create, import, approve, fund, show, close and archive wallets, and move their money.",
     no_args_is_help=True,
 )
+
+_CLOSE_WITHIN_S = 20.0
+"""How long ``wallet close`` waits for the venue."""
 
 _Name = Annotated[str, typer.Argument(metavar="NAME")]
 _Venue = Annotated[str, typer.Option(metavar="V", help="A venue of the settings.")]
@@ -175,6 +181,45 @@ def transfer(
         custody = live_wallets.custody_of(settings, store)
         secrets = Secrets(master_key_fd, passphrase_fd)
         live_wallets.transfer(custody, wallet, other, value, secrets, Output(as_json))
+
+
+@app.command()
+def close(
+    name: _Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Close it; without this nothing is done.")] = False,
+    confirm: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The wallet's name again; real money requires it.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Close at market what the wallet holds without a run; exit code 1: the venue has not confirmed it."""
+    from firstwatch.cli.folder import open_folder, open_manager
+    from firstwatch.cli.waiting import answered, stopped_by_signals
+    from firstwatch.trading.commands import CloseWallet, CommandOutcome
+
+    with open_folder() as (_, store), store.read() as session:
+        _usable(session, name)
+    if confirm is not None and confirm != name:
+        raise WrongUseError(f"--confirm {confirm} is not the wallet's name, {name}.")
+    if not yes:
+        raise WrongUseError(f"This closes at market what {name} holds. Add --yes to do it.")
+    with stopped_by_signals() as stop, open_manager() as manager:
+        status, exit_code = "refused", RefusedError.exit_code
+        try:
+            number = manager.submit(CloseWallet(wallet=name, confirmed_name=confirm))
+        except RefusedError as error:
+            sentence = str(error)
+        else:
+            found = answered(manager, number, stop, deadline_s=time.monotonic() + _CLOSE_WITHIN_S)
+            sentence = found.sentence
+            if found.outcome is CommandOutcome.DONE:
+                status, exit_code = "done", 0
+            elif found.outcome in (CommandOutcome.PENDING, CommandOutcome.ACCEPTED):
+                status, exit_code = "waiting", FirstwatchError.exit_code
+                sentence = f"the venue has not said yet that {name} is flat; the engine goes on asking"
+    Output(as_json).result({"wallet": name, "status": status, "sentence": sentence}, sentence)
+    if exit_code:
+        raise typer.Exit(exit_code)
 
 
 @app.command()
@@ -345,7 +390,7 @@ def _check_venue(settings: "Settings", venue: str) -> None:
 
     if venue not in settings.venues:
         raise WrongUseError(
-            f"There is no venue {venue!r} in the settings{nearest(venue, list(settings.venues))}; "
+            f"There is no venue {quoted(venue)} in the settings{nearest(venue, list(settings.venues))}; "
             f"there are {', '.join(settings.venues)}."
         )
 

@@ -6,7 +6,9 @@ Its packages and modules, in reading order:
 - ``launch``: the launch checks, and which position a run adopts.
 - ``worker``: the thread of a run: startup and recovery, requests to the venue, storing each step.
 - ``baselines``: making the baseline of a launch, in a process of its own.
-- ``reconciliation``: what finished runs left at their venues; bars read again; live wallets' money and keys.
+- ``alerts``: alarms that go out, to addresses of the settings.
+- ``reconciliation``: what finished runs left at their venues, and closing it; bars read again; live wallets'
+  money and keys.
 - ``host``: heartbeat, commands, replacing workers; the engine as a background process.
 - ``lock`` (the operating system's lock), ``lease`` (the right to send), ``venue_registry`` (from the settings
   to adapters).
@@ -37,7 +39,9 @@ The life of a run
 6.  States are moved by ``trading.runs.RUN_TRANSITIONS`` alone. A run goes to ``RUNNING`` before its first
     order, and to ``CANCELLED`` only if no order was ever written. Each transition is one journal row: who
     asked, why, when. A restart is a new run.
-7.  Paused, health, exposure and protection are facts beside the state, written whenever they change.
+7.  Paused, health, exposure and protection are facts beside the state, written whenever they change. A
+    decision is journalled with the conditions of its close and their values. What would have to be true next
+    is one row, replaced at each close; nothing in the engine reads it.
 8.  A stop leaves position and protection, leaves the position and cancels the protection, or closes the
     position and cancels the protection last. In ``STOPPING`` nothing is decided and entry orders are
     cancelled. After 60 s of a reachable venue an unfinished stop is ``FAILED``, protection untouched.
@@ -113,4 +117,19 @@ Threads, lock and lease
     renewed: the engine claims the store anew and recovers all runs, each unacknowledged order ``UNKNOWN``.
 27. A command is a row with an expiry, the state it was aimed at, and an outcome on the same row. What was
     accepted survives a restart, except that a start or a resume that has expired meanwhile is refused.
+
+Hazards
+
+28. What happens around a run and may end it (``trading.hazards``) is an alarm while it lasts. When it begins,
+    and only then, the operator's policy pauses entries, or stops the run as its operator would: author
+    ``system``, the reason in words. A position whose closing is reserved (``close_position_on_exit`` off) is
+    left. A stop that is under way is not changed. With the run's end its hazards end.
+
+Without a run
+
+29. What a wallet without an active run holds is closed when an operator asks for it: each position by a
+    reduce-only order as of rule 18, stored before it is sent, the next one only when the outcome of all
+    before it is known. Of a run's position it is an order of that run, and so is booked with it. Meanwhile
+    no run starts in the wallet. The command is done when the venue shows the account flat; it is refused when
+    the venue refuses, or after 60 s in which no order can execute any more.
 """

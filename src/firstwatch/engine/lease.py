@@ -1,8 +1,23 @@
 """The right to send: an epoch of the store, kept alive by a heartbeat (rule 26 of ``firstwatch.engine``)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from firstwatch.engine.lock import HEARTBEAT_LIMIT_S
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError
+from firstwatch.venues.protocol import FENCE
+
+
+@contextmanager
+def fenced(lease: "Lease") -> Iterator[None]:
+    """Check the right to act, and let the venue check it again right before it acts."""
+    lease.check()
+    before = FENCE.set(lease.check)
+    try:
+        yield
+    finally:
+        FENCE.reset(before)
 
 
 class LeaseLostError(FirstwatchError):

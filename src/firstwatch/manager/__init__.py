@@ -1,10 +1,13 @@
 """Between screen and engine: commands go in, snapshots come out. It also runs the engine in this process.
 
 In reading order: ``manager`` (commands, snapshots, the thread), ``views`` (the snapshot), ``lists`` (its
-runs, wallets, algorithms and alarms), ``details`` (those of the selected run), ``command_views``,
-``alarm_views``, ``algorithm_views``, ``watch_views``, ``row_views``, ``journal_text`` and ``run_metrics``
-(parts of the views), ``engine_control`` (the engine of this or another process), ``wallet_service`` and
-``wallet_views`` (work on live wallets), ``baseline_service`` (making a baseline in a process of its own).
+runs, wallets, algorithms and alarms), ``details`` (those of the selected run), ``trade_story`` (one trade,
+when it is asked for), ``day_equity`` and ``names`` (curves and short ids of the list), ``command_views``,
+``alarm_views``, ``algorithm_views``, ``market_views``, ``watch_views``, ``row_views``, ``journal_text``,
+``story``, ``why``, ``run_metrics``, ``same_time``, ``operands``, ``performance`` and ``away`` (parts of the
+views), ``exports`` and ``export_files`` (a run as tables for other programs), ``engine_control`` (the engine
+of this or another process), ``wallet_service`` and ``wallet_views`` (work on live wallets),
+``baseline_service`` (making a baseline in a process of its own).
 
 Imports ``engine`` and below; no Textual and no ccxt.
 

@@ -1,51 +1,130 @@
-"""Alarms as the screen shows them: those of the store, and what the lists of runs and wallets show."""
+"""Alarms as the screen shows them: those of the store, and what the lists of runs and wallets show.
+
+One alarm is shown once: a position without a run, of which the store has an alarm and the lists as well, is
+the one alarm of its wallet, since when the store has it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from firstwatch.manager.views import AlarmView, RunView, WalletView
 from firstwatch.store import alarms
+from firstwatch.store.alarms import Acknowledgement, ActiveAlarm
 from firstwatch.store.database import Session
-from firstwatch.trading.runs import Exposure, Protection
+from firstwatch.trading.alarms import DAMAGED, LEFT_OVER, UNMANAGED, UNPROTECTED, AlarmAction, severity_of
+from firstwatch.trading.runs import Exposure, Protection, RunState
 
-_UNMANAGED = "exposed without a run"
+_Stored = Mapping[tuple[str, str], ActiveAlarm]
+"""The active alarms of the store, by run and topic."""
 
 
 def alarm_views(
     session: Session, rows: tuple[RunView, ...], wallet_views: tuple[WalletView, ...]
 ) -> tuple[AlarmView, ...]:
-    """Return unprotected runs first, then exposure without a run, then the rest, oldest first."""
-    by_id = {row.run_id: row for row in rows}
-    managed = {row.wallet for row in rows if row.state.is_active}
-    urgent: list[AlarmView] = []
-    left: list[AlarmView] = []
-    seen: set[str] = set()
+    """Return unprotected runs first, then exposure without a run, then the rest, oldest first.
+
+    What an operator has acknowledged comes last.
+    """
+    stored = {(alarm.run_id, alarm.topic): alarm for alarm in alarms.active_alarms(session)}
+    left = _left(rows, stored)
+    named = {alarm.wallet for alarm in left}
+    of_wallets = [alarm for alarm in _left_in_wallets(rows, wallet_views) if alarm.wallet not in named]
+    found = [*_unprotected(rows, stored), *left, *of_wallets]
+    found += _active(
+        {row.run_id: row for row in rows}, stored, {(alarm.run_id, alarm.topic) for alarm in found}
+    )
+    seen = alarms.acknowledgements(session) if found else {}
+    views = [_acknowledged(alarm, seen.get(alarm.id)) for alarm in found]
+    return tuple(sorted(views, key=lambda alarm: alarm.is_acknowledged))
+
+
+def _unprotected(rows: Iterable[RunView], stored: _Stored) -> Iterator[AlarmView]:
     for row in rows:
-        since_ms = row.ended_ms or row.started_ms or row.created_ms
         if row.protection is Protection.UNPROTECTED:
             how, position = "without its stop", row.position
             if position is not None and position.is_stop_behind:
                 how = f"with its stop at {position.stop:f} where {position.stop_wanted:f} is wanted"
             sentence = f"{row.title} on {row.symbol} is exposed {how}"
-            urgent.append(AlarmView("unprotected", sentence, row.run_id, row.wallet, since_ms))
+            yield _of_run(row, UNPROTECTED, sentence, stored.get((row.run_id, UNPROTECTED)))
+
+
+def _left(rows: Iterable[RunView], stored: _Stored) -> list[AlarmView]:
+    """Return what ended runs have left, and runs that cannot be read."""
+    managed = {row.wallet for row in rows if row.state.is_active}
+    left: list[AlarmView] = []
+    seen: set[str] = set()
+    for row in rows:
         if row.wallet not in managed and row.wallet not in seen and row.exposure is not Exposure.FLAT:
             word = "holds a position" if row.exposure is Exposure.EXPOSED else "may hold a position"
             sentence = f"wallet {row.wallet} {word} in {row.symbol} and no run manages it"
-            left.append(AlarmView(_UNMANAGED, sentence, row.run_id, row.wallet, since_ms))
+            left.append(_of_run(row, UNMANAGED, sentence, stored.get((row.run_id, LEFT_OVER))))
         if row.is_damaged:
-            left.append(AlarmView("damaged", row.sentence, row.run_id, row.wallet, since_ms))
+            left.append(_of_run(row, DAMAGED, row.sentence, None))
         seen.add(row.wallet)
-    named = {alarm.wallet for alarm in left}
+    return left
+
+
+def _left_in_wallets(rows: Iterable[RunView], wallet_views: Iterable[WalletView]) -> Iterator[AlarmView]:
+    """Yield what live wallets hold that no run has opened."""
+    managed = {row.wallet for row in rows if row.state.is_active}
     for wallet in wallet_views:
-        if wallet.exposure is Exposure.EXPOSED and wallet.held and wallet.name not in managed | named:
+        if wallet.exposure is Exposure.EXPOSED and wallet.held and wallet.name not in managed:
             held = ", ".join(f"{each.side} {each.amount:f} {each.symbol}" for each in wallet.held)
-            sentence = f"wallet {wallet.name} holds {held} at {wallet.venue} and no run manages it"
-            left.append(AlarmView(_UNMANAGED, sentence, None, wallet.name, wallet.balance_ms or 0))
-    active = [
-        AlarmView(alarm.topic, alarm.sentence, alarm.run_id, by_id[alarm.run_id].wallet, alarm.since_ms)
-        for alarm in alarms.active_alarms(session)
-        if alarm.run_id in by_id and _is_relevant(by_id[alarm.run_id])
-    ]
-    return (*urgent, *left, *active)
+            since_ms = wallet.held_since_ms or wallet.balance_ms or 0
+            yield AlarmView(
+                topic=UNMANAGED,
+                sentence=f"wallet {wallet.name} holds {held} at {wallet.venue} and no run manages it",
+                run_id=None,
+                wallet=wallet.name,
+                since_ms=since_ms,
+                severity=severity_of(UNMANAGED),
+                actions=_UNMANAGED_ACTIONS,
+                state=f"{since_ms} {held}",
+            )
 
 
-def _is_relevant(row: RunView) -> bool:
-    """Return whether alarms of the run still matter: not after it has ended flat."""
-    return row.state.is_active or row.exposure is not Exposure.FLAT
+def _active(
+    rows: Mapping[str, RunView], stored: _Stored, shown: set[tuple[str | None, str]]
+) -> Iterator[AlarmView]:
+    """Yield the alarms of the store that matter and are not shown already."""
+    for (run_id, topic), alarm in stored.items():
+        row = rows.get(run_id)
+        is_shown = (run_id, UNMANAGED if topic == LEFT_OVER else topic) in shown
+        # Not after the run has ended flat.
+        if row is not None and not is_shown and (row.state.is_active or row.exposure is not Exposure.FLAT):
+            yield _of_run(row, topic, alarm.sentence, alarm)
+
+
+_UNMANAGED_ACTIONS = (AlarmAction.CLOSE, AlarmAction.ADOPT, AlarmAction.LEAVE)
+
+
+def _of_run(row: RunView, topic: str, sentence: str, stored: ActiveAlarm | None) -> AlarmView:
+    since_ms = row.ended_ms or row.started_ms or row.created_ms
+    return AlarmView(
+        topic=topic,
+        sentence=sentence,
+        run_id=row.run_id,
+        wallet=row.wallet,
+        since_ms=since_ms if stored is None else stored.since_ms,
+        count=1 if stored is None else stored.raised,
+        severity=severity_of(topic),
+        actions=_UNMANAGED_ACTIONS if topic == UNMANAGED else _run_actions(row),
+        state=sentence if stored is None else f"{stored.raised}",
+    )
+
+
+def _run_actions(row: RunView) -> tuple[AlarmAction, ...]:
+    """Return what can be done about an alarm of a run that manages its wallet."""
+    if not row.state.is_active or row.state is RunState.NEW:
+        return ()
+    pause = [] if row.paused or row.state is not RunState.RUNNING else [AlarmAction.PAUSE]
+    close = [] if row.exposure is Exposure.FLAT else [AlarmAction.CLOSE]
+    return (*close, *pause, AlarmAction.STOP)
+
+
+def _acknowledged(alarm: AlarmView, seen: Acknowledgement | None) -> AlarmView:
+    """Return the alarm with its acknowledgement, if that is of the alarm as it is now."""
+    if seen is None or seen.seen != alarm.state:
+        return replace(alarm, actions=(*alarm.actions, AlarmAction.ACKNOWLEDGE))
+    actions = tuple(each for each in alarm.actions if not (seen.is_left and each is AlarmAction.LEAVE))
+    return replace(alarm, acknowledged_ms=seen.at_ms, is_left=seen.is_left, actions=actions)

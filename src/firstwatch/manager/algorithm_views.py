@@ -5,8 +5,10 @@ from functools import lru_cache
 from firstwatch.manager.views import AlgorithmView
 from firstwatch.store import algorithms, backtests
 from firstwatch.store.database import Session
-from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.strategy.specification import AlgorithmSpec, Level
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
+from firstwatch.trading.launch_words import percent_words
+from firstwatch.trading.text import counted
 
 
 @lru_cache(maxsize=512)
@@ -28,7 +30,16 @@ def algorithm_view(session: Session, version: algorithms.AlgorithmVersion) -> Al
         symbol=spec.symbol,
         has_stop=spec.stop_loss is not None,
         baseline=_baseline(session, version.id),
+        stop="" if spec.stop_loss is None else _stop(spec.stop_loss),
     )
+
+
+def _stop(level: Level) -> str:
+    if level.fraction is not None:
+        distance = percent_words(level.fraction)
+    else:
+        distance = f"{level.amount:g}" if level.atr is None else f"{level.atr:g} × ATR({level.period})"
+    return f"{distance} trailing" if level.trailing else distance
 
 
 def _baseline(session: Session, version_id: int) -> str:
@@ -44,7 +55,8 @@ def _baseline_text(backtest: backtests.Backtest) -> str:
     found = backtest.metrics
     try:
         return (
-            f"{backtest.symbol}, {days:.0f} days, {found.get('total_trades', 0)} trades, "
+            f"{backtest.symbol}, {counted(round(days), 'day')}, "
+            f"{counted(found.get('total_trades', 0), 'trade')}, "
             f"return {_percent(found.get('total_return'))}, Sharpe {_ratio(found.get('sharpe'))}, "
             f"drawdown {_percent(found.get('max_drawdown'))}"
         )

@@ -3,19 +3,38 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from firstwatch.engine.launch.compared import differences_of_run
 from firstwatch.manager.algorithm_views import spec_of
+from firstwatch.manager.operands import OperandReader
+from firstwatch.manager.performance import performance
 from firstwatch.manager.row_views import event_view, fill_view, order_view, position_view
 from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
-from firstwatch.manager.views import EventView, FillView, MetricView, OrderView, RunDetails, WatchView
+from firstwatch.manager.same_time import BaselineReader, may_scale
+from firstwatch.manager.story import story_of
+from firstwatch.manager.views import (
+    Candles,
+    EventView,
+    FillView,
+    MetricView,
+    OrderView,
+    PartView,
+    RunDetails,
+    StoryLine,
+    WatchView,
+    WhyView,
+)
 from firstwatch.manager.watch_views import watch_views
+from firstwatch.manager.why import WhyReader
 from firstwatch.store import algorithms, bars, equity, fills, journal, orders, positions, runs, trades, watch
+from firstwatch.store.backtests import Backtest
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
+from firstwatch.strategy.specification import AlgorithmSpec, SizingKind
 from firstwatch.trading.errors import DamagedRowError
+from firstwatch.trading.launch import SettingDifference
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import Sign
+from firstwatch.trading.verdicts import Sign
 from firstwatch.watch.baseline import baseline_of_launch
 from firstwatch.watch.run_tuning import Lived, RunTuning, whole_days
 
@@ -26,15 +45,8 @@ SHOWN_BARS = 500
 """Newest bars in the details."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Closes:
-    """Open times and closes of bars, oldest first."""
-
-    time_ms: NDArray[np.int64]
-    close: NDArray[np.float64]
-
-
-_NO_CLOSES = _Closes(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
+_NO_PRICES = np.empty(0, dtype=np.float64)
+_NO_CANDLES = Candles(np.empty(0, dtype=np.int64), _NO_PRICES, _NO_PRICES, _NO_PRICES, _NO_PRICES)
 
 
 @dataclass(slots=True)
@@ -47,12 +59,17 @@ class _Detail:
     fills: tuple[FillView, ...] = ()
     trades: tuple[Trade, ...] = ()
     events: tuple[EventView, ...] = ()
+    story: tuple[StoryLine, ...] = ()
+    parts: tuple[PartView, ...] = ()
     curve: EquityCurve = field(
         default_factory=lambda: EquityCurve(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
     )
-    closes: _Closes = _NO_CLOSES
+    candles: Candles = _NO_CANDLES
+    operands: OperandReader | None = None
     metrics: tuple[MetricView, ...] = ()
+    differences: tuple[SettingDifference, ...] = ()
     days: dict[watch.ReportMark, WatchView] = field(default_factory=dict)
+    why: WhyReader | None = None
     tuning: RunTuning | None = None
     watch_begin_ms: int | None = None
     whole_days: int = -1
@@ -66,6 +83,7 @@ class DetailsReader:
 
     def __init__(self) -> None:
         self._known: _Detail | None = None
+        self._tested = BaselineReader()
         self.damaged: dict[str, str] = {}
         """Why the details of the run that was read last cannot be read, by its id."""
 
@@ -92,21 +110,26 @@ class DetailsReader:
             detail.orders = tuple(order_view(order) for order in orders.orders_of(session, run_id))
             detail.fills = tuple(fill_view(fill) for fill in fills.fills_of(session, run_id))
             detail.trades = tuple(trades.trades_of(session, run_id))
-            detail.events = tuple(
-                event_view(each) for each in journal.recent_events(session, run_id, EVENT_LIMIT)
-            )
+            entries = journal.recent_events(session, run_id, EVENT_LIMIT)
+            detail.events = tuple(event_view(each) for each in entries)
+            detail.story = story_of(entries)
+            detail.parts = performance(detail.trades)
         curve = _grown(session, run_id, detail.curve)
         if is_new or curve is not detail.curve:
             detail.curve = curve
             spec = spec_of(algorithms.version_by_id(session, run.version_id))
             baseline = baseline_of_launch(session, run.version_id, spec, run.settings)
-            metrics = metrics_of_run(detail.trades, curve, run.settings.capital, run.market)
-            detail.metrics = compare_with_baseline(metrics, curve, baseline)
-        detail.closes = _grown_closes(session, run_id, detail.closes)
+            detail.metrics = self._metrics(session, run, spec, detail, baseline)
+            detail.differences = differences_of_run(run.settings, spec, run.market, baseline)
+        detail.candles = _grown_candles(session, run_id, detail.candles)
+        if detail.operands is None:
+            spec = spec_of(algorithms.version_by_id(session, run.version_id))
+            detail.operands = OperandReader(run_id, spec, SHOWN_BARS)
         marks = watch.marks_of(session, run_id)
         detail.days = watch_views(session, marks, detail.days, damaged=self.damaged)
         position = positions.position_of(session, run_id)
         self._watch_days(session, run, detail, None if position is None else position.opened_at_ms)
+        why = _why(session, run, detail, position)
         return RunDetails(
             run_id=run_id,
             settings=run.settings,
@@ -118,13 +141,40 @@ class DetailsReader:
             position=None if position is None else position_view(position),
             equity_time_ms=detail.curve.time_ms,
             equity=detail.curve.equity,
-            price_time_ms=detail.closes.time_ms,
-            price=detail.closes.close,
+            candles=detail.candles,
+            operands=detail.operands.read(session),
+            story=detail.story,
             metrics=detail.metrics,
+            parts=detail.parts,
             days=tuple(detail.days.values()),
             watch_begin_ms=detail.watch_begin_ms,
             week_signs=detail.week_signs,
             all_signs=detail.all_signs,
+            differences=detail.differences,
+            why=why,
+            trade_whys={} if detail.why is None else detail.why.trades,
+        )
+
+    def _metrics(
+        self,
+        session: Session,
+        run: runs.Run,
+        spec: AlgorithmSpec,
+        detail: _Detail,
+        baseline: Backtest | None,
+    ) -> tuple[MetricView, ...]:
+        """Return the run's figures beside what its baseline does in the same time."""
+        curve, capital = detail.curve, run.settings.capital
+        metrics = metrics_of_run(detail.trades, curve, capital, run.market)
+        if baseline is None:
+            return compare_with_baseline(metrics, detail.trades, curve, capital)
+        tested = self._tested.read(session, baseline)
+        is_fixed = spec.sizing.kind is SizingKind.FIXED
+        expected = self._tested.expected(baseline, tested, len(curve), is_fixed=is_fixed)
+        if not may_scale(spec, baseline, run.settings):
+            expected = {name: band for name, band in expected.items() if name == "total_trades"}
+        return compare_with_baseline(
+            metrics, detail.trades, curve, capital, baseline=baseline, tested=tested, expected=expected
         )
 
     def _watch_days(self, session: Session, run: runs.Run, detail: _Detail, opened_ms: int | None) -> None:
@@ -146,6 +196,15 @@ class DetailsReader:
             self.damaged[run.id] = str(error)
 
 
+def _why(session: Session, run: runs.Run, detail: _Detail, position: positions.RunPosition | None) -> WhyView:
+    """Return why the run did what it did; a row that cannot be read leaves the other details as they are."""
+    try:
+        detail.why = detail.why or WhyReader(session, run)
+        return detail.why.read(session, run, detail.trades, position, detail.sequence)
+    except DamagedRowError as error:
+        return WhyView(problem=str(error))
+
+
 def _grown(session: Session, run_id: str, known: EquityCurve) -> EquityCurve:
     """Return the curve with the new points; an empty one is read whole."""
     if not len(known):
@@ -160,15 +219,18 @@ def _grown(session: Session, run_id: str, known: EquityCurve) -> EquityCurve:
     )
 
 
-def _grown_closes(session: Session, run_id: str, known: _Closes) -> _Closes:
-    """Return the closes with those of the bars that came since."""
-    after_ms = int(known.time_ms[-1]) if len(known.time_ms) else None
+def _grown_candles(session: Session, run_id: str, known: Candles) -> Candles:
+    """Return the candles with those of the bars that came since."""
+    after_ms = int(known.time_ms[-1]) if len(known) else None
     fresh = bars.bars_of(session, run_id, after_ms=after_ms, limit=SHOWN_BARS)
     if not fresh:
         return known
     time_ms = np.array([each.bar.time_ms for each in fresh], dtype=np.int64)
-    close = np.array([each.bar.close for each in fresh], dtype=np.float64)
-    return _Closes(
-        np.concatenate([known.time_ms, time_ms])[-SHOWN_BARS:],
-        np.concatenate([known.close, close])[-SHOWN_BARS:],
-    )
+    open_, high, low, close = np.array([each.bar[1:5] for each in fresh], dtype=np.float64).T
+    return Candles(
+        np.concatenate([known.time_ms, time_ms]),
+        np.concatenate([known.open, open_]),
+        np.concatenate([known.high, high]),
+        np.concatenate([known.low, low]),
+        np.concatenate([known.close, close]),
+    ).part(slice(-SHOWN_BARS, None))

@@ -78,18 +78,14 @@ class EngineControl:
         """Why the engine of this process has failed; empty: it has not."""
         return "" if self._host is None else self._host.failure
 
-    def take_if_free(self, now_ms: int, *, although_stopped: bool = False) -> None:
-        """Take the engine if no process holds it, but not after a stop on request or a failure.
+    def is_to_be_taken(self, now_ms: int, *, although_stopped: bool = False) -> bool:
+        """Return whether no process holds the engine; False after a stop on request or a failure.
 
-        ``although_stopped``: after a stop on request, too.
-
-        Raises:
-            FirstwatchError: the engine could not be started.
+        ``although_stopped``: True after a stop on request.
         """
         if self.is_taken or self.failure or self.view(now_ms).where is not EngineWhere.NONE:
-            return
-        if although_stopped or not self._was_stopped_on_request():
-            self.take()
+            return False
+        return although_stopped or not self._was_stopped_on_request()
 
     def _was_stopped_on_request(self) -> bool:
         if self._host is not None and self._host.was_asked_to_stop:
@@ -97,6 +93,12 @@ class EngineControl:
         with self._store.read() as session:
             row = hosts.current_host(session)
         return row is not None and row.state is hosts.HostState.STOPPED_ON_REQUEST
+
+    def load(self) -> "type[EngineHost]":
+        """Import the engine: it is large, and an attached screen never needs it."""
+        from firstwatch.engine.host.host import EngineHost
+
+        return EngineHost
 
     def take(self) -> bool:
         """Take the engine and recover its runs; False: another process holds it.
@@ -107,10 +109,7 @@ class EngineControl:
         with self._moving:
             if self.is_taken:
                 return True
-            # The engine is a large import, which an attached screen never needs.
-            from firstwatch.engine.host.host import EngineHost
-
-            host = EngineHost(
+            host = self.load()(
                 self._store, self._settings, clock=self._clock, has_watch=self._settings.watch.enabled
             )
             try:

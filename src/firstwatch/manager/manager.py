@@ -3,33 +3,51 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firstwatch.manager.baseline_service import BaselineService
-from firstwatch.manager.views import CommandView, EngineView, ManagerSnapshot, empty_snapshot
+from firstwatch.manager.views import (
+    AlarmView,
+    CommandView,
+    EngineView,
+    ManagerSnapshot,
+    TradeStory,
+    empty_snapshot,
+)
 from firstwatch.manager.wallet_service import WalletService
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.commands import DEFAULT_EXPIRY_MS, Command, StopEngine
 from firstwatch.trading.errors import FirstwatchError, RefusedError, StoreError, WrongUseError
+from firstwatch.trading.exports import Format, What
 from firstwatch.trading.runs import Author, Exposure, RunState
 
 if TYPE_CHECKING:
+    from firstwatch.manager.away import AwayReader, SeenFile
     from firstwatch.manager.command_views import CommandReader
     from firstwatch.manager.details import DetailsReader
     from firstwatch.manager.engine_control import EngineControl
     from firstwatch.manager.lists import ListsReader
+    from firstwatch.manager.story import StoryReader
     from firstwatch.store.changes import ChangeSignal
     from firstwatch.store.database import Store
+    from firstwatch.trading.launch import LaunchSettings
 
 Subscriber = Callable[[ManagerSnapshot], None]
 
 _LOOK_S = 0.05
 """Longest delay until the details of a newly selected run are read."""
+_EXPORTS = "exports"
+"""The folder of exported files in the data folder."""
 _QUIET_S = 1.0
 """Longest time without a snapshot, and the period of checks on the engine."""
+_SEEN_S = 10.0
+"""How often it is noted that a screen is open."""
 _OWN_COMMANDS = 20
 _OPEN_S = 30.0
 
@@ -42,7 +60,13 @@ class _Readers:
 
     lists: "ListsReader"
     details: "DetailsReader"
+    beside: "DetailsReader"
     commands: "CommandReader"
+    story: "StoryReader"
+
+
+class _ClosedMeanwhileError(Exception):
+    """The manager was closed while its thread loaded a module."""
 
 
 class RunManager:
@@ -68,15 +92,24 @@ class RunManager:
         self._opened = threading.Event()
         self._problem: FirstwatchError | None = None
         self._closing = threading.Event()
+        self._can_be_left = threading.Event()
+        """The thread has ended, or loads modules and ends after that."""
         self._guard = threading.Lock()
         self._reading = threading.Lock()
         self._subscribers: tuple[Subscriber, ...] = ()
         self._selected: str | None = None
+        self._beside: str | None = None
         self._is_selection_new = False
         self._own: tuple[int, ...] = ()
         self._takes_over = False
         """This process has asked another process's engine to stop, to take its place."""
+        self._rests = False
+        """The screen cannot be seen now, so nothing is read for it."""
         self._sequence = 0
+        self._away: AwayReader | None = None
+        self._seen: SeenFile | None = None
+        self._seen_s: float | None = None
+        """When it was last noted that a screen is open; None: none is."""
         self.wallets = WalletService(settings, self._clock, lambda: self._ready()[0])
         """Work on live wallets."""
         self.baselines = BaselineService(settings)
@@ -84,9 +117,12 @@ class RunManager:
 
     # --- life ------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Open the store on a thread and publish snapshots from there until ``close``."""
-        self._thread = threading.Thread(target=self._run, name="manager", daemon=True)
+    def start(self, *, is_visit: bool = False) -> None:
+        """Open the store on a thread and publish snapshots from there until ``close``.
+
+        ``is_visit``: remember when there was a subscriber last; the next visit says what happened since.
+        """
+        self._thread = threading.Thread(target=self._work, args=(is_visit,), name="manager", daemon=True)
         self._thread.start()
 
     def log_to_file(self) -> None:
@@ -101,15 +137,19 @@ class RunManager:
         Raises:
             StoreError: the store cannot be used.
         """
-        from firstwatch.manager.command_views import CommandReader
-        from firstwatch.manager.details import DetailsReader
-        from firstwatch.manager.engine_control import EngineControl, open_or_migrate
-        from firstwatch.manager.lists import ListsReader
-        from firstwatch.store.changes import ChangeSignal
+        with self._loading():
+            from firstwatch.manager.command_views import CommandReader
+            from firstwatch.manager.details import DetailsReader
+            from firstwatch.manager.engine_control import EngineControl, open_or_migrate
+            from firstwatch.manager.lists import ListsReader
+            from firstwatch.manager.story import StoryReader
+            from firstwatch.store.changes import ChangeSignal
 
         store = open_or_migrate(self._settings.home, may_migrate=self._hosts_engine)
         self._store = store
-        self._readers = _Readers(ListsReader(self._settings), DetailsReader(), CommandReader())
+        self._readers = _Readers(
+            ListsReader(self._settings), DetailsReader(), DetailsReader(), CommandReader(), StoryReader()
+        )
         self._changes = ChangeSignal(store)
         self._control = EngineControl(store, self._settings, self._clock)
         self._opened.set()
@@ -118,7 +158,9 @@ class RunManager:
         """End the thread, release the engine (its runs stay active), close the store. Idempotent."""
         self._closing.set()
         if self._thread is not None and threading.current_thread() is not self._thread:
-            self._thread.join()
+            self._can_be_left.wait()
+            self._opened.set()
+        self._note_visit(is_open=False)
         if self._control is not None:
             self._control.leave()
         if self._changes is not None:
@@ -181,6 +223,20 @@ class RunManager:
         with store.read() as session:
             return command_view(get_command(session, number))
 
+    def last_launch(self, algorithm: str) -> "LaunchSettings | None":
+        """Return the settings of the newest listed run of any version of that algorithm; None: there is none.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        from firstwatch.manager.lists import FINISHED_LIMIT
+        from firstwatch.store.runs import list_runs
+
+        store, _ = self._ready()
+        with store.read() as session:
+            known = (run.settings for run in list_runs(session, limit=FINISHED_LIMIT))
+            return next((settings for settings in known if settings.algorithm == algorithm), None)
+
     def create_wallet(self, name: str, venue: str) -> None:
         """Create a wallet at a configured paper venue; ``wallets.create`` creates live ones.
 
@@ -195,6 +251,20 @@ class RunManager:
             raise WrongUseError(f"A wallet at {venue} needs a key.")
         with store.write() as session:
             create_wallet(session, name, venue=venue, kind=wanted.kind, now_ms=self._clock.now_ms())
+
+    def acknowledge(self, alarm: AlarmView, *, is_left: bool = False) -> None:
+        """Note that an operator has seen an alarm as it is; ``is_left``: and leaves the position as it is.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        from firstwatch.store import alarms
+
+        store, _ = self._ready()
+        seen = alarms.Acknowledgement(alarm.id, alarm.state, self._clock.now_ms(), is_left)
+        active = {alarm.id, *(each.id for each in self.snapshot().alarms)}
+        with store.write() as session:
+            alarms.acknowledge(session, seen, active)
 
     def unlock_vault(self, passphrase: str) -> str:
         """Send the vault's passphrase to the engine, in any process, and return its sentence.
@@ -211,6 +281,49 @@ class RunManager:
         with self._guard:
             self._is_selection_new |= run_id != self._selected
             self._selected = run_id
+
+    def rest(self, rests: bool) -> None:
+        """Read and publish nothing while the screen cannot be seen, or go on with it. Never waits."""
+        self._rests = rests
+
+    def select_beside(self, run_id: str | None) -> None:
+        """Select the run that is compared with the selected one; None: none is. Never waits."""
+        with self._guard:
+            self._is_selection_new |= run_id != self._beside
+            self._beside = run_id
+
+    def trade_story(self, run_id: str, number: int) -> TradeStory | None:
+        """Read all that belongs to a trade of a run, by its number from 1; None: there is no such trade.
+
+        Raises:
+            FirstwatchError: a part of it cannot be read.
+        """
+        from firstwatch.manager.trade_story import read_story
+
+        store, _ = self._ready()
+        with store.read() as session:
+            return read_story(session, run_id, number)
+
+    def export(self, run_id: str, what: What, form: Format) -> tuple[Path, int]:
+        """Write a table of a run into ``exports`` in the data folder; return the new file and its rows.
+
+        Raises:
+            FirstwatchError: a row cannot be read, the file cannot be written, the extra ``arrow`` is missing.
+        """
+        from firstwatch.manager.export_files import whole_file, write_export
+        from firstwatch.store.runs import get_run
+
+        store, _ = self._ready()
+        moment = datetime.fromtimestamp(self._clock.now_ms() // 1000, tz=UTC)
+        folder = self._settings.home / _EXPORTS
+        path = folder / f"{run_id}-{what}-{moment:%Y%m%d-%H%M%S}.{form}"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise FirstwatchError(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        with store.read() as session, whole_file(path) as file:
+            rows = write_export(session, get_run(session, run_id), what, form, file)
+        return path, rows
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call ``subscriber`` with each new snapshot, on the manager's thread; returns what ends that."""
@@ -234,15 +347,19 @@ class RunManager:
         assert readers is not None
         now_ms = self._clock.now_ms()
         with self._guard:
-            selected, own = self._selected, self._own
+            selected, beside, own = self._selected, self._beside, self._own
             self._sequence += 1
             sequence = self._sequence
         with self._reading, store.read() as session:
             # The details first: the lists then mark the run whose details cannot be read.
             details = None if selected is None else readers.details.read(session, selected)
-            lists = readers.lists.read(session, now_ms, readers.details.damaged)
+            other = None if beside is None else readers.beside.read(session, beside)
+            unread = {} if beside is None else readers.beside.damaged
+            lists = readers.lists.read(session, now_ms, unread | readers.details.damaged)
             commands = tuple(readers.commands.read(session, number) for number in reversed(own))
+            story = readers.story.read(session)
             engine = control.view(now_ms, session)
+            away = None if self._away is None else self._away.read(session, engine, now_ms)
         return ManagerSnapshot(
             sequence=sequence,
             time_ms=now_ms,
@@ -251,15 +368,20 @@ class RunManager:
             wallets=lists.wallets,
             runs=lists.runs,
             selected=details,
+            beside=other,
             algorithms=lists.algorithms,
             venues=tuple(self._settings.venues),
             live_venues=tuple(
                 name for name, venue in self._settings.venues.items() if venue.key_network is not None
             ),
             symbols=lists.symbols,
+            markets=lists.markets,
             alarms=lists.alarms,
+            story=story,
+            short_ids=lists.short_ids,
             commands=commands,
             making=self.baselines.view(),
+            away=away,
         )
 
     # --- the engine ------------------------------------------------------------------------------
@@ -341,7 +463,30 @@ class RunManager:
             raise self._problem or StoreError("The store is not open yet; try again in a moment.")
         return self._store, self._control
 
-    def _run(self) -> None:
+    def _work(self, is_visit: bool) -> None:
+        try:
+            self._run(is_visit)
+        except _ClosedMeanwhileError:
+            _log.info("closed while a part of the program was loaded")
+        finally:
+            self._can_be_left.set()
+
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        """Load modules in it, which takes long on a busy machine: ``close`` does not wait for that.
+
+        Raises:
+            _ClosedMeanwhileError: nothing else may be done.
+        """
+        self._can_be_left.set()
+        try:
+            yield
+        finally:
+            self._can_be_left.clear()
+        if self._closing.is_set():
+            raise _ClosedMeanwhileError
+
+    def _run(self, is_visit: bool) -> None:
         try:
             self.open()
         except FirstwatchError as error:
@@ -349,6 +494,8 @@ class RunManager:
             self._opened.set()
             self._publish_problem(str(error))
             return
+        if is_visit:
+            self._begin_visit()
         published_s = checked_s = -_QUIET_S
         while not self._closing.is_set():
             has_changed = self._has_changed()
@@ -356,10 +503,31 @@ class RunManager:
             if now_s - checked_s >= _QUIET_S:
                 checked_s = now_s
                 self._take_free_engine()
+                self._note_visit(is_open=bool(self._subscribers) and not self._rests)
+            if self._rests:
+                self._closing.wait(_LOOK_S)
+                continue
             if has_changed or self._takes_new_selection() or now_s - published_s >= _QUIET_S:
                 published_s = now_s
                 self._look()
                 self._closing.wait(max(0.0, 1 / self._settings.refresh_hz - (time.monotonic() - now_s)))
+
+    def _begin_visit(self) -> None:
+        from firstwatch.manager.away import AwayReader, SeenFile
+
+        self._seen, now_ms = SeenFile(self._settings.home), self._clock.now_ms()
+        since_ms = self._seen.read()
+        if since_ms is not None and since_ms < now_ms:
+            self._away = AwayReader(since_ms, now_ms)
+
+    def _note_visit(self, *, is_open: bool) -> None:
+        """Note that a screen is open, now and then, or that the last one has been closed."""
+        if self._seen is None or (not is_open and self._seen_s is None):
+            return
+        now_s = time.monotonic()
+        if not is_open or self._seen_s is None or now_s - self._seen_s >= _SEEN_S:
+            self._seen.write(self._clock.now_ms())
+        self._seen_s = now_s if is_open else None
 
     def _has_changed(self) -> bool:
         assert self._changes is not None
@@ -388,7 +556,10 @@ class RunManager:
         if not self._hosts_engine or self._control is None:
             return
         try:
-            self._control.take_if_free(self._clock.now_ms(), although_stopped=self._takes_over)
+            if self._control.is_to_be_taken(self._clock.now_ms(), although_stopped=self._takes_over):
+                with self._loading():
+                    self._control.load()
+                self._control.take()
             self._takes_over &= not self._control.is_taken
         except FirstwatchError as error:
             _log.warning("the engine could not be started: %s", error)

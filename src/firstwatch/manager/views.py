@@ -1,36 +1,37 @@
 """Frozen view models for the screen, made from the store only.
 
 None means that the store does not know the value; the screen shows "?", never a zero. Times are milliseconds
-since the epoch, UTC. Money is Decimal, in quote; only curves are float64 arrays.
+since the epoch, UTC. Money is Decimal, in quote; only curves are float64 arrays. The file is long because all
+that the screen knows is in one place, from the engine down to one fill.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from firstwatch.trading.account import MoneyKind
+from firstwatch.trading.alarms import AlarmAction, AlarmSeverity
 from firstwatch.trading.commands import CommandOutcome
-from firstwatch.trading.launch import LaunchPreview, LaunchSettings
+from firstwatch.trading.launch import LaunchPreview, LaunchSettings, SettingDifference
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import (
-    DAY_MS,
-    FILLS_ALPHA,
-    JOINT_ALPHA,
-    CheckName,
-    Sign,
-    Verdict,
-    WatchReport,
-)
+from firstwatch.trading.verdicts import DAY_MS, FILLS_ALPHA, JOINT_ALPHA, CheckName, Sign, Verdict
 from firstwatch.venues.registry import is_paper
 
 if TYPE_CHECKING:
-    # Not at run time: importing numpy would delay the first paint.
+    # Not at run time: importing them would delay the first paint.
     import numpy as np
     from numpy.typing import NDArray
+
+    from firstwatch.trading.watch import WatchReport
+
+SHORT_ID = 4
+"""Characters of a run's id by which lists name it, where no other run begins alike."""
 
 
 class EngineWhere(StrEnum):
@@ -105,8 +106,12 @@ class WalletView:
     """None: a paper wallet, or not known yet."""
     held: tuple[HeldView, ...] | None = None
     """None: not known."""
+    held_since_ms: int | None = None
+    """Since when it has held anything; None: it holds nothing, or that is not known."""
     problem: str = ""
     """Why the last reading failed; empty: it succeeded."""
+    money: MoneyKind = MoneyKind.LIVE
+    """What it is worth; a venue that the settings no longer have counts as live unless it was a paper one."""
 
     @property
     def is_live(self) -> bool:
@@ -128,13 +133,34 @@ class AlgorithmView:
     has_stop: bool
     baseline: str
     """The latest backtest as text with figures, or why it cannot be read; empty: there is none."""
+    stop: str = ""
+    """Its stop in words: ``2 % trailing``; empty: it has none."""
+
+    @property
+    def title(self) -> str:
+        """``RSI reversion@1``: its name for an operator."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class MarketView:
+    """A market at a venue, as a run of the list last found it. Money in quote."""
+
+    venue: str
+    symbol: str
+    tick: Decimal
+    minimum_cost: Decimal
+    maximum_leverage: int
+    price: Decimal | None
+    """The newest mark that is known."""
+    price_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class WatchView:
     """The report of one day's watch, and when it was made by this machine's clock."""
 
-    report: WatchReport
+    report: "WatchReport"
     made_ms: int
     hints: Mapping[CheckName, str] = field(default_factory=dict)
     """What to adjust, for each check that is ``WATCH`` or ``DIVERGED``."""
@@ -184,6 +210,19 @@ class RunView:
     """The newest day; None: none was reported, or the run has ended."""
     is_damaged: bool = False
     """A part of the run cannot be read; ``sentence`` says which."""
+    venue: str = ""
+    money: MoneyKind = MoneyKind.LIVE
+    """What its wallet's money is worth."""
+    market_speed: float = 1.0
+    """Market seconds per second at its venue; infinite: as fast as runs decide."""
+    venue_ms: int | None = None
+    """The newest time of its venue."""
+    streams: Mapping[str, int] = field(default_factory=dict)
+    """When each of its streams last said something, by this machine's clock."""
+    day_equity: tuple[float, ...] = ()
+    """The last equity of each of its last hours that has one, at most 24 hours by the venue, oldest first.
+
+    Only of active runs."""
 
     @property
     def title(self) -> str:
@@ -201,6 +240,17 @@ class RunView:
     def pnl(self) -> Decimal | None:
         """Equity less capital."""
         return None if self.equity is None else self.equity - self.capital
+
+    @property
+    def realised_pnl(self) -> Decimal | None:
+        """That of closed trades, and what the open one has paid so far: PnL less what is open."""
+        pnl, is_open = self.pnl, self.unrealised_pnl
+        return None if pnl is None or is_open is None else pnl - is_open
+
+    @property
+    def pnl_share(self) -> float | None:
+        """PnL as a fraction of the capital."""
+        return None if self.pnl is None or not self.capital else float(self.pnl / self.capital)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +273,12 @@ class PositionView:
     liquidation_price: Decimal | None
     margin: Decimal | None
     updated_ms: int
+
+    def liquidation_distance(self, mark: Decimal | None) -> float | None:
+        """Return how far the mark is from the liquidation price, as a fraction of the mark."""
+        if self.liquidation_price is None or not mark or self.side is None:
+            return None
+        return float((mark - self.liquidation_price) * self.side.sign / mark)
 
     @property
     def is_stop_behind(self) -> bool:
@@ -297,6 +353,29 @@ class EventView:
 
 
 @dataclass(frozen=True, slots=True)
+class StoryLine:
+    """One thing that happened to a run, as a trader says it."""
+
+    place: int
+    """Grows from line to line of a story."""
+    run_id: str
+    sequence: int
+    """That of the journal entry."""
+    venue_ms: int | None
+    """The venue's time; None: not known."""
+    is_about: bool
+    """It has no time of the venue; ``venue_ms`` is that of the entry before it."""
+    local_ms: int
+    sentence: str
+    author: Author
+    is_detail: bool = False
+    """A step of an order, or anything else that is only the machinery behind the story."""
+    is_alarm: bool = False
+    pnl: Decimal | None = None
+    """What a closed trade has made, in quote."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmView:
     """An active alarm. It stays until its cause is gone."""
 
@@ -305,6 +384,46 @@ class AlarmView:
     run_id: str | None
     wallet: str | None
     since_ms: int
+    count: int = 1
+    """How often it was raised."""
+    severity: AlarmSeverity = AlarmSeverity.CRITICAL
+    actions: tuple[AlarmAction, ...] = ()
+    """What can be done about it now."""
+    acknowledged_ms: int | None = None
+    """When an operator acknowledged it as it is now; None: not yet, or it is worse since."""
+    is_left: bool = False
+    """The operator leaves the position as it is."""
+    state: str = ""
+    """How it is: differs when it is worse, or has ended and come back."""
+
+    @property
+    def id(self) -> str:
+        """What tells it from all others."""
+        return "/".join((self.run_id or "", self.wallet or "", self.topic))
+
+    @property
+    def is_acknowledged(self) -> bool:
+        return self.acknowledged_ms is not None
+
+
+@dataclass(frozen=True, slots=True)
+class AwayView:
+    """What happened from when a screen was open last until now, by the clock of this machine."""
+
+    since_ms: int
+    until_ms: int
+    without_engine_ms: int
+    """How long a run was active and no engine ran."""
+    bars: int
+    """Bars that runs have caught up with."""
+    entries: int
+    """Entries that were decided."""
+    exits: int
+    """Trades that were closed."""
+    ended: int
+    """Runs that have ended."""
+    alarms: int
+    """Alarms that were raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,14 +458,116 @@ class MakingView:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """What stretches of a baseline do: their median, and 5 to 95 % of them."""
+
+    median: float
+    low: float
+    high: float
+
+    def scaled(self, by: float) -> "Expected":
+        """Return all of it times a number above zero."""
+        return Expected(self.median * by, self.low * by, self.high * by)
+
+
+@dataclass(frozen=True, slots=True)
 class MetricView:
-    """One metric: that of the run beside that of the baseline. The screen formats both."""
+    """One figure: that of the run beside that of the baseline. The screen formats both."""
 
     name: str
     live: float | None
     baseline: float | None
+    """What compares with it: in the same time, for the same trades, or of the whole test."""
+    band: Expected | None = None
+    """In the same time; None: it has no band, or the baseline is too short or of other settings."""
     needs_days: int = 0
-    """UTC days that it needs, if the run is younger; otherwise 0."""
+    """UTC days more that it needs."""
+    needs_trades: int = 0
+    """Trades more that it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """Some of a run's trades together. Money in quote."""
+
+    group: str
+    """``side``, ``exit``, ``hour`` or ``day``"""
+    name: str
+    trades: int
+    won: int
+    pnl: Decimal
+    value: Decimal
+    """What was bought or sold at the entries."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candles:
+    """Bars by their open times (int64), oldest first; prices float64 in quote, all of one length."""
+
+    time_ms: "NDArray[np.int64]"
+    open: "NDArray[np.float64]"
+    high: "NDArray[np.float64]"
+    low: "NDArray[np.float64]"
+    close: "NDArray[np.float64]"
+
+    def __len__(self) -> int:
+        return len(self.time_ms)
+
+    def part(self, seen: slice) -> "Candles":
+        """Return some of the bars."""
+        return Candles(self.time_ms[seen], self.open[seen], self.high[seen], self.low[seen], self.close[seen])
+
+
+@dataclass(frozen=True, eq=False)
+class OperandView:
+    """An indicator of the algorithm at the newest closes: float64, NaN where it has no value yet."""
+
+    name: str
+    is_price: bool
+    """It belongs into the price's own scale, as ``ema(9)`` does and ``rsi(14)`` does not."""
+    values: "NDArray[np.float64]"
+    numbers: tuple[float, ...]
+    """Those that it is compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradeWhy:
+    """Why a trade was entered and why it ended, each as a clause; empty: not known."""
+
+    entry: str
+    exit: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradeStory:
+    """Everything that belongs to one trade, oldest first."""
+
+    number: int
+    trade: Trade
+    orders: tuple[OrderView, ...]
+    fills: tuple[FillView, ...]
+    events: tuple[EventView, ...]
+    best_ms: int | None
+    """Open time of the bar in which the price was best for it; None: its bars are not known."""
+    worst_ms: int | None
+    why: TradeWhy
+
+
+@dataclass(frozen=True, slots=True)
+class WhyView:
+    """Why a run did what it did last, and what would have to be true next, in sentences."""
+
+    last_ms: int | None = None
+    """The venue's time of the last decision, or of the last exit at the venue; None: there was none."""
+    last: str = ""
+    dropped: str = ""
+    """An entry since then that was decided and not carried out."""
+    next: tuple[str, ...] = ()
+    """What would have to be true at the next close; empty: not known, or the run does not go on."""
+    waits: tuple[str, ...] = ()
+    """What holds decisions back whatever the conditions are."""
+    problem: str = ""
+    """Why all this cannot be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,10 +585,15 @@ class RunDetails:
     position: PositionView | None
     equity_time_ms: "NDArray[np.int64]"
     equity: "NDArray[np.float64]"
-    price_time_ms: "NDArray[np.int64]"
-    price: "NDArray[np.float64]"
-    """Closes of the newest bars that the run has handled, in quote."""
+    candles: Candles
+    """The newest bars that the run has handled."""
+    operands: tuple[OperandView, ...] = ()
+    """At those bars."""
+    story: tuple[StoryLine, ...] = ()
+    """What happened to it, oldest first."""
     metrics: tuple[MetricView, ...] = ()
+    parts: tuple[PartView, ...] = ()
+    """Its trades by side, reason, hour and day."""
     days: tuple[WatchView, ...] = ()
     """Its watch, the first day first."""
     watch_begin_ms: int | None = None
@@ -376,6 +602,11 @@ class RunDetails:
     """Signs of tuning over the last seven whole days; empty: there is no watch."""
     all_signs: tuple[Sign, ...] = ()
     """The same over all whole days."""
+    differences: tuple[SettingDifference, ...] = ()
+    """What of its settings differs from its baseline's and matters."""
+    why: WhyView = field(default_factory=WhyView)
+    trade_whys: Mapping[int, TradeWhy] = field(default_factory=dict)
+    """Why the newest trades were entered and left, by their number from 1."""
 
     def begin_ms(self, view: WatchView) -> int | None:
         """Return when a day of the watch began."""
@@ -397,15 +628,25 @@ class ManagerSnapshot:
     runs: tuple[RunView, ...] = ()
     """Active runs, then finished runs, each newest first."""
     selected: RunDetails | None = None
+    beside: RunDetails | None = None
+    """Details of the run that is compared with the selected one."""
     algorithms: tuple[AlgorithmView, ...] = ()
     venues: tuple[str, ...] = ()
     live_venues: tuple[str, ...] = ()
     """Those with live wallets."""
     symbols: tuple[str, ...] = ()
     """Symbols of algorithms, baselines and earlier runs: suggestions, not the venue's list."""
+    markets: tuple[MarketView, ...] = ()
+    """Markets in which the listed runs trade or have traded."""
     alarms: tuple[AlarmView, ...] = ()
+    story: tuple[StoryLine, ...] = ()
+    """What happened to all runs, oldest first."""
+    short_ids: Mapping[str, str] = field(default_factory=dict)
+    """The first four characters of each run's id, or more where two runs begin alike, by the id."""
     commands: tuple[CommandView, ...] = field(default=())
     making: MakingView | None = None
+    away: AwayView | None = None
+    """What happened before this screen was opened; None: not known, or no screen was open before."""
     problem: str = ""
     """Why the store could not be read, for an operator."""
 
@@ -413,6 +654,11 @@ class ManagerSnapshot:
     def unprotected(self) -> int:
         """Number of runs that are exposed without the stop that their algorithm has."""
         return sum(run.protection is Protection.UNPROTECTED for run in self.runs)
+
+    @property
+    def calling(self) -> tuple[AlarmView, ...]:
+        """The alarms that no operator has acknowledged as they are now."""
+        return tuple(alarm for alarm in self.alarms if not alarm.is_acknowledged)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -425,7 +671,7 @@ class ManagerSnapshot:
         found += [unattended] if self.active and engine.where is EngineWhere.NONE else []
         return (*found, *(alarm.sentence for alarm in self.alarms))
 
-    @property
+    @cached_property
     def active(self) -> tuple[RunView, ...]:
         """The runs that are not finished."""
         return tuple(run for run in self.runs if run.state.is_active)
@@ -441,18 +687,30 @@ class ManagerSnapshot:
             by_chance=calibrated * (JOINT_ALPHA + FILLS_ALPHA),
         )
 
-    @property
+    @cached_property
     def finished(self) -> tuple[RunView, ...]:
         """The finished runs in the list."""
         return tuple(run for run in self.runs if run.state.is_final)
 
     def run(self, run_id: str | None) -> RunView | None:
         """Return the run with that id; None: the snapshot does not have it."""
-        return next((run for run in self.runs if run.run_id == run_id), None)
+        return None if run_id is None else self._by_id.get(run_id)
+
+    @cached_property
+    def _by_id(self) -> dict[str, RunView]:
+        return {run.run_id: run for run in self.runs}
+
+    def short_id(self, run_id: str) -> str:
+        """Return what a run is called by in lists."""
+        return self.short_ids.get(run_id, run_id[:SHORT_ID])
 
     def wallet(self, name: str | None) -> WalletView | None:
         """Return the wallet of that name; None: the snapshot does not have it."""
         return next((wallet for wallet in self.wallets if wallet.name == name), None)
+
+    def algorithm(self, name: str, version: int) -> AlgorithmView | None:
+        """Return that version; None: the snapshot does not have it."""
+        return next((each for each in self.algorithms if (each.name, each.version) == (name, version)), None)
 
     def command(self, command_id: int | None) -> CommandView | None:
         """Return the command with that id; None: this process did not send it."""

@@ -21,6 +21,7 @@ from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import END_MS, iso
 from firstwatch.trading.errors import StoreError, WrongUseError
+from firstwatch.trading.text import quoted
 from firstwatch.trading.timeframe import Timeframe
 
 ARCHIVE_FOLDER = "archive"
@@ -78,10 +79,11 @@ def series_of(source: str, symbol: str, timeframe: Timeframe) -> Series:
     """
     if not _SOURCE.fullmatch(source):
         raise WrongUseError(
-            f"{source!r} is not the name of a source; use up to 40 small letters, digits, dashes, underscores"
+            f"{quoted(source)} is not the name of a source; use up to 40 small letters, digits, dashes and"
+            " underscores"
         )
     if not (0 < len(symbol) <= _LONGEST_SYMBOL and symbol.isprintable() and "@" not in symbol):
-        raise WrongUseError(f"{symbol[:_LONGEST_SYMBOL]!r} is not a symbol; write one like BTC/USDC:USDC")
+        raise WrongUseError(f"{quoted(symbol)} is not a symbol; write one like BTC/USDC:USDC")
     return Series(source, symbol, timeframe)
 
 
@@ -156,7 +158,7 @@ def find_series(home: Path, reference: str) -> Series:
     symbol, at, timeframe = name.rpartition("@")
     if not at or timeframe not in set(Timeframe):
         raise WrongUseError(
-            f"{reference!r} names no series of the archive: write {REFERENCE}SYMBOL@TIMEFRAME, such as"
+            f"{quoted(reference)} names no series of the archive: write {REFERENCE}SYMBOL@TIMEFRAME, such as"
             f" {REFERENCE}BTC/USDC:USDC@1h; `firstwatch candles list` shows them"
         )
     held = list_series(home)
@@ -246,8 +248,6 @@ def sound_candles(bars: list[Bar], timeframe: Timeframe) -> CandleArrays:
     before = -1
     for bar in bars:
         if not (bar.is_sound and before < bar.time_ms < END_MS and bar.time_ms % timeframe.ms == 0):
-            raise ValueError(
-                f"the bar of {iso(bar.time_ms)} is no candle of {timeframe} that follows: {bar[1:]}"
-            )
+            raise ValueError(f"the bar of {iso(bar.time_ms)} is not a candle of {timeframe} that can follow")
         before = bar.time_ms
     return CandleArrays.from_bars(bars, timeframe)

@@ -16,6 +16,7 @@ from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.validation import value_text
 
 _BLOCK_BARS = 1024
 _KEPT_BLOCKS = 8
@@ -137,7 +138,9 @@ class Pace:
 
     def __post_init__(self) -> None:
         if self.speed != "max" and not 0 < self.speed < float("inf"):
-            raise WrongUseError(f'speed {self.speed!r}: give a number above zero (1 is real time) or "max"')
+            raise WrongUseError(
+                f'speed {value_text(self.speed)}: write a number above 0 (1 is real time) or "max"'
+            )
 
     def from_here(self, market_ms: int, wall_ms: int) -> "Pace":
         """Return the same speed counted from here, after time stood still or the feed was moved."""

@@ -167,7 +167,7 @@ def write_candles(path: Path, candles: CandleArrays) -> None:
 def write_funding(path: Path, funding: FundingSeries) -> None:
     """Write funding rates as a CSV file that ``read_funding`` reads back bit for bit."""
     pairs = zip(funding.time_ms.tolist(), funding.rate.tolist(), strict=True)
-    _write(path, "date,rate\n", (f"{iso(time_ms)},{rate!r}\n" for time_ms, rate in pairs))
+    _write(path, "date,rate\n", (f"{iso(time_ms)},{rate}\n" for time_ms, rate in pairs))
 
 
 def _write(path: Path, header: str, rows: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import SessionPolicy, SessionSettings, SessionWindow, Weekday
+from firstwatch.trading.text import quoted
 from firstwatch.trading.timeframe import Timeframe
 
 _MINUTE_MS = 60_000
@@ -58,9 +59,9 @@ class SessionCalendar:
         self.settings = settings
         if settings.policy is not SessionPolicy.OFF and settings.calendar is not None:
             raise WrongUseError(
-                f"calendar {settings.calendar!r}: exchange calendars come with a later version; write its "
-                "hours as weekly windows instead, for example timezone = 'America/New_York' and "
-                "windows = [{days = ['mon', 'tue', 'wed', 'thu', 'fri'], start = '09:30', end = '16:00'}]"
+                f"calendar {quoted(settings.calendar)}: exchange calendars come with a later version; write "
+                'its hours as weekly windows instead, for example timezone = "America/New_York" and '
+                'windows = [{days = ["mon", "tue", "wed", "thu", "fri"], start = "09:30", end = "16:00"}]'
             )
         # UTC needs no time zone database, so a machine without one runs everything but other zones.
         self._zone = UTC if settings.timezone == "UTC" else ZoneInfo(settings.timezone)
@@ -106,7 +107,7 @@ class SessionCalendar:
             return None
         longest_ms = _longest_ms(self._week)
         if not longest_ms:
-            return "the session windows leave no trading time; change them or turn 'trading' round"
+            return "the session windows leave no trading time; change them or turn trading round"
         if longest_ms < timeframe.ms:
             return (
                 f"a bar of {timeframe} is longer than every trading window (the longest has "

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from firstwatch.trading.clock import END_MS, parse_iso
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.text import quoted
 
 _SHOWN_MISTAKES = 5
 _CHUNK_BYTES = 4 << 20
@@ -350,7 +351,7 @@ def _shown(text: str | bytes) -> str:
     """Quote what was found, cut to a readable length."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "backslashreplace")
-    return repr(_cut(text))
+    return quoted(text)
 
 
 def _cut(text: str) -> str:

@@ -1,20 +1,24 @@
 """Alarms of runs: one row per run and topic, with the number of times it was raised.
 
 The journal records when an alarm was raised and cleared. These rows give the active ones without reading it.
+
+An acknowledgement is of an alarm as it was when an operator saw it. It says nothing about the same alarm once
+that is worse, or has ended and come back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, case, select, update
+from sqlalchemy import Row, bindparam, case, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from firstwatch.store.database import Session
-from firstwatch.store.tables import AlarmTable, table_of
+from firstwatch.store.tables import AlarmAcknowledgementTable, AlarmTable, table_of, upsert
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, RunEvent
 
 _ALARM = table_of(AlarmTable)
+_ACKNOWLEDGEMENT = table_of(AlarmAcknowledgementTable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,18 @@ class ActiveAlarm:
     """Local time at which it became active."""
     raised: int
     """How often the run has raised it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """An operator has seen an alarm."""
+
+    alarm_id: str
+    seen: str
+    """How the alarm was then; of one that is now otherwise, nothing is acknowledged."""
+    at_ms: int
+    is_left: bool
+    """The operator leaves the position as it is."""
 
 
 _NEW = insert(_ALARM)
@@ -52,6 +68,8 @@ _CLEAR = (
     .values(cleared_at_ms=bindparam("at_ms"))
 )
 _ACTIVE = select(_ALARM).where(_ALARM.c.cleared_at_ms.is_(None)).order_by(_ALARM.c.since_ms, _ALARM.c.run_id)
+_ACKNOWLEDGE = upsert(_ACKNOWLEDGEMENT)
+_ALL_ACKNOWLEDGED = select(_ACKNOWLEDGEMENT)
 _OF_RUN = _ACTIVE.where(_ALARM.c.run_id == bindparam("run"))
 
 
@@ -76,6 +94,21 @@ def active_alarms(session: Session, run_id: str | None = None) -> list[ActiveAla
     """Return the active alarms of one run, or of all, oldest first."""
     statement = _ACTIVE if run_id is None else _OF_RUN
     return [_view(row) for row in session.execute(statement, {} if run_id is None else {"run": run_id})]
+
+
+def acknowledge(session: Session, seen: Acknowledgement, active: Collection[str]) -> None:
+    """Keep an acknowledgement; forget those of alarms that are not active, whose ids ``active`` lacks."""
+    session.execute(delete(_ACKNOWLEDGEMENT).where(_ACKNOWLEDGEMENT.c.alarm_id.not_in(active)))
+    values = {"alarm_id": seen.alarm_id, "seen": seen.seen, "at_ms": seen.at_ms, "is_left": seen.is_left}
+    session.execute(_ACKNOWLEDGE, values)
+
+
+def acknowledgements(session: Session) -> dict[str, Acknowledgement]:
+    """Return all acknowledgements by the id of their alarm, those of alarms as they were earlier too."""
+    return {
+        found.alarm_id: Acknowledgement(found.alarm_id, found.seen, found.at_ms, found.is_left)
+        for found in session.execute(_ALL_ACKNOWLEDGED)
+    }
 
 
 def _view(row: Row[Any]) -> ActiveAlarm:

@@ -9,6 +9,7 @@ from firstwatch.store.database import Session
 from firstwatch.store.rows import readable, row, sound
 from firstwatch.store.tables import AlgorithmTable, AlgorithmVersionTable, table_of
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
+from firstwatch.trading.text import quoted
 from firstwatch.trading.validation import nearest
 
 _ALGORITHM = table_of(AlgorithmTable)
@@ -78,7 +79,7 @@ def get_version(session: Session, name: str, number: int | None = None) -> Algor
     if not versions:
         names = list(session.execute(select(_ALGORITHM.c.name)).scalars())
         raise WrongUseError(
-            f"There is no algorithm {name!r}{nearest(name, names) or '.'} "
+            f"There is no algorithm {quoted(name)}{nearest(name, names) or '.'} "
             "Add one with: firstwatch algorithm add FILE."
         )
     if number is None:

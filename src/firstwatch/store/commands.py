@@ -8,7 +8,13 @@ from sqlalchemy import Row, Select, bindparam, insert, select, update
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row
 from firstwatch.store.tables import CommandTable, table_of
-from firstwatch.trading.commands import COMMAND, DEFAULT_EXPIRY_MS, Command, CommandOutcome
+from firstwatch.trading.commands import (
+    DEFAULT_EXPIRY_MS,
+    CloseWallet,
+    Command,
+    CommandOutcome,
+    command_adapter,
+)
 from firstwatch.trading.errors import IllegalTransitionError, WrongUseError
 from firstwatch.trading.runs import Author, RunState
 
@@ -58,6 +64,7 @@ def _of_outcome(outcome: CommandOutcome) -> Select[Any]:
 
 _PENDING = _of_outcome(_O.PENDING)
 _ACCEPTED = _of_outcome(_O.ACCEPTED)
+_CLOSING = CloseWallet.model_fields["kind"].default
 _OUTCOME = select(_COMMAND.c.outcome).where(_COMMAND.c.id == bindparam("number"))
 _ONE = select(_COMMAND).where(_COMMAND.c.id == bindparam("number"))
 
@@ -99,6 +106,15 @@ def pending_commands(session: Session, limit: int) -> list[int]:
 def accepted_commands(session: Session) -> list[int]:
     """Return the numbers of accepted, unfinished commands; at a start, those that a crash has left."""
     return list(session.execute(_ACCEPTED).scalars())
+
+
+def is_closing(session: Session, wallet: str) -> bool:
+    """Return whether an accepted command is closing what a wallet holds."""
+    accepted = session.execute(_ACCEPTED.where(_COMMAND.c.kind == _CLOSING)).scalars().all()
+    return any(
+        isinstance(command := get_command(session, number).command, CloseWallet) and command.wallet == wallet
+        for number in accepted
+    )
 
 
 def get_command(session: Session, number: int) -> StoredCommand:
@@ -165,7 +181,7 @@ def _view(found: Row[Any]) -> StoredCommand:
     with row(f"command {found.id}"):
         return StoredCommand(
             id=found.id,
-            command=COMMAND.validate_json(found.payload),
+            command=command_adapter().validate_json(found.payload),
             author=Author(found.author),
             run_id=found.run_id,
             expected_state=None if found.expected_state is None else RunState(found.expected_state),

@@ -6,11 +6,13 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, create_mock_engine, event
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -19,6 +21,7 @@ from firstwatch.store.files import REMEDY_OF_DAMAGE, check_folder, problem_of_da
 from firstwatch.store.writer import Writer, raw_of
 from firstwatch.trading.errors import FirstwatchError, StoreError, WrongUseError
 from firstwatch.trading.fault_points import FaultPoint, no_fault
+from firstwatch.trading.text import quoted
 
 Session = Connection
 """One transaction on the store; repositories take it as their first argument."""
@@ -284,7 +287,7 @@ class Store:
             raise
         except UnicodeEncodeError as error:
             raise WrongUseError(
-                f"{error.object[:_SHOWN]!r} is not UTF-8 text; nothing of that name is in the store."
+                f"{quoted(error.object, _SHOWN)} is not UTF-8 text; nothing of that name is in the store."
             ) from error
 
 
@@ -339,8 +342,6 @@ def explained(error: sqlite3.Error, path: Path, act: str) -> StoreError:
 
 def _create(path: Path) -> None:
     """Create a new store under another name, then link it into place: no process sees half of one."""
-    from firstwatch.store.tables import METADATA
-
     try:
         descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.new-", dir=path.parent)
     except OSError as error:
@@ -348,32 +349,42 @@ def _create(path: Path) -> None:
     os.close(descriptor)
     draft = Path(name)
     try:
-        engine = create_engine(
-            "sqlite://", creator=lambda: connect(draft, read_only=False), poolclass=NullPool
-        )
         with closing(connect(draft, read_only=False)) as connection:
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = WAL")
-        with engine.begin() as session:
-            raw_of(session).execute("BEGIN")
-            METADATA.create_all(session)
-            session.exec_driver_sql(schema.CREATE_VERSION_TABLE)
-            session.exec_driver_sql(f"INSERT INTO {schema.VERSION_TABLE} VALUES ('{schema.HEAD}')")
+            connection.execute("BEGIN")
+            for statement in _statements():
+                connection.execute(statement)
+            connection.execute("COMMIT")
         # A store that another process has created meanwhile is as good as ours.
         with suppress(FileExistsError):
             os.link(draft, path)
         _sync_folder(path.parent)
     except OSError as error:
         raise StoreError(f"Cannot make a store in {path.parent}: {error.strerror or error}.") from error
-    except DBAPIError as error:
-        if not isinstance(error.orig, sqlite3.Error):
-            raise
-        raise explained(error.orig, path, "make") from error
     except sqlite3.Error as error:
         raise explained(error, path, "make") from error
     finally:
         for leftover in path.parent.glob(f"{draft.name}*"):
             leftover.unlink()
+
+
+@cache
+def _statements() -> list[str]:
+    """Return the statements that make the tables of an empty store."""
+    from firstwatch.store.tables import METADATA
+
+    tables: list[str] = []
+    dialect = SQLiteDialect()
+    noting = create_mock_engine(
+        "sqlite://", lambda made, *_: tables.append(str(made.compile(dialect=dialect)))
+    )
+    METADATA.create_all(noting, checkfirst=False)
+    return [
+        *tables,
+        schema.CREATE_VERSION_TABLE,
+        f"INSERT INTO {schema.VERSION_TABLE} VALUES ('{schema.HEAD}')",
+    ]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,9 +1,10 @@
 """Equity of runs: one row per close of an active run, one packed curve of a finished run."""
 
 from collections.abc import Iterable
+from math import isfinite
 
 import numpy as np
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, func, select
 
 from firstwatch.store.curves import EquityCurve, pack_curve, unpack_curve
 from firstwatch.store.database import Session
@@ -18,6 +19,13 @@ _POINTS = (
     select(_EQUITY.c.time_ms, _EQUITY.c.equity)
     .where(_EQUITY.c.run_id == bindparam("run"), _EQUITY.c.time_ms > bindparam("after"))
     .order_by(_EQUITY.c.time_ms)
+)
+_HOUR_MS = 3_600_000
+# SQLite takes the other columns of a group from the row that has the maximum.
+_HOURLY = (
+    select(_EQUITY.c.run_id, func.max(_EQUITY.c.time_ms), _EQUITY.c.equity)
+    .where(_EQUITY.c.run_id.in_(bindparam("runs", expanding=True)), _EQUITY.c.time_ms > bindparam("after"))
+    .group_by(_EQUITY.c.run_id, _EQUITY.c.time_ms / _HOUR_MS)
 )
 _PACKED = select(_CURVE.c.curve).where(_CURVE.c.run_id == bindparam("run"))
 _BEGINNING = -(2**63)
@@ -41,6 +49,19 @@ def equity_of(session: Session, run_id: str, *, after_ms: int | None = None) -> 
         if not np.isfinite(curve.equity).all():
             raise ValueError("not all of it are finite numbers")
         return curve
+
+
+def hourly_equity(session: Session, run_ids: Iterable[str], *, after_ms: int) -> list[tuple[str, int, float]]:
+    """Return run, time and equity of the last point of each hour after that time; active runs only.
+
+    What is not a finite number is left out.
+    """
+    rows = session.execute(_HOURLY, {"runs": list(run_ids), "after": after_ms}).all()
+    return [
+        (run_id, time_ms, equity)
+        for run_id, time_ms, equity in rows
+        if isinstance(equity, float) and isfinite(equity)
+    ]
 
 
 def _curve(session: Session, run_id: str, after_ms: int | None) -> EquityCurve:

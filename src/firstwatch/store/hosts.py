@@ -1,15 +1,17 @@
-"""The engine host of this store: one row with its epoch and heartbeat."""
+"""The engine host of this store: one row with its epoch and heartbeat; and when there was none."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from firstwatch.store.database import EpochLostError, Session
-from firstwatch.store.tables import HostTable, table_of, upsert
+from firstwatch.store.tables import EngineGapTable, HostTable, insert_once, table_of, upsert
 
 _HOST = table_of(HostTable)
+_GAP = table_of(EngineGapTable)
 _ONLY = 1
+_GAPS_KEPT_MS = 90 * 86_400_000
 
 
 class HostState(StrEnum):
@@ -18,8 +20,6 @@ class HostState(StrEnum):
     STARTING = "starting"
     """It holds the engine lock and reconciles; commands wait."""
     RUNNING = "running"
-    DRAINING = "draining"
-    """Its workers end after their current events."""
     STOPPED = "stopped"
     STOPPED_ON_REQUEST = "stopped_on_request"
     """As STOPPED, by a command: a screen does not take the engine again by itself."""
@@ -43,6 +43,14 @@ class Host:
         return self.state in (HostState.STOPPED, HostState.STOPPED_ON_REQUEST)
 
 
+@dataclass(frozen=True, slots=True)
+class EngineGap:
+    """A time in which no engine ran."""
+
+    from_ms: int
+    to_ms: int
+
+
 _GET = select(_HOST).where(_HOST.c.id == _ONLY)
 _BEAT = (
     update(_HOST)
@@ -55,6 +63,9 @@ def claim_host(session: Session, *, pid: int, host_name: str, version: str, now_
     """Become the host and return the new epoch; only for the holder of the engine lock."""
     last = current_host(session)
     epoch = 1 if last is None else last.epoch + 1
+    if last is not None and last.heartbeat_ms < now_ms:
+        session.execute(insert_once(_GAP), {"from_ms": last.heartbeat_ms, "to_ms": now_ms})
+        session.execute(delete(_GAP).where(_GAP.c.to_ms < now_ms - _GAPS_KEPT_MS))
     session.execute(
         upsert(_HOST),
         {
@@ -98,3 +109,9 @@ def current_host(session: Session) -> Host | None:
         row.started_at_ms,
         row.heartbeat_ms,
     )
+
+
+def gaps_since(session: Session, time_ms: int) -> list[EngineGap]:
+    """Return the times without an engine that ended after ``time_ms``, oldest first."""
+    rows = session.execute(select(_GAP).where(_GAP.c.to_ms > time_ms).order_by(_GAP.c.from_ms))
+    return [EngineGap(found.from_ms, found.to_ms) for found in rows]

@@ -6,7 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from firstwatch.store import alarms, algorithms, equity, fills, journal, orders, runs, schema, trades, wallets
+from firstwatch.store import (
+    alarms,
+    algorithms,
+    equity,
+    fills,
+    journal,
+    orders,
+    outlooks,
+    runs,
+    schema,
+    trades,
+    wallets,
+)
 from firstwatch.store.database import Session, Store, connect
 from firstwatch.store.files import REMEDY_OF_DAMAGE, problem_of_damage
 from firstwatch.trading.errors import FirstwatchError
@@ -97,6 +109,7 @@ def _read_run(session: Session, run_id: str) -> None:
     fills.funding_of(session, run_id)
     trades.trades_of(session, run_id)
     equity.equity_of(session, run_id)
+    outlooks.outlook_of(session, run_id)
 
 
 def _problem(read: Callable[[], object]) -> str:
@@ -104,7 +117,7 @@ def _problem(read: Callable[[], object]) -> str:
         read()
     except (FirstwatchError, sqlite3.Error) as error:
         return str(error).rstrip(".")
-    except Exception as error:
+    except Exception:
         # Values that were changed by hand or by the disk break each reader differently.
-        return type(error).__name__
+        return "it is damaged"
     return ""

@@ -2,13 +2,26 @@
 
 import json
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import CursorResult, Row, bindparam, func, insert, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Integer,
+    Row,
+    bindparam,
+    desc,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+)
 
 from firstwatch.store.alarms import note_alarms
 from firstwatch.store.database import Session
@@ -81,11 +94,38 @@ class _Row(NamedTuple):
     local_time_ms: int
 
 
-_INSERT_EVENT = insert(_EVENT)
+_INSERT_EVENT = text(
+    "INSERT INTO run_event"
+    " (run_id, sequence, kind, payload_version, payload, author, venue_time_ms, local_time_ms)"
+    " VALUES (:run, :count + coalesce("
+    "(SELECT max(sequence) FROM run_event WHERE run_id = :run),"
+    " (SELECT sequence FROM run_archive WHERE run_id = :run), 0),"
+    " :kind, :payload_version, :payload, :author, :venue_time_ms, :local_time_ms)"
+    " RETURNING sequence"
+)
 _LAST = select(func.max(_EVENT.c.sequence)).where(_EVENT.c.run_id == bindparam("run"))
 _AFTER = (
     select(_EVENT)
     .where(_EVENT.c.run_id == bindparam("run"), _EVENT.c.sequence > bindparam("after"))
+    .order_by(_EVENT.c.sequence)
+)
+_PLACE: ColumnElement[int] = literal_column("run_event.rowid", Integer).label("place")
+"""The number that the store gives each row of the journal as it is written."""
+_NEWEST = select(_EVENT, _PLACE).order_by(desc("place")).limit(bindparam("limit"))
+_WRITTEN = (
+    select(_EVENT, _PLACE)
+    .where(literal_column("run_event.rowid", Integer) > bindparam("after"))
+    .order_by("place")
+    .limit(bindparam("limit"))
+)
+_LAST_PLACE = select(func.max(literal_column("run_event.rowid", Integer))).select_from(_EVENT)
+_BETWEEN = (
+    select(_EVENT)
+    .where(
+        _EVENT.c.run_id == bindparam("run"),
+        _EVENT.c.sequence > bindparam("after"),
+        _EVENT.c.venue_time_ms.between(bindparam("first"), bindparam("last")),
+    )
     .order_by(_EVENT.c.sequence)
 )
 _SAVE_CHECKPOINT = upsert(_CHECKPOINT)
@@ -122,17 +162,15 @@ def append_events(
     local_time_ms: int,
 ) -> int:
     """Append events, as one row, and return the sequence of the journal's last entry."""
-    last = last_sequence(session, run_id)
     if not events:
-        return last
+        return last_sequence(session, run_id)
     payloads = [event.model_dump_json() for event in events]
     whole = payloads[0] if len(payloads) == 1 else f"[{','.join(payloads)}]"
-    sequence = last + len(events)
-    session.execute(
+    sequence: int = session.execute(
         _INSERT_EVENT,
         {
-            "run_id": run_id,
-            "sequence": sequence,
+            "run": run_id,
+            "count": len(events),
             "kind": ",".join(event.kind for event in events),
             "payload_version": PAYLOAD_VERSION,
             "payload": pack(whole.encode()),
@@ -140,7 +178,7 @@ def append_events(
             "venue_time_ms": venue_time_ms,
             "local_time_ms": local_time_ms,
         },
-    )
+    ).scalar_one()
     note_alarms(session, run_id, events, local_time_ms)
     return sequence
 
@@ -173,23 +211,103 @@ def events_after(
     return list(islice((entry for entry in found if entry.sequence > sequence), limit))
 
 
+def every_event(session: Session, run_id: str) -> Iterator[JournalEntry]:
+    """Yield all entries, oldest first, while they are read; a row that cannot be read becomes a note."""
+    early, archived = _archive(session, run_id, 0)
+    with session.execute(_AFTER, {"run": run_id, "after": archived}) as late:
+        yield from _entries(chain(early, late), is_lenient=True)
+
+
 def recent_events(session: Session, run_id: str, limit: int) -> list[JournalEntry]:
     """Return the newest ``limit`` entries, oldest first; a row that cannot be read becomes a note."""
     after = max(0, last_sequence(session, run_id) - limit)
     return events_after(session, run_id, after, is_lenient=True)
 
 
+def written_after(session: Session, place: int | None, *, limit: int) -> tuple[int, list[JournalEntry], bool]:
+    """Return the place of the last row, and what was written to the journals of all runs since, in order.
+
+    ``place``: that of an earlier answer; None: the newest ``limit`` rows. The last value says whether more
+    than ``limit`` is waiting. Places are given anew when the newest rows were pruned: then the newest are
+    returned as for None. A row that cannot be read becomes a note.
+    """
+    if place is not None:
+        rows = list(session.execute(_WRITTEN, {"after": place, "limit": limit}))
+        last = session.execute(_LAST_PLACE).scalar() or 0
+        if last >= place:
+            return (
+                (rows[-1].place if rows else place),
+                list(_entries(rows, is_lenient=True)),
+                len(rows) == limit,
+            )
+    rows = list(reversed(session.execute(_NEWEST, {"limit": limit}).all()))
+    return (rows[-1].place if rows else 0), list(_entries(rows, is_lenient=True)), False
+
+
+def written_since(
+    session: Session, time_ms: int, kinds: Collection[str], *, limit: int
+) -> tuple[Counter[str], list[JournalEntry]]:
+    """Return how many entries of each kind all journals got after a local time, and those of some kinds.
+
+    No more than the newest ``limit`` rows are counted. A row that cannot be read is counted only.
+    """
+    counts: Counter[str] = Counter()
+    rows_of_kinds: list[Row[Any]] = []
+    with session.execute(_NEWEST, {"limit": limit}) as rows:
+        for found in rows:
+            if found.local_time_ms <= time_ms:
+                break
+            there = found.kind.split(",")
+            counts.update(there)
+            if not set(kinds).isdisjoint(there):
+                rows_of_kinds.append(found)
+    entries = _entries(reversed(rows_of_kinds), is_lenient=True)
+    return counts, [entry for entry in entries if entry.event.kind in kinds]
+
+
+def events_between(session: Session, run_id: str, first_ms: int, last_ms: int) -> list[JournalEntry]:
+    """Return the entries whose venue time lies in a span, both ends included, oldest first.
+
+    A row that cannot be read is left out.
+    """
+    early, archived = _archive(session, run_id, 0)
+    late = session.execute(_BETWEEN, {"run": run_id, "after": archived, "first": first_ms, "last": last_ms})
+    span = range(first_ms, last_ms + 1)
+    return [entry for entry in _entries(chain(early, late), is_lenient=True) if entry.venue_time_ms in span]
+
+
 def events_of_kinds(session: Session, run_id: str, kinds: Collection[str]) -> list[JournalEntry]:
     """Return the entries of some kinds, oldest first."""
-    has_some = or_(*(_EVENT.c.kind.contains(kind) for kind in sorted(kinds)))
     early, archived = _archive(session, run_id, 0)
     statement = (
         select(_EVENT)
-        .where(_EVENT.c.run_id == run_id, _EVENT.c.sequence > archived, has_some)
+        .where(_EVENT.c.run_id == run_id, _EVENT.c.sequence > archived, _has_some(kinds))
         .order_by(_EVENT.c.sequence)
     )
     found = _entries(chain(early, session.execute(statement)))
     return [entry for entry in found if entry.event.kind in kinds]
+
+
+def newest_of_kinds(
+    session: Session, run_id: str, kinds: Collection[str], *, after: int = 0
+) -> Iterator[JournalEntry]:
+    """Yield the entries of some kinds after the sequence ``after``, the newest first.
+
+    Only what is asked for is read.
+
+    Raises:
+        DamagedRowError: a row that holds one of them cannot be read.
+    """
+    archived = session.execute(_ARCHIVED, {"run": run_id}).scalar() or 0
+    statement = (
+        select(_EVENT)
+        .where(_EVENT.c.run_id == run_id, _EVENT.c.sequence > max(after, archived), _has_some(kinds))
+        .order_by(_EVENT.c.sequence.desc())
+    )
+    with session.execute(statement) as rows:
+        yield from _of_kinds(rows, kinds, after)
+    early, _ = _archive(session, run_id, after)
+    yield from _of_kinds(reversed(early), kinds, after)
 
 
 def journal_to_archive(session: Session, run_id: str) -> Archive | None:
@@ -255,6 +373,18 @@ def load_checkpoint(session: Session, run_id: str) -> Checkpoint | None:
             base = unpack(session.execute(_LOAD_BASE, {"run": run_id}).scalar() or b"")
             payload = unpack(payload, base).decode()
     return Checkpoint(found.run_id, payload, found.sequence, found.updated_at_ms)
+
+
+def _of_kinds(rows: Iterable[Row[Any] | _Row], kinds: Collection[str], after: int) -> Iterator[JournalEntry]:
+    for found in rows:
+        if not set(kinds).isdisjoint(found.kind.split(",")):
+            for entry in reversed(_entries_of(found)):
+                if entry.event.kind in kinds and entry.sequence > after:
+                    yield entry
+
+
+def _has_some(kinds: Collection[str]) -> ColumnElement[bool]:
+    return or_(*(_EVENT.c.kind.contains(kind) for kind in sorted(kinds)))
 
 
 def _archive(session: Session, run_id: str, after: int) -> tuple[list[_Row], int]:

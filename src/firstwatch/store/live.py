@@ -11,11 +11,16 @@ from sqlalchemy import Row, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import readable, row, sound
-from firstwatch.store.tables import LiveStatusTable, table_of, upsert
+from firstwatch.store.tables import LiveStatusTable, RunTable, table_of, upsert
+from firstwatch.trading.runs import ACTIVE_STATES
 
+_RUN = table_of(RunTable)
 _STATUS = table_of(LiveStatusTable)
 _UPSERT = upsert(_STATUS)
 _ALL = select(_STATUS)
+_OF_ACTIVE = _ALL.join_from(_STATUS, _RUN, _RUN.c.id == _STATUS.c.run_id).where(
+    _RUN.c.state.in_(sorted(ACTIVE_STATES))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,13 @@ def live_statuses(session: Session, *, damaged: dict[str, str] | None = None) ->
     return readable(session.execute(_ALL).all(), "run_id", _view, damaged)
 
 
+def active_statuses(session: Session, *, damaged: dict[str, str] | None = None) -> dict[str, LiveStatus]:
+    """Return those of active runs; ``damaged`` as in ``readable``."""
+    return readable(session.execute(_OF_ACTIVE).all(), "run_id", _view, damaged)
+
+
 # The screen reads fifty of them four times a second, and they are written once a second at most.
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _view(found: Row[Any]) -> LiveStatus:
     with row(f"the figures of run {found.run_id}"):
         sound(found, _STATUS)

@@ -1,7 +1,7 @@
 """Orders of runs: written before anything is sent; states change by the table of ``trading.orders``."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import Row, Select, bindparam, func, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row, sound
-from firstwatch.store.tables import RunOrderTable, table_of, upsert
+from firstwatch.store.tables import RunOrderTable, WalletOrderTable, table_of, upsert
 from firstwatch.trading.orders import OrderIntent, OrderKind, OrderPurpose, OrderSide, OrderState, Touch
 
 _ORDER = table_of(RunOrderTable)
@@ -72,43 +72,45 @@ _FINAL = frozenset(state for state in OrderState if state.is_final)
 
 def upsert_order(session: Session, order: StoredOrder) -> None:
     """Write the whole order; its creation time stays."""
+    session.execute(_UPSERT, columns_of(order))
+
+
+def columns_of(order: StoredOrder) -> dict[str, Any]:
+    """Return the columns of an order's row."""
     intent = order.intent
-    session.execute(
-        _UPSERT,
-        {
-            "client_order_id": intent.client_order_id,
-            "run_id": intent.run_id,
-            "account": intent.account,
-            "symbol": intent.symbol,
-            "purpose": intent.purpose.value,
-            "side": intent.side.value,
-            "kind": intent.kind.value,
-            "amount": intent.amount,
-            "reduce_only": intent.reduce_only,
-            "price": intent.price,
-            "trigger_price": intent.trigger_price,
-            "state": order.state.value,
-            "filled": order.filled,
-            "average_price": order.average_price,
-            "venue_order_id": order.venue_order_id,
-            "nonce": order.nonce,
-            "body": order.body,
-            "expires_at_ms": order.expires_at_ms,
-            "history_json": json.dumps([[move.time_ms, move.state, move.why] for move in order.history]),
-            "created_at_ms": order.created_at_ms,
-            "updated_at_ms": order.updated_at_ms,
-            "touches_json": json.dumps(
-                [
-                    None if touch is None else [touch.bid, touch.ask, touch.mark, touch.time_ms]
-                    for touch in (
-                        order.touch_at_decision,
-                        order.touch_at_submission,
-                        order.touch_at_acknowledgement,
-                    )
-                ]
-            ),
-        },
-    )
+    return {
+        "client_order_id": intent.client_order_id,
+        "run_id": intent.run_id,
+        "account": intent.account,
+        "symbol": intent.symbol,
+        "purpose": intent.purpose.value,
+        "side": intent.side.value,
+        "kind": intent.kind.value,
+        "amount": intent.amount,
+        "reduce_only": intent.reduce_only,
+        "price": intent.price,
+        "trigger_price": intent.trigger_price,
+        "state": order.state.value,
+        "filled": order.filled,
+        "average_price": order.average_price,
+        "venue_order_id": order.venue_order_id,
+        "nonce": order.nonce,
+        "body": order.body,
+        "expires_at_ms": order.expires_at_ms,
+        "history_json": json.dumps([[move.time_ms, move.state, move.why] for move in order.history]),
+        "created_at_ms": order.created_at_ms,
+        "updated_at_ms": order.updated_at_ms,
+        "touches_json": json.dumps(
+            [
+                None if touch is None else [touch.bid, touch.ask, touch.mark, touch.time_ms]
+                for touch in (
+                    order.touch_at_decision,
+                    order.touch_at_submission,
+                    order.touch_at_acknowledgement,
+                )
+            ]
+        ),
+    }
 
 
 def highest_nonce(session: Session) -> int:
@@ -116,8 +118,11 @@ def highest_nonce(session: Session) -> int:
 
     SQLite orders text above every number, so a single damaged nonce would hide all others.
     """
-    is_whole = func.typeof(_ORDER.c.nonce) == "integer"
-    return session.execute(select(func.max(_ORDER.c.nonce)).where(is_whole)).scalar() or 0
+    highest = 0
+    for nonce in (_ORDER.c.nonce, table_of(WalletOrderTable).c.nonce):
+        is_whole = func.typeof(nonce) == "integer"
+        highest = max(highest, session.execute(select(func.max(nonce)).where(is_whole)).scalar() or 0)
+    return highest
 
 
 def get_order(session: Session, client_order_id: str) -> StoredOrder | None:
@@ -156,21 +161,32 @@ def _touch(bid: float, ask: float, mark: float, time_ms: int) -> Touch | None:
 
 def _view(found: Row[Any]) -> StoredOrder:
     sound(found, _ORDER)
+    intent = OrderIntent(
+        client_order_id=found.client_order_id,
+        run_id=found.run_id,
+        account=found.account,
+        symbol=found.symbol,
+        purpose=OrderPurpose(found.purpose),
+        side=OrderSide(found.side),
+        kind=OrderKind(found.kind),
+        amount=found.amount,
+        reduce_only=found.reduce_only,
+        price=found.price,
+        trigger_price=found.trigger_price,
+    )
     touches = [None if touch is None else _touch(*touch) for touch in json.loads(found.touches_json)]
+    return replace(
+        order_of(found, intent),
+        touch_at_decision=touches[0],
+        touch_at_submission=touches[1],
+        touch_at_acknowledgement=touches[2],
+    )
+
+
+def order_of(found: Row[Any], intent: OrderIntent) -> StoredOrder:
+    """Return the order of a row, a run's or a wallet's, whose intent was read."""
     return StoredOrder(
-        intent=OrderIntent(
-            client_order_id=found.client_order_id,
-            run_id=found.run_id,
-            account=found.account,
-            symbol=found.symbol,
-            purpose=OrderPurpose(found.purpose),
-            side=OrderSide(found.side),
-            kind=OrderKind(found.kind),
-            amount=found.amount,
-            reduce_only=found.reduce_only,
-            price=found.price,
-            trigger_price=found.trigger_price,
-        ),
+        intent=intent,
         state=OrderState(found.state),
         created_at_ms=found.created_at_ms,
         updated_at_ms=found.updated_at_ms,
@@ -183,7 +199,4 @@ def _view(found: Row[Any]) -> StoredOrder:
         history=tuple(
             OrderMove(at, OrderState(state), why) for at, state, why in json.loads(found.history_json)
         ),
-        touch_at_decision=touches[0],
-        touch_at_submission=touches[1],
-        touch_at_acknowledgement=touches[2],
     )

@@ -1,7 +1,7 @@
 """Rows of the paper venue. Only the paper venue knows the contents of the JSON."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from sqlalchemy import bindparam, insert, select
@@ -21,6 +21,7 @@ from firstwatch.store.tables import (
     upsert,
 )
 from firstwatch.trading.errors import DamagedRowError
+from firstwatch.trading.fields import fields_of
 
 _FEED = table_of(PaperFeedTable)
 _ACCOUNT = table_of(PaperAccountTable)
@@ -142,7 +143,7 @@ def save_money(session: Session, venue: str, account: str, money: PaperMoney, *,
 
 def save_orders(session: Session, venue: str, orders: Iterable[PaperOrder]) -> None:
     """Write orders as a whole."""
-    rows = [{"venue": venue, **asdict(order)} for order in orders]
+    rows = [{"venue": venue, **fields_of(order)} for order in orders]
     if rows:
         session.execute(_SAVE_ORDER, rows)
 
@@ -165,7 +166,7 @@ def load_open_orders(session: Session, venue: str) -> list[PaperOrder]:
 
 def add_fills(session: Session, venue: str, fills: Iterable[PaperFill]) -> None:
     """Append fills; an existing one stays unchanged."""
-    rows = [{"venue": venue, **asdict(fill)} for fill in fills]
+    rows = [{"venue": venue, **fields_of(fill)} for fill in fills]
     if rows:
         session.execute(_ADD_FILL, rows)
 
@@ -187,7 +188,7 @@ def fills_since(session: Session, venue: str, account: str, symbol: str, since_m
 
 def add_funding(session: Session, venue: str, payments: Iterable[PaperFunding]) -> None:
     """Append funding payments; an existing one stays unchanged."""
-    rows = [{"venue": venue, **asdict(payment)} for payment in payments]
+    rows = [{"venue": venue, **fields_of(payment)} for payment in payments]
     if rows:
         session.execute(_ADD_FUNDING, rows)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, bindparam, select
@@ -64,6 +65,8 @@ def positions(session: Session, *, damaged: dict[str, str] | None = None) -> dic
     return readable(session.execute(_HELD).all(), "run_id", _view, damaged)
 
 
+# The screen reads those of fifty runs four times a second, and few of them have changed.
+@lru_cache(maxsize=512)
 def _view(found: Row[Any]) -> RunPosition:
     with row(f"the position of run {found.run_id}"):
         values = dict(sound(found, _POSITION)._mapping)

@@ -48,6 +48,7 @@ _DROP_BARS = text(
 )
 _SIZE_OF_WARM_UP = text("SELECT coalesce(sum(length(bars)), 0) FROM run_warm_up WHERE run_id = :run")
 _DROP_WARM_UP = text("DELETE FROM run_warm_up WHERE run_id = :run")
+_DROP_OUTLOOK = text("DELETE FROM run_outlook WHERE run_id = :run")
 
 
 @dataclass(slots=True)
@@ -118,6 +119,7 @@ def _prune_run(store: Store, run_id: str, before_ms: int, done: Pruned, *, is_dr
         _drop(store, lambda session: session.execute(_DROP_PAPER, _some(**paper)))
         _drop(store, lambda session: session.execute(_DROP_BARS, _some(run=run_id)))
         _drop(store, lambda session: session.execute(_DROP_WARM_UP, {"run": run_id}))
+        _drop(store, lambda session: session.execute(_DROP_OUTLOOK, {"run": run_id}))
     done.runs += 1
     done.paper_orders += paper_orders
     done.bytes_freed += paper_bytes + block_bytes

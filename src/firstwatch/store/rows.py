@@ -1,19 +1,25 @@
 """Reading rows that may be damaged: the damaged one is named, the others are read."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy import Row, Table
 from sqlalchemy.types import TypeEngine
 from sqlmodel import AutoString
 
 from firstwatch.trading.errors import DamagedRowError
+from firstwatch.trading.text import quoted
+from firstwatch.trading.validation import why_wrong
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Row[*tuple[Any, ...]])
+_UNKNOWN_NAME = re.compile(r"'(.*)' is not a valid \w+")
+"""What Python says of a value that an enumeration lacks."""
 _SHOWN = 40
 _SOUND: dict[tuple[Table, tuple[str, ...], tuple[type, ...]], tuple[int, ...]] = {}
 """Places of the floats in a row, for each (table, columns, types of the values) found to be sound."""
@@ -29,11 +35,22 @@ def row(name: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
-        # A message of pydantic is a page long; its first line is enough.
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise DamagedRowError(
-            f"{name} cannot be read ({reason}); firstwatch doctor checks the whole store"
+            f"{name} cannot be read ({_reason(error)}); firstwatch doctor checks the whole store"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a row, in the program's own words."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        return f"{place}: {why_wrong(first)}" if place else why_wrong(first)
+    if type(error) is ValueError:
+        # Of an algorithm each mistake is a line; the first one is enough.
+        first_line = next(iter(str(error).splitlines()), "")
+        return _UNKNOWN_NAME.sub(lambda found: f"{quoted(found[1])} is not known", first_line)
+    return "a value is missing, or not of its kind"
 
 
 def sound(found: R, table: Table) -> R:
@@ -47,12 +64,12 @@ def sound(found: R, table: Table) -> R:
     if floats is None:
         for value, (name, kind, may_lack) in zip(found, _columns(table, found._fields), strict=True):
             if not (may_lack if value is None else isinstance(value, kind)):
-                raise ValueError(f"{name} is {str(value)[:_SHOWN]!r}")
+                raise ValueError(f"{name} is {quoted(str(value), _SHOWN)}")
         floats = tuple(place for place, kind in enumerate(kinds) if kind is float)
         _SOUND[table, found._fields, kinds] = floats
     for place in floats:
         if not math.isfinite(found[place]):
-            raise ValueError(f"{_columns(table, found._fields)[place][0]} is '{found[place]}'")
+            raise ValueError(f"{_columns(table, found._fields)[place][0]} is {found[place]}")
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, or_, select, update
 
 from firstwatch.store import journal, wallets
 from firstwatch.store.database import Session
@@ -15,6 +15,7 @@ from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import AlgorithmVersionTable, RunTable, WalletTable, table_of
 from firstwatch.trading.errors import DamagedRowError, RefusedError, WrongUseError
 from firstwatch.trading.events import Transitioned
+from firstwatch.trading.hazards import Hazard
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.runs import (
@@ -28,6 +29,7 @@ from firstwatch.trading.runs import (
     StopMode,
     move_run,
 )
+from firstwatch.trading.text import quoted
 from firstwatch.trading.timeframe import Timeframe
 
 _RUN = table_of(RunTable)
@@ -94,6 +96,18 @@ _VIEW = (
 )
 _ONE = _VIEW.where(_RUN.c.id == bindparam("run"))
 _ACTIVE = _VIEW.where(_RUN.c.state.in_(sorted(ACTIVE_STATES))).order_by(_RUN.c.created_at_ms, _RUN.c.id)
+_LEFT = (
+    select(_RUN.c.id, _RUN.c.state, _RUN.c.health, _RUN.c.exposure, _RUN.c.protection, _RUN.c.sentence)
+    .where(
+        _RUN.c.state.not_in(sorted(ACTIVE_STATES)),
+        or_(
+            _RUN.c.exposure != Exposure.FLAT,
+            _RUN.c.health != Health.OK,
+            _RUN.c.protection == Protection.UNPROTECTED,
+        ),
+    )
+    .order_by(_RUN.c.id)
+)
 _STATE = select(_RUN.c.state).where(_RUN.c.id == bindparam("run"))
 _SET_FACTS = (
     update(_RUN)
@@ -131,10 +145,10 @@ def create_run(
     owner = wallets.active_run_id(session, wallet_id)
     if owner is not None:
         raise RefusedError(
-            f"Wallet {wallet.name!r} is in use by run {owner}; stop that run, or choose another wallet."
+            f"Wallet {wallet.name} is in use by run {owner}; stop that run, or choose another wallet."
         )
     if wallet.archived_at_ms is not None:
-        raise RefusedError(f"Wallet {wallet.name!r} is archived; choose another wallet.")
+        raise RefusedError(f"Wallet {wallet.name} is archived; choose another wallet.")
     session.execute(
         insert(_RUN),
         {
@@ -171,6 +185,7 @@ def transition(
     local_time_ms: int,
     venue_time_ms: int | None = None,
     stop_mode: StopMode | None = None,
+    hazard: Hazard | None = None,
 ) -> int:
     """Change a run's state, append the journal entry, and return its sequence.
 
@@ -194,7 +209,7 @@ def transition(
     return journal.append_events(
         session,
         run_id,
-        [Transitioned(old=old, new=new, why=why, stop_mode=stop_mode)],
+        [Transitioned(old=old, new=new, why=why, stop_mode=stop_mode, hazard=hazard)],
         author=author,
         venue_time_ms=venue_time_ms,
         local_time_ms=local_time_ms,
@@ -237,7 +252,7 @@ def full_run_id(session: Session, text: str) -> str:
         raise _no_run(text)
     if len(alike) > 1:
         some = ", ".join(alike[:4])
-        raise WrongUseError(f"Several runs begin with {text!r}; write more of the id: {some}.")
+        raise WrongUseError(f"Several runs begin with {quoted(text)}; write more of the id: {some}.")
     return alike[0]
 
 
@@ -279,6 +294,11 @@ def active_runs(session: Session, *, damaged: list[DamagedRun] | None = None) ->
     return _views(session.execute(_ACTIVE).all(), damaged)
 
 
+def left_facts(session: Session) -> tuple[tuple[str, ...], ...]:
+    """Return the facts of ended runs that have left something; those of the others do not change."""
+    return tuple(tuple(found) for found in session.execute(_LEFT))
+
+
 def sentence_of(session: Session, run_id: str) -> str:
     """Return the run's sentence for an operator; empty: there is none, or no such run."""
     return session.execute(select(_RUN.c.sentence).where(_RUN.c.id == run_id)).scalar() or ""
@@ -311,7 +331,7 @@ def ids_of_wallet(session: Session, wallet_id: int) -> list[str]:
 
 
 def _no_run(text: str) -> WrongUseError:
-    return WrongUseError(f"There is no run {text!r}; see them with: firstwatch run list.")
+    return WrongUseError(f"There is no run {quoted(text)}; see them with: firstwatch run list.")
 
 
 def _facts_columns(facts: SideFacts) -> dict[str, Any]:
@@ -328,7 +348,7 @@ def _facts_columns(facts: SideFacts) -> dict[str, Any]:
 
 
 # Settings and market never change after launch; the screen reads fifty runs four times a second.
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _settings(text: str) -> LaunchSettings:
     return LaunchSettings.model_validate_json(text)
 
@@ -352,7 +372,7 @@ def _views(rows: Iterable[Row[Any]], damaged: list[DamagedRun] | None) -> list[R
 
 
 # The screen reads all active runs again and again, and few of them have changed.
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _view(found: Row[Any]) -> Run:
     with row(f"run {found.id}"):
         return _readable(sound(found, _RUN))

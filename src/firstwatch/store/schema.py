@@ -18,6 +18,11 @@ REVISIONS: Sequence[str] = (
     "0009",
     "0010",
     "0011",
+    "0012",
+    "0013",
+    "0014",
+    "0015",
+    "0016",
 )
 """All revisions in order, as the files under ``migrations/versions`` name them."""
 

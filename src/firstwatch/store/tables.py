@@ -5,11 +5,13 @@ later revisions come last in their table, so that a migrated store has the same 
 columns hold text from pydantic models of ``trading`` or from the module that owns the noun.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, cast
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Insert,
@@ -163,7 +165,7 @@ class RunTable(_Rows, table=True):
     id: str = Field(primary_key=True)
     wallet_id: int = _ref("wallet.id")
     version_id: int = _ref("algorithm_version.id")
-    settings_json: str = _json()
+    settings_json: str = _packed()
     state: str
     paused: bool
     pause_reason: str
@@ -177,7 +179,7 @@ class RunTable(_Rows, table=True):
     created_at_ms: int = _ms()
     started_at_ms: int | None = _ms_or_none()
     ended_at_ms: int | None = _ms_or_none()
-    market_json: str = _json()
+    market_json: str = _packed()
     first_bars_json: str = _json(default="{}")
 
 
@@ -210,6 +212,39 @@ class AlarmTable(_Rows, table=True):
     raised: int
     since_ms: int = _ms()
     cleared_at_ms: int | None = _ms_or_none()
+
+
+class AlarmAcknowledgementTable(_Rows, table=True):
+    """An alarm that an operator has seen; ``seen``: how it was then."""
+
+    __tablename__ = "alarm_acknowledgement"
+
+    alarm_id: str = Field(primary_key=True)
+    seen: str
+    at_ms: int = _ms()
+    is_left: bool
+
+
+class AlertSentTable(_Rows, table=True):
+    """What an address was sent last of one topic of a run or wallet: the alarm that began at ``since_ms``."""
+
+    __tablename__ = "alert_sent"
+
+    address: str = Field(primary_key=True)
+    owner: str = Field(primary_key=True)
+    topic: str = Field(primary_key=True)
+    since_ms: int = _ms()
+    sent_at_ms: int = _ms()
+
+
+class AlertAddressTable(_Rows, table=True):
+    """An address that takes no messages, by its hash."""
+
+    __tablename__ = "alert_address"
+
+    address: str = Field(primary_key=True)
+    failing_since_ms: int = _ms()
+    problem: str
 
 
 class CheckpointTable(_Rows, table=True):
@@ -269,6 +304,30 @@ class RunOrderTable(_Rows, table=True):
     created_at_ms: int = _ms()
     updated_at_ms: int = _ms()
     touches_json: str = _packed(default="[null, null, null]")
+
+
+class WalletOrderTable(_Rows, table=True):
+    """An order that closes what a wallet holds without a run: reduce-only, at market."""
+
+    __tablename__ = "wallet_order"
+
+    client_order_id: str = Field(primary_key=True)
+    wallet_id: int = _ref("wallet.id")
+    account: str
+    symbol: str
+    side: str
+    amount: Decimal = _money()
+    price: Decimal | None = _money_or_none()
+    state: str
+    filled: Decimal = _money()
+    average_price: Decimal | None = _money_or_none()
+    venue_order_id: str | None = None
+    nonce: int | None = _ms_or_none()
+    body: bytes = Field(sa_type=PackedBytes)
+    expires_at_ms: int | None = _ms_or_none()
+    history_json: str = _packed()
+    created_at_ms: int = _ms()
+    updated_at_ms: int = _ms()
 
 
 class FillTable(_Rows, table=True):
@@ -411,6 +470,15 @@ class RunRereadTable(_Rows, table=True):
     until_ms: int = _ms()
 
 
+class RunOutlookTable(_Rows, table=True):
+    """What would have to be true at a run's next close, as of its last one."""
+
+    __tablename__ = "run_outlook"
+
+    run_id: str = _ref("run.id", primary_key=True)
+    outlook_json: str = _packed()
+
+
 class LiveStatusTable(_Rows, table=True):
     """Figures of a run that change all the time, in quote."""
 
@@ -444,6 +512,7 @@ class WalletStatusTable(_Rows, table=True):
     missing_json: str | None = Field(default=None, sa_type=Text)
     key_at_ms: int | None = _ms_or_none()
     problem: str
+    held_since_ms: int | None = _ms_or_none()
 
 
 # --- the first watch -----------------------------------------------------------------------------
@@ -527,6 +596,15 @@ class HostTable(_Rows, table=True):
     state: str
     started_at_ms: int = _ms()
     heartbeat_ms: int = _ms()
+
+
+class EngineGapTable(_Rows, table=True):
+    """A time without an engine: from the last heartbeat of one to the start of the next."""
+
+    __tablename__ = "engine_gap"
+
+    from_ms: int = _ms(primary_key=True)
+    to_ms: int = _ms()
 
 
 # --- the paper venue's own books -----------------------------------------------------------------
@@ -620,8 +698,13 @@ def table_of(row: type[SQLModel]) -> Table:
     return cast(Table, cast(Any, row).__table__)
 
 
-def upsert(table: Table, *, keep: tuple[str, ...] = ()) -> Insert:
-    """Return an insert that replaces the row of the same primary key, all columns but ``keep``."""
+def upsert(
+    table: Table, *, keep: tuple[str, ...] = (), **other: Callable[[Any], ColumnElement[Any]]
+) -> Insert:
+    """Return an insert that replaces the row of the same primary key, all columns but ``keep``.
+
+    ``other``: what a column becomes, from the columns of the new row.
+    """
     statement = sqlite_insert(table)
     keys = [column.name for column in table.primary_key]
     fresh = {
@@ -629,7 +712,8 @@ def upsert(table: Table, *, keep: tuple[str, ...] = ()) -> Insert:
         for column in table.columns
         if column.name not in keys and column.name not in keep
     }
-    return statement.on_conflict_do_update(index_elements=keys, set_=fresh)
+    made = {name: value(statement.excluded) for name, value in other.items()}
+    return statement.on_conflict_do_update(index_elements=keys, set_={**fresh, **made})
 
 
 def insert_once(table: Table) -> Insert:

@@ -10,6 +10,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from firstwatch.store.packing import is_packed, pack, unpack
 from firstwatch.trading.numbers import plain
+from firstwatch.trading.text import quoted
 
 _LONGEST = 100
 _MOST_ZEROS = 40
@@ -42,7 +43,7 @@ def _money(text: str) -> Decimal:
         money = Decimal(text[: _LONGEST + 1])
         if money.is_finite() and abs(money.adjusted()) <= _MOST_ZEROS and len(text) <= _LONGEST:
             return money
-    raise ValueError(f"{text[:_LONGEST]!r} is not an amount of money")
+    raise ValueError(f"{quoted(text, _LONGEST)} is not an amount of money")
 
 
 class Money(TypeDecorator[Decimal]):
@@ -77,7 +78,10 @@ class Money(TypeDecorator[Decimal]):
 
 
 class PackedText(TypeDecorator[str]):
-    """A packed text. Older rows hold it unpacked: a column of SQLite may hold both."""
+    """A packed text. Older rows hold it unpacked: a column of SQLite may hold both.
+
+    A damaged value is read as it is, so that the other rows can be read; ``rows.sound`` refuses it.
+    """
 
     impl = Text
     cache_ok = True
@@ -85,8 +89,17 @@ class PackedText(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         return None if value is None else pack(value.encode())
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        return unpack(value).decode() if isinstance(value, bytes) else value
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        try:
+            return _unpacked(value) if isinstance(value, bytes) else value
+        except ValueError:
+            return value
+
+
+# The screen reads the settings of all active runs again and again.
+@lru_cache(maxsize=1024)
+def _unpacked(value: bytes) -> str:
+    return unpack(value).decode()
 
 
 class PackedBytes(TypeDecorator[bytes]):

@@ -5,12 +5,12 @@ Play money is written here in the transaction that moves it, so its status is ne
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, case, func, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import readable, row, sound
@@ -20,9 +20,17 @@ from firstwatch.trading.orders import Side
 
 _STATUS = table_of(WalletStatusTable)
 _ALL = select(_STATUS)
-_MONEY = ("total", "used", "held_json", "money_at_ms")
+_MONEY = ("total", "used", "held_json", "money_at_ms", "held_since_ms")
 _KEY = ("key_address", "key_kind", "valid_until_ms", "missing_json", "key_at_ms")
-_UPSERT_MONEY = upsert(_STATUS, keep=_KEY)
+_UPSERT_MONEY = upsert(
+    _STATUS,
+    keep=_KEY,
+    # As long as it holds anything, since the first reading that said so.
+    held_since_ms=lambda fresh: case(
+        (fresh.held_since_ms.is_(None), None),
+        else_=func.coalesce(_STATUS.c.held_since_ms, fresh.held_since_ms),
+    ),
+)
 _UPSERT_KEY = upsert(_STATUS, keep=(*_MONEY, "problem"))
 _UPSERT_PROBLEM = upsert(_STATUS, keep=(*_MONEY, *_KEY))
 
@@ -45,6 +53,8 @@ class WalletMoney:
     """Margin of its positions and of resting entries."""
     held: tuple[Held, ...]
     read_at_ms: int
+    held_since_ms: int | None = field(default=None, compare=False)
+    """Since when it has held anything; None: it holds nothing. Kept by the store, not given to it."""
 
     @property
     def free(self) -> Decimal:
@@ -84,6 +94,7 @@ def set_money(session: Session, wallet_id: int, money: WalletMoney) -> None:
         "used": money.used,
         "held_json": json.dumps(held),
         "money_at_ms": money.read_at_ms,
+        "held_since_ms": money.read_at_ms if held else None,
     }
     session.execute(_UPSERT_MONEY, {"wallet_id": wallet_id, **values, "problem": ""})
 
@@ -138,7 +149,9 @@ def _view(found: Row[Any]) -> WalletStatus:
             )
             if found.total is None or found.used is None:
                 raise ValueError("its total or what of it is used is not there")
-            money = WalletMoney(found.total, found.used, held, found.money_at_ms)
+            money = WalletMoney(
+                found.total, found.used, held, found.money_at_ms, found.held_since_ms if held else None
+            )
         if found.key_kind is not None or found.key_at_ms is not None:
             missing = None if found.missing_json is None else json.loads(found.missing_json)
             key = WalletKey(found.key_address, found.key_kind, found.valid_until_ms, missing, found.key_at_ms)

@@ -14,6 +14,7 @@ from firstwatch.store.database import Session
 from firstwatch.store.tables import RunTable, WalletTable, table_of
 from firstwatch.trading.errors import RefusedError, WrongUseError
 from firstwatch.trading.runs import ACTIVE_STATES
+from firstwatch.trading.text import quoted
 from firstwatch.trading.validation import nearest
 
 _WALLET = table_of(WalletTable)
@@ -76,11 +77,11 @@ def check_new_wallet(
     """
     if not _NAME.fullmatch(name):
         raise WrongUseError(
-            f"A wallet cannot be called {name!r}: use up to 40 letters, digits, dots, dashes and "
+            f"A wallet cannot be called {quoted(name)}: use up to 40 letters, digits, dots, dashes and "
             "underscores, beginning with a letter or digit."
         )
     if session.execute(select(_WALLET.c.id).where(_WALLET.c.name == name)).scalar() is not None:
-        raise WrongUseError(f"There is a wallet {name!r} already; choose another name.")
+        raise WrongUseError(f"There is a wallet {name} already; choose another name.")
     if account is None:
         return
     # With two wallets on one account, two runs would trade it without knowing of each other.
@@ -90,7 +91,7 @@ def check_new_wallet(
     other = session.execute(same).first()
     if other is not None:
         raise WrongUseError(
-            f"The account {account} at {other.venue} is the wallet {other.name!r} already; use that wallet,"
+            f"The account {account} at {other.venue} is the wallet {other.name} already; use that wallet,"
             " or archive it first."
         )
 
@@ -105,7 +106,7 @@ def get_wallet(session: Session, name: str) -> Wallet:
     if row is None:
         names = [wallet.name for wallet in list_wallets(session)]
         raise WrongUseError(
-            f"There is no wallet {name!r}{nearest(name, names) or '.'} "
+            f"There is no wallet {quoted(name)}{nearest(name, names) or '.'} "
             "Make one with: firstwatch wallet create NAME --venue VENUE."
         )
     return Wallet(**row._mapping)
@@ -136,7 +137,7 @@ def archive_wallet(session: Session, name: str, *, now_ms: int) -> None:
     wallet = get_wallet(session, name)
     run_id = active_run_id(session, wallet.id)
     if run_id is not None:
-        raise RefusedError(f"Wallet {name!r} is in use by run {run_id}; stop that run first.")
+        raise RefusedError(f"Wallet {name} is in use by run {run_id}; stop that run first.")
     session.execute(update(_WALLET).where(_WALLET.c.id == wallet.id).values(archived_at_ms=now_ms))
 
 

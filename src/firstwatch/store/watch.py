@@ -20,9 +20,9 @@ from firstwatch.store.tables import (
     table_of,
     upsert,
 )
-from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.runs import ACTIVE_STATES, RunState
-from firstwatch.trading.watch import DAY_MS, WatchReport
+from firstwatch.trading.verdicts import DAY_MS
+from firstwatch.trading.watch import WatchReport
 
 STALE = "stale"
 DOWN = "down"
@@ -89,7 +89,6 @@ _END_STALE = (
 )
 _LOST_OF = select(_LOST).where(_LOST.c.run_id == bindparam("run")).order_by(_LOST.c.from_ms)
 _SAVE_REPORT = upsert(_REPORT)
-_NEWEST = select(_REPORT.c.run_id, func.max(_REPORT.c.day).label("day")).group_by(_REPORT.c.run_id)
 _MARKS: Select[Any] = select(*(_REPORT.c[name] for name in ReportMark.__dataclass_fields__))
 _MARKS_OF = _MARKS.where(_REPORT.c.run_id == bindparam("run")).order_by(_REPORT.c.day)
 _OTHER = _REPORT.alias()
@@ -268,28 +267,6 @@ def _mark(found: Row[Any]) -> ReportMark:
     with row(f"the watch report of run {found.run_id}"):
         sound(found, _REPORT)
         return ReportMark(found.run_id, found.day, found.made_at_ms)
-
-
-def newest_reports(
-    session: Session, run_ids: Iterable[str], damaged: dict[str, str] | None = None
-) -> dict[str, WatchReport]:
-    """Return the report of the last day of each run that has one.
-
-    A report that cannot be read is left out; ``damaged`` receives its error by the run's id.
-    """
-    newest = _NEWEST.where(_REPORT.c.run_id.in_(list(run_ids))).subquery()
-    statement = select(_REPORT.c.run_id, _REPORT.c.report_json).join(
-        newest, (_REPORT.c.run_id == newest.c.run_id) & (_REPORT.c.day == newest.c.day)
-    )
-    seen: dict[str, WatchReport] = {}
-    for run_id, text in session.execute(statement):
-        try:
-            with row(f"the watch report of run {run_id}"):
-                seen[run_id] = WatchReport.model_validate_json(text)
-        except DamagedRowError as error:
-            if damaged is not None:
-                damaged[run_id] = str(error)
-    return seen
 
 
 def runs_to_watch(session: Session, *, now_ms: int) -> list[str]:

@@ -1,10 +1,11 @@
 """What an algorithm is and what it does, bar by bar: one set of rules for backtest, paper and live.
 
-In reading order: ``specification`` (one version of an algorithm) and ``toml_text``, ``language`` and
+In reading order: ``specification`` (one version of an algorithm), ``language`` and
 ``conditions`` (one line of text to a typed condition), ``functions``, ``function_table`` and ``indicators``
 (TA-Lib), ``candles`` and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions over arrays) and
 ``stream`` (the same bar by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core`` (the
-decisions), ``core_replay`` (simulated fills), ``core_notes`` (what the core did not do, in sentences).
+decisions), ``core_replay`` (simulated fills), ``core_notes`` (what the core did not do, in sentences),
+``outlook`` (what would have to be true next).
 
 Pure: only ``trading`` may be imported, and no store, venue, thread, clock or file. ``indicators`` alone
 imports TA-Lib. The modules ``core``, ``core_prices`` and ``core_replay`` use only int, float, bool, ``if``

@@ -138,6 +138,48 @@ def indicators_of(operand: Operand) -> tuple[Indicator, ...]:
     return (*(indicator for found in inner for indicator in found), operand)
 
 
+_PRICE_FUNCTIONS = frozenset(
+    (
+        *(
+            "avgprice",
+            "ha",
+            "max",
+            "medprice",
+            "midpoint",
+            "midprice",
+            "min",
+            "minmax",
+            "typprice",
+            "wclprice",
+        ),
+        *("accbands", "bbands", "donchian", "kc", "percentile", "sar", "supertrend", "vwap"),
+        *("dema", "ema", "hma", "ht_trendline", "kama", "ma", "mama", "mavp", "rma", "sma", "t3", "tema"),
+        *("trima", "vwma", "wma", "zlema", "linearreg", "linearreg_intercept", "tsf"),
+    )
+)
+"""Functions with outputs in the unit of their source, which is a price where they take none."""
+_NO_PRICE_OUTPUTS = frozenset({"trend"})
+
+
+def is_price(operand: Operand) -> bool:
+    """Return whether the operand is a price of the market, as ``ema(9)`` is and ``rsi(14)`` is not."""
+    if isinstance(operand, Number):
+        return False
+    if isinstance(operand, Price):
+        return operand.field is not PriceField.VOLUME
+    is_such = operand.function in _PRICE_FUNCTIONS and operand.output not in _NO_PRICE_OUTPUTS
+    return is_such and (operand.source is None or is_price(operand.source))
+
+
+def compares_prices(condition: Condition) -> bool:
+    """Return whether both sides are prices, so that their difference has a meaning in per cent.
+
+    A number beside a price is one.
+    """
+    sides = (condition.left, condition.right)
+    return all(is_price(side) or isinstance(side, Number) for side in sides) and any(map(is_price, sides))
+
+
 def anchors_of(operand: Operand) -> frozenset[Indicator]:
     """Return the anchored functions that the operand's value depends on, in its timeframe."""
     if not isinstance(operand, Indicator):

@@ -4,6 +4,7 @@ from firstwatch.strategy import core_state as codes
 from firstwatch.strategy.core_state import CoreSettings, CoreState
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import NoteCode
+from firstwatch.trading.text import counted
 
 _CODES = {
     codes.NOTE_BELOW_MINIMUM: NoteCode.BELOW_MINIMUM,
@@ -43,13 +44,21 @@ def cap_sentence(settings: CoreSettings, asked: float, granted: float) -> str:
     return f"a margin of {_percent(asked)} of the equity became {_percent(granted)}, {kept}"
 
 
-def guard_sentence(state: CoreState, settings: CoreSettings) -> str:
-    """Return which guard has stopped the run, and its limit."""
-    if state.guard_stopped == codes.DRAWDOWN_BIT:
+def guard_sentence(bit: int, settings: CoreSettings) -> str:
+    """Return which guard has acted, and its limit; ``bit``: one of ``entries_paused_by_guard``."""
+    if bit == codes.DRAWDOWN_BIT:
         return f"the drawdown has reached the guard's limit of {_percent(settings.drawdown_limit)}"
-    if state.guard_stopped == codes.DAILY_LOSS_BIT:
+    if bit == codes.DAILY_LOSS_BIT:
         return f"the loss of the day has reached the guard's limit of {_percent(settings.daily_loss_limit)}"
-    return f"{settings.losing_trades_limit} trades in a row have lost, the guard's limit"
+    lost = counted(settings.losing_trades_limit, "trade has", "trades in a row have")
+    return f"{lost} lost, the guard's limit"
+
+
+def guard_bits(bits: int) -> tuple[int, ...]:
+    """Return the guards in a set of bits, one by one."""
+    return tuple(
+        bit for bit in (codes.DRAWDOWN_BIT, codes.DAILY_LOSS_BIT, codes.LOSING_TRADES_BIT) if bits & bit
+    )
 
 
 LEVEL_DROPPED = "a stop or target that would lie beyond zero was dropped: the position stands without it"

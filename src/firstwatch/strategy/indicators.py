@@ -40,6 +40,11 @@ def lookback(function: str, parameters: Parameters) -> int:
     return int(abstract.lookback)
 
 
+@cache
+def _output_count(function: str) -> int:
+    return len(talib.abstract.Function(function).output_names)
+
+
 def outputs(
     function: str, parameters: Parameters, inputs: Sequence[FloatArray], *, may_lack: bool = False
 ) -> tuple[FloatArray, ...]:
@@ -55,8 +60,7 @@ def outputs(
             return tuple(_unpacked(series, exists) for series in packed)
     first = lookback(function, parameters)
     if len(inputs[0]) <= first:
-        count = len(talib.abstract.Function(function).output_names)
-        return tuple(np.full(len(inputs[0]), np.nan) for _ in range(count))
+        return tuple(np.full(len(inputs[0]), np.nan) for _ in range(_output_count(function)))
     found = getattr(talib, function.upper())(*inputs, *parameters)
     series = found if isinstance(found, tuple) else (found,)
     return tuple(_as_float(output, first) for output in series)

@@ -24,6 +24,7 @@ from firstwatch.strategy.conditions import (
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import Function, Parameter, ParameterKind
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.text import quoted
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.validation import nearest
 
@@ -39,15 +40,15 @@ _WORDS = {
     "NUMBER": "a number",
     "NAME": "a price or an indicator",
     "COMPARISON": "< <= > >=",
-    "CROSSES": "'crosses'",
-    "DIRECTION": "'above' or 'below'",
+    "CROSSES": "crosses",
+    "DIRECTION": "above or below",
     "TIMEFRAME": "a timeframe",
-    "LPAR": "'('",
-    "RPAR": "')'",
-    "COMMA": "','",
-    "DOT": "'.'",
-    "AT": "'@'",
-    "EQUAL": "'='",
+    "LPAR": "(",
+    "RPAR": ")",
+    "COMMA": "a comma",
+    "DOT": "a point",
+    "AT": "@",
+    "EQUAL": "=",
     "$END": "the end",
 }
 
@@ -99,16 +100,16 @@ def _unexpected(text: str, error: UnexpectedInput) -> ConditionError:
     expected: set[str] = set()
     if isinstance(error, UnexpectedCharacters):
         position = error.pos_in_stream or 0
-        column, found = position + 1, f"'{text[position]}'"
+        column, found = position + 1, quoted(text[position])
         expected = set(error.allowed or ())
     elif isinstance(error, UnexpectedToken):
         expected = set(error.accepts or error.expected)
         if error.token.type != "$END":
-            column, found = _column(error.token), f"'{error.token}'"
+            column, found = _column(error.token), quoted(error.token)
     if "CROSSES" in expected:
         expected = {"COMPARISON", "CROSSES"}
     words = " or ".join(word for key, word in _WORDS.items() if key in expected)
-    hint = nearest(found.strip("'"), ["crosses", "above", "below"]) if found[1:2].isalpha() else ""
+    hint = nearest(found.strip('"'), ["crosses", "above", "below"]) if found[1:2].isalpha() else ""
     return ConditionError(f"{words or 'something else'} expected, {found} found{hint}", column)
 
 
@@ -149,7 +150,7 @@ def _series(tree: _Tree, base: Timeframe | None, *, is_inner: bool) -> Series:
     if name not in FUNCTIONS:
         kind = "price" if arguments is None else "indicator"
         known = [*FUNCTIONS, *_PRICES] if arguments is None else list(FUNCTIONS)
-        raise ConditionError(f"no {kind} is called '{name_token}'{nearest(name, known)}", column)
+        raise ConditionError(f"no {kind} is called {quoted(name_token)}{nearest(name, known)}", column)
     if arguments is None:
         raise ConditionError(f"{name} is an indicator: write {_usage(FUNCTIONS[name])}", column)
     return _indicator(FUNCTIONS[name], arguments, output, timeframe, column)
@@ -226,7 +227,8 @@ def _named(function: Function, name_token: Token, value: _Tree) -> int | float:
             reads = ", ".join(function.inputs)
             raise ConditionError(f"{function.name} reads {reads} and takes no source", _column(name_token))
         raise ConditionError(
-            f"{function.name} has no parameter '{name_token}'{nearest(name, takes)}", _column(name_token)
+            f"{function.name} has no parameter {quoted(name_token)}{nearest(name, takes)}",
+            _column(name_token),
         )
     if value.data != "number":
         raise ConditionError(f"{name} is a number", _column(value.children[0]))
@@ -265,7 +267,7 @@ def _output(function: Function, token: Token | None, column: int) -> str | None:
         output = str(token).lower()
         if output not in function.outputs:
             raise ConditionError(
-                f"{function.name} has no output '{token}', it has {outputs}"
+                f"{function.name} has no output {quoted(token)}, it has {outputs}"
                 f"{nearest(output, list(function.outputs))}",
                 _column(token),
             )
@@ -277,7 +279,8 @@ def _timeframe(token: Token, base: Timeframe | None) -> Timeframe:
     known = [str(timeframe) for timeframe in Timeframe]
     if text not in known:
         raise ConditionError(
-            f"no timeframe is called '{token}', known are {' '.join(known)}{nearest(text, known)}", column
+            f"no timeframe is called {quoted(token)}, known are {' '.join(known)}{nearest(text, known)}",
+            column,
         )
     timeframe = Timeframe(text)
     if base is not None and (problem := timeframe_problem(timeframe, base)):

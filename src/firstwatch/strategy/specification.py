@@ -28,15 +28,17 @@ from firstwatch.strategy.conditions import Condition, Indicator, Series, anchors
 from firstwatch.strategy.core_state import MAXIMUM_LINKS
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import ParameterKind
-from firstwatch.strategy.language import ConditionError, parse_condition, timeframe_problem
-from firstwatch.strategy.toml_text import toml_text
+from firstwatch.strategy.language import MAXIMUM_LENGTH, ConditionError, parse_condition, timeframe_problem
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import FollowUpSide, ResetSettings
 from firstwatch.trading.numbers import MOST_BARS
 from firstwatch.trading.orders import Side
+from firstwatch.trading.text import quoted
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.toml_file import parse_toml
-from firstwatch.trading.validation import validation_sentences
+from firstwatch.trading.toml_text import toml_text
+from firstwatch.trading.validation import validation_sentences, value_text
+from firstwatch.trading.why import GroupKind
 
 MINIMUM_HISTORY = 1_000
 """Bars per timeframe that a live run starts with at least (rule 4 of ``firstwatch.strategy``)."""
@@ -51,12 +53,12 @@ def _read_condition(value: object, info: ValidationInfo) -> Condition:
     if isinstance(value, Condition):
         return value
     if not isinstance(value, str):
-        raise ValueError(f"a condition is a text like 'rsi(14) < 30', not {value!r}")
+        raise ValueError(f'a condition is a text like "rsi(14) < 30", not {value_text(value)}')
     base = info.context.get("timeframe") if isinstance(info.context, dict) else None
     try:
         return parse_condition(value, base)
     except ConditionError as error:
-        raise ValueError(f"in '{value}', {error}") from error
+        raise ValueError(f"in {quoted(value, MAXIMUM_LENGTH)}, {error}") from error
 
 
 ConditionText = Annotated[Condition, PlainValidator(_read_condition), PlainSerializer(str, return_type=str)]
@@ -224,7 +226,8 @@ class AlgorithmSpec(_Part):
     def _name_can_be_asked_for(cls, name: str) -> str:
         if not name.strip() or name != name.strip() or "@" in name or not name.isprintable():
             raise ValueError(
-                f"{name!r} is not a name: one line, no blanks around it, no '@' (it stands in name@version)"
+                f"{quoted(name)} is not a name: one line, no blanks around it, no @, which stands"
+                " in name@version"
             )
         return name
 
@@ -232,7 +235,7 @@ class AlgorithmSpec(_Part):
     @classmethod
     def _symbol_is_unified(cls, symbol: str | None) -> str | None:
         if symbol is not None and not _SYMBOL.fullmatch(symbol):
-            raise ValueError(f"{symbol!r} is not a unified symbol; write one like BTC/USDC:USDC")
+            raise ValueError(f"{quoted(symbol)} is not a unified symbol; write one like BTC/USDC:USDC")
         return symbol
 
     @model_validator(mode="after")
@@ -245,7 +248,7 @@ class AlgorithmSpec(_Part):
     def _problems(self) -> Iterator[str]:
         for side in Side:
             if self.direction.allows(side) and self.entry.of(side) is None:
-                yield f"entry.{side}: direction '{self.direction}' needs conditions here"
+                yield f"entry.{side}: direction {self.direction} needs conditions here"
         if self.take_profit is not None and self.take_profit.trailing:
             yield "take_profit.trailing: only a stop can trail"
         if self.sizing.kind is SizingKind.RISK and self.stop_loss is None:
@@ -277,6 +280,18 @@ class AlgorithmSpec(_Part):
     def conditions(self) -> tuple[Condition, ...]:
         """Return the conditions of the sides that the algorithm may take."""
         return tuple(condition for group in self.groups() for condition in group.conditions)
+
+    def placed(self, kind: GroupKind, side: Side) -> tuple[tuple[str, Condition], ...]:
+        """Return the conditions of a group, each with its place in the file: ``entry.long.required``.
+
+        Empty: the group has none, or its side is never taken.
+        """
+        groups = self.entry if kind is GroupKind.ENTRY else self.exit
+        group = groups.of(side) if self.direction.allows(side) else None
+        if group is None:
+            return ()
+        parts = (("required", group.required), ("optional", group.optional))
+        return tuple((f"{kind}.{side}.{part}", each) for part, found in parts for each in found)
 
     def levels(self) -> tuple[Level, ...]:
         """Return the stop and the target, as far as there are any."""
@@ -323,14 +338,14 @@ class AlgorithmSpec(_Part):
             anchors = {anchor.function for series in condition.series for anchor in anchors_of(series)}
             if anchors:
                 sentences.append(
-                    f"'{condition}': the value of {' and '.join(sorted(anchors))} depends on where history "
+                    f"{condition}: the value of {' and '.join(sorted(anchors))} depends on where history "
                     "starts, so a live run and a backtest may see this condition differently"
                 )
         for side in Side:
             unused = [key for key, groups in (("entry", self.entry), ("exit", self.exit)) if groups.of(side)]
             if unused and not self.direction.allows(side):
                 keys = " and ".join(f"{key}.{side}" for key in unused)
-                sentences.append(f"{keys}: never used, because direction is '{self.direction}'")
+                sentences.append(f"{keys}: never used, because direction is {self.direction}")
         if self.stop_loss is None:
             sentences.append("no stop_loss: a loss is limited by signals and by liquidation only")
         return tuple(sentences)
@@ -403,7 +418,7 @@ def follow_up_problem(reset: ResetSettings, direction: Direction) -> str | None:
         return f"follow_up: {len(reset.follow_up)} links, at most {MAXIMUM_LINKS} are allowed"
     for number, link in enumerate(reset.follow_up):
         if link.side is FollowUpSide.OPPOSITE and direction is not Direction.BOTH:
-            return f"follow_up[{number}].side: 'opposite' is not allowed by direction '{direction}'"
+            return f"follow_up[{number}].side: opposite is not allowed by direction {direction}"
     return None
 
 

@@ -3,12 +3,22 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from firstwatch.strategy.aggregate import Aggregator
 from firstwatch.strategy.candles import CandleArrays
-from firstwatch.strategy.conditions import Condition, Indicator, Number, Operand, Operator, Price, Series
+from firstwatch.strategy.conditions import (
+    Condition,
+    Indicator,
+    Number,
+    Operand,
+    Operator,
+    Price,
+    Series,
+    compares_prices,
+)
 from firstwatch.strategy.evaluation import (
     FALSE,
     TRUE,
@@ -25,6 +35,7 @@ from firstwatch.trading.bar import Bar
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.orders import Side
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.why import MOST_CONDITIONS, ConditionValue, GroupKind
 
 Read = Callable[[], float]
 """Returns a series' value at the last bar; NaN: there is none."""
@@ -92,6 +103,15 @@ class _Watched:
                 return self.before[0] >= self.before[1] and left < right
 
 
+class _Place(NamedTuple):
+    """A condition where it stands in the algorithm, with its texts, which every bar asks for."""
+
+    group: str
+    condition: Condition
+    text: str
+    compares_prices: bool
+
+
 class SignalStream:
     """The groups of one algorithm, bar by bar. Holds TA-Lib handles: it cannot be pickled or copied.
 
@@ -103,6 +123,14 @@ class SignalStream:
         self._bars: dict[Timeframe, _Bars] = {}
         self._watched: dict[Condition, _Watched] = {}
         self._levels: dict[int, Read] = {}
+        self._places = {
+            (kind, side): tuple(
+                _Place(group, each, str(each), compares_prices(each))
+                for group, each in spec.placed(kind, side)[:MOST_CONDITIONS]
+            )
+            for kind in GroupKind
+            for side in Side
+        }
         self._last_ms: int | None = None
         empty = CandleArrays.from_bars([], spec.timeframe)
         self._build(ArrayEvaluator(spec, empty, {}))
@@ -129,8 +157,9 @@ class SignalStream:
         if len(candles) == 0:
             return None
         self._last_ms = int(candles.time_ms[-1])
-        for watched in self._watched.values():
+        for condition, watched in self._watched.items():
             watched.step()
+            watched.before = _one_before(arrays, condition.left), _one_before(arrays, condition.right)
         return arrays.signals().at(-1)
 
     def push(self, bar: Bar) -> GroupFlags:
@@ -150,6 +179,25 @@ class SignalStream:
         for watched in self._watched.values():
             watched.step()
         return self._flags()
+
+    def conditions(self, kind: GroupKind, side: Side) -> tuple[ConditionValue, ...]:
+        """Return the conditions of a group with their values at the last close; empty: it has none.
+
+        The required ones come first; of a very large group only the first ones are returned.
+        """
+        return tuple(self._valued(place) for place in self._places[kind, side])
+
+    def _valued(self, place: _Place) -> ConditionValue:
+        watched = self._watched[place.condition]
+        left, right = watched.now
+        return ConditionValue(
+            group=place.group,
+            condition=place.text,
+            left=left if math.isfinite(left) else None,
+            right=right if math.isfinite(right) else None,
+            value=bool(watched.is_true) if watched.is_valued else None,
+            compares_prices=place.compares_prices,
+        )
 
     def _flags(self) -> GroupFlags:
         stop, target = self._level(self._spec.stop_loss), self._level(self._spec.take_profit)
@@ -222,3 +270,11 @@ class SignalStream:
             bars.indicators[call] = _Indicator(Running(call.function, call.parameters, history), inputs)
         running, index = bars.indicators[call].running, series.output_index
         return lambda: running.values[index]
+
+
+def _one_before(arrays: ArrayEvaluator, operand: Operand) -> float:
+    """Return an operand's value at the close before the last one."""
+    seen = arrays.seen(operand)
+    if isinstance(seen, float):
+        return seen
+    return float(seen[-2]) if len(seen) > 1 else math.nan

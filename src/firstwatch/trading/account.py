@@ -3,9 +3,21 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from firstwatch.trading.orders import Side
 from firstwatch.trading.text import clean_fields
+
+
+class MoneyKind(StrEnum):
+    """What the money of an account is worth."""
+
+    PAPER = "paper"
+    """Play money that our store keeps."""
+    TESTNET = "testnet"
+    """Play money of a venue's test network."""
+    LIVE = "live"
+    """Real money."""
 
 
 @dataclass(frozen=True, slots=True)

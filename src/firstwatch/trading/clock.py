@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from firstwatch.trading.text import quoted
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 END_MS = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 """Times from here on are neither read nor shown."""
@@ -71,5 +73,5 @@ def parse_iso(text: str) -> int:
         moment = moment.replace(tzinfo=UTC)
     time_ms = (moment - _EPOCH) // timedelta(milliseconds=1)
     if not 0 <= time_ms < END_MS:
-        raise ValueError(f"{text.strip()!r} is not of the years 1970 to 2199")
+        raise ValueError(f"{quoted(text.strip())} is not of the years 1970 to 2199")
     return time_ms

@@ -4,6 +4,7 @@ A command is a row that the engine picks up; its outcome is written on the same 
 """
 
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -27,7 +28,7 @@ class CommandOutcome(StrEnum):
 
 
 class _Command(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class PreviewLaunch(_Command):
@@ -87,6 +88,15 @@ RunCommand = StopRun | PauseEntries | ResumeEntries | CancelRun | ClosePosition
 """The commands that a run itself follows."""
 
 
+class CloseWallet(_Command):
+    """Close at market what a wallet holds that no run manages."""
+
+    kind: Literal["close_wallet"] = "close_wallet"
+    wallet: str
+    confirmed_name: CleanText | None = None
+    """The wallet's name as the operator has typed it; a main network requires it."""
+
+
 class FundWallet(_Command):
     """Put play money into a paper wallet."""
 
@@ -109,9 +119,14 @@ Command = Annotated[
     | ResumeEntries
     | CancelRun
     | ClosePosition
+    | CloseWallet
     | FundWallet
     | StopEngine,
     Field(discriminator="kind"),
 ]
 
-COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+
+@cache
+def command_adapter() -> TypeAdapter[Command]:
+    """Return what reads a command from JSON. Made for the first one: the screen starts without it."""
+    return TypeAdapter(Command)

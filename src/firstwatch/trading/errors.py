@@ -1,11 +1,15 @@
 """One small hierarchy of errors. Each message is a sentence an operator can act on."""
 
+import re
+
 from firstwatch.trading.text import clean_lines
+
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def said(error: BaseException) -> str:
-    """Return an exception's text, or its class name when it has none, as many network errors do not."""
-    return str(error).strip() or type(error).__name__
+    """Return an exception's text; its name when it has none, as many network errors do not."""
+    return str(error).strip() or _WORDS.sub(" ", type(error).__name__).lower()
 
 
 class FirstwatchError(Exception):

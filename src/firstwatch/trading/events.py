@@ -10,10 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from firstwatch.trading.hazards import Hazard
 from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
 from firstwatch.trading.runs import ExitReason, RunState, StopMode
 from firstwatch.trading.text import CleanText
+from firstwatch.trading.why import ConditionValue
 
 PAYLOAD_VERSION = 2
 
@@ -30,6 +32,8 @@ class Transitioned(_Event):
     new: RunState
     why: CleanText
     stop_mode: StopMode | None = None
+    hazard: Hazard | None = Field(default=None, exclude_if=lambda hazard: hazard is None)
+    """The one after which the operator's policy stops the run."""
 
 
 class CheckWaived(_Event):
@@ -62,6 +66,12 @@ NOT_SENT = "not sent"
 """Begins why an order became ``REJECTED`` that the venue never executed and no longer can."""
 
 
+Conditions = Annotated[
+    tuple[ConditionValue, ...] | None, Field(exclude_if=lambda conditions: conditions is None)
+]
+"""Those of the group that decided, at the close; None: written by an earlier version, or none decided."""
+
+
 class EntryDecided(_Event):
     """The core decided an entry at the close of a bar; ``expected_price`` is that close, or the limit."""
 
@@ -74,6 +84,7 @@ class EntryDecided(_Event):
     is_follow_up: bool = False
     equity_cap: float | None = None
     """What the wallet held, where that was less than the run's equity: the size was taken from it."""
+    conditions: Conditions = None
 
 
 class ExitDecided(_Event):
@@ -83,6 +94,7 @@ class ExitDecided(_Event):
     bar_time_ms: int
     reason: ExitReason
     expected_price: float
+    conditions: Conditions = None
 
 
 class DecisionDropped(_Event):
@@ -94,6 +106,7 @@ class DecisionDropped(_Event):
     cause: CleanText
     code: NoteCode | None = None
     """The core's note, where the core itself has refused it."""
+    conditions: Conditions = None
 
 
 class OrderIntended(_Event):
@@ -157,6 +170,8 @@ class TradeClosed(_Event):
     exit_price: Decimal
     pnl: Decimal
     reason: ExitReason
+    level: Decimal | None = Field(default=None, exclude_if=lambda level: level is None)
+    """Of the stop, target or liquidation that was reached; None: none was, or it is not known."""
 
 
 class ProtectionMoved(_Event):

@@ -10,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from firstwatch.trading.numbers import MOST_BARS, BoundedDecimal
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason, StopMode
-from firstwatch.trading.text import CleanText
+from firstwatch.trading.text import CleanText, quoted
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when it is first used: building all of them is a tenth of the time until the first paint. Only
+    # since Pydantic 2.14 may two threads be the first.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class ResetMode(StrEnum):
@@ -135,7 +137,9 @@ class SessionSettings(_Frozen):
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"no time zone {value!r}; write one like UTC or America/New_York") from error
+            raise ValueError(
+                f"no time zone {quoted(value)}; write one like UTC or America/New_York"
+            ) from error
         return value
 
     @model_validator(mode="after")
@@ -166,10 +170,10 @@ class LaunchSettings(_Frozen):
     close_position_on_exit: bool = True
     without_stop_reason: str | None = None
     """Why closing is left to the operator, although the algorithm has no stop."""
-    session: SessionSettings = SessionSettings()
+    session: SessionSettings = Field(default_factory=SessionSettings)
     reset: ResetSettings | None = None
     """None: the version's own. Otherwise an override, and shown as one."""
-    guards: Guards = Guards()
+    guards: Guards = Field(default_factory=Guards)
     on_diverged: OnDiverged = OnDiverged.NOTHING
     accepted_warnings: str | None = None
     """The written reason for soft checks that failed."""
@@ -189,7 +193,7 @@ class LaunchSettings(_Frozen):
     @model_validator(mode="after")
     def _policies_agree(self) -> Self:
         if not self.close_position_on_exit and self.session.policy is SessionPolicy.FLATTEN:
-            raise ValueError("session policy 'flatten' needs 'Close position on exit' on")
+            raise ValueError("the session policy flatten needs close_position_on_exit")
         return self
 
 
@@ -209,6 +213,40 @@ class CheckResult(_Frozen):
     """What to do when it did not pass."""
 
 
+class MarketFacts(_Frozen):
+    """The figures of a market that bound a launch, in quote."""
+
+    symbol: str
+    price: float | None
+    """The mark; None: not known."""
+    tick: Decimal
+    minimum_cost: Decimal
+    maximum_leverage: int
+
+
+class NextTrade(_Frozen):
+    """The first entry, if it came at the mark now. Money in quote; shares of the entry price."""
+
+    amount: Decimal
+    """Of the base coin."""
+    cost: float
+    margin: float
+    stop_share: float | None
+    """How far the stop lies; None: the algorithm has none."""
+    worst_loss: float
+    """At the stop with the fees of both fills; without a stop the whole margin."""
+    liquidation_share: float | None
+    """How far the liquidation price lies, of both sides the nearer; None: there is none."""
+
+
+class SettingDifference(_Frozen):
+    """One launch setting that differs from the baseline's, in words."""
+
+    name: str
+    here: CleanText
+    baseline: CleanText
+
+
 class LaunchPreview(_Frozen):
     """What would happen if this launch were started now."""
 
@@ -218,6 +256,13 @@ class LaunchPreview(_Frozen):
     adopts: Side | None = None
     is_mainnet: bool = False
     """Real money is at stake: the start requires the run's name to be typed."""
+    market: MarketFacts | None = None
+    next_trade: NextTrade | None = None
+    """None: not known, or too small to be sent."""
+    differences: tuple[SettingDifference, ...] = ()
+    """From the baseline, as far as they matter."""
+    symbols: tuple[str, ...] = ()
+    """The venue's markets."""
     time_ms: int = 0
 
     @property

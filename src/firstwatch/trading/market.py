@@ -1,15 +1,25 @@
 """A market: steps, minimums, fees and margin of one symbol."""
 
 import math
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from firstwatch.trading.numbers import BoundedDecimal, ExactDecimal
 from firstwatch.trading.symbols import base_of, quote_of
+from firstwatch.trading.text import quoted
 
 # Half of a billionth of a step: binary noise of float64 prices and amounts, far below any real step.
 COUNT_EPSILON = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class LeverageTier:
+    """The maximum leverage of positions from a notional on, in quote."""
+
+    lower_bound: Decimal
+    leverage: int
 
 
 class Market(BaseModel):
@@ -41,7 +51,7 @@ class Market(BaseModel):
     @classmethod
     def _symbol_is_one_word(cls, symbol: str) -> str:
         if not symbol.isprintable() or " " in symbol:
-            raise ValueError(f"{symbol!r} is not a symbol; write one like BTC/USDC:USDC")
+            raise ValueError(f"{quoted(symbol)} is not a symbol; write one like BTC/USDC:USDC")
         return symbol
 
     @property

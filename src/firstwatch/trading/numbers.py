@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo
 
+from firstwatch.trading.text import clean, quoted
+
 MOST_BARS = 1_000_000
 """Bars that a setting may count: two years of minutes."""
 _DIGITS = 15
@@ -22,11 +24,11 @@ def decimal_of(text: str) -> Decimal:
     """Return the number that an operator wrote: 0, or between 10⁻¹⁵ and 10¹⁵ in size.
 
     Raises:
-        ValueError: it is not a number, or is beyond these bounds; the sentence quotes it.
+        ValueError: it is not a number, or is beyond these bounds; the sentence shows it.
     """
     text = text.strip()
     if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
-        raise ValueError(f"{text[:_LONGEST]!r} is not a number")
+        raise ValueError(f"not a number: {clean(text, _LONGEST)}")
     return _bounded(Decimal(text))
 
 
@@ -39,13 +41,13 @@ def _bounded(value: Decimal) -> Decimal:
 def _decimal(value: Any, info: ValidationInfo) -> Any:
     """Take a decimal, or a number of JSON or TOML; a text only from JSON, which stores decimals as text."""
     if isinstance(value, str) and bool((info.context or {}).get("is_file")):
-        raise ValueError(f"it should be a number, not {value!r}")
+        raise ValueError(f"it should be a number, not {quoted(value)}")
     return _exact(value)
 
 
 def _exact(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError(f"it should be a number, not {value!r}")
+        raise ValueError(f"it should be a number, not {str(value).lower()}")
     if isinstance(value, int | float | str):
         return decimal_of(str(value))
     if isinstance(value, Decimal) and value.is_finite():
@@ -67,6 +69,12 @@ def tidy(value: float) -> float:
 def tidy_decimal(value: Decimal | float) -> Decimal:
     """Return the first fifteen figures of a number."""
     return Decimal(f"{value:.{_DIGITS}g}")
+
+
+def price_text(value: Decimal | float) -> str:
+    """Return a price with the figures that matter at its size: ``119,365.12``, ``0.0256``."""
+    size = abs(float(value))
+    return f"{value:,.{2 if size >= 10 else 4 if size >= 0.1 else 8}f}"
 
 
 def plain(value: Decimal) -> str:

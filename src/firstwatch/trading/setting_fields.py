@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from firstwatch.trading.numbers import BoundedDecimal
+from firstwatch.trading.validation import value_text
 
 
 class FileText(str):
@@ -18,7 +19,7 @@ class FileText(str):
 
 def _number(value: object) -> object:
     if isinstance(value, bool | FileText):
-        raise ValueError(f"it should be a number, not {str(value).lower()!r}")
+        raise ValueError(f"it should be a number, not {value_text(value)}")
     return value
 
 

@@ -27,6 +27,16 @@ def clean(text: str, longest: int = LONGEST_LINE) -> str:
     return "".join(map(_printed, text))
 
 
+def quoted(text: str, longest: int = 60) -> str:
+    """Return what an operator or a file wrote, in quotes: cleaned as by ``clean``, and cut."""
+    return f'"{clean(text, longest)}"'
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number of things: ``1 trade``, ``2,000 trades``; ``many`` where it is not ``one`` and an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def clean_lines(text: str) -> str:
     """Return the text with each of its lines cleaned; lines beyond the first ``LONGEST_TEXT`` are counted."""
     if len(text) <= LONGEST_LINE and text.isprintable():

@@ -1,8 +1,9 @@
 """The one reader of the TOML files that an operator writes; everything in them is bounded."""
 
 import math
+import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,31 @@ DEEPEST = 16
 """Tables and arrays within one another."""
 _MOST_DOTS = 2_000
 """The parser's time grows with the square of a dotted key's parts; no file needs so many."""
+_PLACE = re.compile(r"\((at [^()]*)\)$")
+_FINDINGS: Mapping[str, str] = {
+    "Cannot declare": "a table is there twice",
+    "Cannot redefine": "a table is there twice",
+    "Cannot mutate": "a table is there twice",
+    "Cannot overwrite": "a key is there twice",
+    "Duplicate inline table key": "a key is there twice",
+    "Expected '='": "a key needs = and a value",
+    "Expected ']": "a table's name needs ] at its end",
+    "Expected newline": "one line holds one key and its value",
+    "Expected": "the quotes of a text do not end",
+    "Invalid statement": "a key = value or a [table] is wanted",
+    "Invalid initial character": "a key is wanted",
+    "Invalid value": "a value is wanted; a text needs quotes",
+    "Invalid hex": "a \\u in a text needs hexadecimal digits",
+    "Invalid date": "there is no such date",
+    "Unescaped": "a \\ in a text is written \\\\",
+    "Unterminated string": "the quotes of a text do not end",
+    "Unclosed array": "a list has no ] at its end",
+    "Unclosed inline table": "a table has no } at its end",
+    "Illegal character": "a character that does not print",
+    "Found invalid character": "a character that does not print",
+    "Escaped character": "there is no such character",
+}
+"""What the parser's messages say, by how they begin."""
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -60,10 +86,20 @@ def parse_toml(text: str, where: str, *, has_times: bool = False) -> dict[str, A
         raise WrongUseError(f"{where} is nested too deeply.") from error
     except ValueError as error:
         # Also what the parser does not expect: integers of thousands of digits, dates out of range.
-        raise WrongUseError(f"{where} is not valid TOML: {error}.") from error
+        raise WrongUseError(f"{where} is not valid TOML: {_parser_words(str(error))}.") from error
     for problem in _problems(document, "", 0, has_times):
         raise WrongUseError(f"{where}: {problem}.")
     return document
+
+
+def _parser_words(message: str) -> str:
+    """Return the parser's finding as a clause with its place, without what it quotes from the text."""
+    place = _PLACE.search(message)
+    at = place[1].removeprefix("at ") if place else ""
+    what = next((words for start, words in _FINDINGS.items() if message.startswith(start)), "")
+    if not what:
+        what = "this is not understood" if at else "a number or a date is out of range"
+    return f"{at}: {what}" if at else what
 
 
 def _problems(value: Any, key: str, depth: int, has_times: bool) -> Iterator[str]:

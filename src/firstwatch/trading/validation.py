@@ -1,7 +1,10 @@
-"""Pydantic's errors as sentences for an operator: the key, what was found, the nearest name."""
+"""Pydantic's errors as sentences for an operator: the key, what was found, the nearest name.
+
+The sentences are the program's own: nothing of the library's text is in them.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -9,8 +12,39 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from firstwatch.trading.numbers import plain
+from firstwatch.trading.text import clean, quoted
 
-_QUOTED = re.compile(r"'([^']*)'")
+_LONGEST = 60
+_WHAT_IT_SHOULD_BE: Mapping[str, str] = {
+    "greater_than": "above {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "below {lt}",
+    "less_than_equal": "{le} or less",
+    "enum": "{expected}",
+    "literal_error": "{expected}",
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "decimal": "a number",
+    "finite": "a finite number",
+    "string": "a text in quotes",
+    "path": "a text in quotes",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "a table",
+    "model": "a table",
+}
+"""By the kind of an error, or by how kinds begin."""
+_ADDRESS = re.compile(r"(\w+://).+", re.DOTALL)
+_WHAT_IT_IS: Mapping[str, str] = {
+    "missing": "it is missing",
+    "int_parsing_size": "it is too large",
+    "string_pattern_mismatch": "it is not of the form that is wanted",
+    "string_too_short": "it is too short",
+    "string_too_long": "it is too long: {max_length} characters at most",
+    "too_short": "it is empty",
+    "too_long": "it is too long: {max_length} entries at most",
+}
 
 
 def validation_sentences(model: type[BaseModel], error: ValidationError, *, hidden: str = "") -> list[str]:
@@ -21,10 +55,47 @@ def validation_sentences(model: type[BaseModel], error: ValidationError, *, hidd
     return [_sentence(model, details, hidden) for details in error.errors(include_url=False)]
 
 
-def nearest(word: str, names: list[str]) -> str:
+def nearest(word: str, names: Sequence[str]) -> str:
     """Return ``; did you mean X?`` for the nearest of ``names``, nothing when none is near."""
     found = get_close_matches(word.lower(), names, n=1, cutoff=0.5)
     return f"; did you mean {found[0]}?" if found else ""
+
+
+def value_text(value: object) -> str:
+    """Return a value as an operator writes it in a file, cut to a readable length.
+
+    An address is cut behind ``://``: it may hold a password.
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping | BaseModel):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "[]"
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    if isinstance(value, Decimal) and value.is_finite():
+        return plain(value)
+    if isinstance(value, int | Decimal):
+        return clean(str(value), _LONGEST)
+    return quoted(_ADDRESS.sub(r"\1…", str(value)))
+
+
+def why_wrong(details: Any) -> str:
+    """Return what one of ``ValidationError.errors`` says about the value, without the key."""
+    kind, context = details["type"], details.get("ctx") or {}
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in _WHAT_IT_IS:
+        return _WHAT_IT_IS[kind].format(**context)
+    what = _WHAT_IT_SHOULD_BE.get(kind) or _WHAT_IT_SHOULD_BE.get(kind.split("_")[0])
+    if what is None:
+        return "it cannot be used"
+    bounds = {name: bound.replace("'", "") if isinstance(bound, str) else value_text(bound)
+              for name, bound in context.items()}  # fmt: skip
+    return f"it should be {what.format(**bounds)}"
 
 
 def _sentence(model: type[BaseModel], details: Any, hidden: str) -> str:
@@ -36,20 +107,22 @@ def _sentence(model: type[BaseModel], details: Any, hidden: str) -> str:
         return f"unknown key {key}{nearest(str(last), known) or '; known are ' + ', '.join(known)}"
     if kind == "missing":
         return f"the key {key} is missing"
-    what = details["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    what = why_wrong(details)
     if kind == "value_error":
         return f"{key}: {what}" if key else what
     if kind == "string_pattern_mismatch":
         fields = (owner.model_fields.get(str(last)) for owner in _models_at(model, path))
         examples = [str(example) for field in fields if field for example in field.examples or ()]
-        return f"{key} = {found!r}: write it like {' or '.join(examples) or details['ctx']['pattern']}"
-    hint = nearest(found, _QUOTED.findall(what)) if isinstance(found, str) else ""
-    shown = plain(found) if isinstance(found, Decimal) else repr(found)
-    return f"{key} = {shown}: {what}{hint}"
+        what = f"write it like {' or '.join(examples)}" if examples else what
+    hint = ""
+    if isinstance(found, str) and "expected" in (details.get("ctx") or {}):
+        hint = nearest(found, re.findall(r"'([^']*)'", details["ctx"]["expected"]))
+    return f"{key} = {value_text(found)}: {what}{hint}"
 
 
 def _key(path: tuple[str | int, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    parts = (f"[{part}]" if isinstance(part, int) else f".{clean(part, _LONGEST)}" for part in path)
+    return "".join(parts).removeprefix(".")
 
 
 def _models_at(model: type[BaseModel], path: list[str | int]) -> list[type[BaseModel]]:

@@ -1,17 +1,22 @@
 """The terminal screen. Textual lives here and nowhere below.
 
-Imports only ``manager``, ``trading`` and the settings. In reading order: ``state`` (what every widget shows),
-``launch_form`` (the draft of a launch), ``actions`` (what an operator can do), ``keymap`` (with which key),
-``controllers`` (how it is done), ``messages`` (what panes report), ``panes``, ``screens``, ``modals`` and
-``widgets``, ``formats``, ``run_text`` and ``watch_text`` (values, runs and watches as text), ``themes``,
-``app`` (which joins them) and ``driver`` (the terminal).
+Imports only ``manager``, ``trading`` and the settings. In reading order: ``state`` (what every widget
+shows), ``launch_form`` (the draft of a launch), ``actions`` (what an operator can do), ``keymap`` (with
+which key, in which pane), ``key_table`` (the same as lines, for the help and the README), ``controllers``
+(how it is done), ``messages`` (what panes report), ``panes``, ``lists``, ``screens``, ``modals`` and
+``widgets``, ``layout`` (what fits), ``formats``, ``money_text``, ``run_text``, ``alarm_text``,
+``stream_text``, ``watch_text`` and ``away_text`` (values, money, runs, alarms, streams, watches and an
+absence as text), ``themes``, ``colour_filter`` and ``painting`` (what a terminal gets of them), ``app``
+(which joins them) and ``driver`` (the terminal).
 
 1. The screen shows what is in the snapshot. What the store does not know is shown as "?" (what a watch cannot
    know yet as "–"), never as zero.
-2. Every operator action is one class with id, title, help, key and ``refusal``: the binding, the palette
-   entry, the help line and the sentence when it is not possible come from it.
-3. An action keeps the id of the run that its dialog was opened for, shows it, and checks its state again
-   before the command is sent.
+2. Every operator action is one class with id, title, help, key, panes, severity and ``refusal``: the binding,
+   the palette entry, the lines of the help and of the README, and the sentence when it is not possible come
+   from it. A key acts on what the pane in front shows, and means the same in each pane that has it.
+3. An action keeps the ids of the runs that its dialog was opened for, shows them with their money, and checks
+   their states again before a command is sent. It judges by the newest snapshot (``live``), although the
+   screen may be frozen.
 4. Keys act in NAV; in EDIT a key or a paste goes into the field and triggers nothing.
 5. The event loop waits for no lock, no venue and no disk: all of that happens in other threads.
 6. A terminal that is lost or stalls ends the screen, never the engine (``driver``).

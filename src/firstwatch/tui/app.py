@@ -5,54 +5,104 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import rich
+from rich.console import RenderableType
 from rich.segment import Segments
 from rich.traceback import Traceback
+from textual._compositor import ChopsUpdate
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.screen import Screen
 
 from firstwatch.manager.manager import RunManager
-from firstwatch.manager.views import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, ManagerSnapshot
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.ids import new_run_id
-from firstwatch.tui.actions import ACTION_BY_ID, ACTIONS, Action, Severity, ShowPaneAction, Situation
-from firstwatch.tui.controllers.engine import EngineController
-from firstwatch.tui.controllers.launch import LaunchController
-from firstwatch.tui.controllers.runs import RunController
-from firstwatch.tui.controllers.wallets import WalletController
+from firstwatch.tui import formats
+from firstwatch.tui.actions import (
+    ACTION_BY_ID,
+    ACTIONS,
+    Action,
+    RunAction,
+    Severity,
+    ShowPaneAction,
+    Situation,
+)
+from firstwatch.tui.away_text import away_parts, away_title, farewell
+from firstwatch.tui.colour_filter import with_muted, without_colours
+from firstwatch.tui.controllers.themes import ThemeController
 from firstwatch.tui.driver import ScreenDriver
-from firstwatch.tui.keymap import make_keymap
+from firstwatch.tui.key_table import place_of
+from firstwatch.tui.keymap import acts_in, make_keymap
+from firstwatch.tui.layout import Layout
 from firstwatch.tui.messages import (
+    AlarmActed,
+    BesideChosen,
+    CheckChosen,
+    CommandsSent,
     FieldChanged,
     FieldStepped,
+    LaunchLeft,
     RunChosen,
+    RunOpened,
     SnapshotArrived,
     StartSent,
     WalletChosen,
 )
 from firstwatch.tui.modals.dialog import Dialog
-from firstwatch.tui.modals.help import HelpDialog
+from firstwatch.tui.painting import NarrowUpdate
 from firstwatch.tui.panes.pane import Pane, PaneId
-from firstwatch.tui.screens.run import Layout, RunScreen
-from firstwatch.tui.state import StateApp
-from firstwatch.tui.themes import DEFAULT_THEME, Themes, load_themes, theme_folder
+from firstwatch.tui.screens.run import RunScreen
+from firstwatch.tui.state import READ_ONLY, StateApp
+from firstwatch.tui.themes import FALLBACK_VARIABLES
 from firstwatch.tui.widgets.status_lines import KeyHint
 
-_COMMON_ACTIONS = ("view.wallets", "view.configuration", "view.info", "view.metrics", "app.help", "app.quit")
+if TYPE_CHECKING:
+    from firstwatch.tui.controllers.alarms import AlarmController
+    from firstwatch.tui.controllers.engine import EngineController
+    from firstwatch.tui.controllers.exports import ExportController
+    from firstwatch.tui.controllers.launch import LaunchController
+    from firstwatch.tui.controllers.lists import ListController
+    from firstwatch.tui.controllers.runs import RunController
+    from firstwatch.tui.controllers.wallets import WalletController
+    from firstwatch.tui.modals.alarms import AlarmChoice
+
+_COMMON_ACTIONS = (
+    "run.new",
+    "list.filter",
+    "list.sort",
+    "view.alarms",
+    "view.wallets",
+    "view.configuration",
+    "view.info",
+    "view.metrics",
+    "view.journal",
+    "app.commands",
+    "app.help",
+    "app.quit",
+)
 
 
 class FirstwatchApp(StateApp):
     """The screen. It starts no engine, talks to no venue and never waits for the store."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH: ClassVar = [
+        "app.tcss",
+        "screens/run.tcss",
+        "panes/watch.tcss",
+        "panes/launcher.tcss",
+        "panes/wallets.tcss",
+        "modals/dialog.tcss",
+    ]
     TITLE = "firstwatch"
     ENABLE_COMMAND_PALETTE = True
 
@@ -67,22 +117,73 @@ class FirstwatchApp(StateApp):
         *,
         clock: Clock | None = None,
         make_run_id: Callable[[], str] = new_run_id,
-        themes: Themes | None = None,
         chosen: str | None = None,
         driver_class: type[Driver] | None = None,
+        is_read_only: bool = False,
     ) -> None:
         self._keys = make_keymap(settings.keymap)
-        super().__init__(manager, settings, clock or SystemClock(), driver_class)
-        self.launch = LaunchController(self, make_run_id)
-        self.runs = RunController(self)
-        self.wallets = WalletController(self)
-        self.engine = EngineController(self, self.runs)
-        self._theme_name = settings.theme
+        self._make_run_id = make_run_id
+        super().__init__(
+            manager,
+            settings,
+            clock or SystemClock(),
+            driver_class,
+            key_of=self._keys.named,
+            is_read_only=is_read_only,
+        )
+        self._themes = ThemeController(self, settings)
         self._launched = chosen
         """The run to choose when it appears."""
-        self._themes = themes or load_themes(theme_folder())
         self._unsubscribe: Callable[[], None] | None = None
         self.is_terminal_lost = False
+        self._has_said_away = False
+        self._rings = settings.alerts.bell
+        self._rung: frozenset[tuple[str, int]] | None = None
+        """The alarms of the last snapshot, each with when it began; None: there was no snapshot yet."""
+
+    # --- controllers: each is made, with its dialogs, when it is first needed: after the first paint ----
+
+    @cached_property
+    def alarms(self) -> "AlarmController":
+        from firstwatch.tui.controllers.alarms import AlarmController
+
+        return AlarmController(self)
+
+    @cached_property
+    def engine(self) -> "EngineController":
+        from firstwatch.tui.controllers.engine import EngineController
+
+        return EngineController(self, self.runs)
+
+    @cached_property
+    def exports(self) -> "ExportController":
+        from firstwatch.tui.controllers.exports import ExportController
+
+        return ExportController(self)
+
+    @cached_property
+    def launch(self) -> "LaunchController":
+        from firstwatch.tui.controllers.launch import LaunchController
+
+        return LaunchController(self, self._make_run_id, self.wallets)
+
+    @cached_property
+    def lists(self) -> "ListController":
+        from firstwatch.tui.controllers.lists import ListController
+
+        return ListController(self)
+
+    @cached_property
+    def runs(self) -> "RunController":
+        from firstwatch.tui.controllers.runs import RunController
+
+        return RunController(self)
+
+    @cached_property
+    def wallets(self) -> "WalletController":
+        from firstwatch.tui.controllers.wallets import WalletController
+
+        return WalletController(self)
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -90,18 +191,9 @@ class FirstwatchApp(StateApp):
         return RunScreen(self.key_hints)
 
     def on_mount(self) -> None:
-        for theme in self._themes.usable:
-            self.register_theme(theme)
-        problems = [*self._themes.problems, *self._keys.problems]
-        names = [theme.name for theme in self._themes.usable]
-        if self._theme_name in names:
-            self.theme = self._theme_name
-        else:
-            problems.append(f"there is no theme {self._theme_name!r}")
-            self.theme = DEFAULT_THEME if DEFAULT_THEME in names else "textual-dark"
-        for action in ACTIONS:
-            if key := self._keys.keys[action.id]:
-                self.bind(key, f"perform('{action.id}')", description=action.short, show=False)
+        problems = [*self._themes.begin(), *self._keys.problems]
+        for key in filter(None, dict.fromkeys(self._keys.keys.values())):
+            self.bind(key, f"press('{key}')", show=False)
         for problem in problems:
             self.notify(problem, title="Left out", severity="warning", timeout=10)
         self.set_interval(1.0, self._tick)
@@ -114,7 +206,7 @@ class FirstwatchApp(StateApp):
             # The program starts with it off (see ``cli``); the objects made so far stay until the end.
             gc.freeze()
             gc.enable()
-        self.manager.start()
+        self.manager.start(is_visit=not self.is_read_only)
 
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:
@@ -143,8 +235,7 @@ class FirstwatchApp(StateApp):
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
         snapshot = message.snapshot
-        before = self.snapshot
-        had_engine = before.engine.takes_commands
+        before = self.live
         if self._launched is not None and snapshot.run(self._launched) is not None:
             self.choose_run(self._launched)
             self._launched = None
@@ -152,19 +243,64 @@ class FirstwatchApp(StateApp):
             self.choose_run(snapshot.runs[0].run_id)
         if self.selected_wallet is None and snapshot.wallets:
             self.selected_wallet = snapshot.wallets[0].name
-        self.snapshot = snapshot
+        self.take_snapshot(snapshot)
+        self._say_away(snapshot)
+        self._ring_for_new_alarms(snapshot)
+        self.runs.close_stale()
         self.announce_outcomes()
         self.launch.announce_baseline(before)
-        self.launch.check_if_needed(is_engine_new=snapshot.engine.takes_commands and not had_engine)
+        self.launch.check_if_needed(before)
         self.engine.leave_when_stopped()
 
+    def _say_away(self, snapshot: ManagerSnapshot) -> None:
+        """Say once what happened before this screen was opened; it also stays in *What happened*."""
+        if snapshot.away is not None and not self._has_said_away:
+            self._has_said_away = True
+            if parts := away_parts(snapshot.away):
+                self.notify(", ".join(parts), title=away_title(snapshot.away), timeout=10)
+
+    def _ring_for_new_alarms(self, snapshot: ManagerSnapshot) -> None:
+        """Ring the terminal's bell once when alarms have begun since the last snapshot, if that is wanted."""
+        before, self._rung = self._rung, frozenset((alarm.id, alarm.since_ms) for alarm in snapshot.calling)
+        if self._rings and before is not None and self._rung - before:
+            self.bell()
+
     def _tick(self) -> None:
+        is_stalled = isinstance(self._driver, ScreenDriver) and self._driver.is_stalled
+        self.manager.rest(is_stalled)
+        if is_stalled:
+            return
         self.beat += 1
+        self.run_worker(self._themes.look_for_changes(), group="themes")
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return FALLBACK_VARIABLES
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        narrow = NarrowUpdate.of(renderable) if isinstance(renderable, ChopsUpdate) else renderable
+        super()._display(screen, narrow)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        colours = self.theme_variables
+        if self.no_color or self.console.color_system is None:
+            return (without_colours(colours["foreground"], colours["background"]),)
+        muted = colours["text-muted"]
+        filters = super().get_line_filters()
+        # Textual's own themes have "auto 60%", which is not a colour.
+        return (with_muted(muted), *filters) if muted.startswith("#") else filters
 
     # --- what panes and controllers report -------------------------------------------------------
 
     def on_run_chosen(self, message: RunChosen) -> None:
         self.choose_run(message.run_id)
+
+    def on_run_opened(self, message: RunOpened) -> None:
+        self.choose_run(message.run_id)
+        self.run_screen.open_run()
+
+    def on_beside_chosen(self, message: BesideChosen) -> None:
+        self.beside_run = message.run_id
+        self.manager.select_beside(message.run_id)
 
     def on_wallet_chosen(self, message: WalletChosen) -> None:
         self.selected_wallet = message.wallet
@@ -177,15 +313,40 @@ class FirstwatchApp(StateApp):
 
     def on_start_sent(self, message: StartSent) -> None:
         self._launched = message.run_id
+        self.is_launching = False
         self.run_screen.show_watch()
 
-    def on_settings_copied(self) -> None:
-        self.show_pane(PaneId.CONFIGURATION)
+    def on_launch_opened(self) -> None:
+        self.open_launcher()
+
+    def on_launch_left(self, message: LaunchLeft) -> None:
+        self.is_launching = False
+        if message.goes_back:
+            self.run_screen.action_restore()
+            self.show_pane(PaneId.INFO)
+
+    def on_check_chosen(self, message: CheckChosen) -> None:
+        self.launch.cure(message.name)
+
+    def on_commands_sent(self, _message: CommandsSent) -> None:
+        self.lists.unmark()
 
     # --- actions ---------------------------------------------------------------------------------
 
+    def action_press(self, key: str) -> None:
+        """Perform what a key does in the pane in front, or say where it does something."""
+        if self.is_editing or self.is_covered:
+            return
+        action = self._keys.action_in(self.run_screen.front, key)
+        if action is not None:
+            self.action_perform(action.id)
+            return
+        for other in self._keys.actions_of(key):
+            pane_key = self.key_of(other.panes[0].action_id)
+            self.notify(f"Go to {place_of(other)} first ({pane_key})", title=other.title, severity="warning")
+
     def action_perform(self, action_id: str) -> None:
-        """Perform an action, or say why it is not possible now."""
+        """Perform an action on what the pane in front shows, or say why it is not possible now."""
         action = ACTION_BY_ID[action_id]
         if self.is_editing and action_id != "app.quit":
             return
@@ -194,61 +355,97 @@ class FirstwatchApp(StateApp):
             if action_id == "app.quit" and isinstance(self.screen, Dialog):
                 self.screen.action_close()
             return
-        situation = self.situation
+        self._perform(action, self.situation)
+
+    def _perform(self, action: Action, situation: Situation) -> None:
         refusal = self._refusal(action, situation)
         if refusal:
             self.notify(refusal, title=action.title, severity="warning")
             return
+        if self.frozen_ms is not None and action.severity is not Severity.VIEW:
+            self.notify("The screen is frozen: this is about what is true now, not about what it shows")
         action.perform(self, situation)
 
     def _refusal(self, action: Action, situation: Situation) -> str:
-        if action.severity is not Severity.VIEW and self.run_screen.size_class is Layout.TINY:
-            return "The terminal is too small for trading keys: 60x16 at least"
+        if self.is_read_only and action.severity is not Severity.VIEW:
+            return READ_ONLY
+        if self.run_screen.layout_now is Layout.TINY and not action.fits_any_size:
+            return "The terminal is too small to start anything: 60x16 at least"
         return action.refusal(situation)
 
     def key_hints(self, pane: Pane) -> tuple[KeyHint, ...]:
         """Return the keys that do something now with that pane in front, its own first."""
         # Under a dialog the focused field is the dialog's, which names its own keys.
         if self.is_editing and not self.is_covered:
-            return (KeyHint("enter", "accept"), KeyHint("esc", "cancel"))
+            return pane.EDIT_HINTS
         hints = list(pane.hints())
+        if self.frozen_ms is not None:
+            hints.insert(0, KeyHint(self._keys.shown("view.freeze"), "Go on"))
         situation = self.situation
-        for action_id in (*pane.ACTIONS, *_COMMON_ACTIONS):
+        # What the pane's own number does now comes before the way to the others.
+        own_number = (pane.ID.action_id,) if self.run_screen.can_maximise else ()
+        for action_id in dict.fromkeys((*pane.ACTIONS, *own_number, *_COMMON_ACTIONS)):
             action = ACTION_BY_ID[action_id]
-            if self._keys.keys[action_id] and not self._refusal(action, situation):
-                short = self._short_of(action, pane)
-                hints.append(KeyHint(self._keys.shown(action_id), short))
+            has_key = self._keys.keys[action_id] and acts_in(action, pane.ID)
+            if has_key and not self._refusal(action, situation):
+                hints.append(KeyHint(self._keys.shown(action_id), self._short_of(action, pane, situation)))
         return tuple(hints)
 
-    def _short_of(self, action: Action, pane: Pane) -> str:
-        """Return what the key line says of an action: of the pane in front what its number does now."""
+    def _short_of(self, action: Action, pane: Pane, situation: Situation) -> str:
+        """Return what the key line says of an action now: on how many runs it acts, what a number does."""
+        if isinstance(action, RunAction) and len(situation.runs) > 1:
+            return f"{action.short} {len(action.possible(situation))}"
         screen = self.run_screen
         if isinstance(action, ShowPaneAction) and action.pane is pane.ID and screen.can_maximise:
             return "Restore" if screen.is_maximised else "Maximise"
         return action.short
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Fill the palette from the actions."""
+        """Fill the palette from the actions; one of another pane goes there first."""
         del screen
-        situation = self.situation
         for action in ACTIONS:
-            if not self._refusal(action, situation):
+            if not self._refusal(action, self._situation_in(self._pane_for(action))):
                 yield SystemCommand(action.title, action.help, partial(self._perform_later, action.id))
 
     def _perform_later(self, action_id: str) -> None:
         # The palette is still closing when it calls this.
-        self.call_later(self.action_perform, action_id)
+        self.call_later(self._perform_there, action_id)
+
+    def _perform_there(self, action_id: str) -> None:
+        pane = self._pane_for(ACTION_BY_ID[action_id])
+        if pane.ID is not self.run_screen.front:
+            self.show_pane(pane.ID)
+        self.action_perform(action_id)
+
+    def _pane_for(self, action: Action) -> Pane:
+        """Return the pane in front, or the one in which the action's key acts."""
+        front = self.run_screen.front
+        return self.run_screen.pane(front if acts_in(action, front) else action.panes[0])
 
     @property
     def situation(self) -> Situation:
-        """The snapshot and the operator's selection, by which actions are possible or not."""
-        snapshot = self.snapshot
+        """What is true now, and the operator's selection, by which actions are possible or not."""
+        return self._situation_in(self.run_screen.pane(self.run_screen.front))
+
+    def run_ids(self) -> tuple[str, ...]:
+        pane = self.run_screen.pane(self.run_screen.front)
+        return pane.run_ids() if pane.is_mounted else ()
+
+    def _situation_in(self, pane: Pane) -> Situation:
+        live = self.live
+        runs = (live.run(run_id) for run_id in (pane.run_ids() if pane.is_mounted else ()))
         return Situation(
-            snapshot,
-            snapshot.run(self.selected_run),
-            snapshot.wallet(self.selected_wallet),
+            live,
+            tuple(run for run in runs if run is not None),
+            live.wallet(self.selected_wallet),
             self.next_step,
+            self.key_of,
             self.assessment.settings is not None,
+            has_list=self.lists.table is not None,
+            seen=pane.seen if pane.is_mounted else "",
+            has_chart=self.run_screen.chart is not None,
+            is_launching=self.is_launching,
+            alarm=pane.alarm() if pane.is_mounted else None,
         )
 
     @property
@@ -266,6 +463,11 @@ class FirstwatchApp(StateApp):
         """Go to a pane, or let it have the whole screen."""
         self.run_screen.press_pane(pane_id)
 
+    def open_launcher(self) -> None:
+        """Prepare a new run, on the whole screen; the draft is as it was left."""
+        self.is_launching = True
+        self.run_screen.maximise_pane(PaneId.CONFIGURATION)
+
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on in the pane in front."""
         self.run_screen.step_tab(by)
@@ -274,24 +476,96 @@ class FirstwatchApp(StateApp):
         """Show the next window of the watch."""
         self.run_screen.next_window()
 
-    def next_theme(self) -> None:
-        """Switch to the next theme of the theme folder."""
-        names = [theme.name for theme in self._themes.usable]
-        if names:
-            place = names.index(self.theme) + 1 if self.theme in names else 0
-            self.theme = names[place % len(names)]
+    def toggle_scope(self) -> None:
+        """Show what happened to the chosen run only, or to all."""
+        self.run_screen.journal.toggle_scope()
+
+    def toggle_order_changes(self) -> None:
+        """Show the machinery behind what happened and among the orders, or hide it."""
+        self.shows_order_changes = not self.shows_order_changes
+
+    def show_history(self) -> None:
+        """Go to the runs that have ended, or back to the active ones."""
+        self.run_screen.show_history()
+
+    def zoom_chart(self, by: int) -> None:
+        """Go ``by`` steps nearer to the chart that is shown."""
+        if (chart := self.run_screen.chart) is not None:
+            chart.zoom(by)
+
+    def pan_chart(self, by: int) -> None:
+        """Go ``by`` steps later in the chart that is shown."""
+        if (chart := self.run_screen.chart) is not None:
+            chart.pan(by)
+
+    def toggle_freeze(self) -> None:
+        """Keep what is shown as it is, or go on."""
+        self.freeze(self.frozen_ms is None)
+
+    def choose_theme(self) -> None:
+        """Ask for a theme."""
+        self._themes.choose()
+
+    def show_alarms(self) -> None:
+        """List the alarms."""
+        from firstwatch.tui.modals.alarms import AlarmsDialog
+
+        self.push_screen(AlarmsDialog(), self._act_on_alarm)
+
+    def _act_on_alarm(self, choice: "AlarmChoice | None") -> None:
+        if choice is None:
+            return
+        if choice.action_id:
+            self._act_on(choice.alarm, choice.action_id)
+        elif choice.alarm.run_id is not None:
+            self.choose_run(choice.alarm.run_id)
+            self.show_pane(PaneId.METRICS)
+
+    def on_alarm_acted(self, message: AlarmActed) -> None:
+        self._act_on(message.alarm, message.action_id)
+
+    def _act_on(self, alarm: AlarmView, action_id: str) -> None:
+        """Perform an action on an alarm, or on the run that it is about."""
+        run = self.live.run(alarm.run_id)
+        runs = () if run is None else (run,)
+        self._perform(ACTION_BY_ID[action_id], replace(self.situation, runs=runs, alarm=alarm))
+
+    def show_notices(self) -> None:
+        """Show what was said in passing, the newest first."""
+        from firstwatch.tui.modals.confirm import MessageDialog
+
+        lines = [
+            f"{formats.clock_time(each.time_ms)}  {': '.join(filter(None, (each.title, each.message)))}"
+            for each in reversed(self.notices)
+        ]
+        self.push_screen(MessageDialog("Notices", lines or ["Nothing has been said yet."]))
+
+    def show_commands(self) -> None:
+        """Open the palette."""
+        self.action_command_palette()
 
     def show_help(self) -> None:
         """Open the help."""
-        self.push_screen(HelpDialog(self._keys))
+        from firstwatch.tui.modals.help import HelpDialog
+
+        self.push_screen(HelpDialog(self._keys, self.run_screen.front))
 
 
-def run_screen(settings: Settings, *, chosen: str | None = None) -> int:
+@dataclass(frozen=True, slots=True)
+class ScreenEnd:
+    """How the screen ended."""
+
+    exit_code: int
+    farewell: str
+    """A line for the shell: where the runs are, and how to come back; empty: the terminal is gone."""
+
+
+def run_screen(settings: Settings, *, chosen: str | None = None, is_read_only: bool = False) -> ScreenEnd:
     """Run the screen on this terminal, and the engine in this process unless another one holds it.
 
     ``chosen``: the run to choose when it appears; none: the newest.
+    ``is_read_only``: only look; the engine is left to another process.
     When the terminal goes away the process goes on headless as long as something needs its engine.
-    Returns the exit code.
 
     Raises:
         WrongUseError: there is no terminal.
@@ -300,9 +574,12 @@ def run_screen(settings: Settings, *, chosen: str | None = None) -> int:
         raise WrongUseError(
             "The screen needs a terminal; use `firstwatch engine` without one, or `firstwatch status`."
         )
-    manager = RunManager(settings)
+    manager = RunManager(settings, hosts_engine=not is_read_only)
     manager.log_to_file()
-    app = FirstwatchApp(manager, settings, chosen=chosen, driver_class=ScreenDriver)
+    app = FirstwatchApp(
+        manager, settings, chosen=chosen, driver_class=ScreenDriver, is_read_only=is_read_only
+    )
+    said = ""
     try:
         app.run()
         if app.is_terminal_lost:
@@ -311,9 +588,11 @@ def run_screen(settings: Settings, *, chosen: str | None = None) -> int:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: ended.set())
             manager.serve_headless(ended)
+        elif app.live.is_ready:
+            said = farewell(app.live, manager.engine(), settings)
     finally:
         manager.close()
-    return app.return_code or 0
+    return ScreenEnd(app.return_code or 0, said)
 
 
 def _leave_terminal() -> None:

@@ -11,6 +11,7 @@ import select
 import signal
 import termios
 import threading
+import time
 import tty
 from codecs import getincrementaldecoder
 from collections import deque
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 WAITING_LIMIT = 1 << 20
 """Characters that may wait for a slow reader; beyond it all are dropped and the screen is repainted whole."""
 
+_STALLED_S = 1.0
+"""A reader that takes so long for what it was sent is not there, or its line is bad."""
 _SELECT_S = 0.1
 _LAST_WORDS_S = 0.5
 _READ_BYTES = 4096
@@ -45,6 +48,11 @@ _KITTY_KEYS = "\x1b[>25u"
 def plain(data: str) -> str:
     """Return the text in ASCII, sign for sign, for terminals without UTF-8."""
     return data.translate(ASCII_GLYPHS).encode("ascii", "replace").decode("ascii")
+
+
+def takes_utf8() -> bool:
+    """Return whether the terminal shows more than ASCII; the console of Linux has too few glyphs."""
+    return os.environ.get("TERM") != "linux" and locale.getencoding().lower().replace("-", "") == "utf8"
 
 
 class PatientWriter(threading.Thread):
@@ -70,7 +78,15 @@ class PatientWriter(threading.Thread):
         self._characters = 0
         self._has_dropped = False
         self._is_ending = False
+        self._sending_s: float | None = None
+        """Since when the terminal has not taken what it was sent; None: it has taken all."""
         self._changed = threading.Condition()
+
+    @property
+    def is_stalled(self) -> bool:
+        """The reader has taken nothing for a while, and more would only wait for it."""
+        since_s = self._sending_s
+        return since_s is not None and time.monotonic() - since_s > _STALLED_S
 
     def write(self, text: str) -> None:
         """Queue the text; when too much is waiting already, drop it all until the reader is back."""
@@ -119,7 +135,9 @@ class PatientWriter(threading.Thread):
     def _write_all(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
+            self._sending_s = time.monotonic()
             rest = rest[os.write(self._descriptor, rest) :]
+            self._sending_s = None
 
 
 class ScreenDriver(LinuxDriver):
@@ -131,7 +149,7 @@ class ScreenDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._writer: PatientWriter | None = None
         self._is_lost = False
-        self._takes_utf8 = locale.getencoding().lower().replace("-", "") == "utf8"
+        self._takes_utf8 = takes_utf8()
         # Stopping the process would stop the engine in it.
         for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
             signal.signal(number, signal.SIG_IGN)
@@ -143,6 +161,11 @@ class ScreenDriver(LinuxDriver):
     @property
     def can_suspend(self) -> bool:
         return False
+
+    @property
+    def is_stalled(self) -> bool:
+        """The terminal takes nothing now: what is painted would wait, or be dropped."""
+        return self._writer is not None and self._writer.is_stalled
 
     def write(self, data: str) -> None:
         if self._writer is not None:

@@ -4,16 +4,18 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from textwrap import wrap
 
-from firstwatch.trading.numbers import decimal_of, plain
+from firstwatch.trading.numbers import decimal_of, plain, price_text
 
 UNKNOWN = "?"
 
 _ASCII = {
-    **dict.fromkeys("│┃┆┊║▌▐▎▏▕", "|"),
+    **dict.fromkeys("│┃┆┊║▌▐▎▏▕╷╵╽╿╻╹", "|"),
     **dict.fromkeys("─━┄┈═╌╍▔", "-"),
     **dict.fromkeys("┌┐└┘├┤┬┴┼╭╮╰╯╔╗╚╝╞╡╪┏┓┗┛╸╺╴╶", "+"),
-    **dict.fromkeys("█▇▆▅▄▃▀▊▋▍▉▓▒░▖▗▘▝▞▚▛▜▙▟", "#"),
+    **dict.fromkeys("█▇▀▊▋▍▉▓▒░▖▗▘▝▞▚▛▜▙▟", "#"),
     **dict.fromkeys("▁▂", "_"),
+    **dict.fromkeys("▃▄", "-"),
+    **dict.fromkeys("▅▆", "="),
     **dict.fromkeys("●◆■", "*"),
     **dict.fromkeys("○◇□", "o"),
     **dict.fromkeys("▲△↑", "^"),
@@ -38,19 +40,24 @@ ASCII_GLYPHS = str.maketrans(_ASCII)
 
 
 def money(value: Decimal | float | None, *, signed: bool = False) -> str:
-    """Return a quote amount with two places: ``1,234.50``."""
+    """Return a quote amount with two places: ``1,234.50``; what rounds to zero has no sign."""
     if value is None:
         return UNKNOWN
-    return f"{value:+,.2f}" if signed else f"{value:,.2f}"
+    return _unsigned_zero(f"{value:+,.2f}" if signed else f"{value:,.2f}")
+
+
+def change(value: float | None) -> str:
+    """Return a fraction as signed percent without its unit, for a column that has it: ``+0.22``."""
+    return UNKNOWN if value is None else _unsigned_zero(f"{value * 100:+.2f}")
+
+
+def _unsigned_zero(text: str) -> str:
+    return text if text.strip("+-0.,") else text.lstrip("+-")
 
 
 def price(value: Decimal | float | None) -> str:
     """Return a price with the figures that matter at its size."""
-    if value is None:
-        return UNKNOWN
-    size = abs(float(value))
-    places = 2 if size >= 10 else 4 if size >= 0.1 else 8
-    return f"{value:,.{places}f}"
+    return UNKNOWN if value is None else price_text(value)
 
 
 def amount(value: Decimal | None) -> str:
@@ -61,8 +68,9 @@ def amount(value: Decimal | None) -> str:
 
 
 def short_amount(value: Decimal) -> str:
-    """Return an amount of the base coin in three figures, for a list."""
-    return f"{value:,.0f}" if value >= 1_000 else plain(Decimal(f"{value:.3g}"))
+    """Return an amount of the base coin in three figures, for a list: ``1,234``, ``.0256``."""
+    text = f"{value:,.0f}" if value >= 1_000 else plain(Decimal(f"{value:.3g}"))
+    return text.removeprefix("0") if text.startswith("0.") else text
 
 
 def read_decimal(text: str) -> Decimal:
@@ -112,6 +120,11 @@ def clock_time(time_ms: int | None) -> str:
 def short_moment(time_ms: int | None) -> str:
     """Return ``01-02 03:04``, UTC."""
     return UNKNOWN if time_ms is None else _utc(time_ms).strftime("%m-%d %H:%M")
+
+
+def day_time(time_ms: int) -> str:
+    """Return ``03:04:05``, UTC."""
+    return _utc(time_ms).strftime("%H:%M:%S")
 
 
 def short_id(identity: str) -> str:

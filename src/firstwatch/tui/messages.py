@@ -6,7 +6,7 @@ pressed later would be handled first.
 
 from textual.message import Message
 
-from firstwatch.manager.views import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, ManagerSnapshot
 
 
 class SnapshotArrived(Message):
@@ -21,6 +21,22 @@ class RunChosen(Message):
     """The operator has moved to a run."""
 
     def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+
+
+class RunOpened(Message):
+    """The operator has opened a run of a list."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+
+
+class BesideChosen(Message):
+    """The operator has marked the one run to compare the chosen one with; None: none, or several."""
+
+    def __init__(self, run_id: str | None) -> None:
         super().__init__()
         self.run_id = run_id
 
@@ -59,5 +75,34 @@ class StartSent(Message):
         self.run_id = run_id
 
 
-class SettingsCopied(Message):
-    """The settings of an earlier run have been copied into the launch form."""
+class AlarmActed(Message):
+    """The operator acts on an alarm by an action that needs no other dialog."""
+
+    def __init__(self, action_id: str, alarm: AlarmView) -> None:
+        super().__init__()
+        self.action_id = action_id
+        self.alarm = alarm
+
+
+class CommandsSent(Message):
+    """Commands about the chosen runs have been sent."""
+
+
+class LaunchOpened(Message):
+    """The launch form has been filled in, to be looked at and started."""
+
+
+class LaunchLeft(Message):
+    """The operator has left the launcher; ``goes_back``: for the list of runs, otherwise for another pane."""
+
+    def __init__(self, *, goes_back: bool) -> None:
+        super().__init__()
+        self.goes_back = goes_back
+
+
+class CheckChosen(Message):
+    """The operator has chosen a check of the launch, to act on it or to read it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name

@@ -1,17 +1,85 @@
 """Texts about one run that several panes and dialogs show."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from firstwatch.manager.views import RunView
-from firstwatch.trading.runs import Exposure, Protection, StopMode
+from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.trading.runs import Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.symbols import base_of
-from firstwatch.tui import formats
+from firstwatch.tui import formats, watch_text
+from firstwatch.tui.money_text import money_counts, run_place
+from firstwatch.tui.widgets.table import Tone
+
+WHO = ": "
+"""What stands in a state before the cause: where room lacks, it goes with what follows."""
+_HEALTH_WORDS = {Health.STALE: "STALE", Health.DEGRADED: "DEGRADED", Health.UNKNOWN: "NO NEWS"}
 
 
 def heading(run: RunView) -> str:
     """Return the run's name, symbol and short id."""
     return f"{run.title} {run.symbol} {formats.short_id(run.run_id)}"
+
+
+def trouble(run: RunView) -> str:
+    """Return in a word or two what an operator has to look at first; empty: nothing is wrong."""
+    if run.is_damaged:
+        return "DAMAGED"
+    if run.protection is Protection.UNPROTECTED:
+        is_behind = run.position is not None and run.position.is_stop_behind
+        return "OLD STOP" if is_behind else "NO STOP"
+    if run.exposure is Exposure.UNKNOWN:
+        return "IN DOUBT"
+    if run.state is RunState.FAILED:
+        return "FAILED"
+    return _HEALTH_WORDS.get(run.health, "") if run.state.is_active else ""
+
+
+def sign(run: RunView) -> tuple[str, Tone]:
+    """Return one sign for a run's state: in trouble, paused, running, or not running."""
+    if trouble(run):
+        return "▲", "error"
+    if run.state is RunState.RUNNING:
+        return ("❚", "warning") if run.paused else ("●", "")
+    return "○", "dim"
+
+
+def state_text(run: RunView) -> tuple[str, Tone]:
+    """Return an active run's state as it is: trouble, a stop under way or a pause come before the watch."""
+    if wrong := trouble(run):
+        return wrong, "error"
+    if run.state is not RunState.RUNNING:
+        return run.state.value, "warning"
+    verdict, tone = watch_text.list_cell(run)
+    if run.paused:
+        is_bad = tone in ("warning", "error")
+        state = f"PAUSED {verdict[0]}" if is_bad else "PAUSED"
+        cause = f"{WHO}{run.pause_reason}" if run.pause_reason else ""
+        return f"{state}{cause}", tone if is_bad else "warning"
+    return verdict, tone
+
+
+def remark(run: RunView) -> tuple[str, Tone]:
+    """Return what is behind a run's state in words; empty: there is nothing to say."""
+    if wrong := trouble(run):
+        return run.sentence or wrong.lower(), "error"
+    if run.paused:
+        return f"paused: {run.pause_reason}" if run.pause_reason else "paused", "warning"
+    return run.sentence, ""
+
+
+def run_lines(runs: Sequence[RunView], snapshot: ManagerSnapshot) -> list[str]:
+    """Return what a dialog says of the runs that it is about: which, how many, with what money."""
+    if len(runs) == 1:
+        [run] = runs
+        return [
+            f"{run.title} on {run.symbol}, wallet {run_place(run)}",
+            f"run {run.run_id}, {run.state}, {exposure_text(run)}",
+        ]
+    lines = [f"{len(runs)} runs: {money_counts(run.money for run in runs)}"]
+    for run in runs:
+        name = f"{snapshot.short_id(run.run_id)} {run.title}"
+        lines.append(f"  {name}, {run_place(run)}, {exposure_text(run)}")
+    return lines
 
 
 def held_text(run: RunView, write: Callable[[Decimal], str] = formats.amount) -> str:

@@ -1,12 +1,12 @@
 """The state that all panes and dialogs show, and the way to the manager."""
 
 import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.driver import Driver
 from textual.notifications import SeverityLevel
@@ -22,8 +22,26 @@ from firstwatch.trading.commands import Command, CommandOutcome
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.text import clean, clean_lines
+from firstwatch.tui import formats
 from firstwatch.tui.launch_form.assessment import Assessment, NextStep, assess, next_step
 from firstwatch.tui.launch_form.draft import LaunchDraft
+
+READ_ONLY = "This screen only looks (--read-only): nothing is changed from it"
+KeyOf = Callable[[str], str]
+"""The key of an action, for a sentence."""
+
+_MOST_NOTICES = 100
+_LONGEST_PASTE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the screen has said in passing."""
+
+    time_ms: int
+    title: str
+    message: str
+    severity: SeverityLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +59,49 @@ class StateApp(App[None]):
 
     # Nothing here repaints the screen: panes watch these and repaint what changed in them.
     snapshot: var[ManagerSnapshot] = var(partial(empty_snapshot, 0), always_update=True)
+    """What is shown: the newest, or the one of the moment at which the operator froze the screen."""
+    frozen_ms: var[int | None] = var(None)
+    """Since when the screen is frozen; None: it is not."""
     selected_run: var[str | None] = var(None)
+    beside_run: var[str | None] = var(None)
+    """The run that is compared with the selected one: the only other one that is marked."""
     selected_wallet: var[str | None] = var(None)
+    is_at_wallets: var[bool] = var(False)
+    """The wallets are in front: keys act on the chosen wallet, not on the chosen run."""
     draft: var[LaunchDraft] = var(LaunchDraft)
+    is_launching: var[bool] = var(False)
+    """A new run is being prepared: the launcher is open."""
     beat: var[int] = var(0)
     """Counts the screen's own seconds: ages grow whether anything changes or not."""
+    shows_order_changes: var[bool] = var(False)
+    """Steps of orders, and orders that others took the place of, are shown too."""
+    notices: var[tuple[Notice, ...]] = var(())
+    """The newest notices, oldest first: they can be read again."""
     busy: var[str] = var("")
     """What is under way and takes a while."""
 
     def __init__(
-        self, manager: RunManager, settings: Settings, clock: Clock, driver_class: type[Driver] | None
+        self,
+        manager: RunManager,
+        settings: Settings,
+        clock: Clock,
+        driver_class: type[Driver] | None,
+        *,
+        key_of: Callable[[str], str],
+        is_read_only: bool = False,
     ) -> None:
+        """``is_read_only``: nothing that is more than a view can be done."""
+        self.key_of = key_of
+        """Returns the key of an action for a sentence; of one without a key, the key of the commands."""
         self._clock = clock
         super().__init__(driver_class=driver_class)
         self.manager = manager
         self.title_note = str(settings.home)
         self.check: LaunchCheck | None = None
         self._sent_commands: set[int] = set()
+        self.is_read_only = is_read_only
+        self._newest: ManagerSnapshot | None = None
+        """The newest snapshot while the screen is frozen."""
 
     def notify(
         self,
@@ -68,10 +112,24 @@ class StateApp(App[None]):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Show a toast. Its text is cleaned and shown without markup, because some of it may be foreign."""
-        super().notify(
-            clean_lines(message), title=clean(title), severity=severity, timeout=timeout, markup=markup
-        )
+        """Show a notice: a toast, or on a dialog a line below it.
+
+        Its text is cleaned and shown without markup, because some of it may be foreign.
+        """
+        message, title = clean_lines(message), clean(title)
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+        notice = Notice(self.now_ms(), title, message, severity)
+        self.notices = (*self.notices, notice)[-_MOST_NOTICES:]
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Paste) and not event.is_forwarded:
+            event.text = pasted(event.text)
+        await super().on_event(event)
+
+    @property
+    def no_run(self) -> str:
+        """What a place about the chosen run says without one."""
+        return f"Choose a run in Run Info ({self.key_of('view.info')})."
 
     def now_ms(self) -> int:
         """Return the time of the injected clock."""
@@ -92,12 +150,52 @@ class StateApp(App[None]):
         self.selected_run = run_id
         self.manager.select(run_id)
 
+    # --- what is shown, and what is true -----------------------------------------------------------
+
+    @property
+    def live(self) -> ManagerSnapshot:
+        """The newest snapshot, by which actions are judged, frozen or not."""
+        return self.snapshot if self._newest is None else self._newest
+
+    def take_snapshot(self, snapshot: ManagerSnapshot) -> None:
+        """Show a new snapshot; on a frozen screen only the details of a run that was chosen since."""
+        if self.frozen_ms is None:
+            self.snapshot = snapshot
+            return
+        self._newest = snapshot
+        shown, new = self.snapshot.selected, snapshot.selected
+        if new is not None and (shown is None or shown.run_id != new.run_id):
+            self.snapshot = replace(self.snapshot, selected=new)
+        shown, new = self.snapshot.beside, snapshot.beside
+        if new is not None and (shown is None or shown.run_id != new.run_id):
+            self.snapshot = replace(self.snapshot, beside=new)
+
+    def freeze(self, is_frozen: bool) -> None:
+        """Keep what is shown as it is, or go on with what is true."""
+        if is_frozen:
+            self._newest, self.frozen_ms = self.snapshot, self.now_ms()
+            return
+        newest, self._newest, self.frozen_ms = self.live, None, None
+        self.snapshot = newest
+
+    def run_ids(self) -> tuple[str, ...]:
+        """Return the runs on which keys act now."""
+        return () if self.selected_run is None else (self.selected_run,)
+
+    @property
+    def badges(self) -> tuple[str, ...]:
+        """What is unusual about this screen, for its head."""
+        found = ["READ ONLY"] if self.is_read_only else []
+        if self.frozen_ms is not None:
+            found.append(f"FROZEN {formats.age(self.now_ms() - self.frozen_ms)}")
+        return tuple(found)
+
     # --- the launch ------------------------------------------------------------------------------
 
     @property
     def assessment(self) -> Assessment:
         """What is wrong with the draft, and its settings if nothing is."""
-        return assess(self.draft, self.snapshot)
+        return assess(self.draft, self.live)
 
     @property
     def check_id(self) -> int | None:
@@ -113,13 +211,23 @@ class StateApp(App[None]):
     @property
     def next_step(self) -> NextStep:
         """What the operator has to do next to start the draft."""
-        check = self.snapshot.command(self.check_id)
-        return next_step(self.draft, self.assessment, self.snapshot, check, is_current=self.is_check_current)
+        check = self.live.command(self.check_id)
+        return next_step(
+            self.draft,
+            self.assessment,
+            self.live,
+            check,
+            is_current=self.is_check_current,
+            key_of=self.key_of,
+        )
 
     # --- commands --------------------------------------------------------------------------------
 
     def submit(self, command: Command, *, about: RunView | None = None) -> None:
         """Send a command to the engine; ``about`` is the run as the operator saw it."""
+        if self.is_read_only:
+            self.notify(READ_ONLY, severity="warning")
+            return
         self.in_background(self._submit(command, about))
 
     async def _submit(self, command: Command, about: RunView | None) -> None:
@@ -127,7 +235,7 @@ class StateApp(App[None]):
             self.manager.submit,
             command,
             expected_state=None if about is None else about.state,
-            snapshot_sequence=self.snapshot.sequence,
+            snapshot_sequence=self.live.sequence,
         )
         self._sent_commands.add(number)
 
@@ -141,7 +249,8 @@ class StateApp(App[None]):
 
     def announce_outcomes(self) -> None:
         """Show the outcome of each command that was sent from here and has ended."""
-        for command in self.snapshot.commands:
+        done: dict[str, list[str]] = {}
+        for command in self.live.commands:
             if command.command_id not in self._sent_commands or command.outcome in (
                 CommandOutcome.PENDING,
                 CommandOutcome.ACCEPTED,
@@ -149,12 +258,18 @@ class StateApp(App[None]):
                 continue
             self._sent_commands.discard(command.command_id)
             name = command.kind.replace("_", " ")
-            is_done = command.outcome is CommandOutcome.DONE
-            self.notify(
-                command.sentence or f"{name}: {command.outcome}",
-                title=name if is_done else f"{name} {command.outcome}",
-                severity="information" if is_done else "error",
-            )
+            sentence = command.sentence or f"{name}: {command.outcome}"
+            if command.outcome is CommandOutcome.DONE:
+                done.setdefault(name, []).append(sentence)
+            else:
+                self.notify(sentence, title=f"{name} {command.outcome}", severity="error")
+        for name, sentences in done.items():
+            self.notify("\n".join(dict.fromkeys(sentences)), title=name)
+
+
+def pasted(text: str) -> str:
+    """Return a pasted text as a field takes it: its lines cleaned, without empty ones before the first."""
+    return "\n".join(map(clean, text[:_LONGEST_PASTE].splitlines())).lstrip("\n")
 
 
 def judged(settings: LaunchSettings) -> LaunchSettings:

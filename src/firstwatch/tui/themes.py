@@ -1,73 +1,201 @@
-"""Colour themes: TOML files in the folder ``themes``, validated; a bad one is reported and left out."""
+"""Colour themes: TOML files in the folder ``themes``, validated; a bad one is reported and left out.
 
+A theme has its colours, and may have others for terminals with 256 and with 16 colours, where the nearest one
+may be one that cannot be read. Rich rounds each colour of a style to what the terminal has; those of the
+tables ``colours_256`` and ``colours_16`` are written so that they come out as they are.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from rich.color import ColorSystem
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.text import clean
 from firstwatch.trading.toml_file import read_toml
+from firstwatch.trading.validation import nearest, validation_sentences, value_text
 
 DEFAULT_THEME = "firstwatch-night"
 
+FALLBACK_VARIABLES = {
+    "gain": "#2dd4a7",
+    "loss": "#ff7b72",
+    "live": "#d97bff",
+    "band": "#1e3448",
+    "band-inner": "#2f5473",
+}
+"""For a theme that is not ours: Textual's own, when no file can be used."""
+
+SIXTEEN = {
+    "black": "#000000",
+    "red": "#aa0000",
+    "green": "#00aa00",
+    "yellow": "#aa5500",
+    "blue": "#0000aa",
+    "magenta": "#aa00aa",
+    "cyan": "#00aaaa",
+    "white": "#aaaaaa",
+    "bright_black": "#555555",
+    "bright_red": "#ff5555",
+    "bright_green": "#55ff55",
+    "bright_yellow": "#ffff55",
+    "bright_blue": "#5555ff",
+    "bright_magenta": "#ff55ff",
+    "bright_cyan": "#55ffff",
+    "bright_white": "#ffffff",
+}
+"""The sixteen colours by name, as Rich has them; what they look like is the terminal's."""
+
 _PACKAGE = Path(__file__).parents[1]
+_FIRST_GREY = 232
+_CUBE = (0, 95, 135, 175, 215, 255)
 
 
-class ThemeFile(BaseModel):
-    """One theme. Colours are ``#rrggbb`` or names that Textual knows."""
+def _true_colour(value: Any) -> str:
+    try:
+        colour = Color.parse(value)
+    except (ColorParseError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{value_text(value)} is not a colour; write one like #2dd4a7") from error
+    if colour.a != 1 or colour.ansi is not None:
+        raise ValueError(f"{value_text(value)} is not a whole colour of its own; write one like #2dd4a7")
+    return colour.hex.lower()
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+def _one_of_256(value: Any) -> str:
+    if type(value) is not int or not 16 <= value <= 255:
+        raise ValueError(f"{value_text(value)} is not a number from 16 to 255")
+    if value < _FIRST_GREY:
+        red, green, blue = (_CUBE[(value - 16) // step % 6] for step in (36, 6, 1))
+    else:
+        # Where Rich has the middle of this grey, which is not quite its value.
+        red = green = blue = round(255 * (value - _FIRST_GREY + 1) / 25)
+    colour = Color(red, green, blue)
+    shown = colour.rich_color.downgrade(ColorSystem.EIGHT_BIT).number
+    if shown != value:
+        raise ValueError(f"{value} would be shown as {shown}; write that")
+    return colour.hex.lower()
+
+
+def _one_of_16(value: Any) -> str:
+    if not isinstance(value, str) or value not in SIXTEEN:
+        hint = nearest(value, list(SIXTEEN)) if isinstance(value, str) else ""
+        raise ValueError(
+            f"{value_text(value)} is not one of the sixteen{hint or '; they are ' + ', '.join(SIXTEEN)}"
+        )
+    return SIXTEEN[value]
+
+
+_TrueColour = Annotated[str, BeforeValidator(_true_colour)]
+_OneOf256 = Annotated[str, BeforeValidator(_one_of_256)]
+_OneOf16 = Annotated[str, BeforeValidator(_one_of_16)]
+_Colour = TypeVar("_Colour", bound=str)
+
+
+class Colours(BaseModel, Generic[_Colour]):
+    """What each colour means. Written as the file has them, read as ``#rrggbb``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+    primary: _Colour
+    """The focus: frames, tabs, keys."""
+    secondary: _Colour
+    """Labels and titles without the focus."""
+    accent: _Colour
+    """The selection."""
+    foreground: _Colour
+    muted: _Colour
+    """Text that is there to be looked up."""
+    background: _Colour
+    surface: _Colour
+    """The ground of panes and dialogs."""
+    panel: _Colour
+    """The ground of the head, of bars and of the row under the cursor."""
+    line: _Colour
+    """Frames without the focus, the scroll bar."""
+    band: _Colour
+    """Where nine of ten of the baseline's days lie."""
+    band_inner: _Colour
+    """Where half of them lie."""
+    success: _Colour
+    warning: _Colour
+    error: _Colour
+    gain: _Colour
+    """Profit."""
+    loss: _Colour
+    """Loss, drawdown."""
+    live: _Colour
+    """Real money."""
+
+
+class ThemeFile(Colours[_TrueColour]):
+    """One theme: its colours, which are ``#rrggbb`` or names that Textual knows."""
 
     name: str = Field(pattern=r"^[a-z0-9-]+$")
     dark: bool
-    primary: str
-    secondary: str
-    accent: str
-    foreground: str
-    background: str
-    surface: str
-    panel: str
-    success: str
-    warning: str
-    error: str
-    gain: str
-    """Profit, long positions, the equity curve."""
-    loss: str
-    """Loss, short positions, drawdown."""
+    colours_256: Colours[_OneOf256] | None = None
+    """For a terminal with 256 colours, by number; none: the nearest to those above."""
+    colours_16: Colours[_OneOf16] | None = None
+    """For a terminal with 16 colours, by name; none: the nearest to those above."""
 
-    @field_validator(
-        "primary", "secondary", "accent", "foreground", "background", "surface", "panel",
-        "success", "warning", "error", "gain", "loss",
-    )  # fmt: skip
-    @classmethod
-    def _is_a_colour(cls, value: str) -> str:
-        try:
-            Color.parse(value)
-        except (ColorParseError, ValueError) as error:
-            raise ValueError(f"{value!r} is not a colour; write one like #2dd4a7") from error
-        return value
-
-    def theme(self) -> Theme:
-        """Return it as Textual's."""
-        fields = self.model_dump(exclude={"gain", "loss"})
+    def theme(self, colour_system: str | None = "truecolor") -> Theme:
+        """Return it as Textual's, for a terminal that has Rich's ``colour_system``."""
+        tables = {"256": self.colours_256, "standard": self.colours_16, "windows": self.colours_16}
+        table = tables.get(colour_system or "")
+        own: dict[str, str] = (table or self).model_dump(include=set(Colours.model_fields))
+        colour = Colours[str].model_validate(own)
+        roles = ("primary", "secondary", "accent", "success", "warning", "error")
+        variables = {
+            "gain": colour.gain,
+            "loss": colour.loss,
+            "live": colour.live,
+            "band": colour.band,
+            "band-inner": colour.band_inner,
+            # Textual mixes the rest from the others, and a mixed colour is one that was not chosen.
+            **{f"text-{role}": own[role] for role in roles},
+            "text": colour.foreground,
+            "text-muted": colour.muted,
+            "text-disabled": colour.muted,
+            "foreground-muted": colour.muted,
+            "foreground-disabled": colour.muted,
+            "border": colour.secondary,
+            "border-blurred": colour.line,
+            "block-cursor-background": colour.primary,
+            "block-cursor-foreground": colour.background,
+            "block-cursor-text-style": "bold",
+            "block-cursor-blurred-background": colour.panel,
+            "block-cursor-blurred-foreground": colour.foreground,
+            "block-hover-background": colour.panel,
+            "surface-active": colour.panel,
+            "scrollbar": colour.line,
+            "scrollbar-hover": colour.secondary,
+            "scrollbar-active": colour.primary,
+            "scrollbar-background": colour.surface,
+            "link-color": colour.accent,
+            "footer-key-foreground": colour.accent,
+            "input-selection-background": colour.primary,
+            "input-selection-foreground": colour.background,
+            "screen-selection-background": colour.primary,
+            "screen-selection-foreground": colour.background,
+        }
         return Theme(
-            **fields,
-            variables={
-                "gain": self.gain,
-                "loss": self.loss,
-                "border": self.secondary,
-                "border-blurred": self.panel,
-                "block-cursor-background": self.primary,
-                "block-cursor-foreground": self.background,
-                "block-cursor-text-style": "bold",
-                "block-cursor-blurred-background": self.panel,
-                "block-cursor-blurred-foreground": self.foreground,
-                "footer-key-foreground": self.accent,
-                "input-selection-background": f"{self.primary} 35%",
-            },
+            name=self.name,
+            dark=self.dark,
+            primary=colour.primary,
+            secondary=colour.secondary,
+            accent=colour.accent,
+            success=colour.success,
+            warning=colour.warning,
+            error=colour.error,
+            foreground=colour.foreground,
+            background=colour.background,
+            surface=colour.surface,
+            panel=colour.panel,
+            variables=variables,
         )
 
 
@@ -85,17 +213,26 @@ def theme_folder() -> Path:
     return packaged if packaged.is_dir() else _PACKAGE.parents[1] / "themes"
 
 
-def load_themes(folder: Path) -> Themes:
-    """Read all ``*.toml`` of the folder. Never raises: a screen works without its colours."""
-    usable: list[Theme] = []
+def load_themes(*folders: Path, colour_system: str | None = "truecolor") -> Themes:
+    """Read all ``*.toml`` of the folders. Never raises: a screen works without its colours.
+
+    Of themes with one name the last is taken, so that an operator can have another one in a shipped one's
+    place.
+    """
+    usable: dict[str, Theme] = {}
     problems: list[str] = []
-    for path in sorted(folder.glob("*.toml")):
+    for path in theme_files(folders):
         try:
-            usable.append(ThemeFile.model_validate(read_toml(path)).theme())
+            theme = ThemeFile.model_validate(read_toml(path)).theme(colour_system)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            problems.append(clean(f"theme {path}: {where}: {first['msg']}"))
+            problems.append(clean(f"theme {path}: {validation_sentences(ThemeFile, error)[0]}"))
         except WrongUseError as error:
             problems.append(clean(f"theme {error}"))
-    return Themes(tuple(usable), tuple(problems))
+        else:
+            usable[theme.name] = theme
+    return Themes(tuple(usable.values()), tuple(problems))
+
+
+def theme_files(folders: Iterable[Path]) -> list[Path]:
+    """Return the theme files of the folders, in the order in which they are read."""
+    return [path for folder in folders for path in sorted(folder.glob("*.toml"))]

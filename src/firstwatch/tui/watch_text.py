@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from firstwatch.manager.views import RunDetails, RunView, WatchCount, WatchView
-from firstwatch.trading.runs import Protection, RunState
-from firstwatch.trading.watch import DAY_MS, Change, Check, CheckName, Sign, SignName, Verdict, WatchReport
+from firstwatch.trading.verdicts import DAY_MS, Change, CheckName, Sign, SignName, Verdict
 from firstwatch.tui import formats
 from firstwatch.tui.widgets.table import Tone
+
+if TYPE_CHECKING:
+    # Not at run time: the screen starts without the models of reports.
+    from firstwatch.trading.watch import Check, WatchReport
 
 NONE = "–"
 SIGNS: dict[Verdict, tuple[str, Tone]] = {
@@ -98,7 +102,7 @@ def figure(name: CheckName, value: float | None) -> str:
     return f"{value:.2f}" if name is CheckName.EDGE else f"{value:.4g}"
 
 
-def expectation(check: Check) -> str:
+def expectation(check: "Check") -> str:
     """Return the median with its band, in the unit of ``figure``: ``10 (6–15)``."""
     if check.band is None or check.expected is None:
         return figure(check.name, check.expected)
@@ -106,35 +110,37 @@ def expectation(check: Check) -> str:
     return f"{median} ({low}–{high})"
 
 
-def band_mark(check: Check) -> str:
+def band_mark(check: "Check") -> str:
+    """Return ``band_bar`` of a check; empty: it has no band."""
+    return "" if check.band is None or check.observed is None else band_bar(check.observed, *check.band)
+
+
+def band_bar(observed: float, low: float, high: float) -> str:
     """Return the band as a bar with a dot where the observed value lies in it, or beside it."""
-    if check.band is None or check.observed is None:
-        return ""
-    low, high = check.band
     bar = list(" ├─────┤ ")
     first, last = 2, _MARK_WIDTH - 3
-    if low <= check.observed <= high:
-        share = (check.observed - low) / (high - low) if high > low else 0.5
+    if low <= observed <= high:
+        share = (observed - low) / (high - low) if high > low else 0.5
         place = first + round(share * (last - first))
     else:
-        place = 0 if check.observed < low else _MARK_WIDTH - 1
+        place = 0 if observed < low else _MARK_WIDTH - 1
     bar[place] = "●"
     return "".join(bar)
 
 
-def count_text(check: Check) -> str:
+def count_text(check: "Check") -> str:
     """Return how much a check rests on, of how much is expected by now: ``7/9``."""
     if check.n is None:
         return NONE
     return str(check.n) if check.n_expected is None else f"{check.n}/{check.n_expected:.0f}"
 
 
-def power_text(check: Check) -> str:
+def power_text(check: "Check") -> str:
     """Return the mildest change that the check sees by now."""
     return NONE if check.smallest_effect is None else EFFECTS[check.smallest_effect]
 
 
-def evidence_text(check: Check) -> str:
+def evidence_text(check: "Check") -> str:
     """Return what the verdict rests on: p or e, since when, what could be seen, when more is known."""
     parts = []
     if check.p_adjusted is not None:
@@ -181,13 +187,13 @@ def tuning_lines(name: CheckName, shown: Sequence[WatchView], signs: Sequence[Si
     return [*lines, *(f"AFTERWARDS  {hint}" for hint in dict.fromkeys(hints))]
 
 
-def watch_time(report: WatchReport) -> str:
+def watch_time(report: "WatchReport") -> str:
     """Return how long the run has been on watch: ``7 h``, ``2.1 d``."""
     hours = (report.day - 1) * DAY_MS / 3_600_000 + report.hours
     return f"{hours:.0f} h" if report.day == 1 else f"{hours / 24:.1f} d"
 
 
-def failing(report: WatchReport) -> tuple[CheckName, ...]:
+def failing(report: "WatchReport") -> tuple[CheckName, ...]:
     """Return the checks that make the run's verdict what it is, if it is a bad one."""
     if report.verdict not in (Verdict.DIVERGED, Verdict.WATCH):
         return ()
@@ -195,22 +201,16 @@ def failing(report: WatchReport) -> tuple[CheckName, ...]:
 
 
 def list_cell(run: RunView) -> tuple[str, Tone]:
-    """Return what an operator should know first: no stop, a stop under way, or verdict and time on watch.
+    """Return the verdict with the check that made it or, where it is a good one, the time on watch.
 
-    ``✘ fills 7 h``; ``❚ ✘ 7 h``: its entries are paused.
+    ``✘ fills``, ``✔ 7 h``.
     """
-    if run.protection is Protection.UNPROTECTED:
-        return "NO STOP", "error"
-    if run.state is not RunState.RUNNING:
-        return run.state.value.lower(), "warning"
-    mark = "❚ " if run.paused else ""
     if run.watch is None:
-        return f"{mark}{NONE}", "warning" if mark else "dim"
+        return NONE, "dim"
     report = run.watch.report
     sign, tone = SIGNS[report.verdict]
     named = failing(report)
-    what = f" {SHORT[named[0]]}" if named and not mark else ""
-    return f"{mark}{sign}{what} {watch_time(report)}", tone
+    return f"{sign} {SHORT[named[0]] if named else watch_time(report)}", tone
 
 
 def count_sentence(count: WatchCount) -> str:

@@ -20,7 +20,8 @@ venue's folder imports only ``trading`` when it runs. No engine, no wallet file.
 4. An adapter calls ``FENCE`` as the last thing before a request that acts leaves the process.
 5. Events reach a subscriber by one call of ``deliver``, in order, which must not block. A bar is closed when
    the venue says so, never by the local clock.
-6. ``StreamLost`` and ``StreamRestored`` enclose a gap: the subscriber reads what it missed.
+6. ``StreamLost`` and ``StreamRestored`` enclose a gap: the subscriber reads what it missed. An adapter that
+   knows how its venue is says so now and then (``ConditionRead``).
 7. What an adapter can do is in ``Capabilities``; no caller asks which venue it is.
 8. Every answer is decoded strictly: typed, finite and bounded, or a ``VenueError`` that names the place.
 """

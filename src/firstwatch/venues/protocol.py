@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from firstwatch.trading.account import Approval, Balance, Funding, Position
 from firstwatch.trading.bar import Bar
-from firstwatch.trading.market import Market
+from firstwatch.trading.market import LeverageTier, Market
 from firstwatch.trading.orders import Fill, OrderIntent, OrderReport, Touch
 from firstwatch.trading.text import clean_fields
 from firstwatch.trading.timeframe import Timeframe
@@ -152,6 +152,8 @@ class MarkMoved:
     symbol: str
     touch: Touch
     time_ms: int
+    is_streamed: bool = True
+    """False: they were asked for, which says nothing about the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,48 @@ class AccountChecked:
     time_ms: int
 
 
+LONGEST_WAIT_S = 20.0
+"""A launch is refused, without further requests, if it would wait longer for its requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueCondition:
+    """How well a venue serves an account and a market now. None: the venue has no such figure.
+
+    If ``wait_s`` is above ``LONGEST_WAIT_S``, it is the only field that is set.
+    """
+
+    clock_offset_ms: int | None = None
+    """This machine's wall clock minus the venue's wall clock, as far as it is certain.
+
+    Nonces and the validity of keys depend on these two; the market's time may differ.
+    """
+    data_age_ms: int | None = None
+    """Age of the newest streamed price by the venue's clock, or how long none came."""
+    wait_s: float | None = None
+    """How long a launch would wait for its requests."""
+    actions_left: int | None = None
+    """How many orders and cancels the account may still send."""
+    is_delisted: bool = False
+    maintenance: str = ""
+    """What the venue says of itself while it does not work as usual; empty: it does."""
+    leverage_tiers: tuple[LeverageTier, ...] = ()
+    """The market's, lowest bound first; none: they are not known."""
+    assumed: tuple[str, ...] = ()
+    """Fields of the market that a simulated venue has assumed, because no file gives them."""
+
+    def __post_init__(self) -> None:
+        clean_fields(self, "maintenance")
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionRead:
+    """The condition of the venue was read again, for the account and the market of the subscriber."""
+
+    condition: VenueCondition
+    time_ms: int
+
+
 VenueEvent = (
     BarOpened
     | BarClosed
@@ -252,6 +296,7 @@ VenueEvent = (
     | StreamRestored
     | ExternalPositions
     | AccountChecked
+    | ConditionRead
 )
 
 Deliver = Callable[[VenueEvent], None]
@@ -281,33 +326,6 @@ class Capabilities:
     def __post_init__(self) -> None:
         if self.suppresses is not None and not self.is_paper:
             raise ValueError("only a paper venue may lose decisions")
-
-
-LONGEST_WAIT_S = 20.0
-"""A launch is refused, without further requests, if it would wait longer for its requests."""
-
-
-@dataclass(frozen=True, slots=True)
-class VenueCondition:
-    """How well a venue serves an account and a market now. None: the venue has no such figure.
-
-    If ``wait_s`` is above ``LONGEST_WAIT_S``, it is the only field that is set.
-    """
-
-    clock_offset_ms: int | None = None
-    """This machine's wall clock minus the venue's wall clock, as far as it is certain.
-
-    Nonces and the validity of keys depend on these two; the market's time may differ.
-    """
-    data_age_ms: int | None = None
-    """Age of the newest streamed price by the venue's clock, or how long none came."""
-    wait_s: float | None = None
-    """How long a launch would wait for its requests."""
-    actions_left: int | None = None
-    """How many orders and cancels the account may still send."""
-    is_delisted: bool = False
-    assumed: tuple[str, ...] = ()
-    """Fields of the market that a simulated venue has assumed, because no file gives them."""
 
 
 @dataclass(frozen=True, slots=True)

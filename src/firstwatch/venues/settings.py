@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Self
 
+from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.setting_fields import SettingsTable
 
 
@@ -22,6 +23,18 @@ class VenueSettings(SettingsTable):
     def is_mainnet(self) -> bool:
         """Real money is at the other end."""
         return False
+
+    @property
+    def money(self) -> MoneyKind:
+        """What the money of its accounts is worth."""
+        if self.is_paper:
+            return MoneyKind.PAPER
+        return MoneyKind.LIVE if self.is_mainnet else MoneyKind.TESTNET
+
+    @property
+    def market_speed(self) -> float:
+        """Market seconds per second of wall time; infinite: as fast as runs decide."""
+        return 1.0
 
     @property
     def place(self) -> str | None:

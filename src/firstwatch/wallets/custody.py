@@ -18,6 +18,7 @@ from firstwatch.trading.account import ACCOUNT_KIND, is_address
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, RefusedError, VenueError, WrongUseError
 from firstwatch.trading.numbers import plain
+from firstwatch.trading.text import quoted
 from firstwatch.venues.accounts import (
     AccountMoney,
     Builder,
@@ -67,7 +68,7 @@ def address(text: str, what: str) -> str:
         WrongUseError: it is none.
     """
     if not is_address(text.strip()):
-        raise WrongUseError(f"{what} takes an address (0x and 40 hexadecimal digits), not {text!r}.")
+        raise WrongUseError(f"{what} takes an address (0x and 40 hexadecimal digits), not {quoted(text)}.")
     return text.strip().lower()
 
 
@@ -306,7 +307,7 @@ class Custody:
         with self._store.read() as session:
             run_id = wallets.active_run_id(session, wallet.id)
         if run_id is not None:
-            raise RefusedError(f"Wallet {wallet.name!r} is in use by run {run_id}; stop that run first.")
+            raise RefusedError(f"Wallet {wallet.name} is in use by run {run_id}; stop that run first.")
 
     def take_play_money(self, wallet: Wallet, amount: Decimal | None) -> Decimal:
         """Take play money out of a paper wallet, all of it without an amount, and return how much.

@@ -94,7 +94,7 @@ class KeyRing:
             return self._opened.signer(venue, account, address=key)
         if self._vault.record_of(venue, account) is None:
             raise KeyMissingError(
-                f"The vault has no key for {account} at {venue}; bring it with: firstwatch wallet import"
+                f"The vault has no key for {account} at {venue}; import it with: firstwatch wallet import"
                 " NAME --venue V --account ADDRESS --key-fd N."
             )
         raise VaultLockedError(

@@ -143,7 +143,7 @@ def derivation_of(document: Mapping[str, Any]) -> Derivation:
                 raise ValueError(f"its {name} has a wrong length")
         return Derivation(salt, factor, block_size, lanes)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"it is not a keystore: {error} is missing") from error
+        raise ValueError("it is not a keystore: a part of it is missing") from error
 
 
 def decrypt(document: Mapping[str, Any], derived: bytes) -> bytes | None:

@@ -376,7 +376,7 @@ class OpenVault:
             raise KeyMissingError(
                 f"The vault has no {'' if kind is None else f'{kind} '}key"
                 f" {'' if address is None else f'{address} '}for {account} at {venue};"
-                " bring it with: firstwatch wallet import NAME --venue V --account ADDRESS --key-fd N."
+                " import it with: firstwatch wallet import NAME --venue V --account ADDRESS --key-fd N."
             )
         return self._signer(max(records, key=lambda r: (r.kind is KeyKind.AGENT, r.created_at_ms)))
 
@@ -457,7 +457,7 @@ def _record(path: Path, document: dict[str, Any]) -> KeyRecord:
             network=str(ours.get("network", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise VaultError(f"The key file {path} is damaged: {error!r}; put a backup in its place.") from error
+        raise VaultError(f"The key file {path} is damaged; put a backup in its place.") from error
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

@@ -53,9 +53,7 @@ class Calibrator:
                 derived = Derived(run_id, day, derive())
             except FirstwatchError as error:
                 derived = Derived(run_id, day, None, str(error))
-            except Exception as error:
+            except Exception:
                 _log.exception("the calibration of run %s, day %d, failed", run_id, day)
-                derived = Derived(
-                    run_id, day, None, f"the calibration failed: {error!r}; see the log of the watch"
-                )
+                derived = Derived(run_id, day, None, "the calibration failed; see the log of the watch")
             self._derived.put(derived)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.strategy.evaluation import FlagArray, SignalArrays
-from firstwatch.trading.watch import DAY_MS, Change, CheckName
+from firstwatch.trading.verdicts import DAY_MS, Change, CheckName
 from firstwatch.watch.windows import FIRST_DAY, DayOfRun, Ints, Looks, Starts, Windows
 
 OWN_CHANGES = {

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from firstwatch.backtest.simulate import BacktestResult
-from firstwatch.trading.watch import DAY_MS, FILLS_ALPHA, JOINT_ALPHA, Change
+from firstwatch.trading.verdicts import DAY_MS, FILLS_ALPHA, JOINT_ALPHA, Change
 from firstwatch.watch.rolling import Judged, Proof, by_origin, power_of, prove, rate_of, true_fills
 from firstwatch.watch.windows import LONGEST_BAR_MS, Baseline
 

@@ -13,7 +13,7 @@ from firstwatch.store.fills import StoredFill
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.trading.account import Funding
 from firstwatch.trading.market import Market
-from firstwatch.trading.watch import Verdict
+from firstwatch.trading.verdicts import Verdict
 
 MOST_EXTRA_BPS = 0.1
 """Paid beyond what was assumed, of the notional; above it the check says ``WATCH``, never more."""

@@ -16,7 +16,7 @@ from firstwatch.trading.events import EntriesPaused, EntriesResumed, Recovered
 from firstwatch.trading.runs import Author
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import DAY_MS
+from firstwatch.trading.verdicts import DAY_MS
 from firstwatch.watch.windows import SMALLEST_EQUITY, STOP_REASONS, Floats, Ints, Looks, Lost
 
 _HOUR_MS = 3_600_000

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from firstwatch.backtest.metrics import DAYS_A_YEAR, RATIO_DAYS
 from firstwatch.trading.clock import iso
-from firstwatch.trading.watch import DAY_MS, Verdict
+from firstwatch.trading.text import counted
+from firstwatch.trading.verdicts import DAY_MS, Verdict
 
 CONFIDENCE = 0.95
 _DIVERGED = 0.05
@@ -144,7 +145,8 @@ def judge_edge(
         return EdgeJudged(
             Verdict.NOT_ENOUGH_DATA,
             n,
-            f"Known from {iso(more_at_ms)[:10]} on: a Sharpe ratio of {expected:.2f} needs {days} days."
+            f"Known from {iso(more_at_ms)[:10]} on: a Sharpe ratio of {expected:.2f} needs "
+            f"{counted(days, 'day')}."
             if n < days
             else "The run's days are all alike: it has no Sharpe ratio.",
             expected=expected,
@@ -162,8 +164,8 @@ def judge_edge(
     return EdgeJudged(
         verdict,
         n,
-        f"Sharpe ratio {shown.a_year:.2f} over {n} days; that it truly reaches {expected:.2f} has a "
-        f"probability of {probability * 100:.0f} %.",
+        f"Sharpe ratio {shown.a_year:.2f} over {counted(n, 'day')}; that it truly reaches {expected:.2f} has "
+        f"a probability of {probability * 100:.0f} %.",
         observed=shown.a_year,
         expected=expected,
         probability=probability,

@@ -25,7 +25,7 @@ from firstwatch.store.fills import StoredFill
 from firstwatch.store.orders import StoredOrder
 from firstwatch.trading.orders import OrderKind, OrderPurpose
 from firstwatch.trading.runs import ExitReason
-from firstwatch.trading.watch import FILLS_ALPHA, WATCH_FILLS_ALPHA, Change, Verdict
+from firstwatch.trading.verdicts import FILLS_ALPHA, WATCH_FILLS_ALPHA, Change, Verdict
 from firstwatch.watch.fill_sequence import (
     LEAST_EXCESS_BPS,
     NOISE_BPS,

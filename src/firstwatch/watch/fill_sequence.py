@@ -33,7 +33,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.trading.watch import FILLS_ALPHA, Change
+from firstwatch.trading.verdicts import FILLS_ALPHA, Change
 
 NOISE_BPS = 5.0
 """Deviation of a fill's cost that is always allowed for: a paper venue has none."""

@@ -33,7 +33,8 @@ from firstwatch.trading.events import (
 )
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import Identity, Mismatch, MismatchCause
+from firstwatch.trading.verdicts import MismatchCause
+from firstwatch.trading.watch import Identity, Mismatch
 from firstwatch.watch.identity import Accounts, Holding, holding_of_trade, venue_residual
 from firstwatch.watch.parity import Findings, ParityJudge
 from firstwatch.watch.record import BARS_AT_ONCE, LiveRecord, WatchedRun, read_record, read_watched

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.trading.errors import DamagedRowError, WrongUseError, said
-from firstwatch.trading.watch import JOINT_ALPHA, WATCH_P, Change, CheckName
+from firstwatch.trading.verdicts import JOINT_ALPHA, WATCH_P, Change, CheckName
 from firstwatch.watch.changes import OWN_CHANGES
 from firstwatch.watch.windows import Floats, Ints, Looks, Lost
 

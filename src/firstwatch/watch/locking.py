@@ -19,7 +19,7 @@ from firstwatch.store.runs import Run
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.market import Market
-from firstwatch.trading.watch import DAY_MS
+from firstwatch.trading.verdicts import DAY_MS
 from firstwatch.watch.baseline import baseline_of_launch, key_of
 from firstwatch.watch.recipe import Recipe
 from firstwatch.watch.windows import Baseline, Carried, Windows

@@ -54,11 +54,13 @@ from firstwatch.trading.events import (
     TradeClosed,
     Transitioned,
 )
+from firstwatch.trading.launch_words import EXIT_WORDS
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, RunState
-from firstwatch.trading.watch import Mismatch, MismatchCause, Verdict
+from firstwatch.trading.verdicts import MismatchCause, Verdict
+from firstwatch.trading.watch import Mismatch
 from firstwatch.watch.shadow import ConditionalShadow, Order, exit_in
 
 _C = MismatchCause
@@ -236,7 +238,8 @@ class ParityJudge:
     def _transitioned(self, event: Transitioned, author: Author, time_ms: int) -> None:
         notes = self.findings
         if event.new is RunState.STOPPING:
-            notes.stopped_by = _C.GUARD if author is Author.SYSTEM else _C.OPERATOR
+            is_guard = author is Author.SYSTEM and event.hazard is None
+            notes.stopped_by = _C.GUARD if is_guard else _C.OPERATOR
             if notes.stopped_by is _C.OPERATOR:
                 how = f"stopped: {event.stop_mode}" if event.stop_mode else "stopped"
                 self._add(time_ms, "the run was stopped", _C.OPERATOR, live=how, shadow="goes on")
@@ -330,10 +333,12 @@ class ParityJudge:
         reason, at = closed.reason, f"{closed.exit_price:f}"
         fill_ms, self._fill_ms = self._fill_ms, None
         if core.steps == 0:
-            self._add(time_ms, f"a trade ended by {reason}", _C.UNEXPLAINED, live=at, shadow="flat")
+            self._add(
+                time_ms, f"a trade ended by {EXIT_WORDS[reason]}", _C.UNEXPLAINED, live=at, shadow="flat"
+            )
         elif reason in (ExitReason.MANUAL, ExitReason.RUN_END):
             cause = _C.OPERATOR if reason is ExitReason.MANUAL else notes.stopped_by or _C.OPERATOR
-            self._add(time_ms, f"a trade ended by {reason}", cause, live=at)
+            self._add(time_ms, f"a trade ended by {EXIT_WORDS[reason]}", cause, live=at)
         elif reason is ExitReason.PROTECTION_FAILED:
             self._add(time_ms, "the position was closed, since it had no stop", _C.REJECTED, live=at)
         elif notes.exit_is_decided or core.decision == EXIT or reason is ExitReason.END_OF_DATA:
@@ -352,7 +357,7 @@ class ParityJudge:
                 )
             )
         else:
-            what = f"a trade ended by {reason} that was not decided"
+            what = f"a trade ended by {EXIT_WORDS[reason]} that was not decided"
             self._add(time_ms, what, _C.UNEXPLAINED, live=at)
         notes.exit_is_decided = notes.listed_exit = notes.is_unprotected = False
 

@@ -19,7 +19,7 @@ from firstwatch.trading.commands import PauseEntries
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
 from firstwatch.trading.runs import Author
-from firstwatch.trading.watch import DIVERGED
+from firstwatch.trading.verdicts import DIVERGED
 from firstwatch.watch.calibrator import Calibrator
 from firstwatch.watch.locking import lock
 from firstwatch.watch.run_watch import Looked, RunWatch

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from firstwatch import __version__
-from firstwatch.trading.watch import FILLS_ALPHA, JOINT_ALPHA, Change
+from firstwatch.trading.verdicts import FILLS_ALPHA, JOINT_ALPHA, Change
 from firstwatch.watch.changes import OWN_CHANGES, draw_donors, play_changed
 from firstwatch.watch.joint import (
     BLOCK_DAYS,

@@ -9,20 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from firstwatch.trading.watch import (
-    Change,
-    Check,
-    CheckName,
-    Fan,
-    HourCell,
-    Identity,
-    Locked,
-    Mismatch,
-    MismatchCause,
-    SinceStart,
-    Verdict,
-    WatchReport,
-)
+from firstwatch.trading.verdicts import Change, CheckName, MismatchCause, Verdict
+from firstwatch.trading.watch import Check, Fan, HourCell, Identity, Locked, Mismatch, SinceStart, WatchReport
 from firstwatch.watch.changes import OWN_CHANGES
 from firstwatch.watch.costs import CostsJudged
 from firstwatch.watch.day import LiveDay

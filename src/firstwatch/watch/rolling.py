@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.trading.watch import DAY_MS, FILLS_ALPHA, JOINT_ALPHA, Change, CheckName
+from firstwatch.trading.verdicts import DAY_MS, FILLS_ALPHA, JOINT_ALPHA, Change, CheckName
 from firstwatch.watch.changes import EXTRA_SLIPPAGE_BPS, Donors, draw_donors, play_changed
 from firstwatch.watch.fill_sequence import NOISE_BPS, crosses, skewed_noise, student_noise
 from firstwatch.watch.joint import (

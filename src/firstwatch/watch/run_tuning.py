@@ -14,7 +14,8 @@ from firstwatch.store.runs import Run
 from firstwatch.trading.events import Transitioned
 from firstwatch.trading.runs import RunState
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import DAY_MS, Sign, WatchReport
+from firstwatch.trading.verdicts import DAY_MS, Sign
+from firstwatch.trading.watch import WatchReport
 from firstwatch.watch.day import RunRecord, watch_begin_ms
 from firstwatch.watch.locking import watched_baseline
 from firstwatch.watch.record import spec_of_run

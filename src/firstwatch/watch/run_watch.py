@@ -1,6 +1,7 @@
 """One run under watch: what is remembered of it between looks, and the report of each of its days.
 
-All that is remembered can be read from the store again: after a restart a watch catches up.
+All that is remembered can be read from the store again: after a restart a watch catches up. The file is long
+because each report is made of all that is remembered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,16 +34,8 @@ from firstwatch.trading.events import (
 from firstwatch.trading.launch import OnDiverged
 from firstwatch.trading.runs import RunState
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.watch import (
-    DAY_MS,
-    CheckName,
-    Locked,
-    Mismatch,
-    MismatchCause,
-    SinceStart,
-    Verdict,
-    WatchReport,
-)
+from firstwatch.trading.verdicts import DAY_MS, CheckName, MismatchCause, Verdict
+from firstwatch.trading.watch import Locked, Mismatch, SinceStart, WatchReport
 from firstwatch.venues.registry import is_paper
 from firstwatch.watch.calibrator import Calibrator, Derived
 from firstwatch.watch.costs import CostsJudged, judge_costs

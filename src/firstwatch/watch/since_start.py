@@ -12,7 +12,8 @@ shown on real candles.
 import math
 from collections.abc import Sequence
 
-from firstwatch.trading.watch import SinceStart, Verdict
+from firstwatch.trading.verdicts import Verdict
+from firstwatch.trading.watch import SinceStart
 
 PRODUCTS = 10
 ALARM = 20.0

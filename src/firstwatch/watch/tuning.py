@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from firstwatch.backtest.metrics import RATIO_DAYS, daily_returns
 from firstwatch.trading.runs import ExitReason
-from firstwatch.trading.watch import DAY_MS, CheckName, Sign, SignName, Verdict, WatchReport
+from firstwatch.trading.text import counted
+from firstwatch.trading.verdicts import DAY_MS, CheckName, Sign, SignName, Verdict
+from firstwatch.trading.watch import WatchReport
 from firstwatch.watch.edge import Sharpe, probabilistic_sharpe
 from firstwatch.watch.windows import STOP_REASONS
 
@@ -133,14 +135,15 @@ def _of_stretch(live: Record, test: BacktestLimits) -> tuple[Sign, Sign]:
     """Return the signs that compare with the test's stretches: drawdown and frequency."""
     limits = test.limits(live.days)
     if limits is None:
-        text = f"The test is too short: it has fewer than {_LEAST_STRETCHES} stretches of {live.days} days."
+        stretches = f"{_LEAST_STRETCHES} stretches of {counted(live.days, 'day')}"
+        text = f"The test is too short: it has fewer than {stretches}."
         return Sign(SignName.DRAWDOWN, None, text), Sign(SignName.FREQUENCY, None, text)
-    of_stretches = f"95 % of the test's stretches of {live.days} days"
+    of_stretches = f"95 % of the test's stretches of {counted(live.days, 'day')}"
     deepest = _depth(np.append(live.capital, live.equity))
     text = f"Drawdown {deepest * 100:.1f} %; {of_stretches} stay below {limits.drawdown * 100:.1f} %."
     drawdown = Sign(SignName.DRAWDOWN, deepest > limits.drawdown, text, deepest, limits.drawdown)
     n = len(live.entry_ms)
-    text = f"{n} {'entry' if n == 1 else 'entries'}; {of_stretches} have at least {limits.entries}."
+    text = f"{counted(n, 'entry', 'entries')}; {of_stretches} have at least {limits.entries}."
     return drawdown, Sign(SignName.FREQUENCY, n < limits.entries, text, float(n), float(limits.entries))
 
 
@@ -151,7 +154,7 @@ def _stops(live: Record, test: BacktestLimits) -> Sign:
         return Sign(name, None, f"Needs {_LEAST_EXITS} exits, and one of the test.")
     share = test.stops / test.n_exits
     is_present = k / n > 0.5 and at_least(k, n, share) <= _RATE
-    text = f"{k} of {n} exits by stop; in the test {share * 100:.0f} % of {test.n_exits}."
+    text = f"{k} of {counted(n, 'exit')} by stop; in the test {share * 100:.0f} % of {test.n_exits}."
     return Sign(name, is_present, text, k / n, share)
 
 

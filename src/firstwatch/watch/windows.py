@@ -28,7 +28,7 @@ from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.market import Market
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.watch import DAY_MS
+from firstwatch.trading.verdicts import DAY_MS
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

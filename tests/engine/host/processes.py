@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from firstwatch.engine.lock import holder_of
@@ -25,10 +25,10 @@ def engine_process(folder: Path) -> Iterator["EngineProcess"]:
 class EngineProcess:
     """One engine process."""
 
-    def __init__(self, folder: Path, module: str = "firstwatch.engine.host.daemon", *arguments: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, "-m", "firstwatch.engine.host.daemon"],
             env={**os.environ, "FIRSTWATCH_HOME": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -59,12 +59,6 @@ class EngineProcess:
 
     def wait(self, limit_s: float = 30.0) -> int:
         return self._process.wait(limit_s)
-
-    def kill_after(self, seconds: float) -> None:
-        """Let it live that long, then SIGKILL and reap."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(seconds)
-        self.kill()
 
     def kill(self) -> None:
         """SIGKILL and reap; does nothing to a process that has ended."""

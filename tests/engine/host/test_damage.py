@@ -66,6 +66,7 @@ def asked(store: Store, run_id: str) -> StoredCommand:
     "damage",
     [
         "UPDATE run SET settings_json = '{' WHERE id = HARMED",
+        "UPDATE run SET settings_json = x'01ff' WHERE id = HARMED",
         "UPDATE run SET market_json = '[]' WHERE id = HARMED",
         "UPDATE run SET exit_reason = 'boredom' WHERE id = HARMED",
         "UPDATE run_event SET payload = '[' WHERE run_id = HARMED AND kind LIKE '%transitioned%'",

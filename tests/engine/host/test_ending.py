@@ -73,6 +73,7 @@ def test_a_screen_without_a_terminal_does_not_hold_the_engine_again_after_a_stop
     manager.start()
     rig.until(lambda: manager.is_host or None, "the engine")
     rig.start_run(store, RUN)
+    rig.until(lambda: rig.run_of(store, RUN).state is RunState.RUNNING or None, "the run")
     served: list[bool] = []
     headless = threading.Thread(
         target=lambda: served.append(manager.serve_headless(threading.Event()) is None)
@@ -197,14 +198,15 @@ def test_nothing_is_written_to_a_store_that_was_removed_or_replaced(
 
 
 def test_a_failed_host_lets_go_and_says_why(
-    folder: Path, store: Store, host: EngineHost, monkeypatch: pytest.MonkeyPatch
+    folder: Path, host: EngineHost, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken() -> None:
         raise ZeroDivisionError("a defect")
 
     monkeypatch.setattr(host, "_handle_ended_workers", broken)
     assert host.wait(rig.LIMIT_S)
-    assert "ZeroDivisionError: a defect" in host.failure
+    assert host.failure == "The engine failed; its log says where"
+    assert "ZeroDivisionError: a defect" in caplog.text
     assert holder_of(folder) is None
 
 

@@ -223,7 +223,7 @@ def test_orders_that_cannot_be_cancelled_are_an_alarm_although_the_wallet_is_fla
     venue.refuses = True
     reconciler = _reconciler(store, venue)
     reconciler.look()
-    assert "1 orders of ours" in _alarm(store)
+    assert "1 order of ours" in _alarm(store)
     venue.refuses = False
     reconciler.look()
     assert _alarm(store) == ""

@@ -482,6 +482,27 @@ def test_a_suspended_machine_recovers_before_it_sends(make, expected: dict[str, 
     assert host.epoch == 2
 
 
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_machine_that_stands_still_while_runs_are_recovered_recovers_them_again(
+    make, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    engine = _left_exposed(make)
+    begin, left = RunWorker.start, [times]
+
+    def begin_slowly(worker: RunWorker) -> None:
+        begin(worker)
+        if left[0]:
+            left[0] -= 1
+            engine.clock.suspended_s += 10
+
+    monkeypatch.setattr(RunWorker, "start", begin_slowly)
+    host = engine.host()
+    rig.until(lambda: (not left[0] and not host.lease.is_lost) or None, "the last recovery")
+    _exposed(engine)
+    assert host.is_running
+    assert not host.failure
+
+
 def test_a_market_that_went_on_is_caught_up_with_as_past_bars(make) -> None:
     engine = make(bars=1600, speed=60_000, while_down="continue")
     first = engine.host()
@@ -571,7 +592,7 @@ def test_a_worker_that_raises_too_often_fails_its_run_and_keeps_protection(make)
     assert run.state is RunState.FAILED
     assert run.facts.health is Health.UNKNOWN
     assert "for the 4th time in ten minutes" in run.facts.sentence
-    alarm = _alarm(engine.store, "failed")
+    alarm = _alarm(engine.store, "crash loop")
     assert alarm is not None
     assert "Protection was left at the venue" in alarm
 

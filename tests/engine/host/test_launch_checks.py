@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 
 from firstwatch.engine.launch.adoption import assume_position
-from firstwatch.engine.launch.checks import CHECKS, first_entry_steps
+from firstwatch.engine.launch.checks import CHECKS
 from firstwatch.engine.launch.facts import Baseline, LaunchFacts, judge
 from firstwatch.engine.launch.gather import preview
+from firstwatch.engine.launch.outcome import differences, first_entry_steps, market_facts, next_trade
 from firstwatch.market.assumed import market_of_candles
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs, settings_of_launch
 from firstwatch.strategy.evaluation import FALSE, TRUE, UNKNOWN, GroupFlags
-from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
+from firstwatch.strategy.specification import AlgorithmSpec, Sizing, sample_toml
 from firstwatch.trading.account import Approval, Balance, Position
 from firstwatch.trading.errors import WrongUseError
-from firstwatch.trading.launch import NOT_CHECKED, CheckResult, Guards, LaunchSettings
+from firstwatch.trading.launch import NOT_CHECKED, CheckResult, Guards, LaunchSettings, SessionSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import OrderKind, OrderReport, OrderSide, OrderState, Side, Touch
 from firstwatch.trading.timeframe import Timeframe
@@ -134,7 +135,7 @@ def test_sound_facts_pass_everything() -> None:
     assert seen.refused_by == ()
     assert seen.warnings == ()
     assert seen.adopts is None
-    assert "flat and unarmed" in seen.assume_position
+    assert "waits for a fresh signal" in seen.assume_position
     assert seen.time_ms == 5
 
 
@@ -172,7 +173,7 @@ def test_nothing_known_refuses_and_raises_nothing() -> None:
             {"balance": _balance(900)},
             ["1,000.00 USDC", "900.00 USDC", "100.00 more"],
         ),
-        ("history", {"history": _history(400)}, ["400 of 1000 bars of 1h"]),
+        ("history", {"history": _history(400)}, ["400 of 1,000 bars of 1h"]),
         ("history", {"flags": _flags(ready=False)}, ["no value"]),
         (
             "session",
@@ -205,8 +206,8 @@ def test_each_check_fails_with_figures(name: str, changed: dict[str, object], wo
         ("drawdown", {"max_drawdown": 0.25}, ["25.0%"]),
         (
             "same settings",
-            {"settings": {"leverage": Decimal(1), "capital": Decimal(10)}},
-            ["leverage 2", "capital 1000"],
+            {"settings": {"leverage": Decimal(1), "trades_limit": 9}},
+            ["leverage 2 here, 1 there", "trades limit no limit here, 9 there"],
         ),
         ("same settings", {"taker_fee_bps": Decimal(2)}, ["taker fee 4.5 bps here, 2 bps there"]),
     ],
@@ -225,6 +226,62 @@ def test_a_reset_override_equal_to_the_versions_own_is_no_difference() -> None:
     assert baseline is not None
     facts = _facts(settings, baseline=replace(baseline, settings={"reset": None}))
     assert _result(facts, "same settings").passed
+
+
+_FIXED = _SPEC.model_copy(update={"sizing": Sizing(fixed=100)})
+
+
+@pytest.mark.parametrize(("spec", "matters"), [(_SPEC, False), (_FIXED, True)])
+def test_another_capital_differs_only_where_sizes_do_not_grow_with_it(
+    spec: AlgorithmSpec, matters: bool
+) -> None:
+    baseline = _facts().baseline
+    assert baseline is not None
+    facts = _facts(algorithm=spec, baseline=replace(baseline, settings={"capital": Decimal(10_000)}))
+    found = [(each.name, each.here, each.baseline) for each in differences(facts)]
+    assert found == ([("capital", "1000", "10000")] if matters else [])
+    assert _result(facts, "same settings").passed is not matters
+
+
+def test_a_difference_is_one_part_of_a_setting_in_words() -> None:
+    settings = _SETTINGS.model_copy(update={"guards": Guards(drawdown=0.2), "close_position_on_exit": False})
+    baseline = _facts().baseline
+    assert baseline is not None
+    there = {"guards": Guards(), "close_position_on_exit": True, "session": SessionSettings()}
+    found = differences(_facts(settings, baseline=replace(baseline, settings=there)))
+    assert [(each.name, each.here, each.baseline) for each in found] == [
+        ("drawdown guard", "20 %: stop the run, close the position", "off"),
+        ("close position on exit", "off", "on"),
+    ]
+
+
+def test_the_next_trade_has_its_size_its_worst_loss_and_the_way_to_liquidation() -> None:
+    trade = next_trade(_facts())
+    assert trade is not None
+    # Half of 1000 at leverage 2 buys 10 at 100; the stop is 5 % away, both fills pay 4.5 bps.
+    assert (trade.amount, trade.cost, trade.margin) == (Decimal(10), 1000.0, 500.0)
+    assert trade.stop_share == pytest.approx(0.05)
+    assert trade.worst_loss == pytest.approx(50 + 0.00045 * (1000 + 950))
+    # Half of the price is margin, and 1.25 % of the position must remain.
+    assert trade.liquidation_share == pytest.approx(1 - (1 - 0.5) / (1 - 0.0125))
+
+
+def test_without_a_stop_the_margin_is_what_a_trade_may_lose() -> None:
+    settings = _SETTINGS.model_copy(update={"leverage": Decimal(1)})
+    trade = next_trade(_facts(settings, _SPEC.model_copy(update={"stop_loss": None})))
+    assert trade is not None
+    assert (trade.stop_share, trade.worst_loss) == (None, 500.0)
+    assert trade.liquidation_share is None
+
+
+def test_what_is_not_known_has_no_figures() -> None:
+    nothing = LaunchFacts(settings=_SETTINGS, capital_share=0.5)
+    assert next_trade(nothing) is None
+    assert market_facts(nothing) is None
+    assert differences(nothing) == ()
+    known = market_facts(_facts(touch=None))
+    assert known is not None
+    assert known.price is None
 
 
 def test_leverage_is_whole_and_below_the_maximum() -> None:
@@ -284,7 +341,7 @@ def test_a_held_position_is_refused_without_assume_position() -> None:
 
 
 def test_external_orders_are_refused_and_own_ones_of_earlier_runs_are_not_external() -> None:
-    _fails(_facts(open_orders=(_order(None),)), "position", "1 open orders", "cancel")
+    _fails(_facts(open_orders=(_order(None),)), "position", "1 open order", "cancel")
     earlier = "ab" * 8
     held = _facts(
         _ASSUME,
@@ -326,7 +383,7 @@ def test_assume_position_on_a_flat_wallet_says_whether_it_enters() -> None:
     assert "at once" in enters.sentence
     waits = assume_position(_facts(_ASSUME))
     assert waits.enters is None
-    assert "flat and unarmed" in waits.sentence
+    assert "waits for a fresh signal" in waits.sentence
     both = AlgorithmSpec.from_toml(_BOTH)
     ambiguous = assume_position(_facts(_ASSUME, both, flags=_flags(entry_long=TRUE, entry_short=TRUE)))
     assert ambiguous.enters is None
@@ -348,6 +405,10 @@ def test_a_clock_that_is_wrong_refuses(offset_ms: int) -> None:
     assert _result(_facts(condition=VenueCondition(clock_offset_ms=4_000)), "clock").passed
 
 
+def test_a_venue_in_maintenance_refuses() -> None:
+    _fails(_facts(condition=VenueCondition(maintenance="upgrade")), "venue", "as usual: upgrade", "wait")
+
+
 def test_old_prices_refuse() -> None:
     _fails(_facts(condition=VenueCondition(data_age_ms=12_300)), "data", "12.3 s old", "check again")
     assert _result(_facts(condition=VenueCondition(data_age_ms=900)), "data").passed
@@ -356,7 +417,10 @@ def test_old_prices_refuse() -> None:
 def test_requests_that_are_used_up_refuse() -> None:
     _fails(_facts(condition=VenueCondition(wait_s=25.0)), "requests", "25 s", "check again in 25 s")
     _fails(
-        _facts(condition=VenueCondition(wait_s=0.0, actions_left=12)), "requests", "12 more", "USDC traded"
+        _facts(condition=VenueCondition(wait_s=0.0, actions_left=12)),
+        "requests",
+        "12 requests more",
+        "USDC traded",
     )
     assert _result(_facts(condition=VenueCondition(wait_s=3.0, actions_left=9_000)), "requests").passed
 
@@ -365,7 +429,7 @@ def test_what_the_account_has_in_other_markets_refuses() -> None:
     other = replace(_position(Side.LONG, "2"), symbol="ETH/USDC:USDC")
     _fails(_facts(holdings=Holdings([other], [])), "elsewhere", "ETH/USDC:USDC", "another wallet")
     order = replace(_order(None), symbol="ETH/USDC:USDC")
-    _fails(_facts(holdings=Holdings([], [order])), "elsewhere", "1 open orders", "cancel them")
+    _fails(_facts(holdings=Holdings([], [order])), "elsewhere", "1 open order", "cancel them")
     own = _position(Side.LONG, "2")
     assert _result(_facts(holdings=Holdings([own], [_order(None)])), "elsewhere").passed
 

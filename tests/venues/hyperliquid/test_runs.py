@@ -21,7 +21,7 @@ from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.orders import OrderSide, Side
 from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.watch import MismatchCause
+from firstwatch.trading.verdicts import MismatchCause
 from firstwatch.venues.hyperliquid import account_watch
 from firstwatch.venues.hyperliquid.settings import HyperliquidVenueSettings
 from firstwatch.venues.hyperliquid.venue import HyperliquidVenue
@@ -52,7 +52,16 @@ class EngineRig:
     """One run on bars whose closes a test chooses, each bar begun by hand."""
 
     def __init__(
-        self, folder, closes, fault_point=None, *, toml=TOML, before=None, until=RunState.RUNNING, **launch
+        self,
+        folder,
+        closes,
+        fault_point=None,
+        *,
+        toml=TOML,
+        before=None,
+        until=RunState.RUNNING,
+        policy=None,
+        **launch,
     ):
         flat = [(100.0, 100.0)] * HISTORY + [(100.0, close) for close in closes]
         bars = [
@@ -85,6 +94,7 @@ class EngineRig:
         )
         settings = Settings(
             home=folder,
+            policy=policy or {},
             venues={
                 "hl": HyperliquidVenueSettings(
                     kind="hyperliquid",
@@ -98,6 +108,7 @@ class EngineRig:
         self.host = EngineHost(self.store, settings, book, fault_point=fault_point or (lambda _point: None))
         self.host.start()
         self._begun = HISTORY
+        self._launched = []
         if before is not None:
             before(self)
         self.launch(RUN, "w", until=until, **launch)
@@ -110,7 +121,8 @@ class EngineRig:
             wallets.create_wallet(session, name, venue="hl", kind="hyperliquid", account=account, now_ms=1)
 
     def launch(self, run_id, wallet, *, until=RunState.RUNNING, **launch):
-        """Start a run, and return when it is in that state."""
+        """Start a run, and return when it is in that state; one that runs may enter from then on."""
+        asked = self._asked_for_leverage
         settings = LaunchSettings.model_validate(
             {
                 "algorithm": "A",
@@ -133,6 +145,15 @@ class EngineRig:
         answer = wait_for(lambda: self._answer(number), PATIENCE_S)
         assert answer.outcome is CommandOutcome.DONE, answer.sentence
         wait_for(lambda: self.run_of(run_id).state is until, PATIENCE_S)
+        self._launched.append(run_id)
+        if until is RunState.RUNNING:
+            # An entry that is decided before its leverage is set would be dropped.
+            wait_for(lambda: self._asked_for_leverage > asked, PATIENCE_S)
+
+    @property
+    def _asked_for_leverage(self):
+        """How often the venue was asked whether a leverage is set: the last request of a launch."""
+        return self.server.audit().requests.get("activeAssetData", 0)
 
     def run_of(self, run_id):
         with self.store.read() as session:
@@ -162,16 +183,15 @@ class EngineRig:
         return self.venue.position(self.account, SYMBOL)
 
     def end_bar(self):
-        """Begin the next bar, and wait until the run has decided on the one that ended."""
+        """Begin the next bar, and wait until every run has decided on the one that ended."""
         ended_ms = START_MS + self._begun * HOUR_MS
         self._begun += 1
         self.server.step_to(ended_ms + HOUR_MS)
-        wait_for(lambda: self._decided_ms >= ended_ms, PATIENCE_S)
+        wait_for(lambda: all(self._decided_ms(run_id) >= ended_ms for run_id in self._launched), PATIENCE_S)
 
-    @property
-    def _decided_ms(self):
+    def _decided_ms(self, run_id):
         with self.store.read() as session:
-            times = equity.equity_of(session, RUN).time_ms
+            times = equity.equity_of(session, run_id).time_ms
             return int(times[-1]) if len(times) else 0
 
     def stop(self, mode=StopMode.CLOSE):

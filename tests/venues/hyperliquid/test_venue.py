@@ -130,7 +130,8 @@ def test_a_delisted_market_is_not_offered(make):
 
 
 def test_an_agent_trades_for_its_master_and_its_approval_is_checked(make):
-    rig = make()
+    # It asks more in a moment than a budget has.
+    rig = make(weight_per_minute=1e6)
     agent = rig.wallets.add(LocalSigner(8, account=rig.account))
     (missing,) = rig.venue.approvals(rig.account, SYMBOL, Decimal(1))
     assert not missing.is_given

@@ -293,6 +293,7 @@ def threaded(store=None, bars=200, clock=None, **settings):
 
 
 def test_a_thread_drives_the_feed_to_its_end_for_all_subscribers():
+    before = set(threading.enumerate())
     venue = threaded()
     listeners = [Listener(venue, f"account {number}") for number in range(3)]
     for listener in listeners:
@@ -304,7 +305,7 @@ def test_a_thread_drives_the_feed_to_its_end_for_all_subscribers():
     assert len([event for event in listeners[0].events if isinstance(event, BarClosed)]) == 150
     venue.close()
     venue.close()
-    assert not any(thread.name == "feed paper" for thread in threading.enumerate())
+    assert set(threading.enumerate()) <= before
 
 
 def test_at_a_speed_phases_wait_for_the_wall():

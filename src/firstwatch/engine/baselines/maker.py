@@ -28,6 +28,7 @@ from firstwatch.trading.errors import VenueError, WrongUseError
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.numbers import BoundedDecimal
+from firstwatch.trading.text import counted
 from firstwatch.trading.validation import validation_sentences
 from firstwatch.venues.protocol import Venue
 from firstwatch.watch.baseline import find_by_key, save_baseline, stale_because, until
@@ -109,7 +110,7 @@ def make_baseline(
     history = History(candles, funding)
     costs = Costs.of_market(market, slippage_bps=request.slippage_bps)
     chosen = settings_of_run(launch)
-    progress(0.4, f"backtest of {len(candles):,} bars")
+    progress(0.4, f"backtest of {counted(len(candles), 'bar')}")
     result = simulate(
         spec, candles, market=market, costs=costs, settings=chosen, funding=funding, start_ms=start_ms
     )

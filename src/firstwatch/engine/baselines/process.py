@@ -24,6 +24,7 @@ from firstwatch.settings import Settings, load_settings
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import FirstwatchError, RefusedError
+from firstwatch.trading.text import counted
 
 LOG_FILE = "baseline.log"
 _NICENESS = 10
@@ -76,8 +77,8 @@ def run_making(settings: Settings, request: BaselineRequest, *, clock: Clock, pr
         except FirstwatchError as error:
             end(MakingState.FAILED, str(error))
             raise
-        except BaseException as error:
-            end(MakingState.FAILED, f"the maker failed: {type(error).__name__}; see {LOG_FILE}")
+        except BaseException:
+            end(MakingState.FAILED, f"making it failed; see {LOG_FILE}")
             raise
         end(MakingState.DONE, sentence_of(made), made.backtest.id)
     return made
@@ -88,8 +89,8 @@ def sentence_of(made: Made) -> str:
     was = "saved" if made.is_new else "saved before from just the same; it is used again"
     trades = made.backtest.metrics.get("total_trades", 0)
     return (
-        f"baseline of {made.version.label} on {made.backtest.symbol}: {made.days:.0f} days,"
-        f" {made.backtest.bars:,} bars, {trades} trades, {was}"
+        f"baseline of {made.version.label} on {made.backtest.symbol}: {counted(round(made.days), 'day')},"
+        f" {counted(made.backtest.bars, 'bar')}, {counted(trades, 'trade')}, {was}"
     )
 
 

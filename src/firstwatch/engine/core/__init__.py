@@ -3,12 +3,13 @@
 In reading order: ``run_core`` (takes one input, returns the records to store and the effects to perform),
 ``inputs``, ``effects`` and ``records`` (what goes in and what comes out), ``run_memory`` (all of its state,
 the checkpoint) and ``step_context`` (one step: the memory, and the records and effects that it collects).
-Then by subject: ``bars`` (what a close decides), ``entries``, ``exits``, ``order_manager``, ``protection``,
-``ledger`` (fills and payments become position and trades), ``equity`` (the wallet beside the ledger),
-``account`` (what the venue reports and shows), ``recovery`` (launch, adoption, recovery), ``lifecycle``
-(stops and ends), ``status`` (facts beside the state).
+Then by subject: ``signals`` (what it decides by), ``bars`` (what a close decides), ``entries``, ``exits``,
+``order_manager``, ``protection``, ``ledger`` (fills and payments become position and trades), ``equity`` (the
+wallet beside the ledger), ``account`` (what the venue reports and shows), ``recovery`` (launch, adoption,
+recovery), ``lifecycle`` (stops and ends), ``hazards`` (what may end it, and the policy), ``status`` (facts
+beside the state), ``outlook`` (what would have to be true next).
 
-Rules 6 to 23 of ``firstwatch.engine``. Imports ``strategy``, ``trading`` and ``venues.protocol`` only.
+Rules 6 to 23 and 28 of ``firstwatch.engine``. Imports ``strategy``, ``trading`` and ``venues.protocol`` only.
 
 An input is handled by noting what is known and what is wanted in the memory; then every part brings its
 orders to what is wanted, protection first. So the same code continues after an answer, after a lost answer

@@ -173,6 +173,9 @@ class AccountManager:
             external != 0 and not self._context.setup.has_phases and memory.mismatches < _CONFIRMING_READS
         )
         if self._ledger.agrees(position) and not is_stale:
+            shown = position.liquidation_price
+            own = memory.trade_entry_ms, self._ledger.own
+            memory.shown_liquidation = None if shown is None or memory.foreign else (*own, shown)
             memory.wants_position = False
             memory.is_compared = True
             memory.mismatches = 0

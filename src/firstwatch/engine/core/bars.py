@@ -1,21 +1,38 @@
 """Bars of a run: prices, missing and late bars, and the decisions of the strategy core at each close."""
 
-from typing import Protocol
-
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.effects import ReadBars
 from firstwatch.engine.core.entries import EntryManager
 from firstwatch.engine.core.exits import ExitManager
 from firstwatch.engine.core.order_manager import OrderManager
+from firstwatch.engine.core.outlook import held_back
 from firstwatch.engine.core.protection import ProtectionManager
 from firstwatch.engine.core.records import BarRow, EquityRow
+from firstwatch.engine.core.signals import Sessions, Signals
 from firstwatch.engine.core.step_context import StepContext
 from firstwatch.strategy.core import close_bar, mark_equity
-from firstwatch.strategy.core_notes import LEVEL_DROPPED, cap_sentence, refusal_sentence, take_notes
+from firstwatch.strategy.core_notes import (
+    LEVEL_DROPPED,
+    cap_sentence,
+    guard_bits,
+    guard_sentence,
+    refusal_sentence,
+    take_notes,
+)
 from firstwatch.strategy.core_settings import exit_reason
-from firstwatch.strategy.core_state import CANCEL_ENTRY, ENTER, EXIT, GOES_ON, REST_AT_MARKET, CoreSettings
+from firstwatch.strategy.core_state import (
+    CANCEL_ENTRY,
+    ENTER,
+    EXIT,
+    FLAT,
+    GOES_ON,
+    NO_ORDER,
+    REST_AT_MARKET,
+    CoreSettings,
+)
 from firstwatch.strategy.evaluation import GroupFlags
 from firstwatch.trading.bar import Bar, Decided
+from firstwatch.trading.clock import iso
 from firstwatch.trading.events import (
     CoreNoted,
     DecisionDropped,
@@ -27,10 +44,11 @@ from firstwatch.trading.events import (
     LateBar,
     Noted,
 )
+from firstwatch.trading.launch_words import EXIT_WORDS
 from firstwatch.trading.notes import NoteCode
 from firstwatch.trading.orders import Side
-from firstwatch.trading.runs import RunState
-from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.runs import ExitReason, RunState
+from firstwatch.trading.why import ConditionValue, GroupKind, because
 from firstwatch.venues.protocol import BarClosed, BarOpened, MarkMoved
 
 LATE_MS = 10_000
@@ -38,21 +56,6 @@ LATE_FRACTION = 0.05
 """Entries decided more than max(``LATE_MS``, ``LATE_FRACTION`` x bar) after the close are dropped."""
 _DAY_MS = 86_400_000
 _KEPT_HOLES = 50
-
-
-class Signals(Protocol):
-    """Values of the algorithm's condition groups at each close (``strategy.stream.SignalStream``)."""
-
-    def push(self, bar: Bar) -> GroupFlags:
-        """Take the next closed bar."""
-
-
-class Sessions(Protocol):
-    """When a run may enter and when it must be flat (``market.sessions.SessionCalendar``)."""
-
-    def may_enter(self, close_ms: int, timeframe: Timeframe) -> bool: ...
-
-    def must_flatten(self, close_ms: int, timeframe: Timeframe) -> bool: ...
 
 
 class BarManager:
@@ -86,10 +89,14 @@ class BarManager:
         self.set_price(event.price)
 
     def mark_moved(self, event: MarkMoved) -> None:
-        self.set_price(event.touch.mid)
+        self.set_price(event.touch.mid, event.touch.mark)
 
-    def set_price(self, price: float) -> None:
-        self._context.memory.price = price
+    def set_price(self, price: float, mark: float = 0.0) -> None:
+        """Take a price in. Where marks come of their own, one without a mark says nothing of it."""
+        memory = self._context.memory
+        memory.price = price
+        if mark or self._context.setup.has_phases or not memory.mark:
+            memory.mark = mark or price
         self._exits.price_updated()
 
     def closed(self, event: BarClosed) -> None:
@@ -142,7 +149,12 @@ class BarManager:
         """Return whether a bar counts: its prices are sound, and it is over by the venue's own time."""
         if bar.is_sound and bar.time_ms + self._context.setup.timeframe.ms <= self._context.memory.now_ms:
             return True
-        self._context.journal(Noted(sentence=f"the venue sent an impossible bar: {bar}; it is not counted"))
+        prices = (
+            f"{iso(bar.time_ms)}, open {bar.open:g}, high {bar.high:g}, low {bar.low:g}, close {bar.close:g}"
+        )
+        self._context.journal(
+            Noted(sentence=f"the venue sent an impossible bar: {prices}; it is not counted")
+        )
         return False
 
     def _is_behind_hole(self, bar: Bar) -> bool:
@@ -227,6 +239,7 @@ class BarManager:
                 bar.time_ms // _DAY_MS,
             )
             self._act(bar, self.why_no_entry(bar.time_ms, is_past=is_past))
+            self._journal_skipped(flags, may_enter)
         self._context.record(EquityRow(bar.time_ms, core.equity))
 
     def _act(self, bar: Bar, why_no_entry: str) -> None:
@@ -235,10 +248,12 @@ class BarManager:
         self.journal_notes()
         if core.alert:
             reason = exit_reason(core.alert)
+            why = f" ({because(self._exit_conditions())})" if reason is ExitReason.SIGNAL else ""
             self._context.clear_alarm("exit left to the operator")
             self._context.alarm(
                 "exit left to the operator",
-                f"the algorithm would close by {reason} at {bar.close:g}; closing is left to the operator",
+                f"the algorithm would close by {EXIT_WORDS[reason]} at {bar.close:g}{why};"
+                " closing is left to the operator",
             )
         elif not core.alerted:
             self._context.clear_alarm("exit left to the operator")
@@ -247,15 +262,47 @@ class BarManager:
             self._entries.enter(why_no_entry)
         elif core.decision == EXIT:
             reason = exit_reason(core.decision_reason)
-            self._context.journal(
-                ExitDecided(bar_time_ms=bar.time_ms, reason=reason, expected_price=bar.close)
-            )
+            self._journal_exit(bar, reason)
             self._entries.cancel()
             self._exits.request(reason)
         elif core.decision == CANCEL_ENTRY:
             self._entries.cancel()
         elif core.decision == REST_AT_MARKET:
             self._entries.market_remainder(bar.time_ms, why_no_entry)
+
+    def _journal_exit(self, bar: Bar, reason: ExitReason) -> None:
+        self._context.journal(
+            ExitDecided(
+                bar_time_ms=bar.time_ms,
+                reason=reason,
+                expected_price=bar.close,
+                conditions=self._exit_conditions() if reason is ExitReason.SIGNAL else None,
+            )
+        )
+
+    def _exit_conditions(self) -> tuple[ConditionValue, ...]:
+        held = Side.LONG if self._context.memory.core.phase > 0 else Side.SHORT
+        return self._signals.conditions(GroupKind.EXIT, held)
+
+    def _journal_skipped(self, flags: GroupFlags, may_enter: int) -> None:
+        """Say once of each signal that it would have been an entry, had nothing held entries back."""
+        memory, core, settings = self._context.memory, self._context.memory.core, self._settings
+        is_free = core.phase == FLAT and core.entry_order == NO_ORDER and core.stop_run == GOES_ON
+        guards = guard_bits(core.entries_paused_by_guard)
+        skipped = []
+        for side, allows, is_armed, flag in (
+            (Side.LONG, settings.allows_long, core.armed_long, flags.entry_long),
+            (Side.SHORT, settings.allows_short, core.armed_short, flags.entry_short),
+        ):
+            if not (allows and is_armed and flag == 1 and is_free) or (may_enter == 1 and not guards):
+                continue
+            skipped.append(side.value)
+            if side not in memory.skipped:
+                causes = [*held_back(memory), *(guard_sentence(bit, settings) for bit in guards)]
+                cause = next(iter(causes), "the session allows no entry")
+                held = because(self._signals.conditions(GroupKind.ENTRY, side))
+                self._context.journal(Noted(sentence=f"enter {side} skipped: {cause}; {held}"))
+        memory.skipped = skipped
 
     def journal_notes(self) -> None:
         """Journal the core's notes: entries it refuses, sizes it cuts, levels it drops.
@@ -270,7 +317,13 @@ class BarManager:
                     cause = refusal_sentence(code, market)
                     bar_ms, decision = memory.last_bar_ms, f"enter {side}"
                     self._context.journal(
-                        DecisionDropped(bar_time_ms=bar_ms, decision=decision, cause=cause, code=code)
+                        DecisionDropped(
+                            bar_time_ms=bar_ms,
+                            decision=decision,
+                            cause=cause,
+                            code=code,
+                            conditions=self._signals.conditions(GroupKind.ENTRY, side),
+                        )
                     )
                 case NoteCode.SIZE_CAPPED | NoteCode.RISK_CAPPED:
                     cap = cap_sentence(self._settings, core.size_asked, core.size_granted)
@@ -286,7 +339,9 @@ class BarManager:
         if bits == memory.guard_pauses:
             return
         if bits & ~memory.guard_pauses:
-            self._context.journal(EntriesPaused(why="a guard has reached its limit", by_guard=True))
+            fresh = guard_bits(bits & ~memory.guard_pauses)
+            why = "; ".join(guard_sentence(bit, self._settings) for bit in fresh)
+            self._context.journal(EntriesPaused(why=why, by_guard=True))
         else:
             self._context.journal(EntriesResumed(why="the guard's day is over"))
         memory.guard_pauses = bits

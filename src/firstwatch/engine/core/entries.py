@@ -4,12 +4,14 @@ from decimal import Decimal
 
 from firstwatch.engine.core.order_manager import OrderManager
 from firstwatch.engine.core.run_memory import EntryPlan, TrackedOrder
+from firstwatch.engine.core.signals import Signals
 from firstwatch.engine.core.step_context import StepContext, back_off_ms
 from firstwatch.strategy.core import drop_decision, entry_ended
 from firstwatch.strategy.core_state import NO_ORDER
 from firstwatch.trading.events import REFUSED_BY_VENUE, DecisionDropped, DropCause, EntryDecided
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState, Side, opening
 from firstwatch.trading.runs import RunState
+from firstwatch.trading.why import ConditionValue, GroupKind
 from firstwatch.venues.protocol import Refused
 
 REFUSALS_THAT_PAUSE = 3
@@ -20,9 +22,10 @@ PROMPT_RESENDS = 2
 class EntryManager:
     """Acts on the core's decisions to enter."""
 
-    def __init__(self, context: StepContext, orders: OrderManager) -> None:
+    def __init__(self, context: StepContext, orders: OrderManager, signals: Signals) -> None:
         self._context = context
         self._orders = orders
+        self._signals = signals
 
     # --- decisions -------------------------------------------------------------------------------
 
@@ -31,10 +34,11 @@ class EntryManager:
         memory, market = self._context.memory, self._context.setup.market
         core = memory.core
         side = Side.LONG if core.decision_side > 0 else Side.SHORT
+        conditions = self._signals.conditions(GroupKind.ENTRY, side)
         if not why_not and not memory.leverage_is_set:
             why_not = DropCause.LEVERAGE_NOT_SET
         if why_not:
-            self._drop(side, memory.last_bar_ms, why_not)
+            self._drop(side, memory.last_bar_ms, why_not, conditions)
             drop_decision(core)
             return
         if self._context.setup.suppresses is not None and self._context.setup.suppresses(memory.last_bar_ms):
@@ -51,6 +55,7 @@ class EntryManager:
                 limit_price=limit,
                 is_follow_up=core.decision_is_follow_up == 1,
                 equity_cap=core.equity_cap if core.equity_cap < core.equity else None,
+                conditions=conditions,
             )
         )
         order = self._orders.send(
@@ -181,5 +186,16 @@ class EntryManager:
     def _worst(self, side: Side) -> Decimal | None:
         return self._context.worst_price(side.sign, self._context.setup.max_slippage_bps)
 
-    def _drop(self, side: Side, bar_time_ms: int, cause: str) -> None:
-        self._context.journal(DecisionDropped(bar_time_ms=bar_time_ms, decision=f"enter {side}", cause=cause))
+    def _drop(
+        self,
+        side: Side,
+        bar_time_ms: int,
+        cause: str,
+        conditions: tuple[ConditionValue, ...] | None = None,
+    ) -> None:
+        """Journal why an entry is not made; ``conditions``: where its decision was not journalled before."""
+        self._context.journal(
+            DecisionDropped(
+                bar_time_ms=bar_time_ms, decision=f"enter {side}", cause=cause, conditions=conditions
+            )
+        )

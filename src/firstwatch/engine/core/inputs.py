@@ -239,6 +239,15 @@ class FeedWentStale:
     time_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRead:
+    """What was last read of the key that signs for the run."""
+
+    problem: str
+    """Why it may not trade, or not for long; empty: it may."""
+    time_ms: int
+
+
 # --- the operator --------------------------------------------------------------------------------
 
 
@@ -278,4 +287,4 @@ Outcome = (
 
 Request = OperatorRequest | FailRequested
 
-Event = VenueEvent | Outcome | Request | Launched | RecoveryStarted | TimePassed | FeedWentStale
+Event = VenueEvent | Outcome | Request | Launched | RecoveryStarted | TimePassed | FeedWentStale | KeyRead

@@ -38,6 +38,9 @@ REMEMBERED_FILLS = 48
 KEPT_ROWS = 24
 """How many fills and payments of the open position are kept, to book an earlier one in its place."""
 _LATE_ENTRY = "late entry"
+_AT_LEVELS = frozenset(
+    {ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP, ExitReason.TAKE_PROFIT, ExitReason.LIQUIDATION}
+)
 
 
 def exact(value: float) -> Decimal:
@@ -69,6 +72,15 @@ class Ledger:
         core = self._context.memory.core
         amount = self._context.setup.market.amount(core.steps)
         return amount if core.phase > 0 else -amount
+
+    @property
+    def liquidation(self) -> float:
+        """Price at which the venue closes the position, as it gives it where it does; 0: none."""
+        memory = self._context.memory
+        shown = memory.shown_liquidation
+        if shown is not None and shown[:2] == (memory.trade_entry_ms, self.own):
+            return float(shown[2])
+        return memory.core.liquidation
 
     @property
     def exposed(self) -> Decimal:
@@ -442,6 +454,7 @@ class Ledger:
                 exit_price=trade.exit_price,
                 pnl=trade.pnl,
                 reason=reason,
+                level=trade.expected_exit_price if reason in _AT_LEVELS and not core.expected_exit else None,
             )
         )
 
@@ -566,7 +579,7 @@ class Ledger:
             target=target,
             stop_wanted=stop_wanted,
             target_wanted=target_wanted,
-            liquidation=exact(core.liquidation) if core.liquidation else None,
+            liquidation=exact(self.liquidation) if self.liquidation else None,
             margin=exact(core.margin),
             time_ms=memory.now_ms,
         )

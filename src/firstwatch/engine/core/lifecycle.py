@@ -12,6 +12,7 @@ from firstwatch.strategy.core import mark_equity
 from firstwatch.strategy.core_notes import CHAIN_EXHAUSTED, guard_sentence
 from firstwatch.strategy.core_state import STOP_BY_CHAIN, STOP_BY_GUARD, STOP_BY_TRADES_LIMIT, CoreSettings
 from firstwatch.trading.events import Noted
+from firstwatch.trading.hazards import Hazard, hazard_of
 from firstwatch.trading.orders import OrderPurpose
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode, move_run
 from firstwatch.trading.timeframe import Timeframe
@@ -47,11 +48,18 @@ class RunLifecycle:
         if memory.core.stop_run == STOP_BY_CHAIN:
             self.stop(StopMode.LEAVE, Author.SYSTEM, CHAIN_EXHAUSTED, ExitReason.RUN_END)
         elif memory.core.stop_run == STOP_BY_GUARD:
-            mode = self._context.setup.launch.guards.stop_mode
-            if mode is StopMode.CLOSE and not self._context.setup.launch.close_position_on_exit:
-                mode = StopMode.LEAVE
-            why = f"a guard has stopped the run: {guard_sentence(memory.core, self._settings)}"
+            mode = self._may_close(self._context.setup.launch.guards.stop_mode)
+            why = f"a guard has stopped the run: {guard_sentence(memory.core.guard_stopped, self._settings)}"
             self.stop(mode, Author.SYSTEM, why, ExitReason.GUARD)
+
+    def stop_by_policy(self, mode: StopMode, why: str, hazard: Hazard) -> None:
+        """Stop the run as its operator would."""
+        self.stop(self._may_close(mode), Author.SYSTEM, why, ExitReason.RUN_END, hazard)
+
+    def _may_close(self, mode: StopMode) -> StopMode:
+        """Return how the run may be stopped without its operator, who may have reserved closing."""
+        is_reserved = mode is StopMode.CLOSE and not self._context.setup.launch.close_position_on_exit
+        return StopMode.LEAVE if is_reserved else mode
 
     def finish_if_done(self) -> None:
         """End the run once nothing is under way and the venue's books, as of now, were read and agree."""
@@ -80,7 +88,8 @@ class RunLifecycle:
             memory.is_compared = False
         if memory.wants_fills or self._awaits_balance():
             return
-        if not memory.is_compared:
+        if memory.wants_position or not memory.is_compared:
+            # Something may have changed since it was compared: the run does not end on what is not known.
             memory.wants_position = True
             return
         if self._may_lack_payment(memory.payments_as_of_ms):
@@ -143,7 +152,8 @@ class RunLifecycle:
         memory = self._context.memory
         self.move_to(new, why, author)
         memory.sentence = self._status.ending(why)
-        self._context.clear_alarm("missing bars")
+        for topic in [each for each in memory.alarms if each == "missing bars" or hazard_of(each)]:
+            self._context.clear_alarm(topic)
         if memory.last_bar_ms:
             # Fills since the last close belong to the bar of their time.
             filled_ms = self._context.setup.timeframe.open_of(max(memory.fills_seen.values(), default=0))
@@ -160,7 +170,7 @@ class RunLifecycle:
         self._context.alarm("failed", f"the run has failed: {why}")
         self.end(RunState.FAILED, why)
 
-    def move_to(self, new: RunState, why: str, author: Author) -> None:
+    def move_to(self, new: RunState, why: str, author: Author, hazard: Hazard | None = None) -> None:
         """Make one transition.
 
         Raises:
@@ -169,17 +179,21 @@ class RunLifecycle:
         memory = self._context.memory
         old = memory.state
         memory.state = move_run(old, new)
-        self._context.record(Transition(old, new, why, memory.now_ms, author, memory.stop_mode))
+        self._context.record(Transition(old, new, why, memory.now_ms, author, memory.stop_mode, hazard))
 
-    def stop(self, mode: StopMode, author: Author, why: str, reason: ExitReason) -> None:
+    def stop(
+        self, mode: StopMode, author: Author, why: str, reason: ExitReason, hazard: Hazard | None = None
+    ) -> None:
         """Go to ``STOPPING``, or change the mode of a stop that is under way."""
         memory = self._context.memory
         memory.stop_mode = mode
         if memory.state is RunState.RUNNING:
-            self.move_to(RunState.STOPPING, why, author)
+            self.move_to(RunState.STOPPING, why, author, hazard)
             memory.stop_why = why
         else:
-            self._context.journal(Noted(sentence=f"the stop's mode is now {mode}: {why}"), author)
+            self._context.journal(
+                Noted(sentence=f"the stop's mode is now {mode.replace('_', ' ')}: {why}"), author
+            )
         self._entries.cancel()
         self._orders.request_unbooked_fills()
         if mode is not StopMode.CLOSE:

@@ -1,5 +1,6 @@
 """Orders of a run: recorded before they are sent, moved by one table, UNKNOWN until the venue answers."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from firstwatch.engine.core.effects import CancelOrder, ModifyOrder, ReadOrder, ResolveOrder, SendOrder
@@ -7,7 +8,7 @@ from firstwatch.engine.core.records import NewOrder, OrderChanged
 from firstwatch.engine.core.run_memory import ZERO, TrackedOrder
 from firstwatch.engine.core.step_context import StepContext, back_off_ms
 from firstwatch.trading.events import NOT_SENT, Noted, OrderIntended, OrderMoved
-from firstwatch.trading.ids import client_order_id
+from firstwatch.trading.ids import client_order_id, number_of
 from firstwatch.trading.orders import (
     ORDER_TRANSITIONS,
     Fill,
@@ -79,7 +80,8 @@ class OrderManager:
 
     def of(self, purpose: OrderPurpose) -> list[TrackedOrder]:
         """Return the open orders of that purpose."""
-        return [order for order in self.open() if order.intent.purpose is purpose]
+        orders = self._context.memory.orders.values()
+        return [order for order in orders if order.intent.purpose is purpose and not order.is_settled]
 
     def in_flight(self) -> list[TrackedOrder]:
         """Return the orders of which it is not known whether the venue has them."""
@@ -214,6 +216,17 @@ class OrderManager:
         else:
             self._context.request(SendOrder(order.intent.client_order_id))
         return order
+
+    def add_closings(self, closings: Iterable[tuple[OrderIntent, OrderState]]) -> None:
+        """Follow orders that were sent in the run's name after its end, to close what it had left."""
+        memory = self._context.memory
+        for intent, state in sorted(closings, key=lambda each: each[0].client_order_id):
+            number = number_of(intent.client_order_id)
+            if number > memory.order_number:
+                memory.order_number = number
+                memory.orders[intent.client_order_id] = TrackedOrder(
+                    intent, memory.now_ms, memory.last_bar_ms, state=state, reason=ExitReason.MANUAL
+                )
 
     def cancel(self, order: TrackedOrder) -> None:
         """Cancel an order; does nothing while a cancel is under way or its state is being read."""

@@ -7,9 +7,11 @@ from firstwatch.engine.core.effects import Effect
 from firstwatch.trading.account import Funding
 from firstwatch.trading.bar import Bar, Decided
 from firstwatch.trading.events import RunEvent
+from firstwatch.trading.hazards import Hazard
 from firstwatch.trading.orders import Fill, OrderIntent, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.trade import Trade
+from firstwatch.trading.why import Outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Transition:
     time_ms: int
     author: Author = Author.SYSTEM
     stop_mode: StopMode | None = None
+    hazard: Hazard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,13 @@ class FactsRow:
     """What an operator must know about the run now, or about its end; may be empty."""
 
 
+@dataclass(frozen=True, slots=True)
+class OutlookRow:
+    """What would have to be true next, in place of the last one."""
+
+    outlook: Outlook
+
+
 Record = (
     JournalRow
     | Transition
@@ -154,6 +164,7 @@ Record = (
     | BarRow
     | EquityRow
     | FactsRow
+    | OutlookRow
 )
 
 

@@ -5,7 +5,7 @@ Rules 4 and 12 of ``firstwatch.engine``.
 
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.account import AccountManager
-from firstwatch.engine.core.bars import BarManager, Sessions
+from firstwatch.engine.core.bars import BarManager
 from firstwatch.engine.core.effects import Reconcile
 from firstwatch.engine.core.entries import EntryManager
 from firstwatch.engine.core.equity import EquityComparer
@@ -13,6 +13,7 @@ from firstwatch.engine.core.ledger import Ledger, signed
 from firstwatch.engine.core.lifecycle import RunLifecycle
 from firstwatch.engine.core.order_manager import OrderManager
 from firstwatch.engine.core.run_memory import ZERO
+from firstwatch.engine.core.signals import Sessions
 from firstwatch.engine.core.step_context import StepContext
 from firstwatch.strategy.core import adopt, enter_now
 from firstwatch.strategy.core_state import CoreSettings
@@ -74,7 +75,7 @@ class RecoveryManager:
             return
         if not event.position.is_flat and not launch.assume_position_now:
             self._lifecycle.fail(
-                "the wallet holds a position; close it, or launch with 'Assume position now'"
+                'the wallet holds a position; close it, or launch with "Assume position now"'
             )
             return
         self._lifecycle.move_to(RunState.RUNNING, "launched", event.author)

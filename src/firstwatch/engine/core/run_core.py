@@ -5,12 +5,12 @@ and state to what is wanted. So the same code continues after an answer, after a
 crash. Time comes in the events; threads and the store are the worker's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.account import AccountManager
-from firstwatch.engine.core.bars import BarManager, Sessions, Signals
+from firstwatch.engine.core.bars import BarManager
 from firstwatch.engine.core.effects import (
     Acknowledge,
     CancelOrder,
@@ -28,9 +28,11 @@ from firstwatch.engine.core.effects import (
 from firstwatch.engine.core.entries import EntryManager
 from firstwatch.engine.core.equity import EquityComparer
 from firstwatch.engine.core.exits import ExitManager
+from firstwatch.engine.core.hazards import HazardMonitor
 from firstwatch.engine.core.ledger import Ledger
 from firstwatch.engine.core.lifecycle import RunLifecycle
 from firstwatch.engine.core.order_manager import OrderManager
+from firstwatch.engine.core.outlook import OutlookReporter
 from firstwatch.engine.core.protection import ProtectionManager
 from firstwatch.engine.core.records import Step
 from firstwatch.engine.core.recovery import RecoveryManager
@@ -41,6 +43,7 @@ from firstwatch.engine.core.run_memory import (
     memory_from_json,
     memory_to_json,
 )
+from firstwatch.engine.core.signals import Sessions, Signals
 from firstwatch.engine.core.status import StatusReporter
 from firstwatch.engine.core.step_context import StepContext, back_off_ms, unknown_signer
 from firstwatch.strategy.core import new_state, resume_entries
@@ -49,14 +52,15 @@ from firstwatch.trading.account import Funding
 from firstwatch.trading.clock import iso
 from firstwatch.trading.commands import CancelRun, ClosePosition, PauseEntries, ResumeEntries, StopRun
 from firstwatch.trading.events import FEED_ENDED, EntriesResumed, Noted
-from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderState, Touch
+from firstwatch.trading.orders import Fill, OrderIntent, OrderKind, OrderPurpose, OrderState, Touch
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode
-from firstwatch.trading.watch import DIVERGED
+from firstwatch.trading.verdicts import DIVERGED
 from firstwatch.venues.protocol import (
     Accepted,
     AccountChecked,
     BarClosed,
     BarOpened,
+    ConditionRead,
     ExternalPositions,
     FeedEnded,
     FillReported,
@@ -96,8 +100,9 @@ class RunCore:
         self._ledger = Ledger(self._context, settings, self._orders)
         self._exits = ExitManager(self._context, self._orders, self._ledger)
         self._protection = ProtectionManager(self._context, self._orders, self._ledger, self._exits)
-        self._entries = EntryManager(self._context, self._orders)
+        self._entries = EntryManager(self._context, self._orders, signals)
         self._status = StatusReporter(self._context, self._orders, self._ledger, self._protection)
+        self._outlook = OutlookReporter(self._context, settings, signals, sessions)
         self._lifecycle = RunLifecycle(
             self._context,
             settings,
@@ -117,6 +122,7 @@ class RunCore:
             exits=self._exits,
             protection=self._protection,
         )
+        self._hazards = HazardMonitor(self._context, self._ledger, self._lifecycle)
         self._equity = EquityComparer(self._context, self._orders)
         self._account = AccountManager(
             self._context,
@@ -142,7 +148,7 @@ class RunCore:
         self._handlers: dict[type, Callable[[Any], None]] = {
             BarOpened: self._bars.opened,
             BarClosed: self._bars.closed,
-            MarkMoved: self._bars.mark_moved,
+            MarkMoved: self._mark_moved,
             FillReported: self._account.fill_reported,
             OrderReported: self._account.order_reported,
             FundingReported: self._account.funding_reported,
@@ -152,6 +158,7 @@ class RunCore:
             StreamRestored: self._stream_restored,
             ExternalPositions: self._account.external_positions,
             AccountChecked: self._account.account_checked,
+            ConditionRead: self._hazards.condition_read,
             inputs.SendAnswered: self._send_answered,
             inputs.CancelAnswered: self._cancel_answered,
             inputs.ModifyAnswered: self._modify_answered,
@@ -166,8 +173,9 @@ class RunCore:
             inputs.BarsRead: self._bars.bars_read,
             inputs.Reconciled: self._recovery.reconciled,
             inputs.ReadFailed: self._read_failed,
-            inputs.Launched: self._recovery.launched,
-            inputs.RecoveryStarted: self._recovery.recovery_started,
+            inputs.Launched: self._launched,
+            inputs.RecoveryStarted: self._recovery_started,
+            inputs.KeyRead: self._hazards.key_read,
             inputs.TimePassed: self._time_passed,
             inputs.FeedWentStale: self._feed_went_stale,
             inputs.OperatorRequest: self._operator_requested,
@@ -201,13 +209,25 @@ class RunCore:
             return self._context.step()
         self._handlers[type(event)](event)
         if not self._memory.state.is_final:
+            self._hazards.look()
             self._settle()
         self._status.write()
+        self._outlook.write()
         return self._context.step()
 
-    def book_after_end(self, fills: Sequence[Fill], fundings: Sequence[Funding], time_ms: int) -> Step:
-        """Book fills and payments of a finished run; returns records only, nothing is sent."""
+    def book_after_end(
+        self,
+        fills: Sequence[Fill],
+        fundings: Sequence[Funding],
+        time_ms: int,
+        closings: Iterable[tuple[OrderIntent, OrderState]] = (),
+    ) -> Step:
+        """Book fills and payments of a finished run; returns records only, nothing is sent.
+
+        ``closings``: orders that were sent after its end to close what it had left.
+        """
         self._context.begin(time_ms)
+        self._orders.add_closings(closings)
         self._account.book(fills, fundings)
         return self._context.step()
 
@@ -366,16 +386,30 @@ class RunCore:
         self._memory.is_in_bar = False
         self._context.journal(Noted(sentence=f"{FEED_ENDED} at {iso(event.time_ms)}"))
 
+    def _mark_moved(self, event: MarkMoved) -> None:
+        self._hazards.mark_moved(event)
+        self._bars.mark_moved(event)
+
     def _stream_lost(self, event: StreamLost) -> None:
         self._memory.lost_streams[event.stream] = event.reason
+        self._hazards.stream_lost(event)
 
     def _stream_restored(self, event: StreamRestored) -> None:
         self._memory.lost_streams.pop(event.stream, None)
+        self._hazards.stream_restored(event)
         self._memory.wants_reconcile = f"stream {event.stream} is back"
         self._context.want_anew(Reconcile(""))
 
     def _feed_went_stale(self, event: inputs.FeedWentStale) -> None:
         self._memory.stale = event.reason
+
+    def _launched(self, event: inputs.Launched) -> None:
+        self._hazards.begin(event.touch)
+        self._recovery.launched(event)
+
+    def _recovery_started(self, event: inputs.RecoveryStarted) -> None:
+        self._hazards.begin(event.reading.touch)
+        self._recovery.recovery_started(event)
 
     # --- outcomes --------------------------------------------------------------------------------
 
@@ -392,7 +426,7 @@ class RunCore:
 
     def _sent(self, order: TrackedOrder, event: inputs.SendAnswered | inputs.ModifyAnswered) -> None:
         if event.touch_at_acknowledgement is not None:
-            self._bars.set_price(event.touch_at_acknowledgement.mid)
+            self._bars.set_price(event.touch_at_acknowledgement.mid, event.touch_at_acknowledgement.mark)
         refusal = self._orders.send_answered(
             order, event.outcome, event.touch_at_submission, event.touch_at_acknowledgement
         )

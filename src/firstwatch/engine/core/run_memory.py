@@ -14,8 +14,9 @@ from pydantic import ConfigDict, TypeAdapter
 from firstwatch.strategy.core_state import CoreState
 from firstwatch.trading.account import Funding
 from firstwatch.trading.bar import Bar
+from firstwatch.trading.hazards import ALARMS_ONLY, Policy
 from firstwatch.trading.launch import LaunchSettings
-from firstwatch.trading.market import Market
+from firstwatch.trading.market import LeverageTier, Market
 from firstwatch.trading.orders import Fill, OrderIntent, OrderState
 from firstwatch.trading.runs import ExitReason, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
@@ -38,6 +39,8 @@ class RunSetup:
     modifies_orders: bool
     max_slippage_bps: float = 500.0
     """How far beyond the mid an entry at market may fill."""
+    policy: Policy = field(default_factory=lambda: ALARMS_ONLY)
+    """What follows when a hazard begins."""
     suppresses: Callable[[int], bool] | None = None
     """The fault of a paper venue (``Capabilities.suppresses``)."""
     earlier_runs: frozenset[str] = frozenset()
@@ -250,6 +253,8 @@ class RunMemory:
     last_bar_ms: int = 0
     price: float = 0.0
     """The latest price known: the mid of it."""
+    mark: float = 0.0
+    """The latest mark known, by which the venue liquidates; the price, where none came with it."""
     is_in_bar: bool = False
     """Between the open and the close of a bar of a feed with phases: orders execute as they are sent."""
     waiting_bar: Bar | None = None
@@ -330,10 +335,18 @@ class RunMemory:
     refusals: int = 0
     pause_reasons: list[str] = field(default_factory=list)
     guard_pauses: int = 0
+    skipped: list[str] = field(default_factory=list)
+    """The sides whose signal is true and was not entered because entries were held back: said once."""
     alarms: dict[str, str] = field(default_factory=dict)
     stale: str = ""
     """Why entries are not allowed for lack of data; empty: the data is fresh."""
     lost_streams: dict[str, str] = field(default_factory=dict)
+    heard_at_ms: dict[str, int] = field(default_factory=dict)
+    """When each stream last said something, or was lost."""
+    leverage_tiers: tuple[LeverageTier, ...] = ()
+    """The market's when they were first read; none: not yet."""
+    shown_liquidation: tuple[int, Decimal, Decimal] | None = None
+    """When a position was entered, its signed amount, and its liquidation price as the venue gives it."""
     stop_mode: StopMode | None = None
     stop_why: str = ""
     stopping_ms: int = 0

@@ -77,7 +77,8 @@ class StatusReporter:
             "stop_wanted": legs.wanted(OrderPurpose.STOP),
             "target_wanted": legs.wanted(OrderPurpose.TARGET),
         }
-        text = f"{core.phase} {core.steps} {core.entry_price} {core.margin} {[*levels.values()]}"
+        held = f"{core.phase} {core.steps} {core.entry_price} {core.margin} {memory.shown_liquidation}"
+        text = f"{held} {[*levels.values()]}"
         if text != memory.written.position:
             memory.written.position = text
             self._context.record(self._ledger.position_row(**levels))

@@ -61,7 +61,7 @@ class BackgroundEngine:
                 raise BackgroundError(f"the background engine ended at once: {_last_line(self._log)}")
             if time.monotonic() > deadline:
                 raise BackgroundError(
-                    f"the background engine (pid {self.pid}) was not '{word}' within {timeout_s:g} s; "
+                    f"the background engine (pid {self.pid}) was not {word} within {timeout_s:g} s; "
                     f"see {self._log}"
                 )
             time.sleep(_POLL_S)
@@ -100,7 +100,7 @@ def start_background(folder: Path, config: Path | None) -> BackgroundEngine:
             )
     except OSError as error:
         os.close(reading)
-        raise BackgroundError(f"the background engine could not be started: {error}") from error
+        raise BackgroundError(f"the background engine could not be started: {error.strerror}") from error
     finally:
         os.close(writing)
     return BackgroundEngine(pid=process.pid, _process=process, _progress=reading, _log=log)

@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from shlex import quote
 from typing import Protocol
 
 from firstwatch.engine.launch.facts import LaunchFacts
 from firstwatch.engine.launch.gather import gather, preview
 from firstwatch.engine.lease import Lease
+from firstwatch.engine.reconciliation.closing import used_by
 from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.engine.worker.unattended import clear_unattended
 from firstwatch.market.assumed import assumption
@@ -21,6 +23,7 @@ from firstwatch.trading.clock import Clock
 from firstwatch.trading.commands import (
     CancelRun,
     ClosePosition,
+    CloseWallet,
     CommandOutcome,
     FundWallet,
     PauseEntries,
@@ -31,7 +34,7 @@ from firstwatch.trading.commands import (
     StopEngine,
     StopRun,
 )
-from firstwatch.trading.errors import DamagedRowError, FirstwatchError, RefusedError
+from firstwatch.trading.errors import DamagedRowError, FirstwatchError, RefusedError, WrongUseError
 from firstwatch.trading.events import CheckWaived, CoreNoted, Noted, RunEvent
 from firstwatch.trading.launch import CheckResult, LaunchPreview
 from firstwatch.trading.notes import NoteCode
@@ -63,6 +66,9 @@ class Engine(Protocol):
 
         ``until_ms``: wall clock time from which on it is too late to follow it; None: never.
         """
+
+    def close_wallet(self, command: StoredCommand) -> None:
+        """Close what a wallet holds; the command is answered from there."""
 
     def stop_on_request(self) -> None:
         """Drain and free the engine soon, on a command."""
@@ -202,6 +208,8 @@ class CommandHandler:
             case StopEngine():
                 self._finish(stored, CommandOutcome.DONE, "the engine ends; active runs stay active")
                 self._engine.stop_on_request()
+            case CloseWallet():
+                self._engine.close_wallet(stored)
             case StopRun() | PauseEntries() | ResumeEntries() | CancelRun() | ClosePosition():
                 self._request(stored, command)
 
@@ -214,9 +222,9 @@ class CommandHandler:
             _log.warning("command %d is left to the next engine", stored.id)
         except FirstwatchError as error:
             self._finish(stored, CommandOutcome.REFUSED, str(error))
-        except Exception as error:
+        except Exception:
             _log.exception("command %d failed", stored.id)
-            self._finish(stored, CommandOutcome.REFUSED, f"the engine failed: {error!r}; see its log")
+            self._finish(stored, CommandOutcome.REFUSED, "the engine failed at this; its log says where")
 
     def _fund(self, stored: StoredCommand, command: FundWallet) -> None:
         now_ms = self._clock.now_ms()
@@ -260,7 +268,7 @@ class CommandHandler:
         if facts.is_mainnet and command.settings.confirmed_name is None:
             sentence = (
                 f"{facts.venue} is a main network, real money: send it again with the run's name typed,"
-                f" {command.settings.name} (`run start --confirm {command.settings.name!r}`)"
+                f" {command.settings.name} (`run start --confirm {quote(command.settings.name)}`)"
             )
             self._finish(stored, CommandOutcome.REFUSED, sentence, result_json=result)
             return
@@ -279,6 +287,10 @@ class CommandHandler:
         assert facts.market is not None
         settings, now_ms = command.settings, self._clock.now_ms()
         with self._store.write(self._engine.lease.epoch) as session:
+            if commands.is_closing(session, settings.wallet):
+                raise RefusedError(
+                    f"what the wallet {settings.wallet} holds is being closed; launch again once it is flat"
+                )
             version = algorithms.get_version(session, settings.algorithm, settings.version)
             run = runs.create_run(
                 session,
@@ -374,6 +386,8 @@ def _done(command: RunCommand) -> str:
 
 def _target_problem(session: Session, command: StoredCommand) -> str:
     """Return why the command no longer fits its target; empty: it does."""
+    if isinstance(command.command, CloseWallet):
+        return _wallet_problem(session, command.command.wallet)
     if command.run_id is None or isinstance(command.command, StartRun):
         return ""
     try:
@@ -391,6 +405,16 @@ def _target_problem(session: Session, command: StoredCommand) -> str:
     if isinstance(command.command, CancelRun) and run.state is not RunState.NEW:
         return f"run {run.id} is {run.state}: only a run that is NEW can be cancelled; stop it instead"
     return ""
+
+
+def _wallet_problem(session: Session, name: str) -> str:
+    """Return why what a wallet holds cannot be closed; empty: it can."""
+    try:
+        wallet = wallets.get_wallet(session, name)
+    except (WrongUseError, DamagedRowError) as error:
+        return str(error)
+    run_id = wallets.active_run_id(session, wallet.id)
+    return "" if run_id is None else used_by(run_id, name)
 
 
 def _launch_rows(seen: LaunchPreview, reason: str, facts: LaunchFacts) -> list[RunEvent]:
@@ -423,7 +447,11 @@ def _verdict(seen: LaunchPreview) -> str:
 
 def _describe(command: StoredCommand) -> str:
     words = command.command.kind.replace("_", " ")
-    return f"{words} ({command.command.mode})" if isinstance(command.command, StopRun) else words
+    return (
+        f"{words} ({command.command.mode.replace('_', ' ')})"
+        if isinstance(command.command, StopRun)
+        else words
+    )
 
 
 def _lifetime_s(command: StoredCommand) -> float:

@@ -17,12 +17,16 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 from firstwatch import __version__
+from firstwatch.engine.alerts.delivery import AlertDelivery
 from firstwatch.engine.host.command_handler import CommandHandler
 from firstwatch.engine.host.locked_runs import LockedRuns
+from firstwatch.engine.host.service_manager import ALIVE, READY, STOPPING, notify
 from firstwatch.engine.host.watch_keeper import WatchKeeper
 from firstwatch.engine.lease import Lease, LeaseLostError
 from firstwatch.engine.lock import EngineLock, LockLostError
 from firstwatch.engine.reconciliation.bars import BarRereader
+from firstwatch.engine.reconciliation.closing import LOOK_EVERY_S as CLOSE_EVERY_S
+from firstwatch.engine.reconciliation.closing import WalletCloser
 from firstwatch.engine.reconciliation.finished_runs import FinishedRunReconciler
 from firstwatch.engine.reconciliation.wallets import LOOK_EVERY_S, WalletRefresher
 from firstwatch.engine.venue_registry import VenueRegistry, venue_registry_of
@@ -31,6 +35,7 @@ from firstwatch.engine.worker.startup import RunStartup, read_stored_run
 from firstwatch.engine.worker.worker import Asked, RunWorker
 from firstwatch.settings import Settings
 from firstwatch.store import alarms, hosts, journal, live, orders, runs, watch
+from firstwatch.store.commands import StoredCommand
 from firstwatch.store.database import EpochLostError, Session, Store, StoreReplacedError
 from firstwatch.store.hosts import HostState
 from firstwatch.trading.clock import Clock, SystemClock
@@ -41,10 +46,10 @@ from firstwatch.trading.errors import (
     StoreError,
     VenueError,
     WrongUseError,
-    said,
 )
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.fault_points import FaultPoint, no_fault
+from firstwatch.trading.hazards import Hazard
 from firstwatch.trading.runs import Author, Exposure, Health, RunState
 from firstwatch.venues.nonces import NONCES
 from firstwatch.venues.signer import VaultLockedError
@@ -60,6 +65,7 @@ _UNATTENDED_S = 5.0
 _BARS_S = 5.0
 _LOG_S = 10.0
 _WATCH_S = 0.5
+_ALERTS_S = 1.0
 _DRAIN_S = 1.5
 _ENDED_AT_ONCE = 50
 _FAILURES_WITHIN_S = 600.0
@@ -68,6 +74,10 @@ _RECOVERY_PAUSES_S = (0.0, 3.0, 15.0)
 # A full garbage collection stops the screen and the orders of all runs: 0.05 s with fifty runs, by default
 # every ten seconds. With this threshold ten times as many smaller ones come before it.
 _YOUNG_PER_FULL = 100
+
+_PERIODIC = (
+    "beat", "live", "finished runs", "closing", "unattended", "bars", "wallets", "log", "watch", "alerts"
+)  # fmt: skip
 
 _WATCH = "watch"
 """Topic of the alarm of runs that are not watched now."""
@@ -108,8 +118,22 @@ class EngineHost:
             store, self._venues, self._clock, self, capital_share=settings.limits.capital_share
         )
         self.finished_runs = FinishedRunReconciler(store, self._venues, self._clock, lambda: self.lease)
+        self.closer = WalletCloser(
+            store,
+            self._venues,
+            self._clock,
+            lambda: self.lease,
+            self.finished_runs.guard,
+            closed=self._look_at_finished_runs,
+            fault_point=fault_point,
+        )
         self.bars = BarRereader(store, self._venues, self._clock, lambda: self.lease)
-        self.wallets = WalletRefresher(store, self._venues, settings, self._clock, lambda: self.lease)
+        self.wallets = WalletRefresher(
+            store, self._venues, settings, self._clock, lambda: self.lease, key_known=self._key_known
+        )
+        self._alerts = (
+            AlertDelivery(store, settings, self._clock, lambda: self.lease) if settings.alerts.urls else None
+        )
         self._watch = WatchKeeper(settings.home, settings.config, self._clock) if has_watch else None
         self._watch_trouble: str | None = None
         """What was recorded of the watch last; None: nothing yet."""
@@ -127,10 +151,7 @@ class EngineHost:
         """Why this host ended by itself, for an operator; empty: it did not."""
         self.was_asked_to_stop = False
         """A command ended it: no other process is to take its place by itself."""
-        self._due = {
-            name: 0.0
-            for name in ("beat", "live", "finished runs", "unattended", "bars", "wallets", "log", "watch")
-        }
+        self._due = dict.fromkeys(_PERIODIC, 0.0)
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -166,6 +187,7 @@ class EngineHost:
             self._commands.resume()
             self._thread = threading.Thread(target=self._run, name="engine host", daemon=True)
             self._thread.start()
+            notify(READY)
             if self.keys.is_locked:
                 unlock = partial(self.keys.unlock_by_file, self._ending.wait)
                 threading.Thread(target=unlock, name="unlock", daemon=True).start()
@@ -189,6 +211,10 @@ class EngineHost:
         self._ending.set()
         if self._thread is None:
             self._is_over.set()
+
+    def close_wallet(self, command: StoredCommand) -> None:
+        """Close what a wallet holds without a run; the command is answered from there."""
+        self.closer.begin(command)
 
     def stop_on_request(self) -> None:
         """End soon, on a command."""
@@ -233,10 +259,10 @@ class EngineHost:
                     self._note_trouble(str(error))
         except (LockLostError, StoreReplacedError) as error:
             self._end_for_good(str(error))
-        except Exception as error:
+        except Exception:
             # Without this thread there is no heartbeat, so no worker can send: the next engine gets the lock.
             _log.exception("the engine host failed")
-            self._end_for_good(f"The engine failed: {type(error).__name__}: {error}; see its log")
+            self._end_for_good("The engine failed; its log says where")
         finally:
             try:
                 self._shut_down()
@@ -271,6 +297,8 @@ class EngineHost:
         self._commands.pick_up()
         if self._is_due("finished runs", _FINISHED_RUNS_S):
             self.finished_runs.task.run_soon()
+        if self.closer.has_work and self._is_due("closing", CLOSE_EVERY_S):
+            self.closer.task.run_soon()
         if self._is_due("unattended", _UNATTENDED_S):
             self._start_unattended()
         if self._is_due("bars", _BARS_S):
@@ -281,6 +309,8 @@ class EngineHost:
             self._bound_log()
         if self._watch is not None and self._is_due("watch", _WATCH_S):
             self._keep_watch(self._watch)
+        if self._alerts is not None and self._is_due("alerts", _ALERTS_S):
+            self._alerts.task.run_soon()
 
     def beat_if_due(self) -> None:
         """Write the heartbeat if it is due. Called between any two steps of the host thread.
@@ -306,6 +336,7 @@ class EngineHost:
         with self._written_live(workers) as session:
             hosts.beat(session, lease.epoch, state, now_ms=self._clock.now_ms())
         lease.renewed(begun_at_s)
+        notify(ALIVE)
         if self._trouble:
             _log.warning("the heartbeat is written again")
             self._trouble = ""
@@ -321,6 +352,10 @@ class EngineHost:
             live.upsert_live_status(session, [status for _, status in changed])
         for worker, status in changed:
             worker.live.written(status)
+
+    def _key_known(self, venue: str, account: str, problem: str) -> None:
+        for worker in self._all_workers():
+            worker.key_read(venue, account, problem)
 
     def _all_workers(self) -> list[RunWorker]:
         # One step of the interpreter, so that the heartbeat does not wait for the guard.
@@ -385,11 +420,15 @@ class EngineHost:
                 self._note_trouble(str(error))
 
     def _recover_runs(self, why: str) -> None:
+        """Start a worker for each active run. Where the lease is lost meanwhile the next tick starts over."""
         with self._store.read() as session:
             active = runs.active_run_ids(session)
-        for run_id in active:
-            self._start_worker(run_id, Author.SYSTEM, why, self._workers.get(run_id))
-            self.beat_if_due()
+        try:
+            for run_id in active:
+                self._start_worker(run_id, Author.SYSTEM, why, self._workers.get(run_id))
+                self.beat_if_due()
+        except LeaseLostError as error:
+            _log.warning("the runs are recovered again: %s", error)
 
     # --- workers -----------------------------------------------------------------------------------
 
@@ -416,6 +455,7 @@ class EngineHost:
                     author=author,
                     why=why,
                     max_slippage_bps=self._settings.limits.max_slippage_bps,
+                    policy=self._settings.policy.responses,
                 )
             except VaultLockedError as error:
                 self._leave_without_worker(run_id)
@@ -515,7 +555,7 @@ class EngineHost:
         failures.append(now_s)
         while failures[0] < now_s - _FAILURES_WITHIN_S:
             failures.popleft()
-        reason = f"the worker of this run raised {type(error).__name__}: {said(error)}"
+        reason = "the worker of this run failed, and the engine's log says where"
         if len(failures) <= len(_RECOVERY_PAUSES_S):
             pause_s = _RECOVERY_PAUSES_S[len(failures) - 1]
             when = f" in {pause_s:g} s" if pause_s else ""
@@ -533,7 +573,7 @@ class EngineHost:
             runs.transition(session, run_id, RunState.FAILED, why, author=Author.SYSTEM, local_time_ms=now_ms)
             facts = replace(run.facts, health=Health.UNKNOWN, exposure=Exposure.UNKNOWN, sentence=sentence)
             runs.update_side_facts(session, run_id, facts)
-            alarm = AlarmRaised(topic="failed", sentence=sentence)
+            alarm = AlarmRaised(topic=Hazard.CRASH_LOOP.topic, sentence=sentence)
             journal.append_system_events(session, run_id, [alarm], now_ms=now_ms)
         worker.close_subscription()
         self._forget(worker)
@@ -546,6 +586,9 @@ class EngineHost:
         self._commands.resume_requests(worker.run_id)
         with self._written_live([worker]):
             pass
+        self._look_at_finished_runs()
+
+    def _look_at_finished_runs(self) -> None:
         self._due["finished runs"] = 0.0
 
     def _append(self, run_id: str, event: RunEvent) -> None:
@@ -560,6 +603,7 @@ class EngineHost:
         Each step is taken whatever those before it raise; the lock is freed last.
         """
         self._ending.set()
+        notify(STOPPING)
         with ExitStack() as last_first:
             last_first.callback(self._is_over.set)
             last_first.callback(self._lock.release)
@@ -572,12 +616,15 @@ class EngineHost:
                 self.wallets,
                 self.bars,
                 self.finished_runs,
+                self.closer,
                 self._door,
                 self._commands,
             ):
                 last_first.callback(part.close)
             if self._watch is not None:
                 last_first.callback(self._watch.close)
+            if self._alerts is not None:
+                last_first.callback(self._alerts.close)
             last_first.callback(self._drain_workers)
 
     def _drain_workers(self) -> None:

@@ -13,6 +13,7 @@ from firstwatch.trading.account import Position
 from firstwatch.trading.ids import sent_by
 from firstwatch.trading.launch import NOT_CHECKED
 from firstwatch.trading.orders import Side
+from firstwatch.trading.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ def assume_position(facts: LaunchFacts) -> PositionCase:
     external = [order for order in orders if not sent_by(order.client_order_id, facts.earlier_runs)]
     if external:
         return PositionCase(
-            f"the wallet has {len(external)} open orders in {facts.settings.symbol} that no run of it sent",
+            f"the wallet has {counted(len(external), 'open order')} in {facts.settings.symbol} that no run of"
+            " it sent",
             "cancel them at the venue",
         )
     if position.is_flat:
@@ -44,7 +46,7 @@ def assume_position(facts: LaunchFacts) -> PositionCase:
     if not facts.settings.assume_position_now:
         return PositionCase(
             f"the wallet holds {_describe(position)}",
-            "close it, or launch with 'Assume position now' so that the run adopts it",
+            'close it, or launch with "Assume position now" so that the run adopts it',
         )
     return _adopt(facts, facts.spec, position)
 
@@ -52,11 +54,15 @@ def assume_position(facts: LaunchFacts) -> PositionCase:
 def _flat(facts: LaunchFacts, spec: AlgorithmSpec, orphaned: int) -> PositionCase:
     if orphaned:
         return PositionCase(
-            f"{orphaned} orders of an earlier run are still open in {facts.settings.symbol}",
+            f"{counted(orphaned, 'order of an earlier run is', 'orders of an earlier run are')} still open in"
+            f" {facts.settings.symbol}",
             "wait until the engine has cancelled them",
         )
     if not facts.settings.assume_position_now:
-        return PositionCase("the run starts flat and unarmed: each side waits until its group was false once")
+        return PositionCase(
+            "the run starts flat and waits for a fresh signal: an entry that is true already must first be"
+            " false"
+        )
     if facts.flags is None:
         return PositionCase(
             f"{NOT_CHECKED}: the groups at the last closed bar are not known",
@@ -75,7 +81,7 @@ def _flat(facts: LaunchFacts, spec: AlgorithmSpec, orphaned: int) -> PositionCas
         )
     which = "both entries are" if met else "no entry is"
     return PositionCase(
-        f"the wallet is flat and {which} true at the last closed bar: the run starts flat and unarmed"
+        f"the wallet is flat and {which} true at the last closed bar: the run waits for a fresh signal"
     )
 
 

@@ -1,33 +1,30 @@
 """The launch checks (rules 1 to 4 of ``firstwatch.engine``): a finding has figures and a remedy."""
 
 import difflib
-import math
 from collections.abc import Sequence
-from dataclasses import replace
+from shlex import quote
 
+from firstwatch.engine.core.hazards import LEAST_ACTIONS, MOST_CLOCK_OFFSET_MS
 from firstwatch.engine.launch.adoption import assume_position
-from firstwatch.engine.launch.facts import COMPARED, Check, Finding, LaunchFacts
+from firstwatch.engine.launch.facts import Check, Finding, LaunchFacts
+from firstwatch.engine.launch.outcome import differences, first_entry_steps, liquidation_room
 from firstwatch.market.assumed import assumption, coarse_tick
-from firstwatch.strategy.core import enter_now, new_state
-from firstwatch.strategy.core_prices import level_distance, liquidation_price
-from firstwatch.strategy.core_state import ENTER, NO_LEVEL, CoreSettings
+from firstwatch.strategy.core_prices import level_distance
+from firstwatch.strategy.core_state import NO_LEVEL
 from firstwatch.trading.account import ACCOUNT_KIND, Position
 from firstwatch.trading.clock import iso
 from firstwatch.trading.ids import is_ours, run_of
-from firstwatch.trading.launch import NOT_CHECKED, ResetSettings
+from firstwatch.trading.launch import NOT_CHECKED
+from firstwatch.trading.launch_words import session_words
 from firstwatch.trading.orders import OrderReport
+from firstwatch.trading.text import counted, quoted
 from firstwatch.venues.protocol import LONGEST_WAIT_S
 
 BASELINE_MONTHS = 6
 _MONTH_MS = 30 * 24 * 60 * 60 * 1000
 _MINIMUM_SHARPE = 1.0
 _MAXIMUM_DRAWDOWN = 0.20
-MOST_CLOCK_OFFSET_MS = 5_000
-"""Largest offset from the venue's clock. A venue accepts nonces that are days old, but beyond this the
-machine's clock is wrong, and with it every time that is stored."""
 MOST_DATA_AGE_MS = 10_000
-LEAST_ACTIONS = 100
-"""A day of a run with a trailing stop sends about so many orders and cancels."""
 _STOP_SHARE = 0.8
 """A stop must lie within this share of the way to the liquidation price."""
 
@@ -66,6 +63,12 @@ def _venue(facts: LaunchFacts) -> Finding:
         )
     if facts.wallet_problem:
         return _not_checked("the wallet is not known")
+    if facts.condition is not None and facts.condition.maintenance:
+        return Finding(
+            False,
+            f"{facts.venue} does not work as usual: {facts.condition.maintenance}",
+            "wait until it does, then check again",
+        )
     return Finding(True, f"{facts.venue} answers")
 
 
@@ -185,31 +188,26 @@ def _minimums(facts: LaunchFacts) -> Finding:
     )
 
 
-def first_entry_steps(core: CoreSettings, price: float, atr_stop: float) -> int:
-    """Return the whole amount steps that the core would enter with at ``price``, whatever the minimums."""
-    unbounded = replace(core, minimum_steps=0, minimum_cost=0.0)
-    state = new_state(unbounded)
-    enter_now(state, unbounded, price, core.allows_long, 1 - core.allows_long, atr_stop, math.nan, 1)
-    return state.decision_steps if state.decision == ENTER else 0
-
-
 def _history(facts: LaunchFacts) -> Finding:
     if facts.spec is None:
         return _not_checked("the algorithm is not known")
     if facts.history is None:
         return _not_checked("the venue's candles could not be read")
     short = [
-        f"{len(facts.history[timeframe])} of {needed} bars of {timeframe}"
+        f"{len(facts.history[timeframe])} of {counted(needed, 'bar')} of {timeframe}"
         for timeframe, needed in facts.spec.needed_bars().items()
         if len(facts.history[timeframe]) < needed
     ]
     if short:
         return Finding(
             False,
-            f"{facts.venue} has only {', '.join(short)} that the indicators need to warm up",
+            f"{facts.venue} has only {', '.join(short)}: with fewer, an indicator still depends on where its"
+            " history begins, and the run would not decide as its baseline does",
             "wait until there is more history, use shorter periods, or let the feed start later",
         )
-    bars = ", ".join(f"{len(candles)} bars of {timeframe}" for timeframe, candles in facts.history.items())
+    bars = ", ".join(
+        f"{counted(len(candles), 'bar')} of {timeframe}" for timeframe, candles in facts.history.items()
+    )
     if facts.flags is None or not facts.flags.ready:
         return Finding(
             False,
@@ -228,8 +226,7 @@ def _stop(facts: LaunchFacts) -> Finding:
     distance = level_distance(core.stop_kind, core.stop_value, price, facts.flags.atr_stop)
     if not distance > 0:
         return _not_checked("the ATR has no value at the last bar")
-    sides = [sign for sign, allowed in ((1, core.allows_long), (-1, core.allows_short)) if allowed]
-    room = min(sign * (price - _liquidation(core, sign, price)) for sign in sides)
+    room = liquidation_room(core, price)
     stop_percent, room_percent = distance / price * 100, room / price * 100
     if distance > _STOP_SHARE * room:
         return Finding(
@@ -241,14 +238,10 @@ def _stop(facts: LaunchFacts) -> Finding:
     return Finding(True, f"the stop is {stop_percent:.2f} % away, the liquidation price {room_percent:.2f} %")
 
 
-def _liquidation(core: CoreSettings, sign: int, price: float) -> float:
-    return liquidation_price(sign, price, 1.0, price / core.leverage, core.maintenance)
-
-
 def _session(facts: LaunchFacts) -> Finding:
     if facts.session_problem:
         return Finding(False, facts.session_problem, "widen the windows or choose a shorter timeframe")
-    return Finding(True, f"session policy {facts.settings.session.policy}")
+    return Finding(True, f"session: {session_words(facts.settings.session)}")
 
 
 def _closing(facts: LaunchFacts) -> Finding:
@@ -260,7 +253,7 @@ def _closing(facts: LaunchFacts) -> Finding:
     if facts.spec.stop_loss is None and not (settings.without_stop_reason or "").strip():
         return Finding(
             False,
-            "'Close position on exit' is off and the algorithm has no stop: nothing would close a position",
+            "close on exit is off and the algorithm has no stop: nothing would close a position",
             "write the reason, switch it on, or use a version with a stop",
         )
     return Finding(True, "exit logic raises alerts only; stop and target still execute")
@@ -284,7 +277,9 @@ def _approvals(facts: LaunchFacts) -> Finding:
     margin = f"isolated margin at leverage {facts.settings.leverage}"
     sets = f"; the position keeps its {margin}" if adopts else f"; the run sets {margin} and verifies it"
     return Finding(
-        True, (f"{len(facts.approvals)} approvals given" if facts.approvals else "no approval needed") + sets
+        True,
+        (f"{counted(len(facts.approvals), 'approval')} given" if facts.approvals else "no approval needed")
+        + sets,
     )
 
 
@@ -304,8 +299,8 @@ def _elsewhere(facts: LaunchFacts) -> Finding:
     if others:
         return Finding(
             False,
-            f"{len(others)} open orders in {_named(others)} are of another program, or of this one in another"
-            f" data folder (run {run_of(others[0].client_order_id or '')})",
+            f"{counted(len(others), 'open order')} in {_named(others)}: of another program, or of this one in"
+            f" another data folder (run {run_of(others[0].client_order_id or '')})",
             "stop what sent them and cancel them at the venue: a run wallet is for one run alone",
         )
     if held:
@@ -317,7 +312,7 @@ def _elsewhere(facts: LaunchFacts) -> Finding:
     if orders:
         return Finding(
             False,
-            f"the wallet has {len(orders)} open orders in {_named(orders)}",
+            f"the wallet has {counted(len(orders), 'open order')} in {_named(orders)}",
             "cancel them at the venue, or use another wallet: a run wallet is for one run alone",
         )
     return Finding(True, "nothing of the account is in another market")
@@ -363,8 +358,8 @@ def _requests(facts: LaunchFacts) -> Finding:
     if left is not None and left < LEAST_ACTIONS:
         return Finding(
             False,
-            f"{facts.venue} lets this account send {left} more orders and cancels; a run needs"
-            f" {LEAST_ACTIONS}",
+            f"{facts.venue} lets this account send {counted(left, 'request')} more; a run needs"
+            f" {LEAST_ACTIONS}, orders and cancels",
             "each USDC traded allows one more; use another wallet, or buy requests at the venue",
         )
     if wait_s is not None and wait_s > LONGEST_WAIT_S:
@@ -373,7 +368,10 @@ def _requests(facts: LaunchFacts) -> Finding:
             f"the requests of this minute are used up: a launch would wait {wait_s:.0f} s",
             f"check again in {wait_s:.0f} s, or start fewer runs at once",
         )
-    return Finding(True, "enough requests are left" if left is None else f"{left} actions are left")
+    return Finding(
+        True,
+        "enough requests are left" if left is None else counted(left, "action is left", "actions are left"),
+    )
 
 
 def _mainnet(facts: LaunchFacts) -> Finding:
@@ -384,7 +382,7 @@ def _mainnet(facts: LaunchFacts) -> Finding:
         return Finding(True, f"real money: the start requires the run's name typed, {name}")
     return Finding(
         settings.confirmed_name == name,
-        f"real money: {settings.confirmed_name!r} was typed, the run is called {name}",
+        f"real money: {quoted(settings.confirmed_name)} was typed, the run is called {name}",
         f"type {name}",
     )
 
@@ -436,33 +434,16 @@ def _drawdown(facts: LaunchFacts) -> Finding:
 
 
 def _same_settings(facts: LaunchFacts) -> Finding:
-    baseline = facts.baseline
-    if baseline is None:
+    if facts.baseline is None:
         return Finding(False, _no_baseline(facts), _make_baseline(facts))
-    differences = [
-        f"{words} {_show(here)} here, {_show(there)} there"
-        for field, words in COMPARED.items()
-        if field in baseline.settings
-        and (here := _in_force(getattr(facts.settings, field), facts))
-        != (there := _in_force(baseline.settings[field], facts))
-    ]
-    if facts.market is not None:
-        fees = (
-            ("taker fee", facts.market.taker_fee_bps, baseline.taker_fee_bps),
-            ("maker fee", facts.market.maker_fee_bps, baseline.maker_fee_bps),
-        )
-        differences += [
-            f"{words} {here} bps here, {there} bps there"
-            for words, here, there in fees
-            if there is not None and here != there
-        ]
-    if differences:
+    found = [f"{each.name} {each.here} here, {each.baseline} there" for each in differences(facts)]
+    if found:
         return Finding(
             False,
-            f"the run differs from its baseline: {'; '.join(differences)}",
+            f"the run differs from its baseline: {'; '.join(found)}",
             f"{_make_baseline(facts)}; or launch with the baseline's settings",
         )
-    return Finding(True, "the run's settings equal the baseline's")
+    return Finding(True, "nothing that matters differs from the baseline")
 
 
 def _capital_share(facts: LaunchFacts) -> Finding:
@@ -522,25 +503,11 @@ def _no_baseline(facts: LaunchFacts) -> str:
 def _make_baseline(facts: LaunchFacts) -> str:
     settings = facts.settings
     return (
-        f"make one of {BASELINE_MONTHS} months or more of {settings.symbol} candles: press b in the launch"
-        f" form, or `firstwatch baseline make {settings.name!r} --wallet {settings.wallet} --symbol"
+        f"make one of {BASELINE_MONTHS} months or more of {settings.symbol} candles: press b in the"
+        f" launcher, or `firstwatch baseline make {quote(settings.name)} --wallet {settings.wallet} --symbol"
         f" {settings.symbol} --capital {settings.capital:f}`"
     )
 
 
 def _quote(facts: LaunchFacts) -> str:
     return "" if facts.market is None else facts.market.quote
-
-
-def _in_force(value: object, facts: LaunchFacts) -> object:
-    """Return the effective value: an overriding reset equal to the version's own is none."""
-    own = None if facts.spec is None else facts.spec.reset
-    return None if isinstance(value, ResetSettings) and value == own else value
-
-
-def _show(value: object) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return str(value)

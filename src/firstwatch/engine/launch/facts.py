@@ -20,17 +20,17 @@ from firstwatch.trading.orders import OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import Holdings, VenueCondition
 
-COMPARED = {
-    "capital": "capital",
-    "leverage": "leverage",
-    "trades_limit": "trades limit",
-    "assume_position_now": "assume position now",
-    "close_position_on_exit": "close position on exit",
-    "session": "session",
-    "reset": "reset",
-    "guards": "guards",
-}
-"""Launch settings that are compared with those of the baseline, and their names for the operator."""
+COMPARED = (
+    "capital",
+    "leverage",
+    "trades_limit",
+    "assume_position_now",
+    "close_position_on_exit",
+    "session",
+    "reset",
+    "guards",
+)
+"""Launch settings that are compared with those of the baseline."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,16 @@
 """Ask the store and the venue for everything that a launch is judged by."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from firstwatch.engine.launch.adoption import assume_position
 from firstwatch.engine.launch.checks import CHECKS
-from firstwatch.engine.launch.facts import COMPARED, Baseline, LaunchFacts, judge
+from firstwatch.engine.launch.compared import baseline_of
+from firstwatch.engine.launch.facts import LaunchFacts, judge
+from firstwatch.engine.launch.outcome import differences, market_facts, next_trade
 from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.store import algorithms, backtests, runs, wallets
 from firstwatch.store.algorithms import AlgorithmVersion
-from firstwatch.store.backtests import Backtest
 from firstwatch.store.database import Store
 from firstwatch.store.wallets import Wallet
 from firstwatch.strategy.candles import CandleArrays
@@ -27,6 +22,9 @@ from firstwatch.trading.launch import LaunchPreview, LaunchSettings
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import LONGEST_WAIT_S, Venue
 from firstwatch.watch.baseline import baseline_of_launch, stale_because
+
+MOST_SYMBOLS = 1_000
+"""Markets of a venue that a preview names."""
 
 
 def gather(
@@ -60,6 +58,10 @@ def preview(facts: LaunchFacts, now_ms: int) -> LaunchPreview:
         assume_position=case.sentence,
         adopts=case.adopts,
         is_mainnet=facts.is_mainnet,
+        market=market_facts(facts),
+        next_trade=next_trade(facts),
+        differences=differences(facts),
+        symbols=tuple(sorted(facts.symbols)[:MOST_SYMBOLS]),
         time_ms=now_ms,
     )
 
@@ -162,37 +164,3 @@ def _with_baseline(
             return replace(facts, baseline=None, other_baseline=next(others, None))
     stale = stale_because(found, store.path.parent, now_ms=now_ms, market_ms=market_ms)
     return replace(facts, baseline=replace(baseline_of(found), stale=stale))
-
-
-def baseline_of(found: Backtest) -> Baseline:
-    """Return what the checks compare a launch with, from a stored backtest."""
-    metrics, costs = found.metrics, json.loads(found.costs_json)
-    return Baseline(
-        start_ms=found.start_ms,
-        end_ms=found.end_ms,
-        sharpe=metrics.get("sharpe"),
-        max_drawdown=metrics.get("max_drawdown"),
-        settings=_launch_values(json.loads(found.settings_json)),
-        taker_fee_bps=_decimal(costs.get("taker_fee_bps")),
-        maker_fee_bps=_decimal(costs.get("maker_fee_bps")),
-    )
-
-
-def _launch_values(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored settings as the types that ``LaunchSettings`` gives them."""
-    fields = LaunchSettings.model_fields
-    values: dict[str, Any] = {}
-    for name in COMPARED:
-        if name not in stored:
-            continue
-        value = stored[name]
-        if value is None and not fields[name].is_required():
-            values[name] = fields[name].get_default()
-        else:
-            kind: Any = fields[name].annotation
-            values[name] = TypeAdapter(kind).validate_python(value)
-    return values
-
-
-def _decimal(value: object) -> Decimal | None:
-    return None if value is None else Decimal(str(value))

@@ -1,6 +1,7 @@
 """Reconciles orders and positions that finished runs left at a venue (rule 9 of ``firstwatch.engine``)."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -17,16 +18,15 @@ from firstwatch.store.database import Store
 from firstwatch.store.orders import OrderMove, StoredOrder
 from firstwatch.store.runs import Run
 from firstwatch.trading.account import Funding, Position
+from firstwatch.trading.alarms import LEFT_OVER
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import DamagedRowError, FirstwatchError, VenueError, WrongUseError
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.ids import run_of, sent_by
-from firstwatch.trading.orders import Fill, OrderKind, OrderReport, OrderState, Side, move_order
+from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState, Side, move_order
 from firstwatch.trading.runs import Author, Exposure, Protection
+from firstwatch.trading.text import counted
 from firstwatch.venues.protocol import Accepted, PreparedRequest, RefusalCode, Refused, StillUnknown, Venue
-
-TOPIC = "left over"
-"""Topic of the alarm of a run that has ended with position or orders still at the venue."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +62,8 @@ class FinishedRunReconciler:
         self._venues = venues
         self._clock = clock
         self._lease = lease
+        self.guard = threading.Lock()
+        """Held while one wallet is reconciled: none is closed meanwhile (``WalletCloser``)."""
         self.task = PeriodicTask("reconciliation of finished runs", self.look)
 
     def close(self) -> None:
@@ -72,14 +74,15 @@ class FinishedRunReconciler:
         """Reconcile every wallet in which a finished run may have left something."""
         for left in self._candidates():
             try:
-                self._reconcile(left, self._venues.get(left.run.venue))
+                with self.guard:
+                    self._reconcile(left, self._venues.get(left.run.venue))
             except FirstwatchError as error:
                 _log.warning("what run %s left at %s is not known: %s", left.run.id, left.run.venue, error)
 
     def _candidates(self) -> list[_Left]:
         with self._store.read() as session:
             standing = alarms.active_alarms(session)
-            alarmed = {alarm.run_id: alarm.sentence for alarm in standing if alarm.topic == TOPIC}
+            alarmed = {alarm.run_id: alarm.sentence for alarm in standing if alarm.topic == LEFT_OVER}
             found: list[_Left] = []
             for wallet in wallets.list_wallets(session, with_archived=True):
                 of_wallet = runs.list_runs(session, wallet_id=wallet.id)
@@ -124,8 +127,8 @@ class FinishedRunReconciler:
         elif resting:
             self._alarm(
                 left,
-                f"{len(resting)} orders of ours in the wallet {run.wallet} protect nothing any more and could"
-                " not be cancelled: cancel them at the venue",
+                f"{counted(len(resting), 'order of ours', 'orders of ours')} in the wallet {run.wallet} could"
+                " not be cancelled and can protect nothing any more: cancel what is left at the venue",
             )
 
     def _open_orders(self, left: _Left) -> dict[str, StoredOrder]:
@@ -162,7 +165,7 @@ class FinishedRunReconciler:
 
     def _alarm(self, left: _Left, sentence: str) -> None:
         if sentence != left.alarm:
-            self._write(left.run, [AlarmRaised(topic=TOPIC, sentence=sentence)], None)
+            self._write(left.run, [AlarmRaised(topic=LEFT_OVER, sentence=sentence)], None)
 
     def _exposed(self, run: Run, position: Position, resting: Sequence[OrderReport]) -> str:
         """Return the sentence about an exposed wallet, and store the levels of its stop and target."""
@@ -173,11 +176,13 @@ class FinishedRunReconciler:
         target = next((order for order in resting if order.kind is OrderKind.LIMIT), None)
         self._keep_levels(run, position, stop, target)
         frozen = "" if stop is None else f", its stop frozen at {stop.trigger_price:f}"
-        orders_left = f"{len(resting)} orders of ours" if resting else "no order of ours"
+        orders_left = (
+            counted(len(resting), "order of ours", "orders of ours") if resting else "no order of ours"
+        )
         return (
             f"the wallet {run.wallet} holds a {position.side} of {position.amount:f} {run.market.base}"
-            f"{frozen} with {orders_left} and has no active run: close it at the venue, or launch a run with"
-            " 'Assume position now'"
+            f"{frozen} with {orders_left} and has no active run: close it (firstwatch wallet close"
+            f' {run.wallet}), or launch a run with "Assume position now"'
         )
 
     def _keep_levels(
@@ -229,7 +234,7 @@ class FinishedRunReconciler:
         why = "the wallet is flat" if position.is_flat else "another run has taken the position over"
         events: list[RunEvent] = [Noted(sentence=f"nothing of this run is left at the venue: {why}")]
         if left.alarm:
-            events.append(AlarmCleared(topic=TOPIC))
+            events.append(AlarmCleared(topic=LEFT_OVER))
         self._write(run, events, _Found(venue.name, venue.now_ms(), core, filled, paid, list(known), reports))
 
     def _core(self, run: Run, venue: Venue) -> RunCore | None:
@@ -251,7 +256,14 @@ class FinishedRunReconciler:
                 return
             if found.core is not None:
                 metadata = StepMetadata(found.venue, run.settings.symbol, found.venue_ms, now_ms)
-                records = found.core.book_after_end(found.fills, found.fundings, found.venue_ms).records
+                # The core knows its own; the others were sent after its end.
+                closings = [
+                    (order.intent, order.state)
+                    for order in orders.orders_of(session, run.id)
+                    if order.intent.purpose is OrderPurpose.EXIT
+                ]
+                step = found.core.book_after_end(found.fills, found.fundings, found.venue_ms, closings)
+                records = step.records
                 part = Part(records, metadata)
                 persist(session, run.id, [part], found.core.checkpoint(), written=Written())
             for fill in found.fills:

@@ -2,7 +2,7 @@
 
 The screen shows only the store, and only this process talks to a venue. Money is read every half minute, one
 wallet at a time; what a run has read meanwhile is reused. Key permissions change rarely and cost forty times
-as much of the request budget, so at most one key a minute is read.
+as much of the request budget, so at most one key a minute is read. Runs learn of their keys here.
 """
 
 import logging
@@ -17,6 +17,7 @@ from firstwatch.store import wallet_status, wallets
 from firstwatch.store.database import Store
 from firstwatch.store.wallet_status import WalletStatus
 from firstwatch.store.wallets import Wallet
+from firstwatch.trading.account import KEY_APPROVAL
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.venues.accounts import ShowsAccounts
@@ -29,6 +30,11 @@ KEY_EVERY_S = 3600.0
 _KEY_AGAIN_S = 600.0
 """How long a key waits after its permissions could not be read."""
 _BETWEEN_KEYS_S = 60.0
+TELL_EVERY_S = 60.0
+"""How often the runs hear of their keys."""
+
+KeyKnown = Callable[[str, str, str], None]
+"""Takes venue, account, and why the key that signs for it may not trade, or not for long; empty: it may."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +57,8 @@ class WalletRefresher:
         settings: Settings,
         clock: Clock,
         lease: Callable[[], Lease],
+        *,
+        key_known: KeyKnown,
     ) -> None:
         self._store = store
         self._venues = venues
@@ -59,7 +67,9 @@ class WalletRefresher:
         self._signed = {name for name, venue in settings.venues.items() if venue.key_network is not None}
         self._vault = Vault(settings.home, clock)
         self._asked: dict[int, _Asked] = {}
+        self._key_known = key_known
         self._key_asked_s: float | None = None
+        self._told_s: float | None = None
         self.task = PeriodicTask("refresh of wallets", self.look)
 
     def close(self) -> None:
@@ -77,11 +87,25 @@ class WalletRefresher:
             self._asked[wallet.id].money_s = self._clock.elapsed_s()
             self._refresh(wallet, self._read_money)
         now_s = self._clock.elapsed_s()
+        self._tell_of_keys(listed, known, now_s)
         if self._key_asked_s is not None and now_s - self._key_asked_s < _BETWEEN_KEYS_S:
             return
         for wallet in self._whose_key_is_due(listed, known)[:1]:
             self._key_asked_s = self._asked[wallet.id].key_s = now_s
             self._refresh(wallet, self._read_key)
+
+    def _tell_of_keys(
+        self, listed: Sequence[Wallet], known: Mapping[int, WalletStatus], now_s: float
+    ) -> None:
+        """Tell the runs of the keys about which the venue was asked."""
+        if self._told_s is not None and now_s - self._told_s < TELL_EVERY_S:
+            return
+        self._told_s = now_s
+        for wallet in listed:
+            key = known.get(wallet.id, WalletStatus()).key
+            if key is not None and key.address is not None and key.missing is not None:
+                problem = key.missing.get(KEY_APPROVAL, "").replace(" NAME", f" {wallet.name}")
+                self._key_known(wallet.venue, wallet.account, problem)
 
     def _whose_money_is_due(
         self, listed: Sequence[Wallet], known: Mapping[int, WalletStatus]

@@ -1,14 +1,13 @@
 """Performs a run's effects at its venue and turns every answer into the outcome that the core awaits."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from firstwatch.engine.core import effects, inputs
 from firstwatch.engine.core.records import NewOrder, Record
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.core.run_memory import RunSetup
-from firstwatch.engine.lease import Lease
+from firstwatch.engine.lease import Lease, fenced
 from firstwatch.engine.worker.requests import Request
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.errors import VenueError
@@ -16,7 +15,6 @@ from firstwatch.trading.fault_points import FaultPoint
 from firstwatch.trading.orders import Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import (
-    FENCE,
     PreparedRequest,
     Resolution,
     SendOutcome,
@@ -194,7 +192,7 @@ class EffectExecutor:
 
     def _write(self, name: str, call: Callable[[], SendOutcome]) -> SendOutcome:
         """Make one call that changes the venue; an outcome in doubt is ``Unknown``."""
-        with self._fenced():
+        with fenced(self._lease):
             self._fault_point(f"before {name}")
             try:
                 outcome = call()
@@ -207,7 +205,7 @@ class EffectExecutor:
     def _resolve(self, request: PreparedRequest) -> Resolution:
         # Resolving may use up the request's nonce at the venue, an act like any other.
         resolution: Resolution
-        with self._fenced():
+        with fenced(self._lease):
             self._fault_point("before resolve")
             try:
                 resolution = self._venue.resolve(request)
@@ -216,16 +214,6 @@ class EffectExecutor:
             self._fault_point("after resolve")
         self._is_reachable = not isinstance(resolution, StillUnknown) or resolution.is_taken
         return resolution
-
-    @contextmanager
-    def _fenced(self) -> Iterator[None]:
-        """Check the right to act, and let the venue check it again right before it acts."""
-        self._lease.check()
-        before = FENCE.set(self._lease.check)
-        try:
-            yield
-        finally:
-            FENCE.reset(before)
 
     # --- effects that read -----------------------------------------------------------------------
 
@@ -262,7 +250,7 @@ class EffectExecutor:
             case effects.ReadBars(after_ms):
                 return inputs.BarsRead(self._bars_after(after_ms), venue.now_ms())
             case _:
-                raise AssertionError(f"no way to perform {effect!r}")
+                raise AssertionError(f"no way to perform {effect}")
 
     def _bars_after(self, after_ms: int, before_ms: int | None = None) -> list[Bar]:
         if after_ms == 0:

@@ -52,9 +52,10 @@ class LiveFigures:
             case BarOpened(price=price):
                 self._mark = price
                 self._stream_seen("bars", now_ms)
-            case MarkMoved(touch=touch):
+            case MarkMoved(touch=touch, is_streamed=is_streamed):
                 self._mark = touch.mark
-                self._stream_seen("mark", now_ms)
+                if is_streamed:
+                    self._stream_seen("mark", now_ms)
             case FillReported() | FundingReported() | inputs.PositionRead():
                 self._stream_seen("account", now_ms)
             case (

@@ -26,6 +26,7 @@ from firstwatch.strategy.stream import SignalStream
 from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import DamagedRowError, VenueError
 from firstwatch.trading.events import HoleFound, Transitioned
+from firstwatch.trading.hazards import ALARMS_ONLY, Policy
 from firstwatch.trading.ids import sent_by
 from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
@@ -107,7 +108,14 @@ class RunStartup:
     """Makes the core of a run and its first event. Used by the run's worker, in its thread."""
 
     def __init__(
-        self, stored: StoredRun, venue: Venue, *, author: Author, why: str, max_slippage_bps: float
+        self,
+        stored: StoredRun,
+        venue: Venue,
+        *,
+        author: Author,
+        why: str,
+        max_slippage_bps: float,
+        policy: Policy = ALARMS_ONLY,
     ) -> None:
         self.stored = stored
         self.venue = venue
@@ -123,6 +131,7 @@ class RunStartup:
             has_phases=venue.capabilities.has_phases,
             modifies_orders=venue.capabilities.modifies_orders,
             max_slippage_bps=max_slippage_bps,
+            policy=policy,
             suppresses=venue.capabilities.suppresses,
             earlier_runs=stored.earlier_runs,
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from firstwatch.engine.core import records
-from firstwatch.store import bars, equity, fills, journal, positions, runs, trades, watch
+from firstwatch.store import bars, equity, fills, journal, outlooks, positions, runs, trades, watch
 from firstwatch.store.database import Session
 from firstwatch.store.orders import OrderMove, StoredOrder, get_order, upsert_order
 from firstwatch.trading.errors import StoreError
@@ -68,12 +68,13 @@ def persist(
     Raises:
         StoreError: an order changes that was never stored: a defect of the program.
     """
-    sequence = 0
+    sequence: int | None = None
     for part in parts:
-        writing = _StepWriter(session, run_id, part.metadata, written)
+        writing = _StepWriter(session, run_id, part.metadata, written, sequence)
         for record in part.records:
             writing.write(record)
         sequence = writing.flush()
+    assert sequence is not None, "a step has at least one part"
     written.checkpoint_base = journal.save_checkpoint(
         session,
         run_id,
@@ -87,12 +88,16 @@ def persist(
 class _StepWriter:
     """Writes one step; adjacent journal rows of one author and time are written with one statement."""
 
-    def __init__(self, session: Session, run_id: str, metadata: StepMetadata, written: Written) -> None:
+    def __init__(
+        self, session: Session, run_id: str, metadata: StepMetadata, written: Written, sequence: int | None
+    ) -> None:
+        """``sequence``: of the journal's last row, if this transaction has written one."""
         self._session = session
         self._written = written
         self._known = written.orders
         self._run_id = run_id
         self._metadata = metadata
+        self._sequence = sequence
         self._rows: list[RunEvent] = []
         self._author = Author.SYSTEM
         self._time_ms = metadata.venue_ms
@@ -100,14 +105,16 @@ class _StepWriter:
     def flush(self) -> int:
         """Append the pending journal rows; return the journal's last sequence."""
         rows, self._rows = self._rows, []
-        return journal.append_events(
-            self._session,
-            self._run_id,
-            rows,
-            author=self._author,
-            venue_time_ms=self._time_ms,
-            local_time_ms=self._metadata.local_ms,
-        )
+        if rows or self._sequence is None:
+            self._sequence = journal.append_events(
+                self._session,
+                self._run_id,
+                rows,
+                author=self._author,
+                venue_time_ms=self._time_ms,
+                local_time_ms=self._metadata.local_ms,
+            )
+        return self._sequence
 
     def write(self, record: records.Record) -> None:
         match record:
@@ -143,6 +150,8 @@ class _StepWriter:
                 )
             case records.EquityRow(time_ms, value):
                 equity.add_equity(self._session, self._run_id, [(time_ms, value)])
+            case records.OutlookRow(outlook):
+                outlooks.save_outlook(self._session, self._run_id, outlook)
             case records.FactsRow():
                 self._facts(record)
 
@@ -154,7 +163,7 @@ class _StepWriter:
 
     def _transition(self, row: records.Transition) -> None:
         self.flush()
-        runs.transition(
+        self._sequence = runs.transition(
             self._session,
             self._run_id,
             row.new,
@@ -163,6 +172,7 @@ class _StepWriter:
             local_time_ms=self._metadata.local_ms,
             venue_time_ms=row.time_ms,
             stop_mode=row.stop_mode,
+            hazard=row.hazard,
         )
 
     def _new_order(self, record: records.NewOrder) -> None:

@@ -126,6 +126,11 @@ class RunWorker:
         self._was_stale = False
         self._thread = threading.Thread(target=self._run, name=f"run {self.run_id}", daemon=True)
 
+    def key_read(self, venue: str, account: str, problem: str) -> None:
+        """Tell the run what was read of the key of an account, if that is its own."""
+        if (venue, account) == (self._venue.name, self._startup.setup.account):
+            self.inbox.put(inputs.KeyRead(problem, self._venue.now_ms()))
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

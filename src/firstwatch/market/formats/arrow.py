@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from firstwatch.market.table import Columns, Mistakes, bounded_numbers, bounded_times, epoch_ms, place_of
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.text import clean
 
 _MOST_ROWS = 30_000_000
 _MOST_BYTES = 1 << 31
@@ -186,7 +187,9 @@ def _check_type(path: Path, role: str, field: Any, *, is_time: bool) -> None:
     is_fit = is_number or (pa.types.is_temporal(kind) if is_time else pa.types.is_decimal(kind))
     if not is_fit or pa.types.is_time(kind) or pa.types.is_duration(kind):
         wanted = "a timestamp or an epoch number" if is_time else "numbers"
-        raise WrongUseError(f"{path}: column {role} ({field.name!r}) holds {kind}; it must hold {wanted}")
+        raise WrongUseError(
+            f"{path}: column {role} ({clean(field.name)}) holds {kind}; it must hold {wanted}"
+        )
 
 
 def _one(column: Any) -> Any:

@@ -56,7 +56,7 @@ class EngineController:
 
     def ask_quit(self) -> None:
         """Leave; if this process holds the engine of active runs or open positions, ask first."""
-        snapshot = self._app.snapshot
+        snapshot = self._app.live
         exposed = any(wallet.exposure is not Exposure.FLAT for wallet in snapshot.wallets)
         is_host = snapshot.engine.where is EngineWhere.EMBEDDED
         if is_host and (snapshot.active or exposed):
@@ -71,7 +71,7 @@ class EngineController:
         elif choice is QuitChoice.STOP_RUNS:
             self._app.busy = "stopping all runs…"
             self._is_stopping_all = True
-            for run in self._app.snapshot.active:
+            for run in self._app.live.active:
                 self._runs.stop(run, StopMode.LEAVE)
 
     async def _hand_over(self) -> None:
@@ -83,7 +83,7 @@ class EngineController:
 
     def leave_when_stopped(self) -> None:
         """End the screen when the operator chose to stop all runs and none is active any more."""
-        if self._is_stopping_all and self._app.snapshot.is_ready and not self._app.snapshot.active:
+        if self._is_stopping_all and self._app.live.is_ready and not self._app.live.active:
             self._app.exit()
 
 

@@ -2,17 +2,26 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from textual.timer import Timer
 
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.views import AlarmView, ManagerSnapshot, RunView
 from firstwatch.trading.commands import PreviewLaunch, StartRun
-from firstwatch.trading.launch import LaunchSettings
-from firstwatch.tui.launch_form.draft import FIELD_BY_ID, chosen_algorithm, draft_of
-from firstwatch.tui.messages import SettingsCopied, StartSent
-from firstwatch.tui.modals.confirm import ConfirmDialog
+from firstwatch.trading.launch import CheckResult, LaunchPreview, LaunchSettings
+from firstwatch.tui import formats
+from firstwatch.tui.controllers.wallets import WalletController
+from firstwatch.tui.launch_form.draft import FIELD_BY_ID, YES, LaunchDraft, chosen_algorithm, draft_of
+from firstwatch.tui.launch_form.outcome import outcome
+from firstwatch.tui.launch_form.remedies import REMEDIES, Cure
+from firstwatch.tui.launch_form.toml_form import launch_toml, read_launch_toml
+from firstwatch.tui.messages import LaunchOpened, StartSent
+from firstwatch.tui.modals.confirm import ConfirmDialog, MessageDialog
+from firstwatch.tui.modals.differences import DifferencesDialog
 from firstwatch.tui.modals.prompt import PromptDialog
+from firstwatch.tui.modals.toml import TomlDialog
+from firstwatch.tui.money_text import money_word
 from firstwatch.tui.state import LaunchCheck, StateApp, judged
 
 _CHECK_DELAY_S = 0.4
@@ -22,16 +31,19 @@ _CHECK_DELAY_S = 0.4
 class LaunchController:
     """Changes the launch draft, has it checked, and starts the run."""
 
-    def __init__(self, app: StateApp, make_run_id: Callable[[], str]) -> None:
+    def __init__(self, app: StateApp, make_run_id: Callable[[], str], wallets: WalletController) -> None:
         self._app = app
         self._make_run_id = make_run_id
+        self._wallets = wallets
         self._check_timer: Timer | None = None
+        self._remembered = LaunchDraft()
+        """The settings that were filled in from an earlier run, to know whether they were changed since."""
 
     # --- the draft -------------------------------------------------------------------------------
 
     def set_field(self, field: str, value: str) -> None:
         """Change one field of the draft."""
-        snapshot = self._app.snapshot
+        snapshot = self._app.live
         draft = self._app.draft.with_value(field, value)
         algorithm = chosen_algorithm(draft, snapshot)
         if field == "algorithm" and algorithm is not None:
@@ -40,10 +52,34 @@ class LaunchController:
                 draft = draft.with_value("symbol", known[0])
         self._app.draft = draft
         self.check_soon()
+        if field == "algorithm" and algorithm is not None and self._is_untouched(draft):
+            self._app.in_background(self._remember(draft, algorithm.name))
+
+    def _is_untouched(self, draft: LaunchDraft) -> bool:
+        return _settings_only(draft) in (LaunchDraft(), self._remembered)
+
+    async def _remember(self, draft: LaunchDraft, algorithm: str) -> None:
+        """Fill in the settings of the algorithm's last run, unless the operator has gone on since."""
+        settings = await asyncio.to_thread(self._app.manager.last_launch, algorithm)
+        if settings is None or self._app.draft != draft:
+            return
+        known = self._app.live.wallet(settings.wallet)
+        is_free = known is not None and known.active_run_id is None
+        # A reason answers the warnings of its own start only.
+        self._app.draft = replace(
+            draft_of(settings, parent_run_id=None),
+            algorithm=draft.algorithm,
+            wallet=draft.wallet or (settings.wallet if is_free else ""),
+            symbol=draft.symbol or settings.symbol,
+            accepted_warnings="",
+        )
+        self._remembered = _settings_only(self._app.draft)
+        self._app.notify(f"Filled in as in the last run of {algorithm}", title="launch")
+        self.check_soon()
 
     def step_field(self, field: str, by: int) -> None:
         """Go ``by`` options on in a choice, around the end; from a text that is no option to the first."""
-        options = FIELD_BY_ID[field].choices(self._app.draft, self._app.snapshot)
+        options = FIELD_BY_ID[field].choices(self._app.draft, self._app.live)
         if options:
             value = self._app.draft.value(field)
             place = options.index(value) + by if value in options else 0
@@ -51,7 +87,7 @@ class LaunchController:
 
     def copy_settings(self, run: RunView) -> None:
         """Copy a run's settings into the draft."""
-        details = self._app.snapshot.selected
+        details = self._app.live.selected
         if details is None or details.run_id != run.run_id:
             self._app.notify("The run's settings are still being read", severity="warning")
             return
@@ -59,7 +95,53 @@ class LaunchController:
         draft = draft_of(details.settings, parent_run_id=run.run_id)
         self._app.draft = draft.with_value("accepted_warnings", "")
         self.check_soon()
-        self._app.post_message(SettingsCopied())
+        self._app.post_message(LaunchOpened())
+
+    def adopt(self, alarm: AlarmView) -> None:
+        """Open the launcher for a run that takes over the position of a wallet without a run."""
+        run, wallet = self._app.live.run(alarm.run_id), self._app.live.wallet(alarm.wallet)
+        draft = LaunchDraft(wallet=alarm.wallet or "", assume_position_now=YES)
+        if run is not None and not run.is_damaged:
+            # As the run that has left it.
+            draft = replace(
+                draft,
+                algorithm=f"{run.algorithm}@{run.version}",
+                symbol=run.symbol,
+                capital=f"{run.capital:f}",
+                leverage=f"{run.leverage:f}",
+                parent_run_id=run.run_id,
+            )
+        elif wallet is not None and wallet.held:
+            draft = replace(draft, symbol=wallet.held[0].symbol)
+        self._app.draft = draft
+        self.check_soon()
+        self._app.post_message(LaunchOpened())
+
+    def show_toml(self) -> None:
+        """Show the launch as a TOML text; what is saved there is the draft then."""
+        settings = self._app.assessment.settings
+        if settings is not None:
+            dialog = TomlDialog(f"Launch of {settings.name}", launch_toml(settings), read_launch_toml)
+            self._app.push_screen(dialog, self._take_toml)
+
+    def _take_toml(self, text: str | None) -> None:
+        if text is None:
+            return
+        before = self._app.draft
+        self._app.draft = replace(
+            draft_of(read_launch_toml(text), parent_run_id=before.parent_run_id or None),
+            accepted_warnings=before.accepted_warnings,
+        )
+        self.check_soon()
+
+    def show_differences(self, run: RunView) -> None:
+        """Show what of a run's settings differs from its baseline's."""
+        details = self._app.live.selected
+        if details is None or details.run_id != run.run_id:
+            self._app.notify("The run's settings are still being read", severity="warning")
+            return
+        name = f"{formats.short_id(run.run_id)} {run.title}"
+        self._app.push_screen(DifferencesDialog(name, details.differences))
 
     # --- the checks ------------------------------------------------------------------------------
 
@@ -69,8 +151,17 @@ class LaunchController:
             self._check_timer.stop()
         self._check_timer = self._app.set_timer(_CHECK_DELAY_S, self._check_now)
 
-    def check_if_needed(self, *, is_engine_new: bool) -> None:
-        """Check the draft soon if an engine has just come up, or if it has no check and none is under way."""
+    def check_if_needed(self, before: ManagerSnapshot) -> None:
+        """Check the draft soon if it has no check and none is under way, or if what it needs has changed.
+
+        That is an engine that has come up, and the money and the approvals of its wallet.
+        """
+        now = self._app.live
+        is_engine_new = now.engine.takes_commands and not before.engine.takes_commands
+        name = self._app.draft.wallet
+        is_wallet_new = before.is_ready and _standing(before, name) != _standing(now, name)
+        if is_wallet_new and self._app.check is not None:
+            self._app.check = None
         if is_engine_new or (self._check_timer is None and self._needs_check()):
             self.check_soon()
 
@@ -82,7 +173,8 @@ class LaunchController:
     def _needs_check(self) -> bool:
         app = self._app
         is_complete = app.assessment.settings is not None
-        return is_complete and app.snapshot.engine.takes_commands and not app.is_check_current
+        may_ask = app.is_launching and not app.is_read_only and app.live.engine.takes_commands
+        return is_complete and may_ask and not app.is_check_current
 
     def check(self) -> None:
         """Ask the engine what a start of the draft would do."""
@@ -98,10 +190,35 @@ class LaunchController:
         number = await asyncio.to_thread(
             self._app.manager.submit,
             PreviewLaunch(settings=settings),
-            snapshot_sequence=self._app.snapshot.sequence,
+            snapshot_sequence=self._app.live.sequence,
         )
         if self._app.check is check:
             self._app.check = LaunchCheck(check.settings, number)
+
+    def cure(self, name: str) -> None:
+        """Do what can be done here about a check that did not pass; otherwise show it whole."""
+        settings, preview = self._app.assessment.settings, self._preview
+        check = (
+            None if preview is None else next((each for each in preview.checks if each.name == name), None)
+        )
+        if check is None:
+            return
+        remedy = None if check.passed else REMEDIES.get(name)
+        wallet = None if settings is None else self._app.live.wallet(settings.wallet)
+        if remedy is not None and remedy.cure is Cure.MAKE_BASELINE:
+            self.ask_baseline()
+        elif remedy is not None and wallet is not None and remedy.cure is Cure.APPROVE:
+            self._wallets.ask_approval(wallet, then=self.check)
+        elif remedy is not None and wallet is not None and remedy.cure is Cure.FUND:
+            self._wallets.ask_funds(wallet)
+        else:
+            self._app.push_screen(MessageDialog(f"Check: {check.name}", _check_lines(check)))
+
+    @property
+    def _preview(self) -> LaunchPreview | None:
+        """What the last check of the draft found."""
+        check = self._app.live.command(self._app.check_id)
+        return None if check is None else check.preview
 
     # --- its baseline ----------------------------------------------------------------------------
 
@@ -109,14 +226,22 @@ class LaunchController:
         """Ask for the candles, then have the draft's baseline made."""
         settings = self._app.assessment.settings
         if settings is not None:
-            self._app.in_background(self._ask_candles(settings))
+            self._app.in_background(self._ask_candles(settings, "this form"))
 
-    async def _ask_candles(self, settings: LaunchSettings) -> None:
+    def ask_test(self, run: RunView) -> None:
+        """Ask for the candles, then have a baseline with the run's settings made."""
+        details = self._app.live.selected
+        if details is None or details.run_id != run.run_id:
+            self._app.notify("The run's settings are still being read", severity="warning")
+            return
+        self._app.in_background(self._ask_candles(details.settings, f"run {run.run_id}"))
+
+    async def _ask_candles(self, settings: LaunchSettings, whose: str) -> None:
         sources = await asyncio.to_thread(self._app.manager.baselines.sources)
         dialog = PromptDialog(
             "Make a baseline",
             [
-                f"{settings.name} on {settings.symbol}, with the settings of this form.",
+                f"{settings.name} on {settings.symbol}, with the settings of {whose}.",
                 "It is made in the background and saved when it is done.",
                 "",
                 "Candles: the venue's own, a series of the archive, or a file:",
@@ -137,27 +262,26 @@ class LaunchController:
 
     def announce_baseline(self, before: ManagerSnapshot) -> None:
         """Show the result of a baseline that was made since, and check the draft against it."""
-        making = self._app.snapshot.making
+        making = self._app.live.making
         if not before.is_ready or making is None or making.is_running:
             return
         if before.making is None or before.making.is_running or before.making.started_ms != making.started_ms:
             self._app.notify(
                 making.sentence, title="baseline", severity="error" if making.has_failed else "information"
             )
-            if self._app.assessment.settings is not None and self._app.snapshot.engine.takes_commands:
+            if self._app.assessment.settings is not None and self._app.live.engine.takes_commands:
                 self.check()
 
     # --- the start -------------------------------------------------------------------------------
 
     def ask_start(self) -> None:
         """Ask for a reason if warnings need one, show what will happen, then start."""
-        if self._app.next_step.needs_reason:
-            check = self._app.snapshot.command(self._app.check_id)
-            warnings = () if check is None or check.preview is None else check.preview.warnings
+        preview = self._preview
+        if self._app.next_step.needs_reason and preview is not None:
             dialog = PromptDialog(
                 "Start despite warnings",
                 [
-                    *(f"{each.name}: {each.found}; {each.remedy}" for each in warnings),
+                    *(f"{each.name}: {each.found}; {each.remedy}" for each in preview.warnings),
                     "",
                     "Why (for the journal):",
                 ],
@@ -173,20 +297,11 @@ class LaunchController:
             self._confirm_start()
 
     def _confirm_start(self) -> None:
-        settings = self._app.assessment.settings
-        check = self._app.snapshot.command(self._app.check_id)
-        if settings is None or check is None or check.preview is None:
+        settings, preview = self._app.assessment.settings, self._preview
+        if settings is None or preview is None:
             return
-        lines = [
-            f"{settings.name} on {settings.symbol}",
-            f"wallet {settings.wallet}, capital {settings.capital:,f}, leverage {settings.leverage:f}",
-        ]
-        if check.preview.assume_position:
-            lines.append(check.preview.assume_position)
-        if settings.parent_run_id:
-            lines.append(f"started again from run {settings.parent_run_id}")
-        lines.append("The engine checks once more before it starts.")
-        if not check.preview.is_mainnet:
+        lines = self._summary(settings, preview)
+        if not preview.is_mainnet:
             dialog = ConfirmDialog("Start run", lines, "start")
             self._app.push_screen(dialog, partial(self._start_if_sure, settings))
             return
@@ -197,6 +312,19 @@ class LaunchController:
             is_dangerous=True,
         )
         self._app.push_screen(prompt, partial(self._start_if_named, settings))
+
+    def _summary(self, settings: LaunchSettings, preview: LaunchPreview) -> list[str]:
+        """Return what is about to be started, in lines."""
+        wallet = self._app.live.wallet(settings.wallet)
+        place = "" if wallet is None else f" at {wallet.venue} ({money_word(wallet.money)})"
+        lines = [
+            f"{settings.name} on {settings.symbol}",
+            f"wallet {settings.wallet}{place}, capital {settings.capital:,f}, leverage {settings.leverage:f}",
+            *(f"{fact.label}: {fact.text}" for fact in outcome(preview, settings)),
+        ]
+        if settings.parent_run_id:
+            lines.append(f"started again from run {settings.parent_run_id}")
+        return [*lines, "The engine checks once more before it starts."]
 
     def _start_if_sure(self, settings: LaunchSettings, is_sure: bool | None) -> None:
         if is_sure:
@@ -209,6 +337,23 @@ class LaunchController:
     def _start(self, settings: LaunchSettings) -> None:
         run_id = self._make_run_id()
         self._app.submit(StartRun(run_id=run_id, settings=settings))
-        if self._app.draft.parent_run_id:
-            self._app.draft = self._app.draft.with_value("parent_run_id", "")
+        # Both belong to this start alone.
+        self._app.draft = replace(self._app.draft, parent_run_id="", accepted_warnings="")
         self._app.post_message(StartSent(run_id))
+
+
+def _settings_only(draft: LaunchDraft) -> LaunchDraft:
+    """Return the draft without what is launched, by whom and in which market."""
+    return replace(draft, algorithm="", wallet="", symbol="")
+
+
+def _standing(snapshot: ManagerSnapshot, name: str) -> object:
+    """Return what the checks of a launch depend on in its wallet."""
+    wallet = snapshot.wallet(name)
+    missing = None if wallet is None or wallet.key is None else wallet.key.missing
+    return None if wallet is None else (wallet.free, missing, wallet.active_run_id)
+
+
+def _check_lines(check: CheckResult) -> list[str]:
+    kind = "hard: refuses the start" if check.is_hard else "soft: needs a written reason"
+    return [kind, "", check.found, *(["", check.remedy] if check.remedy else [])]

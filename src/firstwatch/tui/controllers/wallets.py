@@ -4,7 +4,7 @@ Secrets go from a field to one call and are forgotten: no message, log or row of
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -45,7 +45,7 @@ class WalletController:
 
     def ask_create(self, venues: Sequence[str]) -> None:
         """Ask for a new wallet's name and, for a live wallet, for the vault's passphrase."""
-        taken = [wallet.name for wallet in self._app.snapshot.wallets]
+        taken = [wallet.name for wallet in self._app.live.wallets]
         lines = [f"Name, or name and venue. Venues: {', '.join(venues)} (default {venues[0]})"]
         dialog = PromptDialog(
             "Create wallet", lines, check=lambda value: new_wallet_problem(value, venues, taken)
@@ -56,7 +56,7 @@ class WalletController:
         if not value:
             return
         wallet = wallet_from(value, venues)
-        if wallet.venue in self._app.snapshot.live_venues:
+        if wallet.venue in self._app.live.live_venues:
             self._ask_new_account(wallet.name, wallet.venue)
             return
         self._app.in_background(asyncio.to_thread(self._app.manager.create_wallet, wallet.name, wallet.venue))
@@ -88,13 +88,13 @@ class WalletController:
             self._app.push_screen(NewAccountDialog(made), partial(self._fund_new_account, made.name))
 
     def _fund_new_account(self, name: str, is_wanted: bool | None) -> None:
-        wallet = self._app.snapshot.wallet(name)
+        wallet = self._app.live.wallet(name)
         if is_wanted and wallet is not None:
             self.ask_funds(wallet)
 
     def ask_import(self, venues: Sequence[str]) -> None:
         """Ask for an account and a key; the venue says what the key may do."""
-        taken = [wallet.name for wallet in self._app.snapshot.wallets if wallet.venue not in venues]
+        taken = [wallet.name for wallet in self._app.live.wallets if wallet.venue not in venues]
 
         async def import_key(values: Values) -> str:
             sentence = await asyncio.to_thread(
@@ -128,8 +128,8 @@ class WalletController:
 
     # --- approving -------------------------------------------------------------------------------
 
-    def ask_approval(self, wallet: WalletView) -> None:
-        """Show the one approval that comes next, and give it."""
+    def ask_approval(self, wallet: WalletView, *, then: Callable[[], None] | None = None) -> None:
+        """Show the one approval that comes next, and give it. ``then`` follows each that was given."""
         seen: list[ApprovalsView] = []
 
         async def load() -> FormSpec[str]:
@@ -155,22 +155,32 @@ class WalletController:
             return FormSpec(lines, "approve", approve, fields)
 
         form = FormDialog(f"Approve for {wallet.name} at {wallet.venue}", load)
-        self._app.push_screen(form, partial(self._approved, wallet, seen))
+        self._app.push_screen(form, partial(self._approved, wallet, seen, then))
 
-    def _approved(self, wallet: WalletView, seen: list[ApprovalsView], sentence: str | None) -> None:
+    def _approved(
+        self,
+        wallet: WalletView,
+        seen: list[ApprovalsView],
+        then: Callable[[], None] | None,
+        sentence: str | None,
+    ) -> None:
         if sentence is None:
             return
+        if then is not None:
+            then()
         if seen[-1].is_last:
             self._app.push_screen(MessageDialog("Approved", [sentence]))
             return
         lines = [sentence, "", "One more approval is missing."]
         self._app.push_screen(
-            ConfirmDialog("Approved", lines, "continue"), partial(self._next_approval, wallet)
+            ConfirmDialog("Approved", lines, "continue"), partial(self._next_approval, wallet, then)
         )
 
-    def _next_approval(self, wallet: WalletView, goes_on: bool | None) -> None:
+    def _next_approval(
+        self, wallet: WalletView, then: Callable[[], None] | None, goes_on: bool | None
+    ) -> None:
         if goes_on:
-            self.ask_approval(wallet)
+            self.ask_approval(wallet, then=then)
 
     # --- money -----------------------------------------------------------------------------------
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pydantic import ValidationError
-
 from firstwatch.manager.views import CommandView, ManagerSnapshot
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.launch import (
@@ -22,16 +20,20 @@ from firstwatch.trading.launch import (
     SessionSettings,
 )
 from firstwatch.trading.runs import StopMode
-from firstwatch.tui.launch_form import parse
 from firstwatch.tui.launch_form.draft import (
+    FIELD_BY_ID,
     FIELDS,
-    NO,
+    INSIDE,
     YES,
     LaunchDraft,
     chosen_algorithm,
     has_reset,
     has_session,
 )
+from firstwatch.tui.launch_form.remedies import REMEDIES
+
+Take = Callable[[str], Any]
+"""Reads a field of the draft; None, and a sentence among the errors, if it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,9 @@ def assess(draft: LaunchDraft, snapshot: ManagerSnapshot) -> Assessment:
     """Check the draft as far as it can be checked without the engine."""
     errors: dict[str, str] = {}
 
-    def take(field: str, parse: Callable[[str], Any]) -> Any:
+    def take(field: str) -> Any:
         try:
-            return parse(draft.value(field).strip())
+            return FIELD_BY_ID[field].read(draft.value(field).strip())
         except ValueError as error:
             errors[field] = str(error)
             return None
@@ -66,50 +68,50 @@ def assess(draft: LaunchDraft, snapshot: ManagerSnapshot) -> Assessment:
     elif wallet.active_run_id is not None:
         errors["wallet"] = f"in use by run {wallet.active_run_id[:8]}; stop it or choose another"
     if not draft.symbol.strip():
-        errors["symbol"] = "choose a symbol"
+        errors["symbol"] = "choose a market"
     elif algorithm and algorithm.symbol and draft.symbol != algorithm.symbol:
         errors["symbol"] = f"{algorithm.name} trades {algorithm.symbol} only"
-    capital = take("capital", parse.positive)
+    capital = take("capital")
     if capital is not None and wallet and wallet.free is not None and capital > wallet.free:
         errors["capital"] = f"above what {wallet.name} has free: {wallet.free:,.2f}"
-    leverage = take("leverage", parse.leverage)
-    trades_limit = take("trades_limit", parse.count_or_none)
-    if draft.close_position_on_exit == NO and algorithm and not algorithm.has_stop:
-        take("without_stop_reason", parse.reason)
-    session = _session(draft, take, errors)
-    reset = _reset(draft, take, errors)
+    leverage = take("leverage")
+    trades_limit = take("trades_limit")
+    closes = draft.close_position_on_exit == YES
+    if not closes and algorithm and not algorithm.has_stop and not draft.without_stop_reason.strip():
+        errors["without_stop_reason"] = "the algorithm has no stop: write why"
+    if not closes and draft.session_policy == SessionPolicy.FLATTEN:
+        errors["session_policy"] = 'it closes the position, and "Close on exit" is off: switch that on'
+    session = _session(draft, take)
+    reset = _reset(draft, take)
     guards = Guards(
-        drawdown=take("drawdown", parse.percent),
+        drawdown=take("drawdown"),
         drawdown_action=GuardAction(draft.drawdown_action),
-        daily_loss=take("daily_loss", parse.percent),
+        daily_loss=take("daily_loss"),
         daily_loss_action=GuardAction(draft.daily_loss_action),
-        losing_trades=take("losing_trades", parse.count_or_none),
+        losing_trades=take("losing_trades"),
         losing_trades_action=GuardAction(draft.losing_trades_action),
         stop_mode=StopMode(draft.guard_stop_mode),
     )
     if errors or algorithm is None:
         return Assessment(errors, None)
-    try:
-        settings = LaunchSettings(
-            algorithm=algorithm.name,
-            version=algorithm.version,
-            wallet=draft.wallet,
-            symbol=draft.symbol.strip(),
-            capital=capital,
-            leverage=leverage,
-            trades_limit=trades_limit,
-            assume_position_now=draft.assume_position_now == YES,
-            close_position_on_exit=draft.close_position_on_exit == YES,
-            without_stop_reason=draft.without_stop_reason.strip() or None,
-            session=session,
-            reset=reset,
-            guards=guards,
-            on_diverged=OnDiverged(draft.on_diverged),
-            accepted_warnings=draft.accepted_warnings.strip() or None,
-            parent_run_id=draft.parent_run_id or None,
-        )
-    except ValidationError as error:
-        return Assessment({"session_policy": parse.first_sentence(error)}, None)
+    settings = LaunchSettings(
+        algorithm=algorithm.name,
+        version=algorithm.version,
+        wallet=draft.wallet,
+        symbol=draft.symbol.strip(),
+        capital=capital,
+        leverage=leverage,
+        trades_limit=trades_limit,
+        assume_position_now=draft.assume_position_now == YES,
+        close_position_on_exit=closes,
+        without_stop_reason=draft.without_stop_reason.strip() or None,
+        session=session,
+        reset=reset,
+        guards=guards,
+        on_diverged=OnDiverged(draft.on_diverged),
+        accepted_warnings=draft.accepted_warnings.strip() or None,
+        parent_run_id=draft.parent_run_id or None,
+    )
     return Assessment(errors, settings)
 
 
@@ -134,6 +136,10 @@ class NextStep:
     sentence: str
     needs_reason: bool = False
     """Only soft checks failed: a written reason is all that is missing."""
+    field: str = ""
+    """The field that it is about."""
+    check: str = ""
+    """The check that it is about."""
 
 
 def next_step(
@@ -143,10 +149,12 @@ def next_step(
     check: CommandView | None,
     *,
     is_current: bool,
+    key_of: Callable[[str], str],
 ) -> NextStep:
     """Return what the operator has to do next before a start.
 
-    ``check`` is the last preview; ``is_current``: it was made for just this draft.
+    ``check`` is the last preview; ``is_current``: it was made for just this draft; ``key_of``: the key of an
+    action.
     """
     blocked = Readiness.BLOCKED
     if not snapshot.is_ready:
@@ -154,63 +162,53 @@ def next_step(
     if not snapshot.algorithms:
         return NextStep(blocked, "Store an algorithm: firstwatch algorithm add FILE")
     if not snapshot.wallets:
-        return NextStep(blocked, "Create a wallet: press w")
+        pane, create = key_of("view.wallets"), key_of("wallet.create")
+        return NextStep(blocked, f"Create a wallet: press {pane}, then {create}")
     if assessment.settings is None:
         field = next(field for field in FIELDS if field.id in assessment.errors)
-        return NextStep(blocked, f"{field.label}: {assessment.errors[field.id]}")
+        return NextStep(blocked, f"{field.label}: {assessment.errors[field.id]}", field=field.id)
     if not snapshot.engine.takes_commands:
         return NextStep(blocked, f"No engine to start it: {snapshot.engine.sentence}")
     if check is None or not is_current or check.outcome in (CommandOutcome.PENDING, CommandOutcome.ACCEPTED):
         return NextStep(Readiness.WAITING, "The engine is checking the launch…")
     if check.preview is None:
         return NextStep(blocked, f"The checks did not run: {check.sentence}")
-    return _after_checks(draft, check.preview)
+    return _after_checks(draft, check.preview, key_of("run.start"))
 
 
-def _after_checks(draft: LaunchDraft, preview: LaunchPreview) -> NextStep:
+def _after_checks(draft: LaunchDraft, preview: LaunchPreview, start: str) -> NextStep:
     if preview.refused_by:
         first = preview.reasons[0]
-        return NextStep(Readiness.BLOCKED, f"{first.name}: {first.remedy or first.found}")
+        remedy = REMEDIES.get(first.name)
+        here = f" (Enter on the check: {remedy.hint})" if remedy else ""
+        sentence = f"{first.name}: {first.remedy or first.found}{here}"
+        return NextStep(Readiness.BLOCKED, sentence, check=first.name)
     if preview.warnings and not draft.accepted_warnings.strip():
         names = ", ".join(check.name for check in preview.warnings)
-        sentence = f"Press g and write why you start despite: {names}"
-        return NextStep(Readiness.BLOCKED, sentence, needs_reason=True)
-    return NextStep(Readiness.READY, "All hard checks passed: press g to start")
+        sentence = f"Press {start} and write why you start despite: {names}"
+        return NextStep(Readiness.BLOCKED, sentence, needs_reason=True, check=preview.warnings[0].name)
+    return NextStep(Readiness.READY, f"All hard checks passed: press {start} to start")
 
 
-def _session(
-    draft: LaunchDraft, take: Callable[[str, Callable[[str], Any]], Any], errors: dict[str, str]
-) -> SessionSettings:
+def _session(draft: LaunchDraft, take: Take) -> SessionSettings:
     if not has_session(draft):
         return SessionSettings()
-    windows = take("session_windows", parse.windows)
-    lead = take("session_lead", parse.count)
-    if windows is None or lead is None:
+    windows, lead, zone = take("session_windows"), take("session_lead"), take("session_timezone")
+    if windows is None or lead is None or zone is None:
         return SessionSettings()
-    try:
-        return SessionSettings(
-            policy=SessionPolicy(draft.session_policy),
-            timezone=draft.session_timezone.strip(),
-            windows=windows,
-            trading="inside" if draft.session_trading == "inside" else "outside",
-            lead_minutes=lead,
-        )
-    except ValidationError as error:
-        first = error.errors()[0]["loc"]
-        field = {"timezone": "session_timezone", "lead_minutes": "session_lead"}.get(
-            str(first[0]) if first else ""
-        )
-        errors[field or "session_windows"] = parse.first_sentence(error)
-        return SessionSettings()
+    return SessionSettings(
+        policy=SessionPolicy(draft.session_policy),
+        timezone=zone,
+        windows=windows,
+        trading="inside" if draft.session_trading == INSIDE else "outside",
+        lead_minutes=lead,
+    )
 
 
-def _reset(
-    draft: LaunchDraft, take: Callable[[str, Callable[[str], Any]], Any], errors: dict[str, str]
-) -> ResetSettings | None:
+def _reset(draft: LaunchDraft, take: Take) -> ResetSettings | None:
     if not has_reset(draft):
         return None
-    cooldown = take("cooldown_bars", parse.count)
-    chain = take("follow_up", parse.chain)
+    cooldown, chain = take("cooldown_bars"), take("follow_up")
     if cooldown is None or chain is None:
         return None
     return ResetSettings(

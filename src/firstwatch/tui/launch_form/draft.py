@@ -1,7 +1,8 @@
 """The draft of a launch: the fields of the form, and what is written in them, as text."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import Enum, StrEnum
 from typing import Any
 
 from firstwatch.manager.views import AlgorithmView, ManagerSnapshot
@@ -13,11 +14,21 @@ from firstwatch.trading.launch import (
     ResetMode,
     SessionPolicy,
 )
+from firstwatch.trading.launch_words import (
+    ACTION_WORDS,
+    EXHAUSTED_WORDS,
+    POLICY_WORDS,
+    RESET_WORDS,
+    STOP_WORDS,
+    link_words,
+    window_words,
+)
 from firstwatch.trading.runs import StopMode
 from firstwatch.tui.launch_form import parse
 
 VERSIONS_OWN = "version's own"
 YES, NO = "on", "off"
+INSIDE, OUTSIDE = "inside", "outside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +77,83 @@ class LaunchDraft:
 
 Options = Callable[[LaunchDraft, ManagerSnapshot], tuple[str, ...]]
 Shown = Callable[[LaunchDraft], bool]
+Read = Callable[[str], object]
+
+
+class Section(StrEnum):
+    """The parts of the form, in order."""
+
+    MONEY = "Money"
+    WHEN = "When"
+    EXIT = "After an exit"
+    GUARDS = "Guards"
+
+
+class Entry(Enum):
+    """How a value gets into a field."""
+
+    TEXT = "text"
+    """Written on the field's row."""
+    CHOICE = "choice"
+    """One of a few: turned on the row, or taken from a list."""
+    SEARCH = "search"
+    """Found in a long list."""
+    LIST = "list"
+    """Several things of one kind, in a form of their own."""
+
+
+def _any(text: str) -> object:
+    return text
 
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """One line of the form. With ``options`` it is a choice, else a text."""
+    """One field of the form."""
 
     id: str
     label: str
-    hint: str
-    options: Options | None = None
-    is_free: bool = False
-    """A choice that also takes a text of the operator's own."""
-    shown: Shown = lambda _draft: True
+    section: Section
+    meaning: str
+    """In one line."""
+    default: str = ""
+    """What an empty or untouched field means, in words; empty: it has to be filled in."""
+    entry: Entry = Entry.TEXT
+    read: Read = _any
+    """Reads a text.
 
-    @property
-    def is_choice(self) -> bool:
-        """Whether the value is one of the options."""
-        return self.options is not None and not self.is_free
+    Raises:
+        ValueError: it cannot be read; the sentence says why.
+    """
+    options: Options | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
+    """What the values are called on the screen, where that is not what they are."""
+    shown: Shown = lambda _draft: True
 
     def choices(self, draft: LaunchDraft, snapshot: ManagerSnapshot) -> tuple[str, ...]:
         """Return the options now; none for a text."""
         return () if self.options is None else self.options(draft, snapshot)
+
+    def worded(self, value: str) -> str:
+        """Return a value as the screen shows it."""
+        if self.entry is Entry.LIST and value and not parse.problem(self.read, value):
+            return _LISTED[self.id](value)
+        return self.words.get(value, value)
+
+    @property
+    def note(self) -> str:
+        """The meaning, and the default."""
+        return f"{self.meaning}. Default: {self.default}." if self.default else f"{self.meaning}."
+
+
+def _windows_words(text: str) -> str:
+    return ", ".join(map(window_words, parse.windows(text)))
+
+
+def _chain_words(text: str) -> str:
+    return "; ".join(map(link_words, parse.chain(text)))
+
+
+_LISTED = {"session_windows": _windows_words, "follow_up": _chain_words}
 
 
 def _of(*values: str) -> Options:
@@ -117,6 +183,10 @@ def has_reset(draft: LaunchDraft) -> bool:
     return draft.reset_mode != VERSIONS_OWN
 
 
+def _has_chain(draft: LaunchDraft) -> bool:
+    return has_reset(draft) and bool(draft.follow_up)
+
+
 def _has_guard(draft: LaunchDraft) -> bool:
     pairs = (
         (draft.drawdown, draft.drawdown_action),
@@ -126,54 +196,129 @@ def _has_guard(draft: LaunchDraft) -> bool:
     return any(limit.strip() and action == GuardAction.STOP for limit, action in pairs)
 
 
-def _filled(field: str) -> Shown:
-    return lambda draft: bool(draft.value(field).strip())
+def _filled(field_id: str) -> Shown:
+    return lambda draft: bool(draft.value(field_id).strip())
 
 
-_ACTIONS = _of(*GuardAction)
+def _guard_action(limit: str, default: GuardAction) -> FormField:
+    return FormField(
+        f"{limit}_action", "… then", Section.GUARDS, "What the run does at that limit",
+        ACTION_WORDS[default], Entry.CHOICE, options=_of(*GuardAction), words=ACTION_WORDS,
+        shown=_filled(limit),
+    )  # fmt: skip
+
 
 FIELDS: tuple[FormField, ...] = (
-    FormField("algorithm", "Algorithm", "a stored version", _algorithms),
-    FormField("wallet", "Run wallet", "holds one active run at most", _wallets),
-    FormField("symbol", "Symbol", "like BTC/USDC:USDC", _symbols, is_free=True),
-    FormField("capital", "Capital", "quote; where run equity starts"),
-    FormField("leverage", "Leverage", "1 to the market's maximum"),
-    FormField("trades_limit", "Trades limit", "empty: none; counts entries"),
-    FormField("assume_position_now", "Assume position now", "adopt or enter at once", _of(NO, YES)),
     FormField(
-        "close_position_on_exit", "Close position on exit", "off: an exit only alerts", _of(YES, NO)
+        "algorithm", "Algorithm", Section.MONEY, "The stored version that trades; a run keeps it to its end",
+        entry=Entry.SEARCH, options=_algorithms,
     ),
     FormField(
-        "without_stop_reason", "Why without a stop", "needed when the algorithm has no stop",
+        "wallet", "Wallet", Section.MONEY, "Whose money it trades; a wallet has one active run at most",
+        entry=Entry.SEARCH, options=_wallets,
+    ),
+    FormField(
+        "symbol", "Market", Section.MONEY, "What it trades, like BTC/USDC:USDC",
+        entry=Entry.SEARCH, options=_symbols,
+    ),
+    FormField(
+        "capital", "Capital", Section.MONEY,
+        "How much of the wallet it may use; profit and loss count from there", read=parse.positive,
+    ),
+    FormField(
+        "leverage", "Leverage", Section.MONEY,
+        "How many times its margin a position is worth; more of it brings liquidation nearer", "1",
+        read=parse.leverage,
+    ),
+    FormField(
+        "session_policy", "Session", Section.WHEN, "What the run does outside of its trading hours",
+        "off, it trades at all hours", Entry.CHOICE, options=_of(*SessionPolicy), words=POLICY_WORDS,
+    ),
+    FormField(
+        "session_windows", "Trading hours", Section.WHEN, "The hours of the week, in the time zone below",
+        entry=Entry.LIST, read=parse.windows, shown=has_session,
+    ),
+    FormField(
+        "session_timezone", "Time zone", Section.WHEN,
+        "The zone of these hours, like America/New_York; summer time is followed", "UTC",
+        read=parse.zone, shown=has_session,
+    ),
+    FormField(
+        "session_trading", "It trades", Section.WHEN, "In these hours, or at all other hours",
+        "in these hours", Entry.CHOICE, options=_of(INSIDE, OUTSIDE),
+        words={INSIDE: "in these hours", OUTSIDE: "outside of them"}, shown=has_session,
+    ),
+    FormField(
+        "session_lead", "Minutes before", Section.WHEN, "How long before a pause it already begins", "0",
+        read=parse.lead, shown=has_session,
+    ),
+    FormField(
+        "assume_position_now", "Assume position now", Section.WHEN,
+        "Take over what the wallet holds, or enter at once if an entry is true; below: what it does now",
+        "off, it waits for a fresh signal", Entry.CHOICE, options=_of(NO, YES),
+    ),
+    FormField(
+        "close_position_on_exit", "Close on exit", Section.EXIT,
+        "Off: an exit signal only raises an alarm; stop and target still close", "on",
+        Entry.CHOICE, options=_of(YES, NO),
+    ),
+    FormField(
+        "without_stop_reason", "Why without a stop", Section.EXIT,
+        "The algorithm has no stop and exits do not close: write why, for the journal", "none",
         shown=lambda draft: draft.close_position_on_exit == NO,
     ),
-    FormField("session_policy", "Session policy", "when the calendar pauses", _of(*SessionPolicy)),
     FormField(
-        "session_windows", "Windows", "mon-fri 09:30-16:00; sat 10:00-12:00", shown=has_session
+        "trades_limit", "Trades limit", Section.EXIT, "After so many entries the run is done", "no limit",
+        read=parse.count_or_none,
     ),
-    FormField("session_timezone", "Time zone", "like America/New_York", shown=has_session),
     FormField(
-        "session_trading", "Trade", "inside or outside of the windows", _of("inside", "outside"),
-        shown=has_session,
+        "reset_mode", "After a trade", Section.EXIT, "When it may enter again", "as the version says",
+        Entry.CHOICE, options=_of(VERSIONS_OWN, *ResetMode),
+        words={VERSIONS_OWN: "as the version says"} | dict(RESET_WORDS),
     ),
-    FormField("session_lead", "Lead minutes", "before each pause", shown=has_session),
-    FormField("reset_mode", "Reset", "overrides the version's", _of(VERSIONS_OWN, *ResetMode)),
-    FormField("cooldown_bars", "Cooldown bars", "bars without decision", shown=has_reset),
-    FormField("on_exhausted", "Chain exhausted", "then", _of(*OnExhausted), shown=has_reset),
     FormField(
-        "follow_up", "Follow-up chain", "stop_loss same 5-20 signal x0.5; …", shown=has_reset
+        "cooldown_bars", "Bars of rest", Section.EXIT, "So many bars after an exit nothing is decided", "0",
+        read=parse.bars, shown=has_reset,
     ),
-    FormField("drawdown", "Max drawdown %", "of the peak of run equity"),
-    FormField("drawdown_action", "… then", "", _ACTIONS, shown=_filled("drawdown")),
-    FormField("daily_loss", "Max daily loss %", "of the day's first run equity"),
-    FormField("daily_loss_action", "… then", "", _ACTIONS, shown=_filled("daily_loss")),
-    FormField("losing_trades", "Losing trades", "in a row"),
     FormField(
-        "losing_trades_action", "… then", "", _ACTIONS, shown=_filled("losing_trades")
+        "follow_up", "Follow-up chain", Section.EXIT,
+        "Entries that follow certain exits, one after the other", "none",
+        Entry.LIST, read=parse.chain, shown=has_reset,
     ),
-    FormField("guard_stop_mode", "Guard stop mode", "", _of(*StopMode), shown=_has_guard),
-    FormField("on_diverged", "If it diverges", "beside the alarm of the first watch", _of(*OnDiverged)),
-    FormField("accepted_warnings", "Reason for warnings", "written to the journal"),
+    FormField(
+        "on_exhausted", "After the chain", Section.EXIT, "When its last link is followed by such an exit",
+        EXHAUSTED_WORDS[OnExhausted.RESET], Entry.CHOICE, options=_of(*OnExhausted), words=EXHAUSTED_WORDS,
+        shown=_has_chain,
+    ),
+    FormField(
+        "drawdown", "Largest drawdown", Section.GUARDS, "Per cent below the highest equity of the run",
+        "no limit", read=parse.percent,
+    ),
+    _guard_action("drawdown", GuardAction.STOP),
+    FormField(
+        "daily_loss", "Largest daily loss", Section.GUARDS, "Per cent of the day's first equity (UTC)",
+        "no limit", read=parse.percent,
+    ),
+    _guard_action("daily_loss", GuardAction.PAUSE),
+    FormField(
+        "losing_trades", "Losing trades", Section.GUARDS, "So many trades in a row that lose", "no limit",
+        read=parse.count_or_none,
+    ),
+    _guard_action("losing_trades", GuardAction.PAUSE),
+    FormField(
+        "guard_stop_mode", "When a guard stops", Section.GUARDS, "What happens to an open position then",
+        STOP_WORDS[StopMode.CLOSE], Entry.CHOICE, options=_of(*StopMode), words=STOP_WORDS, shown=_has_guard,
+    ),
+    FormField(
+        "on_diverged", "If it diverges", Section.GUARDS,
+        "When it no longer trades like its baseline, beside the alarm", "nothing more",
+        Entry.CHOICE, options=_of(*OnDiverged),
+        words={OnDiverged.NOTHING: "nothing more", OnDiverged.PAUSE_ENTRIES: "pause entries"},
+    ),
+    FormField(
+        "accepted_warnings", "Why despite warnings", Section.GUARDS,
+        "Your reason to start although soft checks fail, for the journal", "asked for at the start",
+    ),
 )  # fmt: skip
 
 FIELD_BY_ID: Mapping[str, FormField] = {field.id: field for field in FIELDS}

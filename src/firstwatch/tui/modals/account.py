@@ -43,7 +43,7 @@ class NewAccountDialog(Dialog[bool]):
                 "Anyone who has the key has the money. Write it down in a safe place, or rely on the vault."
             ),
             text(""),
-            text("Next: send USDC to the account (f)."),
+            text("Next: send USDC to the account."),
             classes="beside",
         )
         return [

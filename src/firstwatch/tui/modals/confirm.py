@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
+from firstwatch.trading.text import clean_lines
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.widgets.status_lines import KeyHint
 
@@ -40,6 +41,7 @@ class MessageDialog(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "close", "Close", show=False, id="message.close"),
+        Binding("y", "copy", "Copy", show=False, id="message.copy"),
     ]
 
     def __init__(self, title: str, lines: Sequence[str]) -> None:
@@ -51,4 +53,8 @@ class MessageDialog(Dialog[None]):
         return [text(line) for line in self._lines]
 
     def hints(self) -> Sequence[KeyHint]:
-        return (KeyHint("enter q esc", "close"),)
+        return (KeyHint("y", "copy"), KeyHint("enter q esc", "close"))
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard("\n".join(clean_lines(line) for line in self._lines))
+        self.app.notify("Copied, if the terminal allows it (OSC 52)")

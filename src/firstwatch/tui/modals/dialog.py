@@ -9,12 +9,15 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import DataTable, OptionList, Static
 
 from firstwatch.trading.text import clean, clean_lines
+from firstwatch.tui.layout import HEIGHTS, WIDTHS
 from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine, StatusLine
 
 Result = TypeVar("Result")
+
+_SCROLLED_ROWS = 3
 
 
 class Dialog(ModalScreen[Result | None]):
@@ -24,9 +27,16 @@ class Dialog(ModalScreen[Result | None]):
     IS_DANGEROUS = False
     AUTO_FOCUS = "Input, OptionList, Button"
 
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close", show=False, id="dialog.close"),
         Binding("q", "close", "Close", show=False, id="dialog.close_q"),
+        Binding("down", "scroll_body(1)", "Down", show=False, id="dialog.down"),
+        Binding("up", "scroll_body(-1)", "Up", show=False, id="dialog.up"),
+        Binding("pagedown", "turn_page(1)", "More", show=False, priority=True, id="dialog.page_down"),
+        Binding("pageup", "turn_page(-1)", "Back", show=False, priority=True, id="dialog.page_up"),
     ]
 
     def compose(self) -> ComposeResult:
@@ -36,7 +46,7 @@ class Dialog(ModalScreen[Result | None]):
         with box:
             with VerticalScroll(classes="dialog-body", can_focus=False):
                 yield from self.body()
-            yield KeyLine(self.hints)
+            yield KeyLine(self._all_hints, most_rows=None)
         yield StatusLine()
 
     def body(self) -> Sequence[Widget]:
@@ -46,6 +56,36 @@ class Dialog(ModalScreen[Result | None]):
     def hints(self) -> Sequence[KeyHint]:
         """Return the keys of this dialog."""
         return (KeyHint("esc", "close"),)
+
+    def _all_hints(self) -> Sequence[KeyHint]:
+        """Return the keys of the dialog; where its text does not fit, those that scroll it too."""
+        hints = self.hints()
+        if not self._is_cut:
+            return hints
+        # A table or a list moves its own cursor by the arrows.
+        has_arrows = isinstance(self.focused, DataTable | OptionList) or any(
+            "↓" in hint.key for hint in hints
+        )
+        return (KeyHint("pgdn", "more") if has_arrows else KeyHint("↑ ↓", "scroll"), *hints)
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether there is more text than room."""
+        return self.query_one(".dialog-body").max_scroll_y > 0
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        del parameters
+        return action != "turn_page" or self._is_cut
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.query_one(KeyLine).renew)
+
+    def action_scroll_body(self, by: int) -> None:
+        self.query_one(".dialog-body").scroll_relative(y=by * _SCROLLED_ROWS, animate=False)
+
+    def action_turn_page(self, by: int) -> None:
+        body = self.query_one(".dialog-body")
+        body.scroll_relative(y=by * max(1, body.size.height - 1), animate=False)
 
     def action_close(self) -> None:
         self.dismiss(None)

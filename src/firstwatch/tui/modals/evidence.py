@@ -7,7 +7,9 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from firstwatch.manager.views import RunDetails, RunView, WatchView
-from firstwatch.trading.watch import DAY_MS, CheckName, Mismatch, Sign, Verdict
+from firstwatch.trading.launch_words import EXIT_WORDS
+from firstwatch.trading.verdicts import DAY_MS, CheckName, Sign, Verdict
+from firstwatch.trading.watch import Mismatch
 from firstwatch.tui import formats, watch_text
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.run_text import heading
@@ -174,7 +176,7 @@ def _trades(details: RunDetails, span: range | None) -> list[Line]:
                 Cell(trade.side.value),
                 Cell(formats.short_moment(trade.entry_time_ms), "dim"),
                 Cell(formats.short_moment(trade.exit_time_ms)),
-                Cell(trade.reason.value.replace("_", " ")),
+                Cell(EXIT_WORDS[trade.reason]),
                 Cell(formats.money(trade.pnl, signed=True), _sign(trade.pnl < 0)),
                 Cell(formats.money(trade.fees), "dim"),
                 Cell(formats.money(trade.funding), "dim"),

@@ -15,7 +15,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widget import Widget
+from textual.widget import AwaitMount, Widget
 from textual.widgets import Input, Label
 
 from firstwatch.trading.errors import FirstwatchError
@@ -124,12 +124,14 @@ class FormDialog(Dialog[Result]):
 
     def _show(self, spec: FormSpec[Result]) -> None:
         self._spec = spec
-        self.query_one("#form", Vertical).mount(
+        mounted = self.query_one("#form", Vertical).mount(
             *(text(line) for line in spec.lines), *(_FieldRow(each) for each in spec.fields)
         )
-        self.call_after_refresh(self._focus_first)
+        self.call_later(self._focus_first, mounted)
 
-    def _focus_first(self) -> None:
+    async def _focus_first(self, mounted: AwaitMount) -> None:
+        # A row has its field only once it is mounted itself.
+        await mounted
         for entry in self.query(Input):
             if not entry.value:
                 entry.focus()
@@ -224,7 +226,7 @@ class FormDialog(Dialog[Result]):
             # Where it happened, not its message: that may hold a secret.
             where = "".join(traceback.format_tb(error.__traceback__))
             _log.error("%s: %s\n%s", self.TITLE_TEXT, type(error).__name__, where)
-            problem = f"The program failed here ({type(error).__name__}); its log says where. Try again."
+            problem = "The program failed here; its log says where. Try again."
         if self.is_attached:
             self._rest(problem, focused)
             if not problem:

@@ -6,24 +6,28 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.tui.actions import ACTIONS
+from firstwatch.tui import formats
+from firstwatch.tui.actions import Action
+from firstwatch.tui.key_table import groups
 from firstwatch.tui.keymap import Keymap
 from firstwatch.tui.modals.dialog import Dialog, text
+from firstwatch.tui.panes.pane import PaneId
 from firstwatch.tui.widgets.status_lines import KeyHint
 
-_GENERAL = (
+_LISTS = (
     ("↑ ↓ enter", "Move in a table; choose, or edit a field (EDIT)."),
-    ("← → space", "Change the value of a choice in Configuration."),
+    ("← → space", "Change the value of a choice in the launch form."),
     ("← → enter", "In the watch: go to an hour or a day, and open it."),
     ("tab", "Go to the next pane or table."),
     ("enter esc", "Leave a field: accept the text, or discard it."),
-    ("esc", "Back: from an hour to the checks, from one pane to all of them."),
-    ("ctrl+p", "Find any action by its name."),
+    ("esc", "Back: from a filter to all rows, from an hour to the checks, from one pane to all of them."),
 )
+_WIDTH, _BESIDE, _KEYS = 108, 8, 13
+"""Columns of the box, of its border, padding and scroll bar, and of the keys."""
 
 
 class HelpDialog(Dialog[None]):
-    """The key table."""
+    """The key table, the keys of the pane in front first."""
 
     TITLE_TEXT = "Help"
 
@@ -33,24 +37,32 @@ class HelpDialog(Dialog[None]):
         Binding("up", "scroll(-1)", "Up", show=False, id="help.up"),
     ]
 
-    def __init__(self, keymap: Keymap) -> None:
+    def __init__(self, keymap: Keymap, front: PaneId) -> None:
         super().__init__()
         self._keymap = keymap
+        self._front = front
 
     def body(self) -> Sequence[Widget]:
-        rows = [
-            text(f"{self._keymap.shown(action.id):>11}  {action.help}")
-            for action in ACTIONS
-            if self._keymap.keys[action.id]
+        rows: list[Widget] = [
+            text("In NAV keys act; in EDIT they are text. The status line says which it is."),
+            text(""),
         ]
-        rows += [
-            text(f"{'ctrl+p':>11}  {action.title}: {action.help}")
-            for action in ACTIONS
-            if not self._keymap.keys[action.id]
-        ]
-        rows += [text(""), *(text(f"{keys:>11}  {meaning}") for keys, meaning in _GENERAL)]
-        rows += [text(""), text("In NAV keys act; in EDIT they are text. The status line says which it is.")]
+        for place, actions in groups(self._front):
+            rows += [text(place, "strong"), *(self._row(action) for action in actions), text("")]
+        rows += [text("In a list or a field", "strong")]
+        rows += [self._line(keys, meaning) for keys, meaning in _LISTS]
         return rows
+
+    def _row(self, action: Action) -> Widget:
+        if self._keymap.keys[action.id]:
+            return self._line(self._keymap.shown(action.id), action.help)
+        return self._line(self._keymap.shown("app.commands"), f"{action.title}: {action.help}")
+
+    def _line(self, keys: str, meaning: str) -> Widget:
+        """Return a line that wraps behind its keys."""
+        width = min(_WIDTH, self.app.size.width * 96 // 100) - _BESIDE - _KEYS
+        lines = formats.fitted(meaning, width).replace("\n", "\n" + " " * _KEYS)
+        return text(f"{keys:>{_KEYS - 2}}  {lines}")
 
     def hints(self) -> Sequence[KeyHint]:
         return (KeyHint("↑ ↓", "scroll"), KeyHint("q esc ?", "close"))

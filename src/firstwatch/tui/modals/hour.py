@@ -7,7 +7,10 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from firstwatch.manager.views import FillView, RunDetails, RunView, WatchView
-from firstwatch.trading.watch import HourCell, Verdict
+from firstwatch.trading.launch_words import EXIT_WORDS
+from firstwatch.trading.text import counted
+from firstwatch.trading.verdicts import Verdict
+from firstwatch.trading.watch import HourCell
 from firstwatch.tui import formats, watch_text
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.modals.evidence import mismatch_text
@@ -44,9 +47,9 @@ class HourDialog(Dialog[None]):
 def hour_lines(details: RunDetails, view: WatchView, cell: HourCell) -> Iterator[str]:
     """Yield the hour's figures, then what happened in it."""
     begin_ms = details.begin_ms(view)
-    parts = [f"{cell.trades or 0} {'entry' if cell.trades == 1 else 'entries'}"]
+    parts = [counted(cell.trades or 0, "entry", "entries")]
     if cell.down_minutes:
-        parts.append(f"{cell.down_minutes:.0f} minutes lost: stale data, or no engine")
+        parts.append(f"{counted(round(cell.down_minutes), 'minute')} lost: stale data, or no engine")
     if cell.verdict is not None:
         sign, _ = watch_text.SIGNS[cell.verdict]
         parts.append(f"{sign} {watch_text.WORDS[cell.verdict]}")
@@ -73,7 +76,7 @@ def _happened(details: RunDetails, view: WatchView, from_ms: int, to_ms: int) ->
             yield fill.time_ms, _fill_text(fill, purposes.get(fill.client_order_id or "", "fill"))
     for trade in details.trades:
         if from_ms <= trade.exit_time_ms < to_ms:
-            reason = trade.reason.value.replace("_", " ")
+            reason = EXIT_WORDS[trade.reason]
             yield (
                 trade.exit_time_ms,
                 f"{trade.side} closed by {reason}: {formats.money(trade.pnl, signed=True)}",

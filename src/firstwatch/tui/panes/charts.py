@@ -1,88 +1,123 @@
-"""The charts of Metrics: the chosen run's equity and drawdown, and its price with fills and levels."""
+"""The charts of Metrics: the chosen run's candles with its trades and levels, and its equity and drawdown."""
 
 from abc import abstractmethod
 
-import numpy as np
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from firstwatch.manager.views import RunDetails, RunView
-from firstwatch.trading.orders import OrderSide
-from firstwatch.tui.widgets.chart import Chart, Drawing, Level, Mark, Series
+from firstwatch.manager.views import PositionView, RunDetails, RunView
+from firstwatch.trading.orders import OrderPurpose
+from firstwatch.tui.state import app_of
+from firstwatch.tui.widgets.candles import CandleChart, Level, Mark, draw_candles, usual_bars
+from firstwatch.tui.widgets.chart import Chart
+from firstwatch.tui.widgets.equity_curve import EquityChart, draw_equity
 from firstwatch.tui.widgets.paragraph import Paragraph
 
 
 class ChartPage(Vertical):
-    """Charts of one run, or a sentence that says why there are none."""
+    """A chart of one run, or a sentence that says why there is none."""
 
-    @abstractmethod
+    NONE = ""
+    """Said while the run has nothing to draw."""
+
+    def compose(self) -> ComposeResult:
+        yield Chart()
+        yield Paragraph(classes="empty")
+
+    @property
+    def chart(self) -> Chart:
+        """The chart itself, which zooms and pans."""
+        return self.query_one(Chart)
+
     def show(self, run: RunView | None, details: RunDetails | None) -> None:
-        """Draw the run's curves; None: no run is chosen, or its details are not read yet."""
-
-    def _show_charts(self, is_there: bool, run: RunView | None, sentence: str) -> None:
-        for chart in self.query(Chart):
-            if chart.display is not is_there:
-                chart.display = is_there
+        """Draw the run's chart; None: no run is chosen, or its details are not read yet."""
+        is_there = run is not None and details is not None and self.plot(details)
+        if self.chart.display is not is_there:
+            self.chart.display = is_there
         empty = self.query_one(Paragraph)
         empty.show_if(not is_there)
-        empty.set_text(sentence if run is not None else "Choose a run in Info (3).")
+        if run is None:
+            empty.set_text(app_of(self).no_run)
+        else:
+            empty.set_text(self.NONE if details is not None else "Reading the store…")
+
+    @abstractmethod
+    def plot(self, details: RunDetails) -> bool:
+        """Give the chart its drawing; return False if there is nothing to draw."""
 
 
 class EquityPage(ChartPage):
-    """Equity at each close above the drawdown from its peak."""
+    """Equity at each close, and below it the drawdown from its peak."""
 
-    def compose(self) -> ComposeResult:
-        yield Chart("run equity", id="equity-chart")
-        yield Chart("drawdown from the peak", id="drawdown-chart")
-        yield Paragraph(classes="empty")
+    NONE = "Equity is marked at each close: none or one so far."
 
-    def show(self, run: RunView | None, details: RunDetails | None) -> None:
-        is_there = details is not None and len(details.equity) > 1
-        self._show_charts(is_there, run, "Equity is marked at each close: none or one so far.")
-        if details is None or not is_there:
-            return
+    def plot(self, details: RunDetails) -> bool:
         times, equity = details.equity_time_ms, details.equity
-        peak = np.maximum.accumulate(np.maximum(equity, float(details.settings.capital)))
-        drawdown = equity / peak - 1
-        version = (details.run_id, len(times), float(equity[-1]))
-        capital = Level(float(details.settings.capital), "secondary")
-        self.query_one("#equity-chart", Chart).draw(
-            Drawing(version, (Series(times, equity, "gain"),), levels=(capital,), has_times=False)
+        if len(equity) < 2:
+            return False
+        drawn = EquityChart(times, equity, float(details.settings.capital))
+        self.chart.plot(
+            details.run_id,
+            (len(times), float(equity[-1])),
+            lambda *place: draw_equity(drawn, *place),
+            total=len(times),
+            usual=lambda _: len(times),
         )
-        self.query_one("#drawdown-chart", Chart).draw(
-            Drawing(version, (Series(times, drawdown, "loss"),), is_percent=True)
-        )
+        return True
 
 
 class PricePage(ChartPage):
-    """The closes of the run's own bars, its fills, and the levels of its position."""
+    """The run's own bars as candles, its entries and exits, and the levels of its position."""
 
-    def compose(self) -> ComposeResult:
-        yield Chart("price, fills, stop and target", id="price-chart")
-        yield Paragraph(classes="empty")
+    NONE = "The run has taken in no bar yet, or one: a chart needs two."
 
-    def show(self, run: RunView | None, details: RunDetails | None) -> None:
-        is_there = details is not None and len(details.price) > 1
-        self._show_charts(is_there, run, "The run has taken in no bar yet, or one: a chart needs two.")
-        if details is None or not is_there:
-            return
-        marks = tuple(
-            Mark(fill.time_ms, float(fill.price), "▲", "gain")
-            if fill.side is OrderSide.BUY
-            else Mark(fill.time_ms, float(fill.price), "▼", "loss")
-            for fill in details.fills
-            if fill.time_ms >= int(details.price_time_ms[0])
+    _fills: object = None
+    """The fills and the candles that the marks were made of."""
+    _candles: object = None
+    _marks: tuple[Mark, ...] = ()
+
+    def plot(self, details: RunDetails) -> bool:
+        candles = details.candles
+        if len(candles) < 2:
+            return False
+        if details.fills is not self._fills or details.candles is not self._candles:
+            self._fills, self._candles, self._marks = details.fills, details.candles, _marks(details)
+        marks, levels = self._marks, _levels(details.position)
+        version = (int(candles.time_ms[-1]), float(candles.close[-1]), marks, levels)
+        drawn = CandleChart(candles, marks, levels, details.operands)
+        self.chart.plot(
+            details.run_id,
+            version,
+            lambda *place: draw_candles(drawn, *place),
+            total=len(candles),
+            usual=usual_bars,
         )
-        position = details.position
-        levels: list[Level] = []
-        if position is not None and position.side is not None:
-            lines = (
-                (position.stop, "error"),
-                (position.target, "success"),
-                (position.stop_wanted if position.stop_wanted != position.stop else None, "dim"),
-                (position.target_wanted if position.target_wanted != position.target else None, "dim"),
-            )
-            levels = [Level(float(level), tone) for level, tone in lines if level is not None]
-        version = (details.run_id, len(details.price), float(details.price[-1]), marks, tuple(levels))
-        line = Series(details.price_time_ms, details.price, "primary")
-        self.query_one(Chart).draw(Drawing(version, (line,), marks, tuple(levels)))
+        return True
+
+
+def _marks(details: RunDetails) -> tuple[Mark, ...]:
+    """Return the fills in the time of the bars: E into a position, X out of it."""
+    entries = {order.client_order_id for order in details.orders if order.purpose is OrderPurpose.ENTRY}
+    first_ms = int(details.candles.time_ms[0])
+    return tuple(
+        Mark(fill.time_ms, float(fill.price), "E" if fill.client_order_id in entries else "X")
+        for fill in details.fills
+        if fill.time_ms >= first_ms
+    )
+
+
+def _levels(position: PositionView | None) -> tuple[Level, ...]:
+    if position is None or position.side is None:
+        return ()
+    wanted = {
+        "stop wanted": position.stop_wanted if position.stop_wanted != position.stop else None,
+        "target wanted": position.target_wanted if position.target_wanted != position.target else None,
+    }
+    levels = {
+        "entry": position.entry_price,
+        "stop": position.stop,
+        "target": position.target,
+        **wanted,
+        "liquidation": position.liquidation_price,
+    }
+    return tuple(Level(float(price), label) for label, price in levels.items() if price is not None)

@@ -1,63 +1,25 @@
 """Metrics: the chosen run's watch, its figures beside those of its baseline, and its charts."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.widget import Widget
 
-from firstwatch.manager.views import ManagerSnapshot, MetricView, RunDetails, RunView
-from firstwatch.tui import formats
+from firstwatch.manager.views import ManagerSnapshot, RunDetails, RunView
+from firstwatch.tui.lists import summary
 from firstwatch.tui.panes.pane import PaneId, TabbedPane
 from firstwatch.tui.panes.watch import WatchPage
 from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.lazy_pages import page_id
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine
-from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
 
 if TYPE_CHECKING:
     from firstwatch.tui.panes.charts import ChartPage
+    from firstwatch.tui.panes.performance import PerformancePage
+    from firstwatch.tui.widgets.chart import Chart
 
 WATCH = "First 24 hours"
-_SUMMARY = (
-    Column("", 20, grows=True),
-    Column("live", 13, is_number=True),
-    Column("baseline", 13, is_number=True),
-)
-
-
-def _money(value: float | None) -> str:
-    return formats.money(value, signed=True)
-
-
-def _ratio(value: float | None) -> str:
-    return formats.UNKNOWN if value is None else f"{value:.2f}"
-
-
-def _count(value: float | None) -> str:
-    return formats.UNKNOWN if value is None else f"{value:.0f}"
-
-
-_FIGURES: tuple[tuple[str, str, Callable[[float | None], str]], ...] = (
-    ("net_pnl", "Net PnL, closed", _money),
-    ("total_return", "Return, open too", formats.percent),
-    ("max_drawdown", "Largest drawdown", formats.percent),
-    ("total_trades", "Trades", _count),
-    ("win_rate", "Won", formats.percent),
-    ("profit_factor", "Profit factor", _ratio),
-    ("expectancy", "Expectancy", _money),
-    ("average_win", "Average win", _money),
-    ("average_loss", "Average loss", _money),
-    ("average_bars", "Bars held", _ratio),
-    ("sharpe", "Sharpe", _ratio),
-    ("sortino", "Sortino", _ratio),
-    ("calmar", "Calmar", _ratio),
-    ("exposure", "Time in position", formats.percent),
-    ("fees", "Fees", formats.money),
-    ("funding", "Funding", formats.money),
-    ("slippage", "Slippage", formats.money),
-)
-_SIGNED = frozenset({"net_pnl", "total_return", "expectancy"})
+_CHARTS = ("Chart", "Equity")
 
 
 def _watch() -> Widget:
@@ -65,10 +27,10 @@ def _watch() -> Widget:
 
 
 def _summary() -> Widget:
-    return Listing(_SUMMARY, empty="Choose a run in Info (3).", id="Summary")
+    return Listing(summary.COLUMNS, empty="", id="Summary")
 
 
-# Charts are imported when one is first shown: numpy and plotext would hold the first paint up.
+# Charts are imported when one is first shown: numpy would hold the first paint up.
 
 
 def _equity() -> Widget:
@@ -77,23 +39,46 @@ def _equity() -> Widget:
     return EquityPage(id="Equity")
 
 
+def _performance() -> Widget:
+    from firstwatch.tui.panes.performance import PerformancePage
+
+    return PerformancePage(id="Performance")
+
+
 def _price() -> Widget:
     from firstwatch.tui.panes.charts import PricePage
 
-    return PricePage(id="Price")
+    return PricePage(id="Chart")
 
 
 class MetricsPane(TabbedPane):
     """The watch, the figures and the charts of the chosen run."""
 
     ID = PaneId.METRICS
-    TITLE = "Metrics"
-    ACTIONS = ("run.pause", "run.resume", "run.stop", "view.window", "view.next_tab")
-    PAGES: ClassVar = {WATCH: _watch, "Summary": _summary, "Equity": _equity, "Price": _price}
+    TITLE = "Run Metrics"
+    ACTIONS = (
+        "chart.nearer",
+        "chart.farther",
+        "chart.earlier",
+        "chart.later",
+        "run.pause",
+        "run.resume",
+        "run.stop",
+        "view.window",
+        "view.next_tab",
+    )
+    PAGES: ClassVar = {
+        WATCH: _watch,
+        "Summary": _summary,
+        "Chart": _price,
+        "Equity": _equity,
+        "Performance": _performance,
+    }
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.watch(app_of(self), "beat", self._on_state, init=False)
+        for name in ("beat", "beside_run"):
+            self.watch(app_of(self), name, self._on_state, init=False)
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         run = snapshot.run(app_of(self).selected_run)
@@ -106,7 +91,7 @@ class MetricsPane(TabbedPane):
         elif self.tab == "Summary":
             self._show_summary(run, details)
         else:
-            self._show_chart(run, details)
+            self._page.show(run, details)
 
     @property
     def _watch_page(self) -> WatchPage:
@@ -122,10 +107,27 @@ class MetricsPane(TabbedPane):
     def hints(self) -> tuple[KeyHint, ...]:
         return self._watch_page.hints if self.tab == WATCH else ()
 
+    @property
+    def chart(self) -> "Chart | None":
+        """The chart that is shown, which zooms and pans; None: none is."""
+        if self.tab not in _CHARTS:
+            return None
+        chart = cast("ChartPage", self._page).chart
+        return chart if chart.display else None
+
+    @property
+    def _page(self) -> "ChartPage | PerformancePage":
+        return cast("ChartPage | PerformancePage", self.query_one(f"#{self.tab}"))
+
     def focus_pane(self) -> None:
         # A chart takes no focus: the table of the first tab, which is always there, has it then.
-        is_summary = self.tab == "Summary"
-        (self.query_one("#Summary", Listing).table if is_summary else self._watch_page.table).focus()
+        if self.tab == "Summary":
+            table = self.query_one("#Summary", Listing).table
+        elif self.tab == "Performance":
+            table = cast("PerformancePage", self._page).table
+        else:
+            table = self._watch_page.table
+        table.focus()
 
     def tab_shown(self, *, had_focus: bool) -> None:
         if had_focus:
@@ -136,30 +138,9 @@ class MetricsPane(TabbedPane):
 
     def _show_summary(self, run: RunView | None, details: RunDetails | None) -> None:
         listing = self.query_one("#Summary", Listing)
-        if run is None or details is None:
-            listing.set_lines([], empty="Choose a run in Info (3)." if run is None else "Reading the store…")
-            return
-        by_name = {figure.name: figure for figure in details.metrics}
-        lines = [
-            _figure_line(by_name[name], label, write) for name, label, write in _FIGURES if name in by_name
-        ]
-        listing.set_lines([_open_line(run), *lines])
-
-    def _show_chart(self, run: RunView | None, details: RunDetails | None) -> None:
-        cast("ChartPage", self.query_one(f"#{self.tab}")).show(run, details)
-
-
-def _figure_line(figure: MetricView, label: str, write: Callable[[float | None], str]) -> Line:
-    tone: Tone = ""
-    if figure.name in _SIGNED and figure.live:
-        tone = "gain" if figure.live > 0 else "loss"
-    none = f"needs {figure.needs_days} days" if figure.needs_days else "-"
-    live = none if figure.live is None else write(figure.live)
-    baseline = "-" if figure.baseline is None else write(figure.baseline)
-    return Line(figure.name, (Cell(label), Cell(live, tone), Cell(baseline, "dim")))
-
-
-def _open_line(run: RunView) -> Line:
-    """Return what is not realised yet."""
-    value = cast("float | None", run.unrealised_pnl)
-    return Line("unrealised", (Cell("Unrealised PnL"), Cell(formats.money(value, signed=True)), Cell("")))
+        if run is None:
+            listing.set_lines([], empty=app_of(self).no_run)
+        elif details is None:
+            listing.set_lines([], is_ready=False)
+        else:
+            listing.set_lines(summary.lines(run, details))

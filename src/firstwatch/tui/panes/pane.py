@@ -9,28 +9,36 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.geometry import Region
 from textual.widget import Widget
 
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.views import AlarmView, ManagerSnapshot, RunView
 from firstwatch.trading.text import clean
-from firstwatch.tui import run_text
+from firstwatch.tui.money_text import money_word
 from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.lazy_pages import LazyPages
 from firstwatch.tui.widgets.status_lines import KeyHint
 from firstwatch.tui.widgets.tab_strip import TabStrip
+from firstwatch.tui.widgets.table import KeyedTable
 
 
 class PaneId(Enum):
-    """The panes. The value is the number in the pane's title and the default key that goes to it."""
+    """The panes. The value is the number of the pane and the default key that goes to it."""
 
     WALLETS = 1
     CONFIGURATION = 2
     INFO = 3
     METRICS = 4
+    JOURNAL = 5
+
+    @property
+    def action_id(self) -> str:
+        """The action that goes to the pane."""
+        return f"view.{self.name.lower()}"
 
 
 class Pane(Vertical):
-    """One of the four panes. It holds no state but cursor and tab; everything else comes from the app."""
+    """One of the panes. It holds no state but cursor and tab; everything else comes from the app."""
 
     ID: ClassVar[PaneId]
     TITLE: ClassVar[str]
@@ -38,14 +46,18 @@ class Pane(Vertical):
     """Ids of the actions that the key line names while the pane is in front, the most useful first."""
     HINTS: ClassVar[tuple[KeyHint, ...]] = ()
     """Keys of the pane itself that the key line names before the actions."""
+    EDIT_HINTS: ClassVar[tuple[KeyHint, ...]] = (KeyHint("enter", "accept"), KeyHint("esc", "cancel"))
+    """Keys that the key line names while a line of the pane is written."""
 
     def __init__(self) -> None:
         super().__init__(id=f"{self.ID.name.lower()}-pane", classes="pane")
         self._subtitle = ""
         self._note = ""
-        self.border_title = f"{self.ID.value} {self.TITLE}"
+        self._heading = self.TITLE
 
     def on_mount(self) -> None:
+        self._heading = f"{app_of(self).key_of(self.ID.action_id)} {self.TITLE}"
+        self.border_title = self._heading
         for name in ("snapshot", "selected_run", "selected_wallet", "draft"):
             self.watch(app_of(self), name, self._on_state, init=False)
         self.app.call_later(self.renew)
@@ -73,18 +85,41 @@ class Pane(Vertical):
         """Return the keys of the pane itself that do something now."""
         return self.HINTS
 
+    @property
+    def seen(self) -> str:
+        """The title of what is shown."""
+        return self.TITLE
+
+    def run_ids(self) -> tuple[str, ...]:
+        """Return the runs on which keys act while the pane is in front."""
+        return ()
+
+    def alarm(self) -> AlarmView | None:
+        """Return the alarm under the cursor."""
+        return None
+
+    def table(self, table_id: str) -> KeyedTable | None:
+        """Return one of the pane's tables; None: it is not there yet."""
+        return next(iter(self.query(f"#{table_id}").results(KeyedTable)), None)
+
     def set_note(self, note: str) -> None:
-        """Write behind the title; as ``set_subtitle``, only when it changed."""
+        """Write behind the title."""
         if self._note != note:
             self._note = note
-            title = f"{self.ID.value} {self.TITLE}"
-            self.border_title = Content(clean(f"{title} · {note}" if note else title))
+            self._border_title = Content(clean(f"{self._heading} · {note}" if note else self._heading))
+            self._repaint_edge(0)
 
     def set_subtitle(self, subtitle: str) -> None:
-        """Write into the lower border; setting it repaints the whole pane, so only when it changed."""
+        """Write into the lower border."""
         if self._subtitle != subtitle:
             self._subtitle = subtitle
-            self.border_subtitle = Content(clean(subtitle))
+            self._border_subtitle = Content(clean(subtitle))
+            self._repaint_edge(self.outer_size.height - 1)
+
+    def _repaint_edge(self, row: int) -> None:
+        """Repaint that row of the pane; to set ``border_title`` repaints all that is in it."""
+        left, top = self.content_offset
+        self.refresh(Region(-left, row - top, self.outer_size.width, 1))
 
 
 class TabbedPane(Pane):
@@ -97,10 +132,18 @@ class TabbedPane(Pane):
         yield TabStrip(tuple(self.PAGES))
         yield LazyPages(self.PAGES)
 
+    def run_ids(self) -> tuple[str, ...]:
+        chosen = app_of(self).selected_run
+        return () if chosen is None else (chosen,)
+
     @property
     def tab(self) -> str:
         """The tab that is shown."""
         return self.query_one(LazyPages).shown
+
+    @property
+    def seen(self) -> str:
+        return self.tab
 
     def go_to(self, tab: str) -> None:
         """Show that tab."""
@@ -121,5 +164,9 @@ class TabbedPane(Pane):
         """Fill the tab that has just been shown; ``had_focus``: the focus was in the tab before."""
 
     def set_heading(self, run: RunView | None) -> None:
-        """Name the chosen run in the lower border."""
-        self.set_subtitle("" if run is None else run_text.heading(run))
+        """Name the chosen run, and what its money is worth, behind the title."""
+        if run is None:
+            self.set_note("")
+            return
+        name = app_of(self).snapshot.short_id(run.run_id)
+        self.set_note(f"{name} · {money_word(run.money)} · {run.title} · {run.symbol}")

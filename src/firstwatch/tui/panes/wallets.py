@@ -6,27 +6,30 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import DataTable
 
-from firstwatch.manager.views import ManagerSnapshot, WalletView
+from firstwatch.manager.views import AlarmView, ManagerSnapshot, WalletView
+from firstwatch.trading.account import MoneyKind
+from firstwatch.trading.alarms import UNMANAGED
 from firstwatch.trading.runs import Exposure
 from firstwatch.trading.symbols import base_of
 from firstwatch.tui import formats
+from firstwatch.tui.alarm_text import seen_word
 from firstwatch.tui.messages import FieldChanged, WalletChosen
+from firstwatch.tui.money_text import money_word
 from firstwatch.tui.panes.pane import Pane, PaneId
-from firstwatch.tui.state import app_of
+from firstwatch.tui.state import KeyOf, app_of
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _COLUMNS = (
-    Column("wallet", 10, grows=True),
-    Column("venue", 8, rank=3),
-    Column("free", 12, is_number=True),
-    Column("total", 12, rank=4, is_number=True),
-    Column("age", 6, rank=2, is_number=True),
-    Column("run", 16, rank=1),
+    Column("  wallet", 9, grows=True),
+    Column("venue", 6, rank=1, grows=True),
+    Column("total", 10, rank=2, is_number=True),
+    Column("free", 10, is_number=True),
+    Column("run", 15, grows=True),
+    Column("money", 7, rank=3),
+    Column("age", 6, rank=4, is_number=True),
 )
-
-
 _OLD_MS = 120_000
 """A balance that is older than this is marked."""
 
@@ -35,8 +38,12 @@ class WalletsPane(Pane):
     """The wallets; Enter takes one into the launch form."""
 
     ID = PaneId.WALLETS
-    TITLE = "Wallets"
+    TITLE = "Run Wallets"
     ACTIONS = (
+        "run.close",
+        "alarm.adopt",
+        "alarm.leave",
+        "alarm.acknowledge",
         "wallet.create",
         "wallet.import",
         "wallet.fund",
@@ -46,36 +53,52 @@ class WalletsPane(Pane):
     )
 
     def compose(self) -> ComposeResult:
-        yield Listing(_COLUMNS, empty="No wallet yet. Press w to create one.", id="wallets")
+        yield Listing(_COLUMNS, empty="", id="wallets")
         yield Paragraph(id="wallet-note")
 
     def show(self, snapshot: ManagerSnapshot) -> None:
-        self.query_one(Listing).set_lines(self._lines(snapshot), is_ready=snapshot.is_ready)
-        wallet = snapshot.wallet(app_of(self).selected_wallet)
-        is_live = wallet is not None and wallet.is_live
+        app = app_of(self)
+        empty = f"No wallet yet. Press {app.key_of('wallet.create')} to create one."
+        self.query_one(Listing).set_lines(self._lines(snapshot), is_ready=snapshot.is_ready, empty=empty)
+        wallet = snapshot.wallet(app.selected_wallet)
+        text = "" if wallet is None else _note(wallet, snapshot.alarms, app.now_ms(), app.key_of)
         note = self.query_one("#wallet-note", Paragraph)
-        note.show_if(is_live)
-        if wallet is not None and is_live:
-            note.set_text(key_text(wallet, app_of(self).now_ms()))
-            note.set_class(bool(wallet.problem or _lacks(wallet)), "warning")
+        note.show_if(bool(text))
+        note.set_text(text)
+        is_left = wallet is not None and _is_left(wallet)
+        note.set_class(is_left, "error")
+        note.set_class(
+            wallet is not None and not is_left and bool(wallet.problem or _lacks(wallet, app.key_of)),
+            "warning",
+        )
+
+    def alarm(self) -> AlarmView | None:
+        """Return the alarm that the chosen wallet's row shows."""
+        app = app_of(self)
+        return next((alarm for alarm in app.live.alarms if _is_of(alarm, app.selected_wallet)), None)
 
     def _lines(self, snapshot: ManagerSnapshot) -> Sequence[Line]:
-        return [self._line(wallet, snapshot) for wallet in snapshot.wallets]
+        """Return the wallets, those with an alarm first."""
+        wallets = sorted(snapshot.wallets, key=lambda wallet: not _is_left(wallet))
+        return [self._line(wallet, snapshot) for wallet in wallets]
 
     def _line(self, wallet: WalletView, snapshot: ManagerSnapshot) -> Line:
         now_ms = app_of(self).now_ms()
         age = None if wallet.balance_ms is None else now_ms - wallet.balance_ms
         run = snapshot.run(wallet.active_run_id)
-        use, tone = _use(wallet, "" if run is None else f"{run.title}")
+        use, tone = _use(wallet, "" if run is None else f"{snapshot.short_id(run.run_id)} {run.title}")
+        is_left, old = _is_left(wallet), _money_age(wallet, now_ms)
+        money_tone: Tone = "warning" if old else ""
         return Line(
             wallet.name,
             (
-                Cell(wallet.name, "accent" if wallet.name == app_of(self).draft.wallet else ""),
+                Cell(f"{'▲' if is_left else ' '} {wallet.name}", "error" if is_left else ""),
                 Cell(wallet.venue, "dim"),
-                Cell(formats.money(wallet.free)),
-                Cell(formats.money(wallet.total)),
-                Cell(formats.age(age), "warning" if age is not None and age > _OLD_MS else "dim"),
+                Cell(formats.money(wallet.total), money_tone),
+                Cell(formats.money(wallet.free), money_tone),
                 Cell(use, tone),
+                Cell(money_word(wallet.money), "" if wallet.money is MoneyKind.LIVE else "dim"),
+                Cell(formats.age(age), money_tone or "dim"),
             ),
         )
 
@@ -89,6 +112,36 @@ class WalletsPane(Pane):
             self.app.post_message(FieldChanged("wallet", event.row_key.value))
 
 
+def _is_left(wallet: WalletView) -> bool:
+    """Return whether it holds, or may hold, a position that no run manages."""
+    return wallet.active_run_id is None and wallet.exposure is not Exposure.FLAT
+
+
+def _is_of(alarm: AlarmView, wallet: str | None) -> bool:
+    """Return whether it is the alarm of a position in that wallet that no run manages."""
+    return alarm.wallet == wallet and alarm.topic == UNMANAGED
+
+
+def _money_age(wallet: WalletView, now_ms: int) -> str:
+    """Return how old the figures of its money are, if they are old."""
+    age_ms = 0 if wallet.balance_ms is None else now_ms - wallet.balance_ms
+    return formats.age(age_ms) if age_ms > _OLD_MS else ""
+
+
+def _note(wallet: WalletView, alarms: Sequence[AlarmView], now_ms: int, key_of: KeyOf) -> str:
+    """Return what a line of the list has no room for: the alarm, the age of old figures, the key."""
+    parts = [key_text(wallet, now_ms, key_of)] if wallet.is_live else []
+    if old := _money_age(wallet, now_ms):
+        parts.insert(0, f"money as of {old} ago")
+    left = [_alarm_text(alarm) for alarm in alarms if _is_of(alarm, wallet.name)]
+    return "\n".join([*left[:1], " · ".join(parts)]).strip()
+
+
+def _alarm_text(alarm: AlarmView) -> str:
+    seen = seen_word(alarm)
+    return f"▲ {alarm.sentence}{f' ({seen})' if seen else ''}"
+
+
 def _use(wallet: WalletView, run: str) -> tuple[str, Tone]:
     if wallet.active_run_id is not None:
         return run or formats.short_id(wallet.active_run_id), ""
@@ -99,13 +152,13 @@ def _use(wallet: WalletView, run: str) -> tuple[str, Tone]:
     return "free", "dim"
 
 
-def key_text(wallet: WalletView, now_ms: int) -> str:
+def key_text(wallet: WalletView, now_ms: int, key_of: KeyOf) -> str:
     """Return a wallet's key and what it may do, its positions at the venue, and what is missing."""
     parts = [_key(wallet, now_ms)]
     if wallet.held:
         held = (f"{each.side} {formats.amount(each.amount)} {base_of(each.symbol)}" for each in wallet.held)
         parts.append(f"holds {', '.join(held)}")
-    lacks = _lacks(wallet)
+    lacks = _lacks(wallet, key_of)
     if lacks:
         parts.append(f"missing: {', '.join(lacks)}")
     elif wallet.key is not None and wallet.key.missing is not None and wallet.total is not None:
@@ -128,7 +181,9 @@ def _key(wallet: WalletView, now_ms: int) -> str:
     return f"API wallet, trades{until}, cannot withdraw ({asked})"
 
 
-def _lacks(wallet: WalletView) -> list[str]:
+def _lacks(wallet: WalletView, key_of: KeyOf) -> list[str]:
+    """Return what is missing, each with the key that gives it."""
     key = wallet.key
-    missing = [f"{name} (v)" for name in key.missing or ()] if key is not None else []
-    return [*missing, "money (f)"] if wallet.total == 0 else missing
+    approve, fund = key_of("wallet.approve"), key_of("wallet.fund")
+    missing = [f"{name} ({approve})" for name in key.missing or ()] if key is not None else []
+    return [*missing, f"money ({fund})"] if wallet.total == 0 else missing

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import events, on
@@ -13,10 +13,8 @@ from textual.message import Message
 from textual.widgets import DataTable
 
 from firstwatch.manager.views import RunDetails, RunView, WatchView
-from firstwatch.trading.watch import CheckName, Sign, Verdict, WatchReport
+from firstwatch.trading.verdicts import CheckName, Sign, Verdict
 from firstwatch.tui import formats, watch_text
-from firstwatch.tui.modals.evidence import EvidenceDialog
-from firstwatch.tui.modals.hour import HourDialog
 from firstwatch.tui.panes.watch_lines import (
     CHECK_COLUMNS,
     DAY_COLUMNS,
@@ -38,6 +36,10 @@ from firstwatch.tui.widgets.hour_strip import StripCell, Tick, cell_at, draw_str
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine
 from firstwatch.tui.widgets.table import KeyedTable
+
+if TYPE_CHECKING:
+    # Not at run time: the screen starts without the models of reports.
+    from firstwatch.trading.watch import WatchReport
 
 _FAN_TONES = {Verdict.DIVERGED: "error", Verdict.WATCH: "warning"}
 _HEAD_ROWS, _TABLE_ROWS = 1, 8
@@ -234,6 +236,8 @@ class WatchPage(Vertical):
         if run is None or details is None or cell is None or not shown:
             return
         if self._window is Window.DAY:
+            from firstwatch.tui.modals.hour import HourDialog
+
             hour = shown[-1].report.hours_strip[cell]
             self.app.push_screen(HourDialog(run, details, shown[-1], hour))
         else:
@@ -249,14 +253,14 @@ class WatchPage(Vertical):
         self.table.set_class(True, "-empty")
         sentence = "The first watch begins with the first bar that the run takes in."
         if run is None:
-            sentence = "Choose a run in Info (3)."
+            sentence = app_of(self).no_run
         elif details is None:
             sentence = "Reading the store…"
         elif run.state.is_final:
             sentence = "This run has no watch: it ended before the first look, or is older than the watch."
         self.query_one(".empty", Paragraph).set_text(sentence)
 
-    def _show_head(self, run: RunView, report: WatchReport, silent_ms: int, *, has_windows: bool) -> None:
+    def _show_head(self, run: RunView, report: "WatchReport", silent_ms: int, *, has_windows: bool) -> None:
         head = self.query_one("#watch-head", Drawn)
         head.display = True
         warnings = [f"OLD: the watch is silent for {formats.age(silent_ms)}"] if silent_ms else []
@@ -334,7 +338,7 @@ class WatchPage(Vertical):
         # With signs of tuning the fan has the room.
         return _DETAIL_ROWS if self.size.height >= _DETAIL_HEIGHT and not self._sign_rows else 0
 
-    def _show_words(self, report: WatchReport) -> None:
+    def _show_words(self, report: "WatchReport") -> None:
         detail = self.query_one("#watch-detail", Paragraph)
         detail.show_if(bool(self._detail_rows))
         detail.styles.max_height = self._detail_rows
@@ -379,6 +383,8 @@ class WatchPage(Vertical):
     def _open(self, event: DataTable.RowSelected) -> None:
         """Open what is behind the check under the cursor, of the days that are shown."""
         if self._run is not None and self._details is not None and event.row_key.value is not None:
+            from firstwatch.tui.modals.evidence import EvidenceDialog
+
             name = CheckName(event.row_key.value)
             signs = self._window.signs_of(self._details)
             self.app.push_screen(EvidenceDialog(self._run, self._details, self._shown, name, signs))

@@ -2,27 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from firstwatch.manager.views import RunDetails, RunView, WatchView
 from firstwatch.trading.text import clean
-from firstwatch.trading.watch import DAY_MS, Sign, Verdict, WatchReport
+from firstwatch.trading.verdicts import DAY_MS, Sign, Verdict
 from firstwatch.tui import formats, watch_text
 from firstwatch.tui.watch_text import Window
 from firstwatch.tui.widgets.hour_strip import StripCell, Tick
 from firstwatch.tui.widgets.table import Cell, Column, Line
 
+if TYPE_CHECKING:
+    # Not at run time: the screen starts without the models of reports.
+    from firstwatch.trading.watch import WatchReport
+
 CHECK_COLUMNS = (
     Column("check", 15),
     Column("live", 9, is_number=True),
     Column("expected", 15, is_number=True),
-    Column("in band", 9),
-    Column("n", 5, rank=2, is_number=True),
-    Column("verdict", 11, rank=1),
-    Column("sees by now", 19, rank=3),
-    Column("knows more", 11, rank=4),
-    Column("why", 40, rank=5, grows=True),
+    Column("in band", 9, rank=1),
+    Column("n", 5, rank=3, is_number=True),
+    Column("verdict", 11, rank=2),
+    Column("sees by now", 19, rank=4),
+    Column("knows more", 11, rank=5),
+    Column("why", 40, rank=6, grows=True),
 )
 DAY_COLUMNS = (
     Column("check", 13),
@@ -37,7 +42,7 @@ _HOURS = tuple(Tick(hour / 24, str(hour)) for hour in (0, 6, 12, 18, 24))
 
 
 def head_line(
-    report: WatchReport,
+    report: "WatchReport",
     warnings: Sequence[str],
     window: Window | None,
     width: int,
@@ -86,7 +91,7 @@ def begun(cells: Sequence[StripCell]) -> int:
     return sum(cell.trades is not None for cell in cells)
 
 
-def no_fan(report: WatchReport, width: int, rows: int) -> Text:
+def no_fan(report: "WatchReport", width: int, rows: int) -> Text:
     sentence = (
         "No baseline: nothing to draw the bands from."
         if report.locked is None
@@ -154,7 +159,7 @@ def _cell(verdict: Verdict | None, trades: int | None, lost: float) -> StripCell
     return StripCell(sign, "secondary" if tone == "dim" else tone, trades, lost, is_alarm=is_alarm)
 
 
-def check_lines(report: WatchReport) -> list[Line]:
+def check_lines(report: "WatchReport") -> list[Line]:
     return [
         Line(
             check.name.value,

@@ -1,59 +1,44 @@
-"""The screen of Run mode: head, four panes, keys, status."""
+"""The screen of Run mode: head, panes, keys, status."""
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Static
 
+from firstwatch.tui.layout import HEIGHTS, WIDTHS, Layout, layout_for
 from firstwatch.tui.panes.configuration import ConfigurationPane
 from firstwatch.tui.panes.info import InfoPane
-from firstwatch.tui.panes.journal import JournalPanel
+from firstwatch.tui.panes.journal import JournalPane
 from firstwatch.tui.panes.metrics import WATCH, MetricsPane
 from firstwatch.tui.panes.pane import Pane, PaneId, TabbedPane
+from firstwatch.tui.panes.run_box import RunBox
 from firstwatch.tui.panes.wallets import WalletsPane
 from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.status_lines import HeadLine, KeyHint, KeyLine, StatusLine
 
-
-class Layout(StrEnum):
-    """How much of the screen fits."""
-
-    TINY = "tiny"
-    """Below 60×16: trading keys are inert."""
-    SMALL = "small"
-    """Below 80×24: one pane and a notice."""
-    ONE = "one"
-    """One pane at a time."""
-    FOUR = "four"
-    """Two by two."""
-    WIDE = "wide"
-    """Two by two, and the journal below."""
-
-
-def layout_for(width: int, height: int) -> Layout:
-    """Return the layout for a terminal of that many columns and rows."""
-    if width < 60 or height < 16:
-        return Layout.TINY
-    if width < 80 or height < 24:
-        return Layout.SMALL
-    if width >= 200 and height >= 60:
-        return Layout.WIDE
-    return Layout.FOUR if width >= 120 and height >= 40 else Layout.ONE
+if TYPE_CHECKING:
+    from firstwatch.tui.widgets.chart import Chart
 
 
 class RunScreen(Screen[None]):
-    """Run mode. It knows which pane is in front; everything else is the app's."""
+    """Run mode. It knows which pane is in front; everything else is the app's.
+
+    The list of runs is the master: what is under its cursor is what the other panes show.
+    """
 
     AUTO_FOCUS = None
 
+    HORIZONTAL_BREAKPOINTS = WIDTHS
+    VERTICAL_BREAKPOINTS = HEIGHTS
+
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "restore", "All panes", show=False, id="view.restore")
+        Binding("escape", "restore", "Back", show=False, id="view.restore")
     ]
 
     def __init__(self, hints: Callable[[Pane], Sequence[KeyHint]]) -> None:
@@ -62,46 +47,58 @@ class RunScreen(Screen[None]):
         self.front = PaneId.INFO
         self.is_maximised = False
         """The pane in front has the whole screen."""
-        self.size_class = Layout.ONE
-        self._notice = Static("", id="notice", markup=False)
-        self._columns: tuple[tuple[Vertical, tuple[Pane, ...]], ...] = (
-            (Vertical(classes="column"), (WalletsPane(), InfoPane())),
-            (Vertical(classes="column"), (ConfigurationPane(), MetricsPane())),
+        self.layout_now = Layout.LIST
+        self._notice = Static(
+            "Too small to start runs: 60x16 needed",
+            id="notice",
+            markup=False,
         )
-        self._panes = {pane.ID: pane for _, panes in self._columns for pane in panes}
-        self._hints = hints
+        self._columns: tuple[tuple[Vertical, tuple[Pane, ...]], ...] = (
+            (
+                Vertical(id="left-column", classes="column"),
+                (InfoPane(), WalletsPane(), ConfigurationPane()),
+            ),
+            (Vertical(id="right-column", classes="column"), (MetricsPane(),)),
+        )
+        self._grid = Horizontal(id="grid")
+        self._box = RunBox()
+        self.journal = JournalPane()
+        panes = [pane for _, panes in self._columns for pane in panes]
+        self._panes = {pane.ID: pane for pane in (*panes, self.journal)}
+        self._keys = KeyLine(lambda: hints(self.pane(self.front)))
+        self._fitted = Size(0, 0)
+        """The terminal's size when the panes were arranged."""
 
     def compose(self) -> ComposeResult:
-        self.size_class = layout_for(*self.app.size)
         # Arranged before anything is mounted: a later change would be styled again.
-        self._arrange()
+        self._fit(self.app.size)
         yield HeadLine()
         yield self._notice
-        with Horizontal(id="grid"):
+        with self._grid:
             for column, panes in self._columns:
                 with column:
                     yield from panes
-        yield JournalPanel()
-        yield KeyLine(lambda: self._hints(self.pane(self.front)))
+        yield self._box
+        yield self.journal
+        yield self._keys
         yield StatusLine()
 
     def on_mount(self) -> None:
         for name in ("snapshot", "selected_run", "draft"):
             self.watch(app_of(self), name, self._renew_keys, init=False)
-        self.watch(app_of(self), "beat", self._renew_head, init=False)
         self.call_after_refresh(self.show_pane, self.front)
 
     def _renew_keys(self) -> None:
-        self.query_one(KeyLine).renew()
-
-    def _renew_head(self) -> None:
-        self.query_one(HeadLine).refresh()
+        self._keys.renew()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.size_class = layout_for(event.size.width, event.size.height)
-        self._arrange()
+        self._fit(event.size)
 
     def on_screen_resume(self) -> None:
+        # Below a dialog a screen is not notified of another size of the terminal.
+        size = self.app.size
+        if size != self._fitted:
+            self.post_message(events.Resize(size, size))
         for pane in self._panes.values():
             pane.renew()
 
@@ -110,8 +107,8 @@ class RunScreen(Screen[None]):
         if pane is not None and self.front is not pane.ID:
             self.front = pane.ID
             self._arrange()
-        self.query_one(StatusLine).refresh()
-        self.query_one(KeyLine).refresh()
+        self.query_one(StatusLine).renew()
+        self._keys.renew()
 
     def show_pane(self, pane_id: PaneId) -> None:
         """Bring a pane to the front and give it the focus."""
@@ -126,29 +123,58 @@ class RunScreen(Screen[None]):
         self.is_maximised = is_there and self.can_maximise and not self.is_maximised
         self.show_pane(pane_id)
 
+    def maximise_pane(self, pane_id: PaneId) -> None:
+        """Go to a pane and give it the whole screen."""
+        self.is_maximised = True
+        self.show_pane(pane_id)
+
+    def open_run(self) -> None:
+        """Show all of the run under the cursor: its metrics, or beside them what happened to it."""
+        if self.layout_now.is_split:
+            self.query_one(InfoPane).go_to("Details")
+        else:
+            self.show_pane(PaneId.METRICS)
+
     @property
     def can_maximise(self) -> bool:
-        """There is more than one pane on the screen."""
-        return self.size_class in (Layout.FOUR, Layout.WIDE)
+        """There is more on the screen than the pane in front."""
+        return self.layout_now.is_split or (self.layout_now is Layout.LIST and self.front is PaneId.INFO)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         del parameters
-        return action != "restore" or self.is_maximised
+        is_away = not self.layout_now.is_split and self.front is not PaneId.INFO
+        return action != "restore" or self.is_maximised or is_away
 
     def action_restore(self) -> None:
-        self.is_maximised = False
-        self._arrange()
-        self._renew_keys()
+        """Give the whole screen back; where only one pane fits, go back to the list of runs."""
+        was_maximised, self.is_maximised = self.is_maximised, False
+        if not was_maximised or not self.layout_now.is_split:
+            self.front = PaneId.INFO
+        self.show_pane(self.front)
 
     def show_watch(self) -> None:
         """Show the watch of the chosen run."""
         self.query_one(MetricsPane).go_to(WATCH)
+        self.is_maximised = False
         self.show_pane(PaneId.METRICS)
 
     def next_window(self) -> None:
         """Show the watch, or its next window if it is shown already."""
         self.query_one(MetricsPane).next_window()
         self.show_pane(PaneId.METRICS)
+
+    def show_history(self) -> None:
+        """Go to the runs that have ended; from there back to the active ones."""
+        info = self.query_one(InfoPane)
+        is_there = self.front is PaneId.INFO and info.tab == "History"
+        info.go_to("Active" if is_there else "History")
+        self.show_pane(PaneId.INFO)
+
+    @property
+    def chart(self) -> "Chart | None":
+        """The chart that is shown; None: there is none."""
+        metrics = self.query_one(MetricsPane)
+        return metrics.chart if metrics.is_mounted and metrics.display else None
 
     def pane(self, pane_id: PaneId) -> Pane:
         """Return the pane of that id."""
@@ -159,19 +185,34 @@ class RunScreen(Screen[None]):
         pane = self.pane(self.front)
         (pane if isinstance(pane, TabbedPane) else self.query_one(InfoPane)).step_tab(by)
 
+    # --- the arrangement -------------------------------------------------------------------------
+
+    def _fit(self, size: Size) -> None:
+        self._fitted = size
+        self.layout_now = layout_for(size.width, size.height)
+        self._arrange()
+
     def _arrange(self) -> None:
-        for size in Layout:
-            self.set_class(size is self.size_class, f"-{size.value}")
-        is_four = self.can_maximise and not self.is_maximised
+        layout = self.layout_now
+        is_split = layout.is_split and not self.is_maximised
+        self.set_class(layout is Layout.TINY, "-tiny")
         self.set_class(self.is_maximised, "-maximised")
         for column, panes in self._columns:
+            in_front = next((pane for pane in panes if pane.ID is self.front), None)
+            # A column of one pane keeps its first one while the operator is elsewhere.
+            alone = in_front or (panes[0] if is_split else None)
+            has_all = is_split and layout is Layout.SPLIT
             for pane in panes:
-                pane.display = is_four or self.front is pane.ID
-                pane.set_class(self.front is pane.ID, "-front")
+                pane.display = has_all or pane is alone
+                pane.set_class(pane is in_front, "-front")
+                pane.set_class(not has_all, "-alone")
             column.display = any(pane.display for pane in panes)
-        self._notice.display = self.size_class in (Layout.TINY, Layout.SMALL)
-        self._notice.update(
-            "Below 60x16 trading keys do nothing: make the terminal larger."
-            if self.size_class is Layout.TINY
-            else "Small terminal: one pane; 80x24 shows everything."
-        )
+        is_journal = self.front is PaneId.JOURNAL
+        self.journal.display = is_split or is_journal
+        self.journal.set_class(is_journal, "-front")
+        self.journal.set_class(not is_split, "-alone")
+        self._grid.display = is_split or not is_journal
+        self._box.display = layout is Layout.LIST and self.front is PaneId.INFO and not self.is_maximised
+        self._notice.display = layout is Layout.TINY
+        self._keys.most_rows = 2 if layout is Layout.TINY else 1
+        app_of(self).is_at_wallets = self.front is PaneId.WALLETS

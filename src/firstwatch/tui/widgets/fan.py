@@ -7,13 +7,15 @@ column and four a row.
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.text import Text
-from textual.color import Color
 
-from firstwatch.trading.watch import Fan
 from firstwatch.tui.widgets.hour_strip import gutter
+
+if TYPE_CHECKING:
+    # Not at run time: the screen starts without the models of reports.
+    from firstwatch.trading.watch import Fan
 
 T = TypeVar("T")
 _MINUTES = 1_440
@@ -51,7 +53,7 @@ class _Curves:
 
 
 def draw_fans(
-    fans: Sequence[Fan | None],
+    fans: "Sequence[Fan | None]",
     *,
     tone: str,
     width: int,
@@ -72,15 +74,14 @@ def draw_fans(
     shades = _shades(days, room, height, low, high)
     median, _ = _dots([day.p50 if day else None for day in days], room, height, low, high, gap=2)
     live, end = _dots([day.live if day else None for day in days], room, height, low, high)
-    surface = Color.parse(colours["surface"])
-    blended = [surface.blend(Color.parse(colours["primary"]), share).hex for share in (0.0, 0.2, 0.42)]
+    grounds = [colours[name] for name in ("surface", "band", "band-inner")]
     picture = Text(no_wrap=True)
     labels = _labels(low, high, height)
     for row in range(height):
         picture.append(labels.get(row, "").rjust(left - 1)[: left - 1] + " ", "dim")
         for column in range(room):
             upper, lower = shades[2 * row][column], shades[2 * row + 1][column]
-            ground = blended[max(upper, lower)]
+            ground = grounds[max(upper, lower)]
             if (row, column) == end:
                 picture.append("●", f"bold {colours[tone]} on {ground}")
             elif dots := live[row][column]:
@@ -90,13 +91,13 @@ def draw_fans(
             elif upper == lower:
                 picture.append(" ", f"on {ground}")
             else:
-                picture.append("▀", f"{blended[upper]} on {blended[lower]}")
+                picture.append("▀", f"{grounds[upper]} on {grounds[lower]}")
         if row < height - 1:
             picture.append("\n")
     return picture
 
 
-def _curves(fan: Fan) -> _Curves:
+def _curves(fan: "Fan") -> _Curves:
     minutes = (0.0, *fan.minutes)
 
     def curve(values: tuple[float, ...]) -> _Curve:
@@ -115,7 +116,7 @@ def _curves(fan: Fan) -> _Curves:
     )
 
 
-def _extremes(fan: Fan) -> tuple[float, ...]:
+def _extremes(fan: "Fan") -> tuple[float, ...]:
     live = tuple(value for value in fan.live if value is not None)
     return (1.0, *fan.p5, *fan.p95, *live)
 

@@ -1,6 +1,6 @@
 """A keyed table with a sentence in its place while it is empty."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -26,6 +26,7 @@ class Listing(Vertical):
         self._empty = empty
         self._show_header = show_header
         self._takes_first = takes_first
+        self._made_of: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
         yield KeyedTable(
@@ -38,8 +39,16 @@ class Listing(Vertical):
         """The table itself."""
         return self.query_one(KeyedTable)
 
+    def set_made(self, made_of: tuple[object, ...], make: Callable[[], Sequence[Line]]) -> None:
+        """Show the lines that ``make`` makes, unless they are already there: made of the same."""
+        # Equal tuples compare their parts by identity first: what was not read again costs nothing.
+        if made_of != self._made_of:
+            self.set_lines(make())
+            self._made_of = made_of
+
     def set_lines(self, lines: Sequence[Line], *, is_ready: bool = True, empty: str | None = None) -> None:
         """Show these rows, or the sentence when there are none."""
+        self._made_of = ()
         self.table.set_lines(lines)
         self.table.set_class(not lines, "-empty")
         sentence = self.query_one(Paragraph)

@@ -1,8 +1,12 @@
 """A QR code in half blocks: dark on white whatever the theme, or no camera would read it."""
 
+from functools import lru_cache
+
 from rich.style import Style
 from rich.text import Text
 from textual.widgets import Static
+
+from firstwatch.tui.colour_filter import PICTURE
 
 _QUIET = 2
 _COLOURS = {True: "#000000", False: "#ffffff"}
@@ -22,10 +26,15 @@ def qr_text(content: str) -> Text:
     drawn = Text(no_wrap=True, end="")
     for upper, lower in zip(padded[::2], padded[1::2], strict=True):
         for top, bottom in zip(upper, lower, strict=True):
-            drawn.append("▀", Style(color=_COLOURS[top], bgcolor=_COLOURS[bottom]))
+            drawn.append("▀", _style(top, bottom))
         drawn.append("\n")
     drawn.right_crop(1)
     return drawn
+
+
+@lru_cache(4)
+def _style(top: bool, bottom: bool) -> Style:
+    return Style(color=_COLOURS[top], bgcolor=_COLOURS[bottom], meta=PICTURE)
 
 
 class QrCode(Static):

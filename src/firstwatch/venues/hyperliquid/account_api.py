@@ -18,7 +18,7 @@ from http.client import HTTPException
 from typing import Any, TypeVar
 
 from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import VenueError
+from firstwatch.trading.errors import VenueError, said
 from firstwatch.venues.accounts import AccountMoney
 from firstwatch.venues.hyperliquid import parse, queries
 from firstwatch.venues.hyperliquid.answers import ActionAnswer, is_outside_of_window, read_answer
@@ -156,7 +156,7 @@ class AccountApi(AccountQueries):
         try:
             return read_answer(self._post("/exchange", body))
         except Exception as error:
-            return Unknown(str(error) or type(error).__name__)
+            return Unknown(said(error))
 
     def _info(self, request: dict[str, Any]) -> Any:
         self._wait_for_budget("info", request)

@@ -50,6 +50,16 @@ class AccountBook:
     account: str
     is_streamed: bool = False
     """The venue has confirmed that it streams this account's fills and orders."""
+    streamed_from_ms: int = 0
+    """The venue's time when it did."""
+    mute_at_s: float = FOREVER_S
+    """When its stream counts as silent, unless it says something before, and is asked for anew."""
+    is_mute: bool = False
+    """Its subscribers know that its stream is silent."""
+    actions_left: int | None = None
+    """How many orders and cancels the venue still takes, as last read; None: not yet."""
+    actions_at_s: float = NEVER_S
+    """When that was read."""
     sizes: dict[str, Decimal] = field(default_factory=dict)
     """Signed position by coin, as last compared or as the last fill left it."""
     external: dict[str, Decimal] | None = None

@@ -23,10 +23,15 @@ from firstwatch.venues.protocol import (
     ExternalPositions,
     FillReported,
     OrderReported,
+    StreamLost,
     StreamRestored,
 )
 
 RECONCILIATION = "hyperliquid account"
+ORDERS = "hyperliquid orders"
+"""The stream of an account's orders and fills."""
+# The stream brings a fill before it can be asked for, or soon after: if it does not, it is silent.
+_MUTE_S = 5.0
 RECONCILE_S = 30.0
 # What a whole reconciliation of one run costs, and how much of the budget all of them may take.
 _RECONCILE_WEIGHT = 45.0
@@ -76,13 +81,16 @@ class AccountWatch:
         *,
         in_background: InBackground,
         silent_s: Callable[[], float],
+        stream_anew: Callable[[str], Awaitable[None]],
     ) -> None:
+        """Make the watch. ``stream_anew`` subscribes to the private streams of an account again."""
         self._info = info
         self._clock = clock
         self._budget = budget
         self._subscribers = subscribers
         self._in_background = in_background
         self._silent_s = silent_s
+        self._stream_anew = stream_anew
         self._next_full_at_s = 0.0
         self._unknown_orders: dict[str, None] = {}
         """Orders that were not sent here, by the venue's id: the stream does not say whose they are."""
@@ -98,6 +106,7 @@ class AccountWatch:
         now_s = _now_s()
         if account not in self._subscribers.accounts:
             book.checked_at_s = now_s
+            book.mute_at_s, book.is_mute = FOREVER_S, False
             book.full_at_s = now_s + self._full_every_s()
             book.orders_at_s = now_s + RECONCILE_S
             book.fills_since_ms = self._clock.observed_ms
@@ -110,12 +119,14 @@ class AccountWatch:
         """Rely on the stream for an account: the venue has confirmed it."""
         book = self._info.account(account)
         book.is_streamed, book.orders_at_s = True, FOREVER_S
+        book.streamed_from_ms = self._clock.observed_ms
 
     def stream_lost(self) -> None:
         """Rely on the stream for no account, and compare them all at once."""
         self.compare_soon()
         for book in self._info.accounts.values():
             book.is_streamed = False
+            self.end_silence(book.account)
             book.orders_at_s = _now_s() + RECONCILE_S
 
     def compare_soon(self) -> None:
@@ -136,12 +147,39 @@ class AccountWatch:
     # --- what the venue answers and streams --------------------------------------------------------
 
     async def receive_fills(self, message: FillsMessage) -> None:
-        self.deliver_fills(message.user, await self._info.fills_of(message.user, message.fills))
+        self.deliver_fills(
+            message.user, await self._info.fills_of(message.user, message.fills), streamed=True
+        )
 
-    def deliver_fills(self, account: str, fills: list[tuple[MarketState, Fill]]) -> None:
+    def end_silence(self, account: str) -> None:
+        """Note that the private streams of an account say something, or that all streams are lost."""
+        book = self._info.account(account)
+        book.mute_at_s = FOREVER_S
+        if book.is_mute:
+            book.is_mute = False
+            self._subscribers.send(StreamRestored(ORDERS, self._clock.now_ms()), account=account)
+
+    def _notice_mute(self, book: AccountBook) -> None:
+        """Tell the runs, and ask for the stream anew, if it still has not brought what was read."""
+        now_s = _now_s()
+        if now_s < book.mute_at_s:
+            return
+        if not book.is_mute:
+            book.is_mute = True
+            reason = "the venue shows fills that its stream has not brought"
+            self._subscribers.send(StreamLost(ORDERS, reason, self._clock.now_ms()), account=book.account)
+        book.mute_at_s = now_s + RECONCILE_S
+        self._in_background(partial(self._stream_anew, book.account))
+
+    def deliver_fills(
+        self, account: str, fills: list[tuple[MarketState, Fill]], *, streamed: bool = False
+    ) -> None:
+        """Deliver the fills that were not delivered yet."""
         book = self._info.account(account)
         for traded, fill in fills:
             if book.is_undelivered(fill):
+                if book.is_streamed and not streamed and fill.time_ms > book.streamed_from_ms:
+                    book.mute_at_s = min(book.mute_at_s, _now_s() + _MUTE_S)
                 touch = traded.touch
                 self._subscribers.send(
                     FillReported(fill, touch, self._clock.now_ms()), account=account, symbol=fill.symbol
@@ -226,6 +264,7 @@ class AccountWatch:
                 self._in_background(partial(self._compare_once, book), priority)
             self._look_at_orders_if_due(book)
             self._read_external_if_due(book)
+            self._notice_mute(book)
 
     async def _compare_once(self, book: AccountBook) -> None:
         try:

@@ -6,7 +6,9 @@ Everything here runs in one event loop, so nothing is locked. The threads of the
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +30,7 @@ from firstwatch.venues.hyperliquid.subscribers import Subscriber, Subscribers
 from firstwatch.venues.protocol import (
     LONGEST_WAIT_S,
     BarClosed,
+    ConditionRead,
     MarkMoved,
     StreamLost,
     StreamRestored,
@@ -40,6 +43,12 @@ _LAUNCH_WEIGHT = 190.0
 _HEARTBEAT_S = 0.1
 _MARK_LEAST_S = 0.25
 _WARN_AGAIN_S = 60.0
+# How often the venue is asked how it is, and how much of the budget asking for the requests that are left of
+# all accounts may take.
+_CONDITION_EVERY_S = 30.0
+_ACTIONS_EVERY_S = 300.0
+_ACTIONS_WEIGHT = 20.0
+_ACTIONS_PER_S = 1.0
 # A price is of now when it is behind the venue's own word by less; how long one is waited for, which must be
 # longer than a launch lets prices be old.
 _YOUNG_MS = 1_000
@@ -106,7 +115,9 @@ class Connection:
             self.subscribers,
             in_background=self._background,
             silent_s=self._streams.silent_s,
+            stream_anew=self._stream_anew,
         )
+        self._condition_at_s = 0.0
 
     async def open(self) -> None:
         """Load the markets and begin to work.
@@ -116,6 +127,7 @@ class Connection:
         """
         await self.info.list_markets()
         await self.info.agree_on_time()
+        self._condition_at_s = self._now_s() + _CONDITION_EVERY_S
         self._gateway.spawn(self._streams.run)
         self._gateway.spawn(self._beat)
 
@@ -144,20 +156,56 @@ class Connection:
         traded = self.info.markets.get(symbol)
         is_traded = traded is not None and not traded.is_delisted
         data_age_ms = await self._data_age_ms(symbol) if is_traded else None
-        answer = await self.info.ask("userRateLimit", user=account)
-        limit = decode(decoder.RATE_LIMIT, answer, f"the requests of {account}")
+        await self._read_actions_left(account)
         if self.client.wall.offset_ms is None:
             raise VenueError(
                 f"The answers of Hyperliquid at {self._api_url} have no date, so that it is not known whether"
                 " this machine's clock is right; check api_url and any proxy in between."
             )
+        return replace(self._known_condition(account, symbol, wait_s), data_age_ms=data_age_ms)
+
+    def _known_condition(self, account: str, symbol: str, wait_s: float) -> VenueCondition:
+        """Return the condition as far as it was read lately; nothing is asked."""
+        if wait_s > LONGEST_WAIT_S:
+            return VenueCondition(wait_s=wait_s)
+        traded = self.info.markets.get(symbol)
         return VenueCondition(
             clock_offset_ms=self.client.wall.offset_ms,
-            data_age_ms=data_age_ms,
             wait_s=wait_s,
-            actions_left=limit.cap - limit.used,
+            actions_left=self.info.account(account).actions_left,
             is_delisted=traded is not None and traded.is_delisted,
+            maintenance=self.info.maintenance,
+            leverage_tiers=() if traded is None else traded.leverage_tiers,
         )
+
+    async def _read_actions_left(self, account: str) -> None:
+        answer = await self.info.ask("userRateLimit", user=account)
+        limit = decode(decoder.RATE_LIMIT, answer, f"the requests of {account}")
+        book = self.info.account(account)
+        book.actions_left, book.actions_at_s = limit.cap - limit.used, self._now_s()
+
+    async def _read_condition(self) -> None:
+        """Read how the venue is, if the budget allows it, and tell all runs what is known."""
+        wait_s = self.budget.wait_s(_LAUNCH_WEIGHT)
+        try:
+            if wait_s <= LONGEST_WAIT_S:
+                await self.info.time()
+                await self.info.relist()
+                accounts = self.subscribers.accounts
+                every_s = max(_ACTIONS_EVERY_S, len(accounts) * _ACTIONS_WEIGHT / _ACTIONS_PER_S)
+                for account in accounts:
+                    if self._now_s() - self.info.account(account).actions_at_s >= every_s:
+                        await self._read_actions_left(account)
+        finally:
+            for subscriber in self.subscribers:
+                condition = self._known_condition(subscriber.account, subscriber.symbol, wait_s)
+                subscriber.receive(ConditionRead(condition, self.clock.now_ms()))
+            self._condition_at_s = self._now_s() + _CONDITION_EVERY_S
+
+    def _read_condition_if_due(self) -> None:
+        if len(self.subscribers) and self._now_s() >= self._condition_at_s:
+            self._condition_at_s = math.inf
+            self._background(self._read_condition, Priority.HISTORY)
 
     async def _data_age_ms(self, symbol: str) -> int:
         """Ask the venue for its time, wait for a price streamed since, and return the price's age.
@@ -264,6 +312,12 @@ class Connection:
         if not self.subscribers.has_symbol(traded.market.symbol):
             await self._streams.remove({"type": "activeAssetCtx", "coin": traded.coin})
 
+    async def _stream_anew(self, account: str) -> None:
+        """Ask again for the private streams of an account, which have gone silent."""
+        for subscription in _private(account) if self.info.account(account).is_streamed else ():
+            await self._streams.remove(subscription)
+            await self._streams.add(subscription)
+
     async def _end_book(self, traded: MarketState) -> None:
         """End the stream of a book that neither a run nor a launch uses any more."""
         if not traded.watchers and not self.subscribers.has_symbol(traded.market.symbol):
@@ -311,7 +365,7 @@ class Connection:
                 touch = parse.touch_of(book, traded.mark)
                 if touch is not None:
                     traded.streamed_at_s, traded.streamed_ms = self._now_s(), touch.time_ms
-                    self._note_touch(traded, touch)
+                    self._note_touch(traded, touch, is_streamed=True)
             case "activeAssetCtx":
                 context = decode(decoder.STREAM_CONTEXT, data, "the stream of a mark")
                 traded = self.info.by_coin.get(context.coin)
@@ -321,6 +375,7 @@ class Connection:
                 self._receive_candle(decode(decoder.STREAM_CANDLE, data, "the stream of a candle"))
             case "userFills":
                 fills = decode(decoder.STREAM_FILLS, data, "the stream of an account's fills")
+                self.accounts.end_silence(fills.user)
                 # The snapshot of a new subscription is history: what was missed is read by REST.
                 if not fills.is_snapshot:
                     self._background(partial(self.accounts.receive_fills, fills))
@@ -364,13 +419,13 @@ class Connection:
     def _deliver_fills(self, account: str, fills: list[tuple[MarketState, Fill]]) -> None:
         self.accounts.deliver_fills(account, fills)
 
-    def _note_touch(self, traded: MarketState, touch: Touch) -> None:
+    def _note_touch(self, traded: MarketState, touch: Touch, *, is_streamed: bool = False) -> None:
         now_s = self._wall.elapsed_s()
         traded.touch, traded.touch_at_s = touch, now_s
         if now_s - traded.delivered_at_s >= _MARK_LEAST_S:
             traded.delivered_at_s = now_s
             symbol = traded.market.symbol
-            event = MarkMoved(symbol, touch, self.clock.now_ms())
+            event = MarkMoved(symbol, touch, self.clock.now_ms(), is_streamed)
             self.subscribers.send(event, symbol=symbol)
 
     async def _beat(self) -> None:
@@ -383,6 +438,7 @@ class Connection:
                     if is_wanted and candles.is_due():
                         self._background(candles.close_due, Priority.ORDER)
             self.accounts.look()
+            self._read_condition_if_due()
 
     def _background(self, make: Callable[[], Awaitable[None]], priority: Priority = Priority.WATCH) -> None:
         """Run work of the connection itself; a failure of the venue is logged, and the beat tries again."""

@@ -24,6 +24,7 @@ from pydantic import (
 
 from firstwatch.trading.errors import VenueError
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.validation import why_wrong
 
 T = TypeVar("T")
 _LONGEST = 200
@@ -36,15 +37,16 @@ _SMALLEST = Decimal(10) ** -18
 _FIRST_MS = 1_000_000_000_000
 _LAST_MS = 4_102_444_800_000
 _MOST_ROWS = 10_000
+_MOST_TIERS = 100
 _MOST_LEVELS = 1_000
 
 
 def malformed(what: str, answer: Any, why: str = "") -> VenueError:
     """Return the error for an answer that is not what the venue documents."""
     try:
-        shown = repr(answer)[:_LONGEST]
+        shown = json.dumps(answer, ensure_ascii=False, default=str)[:_LONGEST]
     except (RecursionError, ValueError):
-        shown = f"a {type(answer).__name__} that is too large to be shown"
+        shown = "it is too large to be shown"
     return VenueError(f"Hyperliquid's answer about {what} cannot be understood{why}: {shown}")
 
 
@@ -90,6 +92,11 @@ def _decimal(value: object) -> Decimal:
 def _whole(value: object) -> object:
     """Take a whole number in quotes, as the exchange library has it."""
     return int(value) if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value) else value
+
+
+def _pair(value: object) -> object:
+    """Take a list for a pair: JSON knows no other."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _printable(text: str) -> str:
@@ -140,15 +147,31 @@ class ListedMarket(_Said):
 
 class MetaCoin(_Said):
     name: Word
+    max_leverage: Leverage = Field(alias="maxLeverage")
+    margin_table: Count | None = Field(alias="marginTableId", default=None)
     is_delisted: bool = Field(alias="isDelisted", default=False)
+
+
+class MarginTier(_Said):
+    lower_bound: Amount = Field(alias="lowerBound")
+    max_leverage: Leverage = Field(alias="maxLeverage")
+
+
+class MarginTable(_Said):
+    tiers: list[MarginTier] = Field(alias="marginTiers", min_length=1, max_length=_MOST_TIERS)
 
 
 class Meta(_Said):
     universe: list[MetaCoin] = Field(min_length=1, max_length=_MOST_ROWS)
+    margin_tables: list[Annotated[tuple[Count, MarginTable], BeforeValidator(_pair)]] = Field(
+        alias="marginTables", default_factory=list, max_length=_MOST_ROWS
+    )
 
 
 class ExchangeStatus(_Said):
     time: TimeMs
+    special: Any = Field(alias="specialStatuses", default=None)
+    """What the venue says of itself; None: it works as usual."""
 
 
 class Level(_Said):
@@ -538,9 +561,9 @@ def decode(adapter: TypeAdapter[T], answer: Any, what: str) -> T:
     try:
         return adapter.validate_python(answer)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=True)[0]
+        first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])[:_LONGEST]
-        why = f" ({f'{place}: ' if place else ''}{first['msg'][:_LONGEST]})"
+        why = f" ({f'{place}: ' if place else ''}{why_wrong(first)})"
         raise malformed(what, first["input"], why) from error
     except RecursionError as error:
         raise malformed(what, answer, " (it is nested too deeply)") from error

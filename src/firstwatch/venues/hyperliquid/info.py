@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from firstwatch.trading.account import Funding, Position
 from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import VenueError
-from firstwatch.trading.market import Market
+from firstwatch.trading.market import LeverageTier, Market
 from firstwatch.trading.orders import Fill, OrderReport, Touch
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.hyperliquid import decoder, kinds, parse, queries
@@ -68,6 +68,8 @@ class MarketState:
     coin: str
     asset: int
     is_delisted: bool
+    leverage_tiers: tuple[LeverageTier, ...] = ()
+    """As last read; none: not yet."""
     touch: Touch | None = None
     mark: float | None = None
     touch_at_s: float = -1e9
@@ -93,6 +95,8 @@ class InfoReader:
         deliver_fills: Callable[[str, list[tuple[MarketState, Fill]]], None],
     ) -> None:
         self.markets: dict[str, MarketState] = {}
+        self.maintenance = ""
+        """What the venue last said of itself while it does not work as usual; empty: it does."""
         self.accounts: dict[str, AccountBook] = {}
         self.by_coin: dict[str, MarketState] = {}
         self._states: dict[str, AccountState] = {}
@@ -181,6 +185,7 @@ class InfoReader:
         """Ask what time it is at the venue."""
         status = await self.read(queries.status())
         self._clock.observe(status.time, "exchangeStatus")
+        self.maintenance = parse.maintenance_of(status)
         return status.time
 
     async def agree_on_time(self) -> None:
@@ -208,13 +213,16 @@ class InfoReader:
             await self.time()
 
     async def relist(self) -> None:
-        """Note which markets cannot be traded any more, if that was not read a while ago."""
+        """Note what cannot be traded any more, and at which leverage, if that was not read a while ago."""
         if _now_s() - self._listed_at_s <= _LISTED_FOR_S:
             return
         meta = decode(decoder.META, await self.ask("meta"), "its markets")
-        gone = {coin.name for coin in meta.universe if coin.is_delisted}
-        for traded in self.markets.values():
-            traded.is_delisted = traded.coin in gone
+        tables = dict(meta.margin_tables)
+        for coin in meta.universe:
+            traded = self.by_coin.get(coin.name)
+            if traded is not None:
+                traded.is_delisted = coin.is_delisted
+                traded.leverage_tiers = parse.leverage_tiers_of(coin, tables)
         self._listed_at_s = _now_s()
 
     async def state(self, account: str) -> AccountSaid:

@@ -1,22 +1,25 @@
 """From decoded answers to the program's types: markets, candles, money, positions, orders, fills, funding."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 
 from firstwatch.trading.account import Balance, Funding, Position
 from firstwatch.trading.bar import Bar
-from firstwatch.trading.market import Market
+from firstwatch.trading.market import LeverageTier, Market
 from firstwatch.trading.orders import Fill, OrderKind, OrderReport, OrderSide, OrderState, Side, Touch
 from firstwatch.venues.accounts import AccountMoney
 from firstwatch.venues.hyperliquid.decoder import (
     AccountSaid,
     Book,
     Candle,
+    ExchangeStatus,
     FillSaid,
     FundingSaid,
     ListedMarket,
+    MarginTable,
+    MetaCoin,
     OneOrder,
     SpotSaid,
     malformed,
@@ -29,6 +32,7 @@ _MINIMUM_COST = Decimal(10)
 _BPS = Decimal(10_000)
 # Below the smallest fee of a fill, above the rounding of the figures.
 _LEAST_FEE = Decimal("0.0002")
+_LONGEST_STATUS = 200
 
 
 def clock_offset_ms(date: str, sent_ms: int, received_ms: int) -> int:
@@ -61,6 +65,26 @@ def market_of(listed: ListedMarket) -> Market:
         maximum_leverage=leverage,
         whole_leverage=True,
     )
+
+
+def leverage_tiers_of(coin: MetaCoin, tables: Mapping[int, MarginTable]) -> tuple[LeverageTier, ...]:
+    """Return the leverage that a coin allows by notional; without a table of its own it is one for all."""
+    table = None if coin.margin_table is None else tables.get(coin.margin_table)
+    if table is None:
+        return (LeverageTier(Decimal(0), coin.max_leverage),)
+    return tuple(LeverageTier(tier.lower_bound, tier.max_leverage) for tier in table.tiers)
+
+
+def maintenance_of(status: ExchangeStatus) -> str:
+    """Return what the venue says of itself, as short text; empty: it works as usual.
+
+    What form it has is not documented: whatever is there means that something is out of the ordinary.
+    """
+    special = status.special
+    if not special:
+        return ""
+    texts = [each for each in (special if isinstance(special, list) else [special]) if isinstance(each, str)]
+    return ", ".join(texts)[:_LONGEST_STATUS] or "it does not say why"
 
 
 def wire(value: Decimal) -> str:

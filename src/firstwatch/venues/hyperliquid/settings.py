@@ -1,14 +1,18 @@
 """The settings of a Hyperliquid venue."""
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from firstwatch.trading.account import is_address
 from firstwatch.trading.setting_fields import RealSetting, WholeSetting
-from firstwatch.venues.accounts import Builder
+from firstwatch.trading.text import quoted
 from firstwatch.venues.settings import VenueSettings
+
+if TYPE_CHECKING:
+    # Not at run time: the screen reads the settings and never asks a venue.
+    from firstwatch.venues.accounts import Builder
 
 _API_URLS = {
     "mainnet": "https://api.hyperliquid.xyz",
@@ -21,7 +25,9 @@ def _url(value: object, schemes: tuple[str, ...]) -> object:
         return value
     parts = urlsplit(value.strip())
     if parts.scheme not in schemes or not parts.hostname:
-        raise ValueError(f"{value!r} is not such an address; write one like {schemes[-1]}://host")
+        raise ValueError(
+            f"{quoted(value)} is not the address of a server; write one like {schemes[-1]}://host"
+        )
     return value.strip().rstrip("/")
 
 
@@ -36,7 +42,7 @@ def _ws_url(value: object) -> object:
 def _address(value: object) -> object:
     if isinstance(value, str):
         if not is_address(value.strip()):
-            raise ValueError(f"{value!r} is not an address; write 0x and 40 hexadecimal digits")
+            raise ValueError(f"{quoted(value)} is not an address; write 0x and 40 hexadecimal digits")
         return value.strip().lower()
     return value
 
@@ -98,6 +104,8 @@ class HyperliquidVenueSettings(VenueSettings):
         return f"{self.network} {self.http_url}"
 
     @property
-    def fee_receiver(self) -> Builder | None:
+    def fee_receiver(self) -> "Builder | None":
         """Who gets the fee; None: there is none."""
+        from firstwatch.venues.accounts import Builder
+
         return None if self.builder is None else Builder(self.builder, self.builder_fee_tenths_bp)

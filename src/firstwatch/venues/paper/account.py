@@ -1,10 +1,11 @@
 """Accounts, positions and orders of the paper venue: plain state, to and from JSON without loss."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from firstwatch.trading.fields import fields_of
 from firstwatch.trading.orders import OrderKind, OrderReport, OrderSide, OrderState
 
 
@@ -74,7 +75,7 @@ class PaperOrder:
 
     def to_json(self) -> str:
         """Return the order as a JSON object."""
-        return json.dumps(asdict(self), default=str)
+        return json.dumps(fields_of(self), default=str)
 
     @classmethod
     def from_json(cls, text: str) -> "PaperOrder":
@@ -117,7 +118,7 @@ class PaperAccount:
 
     def to_json(self) -> str:
         """Return the account as a JSON object, without its deposits."""
-        plain = asdict(self)
+        plain = {**fields_of(self), "position": fields_of(self.position)}
         del plain["deposits"]
         return json.dumps(plain, default=str)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from firstwatch.store.database import Store
 from firstwatch.trading.account import Funding
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
+from firstwatch.trading.fields import fields_of
 from firstwatch.trading.orders import Fill, OrderSide
 from firstwatch.venues.paper.account import PaperAccount, PaperOrder
 from firstwatch.venues.paper.exchange import Changes, Phase
@@ -44,7 +45,7 @@ class FeedPosition:
 
     def to_json(self) -> str:
         """Return the position as a JSON object."""
-        return json.dumps(asdict(self))
+        return json.dumps(fields_of(self))
 
     @classmethod
     def from_json(cls, text: str) -> "FeedPosition":
@@ -155,7 +156,7 @@ class MemoryBooks:
 
 def fill_to_json(fill: Fill) -> str:
     """Return a fill as a JSON object."""
-    return json.dumps(asdict(fill), default=str)
+    return json.dumps(fields_of(fill), default=str)
 
 
 def fill_from_json(text: str) -> Fill:
@@ -170,7 +171,7 @@ def fill_from_json(text: str) -> Fill:
 
 def funding_to_json(funding: Funding) -> str:
     """Return a funding payment as a JSON object."""
-    return json.dumps(asdict(funding), default=str)
+    return json.dumps(fields_of(funding), default=str)
 
 
 def funding_from_json(text: str) -> Funding:

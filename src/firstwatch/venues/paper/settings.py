@@ -1,5 +1,6 @@
 """The settings of a paper venue."""
 
+import math
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -8,6 +9,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from firstwatch.trading.clock import parse_iso
 from firstwatch.trading.setting_fields import DecimalSetting, FileText, RealSetting, WholeSetting
+from firstwatch.trading.text import quoted
+from firstwatch.trading.validation import value_text
 from firstwatch.venues.settings import VenueSettings
 
 
@@ -20,7 +23,7 @@ def _speed(value: object) -> float | Literal["max"]:
         speed = 0.0
     if isinstance(value, bool | FileText) or not 1e-6 <= speed <= 1e9:
         raise ValueError(
-            f'{value!r} is not a speed; write a number above 0 (market seconds per second) or "max"'
+            f'{value_text(value)} is not a speed; write a number above 0 (market seconds per second) or "max"'
         )
     return speed
 
@@ -36,7 +39,7 @@ def _time_ms(value: object) -> object:
         try:
             return parse_iso(value)
         except ValueError as error:
-            raise ValueError(f"{value!r} is not a time; write one like 2025-01-02T03:04:05Z") from error
+            raise ValueError(f"{quoted(value)} is not a time; write one like 2025-01-02T03:04:05Z") from error
     return value
 
 
@@ -89,6 +92,10 @@ class PaperVenueSettings(VenueSettings):
                 if getattr(self, name) is not None:
                     raise ValueError(f'{name} is only for feed = "replay"; this feed is "synthetic"')
         return self
+
+    @property
+    def market_speed(self) -> float:
+        return math.inf if self.speed == "max" else self.speed
 
     def for_reading(self) -> Self:
         # Time that passes without an engine would be written into the books.

@@ -24,7 +24,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal
@@ -37,6 +37,7 @@ from firstwatch.trading.account import Approval, Balance, Funding, Position
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import Clock, iso
 from firstwatch.trading.errors import StoreError, VenueError, said
+from firstwatch.trading.fields import fields_of
 from firstwatch.trading.market import Market
 from firstwatch.trading.numbers import MOST_BARS
 from firstwatch.trading.orders import (
@@ -204,6 +205,8 @@ class PaperVenue:
         self._absent: set[str] = set()
         """Accounts that were subscribed then and are not yet subscribed again."""
         self._absent_until_s = clock.elapsed_s() + _RETURN_S
+        self._written_money: dict[str, PaperMoney] = {}
+        """The money of each account as this venue last wrote it."""
         self._exchange = self._load(is_restart=True)
         self._apply_gap()
 
@@ -315,7 +318,7 @@ class PaperVenue:
 
     def prepare(self, intent: OrderIntent) -> PreparedRequest:
         """Return the order as JSON; the nonce is the order's number in its run."""
-        body = json.dumps(asdict(intent), default=str).encode()
+        body = json.dumps(fields_of(intent), default=str).encode()
         return PreparedRequest(intent.client_order_id, body, nonce=int(intent.client_order_id[16:], 16))
 
     def send(self, prepared: PreparedRequest) -> SendOutcome:
@@ -325,6 +328,7 @@ class PaperVenue:
                 self._refuse_known(intent) or self._refuse_by_fault(intent) or self._exchange.send(intent)
             ),
             intent.account,
+            reads_deposits=not intent.reduce_only,
         )
 
     def modify(self, client_order_id: str, new: PreparedRequest) -> SendOutcome:
@@ -332,6 +336,7 @@ class PaperVenue:
         return self._trade(
             lambda: self._refuse_known(intent) or self._exchange.modify(client_order_id, intent),
             intent.account,
+            reads_deposits=not intent.reduce_only,
         )
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
@@ -387,7 +392,7 @@ class PaperVenue:
 
     def balance(self, account: str) -> Balance:
         with self._lock:
-            self._exchange.account(account).deposits = self._books.deposits(account)
+            self._read_deposits(account)
             return self._exchange.balance(account)
 
     def has_transfers(self, account: str, since_ms: int) -> bool:
@@ -646,11 +651,17 @@ class PaperVenue:
 
     # --- orders, inside -------------------------------------------------------------------------
 
-    def _trade(self, act: Callable[[], SendOutcome], account: str) -> SendOutcome:
-        """Act on an account's orders and commit; when the commit fails, nothing was done."""
+    def _trade(
+        self, act: Callable[[], SendOutcome], account: str, *, reads_deposits: bool = False
+    ) -> SendOutcome:
+        """Act on an account's orders and commit; when the commit fails, nothing was done.
+
+        ``reads_deposits``: the act asks how much money is free.
+        """
         with self._lock:
             try:
-                self._exchange.account(account).deposits = self._books.deposits(account)
+                if reads_deposits:
+                    self._read_deposits(account)
                 outcome = act()
                 changes = self._exchange.take()
                 if not changes.is_empty:
@@ -666,6 +677,9 @@ class PaperVenue:
                 ]
             )
             return outcome
+
+    def _read_deposits(self, account: str) -> None:
+        self._exchange.account(account).deposits = self._books.deposits(account)
 
     def _refuse_known(self, intent: OrderIntent) -> Refused | None:
         """Refuse a client order id that was used before or invalidated."""
@@ -704,15 +718,21 @@ class PaperVenue:
     def _commit(self, changes: Changes, *accounts: str) -> None:
         """Commit changes with the feed's position; on failure return to the last committed state.
 
-        The money of the changed accounts, and of ``accounts``, is written with them.
+        The money of accounts that has changed, and that of ``accounts``, is written with them.
         """
         names = {*accounts, *changes.accounts, *(order.account for order in changes.orders.values())}
-        moneys = {name: self._money_of(name) for name in names}
+        found = {name: self._money_of(name) for name in names}
+        moneys = {
+            name: money
+            for name, money in found.items()
+            if name in accounts or money != self._written_money.get(name)
+        }
         try:
             self._books.commit(changes, self._position_of_feed(), moneys)
         except (StoreError, EpochLostError):
             self._exchange = self._load(is_restart=False)
             raise
+        self._written_money.update(moneys)
         self._is_started = True
 
     def _money_of(self, name: str) -> PaperMoney:
@@ -722,6 +742,7 @@ class PaperVenue:
 
     def _load(self, *, is_restart: bool) -> PaperExchange:
         """Return the exchange as last committed, and set the feed to its position."""
+        self._written_money.clear()
         saved = self._books.load()
         if saved is None:
             self._index = self._source.start_index - 1

@@ -1,0 +1,76 @@
+"""The operands of a run's algorithm over its newest bars, as its chart shows them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from firstwatch.manager.views import OperandView
+from firstwatch.store import bars
+from firstwatch.store.database import Session
+from firstwatch.strategy.conditions import Indicator, Number, anchors_of, is_price
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.bar import Bar
+
+MOST_BARS = 1_500
+"""Own bars of the run, the newest ones, on which operands are computed."""
+
+
+@dataclass(slots=True)
+class OperandReader:
+    """Reads the operands of one run again and again; they are computed anew when it has handled a bar."""
+
+    run_id: str
+    spec: AlgorithmSpec
+    shown: int
+    """Newest values that are wanted."""
+    _warm_up: list[Bar] | None = None
+    _own: list[Bar] = field(default_factory=list)
+    _is_whole: bool = True
+    """The run has no earlier bars than ``_own``."""
+    _views: tuple[OperandView, ...] = ()
+
+    def read(self, session: Session) -> tuple[OperandView, ...]:
+        """Return the operands that are indicators of the algorithm's own timeframe, in the order of the file.
+
+        An anchored one is left out where not all bars of the run are computed on: its value would be another.
+
+        Raises:
+            DamagedRowError: bars cannot be read.
+        """
+        if self._warm_up is None:
+            self._warm_up = bars.warm_up_of(session, self.run_id).get(self.spec.timeframe, [])
+        last_ms = self._own[-1].time_ms if self._own else None
+        fresh = bars.bars_of(session, self.run_id, after_ms=last_ms, limit=MOST_BARS + 1)
+        if fresh:
+            self._own += [each.bar for each in fresh]
+            self._is_whole = self._is_whole and len(self._own) <= MOST_BARS
+            self._own = self._own[-MOST_BARS:]
+            self._views = self._computed()
+        return self._views
+
+    def _computed(self) -> tuple[OperandView, ...]:
+        # TA-Lib is imported where it is needed.
+        from firstwatch.strategy.candles import CandleArrays
+        from firstwatch.strategy.evaluation import ArrayEvaluator
+
+        numbers: dict[Indicator, dict[float, None]] = {}
+        for condition in self.spec.conditions():
+            for side, other in ((condition.left, condition.right), (condition.right, condition.left)):
+                if isinstance(side, Indicator):
+                    beside = numbers.setdefault(side, {})
+                    if isinstance(other, Number):
+                        beside[other.value] = None
+        known = [*(self._warm_up or ()), *self._own] if self._is_whole else self._own
+        evaluator = ArrayEvaluator(self.spec, CandleArrays.from_bars(known, self.spec.timeframe), {})
+        count = min(self.shown, len(self._own))
+        return tuple(
+            OperandView(
+                str(operand),
+                is_price(operand),
+                np.asarray(evaluator.seen(operand), dtype=np.float64)[-count:],
+                tuple(beside),
+            )
+            for operand, beside in numbers.items()
+            if operand.timeframe in (None, self.spec.timeframe)
+            and (self._is_whole or not anchors_of(operand))
+        )

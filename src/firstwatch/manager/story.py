@@ -1,0 +1,220 @@
+"""What happened, as a trader says it: the journals of all runs as one story, with the machinery behind it."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from firstwatch.manager.journal_text import event_text
+from firstwatch.manager.views import StoryLine
+from firstwatch.store.database import Session
+from firstwatch.store.journal import JournalEntry, written_after
+from firstwatch.trading import events
+from firstwatch.trading.launch_words import EXIT_WORDS
+from firstwatch.trading.numbers import price_text
+from firstwatch.trading.orders import OrderPurpose, OrderState
+from firstwatch.trading.runs import RunState
+from firstwatch.trading.why import because
+
+LINES = 300
+"""Lines that are kept of the story, and as many of what is behind it."""
+_ROWS = 200
+"""Rows of the journals that are read at once."""
+
+_STATES = {
+    RunState.NEW: "launched",
+    RunState.RUNNING: "started",
+    RunState.STOPPING: "stopping",
+    RunState.STOPPED: "stopped",
+}
+_IN_TROUBLE = (OrderState.REJECTED, OrderState.UNKNOWN)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of one run from the entries so far."""
+
+    venue_ms: int | None = None
+    purposes: dict[str, OrderPurpose] = field(default_factory=dict)
+    """Of the orders of the trade that is open."""
+    entry: events.EntryDecided | None = None
+    """The decision of that trade."""
+    entered: StoryLine | None = None
+    """The line of its entry, while it has no stop yet."""
+    entry_text: str = ""
+    """That line without stop, target and conditions."""
+    exit: events.ExitDecided | None = None
+    """The decision to leave that trade."""
+    amount: Decimal = Decimal(0)
+    cost: Decimal = Decimal(0)
+    """What of the entry has filled, and for how much quote."""
+
+
+class Story:
+    """Turns journal entries, oldest first, into lines. Pure."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+        self._story: deque[StoryLine] = deque(maxlen=LINES)
+        self._details: deque[StoryLine] = deque(maxlen=LINES)
+        self._lines: tuple[StoryLine, ...] | None = None
+        self._taken = 0
+
+    @property
+    def lines(self) -> tuple[StoryLine, ...]:
+        """The newest lines, in the order in which they were written."""
+        if self._lines is None:
+            both = (*self._details, *self._story)
+            self._lines = tuple(sorted(both, key=lambda line: line.place))
+        return self._lines
+
+    def take(self, entries: Iterable[JournalEntry]) -> None:
+        """Go on with these entries."""
+        for entry in entries:
+            self._lines = None
+            self._taken += 1
+            self._take(entry)
+
+    def _take(self, entry: JournalEntry) -> None:
+        known = self._known.setdefault(entry.run_id, _Known())
+        if entry.venue_time_ms is not None:
+            known.venue_ms = entry.venue_time_ms
+        sentence, is_detail = event_text(entry.event), False
+        pnl: Decimal | None = None
+        match entry.event:
+            case events.Transitioned() as event:
+                sentence = _transition(event)
+                if event.new.is_final:
+                    self._known.pop(entry.run_id)
+            case events.EntryDecided() as event:
+                known.entry, known.entered, known.exit = event, None, None
+                known.amount = known.cost = Decimal(0)
+                known.purposes.clear()
+                is_detail = True
+            case events.OrderIntended() as event:
+                known.purposes[event.client_order_id] = event.purpose
+                is_detail = True
+            case events.FillBooked() as event:
+                is_entry = known.purposes.get(event.client_order_id or "") is OrderPurpose.ENTRY
+                is_detail = not is_entry or known.entry is None
+                if is_entry and known.entry is not None:
+                    known.entry_text = _entered(known, known.entry, event)
+                    sentence = known.entry_text + _because(known.entry)
+            case events.ProtectionMoved() as event:
+                self._protect(known, event)
+                is_detail = True
+            case events.TradeClosed() as event:
+                decided = known.exit if known.exit and known.exit.reason is event.reason else None
+                sentence, pnl = _closed(event) + _because(decided), event.pnl
+                known.entry = known.entered = known.exit = None
+            case events.OrderMoved(new=new):
+                is_detail = new not in _IN_TROUBLE
+            case events.AlarmRaised(sentence=text):
+                sentence = f"▲ {text}"
+            case events.ExitDecided() as event:
+                known.exit = event
+                is_detail = True
+            case events.FundingBooked() | events.LateBar() | events.BarRevised() | events.EquityCompared():
+                is_detail = True
+            case _:
+                pass
+        line = StoryLine(
+            place=self._taken,
+            run_id=entry.run_id,
+            sequence=entry.sequence,
+            venue_ms=known.venue_ms,
+            is_about=entry.venue_time_ms is None,
+            local_ms=entry.local_time_ms,
+            sentence=sentence,
+            author=entry.author,
+            is_detail=is_detail,
+            is_alarm=isinstance(entry.event, events.AlarmRaised),
+            pnl=pnl,
+        )
+        if is_detail:
+            self._details.append(line)
+        elif isinstance(entry.event, events.FillBooked):
+            known.entered = self._put(known.entered, line)
+        else:
+            self._story.append(line)
+
+    def _protect(self, known: _Known, event: events.ProtectionMoved) -> None:
+        """Add the first stop and target of an entry to its line."""
+        if known.entered is None:
+            return
+        levels = {"stop": event.stop, "target": event.target}
+        named = [f"{name} {price_text(level)}" for name, level in levels.items() if level is not None]
+        if named:
+            sentence = f"{known.entry_text}; {', '.join(named)}{_because(known.entry)}"
+            self._put(known.entered, replace(known.entered, sentence=sentence))
+            known.entered = None
+
+    def _put(self, old: StoryLine | None, new: StoryLine) -> StoryLine:
+        """Put a line in the place of an older one that it completes, if that is still kept."""
+        if old is None or old not in self._story:
+            self._story.append(new)
+            return new
+        completed = replace(new, place=old.place, sequence=old.sequence)
+        self._story[self._story.index(old)] = completed
+        return completed
+
+
+class StoryReader:
+    """Reads on in the journals of all runs of one store. Used by one thread."""
+
+    def __init__(self) -> None:
+        self._story = Story()
+        self._place: int | None = None
+
+    def read(self, session: Session) -> tuple[StoryLine, ...]:
+        """Return the newest lines of all runs; what was read before is not read again."""
+        place, entries, is_more = written_after(session, self._place, limit=_ROWS)
+        if is_more:
+            # More than is shown was written since, as after a long sleep.
+            place, entries, _ = written_after(session, None, limit=_ROWS)
+        if self._place is None or is_more or place < self._place:
+            self._story = Story()
+        self._place = place
+        self._story.take(entries)
+        return self._story.lines
+
+
+def story_of(entries: Iterable[JournalEntry]) -> tuple[StoryLine, ...]:
+    """Return the story of these entries, oldest first."""
+    story = Story()
+    story.take(entries)
+    return story.lines
+
+
+def _because(decided: events.EntryDecided | events.ExitDecided | None) -> str:
+    """Return the conditions under which that was decided, with their values; empty: none is known."""
+    clause = "" if decided is None else because(decided.conditions or ())
+    return f": {clause}" if clause else ""
+
+
+def _transition(event: events.Transitioned) -> str:
+    word = _STATES.get(event.new, event.new.value.lower())
+    if event.new is RunState.NEW:
+        return word
+    mode = f" ({event.stop_mode.value.replace('_', ' ')})" if event.stop_mode else ""
+    return f"{word}{mode}: {event.why}" if event.why else f"{word}{mode}"
+
+
+def _entered(known: _Known, decided: events.EntryDecided, fill: events.FillBooked) -> str:
+    """Return the line of an entry, whose fills are counted together."""
+    known.amount += fill.amount
+    known.cost += fill.amount * fill.price
+    price = known.cost / known.amount
+    expected = fill.mid_at_decision or decided.expected_price
+    worse_bps = (float(price) / expected - 1) * decided.side.sign * 10_000
+    word = "worse" if worse_bps >= 0 else "better"
+    return f"{decided.side} entered at {price_text(price)}, {abs(worse_bps):.1f} bps {word} than decided"
+
+
+def _closed(event: events.TradeClosed) -> str:
+    share = (event.exit_price / event.entry_price - 1) * event.side.sign if event.entry_price else None
+    percent = "" if share is None else f" ({share * 100:+.2f} %)"
+    prices = f"{price_text(event.entry_price)} → {price_text(event.exit_price)}"
+    reason = EXIT_WORDS[event.reason]
+    at = "" if event.level is None else f" at {price_text(event.level)}:"
+    return f"{event.side} closed by {reason}{at} {prices}  {event.pnl:+,.2f}{percent}"

@@ -1,0 +1,185 @@
+"""Why a run has decided, and what would have to be true next: conditions with their values, and as words."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from firstwatch.trading.orders import Side
+from firstwatch.trading.text import CleanText
+
+MOST_CONDITIONS = 40
+"""Conditions of a group that are kept with a decision; more are dropped from the end."""
+STOP, TARGET = "stop_loss", "take_profit"
+"""Groups of the conditions under which a level ends a position."""
+
+_OPERATION = re.compile(r"(.+?) (crosses above|crosses below|<=|>=|<|>) (.+)")
+_WORDS = {
+    "<": "below",
+    "<=": "at or below",
+    ">": "above",
+    ">=": "at or above",
+    "crosses above": "cross above",
+    "crosses below": "cross below",
+}
+_FIGURES = 5
+_MOST_PLACES = 12
+
+
+class GroupKind(StrEnum):
+    """What the conditions of a group lead to."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+
+
+class ConditionValue(BaseModel):
+    """A condition at a close. ``left`` and ``right`` None: the operand has no value, or it was not kept."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    group: CleanText
+    """Its place in the file: ``entry.long.required``; of a level ``stop_loss`` or ``take_profit``."""
+    condition: CleanText
+    left: float | None = Field(default=None, allow_inf_nan=False)
+    right: float | None = Field(default=None, allow_inf_nan=False)
+    value: bool | None = None
+    """None: not known, because an operand has no value."""
+    compares_prices: bool = Field(default=False, exclude_if=lambda compares: not compares)
+    """Both sides are prices: their difference has a meaning in per cent."""
+
+    @property
+    def is_cross(self) -> bool:
+        """It is true at one close only."""
+        return " crosses " in self.condition
+
+    @property
+    def is_optional(self) -> bool:
+        """One of its kind is enough for its group."""
+        return self.group.endswith(".optional")
+
+
+class Outlook(BaseModel):
+    """What would have to be true at the next close, as of the last one."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    bar_time_ms: int
+    """Open time of the bar that closed last."""
+    held: Side | None = None
+    """The side of the run's position; None: it is flat."""
+    needs: tuple[ConditionValue, ...] = ()
+    """What is not true yet, or must happen anew: of the entries when flat, else of exit, stop and target."""
+    waits: tuple[CleanText, ...] = ()
+    """What holds decisions back whatever the conditions are, as sentences."""
+
+    def side_of(self, need: ConditionValue) -> Side | None:
+        """Return the side that a condition would enter or leave."""
+        parts = need.group.split(".")
+        return Side(parts[1]) if len(parts) > 1 and parts[1] in set(Side) else self.held
+
+
+def level(group: str, side: Side, price: float, at: float) -> ConditionValue:
+    """Return the condition under which a stop or a target ends a position of that side.
+
+    ``group``: ``stop_loss`` or ``take_profit``.
+    """
+    name = "stop" if group == STOP else "target"
+    is_below = (side is Side.LONG) is (group == STOP)
+    return ConditionValue(
+        group=group,
+        condition=f"price {'<=' if is_below else '>='} {name}",
+        left=price,
+        right=at,
+        value=price <= at if is_below else price >= at,
+        compares_prices=True,
+    )
+
+
+def missing(conditions: Iterable[ConditionValue]) -> tuple[ConditionValue, ...]:
+    """Return which conditions of one group have to become true, or must happen anew as each cross must.
+
+    Of the optional ones none, if one of them is true and need not happen anew.
+    """
+    found = tuple(conditions)
+    settled = any(each.is_optional and each.value and not each.is_cross for each in found)
+    return tuple(
+        each for each in found if (not each.value or each.is_cross) and not (each.is_optional and settled)
+    )
+
+
+# --- words -----------------------------------------------------------------------------------------
+
+
+def because(conditions: Sequence[ConditionValue]) -> str:
+    """Return the conditions that held, as a clause; empty: none did."""
+    return "; ".join(condition_sentence(each) for each in conditions if each.value)
+
+
+def condition_sentence(found: ConditionValue) -> str:
+    """Return what was so at the close: ``ema(9) 119,301 crossed below ema(21) 119,318``."""
+    parts = _OPERATION.fullmatch(found.condition)
+    if parts is None or found.left is None or found.right is None or found.value is None:
+        return f"{found.condition}: not known"
+    left, operator, right = parts.groups()
+    left_text, right_text = figures(found.left, found.right)
+    left = _named(left, left_text)
+    right = _named(right, right_text)
+    word = _WORDS[operator]
+    if operator.startswith("crosses"):
+        verb = word.replace("cross", "crossed") if found.value else f"did not {word}"
+    else:
+        verb = f"is {word}" if found.value else f"is not {word}"
+    return f"{left} {verb} {right}"
+
+
+def need_sentence(need: ConditionValue) -> str:
+    """Return what would have to be true, and how far away it is: ``rsi(14) < 30: 34.2, +4.2 away``."""
+    parts = _OPERATION.fullmatch(need.condition)
+    if parts is None or need.left is None or need.right is None:
+        return f"{need.condition}: not known yet"
+    left, right = figures(need.left, need.right)
+    now = left if _is_number(parts[3]) else right if _is_number(parts[1]) else f"{left} / {right}"
+    return f"{need.condition}: {now}, {distance(need)} away"
+
+
+def distance(need: ConditionValue) -> str:
+    """Return by how much left and right differ: in per cent if both are prices; ``?``: not known."""
+    if need.left is None or need.right is None:
+        return "?"
+    difference = need.left - need.right
+    if need.compares_prices and need.right > 0:
+        per_cent = difference / need.right * 100
+        return f"{per_cent:+.{2 if abs(per_cent) >= 0.005 or not per_cent else 4}f} %"
+    places = max(len(text.partition(".")[2]) for text in figures(need.left, need.right))
+    return f"{difference:+,.{places}f}"
+
+
+def figures(left: float, right: float) -> tuple[str, str]:
+    """Return both values with as few places as keep them apart."""
+    for more in range(_MOST_PLACES):
+        texts = figure(left, more), figure(right, more)
+        if texts[0] != texts[1] or left == right:
+            break
+    return texts
+
+
+def figure(value: float, more: int = 0) -> str:
+    """Return a value with five figures and ``more`` places, all of its whole part, no zeros at the end."""
+    size = abs(value)
+    if size >= 1e15 or 0 < size < 1e-9:
+        return f"{value:.{_FIGURES + more}g}"
+    exponent = math.floor(math.log10(size)) if size else 0
+    text = f"{value + 0.0:,.{max(0, _FIGURES - 1 - exponent) + more}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _named(operand: str, value: str) -> str:
+    """Return an operand with its value; a number is its own value."""
+    return value if _is_number(operand) else f"{operand} {value}"
+
+
+def _is_number(operand: str) -> bool:
+    return operand[0] in "+-.0123456789"

@@ -1,0 +1,133 @@
+"""Operator actions, one class each: its key, its entry in the palette and the help, its rule and its effect.
+
+``action`` is what they have in common; ``runs``, ``alarms``, ``launch``, ``wallets``, ``lists``,
+``views`` and ``engine`` are what they act on. ``refusal`` says why an action is not possible now, from the
+snapshot and the selection alone; the same sentence is shown when its key is pressed anyway.
+
+A key belongs to the panes that show what it acts on, or to all. Wherever it is pressed it means the same.
+"""
+
+from firstwatch.tui.actions.action import Action, Severity, Situation
+from firstwatch.tui.actions.alarms import AcknowledgeAlarmAction, AdoptPositionAction, LeavePositionAction
+from firstwatch.tui.actions.engine import (
+    HelpAction,
+    QuitAction,
+    StartEngineAction,
+    StopEngineAction,
+    UnlockVaultAction,
+)
+from firstwatch.tui.actions.launch import (
+    CancelBaselineAction,
+    CheckLaunchAction,
+    MakeBaselineAction,
+    NewRunAction,
+    ShowTomlAction,
+    StartRunAction,
+)
+from firstwatch.tui.actions.lists import CopyAction, FilterAction, MarkAction, SortAction
+from firstwatch.tui.actions.runs import (
+    ClosePositionAction,
+    DiscardRunAction,
+    ExportRunAction,
+    PauseRunAction,
+    ResumeRunAction,
+    RunAction,
+    ShowDifferencesAction,
+    StartAgainAction,
+    StopRunAction,
+    TestAgainAction,
+)
+from firstwatch.tui.actions.views import (
+    ChartEarlierAction,
+    ChartFartherAction,
+    ChartLaterAction,
+    ChartNearerAction,
+    CommandsAction,
+    FreezeAction,
+    NextTabAction,
+    NextWindowAction,
+    OrderChangesAction,
+    PreviousTabAction,
+    ScopeAction,
+    ShowAlarmsAction,
+    ShowConfigurationAction,
+    ShowHistoryAction,
+    ShowInfoAction,
+    ShowJournalAction,
+    ShowMetricsAction,
+    ShowNoticesAction,
+    ShowPaneAction,
+    ShowWalletsAction,
+    ThemeAction,
+)
+from firstwatch.tui.actions.wallets import (
+    ApproveWalletAction,
+    ArchiveWalletAction,
+    CreateWalletAction,
+    FundWalletAction,
+    ImportKeyAction,
+    TransferMoneyAction,
+    WithdrawMoneyAction,
+)
+
+__all__ = ["ACTIONS", "ACTION_BY_ID", "Action", "RunAction", "Severity", "ShowPaneAction", "Situation"]
+
+ACTIONS: tuple[Action, ...] = (
+    NewRunAction(),
+    StopRunAction(),
+    PauseRunAction(),
+    ResumeRunAction(),
+    ClosePositionAction(),
+    StartAgainAction(),
+    ShowDifferencesAction(),
+    ExportRunAction(),
+    AdoptPositionAction(),
+    LeavePositionAction(),
+    AcknowledgeAlarmAction(),
+    DiscardRunAction(),
+    TestAgainAction(),
+    StartRunAction(),
+    CheckLaunchAction(),
+    ShowTomlAction(),
+    MakeBaselineAction(),
+    CancelBaselineAction(),
+    CreateWalletAction(),
+    ImportKeyAction(),
+    FundWalletAction(),
+    ApproveWalletAction(),
+    TransferMoneyAction(),
+    WithdrawMoneyAction(),
+    ArchiveWalletAction(),
+    FilterAction(),
+    SortAction(),
+    MarkAction(),
+    CopyAction(),
+    ShowWalletsAction(),
+    ShowConfigurationAction(),
+    ShowInfoAction(),
+    ShowMetricsAction(),
+    ShowJournalAction(),
+    ScopeAction(),
+    OrderChangesAction(),
+    ShowHistoryAction(),
+    NextTabAction(),
+    PreviousTabAction(),
+    NextWindowAction(),
+    ChartNearerAction(),
+    ChartFartherAction(),
+    ChartEarlierAction(),
+    ChartLaterAction(),
+    ShowAlarmsAction(),
+    ShowNoticesAction(),
+    FreezeAction(),
+    ThemeAction(),
+    UnlockVaultAction(),
+    StopEngineAction(),
+    StartEngineAction(),
+    CommandsAction(),
+    HelpAction(),
+    QuitAction(),
+)
+"""In the order of the help."""
+
+ACTION_BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}

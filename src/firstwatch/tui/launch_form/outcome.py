@@ -1,0 +1,71 @@
+"""What a launch would do, in lines: its market, its next trade and what that may lose, the start itself."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from firstwatch.manager.views import MarketView
+from firstwatch.trading.launch import LaunchPreview, LaunchSettings, MarketFacts, NextTrade, SettingDifference
+from firstwatch.trading.symbols import base_of, quote_of
+from firstwatch.tui import formats
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line: what it is about, and the figures."""
+
+    label: str
+    text: str
+
+
+def outcome(preview: LaunchPreview, settings: LaunchSettings) -> tuple[Fact, ...]:
+    """Return what is known of what would happen."""
+    return tuple(_facts(preview, settings))
+
+
+def _facts(preview: LaunchPreview, settings: LaunchSettings) -> Iterator[Fact]:
+    if preview.market is not None:
+        yield Fact("market", market_text(preview.market))
+    if preview.next_trade is not None:
+        yield from _trade(preview.next_trade, settings)
+    if preview.assume_position:
+        yield Fact("at the start", preview.assume_position)
+
+
+def market_text(market: MarketFacts | MarketView) -> str:
+    """Return a market's price and bounds."""
+    price = "" if market.price is None else f"{formats.price(market.price)} · "
+    return (
+        f"{price}tick {formats.amount(market.tick)} · at least {formats.amount(market.minimum_cost)}"
+        f" {quote_of(market.symbol)} · leverage up to {market.maximum_leverage}"
+    )
+
+
+def _trade(trade: NextTrade, settings: LaunchSettings) -> Iterator[Fact]:
+    base, quote = base_of(settings.symbol), quote_of(settings.symbol)
+    yield Fact(
+        "next trade",
+        f"{formats.amount(trade.amount)} {base}, worth {formats.money(trade.cost)} {quote},"
+        f" margin {formats.money(trade.margin)}",
+    )
+    share = trade.worst_loss / float(settings.capital)
+    loss = f"-{formats.money(trade.worst_loss)} {quote} (-{_percent(share)} of the capital)"
+    if trade.stop_share is None:
+        yield Fact("worst loss", f"{loss}: there is no stop, the whole margin can go")
+    else:
+        yield Fact("worst loss", f"{loss} at the stop, {_percent(trade.stop_share)} away, with fees")
+    liquidation = trade.liquidation_share
+    yield Fact(
+        "liquidation", "none at this leverage" if liquidation is None else f"{_percent(liquidation)} away"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2f} %"
+
+
+def difference_rows(differences: Sequence[SettingDifference]) -> tuple[tuple[str, str, str], ...]:
+    """Return setting, here and baseline of all that differs and matters, with a head; empty: nothing does."""
+    if not differences:
+        return ()
+    rows = ((each.name, each.here, each.baseline) for each in differences)
+    return (("setting", "here", "baseline"), *rows)

@@ -1,0 +1,34 @@
+"""How much of the screen fits into a terminal."""
+
+from enum import StrEnum
+
+WIDTHS = [(0, "-tight"), (60, "-narrow"), (120, "-broad")]
+HEIGHTS = [(0, "-short"), (16, "-low"), (24, "-middle"), (36, "-high"), (56, "-tall")]
+"""The classes that a screen has from so many columns, and from so many rows on, for the style sheet."""
+
+
+class Layout(StrEnum):
+    """What is shown at once. How large each pane is then, is a matter of the style sheet."""
+
+    TINY = "tiny"
+    """Below 60×16: the pane in front. Nothing can be started; runs are still paused, stopped and closed."""
+    LIST = "list"
+    """The list of runs with what matters of the run under its cursor, or the pane in front."""
+    LEFT = "left"
+    """The left column has one pane: the list of runs, unless another of its panes is in front."""
+    SPLIT = "split"
+    """All panes: list, wallets and configuration left, metrics right, what happened below."""
+
+    @property
+    def is_split(self) -> bool:
+        """Several panes are on the screen."""
+        return self in (Layout.LEFT, Layout.SPLIT)
+
+
+def layout_for(width: int, height: int) -> Layout:
+    """Return the layout for a terminal of that many columns and rows."""
+    if width < WIDTHS[1][0] or height < HEIGHTS[1][0]:
+        return Layout.TINY
+    if width < WIDTHS[2][0]:
+        return Layout.LIST
+    return Layout.SPLIT if height >= HEIGHTS[3][0] else Layout.LEFT

@@ -1,0 +1,36 @@
+"""What of a run's settings differs from its baseline's, in three columns."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widget import Widget
+from textual.widgets import Static
+
+from firstwatch.trading.launch import SettingDifference
+from firstwatch.tui.launch_form.outcome import difference_rows
+from firstwatch.tui.modals.dialog import Dialog, text
+from firstwatch.tui.widgets.columns import three_columns
+from firstwatch.tui.widgets.status_lines import KeyHint
+
+
+class DifferencesDialog(Dialog[None]):
+    """The settings and fees that differ and matter, or that none does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "close", "Close", show=False, id="differences.close"),
+        Binding("D", "close", "Close", show=False, id="differences.close_d"),
+    ]
+
+    def __init__(self, name: str, differences: Sequence[SettingDifference]) -> None:
+        super().__init__()
+        self.TITLE_TEXT = f"{name} and its baseline"
+        self._rows = difference_rows(differences)
+
+    def body(self) -> Sequence[Widget]:
+        if not self._rows:
+            return [text("Nothing that matters differs, or there is no baseline.")]
+        return [Static(three_columns(self._rows))]
+
+    def hints(self) -> Sequence[KeyHint]:
+        return (KeyHint("enter q esc", "close"),)

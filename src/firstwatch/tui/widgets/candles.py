@@ -1,0 +1,247 @@
+"""A chart of candles in half rows, with the marks of trades and the levels of a position."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.text import Text
+
+from firstwatch.trading.text import counted
+from firstwatch.tui import formats
+from firstwatch.tui.widgets.plot import Grid, Scale, View, draw_curve, time_axis, value_axis
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from firstwatch.manager.views import Candles, OperandView
+
+_WICK, _BODY = 1, 2
+_SIGNS = {
+    (_WICK, _WICK): "│",
+    (_BODY, _BODY): "┃",
+    (_BODY, 0): "╹",
+    (0, _BODY): "╻",
+    (_WICK, 0): "╵",
+    (0, _WICK): "╷",
+    (_WICK, _BODY): "╽",
+    (_BODY, _WICK): "╿",
+}
+_REACH = 0.25
+"""How far beyond the candles a level may be, as a share of their range, to be drawn as a line."""
+_WIDEST = 4
+"""Columns of one candle at most."""
+_PANE_ROWS, _MOST_PANES = 5, 2
+_CANDLE_ROWS = 12
+"""Rows that candles and axes have before there is an indicator below them."""
+_CURVE_TONES = ("primary", "secondary", "accent")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A point of a trade: an entry (E) or an exit (X)."""
+
+    time_ms: int
+    price: float
+    sign: str
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A price at which something rests, or would happen."""
+
+    price: float
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
+class CandleChart:
+    """All that a chart of candles shows; there is at least one candle. Operands are of the newest ones."""
+
+    candles: "Candles"
+    marks: tuple[Mark, ...] = ()
+    levels: tuple[Level, ...] = ()
+    operands: "tuple[OperandView, ...]" = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """Candles of neighbouring bars together: the first open, the extremes, the last close."""
+
+    first: "NDArray[np.int64]"
+    """The number of the first bar of each."""
+    open: "NDArray[np.float64]"
+    high: "NDArray[np.float64]"
+    low: "NDArray[np.float64]"
+    close: "NDArray[np.float64]"
+
+
+def reduce_candles(candles: "Candles", columns: int) -> Reduced:
+    """Return at most ``columns`` candles; no spike is lost."""
+    count = len(candles.time_ms)
+    first = np.unique(np.arange(min(columns, count)) * count // min(columns, count))
+    last = np.append(first[1:], count) - 1
+    return Reduced(
+        first,
+        candles.open[first],
+        np.maximum.reduceat(candles.high, first),
+        np.minimum.reduceat(candles.low, first),
+        candles.close[last],
+    )
+
+
+def usual_bars(width: int) -> int:
+    """Return how many bars are seen where nothing else was asked for: one a column, two columns apart."""
+    return max(1, (width - _AXIS) // 2)
+
+
+_AXIS = 12
+"""Columns of the prices at the right."""
+
+
+def draw_candles(chart: CandleChart, view: View, width: int, height: int, colours: Mapping[str, str]) -> Text:
+    """Return the picture: a line of words, the candles with prices at the right, indicators and times below.
+
+    A level that is too far away for a line stands at the edge beyond which it is.
+    """
+    total = len(chart.candles.time_ms)
+    seen = view.part(total, usual_bars(width))
+    candles = chart.candles.part(seen)
+    room = max(1, width - _AXIS)
+    low, high = float(candles.low.min()), float(candles.high.max())
+    near, above, below = _sorted_levels(chart.levels, low, high)
+    low, high = min([low, *(level.price for level in near)]), max([high, *(level.price for level in near)])
+    grid = Grid(width, height)
+    others = [operand for operand in chart.operands if not operand.is_price]
+    others = others[: min(_MOST_PANES, max(0, height - _CANDLE_ROWS) // _PANE_ROWS)]
+    bottom = height - 1 - _PANE_ROWS * len(others)
+    top = 1 + bool(above)
+    scale = Scale.around(low, high, top=top, rows=max(1, bottom - top - bool(below)))
+    reduced = reduce_candles(candles, room)
+    step = min(_WIDEST, room // len(reduced.first))
+    columns = [place * step + step // 2 for place in range(len(reduced.first))]
+    _draw_head(grid, chart, candles, len(candles.time_ms) // len(reduced.first))
+    ends = np.append(reduced.first[1:], len(candles.time_ms)) - 1
+    places = _Places(np.array(columns), seen.start + ends - total)
+    for operand, tone in zip((each for each in chart.operands if each.is_price), _CURVE_TONES, strict=False):
+        _draw_operand(grid, operand, places, scale, colours[tone])
+    _draw_bodies(grid, reduced, columns, scale, colours)
+    value_axis(grid, scale, room, formats.price)
+    for level in near:
+        _draw_line(grid, level, scale, room, colours)
+    for row, found, sign in ((1, above, "↑"), (bottom - 1, below, "↓")):
+        if found:
+            words = " · ".join(f"{level.label} {formats.price(level.price)} {sign}" for level in found)
+            grid.write(row, 0, words, colours["secondary"])
+    last = float(candles.close[-1])
+    grid.write(scale.place(last), room, f" {formats.price(last)}", f"bold {colours['foreground']}")
+    style = f"bold {colours['background']} on {colours['foreground']}"
+    for mark in chart.marks:
+        bar = int(candles.time_ms.searchsorted(mark.time_ms, side="right")) - 1
+        if bar >= 0:
+            candle = int(reduced.first.searchsorted(bar, side="right")) - 1
+            grid.put(scale.place(mark.price), columns[candle], mark.sign, style)
+    for number, operand in enumerate(others):
+        _draw_pane(grid, operand, places, bottom + _PANE_ROWS * number, colours)
+    time_axis(grid, height - 1, candles.time_ms[reduced.first].tolist(), step * len(reduced.first))
+    return grid.text()
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where the candles are: a column for each, and the last bar of each, counted from the newest."""
+
+    columns: "NDArray[np.int64]"
+    lasts: "NDArray[np.int64]"
+
+
+def _draw_operand(grid: Grid, operand: "OperandView", places: _Places, scale: Scale, style: str) -> None:
+    """Draw an operand's value at the last bar of each candle."""
+    has_value = places.lasts >= -len(operand.values)
+    values = np.full(len(places.lasts), np.nan)
+    values[has_value] = operand.values[places.lasts[has_value]]
+    inside = np.isfinite(values) & (values >= scale.low) & (values <= scale.high)
+    if inside.any():
+        draw_curve(grid, 2 * places.columns[inside], values[inside], scale, style)
+
+
+def _draw_pane(
+    grid: Grid, operand: "OperandView", places: _Places, top: int, colours: Mapping[str, str]
+) -> None:
+    """Draw an operand that is no price below the candles, with the numbers beside it as lines."""
+    first, last = int(places.lasts[0]), int(places.lasts[-1])
+    seen = operand.values[max(0, len(operand.values) + first) : len(operand.values) + last + 1]
+    finite = seen[np.isfinite(seen)]
+    if not len(finite):
+        grid.write(top, 0, operand.name, "dim")
+        return
+    grid.write(top, 0, f"{operand.name} {float(finite[-1]):,.4g}", "dim")
+    room = grid.columns - _AXIS
+    low, high = min([float(finite.min()), *operand.numbers]), max([float(finite.max()), *operand.numbers])
+    scale = Scale.around(low, high, top=top + 1, rows=_PANE_ROWS - 1)
+    for number in operand.numbers:
+        row = scale.place(number)
+        grid.write(row, 0, "┄" * room, colours["secondary"])
+        grid.write(row, room, f" {number:,.4g}", "dim")
+    _draw_operand(grid, operand, places, scale, f"bold {colours['foreground']}")
+
+
+def _sorted_levels(
+    levels: Sequence[Level], low: float, high: float
+) -> tuple[list[Level], list[Level], list[Level]]:
+    """Return the levels that are near enough for a line, those above and those below."""
+    reach = (high - low) * _REACH
+    near = [level for level in levels if low - reach <= level.price <= high + reach]
+    above = [level for level in levels if level.price > high + reach]
+    below = [level for level in levels if level.price < low - reach]
+    return near, above, below
+
+
+def _draw_head(grid: Grid, chart: CandleChart, candles: "Candles", together: int) -> None:
+    hidden = len(chart.candles.time_ms) - len(candles.time_ms)
+    parts = [
+        counted(len(candles.time_ms), "bar"),
+        f"{together} a candle" if together > 1 else "",
+        f"{hidden} more not in sight" if hidden else "",
+        "E entry  X exit" if chart.marks else "",
+        *(each.name for each in chart.operands if each.is_price),
+    ]
+    head = ""
+    for part in filter(None, parts):
+        # What has no room is left out whole.
+        longer = f"{head} · {part}" if head else part
+        head = longer if len(longer) <= grid.columns else head
+    grid.write(0, 0, head, "dim")
+
+
+def _draw_bodies(
+    grid: Grid, reduced: Reduced, columns: Sequence[int], scale: Scale, colours: Mapping[str, str]
+) -> None:
+    rising, falling = f"bold {colours['foreground']}", f"dim {colours['foreground']}"
+    shapes = zip(
+        columns,
+        reduced.open.tolist(),
+        reduced.high.tolist(),
+        reduced.low.tolist(),
+        reduced.close.tolist(),
+        strict=True,
+    )
+    for column, opened, high, low, closed in shapes:
+        style = rising if closed >= opened else falling
+        first, last = scale.place(high, 2), scale.place(low, 2)
+        body_first, body_last = scale.place(max(opened, closed), 2), scale.place(min(opened, closed), 2)
+        for row in range(first // 2, last // 2 + 1):
+            upper, lower = (
+                _BODY if body_first <= half <= body_last else _WICK if first <= half <= last else 0
+                for half in (2 * row, 2 * row + 1)
+            )
+            grid.put(row, column, _SIGNS[upper, lower], style)
+
+
+def _draw_line(grid: Grid, level: Level, scale: Scale, room: int, colours: Mapping[str, str]) -> None:
+    row, style = scale.place(level.price), colours["secondary"]
+    for column in range(room):
+        if grid.is_free(row, column):
+            grid.put(row, column, "┄", style)
+    grid.write(row, 0, level.label, style)
+    grid.write(row, room, f" {formats.price(level.price)}".ljust(_AXIS), style)

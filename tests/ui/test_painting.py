@@ -1,0 +1,93 @@
+"""What is sent to the terminal is less than what was painted, and shows the same."""
+
+import random
+
+import pytest
+from rich.text import Text
+from textual._compositor import ChopsUpdate
+from textual.app import App
+from textual.geometry import Region
+
+from firstwatch.tui.painting import NarrowUpdate
+from firstwatch.tui.widgets.status_lines import changed_part
+from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line
+from tests.pty.sight import Sight
+
+SIZE = (50, 9)
+
+
+class Seen(App[None]):
+    """A table on a terminal that sees only what is sent."""
+
+    def __init__(self):
+        super().__init__()
+        self.sight = Sight(*SIZE)
+        self.sent = 0
+
+    def compose(self):
+        yield KeyedTable(
+            (Column("name", 8), Column("value", 7, is_number=True), Column("more", 6, grows=True))
+        )
+
+    def _display(self, screen, renderable):
+        if isinstance(renderable, ChopsUpdate):
+            renderable = NarrowUpdate.of(renderable)
+        if renderable is not None:
+            data = renderable.render_segments(self.console).encode()
+            self.sent += len(data)
+            self.sight.feed(data)
+        super()._display(screen, renderable)
+
+    def painted(self):
+        strips = self.screen._compositor.render_strips()
+        return [strip.text for strip in strips]
+
+
+def lines(values):
+    return [
+        Line(f"r{row}", (Cell(f"r{row}"), Cell(value, "gain"), Cell(f"漢{row}", "dim")))
+        for row, value in enumerate(values)
+    ]
+
+
+async def test_a_terminal_that_sees_only_changes_shows_what_is_painted():
+    chance, app = random.Random(3), Seen()
+    async with app.run_test(size=SIZE) as pilot:
+        table = app.query_one(KeyedTable)
+        table.focus()
+        values = ["1.00"] * 12
+        for _ in range(40):
+            values[chance.randrange(12)] = chance.choice(["2", "+10.25", "−3 漢字", ""])
+            table.set_lines(lines(values))
+            await pilot.press(chance.choice(["up", "down", "pagedown", "home"]))
+            assert app.sight.lines == app.painted()
+
+
+async def test_of_a_row_only_the_cell_that_has_changed_is_sent():
+    app = Seen()
+    async with app.run_test(size=SIZE) as pilot:
+        table = app.query_one(KeyedTable)
+        table.set_lines(lines(["1.00"] * 5))
+        await pilot.pause()
+        app.sent = 0
+        table.set_lines(lines(["1.00", "1.00", "2.00", "1.00", "1.00"]))
+        await pilot.pause()
+        assert app.sight.lines == app.painted()
+        assert 0 < app.sent < 100
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("wall 10:59:59  ok", "wall 11:00:00  ok", Region(6, 0, 7, 1)),
+        ("漢 1 s", "漢 2 s", Region(3, 0, 1, 1)),
+        ("9 s ", "10 s", Region(0, 0, 4, 1)),
+        ("9 s", "10 s", None),
+    ],
+)
+def test_of_lines_that_are_built_alike_only_the_columns_that_differ_are_painted(old, new, part):
+    assert changed_part(Text(old), Text(new)) == part
+
+
+def test_another_style_paints_the_whole_line():
+    assert changed_part(Text.assemble(("a", "red"), "b"), Text.assemble(("a", "green"), "c")) is None

@@ -27,10 +27,11 @@ class Hazard(StrEnum):
     CRASH_LOOP = "crash_loop"
     """The run's worker has raised too often: the run has failed."""
 
-    @property
-    def topic(self) -> str:
-        """Topic of its alarm; some have behind it which one it is of, as ``stream silent bars``."""
-        return self.value.replace("_", " ")
+    topic: str
+    """Topic of its alarm; some have behind it which one it is of, as ``stream silent bars``."""
+
+    def __init__(self, name: str) -> None:
+        self.topic = name.replace("_", " ")
 
 
 class Response(StrEnum):

@@ -21,11 +21,11 @@ class Timeframe(StrEnum):
     H12 = "12h"
     D1 = "1d"
 
-    @property
-    def ms(self) -> int:
-        """The bar's length in milliseconds."""
-        unit = {"m": 1, "h": 60, "d": 1440}[self.value[-1]]
-        return int(self.value[:-1]) * unit * _MINUTE_MS
+    ms: int
+    """The bar's length in milliseconds."""
+
+    def __init__(self, name: str) -> None:
+        self.ms = int(name[:-1]) * {"m": 1, "h": 60, "d": 1440}[name[-1]] * _MINUTE_MS
 
     def open_of(self, time_ms: int) -> int:
         """Return the open time of the bar that holds ``time_ms``."""

@@ -5,7 +5,7 @@ that was resumed is not paused again by what has lasted since.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from firstwatch.engine.core import inputs
 from firstwatch.engine.core.ledger import Ledger
@@ -43,8 +43,7 @@ _ORDERS = "orders"
 _STOP_MODES = {Response.STOP_LEAVE: StopMode.LEAVE, Response.STOP_CLOSE: StopMode.CLOSE}
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """What was found out about a hazard. ``sentence`` empty: it is not there, or no longer."""
 
     hazard: Hazard
@@ -55,7 +54,7 @@ class Sighting:
     @property
     def topic(self) -> str:
         """Topic of its alarm."""
-        return f"{self.hazard.topic} {self.of}".rstrip()
+        return f"{self.hazard.topic} {self.of}" if self.of else self.hazard.topic
 
 
 class HazardMonitor:

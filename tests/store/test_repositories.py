@@ -1,6 +1,7 @@
 """What goes in comes out, typed; what must not happen twice does not."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -26,7 +27,7 @@ from firstwatch.store import (
     wallets,
 )
 from firstwatch.store.curves import EquityCurve
-from firstwatch.store.database import EpochLostError, Store
+from firstwatch.store.database import EpochLostError, Session, Store
 from firstwatch.trading.account import Funding
 from firstwatch.trading.commands import CommandOutcome, StopEngine, StopRun
 from firstwatch.trading.errors import IllegalTransitionError, RefusedError, StoreError, WrongUseError
@@ -293,7 +294,10 @@ def test_the_checkpoint_is_replaced(store: Store) -> None:
         assert journal.load_checkpoint(session, RUN) == journal.Checkpoint(RUN, "two", 2, 3)
 
 
-def test_an_order_comes_back_whole(store: Store) -> None:
+@pytest.mark.parametrize("write", [orders.upsert_order, orders.update_order])
+def test_an_order_comes_back_whole(
+    store: Store, write: Callable[[Session, orders.StoredOrder], None]
+) -> None:
     with store.write() as session:
         made_run(session)
         order = made_order(RUN)
@@ -311,13 +315,19 @@ def test_an_order_comes_back_whole(store: Store) -> None:
             history=(*order.history, orders.OrderMove(NOW_MS + 500, OrderState.PARTIALLY_FILLED, "")),
             touch_at_submission=order.touch_at_decision,
         )
-        orders.upsert_order(session, moved)
+        write(session, moved)
     with store.read() as session:
         assert orders.get_order(session, order.client_order_id) == replace(moved, created_at_ms=NOW_MS)
         assert [found.client_order_id for found in orders.orders_of(session, RUN)] == [
             order.client_order_id,
             done.client_order_id,
         ]
+
+
+def test_an_order_that_is_not_stored_does_not_change(store: Store) -> None:
+    with pytest.raises(StoreError, match="not in the store"), store.write() as session:
+        made_run(session)
+        orders.update_order(session, made_order(RUN))
         assert [found.state for found in orders.open_orders_of(session, RUN)] == [OrderState.PARTIALLY_FILLED]
         assert orders.get_order(session, "0" * 32) is None
 

@@ -3,13 +3,14 @@
 import json
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Row, Select, bindparam, func, select
+from sqlalchemy import CursorResult, Row, Select, bindparam, func, select, update
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import RunOrderTable, WalletOrderTable, table_of, upsert
+from firstwatch.trading.errors import StoreError
 from firstwatch.trading.orders import OrderIntent, OrderKind, OrderPurpose, OrderSide, OrderState, Touch
 
 _ORDER = table_of(RunOrderTable)
@@ -55,6 +56,7 @@ _UPSERT = upsert(
     _ORDER,
     keep=("run_id", "account", "symbol", "purpose", "side", "kind", "amount", "reduce_only", "created_at_ms"),
 )
+_UPDATE = update(_ORDER).where(_ORDER.c.client_order_id == bindparam("id"))
 # A client order id begins with the id of its run, and no hexadecimal digit comes after f. So the primary key
 # finds a run's orders, and there is no second index to write.
 _OF_RUN = (
@@ -75,6 +77,17 @@ def upsert_order(session: Session, order: StoredOrder) -> None:
     session.execute(_UPSERT, columns_of(order))
 
 
+def update_order(session: Session, order: StoredOrder) -> None:
+    """Write what changes of an order: all but its intent, its request and its creation.
+
+    Raises:
+        StoreError: the store does not have it: a defect of the program.
+    """
+    values = {"id": order.client_order_id, **_changing_columns_of(order)}
+    if cast(CursorResult[Any], session.execute(_UPDATE, values)).rowcount != 1:
+        raise StoreError(f"Order {order.client_order_id} changes and is not in the store.")
+
+
 def columns_of(order: StoredOrder) -> dict[str, Any]:
     """Return the columns of an order's row."""
     intent = order.intent
@@ -90,24 +103,27 @@ def columns_of(order: StoredOrder) -> dict[str, Any]:
         "reduce_only": intent.reduce_only,
         "price": intent.price,
         "trigger_price": intent.trigger_price,
+        "nonce": order.nonce,
+        "body": order.body,
+        "expires_at_ms": order.expires_at_ms,
+        "created_at_ms": order.created_at_ms,
+        **_changing_columns_of(order),
+    }
+
+
+def _changing_columns_of(order: StoredOrder) -> dict[str, Any]:
+    touches = (order.touch_at_decision, order.touch_at_submission, order.touch_at_acknowledgement)
+    return {
         "state": order.state.value,
         "filled": order.filled,
         "average_price": order.average_price,
         "venue_order_id": order.venue_order_id,
-        "nonce": order.nonce,
-        "body": order.body,
-        "expires_at_ms": order.expires_at_ms,
         "history_json": json.dumps([[move.time_ms, move.state, move.why] for move in order.history]),
-        "created_at_ms": order.created_at_ms,
         "updated_at_ms": order.updated_at_ms,
         "touches_json": json.dumps(
             [
                 None if touch is None else [touch.bid, touch.ask, touch.mark, touch.time_ms]
-                for touch in (
-                    order.touch_at_decision,
-                    order.touch_at_submission,
-                    order.touch_at_acknowledgement,
-                )
+                for touch in touches
             ]
         ),
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from firstwatch.engine.core import records
 from firstwatch.store import bars, equity, fills, journal, outlooks, positions, runs, trades, watch
 from firstwatch.store.database import Session
-from firstwatch.store.orders import OrderMove, StoredOrder, get_order, upsert_order
+from firstwatch.store.orders import OrderMove, StoredOrder, get_order, update_order, upsert_order
 from firstwatch.trading.errors import StoreError
 from firstwatch.trading.events import RunEvent
 from firstwatch.trading.orders import OrderState, Touch
@@ -178,19 +178,19 @@ class _StepWriter:
     def _new_order(self, record: records.NewOrder) -> None:
         intent, now_ms = record.intent, self._metadata.local_ms
         request = self._metadata.requests[intent.client_order_id]
-        self._write_order(
-            StoredOrder(
-                intent=intent,
-                state=OrderState.PENDING_SUBMIT,
-                created_at_ms=now_ms,
-                updated_at_ms=now_ms,
-                nonce=request.nonce,
-                body=request.body,
-                expires_at_ms=request.expires_at_ms,
-                history=(OrderMove(now_ms, OrderState.PENDING_SUBMIT),),
-                touch_at_decision=self._metadata.decision,
-            )
+        order = StoredOrder(
+            intent=intent,
+            state=OrderState.PENDING_SUBMIT,
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+            nonce=request.nonce,
+            body=request.body,
+            expires_at_ms=request.expires_at_ms,
+            history=(OrderMove(now_ms, OrderState.PENDING_SUBMIT),),
+            touch_at_decision=self._metadata.decision,
         )
+        upsert_order(self._session, order)
+        self._known[order.client_order_id] = order
 
     def _order_changed(self, record: records.OrderChanged) -> None:
         stored = self._known.get(record.client_order_id) or get_order(self._session, record.client_order_id)
@@ -204,22 +204,18 @@ class _StepWriter:
         if record.state is not stored.state:
             history = (*history, OrderMove(now_ms, record.state, record.why))
         call = self._metadata.calls.get(record.client_order_id)
-        self._write_order(
-            replace(
-                stored,
-                state=record.state,
-                updated_at_ms=now_ms,
-                filled=record.filled,
-                average_price=record.average_price,
-                venue_order_id=record.venue_order_id,
-                history=history,
-                touch_at_submission=call.submission if call else stored.touch_at_submission,
-                touch_at_acknowledgement=call.acknowledgement if call else stored.touch_at_acknowledgement,
-            )
+        order = replace(
+            stored,
+            state=record.state,
+            updated_at_ms=now_ms,
+            filled=record.filled,
+            average_price=record.average_price,
+            venue_order_id=record.venue_order_id,
+            history=history,
+            touch_at_submission=call.submission if call else stored.touch_at_submission,
+            touch_at_acknowledgement=call.acknowledgement if call else stored.touch_at_acknowledgement,
         )
-
-    def _write_order(self, order: StoredOrder) -> None:
-        upsert_order(self._session, order)
+        update_order(self._session, order)
         if order.state.is_final:
             self._known.pop(order.client_order_id, None)
         else:

@@ -322,14 +322,15 @@ def test_an_order_comes_back_whole(
             order.client_order_id,
             done.client_order_id,
         ]
+        assert [found.state for found in orders.open_orders_of(session, RUN)] == [OrderState.PARTIALLY_FILLED]
+        assert orders.get_order(session, "0" * 32) is None
 
 
 def test_an_order_that_is_not_stored_does_not_change(store: Store) -> None:
-    with pytest.raises(StoreError, match="not in the store"), store.write() as session:
+    with store.write() as session:
         made_run(session)
-        orders.update_order(session, made_order(RUN))
-        assert [found.state for found in orders.open_orders_of(session, RUN)] == [OrderState.PARTIALLY_FILLED]
-        assert orders.get_order(session, "0" * 32) is None
+        with pytest.raises(StoreError, match="not in the store"):
+            orders.update_order(session, made_order(RUN))
 
 
 @pytest.mark.parametrize("damaged", ["", "abc", b"\xff", 0.5])

@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 from sqlalchemy import Connection, create_engine, create_mock_engine, event
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
@@ -60,11 +59,11 @@ class _Connection(sqlite3.Connection):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+        self._cursors: list[sqlite3.Cursor] = []
 
     def cursor(self, *arguments: Any, **options: Any) -> Any:
         cursor = super().cursor(*arguments, **options)
-        self._cursors.add(cursor)
+        self._cursors.append(cursor)
         return cursor
 
     def commit(self) -> None:
@@ -80,7 +79,7 @@ class _Connection(sqlite3.Connection):
         super().close()
 
     def _close_cursors(self) -> None:
-        for cursor in list(self._cursors):
+        for cursor in self._cursors:
             cursor.close()
         self._cursors.clear()
 

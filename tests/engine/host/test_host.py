@@ -319,6 +319,7 @@ def test_a_command_that_expired_is_not_performed(make) -> None:
 def test_commands_are_checked_against_their_aim(slow: Engine) -> None:
     store = slow.store
     rig.start_run(store, RUN)
+    rig.until(lambda: rig.run_of(store, RUN).state is RunState.RUNNING or None, "the run to begin")
     for command, aim, words in (
         (StopRun(run_id="ff" * 8), {}, "no run"),
         (StopRun(run_id=RUN), {"expected_state": RunState.STOPPING}, ", not STOPPING; check the run"),

@@ -44,6 +44,13 @@ class Died(Exception):
     """The process ends here."""
 
 
+class Forgotten(dict[str, OrderReport]):
+    """The reports of a venue that forgets its orders at once."""
+
+    def __setitem__(self, name: str, report: OrderReport) -> None:
+        pass
+
+
 class Venue:
     """One position, and an answer for each request in turn; in the end all are filled."""
 
@@ -51,7 +58,7 @@ class Venue:
     capabilities = Capabilities(is_paper=False, modifies_orders=True, has_phases=False)
 
     def __init__(self, held: Decimal, answers: list[str]) -> None:
-        self.held = held
+        self.held = self.before = held
         self.answers = answers
         self.doubts = 0
         """How often the venue still cannot say what became of an order in doubt."""
@@ -61,6 +68,8 @@ class Venue:
         self.intents: dict[bytes, object] = {}
         self.bounds: list[Decimal] = []
         self.is_down = False
+        self.lags = 0
+        """How many more times it does not know an accepted order, and shows the position as before."""
 
     def markets(self):
         return {SYMBOL: DEFAULT_MARKET}
@@ -72,12 +81,13 @@ class Venue:
         assert not self.in_doubt, "the position is read while an order is in doubt"
         if self.is_down:
             raise VenueError("The venue does not answer.")
-        side = Side.LONG if self.held > 0 else Side.SHORT
+        shown = self.before if self.lags else self.held
+        side = Side.LONG if shown > 0 else Side.SHORT
         held = Position(
             account,
             SYMBOL,
             side,
-            abs(self.held),
+            abs(shown),
             Decimal(99),
             Decimal(2),
             True,
@@ -86,7 +96,7 @@ class Venue:
             Decimal(0),
             1,
         )
-        return Holdings([held] if self.held else [], [])
+        return Holdings([held] if shown else [], [])
 
     def prepare(self, intent):
         body = intent.client_order_id.encode()
@@ -112,6 +122,7 @@ class Venue:
             return Unknown("the answer was lost")
         share = {"half": Decimal("0.5"), "none": Decimal(0)}.get(answer, Decimal(1))
         steps = DEFAULT_MARKET.steps(intent.amount * share)
+        self.before = self.held
         filled = DEFAULT_MARKET.amount(steps)
         self.held += intent.side.sign * filled
         state = OrderState.FILLED if filled == intent.amount else OrderState.CANCELED
@@ -134,6 +145,9 @@ class Venue:
         return NeverWill("it was never there") if report is None else Executed(report)
 
     def order(self, _account, _symbol, client_order_id):
+        if self.lags:
+            self.lags -= 1
+            return None
         return self.reports.get(client_order_id)
 
 
@@ -284,6 +298,21 @@ def test_a_position_that_is_shown_as_before_its_fill_is_not_closed_again_at_once
     rig.venue.held = flat
     assert rig.run(number)[0] is CommandOutcome.DONE
     assert len(rig.venue.sent) == 1
+
+
+def test_an_accepted_order_that_the_venue_does_not_know_yet_is_waited_for(make):
+    rig = make("1")
+    rig.venue.lags = 20
+    outcome, sentence = rig.run(rig.ask())
+    assert (outcome, rig.venue.lags, len(rig.venue.sent)) == (CommandOutcome.DONE, 0, 1)
+    assert "closed 1 BTC" in sentence
+
+
+def test_one_that_the_venue_forgets_is_waited_for_no_longer_than_a_lag(make):
+    rig = make("1", "none")
+    rig.venue.reports = Forgotten()
+    outcome, _ = rig.run(rig.ask(), looks=100)
+    assert (outcome, len(rig.venue.sent)) == (CommandOutcome.DONE, 2)
 
 
 def test_a_market_that_is_not_traded_from_here_is_named(make, monkeypatch):

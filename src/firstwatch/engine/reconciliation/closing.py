@@ -67,6 +67,8 @@ GIVES_UP_AFTER_S = 60.0
 """How long a closing is tried. One whose order may still execute goes on for as long as it takes."""
 _SETTLES_S = 2.0
 """How long a venue may show a position as it was before the fill of an order."""
+_APPEARS_S = 30.0
+"""How long a venue may not know an order that it has accepted: a node of it lags behind."""
 _MOST_REFUSALS = 5
 
 _Answer = tuple[CommandOutcome, str]
@@ -95,6 +97,8 @@ class _Closing:
     """The position by symbol when its last order was sent."""
     filled_s: dict[str, float] = field(default_factory=dict)
     """When the last order of a symbol that filled was over."""
+    missing_s: dict[str, float] = field(default_factory=dict)
+    """Since when the venue does not know an order that it has accepted, by client order id."""
     listener: "_Listener | None" = None
 
     @property
@@ -266,6 +270,13 @@ class WalletCloser:
         else:
             intent = order.intent
             report = venue.order(intent.account, intent.symbol, intent.client_order_id)
+            now_s = self._clock.elapsed_s()
+            missing_s = 0.0 if report else now_s - it.missing_s.setdefault(order.client_order_id, now_s)
+            if report is None and missing_s < _APPEARS_S:
+                it.problem = (
+                    f"the venue does not know order {order.client_order_id} yet, which it has accepted"
+                )
+                return order
             asked = self._reported(known, order, report)
         if asked.state.is_final and asked.intent.purpose is OrderPurpose.EXIT:
             self._note_end(it, asked)

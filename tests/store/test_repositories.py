@@ -326,6 +326,17 @@ def test_an_order_comes_back_whole(
         assert orders.get_order(session, "0" * 32) is None
 
 
+def test_a_stored_order_moves_by_the_table_and_keeps_its_history() -> None:
+    order = made_order(RUN)
+    moved = order.moved(OrderState.FILLED, "met", now_ms=NOW_MS + 1, filled=Decimal(1))
+    assert (moved.filled, moved.updated_at_ms) == (Decimal(1), NOW_MS + 1)
+    assert moved.history == (*order.history, orders.OrderMove(NOW_MS + 1, OrderState.FILLED, "met"))
+    again = moved.moved(OrderState.FILLED, "met", now_ms=NOW_MS + 2)
+    assert (again.history, again.updated_at_ms) == (moved.history, NOW_MS + 2)
+    with pytest.raises(IllegalTransitionError, match="from FILLED to ACCEPTED"):
+        moved.moved(OrderState.ACCEPTED, "", now_ms=NOW_MS + 2)
+
+
 def test_an_order_that_is_not_stored_does_not_change(store: Store) -> None:
     with store.write() as session:
         made_run(session)

@@ -11,7 +11,15 @@ from firstwatch.store.database import Session
 from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import RunOrderTable, WalletOrderTable, table_of, upsert
 from firstwatch.trading.errors import StoreError
-from firstwatch.trading.orders import OrderIntent, OrderKind, OrderPurpose, OrderSide, OrderState, Touch
+from firstwatch.trading.orders import (
+    OrderIntent,
+    OrderKind,
+    OrderPurpose,
+    OrderSide,
+    OrderState,
+    Touch,
+    move_order,
+)
 
 _ORDER = table_of(RunOrderTable)
 
@@ -49,6 +57,43 @@ class StoredOrder:
     def client_order_id(self) -> str:
         """The id that this program gave the order."""
         return self.intent.client_order_id
+
+    @classmethod
+    def of(
+        cls,
+        intent: OrderIntent,
+        *,
+        nonce: int | None,
+        body: bytes,
+        expires_at_ms: int | None,
+        now_ms: int,
+        why: str = "",
+        touch_at_decision: Touch | None = None,
+    ) -> "StoredOrder":
+        """Return an order as it is stored before its request leaves."""
+        state = OrderState.PENDING_SUBMIT
+        return cls(
+            intent,
+            state,
+            created_at_ms=now_ms,
+            updated_at_ms=now_ms,
+            nonce=nonce,
+            body=body,
+            expires_at_ms=expires_at_ms,
+            history=(OrderMove(now_ms, state, why),),
+            touch_at_decision=touch_at_decision,
+        )
+
+    def moved(self, state: OrderState, why: str, *, now_ms: int, **changed: Any) -> "StoredOrder":
+        """Return the order in a state, the move in its history if it is one; ``changed``: other fields.
+
+        Raises:
+            IllegalTransitionError: an order cannot go there from its state.
+        """
+        history = self.history
+        if state is not self.state:
+            history = (*history, OrderMove(now_ms, move_order(self.state, state), why))
+        return replace(self, state=state, updated_at_ms=now_ms, history=history, **changed)
 
 
 # Columns that never change are not set again, nor their indexes written.

@@ -21,7 +21,7 @@ from firstwatch.engine.worker.startup import read_stored_run
 from firstwatch.store import commands, journal, orders, runs, wallet_orders, wallet_status, wallets
 from firstwatch.store.commands import StoredCommand
 from firstwatch.store.database import Session, Store
-from firstwatch.store.orders import OrderMove, StoredOrder
+from firstwatch.store.orders import StoredOrder
 from firstwatch.store.runs import Run
 from firstwatch.store.wallets import Wallet
 from firstwatch.trading.account import Position
@@ -39,7 +39,6 @@ from firstwatch.trading.orders import (
     OrderReport,
     OrderState,
     closing,
-    move_order,
 )
 from firstwatch.trading.runs import Author, Exposure
 from firstwatch.trading.symbols import base_of
@@ -387,16 +386,12 @@ class WalletCloser:
         self, it: _Closing, known: _Known, intent: OrderIntent, request: PreparedRequest
     ) -> StoredOrder:
         """Store an order before its request leaves."""
-        now_ms = self._clock.now_ms()
-        order = StoredOrder(
-            intent=intent,
-            state=OrderState.PENDING_SUBMIT,
-            created_at_ms=now_ms,
-            updated_at_ms=now_ms,
+        order = StoredOrder.of(
+            intent,
             nonce=request.nonce,
             body=request.body,
             expires_at_ms=request.expires_at_ms,
-            history=(OrderMove(now_ms, OrderState.PENDING_SUBMIT),),
+            now_ms=self._clock.now_ms(),
         )
         intended = OrderIntended(
             client_order_id=intent.client_order_id,
@@ -454,15 +449,9 @@ class WalletCloser:
 
     def _move(self, known: _Known, order: StoredOrder, state: OrderState, why: str) -> StoredOrder:
         """Store an order's new state."""
-        now_ms = self._clock.now_ms()
-        moved = replace(order, updated_at_ms=now_ms)
+        moved = order.moved(state, why, now_ms=self._clock.now_ms())
         events: list[RunEvent] = []
         if state is not order.state:
-            moved = replace(
-                moved,
-                state=move_order(order.state, state),
-                history=(*order.history, OrderMove(now_ms, state, why)),
-            )
             name = order.client_order_id
             events = [OrderMoved(client_order_id=name, old=order.state, new=state, why=why)]
         with self._store.write(self._lease().epoch) as session:

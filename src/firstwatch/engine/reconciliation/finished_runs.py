@@ -15,7 +15,7 @@ from firstwatch.engine.worker.startup import RunStartup, read_stored_run
 from firstwatch.engine.worker.step_writer import Part, StepMetadata, Written, persist
 from firstwatch.store import alarms, fills, journal, orders, positions, runs, wallets
 from firstwatch.store.database import Store
-from firstwatch.store.orders import OrderMove, StoredOrder
+from firstwatch.store.orders import StoredOrder
 from firstwatch.store.runs import Run
 from firstwatch.trading.account import Funding, Position
 from firstwatch.trading.alarms import LEFT_OVER
@@ -23,7 +23,7 @@ from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import DamagedRowError, FirstwatchError, VenueError, WrongUseError
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted, RunEvent
 from firstwatch.trading.ids import run_of, sent_by
-from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState, Side, move_order
+from firstwatch.trading.orders import Fill, OrderKind, OrderPurpose, OrderReport, OrderState, Side
 from firstwatch.trading.runs import Author, Exposure, Protection
 from firstwatch.trading.text import counted
 from firstwatch.venues.protocol import Accepted, PreparedRequest, RefusalCode, Refused, StillUnknown, Venue
@@ -271,7 +271,7 @@ class FinishedRunReconciler:
             for client_order_id in found.orders:
                 order = orders.get_order(session, client_order_id)
                 if order is not None and not order.state.is_final:
-                    orders.upsert_order(session, _ended(order, found.reports[client_order_id], now_ms))
+                    orders.update_order(session, _ended(order, found.reports[client_order_id], now_ms))
             positions.set_position(
                 session,
                 positions.RunPosition(run.id, run.settings.symbol, None, Decimal(0), updated_at_ms=now_ms),
@@ -301,11 +301,10 @@ def _ended(order: StoredOrder, report: OrderReport | None, now_ms: int) -> Store
     if state is order.state or not state.is_final:
         return order
     why = "the venue does not know it" if report is None else report.reason
-    return replace(
-        order,
-        state=move_order(order.state, state),
+    return order.moved(
+        state,
+        why or "after the run's end",
+        now_ms=now_ms,
         filled=order.filled if report is None else report.filled,
         average_price=order.average_price if report is None else report.average_price,
-        updated_at_ms=now_ms,
-        history=(*order.history, OrderMove(now_ms, state, why or "after the run's end")),
     )

@@ -16,7 +16,7 @@ from firstwatch.engine.lease import Lease
 from firstwatch.engine.worker.startup import RunStartup
 from firstwatch.store import journal, orders
 from firstwatch.store.database import Store
-from firstwatch.store.orders import OrderMove, StoredOrder
+from firstwatch.store.orders import StoredOrder
 from firstwatch.strategy.core_state import NO_LEVEL
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import FirstwatchError, VenueError
@@ -31,7 +31,6 @@ from firstwatch.trading.orders import (
     OrderState,
     Side,
     closing,
-    move_order,
     opening,
 )
 from firstwatch.trading.runs import Author
@@ -361,18 +360,16 @@ class ProtectionProof:
 
     def intended(self, pair: ProofOrders, requests: Requests) -> None:
         """Store both before they are sent."""
-        now_ms, state = self._clock.now_ms(), OrderState.PENDING_SUBMIT
+        now_ms = self._clock.now_ms()
         with self._store.write(self._lease.epoch) as session:
             for order, request in zip((pair.entry, pair.stop), requests, strict=True):
-                kept = StoredOrder(
+                kept = StoredOrder.of(
                     order,
-                    state,
-                    created_at_ms=now_ms,
-                    updated_at_ms=now_ms,
                     nonce=request.nonce,
                     body=request.body,
                     expires_at_ms=request.expires_at_ms,
-                    history=(OrderMove(now_ms, state, "protection proof"),),
+                    now_ms=now_ms,
+                    why="protection proof",
                 )
                 orders.upsert_order(session, kept)
 
@@ -383,14 +380,7 @@ class ProtectionProof:
             for order, amount in ((pair.entry, filled), (pair.stop, Decimal(0))):
                 kept = orders.get_order(session, order.client_order_id)
                 if kept is not None and not kept.state.is_final:
-                    ended = replace(
-                        kept,
-                        state=move_order(kept.state, state),
-                        filled=amount,
-                        updated_at_ms=now_ms,
-                        history=(*kept.history, OrderMove(now_ms, state, why)),
-                    )
-                    orders.upsert_order(session, ended)
+                    orders.update_order(session, kept.moved(state, why, now_ms=now_ms, filled=amount))
 
 
 def _wait(seconds: float) -> None:

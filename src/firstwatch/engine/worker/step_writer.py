@@ -1,15 +1,15 @@
 """Writes the records of a run's steps, with the checkpoint that includes them, in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from firstwatch.engine.core import records
 from firstwatch.store import bars, equity, fills, journal, outlooks, positions, runs, trades, watch
 from firstwatch.store.database import Session
-from firstwatch.store.orders import OrderMove, StoredOrder, get_order, update_order, upsert_order
+from firstwatch.store.orders import StoredOrder, get_order, update_order, upsert_order
 from firstwatch.trading.errors import StoreError
 from firstwatch.trading.events import RunEvent
-from firstwatch.trading.orders import OrderState, Touch
+from firstwatch.trading.orders import Touch
 from firstwatch.trading.runs import Author, Health
 from firstwatch.venues.protocol import PreparedRequest
 
@@ -178,15 +178,12 @@ class _StepWriter:
     def _new_order(self, record: records.NewOrder) -> None:
         intent, now_ms = record.intent, self._metadata.local_ms
         request = self._metadata.requests[intent.client_order_id]
-        order = StoredOrder(
-            intent=intent,
-            state=OrderState.PENDING_SUBMIT,
-            created_at_ms=now_ms,
-            updated_at_ms=now_ms,
+        order = StoredOrder.of(
+            intent,
             nonce=request.nonce,
             body=request.body,
             expires_at_ms=request.expires_at_ms,
-            history=(OrderMove(now_ms, OrderState.PENDING_SUBMIT),),
+            now_ms=now_ms,
             touch_at_decision=self._metadata.decision,
         )
         upsert_order(self._session, order)
@@ -199,19 +196,14 @@ class _StepWriter:
                 f"Order {record.client_order_id} of run {self._run_id} changes and is not in the store; "
                 "the run is recovered from what the store holds."
             )
-        now_ms = self._metadata.local_ms
-        history = stored.history
-        if record.state is not stored.state:
-            history = (*history, OrderMove(now_ms, record.state, record.why))
         call = self._metadata.calls.get(record.client_order_id)
-        order = replace(
-            stored,
-            state=record.state,
-            updated_at_ms=now_ms,
+        order = stored.moved(
+            record.state,
+            record.why,
+            now_ms=self._metadata.local_ms,
             filled=record.filled,
             average_price=record.average_price,
             venue_order_id=record.venue_order_id,
-            history=history,
             touch_at_submission=call.submission if call else stored.touch_at_submission,
             touch_at_acknowledgement=call.acknowledgement if call else stored.touch_at_acknowledgement,
         )

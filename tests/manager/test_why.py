@@ -376,7 +376,8 @@ def test_a_position_that_was_taken_over_is_explained_until_the_run_decides(tmp_p
     found = asked(home, explain, run_id=scenes.LIVE).decision
     assert (found.kind, found.side, found.time_ms) == (DecisionKind.ENTER_LONG, Side.LONG, at_ms)
     assert found.sentence == (
-        "take over long 97,850.2: the wallet held it at the launch; its PnL counts from the mark then, 96,911"
+        "take over long 97,850.20: the wallet held it at the launch;"
+        " its PnL counts from the mark then, 96,911.40"
     )
     before = asked(home, lambda session, run: explain(session, run, at_ms - 1), run_id=scenes.LIVE)
     assert before.decision is None

@@ -16,6 +16,7 @@ from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import END_MS
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.events import Adopted, DecisionDropped, EntryDecided, ExitDecided, ProtectionMoved
+from firstwatch.trading.numbers import price_text
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason, RunState
 from firstwatch.trading.timeframe import Timeframe
@@ -28,7 +29,6 @@ from firstwatch.trading.why import (
     Outlook,
     because,
     distance,
-    figure,
     level,
     need_sentence,
 )
@@ -102,7 +102,7 @@ class Decision:
         if self.side is not None:
             name = f"{name} {self.side}"
         price = self.price or self.expected_price
-        at = "" if price is None else f" {_price(price)}"
+        at = "" if price is None else f" {price_text(price)}"
         pnl = "" if self.pnl is None else f" {self.pnl:+,.2f}"
         worse, filled = self.worse_bps, ""
         if worse is not None:
@@ -221,7 +221,7 @@ def exit_of(trade: Trade, decided: _Decided | None, spec: AlgorithmSpec) -> Deci
         if expected is None:
             clause = f"{name} was reached"
         else:
-            clause = f"{name} at {_price(expected)} was reached"
+            clause = f"{name} at {price_text(expected)} was reached"
             reached = level(group, trade.side, float(trade.exit_price), float(expected))
             conditions = (reached.model_copy(update={"value": True}),)
     else:
@@ -298,7 +298,7 @@ def _adopted(event: Adopted, time_ms: int) -> Decision:
         event.side,
         time_ms,
         (),
-        f"the wallet held it at the launch; its PnL counts from the mark then, {figure(event.mark)}",
+        f"the wallet held it at the launch; its PnL counts from the mark then, {price_text(event.mark)}",
         event.entry_price,
         is_adopted=True,
     )
@@ -313,7 +313,7 @@ def _left(event: ExitDecided, spec: AlgorithmSpec, trade: Trade | None, held: Si
         conditions = _kept(event.conditions, spec, GroupKind.EXIT, side)
         clause = _NOT_KEPT if event.conditions is None else because(conditions)
     elif event.reason in _LEVELS:
-        clause = f"the close of {figure(event.expected_price)} is beyond where the stop would trail to"
+        clause = f"the close of {price_text(event.expected_price)} is beyond where the stop would trail to"
     return Decision(
         DecisionKind.EXIT,
         side,
@@ -357,7 +357,7 @@ def next_sentences(outlook: Outlook) -> tuple[str, ...]:
     for need in outlook.needs:
         if need.group in (STOP, TARGET) and need.right is not None:
             name = "stop" if need.group == STOP else "target"
-            found.append(f"{name} {figure(need.right, 2)} ({distance(need)})")
+            found.append(f"{name} {price_text(need.right)} ({distance(need)})")
     return tuple(found)
 
 
@@ -417,10 +417,6 @@ def _levels_at(
                     resting[group] = at
     for group, at in resting.items():
         yield level(group, side, price, float(at))
-
-
-def _price(value: Decimal) -> str:
-    return figure(float(value), 2)
 
 
 # --- for the screen --------------------------------------------------------------------------------

@@ -4,18 +4,18 @@ from dataclasses import fields, replace
 
 import pytest
 
-from firstwatch.manager.views import EngineWhere, RunView
+from firstwatch.manager.views import EngineWhere, RunView, empty_snapshot
 from firstwatch.store.journal import append_events
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.commands import ClosePosition, PauseEntries, StopRun
 from firstwatch.trading.events import Noted
-from firstwatch.trading.runs import Author, StopMode
+from firstwatch.trading.runs import Author, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.tui.layout import Layout, layout_for
 from firstwatch.tui.modals.confirm import ConfirmDialog
 from firstwatch.tui.modals.stop import StopRunDialog
 from firstwatch.tui.panes.pane import PaneId
-from firstwatch.tui.stream_text import worst_stream
+from firstwatch.tui.stream_text import late_lines, worst_stream
 from firstwatch.tui.widgets.status_lines import HeadLine, KeyHint, KeyLine
 from firstwatch.tui.widgets.tab_strip import TabStrip
 from firstwatch.tui.widgets.table import KeyedTable
@@ -405,5 +405,11 @@ def test_the_most_overdue_stream_is_named_and_the_account_s_never_is():
         "bars", 30_000, False,
     )  # fmt: skip
     assert worst_stream(running(bars=now_ms - 60_000, mark=now_ms - 61_000), now_ms) == ("mark", 61_000, True)
-    replayed = replace(running(bars=now_ms - 3_000), market_speed=60.0)
-    assert worst_stream(replayed, now_ms) == ("bars", 3_000, True)
+    replayed = replace(running(bars=now_ms - 6_000), market_speed=60.0)
+    assert worst_stream(replayed, now_ms) == ("bars", 6_000, True)
+    # A bar takes a fifth of a second here: two of them are less than the screen takes to look again.
+    fast = replace(running(bars=now_ms - 900), market_speed=300.0)
+    assert worst_stream(fast, now_ms) == ("bars", 900, False)
+    for run, count in ((replayed, 1), (fast, 0)):
+        shown = replace(empty_snapshot(0), runs=(replace(run, run_id="a1b2" * 4, state=RunState.RUNNING),))
+        assert len(late_lines(shown, now_ms)) == count

@@ -11,6 +11,8 @@ _BARS_LATE = 2
 """Bars that a stream of bars may be behind before it is late."""
 _LATE_MS = 60_000
 """Of the mark, and of bars without a time of their own."""
+_NEVER_LATE_MS = 5_000
+"""So long no stream is late: of a market that is replayed fast, two bars pass before they are seen here."""
 _MOST = 4
 
 
@@ -23,7 +25,8 @@ def _overdue(run: RunView, now_ms: int) -> list[tuple[float, str, int]]:
     for name, seen_ms in run.streams.items():
         age_ms = max(0, now_ms - seen_ms)
         if name == "bars" and run.timeframe is not None and isfinite(run.market_speed):
-            found.append((age_ms * run.market_speed / (_BARS_LATE * run.timeframe.ms), name, age_ms))
+            late_ms = max(_BARS_LATE * run.timeframe.ms / run.market_speed, _NEVER_LATE_MS)
+            found.append((age_ms / late_ms, name, age_ms))
         elif name in ("bars", "mark"):
             found.append((age_ms / _LATE_MS, name, age_ms))
     return found

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from firstwatch.settings import Settings
 from firstwatch.store import runs
 from firstwatch.trading.alarms import UNMANAGED
 from firstwatch.trading.commands import CloseWallet, CommandOutcome
@@ -75,6 +76,27 @@ async def test_a_position_is_adopted_by_a_run_whose_launch_is_filled_in(home, cl
             assert (draft.wallet, draft.symbol, draft.assume_position_now) == ("swing", scenes.SYMBOL, YES)
             assert (draft.algorithm, draft.capital) == ("RSI reversion@1", "800")
             assert draft.parent_run_id == scenes.FAILED
+
+
+async def test_an_alarm_s_keys_are_those_of_the_settings(home, clock):
+    scenes.with_alarm(home)
+    keymap = {"run.close": "Z", "alarm.adopt": "", "view.alarms": "J"}
+    settings = Settings(home=home, refresh_hz=20, keymap=keymap)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock, settings=settings) as on:
+            await on.ready()
+            on.app.action_perform("alarm.leave")
+            assert on.app.notices[-1].title == "Leave"
+            assert on.app.notices[-1].message == "Put the cursor on an alarm first (J)"
+            await on.press("J")
+            hints = [f"{hint.key} {hint.text}" for hint in on.app.screen.hints()]
+            assert hints[:3] == ["Z close position", "L leave", "K acknowledge"]
+            await on.press("x", "A")
+            assert isinstance(on.app.screen, AlarmsDialog)
+            assert not on.app.is_launching
+            await on.press("Z")
+            assert isinstance(on.app.screen, ConfirmDialog)
+    assert on.commands() == []
 
 
 async def test_no_key_acts_on_an_alarm_from_elsewhere(home, clock):

@@ -266,6 +266,7 @@ async def test_streams_that_are_late_stand_behind_the_key_of_the_alarms(home, cl
             await on.press("!")
             assert not on.app.is_covered
             assert any("no stream is late" in toast for toast in on.toasts())
+            assert on.app.notices[-1].title == "Alarms"
             scenes.silence(home, bars_ms=5 * scenes.HOUR_MS, mark_ms=59_000)
             await on.until(lambda: "bars 5 h" in on.text(), "the worst stream in the head")
             await click(on, on.app.run_screen.query_one(HeadLine), 30)

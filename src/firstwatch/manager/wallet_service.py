@@ -72,7 +72,7 @@ class WalletService:
         custody = self._custody()
         wanted = address(account, "Account") if account.strip() else None
         facts = custody.import_key(name, venue, wanted, key, _opened(custody, passphrase))
-        unseen = "" if facts.account_exists else f" The account has no money at {venue} yet: fund it (f)."
+        unseen = "" if facts.account_exists else f" The account has no money at {venue} yet: fund it."
         return f"The key is {facts.sentence}.{unseen}"
 
     # --- approvals -----------------------------------------------------------------------------------

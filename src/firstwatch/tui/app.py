@@ -343,7 +343,7 @@ class FirstwatchApp(StateApp):
             return
         for other in self._keys.actions_of(key):
             pane_key = self.key_of(other.panes[0].action_id)
-            self.notify(f"Go to {place_of(other)} first ({pane_key})", title=other.title, severity="warning")
+            self.notify(f"Go to {place_of(other)} first ({pane_key})", title=other.short, severity="warning")
 
     def action_perform(self, action_id: str) -> None:
         """Perform an action on what the pane in front shows, or say why it is not possible now."""
@@ -360,7 +360,7 @@ class FirstwatchApp(StateApp):
     def _perform(self, action: Action, situation: Situation) -> None:
         refusal = self._refusal(action, situation)
         if refusal:
-            self.notify(refusal, title=action.title, severity="warning")
+            self.notify(refusal, title=action.short, severity="warning")
             return
         if self.frozen_ms is not None and action.severity is not Severity.VIEW:
             self.notify("The screen is frozen: this is about what is true now, not about what it shows")
@@ -510,7 +510,7 @@ class FirstwatchApp(StateApp):
         """List the alarms."""
         from firstwatch.tui.modals.alarms import AlarmsDialog
 
-        self.push_screen(AlarmsDialog(), self._act_on_alarm)
+        self.push_screen(AlarmsDialog(self._keys), self._act_on_alarm)
 
     def _act_on_alarm(self, choice: "AlarmChoice | None") -> None:
         if choice is None:

@@ -7,8 +7,6 @@ from firstwatch.trading.alarms import AlarmAction
 from firstwatch.tui.actions.action import Action, AppControls, Severity, Situation
 from firstwatch.tui.panes.pane import PaneId
 
-_NO_ALARM = "Put the cursor on an alarm first (!)"
-
 
 class _AlarmAction(Action):
     """An action on the alarm under the cursor."""
@@ -22,7 +20,7 @@ class _AlarmAction(Action):
     def refusal(self, situation: Situation) -> str:
         alarm = situation.alarm
         if alarm is None:
-            return _NO_ALARM
+            return f"Put the cursor on an alarm first ({situation.key_of('view.alarms')})"
         return "" if self.wanted in alarm.actions else self.why_not(alarm)
 
     def why_not(self, alarm: AlarmView) -> str:

@@ -74,7 +74,7 @@ class LaunchController:
             accepted_warnings="",
         )
         self._remembered = _settings_only(self._app.draft)
-        self._app.notify(f"Filled in as in the last run of {algorithm}", title="launch")
+        self._app.notify(f"Filled in as in the last run of {algorithm}", title="New run")
         self.check_soon()
 
     def step_field(self, field: str, by: int) -> None:
@@ -180,7 +180,7 @@ class LaunchController:
         """Ask the engine what a start of the draft would do."""
         settings = self._app.assessment.settings
         if settings is None:
-            self._app.notify(self._app.next_step.sentence, title="launch: Check again", severity="warning")
+            self._app.notify(self._app.next_step.sentence, title="Check", severity="warning")
             return
         check = LaunchCheck(judged(settings))
         self._app.check = check
@@ -267,7 +267,7 @@ class LaunchController:
             return
         if before.making is None or before.making.is_running or before.making.started_ms != making.started_ms:
             self._app.notify(
-                making.sentence, title="baseline", severity="error" if making.has_failed else "information"
+                making.sentence, title="Baseline", severity="error" if making.has_failed else "information"
             )
             if self._app.assessment.settings is not None and self._app.live.engine.takes_commands:
                 self.check()

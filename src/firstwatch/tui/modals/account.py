@@ -13,6 +13,7 @@ from firstwatch.manager.wallet_views import MoneyView, NewAccountView
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.tui import formats
 from firstwatch.tui.modals.dialog import Dialog, text
+from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.qr import QrCode
 from firstwatch.tui.widgets.status_lines import KeyHint
@@ -73,9 +74,13 @@ class FundingDialog(Dialog[None]):
         self._is_asking = False
 
     def body(self) -> Sequence[Widget]:
+        move = app_of(self).key_of("wallet.transfer")
         beside = Vertical(
             text("Send USDC to this account:"),
-            text("from another account at the venue (a transfer, m, takes no time), or through its bridge."),
+            text(
+                f"from another account at the venue (a transfer, {move}, takes no time),"
+                " or through its bridge."
+            ),
             text(""),
             text("Send only USDC, and at least the bridge's minimum: anything else may be lost."),
             text(""),

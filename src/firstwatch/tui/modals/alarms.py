@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import DataTable
 
@@ -13,6 +11,7 @@ from firstwatch.manager.views import AlarmView, ManagerSnapshot
 from firstwatch.trading.alarms import AlarmAction, meaning_of
 from firstwatch.tui import formats
 from firstwatch.tui.alarm_text import alarm_key, seen_word, since
+from firstwatch.tui.keymap import Keymap
 from firstwatch.tui.layout import Layout, layout_for
 from firstwatch.tui.messages import AlarmActed
 from firstwatch.tui.modals.dialog import Dialog
@@ -30,15 +29,15 @@ _COLUMNS = (
     Column("run", 8, rank=2),
     Column("alarm", 40, grows=True),
 )
-_KEYS = {
-    AlarmAction.CLOSE: ("x", "close position", "run.close"),
-    AlarmAction.ADOPT: ("A", "adopt", "alarm.adopt"),
-    AlarmAction.LEAVE: ("L", "leave", "alarm.leave"),
-    AlarmAction.PAUSE: ("p", "pause", "run.pause"),
-    AlarmAction.STOP: ("s", "stop", "run.stop"),
-    AlarmAction.ACKNOWLEDGE: ("K", "acknowledge", "alarm.acknowledge"),
+_ACTIONS = {
+    AlarmAction.CLOSE: ("close position", "run.close"),
+    AlarmAction.ADOPT: ("adopt", "alarm.adopt"),
+    AlarmAction.LEAVE: ("leave", "alarm.leave"),
+    AlarmAction.PAUSE: ("pause", "run.pause"),
+    AlarmAction.STOP: ("stop", "run.stop"),
+    AlarmAction.ACKNOWLEDGE: ("acknowledge", "alarm.acknowledge"),
 }
-"""The key of each action, what it is called, and the action's id."""
+"""What each is called here, and the id of the action, whose key does it."""
 _IN_PLACE = (AlarmAction.LEAVE, AlarmAction.ACKNOWLEDGE)
 """After these the dialog stays open."""
 
@@ -58,10 +57,12 @@ class AlarmsDialog(Dialog[AlarmChoice]):
     IS_DANGEROUS = True
     AUTO_FOCUS = "KeyedTable"
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(key, f"take('{action}')", word.capitalize(), show=False, id=f"alarms.{action}")
-        for action, (key, word, _) in _KEYS.items()
-    ]
+    def __init__(self, keymap: Keymap) -> None:
+        super().__init__()
+        self._keymap = keymap
+        for action, (_, action_id) in _ACTIONS.items():
+            if key := keymap.keys[action_id]:
+                self._bindings.bind(key, f"take('{action}')", show=False)
 
     def body(self) -> Sequence[Widget]:
         return [
@@ -78,7 +79,8 @@ class AlarmsDialog(Dialog[AlarmChoice]):
         alarm = self._alarm
         hints = []
         if alarm is not None:
-            hints = [KeyHint(_KEYS[action][0], _KEYS[action][1]) for action in self._possible(alarm)]
+            named = [_ACTIONS[action] for action in self._possible(alarm)]
+            hints = [KeyHint(key, word) for word, name in named if (key := self._keymap.shown(name))]
             hints += [KeyHint("enter", "go to the run")] if alarm.run_id is not None else []
         return (*hints, KeyHint("q esc", "close"))
 
@@ -88,7 +90,7 @@ class AlarmsDialog(Dialog[AlarmChoice]):
             return []
         is_tiny = layout_for(*self.app.size) is Layout.TINY
         refused = {AlarmAction.ADOPT} if is_tiny else set()
-        return [action for action in _KEYS if action in alarm.actions and action not in refused]
+        return [action for action in _ACTIONS if action in alarm.actions and action not in refused]
 
     def _renew(self) -> None:
         live = app_of(self).live
@@ -121,7 +123,7 @@ class AlarmsDialog(Dialog[AlarmChoice]):
         action, alarm = AlarmAction(name), self._alarm
         if alarm is None:
             return
-        _, _, action_id = _KEYS[action]
+        _, action_id = _ACTIONS[action]
         if action in _IN_PLACE:
             self.post_message(AlarmActed(action_id, alarm))
         else:

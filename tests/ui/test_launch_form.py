@@ -36,6 +36,7 @@ from firstwatch.trading.launch import (
 )
 from firstwatch.trading.runs import ExitReason, Exposure, StopMode
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.tui.formats import read_decimal
 from firstwatch.tui.keymap import make_keymap
 from firstwatch.tui.launch_form.assessment import Readiness, assess, next_step
 from firstwatch.tui.launch_form.draft import FIELDS, LaunchDraft, draft_of
@@ -102,6 +103,16 @@ guards = st.builds(
     losing_trades_action=st.sampled_from(GuardAction),
     stop_mode=st.sampled_from(StopMode),
 )
+
+
+def test_a_comma_marks_thousands_and_nothing_else():
+    assert [read_decimal(text) for text in ("1,500", "-12,000.5", "1,234,567")] == [
+        1500, Decimal("-12000.5"), 1234567,
+    ]  # fmt: skip
+    for text in ("1,5", "1,50", "15,00", "1,5000", "1,234.5,6", ",500", "1,,500"):
+        # Half the world writes 1.5 so; it must never be 15.
+        with pytest.raises(ValueError, match=r"not a number: .*; write 1\.5, and 1,500 or 1500"):
+            read_decimal(text)
 
 
 @given(

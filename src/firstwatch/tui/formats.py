@@ -1,12 +1,16 @@
 """Values as the screen writes them, and numbers as an operator types them. Unknown is "?", never zero."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from textwrap import wrap
 
 from firstwatch.trading.numbers import decimal_of, plain, price_text
+from firstwatch.trading.text import clean
 
 UNKNOWN = "?"
+_MARKED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
+"""A number with its thousands marked."""
 
 _ASCII = {
     **dict.fromkeys("│┃┆┊║▌▐▎▏▕╷╵╽╿╻╹", "|"),
@@ -77,8 +81,11 @@ def read_decimal(text: str) -> Decimal:
     """Return the number that an operator wrote; thousands may be marked: ``1,234.5``.
 
     Raises:
-        ValueError: it is not a number, or out of bounds.
+        ValueError: it is not a number, or out of bounds; or a comma is not where thousands are marked.
     """
+    text = text.strip()
+    if "," in text and not _MARKED.fullmatch(text):
+        raise ValueError(f"not a number: {clean(text, 60)}; write 1.5, and 1,500 or 1500")
     return decimal_of(text.replace(",", ""))
 
 

@@ -6,17 +6,22 @@ from functools import partial
 import pytest
 from textual.widgets import Input, TextArea
 
+from firstwatch.store.wallets import list_wallets
 from firstwatch.tui.launch_form.draft import FIELDS, Entry
 from firstwatch.tui.modals.choice import ChoiceDialog
+from firstwatch.tui.modals.form import FormDialog
 from firstwatch.tui.modals.parts import PartsDialog
 from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.modals.toml import TomlDialog
 from firstwatch.tui.panes.launcher import Launcher
+from firstwatch.tui.widgets.paragraph import Paragraph
+from firstwatch.wallets.keystore import address_of
 from tests.garbage import NOT_TOML, TEXTS, VALUES, foreign_in, made_up
 from tests.ui import scenes
+from tests.ui.live_venue import ACCOUNT, MASTER, OTHER, PASSPHRASE, add_wallet, live_venue, settings_at
 from tests.ui.stage import stage
 from tests.ui.test_launcher import FILLED, SEEN, failed, form, launcher_with, replace_preview
-from tests.ui.test_wallet_flows import flat
+from tests.ui.test_wallet_flows import asked, flat
 
 MIDDLE = (120, 40)
 TYPED = [*TEXTS[4:10], *made_up(3, 2)]
@@ -184,3 +189,96 @@ async def test_every_question_of_a_start(home, clock):
                 await on.until(lambda: isinstance(on.app.screen, PromptDialog), "the question")
 
             await drive(on, baseline, texts=["abc", "archive:x", "it's"])
+
+
+# --- wallets -----------------------------------------------------------------------------------------
+
+AMOUNTS = ("abc", "-1", "0", "1e999", "nan", "1,5", "0x10", "½", "it's", "99999999")
+KEY = MASTER.hex()
+NEW_PASSPHRASE = {"passphrase": PASSPHRASE, "again": PASSPHRASE}
+FORMS = {
+    "create a live wallet": (("w", *"fresh", "space", *"hl", "enter"), NEW_PASSPHRASE),
+    "import": (
+        "i",
+        {"name": "main", "venue": "hl", "account": ACCOUNT, "key": KEY, **NEW_PASSPHRASE},
+    ),
+    "approve": ("v", {"key": KEY, "passphrase": PASSPHRASE}),
+    "transfer": ("m", {"to": "other", "amount": "5", "passphrase": PASSPHRASE, "wallet": "main"}),
+    "withdraw": ("o", {"amount": "5", "to": ACCOUNT, "passphrase": PASSPHRASE, "wallet": "main"}),
+}
+"""The keys that open each form about a wallet, and what would be right in its fields."""
+
+
+def kept(home):
+    """Return what there is of wallets: in the store, and of keys in the vault."""
+    with scenes.written(home) as session:
+        names = [wallet.name for wallet in list_wallets(session)]
+    return names, sorted(path.name for path in (home / "vault").glob("*.json"))
+
+
+@pytest.mark.parametrize("name", FORMS)
+async def test_every_field_of_a_form_about_a_wallet(home, clock, name):
+    keys, right = FORMS[name]
+    scenes.first_steps(home)
+    with live_venue(clock) as venue, scenes.attached(home, clock):
+        if name not in ("create a live wallet", "import"):
+            add_wallet(home, secret=OTHER if name == "approve" else MASTER)
+            add_wallet(home, "other", OTHER, address_of(OTHER))
+        before = kept(home)
+        async with stage(home, size=MIDDLE, clock=clock, settings=settings_at(home, venue)) as on:
+            await on.ready()
+            await on.press("1", "down")
+            refused = set()
+            for number, field in enumerate(right):
+                texts = AMOUNTS if field == "amount" else TYPED[number % 4 :: 4]
+                for typed in texts:
+                    if not isinstance(on.app.screen, FormDialog):
+                        await on.press(*keys)
+                    await asked(on)
+                    form = on.app.screen
+                    entries = list(form.query(Input))
+                    assert [entry.id for entry in entries] == [f"field-{each}" for each in right]
+                    for entry, good in zip(entries, right.values(), strict=True):
+                        entry.value = typed if entry.id == f"field-{field}" else good
+                    entries[-1].focus()
+                    await on.press("enter")
+                    await on.until(partial(is_at_rest, on, form), "the dialog has done its work")
+                    assert on.app.screen is form, f"{field} took {typed!r}"
+                    check(on, typed)
+                    assert form.query_one(".problem", Paragraph).text, (field, typed)
+                    refused.add(field)
+            assert refused == set(right)
+        assert on.commands() == []
+        assert kept(home) == before
+        assert not {"usdSend", "withdraw3", "approveAgent", "approveBuilderFee"} & set(venue.audit().actions)
+
+
+async def test_the_questions_about_wallets_with_play_money(home, clock):
+    scenes.first_steps(home)
+    before = kept(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            await on.press("1")
+            chosen = on.app.selected_wallet
+
+            async def create():
+                await on.press("w")
+                assert isinstance(on.app.screen, PromptDialog)
+
+            await drive(on, create)
+            await on.until(lambda: len(on.app.notices) >= 1, "what is wrong with the names")
+            check(on)
+            assert on.app.selected_wallet == chosen
+
+            async def fund():
+                await on.press("f")
+                assert isinstance(on.app.screen, PromptDialog)
+
+            await drive(on, fund, texts=AMOUNTS[:-1])
+            on.app.action_perform("wallet.archive")
+            await asked(on)
+            check(on)
+            await on.press("escape")
+        assert on.commands() == []
+    assert kept(home) == before

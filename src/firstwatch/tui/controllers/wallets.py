@@ -13,6 +13,7 @@ from firstwatch.manager.wallet_views import ApprovalKind, ApprovalsView, MoneyVi
 from firstwatch.trading.commands import FundWallet
 from firstwatch.tui import formats
 from firstwatch.tui.controllers.wallet_fields import (
+    NewWallet,
     account_field,
     amount_field,
     amount_problem,
@@ -59,7 +60,10 @@ class WalletController:
         if wallet.venue in self._app.live.live_venues:
             self._ask_new_account(wallet.name, wallet.venue)
             return
-        self._app.in_background(asyncio.to_thread(self._app.manager.create_wallet, wallet.name, wallet.venue))
+        self._app.in_background(self._create_paper_wallet(wallet))
+
+    async def _create_paper_wallet(self, wallet: NewWallet) -> None:
+        await asyncio.to_thread(self._app.manager.create_wallet, wallet.name, wallet.venue)
         self._app.selected_wallet = wallet.name
 
     def _ask_new_account(self, name: str, venue: str) -> None:

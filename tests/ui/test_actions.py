@@ -324,7 +324,7 @@ async def test_leaving_several_positions_unprotected_wants_their_number(home, cl
 
 
 @pytest.mark.parametrize("keys", [("s",), ("x",), ("s", "u")])
-async def test_a_dialog_whose_run_vanishes_closes_with_a_sentence(home, clock, keys):
+async def test_a_dialog_whose_run_vanishes_closes_with_a_sentence(home, clock, snap_step, keys):
     scenes.many_runs(home, 2)
     with scenes.attached(home, clock):
         async with stage(home, clock=clock) as on:
@@ -335,6 +335,11 @@ async def test_a_dialog_whose_run_vanishes_closes_with_a_sentence(home, clock, k
             await on.until(lambda: not on.app.is_covered, "the dialog closes")
             assert any("is FAILED now; nothing was sent" in toast for toast in on.toasts())
             assert on.commands() == []
+            if keys == ("s",):
+                on.app.clear_notifications()
+                await on.press("N")
+                await on.settle()
+                snap_step(on, "said")
 
 
 async def test_of_several_runs_only_those_that_are_as_they_were_are_stopped(home, clock):
@@ -370,7 +375,12 @@ async def test_a_frozen_screen_shows_what_was_and_acts_on_what_is(home, clock):
             assert isinstance(on.app.screen, StopRunDialog), on.toasts()
             assert "unprotected" in str(on.app.screen.query_one(".dialog-body").children[1].render())
             assert any("The screen is frozen" in toast for toast in on.toasts())
-            await on.press("escape", "F")
+            await on.press("l")
+            await on.until(on.commands, "a command")
+            assert [stored.command for stored in on.commands()] == [
+                StopRun(run_id=scenes.LIVE, mode=StopMode.LEAVE)
+            ]
+            await on.press("F")
             await on.until(lambda: "+1.34" in on.text(), "it goes on")
             assert "FROZEN" not in on.text()
 

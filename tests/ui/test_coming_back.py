@@ -77,6 +77,7 @@ async def test_what_happened_since_a_hang_up_is_said_and_stays_to_be_read(home, 
             await on.ready()
             await on.until(lambda: on.app.snapshot.away is not None, "the next visit")
             assert on.toasts() == ["60 s without an engine"]
+            assert on.commands() == []
 
 
 @pytest.mark.parametrize("is_read_only", [True, False])

@@ -349,6 +349,7 @@ async def test_a_wallet_is_created_from_the_keyboard(home, clock, snap_step):
         await on.press("enter")
         await on.until(lambda: on.app.snapshot.wallet("second"), "the wallet")
         assert on.app.snapshot.wallet("second").free == 0
+        assert on.commands() == []
 
 
 # --- both arrangements, with a real engine -----------------------------------------------------------

@@ -2,7 +2,9 @@
 
 import inspect
 import re
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from textual.events import Paste
@@ -33,12 +35,29 @@ SIZES = (TINY, (60, 16), SMALL, (120, 24), MIDDLE, LARGE)
 THEMES = [theme.name for theme in load_themes(theme_folder()).usable]
 
 
-def test_each_flow_of_the_index_is_a_test():
-    named = re.findall(r"(\w+)::(test_\w+)", inspect.getdoc(tests.ui))
-    assert len(named) > 20
-    for module, test in named:
+def rows_of_index(text: str) -> dict[str, list[Callable[..., object]]]:
+    """Return the tests of each flow of a part of the index."""
+    rows: dict[str, list[Callable[..., object]]] = {}
+    for name, module, test in re.findall(r"^(\S.*?)?\s+(\w+)::(test_\w+)", text, re.MULTILINE):
         package = "pty" if module == "test_terminal" else "ui"
-        assert hasattr(import_module(f"tests.{package}.{module}"), test), f"{module}::{test}"
+        found = getattr(import_module(f"tests.{package}.{module}"), test)
+        rows.setdefault(name or list(rows)[-1], []).append(found)
+    return rows
+
+
+def test_each_flow_of_the_index_asserts_the_commands_and_takes_a_picture():
+    flows, _, others = inspect.getdoc(tests.ui).partition("Beside them")
+    assert len(rows_of_index(others)) > 3
+    rows = rows_of_index(flows)
+    assert len(rows) == 16
+    for name, found in rows.items():
+        assert any("commands()" in inspect.getsource(test) for test in found), name
+        assert any("snap_step(" in inspect.getsource(test) for test in found), name
+
+
+def test_there_are_few_enough_pictures_to_look_at_each():
+    pictures = list((Path(__file__).parent / "__snapshots__").rglob("*.svg"))
+    assert 100 < len(pictures) <= 150
 
 
 def words(on: Stage) -> str:
@@ -81,7 +100,7 @@ async def test_a_first_start_says_what_to_do_first(home, clock, snap_step, size)
             await on.type("first")
             await on.press("enter")
             await on.until(lambda: on.app.snapshot.wallet("first"), "the wallet")
-            assert on.app.selected_wallet == "first"
+            await on.until(lambda: on.app.selected_wallet == "first", "it is chosen")
             assert on.commands() == []
 
 
@@ -146,7 +165,7 @@ async def test_on_a_phone_a_run_with_real_money_is_handled_from_a_wrapped_dialog
             assert [stored.command for stored in on.commands()] == [command]
 
 
-async def test_on_a_phone_nothing_can_be_started_and_no_key_offers_it(home, clock):
+async def test_on_a_phone_nothing_can_be_started_and_no_key_offers_it(home, clock, snap_step):
     scenes.busy_day(home)
     with scenes.attached(home, clock):
         async with stage(home, size=TINY, clock=clock) as on:
@@ -155,6 +174,8 @@ async def test_on_a_phone_nothing_can_be_started_and_no_key_offers_it(home, cloc
             assert "s Stop" in offered
             for hint in ("New run", "Again", "Resume", "Start"):
                 assert hint not in offered
+            await on.settle()
+            snap_step(on, "offered")
             await on.press("n", "a", "b", "2", "g", "c", "1", "w", "f", "i", "3", "h", "a", "r")
             assert not on.app.is_covered
             assert not on.app.is_launching
@@ -299,7 +320,7 @@ async def test_a_notice_covers_no_dialog_and_is_read_again(home, clock):
 # --- settings, themes, sizes -------------------------------------------------------------------------
 
 
-async def test_broken_settings_are_said_and_the_rest_works(home, clock):
+async def test_broken_settings_are_said_and_the_rest_works(home, clock, snap_step):
     scenes.busy_day(home)
     (home / "themes").mkdir()
     (home / "themes" / "mine.toml").write_text('name = "mine"\nprimary = "bluish"\n', encoding="utf-8")
@@ -311,6 +332,9 @@ async def test_broken_settings_are_said_and_the_rest_works(home, clock):
             said = "\n".join(on.toasts())
             for part in ("mine.toml", '"gone"', 'there is no action "run.sotp"', '"enter" cannot be used'):
                 assert part in said, said
+            on.app.clear_notifications()
+            await on.settle()
+            snap_step(on, "other-keys")
             await on.press("s")
             assert not on.app.is_covered
             await on.press("p")
@@ -348,6 +372,7 @@ async def test_every_size_names_money_alarm_run_and_how_to_leave(home, clock, sn
             assert all(len(line) <= size[0] for line in on.text().splitlines())
             for part in ("PAPER", "1 ALARM", "a1b2", "demo", "q Quit", "? Help"):
                 assert part in on.text(), part
+            assert on.commands() == []
 
 
 # --- mouse, paste, resize ----------------------------------------------------------------------------

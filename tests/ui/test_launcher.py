@@ -272,8 +272,12 @@ async def test_what_differs_stands_in_three_columns(home, clock):
             assert row.rstrip("│ ").endswith("1")
 
 
+PICTURED = ("clock", "minimums", "funds")
+"""One that is only read, one whose field is edited, one that is done in place."""
+
+
 @pytest.mark.parametrize("name", [*REMEDIES, "clock"])
-async def test_each_check_that_failed_is_acted_on_by_enter(home, clock, name):
+async def test_each_check_that_failed_is_acted_on_by_enter(home, clock, snap_step, name):
     scenes.first_steps(home)
     with scenes.attached(home, clock):
         async with stage(home, size=MIDDLE, clock=clock) as on:
@@ -294,10 +298,13 @@ async def test_each_check_that_failed_is_acted_on_by_enter(home, clock, name):
                 assert isinstance(on.app.screen, FormDialog)
             else:
                 await on.until(lambda: isinstance(on.app.screen, PromptDialog), "the question")
+            if name in PICTURED:
+                await on.settle()
+                snap_step(on, name)
             assert on.commands() == []
 
 
-async def test_soft_checks_need_a_reason_and_it_is_sent(home, clock):
+async def test_soft_checks_need_a_reason_and_it_is_sent(home, clock, snap_step):
     scenes.first_steps(home)
     with scenes.attached(home, clock):
         async with stage(home, size=SMALL, clock=clock) as on:
@@ -307,6 +314,9 @@ async def test_soft_checks_need_a_reason_and_it_is_sent(home, clock):
             assert "sharpe: sharpe is not as it should be; change it" in flat(on)
             await on.press("enter")
             assert "write a reason" in on.text()
+            await on.settle()
+            snap_step(on, "no-reason")
+            assert on.commands() == []
             await on.type("a test")
             await on.press("enter", "y")
             await on.until(on.commands, "a command")

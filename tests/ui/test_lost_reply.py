@@ -116,6 +116,7 @@ async def test_an_order_in_doubt_is_pictured_and_so_is_the_truth(home, clock, sn
             await on.press("enter")
             await on.settle()
             snap_step(on, f"truth-{size[0]}x{size[1]}")
+            assert on.commands() == []
 
 
 @pytest.mark.slow

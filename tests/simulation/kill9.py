@@ -61,7 +61,7 @@ class Report:
     phases: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        phases = "\n".join(f"{count:6d}  after {phase}" for phase, count in self.phases.most_common())
+        phases = "\n".join(f"{count:6d}  {phase}" for phase, count in self.phases.most_common())
         return f"{self.kills} kills in {self.runs} runs, every result as undisturbed\n{phases}"
 
 

@@ -83,6 +83,7 @@ def test_settings_stand_at_the_top_level_or_in_their_table(tmp_path: Path) -> No
         ),
         (read_session, SESSION.replace('"mon"', '"mo"'), ['windows[0].days[0] = "mo"', "did you mean mon?"]),
         (read_session, 'policy = "flatten"\ncalendar = "XNYS"', ['"XNYS"', "later version"]),
+        (read_session, f'policy = "off"\ncalendar = "{"x" * 99}"', ["calendar = ", "write it like XNYS"]),
         (
             read_session,
             "lead_minutes = 3",

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from firstwatch.trading.launch import LaunchSettings
-from firstwatch.trading.validation import nearest, validation_sentences
+from firstwatch.trading.validation import nearest, validation_sentences, value_text
 
 LAUNCH = {"algorithm": "a", "version": 1, "wallet": "w", "symbol": "BTC/USDC:USDC", "capital": "100"}
 
@@ -53,3 +53,9 @@ def test_a_rule_over_several_keys_speaks_for_itself() -> None:
 def test_nearest_is_silent_when_nothing_is_near() -> None:
     assert nearest("SPEED", ["speed", "seed"]) == "; did you mean speed?"
     assert nearest("colour", ["speed", "seed"]) == ""
+
+
+@pytest.mark.timeout(20)
+def test_a_text_of_any_length_is_shown_cut_and_an_address_without_what_is_secret() -> None:
+    assert value_text("x" * 3_000_000) == f'"{"x" * 59}…"'
+    assert value_text("json://user:hidden@host") == '"json://…"'

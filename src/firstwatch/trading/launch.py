@@ -126,7 +126,7 @@ class SessionSettings(_Frozen):
     policy: SessionPolicy = SessionPolicy.OFF
     timezone: str = "UTC"
     windows: tuple[SessionWindow, ...] = ()
-    calendar: str | None = None
+    calendar: str | None = Field(default=None, pattern=r"^[\w/+.-]{1,32}$", examples=["XNYS"])
     trading: Literal["inside", "outside"] = "inside"
     """Trading time is inside or outside of the windows."""
     lead_minutes: int = Field(default=0, ge=0, le=24 * 60)

@@ -35,7 +35,6 @@ _WHAT_IT_SHOULD_BE: Mapping[str, str] = {
     "model": "a table",
 }
 """By the kind of an error, or by how kinds begin."""
-_ADDRESS = re.compile(r"(\w+://).+", re.DOTALL)
 _WHAT_IT_IS: Mapping[str, str] = {
     "missing": "it is missing",
     "int_parsing_size": "it is too large",
@@ -80,7 +79,8 @@ def value_text(value: object) -> str:
         return plain(value)
     if isinstance(value, int | Decimal):
         return clean(str(value), _LONGEST)
-    return quoted(_ADDRESS.sub(r"\1…", str(value)))
+    start, is_address, _ = str(value).partition("://")
+    return quoted(f"{start}://…" if is_address else start)
 
 
 def why_wrong(details: Any) -> str:

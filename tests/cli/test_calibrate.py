@@ -17,11 +17,24 @@ def file(tmp_path_factory):
     return path
 
 
-def test_the_json_has_exactly_the_promised_shape(firstwatch, file):
-    answer = firstwatch("calibrate", FOLDER / "both_1h.toml", "--candles", file, *SHORT, "--json")
-    assert answer.code == 0
-    assert answer.err == ""
-    found = answer.json
+@pytest.fixture(scope="module")
+def answers():
+    """What the plain command has answered to a test before: it calculates for seconds."""
+    return []
+
+
+@pytest.fixture
+def plain(firstwatch, file, answers):
+    """The answer of the plain command, without a seed of its own."""
+    if not answers:
+        answers.append(firstwatch("calibrate", FOLDER / "both_1h.toml", "--candles", file, *SHORT, "--json"))
+    return answers[0]
+
+
+def test_the_json_has_exactly_the_promised_shape(plain):
+    assert plain.code == 0
+    assert plain.err == ""
+    found = plain.json
     assert list(found) == [
         "claim", "needs", "seed", "alpha", "baseline", "null", "rolling", "held_out", "fills", "power",
         "seconds",
@@ -44,14 +57,18 @@ def test_the_json_has_exactly_the_promised_shape(firstwatch, file):
     assert found["seconds"] > 0
 
 
-def test_the_same_seed_gives_the_same_document_and_another_seed_another(firstwatch, file):
-    def figures(seed):
-        options = ("--candles", file, *SHORT, "--seed", seed, "--json")
-        found = firstwatch("calibrate", FOLDER / "both_1h.toml", *options).json
+def test_the_same_seed_gives_the_same_document_and_another_seed_another(firstwatch, file, plain):
+    def figures(answer):
+        found = answer.json
         del found["seconds"], found["seed"]
         return found
 
-    assert figures(1) == figures(1) != figures(2)
+    def seeded(seed):
+        options = ("--candles", file, *SHORT, "--seed", seed, "--json")
+        return figures(firstwatch("calibrate", FOLDER / "both_1h.toml", *options))
+
+    assert plain.json["seed"] == 0
+    assert figures(plain) == seeded(0) != seeded(1)
 
 
 def test_the_text_says_the_same(firstwatch, file):
@@ -86,14 +103,13 @@ def test_bars_of_another_timeframe_are_a_sentence(firstwatch, file):
     assert "give candles of 5m" in answer.err
 
 
-def test_it_takes_the_options_of_a_backtest(firstwatch, file, tmp_path):
+def test_it_takes_the_options_of_a_backtest(firstwatch, file, plain):
     options = ("--candles", file, *SHORT, "--json")
-    plain = firstwatch("calibrate", FOLDER / "both_1h.toml", *options).json
     session = firstwatch(
         "calibrate", FOLDER / "both_1h.toml", *options, "--session", FOLDER / "session_13_20.toml",
         "--fee-bps", "1", "--slippage-bps", "0", "--leverage", "2", "--capital", "500",
     ).json  # fmt: skip
-    assert session["baseline"]["trades"] < plain["baseline"]["trades"]
+    assert session["baseline"]["trades"] < plain.json["baseline"]["trades"]
     refused = firstwatch("calibrate", FOLDER / "both_1h.toml", *options, "--capital", "-1")
     assert refused.code == 2
     assert "--capital must be above 0" in refused.err

@@ -7,6 +7,7 @@ starts application mode again on SIGCONT (measured on Textual 8.2.8).
 import asyncio
 import locale
 import os
+import re
 import select
 import signal
 import termios
@@ -37,6 +38,10 @@ _STALLED_S = 1.0
 _SELECT_S = 0.1
 _LAST_WORDS_S = 0.5
 _READ_BYTES = 4096
+_SEQUENCE_S = 5.0
+"""So long the rest of a sequence may take: longer than a line takes to send a lost packet again."""
+_PART = re.compile(r"\x1b\[(?:[0-?]*|M.{0,2})\Z", re.DOTALL)
+"""The beginning of a sequence at the end of a text; a lone escape is the key."""
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?1004h\x1b[?2004h\x1b[?7l"
 """Alternate screen, cursor hidden, focus events, bracketed paste, no line wrap."""
@@ -53,6 +58,29 @@ def plain(data: str) -> str:
 def takes_utf8() -> bool:
     """Return whether the terminal shows more than ASCII; the console of Linux has too few glyphs."""
     return os.environ.get("TERM") != "linux" and locale.getencoding().lower().replace("-", "") == "utf8"
+
+
+class WholeSequences:
+    """Keeps back a sequence that the terminal has sent in part only, as it comes over a bad line.
+
+    Textual takes a part for keys after a tenth of a second: ``[20`` and the letters of a paste would act.
+    """
+
+    def __init__(self) -> None:
+        self._rest = ""
+        self._since_s = 0.0
+
+    def take(self, text: str, now_s: float) -> str:
+        """Return what is whole of what came so far; a part whose rest does not come is forgotten."""
+        if not text:
+            if now_s - self._since_s > _SEQUENCE_S:
+                self._rest = ""
+            return ""
+        text = self._rest + text
+        part = _PART.search(text)
+        whole = text if part is None else text[: part.start()]
+        self._rest, self._since_s = text[len(whole) :], now_s
+        return whole
 
 
 class PatientWriter(threading.Thread):
@@ -214,7 +242,7 @@ class ScreenDriver(LinuxDriver):
     def _read_keys(self) -> None:
         """Read keys until the screen ends or the terminal does."""
         parser = XTermParser(self._debug)
-        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        decode, sequences = getincrementaldecoder("utf-8")(errors="replace").decode, WholeSequences()
         while not self.exit_event.is_set():
             try:
                 ready, _, _ = select.select([self.fileno], [], [], _SELECT_S)
@@ -225,8 +253,8 @@ class ScreenDriver(LinuxDriver):
                 self._lose_terminal()
                 return
             try:
-                if data:
-                    for message in parser.feed(decode(data)):
+                if whole := sequences.take(decode(data) if data else "", time.monotonic()):
+                    for message in parser.feed(whole):
                         self.process_message(message)
                 for message in parser.tick():
                     self.process_message(message)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -15,11 +15,13 @@ from statistics import median
 import pytest
 
 from firstwatch.engine.lock import holder_of
+from firstwatch.store.commands import recent_commands
 from firstwatch.store.database import open_store
 from firstwatch.store.hosts import current_host
 from firstwatch.store.runs import list_runs
 from firstwatch.trading.runs import RunState
 from tests.pty import stalled
+from tests.pty.sight import Sight
 from tests.pty.terminal import PATIENCE_S, Terminal, is_alive, state_of
 from tests.ui import scenes
 
@@ -207,40 +209,136 @@ def test_without_utf8_everything_is_ascii(home):
         assert b"-----" in on.seen
 
 
-@pytest.mark.parametrize(
-    ("environment", "is_ascii"),
-    [
-        ({"TERM": "xterm"}, False),
-        ({"TERM": "screen"}, False),
-        ({"TERM": "linux"}, True),
-        ({"TERM": "dumb"}, False),
-        ({"LC_ALL": "C"}, True),
-    ],
-    ids=lambda value: "".join(value.values()) if isinstance(value, dict) else "",
-)
-def test_each_kind_of_terminal_is_survived(home, environment, is_ascii):
-    environment = {"LC_ALL": "C.UTF-8", **environment}
-    with terminal(home, size=(200, 60), environment=environment, arguments=("--read-only",)) as on:
-        on.read_until("READ ONLY")
-        on.read_until("no engine")
-        # Were it keys, it would leave the screen, or open the help.
-        on.send(b"\x1b[200~qqq?\r\nq\x1b[201~")
-        seen = len(on.seen)
-        on.resize(40, 10)
-        on.read_until("Too small", since=seen)
-        seen = len(on.seen)
-        on.resize(200, 60)
-        on.read_until("Run Wallets", since=seen)
-        assert b"In NAV keys act" not in on.seen
-        seen = len(on.seen)
+KINDS = {
+    "xterm": ({"TERM": "xterm"}, False),
+    "screen": ({"TERM": "screen"}, False),
+    "linux": ({"TERM": "linux"}, True),
+    "dumb": ({"TERM": "dumb"}, False),
+    "LANG=C": ({"LANG": "C", "LC_ALL": "", "LC_CTYPE": ""}, True),
+}
+LETTERS = b"qsxyapu?\r\nq\rs\nx\ny\n"
+"""What a note has in it, and what as keys would leave, stop, close and say yes."""
+
+
+def mouse(kind: str, button: int, column: int, row: int, final: bytes = b"M") -> bytes:
+    """Return an event of the mouse as terminals of three generations send it; places count from 1."""
+    if kind == "SGR":
+        return b"\x1b[<%d;%d;%d%b" % (button, column, row, final)
+    button = 3 if final == b"m" else button
+    if kind == "urxvt":
+        return b"\x1b[%d;%d;%dM" % (button + 32, column, row)
+    return b"\x1b[M" + bytes(each + 32 for each in (button, column, row))
+
+
+def pasted(text: bytes) -> bytes:
+    return b"\x1b[200~" + text + b"\x1b[201~"
+
+
+def sent(home: Path) -> list[str]:
+    """Return the kinds of all commands that were ever stored, oldest first."""
+    store = open_store(home, read_only=True)
+    with store.read() as session:
+        found = [each.command.kind for each in recent_commands(session, 100)]
+    store.close()
+    return found[::-1]
+
+
+class Watched:
+    """A terminal whose screen is read as an operator reads it."""
+
+    def __init__(self, on: Terminal) -> None:
+        self._on = on
+        self._sight, self._fed = Sight(200, 60), 0
+
+    def until(self, condition: Callable[[Sight], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            self._sight.feed(self._on.seen[self._fed :])
+            self._fed = len(self._on.seen)
+            if condition(self._sight):
+                return
+            assert time.monotonic() < deadline, "\n".join([f"it never showed {what}", *self._sight.lines])
+            self._on.read()
+
+    def shows(self, *texts: str) -> None:
+        self.until(lambda sight: all(text in sight for text in texts), " and ".join(texts))
+
+    def hides(self, text: str) -> None:
+        self.until(lambda sight: text not in sight, f"the screen without {text}")
+
+    def resize(self, columns: int, rows: int) -> None:
+        self._sight, self._fed = Sight(columns, rows), len(self._on.seen)
+        self._on.resize(columns, rows)
+
+    def place_of(self, pattern: str) -> tuple[int, int]:
+        """Wait for a text and return its column and its row, from 1."""
+        self.until(lambda sight: any(re.search(pattern, line) for line in sight.lines), pattern)
+        found = ((re.search(pattern, line), row) for row, line in enumerate(self._sight.lines, 1))
+        return next((match.start() + 1, row) for match, row in found if match is not None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_terminal_is_survived(home, kind):
+    environment, is_ascii = KINDS[kind]
+    with terminal(home, size=(200, 60), environment={"LC_ALL": "C.UTF-8", **environment}) as on:
+        seen = Watched(on)
+        seen.shows("embedded")
+        start_run(home)
+        until(lambda: states(home) == [RunState.RUNNING], "the run runs")
+        seen.shows("Band fade@1", "s Stop", "Run Wallets")
+        before = sent(home)
+        assert before.count("start_run") == 1
+
+        # The mouse: moved, turned, pressed and dragged over the run and over what is written of it.
+        row = seen.place_of("Band fade@1 +demo")
+        for generation in ("SGR", "urxvt", "X10"):
+            # The second place is one whose bytes, read as keys, would stop the run and export it.
+            for column, line in ((row[0] + 30, row[1] + 6), (ord("s") - 32, ord("E") - 32), row):
+                for button, final in ((35, b"M"), (64, b"M"), (65, b"M"), (0, b"M"), (32, b"M"), (0, b"m")):
+                    on.send(mouse(generation, button, column, line, final))
+        on.send(b"\x1b[I\x1b[O\x1b[I")
+
+        # A paste into no field, onto a question, and into a field.
+        on.send(pasted(LETTERS))
+        on.send(b"s")
+        seen.shows("do not stop")
+        on.send(pasted(LETTERS + b"lxu\n"))
+        on.send(b"\x1b")
+        seen.hides("do not stop")
+        on.send(b"/")
+        seen.shows("EDIT")
+        on.send(pasted(b"qsxy fade\nqsx"))
+        seen.shows("qsxy fade")
+        on.send(b"\x1b")
+        seen.hides("qsxy fade")
+        seen.shows("NAV")
+
+        # Smaller than anything fits, and back: the run is where it was, and its key still asks first.
+        seen.resize(40, 10)
+        seen.shows("Too small")
+        on.send(pasted(LETTERS))
+        seen.resize(200, 60)
+        seen.shows("Run Wallets", "Run Metrics", "What happened", "Band fade@1", "RUNNING", "s Stop")
         on.send(b"?")
-        on.read_until("In NAV keys act", since=seen)
+        seen.shows("In NAV keys act")
         on.send(b"q")
+        seen.hides("In NAV keys act")
         on.send(b"q")
+        seen.shows("background engine")
+        on.send(b"\x1b")
+        seen.hides("background engine")
+
+        beats_on(home)
+        assert sent(home) == before
+        assert states(home) == [RunState.RUNNING]
+        os.kill(on.pid, signal.SIGTERM)
         assert on.wait() == 0
         assert on.attributes() == on.before
         assert b"\x1b[?1049l" in on.seen
+        assert b"1 run waits for an engine" in on.seen
         assert on.seen.isascii() is is_ascii
+    assert sent(home) == before
+    assert states(home) == [RunState.RUNNING]
 
 
 def test_no_color_is_honoured(home):

@@ -10,6 +10,7 @@ import os
 import re
 import select
 import signal
+import sys
 import termios
 import threading
 import time
@@ -56,8 +57,14 @@ def plain(data: str) -> str:
 
 
 def takes_utf8() -> bool:
-    """Return whether the terminal shows more than ASCII; the console of Linux has too few glyphs."""
-    return os.environ.get("TERM") != "linux" and locale.getencoding().lower().replace("-", "") == "utf8"
+    """Return whether the terminal shows more than ASCII; the console of Linux has too few glyphs.
+
+    In the locale C Python goes on in UTF-8 by itself; who has chosen that locale gets ASCII.
+    """
+    wants_c = os.environ.get("LANG") in ("C", "POSIX") and "PYTHONUTF8" not in os.environ
+    if os.environ.get("TERM") == "linux" or (sys.flags.utf8_mode and wants_c):
+        return False
+    return locale.getencoding().lower().replace("-", "") == "utf8"
 
 
 class WholeSequences:

@@ -22,6 +22,10 @@ _CONTINUES = b"\xff\xff\xff\xff"
 _MAGIC = b"ARROW1\x00\x00"
 
 
+class _UnusableError(Exception):
+    """A file that is sound, and not one of candles."""
+
+
 def arrow_columns(path: Path, data: bytes, names: Mapping[str, Sequence[str]], mistakes: Mistakes) -> Columns:
     """Read the columns of a Parquet or Feather file by the roles in ``names``, as ``read_columns`` does.
 
@@ -51,11 +55,10 @@ def arrow_columns(path: Path, data: bytes, names: Mapping[str, Sequence[str]], m
         numbers = {role: _numbers(columns[role]) for role in others}
     except WrongUseError:
         raise
+    except _UnusableError as error:
+        raise WrongUseError(f"{path}: {error}") from error
     except (pa.ArrowException, OSError, ValueError, KeyError, IndexError, MemoryError, struct.error) as error:
-        said = str(error).partition("\n")[0][:200]
-        raise WrongUseError(
-            f"{path} is a damaged Parquet or Feather file ({said}); fetch it again"
-        ) from error
+        raise WrongUseError(f"{path} is a damaged Parquet or Feather file; fetch it again") from error
     if not len(line):
         raise WrongUseError(f"{path} holds no rows; give a file with at least one row of data")
     return Columns(
@@ -76,7 +79,7 @@ def _open_parquet(data: bytes) -> tuple[Any, Any]:
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
         # Columns of numbers are one leaf each, so that the places of columns and leaves agree.
         if file.metadata.num_columns != len(file.schema_arrow.names):
-            raise ValueError("it has nested columns")
+            raise _UnusableError("it has nested columns; save it with plain ones")
         size = sum(
             group.column(place).total_uncompressed_size for group in groups for place in positions.values()
         )
@@ -108,7 +111,7 @@ def _open_feather(path: Path, data: bytes) -> tuple[Any, Any]:
 
 def _check_size(rows: int, size: int) -> None:
     if not (0 <= rows <= _MOST_ROWS and 0 <= size <= _MOST_BYTES):
-        raise ValueError(f"{rows:,} rows of {size / 1e6:,.0f} MB are more than any file of candles has")
+        raise _UnusableError(f"{rows:,} rows of {size / 1e6:,.0f} MB are more than any file of candles has")
 
 
 def _sizes(stream: bytes) -> Iterator[tuple[int, int]]:

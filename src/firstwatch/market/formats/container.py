@@ -47,9 +47,9 @@ def read_bytes(path: Path) -> bytes:
             else:
                 data = _unpacked(path, file, None if file.seekable() else file)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise WrongUseError(f"{path} is a damaged gzip file ({error}); fetch it again") from error
+        raise WrongUseError(f"{path} is a damaged gzip file; fetch it again") from error
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise WrongUseError(f"{path} is a damaged or encrypted zip file ({error}); fetch it again") from error
+        raise WrongUseError(f"{path} is a damaged or encrypted zip file; fetch it again") from error
     except (OSError, ValueError) as error:
         raise WrongUseError(f"cannot read {path}: {getattr(error, 'strerror', error)}; {_FORMS}") from error
     if not data.strip():

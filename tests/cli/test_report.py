@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from firstwatch.cli.report_html import report_page
 from firstwatch.cli.report_text import COLUMNS, report_lines
@@ -22,7 +23,7 @@ from firstwatch.store.watch import save_report
 from firstwatch.trading.runs import Author, RunState
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.verdicts import CheckName, Sign, SignName, Verdict
-from firstwatch.trading.watch import Locked, WatchReport
+from firstwatch.trading.watch import Fan, Locked, WatchReport
 from firstwatch.watch.tuning import HINTS
 from tests.store.made import NOW_MS, made_run
 from tests.watch.reports import check, report, reports
@@ -124,6 +125,70 @@ def test_every_colour_of_the_page_has_a_light_and_a_dark_form():
     named = [set(re.findall(r"--(\w+):", each)) for each in (light, dark)]
     assert named[0] == named[1] == set(re.findall(r"var\(--(\w+)\)", text))
     assert "@media(prefers-color-scheme:dark)" in style
+
+
+def test_where_the_heads_of_columns_are_hidden_each_cell_names_its_own():
+    text = report_page(report())
+    wide = re.findall(r'<table class="wide">(.*?)</table>', text, re.DOTALL)
+    assert len(wide) == 2
+    for table in wide:
+        heads, *rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
+        named = re.findall(r"<th[^>]*>(.*?)</th>", heads)
+        for row in rows:
+            cells = re.findall(r"<td([^>]*)>", row)
+            assert len(cells) == len(named)
+            for head, cell in zip(named, cells, strict=True):
+                # A check's name, its bar and its verdict say themselves what they are.
+                is_known = head in {"Check", "In the band", "Verdict"}
+                assert is_known != (f'title="{head}"' in cell)
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
+    narrow = style[style.index("@media(max-width:800px)") :]
+    assert "table.wide tr.heads{display:none}" in narrow
+    assert "content:attr(title)" in narrow
+
+
+def test_what_is_stretched_to_the_page_has_no_text_and_no_circle():
+    """Both would be stretched with it; a strip of 24 hours in one row could not be read on a phone."""
+    plots = re.findall(r"<svg.*?</svg>", report_page(report()), re.DOTALL)
+    stretched = [plot for plot in plots if 'preserveAspectRatio="none"' in plot]
+    assert len(stretched) == 1
+    assert not re.search(r"<(text|circle)", stretched[0])
+    widths = [float(width) for width in re.findall(r'viewBox="0 0 (\d+) \d+"', "".join(plots))]
+    assert max(width for width in widths if width != 1000) <= 320
+
+
+@given(st.lists(st.floats(0.2, 5), min_size=2, max_size=9))
+@settings(deadline=None)
+def test_levels_of_equity_are_round_evenly_apart_and_around_all_curves(curve):
+    """In the drawing, its highest label is the top and its lowest the bottom."""
+    flat = tuple(1.0 for _ in curve)
+    minutes = tuple(float(place) for place, _ in enumerate(curve))
+    live = tuple(curve)
+    fan = Fan(minutes=minutes, p5=flat, p25=flat, p50=flat, p75=flat, p95=flat, live=live)
+    text = report_page(report(fan=fan))
+    column = re.search(r'<div class="levels">(.*?)</div>', text, re.DOTALL)[1]
+    labels = [float(label) for label in re.findall(r"<span>(.*?) %</span>", column)]
+    assert 0 in labels
+    assert 2 <= len(labels) <= 8
+    steps = -np.diff(labels)
+    assert steps == pytest.approx(np.full(len(steps), steps[0]), rel=1e-6)
+    # An equity that does not move has no range of its own.
+    if max(curve) - min(curve) > 1e-9:
+        assert f"{steps[0]:.0e}"[0] in "125"
+        assert float(f"{steps[0]:.0e}") == pytest.approx(steps[0])
+        least, most = (min(*curve, 1) - 1) * 100, (max(*curve, 1) - 1) * 100
+        assert labels[-1] <= least + 1e-9
+        assert labels[0] >= most - 1e-9
+        assert labels[-1] > least - steps[0] - 1e-9
+        assert labels[0] < most + steps[0] + 1e-9
+
+
+def test_the_page_explains_its_signs_and_its_columns():
+    text = "".join(page_of(report_page(report())).text)
+    for part in ("✓ consistent, ! watch, ✗ diverged, · not enough data, ▸ not over", "0.04 down", "was 100"):
+        assert part in text
+    for head in ("Expected", "5 to 95 %", "Adjusted p", "E-value"):
+        assert head in text[text.index("Expected, 5 to 95 %:") :]
 
 
 def test_a_page_with_signs_says_which_are_there():

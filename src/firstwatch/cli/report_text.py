@@ -84,7 +84,7 @@ class FanCurves:
         live = tuple(None if value is None else value - 1 for value in fan.live[:count])
         values = [0.0, *p5, *p95, *(value for value in live if value is not None)]
         low, high = min(values), max(values)
-        if not 0 < high - low < math.inf:
+        if not 0 < high - low < _HUGE:
             low, high = -0.001, 0.001
         return cls(
             fan.minutes[:count], p5, p25, p50, p75, p95, live + (None,) * (count - len(live)), low, high

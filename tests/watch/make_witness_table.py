@@ -1,10 +1,15 @@
 """Writes ``witness_table.json``: what independent programs say of the formulas of the first watch.
 
-Needs ``pip install scipy arch statsmodels``, then ``python -m tests.watch.make_witness_table``. None of them
-is needed to run the tests.
+Needs ``pip install scipy arch statsmodels confseq`` (confseq 0.0.11 builds on Python 3.10 and before) and
+``robustconfseq.py`` on the path, the program of Hongjian Wang for Wang and Ramdas 2023 (catoni-confseq on
+GitHub, commit 54b3395). Then ``python -m tests.watch.make_witness_table``. None of them is needed to run the
+tests.
 
-The confidence sequence has no program that could be installed here; it is written anew from the papers, with
-the standard library's arithmetic, one fill after another, and SciPy's root finder for the bound.
+Of the confidence sequence the factor of a fill is the e-value that the program of its authors gives for it:
+with their wide influence function where the fill is above the mean, with their narrow one below it. The
+upper bound on a fill is none of theirs; a fill beyond it is given to them as one at it. The products of the
+factors are confseq's betting martingale, and SciPy's root finder finds the bound. What is ours in the
+figures is which bets are taken, which scale, and the mean of the bets.
 """
 
 import json
@@ -12,6 +17,8 @@ import math
 
 import numpy as np
 from arch.bootstrap import CircularBlockBootstrap
+from confseq.betting import betting_mart
+from robustconfseq import RCS_Generator
 from scipy import optimize, stats
 from statsmodels.stats.stattools import jarque_bera
 
@@ -47,27 +54,50 @@ def best_of_tries(tries, variance):
     return {"tries": tries, "variance": variance, "ratio": float(ratio)}
 
 
-def fill_sequence(seed, n, shift):
+def factor(fill, mean, scale, bet):
+    """The e-value of one fill against a mean of at most ``mean``, by the authors of the sequence."""
+    fill = min(fill, mean + 2 * scale / bet)
+    # Their narrow influence needs some contamination; this much changes no digit.
+    contamination = 0 if fill > mean else 1e-300
+    one = RCS_Generator(contamination, scale**2, null=mean, side="l")
+    one.observe(fill, bet / scale, calculate_CS=False)
+    return float(one.get_e_value())
+
+
+def fill_sequence(seed, n, shift, noise_bps):
     """The products of Catoni's bounded influence, and the largest mean that they exclude at 1 in 100."""
     fills = fills_of(seed, n, shift)
+    scales = []
+    for count in range(n):
+        spread = stats.tvar(fills[:count]) * (count - 1) if count > 1 else 0.0
+        variance = (10 * noise_bps**2 + 1.5 * spread) / (10 + max(count, 1) - 1)
+        scales.append(max(noise_bps, math.sqrt(variance)))
 
     def products(mean):
-        totals, seen, path = {0.3: 0.3, 0.8: 0.7}, [], []
-        for fill in fills:
-            spread = stats.tvar(seen) * (len(seen) - 1) if len(seen) > 1 else 0.0
-            scale = max(5.0, math.sqrt((10 * 25 + 1.5 * spread) / (10 + max(len(seen), 1) - 1)))
-            for bet in totals:
-                y = sorted((-1.0, bet * (fill - mean) / scale, 2.0))[1]
-                totals[bet] *= (1 + y + y * y / 2) / (1 + bet * bet / 2)
-            seen.append(fill)
-            path.append(sum(totals.values()))
+        path = np.zeros(n)
+        for bet, weight in ((0.3, 0.3), (0.8, 0.7)):
+            factors = [factor(fill, mean, scale, bet) for fill, scale in zip(fills, scales, strict=True)]
+            path += weight * betting_mart(
+                np.array(factors),
+                1,
+                lambdas_fn_positive=lambda x, _: np.ones(len(x)),
+                theta=1,
+                trunc_scale=1,
+                m_trunc=False,
+            )
         return path
 
-    path = products(0.0)
     lower = None
     if max(products(-1e6)) > 100:
         lower = optimize.brentq(lambda mean: math.log(max(products(mean)) / 100), -200, 200, xtol=1e-10)
-    return {"seed": seed, "n": n, "shift": shift, "e_value": path[-1], "lower": lower}
+    return {
+        "seed": seed,
+        "n": n,
+        "shift": shift,
+        "noise_bps": noise_bps,
+        "e_value": float(products(0.0)[-1]),
+        "lower": lower,
+    }
 
 
 def anscombe(mean):
@@ -96,8 +126,10 @@ def main():
         "sharpe": [sharpe(seed, n, mark) for seed, n, mark in ((1, 30, -0.1), (2, 365, -0.05), (3, 90, 0.5))],
         "best_of_tries": [best_of_tries(tries, 0.002) for tries in (1, 2, 10, 1_000)],
         "fill_sequence": [
-            fill_sequence(seed, n, shift)
-            for seed, n, shift in ((5, 3, 0.0), (5, 30, 4.0), (6, 120, -1.0), (7, 60, 9.0))
+            fill_sequence(seed, n, shift, noise_bps)
+            for seed, n in ((5, 3), (5, 30), (6, 120), (7, 60))
+            for shift in (-1.0, 0.0, 4.0, 9.0)
+            for noise_bps in (2.0, 5.0, 10.0)
         ],
         "anscombe": [anscombe(mean) for mean in (1.0, 4.0, 12.0, 130.0)],
         "interval": [interval(seed, days) for seed, days in ((8, 60), (9, 400))],

@@ -198,9 +198,13 @@ def test_power_rises_with_fills_and_with_what_they_cost():
     assert at_20 == sorted(at_20)
 
 
-@pytest.mark.parametrize("case", table("fill_sequence"), ids=lambda case: f"{case['seed']}-{case['n']}")
-def test_evidence_and_bound_agree_with_their_witness(case):
-    sequence = FillSequence()
+@pytest.mark.parametrize(
+    "case",
+    table("fill_sequence"),
+    ids=lambda case: f"{case['seed']}-{case['n']}-{case['shift']:g}-{case['noise_bps']:g}",
+)
+def test_evidence_and_bound_agree_with_the_program_of_the_sequences_authors(case):
+    sequence = FillSequence(case["noise_bps"])
     for fill in fills_of(case["seed"], case["n"], case["shift"]):
         sequence.add(fill)
     assert sequence.e_value == pytest.approx(case["e_value"], rel=1e-9)

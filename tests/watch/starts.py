@@ -25,7 +25,8 @@ from firstwatch.trading.verdicts import DAY_MS, CheckName, MismatchCause, Verdic
 from firstwatch.trading.watch import Check, WatchReport
 from firstwatch.venues.paper.faults import PaperFaults
 from firstwatch.venues.paper.settings import PaperVenueSettings
-from firstwatch.watch.report import RESIDUAL_SHARE, first_diverged
+from firstwatch.watch.identity import ALARM_FRACTION
+from firstwatch.watch.report import first_diverged
 from tests.candles import shared_data
 from tests.engine.host import rig
 from tests.watch.algorithms import FOLDER, algorithm
@@ -179,7 +180,7 @@ def wrong_with(disturbance: Disturbance, outcome: Outcome, true: Outcome) -> lis
     assert outcome.report.hours == DAY_MS / 3_600_000
     assert "nan" not in outcome.report.model_dump_json().lower()
     said = checks[disturbance](outcome, true)
-    if outcome.residual > Decimal(repr(RESIDUAL_SHARE)):
+    if outcome.residual > Decimal(repr(ALARM_FRACTION)):
         said.append(f"a residual of {outcome.residual:.2g} of the capital")
     return said
 

@@ -25,7 +25,7 @@ from firstwatch.watch.day import (
     pauses_of,
     watch_begin_ms,
 )
-from firstwatch.watch.windows import STOP_REASONS, Lost
+from firstwatch.watch.windows import SMALLEST_EQUITY, STOP_REASONS, Lost
 
 HOUR = Timeframe.H1.ms
 LAUNCH = 400 * DAY_MS + 7 * HOUR
@@ -154,6 +154,21 @@ def test_bars_that_closed_without_a_worker_are_lost() -> None:
     going_on = replace(whole, lost=[TimeLost(LAUNCH + 9 * HOUR + 5, None, "stale")])
     assert np.flatnonzero(live_day(going_on, 1).is_lost).tolist() == [9]
     assert day.lost() == (Lost(4 * HOUR - 1, 5 * HOUR, is_down=True),)
+
+
+@pytest.mark.parametrize("left", [0.0, -12.5])
+def test_a_day_that_begins_with_nothing_left_has_no_value_that_is_no_number(left: float) -> None:
+    """The venue has taken all that there was, and the run goes on: what is left is no share of nothing."""
+    lived = record(30, equity=np.concatenate((np.full(20, 1_000.0), np.full(10, left))))
+    for number in (1, 2):
+        today = live_day(lived, number)
+        assert np.isfinite(today.equity).all()
+        looks = today.looks(HOUR * np.arange(1, 25))
+        made = np.isfinite(looks.equity[0])
+        assert made.sum() == len(today)
+        assert np.isfinite(looks.drawdown[0, made]).all()
+        # All of it is lost, on both days: as a window that begins with nothing is read.
+        assert looks.drawdown[0, made][-1] == pytest.approx(-np.log(SMALLEST_EQUITY))
 
 
 def test_the_looks_of_a_day_are_those_of_its_last_closes() -> None:

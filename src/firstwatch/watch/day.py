@@ -195,12 +195,14 @@ def live_day(record: RunRecord, number: int) -> LiveDay:
         [trade.exit_time_ms for trade in record.trades if trade.reason in STOP_REASONS], begin_ms, end_ms
     )
     counted = _before(entries, close_ms)
+    # Where nothing is left at the begin there is no fraction; the windows of the baseline are read alike.
+    equity = record.equity[low:high] / start if start > 0 else np.full(high - low, SMALLEST_EQUITY)
     return LiveDay(
         number=number,
         timeframe=record.timeframe,
         begin_ms=begin_ms,
         close_ms=close_ms,
-        equity=record.equity[low:high] / start,
+        equity=equity,
         entries=counted,
         stops=_before(stops, close_ms),
         exits=_before(exits, close_ms),

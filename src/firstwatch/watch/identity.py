@@ -188,9 +188,9 @@ class Accounts:
             self.shadow += [each for each in _some(shadow) if each.exit_ms is not None]
 
 
-def is_alarm(residual: Decimal | None, capital: Decimal) -> bool:
+def is_alarm(residual: Decimal | None, capital: float | Decimal) -> bool:
     """Return whether a residual is money without an explanation."""
-    return residual is not None and abs(residual) > capital * Decimal(repr(ALARM_FRACTION))
+    return residual is not None and abs(residual) > Decimal(capital) * Decimal(repr(ALARM_FRACTION))
 
 
 def _some(holding: Holding | None) -> list[Holding]:

@@ -16,13 +16,12 @@ from firstwatch.watch.costs import CostsJudged
 from firstwatch.watch.day import LiveDay
 from firstwatch.watch.edge import EdgeJudged
 from firstwatch.watch.fill_prices import FillsJudged
+from firstwatch.watch.identity import is_alarm
 from firstwatch.watch.joint import JOINT_CHECKS, Judgement, Tables, crossings, judge, observed
 from firstwatch.watch.windows import Looks
 
 LEAST_SHARE = 0.1
 """Share of the day before which no check has enough data."""
-RESIDUAL_SHARE = 1e-6
-"""Money that no term of the accounting explains is an alarm above this share of the capital."""
 
 _MOST_CERTAIN = 0.999
 """A finite baseline makes nothing certain: more is not said."""
@@ -167,11 +166,10 @@ def _with_residuals(check: Check, evidence: Evidence, now_ms: int) -> Check:
     identity = evidence.identity
     if identity is None:
         return check
-    limit = RESIDUAL_SHARE * evidence.capital
     said = []
-    if abs(identity.residual) > limit:
+    if is_alarm(identity.residual, evidence.capital):
         said.append(f"{identity.residual:+.2f} of the PnL that no term of the accounting explains")
-    if identity.venue_residual is not None and abs(identity.venue_residual) > limit:
+    if is_alarm(identity.venue_residual, evidence.capital):
         said.append(f"{identity.venue_residual:+.2f} between the venue's equity and the ledger's")
     if not said:
         return check

@@ -65,6 +65,9 @@ def test_the_json_has_exactly_the_promised_shape(firstwatch, algorithm, candles)
     assert len(document["equity"]) == document["bars"]
     assert document["trades"][0]["entry_time"].endswith("Z")
     assert sum(document["metrics"]["exit_reasons"].values()) == len(document["trades"])
+    about = document["about_metrics"]
+    assert "closed trades only" in about["net_pnl"]
+    assert "with the open position" in about["total_return"]
 
 
 def test_ratios_without_a_value_are_null(firstwatch, algorithm, candles):

@@ -223,6 +223,21 @@ async def test_every_odd_market_is_a_venue_error_or_sound(recorded):
     assert wrong == []
 
 
+async def test_only_perpetuals_of_the_first_exchange_become_symbols(recorded):
+    """Neither outcome coins nor spot markets nor those of other exchanges, even if the library lists them."""
+    rig, coins = Rig(recorded), {market["baseName"] for market in recorded.listed}
+    others = ("#20", "+20", "@107", "PURR/USDC", "xyz:TSLA")
+    rig.client.listed = [
+        *recorded.listed,
+        *(recorded.listed[0] | {"symbol": f"{coin}/USDC:USDC", "baseName": coin} for coin in others),
+    ]
+    info = rig.connection.info
+    await info.list_markets()
+    assert set(info.by_coin) == coins
+    assert not {info.symbol_of(coin) for coin in others} & set(info.markets)
+    assert (info.symbol_of("#20"), info.symbol_of("+20")) == ("outcome 20", "outcome 20")
+
+
 async def test_every_odd_message_of_the_stream_is_dropped_alone(recorded, monkeypatch):
     """What is odd is warned of and dropped; the next message is heard as if nothing had been."""
     broken, count, wrong = [], 0, []

@@ -21,6 +21,7 @@ from firstwatch.tui.launch_form.draft import FIELDS, Entry, LaunchDraft
 from firstwatch.tui.launch_form.remedies import REMEDIES, Cure
 from firstwatch.tui.modals.choice import ChoiceDialog
 from firstwatch.tui.modals.confirm import ConfirmDialog, MessageDialog
+from firstwatch.tui.modals.differences import DifferencesDialog
 from firstwatch.tui.modals.form import FormDialog
 from firstwatch.tui.modals.parts import PartsDialog
 from firstwatch.tui.modals.prompt import PromptDialog
@@ -507,3 +508,18 @@ async def test_what_differs_from_the_baseline_is_shown_for_a_run_too(home, clock
             assert "capital" not in on.text().split("setting")[1].split("close")[0]
             await on.press("D")
             assert not on.app.is_covered
+
+
+@pytest.mark.parametrize(
+    ("differences", "sentence"),
+    [((), "Nothing that matters differs."), (None, "The run has no baseline: there is nothing to compare")],
+)
+async def test_without_a_difference_it_is_said_whether_there_is_a_baseline(
+    home, clock, differences, sentence
+):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            on.app.push_screen(DifferencesDialog("a1b2 RSI reversion@1", differences))
+            await on.until(lambda: sentence in flat(on), "the sentence")

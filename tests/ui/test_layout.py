@@ -310,6 +310,8 @@ async def test_real_money_is_never_hidden_among_play_money(home, clock, size):
     with scenes.attached(home, clock):
         async with stage(home, size=size, clock=clock) as on:
             await on.ready()
+            # The first full snapshot would take the place of the one made here.
+            await on.settle()
             snapshot = on.app.snapshot
             [paper] = snapshot.active
             live = replace(paper, run_id="1" * 16, money=MoneyKind.LIVE)

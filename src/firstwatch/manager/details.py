@@ -67,7 +67,7 @@ class _Detail:
     candles: Candles = _NO_CANDLES
     operands: OperandReader | None = None
     metrics: tuple[MetricView, ...] = ()
-    differences: tuple[SettingDifference, ...] = ()
+    differences: tuple[SettingDifference, ...] | None = None
     days: dict[watch.ReportMark, WatchView] = field(default_factory=dict)
     why: WhyReader | None = None
     tuning: RunTuning | None = None

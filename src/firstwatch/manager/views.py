@@ -602,8 +602,8 @@ class RunDetails:
     """Signs of tuning over the last seven whole days; empty: there is no watch."""
     all_signs: tuple[Sign, ...] = ()
     """The same over all whole days."""
-    differences: tuple[SettingDifference, ...] = ()
-    """What of its settings differs from its baseline's and matters."""
+    differences: tuple[SettingDifference, ...] | None = None
+    """What of its settings differs from its baseline's and matters; None: it has no baseline."""
     why: WhyView = field(default_factory=WhyView)
     trade_whys: Mapping[int, TradeWhy] = field(default_factory=dict)
     """Why the newest trades were entered and left, by their number from 1."""

@@ -18,14 +18,15 @@ from firstwatch.trading.market import Market
 
 def differences_of_run(
     settings: LaunchSettings, spec: AlgorithmSpec, market: Market, found: Backtest | None
-) -> tuple[SettingDifference, ...]:
-    """Return what of a run's settings and fees differs from its baseline's and matters.
+) -> tuple[SettingDifference, ...] | None:
+    """Return what of a run's settings and fees differs from its baseline's and matters; None: it has none.
 
     Raises:
         DamagedRowError: the baseline cannot be read.
     """
-    baseline = None if found is None else baseline_of(found)
-    return differences(LaunchFacts(settings, 0.0, spec=spec, market=market, baseline=baseline))
+    if found is None:
+        return None
+    return differences(LaunchFacts(settings, 0.0, spec=spec, market=market, baseline=baseline_of(found)))
 
 
 def baseline_of(found: Backtest) -> Baseline:

@@ -22,7 +22,7 @@ def folded(
     details, keys = snapshot.selected, f"{new} · {key_of('run.again')} again with changes"
     if details is None or details.run_id != run_id:
         return f"…\n…\n{keys}"
-    count = len(details.differences)
+    count = len(details.differences or ())
     differs = f" · {key_of('run.differences')} differs from baseline: {count}" if count else ""
     short = f"{_money(details, snapshot)}\n{_rules(details.settings)}\n{keys}{differs}"
     return f"{short}\n\n{_all(details.settings)}"

@@ -15,21 +15,24 @@ from firstwatch.tui.widgets.status_lines import KeyHint
 
 
 class DifferencesDialog(Dialog[None]):
-    """The settings and fees that differ and matter, or that none does."""
+    """The settings and fees that differ and matter, that none does, or that there is no baseline."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "close", "Close", show=False, id="differences.close"),
         Binding("D", "close", "Close", show=False, id="differences.close_d"),
     ]
 
-    def __init__(self, name: str, differences: Sequence[SettingDifference]) -> None:
+    def __init__(self, name: str, differences: Sequence[SettingDifference] | None) -> None:
         super().__init__()
         self.TITLE_TEXT = f"{name} and its baseline"
-        self._rows = difference_rows(differences)
+        self._has_baseline = differences is not None
+        self._rows = difference_rows(differences or ())
 
     def body(self) -> Sequence[Widget]:
+        if not self._has_baseline:
+            return [text("The run has no baseline: there is nothing to compare its settings with.")]
         if not self._rows:
-            return [text("Nothing that matters differs, or there is no baseline.")]
+            return [text("Nothing that matters differs.")]
         return [Static(three_columns(self._rows))]
 
     def hints(self) -> Sequence[KeyHint]:

@@ -427,6 +427,8 @@ async def test_from_a_wallet_to_a_run_and_back(home, arrangement):
             await on.press("q")
             if arrangement == "embedded":
                 assert isinstance(on.app.screen, QuitDialog)
+                assert "1 run is active in this process: 1 PAPER." in on.text()
+                assert f"{on.app.snapshot.short_id(NEW_RUN)} RSI reversion@1" in on.text()
                 await on.press("enter")
                 assert not on.app.is_covered
                 await on.press("s", "x")

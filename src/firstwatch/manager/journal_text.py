@@ -80,8 +80,8 @@ def event_text(event: RunEvent) -> str:
             return f"bar {iso(event.bar_time_ms)} read again: {seen} was seen, the venue now has {read}"
         case events.EquityCompared():
             begins = "; they are compared from here on" if event.begins else ""
-            worth = f"the wallet is worth {plain_price(event.venue)} at the venue"
-            return f"{worth}, the run {plain_price(event.ledger)} in its ledger{begins}"
+            venue = f"{plain_price(event.venue)} at the venue without the transfers that it counts"
+            return f"money compared: {venue}, {plain_price(event.ledger)} in the run's ledger{begins}"
         case events.Noted() | events.CoreNoted():
             return event.sentence
 

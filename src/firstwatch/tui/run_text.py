@@ -76,10 +76,13 @@ def run_lines(runs: Sequence[RunView], snapshot: ManagerSnapshot) -> list[str]:
             f"run {run.run_id}, {run.state}, {exposure_text(run)}",
         ]
     lines = [f"{len(runs)} runs: {money_counts(run.money for run in runs)}"]
-    for run in runs:
-        name = f"{snapshot.short_id(run.run_id)} {run.title}"
-        lines.append(f"  {name}, {run_place(run)}, {exposure_text(run)}")
-    return lines
+    return [*lines, *(run_line(run, snapshot) for run in runs)]
+
+
+def run_line(run: RunView, snapshot: ManagerSnapshot) -> str:
+    """Return one of several runs of which a dialog tells."""
+    name = f"{snapshot.short_id(run.run_id)} {run.title}"
+    return f"  {name}, {run_place(run)}, {exposure_text(run)}"
 
 
 def held_text(run: RunView, write: Callable[[Decimal], str] = formats.amount) -> str:

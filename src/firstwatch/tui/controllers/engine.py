@@ -60,7 +60,7 @@ class EngineController:
         exposed = any(wallet.exposure is not Exposure.FLAT for wallet in snapshot.wallets)
         is_host = snapshot.engine.where is EngineWhere.EMBEDDED
         if is_host and (snapshot.active or exposed):
-            self._app.push_screen(QuitDialog(snapshot.active), self._leave)
+            self._app.push_screen(QuitDialog(snapshot), self._leave)
         else:
             self._app.exit()
 

@@ -7,9 +7,10 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.manager.views import RunView
+from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.tui.modals.dialog import Dialog, text
-from firstwatch.tui.run_text import exposure_text
+from firstwatch.tui.money_text import money_counts
+from firstwatch.tui.run_text import run_line
 from firstwatch.tui.widgets.status_lines import KeyHint
 
 _LISTED = 6
@@ -33,17 +34,19 @@ class QuitDialog(Dialog[QuitChoice]):
         Binding("enter", "close", "Stay", show=False, id="quit.stay"),
     ]
 
-    def __init__(self, runs: Sequence[RunView]) -> None:
+    def __init__(self, snapshot: ManagerSnapshot) -> None:
         super().__init__()
-        self._runs = tuple(runs)
+        self._snapshot = snapshot
 
     def body(self) -> Sequence[Widget]:
-        noun = "run is" if len(self._runs) == 1 else "runs are"
-        rows = [text(f"  {run.title} on {run.symbol}: {exposure_text(run)}") for run in self._runs[:_LISTED]]
-        if len(self._runs) > _LISTED:
-            rows.append(text(f"  and {len(self._runs) - _LISTED} more"))
+        runs = self._snapshot.active
+        noun = "run is" if len(runs) == 1 else "runs are"
+        rows = [text(run_line(run, self._snapshot)) for run in runs[:_LISTED]]
+        if len(runs) > _LISTED:
+            rows.append(text(f"  and {len(runs) - _LISTED} more"))
+        money = money_counts(run.money for run in runs)
         return [
-            text(f"{len(self._runs)} {noun} active in this process.", "strong"),
+            text(f"{len(runs)} {noun} active in this process: {money}.", "strong"),
             *rows,
             text(""),
             text("b  Leave them to a background engine"),

@@ -1,5 +1,7 @@
 """The tab of the first watch: each state at three sizes, the evidence, the windows, and the list of runs."""
 
+from dataclasses import replace
+
 import pytest
 
 from firstwatch.trading.commands import PauseEntries
@@ -8,8 +10,9 @@ from firstwatch.tui.modals.evidence import EvidenceDialog
 from firstwatch.tui.modals.hour import HourDialog
 from firstwatch.tui.modals.stop import StopRunDialog
 from firstwatch.tui.panes.pane import PaneId
+from firstwatch.tui.panes.watch import WatchPage
 from firstwatch.tui.widgets.paragraph import Paragraph
-from tests.ui import scenes, watches
+from tests.ui import scenes, watches, working_day
 from tests.ui.stage import Stage, stage
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x60": (200, 60)}
@@ -240,6 +243,25 @@ async def test_the_pane_s_number_twice_gives_it_the_whole_screen(home, clock, sn
             await on.press("4", "3")
             assert on.app.run_screen.front is PaneId.INFO
             assert on.app.run_screen.pane(PaneId.METRICS).display
+
+
+async def test_what_to_do_next_is_whole_at_120_columns(home, clock):
+    working_day.working_day(home)
+    sentence = (
+        "2 differences from the backtest's core that nothing explains. Pause entries and look at the "
+        "mismatches: this is a defect of the program or of the data, not chance."
+    )
+    with scenes.attached(home, clock):
+        settings = working_day.settings_of(home)
+        async with stage(home, size=(120, 40), clock=clock, settings=settings) as on:
+            await on.ready()
+            await on.until(lambda: "NEXT" in on.text(), "the watch")
+            page, details = on.app.run_screen.query_one(WatchPage), on.app.snapshot.selected
+            [view] = details.days
+            told = replace(view, report=view.report.model_copy(update={"next": sentence}))
+            page.show(on.app.snapshot.run(details.run_id), replace(details, days=(told,)))
+            words = " ".join(page.query_one("#watch-next", Paragraph).text.split())
+            assert words == f"NEXT {sentence}"
 
 
 async def test_before_the_first_day_is_over_there_is_one_window(home, clock):

@@ -95,6 +95,8 @@ class WatchPage(Vertical):
         self._run: RunView | None = None
         self._details: RunDetails | None = None
         self._strip_rows = self._sign_rows = 0
+        self._advice = ""
+        """What to do next."""
         self._chosen = CheckName.SIGNAL_PARITY
         """The check under the cursor; it stays when another run is chosen."""
         self._day: int | None = None
@@ -152,6 +154,7 @@ class WatchPage(Vertical):
             self._show_nothing(run, details)
             return
         report = shown[-1].report
+        self._advice = f"NEXT  {report.next}"
         silent_ms = watch_text.silent_ms(run, days[-1], app_of(self).now_ms())
         self._show_head(run, report, silent_ms, has_windows=len(days) > 1)
         cells, ticks, unit = strip_of(shown, self._window)
@@ -328,6 +331,9 @@ class WatchPage(Vertical):
     @property
     def _next_rows(self) -> int:
         wanted = sum(self.size.height >= height for height in (0, _NEXT_HEIGHT, _DETAIL_HEIGHT))
+        if self.size.height >= _DETAIL_HEIGHT:
+            # Whole, before the check under the cursor is explained at length.
+            wanted = max(wanted, formats.fitted(self._advice, self.size.width - _PADDING).count("\n") + 1)
         return max(1, min(wanted, self._free_rows))
 
     @property
@@ -345,7 +351,7 @@ class WatchPage(Vertical):
         advice = self.query_one("#watch-next", Paragraph)
         advice.display = True
         advice.styles.max_height = self._next_rows
-        advice.set_text(formats.fitted(f"NEXT  {report.next}", self.size.width - _PADDING, self._next_rows))
+        advice.set_text(formats.fitted(self._advice, self.size.width - _PADDING, self._next_rows))
         for verdict in Verdict:
             advice.set_class(report.verdict is verdict, verdict.name.lower())
         self._show_detail()

@@ -19,7 +19,7 @@ from firstwatch.tui.stream_text import late_lines, worst_stream
 from firstwatch.tui.widgets.status_lines import HeadLine, KeyHint, KeyLine
 from firstwatch.tui.widgets.tab_strip import TabStrip
 from firstwatch.tui.widgets.table import KeyedTable
-from tests.ui import scenes
+from tests.ui import scenes, working_day
 from tests.ui.stage import Stage, stage
 
 TINY, SMALL, LOW, MIDDLE, LARGE = (40, 16), (80, 24), (140, 30), (120, 40), (200, 60)
@@ -229,6 +229,33 @@ async def test_a_size_that_came_under_a_dialog_is_taken_when_the_dialog_goes(hom
             await on.pilot.resize_terminal(*SMALL)
             await on.press("q")
             await on.until(lambda: shown(on) == {PaneId.INFO}, "the list alone")
+
+
+async def test_a_title_that_has_no_room_loses_whole_parts(home, clock):
+    working_day.working_day(home)
+    with scenes.attached(home, clock):
+        settings = working_day.settings_of(home)
+        async with stage(home, size=MIDDLE, clock=clock, settings=settings) as on:
+            await on.ready()
+            short = "─ 3 Run Info · 12 active · 1 paused · LIVE 2 -0.23 % ─"
+            await on.until(lambda: short in on.text(), "as much as has room")
+            assert "PAPER · EMA cross@1 ─" in on.text()
+            await on.pilot.resize_terminal(*LARGE)
+            whole = "LIVE 2 -0.23 % · TESTNET 2 -1.26 % · PAPER 8 -0.95 % ─"
+            await on.until(lambda: whole in on.text(), "all of it")
+            assert "PAPER · EMA cross@1 · SOL/USDC:USDC ─" in on.text()
+            await on.pilot.resize_terminal(*MIDDLE)
+            await on.until(lambda: short in on.text(), "as much as has room again")
+
+
+async def test_a_notice_leaves_the_lower_border_of_the_pane_below_it_free(home, clock):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            on.app.notify("entries are paused")
+            await on.until(lambda: "entries are paused" in on.text(), "the notice")
+            assert "e this run · V orders ─╯" in on.text()
 
 
 # --- what happened -----------------------------------------------------------------------------------

@@ -144,11 +144,11 @@ def test_the_title_counts_states_and_never_adds_real_money_to_play_money(snapsho
         replace(run, run_id="2", money=MoneyKind.LIVE, equity=Decimal(5_000)),
         replace(run, run_id="3", equity=None, protection=Protection.UNPROTECTED),
     )
-    assert active.totals(replace(snapshot, runs=rows[:1])) == "1 active · +1.79 %"
+    assert active.totals(replace(snapshot, runs=rows[:1])) == ("1 active", "+1.79 %")
     assert active.totals(replace(snapshot, runs=rows)) == (
-        "4 active · 1 in trouble · 1 paused · LIVE 2 -0.50 % · PAPER 2 +1.79 %"
-    )
-    assert active.totals(replace(snapshot, runs=())) == ""
+        "4 active", "1 in trouble", "1 paused", "LIVE 2 -0.50 %", "PAPER 2 +1.79 %",
+    )  # fmt: skip
+    assert active.totals(replace(snapshot, runs=())) == ()
     assert active.below(snapshot, make_keymap({}).named) == "1 ended: h"
 
 

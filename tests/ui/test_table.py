@@ -8,7 +8,7 @@ from textual.geometry import Region
 from textual.widgets import Input
 
 from firstwatch.tui.widgets.filter_line import FilterLine
-from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, rank_of
+from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, fitted, rank_of
 
 COLUMNS = (Column("wallet", 8, grows=True), Column("PnL", 8, is_number=True), Column("note", 30, rank=1))
 NUMBERS = {"w2": "-3.00", "w10": "+1,200.00", "w1": "?", "w3": "+20.50"}
@@ -185,3 +185,28 @@ def test_any_text_can_be_sorted(texts):
     for is_number in (False, True):
         ranks = [rank for text in texts if (rank := rank_of(text, is_number)) is not None]
         assert len(sorted(ranks)) == len(ranks)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [(15, "RSI reversion@1"), (14, "RSI revers… @1"), (13, "RSI rever… @1"), (4, "RSI…")],
+)
+def test_of_a_name_that_is_cut_the_version_stays_a_word_of_its_own(width, shown):
+    assert fitted("RSI reversion@1", width, Column("algorithm", 14, keeps="@")) == shown
+
+
+async def test_the_end_of_a_cell_stands_at_the_right_and_is_never_cut():
+    app = TableApp()
+    async with app.run_test(size=(60, 12)) as pilot:
+        long = Cell("a sentence that has no room in its column", end="! actions")
+        app.table.set_lines(
+            [
+                Line("w1", (Cell("w1"), Cell("1"), long)),
+                Line("w2", (Cell("w2"), Cell("2"), Cell("short", end="!"))),
+            ]
+        )
+        await pilot.pause()
+        rows = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()[1:3]]
+        assert rows[0].endswith("… ! actions")
+        assert rows[1].endswith("  !")
+        assert len(rows[0]) == len(rows[1])

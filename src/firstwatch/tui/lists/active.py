@@ -67,14 +67,14 @@ def _line(row: RunView, short_id: str, now_ms: int) -> Line:
     )
 
 
-def totals(snapshot: ManagerSnapshot) -> str:
+def totals(snapshot: ManagerSnapshot) -> tuple[str, ...]:
     """Return how many runs are active, in trouble and paused, and what they have made of their capital.
 
-    Real and play money are never added up.
+    Real and play money are never added up; real money comes first.
     """
     active = snapshot.active
     if not active:
-        return ""
+        return ()
     parts = [f"{len(active)} active"]
     counts = (
         (sum(bool(run_text.trouble(row)) for row in active), "in trouble"),
@@ -87,7 +87,7 @@ def totals(snapshot: ManagerSnapshot) -> str:
         rows = _of(active, kind)
         name = f"{money_word(kind)} {len(rows)} " if len(kinds) > 1 else ""
         parts.append(f"{name}{_made(rows)}")
-    return " · ".join(parts)
+    return tuple(parts)
 
 
 def _of(rows: Sequence[RunView], kind: MoneyKind) -> list[RunView]:

@@ -25,6 +25,19 @@ _LISTS = (
 _WIDTH, _BESIDE, _KEYS = 108, 8, 13
 """Columns of the box, of its border, padding and scroll bar, and of the keys."""
 
+_SIGNS = (
+    ("PAPER", "Play money of the built-in venue."),
+    ("TESTNET", "Test money of a venue."),
+    ("LIVE", "Real money."),
+    ("● ❚ ▲ ○", "A run that is running, paused, in trouble, not running."),
+    ("✔ 7 h", "It does what its backtest promised, after 7 hours on watch."),
+    ("· 1 h", "Too early to say, after 1 hour."),
+    ("! fills", "A check to look at, by its name: fills, trades, draw (drawdown), stops, costs."),
+    ("✘ parity", "It does not do what its backtest promised, by this check."),
+    ("×300", "A market that is played 300 times as fast."),
+    ("?  –", "Not known; not known yet."),
+)
+
 
 class HelpDialog(Dialog[None]):
     """The key table, the keys of the pane in front first."""
@@ -44,13 +57,18 @@ class HelpDialog(Dialog[None]):
 
     def body(self) -> Sequence[Widget]:
         rows: list[Widget] = [
-            text("In NAV keys act; in EDIT they are text. The status line says which it is."),
+            text(
+                "In NAV keys act; in EDIT they are text. The status line says which it is. What words and "
+                "signs mean stands at the end."
+            ),
             text(""),
         ]
         for place, actions in groups(self._front):
             rows += [text(place, "strong"), *(self._row(action) for action in actions), text("")]
         rows += [text("In a list or a field", "strong")]
         rows += [self._line(keys, meaning) for keys, meaning in _LISTS]
+        rows += [text(""), text("Words and signs", "strong")]
+        rows += [self._line(sign, meaning) for sign, meaning in _SIGNS]
         return rows
 
     def _row(self, action: Action) -> Widget:

@@ -67,6 +67,7 @@ class InfoPane(TabbedPane):
         yield WhyBox()
 
     def on_resize(self) -> None:
+        super().on_resize()
         self._place_why(app_of(self).snapshot)
 
     def _place_why(self, snapshot: ManagerSnapshot) -> None:
@@ -88,7 +89,7 @@ class InfoPane(TabbedPane):
 
     def _show_runs(self, snapshot: ManagerSnapshot) -> None:
         app = app_of(self)
-        self.set_note(active.totals(snapshot))
+        self.set_note(*active.totals(snapshot))
         self.set_subtitle(active.below(snapshot, app.key_of))
         pages: dict[str, Callable[[], Sequence[Line]]] = {
             "Active": lambda: active.lines(snapshot, app.now_ms()),

@@ -103,8 +103,8 @@ class JournalPane(Pane):
         lines += self._lines(snapshot)
         self.query_one(Listing).set_lines(lines, is_ready=snapshot.is_ready)
         run = snapshot.run(app_of(self).selected_run)
-        whose = f" · {snapshot.short_id(run.run_id)} only" if self.is_of_one_run and run is not None else ""
-        self.set_note(f"venue time{whose}")
+        whose = f"{snapshot.short_id(run.run_id)} only" if self.is_of_one_run and run is not None else ""
+        self.set_note("venue time", whose)
         other = "all runs" if self.is_of_one_run else "this run"
         machinery = "without orders" if app_of(self).shows_order_changes else "orders"
         scope, changes = (app_of(self).key_of(name) for name in ("view.scope", "view.order_changes"))
@@ -137,11 +137,11 @@ class JournalPane(Pane):
         lines = []
         for alarm in snapshot.alarms:
             tone: Tone = "dim" if alarm.is_acknowledged else "error"
-            said = " · ".join(filter(None, (alarm.sentence, seen_word(alarm), actions)))
+            said = " · ".join(filter(None, (alarm.sentence, seen_word(alarm))))
             cells = (
                 Cell(f"▲ {formats.age(now_ms - alarm.since_ms)}", tone),
                 Cell(snapshot.short_id(alarm.run_id) if alarm.run_id else (alarm.wallet or ""), tone),
-                Cell(said, tone),
+                Cell(said, tone, end=actions),
             )
             lines.append(Line(alarm_key(alarm), cells))
         return lines

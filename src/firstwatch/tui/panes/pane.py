@@ -1,10 +1,11 @@
 """The base of the panes: an id, a title, and a repaint at each snapshot."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -37,6 +38,14 @@ class PaneId(Enum):
         return f"view.{self.name.lower()}"
 
 
+_BESIDE_TITLE = 4
+"""Columns of the upper border, without its corners, that a title leaves: a line and a space at each end."""
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " · ".join(parts)
+
+
 class Pane(Vertical):
     """One of the panes. It holds no state but cursor and tab; everything else comes from the app."""
 
@@ -52,7 +61,7 @@ class Pane(Vertical):
     def __init__(self) -> None:
         super().__init__(id=f"{self.ID.name.lower()}-pane", classes="pane")
         self._subtitle = ""
-        self._note = ""
+        self._note: tuple[str, ...] = ()
         self._heading = self.TITLE
 
     def on_mount(self) -> None:
@@ -102,12 +111,22 @@ class Pane(Vertical):
         """Return one of the pane's tables; None: it is not there yet."""
         return next(iter(self.query(f"#{table_id}").results(KeyedTable)), None)
 
-    def set_note(self, note: str) -> None:
-        """Write behind the title."""
-        if self._note != note:
-            self._note = note
-            self._border_title = Content(clean(f"{self._heading} · {note}" if note else self._heading))
+    def set_note(self, *parts: str) -> None:
+        """Write behind the title. Where room lacks, whole parts go, the last ones first."""
+        self._note = tuple(part for part in parts if part)
+        self._write_title()
+
+    def _write_title(self) -> None:
+        parts = [self._heading, *self._note]
+        while len(parts) > 2 and cell_len(clean(_joined(parts))) > self.size.width - _BESIDE_TITLE:
+            parts.pop()
+        title = Content(clean(_joined(parts)))
+        if title != self._border_title:
+            self._border_title = title
             self._repaint_edge(0)
+
+    def on_resize(self) -> None:
+        self._write_title()
 
     def set_subtitle(self, subtitle: str) -> None:
         """Write into the lower border."""
@@ -166,7 +185,7 @@ class TabbedPane(Pane):
     def set_heading(self, run: RunView | None) -> None:
         """Name the chosen run, and what its money is worth, behind the title."""
         if run is None:
-            self.set_note("")
+            self.set_note()
             return
         name = app_of(self).snapshot.short_id(run.run_id)
-        self.set_note(f"{name} · {money_word(run.money)} · {run.title} · {run.symbol}")
+        self.set_note(name, money_word(run.money), run.title, run.symbol)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CHECK_COLUMNS = (
     Column("check", 15),
     Column("live", 9, is_number=True),
-    Column("expected", 15, is_number=True),
+    Column("expected", 15, is_number=True, most=20),
     Column("in band", 9, rank=1),
     Column("n", 5, rank=3, is_number=True),
     Column("verdict", 11, rank=2),

@@ -47,10 +47,14 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: text and meaning, so that cells compare without being painted."""
+    """One cell: text and meaning, so that cells compare without being painted.
+
+    ``end`` stands at the right and is never cut for the text.
+    """
 
     text: str
     tone: Tone = ""
+    end: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +134,9 @@ def fitted(text: str, width: int, column: Column) -> str:
     room = width - cell_len(text)
     if room < 0:
         _, sign, end = text.rpartition(column.keeps) if column.keeps else ("", "", "")
-        end = f"…{sign}{end}"
-        kept = end if cell_len(end) < width else "…"
+        # A space parts them, so that the sign is not read as one with what is cut.
+        end = f"… {sign}{end}"
+        kept = end if sign and cell_len(end) < width else "…"
         return f"{set_cell_size(text, width - cell_len(kept))}{kept}"
     return f"{' ' * room}{text}" if column.is_number else f"{text}{' ' * room}"
 
@@ -443,8 +448,10 @@ class KeyedTable(DataTable[Text]):
         gap = Segment(_GAP, style)
         segments: list[Segment] = []
         for index, width in zip(self._shown, self._widths, strict=True):
-            text = fitted(clean(cells[index].text), width, self._columns[index])
-            segments += [gap, Segment(text, style + self._style_of(cells[index].tone))]
+            cell = cells[index]
+            end = f" {cell.end}" if cell.end else ""
+            text = fitted(clean(cell.text), max(0, width - cell_len(end)), self._columns[index]) + end
+            segments += [gap, Segment(text, style + self._style_of(cell.tone))]
         if key in self._marks:
             # Before the second cell: the cursor's bar stands before the first one.
             segments[2 if len(segments) > 2 else 0] = Segment(_MARK, style + self._style_of("accent"))

@@ -129,7 +129,7 @@ async def test_a_title_that_is_cut_keeps_its_version():
         )
         await pilot.pause()
         texts = [table.render_line(row).text.rstrip() for row in range(3)]
-        assert [text[1:] for text in texts] == ["algorithm    n", "RSI re…@12 12…", "RSI@1        7"]
+        assert [text[1:] for text in texts] == ["algorithm    n", "RSI r… @12 12…", "RSI@1        7"]
 
 
 async def test_a_longer_text_widens_its_column_and_another_gives_the_room():
@@ -152,16 +152,16 @@ async def test_a_longer_text_widens_its_column_and_another_gives_the_room():
     async with app.run_test(size=(25, 6)) as pilot:
         table = app.query_one(KeyedTable)
         for wallet, shown in (
-            ("w1", "RSI rev…@1 w1   PAUSED"),
-            ("wallet", "RSI re…@1 wallet PAUSED"),
-            ("wallet-10", "RSI …@1 wallet-… PAUSED"),
+            ("w1", "RSI re… @1 w1   PAUSED"),
+            ("wallet", "RSI r… @1 wallet PAUSED"),
+            ("wallet-10", "RSI… @1 wallet-… PAUSED"),
         ):
             table.set_lines(named(wallet))
             await pilot.pause()
             assert table.render_line(1).text[1:].rstrip() == shown
         await pilot.resize_terminal(50, 6)
         await pilot.pause()
-        assert table.render_line(1).text[1:].rstrip() == "RSI rev…@1 wallet-10 PAUSED: operator"
+        assert table.render_line(1).text[1:].rstrip() == "RSI re… @1 wallet-10 PAUSED: operator"
 
 
 async def test_a_table_that_was_never_notified_of_its_size_takes_it_with_its_lines(monkeypatch):

@@ -179,6 +179,11 @@ async def test_a_bar_behind_one_that_is_not_there_waits_until_a_second_reading_l
     assert rig.numbers() == [1]
     await rig.go_on(2)
     assert rig.numbers() == [1, 2]
+    rig.comes_s = {3: 242, 4: 241}
+    await rig.go_on(118)
+    assert rig.numbers() == [1, 2]
+    await rig.go_on(2)
+    assert rig.numbers() == [1, 2, 3, 4]
 
 
 async def test_a_hole_that_was_seen_before_holds_nothing_up_and_costs_nothing_more():

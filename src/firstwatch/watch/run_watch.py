@@ -73,7 +73,10 @@ class Looked:
 
     run_id: str
     made_ms: int = 0
-    """When its reports count as made, by wall time: before its end while there is more to be read."""
+    """When its reports count as made, by wall time.
+
+    Before its end while more is to be read or tables are derived: a watch that is killed then goes on there.
+    """
     reports: tuple[WatchReport, ...] = ()
     diverged: WatchReport | None = None
     """That of today, if it has diverged since the last look."""
@@ -389,7 +392,8 @@ class RunWatch:
         diverged = fresh if is_diverged and not was_diverged else None
         wants_pause = static.run.settings.on_diverged is OnDiverged.PAUSE_ENTRIES
         made_ms = now_ms
-        if self.has_more and self._ended_ms is not None:
+        awaits_tables = any(day.is_asked for day in self._days.values())
+        if (self.has_more or awaits_tables) and self._ended_ms is not None:
             made_ms = min(now_ms, self._ended_ms - DAY_MS + self._sequence)
         looked = Looked(
             run_id=self.run_id,

@@ -146,6 +146,7 @@ def test_an_engine_alone_whose_lock_was_removed_raises_an_alarm(
     folder: Path, store: Store, host: EngineHost
 ) -> None:
     rig.start_run(store, RUN)
+    rig.until(lambda: rig.run_of(store, RUN).state is RunState.RUNNING or None, "the run to begin")
     (folder / LOCK_FILE).unlink()
     assert host.wait(rig.LIMIT_S)
     assert "is gone" in host.failure

@@ -35,7 +35,8 @@ WAITING_LIMIT = 1 << 20
 """Characters that may wait for a slow reader; beyond it all are dropped and the screen is repainted whole."""
 
 _STALLED_S = 1.0
-"""A reader that takes so long for what it was sent is not there, or its line is bad."""
+"""A reader that takes so long for a part of what it was sent is not there, or its line is bad."""
+_PART_BYTES = 4096
 _SELECT_S = 0.1
 _LAST_WORDS_S = 0.5
 _READ_BYTES = 4096
@@ -171,7 +172,8 @@ class PatientWriter(threading.Thread):
         rest = memoryview(data)
         while rest:
             self._sending_s = time.monotonic()
-            rest = rest[os.write(self._descriptor, rest) :]
+            # In parts: a write returns when all of it was taken, which a slow reader may do for long.
+            rest = rest[os.write(self._descriptor, rest[:_PART_BYTES]) :]
             self._sending_s = None
 
 

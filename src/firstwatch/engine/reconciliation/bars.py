@@ -58,6 +58,18 @@ class _Due:
     seen: Sequence[Bar]
     known_late: Collection[int]
 
+    def differences(self, read: Sequence[Bar], end_ms: int) -> list[BarRevised]:
+        """Return which bars before ``end_ms`` were read otherwise; not those that are known to be late."""
+        seen, again = (
+            [
+                bar
+                for bar in each
+                if self.first_ms <= bar.time_ms < end_ms and bar.time_ms not in self.known_late
+            ]
+            for each in (self.seen, read)
+        )
+        return revised(seen, again, with_volume=self.with_volume)
+
 
 class BarRereader:
     """Reads bars again, in a thread of its own: it waits for venues."""
@@ -128,8 +140,7 @@ class BarRereader:
         read = venue.candles_anew(symbol, timeframe, first_ms=first_ms, end_ms=end_ms)
         if not read:
             raise VenueError("the venue returns none of them")
-        for each in due:
-            self._compare(each, read, min(each.end_ms, end_ms))
+        self._compare([each for each in due if each.first_ms < end_ms], read, end_ms)
 
     def _due(self, session: Session, run_id: str, reach_ms: int, end_ms: int) -> _Due | None:
         """Return the bars of a run to be read again that the venue still gives; None: there are none."""
@@ -151,25 +162,30 @@ class BarRereader:
             known_late={entry.event.bar_time_ms for entry in late if isinstance(entry.event, LateBar)},
         )
 
-    def _compare(self, due: _Due, read: Sequence[Bar], end_ms: int) -> None:
-        """Write how a run's bars differ, and up to where they were read, in one transaction."""
-        if end_ms <= due.first_ms:
-            return
-        inside = [
-            [
-                bar
-                for bar in each
-                if due.first_ms <= bar.time_ms < end_ms and bar.time_ms not in due.known_late
-            ]
-            for each in (due.seen, read)
-        ]
-        found = revised(*inside, with_volume=due.with_volume)
+    def _compare(self, due: Sequence[_Due], read: Sequence[Bar], end_ms: int) -> None:
+        """Write how the runs' bars differ, and up to where they were read.
+
+        Runs without a difference, as nearly all are, are one transaction; the others are one each, so that
+        a venue that has everything otherwise holds up no run for long.
+        """
+        same: list[tuple[_Due, int]] = []
+        for each in due:
+            until_ms = min(each.end_ms, end_ms)
+            if found := each.differences(read, until_ms):
+                self._save([(each, until_ms)], found)
+            else:
+                same.append((each, until_ms))
+        if same:
+            self._save(same, [])
+
+    def _save(self, compared: Sequence[tuple[_Due, int]], found: Sequence[BarRevised]) -> None:
         with self._store.write(self._lease().epoch) as session:
-            if runs.state_of(session, due.run_id).is_final:
-                return
-            journal.append_system_events(session, due.run_id, found, now_ms=self._clock.now_ms())
-            bars.save_reread(session, due.run_id, end_ms)
-        self._runs[due.run_id].until_ms = end_ms
+            for each, until_ms in compared:
+                if not runs.state_of(session, each.run_id).is_final:
+                    journal.append_system_events(session, each.run_id, found, now_ms=self._clock.now_ms())
+                    bars.save_reread(session, each.run_id, until_ms)
+        for each, until_ms in compared:
+            self._runs[each.run_id].until_ms = until_ms
 
 
 def revised(seen: Sequence[Bar], read: Sequence[Bar], *, with_volume: bool) -> list[BarRevised]:

@@ -69,12 +69,16 @@ def persist(
         StoreError: an order changes that was never stored: a defect of the program.
     """
     sequence: int | None = None
+    moved: dict[str, StoredOrder] = {}
     for part in parts:
-        writing = _StepWriter(session, run_id, part.metadata, written, sequence)
+        writing = _StepWriter(session, run_id, part.metadata, written, moved=moved, sequence=sequence)
         for record in part.records:
             writing.write(record)
         sequence = writing.flush()
     assert sequence is not None, "a step has at least one part"
+    # An order that moved twice, as one that is filled when it is sent, is written once, with both moves.
+    for order in moved.values():
+        update_order(session, order)
     written.checkpoint_base = journal.save_checkpoint(
         session,
         run_id,
@@ -89,12 +93,23 @@ class _StepWriter:
     """Writes one step; adjacent journal rows of one author and time are written with one statement."""
 
     def __init__(
-        self, session: Session, run_id: str, metadata: StepMetadata, written: Written, sequence: int | None
+        self,
+        session: Session,
+        run_id: str,
+        metadata: StepMetadata,
+        written: Written,
+        *,
+        moved: dict[str, StoredOrder],
+        sequence: int | None,
     ) -> None:
-        """``sequence``: of the journal's last row, if this transaction has written one."""
+        """``moved`` takes the orders that change; the caller writes them.
+
+        ``sequence``: of the journal's last row, if this transaction has written one.
+        """
         self._session = session
         self._written = written
         self._known = written.orders
+        self._moved = moved
         self._run_id = run_id
         self._metadata = metadata
         self._sequence = sequence
@@ -190,13 +205,14 @@ class _StepWriter:
         self._known[order.client_order_id] = order
 
     def _order_changed(self, record: records.OrderChanged) -> None:
-        stored = self._known.get(record.client_order_id) or get_order(self._session, record.client_order_id)
+        order_id = record.client_order_id
+        stored = self._known.get(order_id) or self._moved.get(order_id) or get_order(self._session, order_id)
         if stored is None:
             raise StoreError(
-                f"Order {record.client_order_id} of run {self._run_id} changes and is not in the store; "
+                f"Order {order_id} of run {self._run_id} changes and is not in the store; "
                 "the run is recovered from what the store holds."
             )
-        call = self._metadata.calls.get(record.client_order_id)
+        call = self._metadata.calls.get(order_id)
         order = stored.moved(
             record.state,
             record.why,
@@ -207,11 +223,11 @@ class _StepWriter:
             touch_at_submission=call.submission if call else stored.touch_at_submission,
             touch_at_acknowledgement=call.acknowledgement if call else stored.touch_at_acknowledgement,
         )
-        update_order(self._session, order)
+        self._moved[order_id] = order
         if order.state.is_final:
-            self._known.pop(order.client_order_id, None)
+            self._known.pop(order_id, None)
         else:
-            self._known[order.client_order_id] = order
+            self._known[order_id] = order
 
     def _fill(self, record: records.FillRow) -> None:
         fills.add_fill(

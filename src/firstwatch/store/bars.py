@@ -176,6 +176,7 @@ def reread_until(session: Session, run_id: str) -> int | None:
     return session.execute(_FIRST, {"run": run_id}).scalar() if until_ms is None else until_ms
 
 
-def save_reread(session: Session, run_id: str, until_ms: int) -> None:
-    """Note that a run's bars that opened before that time were read again."""
-    session.execute(_SAVE_REREAD, {"run_id": run_id, "until_ms": until_ms})
+def save_reread(session: Session, until_ms: Mapping[str, int]) -> None:
+    """Note that bars that opened before a time were read again, by run."""
+    if until_ms:
+        session.execute(_SAVE_REREAD, [{"run_id": run, "until_ms": until} for run, until in until_ms.items()])

@@ -8,7 +8,7 @@ restart neither repeats a bar nor leaves one out.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from firstwatch.engine.lease import Lease
@@ -168,24 +168,26 @@ class BarRereader:
         Runs without a difference, as nearly all are, are one transaction; the others are one each, so that
         a venue that has everything otherwise holds up no run for long.
         """
-        same: list[tuple[_Due, int]] = []
+        same: dict[str, int] = {}
         for each in due:
             until_ms = min(each.end_ms, end_ms)
             if found := each.differences(read, until_ms):
-                self._save([(each, until_ms)], found)
+                self._save({each.run_id: until_ms}, found)
             else:
-                same.append((each, until_ms))
+                same[each.run_id] = until_ms
         if same:
             self._save(same, [])
 
-    def _save(self, compared: Sequence[tuple[_Due, int]], found: Sequence[BarRevised]) -> None:
+    def _save(self, until_ms: Mapping[str, int], found: Sequence[BarRevised]) -> None:
+        """``until_ms`` by run; ``found`` of each."""
         with self._store.write(self._lease().epoch) as session:
-            for each, until_ms in compared:
-                if not runs.state_of(session, each.run_id).is_final:
-                    journal.append_system_events(session, each.run_id, found, now_ms=self._clock.now_ms())
-                    bars.save_reread(session, each.run_id, until_ms)
-        for each, until_ms in compared:
-            self._runs[each.run_id].until_ms = until_ms
+            active = until_ms.keys() & runs.active_run_ids(session)
+            if found:
+                for run_id in active:
+                    journal.append_system_events(session, run_id, found, now_ms=self._clock.now_ms())
+            bars.save_reread(session, {run_id: until_ms[run_id] for run_id in active})
+        for run_id, until in until_ms.items():
+            self._runs[run_id].until_ms = until
 
 
 def revised(seen: Sequence[Bar], read: Sequence[Bar], *, with_volume: bool) -> list[BarRevised]:

@@ -40,6 +40,8 @@ _READERS_TIMEOUT_MS = 100
 
 # A step changes few bytes in several places, and SQLite writes each changed page as a whole.
 _PAGE_BYTES = 1024
+# One statement, not two: each gives other threads a turn while all that wait to write wait for this one.
+_VERSION_AND_EPOCH = "SELECT schema_version, (SELECT epoch FROM host WHERE id = 1) FROM pragma_schema_version"
 
 
 class StoreReplacedError(FirstwatchError):
@@ -159,9 +161,7 @@ class Store:
             raise StoreError(f"The store {self.path} was opened for reading only.")
         self._verify_file()
         with self._explained("write to"), self._writer.transaction(goes_first=goes_first) as session:
-            self._check_schema(session)
-            if epoch is not None:
-                _check_epoch(session, epoch)
+            self._check(session, epoch)
             yield session
             self._probe("before commit")
         for listener in self._listeners:
@@ -178,7 +178,7 @@ class Store:
         """
         self._verify_file()
         with self._explained("read"), self._reading.connect() as session:
-            self._check_schema(session)
+            self._check(session)
             yield session
 
     def listen(self, listener: threading.Event) -> None:
@@ -246,16 +246,24 @@ class Store:
         with self._explained("read"), closing(connect(self.path, read_only=True)) as connection:
             return int(connection.execute("PRAGMA schema_version").fetchone()[0])
 
-    def _check_schema(self, session: Session) -> None:
-        """Refuse to continue after another process has migrated the store."""
+    def _check(self, session: Session, epoch: int | None = None) -> None:
+        """Refuse to continue after another process has migrated the store, or taken it (``epoch``)."""
         raw = raw_of(session)
-        version = int(raw.execute("PRAGMA schema_version").fetchone()[0])
-        if version == self._schema_version:
-            return
-        revision = schema.revision_of(raw)
-        if revision != schema.HEAD:
-            raise schema.wrong_revision(self.path, revision)
-        self._schema_version = version
+        found: int | None = None
+        if epoch is None:
+            version = raw.execute("PRAGMA schema_version").fetchone()[0]
+        else:
+            version, found = raw.execute(_VERSION_AND_EPOCH).fetchone()
+        if version != self._schema_version:
+            revision = schema.revision_of(raw)
+            if revision != schema.HEAD:
+                raise schema.wrong_revision(self.path, revision)
+            self._schema_version = version
+        if found != epoch:
+            raise EpochLostError(
+                f"This engine (epoch {epoch}) is no longer the one of this store (epoch "
+                f"{'unknown' if found is None else found}); it stops and recovers before it does anything."
+            )
 
     def _verify_file(self) -> None:
         """Refuse to use a file that was removed or replaced: what is written to it would be lost."""
@@ -415,12 +423,3 @@ def _begin_immediate(session: Session) -> None:
 
 def _begin(session: Session) -> None:
     raw_of(session).execute("BEGIN")
-
-
-def _check_epoch(session: Session, epoch: int) -> None:
-    row = raw_of(session).execute("SELECT epoch FROM host WHERE id = 1").fetchone()
-    if row is None or row[0] != epoch:
-        raise EpochLostError(
-            f"This engine (epoch {epoch}) is no longer the one of this store "
-            f"(epoch {row[0] if row else 'unknown'}); it stops and recovers before it does anything."
-        )

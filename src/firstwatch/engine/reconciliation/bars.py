@@ -7,8 +7,9 @@ restart neither repeats a bar nor leaves one out.
 """
 
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from firstwatch.engine.lease import Lease
@@ -30,6 +31,9 @@ _MOST_BARS = 1_000
 """How many bars are read at once: more are left for the next time."""
 _AGAIN_S = 120.0
 """How long a market waits whose bars could not be read."""
+_YIELD_S = 0.002
+"""Pause after each run: this happens on the hour, when all runs act on a bar, and a thread that computes
+without a pause makes each of their commits wait for the interpreter again and again."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,17 +60,11 @@ class _Due:
     first_ms: int
     end_ms: int
     seen: Sequence[Bar]
-    known_late: Collection[int]
 
     def differences(self, read: Sequence[Bar], end_ms: int) -> list[BarRevised]:
-        """Return which bars before ``end_ms`` were read otherwise; not those that are known to be late."""
+        """Return which bars before ``end_ms`` were read otherwise than they were seen."""
         seen, again = (
-            [
-                bar
-                for bar in each
-                if self.first_ms <= bar.time_ms < end_ms and bar.time_ms not in self.known_late
-            ]
-            for each in (self.seen, read)
+            [bar for bar in each if self.first_ms <= bar.time_ms < end_ms] for each in (self.seen, read)
         )
         return revised(seen, again, with_volume=self.with_volume)
 
@@ -130,9 +128,13 @@ class BarRereader:
         waiting = [run_id for run_id in run_ids if (self._runs[run_id].until_ms or end_ms) < end_ms]
         if not waiting:
             return
-        with self._store.read() as session:
-            found = [self._due(session, run_id, reach_ms, end_ms) for run_id in waiting]
-        due = [each for each in found if each is not None]
+        due = []
+        for run_id in waiting:
+            with self._store.read() as session:
+                found = self._due(session, run_id, reach_ms, end_ms)
+            if found is not None:
+                due.append(found)
+            time.sleep(_YIELD_S)
         if not due:
             return
         first_ms = min(each.first_ms for each in due)
@@ -152,14 +154,12 @@ class BarRereader:
         end_ms = min(end_ms, handled_ms)
         if end_ms <= first_ms:
             return None
-        late = journal.events_of_kinds(session, run_id, {"late_bar"})
         return _Due(
             run_id=run_id,
             with_volume=followed.with_volume,
             first_ms=first_ms,
             end_ms=end_ms,
             seen=[bar for bar in handled if bar.time_ms < end_ms],
-            known_late={entry.event.bar_time_ms for entry in late if isinstance(entry.event, LateBar)},
         )
 
     def _compare(self, due: Sequence[_Due], read: Sequence[Bar], end_ms: int) -> None:
@@ -171,12 +171,22 @@ class BarRereader:
         same: dict[str, int] = {}
         for each in due:
             until_ms = min(each.end_ms, end_ms)
-            if found := each.differences(read, until_ms):
+            if found := self._without_late(each.run_id, each.differences(read, until_ms)):
                 self._save({each.run_id: until_ms}, found)
             else:
                 same[each.run_id] = until_ms
+            time.sleep(_YIELD_S)
         if same:
             self._save(same, [])
+
+    def _without_late(self, run_id: str, found: list[BarRevised]) -> list[BarRevised]:
+        """Leave out bars of which the run has said that they came too late."""
+        if not found:
+            return found
+        with self._store.read() as session:
+            late = journal.events_of_kinds(session, run_id, {"late_bar"})
+        known = {entry.event.bar_time_ms for entry in late if isinstance(entry.event, LateBar)}
+        return [each for each in found if each.bar_time_ms not in known]
 
     def _save(self, until_ms: Mapping[str, int], found: Sequence[BarRevised]) -> None:
         """``until_ms`` by run; ``found`` of each."""

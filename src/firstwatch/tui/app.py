@@ -132,6 +132,9 @@ class FirstwatchApp(StateApp):
             is_read_only=is_read_only,
         )
         self._themes = ThemeController(self, settings)
+        self._problems = [*self._themes.begin(), *self._keys.problems]
+        # So the style sheets are read once, see ``refresh_css``.
+        self.stylesheet.set_variables(self.get_css_variables())
         self._launched = chosen
         """The run to choose when it appears."""
         self._unsubscribe: Callable[[], None] | None = None
@@ -190,11 +193,15 @@ class FirstwatchApp(StateApp):
     def get_default_screen(self) -> Screen[None]:
         return RunScreen(self.key_hints)
 
+    def refresh_css(self, animate: bool = True) -> None:
+        # Textual reads all style sheets again as it starts, for the theme that it has since ``__init__``.
+        if self.screen_stack:
+            super().refresh_css(animate)
+
     def on_mount(self) -> None:
-        problems = [*self._themes.begin(), *self._keys.problems]
         for key in filter(None, dict.fromkeys(self._keys.keys.values())):
             self.bind(key, f"press('{key}')", show=False)
-        for problem in problems:
+        for problem in self._problems:
             self.notify(problem, title="Left out", severity="warning", timeout=10)
         self.set_interval(1.0, self._tick)
         self._unsubscribe = self.manager.subscribe(self._receive)

@@ -106,7 +106,7 @@ def test_a_look_at_a_run_on_minutes(tmp_path: Path) -> None:
         looks_s.append(time.thread_time() - begun_s)
         return looked
 
-    watcher._look = timed  # type: ignore[method-assign]
+    watcher._look = timed
     host = EngineHost(store, settings)
     host.start()
     ids = launch_all(store, LOOKED_AT)

@@ -233,7 +233,7 @@ class Auditor:
             decision = self._decision_of.get(fill.client_order_id or "")
             if decision is None:
                 continue
-            self._entered[decision] += fill.amount  # type: ignore[assignment]
+            self._entered[decision] += fill.amount
             assert self._entered[decision] <= self._decided[decision], (
                 f"decided were {self._decided[decision]}, entered {self._entered[decision]}"
             )

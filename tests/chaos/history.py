@@ -146,7 +146,7 @@ class History:
         self._in_flight.clear()
         self.lease = Lease(0, self.clock)
         self.executor = EffectExecutor(
-            self.venue,  # type: ignore[arg-type]
+            self.venue,
             self.setup,
             self.lease,
             self._probe,
@@ -335,7 +335,7 @@ class History:
         """Do one thing; a process that dies in it, or loses its lease, begins again, however often."""
         try:
             if not self.is_over:
-                act()  # type: ignore[operator]
+                act()
             return
         except (Died, LeaseLostError):
             pass

@@ -41,7 +41,7 @@ def mark(run: ScriptedRun, price: float) -> None:
 def alarms(run: ScriptedRun) -> dict[str, str]:
     """Return the sentences of the active alarms by their topics."""
     active: dict[str, str] = {}
-    for event in run.journal(AlarmRaised | AlarmCleared):  # type: ignore[arg-type]
+    for event in run.journal(AlarmRaised | AlarmCleared):
         if isinstance(event, AlarmRaised):
             active[event.topic] = event.sentence
         else:
@@ -176,7 +176,7 @@ def test_a_key_that_expires_soon() -> None:
 
 def held(**more: object) -> ScriptedRun:
     """Return a run that is long from 100, to be liquidated at about 96.2."""
-    run = ScriptedRun(settings=HIGH, leverage=Decimal(20), **more)  # type: ignore[arg-type]
+    run = ScriptedRun(settings=HIGH, leverage=Decimal(20), **more)
     run.enter()
     return run
 

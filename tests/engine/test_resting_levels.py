@@ -349,7 +349,7 @@ def test_a_stop_that_someone_moved_at_the_venue_is_shown_there_and_moved_back() 
 def test_a_venue_that_puts_stops_elsewhere_than_asked_is_not_asked_without_end() -> None:
     run = ScriptedRun(settings=TRAILING)
     real = run.report
-    run.report = lambda intent: (  # type: ignore[method-assign]
+    run.report = lambda intent: (
         real(intent)
         if intent.purpose is not OrderPurpose.STOP
         else replace(real(intent), trigger_price=Decimal("94.9"))

@@ -1305,7 +1305,7 @@ def test_an_order_without_an_answer_is_resolved_and_never_sent_under_the_same_id
     run.answers.clear()
     if arrived:
         run.resting[entry.client_order_id] = entry
-        run.resolve = lambda order_id: executed(run, order_id)  # type: ignore[method-assign]
+        run.resolve = lambda order_id: executed(run, order_id)
     run.restart()
     sends = [effect.client_order_id for effect in run.effects if isinstance(effect, effects.SendOrder)]
     assert len(sends) == len(set(sends)) == (1 if arrived else 2)

@@ -59,7 +59,7 @@ if __name__ == "__main__":
     path = Path(sys.argv[1])
     sys.argv = sys.argv[2:]
     # Before anything else of the program is imported: all of it takes the clock from there.
-    clock.SystemClock = lambda: JumpingClock(path)  # type: ignore[assignment, misc]
+    clock.SystemClock = lambda: JumpingClock(path)
     from firstwatch.wallets import keystore
 
     keystore.WORK_FACTOR = 2**4

@@ -42,7 +42,7 @@ def home(tmp_path) -> Path:
 
 @contextmanager
 def terminal(home: Path, **options: object) -> Iterator[Terminal]:
-    on = Terminal(home, **options)  # type: ignore[arg-type]
+    on = Terminal(home, **options)
     try:
         yield on
     finally:

@@ -211,7 +211,7 @@ def test_a_heartbeat_goes_before_those_that_wait(store: Store) -> None:
     ]
     for number, thread in enumerate(waiting, start=1):
         thread.start()
-        until(lambda number=number: store._writer._turn.waiting == number)  # type: ignore[misc]
+        until(lambda number=number: store._writer._turn.waiting == number)
     go_on.set()
     for thread in (holder, *waiting):
         thread.join()

@@ -73,7 +73,7 @@ def test_a_run_that_does_what_its_backtest_did_is_not_found_out(folder: Path) ->
         trades = sum(cell.trades or 0 for report in found for cell in report.hours_strip)
         with store.read() as session:
             done = rig.result_of(store, RUN)["trades"]
-            assert trades == len(done)  # type: ignore[arg-type]
+            assert trades == len(done)
             assert not alarms.active_alarms(session, RUN)
             assert watch.runs_to_watch(session, now_ms=SystemClock().now_ms()) == []
         assert last.next_look_at is None

@@ -1084,7 +1084,7 @@ def test_a_full_disk_stops_the_sending_and_the_runs_recover(
     assert host.trouble == ""
 
 
-def test_live_figures_are_written_only_when_they_have_changed(make) -> None:  # type: ignore[no-untyped-def]
+def test_live_figures_are_written_only_when_they_have_changed(make) -> None:
     """While no bar closes the heartbeat goes on, and nothing else is written."""
     engine = make(speed=1.0)
     engine.host()

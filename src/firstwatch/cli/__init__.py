@@ -7,6 +7,9 @@ and ``waiting`` (shared parts), then one module per command: ``algorithms``, ``w
 ``baseline``, ``candles``, ``report`` with ``report_text`` and ``report_html``, ``export``, ``engine``,
 ``alarms``, ``alert``, ``watchdog``, ``doctor`` with ``canary``, ``prune``, ``demo``.
 
+To add a command: a function in the module of its group, or in a module of its own that ``commands`` names.
+What the engine is to do for it is a class in ``trading.commands``.
+
 Imports every other package; none imports this one. A heavy library (Textual, SQLModel, ccxt) is imported in
 the command that needs it, so that start-up stays fast.
 

@@ -256,7 +256,7 @@ def stop_reason(state: CoreState) -> int:
 
 
 def _check_guards(state: CoreState, settings: CoreSettings, day: int) -> int:
-    """Evaluate the guards on E; return 1 when one of them stops the run at this close.
+    """Evaluate the guards on E, max drawdown first; return 1 when one of them stops the run at this close.
 
     A day's first E is that of its first close. A pause by drawdown or losing trades lasts until
     ``resume_entries``, the daily one also ends with the UTC day.

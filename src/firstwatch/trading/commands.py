@@ -1,6 +1,10 @@
 """Commands: how the screen, the command line and agents ask the engine for something.
 
 A command is a row that the engine picks up; its outcome is written on the same row.
+
+To add a command: a class here in the union ``Command``, and an arm of ``_perform`` in
+``engine.host.command_handler``; one that a run follows is in ``RunCommand`` too, with an arm of
+``_operator_requested`` in ``engine.core.run_core``.
 """
 
 from enum import StrEnum

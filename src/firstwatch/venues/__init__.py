@@ -5,9 +5,9 @@ account for an operator), ``signer`` (keys that sign for it), ``settings`` and `
 venues), ``assembly`` (what opens one), ``nonces``, ``keccak``, ``paper`` (play money on a replayed or an
 invented market), ``hyperliquid``.
 
-To add a kind of venue: a folder with ``settings`` (a model of ``VenueSettings``) and ``assembly``
-(``open_venue``, and ``open_accounts`` where accounts have keys), and one line in ``registry``. Nothing else
-knows a kind by its name.
+To add a venue of a new kind: a folder with ``settings`` (a model of ``VenueSettings``) and ``assembly``
+(``open_venue``, and ``open_accounts`` where accounts have keys), its import and one line in ``registry``, and
+its name in the list above. Nothing else knows a kind by its name.
 
 Imports ``store`` (the paper venue's books), ``market``, ``strategy`` and ``trading``. What is not in a
 venue's folder imports only ``trading`` when it runs. No engine, no wallet file.

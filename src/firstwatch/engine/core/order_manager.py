@@ -467,7 +467,11 @@ class OrderManager:
     # --- what follows in every step --------------------------------------------------------------
 
     def settle(self) -> None:
-        """Request what is not known of the orders, and drop the oldest settled ones."""
+        """Request what is not known of the orders, and drop the oldest settled ones.
+
+        A lost order, one in flight whose answer never came, is ``UNKNOWN``: the venue is asked what became of
+        it (``ResolveOrder``).
+        """
         context, memory = self._context, self._context.memory
         self._alarm_overdue()
         for order in self.open():

@@ -13,7 +13,7 @@ _LONGEST_RETRY_MS = 30_000
 
 
 def back_off_ms(attempts: int) -> int:
-    """Return how long to wait before attempt ``attempts + 1``: doubling from 1 s up to 30 s."""
+    """Return the wait before attempt ``attempts + 1``: exponential backoff, doubling from 1 s up to 30 s."""
     return int(min(_FIRST_RETRY_MS * 2 ** min(attempts, 10), _LONGEST_RETRY_MS))
 
 

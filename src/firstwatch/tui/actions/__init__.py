@@ -5,6 +5,8 @@
 snapshot and the selection alone; the same sentence is shown when its key is pressed anyway.
 
 A key belongs to the panes that show what it acts on, or to all. Wherever it is pressed it means the same.
+
+To add an action: a class in the module of what it acts on, and a line in ``ACTIONS``.
 """
 
 from firstwatch.tui.actions.action import Action, Severity, Situation

@@ -5,13 +5,13 @@ Its packages and modules, in reading order:
 - ``core``: what a run does, pure. An input goes in; records to store and effects to perform come out.
 - ``launch``: the launch checks, and which position a run adopts.
 - ``worker``: the thread of a run: startup and recovery, requests to the venue, storing each step.
-- ``baselines``: making the baseline of a launch, in a process of its own.
-- ``alerts``: alarms that go out, to addresses of the settings.
-- ``reconciliation``: what finished runs left at their venues, and closing it; bars read again; live wallets'
-  money and keys.
+- ``baselines``: computes the baseline of a launch, in its own process.
+- ``alerts``: sends alarms to the addresses in the settings.
+- ``reconciliation``: what finished runs left at their venues, and closing it; rereading bars; balances and
+  keys of live wallets.
 - ``host``: heartbeat, commands, replacing workers; the engine as a background process.
-- ``lock`` (the operating system's lock), ``lease`` (the right to send), ``venue_registry`` (from the settings
-  to adapters).
+- ``lock`` (the operating system's lock), ``lease`` (the right to send), ``venue_registry`` (makes adapters
+  from the settings).
 
 Imports point down, ``host`` first and ``core`` last. ``core`` reaches no store, no thread, no clock and no
 adapter; of ``venues`` it imports only the protocol. Nothing here imports the manager, the screen or Textual:
@@ -40,8 +40,8 @@ The life of a run
     order, and to ``CANCELLED`` only if no order was ever written. Each transition is one journal row: who
     asked, why, when. A restart is a new run.
 7.  Paused, health, exposure and protection are facts beside the state, written whenever they change. A
-    decision is journalled with the conditions of its close and their values. What would have to be true next
-    is one row, replaced at each close; nothing in the engine reads it.
+    decision is journalled with the conditions of its close and their values. The outlook (which conditions
+    would have to become true next) is one row, replaced at each close; nothing in the engine reads it.
 8.  A stop leaves position and protection, leaves the position and cancels the protection, or closes the
     position and cancels the protection last. In ``STOPPING`` nothing is decided and entry orders are
     cancelled. After 60 s of a reachable venue an unfinished stop is ``FAILED``, protection untouched.
@@ -51,9 +51,9 @@ The life of a run
     protects nothing is cancelled.
 10. An entry decided on a past bar, or more than max(10 s, 5 % of the bar) of venue time after the close, is
     dropped as ``late``. An exit always executes.
-11. Bars that are missing are read before the next one is decided. What the venue lacks as well is a hole. A
-    hole that cannot be confirmed is ``stale``: no entries, exits and protection go on. A bar that comes after
-    its successor was decided is journalled and never counted.
+11. Bars that are missing are read before the next one is decided. Those that the venue lacks as well are a
+    hole. A hole that cannot be confirmed is ``stale``: no entries, exits and protection go on. A bar that
+    comes after its successor was decided is journalled and never counted.
 12. Recovery: every active run is reconciled before it does anything. Its own orders by client order id, then
     fills, payments, bars and position; bars closed meanwhile are decided as past ones. Its indicators go on
     from the bars that it saw itself, whatever the venue has by then. A run whose worker raised is recovered
@@ -127,9 +127,9 @@ Hazards
 
 Without a run
 
-29. What a wallet without an active run holds is closed when an operator asks for it: each position by a
-    reduce-only order as of rule 18, stored before it is sent, the next one only when the outcome of all
-    before it is known. Of a run's position it is an order of that run, and so is booked with it. Meanwhile
-    no run starts in the wallet. The command is done when the venue shows the account flat; it is refused when
-    the venue refuses, or after 60 s in which no order can execute any more.
+29. Positions of a wallet without an active run are closed on an operator's command: each by a reduce-only
+    order as of rule 18, stored before it is sent, the next one only when the outcome of all before it is
+    known. An order that closes a position which a run left is an order of that run, and booked with it.
+    Meanwhile no run starts in the wallet. The command is done when the venue shows the account flat; it is
+    refused when the venue refuses, or after 60 s in which no order can execute any more.
 """

@@ -1,4 +1,4 @@
-"""An address of ``[alerts]``, which is a secret, and what may be shown of it."""
+"""An address of ``[alerts]``, which is a secret, and the label that may be shown instead."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address. ``label`` is all that is shown of it, ``key`` all that is stored."""
+    """One address. Only ``label`` is shown, only ``key`` (a hash) is stored."""
 
     url: SecretStr
     label: str
@@ -18,7 +18,7 @@ class Address:
 
 
 def addresses_of(urls: Sequence[SecretStr]) -> tuple[Address, ...]:
-    """Return the addresses of the settings, in their order."""
+    """Return the addresses of the settings, in the order of the file."""
     return tuple(_address(number, url) for number, url in enumerate(urls, 1))
 
 

@@ -1,4 +1,4 @@
-"""Sends the alarms of the store to the addresses of the settings, in a thread of its own."""
+"""Sends the alarms of the store to the addresses of the settings, in its own thread."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -19,16 +19,16 @@ from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.events import Noted
 
 PAUSES_S = (5.0, 30.0, 120.0, 600.0)
-"""How long an address is left alone after it took nothing once, twice, ...; the last one from then on."""
+"""Pauses after the first, second, ... failure in a row of an address; the last one from then on."""
 _APART_S = 10.0
-"""Time between two messages to one address: alarms that come one after the other share the second one."""
+"""Least time between two messages to one address: alarms raised meanwhile share the second one."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Account:
-    """What is known of one address; the store has the same, for the next engine."""
+    """Delivery state of one address; the store has a copy for the next engine."""
 
     address: Address
     sent: dict[tuple[str, str], Sent]
@@ -51,7 +51,7 @@ class AlertDelivery:
         self.task = PeriodicTask("alerts", self._deliver)
 
     def close(self) -> None:
-        """Send nothing more; what is being sent is ended. Idempotent."""
+        """Send nothing more and abort messages being sent. Idempotent."""
         self.task.close()
         self._sender.close()
 
@@ -72,7 +72,7 @@ class AlertDelivery:
         ]
         problems = self._sender.send(messages)
         if self.task.is_closed and all(problems):
-            # It was ended with the engine: the next one sends it.
+            # Aborted as the engine ended: the next engine sends it.
             return
         for (account, rises), problem in zip(owed, problems, strict=True):
             self._record(account, rises, problem, now_ms)
@@ -94,7 +94,7 @@ class AlertDelivery:
         return due(found, account.sent, now_ms, quiet=self._quiet, failing_since_ms=failing_ms)
 
     def _name(self, session: Session, rise: Rise) -> str:
-        """Return how a run or a wallet is called in a message: its money first."""
+        """Return the name of a run or a wallet in a message, which begins with its kind of money."""
         try:
             if rise.is_of_wallet:
                 wallet = wallets.get_wallet(session, rise.owner)
@@ -113,7 +113,7 @@ class AlertDelivery:
         return "" if known is None else f"{known.money.value.upper()} "
 
     def _record(self, account: _Account, rises: Sequence[Rise], problem: str, now_ms: int) -> None:
-        """Remember the outcome here first: a store that cannot be written must not send it again."""
+        """Record the outcome in memory first: if the store cannot be written, nothing is sent twice."""
         label, now_s = account.address.label, self._clock.elapsed_s()
         is_new = bool(problem) and account.failing is None
         if problem:

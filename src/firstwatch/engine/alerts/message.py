@@ -1,4 +1,4 @@
-"""What is sent: the text of a message and how it looks. Pure."""
+"""Builds messages: title, text and kind. Pure."""
 
 import platform
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _LONGEST_LINE = 300
 
 
 class MessageKind(StrEnum):
-    """How a message looks where it arrives; the values are those of apprise."""
+    """How the receiver displays a message; the values are those of apprise."""
 
     INFO = "info"
     WARNING = "warning"
@@ -25,7 +25,7 @@ class MessageKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, of plain text."""
+    """One plain-text message."""
 
     title: str
     body: str
@@ -33,12 +33,12 @@ class Message:
 
 
 def titled(what: str) -> str:
-    """Return the title of a message of this machine."""
+    """Return the title of a message from this machine."""
     return f"firstwatch on {clean(platform.node(), 60)}: {what}"
 
 
 def trial() -> Message:
-    """Return the message that shows that an address works."""
+    """Return the test message that shows that an address works."""
     return Message(titled("test"), "Alarms of this machine reach you here.", MessageKind.INFO)
 
 
@@ -69,7 +69,7 @@ def _is_critical(rise: Rise) -> bool:
 
 
 def _is_sum(rises: Sequence[Rise], now_ms: int, quiet: QuietHours | None) -> bool:
-    """Return whether all of it was held back until the end of the quiet hours."""
+    """Return whether all of these alarms were held back until the end of the quiet hours."""
     if quiet is None or quiet.contain(now_ms):
         return False
     start_ms, end_ms = quiet.last_window(now_ms)

@@ -1,4 +1,4 @@
-"""Sends messages through processes of their own (rule 1 of ``firstwatch.engine.alerts``)."""
+"""Sends each message in its own process (rule 1 of ``firstwatch.engine.alerts``)."""
 
 import json
 import subprocess
@@ -12,19 +12,19 @@ from firstwatch.engine.alerts.address import Address
 from firstwatch.engine.alerts.message import Message
 
 SEND_WITHIN_S = 20
-"""After this long the kernel ends a process that sends, whatever it waits for."""
+"""The kernel ends a sending process after this long, whatever it waits for."""
 _START_S = 10.0
-"""How long it may take until that begins to count."""
+"""How long a sending process may take to start, before ``SEND_WITHIN_S`` begins to count."""
 NOT_INSTALLED = "apprise is not installed: pip install 'firstwatch[alerts]'"
 
 
 def is_installed() -> bool:
-    """Return whether the library that sends is there."""
+    """Return whether apprise is installed."""
     return find_spec("apprise") is not None
 
 
 class Sender:
-    """Sends messages. Used by one thread, closed by any."""
+    """Sends messages. Used by one thread; any thread may close it."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -32,10 +32,10 @@ class Sender:
         self._is_closed = False
 
     def send(self, messages: Sequence[tuple[Address, Message | None]]) -> list[str]:
-        """Send each message to its address, all at once; takes ``SEND_WITHIN_S`` at most after the start.
+        """Send each message to its address, all at once; takes at most ``SEND_WITHIN_S`` s after the start.
 
-        A message None: only look whether apprise understands the address. Return why each was not delivered,
-        in the same order; empty: it was.
+        Without a message, only check whether apprise understands the address. Return why each was not
+        delivered, in the same order; empty: it was.
         """
         if not is_installed():
             return [NOT_INSTALLED] * len(messages)
@@ -49,7 +49,7 @@ class Sender:
             self._end()
 
     def close(self) -> None:
-        """End what is being sent, and send nothing more. Idempotent."""
+        """Abort messages being sent, and send nothing more. Idempotent."""
         with self._guard:
             self._is_closed = True
             for process in self._processes:
@@ -65,7 +65,7 @@ class Sender:
                     [sys.executable, "-P", "-m", "firstwatch.engine.host.alert_process"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    # What apprise writes may hold the address.
+                    # The output of apprise may contain the address.
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,
                     text=True,
@@ -75,7 +75,7 @@ class Sender:
             self._processes.append(process)
         assert process.stdin is not None
         try:
-            # A request is shorter than a pipe is, so this does not wait for the process.
+            # A request fits into the pipe's buffer, so this does not wait for the process.
             process.stdin.write(json.dumps(request))
             process.stdin.flush()
         except OSError:

@@ -1,4 +1,4 @@
-"""From a launch to its baseline: candles of its market, a backtest with its settings, saved."""
+"""Makes the baseline of a launch: backtests its settings on candles of its market, and saves the result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,14 +34,14 @@ from firstwatch.venues.protocol import Venue
 from firstwatch.watch.baseline import find_by_key, save_baseline, stale_because, until
 
 FROM_VENUE = "venue"
-"""Candles of the venue itself: all that it gives, and what was recorded of it before."""
+"""Candles of the venue itself: all that it offers, and those recorded earlier."""
 BASELINE_DAYS = 184
 """Six months of any length."""
 _DAY_MS = 86_400_000
 
 
 class BaselineRequest(BaseModel):
-    """What a baseline is to be made of."""
+    """Request for a baseline: launch settings and candles."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,7 +50,7 @@ class BaselineRequest(BaseModel):
     """``venue``, ``archive:[SOURCE:]SYMBOL@TIMEFRAME``, or a candle file."""
     funding: Path | None = None
     days: int = Field(default=BASELINE_DAYS, ge=1, le=36_500)
-    """How many days at most, the last ones of the candles."""
+    """Use at most this many days, the last ones of the candles."""
     slippage_bps: BoundedDecimal = Field(default=Decimal(2), ge=0, lt=10_000)
 
 
@@ -68,7 +68,7 @@ def request_of(**fields: Any) -> BaselineRequest:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A baseline, new or saved before from just the same."""
+    """A baseline, new or saved earlier from identical inputs."""
 
     version: AlgorithmVersion
     backtest: Backtest
@@ -77,12 +77,12 @@ class Made:
 
     @property
     def days(self) -> float:
-        """How many days it covers."""
+        """Number of days that it covers."""
         return (self.backtest.end_ms - self.backtest.start_ms) / _DAY_MS
 
 
 Progress = Callable[[float, str], None]
-"""Takes the share that is done, and the step that is under way."""
+"""Callback with the share that is done (0 to 1), and the current step."""
 
 
 def make_baseline(
@@ -155,9 +155,9 @@ def _candles(home: Path, venue: Venue, request: BaselineRequest, spec: Algorithm
 
 
 def venue_candles(home: Path, venue: Venue, symbol: str, spec: AlgorithmSpec, days: int) -> CandleFile:
-    """Return the closed candles that a venue gives; of a live one, with those that were recorded before.
+    """Return the closed candles of a venue; for a live one, merged with those recorded earlier.
 
-    A paper venue can be given another market under its name, so its candles are not archived.
+    The market behind a paper venue's name may change, so its candles are not archived.
 
     Raises:
         VenueError: it gives none, or some that cannot be candles.
@@ -182,7 +182,7 @@ def venue_candles(home: Path, venue: Venue, symbol: str, spec: AlgorithmSpec, da
 
 
 def _last_days(file: CandleFile, spec: AlgorithmSpec, days: int) -> tuple[CandleArrays, int]:
-    """Return the candles to keep, and where the test starts: the last days, and the warm-up before them."""
+    """Return the candles of the last days and the warm-up before them, and where the test starts."""
     candles, step_ms = file.candles, spec.timeframe.ms
     start_ms = int(candles.time_ms[-1]) + step_ms - days * _DAY_MS
     warm_ms = max(bars * timeframe.ms for timeframe, bars in spec.needed_bars().items())

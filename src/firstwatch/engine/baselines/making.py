@@ -1,4 +1,4 @@
-"""How far a baseline is: one small file in the data folder, written by its maker and read by everyone."""
+"""Progress of a baseline: one small file in the data folder, written by the process that makes it."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ _MOST_BYTES = 10_000
 
 
 class MakingState(StrEnum):
-    """What became of it."""
+    """State of a baseline in the making."""
 
     RUNNING = "running"
     DONE = "done"
@@ -29,7 +29,7 @@ class MakingState(StrEnum):
 
 
 class Making(BaseModel):
-    """A baseline that is being made, or was made last. Times are wall milliseconds."""
+    """A baseline that is being made, or was made last. Times are wall time in milliseconds."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -39,15 +39,15 @@ class Making(BaseModel):
     symbol: CleanText
     state: MakingState
     share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """How much is done."""
+    """Share that is done."""
     sentence: CleanText = ""
-    """The step that is under way, or the result."""
+    """The current step, or the result."""
     started_ms: int
     baseline_id: int | None = None
 
 
 def write_making(home: Path, making: Making) -> None:
-    """Replace what is known of the baseline that is being made.
+    """Replace the stored progress of the baseline.
 
     Raises:
         StoreError: the data folder cannot be written.
@@ -63,7 +63,7 @@ def write_making(home: Path, making: Making) -> None:
 def read_making(home: Path) -> Making | None:
     """Return the baseline that is being made, or was made last; None: none was, or the file is damaged.
 
-    One whose process has gone without a result is FAILED.
+    If its process is gone without a result, it is FAILED.
     """
     try:
         with (home / BASELINE_FOLDER / _FILE).open("rb") as file:

@@ -1,4 +1,4 @@
-"""The process that makes a baseline: started by a manager, or the command itself."""
+"""Runs the making of a baseline: in a process that the manager starts, or in the command's own."""
 
 import os
 import signal
@@ -31,11 +31,11 @@ _NICENESS = 10
 
 
 class MakingCancelledError(FirstwatchError):
-    """The baseline was cancelled before it was there."""
+    """The baseline was cancelled before it was finished."""
 
 
 def run_making(settings: Settings, request: BaselineRequest, *, clock: Clock, progress: Progress) -> Made:
-    """Make a baseline in this process, niced, and write how far it is; SIGTERM and SIGINT cancel it.
+    """Make a baseline in this process, niced, and write its progress; SIGTERM and SIGINT cancel it.
 
     Raises:
         RefusedError: another process makes one.
@@ -85,7 +85,7 @@ def run_making(settings: Settings, request: BaselineRequest, *, clock: Clock, pr
 
 
 def sentence_of(made: Made) -> str:
-    """Return what was made, for an operator."""
+    """Return a sentence for the operator about the finished baseline."""
     was = "saved" if made.is_new else "saved before from just the same; it is used again"
     trades = made.backtest.metrics.get("total_trades", 0)
     return (

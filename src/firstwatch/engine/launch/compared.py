@@ -1,4 +1,4 @@
-"""A stored backtest as what a launch or a run is compared with."""
+"""Turns a stored backtest into the baseline that a launch or a run is compared with."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from firstwatch.trading.market import Market
 def differences_of_run(
     settings: LaunchSettings, spec: AlgorithmSpec, market: Market, found: Backtest | None
 ) -> tuple[SettingDifference, ...] | None:
-    """Return what of a run's settings and fees differs from its baseline's and matters; None: it has none.
+    """Return the relevant differences of a run's settings and fees to its baseline; None: it has none.
 
     Raises:
         DamagedRowError: the baseline cannot be read.
@@ -30,7 +30,7 @@ def differences_of_run(
 
 
 def baseline_of(found: Backtest) -> Baseline:
-    """Return what the checks compare a launch with, from a stored backtest.
+    """Return a stored backtest as the baseline that the checks compare a launch with.
 
     Raises:
         DamagedRowError: it cannot be read.

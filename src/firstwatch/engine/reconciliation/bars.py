@@ -1,9 +1,9 @@
-"""Reads the bars of active runs again, an hour after them: what a venue says of a bar later is its last word.
+"""Rereads the bars of active runs an hour later, because a venue may still revise a bar after its close.
 
-Once an hour all bars of the hour before the last, at the lowest request priority; runs of one market and
-timeframe share the answer. A bar that differs is an event of the run (``BarRevised``), which the first watch
-lists; nothing is decided anew. Up to where they were read is a row, written with the events, so that a
-restart neither repeats a bar nor leaves one out.
+Once an hour it reads all bars of the hour before the last, at the lowest request priority; runs on the same
+market and timeframe share one request. A bar that differs is an event of the run (``BarRevised``), which the
+first watch lists; no decision is repeated. How far bars were reread is stored in the same transaction as the
+events, so a restart neither repeats nor skips a bar.
 """
 
 import logging
@@ -26,14 +26,14 @@ from firstwatch.trading.events import BarRevised, BarValues, LateBar
 from firstwatch.trading.timeframe import Timeframe
 
 AFTER_MS = 3_600_000
-"""How long after its close a bar is read again, at least."""
+"""A bar is reread at the earliest this long after its close."""
 _MOST_BARS = 1_000
-"""How many bars are read at once: more are left for the next time."""
+"""Most bars read in one request; the rest is left for the next round."""
 _AGAIN_S = 120.0
-"""How long a market waits whose bars could not be read."""
+"""Pause before the next attempt for a market whose bars could not be read."""
 _YIELD_S = 0.002
-"""Pause after each run: this happens on the hour, when all runs act on a bar, and a thread that computes
-without a pause makes each of their commits wait for the interpreter again and again."""
+"""Pause after each run. Rereading falls on the hour, when all runs act on a bar, and a thread that computes
+without a pause holds the GIL, which delays each of their commits."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ _Market = tuple[str, str, Timeframe]
 
 @dataclass(slots=True)
 class _Followed:
-    """What is known of an active run, so that a look that finds nothing due reads almost nothing."""
+    """Cached facts of an active run, so that a check that finds nothing due reads almost nothing."""
 
     market: _Market
     with_volume: bool
@@ -53,7 +53,7 @@ class _Followed:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """Bars of a run that are read again: those that open from ``first_ms`` on and before ``end_ms``."""
+    """Bars of a run to reread: those with ``first_ms`` <= open time < ``end_ms``."""
 
     run_id: str
     with_volume: bool
@@ -62,7 +62,7 @@ class _Due:
     seen: Sequence[Bar]
 
     def differences(self, read: Sequence[Bar], end_ms: int) -> list[BarRevised]:
-        """Return which bars before ``end_ms`` were read otherwise than they were seen."""
+        """Return the bars before ``end_ms`` that now differ from what the run saw."""
         seen, again = (
             [bar for bar in each if self.first_ms <= bar.time_ms < end_ms] for each in (self.seen, read)
         )
@@ -70,7 +70,7 @@ class _Due:
 
 
 class BarRereader:
-    """Reads bars again, in a thread of its own: it waits for venues."""
+    """Rereads bars, in its own thread because it waits for venues."""
 
     def __init__(self, store: Store, venues: VenueRegistry, clock: Clock, lease: Callable[[], Lease]) -> None:
         self._store = store
@@ -82,11 +82,11 @@ class BarRereader:
         self.task = PeriodicTask("reading bars again", self.look)
 
     def close(self) -> None:
-        """Begin nothing new."""
+        """Start no further request."""
         self.task.close()
 
     def look(self) -> None:
-        """Read again what is due: one request per market and timeframe at most."""
+        """Reread the bars that are due, with at most one request per market and timeframe."""
         with self._store.read() as session:
             active = runs.active_run_ids(session)
             self._runs = {run_id: self._runs[run_id] for run_id in active if run_id in self._runs}
@@ -145,7 +145,7 @@ class BarRereader:
         self._compare([each for each in due if each.first_ms < end_ms], read, end_ms)
 
     def _due(self, session: Session, run_id: str, reach_ms: int, end_ms: int) -> _Due | None:
-        """Return the bars of a run to be read again that the venue still gives; None: there are none."""
+        """Return the bars of a run to reread, as far as the venue still has them; None: there are none."""
         followed = self._runs[run_id]
         first_ms = max(followed.until_ms or 0, reach_ms)
         handled = [each.bar for each in bars.bars_of(session, run_id, after_ms=first_ms - 1)]
@@ -163,10 +163,10 @@ class BarRereader:
         )
 
     def _compare(self, due: Sequence[_Due], read: Sequence[Bar], end_ms: int) -> None:
-        """Write how the runs' bars differ, and up to where they were read.
+        """Store the differences of the runs' bars, and how far they were reread.
 
-        Runs without a difference, as nearly all are, are one transaction; the others are one each, so that
-        a venue that has everything otherwise holds up no run for long.
+        Runs without a difference, nearly all of them, share one transaction; each other run has its own, so a
+        venue that revises every bar never blocks a run for long.
         """
         same: dict[str, int] = {}
         for each in due:
@@ -180,7 +180,7 @@ class BarRereader:
             self._save(same, [])
 
     def _without_late(self, run_id: str, found: list[BarRevised]) -> list[BarRevised]:
-        """Leave out bars of which the run has said that they came too late."""
+        """Leave out bars that the run itself has journalled as late."""
         if not found:
             return found
         with self._store.read() as session:
@@ -189,7 +189,7 @@ class BarRereader:
         return [each for each in found if each.bar_time_ms not in known]
 
     def _save(self, until_ms: Mapping[str, int], found: Sequence[BarRevised]) -> None:
-        """``until_ms`` by run; ``found`` of each."""
+        """Store how far each run's bars were reread (``until_ms``, by run id), and the differences found."""
         with self._store.write(self._lease().epoch) as session:
             active = until_ms.keys() & runs.active_run_ids(session)
             if found:
@@ -201,10 +201,10 @@ class BarRereader:
 
 
 def revised(seen: Sequence[Bar], read: Sequence[Bar], *, with_volume: bool) -> list[BarRevised]:
-    """Return the bars that the venue has otherwise by now than a run saw them, oldest first.
+    """Return the bars that the venue has revised since a run saw them, oldest first.
 
-    Both are of one time. ``with_volume``: the algorithm reads it, so that it counts. What is not sound no run
-    counts, whatever the venue sends.
+    Both cover the same time. ``with_volume``: compare volumes too, because the algorithm uses them. Bars of
+    the venue that are not sound are ignored, as runs ignore them.
     """
     ours = {bar.time_ms: bar for bar in seen}
     theirs = {bar.time_ms: bar for bar in read if bar.is_sound}

@@ -1,7 +1,7 @@
-"""Closes what a wallet holds without a run, when asked for it (rule 29 of ``firstwatch.engine``).
+"""Closes the positions of a wallet without an active run, on command (rule 29 of ``firstwatch.engine``).
 
-What was asked for is in the store, as an accepted command, and so is each order before its request leaves:
-another process goes on from there. The position is what the venue shows, and only that ends it.
+The accepted command is in the store, and each order is stored before its request leaves, so another process
+can continue. Only the venue's position counts: closing ends when the venue shows it flat.
 """
 
 import logging
@@ -63,11 +63,11 @@ from firstwatch.wallets.stored_status import money_status
 
 LOOK_EVERY_S = 0.25
 GIVES_UP_AFTER_S = 60.0
-"""How long a closing is tried. One whose order may still execute goes on for as long as it takes."""
+"""How long closing is tried. While an order may still execute, it goes on for as long as that takes."""
 _SETTLES_S = 2.0
-"""How long a venue may show a position as it was before the fill of an order."""
+"""How long a venue may still show the position from before a fill."""
 _APPEARS_S = 30.0
-"""How long a venue may not know an order that it has accepted: a node of it lags behind."""
+"""How long a venue may not find an order that it has accepted, because one of its nodes lags."""
 _MOST_REFUSALS = 5
 
 _Answer = tuple[CommandOutcome, str]
@@ -77,27 +77,27 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Closing:
-    """The closing of one wallet, beyond what the store has of it."""
+    """State of closing one wallet that is not in the store."""
 
     commands: list[StoredCommand]
     begun_s: float
     failures: int = 0
-    """Orders that were refused or never arrived: each next one waits longer."""
+    """Number of orders refused or never arrived; each one lengthens the wait before the next."""
     unfilled: int = 0
-    """Orders that met no price within their bound, or were refused: each next one has a wider bound."""
+    """Number of orders refused or not filled within their bound; each one widens the next bound."""
     refusals: int = 0
     retry_s: float = 0.0
     problem: str = ""
     """Why it is not closed yet."""
     is_sent: bool = False
     closed: list[str] = field(default_factory=list)
-    """What its orders have closed, in words."""
+    """Sentences about what its orders have closed."""
     before: dict[str, Decimal] = field(default_factory=dict)
     """The position by symbol when its last order was sent."""
     filled_s: dict[str, float] = field(default_factory=dict)
-    """When the last order of a symbol that filled was over."""
+    """When the last order that filled ended, by symbol."""
     missing_s: dict[str, float] = field(default_factory=dict)
-    """Since when the venue does not know an order that it has accepted, by client order id."""
+    """Since when the venue has not found an order that it accepted, by client order id."""
     listener: "_Listener | None" = None
 
     @property
@@ -110,13 +110,13 @@ class _Closing:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the store has of a wallet."""
+    """Rows of a wallet from the store."""
 
     wallet: Wallet
     active: str | None
     """The run that uses it."""
     left: Mapping[str, Run]
-    """The newest ended run by symbol, where what it held may still be there."""
+    """The newest ended run by symbol whose position may still be open."""
     orders: Sequence[StoredOrder]
     """Orders that may still execute and close something, or whose outcome is not known."""
     owners: frozenset[str]
@@ -132,8 +132,7 @@ class _Known:
 class WalletCloser:
     """Closes wallets, in a thread of its own: it waits for venues.
 
-    ``guard`` is held while one wallet is looked at, so that no other thread resolves an order that is being
-    sent here.
+    ``guard`` is held while one wallet is handled, so that no other thread resolves an order being sent here.
     """
 
     def __init__(
@@ -147,7 +146,7 @@ class WalletCloser:
         closed: Callable[[], None],
         fault_point: FaultPoint = no_fault,
     ) -> None:
-        """``closed`` is called when a wallet was found flat: the books of its runs can be closed."""
+        """Make a closer. ``closed`` is called when a wallet is flat: its runs' books can then be closed."""
         self._store = store
         self._venues = venues
         self._clock = clock
@@ -165,7 +164,7 @@ class WalletCloser:
         return bool(self._asked)
 
     def close(self) -> None:
-        """Begin nothing new."""
+        """Start no further step."""
         self.task.close()
 
     def begin(self, command: StoredCommand) -> None:
@@ -177,7 +176,7 @@ class WalletCloser:
                 known.commands.append(command)
 
     def look(self) -> None:
-        """Go one step on with each wallet."""
+        """Advance each wallet by one step."""
         for closing_ in list(self._asked.values()):
             with self._guard:
                 answer = self._answer(closing_)
@@ -185,7 +184,7 @@ class WalletCloser:
                     self._finish(closing_, *answer)
 
     def _answer(self, it: _Closing) -> _Answer | None:
-        """Go one step on; return the outcome, or None while there is none."""
+        """Advance by one step; return the outcome, or None while there is none."""
         try:
             answer = self._step(it)
         except (WrongUseError, DamagedRowError) as error:
@@ -263,7 +262,7 @@ class WalletCloser:
         return None
 
     def _ask(self, it: _Closing, known: _Known, venue: Venue, order: StoredOrder) -> StoredOrder:
-        """Ask the venue what became of an order, and store that."""
+        """Ask the venue what became of an order, and store its answer."""
         if _is_doubtful(order):
             asked = self._resolved(known, order, self._resolve(venue, order))
         else:
@@ -335,7 +334,7 @@ class WalletCloser:
                 it.unfilled += 1
 
     def _back_off(self, it: _Closing) -> None:
-        """Let the next order wait, longer each time."""
+        """Delay the next order, longer each time."""
         it.retry_s = self._clock.elapsed_s() + back_off_ms(it.failures) / 1000
         it.failures += 1
 
@@ -375,7 +374,7 @@ class WalletCloser:
         return answer
 
     def _new_id(self, owner: Run | None) -> str:
-        """Return the next client order id of the run that left the position, otherwise one of no run."""
+        """Return the next client order id of the run that left the position, or one without a run."""
         if owner is None:
             return client_order_id(new_run_id(secrets.randbits), 1)
         with self._store.read() as session:
@@ -421,7 +420,7 @@ class WalletCloser:
     def _sent(
         self, it: _Closing, known: _Known, order: StoredOrder, outcome: SendOutcome
     ) -> tuple[_Answer | None, StoredOrder]:
-        """Store the outcome of a request; return the command's if the venue will not close, and the order."""
+        """Store a request's outcome. Return the command's if the venue will not close, and the order."""
         answer: _Answer | None = None
         match outcome:
             case Accepted(venue_order_id, filled, average_price):
@@ -466,7 +465,7 @@ class WalletCloser:
         events: Sequence[RunEvent],
         author: Author,
     ) -> None:
-        """Write an order, and into the journal of its run what happened, if it is a run's."""
+        """Write an order and, if it belongs to a run, its events to that run's journal."""
         run_id = order.intent.run_id
         if run_id not in known.owners:
             wallet_orders.upsert_wallet_order(session, known.wallet.id, order)
@@ -498,7 +497,7 @@ class WalletCloser:
                     commands.finish_command(session, each.id, outcome, sentence, now_ms=self._clock.now_ms())
 
     def _keep_money(self, name: str) -> None:
-        """Store the money of a live wallet as the venue shows it now: without the position."""
+        """Store the balance of a live wallet as the venue shows it now, after the close."""
         wallet = self._read(name).wallet
         try:
             venue = self._venues.get(wallet.venue)
@@ -514,7 +513,7 @@ class WalletCloser:
     # --- a market that waits for its runs ----------------------------------------------------------
 
     def _listen(self, it: _Closing, known: _Known, venue: Venue) -> None:
-        """Let a market go on that stands while no run listens: the order waits for its next price."""
+        """Subscribe to a feed with phases, which stands still otherwise: the order needs its next price."""
         run = next(iter(known.left.values()), None)
         if it.listener is None and venue.capabilities.has_phases and run is not None:
             with self._store.read() as session:
@@ -524,16 +523,16 @@ class WalletCloser:
 
 
 class _Listener:
-    """Takes what a feed with phases delivers, and confirms each phase at once."""
+    """Subscriber to a feed with phases that acknowledges each phase at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._subscription: Subscription | None = None
         self._missed: int | None = None
-        """The token that came before the subscription was known."""
+        """The token that arrived before the subscription was known."""
 
     def begin(self, subscription: Subscription) -> None:
-        """Confirm what came meanwhile, too."""
+        """Acknowledge what arrived meanwhile, too."""
         with self._lock:
             self._subscription, missed = subscription, self._missed
         if missed is not None:
@@ -553,7 +552,7 @@ class _Listener:
 
 
 def used_by(run_id: str, wallet: str) -> str:
-    """Return why a wallet is not closed that a run uses."""
+    """Return the refusal to close a wallet that a run uses."""
     return f"run {run_id} uses the wallet {wallet}: close its position with `firstwatch run close {run_id}`"
 
 
@@ -566,7 +565,7 @@ def _is_doubtful(order: StoredOrder) -> bool:
 
 
 def _waits(order: StoredOrder) -> bool:
-    """Return whether the position depends on what becomes of the order."""
+    """Return whether the position may still change through the order."""
     is_exit = order.intent.purpose is OrderPurpose.EXIT
     return order.state.is_open and (is_exit or _is_doubtful(order))
 

@@ -63,7 +63,7 @@ class FinishedRunReconciler:
         self._clock = clock
         self._lease = lease
         self.guard = threading.Lock()
-        """Held while one wallet is reconciled: none is closed meanwhile (``WalletCloser``)."""
+        """Held while one wallet is reconciled, so that ``WalletCloser`` does not act meanwhile."""
         self.task = PeriodicTask("reconciliation of finished runs", self.look)
 
     def close(self) -> None:
@@ -188,7 +188,7 @@ class FinishedRunReconciler:
     def _keep_levels(
         self, run: Run, position: Position, stop: OrderReport | None, target: OrderReport | None
     ) -> None:
-        """Store in the rows of a finished run what the venue shows of its stop and its target."""
+        """Store the levels of stop and target that the venue shows in the rows of a finished run."""
         with self._store.read() as session:
             known = positions.position_of(session, run.id)
         if known is None or known.side is None:
@@ -211,7 +211,7 @@ class FinishedRunReconciler:
         """Book what happened at the venue since the run ended, and clear the exposure of its row."""
         run = left.run
         core = self._core(run, venue)
-        # In venue time, whose clock may differ from ours.
+        # In venue time: its clock may differ from ours.
         since_ms = 0 if core is None else core.fills_horizon_ms
         filled = [
             fill
@@ -238,7 +238,7 @@ class FinishedRunReconciler:
         self._write(run, events, _Found(venue.name, venue.now_ms(), core, filled, paid, list(known), reports))
 
     def _core(self, run: Run, venue: Venue) -> RunCore | None:
-        """Return the run's core as it ended; None: it never began, or its checkpoint cannot be read."""
+        """Return the run's core as of its end; None: it never began, or its checkpoint cannot be read."""
         try:
             with self._store.read() as session:
                 plan = read_stored_run(session, run.id)
@@ -282,7 +282,7 @@ class FinishedRunReconciler:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What the venue reported of a finished run's orders."""
+    """The venue's reports on a finished run's orders."""
 
     venue: str
     venue_ms: int

@@ -1,4 +1,4 @@
-"""Work that the host starts again and again, in a thread of its own."""
+"""A task that the host starts periodically, in its own thread."""
 
 import logging
 import threading

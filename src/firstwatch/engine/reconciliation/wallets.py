@@ -1,8 +1,9 @@
 """Refreshes balances and key permissions of live wallets, at the lowest request priority.
 
-The screen shows only the store, and only this process talks to a venue. Money is read every half minute, one
-wallet at a time; what a run has read meanwhile is reused. Key permissions change rarely and cost forty times
-as much of the request budget, so at most one key a minute is read. Runs learn of their keys here.
+The screen shows only the store, and only this process talks to a venue. Balances are read every half minute,
+one wallet at a time; a balance that a run has read meanwhile is reused. Key permissions change rarely and
+cost forty times as much of the request budget, so at most one key a minute is read. Runs get the result for
+their keys from here.
 """
 
 import logging
@@ -28,13 +29,13 @@ LOOK_EVERY_S = 1.0
 MONEY_EVERY_S = 30.0
 KEY_EVERY_S = 3600.0
 _KEY_AGAIN_S = 600.0
-"""How long a key waits after its permissions could not be read."""
+"""Pause after the permissions of a key could not be read."""
 _BETWEEN_KEYS_S = 60.0
 TELL_EVERY_S = 60.0
-"""How often the runs hear of their keys."""
+"""How often the runs get the state of their keys."""
 
 KeyKnown = Callable[[str, str, str], None]
-"""Takes venue, account, and why the key that signs for it may not trade, or not for long; empty: it may."""
+"""Callback with venue, account, and why the account's key may not trade, or not for long (empty: it may)."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class WalletRefresher:
         self.task = PeriodicTask("refresh of wallets", self.look)
 
     def close(self) -> None:
-        """Begin nothing new."""
+        """Start no further reading."""
         self.task.close()
 
     def look(self) -> None:
@@ -97,7 +98,7 @@ class WalletRefresher:
     def _tell_of_keys(
         self, listed: Sequence[Wallet], known: Mapping[int, WalletStatus], now_s: float
     ) -> None:
-        """Tell the runs of the keys about which the venue was asked."""
+        """Pass the key permissions that were read on to the runs."""
         if self._told_s is not None and now_s - self._told_s < TELL_EVERY_S:
             return
         self._told_s = now_s
@@ -113,7 +114,7 @@ class WalletRefresher:
         now_s, now_ms = self._clock.elapsed_s(), self._clock.now_ms()
 
         def waits_s(wallet: Wallet) -> float:
-            """Return how long ago the wallet was read, here or by a command."""
+            """Return the seconds since the wallet was last read, here or by a command."""
             money = known.get(wallet.id, WalletStatus()).money
             asked_s = self._asked.setdefault(wallet.id, _Asked()).money_s
             since_said_s = _age_s(now_ms, None if money is None else money.read_at_ms)
@@ -163,5 +164,5 @@ class WalletRefresher:
 
 
 def _age_s(now_ms: int, read_at_ms: int | None) -> float:
-    """Return how old a reading is; infinite where there is none, or its clock was set back since."""
+    """Return the age of a reading in seconds; infinite without one, or if the clock was set back since."""
     return (now_ms - read_at_ms) / 1000 if read_at_ms is not None and read_at_ms <= now_ms else float("inf")

@@ -24,7 +24,7 @@ class CallTouches:
 
 @dataclass(frozen=True, slots=True)
 class StepMetadata:
-    """What the worker adds to a step: times, prepared requests, prices around calls."""
+    """Data that the worker adds to a step: times, prepared requests, prices around calls."""
 
     venue: str
     symbol: str
@@ -40,16 +40,16 @@ class StepMetadata:
 
 @dataclass(slots=True)
 class Written:
-    """What was written of a run so far; kept from step to step, discarded after an error."""
+    """Cache of a run's rows as last written; kept from step to step, discarded after an error."""
 
     orders: dict[str, StoredOrder] = field(default_factory=dict)
     """Its open orders as stored; one that is missing here is read."""
     last_bars: bars.Block | None = None
-    """The block to which its next bar is added; None: it is read."""
+    """The block that the next bar is appended to; None: read it first."""
     checkpoint_base: str | None = None
     """The checkpoint against which the next one is stored as differences."""
     is_stale: bool | None = None
-    """Its bars are missing; None: not known yet."""
+    """The run's data was stale when last written; None: not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def persist(
             writing.write(record)
         sequence = writing.flush()
     assert sequence is not None, "a step has at least one part"
-    # An order that moved twice, as one that is filled when it is sent, is written once, with both moves.
+    # An order that changed state twice, such as one filled as it was sent, is written once, with both
+    # transitions.
     for order in moved.values():
         update_order(session, order)
     written.checkpoint_base = journal.save_checkpoint(
@@ -102,9 +103,9 @@ class _StepWriter:
         moved: dict[str, StoredOrder],
         sequence: int | None,
     ) -> None:
-        """``moved`` takes the orders that change; the caller writes them.
+        """Collect the orders that change in ``moved``; the caller writes them.
 
-        ``sequence``: of the journal's last row, if this transaction has written one.
+        ``sequence``: number of the journal's last row, if this transaction has written one.
         """
         self._session = session
         self._written = written
@@ -158,7 +159,7 @@ class _StepWriter:
             case records.PositionRow():
                 self._position(record)
             case records.BarRow(bar, mark_high, mark_low, decided):
-                # What was decided at its close follows in the journal.
+                # The decisions at its close follow in the journal.
                 fresh = bars.RunBar(bar, mark_high, mark_low, self.flush(), decided)
                 self._written.last_bars = bars.add_bar(
                     self._session, self._run_id, fresh, self._written.last_bars

@@ -36,8 +36,8 @@ _ANNOUNCEMENT_S = 15.0
 _STALE_SHARE = 0.05
 _STALE_LEAST_MS = 10_000
 
-# The interpreter runs one thread at a time: of fifty that step at once each would hold its transaction open
-# while the others compute (the 99th percentile of a commit would be 65 ms; with this limit it is 20 ms).
+# The GIL lets one thread compute at a time: if fifty stepped at once, each would hold its transaction open
+# while the others compute (99th percentile of a commit: 65 ms; with this limit 20 ms).
 _AT_ONCE = threading.Semaphore(12)
 
 _log = logging.getLogger(__name__)
@@ -45,14 +45,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command for the run, and what to call once it was handled."""
+    """A command for the run, and the callback once it was handled."""
 
     command: RunCommand
     author: Author
     handled: Callable[[str], None]
-    """Called with why the request was refused; empty: it was followed."""
+    """Called with the reason of a refusal; empty: the command was followed."""
     until_ms: int | None = None
-    """Wall clock time from which on it is too late to follow it; None: never."""
+    """Wall time after which the command must not be followed any more; None: it never expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class _RequestEnded:
 
 
 Item = inputs.Event | Asked | _Wake | _RequestEnded
-"""What a worker's inbox holds."""
+"""An item of a worker's inbox."""
 
 
 class RunWorker:
@@ -98,7 +98,7 @@ class RunWorker:
         self.run_id = startup.setup.run_id
         self.lease = lease
         self.is_over = False
-        """The run itself has ended: its core said so."""
+        """The run itself has ended, according to its core."""
         self.inbox: SimpleQueue[Item] = SimpleQueue()
         self.live = LiveFigures(self.run_id, startup.setup.market)
         self._startup = startup
@@ -127,7 +127,7 @@ class RunWorker:
         self._thread = threading.Thread(target=self._run, name=f"run {self.run_id}", daemon=True)
 
     def key_read(self, venue: str, account: str, problem: str) -> None:
-        """Tell the run what was read of the key of an account, if that is its own."""
+        """Pass on to the run whether the key of an account may trade, if the account is its own."""
         if (venue, account) == (self._venue.name, self._startup.setup.account):
             self.inbox.put(inputs.KeyRead(problem, self._venue.now_ms()))
 
@@ -248,10 +248,7 @@ class RunWorker:
                 self._delivered_from_ms = item.bar.time_ms
 
     def _wait_or_released(self, seconds: float) -> bool:
-        """Wait before the next attempt; return whether the worker was released meanwhile.
-
-        A command ends the wait.
-        """
+        """Wait for the next attempt or a command; return whether the worker was released meanwhile."""
         deadline_s = self._clock.elapsed_s() + seconds
         while not self._is_released and (left_s := deadline_s - self._clock.elapsed_s()) > 0:
             try:
@@ -288,7 +285,7 @@ class RunWorker:
         self._drain_requests(core)
 
     def _drain_requests(self, core: RunCore) -> None:
-        """Handle the outcomes of requests in flight, for a while; leave everything else."""
+        """Handle the outcomes of requests in flight for at most ``DRAIN_S``; leave everything else."""
         deadline_s = self._clock.elapsed_s() + DRAIN_S
         while self._in_flight.are_under_way and not self.is_over:
             try:
@@ -313,13 +310,14 @@ class RunWorker:
                 self._handle(core, item)
 
     def _follow(self, core: RunCore, asked: Asked) -> str:
-        """Follow a command; return why it was refused, if it was."""
+        """Follow a command; return why it was refused, empty if it was followed."""
         if asked.until_ms is not None and self._clock.now_ms() >= asked.until_ms:
             return "it has expired before the run could follow it; send it again"
         return self._handle(core, inputs.OperatorRequest(asked.command, asked.author, self._venue.now_ms()))
 
     def _handle(self, core: RunCore, event: inputs.Event) -> str:
-        """Handle one event and everything that it leads to at once; return why it was refused, if it was.
+        """Handle one event and all that follows from it at once; return why it was refused, empty if it was
+        not.
 
         Requests are made in threads of their own. On a feed with phases, which stands still until everything
         is done, they are made here: nothing is missed meanwhile, and their answers always come in one order.
@@ -340,7 +338,7 @@ class RunWorker:
         return refusal
 
     def _step_core(self, core: RunCore, events: Sequence[inputs.Event]) -> list[Step]:
-        """Let the core handle events that came together, and store all records in one transaction."""
+        """Let the core handle events that arrived together, and store all records in one transaction."""
         with _AT_ONCE:
             steps: list[Step] = []
             parts: list[Part] = []

@@ -1,9 +1,9 @@
 """The backtest: an algorithm on candles, decided by the same core as a live run.
 
-In reading order: ``settings`` (what of a launch it knows), ``simulate`` (a backtest), ``replay`` (passes of
-the core over the bars, whole or in parts), ``record`` (a trade as plain numbers), ``metrics`` (figures
-of a backtest or a live run), ``notes`` (what was assumed, and what the core did not do), ``result_json``
-(the shapes that ``--json`` prints), ``baseline`` (what a saved one follows from).
+In reading order: ``settings`` (the launch settings that apply), ``simulate`` (a backtest), ``replay`` (passes
+of the core over the bars, whole or in parts), ``record`` (a trade as plain numbers), ``metrics`` (figures of
+a backtest or a live run), ``notes`` (assumptions, and decisions that the core did not carry out),
+``result_json`` (the shapes that ``--json`` prints), ``baseline`` (the inputs of a saved one, and their key).
 
 Imports ``market``, ``strategy`` and ``trading``. No store and no venue: it computes in memory, the caller
 saves.
@@ -12,6 +12,6 @@ saves.
    core's state is not played; the result is the same.
 2. Ratios use daily returns by UTC day, from equity marked at every close; a day without a bar counts as
    unchanged. An annualised ratio needs 30 days. A figure that is not defined is None, never infinite.
-3. What the figures do not show is a note: what was assumed of the market, time without funding rates, entries
-   refused or cut, levels dropped, guards and chains that ended the test.
+3. Notes say what the figures do not show: assumptions about the market, time without funding rates, entries
+   refused or reduced, levels dropped, guards and chains that ended the test.
 """

@@ -1,4 +1,4 @@
-"""What a baseline is made of: its costs and settings as stored texts, and the key by which it is reused."""
+"""Inputs of a baseline: its costs and settings as stored texts, and the key by which it is reused."""
 
 import hashlib
 import json
@@ -30,10 +30,10 @@ def baseline_key(
     settings: BacktestSettings,
     core_version: int,
 ) -> str:
-    """Return the SHA-256 (hex) of all that a baseline follows from; equal keys: equal trades and equity.
+    """Return the SHA-256 (hex) of all inputs of a baseline; equal keys mean equal trades and equity.
 
-    ``candles``: their fingerprint. ``start_ms``: the first bar that was decided. A reset that equals the
-    version's own is none.
+    ``candles``: their fingerprint. ``start_ms``: the first bar that was decided. A reset equal to the
+    version's own counts as none.
     """
     in_force = settings.reset or spec.reset
     parts = {
@@ -51,7 +51,7 @@ def baseline_key(
 
 
 def settings_of_run(launch: LaunchSettings) -> BacktestSettings:
-    """Return the settings of a launch that a backtest knows."""
+    """Return the settings of a launch that apply to a backtest."""
     return BacktestSettings(**{name: getattr(launch, name) for name in _SHARED})
 
 
@@ -61,7 +61,7 @@ def costs_json(costs: Costs) -> str:
 
 
 def costs_of(text: str) -> Costs:
-    """Return stored costs; what an old version did not keep is zero.
+    """Return stored costs; those that an old version did not store are zero.
 
     Raises:
         ValueError: the text is damaged.
@@ -76,7 +76,7 @@ def settings_json(settings: BacktestSettings) -> str:
 
 
 def settings_of(text: str) -> BacktestSettings:
-    """Return stored settings; what an old version did not keep has its default.
+    """Return stored settings; those that an old version did not store have their default.
 
     Raises:
         ValueError: the text is damaged.

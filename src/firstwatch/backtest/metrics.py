@@ -35,7 +35,7 @@ NEEDS = {
     "largest_loss": "needs a losing trade",
     "average_bars": "needs a trade",
 }
-"""What a figure that is None needs to be defined."""
+"""What is missing for a metric that is None, by its name."""
 MEANINGS = {
     "net_pnl": "realised: of closed trades only, net of fees and funding",
     "total_return": "of equity: with the open position, at its last mark",
@@ -83,7 +83,7 @@ class Metrics:
     fees: float | None
     funding: float | None
     slippage: float | None
-    """What slippage and spread cost, relative to the prices that triggered the fills, in quote."""
+    """Cost of slippage and spread, relative to the prices that triggered the fills, in quote."""
     exposure: float | None
     """Share of the bars that the position of a closed trade stood through to the close."""
     long_trades: int
@@ -104,7 +104,7 @@ def compute_metrics(
     slippage: float,
 ) -> Metrics:
     """Return the metrics of closed trades and of equity marked at bars (open times, quote)."""
-    # What overflows becomes None.
+    # Values that overflow become None.
     with np.errstate(all="ignore"):
         found = _measure(trades, time_ms, equity, capital, slippage)
     lost: dict[str, Any] = {name: None for name in _FLOATS if not _is_finite(getattr(found, name))}

@@ -41,7 +41,7 @@ class NoteKeeper:
         for code in take_notes(state):
             counted = self._counted.setdefault(code, _Counted(index))
             counted.count += 1
-            # Of the sizes that were cut, the one that was cut most is reported.
+            # The size that was reduced most is reported.
             if counted.count == 1 or state.size_granted * counted.asked < counted.granted * state.size_asked:
                 counted.asked, counted.granted = state.size_asked, state.size_granted
 

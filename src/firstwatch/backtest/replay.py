@@ -1,6 +1,6 @@
 """Passes of the decision core over candles: one mechanism for a backtest and for every part of one.
 
-``Replay`` holds what does not change between passes, prepared once; ``Played`` is what one pass has done.
+``Replay`` holds the data shared by all passes, prepared once; ``Played`` the result of one pass.
 """
 
 from bisect import bisect_left
@@ -33,20 +33,20 @@ _DAY_MS = 86_400_000
 
 @dataclass(slots=True)
 class Played:
-    """What a pass has done so far; further bars may follow."""
+    """Result of a pass so far; further bars may follow."""
 
     records: list[TradeRecord] = field(default_factory=list)
     """The trades that are closed."""
     entries: list[int] = field(default_factory=list)
     """The bar of each entry."""
     missed: list[int] = field(default_factory=list)
-    """The bars at whose close an entry was decided and not acted on."""
+    """The bars at whose close an entry was decided but not sent."""
     stretches: list[tuple[int, float, float, float]] = field(default_factory=list)
     """One for each stretch of bars over which the ledger does not change: its first bar, cash, signed
     amount, entry price."""
 
     def mark(self, state: CoreState, index: int) -> None:
-        """Note the ledger as it is from the close of the bar at ``index`` on."""
+        """Record the ledger from the close of the bar at ``index`` on."""
         held = state.steps > 0
         stretch = (
             index,
@@ -84,7 +84,7 @@ class Played:
 
 
 class Replay:
-    """Candles and the signals on them; nothing of it changes, so any number of passes share it.
+    """Candles and the signals on them; immutable, so any number of passes share it.
 
     A pass over ``[a, c)`` does the same as one over ``[a, b)`` and one over ``[b, c)`` with the same state.
     """
@@ -109,7 +109,7 @@ class Replay:
         self._take(signals)
 
     def with_signals(self, signals: SignalArrays) -> "Replay":
-        """Return a replay of the same candles on which other signals were seen."""
+        """Return a replay of the same candles with other signals."""
         other = object.__new__(Replay)
         other.__dict__.update(self.__dict__)
         other._take(signals)
@@ -149,9 +149,9 @@ class Replay:
         """Play the bars ``first`` up to, not including, ``end``; those that cannot change the core are
         passed over.
 
-        ``is_paused``: no entry is decided at these closes. ``is_down``: neither; an exit that one of them
-        decides waits, and executes at the open of the bar at ``end`` if the position is still there.
-        ``missed``: for each bar of the candles, whether an entry decided at its close is not acted on.
+        ``is_paused``: no entry is decided at these closes. ``is_down``: nor an exit at once; one that is
+        decided executes at the open of the bar at ``end`` if the position is still open. ``missed``: for each
+        bar of the candles, whether an entry decided at its close is dropped.
         """
         times, opens, closes = self._times, self._opens, self._closes
         highs, lows = self._highs, self._lows
@@ -233,7 +233,7 @@ class Replay:
             state.expected_exit = expected_exit
 
     def finish(self, state: CoreState, core: CoreSettings, end: int, played: Played) -> None:
-        """Close what is open after the last bar (rule 19 of ``firstwatch.strategy``)."""
+        """Close the open position after the last bar (rule 19 of ``firstwatch.strategy``)."""
         state.last_close = self._closes[end - 1]
         closed = state.trades
         end_data(state, core)

@@ -1,4 +1,4 @@
-"""The launch settings that a backtest knows."""
+"""The launch settings that apply to a backtest."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal

@@ -49,7 +49,7 @@ class BacktestResult:
     seconds: float
     market: Market = field(repr=False)
     notes: tuple[Note, ...] = ()
-    """What was assumed, then what the core did not do."""
+    """Assumptions first, then decisions that the core did not carry out."""
 
     @cached_property
     def trades(self) -> tuple[Trade, ...]:

@@ -1,8 +1,8 @@
-"""The archive: candles that were recorded or imported, in the data folder, which are never changed again.
+"""The archive: recorded or imported candles in the data folder, never changed once stored.
 
 One ``packed`` file for each source, symbol, timeframe and month (UTC):
-``archive/SOURCE/SYMBOL/TIMEFRAME/2025-01.candles``. A bar that is there stays as it is. One that is offered
-again with other numbers is reported and not taken.
+``archive/SOURCE/SYMBOL/TIMEFRAME/2025-01.candles``. A stored bar never changes. One offered again with
+different numbers is reported and ignored.
 """
 
 import re
@@ -26,7 +26,7 @@ from firstwatch.trading.timeframe import Timeframe
 
 ARCHIVE_FOLDER = "archive"
 REFERENCE = "archive:"
-"""Begins the name of a series where a candle file is asked for: ``archive:BTC/USDC:USDC@1h``."""
+"""Prefix of a series' name in place of a candle file: ``archive:BTC/USDC:USDC@1h``."""
 
 _SHOWN = 5
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -46,7 +46,7 @@ class Series(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A bar that the archive holds, and what was offered in its place."""
+    """A stored bar, and the different one that was offered for the same time."""
 
     kept: Bar
     offered: Bar
@@ -62,7 +62,7 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """What offered candles were: new, known, or other than those that are kept."""
+    """Result of an import: new bars, known ones, and ones that differ from the stored."""
 
     added: int = 0
     known: int = 0
@@ -204,7 +204,7 @@ def _load(path: Path, series: Series) -> CandleArrays:
 
 
 def _merged(held: CandleArrays | None, offered: CandleArrays) -> tuple[CandleArrays, Extension]:
-    """Return both together, and what was new; where both have a bar, the held one."""
+    """Return both merged, a held bar taking precedence, and what was new."""
     if held is None:
         return offered, Extension(added=len(offered))
     mine, theirs = _rows(held), _rows(offered)
@@ -240,7 +240,7 @@ def _rows(candles: CandleArrays) -> NDArray[np.float64]:
 
 
 def sound_candles(bars: list[Bar], timeframe: Timeframe) -> CandleArrays:
-    """Return bars of a venue as candles to be kept.
+    """Return bars of a venue as candles for the archive.
 
     Raises:
         ValueError: one of them cannot be a candle, or they are out of order; the sentence names it.

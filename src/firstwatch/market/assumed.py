@@ -21,7 +21,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note, NoteCode
 
 UNKNOWN_SYMBOL = "UNKNOWN/USDC:USDC"
-"""The symbol of a file whose name has none."""
+"""Symbol for a file whose name contains none."""
 
 _QUOTES = "USDC|USDT|USDE|FDUSD|BUSD|USD"
 _SYMBOL = re.compile(rf"(?<![A-Z0-9])([A-Z0-9]{{1,15}}?)[-_]?({_QUOTES})(?![A-Z0-9])")
@@ -67,7 +67,7 @@ def market_of_file(path: Path, given: Market | None) -> Market:
 def market_of_candles(
     path: Path, candles: CandleArrays, given: Market | None, spec: AlgorithmSpec
 ) -> tuple[Market, tuple[Note, ...]]:
-    """Return the market to test ``spec`` on, and a note of what is assumed; what ``given`` sets is kept.
+    """Return the market to test ``spec`` on, and a note on its assumptions; what ``given`` sets is kept.
 
     Raises:
         WrongUseError: an assumed tick is more than 0.1 % of the price, or than a tenth of the smallest

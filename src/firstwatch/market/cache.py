@@ -1,8 +1,8 @@
 """Candle files kept as arrays in the data folder, so that they are parsed once.
 
-One file per source: arrays in NumPy's own format, one after the other, headed by what they were made from
-and by their checksum. It is written under another name and renamed, so it is whole or missing; one that is
-damaged, or older than its source, is made again.
+One file per source: arrays in NumPy's own format, one after the other, after a header with the identity of
+their source and their checksum. It is written under another name and renamed, so it is whole or missing; one
+that is damaged, or does not match its source, is rebuilt.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class CandleCache:
-    """Parsed candle files under one folder, which is made when something is kept."""
+    """Parsed candle files in one folder, which is created with the first of them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

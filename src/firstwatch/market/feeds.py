@@ -1,4 +1,4 @@
-"""Where the bars of a feed come from, and when they are due. Pure: no thread, no clock.
+"""Sources of a feed's bars, and the times at which they are due. Pure: no thread, no clock.
 
 A source gives bars by index; a pace turns market time into wall time. The paper venue that replays them
 owns position, phases and waiting.
@@ -96,7 +96,7 @@ class ReplayFeed:
 
 
 class SyntheticFeed:
-    """The bars of a seeded market from ``start_ms`` on, without end.
+    """Endless bars of a seeded market from ``start_ms`` on.
 
     An index counts bars since 1970, so history never ends.
     """

@@ -28,7 +28,7 @@ _CANDLE_NAMES = {
     "close": ("close",),
     "volume": ("volume", "vol_ccy", "vol"),
 }
-"""Names of the columns, the best first: those of Binance, Bybit, OKX (``vol``: contracts) and freqtrade."""
+"""Column names by role, preferred first: those of Binance, Bybit, OKX (``vol``: contracts) and freqtrade."""
 _RATE_NAMES = ("rate", "funding_rate", "fundingrate", "last_funding_rate")
 # Files of public data collections hold the rate in ``open``, and 0 in the other columns of a candle.
 _FUNDING_NAMES = {"time": (*_TIME_NAMES, "calc_time"), "rate": (*_RATE_NAMES, "open")}
@@ -43,7 +43,7 @@ _YEAR_MS = 365 * 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Missing bars of a file: open times of the first and the last, and how many.
+    """A run of missing bars in a file: open times of the first and the last, and the count.
 
     ``line`` is the line of the first bar after the hole, or its row in a file without lines (``is_row``).
     """
@@ -129,7 +129,7 @@ def read_funding(path: Path) -> FundingSeries:
 
     Raises:
         WrongUseError: as ``read_candles`` for rows, numbers, repeated times and disorder; the file holds
-            candles, or rates that no venue takes.
+            candles, or rates beyond those of any venue.
     """
     path = Path(path)
     mistakes = Mistakes(str(path))
@@ -257,7 +257,7 @@ def _check_prices(columns: Columns, mistakes: Mistakes) -> None:
 
 
 def holes_of(candles: CandleArrays, line: NDArray[np.int64], *, is_row: bool) -> Iterable[Hole]:
-    """Yield the holes between the candles; ``line``: where each of them stands."""
+    """Yield the holes between the candles; ``line``: the line or row of each candle."""
     step_ms = candles.timeframe.ms
     for row in np.flatnonzero(np.diff(candles.time_ms) != step_ms):
         before, behind = candles.time_ms[row : row + 2].tolist()

@@ -13,7 +13,7 @@ from firstwatch.trading.errors import WrongUseError
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
 _STAMP_DELAY_MS = 2_000
-"""How long after a full minute a venue may stamp a funding that is due at it."""
+"""A funding due at a full minute may be stamped up to this much later."""
 _LONGEST_PERIOD_MS = 8 * 3_600_000
 """The longest time between two fundings of any venue."""
 

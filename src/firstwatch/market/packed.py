@@ -1,8 +1,8 @@
-"""Candles and funding rates as one compact file, named by what is in it, whole or missing.
+"""Candles and funding rates as one compact file, named by its contents, whole or missing.
 
 A file is a head (kind, SHA-256, timeframe in ms, counts of bars and of rates), then the arrays, compressed:
-the bytes of equal weight of all numbers stand together, because neighbouring prices differ in the last bytes
-only. The SHA-256, over all that follows it before compression, is the *fingerprint*.
+bytes of equal significance are grouped (shuffled), because neighbouring prices differ in the last bytes only.
+The SHA-256, over all that follows it before compression, is the *fingerprint*.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ from firstwatch.trading.errors import StoreError
 from firstwatch.trading.timeframe import Timeframe
 
 BASELINE_FOLDER = "baselines"
-"""Where the candles of baselines are, in the data folder."""
+"""Folder of the baselines' candles, in the data folder."""
 SUFFIX = ".candles"
 
 _KIND = b"fwcandl1"
@@ -38,7 +38,7 @@ _WORD = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """What the market did: candles, and the funding rates that were known with them."""
+    """Market history: candles, and the funding rates known for them."""
 
     candles: CandleArrays
     funding: FundingSeries = NO_FUNDING
@@ -57,7 +57,7 @@ def pack(history: History) -> bytes:
 
 
 def unpack(data: bytes) -> tuple[str, History]:
-    """Return the fingerprint and what was packed.
+    """Return the fingerprint and the packed history.
 
     Raises:
         ValueError: the bytes are damaged, or of another kind; the sentence says which.

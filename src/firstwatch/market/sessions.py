@@ -30,7 +30,7 @@ _AHEAD_MS = 3 * _DAY_MS
 _KEPT_MS = 26 * _WEEK_MS
 _NEVER_MS = 2**62
 _REFERENCE_MS = 1_704_067_200_000
-"""2024 is the year in which a timeframe is checked against the windows."""
+"""Start of 2024, the year in which a timeframe is checked against the windows."""
 
 
 class SessionFlags(NamedTuple):
@@ -48,7 +48,7 @@ class _Stretch(NamedTuple):
 
 
 class SessionCalendar:
-    """When a run may enter and when it must be flat. With policy ``off``: always, and never."""
+    """When a run may enter and when it must be flat; with policy ``off`` it always may and never must."""
 
     def __init__(self, settings: SessionSettings) -> None:
         """Take the settings.

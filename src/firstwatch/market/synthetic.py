@@ -1,4 +1,4 @@
-"""A seeded market without end: regimes, jumps, volume and funding, the same in whatever order it is read.
+"""An endless seeded market: regimes, jumps, volume and funding, the same in whatever order it is read.
 
 Bars are made in blocks. The edges of a block follow from (seed, number of the block) alone, so any block
 can be made without those before it: the logarithm of the price at an edge is a sum of smooth noises of
@@ -29,7 +29,7 @@ _NOISE, _BARS, _FUNDING = range(3)
 
 
 class _Regime(NamedTuple):
-    """How a block behaves: its share of all blocks, volatility and wave height relative to a calm market."""
+    """A block's regime: its share of all blocks, volatility and wave height relative to a calm market."""
 
     share: float
     volatility: float

@@ -1,4 +1,4 @@
-"""Columns of numbers from the text of a table, at the speed of NumPy, with every mistake named by its line.
+"""Parses the text of a table to columns of numbers, at NumPy speed; every mistake is reported with its line.
 
 A number of up to fifteen digits is its digits divided by a power of ten, which float64 rounds correctly,
 so all rows are read by a few array operations. A cell of another form is read by itself, and one that
@@ -38,7 +38,7 @@ class Mistakes:
     def __init__(self, where: str) -> None:
         self.where = where
         self.unit = "line"
-        """What the numbers count; "row" where the file has no lines."""
+        """Unit of the line numbers; "row" for a file without lines."""
         self.count = 0
         self._kept: list[tuple[int, str]] = []
 
@@ -126,7 +126,7 @@ def _plain_lines(data: bytes) -> bytes:
 
 
 def place_of(where: str, role: str, aliases: Sequence[str], cells: Sequence[str]) -> int:
-    """Return the place of the column that holds the role.
+    """Return the index of the column for a role.
 
     Raises:
         WrongUseError: no column has one of its names.
@@ -141,7 +141,7 @@ def place_of(where: str, role: str, aliases: Sequence[str], cells: Sequence[str]
 
 
 def epoch_ms(numbers: _Integers) -> _Integers:
-    """Return epoch numbers of any unit as milliseconds; -1 where none can be meant."""
+    """Return epoch numbers of any unit as milliseconds; -1 for those that fit no unit."""
     times = np.full(len(numbers), -1, dtype=np.int64)
     previous = 0
     for limit, ms in _MS_PER_UNIT:

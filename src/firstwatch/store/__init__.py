@@ -1,12 +1,12 @@
 """The store: persistent state is a row here before the program acts on it. Engine and screen meet only here.
 
 In reading order: ``tables`` (the whole schema), ``database`` (opening, transactions), ``writer`` (the one
-Writer), ``changes`` (a signal to read again), then one module per noun that reads and writes its rows and
-returns frozen views: ``runs``, ``journal`` (events and checkpoint), ``orders``, ``fills``, ``positions``,
-``trades``, ``bars``, ``equity``, ``alarms``, ``alerts`` (what was sent), ``live``, ``outlooks``,
-``commands``, ``hosts``, ``wallets``, ``wallet_status``, ``wallet_orders``, ``algorithms``, ``backtests``,
-``watch``, ``paper``. Beside them ``types``, ``rows``, ``packing``, ``curves`` (values in columns),
-``schema``, ``migrating`` and ``migrations`` (older stores), ``inspection``, ``pruning``, ``files``.
+Writer), ``changes`` (signals that the store has changed), then one module per noun that reads and writes its
+rows and returns frozen views: ``runs``, ``journal`` (events and checkpoint), ``orders``, ``fills``,
+``positions``, ``trades``, ``bars``, ``equity``, ``alarms``, ``alerts`` (alarms sent to addresses), ``live``,
+``outlooks``, ``commands``, ``hosts``, ``wallets``, ``wallet_status``, ``wallet_orders``, ``algorithms``,
+``backtests``, ``watch``, ``paper``. Beside them ``types``, ``rows``, ``packing``, ``curves`` (values in
+columns), ``schema``, ``migrating`` and ``migrations`` (older stores), ``inspection``, ``pruning``, ``files``.
 
 Imports only ``trading``. No call to a venue is made inside a transaction.
 
@@ -21,9 +21,9 @@ Imports only ``trading``. No call to a venue is made inside a transaction.
    the fold of its journal plus one checkpoint row.
 6. A row that cannot be read raises ``DamagedRowError``; lists still hold the other rows.
 7. Figures that change all the time (mark, open PnL, age of data) are one row per run, written for all runs of
-   a host at once, at most once a second. What would have to be true next is another, written with each close.
+   a host at once, at most once a second. The outlook of a run is another, written with each close.
 8. Migrations go forward only, after a backup, under the engine lock, before any run.
 9. Nothing is packed or removed of a run that is active or exposed, or that has an open order or an alarm.
-10. Whatever a screen shows is a row. A run's bars are written in the transaction of the step that took them
-    in, play money in the transaction that moves it.
+10. Everything that the screen shows is a row. A run's bars are written in the transaction of the step that
+    handled them, play money in the transaction that moves it.
 """

@@ -2,8 +2,8 @@
 
 The journal records when an alarm was raised and cleared. These rows give the active ones without reading it.
 
-An acknowledgement is of an alarm as it was when an operator saw it. It says nothing about the same alarm once
-that is worse, or has ended and come back.
+An acknowledgement holds for an alarm as the operator saw it. It no longer holds once the alarm gets worse, or
+ends and comes back.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,7 +28,7 @@ class ActiveAlarm:
     run_id: str
     topic: str
     sentence: str
-    """Text of the last time."""
+    """Text of the latest raise."""
     since_ms: int
     """Local time at which it became active."""
     raised: int
@@ -41,7 +41,7 @@ class Acknowledgement:
 
     alarm_id: str
     seen: str
-    """How the alarm was then; of one that is now otherwise, nothing is acknowledged."""
+    """State of the alarm then; if it has changed since, the acknowledgement no longer holds."""
     at_ms: int
     is_left: bool
     """The operator leaves the position as it is."""
@@ -97,14 +97,14 @@ def active_alarms(session: Session, run_id: str | None = None) -> list[ActiveAla
 
 
 def acknowledge(session: Session, seen: Acknowledgement, active: Collection[str]) -> None:
-    """Keep an acknowledgement; forget those of alarms that are not active, whose ids ``active`` lacks."""
+    """Save an acknowledgement; remove those of alarms whose ids are not in ``active``."""
     session.execute(delete(_ACKNOWLEDGEMENT).where(_ACKNOWLEDGEMENT.c.alarm_id.not_in(active)))
     values = {"alarm_id": seen.alarm_id, "seen": seen.seen, "at_ms": seen.at_ms, "is_left": seen.is_left}
     session.execute(_ACKNOWLEDGE, values)
 
 
 def acknowledgements(session: Session) -> dict[str, Acknowledgement]:
-    """Return all acknowledgements by the id of their alarm, those of alarms as they were earlier too."""
+    """Return all acknowledgements by alarm id, including those that no longer hold."""
     return {
         found.alarm_id: Acknowledgement(found.alarm_id, found.seen, found.at_ms, found.is_left)
         for found in session.execute(_ALL_ACKNOWLEDGED)

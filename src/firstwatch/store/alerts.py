@@ -1,6 +1,6 @@
-"""What was sent of each alarm to each address, and the addresses that take nothing.
+"""The last alarms sent to each address, and the addresses to which sending fails.
 
-An address is known here by a hash: it is a secret.
+An address is a secret, so only its hash is stored.
 """
 
 from collections.abc import Collection, Iterable
@@ -33,27 +33,27 @@ _ADDRESS = table_of(AlertAddressTable)
 
 @dataclass(frozen=True, slots=True)
 class Rise:
-    """An alarm as it began last. ``cleared_ms`` None: it is active."""
+    """The latest beginning of an alarm. ``cleared_ms`` None: it is active."""
 
     owner: str
-    """The run's id; the name of the wallet, where it holds a position that no run manages."""
+    """The run's id, or the name of a wallet that holds a position without a run."""
     topic: str
     sentence: str
     since_ms: int
     cleared_ms: int | None
     is_relevant: bool
-    """Its run is active, or has left something."""
+    """Its run is active, or left an order or a position."""
     is_of_wallet: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it is the last beginning of."""
+        """Identity of the alarm: owner and topic."""
         return self.owner, self.topic
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The last time that an address was sent an alarm: that which began at ``since_ms``."""
+    """The last message to an address about an alarm, the one that began at ``since_ms``."""
 
     since_ms: int
     sent_at_ms: int
@@ -61,7 +61,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """An address has taken nothing since then."""
+    """Sending to an address has failed since then."""
 
     since_ms: int
     problem: str
@@ -75,7 +75,7 @@ _RISES = (
 )
 _ACTIVE = _RISES.where(_IS_ACTIVE)
 _ALSO_OVER = _RISES.where(or_(_IS_ACTIVE, _ALARM.c.cleared_at_ms >= bindparam("over")))
-# Its money must have been read since its last run has ended: before, it shows what that run held.
+# Its balance must have been read after its last run ended: an older one shows that run's position.
 _HELD_WITHOUT_A_RUN = (
     select(_WALLET.c.name, _STATUS.c.held_since_ms)
     .join(_STATUS, _STATUS.c.wallet_id == _WALLET.c.id)
@@ -98,7 +98,7 @@ _HELD_WITHOUT_A_RUN = (
 def rises(session: Session, *, over_since_ms: int | None) -> list[Rise]:
     """Return the active alarms of runs, with ``over_since_ms`` those that have ended since; then of wallets.
 
-    A wallet's alarm is one that no row of an alarm has: a live wallet holds what no run has opened or left.
+    A wallet's alarm has no row: a live wallet holds a position that no run opened or left.
     """
     if over_since_ms is None:
         found = session.execute(_ACTIVE)
@@ -112,27 +112,27 @@ def rises(session: Session, *, over_since_ms: int | None) -> list[Rise]:
 
 
 def sent_to(session: Session, address: str) -> dict[tuple[str, str], Sent]:
-    """Return what an address was sent, by owner and topic."""
+    """Return the last alarms sent to an address, by owner and topic."""
     found = session.execute(select(_SENT).where(_SENT.c.address == address))
     return {(row.owner, row.topic): Sent(row.since_ms, row.sent_at_ms) for row in found}
 
 
 def note_sent(session: Session, address: str, delivered: Iterable[Rise], *, now_ms: int) -> None:
-    """Keep that an address was sent these alarms, in place of how they began earlier."""
+    """Save that these alarms were sent to an address, replacing their earlier beginnings."""
     for rise in delivered:
         values = {"owner": rise.owner, "topic": rise.topic, "since_ms": rise.since_ms}
         session.execute(upsert(_SENT), {"address": address, **values, "sent_at_ms": now_ms})
 
 
 def failing(session: Session) -> dict[str, Failing]:
-    """Return the addresses that take nothing."""
+    """Return the failing addresses, by hash."""
     return {
         row.address: Failing(row.failing_since_ms, row.problem) for row in session.execute(select(_ADDRESS))
     }
 
 
 def note_failing(session: Session, address: str, since: Failing | None) -> None:
-    """Keep since when an address takes nothing; None: it takes messages."""
+    """Save since when sending to an address fails; None: it works."""
     session.execute(delete(_ADDRESS).where(_ADDRESS.c.address == address))
     if since is not None:
         values = {"address": address, "failing_since_ms": since.since_ms, "problem": since.problem}
@@ -140,7 +140,7 @@ def note_failing(session: Session, address: str, since: Failing | None) -> None:
 
 
 def forget_others(session: Session, addresses: Collection[str]) -> None:
-    """Forget addresses that the settings no longer have."""
+    """Remove the rows of addresses that are no longer in the settings."""
     for table in (_SENT, _ADDRESS):
         session.execute(delete(table).where(table.c.address.not_in(addresses)))
 

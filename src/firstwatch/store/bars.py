@@ -1,8 +1,8 @@
 """The bars that runs have handled. A row holds a block of a run's bars, packed: as many as fill a page.
 
-Of fifty runs on minutes a row per bar would be 7 MB a day and more; a block takes about 30 bytes per bar.
-Beside them the bars with which a run's indicators were warmed up at its launch, one row per timeframe, and
-up to which of its bars the venue was asked again.
+For fifty runs on 1-minute bars, a row per bar would take 7 MB a day or more; a block takes about 30 bytes per
+bar. Also stored: the bars that warmed up a run's indicators at launch, one row per timeframe, and how far its
+bars were reread.
 """
 
 import json
@@ -22,7 +22,7 @@ from firstwatch.trading.bar import Bar, Decided
 from firstwatch.trading.timeframe import Timeframe
 
 FULL_BYTES = 800
-"""A block of at least so many packed bytes is full: with one bar more it still fits a page of 1,024."""
+"""A block of at least this many packed bytes is full: with one more bar it still fits a 1,024-byte page."""
 
 _BAR = table_of(RunBarTable)
 _WARM_UP = table_of(RunWarmUpTable)
@@ -48,18 +48,18 @@ class RunBar(NamedTuple):
     mark_high: float | None = None
     mark_low: float | None = None
     sequence: int | None = None
-    """The last journal entry before what was decided at its close; None: written by an earlier version."""
+    """The last journal entry before the decisions at its close; None: written by an earlier version."""
     decided: Decided = Decided.NO
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Neighbouring bars of a run, as one row holds them. Its writer keeps the last one, to add to it."""
+    """Consecutive bars of a run in one row. The writer keeps the last block, to append to it."""
 
     first_ms: int
     last_ms: int
     text: str
-    """The bars as JSON, without the brackets around all."""
+    """The bars as JSON, without the outer brackets."""
     packed: bytes
 
 
@@ -118,7 +118,7 @@ def _last_block(session: Session, run_id: str) -> Block | None:
 
 
 def _cut(session: Session, run_id: str, time_ms: int) -> Block | None:
-    """Drop what is stored of that time and after it; return what the last block has before it."""
+    """Drop the bars from that time on; return the last block with the bars before it."""
     session.execute(_DROP_FROM, {"run": run_id, "from": time_ms})
     kept = (each for each in next(_blocks(session, run_id), ()) if each.bar.time_ms < time_ms)
     return reduce(_grown, kept, None)
@@ -136,7 +136,7 @@ def _blocks(session: Session, run_id: str) -> Iterator[Sequence[RunBar]]:
 
 
 def _run_bar(first_ms: int, values: Sequence[Any]) -> RunBar:
-    # Earlier versions wrote neither the journal's sequence nor what was decided.
+    # Earlier versions wrote neither the journal's sequence nor the decision.
     since_first_ms, open_, high, low, close, volume, mark_high, mark_low, *place = values
     sequence, decided = place or (None, Decided.NO)
     bar = Bar(first_ms + since_first_ms, open_, high, low, close, volume)
@@ -171,12 +171,12 @@ def warm_up_of(session: Session, run_id: str) -> dict[Timeframe, list[Bar]]:
 
 
 def reread_until(session: Session, run_id: str) -> int | None:
-    """Return the open time from which on a run's bars were not read again; None: it has no bar."""
+    """Return the open time of a run's first bar that was not reread yet; None: it has no bar."""
     until_ms: int | None = session.execute(_REREAD_UNTIL, {"run": run_id}).scalar()
     return session.execute(_FIRST, {"run": run_id}).scalar() if until_ms is None else until_ms
 
 
 def save_reread(session: Session, until_ms: Mapping[str, int]) -> None:
-    """Note that bars that opened before a time were read again, by run."""
+    """Save the open time before which bars were reread, by run."""
     if until_ms:
         session.execute(_SAVE_REREAD, [{"run_id": run, "until_ms": until} for run, until in until_ms.items()])

@@ -1,4 +1,4 @@
-"""A signal that any process has changed the store. It only means: read again."""
+"""Signals that some process has changed the store, without saying what: the receiver reads again."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""Commands to the engine: one row each, which also takes the outcome."""
+"""Commands to the engine: one row each, with the outcome."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -104,12 +104,12 @@ def pending_commands(session: Session, limit: int) -> list[int]:
 
 
 def accepted_commands(session: Session) -> list[int]:
-    """Return the numbers of accepted, unfinished commands; at a start, those that a crash has left."""
+    """Return the numbers of accepted, unfinished commands; at startup these are left from a crash."""
     return list(session.execute(_ACCEPTED).scalars())
 
 
 def is_closing(session: Session, wallet: str) -> bool:
-    """Return whether an accepted command is closing what a wallet holds."""
+    """Return whether an accepted command is closing the positions of a wallet."""
     accepted = session.execute(_ACCEPTED.where(_COMMAND.c.kind == _CLOSING)).scalars().all()
     return any(
         isinstance(command := get_command(session, number).command, CloseWallet) and command.wallet == wallet
@@ -167,7 +167,7 @@ def finish_command(
 
 
 def _move(session: Session, number: int, new: CommandOutcome, columns: dict[str, Any]) -> None:
-    # Not the whole row: a command that cannot be read must be refused, too.
+    # Not the whole row: it must be possible to refuse a command that cannot be read.
     found = session.execute(_OUTCOME, {"number": number}).scalar()
     if found is None:
         raise WrongUseError(f"There is no command {number}.")

@@ -30,17 +30,17 @@ _BUSY_TIMEOUT_S = 5.0
 _SHOWN = 60
 
 LOG_BYTES = 32_000_000
-"""Size of the write-ahead log at which it moves into the database; it has many versions of a page."""
+"""Size in bytes at which the write-ahead log is moved into the database; it holds many versions of a page."""
 
 _FIRST_MARK = 123
-"""First of the bytes in the index of its log that SQLite locks for readers."""
+"""Offset of the first byte that SQLite locks for readers in the index file of its log."""
 
-# A reader ends within a moment, or it is stuck; meanwhile no thread of this process can write.
+# A reader that takes longer is stuck, and no thread of this process can write meanwhile.
 _READERS_TIMEOUT_MS = 100
 
 # A step changes few bytes in several places, and SQLite writes each changed page as a whole.
 _PAGE_BYTES = 1024
-# One statement, not two: each gives other threads a turn while all that wait to write wait for this one.
+# One statement, not two: each releases the GIL while every waiting writer waits for this one.
 _VERSION_AND_EPOCH = "SELECT schema_version, (SELECT epoch FROM host WHERE id = 1) FROM pragma_schema_version"
 
 
@@ -247,7 +247,7 @@ class Store:
             return int(connection.execute("PRAGMA schema_version").fetchone()[0])
 
     def _check(self, session: Session, epoch: int | None = None) -> None:
-        """Refuse to continue after another process has migrated the store, or taken it (``epoch``)."""
+        """Raise if another process has migrated the store, or claimed it (``epoch`` differs)."""
         raw = raw_of(session)
         found: int | None = None
         if epoch is None:
@@ -266,7 +266,7 @@ class Store:
             )
 
     def _verify_file(self) -> None:
-        """Refuse to use a file that was removed or replaced: what is written to it would be lost."""
+        """Raise if the file was removed or replaced: what is written to it would be lost."""
         try:
             is_same = os.path.samestat(self.path.stat(), self._file)
         except OSError as error:
@@ -363,7 +363,7 @@ def _create(path: Path) -> None:
             for statement in _statements():
                 connection.execute(statement)
             connection.execute("COMMIT")
-        # A store that another process has created meanwhile is as good as ours.
+        # If another process created a store meanwhile, that one is used.
         with suppress(FileExistsError):
             os.link(draft, path)
         _sync_folder(path.parent)

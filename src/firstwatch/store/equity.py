@@ -21,7 +21,7 @@ _POINTS = (
     .order_by(_EQUITY.c.time_ms)
 )
 _HOUR_MS = 3_600_000
-# SQLite takes the other columns of a group from the row that has the maximum.
+# With max(), SQLite takes the group's other columns from the row that has the maximum.
 _HOURLY = (
     select(_EQUITY.c.run_id, func.max(_EQUITY.c.time_ms), _EQUITY.c.equity)
     .where(_EQUITY.c.run_id.in_(bindparam("runs", expanding=True)), _EQUITY.c.time_ms > bindparam("after"))
@@ -54,7 +54,7 @@ def equity_of(session: Session, run_id: str, *, after_ms: int | None = None) -> 
 def hourly_equity(session: Session, run_ids: Iterable[str], *, after_ms: int) -> list[tuple[str, int, float]]:
     """Return run, time and equity of the last point of each hour after that time; active runs only.
 
-    What is not a finite number is left out.
+    Values that are not finite are left out.
     """
     rows = session.execute(_HOURLY, {"runs": list(run_ids), "after": after_ms}).all()
     return [

@@ -161,7 +161,7 @@ _SENTENCES = {
 
 
 _NOT_TEXT = "Could not decode to UTF-8"
-"""How Python's ``sqlite3`` begins the error of a text that is none; it has no name."""
+"""Start of ``sqlite3``'s message for text that is not UTF-8; that error has no code."""
 
 
 def unusable(error: sqlite3.Error, path: Path, act: str) -> StoreError | None:

@@ -15,14 +15,14 @@ _GAPS_KEPT_MS = 90 * 86_400_000
 
 
 class HostState(StrEnum):
-    """What the engine host does."""
+    """State of the engine host."""
 
     STARTING = "starting"
     """It holds the engine lock and reconciles; commands wait."""
     RUNNING = "running"
     STOPPED = "stopped"
     STOPPED_ON_REQUEST = "stopped_on_request"
-    """As STOPPED, by a command: a screen does not take the engine again by itself."""
+    """As STOPPED, but by a command: the screen does not restart the engine by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Host:
 
     @property
     def has_let_go(self) -> bool:
-        """It has stopped properly, so its last heartbeat is no sign of a live process."""
+        """It stopped properly, so even a fresh heartbeat does not mean a live process."""
         return self.state in (HostState.STOPPED, HostState.STOPPED_ON_REQUEST)
 
 

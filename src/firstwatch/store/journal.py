@@ -110,7 +110,7 @@ _AFTER = (
     .order_by(_EVENT.c.sequence)
 )
 _PLACE: ColumnElement[int] = literal_column("run_event.rowid", Integer).label("place")
-"""The number that the store gives each row of the journal as it is written."""
+"""Number of a journal row across all runs, in order of writing."""
 _NEWEST = select(_EVENT, _PLACE).order_by(desc("place")).limit(bindparam("limit"))
 _WRITTEN = (
     select(_EVENT, _PLACE)
@@ -184,7 +184,7 @@ def append_events(
 
 
 def append_system_events(session: Session, run_id: str, events: Sequence[RunEvent], *, now_ms: int) -> None:
-    """Append events of the engine itself that happened at no time of the venue. ``now_ms``: local time."""
+    """Append events of the engine itself, without a venue time. ``now_ms``: local time."""
     append_events(session, run_id, events, author=Author.SYSTEM, venue_time_ms=None, local_time_ms=now_ms)
 
 
@@ -212,7 +212,7 @@ def events_after(
 
 
 def every_event(session: Session, run_id: str) -> Iterator[JournalEntry]:
-    """Yield all entries, oldest first, while they are read; a row that cannot be read becomes a note."""
+    """Yield all entries lazily, oldest first; a row that cannot be read becomes a note."""
     early, archived = _archive(session, run_id, 0)
     with session.execute(_AFTER, {"run": run_id, "after": archived}) as late:
         yield from _entries(chain(early, late), is_lenient=True)
@@ -225,11 +225,11 @@ def recent_events(session: Session, run_id: str, limit: int) -> list[JournalEntr
 
 
 def written_after(session: Session, place: int | None, *, limit: int) -> tuple[int, list[JournalEntry], bool]:
-    """Return the place of the last row, and what was written to the journals of all runs since, in order.
+    """Return the place of the last row, and the entries of all runs written since, in order.
 
-    ``place``: that of an earlier answer; None: the newest ``limit`` rows. The last value says whether more
-    than ``limit`` is waiting. Places are given anew when the newest rows were pruned: then the newest are
-    returned as for None. A row that cannot be read becomes a note.
+    ``place``: from an earlier call; None: the newest ``limit`` rows. The last value says whether more than
+    ``limit`` rows are waiting. If the newest rows were pruned, their places are reused: then the newest rows
+    are returned, as for None. A row that cannot be read becomes a note.
     """
     if place is not None:
         rows = list(session.execute(_WRITTEN, {"after": place, "limit": limit}))
@@ -247,7 +247,7 @@ def written_after(session: Session, place: int | None, *, limit: int) -> tuple[i
 def written_since(
     session: Session, time_ms: int, kinds: Collection[str], *, limit: int
 ) -> tuple[Counter[str], list[JournalEntry]]:
-    """Return how many entries of each kind all journals got after a local time, and those of some kinds.
+    """Return the counts of all runs' entries after a local time, by kind, and the entries of ``kinds``.
 
     No more than the newest ``limit`` rows are counted. A row that cannot be read is counted only.
     """
@@ -293,7 +293,7 @@ def newest_of_kinds(
 ) -> Iterator[JournalEntry]:
     """Yield the entries of some kinds after the sequence ``after``, the newest first.
 
-    Only what is asked for is read.
+    Rows are read lazily.
 
     Raises:
         DamagedRowError: a row that holds one of them cannot be read.

@@ -85,7 +85,7 @@ class StoredOrder:
         )
 
     def moved(self, state: OrderState, why: str, *, now_ms: int, **changed: Any) -> "StoredOrder":
-        """Return the order in a state, the move in its history if it is one; ``changed``: other fields.
+        """Return the order in ``state``, a change of state added to its history; ``changed``: other fields.
 
         Raises:
             IllegalTransitionError: an order cannot go there from its state.
@@ -96,7 +96,7 @@ class StoredOrder:
         return replace(self, state=state, updated_at_ms=now_ms, history=history, **changed)
 
 
-# Columns that never change are not set again, nor their indexes written.
+# Columns that never change are left out of the update, which saves writing their indexes.
 _UPSERT = upsert(
     _ORDER,
     keep=("run_id", "account", "symbol", "purpose", "side", "kind", "amount", "reduce_only", "created_at_ms"),
@@ -123,7 +123,7 @@ def upsert_order(session: Session, order: StoredOrder) -> None:
 
 
 def update_order(session: Session, order: StoredOrder) -> None:
-    """Write what changes of an order: all but its intent, its request and its creation.
+    """Write the columns of an order that can change: all but intent, request and creation time.
 
     Raises:
         StoreError: the store does not have it: a defect of the program.
@@ -245,7 +245,7 @@ def _view(found: Row[Any]) -> StoredOrder:
 
 
 def order_of(found: Row[Any], intent: OrderIntent) -> StoredOrder:
-    """Return the order of a row, a run's or a wallet's, whose intent was read."""
+    """Return the order of a row, a run's or a wallet's; ``intent`` is already read from it."""
     return StoredOrder(
         intent=intent,
         state=OrderState(found.state),

@@ -1,6 +1,6 @@
-"""What would have to be true next, of each run as of its last close: one small row, replaced at each.
+"""Outlook of each run at its last close (conditions that would have to become true next): one small row.
 
-It is not in the row of the live figures, which is written every second.
+Kept apart from the live figures, whose row is written every second.
 """
 
 from sqlalchemy import bindparam, select
@@ -21,7 +21,7 @@ def save_outlook(session: Session, run_id: str, outlook: Outlook) -> None:
 
 
 def outlook_text_of(session: Session, run_id: str) -> str | None:
-    """Return the run's outlook as it is stored, to be compared with an earlier one; None: it has none.
+    """Return the run's outlook as stored text, for comparison with an earlier one; None: it has none.
 
     Raises:
         DamagedRowError: it cannot be read.

@@ -1,7 +1,7 @@
 """Compression of the store's JSON texts, against a dictionary.
 
-The texts are short and similar, so compressing one alone saves little. Against a dictionary of their usual
-words a text shrinks to a quarter or less; against its earlier version it shrinks to the changes.
+The texts are short and similar, so compressing one alone saves little. Against a dictionary of common strings
+a text shrinks to a quarter or less; against its earlier version, to the changes.
 """
 
 import zlib
@@ -14,8 +14,8 @@ _LARGEST = 64 * 1024 * 1024
 
 
 def pack(text: bytes) -> bytes:
-    """Return the text compressed against the usual words."""
-    # A copy has already read the words.
+    """Return the text compressed against the dictionary."""
+    # A copy already has the dictionary loaded.
     packer = _PRIMED.copy()
     return _USUAL + packer.compress(text) + packer.flush()
 
@@ -54,7 +54,7 @@ def unpack(packed: bytes, base: bytes | None = None) -> bytes:
     return text
 
 
-# Must never change, or old rows become unreadable. The most frequent words stand last.
+# Must never change, or old rows become unreadable. The most frequent strings come last.
 _WORDS = (
     b'"alerted":0,"entry_order":0,"entry_side":-1,"entry_steps":0,"entry_limit":0.0,"entry_bars":0,"entr'
     b'y_is_link":0,"reset_cause":0,"reset_side":-1,"reset_bar":0,"link":0,"chain":0,"decision":0,"decisi'

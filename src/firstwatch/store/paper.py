@@ -98,7 +98,7 @@ def save_feed(session: Session, venue: str, symbol: str, position_json: str, *, 
 
 
 def load_feed(session: Session, venue: str, symbol: str) -> str | None:
-    """Return the position of a symbol's feed; None: it has never moved."""
+    """Return the position of a symbol's feed; None: it has not started."""
     return session.execute(
         select(_FEED.c.position_json).where(_FEED.c.venue == venue, _FEED.c.symbol == symbol)
     ).scalar()
@@ -126,7 +126,7 @@ def load_accounts(session: Session, venue: str) -> dict[str, str]:
 
 
 def save_money(session: Session, venue: str, account: str, money: PaperMoney, *, now_ms: int) -> None:
-    """Write the money of an account's wallet: ``money`` and the deposits made so far.
+    """Write the balance of an account's wallet: ``money`` plus the deposits made so far.
 
     If a deposit cannot be read, the wallet gets the problem and keeps its older money.
     """

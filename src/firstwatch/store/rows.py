@@ -19,7 +19,7 @@ from firstwatch.trading.validation import why_wrong
 T = TypeVar("T")
 R = TypeVar("R", bound=Row[*tuple[Any, ...]])
 _UNKNOWN_NAME = re.compile(r"'(.*)' is not a valid \w+")
-"""What Python says of a value that an enumeration lacks."""
+"""Python's message for a value that an enum does not have."""
 _SHOWN = 40
 _SOUND: dict[tuple[Table, tuple[str, ...], tuple[type, ...]], tuple[int, ...]] = {}
 """Places of the floats in a row, for each (table, columns, types of the values) found to be sound."""
@@ -47,7 +47,7 @@ def _reason(error: Exception) -> str:
         place = ".".join(map(str, first["loc"]))
         return f"{place}: {why_wrong(first)}" if place else why_wrong(first)
     if type(error) is ValueError:
-        # Of an algorithm each mistake is a line; the first one is enough.
+        # An invalid algorithm gives one line per error; the first is enough.
         first_line = next(iter(str(error).splitlines()), "")
         return _UNKNOWN_NAME.sub(lambda found: f"{quoted(found[1])} is not known", first_line)
     return "a value is missing, or not of its kind"

@@ -50,7 +50,7 @@ class SideFacts:
     stop_mode: StopMode | None = None
     exit_reason: ExitReason | None = None
     sentence: str = ""
-    """What an operator should know."""
+    """Sentence for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class DamagedRun:
     id: str
     wallet: str
     state: RunState
-    """FAILED if not even the state can be read: no worker runs it."""
+    """FAILED if even the state cannot be read: then no worker runs it."""
     sentence: str
     created_at_ms: int
 
@@ -245,7 +245,7 @@ def full_run_id(session: Session, text: str) -> str:
     """Return the id of the one run whose id begins with ``text``, in upper or lower case.
 
     Raises:
-        WrongUseError: no run begins so, or several do, or ``text`` is empty.
+        WrongUseError: no run's id begins with it, or several do, or ``text`` is empty.
     """
     alike = [run_id for run_id in all_run_ids(session) if text and run_id.startswith(text.lower())]
     if not alike:

@@ -215,7 +215,7 @@ class AlarmTable(_Rows, table=True):
 
 
 class AlarmAcknowledgementTable(_Rows, table=True):
-    """An alarm that an operator has seen; ``seen``: how it was then."""
+    """An alarm that an operator has acknowledged; ``seen``: its state then."""
 
     __tablename__ = "alarm_acknowledgement"
 
@@ -226,7 +226,7 @@ class AlarmAcknowledgementTable(_Rows, table=True):
 
 
 class AlertSentTable(_Rows, table=True):
-    """What an address was sent last of one topic of a run or wallet: the alarm that began at ``since_ms``."""
+    """The last alarm of a run or wallet on a topic that was sent to an address; it began at ``since_ms``."""
 
     __tablename__ = "alert_sent"
 
@@ -238,7 +238,7 @@ class AlertSentTable(_Rows, table=True):
 
 
 class AlertAddressTable(_Rows, table=True):
-    """An address that takes no messages, by its hash."""
+    """An address, by its hash, to which sending fails."""
 
     __tablename__ = "alert_address"
 
@@ -307,7 +307,7 @@ class RunOrderTable(_Rows, table=True):
 
 
 class WalletOrderTable(_Rows, table=True):
-    """An order that closes what a wallet holds without a run: reduce-only, at market."""
+    """An order that closes a wallet's position without a run: reduce-only, at market."""
 
     __tablename__ = "wallet_order"
 
@@ -462,7 +462,7 @@ class RunWarmUpTable(_Rows, table=True):
 
 
 class RunRereadTable(_Rows, table=True):
-    """Up to which open time a run's bars were read again at the venue and compared."""
+    """Open time up to which a run's bars were reread at the venue and compared."""
 
     __tablename__ = "run_reread"
 
@@ -471,7 +471,7 @@ class RunRereadTable(_Rows, table=True):
 
 
 class RunOutlookTable(_Rows, table=True):
-    """What would have to be true at a run's next close, as of its last one."""
+    """The outlook of a run at its last close: conditions that would have to become true at the next."""
 
     __tablename__ = "run_outlook"
 
@@ -703,7 +703,7 @@ def upsert(
 ) -> Insert:
     """Return an insert that replaces the row of the same primary key, all columns but ``keep``.
 
-    ``other``: what a column becomes, from the columns of the new row.
+    ``other``: expressions for a column's value, from the columns of the new row.
     """
     statement = sqlite_insert(table)
     keys = [column.name for column in table.primary_key]

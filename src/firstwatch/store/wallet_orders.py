@@ -1,6 +1,6 @@
-"""Orders that close what a wallet holds without a run: written before anything is sent, as those of runs.
+"""Orders that close a wallet's positions without a run: stored before they are sent, like those of runs.
 
-The first half of such an order's client id is that of no run.
+The first half of their client order ids is not the id of any run.
 """
 
 from typing import Any

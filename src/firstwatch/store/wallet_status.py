@@ -25,7 +25,7 @@ _KEY = ("key_address", "key_kind", "valid_until_ms", "missing_json", "key_at_ms"
 _UPSERT_MONEY = upsert(
     _STATUS,
     keep=_KEY,
-    # As long as it holds anything, since the first reading that said so.
+    # Time of the first reading that showed a position, as long as one is held.
     held_since_ms=lambda fresh: case(
         (fresh.held_since_ms.is_(None), None),
         else_=func.coalesce(_STATUS.c.held_since_ms, fresh.held_since_ms),
@@ -54,7 +54,7 @@ class WalletMoney:
     held: tuple[Held, ...]
     read_at_ms: int
     held_since_ms: int | None = field(default=None, compare=False)
-    """Since when it has held anything; None: it holds nothing. Kept by the store, not given to it."""
+    """Since when it has held a position; None: it holds none. Set by the store, not by the caller."""
 
     @property
     def free(self) -> Decimal:
@@ -63,15 +63,15 @@ class WalletMoney:
 
 @dataclass(frozen=True, slots=True)
 class WalletKey:
-    """The key that trades for an account. ``address`` None: the vault has none."""
+    """The key that signs for an account. ``address`` None: the vault has no key for it."""
 
     address: str | None
     kind: str | None
     """``master`` or ``agent``."""
     valid_until_ms: int | None
-    """None: for ever, or not known."""
+    """None: no expiry, or not known."""
     missing: Mapping[str, str] | None
-    """A sentence by the name of each missing approval; None: the venue was not asked yet."""
+    """Sentences by the name of each missing approval; None: the venue was not asked yet."""
     read_at_ms: int | None
     """When the venue was asked; None: never."""
 

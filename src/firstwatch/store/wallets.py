@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 _ALL = select(_WALLET).order_by(_WALLET.c.name)
 _LISTED = _ALL.where(_WALLET.c.archived_at_ms.is_(None))
-# Made once: the paper venue asks for it with every order.
+# Built once: the paper venue runs it with every order.
 _IDS_OF_ACCOUNT = select(_WALLET.c.id).where(
     _WALLET.c.venue == bindparam("venue"), _WALLET.c.account == bindparam("account")
 )
@@ -48,8 +48,8 @@ def create_wallet(
 ) -> Wallet:
     """Save a wallet.
 
-    ``account``: its account at the venue; None: one of play money, called like the wallet. Play money
-    begins at 0; the money of any other account is unknown until the venue is asked.
+    ``account``: its account at the venue; None: a paper account with the wallet's name. Play money begins at
+    0; the balance of any other account is unknown until the venue is asked.
 
     Raises:
         WrongUseError: the name cannot be used or is taken, or another wallet has the account.
@@ -84,7 +84,7 @@ def check_new_wallet(
         raise WrongUseError(f"There is a wallet {name} already; choose another name.")
     if account is None:
         return
-    # With two wallets on one account, two runs would trade it without knowing of each other.
+    # With two wallets on one account, two runs would trade it, unaware of each other.
     same = select(_WALLET.c.name, _WALLET.c.venue).where(
         _WALLET.c.venue.in_(venues), _WALLET.c.account == account, _WALLET.c.archived_at_ms.is_(None)
     )
@@ -148,7 +148,7 @@ def active_run_id(session: Session, wallet_id: int) -> str | None:
     ).scalar()
 
 
-# The screen reads all of them again and again, and they hardly ever change.
+# The screen keeps reading all of them, and they hardly ever change.
 @lru_cache(maxsize=512)
 def _view(found: Row[Any]) -> Wallet:
     return Wallet(**found._mapping)

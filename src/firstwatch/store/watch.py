@@ -61,18 +61,18 @@ class TimeLost:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come: whatever it does changes one of these."""
+    """Progress of a run: everything that it does changes one of these fields."""
 
     state: RunState
     sequence: int
-    """That of the last entry of its journal."""
+    """Sequence of the last entry in its journal."""
     bar_ms: int
-    """The bar of the last point of its equity; 0: there is none, or the run has ended."""
+    """Open time of the bar of its last equity point; 0: there is none, or the run has ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportMark:
-    """A report without its content. As long as its mark is the same, so is a report."""
+    """Version mark of a report: while it stays the same, so does the report."""
 
     run_id: str
     day: int
@@ -93,7 +93,7 @@ _MARKS: Select[Any] = select(*(_REPORT.c[name] for name in ReportMark.__dataclas
 _MARKS_OF = _MARKS.where(_REPORT.c.run_id == bindparam("run")).order_by(_REPORT.c.day)
 _OTHER = _REPORT.alias()
 _LAST_DAY = select(func.max(_OTHER.c.day)).where(_OTHER.c.run_id == _RUN.c.id).scalar_subquery()
-# By the active runs: the reports of the others are many.
+# Joined from the active runs, because reports of ended runs are many.
 _ACTIVE_MARKS = _MARKS.join_from(
     _RUN, _REPORT, (_REPORT.c.run_id == _RUN.c.id) & (_REPORT.c.day == _LAST_DAY)
 ).where(_RUN.c.state.in_(sorted(ACTIVE_STATES)))
@@ -166,7 +166,7 @@ def recipe_of(session: Session, run_id: str, day: int) -> StoredRecipe | None:
 
 
 def save_tables(session: Session, run_id: str, day: int, packed: bytes) -> None:
-    """Keep the calibration that the locked recipe of the day gives."""
+    """Save the packed calibration computed from the day's locked recipe."""
     session.execute(
         update(_RECIPE).where(_RECIPE.c.run_id == run_id, _RECIPE.c.day == day).values(tables=packed)
     )
@@ -188,7 +188,7 @@ def save_lost(session: Session, run_id: str, lost: TimeLost) -> None:
 
 
 def note_stale(session: Session, run_id: str, *, is_stale: bool, time_ms: int) -> None:
-    """Begin a stretch of stale data at that time of the venue, or end the one that goes on."""
+    """Begin a stretch of stale data at that venue time, or end the open one."""
     session.execute(_END_STALE, {"run": run_id, "at_ms": time_ms})
     if is_stale:
         save_lost(session, run_id, TimeLost(time_ms, None, STALE))
@@ -211,7 +211,7 @@ def lost_of(session: Session, run_id: str) -> list[TimeLost]:
 def save_report(
     session: Session, report: WatchReport, *, shadow_json: str | None = None, now_ms: int
 ) -> None:
-    """Replace the report of its run and day, and the state from which its shadow goes on."""
+    """Replace the report of its run and day, and the state from which its shadow run continues."""
     session.execute(
         _SAVE_REPORT,
         {
@@ -226,7 +226,7 @@ def save_report(
 
 
 def reports_of(session: Session, run_id: str) -> list[WatchReport]:
-    """Return a run's reports, the first day first.
+    """Return a run's reports, oldest first.
 
     Raises:
         DamagedRowError: one cannot be read.
@@ -237,12 +237,12 @@ def reports_of(session: Session, run_id: str) -> list[WatchReport]:
 
 
 def active_marks(session: Session, damaged: dict[str, str] | None = None) -> dict[str, ReportMark]:
-    """Return the mark of the last day's report of each active run that has one; ``damaged`` as ever."""
+    """Return the mark of each active run's latest report, by run id; ``damaged`` as in ``readable``."""
     return readable(session.execute(_ACTIVE_MARKS).all(), "run_id", _mark, damaged)
 
 
 def marks_of(session: Session, run_id: str) -> list[ReportMark]:
-    """Return the marks of a run's reports, the first day first.
+    """Return the marks of a run's reports, oldest first.
 
     Raises:
         DamagedRowError: one cannot be read.
@@ -261,7 +261,7 @@ def report_of(session: Session, mark: ReportMark) -> WatchReport:
         return WatchReport.model_validate_json(found)
 
 
-# The screen reads all of them again and again, and few have changed.
+# The screen keeps reading all of them, and few have changed.
 @lru_cache(maxsize=1_024)
 def _mark(found: Row[Any]) -> ReportMark:
     with row(f"the watch report of run {found.run_id}"):
@@ -278,7 +278,7 @@ def runs_to_watch(session: Session, *, now_ms: int) -> list[str]:
 
 
 def progress_of(session: Session, run_ids: Iterable[str]) -> dict[str, Progress]:
-    """Return how far each run has come; cheap, to find those that have moved.
+    """Return the progress of each run; a cheap way to find those that changed.
 
     Raises:
         DamagedRowError: the state of one cannot be read.
@@ -291,7 +291,7 @@ def progress_of(session: Session, run_ids: Iterable[str]) -> dict[str, Progress]
 
 
 def shadow_of(session: Session, run_id: str, day: int) -> str | None:
-    """Return the state from which the shadow of a day goes on; None: there is none."""
+    """Return the state from which a day's shadow run continues; None: there is none."""
     statement = select(_REPORT.c.shadow_json).where(_REPORT.c.run_id == run_id, _REPORT.c.day == day)
     found: str | None = session.execute(statement).scalar_one_or_none()
     return found

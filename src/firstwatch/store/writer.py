@@ -40,7 +40,7 @@ class Writer:
     def transaction(self, *, goes_first: bool = False) -> Iterator[Connection]:
         """Open a part of a transaction; when the block has ended without an error, it is on the disk.
 
-        ``goes_first``: before all waiting threads.
+        ``goes_first``: take the turn before all waiting threads.
         """
         interrupt = self._turn.take(goes_first=goes_first)
         try:
@@ -84,7 +84,7 @@ class Writer:
             if self._batch is not None:
                 self._end(self._batch)
             if self._connection is not None:
-                # The last connection that closes would do it, too, but a reader may hold another one.
+                # Closing the last connection would do it too, but a reader may hold another one.
                 with suppress(sqlite3.Error):
                     raw_of(self._connection).execute("PRAGMA busy_timeout = 1000")
                     raw_of(self._connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")

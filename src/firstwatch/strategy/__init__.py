@@ -1,18 +1,18 @@
 """What an algorithm is and what it does, bar by bar: one set of rules for backtest, paper and live.
 
-In reading order: ``specification`` (one version of an algorithm), ``language`` and
-``conditions`` (one line of text to a typed condition), ``functions``, ``function_table`` and ``indicators``
-(TA-Lib), ``candles`` and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions over arrays) and
-``stream`` (the same bar by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core`` (the
-decisions), ``core_replay`` (simulated fills), ``core_notes`` (what the core did not do, in sentences),
-``outlook`` (what would have to be true next).
+In reading order: ``specification`` (one version of an algorithm), ``language`` and ``conditions`` (parse one
+line of text to a typed condition), ``functions``, ``function_table`` and ``indicators`` (TA-Lib), ``candles``
+and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions over arrays) and ``stream`` (the same bar
+by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core`` (the decisions), ``core_replay``
+(simulated fills), ``core_notes`` (what the core did not do, in sentences), ``outlook`` (conditions that would
+have to become true next).
 
 Pure: only ``trading`` may be imported, and no store, venue, thread, clock or file. ``indicators`` alone
 imports TA-Lib. The modules ``core``, ``core_prices`` and ``core_replay`` use only int, float, bool, ``if``
 and ``math``, so that they can be compiled.
 
 The rules. Times are UTC; a side is long or short, and what holds for a long holds for a short with high and
-low exchanged. E is the run's equity (rule 17). Rules 8 to 10 are what a venue does: simulated in a backtest.
+low exchanged. E is the run's equity (rule 17). Rules 8 to 10 are the venue's part, simulated in a backtest.
 
 Bars and conditions
 
@@ -35,8 +35,8 @@ Bars and conditions
 
 One bar, in this order
 
-8.  Open. Funding due exactly at t is paid on the position held before. Then what the last close decided
-    executes at the open, slippage against the trade.
+8.  Open. Funding due exactly at t is paid on the position held before. Then orders decided at the last close
+    execute at the open, slippage against the trade.
 9.  Open against protection. L is the nearer of stop and liquidation price. An open at or beyond L exits at
     the open, the loss capped at the margin; else an open at or beyond the target exits at the target. On the
     bar of the entry the target waits for rule 10, and a level that the entry's own slippage has passed

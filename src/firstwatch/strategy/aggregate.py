@@ -1,4 +1,4 @@
-"""The one way from bars to higher bars, bar by bar (rule 3 of ``firstwatch.strategy``)."""
+"""Resamples bars to a higher timeframe, bar by bar (rule 3 of ``firstwatch.strategy``)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

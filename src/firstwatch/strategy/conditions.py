@@ -25,7 +25,7 @@ class PriceField(StrEnum):
 
 
 class Operator(StrEnum):
-    """What must hold between two operands."""
+    """Comparison of two operands."""
 
     BELOW = "<"
     AT_OR_BELOW = "<="
@@ -157,7 +157,7 @@ _PRICE_FUNCTIONS = frozenset(
         *("trima", "vwma", "wma", "zlema", "linearreg", "linearreg_intercept", "tsf"),
     )
 )
-"""Functions with outputs in the unit of their source, which is a price where they take none."""
+"""Functions with outputs in the unit of their source, or in price if they take no source."""
 _NO_PRICE_OUTPUTS = frozenset({"trend"})
 
 
@@ -174,7 +174,7 @@ def is_price(operand: Operand) -> bool:
 def compares_prices(condition: Condition) -> bool:
     """Return whether both sides are prices, so that their difference has a meaning in per cent.
 
-    A number beside a price is one.
+    A number compared with a price counts as a price.
     """
     sides = (condition.left, condition.right)
     return all(is_price(side) or isinstance(side, Number) for side in sides) and any(map(is_price, sides))

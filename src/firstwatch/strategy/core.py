@@ -152,8 +152,8 @@ def close_bar(
     Where entries may not be made, a resting entry order is cancelled too. An EXIT while an entry order is
     open means: cancel that order too. After ``stop_run`` is set bars
     are only counted and marked. With ``closes_on_exit`` off a decided exit sets ``alert`` once, until
-    nothing is decided at a close. A trailing stop that may not move since it would lie at or
-    beyond the close exits with the reason of the present level.
+    nothing is decided at a close. A trailing stop that would move to or beyond the close exits instead, with
+    the reason of the present level.
     """
     state.bar_time_ms = time_ms
     state.decision = NOTHING

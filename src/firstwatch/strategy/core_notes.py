@@ -34,7 +34,7 @@ def refusal_sentence(code: NoteCode, market: Market) -> str:
 
 
 def cap_sentence(settings: CoreSettings, asked: float, granted: float) -> str:
-    """Return how equity and leverage have cut a size; ``asked`` and ``granted`` are sizing values."""
+    """Return how equity and leverage reduced a size; ``asked`` and ``granted`` are sizing values."""
     if settings.sizing_kind == codes.SIZE_FIXED:
         return f"a margin of {asked:,.2f} became {granted:,.2f}, what the equity allows"
     if settings.sizing_kind == codes.SIZE_RISK:
@@ -45,7 +45,7 @@ def cap_sentence(settings: CoreSettings, asked: float, granted: float) -> str:
 
 
 def guard_sentence(bit: int, settings: CoreSettings) -> str:
-    """Return which guard has acted, and its limit; ``bit``: one of ``entries_paused_by_guard``."""
+    """Return the guard that acted, and its limit; ``bit``: one of ``entries_paused_by_guard``."""
     if bit == codes.DRAWDOWN_BIT:
         return f"the drawdown has reached the guard's limit of {_percent(settings.drawdown_limit)}"
     if bit == codes.DAILY_LOSS_BIT:

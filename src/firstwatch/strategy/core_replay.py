@@ -1,4 +1,4 @@
-"""Simulated execution, rules 8 to 10 of ``firstwatch.strategy``: what a bar does to orders and protection.
+"""Simulated execution: effect of a bar on orders and protection (rules 8 to 10 of ``firstwatch.strategy``).
 
 The backtest's part of the core, under the same restrictions. Live, the venue does this.
 """
@@ -41,7 +41,7 @@ _FAR = float("inf")
 
 
 def open_bar(state: CoreState, settings: CoreSettings, price: float) -> None:
-    """Execute at the open what the last close decided, then test the open against protection.
+    """Execute the last close's decisions at the open, then test the open against protection.
 
     Funding due exactly at the bar's open is booked before (``settle_funding``). A level that the entry's
     own slippage has passed executes at this open too: the market is already beyond it.
@@ -93,7 +93,7 @@ def range_bar(state: CoreState, settings: CoreSettings, high: float, low: float)
     elif (
         state.target > 0.0
         and side * favour >= side * state.target
-        # Whether the target's price came before a fill at the limit is unknown, so it waits a bar.
+        # The target may have traded before the limit filled, so it is tested from the next bar on.
         and (state.bars_held > 0 or state.entry_at_open == 1)
     ):
         _take_target(state, settings)

@@ -1,4 +1,4 @@
-"""From an algorithm and a launch to the plain numbers of the decision core."""
+"""Converts an algorithm and launch settings to the plain numbers of the decision core."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
@@ -30,9 +30,9 @@ from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason, StopMode
 
 CORE_VERSION = 1
-"""Raised with every change after which the core decides or accounts otherwise on the same candles.
+"""Increased with every change to the core's decisions or accounting on the same candles.
 
-A baseline of another version is stale. The golden backtests of the tests notice a change without it.
+A baseline of another version is stale. Golden backtests in the tests fail on a change without it.
 """
 
 _REASONS = tuple(ExitReason)

@@ -98,7 +98,7 @@ _NO_FACTORS = (0.0,) * MAXIMUM_LINKS
 
 @dataclass(slots=True)
 class CoreSettings:
-    """What does not change in a run. Rates are fractions, amounts in base, prices in quote."""
+    """Constants of a run. Rates are fractions, amounts in base, prices in quote."""
 
     allows_long: int = 1
     allows_short: int = 0
@@ -153,7 +153,7 @@ class CoreSettings:
 
 @dataclass(slots=True)
 class CoreState:
-    """Everything the core remembers. Money in quote; ``steps`` are whole amount steps of the market."""
+    """State of the core. Money in quote; ``steps`` are whole amount steps of the market."""
 
     phase: int = FLAT
     bar_time_ms: int = 0

@@ -15,11 +15,11 @@ class Memory(StrEnum):
     FADING = "fading"
     """Differs at first, and the difference dies out."""
     ANCHORED = "anchored"
-    """The difference stays: only changes of the value have a meaning, not the value itself."""
+    """Never: a constant offset stays, so only changes of the value have a meaning."""
 
 
 class ParameterKind(StrEnum):
-    """What a parameter of a function counts or chooses."""
+    """Meaning of a function's parameter."""
 
     INTEGER = "integer"
     REAL = "real"

@@ -1,4 +1,4 @@
-"""The condition language: one line of text to a typed condition (rule 6 of ``firstwatch.strategy``)."""
+"""The condition language: parses one line to a typed condition (rule 6 of ``firstwatch.strategy``)."""
 
 import math
 from functools import cache

@@ -1,6 +1,6 @@
-"""What would have to be true at the next close, and what holds decisions back: read from the core's state.
+"""The outlook: conditions missing for the next decision, and what blocks one, read from the core's state.
 
-The core never calls this: it tells an operator what the core goes by.
+For the operator only: the core never calls this.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,9 +24,9 @@ def outlook_of(
     held_back: Sequence[str] = (),
     may_enter: bool = True,
 ) -> Outlook:
-    """Return what follows the close of the bar that opened at ``bar_time_ms``.
+    """Return the outlook after the close of the bar that opened at ``bar_time_ms``.
 
-    ``held_back``: what keeps the run from entering, as sentences. ``may_enter``: the session allows an entry
+    ``held_back``: sentences on what keeps the run from entering. ``may_enter``: the session allows an entry
     at the next close.
     """
     if state.steps == 0:
@@ -52,7 +52,7 @@ _LEFT_TO_OPERATOR = "closing is left to you: an exit signal only raises an alarm
 
 
 def needs_of(held: Side | None, settings: CoreSettings, conditions: Conditions) -> tuple[ConditionValue, ...]:
-    """Return which conditions have to become true: those of the entries when flat, else of the exit."""
+    """Return the conditions that have to become true: of entries when flat, else of the exit."""
     if held is not None:
         return missing(conditions(GroupKind.EXIT, held))
     allowed = {Side.LONG: settings.allows_long, Side.SHORT: settings.allows_short}
@@ -62,7 +62,7 @@ def needs_of(held: Side | None, settings: CoreSettings, conditions: Conditions) 
 
 
 def _entries_wait(state: CoreState, settings: CoreSettings, *, may_enter: bool) -> Iterator[str]:
-    """Yield what holds entries back whatever the conditions are, of a run that is flat."""
+    """Yield sentences on what blocks entries of a flat run, whatever the conditions are."""
     if state.stop_run != codes.GOES_ON:
         yield "no entry follows: the run is ending"
         return

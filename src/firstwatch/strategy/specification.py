@@ -1,7 +1,7 @@
-"""The specification of an algorithm: what a version of it is, in TOML and in canonical JSON.
+"""The specification of an algorithm: one version as a typed model, in TOML and in canonical JSON.
 
 The models have the shape of the file, so the path of a mistake is the key in the file.
-All in one place: the document, how its parts must agree, what it needs to run, its texts.
+All in one place: the document, consistency checks of its parts, its requirements, its texts.
 """
 
 import hashlib
@@ -110,7 +110,7 @@ class SideGroups(_Part):
 
 
 class LevelKind(StrEnum):
-    """How the distance of a stop or target is given."""
+    """Unit in which the distance of a stop or target is given."""
 
     FRACTION = "fraction"
     AMOUNT = "amount"
@@ -332,7 +332,7 @@ class AlgorithmSpec(_Part):
         return bars
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what is allowed but may surprise, as sentences."""
+        """Return sentences on settings that are allowed but may surprise."""
         sentences = []
         for condition in self.conditions():
             anchors = {anchor.function for series in condition.series for anchor in anchors_of(series)}

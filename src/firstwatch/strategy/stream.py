@@ -104,7 +104,7 @@ class _Watched:
 
 
 class _Place(NamedTuple):
-    """A condition where it stands in the algorithm, with its texts, which every bar asks for."""
+    """A condition and its place in the algorithm, with its texts cached because every bar needs them."""
 
     group: str
     condition: Condition
@@ -115,7 +115,7 @@ class _Place(NamedTuple):
 class SignalStream:
     """The groups of one algorithm, bar by bar. Holds TA-Lib handles: it cannot be pickled or copied.
 
-    After a restart a new stream is warmed with the same history, from the first bar in the store.
+    After a restart a new stream is warmed up with the same history, from the first bar in the store.
     """
 
     def __init__(self, spec: AlgorithmSpec) -> None:

@@ -2,14 +2,14 @@
 
 In reading order: ``symbols``, ``market`` (steps, minimums, fees), ``bar`` and ``timeframe``, ``orders``
 (sides, orders, fills and the one table of order states), ``runs`` (the one table of run states, and the facts
-beside the state), ``account`` (balance, position, funding), ``trade``, ``launch`` (what an operator chooses
-at launch) and ``launch_words`` (the same in words), ``commands`` (what the engine can be asked for), ``why``
-(conditions with their values, and as words), ``hazards`` (what may end a run, and the operator's policy),
-``alarms`` (what each means, how urgent it is, what can be done about it) and ``quiet_hours``, ``events`` (the
-journal's rows), ``verdicts`` (what the first watch may say) and ``watch`` (its reports), ``exports``, ``ids``
-(client order ids), ``notes``, ``errors``, ``numbers`` and ``text`` (bounds and cleaning at the edges),
-``fields`` (of a dataclass, to be written), ``validation``, ``setting_fields``, ``toml_file`` and
-``toml_text`` (an operator's files), ``clock``, ``fault_points`` (where tests crash the program).
+beside the state), ``account`` (balance, position, funding), ``trade``, ``launch`` (settings that an operator
+chooses at launch) and ``launch_words`` (the same as text), ``commands`` (to the engine), ``why`` (conditions
+with their values, and as text), ``hazards`` (what may end a run, and the operator's policy), ``alarms``
+(meaning, severity and possible actions of each) and ``quiet_hours``, ``events`` (the journal's rows),
+``verdicts`` (of the first watch) and ``watch`` (its reports), ``exports``, ``ids`` (client order
+ids), ``notes``, ``errors``, ``numbers`` and ``text`` (bounds and cleaning at the edges), ``fields`` (a
+dataclass as a dict), ``validation``, ``setting_fields``, ``toml_file`` and ``toml_text`` (an operator's
+files), ``clock``, ``fault_points`` (where tests crash the program).
 
 Pure: no other package of the program may be imported, no thread and no library but pydantic. Only ``clock``
 reads the machine's clocks, only ``toml_file`` reads files.

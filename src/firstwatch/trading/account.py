@@ -10,7 +10,7 @@ from firstwatch.trading.text import clean_fields
 
 
 class MoneyKind(StrEnum):
-    """What the money of an account is worth."""
+    """Kind of money in an account."""
 
     PAPER = "paper"
     """Play money that our store keeps."""
@@ -29,7 +29,7 @@ class Balance:
     free: Decimal
     time_ms: int
     transferred: Decimal = Decimal(0)
-    """What of ``total`` came in less what was taken out, where the venue counts it."""
+    """Net deposits: money paid in less money taken out, where the venue reports it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Position:
 
     @property
     def is_flat(self) -> bool:
-        """Nothing is held."""
+        """No position is held."""
         return self.side is None or self.amount == 0
 
 

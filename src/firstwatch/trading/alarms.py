@@ -1,4 +1,4 @@
-"""Alarms: what each means for an operator's money, how urgent it is, and what can be done about it."""
+"""Alarms: meaning for the operator's money, severity, and the actions that an operator can take."""
 
 from enum import StrEnum
 from types import MappingProxyType
@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 
 class AlarmSeverity(StrEnum):
-    """How urgent an alarm is."""
+    """Severity of an alarm."""
 
     CRITICAL = "critical"
-    """Money may be lost without bound, or there is no program that looks after a position."""
+    """Losses may be unbounded, or no program manages a position."""
     WARNING = "warning"
-    """Something is not as it should be; what protects a position is in place."""
+    """Something is wrong, but the protection of the position is in place."""
 
 
 class AlarmAction(StrEnum):
-    """What an operator can do about an alarm."""
+    """Action that an operator can take on an alarm."""
 
     CLOSE = "close"
     """Close the position at market."""
@@ -28,7 +28,7 @@ class AlarmAction(StrEnum):
     STOP = "stop"
     """Stop the run."""
     ACKNOWLEDGE = "acknowledge"
-    """Note that the alarm was seen: it stays listed and calls no more until it gets worse."""
+    """Mark the alarm as seen: it stays listed without alerting again until it gets worse."""
 
 
 UNMANAGED = "exposed without a run"
@@ -36,9 +36,9 @@ UNMANAGED = "exposed without a run"
 UNPROTECTED = "unprotected"
 """Topic of the alarm of a run whose position has no stop at the venue."""
 LEFT_OVER = "left over"
-"""Topic of the alarm of a run that has ended with position or orders still at the venue."""
+"""Topic of the alarm of a run that ended with a position or orders still at the venue."""
 DAMAGED = "damaged"
-"""Topic of the alarm of a run of which a row cannot be read."""
+"""Topic of the alarm of a run with a row that cannot be read."""
 
 
 class _Nature(NamedTuple):
@@ -155,14 +155,14 @@ _UNKNOWN = _warning("")
 
 
 def kind_of(topic: str) -> str:
-    """Return an alarm's kind: its topic without the order or the symbol that some name behind it."""
+    """Return an alarm's kind: its topic without the order or symbol that may follow it."""
     if topic in _NATURES:
         return topic
     return next((kind for kind in _NATURES if topic.startswith(f"{kind} ")), topic)
 
 
 def severity_of(topic: str) -> AlarmSeverity:
-    """Return how urgent an alarm is."""
+    """Return the severity of an alarm."""
     return _NATURES.get(kind_of(topic), _UNKNOWN).severity
 
 

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 
 class Decided(IntEnum):
-    """What a run's decision core was asked at a bar's close."""
+    """Decisions that a run's core could make at a bar's close."""
 
     NO = 0
-    """Nothing: the bar came before the first decision, or after the last one."""
+    """None: the bar came before the first decision, or after the last one."""
     YES = 1
     NO_ENTRY = 2
-    """An exit only: the run's entries were paused, or its data was not to be relied on."""
+    """Exits only: the run's entries were paused, or its data was unreliable."""
 
 
 class Bar(NamedTuple):

@@ -8,11 +8,11 @@ from firstwatch.trading.text import quoted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 END_MS = (datetime(2200, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
-"""Times from here on are neither read nor shown."""
+"""Exclusive upper bound of valid times, ms since the epoch."""
 
 
 class Clock(Protocol):
-    """Time as the program asks for it; injected everywhere."""
+    """Source of time, injected everywhere."""
 
     def now_ms(self) -> int:
         """Return wall time, milliseconds since the epoch, UTC."""

@@ -22,7 +22,7 @@ DEFAULT_EXPIRY_MS = 10_000
 
 
 class CommandOutcome(StrEnum):
-    """What became of a command."""
+    """Outcome of a command."""
 
     PENDING = "PENDING"
     ACCEPTED = "ACCEPTED"
@@ -59,16 +59,16 @@ class StopRun(_Command):
 
 
 class PauseEntries(_Command):
-    """Let a run make no further entry; exits and protection go on."""
+    """Pause a run's entries; exits and protection go on."""
 
     kind: Literal["pause_entries"] = "pause_entries"
     run_id: str
     diverged: CleanText = ""
-    """What the first watch has found, if that is why; empty: an operator asked."""
+    """Finding of the first watch, if it asked for the pause; empty: an operator did."""
 
 
 class ResumeEntries(_Command):
-    """End every pause of a run's entries, those by guards too."""
+    """End every pause of a run's entries, including those by guards."""
 
     kind: Literal["resume_entries"] = "resume_entries"
     run_id: str
@@ -93,7 +93,7 @@ RunCommand = StopRun | PauseEntries | ResumeEntries | CancelRun | ClosePosition
 
 
 class CloseWallet(_Command):
-    """Close at market what a wallet holds that no run manages."""
+    """Close the positions of a wallet that no run manages, at market."""
 
     kind: Literal["close_wallet"] = "close_wallet"
     wallet: str
@@ -132,5 +132,5 @@ Command = Annotated[
 
 @cache
 def command_adapter() -> TypeAdapter[Command]:
-    """Return what reads a command from JSON. Made for the first one: the screen starts without it."""
+    """Return the parser of commands from JSON. Built on first use, so that the screen starts faster."""
     return TypeAdapter(Command)

@@ -8,7 +8,7 @@ _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def said(error: BaseException) -> str:
-    """Return an exception's text; its name when it has none, as many network errors do not."""
+    """Return an exception's text, or its class name if it has none, like many network errors."""
     return str(error).strip() or _WORDS.sub(" ", type(error).__name__).lower()
 
 

@@ -33,7 +33,7 @@ class Transitioned(_Event):
     why: CleanText
     stop_mode: StopMode | None = None
     hazard: Hazard | None = Field(default=None, exclude_if=lambda hazard: hazard is None)
-    """The one after which the operator's policy stops the run."""
+    """The hazard for which the operator's policy stopped the run."""
 
 
 class CheckWaived(_Event):
@@ -63,13 +63,13 @@ REFUSED_BY_VENUE = "refused by the venue"
 FEED_ENDED = "the feed ended"
 """Begins the note that the candles have ended."""
 NOT_SENT = "not sent"
-"""Begins why an order became ``REJECTED`` that the venue never executed and no longer can."""
+"""Begins the reason of an order ``REJECTED`` because the venue never executed it and no longer can."""
 
 
 Conditions = Annotated[
     tuple[ConditionValue, ...] | None, Field(exclude_if=lambda conditions: conditions is None)
 ]
-"""Those of the group that decided, at the close; None: written by an earlier version, or none decided."""
+"""Conditions of the deciding group at the close; None: there is none, or an earlier version wrote it."""
 
 
 class EntryDecided(_Event):
@@ -83,7 +83,7 @@ class EntryDecided(_Event):
     limit_price: Decimal | None = None
     is_follow_up: bool = False
     equity_cap: float | None = None
-    """What the wallet held, where that was less than the run's equity: the size was taken from it."""
+    """Wallet balance that limited the size, because it was less than the run's equity."""
     conditions: Conditions = None
 
 
@@ -105,7 +105,7 @@ class DecisionDropped(_Event):
     decision: CleanText
     cause: CleanText
     code: NoteCode | None = None
-    """The core's note, where the core itself has refused it."""
+    """The core's note, if the core itself refused the entry."""
     conditions: Conditions = None
 
 
@@ -171,7 +171,7 @@ class TradeClosed(_Event):
     pnl: Decimal
     reason: ExitReason
     level: Decimal | None = Field(default=None, exclude_if=lambda level: level is None)
-    """Of the stop, target or liquidation that was reached; None: none was, or it is not known."""
+    """Level of the stop, target or liquidation that was reached; None: none was, or it is not known."""
 
 
 class ProtectionMoved(_Event):
@@ -200,7 +200,7 @@ class EntriesResumed(_Event):
 
 
 class AlarmRaised(_Event):
-    """Something an operator must see. ``topic`` is stable; the alarm is active until it is cleared."""
+    """An alarm that the operator must see. ``topic`` is stable; it stays active until cleared."""
 
     kind: Literal["alarm_raised"] = "alarm_raised"
     topic: CleanText
@@ -254,7 +254,7 @@ BarValues = tuple[float, float, float, float, float]
 
 
 class BarRevised(_Event):
-    """Read again after an hour, the venue has a bar otherwise than the run saw it; None: no such bar."""
+    """The venue revised a bar: reread after an hour, it differs from what the run saw; None: no bar."""
 
     kind: Literal["bar_revised"] = "bar_revised"
     bar_time_ms: int
@@ -263,7 +263,7 @@ class BarRevised(_Event):
 
     @property
     def texts(self) -> tuple[str, str]:
-        """What was seen and what was read, as text."""
+        """The values seen and the values read, as text."""
         seen, read = (_bar_text(each) for each in (self.seen, self.read))
         return seen, read
 
@@ -273,10 +273,10 @@ def _bar_text(values: BarValues | None) -> str:
 
 
 class EquityCompared(_Event):
-    """What the wallet is worth at the venue, and the run by its ledger, of one moment without a position.
+    """Wallet equity at the venue and run equity by the ledger, both at the same moment while flat.
 
-    What the one gains from one such moment to the next the other must gain, too. ``begins``: not from the
-    moment before to this one: it is the first, or money that is not of the run came or went.
+    Between two such moments both must change by the same amount. ``begins``: the comparison starts here,
+    because it is the first, or because money not of the run came or went.
     """
 
     kind: Literal["equity_compared"] = "equity_compared"
@@ -286,14 +286,14 @@ class EquityCompared(_Event):
 
 
 class Noted(_Event):
-    """Anything else worth telling an operator."""
+    """Any other note for the operator."""
 
     kind: Literal["noted"] = "noted"
     sentence: CleanText
 
 
 class CoreNoted(_Event):
-    """A note that a backtest's result has as well: a size that was cut, a level dropped, a market assumed."""
+    """A note that a backtest would also report: a size cut, a level dropped, a market assumed."""
 
     kind: Literal["core_noted"] = "core_noted"
     code: NoteCode

@@ -1,4 +1,4 @@
-"""What of a run can be exported, and in which forms."""
+"""Tables of a run that can be exported, and their formats."""
 
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ class What(StrEnum):
 
 
 class Format(StrEnum):
-    """The form of an export."""
+    """File format of an export."""
 
     CSV = "csv"
     JSON = "json"

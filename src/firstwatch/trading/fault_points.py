@@ -1,4 +1,4 @@
-"""Where a test may let the process die, and how it is called there."""
+"""Fault points: places where a test may crash the process."""
 
 from collections.abc import Callable
 
@@ -7,4 +7,4 @@ FaultPoint = Callable[[str], None]
 
 
 def no_fault(point: str) -> None:
-    """Let every point pass: what the product runs with."""
+    """Do nothing: the fault point outside of tests."""

@@ -1,4 +1,4 @@
-"""The fields of a dataclass, to be written."""
+"""The fields of a dataclass as a dict, for writing."""
 
 from typing import TYPE_CHECKING, Any
 

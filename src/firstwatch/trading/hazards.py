@@ -1,4 +1,4 @@
-"""Hazards: what happens around a run that may end it, and what follows by the operator's policy."""
+"""Hazards: external events that may end a run, and the operator's policy for each."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,36 +6,36 @@ from types import MappingProxyType
 
 
 class Hazard(StrEnum):
-    """What happens around a run that it did not decide; its name is the key in ``[policy]``."""
+    """External event that may end a run; its value is the key in ``[policy]``."""
 
     LIQUIDATION_NEAR = "liquidation_near"
     """Little of the way from the entry to the liquidation price is left."""
     KEY_EXPIRING = "key_expiring"
     """The key that signs for the wallet is valid for a few days only."""
     DELISTING = "delisting"
-    """The venue takes the market out of trading."""
+    """The venue delists the market."""
     MAINTENANCE = "maintenance"
-    """The venue says that it does not work as usual."""
+    """The venue reports maintenance or limited operation."""
     LEVERAGE_CHANGED = "leverage_changed"
     """The venue has changed the leverage that the market allows, and with it the margin."""
     STREAM_SILENT = "stream_silent"
-    """One of the run's streams says nothing: prices (``mark``), ``bars`` or ``orders``."""
+    """One of the run's streams is silent: prices (``mark``), ``bars`` or ``orders``."""
     CLOCK_SKEW = "clock_skew"
-    """This machine's clock is not that of the venue."""
+    """This machine's clock differs from the venue's."""
     BUDGET_LOW = "budget_low"
-    """The venue will soon take no more requests, or makes them wait."""
+    """The venue's request budget is nearly used up, or requests have to wait for it."""
     CRASH_LOOP = "crash_loop"
     """The run's worker has raised too often: the run has failed."""
 
     topic: str
-    """Topic of its alarm; some have behind it which one it is of, as ``stream silent bars``."""
+    """Topic of its alarm; for some a detail follows, as in ``stream silent bars``."""
 
     def __init__(self, name: str) -> None:
         self.topic = name.replace("_", " ")
 
 
 class Response(StrEnum):
-    """What follows when a hazard begins, beside the alarm."""
+    """Response to the begin of a hazard, beside the alarm."""
 
     ALARM = "alarm"
     """Nothing."""
@@ -50,9 +50,9 @@ class Response(StrEnum):
 Policy = Mapping[Hazard, Response]
 
 ALARMS_ONLY: Policy = MappingProxyType(dict.fromkeys(Hazard, Response.ALARM))
-"""The run goes on as its backtest does."""
+"""The policy that only alarms: the run goes on as its backtest does."""
 DEFAULT_POLICY: Policy = MappingProxyType({**ALARMS_ONLY, Hazard.LIQUIDATION_NEAR: Response.PAUSE})
-"""Of the settings."""
+"""Default of the settings."""
 
 
 def hazard_of(topic: str) -> Hazard | None:

@@ -32,10 +32,10 @@ def run_of(client_order_id: str) -> str:
 
 
 def number_of(client_order_id: str) -> int:
-    """Return the number of an order of ours in its run."""
+    """Return the number within its run of one of our orders."""
     return int(client_order_id[_HALF:], 16)
 
 
 def sent_by(client_order_id: str | None, run_ids: frozenset[str]) -> bool:
-    """Return whether one of these runs sent the order with that client order id; None: it has none."""
+    """Return whether one of these runs sent the order; False for an order without a client order id."""
     return client_order_id is not None and run_of(client_order_id) in run_ids

@@ -1,4 +1,4 @@
-"""What an operator chooses at launch. What each means: rules 18 and 21 to 27 of ``firstwatch.strategy``."""
+"""Launch settings (rules 18 and 21 to 27 of ``firstwatch.strategy``) and the results of launch checks."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -14,8 +14,8 @@ from firstwatch.trading.text import CleanText, quoted
 
 
 class _Frozen(BaseModel):
-    # Built when it is first used: building all of them is a tenth of the time until the first paint. Only
-    # since Pydantic 2.14 may two threads be the first.
+    # Built on first use: building all models takes a tenth of the time to first paint. Two threads may race
+    # to build one only since Pydantic 2.14.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
@@ -150,7 +150,7 @@ class SessionSettings(_Frozen):
 
 
 class OnDiverged(StrEnum):
-    """What follows when the first watch says ``DIVERGED``, beside the alarm."""
+    """Response to the verdict ``DIVERGED`` of the first watch, beside the alarm."""
 
     NOTHING = "nothing"
     PAUSE_ENTRIES = "pause_entries"
@@ -169,7 +169,7 @@ class LaunchSettings(_Frozen):
     assume_position_now: bool = False
     close_position_on_exit: bool = True
     without_stop_reason: str | None = None
-    """Why closing is left to the operator, although the algorithm has no stop."""
+    """Written reason to leave closing to the operator although the algorithm has no stop."""
     session: SessionSettings = Field(default_factory=SessionSettings)
     reset: ResetSettings | None = None
     """None: the version's own. Otherwise an override, and shown as one."""
@@ -180,7 +180,7 @@ class LaunchSettings(_Frozen):
     skip_protection_proof: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = (
         None
     )
-    """Why the first order is sent without the protection proof; None: it is proven."""
+    """Written reason to skip the protection proof before the first order; None: it is not skipped."""
     confirmed_name: str | None = None
     """The run's name as the operator typed it: a start with real money requires it."""
     parent_run_id: str | None = None
@@ -198,7 +198,7 @@ class LaunchSettings(_Frozen):
 
 
 NOT_CHECKED = "not checked"
-"""Begins the finding of a check whose facts are missing."""
+"""Start of the finding of a check whose facts are missing."""
 
 
 class CheckResult(_Frozen):
@@ -208,7 +208,7 @@ class CheckResult(_Frozen):
     is_hard: bool
     passed: bool
     found: CleanText
-    """What was found, with figures."""
+    """The finding, with figures."""
     remedy: CleanText = ""
     """What to do when it did not pass."""
 
@@ -228,15 +228,15 @@ class NextTrade(_Frozen):
     """The first entry, if it came at the mark now. Money in quote; shares of the entry price."""
 
     amount: Decimal
-    """Of the base coin."""
+    """In base coin."""
     cost: float
     margin: float
     stop_share: float | None
-    """How far the stop lies; None: the algorithm has none."""
+    """Distance of the stop; None: the algorithm has none."""
     worst_loss: float
-    """At the stop with the fees of both fills; without a stop the whole margin."""
+    """Loss at the stop including the fees of both fills; without a stop the whole margin."""
     liquidation_share: float | None
-    """How far the liquidation price lies, of both sides the nearer; None: there is none."""
+    """Distance of the liquidation price, of the nearer side; None: there is none."""
 
 
 class SettingDifference(_Frozen):
@@ -252,15 +252,15 @@ class LaunchPreview(_Frozen):
 
     checks: tuple[CheckResult, ...]
     assume_position: CleanText = ""
-    """What 'Assume position now' will do, as a sentence."""
+    """Sentence about the effect of 'Assume position now'."""
     adopts: Side | None = None
     is_mainnet: bool = False
     """Real money is at stake: the start requires the run's name to be typed."""
     market: MarketFacts | None = None
     next_trade: NextTrade | None = None
-    """None: not known, or too small to be sent."""
+    """The first entry; None: not known, or below the market's minimum."""
     differences: tuple[SettingDifference, ...] = ()
-    """From the baseline, as far as they matter."""
+    """Relevant differences from the baseline."""
     symbols: tuple[str, ...] = ()
     """The venue's markets."""
     time_ms: int = 0

@@ -1,4 +1,4 @@
-"""What an operator chooses at launch, as text to read; settings that differ read differently."""
+"""Launch settings as text for the operator; different settings never give the same text."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -74,7 +74,7 @@ def window_words(window: SessionWindow) -> str:
 
 
 def link_words(link: FollowUp) -> str:
-    """Return one link of the follow-up chain: after what, which side, when, how large."""
+    """Return one link of the follow-up chain as text: exit reason, side, timing, size."""
     after = ", ".join(EXIT_WORDS[reason] for reason in link.after)
     signal = "at a signal" if link.require_signal else "without a signal"
     bars = f"bar {link.wait_bars + 1} to {link.within_bars}"
@@ -83,7 +83,7 @@ def link_words(link: FollowUp) -> str:
 
 
 def session_words(session: SessionSettings) -> str:
-    """Return what the calendar does, and when."""
+    """Return a session policy as text: its effect, and its times."""
     if session.policy is SessionPolicy.OFF:
         return "off"
     windows = session.calendar or ", ".join(map(window_words, session.windows))
@@ -93,7 +93,7 @@ def session_words(session: SessionSettings) -> str:
 
 
 def reset_words(reset: ResetSettings | None) -> str:
-    """Return what happens after a trade; None: as the version says."""
+    """Return the rules after a trade as text; None: those of the version."""
     if reset is None:
         return "the version's own"
     words = RESET_WORDS[reset.mode]
@@ -104,12 +104,12 @@ def reset_words(reset: ResetSettings | None) -> str:
 
 
 def percent_words(share: float) -> str:
-    """Return a share in per cent without noise: ``2 %``."""
+    """Return a fraction as rounded per cent: ``2 %``."""
     return f"{share * 100:.10g} %"
 
 
 def guard_words(guards: Guards) -> dict[str, str]:
-    """Return each guard's limit and what it does, by the guard's name."""
+    """Return each guard's limit and action as text, by the guard's name."""
     shares = (
         ("drawdown guard", guards.drawdown, guards.drawdown_action),
         ("daily loss guard", guards.daily_loss, guards.daily_loss_action),
@@ -132,13 +132,13 @@ def _limit(limit: str, action: GuardAction, guards: Guards) -> str:
 
 
 def guards_words(guards: Guards) -> str:
-    """Return the guards that are on as one line."""
+    """Return the active guards as one line."""
     on = (f"{name.removesuffix(' guard')} {words}" for name, words in guard_words(guards).items())
     return "; ".join(words for words in on if not words.endswith(" off")) or "off"
 
 
 def value_words(value: object) -> str:
-    """Return a plain setting: a number, on or off, ``no limit``."""
+    """Return a simple setting as text: a number, on or off, ``no limit``."""
     if value is None:
         return "no limit"
     if isinstance(value, bool):

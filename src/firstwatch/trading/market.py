@@ -16,7 +16,7 @@ COUNT_EPSILON = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class LeverageTier:
-    """The maximum leverage of positions from a notional on, in quote."""
+    """Maximum leverage of positions at or above a notional, in quote."""
 
     lower_bound: Decimal
     leverage: int
@@ -35,13 +35,13 @@ class Market(BaseModel):
     amount_step: ExactDecimal = Field(default=Decimal("0.000001"), gt=0)
     tick: ExactDecimal = Field(default=Decimal("0.01"), gt=0)
     price_figures: int | None = Field(default=None, ge=1, le=12)
-    """Most significant figures of a price, where the venue limits them; whole prices are always allowed."""
+    """Maximum significant figures of a price, if the venue limits them; integers are always allowed."""
     minimum_amount: ExactDecimal = Field(default=Decimal(0), ge=0)
     minimum_cost: ExactDecimal = Field(default=Decimal(10), ge=0)
     """Smallest notional of an order, in quote."""
     taker_fee_bps: BoundedDecimal = Field(default=Decimal("4.5"), ge=0, lt=10_000)
     maker_fee_bps: BoundedDecimal = Field(default=Decimal("4.5"), ge=0, lt=10_000)
-    """Rebates are not counted on."""
+    """Never negative: maker rebates are not assumed."""
     maintenance_rate: BoundedDecimal = Field(default=Decimal("0.0125"), ge=0, lt=1)
     maximum_leverage: int = Field(default=50, ge=1, le=1_000)
     whole_leverage: bool = True

@@ -11,7 +11,7 @@ from firstwatch.trading.text import clean, quoted
 MOST_BARS = 1_000_000
 """Bars that a setting may count: two years of minutes."""
 _DIGITS = 15
-"""A decimal of so many figures survives a float64; what follows them is binary noise."""
+"""A decimal with this many significant digits survives float64; further digits are binary noise."""
 
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
@@ -39,7 +39,7 @@ def _bounded(value: Decimal) -> Decimal:
 
 
 def _decimal(value: Any, info: ValidationInfo) -> Any:
-    """Take a decimal, or a number of JSON or TOML; a text only from JSON, which stores decimals as text."""
+    """Accept a decimal or a number; text only from JSON, where decimals are stored as text."""
     if isinstance(value, str) and bool((info.context or {}).get("is_file")):
         raise ValueError(f"it should be a number, not {quoted(value)}")
     return _exact(value)

@@ -1,4 +1,4 @@
-"""Quiet hours: the part of each day, in UTC, in which only what is most urgent is sent."""
+"""Quiet hours: the part of each day, in UTC, in which only critical alarms are sent."""
 
 import re
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ _FORM = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
 @dataclass(frozen=True, slots=True)
 class QuietHours:
-    """From one minute of the day until another one, which may lie on the next day."""
+    """A start and an end minute of the day (UTC); the end may lie on the next day."""
 
     start_minute: int
     end_minute: int
 
     @classmethod
     def parse(cls, text: object) -> "QuietHours":
-        """Return the hours that a text like ``22:00-07:00`` means.
+        """Return the quiet hours of a text like ``22:00-07:00``.
 
         Raises:
             ValueError: it is not of this form, a time does not exist, or both are the same.
@@ -44,7 +44,7 @@ class QuietHours:
         return start_ms, start_ms + length_ms
 
     def contain(self, time_ms: int) -> bool:
-        """Return whether the time is quiet; the end is not."""
+        """Return whether the time lies in quiet hours; their end is exclusive."""
         start_ms, end_ms = self.last_window(time_ms)
         return start_ms <= time_ms < end_ms
 

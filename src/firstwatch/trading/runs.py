@@ -79,7 +79,7 @@ class ExitReason(StrEnum):
 
 
 class Health(StrEnum):
-    """How well a run is supplied: ``degraded``: a stream or reading fails; ``stale``: bars are missing."""
+    """Health of a run's data: ``degraded``: a stream or reading fails; ``stale``: bars are missing."""
 
     OK = "ok"
     DEGRADED = "degraded"

@@ -39,7 +39,7 @@ _FINDINGS: Mapping[str, str] = {
     "Found invalid character": "a character that does not print",
     "Escaped character": "there is no such character",
 }
-"""What the parser's messages say, by how they begin."""
+"""Our texts for the parser's messages, by how they begin."""
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -85,7 +85,7 @@ def parse_toml(text: str, where: str, *, has_times: bool = False) -> dict[str, A
     except RecursionError as error:
         raise WrongUseError(f"{where} is nested too deeply.") from error
     except ValueError as error:
-        # Also what the parser does not expect: integers of thousands of digits, dates out of range.
+        # Also errors that the parser does not expect: integers of thousands of digits, dates out of range.
         raise WrongUseError(f"{where} is not valid TOML: {_parser_words(str(error))}.") from error
     for problem in _problems(document, "", 0, has_times):
         raise WrongUseError(f"{where}: {problem}.")

@@ -34,7 +34,7 @@ _WHAT_IT_SHOULD_BE: Mapping[str, str] = {
     "dict": "a table",
     "model": "a table",
 }
-"""By the kind of an error, or by how kinds begin."""
+"""Texts by error type of pydantic, or by a prefix of it."""
 _WHAT_IT_IS: Mapping[str, str] = {
     "missing": "it is missing",
     "int_parsing_size": "it is too large",
@@ -84,7 +84,7 @@ def value_text(value: object) -> str:
 
 
 def why_wrong(details: Any) -> str:
-    """Return what one of ``ValidationError.errors`` says about the value, without the key."""
+    """Return what is wrong with the value, without the key, from one of ``ValidationError.errors``."""
     kind, context = details["type"], details.get("ctx") or {}
     if kind == "value_error":
         return str(context["error"])

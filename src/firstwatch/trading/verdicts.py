@@ -1,23 +1,23 @@
-"""What the first watch may say: verdicts, checks, causes and signs, and the levels at which it says them."""
+"""Verdicts of the first watch, its checks, causes and signs, and their significance levels."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 DAY_MS = 86_400_000
 JOINT_ALPHA = 0.04
-"""Share of true first days that the joint calibration may call ``DIVERGED``."""
+"""False positive rate: share of true first days that the joint calibration may call ``DIVERGED``."""
 FILLS_ALPHA = 0.01
 """The same for fill prices."""
 WATCH_P = 0.10
-"""Adjusted p-value of the joint calibration from which on a check says ``WATCH``."""
+"""A check says ``WATCH`` at or below this adjusted p-value of the joint calibration."""
 WATCH_FILLS_ALPHA = 0.02
-"""The same for fill prices, as their level."""
+"""The same for fill prices, as a significance level."""
 DIVERGED = "diverged"
 """Topic of the alarm of a diverged run, and reason of the pause that may follow."""
 
 
 class Verdict(StrEnum):
-    """What a check, or the watch as a whole, says by now."""
+    """Current verdict of a check, or of the watch as a whole."""
 
     CONSISTENT = "CONSISTENT"
     WATCH = "WATCH"
@@ -53,7 +53,7 @@ class Change(StrEnum):
 
 
 class MismatchCause(StrEnum):
-    """Why live run and shadow differ; by the journal."""
+    """Why live run and shadow differ, according to the journal."""
 
     REJECTED = "rejected"
     UNFILLED = "unfilled"
@@ -74,7 +74,7 @@ class MismatchCause(StrEnum):
 
     @property
     def is_harmless(self) -> bool:
-        """A mismatch that leaves the check ``CONSISTENT``: it was chosen, or is how the venue works."""
+        """A mismatch that leaves the check ``CONSISTENT``: someone chose it, or venues work this way."""
         return self in _HARMLESS
 
 
@@ -94,17 +94,17 @@ class SignName(StrEnum):
     """The four signs of an algorithm that needs tuning."""
 
     SHARPE = "Sharpe ratio"
-    """Below the test's."""
+    """Below the backtest's."""
     DRAWDOWN = "drawdown"
-    """Larger than the test's."""
+    """Larger than the backtest's."""
     FREQUENCY = "entries"
-    """Fewer than the test's."""
+    """Fewer than in the backtest."""
     STOPS = "exits by stop"
-    """Most of all, and more than the test's."""
+    """The most frequent exit, and more frequent than in the backtest."""
 
     @property
     def check(self) -> CheckName:
-        """The check that looks at the same in a day."""
+        """The daily check of the same quantity."""
         return _CHECK_OF_SIGN[self]
 
 
@@ -122,12 +122,12 @@ class Sign:
 
     name: SignName
     is_present: bool | None
-    """None: not enough is known."""
+    """None: not enough data."""
     sentence: str
     live: float | None = None
     """A Sharpe ratio per year, a fraction (drawdown, share of exits) or a count."""
     test: float | None = None
-    """What it is compared with, in the same unit: the limit beyond which one stretch of the test in twenty
-    lies; the test's own Sharpe ratio, its own share of exits by stop."""
+    """The backtest's value that it is compared with, in the same unit: the limit beyond which one stretch in
+    twenty lies; or its Sharpe ratio, or its share of exits by stop."""
     hint: str = ""
-    """What to adjust where the sign is present."""
+    """What to adjust if the sign is present."""

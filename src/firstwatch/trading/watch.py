@@ -26,7 +26,7 @@ Amount = Annotated[Decimal, PlainSerializer(plain, return_type=str, when_used="j
 
 
 class _Frozen(BaseModel):
-    # A field that is not finite is none: NaN must reach neither store nor screen.
+    # Values that are not finite are refused: NaN must reach neither store nor screen.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
@@ -38,7 +38,7 @@ class Locked(_Frozen):
 
 
 class Check(_Frozen):
-    """One check by now."""
+    """Current state of one check."""
 
     name: CheckName
     verdict: Verdict
@@ -48,20 +48,20 @@ class Check(_Frozen):
     """In the check's unit: basis points (``fill_prices``, ``costs``), a fraction (``drawdown``), a count
     (mismatches, entries, exits by stop), a Sharpe ratio per year (``edge``)."""
     expected: float | None = None
-    """Median of the baseline's days at this look."""
+    """Median over the baseline's days at this look."""
     band: tuple[float, float] | None = None
-    """5 to 95 % of the baseline's days at this look."""
+    """5th and 95th percentile over the baseline's days at this look."""
     n: int | None = None
-    """Entries; exits of ``exits``, fills of ``fill_prices``, decisions of ``signal_parity``."""
+    """Sample size: entries; for ``exits`` exits, ``fill_prices`` fills, ``signal_parity`` decisions."""
     n_expected: float | None = None
     p_adjusted: float | None = None
-    """Of the joint calibration, over all of its checks and looks."""
+    """p-value of the joint calibration, adjusted over all of its checks and looks."""
     e_value: float | None = None
-    """Of ``fill_prices``."""
+    """E-value of ``fill_prices``."""
     smallest_effect: Change | None = None
-    """The mildest change that is seen with a power of 80 % by now."""
+    """The smallest change that would be detected with 80 % power by now."""
     more_at: Moment | None = None
-    """When it will know more."""
+    """When the check will have more data."""
     sentence: CleanText
 
 
@@ -83,7 +83,7 @@ class Mismatch(_Frozen):
 
 
 class Identity(_Frozen):
-    """Where the PnL of the live run and that of its shadow differ, in quote, as effects on the PnL."""
+    """Attribution of the PnL difference between live run and shadow, in quote, as effects on the PnL."""
 
     live_pnl: Amount
     shadow_pnl: Amount
@@ -96,7 +96,7 @@ class Identity(_Frozen):
     fees: Amount
     funding: Amount
     residual: Amount
-    """What none of the terms explains."""
+    """Remainder that none of the terms explains."""
     venue_residual: Amount | None = None
     """Equity at the venue less that of the ledger; None: not read."""
 
@@ -115,14 +115,14 @@ class Fan(_Frozen):
     """Quantiles of equity over the baseline's days, and the live curve, as fractions of the first equity."""
 
     minutes: tuple[float, ...]
-    """Of the looks, since the begin of the day's watch."""
+    """Times of the looks, in minutes since the start of the day's watch."""
     p5: tuple[float, ...]
     p25: tuple[float, ...]
     p50: tuple[float, ...]
     p75: tuple[float, ...]
     p95: tuple[float, ...]
     live: tuple[float | None, ...]
-    """None ahead of now."""
+    """None for looks in the future."""
 
 
 class WatchReport(_Frozen):
@@ -132,7 +132,7 @@ class WatchReport(_Frozen):
     mode: Literal["paper", "testnet", "live"]
     day: int = Field(ge=1)
     hours: float = Field(ge=0, le=24)
-    """On watch today."""
+    """Hours on watch today."""
     verdict: Verdict
     first_at: Moment | None = None
     locked: Locked | None = None
@@ -144,7 +144,7 @@ class WatchReport(_Frozen):
     hours_strip: tuple[HourCell, ...] = ()
     fan: Fan | None = None
     next: CleanText
-    """What to do next, in words."""
+    """Sentence on what to do next."""
 
     def check(self, name: CheckName) -> Check | None:
         """Return the check of that name."""

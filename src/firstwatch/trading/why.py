@@ -1,4 +1,4 @@
-"""Why a run has decided, and what would have to be true next: conditions with their values, and as words."""
+"""Conditions with their values: those behind a decision, and those missing for the next; also as text."""
 
 import math
 import re
@@ -29,7 +29,7 @@ _MOST_PLACES = 12
 
 
 class GroupKind(StrEnum):
-    """What the conditions of a group lead to."""
+    """Decision that a group of conditions leads to."""
 
     ENTRY = "entry"
     EXIT = "exit"
@@ -52,17 +52,17 @@ class ConditionValue(BaseModel):
 
     @property
     def is_cross(self) -> bool:
-        """It is true at one close only."""
+        """The condition is a cross, which is true at one close only."""
         return " crosses " in self.condition
 
     @property
     def is_optional(self) -> bool:
-        """One of its kind is enough for its group."""
+        """The condition is optional: one such condition is enough for its group."""
         return self.group.endswith(".optional")
 
 
 class Outlook(BaseModel):
-    """What would have to be true at the next close, as of the last one."""
+    """The outlook of a run at its last close: conditions that would have to become true at the next."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -73,7 +73,7 @@ class Outlook(BaseModel):
     needs: tuple[ConditionValue, ...] = ()
     """What is not true yet, or must happen anew: of the entries when flat, else of exit, stop and target."""
     waits: tuple[CleanText, ...] = ()
-    """What holds decisions back whatever the conditions are, as sentences."""
+    """Sentences on what blocks decisions whatever the conditions are."""
 
     def side_of(self, need: ConditionValue) -> Side | None:
         """Return the side that a condition would enter or leave."""
@@ -99,9 +99,9 @@ def level(group: str, side: Side, price: float, at: float) -> ConditionValue:
 
 
 def missing(conditions: Iterable[ConditionValue]) -> tuple[ConditionValue, ...]:
-    """Return which conditions of one group have to become true, or must happen anew as each cross must.
+    """Return the conditions of one group that have to become true, or happen again, as each cross must.
 
-    Of the optional ones none, if one of them is true and need not happen anew.
+    No optional one is missing if one of them is true and is not a cross.
     """
     found = tuple(conditions)
     settled = any(each.is_optional and each.value and not each.is_cross for each in found)
@@ -119,7 +119,7 @@ def because(conditions: Sequence[ConditionValue]) -> str:
 
 
 def condition_sentence(found: ConditionValue) -> str:
-    """Return what was so at the close: ``ema(9) 119,301 crossed below ema(21) 119,318``."""
+    """Return the condition at the close as text: ``ema(9) 119,301 crossed below ema(21) 119,318``."""
     parts = _OPERATION.fullmatch(found.condition)
     if parts is None or found.left is None or found.right is None or found.value is None:
         return f"{found.condition}: not known"
@@ -136,7 +136,7 @@ def condition_sentence(found: ConditionValue) -> str:
 
 
 def need_sentence(need: ConditionValue) -> str:
-    """Return what would have to be true, and how far away it is: ``rsi(14) < 30: 34.2, +4.2 away``."""
+    """Return a missing condition and its distance as text: ``rsi(14) < 30: 34.2, +4.2 away``."""
     parts = _OPERATION.fullmatch(need.condition)
     if parts is None or need.left is None or need.right is None:
         return f"{need.condition}: not known yet"

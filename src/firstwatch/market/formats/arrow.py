@@ -1,4 +1,4 @@
-"""Parquet and Feather, by pyarrow, which the extra ``arrow`` installs and which is imported when needed."""
+"""Reads Parquet and Feather with pyarrow, which the extra ``arrow`` installs; imported only when needed."""
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ _MAGIC = b"ARROW1\x00\x00"
 
 
 class _UnusableError(Exception):
-    """A file that is sound, and not one of candles."""
+    """The file is valid, but holds no candles."""
 
 
 def arrow_columns(path: Path, data: bytes, names: Mapping[str, Sequence[str]], mistakes: Mistakes) -> Columns:
@@ -77,7 +77,7 @@ def _open_parquet(data: bytes) -> tuple[Any, Any]:
 
     def read(positions: Mapping[str, int]) -> list[Any]:
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-        # Columns of numbers are one leaf each, so that the places of columns and leaves agree.
+        # Flat columns are one leaf each, so column and leaf indexes agree; nested ones would break that.
         if file.metadata.num_columns != len(file.schema_arrow.names):
             raise _UnusableError("it has nested columns; save it with plain ones")
         size = sum(
@@ -115,10 +115,10 @@ def _check_size(rows: int, size: int) -> None:
 
 
 def _sizes(stream: bytes) -> Iterator[tuple[int, int]]:
-    """Yield rows and unpacked bytes of each batch of an Arrow stream, from its heads alone.
+    """Yield rows and unpacked bytes of each batch of an Arrow stream, read from the message headers alone.
 
-    Arrow columnar format: an encapsulated message is a mark, the length of a flatbuffer, the flatbuffer and a
-    body; a compressed buffer begins with its unpacked length.
+    Arrow columnar format: an encapsulated message is a continuation marker, the length of a flatbuffer, the
+    flatbuffer and a body; a compressed buffer begins with its unpacked length.
     """
     place = 0
     while stream[place : place + 4] == _CONTINUES:
@@ -140,12 +140,12 @@ def _buffers(batch: "_Table", stream: bytes, body: int) -> Iterator[int]:
     is_packed = batch.has(3)
     for offset, length in batch.pairs(2):
         unpacked = struct.unpack_from("<q", stream, body + offset)[0] if is_packed and length >= 8 else -1
-        # Minus one: this buffer is as it is.
+        # -1: this buffer is not compressed.
         yield max(length, 0) if unpacked == -1 else unpacked if unpacked >= 0 else _MOST_BYTES + 1
 
 
 class _Table:
-    """One table of a flatbuffer: its fields by number, through the table of offsets."""
+    """One table of a flatbuffer: its fields by number, through its vtable."""
 
     def __init__(self, head: memoryview, place: int) -> None:
         self._head = head

@@ -1,4 +1,4 @@
-"""The bytes of a file, plain or out of gzip or zip, within bounds."""
+"""Reads the bytes of a file, plain, gzipped or zipped, up to a maximum size."""
 
 import gzip
 import io
@@ -11,7 +11,7 @@ from typing import Protocol
 from firstwatch.trading.errors import WrongUseError
 
 ARROW_KINDS = (b"PAR1", b"ARROW1", b"FEA1")
-"""How Parquet, Feather and its first version begin."""
+"""Magic bytes of Parquet, Feather and Feather version 1."""
 
 
 class _Source(Protocol):
@@ -26,7 +26,7 @@ _MOST_BYTES = 1 << 30
 _MOST_PIPED_BYTES = 1 << 28
 _MOST_ZIP_BYTES = 1 << 28
 _RATIO = 100
-"""Rows of numbers compress to a tenth, at best a fiftieth; what unpacks to more holds no candles."""
+"""Largest compression ratio: rows of numbers compress to a tenth, at best to a fiftieth."""
 _LONGEST_LINE = 1 << 14
 _FORMS = "give a CSV or JSON file, plain, gzipped or zipped, or Parquet or Feather"
 
@@ -73,7 +73,7 @@ def _unzipped(path: Path, file: io.BufferedReader) -> bytes:
 
 
 def _unpacked(path: Path, source: _Source, packed: io.BufferedReader | None) -> bytes:
-    """Return all of ``source``; ``packed``: the file that it is unpacked from, or that is a pipe."""
+    """Return all bytes of ``source``; ``packed``: the file that it is unpacked from, or that is a pipe."""
     most = _MOST_BYTES if packed is None or packed.seekable() else _MOST_PIPED_BYTES
 
     def limit(read: int) -> int:

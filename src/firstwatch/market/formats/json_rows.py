@@ -1,4 +1,4 @@
-"""JSON lists of rows, ``[[time, open, high, low, close, volume], …]``, as of freqtrade and exchanges."""
+"""Reads JSON lists of rows, ``[[time, open, high, low, close, volume], …]``, of freqtrade and exchanges."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ def is_json(data: bytes) -> bool:
 
 
 def as_lines(path: Path, data: bytes) -> bytes:
-    """Return a list of rows of numbers as one row on each line, the cells parted by commas.
+    """Return a JSON list of rows as CSV: one row per line, cells separated by commas.
 
-    What stands in a cell is not looked at: the reader of the lines names what is not a number.
+    Cells are not checked here: the CSV reader reports those that are not numbers.
 
     Raises:
         WrongUseError: it is another kind of JSON.

@@ -1,4 +1,4 @@
-"""Bars of runs, as each has handled them; the money of paper wallets beside that of the others."""
+"""Adds the bars that runs handled, and the balances of paper wallets to those of the others."""
 
 import json
 from decimal import Decimal
@@ -39,13 +39,13 @@ def upgrade() -> None:
         try:
             row = _money(session, wallet_id, (venue, account), created_ms)
         except (ValueError, LookupError, TypeError, ArithmeticError):
-            # It stays unknown until a run begins on the wallet.
+            # Its balance stays unknown until a run begins on the wallet.
             continue
         session.exec_driver_sql(_KEEP, row)
 
 
 def _money(session: Any, wallet_id: int, account: tuple[str, str], created_ms: int) -> tuple[object, ...]:
-    """Return the row of what a paper wallet has, by the books of its venue."""
+    """Return the balance row of a paper wallet, from the books of its venue."""
     deposits = session.exec_driver_sql(_DEPOSITS, account).scalars()
     total = sum((Decimal(amount) for amount in deposits), Decimal(0))
     found = session.exec_driver_sql(_ACCOUNT, account).one_or_none()

@@ -1,4 +1,4 @@
-"""What the first watch needs: the market and candles of a baseline, recipes, time lost, reports."""
+"""Adds what the first watch needs: market and candles of a baseline, recipes, time lost, reports."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The bars with which the indicators of runs were warmed up."""
+"""Adds the bars that warmed up the indicators of runs."""
 
 import sqlalchemy as sa
 from alembic import op

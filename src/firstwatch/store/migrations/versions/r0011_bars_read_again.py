@@ -1,4 +1,4 @@
-"""Up to when the bars of runs were read again."""
+"""Adds the time up to which the bars of runs were reread."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What would have to be true at the next close of each run."""
+"""Adds the outlook of each run: which conditions would have to become true at its next close."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""When no engine ran on this store."""
+"""Adds the times without an engine."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Alarms that an operator has seen, and since when a wallet holds something."""
+"""Adds acknowledgements of alarms, and since when a wallet has held a position."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Orders that close what a wallet holds without a run."""
+"""Adds the orders that close positions of wallets without an active run."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What was sent of each alarm, and addresses that take nothing."""
+"""Adds the alarms sent to each address, and the failing addresses."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -149,8 +149,8 @@ class Replay:
         """Play the bars ``first`` up to, not including, ``end``; those that cannot change the core are
         passed over.
 
-        ``is_paused``: no entry is decided at these closes. ``is_down``: nor an exit at once; one that is
-        decided executes at the open of the bar at ``end`` if the position is still open. ``missed``: for each
+        ``is_paused``: no entry is decided at these closes. ``is_down``: the same, and an exit that is decided
+        waits until the open of the bar at ``end``, if the position is still open then. ``missed``: for each
         bar of the candles, whether an entry decided at its close is dropped.
         """
         times, opens, closes = self._times, self._opens, self._closes

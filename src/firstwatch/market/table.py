@@ -154,7 +154,7 @@ def epoch_ms(numbers: _Integers) -> _Integers:
 def bounded_times(
     times: _Integers, role: str, line: _Integers, mistakes: Mistakes, show: Callable[[int], str] | None = None
 ) -> _Integers:
-    """Return the times (ms); one outside of 1970 to 2199 is a mistake. ``show`` returns the cell of a row."""
+    """Return the times (ms); one outside 1970 to 2199 is a mistake. ``show``: a row's cell as text."""
     for row in np.flatnonzero((times < 0) | (times >= END_MS)):
         cell = f"{times[row]} ms" if show is None else _shown(show(int(row)))
         mistakes.add(int(line[row]), f"column {role}: {cell} is not of the years 1970 to 2199")

@@ -15,7 +15,7 @@ class Memory(StrEnum):
     FADING = "fading"
     """Differs at first, and the difference dies out."""
     ANCHORED = "anchored"
-    """Never: a constant offset stays, so only changes of the value have a meaning."""
+    """Differs for ever: only changes of the value have a meaning, not the value itself."""
 
 
 class ParameterKind(StrEnum):

@@ -71,7 +71,7 @@ class Outlook(BaseModel):
     held: Side | None = None
     """The side of the run's position; None: it is flat."""
     needs: tuple[ConditionValue, ...] = ()
-    """What is not true yet, or must happen anew: of the entries when flat, else of exit, stop and target."""
+    """Missing conditions: of the entries when flat, else of exit, stop and target."""
     waits: tuple[CleanText, ...] = ()
     """Sentences on what blocks decisions whatever the conditions are."""
 

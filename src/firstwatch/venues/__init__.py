@@ -1,9 +1,9 @@
 """Trading venues: one protocol, and an adapter for each venue.
 
-In reading order: ``protocol`` (methods, outcomes and events of a venue), ``accounts`` (what it does with an
-account for an operator), ``signer`` (keys that sign for it), ``settings`` and ``registry`` (the kinds of
-venues), ``assembly`` (what opens one), ``nonces``, ``keccak``, ``paper`` (play money on a replayed or an
-invented market), ``hyperliquid``.
+In reading order: ``protocol`` (methods, outcomes and events of a venue), ``accounts`` (account management for
+an operator), ``signer`` (keys that sign for it), ``settings`` and ``registry`` (the kinds of venues),
+``assembly`` (opens one), ``nonces``, ``keccak``, ``paper`` (play money on a replayed or an invented
+market), ``hyperliquid``.
 
 To add a venue of a new kind: a folder with ``settings`` (a model of ``VenueSettings``) and ``assembly``
 (``open_venue``, and ``open_accounts`` where accounts have keys), its import and one line in ``registry``, and
@@ -21,7 +21,7 @@ venue's folder imports only ``trading`` when it runs. No engine, no wallet file.
 5. Events reach a subscriber by one call of ``deliver``, in order, which must not block. A bar is closed when
    the venue says so, never by the local clock.
 6. ``StreamLost`` and ``StreamRestored`` enclose a gap: the subscriber reads what it missed. An adapter that
-   knows how its venue is says so now and then (``ConditionRead``).
+   knows its venue's condition reports it from time to time (``ConditionRead``).
 7. What an adapter can do is in ``Capabilities``; no caller asks which venue it is.
 8. Every answer is decoded strictly: typed, finite and bounded, or a ``VenueError`` that names the place.
 """

@@ -1,4 +1,4 @@
-"""What a venue whose accounts have keys says of an account and does with it, beside trading.
+"""Account management at venues whose accounts have keys: balances, permissions, approvals, transfers.
 
 The wallets of the program (``firstwatch.wallets``) keep the keys and know no venue; a venue knows its own
 questions, signatures and ledger, and keeps no key.
@@ -16,7 +16,7 @@ from firstwatch.venues.signer import KeyKind, Signer
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Who is paid for every fill of an entry, in tenths of a basis point of its value."""
+    """Receiver of a fee on every fill of an entry, in tenths of a basis point of its value."""
 
     address: str
     fee_tenths_bp: int
@@ -31,7 +31,7 @@ class AccountMoney:
     withdrawable: Decimal
     positions: tuple[Position, ...]
     spot: Decimal = Decimal(0)
-    """In the spot balance, where it is no margin for perpetuals."""
+    """Spot balance, which does not count as margin for perpetuals."""
 
     @property
     def free(self) -> Decimal:
@@ -40,23 +40,23 @@ class AccountMoney:
 
 @dataclass(frozen=True, slots=True)
 class KeyPermissions:
-    """What a key may do, as the venue says."""
+    """Permissions of a key, according to the venue."""
 
     account: str
-    """The address whose money it trades."""
+    """Address of the account that the key trades for."""
     address: str
     kind: KeyKind
     account_exists: bool
-    """The venue has seen money on the account."""
+    """The account has ever received money."""
     valid_until_ms: int | None
-    """None: for ever (a master's), or the venue does not list it (the unnamed agent's)."""
+    """None: no expiry (a master key), or the venue does not list it (the unnamed agent)."""
     sentence: str
-    """What the key may do, in words."""
+    """Sentence on what the key may do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """What a key may do, and what its account has approved."""
+    """Permissions of a key, and approvals of its account."""
 
     key: KeyPermissions | None
     why: str
@@ -79,7 +79,7 @@ class TransferResult:
     source: str
     destination: str
     was_in_doubt: bool
-    """The venue's first answer was lost; it was asked, and had taken the request."""
+    """The first answer was lost; asked again, the venue showed that it had accepted the request."""
 
 
 class OutcomeUnknownError(FirstwatchError):
@@ -97,17 +97,17 @@ class VenueAccounts(Protocol):
 
     name: str
     builder: Builder | None
-    """Who gets the fee of the settings; None: there is none."""
+    """Receiver of the builder fee in the settings; None: there is none."""
     withdrawal_fee: Decimal
-    """What the venue keeps of a withdrawal, in quote."""
+    """The venue's fee for a withdrawal, in quote."""
 
     def money(self, account: str) -> AccountMoney:
         """Return the account's money and positions."""
 
     def key_permissions(self, address: str, account: str | None) -> tuple[KeyPermissions, Sequence[Approval]]:
-        """Return what the key of that address may do for the account, and what is needed to trade.
+        """Return the permissions of the key for the account, and the approvals needed to trade.
 
-        ``account`` None: the venue says whose key it is.
+        ``account`` None: the venue is asked whose key it is.
 
         Raises:
             RefusedError: it may do nothing for this account, in one sentence.
@@ -134,7 +134,7 @@ class VenueAccounts(Protocol):
         """Take money out of the venue.
 
         Raises:
-            RefusedError: there is too little, or the venue said no; nothing moved.
+            RefusedError: the balance is too low, or the venue refused; nothing moved.
             OutcomeUnknownError: the outcome could not be found out.
         """
 
@@ -151,13 +151,13 @@ class ShowsAccounts(Protocol):
     """A venue adapter that answers questions about wallets, after all requests of runs.
 
     Raises:
-        VenueError: from both, when the venue cannot be asked, or everything else takes too long.
+        VenueError: from both, when the venue cannot be asked, or other requests take too long.
     """
 
     def recent_money(self, account: str, *, youngest_s: float) -> tuple[AccountMoney, int]:
-        """Return money and positions, and when they were read (wall clock, ms).
+        """Return balance and positions, and when they were read (wall time, ms).
 
-        ``youngest_s``: a reading of a run that is no older is reused; otherwise the venue is asked.
+        ``youngest_s``: a run's reading up to this age in seconds is reused; otherwise the venue is asked.
         """
 
     def permissions(self, account: str, address: str | None) -> Permissions:

@@ -1,4 +1,4 @@
-"""What the module ``assembly`` of each venue's folder offers, and what it is given."""
+"""Interface of the ``assembly`` module in each venue's folder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VenueHost:
-    """What an engine gives to a venue that it opens."""
+    """The engine's services for a venue that it opens."""
 
     clock: Clock
     store: "Store"
@@ -35,7 +35,7 @@ class VenueAssembly(Protocol):
         """Return the adapter of the venue that ``[venues.NAME]`` describes.
 
         Raises:
-            WrongUseError: what the settings say cannot be used.
+            WrongUseError: the settings cannot be used.
             VenueError: the adapter cannot be made now.
         """
 
@@ -44,5 +44,5 @@ class VenueAssembly(Protocol):
     ) -> VenueAccounts:
         """Return the accounts at that venue; only where they have keys (``VenueSettings.key_network``).
 
-        ``pause`` waits for so many seconds between two looks at the venue.
+        ``pause`` waits for a number of seconds between two checks at the venue.
         """

@@ -25,7 +25,7 @@ class NonceClock:
         self._guard = threading.Lock()
 
     def seed(self, nonce: int) -> None:
-        """Give only nonces above ``nonce``, which an earlier process may have used."""
+        """Issue only nonces above ``nonce``, which an earlier process may have used."""
         with self._guard:
             self._last = max(self._last, nonce)
 

@@ -1,4 +1,4 @@
-"""The protocol that every venue implements, made to fit the hardest case. Its rules: ``firstwatch.venues``.
+"""The protocol that every venue implements, designed for the hardest case. Rules: ``firstwatch.venues``.
 
 Calls block and have their own timeout; several calls of one run may be in flight at once. Events reach a run
 by one call of its ``deliver``, which must not block. The venue's time drives everything that trades.
@@ -29,7 +29,7 @@ class PreparedRequest:
     body: bytes
     nonce: int | None = None
     expires_at_ms: int | None = None
-    """Wall time from which on the venue cannot execute the request; None: there is no such time."""
+    """Wall time (ms) after which the venue cannot execute the request; None: it never expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Accepted:
     average_price: Decimal | None = None
     """Average price of ``filled``."""
     fills_within_ms: int = 1_000
-    """How long those fills may take to come before they should be read."""
+    """How long those fills may take to arrive before they should be read, in ms."""
 
 
 class RefusalCode(StrEnum):
@@ -153,7 +153,7 @@ class MarkMoved:
     touch: Touch
     time_ms: int
     is_streamed: bool = True
-    """False: they were asked for, which says nothing about the stream."""
+    """False: they were read by a request, which proves nothing about the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ class AccountChecked:
     """The kind of the account was read from the venue."""
 
     problem: str
-    """Why an account of that kind must not enter; empty: it may."""
+    """Why a run must not enter with an account of that kind; empty: it may."""
     time_ms: int
 
 
@@ -247,7 +247,7 @@ LONGEST_WAIT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class VenueCondition:
-    """How well a venue serves an account and a market now. None: the venue has no such figure.
+    """Condition of a venue for an account and a market now. None: the venue has no such figure.
 
     If ``wait_s`` is above ``LONGEST_WAIT_S``, it is the only field that is set.
     """
@@ -258,16 +258,16 @@ class VenueCondition:
     Nonces and the validity of keys depend on these two; the market's time may differ.
     """
     data_age_ms: int | None = None
-    """Age of the newest streamed price by the venue's clock, or how long none came."""
+    """Age of the newest streamed price by the venue's clock, or the time without one."""
     wait_s: float | None = None
     """How long a launch would wait for its requests."""
     actions_left: int | None = None
-    """How many orders and cancels the account may still send."""
+    """Number of orders and cancels that the account may still send."""
     is_delisted: bool = False
     maintenance: str = ""
-    """What the venue says of itself while it does not work as usual; empty: it does."""
+    """The venue's report of maintenance or limited operation; empty: it works as usual."""
     leverage_tiers: tuple[LeverageTier, ...] = ()
-    """The market's, lowest bound first; none: they are not known."""
+    """Leverage tiers of the market, lowest bound first; empty: not known."""
     assumed: tuple[str, ...] = ()
     """Fields of the market that a simulated venue has assumed, because no file gives them."""
 
@@ -319,9 +319,9 @@ class Capabilities:
     is_mainnet: bool = False
     """Orders move real money."""
     most_candles: int = 5_000
-    """How many of its newest candles a venue gives."""
+    """Number of newest candles that a venue offers."""
     suppresses: Callable[[int], bool] | None = None
-    """A fault that a paper venue is set to: whether the decision to enter at that bar's close is lost."""
+    """Fault of a paper venue: returns whether a decision to enter at that bar's close is lost."""
 
     def __post_init__(self) -> None:
         if self.suppresses is not None and not self.is_paper:
@@ -371,9 +371,9 @@ class Venue(Protocol):
         """Return the last ``limit`` closed bars that end at or before ``end_ms``, oldest first."""
 
     def candles_anew(self, symbol: str, timeframe: Timeframe, *, first_ms: int, end_ms: int) -> list[Bar]:
-        """Ask for the bars that open from ``first_ms`` on and before ``end_ms``, all closed, oldest first.
+        """Read the closed bars with ``first_ms`` <= open time < ``end_ms`` again, oldest first.
 
-        They come as the venue has them now, whatever it said of them before, and wait for all other requests.
+        They come as the venue has them now, possibly revised. All other requests go first.
         """
 
     def subscribe(
@@ -401,13 +401,13 @@ class Venue(Protocol):
         """Build the request that ``send`` will send. No input or output."""
 
     def send(self, prepared: PreparedRequest) -> SendOutcome:
-        """Send it, once. Whatever goes wrong at the venue is an outcome: in doubt ``Unknown``."""
+        """Send the request, once. Failures at the venue are outcomes, not errors: in doubt ``Unknown``."""
 
     def resolve(self, prepared: PreparedRequest) -> Resolution:
         """Ask for the result of a request whose outcome is unknown. Never sends it again.
 
-        ``NeverWill``: the venue says so, or its answers about the account are surely newer than the request
-        and do not show it.
+        ``NeverWill``: the venue says so, or its answers about the account are certainly newer than the
+        request and do not show it.
         """
 
     def cancel(self, account: str, symbol: str, client_order_id: str) -> SendOutcome:
@@ -439,13 +439,13 @@ class Venue(Protocol):
         """Return the account's money."""
 
     def has_transfers(self, account: str, since_ms: int) -> bool:
-        """Return whether money came or went since that time of the venue, beside ``Balance.transferred``."""
+        """Return whether money came or went since that venue time, not counted in ``Balance.transferred``."""
 
     def holdings(self, account: str) -> Holdings:
         """Return the positions and open orders of the account in every market."""
 
     def condition(self, account: str, symbol: str) -> VenueCondition:
-        """Return how well this venue can serve a run now; takes seconds when its prices do not come.
+        """Return the venue's condition for a run now; takes seconds if its prices do not arrive.
 
         Raises:
             VenueError: the venue does not answer, or does not give its wall clock.

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 class VenueKind(StrEnum):
-    """What a venue is: the word that the settings and the store have for it."""
+    """Kind of a venue, as named in the settings and the store."""
 
     PAPER = "paper", PaperVenueSettings
     HYPERLIQUID = "hyperliquid", HyperliquidVenueSettings
 
     settings: type[VenueSettings]
-    """The model of its ``[venues.NAME]``."""
+    """Model of its ``[venues.NAME]`` table."""
 
     def __new__(cls, word: str, settings: type[VenueSettings]) -> Self:
         member = str.__new__(cls, word)
@@ -38,6 +38,6 @@ def is_paper(kind: str) -> bool:
 
 
 def assembly_of(settings: VenueSettings) -> "VenueAssembly":
-    """Return what opens the venue that has these settings. Imports its adapter."""
+    """Return the assembly that opens the venue with these settings. Imports its adapter."""
     folder = type(settings).__module__.rpartition(".")[0]
     return cast("VenueAssembly", import_module(f"{folder}.assembly"))

@@ -1,4 +1,4 @@
-"""What the rest of the program asks of any ``[venues.NAME]`` table, whatever kind of venue it describes."""
+"""Common interface of all ``[venues.NAME]`` tables, whatever the kind of venue."""
 
 from typing import ClassVar, Self
 
@@ -10,23 +10,23 @@ class VenueSettings(SettingsTable):
     """The settings of one venue. Each kind has a model of its own, in its folder."""
 
     is_paper: ClassVar[bool] = False
-    """Play money, which the store keeps; the wallets have no key."""
+    """The venue has play money, which the store keeps; its wallets have no key."""
 
     kind: str
 
     @property
     def key_network(self) -> str | None:
-        """The network for which keys of its accounts sign; None: its accounts have no keys."""
+        """The network that keys of its accounts sign for; None: its accounts have no keys."""
         return None
 
     @property
     def is_mainnet(self) -> bool:
-        """Real money is at the other end."""
+        """The venue trades real money."""
         return False
 
     @property
     def money(self) -> MoneyKind:
-        """What the money of its accounts is worth."""
+        """Kind of money in its accounts."""
         if self.is_paper:
             return MoneyKind.PAPER
         return MoneyKind.LIVE if self.is_mainnet else MoneyKind.TESTNET
@@ -38,7 +38,7 @@ class VenueSettings(SettingsTable):
 
     @property
     def place(self) -> str | None:
-        """Where its accounts are; two venues at one place have the same accounts. None: in our store only."""
+        """Where its accounts are; venues with the same place share accounts. None: in our store only."""
         return None
 
     def for_reading(self) -> Self:
@@ -46,7 +46,7 @@ class VenueSettings(SettingsTable):
         return self
 
     def symbol(self) -> str | None:
-        """Return the one symbol that it trades; None: what it trades is for its adapter to say.
+        """Return the one symbol that it trades; None: only its adapter knows its symbols.
 
         Raises:
             WrongUseError: a file that the settings name cannot be used.

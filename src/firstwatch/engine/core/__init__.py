@@ -1,13 +1,13 @@
-"""What a run does: pure. No input or output, no thread, no clock; time comes in the input.
+"""The pure core of a run: no input or output, no thread, no clock; time comes in the input.
 
 In reading order: ``run_core`` (takes one input, returns the records to store and the effects to perform),
-``inputs``, ``effects`` and ``records`` (what goes in and what comes out), ``run_memory`` (all of its state,
+``inputs``, ``effects`` and ``records`` (its inputs and outputs), ``run_memory`` (all of its state,
 the checkpoint) and ``step_context`` (one step: the memory, and the records and effects that it collects).
-Then by subject: ``signals`` (what it decides by), ``bars`` (what a close decides), ``entries``, ``exits``,
-``order_manager``, ``protection``, ``ledger`` (fills and payments become position and trades), ``equity`` (the
-wallet beside the ledger), ``account`` (what the venue reports and shows), ``recovery`` (launch, adoption,
-recovery), ``lifecycle`` (stops and ends), ``hazards`` (what may end it, and the policy), ``status`` (facts
-beside the state), ``outlook`` (what would have to be true next).
+Then by subject: ``signals`` (conditions and sessions), ``bars`` (decisions at closes), ``entries``,
+``exits``, ``order_manager``, ``protection``, ``ledger`` (fills and payments become position and trades),
+``equity`` (the wallet beside the ledger), ``account`` (the venue's reports and readings), ``recovery``
+(launch, adoption, recovery), ``lifecycle`` (stops and ends), ``hazards`` (events that may end it, and the
+policy), ``status`` (facts beside the state), ``outlook`` (conditions that would have to become true next).
 
 Rules 6 to 23 and 28 of ``firstwatch.engine``. Imports ``strategy``, ``trading`` and ``venues.protocol`` only.
 

@@ -1,4 +1,4 @@
-"""The run's account at the venue: fills, payments, orders and position, and what of it is external.
+"""The run's account at the venue: fills, payments, orders and position, its own and external ones.
 
 "External" are orders, fills and positions that no run of the wallet made.
 """
@@ -30,11 +30,11 @@ from firstwatch.venues.protocol import (
 _EXTERNAL_ORDER = "foreign order"
 _EXTERNAL_POSITION = "foreign position"
 _CONFIRMING_READS = 3
-"""Readings of the position that must disagree, where the venue's position may lag behind its fills."""
+"""Readings in a row that must disagree, if the venue's position may lag behind its fills."""
 
 
 class AccountManager:
-    """Handles what the venue streams and answers about the account."""
+    """Handles the venue's events and answers about the account."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class AccountManager:
             self._alarm_external(topic, f"a position that is not of this run: {named}", "close")
 
     def account_checked(self, event: AccountChecked) -> None:
-        """Alarm and pause entries if the account has become a kind whose money cannot be read."""
+        """Alarm and pause entries if the account has become a kind whose balance cannot be read."""
         if not event.problem:
             self._context.clear_alarm(ACCOUNT_KIND)
         elif ACCOUNT_KIND not in self._context.memory.alarms:
@@ -162,7 +162,7 @@ class AccountManager:
         memory.account_as_of_ms = max(memory.account_as_of_ms, position.time_ms)
         known_ms = max([*memory.fills_seen.values(), memory.denied_ms])
         if position.time_ms < known_ms and not self._context.setup.has_phases:
-            # This position is older than a booked fill or a refusal: it does not say what is held now.
+            # This position is older than a booked fill or a refusal: it does not show what is held now.
             memory.position_at_ms = memory.elapsed_ms + back_off_ms(0)
             memory.wants_position = memory.goes_by_books = True
             return
@@ -197,7 +197,7 @@ class AccountManager:
         is_first = memory.mismatches == 0
         disputed = signed(position), self._ledger.own + memory.foreign
         if disputed != memory.disputed:
-            # The fills read so far were to explain another one: this one is read again, after newer fills.
+            # The fills read so far were for another difference: read the position again, after newer fills.
             memory.disputed, memory.mismatches = disputed, min(memory.mismatches, confirming - 1)
             self._context.want_fills()
         memory.mismatches += 1

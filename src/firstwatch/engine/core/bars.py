@@ -82,7 +82,7 @@ class BarManager:
         self._exits = exits
         self._protection = protection
         self._closed: BarClosed | None = None
-        """The newest close that was streamed: it has the mark's range, which a bar that is read lacks."""
+        """The newest streamed close: it has the mark's range, which bars from a reading lack."""
 
     def opened(self, event: BarOpened) -> None:
         self._context.memory.is_in_bar = True
@@ -92,7 +92,7 @@ class BarManager:
         self.set_price(event.touch.mid, event.touch.mark)
 
     def set_price(self, price: float, mark: float = 0.0) -> None:
-        """Take a price in. Where marks come of their own, one without a mark says nothing of it."""
+        """Record a price. If marks are sent separately, a price without one leaves the mark unchanged."""
         memory = self._context.memory
         memory.price = price
         if mark or self._context.setup.has_phases or not memory.mark:
@@ -111,7 +111,7 @@ class BarManager:
             self.record_late_bar(bar.time_ms)
             return
         if memory.waiting_bar is not None and bar.time_ms < memory.waiting_bar.time_ms:
-            # It is late, and its successor is not decided yet.
+            # A late bar whose successor is not decided yet.
             memory.wants_bars = True
             return
         self._closed = event
@@ -132,7 +132,7 @@ class BarManager:
             self.decide(bar)
 
     def bars_read(self, event: inputs.BarsRead) -> None:
-        """Handle the missed bars that were read; those that the venue does not have either are a hole."""
+        """Handle missed bars that were read; those that the venue lacks as well are a hole."""
         memory = self._context.memory
         if not self._context.answered(ReadBars(0)):
             return
@@ -243,7 +243,7 @@ class BarManager:
         self._context.record(EquityRow(bar.time_ms, core.equity))
 
     def _act(self, bar: Bar, why_no_entry: str) -> None:
-        """Pass what the strategy core has decided to entries and exits."""
+        """Pass the strategy core's decisions to entries and exits."""
         core = self._context.memory.core
         self.journal_notes()
         if core.alert:
@@ -285,7 +285,7 @@ class BarManager:
         return self._signals.conditions(GroupKind.EXIT, held)
 
     def _journal_skipped(self, flags: GroupFlags, may_enter: int) -> None:
-        """Say once of each signal that it would have been an entry, had nothing held entries back."""
+        """Journal, once for each signal, that it would have been an entry had entries not been held back."""
         memory, core, settings = self._context.memory, self._context.memory.core, self._settings
         is_free = core.phase == FLAT and core.entry_order == NO_ORDER and core.stop_run == GOES_ON
         guards = guard_bits(core.entries_paused_by_guard)
@@ -349,7 +349,7 @@ class BarManager:
     def why_no_entry(self, bar_time_ms: int, *, is_past: bool = False) -> str:
         """Return why an entry decided at that bar's close may not be sent now; empty: it may.
 
-        A decision of "Assume position now" on the last bar before the launch is as old as the launch.
+        For "Assume position now", a decision on the last bar before the launch is as old as the launch.
         """
         memory, length_ms = self._context.memory, self._context.setup.timeframe.ms
         if memory.state is not RunState.RUNNING or memory.core.stop_run != GOES_ON:

@@ -72,7 +72,7 @@ class ReadBalance:
 
 @dataclass(frozen=True, slots=True)
 class ReadTransfers:
-    """Ask whether money came or went since then. Outcome: ``TransfersRead`` or ``ReadFailed``."""
+    """Read whether money came or went since a time. Outcome: ``TransfersRead`` or ``ReadFailed``."""
 
     since_ms: int
 

@@ -87,7 +87,7 @@ class EntryManager:
             self._drop(self._side(), bar_time_ms, why_not)
 
     def bar_closed(self) -> None:
-        """Drop an entry of the previous bar that was never sent: it is late now."""
+        """Drop an entry of the previous bar that was never sent: it is too late now."""
         memory = self._context.memory
         if memory.entry is None and memory.core.entry_order != NO_ORDER:
             # Decided at the launch, it still waits for the leverage.
@@ -193,7 +193,7 @@ class EntryManager:
         cause: str,
         conditions: tuple[ConditionValue, ...] | None = None,
     ) -> None:
-        """Journal why an entry is not made; ``conditions``: where its decision was not journalled before."""
+        """Journal why an entry is dropped; ``conditions``: only if its decision was not journalled before."""
         self._context.journal(
             DecisionDropped(
                 bar_time_ms=bar_time_ms, decision=f"enter {side}", cause=cause, conditions=conditions

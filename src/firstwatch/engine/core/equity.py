@@ -1,8 +1,8 @@
-"""The run's ledger beside the wallet at the venue: each time both are known as of one moment.
+"""Compares the run's ledger with the wallet at the venue, whenever both are known as of the same moment.
 
-Compared without a position, whose value each of them marks at another price. What the wallet holds beside
-the run's capital may be anything, so what counts is how both have changed since the last comparison. Where
-they differ, the venue is asked whether money came or went; then they are compared from there on.
+They are compared only while flat, because each marks a position at a different price. The wallet may hold
+more than the run's capital, so the changes since the last comparison are compared. If these differ, the venue
+is asked whether money came or went; if so, comparisons start again from there.
 """
 
 from decimal import Decimal
@@ -18,20 +18,20 @@ from firstwatch.trading.events import EquityCompared
 from firstwatch.trading.timeframe import Timeframe
 
 _SMALLEST_SHARE = Decimal("1e-6")
-"""Of the capital: a smaller difference is rounding."""
+"""Share of the capital; a smaller difference is rounding."""
 _PAYMENT_LATE_MS = 120_000
-"""A venue shows a payment within so long of the hour that it is for."""
+"""A venue shows a payment at most this long after the hour that it is for."""
 
 
 class EquityComparer:
-    """Compares, and journals each comparison that says something new."""
+    """Compares, and journals each comparison with news."""
 
     def __init__(self, context: StepContext, orders: OrderManager) -> None:
         self._context = context
         self._orders = orders
 
     def compare(self, balance: Balance, *, paid_until_ms: int) -> None:
-        """Compare the ledger with a balance that was just read, if both are of one moment.
+        """Compare the ledger with a balance that was just read, if both are of the same moment.
 
         ``paid_until_ms``: venue time up to which payments were read.
         """
@@ -51,7 +51,7 @@ class EquityComparer:
     def _is_news(self, pair: EquityPair, last: EquityPair) -> bool:
         """Return whether a comparison that agrees is written: the first, the last, and one an hour.
 
-        Whatever the ones between have changed shows in the next.
+        Changes in the omitted ones show in the next.
         """
         is_old = pair.time_ms - last.time_ms >= Timeframe.H1.ms
         return last.begins or is_old or self._context.memory.is_balance_read_out

@@ -11,7 +11,7 @@ from firstwatch.trading.runs import ExitReason
 from firstwatch.venues.protocol import Refused
 
 BOUNDS_BPS = (100, 500, 1_000)
-"""How far beyond the mid the first, the second and every further exit order may fill."""
+"""How far beyond the mid, in basis points, the first, the second and every further exit order may fill."""
 
 _ALARM = "closing"
 
@@ -90,7 +90,7 @@ class ExitManager:
         amount = self._amount(plan)
         if amount == 0:
             if self._orders.unbooked() or self._orders.awaited(OrderPurpose.ENTRY):
-                # There is something to close as soon as its fills arrive.
+                # There will be a position to close once its fills arrive.
                 return
             if not plan.is_unwanted and self._ledger.own:
                 self._ledger.write_off()

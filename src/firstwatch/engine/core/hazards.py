@@ -1,7 +1,7 @@
 """Hazards of a run: found in its events, answered by the policy (rule 28 of ``firstwatch.engine``).
 
-Each is an alarm as long as it lasts. What the policy adds follows once for each time that one begins: a run
-that was resumed is not paused again by what has lasted since.
+Each is an alarm as long as it lasts. The policy's response follows once, when a hazard begins: a run that was
+resumed is not paused again by a hazard that still lasts.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,15 +28,15 @@ MOST_CLOCK_OFFSET_MS = 5_000
 """Largest offset from the venue's clock. A venue accepts nonces that are days old, but beyond this the
 machine's clock is wrong, and with it every time that is stored."""
 LEAST_ACTIONS = 100
-"""A day of a run with a trailing stop sends about so many orders and cancels."""
+"""A run with a trailing stop sends about this many orders and cancels per day."""
 LIQUIDATION_NEAR = 0.25
-"""Share of the way from the entry to the liquidation price that is left when it is near."""
-# What has begun ends only clearly beyond its limit: a figure that swings around it is one occurrence.
+"""Liquidation is near when at most this share of the way from entry to liquidation price is left."""
+# Hysteresis: a hazard ends only clearly beyond its limit, so a figure that swings around it counts once.
 _LIQUIDATION_FAR = 0.35
 _ENOUGH_ACTIONS = 2 * LEAST_ACTIONS
 _SHORT_WAIT_S = LONGEST_WAIT_S / 2
 SILENT_MS = 30_000
-"""How long a stream may say nothing, by this machine's clock."""
+"""How long a stream may be silent, by this machine's clock."""
 MARK = "mark"
 _BARS = "bars"
 _ORDERS = "orders"
@@ -44,12 +44,12 @@ _STOP_MODES = {Response.STOP_LEAVE: StopMode.LEAVE, Response.STOP_CLOSE: StopMod
 
 
 class Sighting(NamedTuple):
-    """What was found out about a hazard. ``sentence`` empty: it is not there, or no longer."""
+    """A finding about a hazard. ``sentence`` empty: the hazard is not present, or no longer."""
 
     hazard: Hazard
     sentence: str
     of: str = ""
-    """Which one it is of, where there may be several."""
+    """Which instance it is, if there may be several (such as the silent stream)."""
 
     @property
     def topic(self) -> str:
@@ -65,7 +65,7 @@ class HazardMonitor:
         self._ledger = ledger
         self._lifecycle = lifecycle
 
-    # --- what the events say -----------------------------------------------------------------------
+    # --- hazards found in events ------------------------------------------------------------------
 
     def condition_read(self, event: ConditionRead) -> None:
         memory, setup = self._context.memory, self._context.setup
@@ -94,7 +94,7 @@ class HazardMonitor:
         self._context.memory.heard_at_ms.pop(event.stream, None)
 
     def begin(self, touch: Touch | None) -> None:
-        """Begin to listen, in a new run or after a gap; ``touch``: the prices now, if they are known."""
+        """Begin to monitor, in a new run or after a gap; ``touch``: the prices now, if known."""
         memory = self._context.memory
         memory.mark = 0.0 if touch is None else touch.mark
         is_silent = Sighting(Hazard.STREAM_SILENT, "", MARK).topic in memory.alarms
@@ -107,7 +107,7 @@ class HazardMonitor:
     # --- what the run itself knows, after every event ----------------------------------------------
 
     def look(self) -> None:
-        """Look at the liquidation price and at the streams."""
+        """Check the liquidation price and the streams."""
         if self._context.memory.state is not RunState.NEW:
             for seen in (*self._liquidation(), *self._silences()):
                 self._take(seen)
@@ -157,7 +157,7 @@ class HazardMonitor:
             return
         self._context.alarm(seen.topic, seen.sentence)
         if memory.state is not RunState.RUNNING:
-            # A stop that is under way goes on as it was asked for.
+            # A stop that is under way continues as requested.
             return
         response = self._context.setup.policy[seen.hazard]
         if response is Response.PAUSE:
@@ -170,10 +170,10 @@ class HazardMonitor:
 def condition_sightings(
     condition: VenueCondition, market: Market, known: Sequence[LeverageTier], *, is_low: bool
 ) -> Iterator[Sighting]:
-    """Yield what a condition says; nothing of a hazard about which it says nothing.
+    """Yield the findings in a venue's condition; none for hazards on which it has no figures.
 
     ``known``: the market's leverage tiers when they were first read; none: only its maximum is known.
-    ``is_low``: the budget was low already.
+    ``is_low``: the budget was already low.
     """
     wait_s, actions = condition.wait_s, condition.actions_left
     if wait_s is not None or actions is not None:
@@ -189,7 +189,7 @@ def condition_sightings(
             )
         yield Sighting(Hazard.BUDGET_LOW, sentence)
     if wait_s is not None and wait_s > LONGEST_WAIT_S:
-        # Nothing else was asked.
+        # No other field is set then.
         return
     sentence = f"the venue takes {market.symbol} out of trading" if condition.is_delisted else ""
     yield Sighting(Hazard.DELISTING, sentence)

@@ -14,7 +14,7 @@ from firstwatch.trading.text import clean
 
 _MOST_ROWS = 30_000_000
 _MOST_BYTES = 1 << 31
-"""Of the columns that are read, unpacked: six of them, and as much again where a file is wasteful."""
+"""Most unpacked bytes of the columns that are read: six columns, and the same again in reserve."""
 _MS = {"s": 1000, "ms": 1, "us": 1000, "ns": 1_000_000}
 _FAR = 10**15
 _RECORDS, _DICTIONARY = 3, 2

@@ -1,14 +1,14 @@
 """Hyperliquid perpetuals through the ``ccxt.pro`` client: one thread, one connection, one request budget.
 
-In reading order: ``decoder`` (a model of each answer), ``queries`` (what is asked about accounts), ``parse``
+In reading order: ``decoder`` (a model of each answer), ``queries`` (requests about accounts), ``parse``
 (answers as the program's types); ``actions``, ``signing``, ``answers`` (orders, and what the venue answers to
 them); ``venue`` (the adapter), ``connection``, ``subscribers``, ``account_watch``, ``account_book``,
-``info``, ``candles`` (what runs in the gateway's loop), ``gateway``, ``client``, ``streams``, ``clock``,
-``patience`` (timeouts), ``budget`` and ``shared`` (what all processes share); ``account_actions``,
-``account_api``, ``key_permissions``, ``transfers``, ``user_actions`` (what an operator does with an account),
+``info``, ``candles`` (run in the gateway's loop), ``gateway``, ``client``, ``streams``, ``clock``,
+``patience`` (timeouts), ``budget`` and ``shared`` (shared by all processes); ``account_actions``,
+``account_api``, ``key_permissions``, ``transfers``, ``user_actions`` (account management by an operator),
 ``approvals`` and ``kinds`` (sentences); ``settings``, ``assembly``.
 
-The facts that the code counts on. Those marked (docs) are the venue's public documentation; the others were
+The facts that the code relies on. Those marked (docs) are the venue's public documentation; the others were
 seen with ccxt 4.5.90 against a loopback exchange that verifies every signature.
 
 Accounts and keys
@@ -55,7 +55,7 @@ Streams and reading
     once it was read after its end on the venue's clock. The venue may publish a minute late: it is a hole
     only when two readings have later bars and not that one. At most 5,000 rows of candles come at once.
 14. Positions are one-way and netted per account and coin. Funding is paid at whole hours.
-15. The venue's time is what its messages say. A time that only one source says is not believed.
+15. The venue's time is taken from its messages. A time from only one source is not believed.
 
 The budget
 

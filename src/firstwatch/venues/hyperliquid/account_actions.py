@@ -1,4 +1,4 @@
-"""What an operator does with an account at Hyperliquid: approve, and move money. The master key signs.
+"""Account actions of an operator at Hyperliquid: approvals and transfers, signed by the master key.
 
 Every approval is verified at the venue afterwards.
 """
@@ -33,7 +33,7 @@ _LOOK_EVERY_S = 1.0
 
 
 class Approver:
-    """Approves for one account. ``pause`` waits for so many seconds."""
+    """Gives approvals of one account. ``pause`` waits for a number of seconds."""
 
     def __init__(self, api: AccountApi, master: Signer, pause: Callable[[float], None]) -> None:
         """Take the account's own key, which is forgotten with this object.
@@ -51,7 +51,7 @@ class Approver:
         self._pause = pause
 
     def agent(self, address: str) -> KeyPermissions:
-        """Let the key of that address trade as the account's API wallet, and verify that. It costs nothing.
+        """Approve the key of that address as the account's API wallet, and verify that. It costs nothing.
 
         Raises:
             RefusedError: the venue refused it, or does not show it.
@@ -84,8 +84,7 @@ class Approver:
             return user_signed(kind, values, is_mainnet=is_mainnet, nonce=nonce, signer=self._master)
 
         _, outcome = self._api.act(signed)
-        # In doubt or accepted: the venue is asked for it in either case, and approving it again would be
-        # harmless.
+        # In doubt or accepted: the venue is asked in either case, and approving again would be harmless.
         if isinstance(outcome, Refused):
             reason, account = outcome.reason, self._master.account
             remedy = f" Send USDC to {account} first." if "deposit" in reason.lower() else ""
@@ -111,7 +110,7 @@ class HyperliquidAccounts:
     def __init__(
         self, api: AccountApi, builder: Builder | None, clock: Clock, pause: Callable[[float], None]
     ) -> None:
-        """``pause`` waits for so many seconds between two looks at the venue."""
+        """``pause`` waits for a number of seconds between two checks at the venue."""
         self.name = api.name
         self.api = api
         self.builder = builder

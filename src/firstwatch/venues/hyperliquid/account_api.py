@@ -1,7 +1,7 @@
 """Questions about accounts, and signed actions of an operator: one at a time and blocking.
 
-Trading goes through the adapter (``venue``). This is for what a command or a screen does with a key that
-the engine never sees, and needs no exchange library; the engine puts the same questions through its gateway.
+Trading goes through the adapter (``venue``). This serves commands and screens with a key that the engine
+never sees, and needs no exchange library; the engine sends the same requests through its gateway.
 """
 
 import json
@@ -131,10 +131,10 @@ class AccountApi(AccountQueries):
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)
 
     def act(self, signed: Callable[[int], Mapping[str, Any]]) -> tuple[Mapping[str, Any], ActionAnswer]:
-        """Send the action that ``signed`` makes with a nonce; return what was sent, and the answer.
+        """Send the action that ``signed`` makes with a nonce; return the request and the answer.
 
-        If the venue refuses the nonce as too old or too new, a new one is tried once: that answer has shown
-        the venue's time. After a nonce that was used before nothing is sent again: the action itself may have
+        If the venue refuses the nonce as too old or too new, a new one is tried once: that answer gave the
+        venue's time. After a nonce that was used before nothing is sent again: the action itself may have
         used it.
         """
         body = signed(NONCES.next(self.wall.now_ms))

@@ -1,4 +1,4 @@
-"""What the adapter remembers of one account: its orders by their ids, and the fills that it has seen."""
+"""The adapter's memory of one account: its orders by id, and the fills already seen."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -51,13 +51,13 @@ class AccountBook:
     is_streamed: bool = False
     """The venue has confirmed that it streams this account's fills and orders."""
     streamed_from_ms: int = 0
-    """The venue's time when it did."""
+    """Venue time at which that began."""
     mute_at_s: float = FOREVER_S
-    """When its stream counts as silent, unless it says something before, and is asked for anew."""
+    """When its stream counts as silent and is subscribed again, unless a message arrives before."""
     is_mute: bool = False
     """Its subscribers know that its stream is silent."""
     actions_left: int | None = None
-    """How many orders and cancels the venue still takes, as last read; None: not yet."""
+    """Orders and cancels that the venue still accepts, as last read; None: not read yet."""
     actions_at_s: float = NEVER_S
     """When that was read."""
     sizes: dict[str, Decimal] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class AccountBook:
     _client_ids: OrderedDict[str, str | None] = field(default_factory=OrderedDict)
 
     def know_order(self, order_id: str, client_order_id: str | None) -> None:
-        """Note which order has an order id of the venue; None: one that was not sent here."""
+        """Record which order has that venue order id; None: an external order."""
         if order_id:
             self._client_ids[order_id] = client_order_id
             _trim(self._client_ids, _MOST_ORDERS)
@@ -117,7 +117,7 @@ class AccountBook:
         filled.cost += fill.amount * fill.price
 
     def is_undelivered(self, fill: Fill) -> bool:
-        """Return whether this fill was not delivered yet, and note that it is now."""
+        """Return whether this fill was not delivered yet, and mark it as delivered."""
         key = f"{fill.time_ms}-{fill.fill_id}"
         if key in self._delivered:
             return False

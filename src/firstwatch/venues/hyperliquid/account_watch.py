@@ -1,7 +1,7 @@
-"""What happens in the accounts of the runs: fills and orders from the stream, and what the stream missed.
+"""Watches the runs' accounts: fills and orders from the stream, and those that the stream missed.
 
-The venue is asked again and again, as often as the budget allows, and what it shows is compared with what was
-delivered. Everything here runs in the gateway's loop, unless a docstring says otherwise.
+The venue is polled as often as the budget allows, and its answers are compared with what was delivered.
+Everything here runs in the gateway's loop, unless a docstring says otherwise.
 """
 
 import asyncio
@@ -30,28 +30,28 @@ from firstwatch.venues.protocol import (
 RECONCILIATION = "hyperliquid account"
 ORDERS = "hyperliquid orders"
 """The stream of an account's orders and fills."""
-# The stream brings a fill before it can be asked for, or soon after: if it does not, it is silent.
+# The stream delivers a fill before REST shows it, or soon after: if it does not, it is silent.
 _MUTE_S = 5.0
 RECONCILE_S = 30.0
-# What a whole reconciliation of one run costs, and how much of the budget all of them may take.
+# Weight of a full reconciliation of one run, and the most weight per second for all of them.
 _RECONCILE_WEIGHT = 45.0
 _RECONCILE_PER_S = 2.0
-# It is put off when a bar ends within this time.
+# A reconciliation is postponed when a bar ends within this time.
 _NEAR_CLOSE_S = 20.0
-# What asking for all open orders of a polled account costs, and how much of the budget all of them may take.
+# Weight of reading all open orders of a polled account, and the most weight per second for all.
 _ORDERS_WEIGHT = 20.0
 _ORDERS_PER_S = 2.0
-# What asking for the kind of an account and its positions in other exchanges may take of the budget.
+# Weight of reading an account's kind and its positions on other exchanges, and the most per second.
 _EXTERNAL_WEIGHT = 40.0
 _EXTERNAL_PER_S = 2.0
-# It waits so long for a budget that is half full, and so long after it failed.
+# Longest wait for a half-full budget, and the pause after a failure.
 _EXTERNAL_LATE_S = 60.0
 _EXTERNAL_AGAIN_S = 5.0
 _POLL_LEAST_S = 2.0
-# Books come twice a second: a stream without any for so long is not relied on, and accounts are polled.
+# Books arrive twice a second: a stream without one for this long is not trusted, and accounts are polled.
 _SILENT_S = 2.0
-# A poll costs an account two and each of its open orders two: all of them take half of the budget, and a
-# quarter while less than half of a burst is left.
+# A poll has weight two per account and two per open order. Polling takes half of the budget, and a quarter
+# while less than half of a burst is left.
 _POLL_WEIGHT = 2.0
 _POLL_PER_S = 8.0
 # How often external orders of a streamed account are read, and how many of those in the stream wait to be
@@ -70,7 +70,7 @@ class InBackground(Protocol):
 
 
 class AccountWatch:
-    """Watches the accounts of all subscribers. ``silent_s``: for how long the stream has been silent."""
+    """Watches the accounts of all subscribers. ``silent_s``: how long the stream has been silent, in s."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class AccountWatch:
         self._stream_anew = stream_anew
         self._next_full_at_s = 0.0
         self._unknown_orders: dict[str, None] = {}
-        """Orders that were not sent here, by the venue's id: the stream does not say whose they are."""
+        """External orders by the venue's id: the stream does not say which account they belong to."""
 
     async def begin(self, account: str) -> None:
         """Read an account for a new subscriber; the first one begins the watch.
@@ -116,7 +116,7 @@ class AccountWatch:
         book.external = None
 
     def stream_began(self, account: str) -> None:
-        """Rely on the stream for an account: the venue has confirmed it."""
+        """Rely on the stream for an account, after the venue has confirmed the subscription."""
         book = self._info.account(account)
         book.is_streamed, book.orders_at_s = True, FOREVER_S
         book.streamed_from_ms = self._clock.observed_ms
@@ -137,7 +137,7 @@ class AccountWatch:
     def fills_within_ms(self, account: str) -> int:
         """Return how long fills of an account may take to be delivered. May be called from any thread.
 
-        Where many accounts are polled and all of them have traded, reading their fills takes that long.
+        With many polled accounts that all traded, reading their fills takes this long.
         """
         book = self._info.accounts.get(account)
         is_streamed = book is not None and book.is_streamed
@@ -152,7 +152,7 @@ class AccountWatch:
         )
 
     def end_silence(self, account: str) -> None:
-        """Note that the private streams of an account say something, or that all streams are lost."""
+        """Note that an account's private streams sent a message, or that all streams are lost."""
         book = self._info.account(account)
         book.mute_at_s = FOREVER_S
         if book.is_mute:
@@ -160,7 +160,7 @@ class AccountWatch:
             self._subscribers.send(StreamRestored(ORDERS, self._clock.now_ms()), account=account)
 
     def _notice_mute(self, book: AccountBook) -> None:
-        """Tell the runs, and ask for the stream anew, if it still has not brought what was read."""
+        """Report a silent stream to the runs and subscribe again, if it still lacks what was read."""
         now_s = _now_s()
         if now_s < book.mute_at_s:
             return
@@ -186,7 +186,7 @@ class AccountWatch:
                 )
 
     def receive_order(self, client_order_id: str | None, order_id: str, *, is_open: bool) -> None:
-        """Note that an order changed. The stream does not say whose: the account of a known id is asked."""
+        """Note that an order changed. The stream does not name the account: that of a known id is read."""
         is_known = False
         for book in self._info.accounts.values():
             if client_order_id is not None and client_order_id in book.open_orders:
@@ -221,7 +221,7 @@ class AccountWatch:
             self._unknown_orders.clear()
 
     async def deliver_order(self, account: str, symbol: str, client_order_id: str) -> None:
-        """Read an order and deliver what the venue shows of it, its fills first."""
+        """Read an order and deliver its fills, then its report."""
         report = await self._info.order(account, symbol, client_order_id)
         if report is not None:
             self._subscribers.send(
@@ -244,7 +244,7 @@ class AccountWatch:
     async def _expect(
         self, account: str, symbol: str, client_order_id: str, order_id: str, filled: Decimal
     ) -> None:
-        """Read the fills that an answer has reported, should the stream not bring them in time."""
+        """Read the fills that an answer reported, if the stream does not deliver them in time."""
         await asyncio.sleep(_FILLS_LATE_S)
         if self._info.account(account).filled(order_id) < filled:
             await self.deliver_order(account, symbol, client_order_id)
@@ -252,13 +252,13 @@ class AccountWatch:
     # --- what was missed ---------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Begin what is due: comparing accounts, and looking for external orders and positions."""
+        """Start the checks that are due: account comparisons, external orders and positions."""
         now_s, poll_every_s = _now_s(), self._poll_every_s()
         for account in self._subscribers.accounts:
             book = self._info.account(account)
             every_s = poll_every_s if self._is_polled(book) else RECONCILE_S
             if now_s >= book.checked_at_s + every_s and not book.is_compared_now:
-                # Where fills are awaited a run can neither move its stop nor leave before it has them.
+                # A run that awaits fills can neither move its stop nor exit before it has them.
                 priority = Priority.ACCOUNT if book.checked_at_s == NEVER_S else Priority.WATCH
                 book.checked_at_s, book.is_compared_now = now_s, True
                 self._in_background(partial(self._compare_once, book), priority)
@@ -273,7 +273,7 @@ class AccountWatch:
             book.is_compared_now = False
 
     async def _compare(self, book: AccountBook) -> None:
-        """Compare what the venue shows with what was delivered; a difference makes the runs reconcile."""
+        """Compare the venue's account with what was delivered; a difference makes the runs reconcile."""
         since_ms = book.compared_at_ms
         state, footprint = await self._info.footprint(book.account)
         compared_at_ms = self._clock.observed_ms
@@ -287,12 +287,12 @@ class AccountWatch:
         # Fills that explain the position are delivered by now.
         has_changed = held != {coin: size for coin, size in book.sizes.items() if size}
         self._deliver_external(book, held)
-        # Only now: what could not be read is compared again.
+        # Set only after all reads succeeded: otherwise the account is compared again.
         book.compared, book.compared_at_ms, book.sizes = footprint, compared_at_ms, held
         now_s = _now_s()
         is_due = now_s >= max(book.full_at_s, self._next_full_at_s) and not self._is_close_near(book.account)
         if has_changed or is_due:
-            # Runs that began together do not all read everything together.
+            # Spread out, so that runs that began together do not all reconcile at once.
             self._next_full_at_s = now_s + _RECONCILE_WEIGHT / _RECONCILE_PER_S
             book.full_at_s = now_s + self._full_every_s()
             self._subscribers.send(StreamRestored(RECONCILIATION, self._clock.now_ms()), account=book.account)
@@ -319,7 +319,7 @@ class AccountWatch:
             self._subscribers.send(StreamRestored(RECONCILIATION, self._clock.now_ms()), account=book.account)
 
     def _read_external_if_due(self, book: AccountBook) -> None:
-        """Read what lies outside the runs' markets when it is due and nothing that a run needs would wait."""
+        """Read positions outside the runs' markets when due, and when no run's request would have to wait."""
         late_s = _now_s() - book.external_due_s
         if late_s >= 0 and (self._budget.left >= BURST / 2 + _EXTERNAL_WEIGHT or late_s >= _EXTERNAL_LATE_S):
             book.external_due_s += late_s + _EXTERNAL_AGAIN_S

@@ -1,4 +1,4 @@
-"""From order intents to the venue's actions. The order of keys matters: the action is signed as packed."""
+"""Converts order intents to the venue's actions. Key order matters: the action is signed as packed."""
 
 import json
 from dataclasses import dataclass

@@ -43,7 +43,7 @@ ActionAnswer = Taken | Refused | Unknown
 
 
 def read_answer(answer: Any, *, orders: int = 1) -> ActionAnswer:
-    """Return what an answer with status 200 to an action means; one that cannot be read is in doubt.
+    """Interpret an answer with status 200 to an action; one that cannot be read is in doubt.
 
     ``orders``: how many the action had. The result is that of the first one, because they are accepted
     together; if the venue accepted only some, the outcome is in doubt.

@@ -1,6 +1,6 @@
-"""Sentences on what the venue must have approved before a key may trade, and what each costs and allows.
+"""Sentences on the approvals that a key needs to trade, and on what each costs and allows.
 
-They are the same whether the adapter asks through its gateway or a command by a request of its own.
+They are the same whether the adapter asks through its gateway or a command by its own request.
 """
 
 from decimal import Decimal

@@ -29,7 +29,7 @@ def open_venue(name: str, settings: HyperliquidVenueSettings, host: VenueHost) -
 def open_accounts(
     name: str, settings: HyperliquidVenueSettings, clock: Clock, pause: Callable[[float], None]
 ) -> HyperliquidAccounts:
-    """Return the accounts at that venue; nothing is asked yet."""
+    """Return the accounts at that venue, without a request to it."""
     api = AccountApi(
         name,
         settings.http_url,

@@ -30,7 +30,7 @@ class Priority(IntEnum):
     ACCOUNT = 1
     """A run waits for the answer, and handles nothing else meanwhile."""
     WATCH = 2
-    """What the connection reads by itself."""
+    """The connection's own polling."""
     FILL = 3
     """What orders led to: ten times as dear as the state of an account, and mostly known from the answer."""
     HISTORY = 4
@@ -39,21 +39,21 @@ class Priority(IntEnum):
 PRIORITY: ContextVar[Priority] = ContextVar("hyperliquid_priority", default=Priority.ACCOUNT)
 """Priority of the requests of the current task."""
 
-# 1,200 a minute are allowed: a full burst and a minute of refilling stay below it.
+# 1,200 per minute are allowed: a full burst and a minute of refilling stay below that.
 RATE_PER_MINUTE = 950
 BURST = 200
-# The bucket at a start. What was spent before is not known, and a process that is started again and again
-# must not spend a full burst each time.
+# Tokens at startup. Earlier spending is unknown, and a process that keeps restarting must not spend a full
+# burst each time.
 _AT_START = 120
 # How long tokens are kept for the orders of another process's runs after it was last active.
 _KEPT_S = 60.0
 # How long a request that goes through no connection waits for its turn.
 LONGEST_TURN_S = 90.0
 _LOOK_S = 0.5
-# What the venue allows in a minute beyond rate and burst: rows that were not foreseen may cost it without
-# making an order wait.
+# The venue's allowance per minute beyond rate and burst: unforeseen rows may use it without delaying an
+# order.
 _SPARE = 50.0
-# The part of a burst that only orders may take: reading never makes an order wait.
+# Tokens reserved for orders, so that reading never delays one.
 _FOR_ORDERS = 40.0
 # All runs may act on one bar: the reading that confirms it, and an entry and its stop for each of them.
 _FOR_A_BAR = 20.0
@@ -117,7 +117,7 @@ class Bucket:
     ) -> None:
         """``shared``: where the other processes read and write the tokens; ``rate_s``: without users."""
         self.users: set[Budget] = set()
-        """The connections that spend from it. The lowest rate among them says how fast it fills."""
+        """The connections that spend from it. It fills at the lowest rate among them."""
         self._burst = burst
         self._shared = shared
         self._own_rate_s = rate_s
@@ -155,7 +155,8 @@ class Bucket:
                 if numbers and numbers[2] <= now_s + 1:
                     tokens, self._owed, self._filled_at_s, self._kept, self._kept_at_s = numbers
                     self._tokens = tokens - self._unseen
-                    # While this process waited for the lock another one may have filled to a later time.
+                    # While this process waited for the lock, another one may have refilled up to a later
+                    # time.
                     now_s = max(now_s, numbers[2])
                 self._fill(now_s)
                 if self._own_for_orders >= self._kept or now_s - self._kept_at_s > _KEPT_S:

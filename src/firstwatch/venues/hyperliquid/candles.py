@@ -1,4 +1,4 @@
-"""Candles: what is known of closed bars, and when the venue has closed a bar."""
+"""Candles: the closed bars known so far, and detection of the close of a bar."""
 
 import asyncio
 import logging
@@ -16,20 +16,20 @@ ReadRows = Callable[[int, int], Awaitable[list[Candle]]]
 """Returns the venue's rows that open between two times, both included, oldest first, 5,000 at most."""
 
 MOST_ROWS = 5_000
-# How long after a bar's end the venue may take to show its last trade.
+# Time after a bar's end in which the venue may still add its last trade.
 _GRACE_MS = 1_000
-# How long an answer is waited for before the stream is believed or the venue is asked again: this, or a
-# multiple of the usual time, within a bound. An answer that comes later still counts.
+# Wait for an answer before the stream is believed or the request repeated: this, or a multiple of the usual
+# answer time, within a bound. A later answer still counts.
 _ANSWER_S = 3.0
 _ANSWER_FACTOR = 2.0
 _LONGEST_ANSWER_S = 10.0
-# The part of the longest known answer time that each faster answer takes away.
+# Each faster answer lowers the longest known answer time by this fraction.
 _FORGOTTEN = 0.1
 _MOST_AT_ONCE = 2
 _RETRY_S = 2.0
-# How long until the venue is asked again, when it says that a bar is not over that should be.
+# Pause before asking again, when the venue shows a bar as open that should be over.
 _ASK_AGAIN_S = 0.5
-# A reading that lacks a bar and has later ones is believed when another one, this much later, says the same.
+# A reading with a missing bar and later ones is believed when a second one, this much later, agrees.
 _CONFIRM_S = 2.0
 # One reading is enough where it has bars that are so many bars later. A bar that comes later is not noticed.
 _RECENT = 20
@@ -55,11 +55,11 @@ class Candles:
         may_confirm: Callable[[], bool],
         closed: Callable[[Bar], None],
     ) -> None:
-        """Make candles of which nothing is known.
+        """Make an empty series of candles.
 
         ``elapsed_s``: seconds on a clock that never jumps. ``observe`` asks the venue for its time;
         ``may_confirm``: the budget allows reading what the stream has already shown; ``closed`` is called for
-        each new closed bar, in order, and for one that counted as a hole and comes after all.
+        each new closed bar, in order, and for a hole's bar that arrives late.
         """
         self._step_ms = timeframe.ms
         self._clock = clock
@@ -88,7 +88,7 @@ class Candles:
         self._began_ms = 0
         """Open time of the last bar before those that are delivered."""
         self._looked_ms = 0
-        """Open time of the first bar that was not tried to be closed yet."""
+        """Open time of the first bar whose close was not tried yet."""
         self._is_in_doubt = False
         """A closed bar is known behind one that is not there, which may be a hole."""
         self._retry_at_s = self._ask_at_s = self._again_at_s = 0.0
@@ -120,7 +120,7 @@ class Candles:
     async def read_anew(self, first_ms: int, end_ms: int) -> list[Bar]:
         """Return the bars that open in that time, ``end_ms`` excluded, as the venue has them now.
 
-        What is known of them stays as it is: runs have decided on it.
+        The bars kept here stay unchanged: runs have decided on them.
         """
         return [bar_of(row) for row in await self._read_rows(first_ms, end_ms - self._step_ms)]
 
@@ -143,7 +143,7 @@ class Candles:
             await self._read(until_ms)
 
     async def _venue_ms(self) -> int:
-        """Return a time that the venue gave, in the bar that is current by this machine's reckoning."""
+        """Return a venue time that lies in the bar that is current by this machine's estimate."""
         step = self._step_ms
         if self._clock.observed_ms // step != self._clock.now_ms() // step or not self._clock.is_known:
             await self._observe()
@@ -172,7 +172,7 @@ class Candles:
             self._rows[time_ms] = row
 
     def is_due(self) -> bool:
-        """A bar has ended, or should have, or is not there yet, and it is not being closed."""
+        """A bar has ended or should have, or is missing, and its close is not under way."""
         now_s = self._elapsed_s()
         if not self._is_pumping or self._is_closing or now_s < self._retry_at_s:
             return False
@@ -259,13 +259,13 @@ class Candles:
         """Forget a reading that has ended, and those that were asked for before one that is answered."""
         place = self._asked.index(asked)
         del self._asked[place]
-        # The error of a reading that is awaited no more is retrieved here, or asyncio would log it as lost.
+        # Retrieve the error of a reading that is no longer awaited, or asyncio would log it as lost.
         if not asked.cancelled() and asked.exception() is None:
             for earlier in self._asked[:place]:
                 earlier.cancel()
 
     async def _read(self, until_ms: int) -> None:
-        """Read the bars up to ``until_ms`` that are missing, also those that may turn out to be no holes."""
+        """Read the missing bars up to ``until_ms``, including unconfirmed holes."""
         began_s = self._elapsed_s()
         first_ms = min([*self._lacking, self._last_ms + self._step_ms])
         rows = await self._read_rows(first_ms, until_ms)

@@ -29,7 +29,7 @@ gc.freeze()
 _LONGEST = 200
 _UNREADABLE = " 422 "
 _KIND: ContextVar[str] = ContextVar("hyperliquid_kind", default="")
-"""Kind of the current task's request, by which ``Patience`` keeps answer times."""
+"""Kind of the current task's request; ``Patience`` keeps answer times by kind."""
 _ACTS: ContextVar[bool] = ContextVar("hyperliquid_acts", default=False)
 """The current task's request changes something at the venue."""
 _SENT_MS: ContextVar[int | None] = ContextVar("hyperliquid_sent_ms", default=None)
@@ -75,7 +75,7 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
                 },
             }
         )
-        # fetchCurrencies is a second request, for names that are not used.
+        # fetchCurrencies would be a second request, for names that are not used.
         self.has["fetchCurrencies"] = False
 
     def open(self, *how: Any, **named: Any) -> None:
@@ -103,7 +103,7 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         """Make one request that has waited for its turn.
 
-        One that acts passes ``FENCE`` first. Its answer is awaited as long as ``Patience`` says.
+        ``FENCE`` is called first if the request acts. ``Patience`` gives the timeout of its answer.
         """
         kind, clock = _KIND.get(), asyncio.get_running_loop().time
         if _ACTS.get():
@@ -174,7 +174,7 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
 
         Raises:
             VenueError: the outcome is in doubt.
-            FirstwatchError: ``FENCE`` says that this process may not act; nothing was sent.
+            FirstwatchError: ``FENCE`` does not allow this process to act; nothing was sent.
         """
         _KIND.set(f"action {request.get('action', {}).get('type')}")
         _ACTS.set(True)

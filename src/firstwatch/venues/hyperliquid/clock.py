@@ -148,15 +148,15 @@ class VenueClock:
 
 
 class VenueWall:
-    """The venue's wall clock, by which it judges nonces: the dates of its answers, carried on between
-    them."""
+    """The venue's wall clock, by which it checks nonces: taken from the dates of its answers and extrapolated
+    between them."""
 
     def __init__(self, wall_ms: Callable[[], int], elapsed_s: Callable[[], float]) -> None:
-        """``wall_ms``: this machine's wall clock; ``elapsed_s``: seconds on a clock that never jumps."""
+        """``wall_ms``: this machine's wall clock; ``elapsed_s``: seconds on a monotonic clock."""
         self._wall_ms = wall_ms
         self._elapsed_s = elapsed_s
         self._dated: tuple[float, int] | None = None
-        """When an answer last had a date, and what time it then was on the venue's wall."""
+        """Elapsed seconds at the last answer with a date, and the venue's wall time then."""
         self.offset_ms: int | None = None
         """This machine's wall clock minus the venue's (``clock_offset_ms``); None: no answer had a date."""
 
@@ -164,7 +164,7 @@ class VenueWall:
         """Note the ``Date`` of the answer to a request sent at ``sent_ms`` of this machine's wall clock."""
         if date is None:
             return
-        with suppress(ValueError):  # a date that is none says nothing
+        with suppress(ValueError):  # an invalid date is ignored
             wall_ms = self._wall_ms()
             self.offset_ms = clock_offset_ms(date, sent_ms, wall_ms)
             self._dated = (self._elapsed_s(), wall_ms - self.offset_ms)

@@ -1,7 +1,7 @@
-"""One venue in the gateway's loop: client, stream and candles, and what subscribers make it stream.
+"""One venue in the gateway's loop: client, stream and candles, and the streams that subscribers need.
 
 Everything here runs in one event loop, so nothing is locked. The threads of the runs call it through
-``HyperliquidVenue``. ``info`` reads, ``accounts`` watches what happens in the accounts of the runs.
+``HyperliquidVenue``. ``info`` reads, ``accounts`` watches the accounts of the runs.
 """
 
 import asyncio
@@ -38,19 +38,19 @@ from firstwatch.venues.protocol import (
 )
 
 STREAM = "hyperliquid stream"
-# What the checks, the first reading and the first orders of a run cost.
+# Weight of the checks, the first reading and the first orders of a run.
 _LAUNCH_WEIGHT = 190.0
 _HEARTBEAT_S = 0.1
 _MARK_LEAST_S = 0.25
 _WARN_AGAIN_S = 60.0
-# How often the venue is asked how it is, and how much of the budget asking for the requests that are left of
-# all accounts may take.
+# How often the venue's condition is read, and the interval, weight and most weight per second of reading
+# accounts' remaining actions.
 _CONDITION_EVERY_S = 30.0
 _ACTIONS_EVERY_S = 300.0
 _ACTIONS_WEIGHT = 20.0
 _ACTIONS_PER_S = 1.0
-# A price is of now when it is behind the venue's own word by less; how long one is waited for, which must be
-# longer than a launch lets prices be old.
+# A price is current if it lags the venue's time by less than this; then, how long to wait for one, which must
+# be longer than the price age that a launch allows.
 _YOUNG_MS = 1_000
 _PRICE_COMES_S = 12.0
 _LOOK_S = 0.02
@@ -59,7 +59,7 @@ _log = logging.getLogger(__name__)
 
 
 class Connection:
-    """One venue, connected. Made and used in the gateway's loop only, but for what says otherwise."""
+    """One connected venue. Made and used in the gateway's loop only, unless a method says otherwise."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class Connection:
         return touch if self._wall.elapsed_s() - traded.touch_at_s <= youngest_s else None
 
     async def condition(self, account: str, symbol: str) -> VenueCondition:
-        """Read how well the venue serves the account and the market now; takes seconds without prices.
+        """Read the venue's condition for the account and the market; takes seconds if no prices arrive.
 
         Raises:
             VenueError: the venue does not answer, or none of its answers had a date.
@@ -165,7 +165,7 @@ class Connection:
         return replace(self._known_condition(account, symbol, wait_s), data_age_ms=data_age_ms)
 
     def _known_condition(self, account: str, symbol: str, wait_s: float) -> VenueCondition:
-        """Return the condition as far as it was read lately; nothing is asked."""
+        """Return the condition as far as it was read lately, without a request."""
         if wait_s > LONGEST_WAIT_S:
             return VenueCondition(wait_s=wait_s)
         traded = self.info.markets.get(symbol)
@@ -185,7 +185,7 @@ class Connection:
         book.actions_left, book.actions_at_s = limit.cap - limit.used, self._now_s()
 
     async def _read_condition(self) -> None:
-        """Read how the venue is, if the budget allows it, and tell all runs what is known."""
+        """Read the venue's condition, if the budget allows it, and deliver it to all runs."""
         wait_s = self.budget.wait_s(_LAUNCH_WEIGHT)
         try:
             if wait_s <= LONGEST_WAIT_S:
@@ -313,7 +313,7 @@ class Connection:
             await self._streams.remove({"type": "activeAssetCtx", "coin": traded.coin})
 
     async def _stream_anew(self, account: str) -> None:
-        """Ask again for the private streams of an account, which have gone silent."""
+        """Subscribe again to the private streams of an account, which have gone silent."""
         for subscription in _private(account) if self.info.account(account).is_streamed else ():
             await self._streams.remove(subscription)
             await self._streams.add(subscription)
@@ -350,7 +350,7 @@ class Connection:
                 _log.exception("hyperliquid stream: a message broke its reader")
             self._warn(f"a message of the stream is dropped: {error}")
             if channel not in _OF_PRICES:
-                # It may have said what happened to an order: the accounts are looked at.
+                # It may have been about an order, so the accounts are compared.
                 self.accounts.compare_soon()
 
     def _dispatch(self, channel: str, data: Any) -> None:
@@ -376,7 +376,7 @@ class Connection:
             case "userFills":
                 fills = decode(decoder.STREAM_FILLS, data, "the stream of an account's fills")
                 self.accounts.end_silence(fills.user)
-                # The snapshot of a new subscription is history: what was missed is read by REST.
+                # The snapshot of a new subscription is history: missed fills are read by REST.
                 if not fills.is_snapshot:
                     self._background(partial(self.accounts.receive_fills, fills))
             case "orderUpdates":
@@ -390,7 +390,7 @@ class Connection:
                 if answer.subscription.type == "userFills" and answer.method == "subscribe" and user:
                     self.accounts.stream_began(user)
             case "error":
-                # For example one user too many: such an account is polled.
+                # For example too many users: such an account is polled.
                 _log.warning("hyperliquid stream: the venue says %.200r", data)
             case _:
                 pass
@@ -429,7 +429,7 @@ class Connection:
             self.subscribers.send(event, symbol=symbol)
 
     async def _beat(self) -> None:
-        """Look ten times a second for bars that are over and accounts that must be compared."""
+        """Check ten times a second for bars that are over and accounts that must be compared."""
         while True:
             await asyncio.sleep(_HEARTBEAT_S)
             for traded in self.info.markets.values():
@@ -455,7 +455,7 @@ class Connection:
         self._gateway.spawn(run)
 
     def _warn(self, sentence: str) -> None:
-        """Log what the venue failed; the same sentence once a minute."""
+        """Log a failure of the venue; the same sentence at most once a minute."""
         now_s = self._now_s()
         if sentence != self._warned or now_s - self._warned_at_s > _WARN_AGAIN_S:
             self._warned, self._warned_at_s = sentence, now_s

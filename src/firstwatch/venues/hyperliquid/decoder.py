@@ -95,7 +95,7 @@ def _whole(value: object) -> object:
 
 
 def _pair(value: object) -> object:
-    """Take a list for a pair: JSON knows no other."""
+    """Convert a list to a pair: JSON has no tuples."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -171,7 +171,7 @@ class Meta(_Said):
 class ExchangeStatus(_Said):
     time: TimeMs
     special: Any = Field(alias="specialStatuses", default=None)
-    """What the venue says of itself; None: it works as usual."""
+    """The venue's own status report; None: it works as usual."""
 
 
 class Level(_Said):

@@ -1,7 +1,7 @@
 """The gateway: one thread with one event loop, in which the venue's client lives.
 
-Threads that make requests call in and wait, with a timeout; what arrives is handed out from the loop and must
-not block.
+Threads that make requests submit them and wait, with a timeout; events are delivered from the loop, and
+receivers must not block.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Reads Hyperliquid's info endpoint into the protocol's types, and caches what need not be asked again.
+"""Reads Hyperliquid's info endpoint into the protocol's types, and caches what does not change.
 
 Everything here runs in the gateway's loop.
 """
@@ -78,7 +78,7 @@ class MarketState:
     """When the stream last said prices, and the venue's time in that message."""
     streamed_ms: int = 0
     watchers: int = 0
-    """How many launches wait for its prices without a subscription."""
+    """Number of launches that wait for its prices without a subscription."""
     candles: dict[Timeframe, Candles] = field(default_factory=dict)
 
 
@@ -96,7 +96,7 @@ class InfoReader:
     ) -> None:
         self.markets: dict[str, MarketState] = {}
         self.maintenance = ""
-        """What the venue last said of itself while it does not work as usual; empty: it does."""
+        """The venue's last report of maintenance or limited operation; empty: it works as usual."""
         self.accounts: dict[str, AccountBook] = {}
         self.by_coin: dict[str, MarketState] = {}
         self._states: dict[str, AccountState] = {}
@@ -156,7 +156,7 @@ class InfoReader:
         return await self._client.ask({"type": kind, **params})
 
     async def read(self, query: Query[T]) -> T:
-        """Return what the venue answers to a question.
+        """Return the venue's answer to a query.
 
         Raises:
             VenueError: it cannot be asked or understood.
@@ -213,7 +213,7 @@ class InfoReader:
             await self.time()
 
     async def relist(self) -> None:
-        """Note what cannot be traded any more, and at which leverage, if that was not read a while ago."""
+        """Refresh delisted markets and leverage limits, unless they were read recently."""
         if _now_s() - self._listed_at_s <= _LISTED_FOR_S:
             return
         meta = decode(decoder.META, await self.ask("meta"), "its markets")
@@ -230,7 +230,7 @@ class InfoReader:
         return (await self.footprint(account))[0]
 
     async def state_ms(self, account: str) -> int:
-        """Read money and positions, and return the venue's time of them."""
+        """Read balance and positions, and return the venue's time of that answer."""
         return (await self.state(account)).time
 
     async def recent_state(self, account: str, youngest_s: float) -> AccountState:
@@ -266,7 +266,7 @@ class InfoReader:
         filled = order.original - order.sz
         if filled > book.filled(order_id):
             await self.catch_up(account, order.timestamp - OVERLAP_MS)
-        # The fills may be of more than the answer says: one came meanwhile, and there is no average then.
+        # The fills may exceed the answer's amount, if one arrived meanwhile: then there is no average.
         report = parse.report_of(
             order,
             account,
@@ -280,7 +280,7 @@ class InfoReader:
         return report
 
     async def stop_of(self, account: str, symbol: str, entry_id: str, stop_id: str) -> OrderReport | None:
-        """Look for a stop that waits for the fill of an entry: the venue lists it under that one."""
+        """Look for a stop that waits for its entry's fill: the venue lists it under that entry."""
         coin = self.traded(symbol).coin
         reports = [
             parse.report_of(child, account, symbol)
@@ -383,7 +383,7 @@ class InfoReader:
         book = self.account(account)
         known = book.fills
         if known is None or since_ms < known.since_ms or not footprint.has_same_fills(known.footprint):
-            # After a trade several runs ask for fills, each from a time of its own.
+            # Rounded, because after a trade several runs ask for fills, each from a slightly different time.
             first_ms = since_ms - since_ms % _TOGETHER_MS
             if known is not None and len(known.rows) <= _CHEAP_FILL_ROWS:
                 first_ms = min(first_ms, known.since_ms)
@@ -478,7 +478,7 @@ class InfoReader:
         return {agent.address: agent.valid_until_ms for agent in agents or ()}
 
     async def role(self, address: str) -> RoleSaid:
-        """Return what an address is to the venue."""
+        """Return the role of an address at the venue."""
         return await self.read(queries.role(address))
 
     async def approved_fee(self, account: str, builder: str) -> int:
@@ -489,7 +489,7 @@ class InfoReader:
         """Read the fills since then and deliver those that were not delivered."""
         book = self.account(account)
         fills = await self.fills(account, since_ms, footprint)
-        # What happened before the first subscriber came is read by the run itself.
+        # Fills from before the first subscription are read by the run itself.
         self._deliver_fills(account, [pair for pair in fills if pair[1].time_ms >= book.fills_since_ms])
 
 

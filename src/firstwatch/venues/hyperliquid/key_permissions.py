@@ -1,4 +1,4 @@
-"""What a key may do and what its account has approved: asked before a key is kept, used or shown."""
+"""Checks a key's permissions and its account's approvals, before a key is stored, used or shown."""
 
 from firstwatch.trading.account import Approval
 from firstwatch.trading.clock import iso
@@ -21,7 +21,7 @@ DAY_MS = 24 * 60 * 60 * 1000
 
 
 def agent_permissions(account: str, address: str, valid_until_ms: int | None) -> KeyPermissions:
-    """Return what an approved agent's key may do."""
+    """Return the permissions of an approved agent's key."""
     sentence = agent_sentence(account, valid_until_ms)
     return KeyPermissions(account, address, KeyKind.AGENT, True, valid_until_ms, sentence)
 
@@ -40,7 +40,7 @@ def check_key(api: AccountQueries, address: str, account: str | None, *, now_ms:
         own = f"the account's own key: it trades, withdraws and approves for {account}"
         return KeyPermissions(account, address, KeyKind.MASTER, role.name == "user", None, own)
     if role.name != "agent" or role.master != account:
-        # Whose mistake it is depends on what the account is.
+        # The error sentence depends on the account's role.
         known = role if address == account else api.role(account)
         strange = not_an_account(api.name, account, known.name, known.master)
         if strange:
@@ -90,7 +90,7 @@ def permissions_of(
 def approvals(
     api: AccountQueries, account: str, key: KeyPermissions | None, builder: Builder | None, *, now_ms: int
 ) -> list[Approval]:
-    """Return what is needed to trade, given or not, the next action first; ``key`` None: none is valid.
+    """Return the approvals needed to trade, given or not, the next action first; ``key`` None: none is valid.
 
     Raises:
         VenueError: the venue cannot be asked.

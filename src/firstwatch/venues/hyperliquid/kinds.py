@@ -1,6 +1,6 @@
-"""Sentences on what an account is to the venue, and whether the program can trade it.
+"""Sentences on an account's role and kind at the venue, and on whether the program can trade it.
 
-They are the same whether the adapter asks through its gateway or a command by a request of its own.
+They are the same whether the adapter asks through its gateway or a command by its own request.
 """
 
 from firstwatch.trading.account import ACCOUNT_KIND, Approval

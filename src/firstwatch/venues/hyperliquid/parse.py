@@ -1,4 +1,4 @@
-"""From decoded answers to the program's types: markets, candles, money, positions, orders, fills, funding."""
+"""Converts decoded answers to the program's types: markets, candles, balances, orders, fills, funding."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ _LONGEST_STATUS = 200
 def clock_offset_ms(date: str, sent_ms: int, received_ms: int) -> int:
     """Return this machine's wall clock minus that of an HTTP answer, in ms, as far as it is certain.
 
-    The answer was dated to the second, somewhere between sending and receiving: 0 where the clocks may
-    agree. Raises ValueError when it is not a date.
+    The answer was dated to the second, between sending and receiving: 0 if the clocks may agree. Raises
+    ValueError if ``date`` is not a date.
     """
     dated_ms = round(parsedate_to_datetime(date).timestamp() * 1000)
     ahead_ms, behind_ms = sent_ms - dated_ms - 1_000, received_ms - dated_ms
@@ -68,7 +68,7 @@ def market_of(listed: ListedMarket) -> Market:
 
 
 def leverage_tiers_of(coin: MetaCoin, tables: Mapping[int, MarginTable]) -> tuple[LeverageTier, ...]:
-    """Return the leverage that a coin allows by notional; without a table of its own it is one for all."""
+    """Return a coin's maximum leverage by notional; without its own table one tier covers all."""
     table = None if coin.margin_table is None else tables.get(coin.margin_table)
     if table is None:
         return (LeverageTier(Decimal(0), coin.max_leverage),)
@@ -76,9 +76,9 @@ def leverage_tiers_of(coin: MetaCoin, tables: Mapping[int, MarginTable]) -> tupl
 
 
 def maintenance_of(status: ExchangeStatus) -> str:
-    """Return what the venue says of itself, as short text; empty: it works as usual.
+    """Return the venue's status report as short text; empty: it works as usual.
 
-    What form it has is not documented: whatever is there means that something is out of the ordinary.
+    Its form is not documented: any content means that something is out of the ordinary.
     """
     special = status.special
     if not special:

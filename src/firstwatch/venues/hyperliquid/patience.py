@@ -1,25 +1,25 @@
-"""How long an answer of the venue is waited for: as long as it takes there, and not much longer."""
+"""Timeouts for the venue's answers, adapted to its usual answer times."""
 
 LEAST_S = 2.0
 """Shortest wait, for a venue that usually answers at once."""
 MOST_S = 10.0
 _TIMES = 3.0
 _KEPT = 0.8
-# Whole histories and lists of markets take their time, and protect nothing.
+# Whole histories and lists of markets take longer, and no protection depends on them.
 _LONG = frozenset({"candleSnapshot", "fundingHistory", "meta", "metaAndAssetCtxs", ""})
 
 
 class Patience:
-    """Knows for each kind of request how long its answers took. Lives in the gateway's loop.
+    """Keeps answer times for each kind of request. Lives in the gateway's loop.
 
-    Where the venue is slow, the wait grows with it; each silence doubles it.
+    The timeout grows with slow answers; each missing answer doubles it.
     """
 
     def __init__(self) -> None:
         self._limits_s: dict[str, float] = {}
 
     def limit_s(self, kind: str) -> float:
-        """Return after how long a request of that kind is not waited for any more."""
+        """Return the timeout of a request of that kind, in seconds."""
         return MOST_S if kind in _LONG else self._limits_s.get(kind, LEAST_S)
 
     def answered(self, kind: str, took_s: float) -> None:

@@ -1,6 +1,6 @@
-"""Questions to ``/info`` about accounts: what is asked, and how the answer is read.
+"""Queries to ``/info`` about accounts: the request, and the decoding of its answer.
 
-The adapter puts them through its gateway, a command through a request of its own.
+The adapter sends them through its gateway, a command by its own request.
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Query(Generic[T]):
-    """One question. ``about`` is named in the sentence on an answer that cannot be understood."""
+    """One query. ``about`` is named in the error if the answer cannot be understood."""
 
     request: dict[str, Any]
     adapter: TypeAdapter[T]
     about: str
 
     def read(self, answer: Any) -> T:
-        """Return what the answer says.
+        """Return the decoded answer.
 
         Raises:
             VenueError: it is not what the venue documents.
@@ -62,7 +62,7 @@ def kind(account: str) -> Query[str]:
 
 
 def role(address: str) -> Query[RoleSaid]:
-    """What an address is to the venue."""
+    """The role of an address at the venue."""
     return Query({"type": "userRole", "user": address}, decoder.ROLE, f"the role of {address}")
 
 
@@ -78,6 +78,6 @@ def builder_fee(account: str, builder: str) -> Query[int | None]:
 
 
 def ledger(account: str, since_ms: int) -> Query[list[LedgerRow]]:
-    """What came into the account and left it since that venue time, oldest first."""
+    """Deposits, withdrawals and transfers of the account since that venue time, oldest first."""
     request = {"type": "userNonFundingLedgerUpdates", "user": account, "startTime": since_ms}
     return Query(request, decoder.LEDGER, f"the ledger of {account}")

@@ -11,7 +11,7 @@ from firstwatch.trading.text import quoted
 from firstwatch.venues.settings import VenueSettings
 
 if TYPE_CHECKING:
-    # Not at run time: the screen reads the settings and never asks a venue.
+    # For type checking only: the screen reads the settings and never asks a venue.
     from firstwatch.venues.accounts import Builder
 
 _API_URLS = {
@@ -51,28 +51,28 @@ class HyperliquidVenueSettings(VenueSettings):
     """``[venues.NAME]`` with ``kind = "hyperliquid"``: perpetuals with real money, or on the test network."""
 
     kind: Literal["hyperliquid"]
-    """What the venue is."""
+    """The kind of the venue."""
     network: Literal["mainnet", "testnet"] = "mainnet"
-    """Which network; signatures of one are worth nothing on the other."""
+    """The network; signatures for one are not valid on the other."""
     api_url: Annotated[str | None, BeforeValidator(_api_url)] = None
-    """Where requests go; none: the network's own address."""
+    """URL of requests; none: the network's own."""
     ws_url: Annotated[str | None, BeforeValidator(_ws_url)] = None
-    """Where the stream is; none: ``/ws`` at ``api_url``."""
+    """URL of the stream; none: ``/ws`` at ``api_url``."""
     builder: Annotated[str | None, BeforeValidator(_address)] = None
-    """Address that gets a fee of every fill of an entry; none: there is no such fee.
+    """Address that receives a fee on every fill of an entry; none: no such fee.
 
-    Stops, targets and exits pay it nothing, so that none is refused when its approval is lost.
+    Stops, targets and exits pay no such fee, so that none is refused if the approval is lost.
     """
     builder_fee_tenths_bp: WholeSetting = Field(default=0, ge=0, le=100)
     """That fee, in tenths of a basis point of the fill's value."""
     max_slippage_bps: RealSetting = Field(default=500.0, gt=0, lt=10_000)
-    """How far beyond the mid an entry may fill at this venue."""
+    """Largest distance from the mid, in basis points, at which an entry may fill at this venue."""
     stream_users: WholeSetting = Field(default=8, ge=0, le=1000)
     """How many accounts are streamed; the rest is polled. The main network allows ten per address."""
     weight_per_minute: RealSetting = Field(default=950.0, ge=100, le=1_000_000)
     """Weight of the requests of a minute: the main network allows 1,200 per address, a burst included.
 
-    Less where other programs share the address, more only at a node of one's own.
+    Use less if other programs share the address, more only at your own node.
     """
 
     @model_validator(mode="after")
@@ -87,12 +87,12 @@ class HyperliquidVenueSettings(VenueSettings):
 
     @property
     def http_url(self) -> str:
-        """Where requests go."""
+        """URL of requests."""
         return self.api_url or _API_URLS[self.network]
 
     @property
     def stream_url(self) -> str:
-        """Where the stream is."""
+        """URL of the stream."""
         return self.ws_url or f"ws{self.http_url.removeprefix('http')}/ws"
 
     @property
@@ -105,7 +105,7 @@ class HyperliquidVenueSettings(VenueSettings):
 
     @property
     def fee_receiver(self) -> "Builder | None":
-        """Who gets the fee; None: there is none."""
+        """Receiver of the fee; None: there is none."""
         from firstwatch.venues.accounts import Builder
 
         return None if self.builder is None else Builder(self.builder, self.builder_fee_tenths_bp)

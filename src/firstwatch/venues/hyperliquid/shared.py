@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Another process holds the file for microseconds, unless it was stopped in the middle: no one waits for that.
+# Another process holds the lock for microseconds, unless it was stopped meanwhile: then do not wait for it.
 _LONGEST_S = 0.02
 _PAUSE_S = 0.0005
 
@@ -25,7 +25,7 @@ class SharedNumbers:
 
     @contextmanager
     def held(self) -> Iterator[list[float] | None]:
-        """Lock the numbers: what is in the list at the end is what others read next.
+        """Lock the numbers; the list as it is when the block ends is what other processes read next.
 
         An empty list: none were written yet. None: they cannot be locked now, and are left as they are.
         """

@@ -1,4 +1,4 @@
-"""What is signed: typed data (EIP-712) of an account's own actions, and hashes of actions that trade.
+"""Digests to sign: EIP-712 typed data of an account's own actions, and hashes of trading actions.
 
 Equal to ``sign_user_signed_action`` and ``sign_l1_action`` of ccxt, byte for byte (property tests hold it),
 the latter about a hundred times faster: everything that does not depend on the action is hashed once.

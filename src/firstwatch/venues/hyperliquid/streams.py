@@ -103,7 +103,7 @@ class Streams:
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                # Whatever made the connection fail, the answer is the same: report it and try again.
+                # Whatever made the connection fail, the reaction is the same: report it and retry.
                 reason = f"the stream cannot be opened: {said(error)}"
             else:
                 self.is_up = True

@@ -1,7 +1,7 @@
-"""Money that leaves an account: to another own wallet, or out of the venue. At most once each.
+"""Transfers from an account: to another own wallet, or out of the venue. Each is sent at most once.
 
-Once a request is sent only the venue's ledger shows that money has moved, and only its own refusal, or the
-use of the request's nonce for something else, that it has not.
+Once a request is sent, only the venue's ledger proves that money moved, and only its refusal, or the
+request's nonce used by another action, proves that it did not.
 """
 
 from collections.abc import Callable, Mapping

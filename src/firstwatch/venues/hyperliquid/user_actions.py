@@ -31,7 +31,7 @@ STRUCTURES: Mapping[str, Structure] = {
         (_CHAIN, ("destination", "string"), ("amount", "string"), ("time", "uint64")),
     ),
 }
-"""By the action's ``type``. The last field is the nonce."""
+"""EIP-712 structures by the action's ``type``. The last field is the nonce."""
 
 
 def user_signed(

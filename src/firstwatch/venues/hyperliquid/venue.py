@@ -82,22 +82,22 @@ T = TypeVar("T")
 READ_S = 30.0
 HISTORY_S = 60.0
 _FEW_BARS = 60
-# A row of the ledger of transfers that moves no money in or out: its fills are known.
+# A row in the ledger of transfers that moves no money in or out: its fills are known.
 _OF_TRADING = frozenset({"liquidation"})
 # Longer than the client's own timeout and the wait for the budget, because the client's error says more.
 ACT_S = 20.0
 STALE_AFTER_S = 20.0
 # Prices from the stream are as good as asked for when they are not older than this.
 _FRESH_S = 2.0
-# A venue whose time differs from the wall's by less keeps the wall's time.
+# A venue whose time differs from wall time by less than this counts as using wall time.
 _SAME_TIME_MS = 600_000
-# How long before the time at which an order is known to be accepted its fills are looked for.
+# Fills of an order are searched from this long before its known acceptance.
 _FILLS_BEFORE_MS = 3_600_000
 _MOST_KEPT = 10_000
 
 
 class _QuietQueries(AccountQueries):
-    """Questions that wait until nothing else is asked."""
+    """Queries of the lowest priority."""
 
     def __init__(self, venue: "HyperliquidVenue") -> None:
         super().__init__(venue.name, is_mainnet=venue.capabilities.is_mainnet)
@@ -116,7 +116,7 @@ class _Listener:
         self._ear = subscriber
 
     def acknowledge(self, token: int) -> None:
-        """Do nothing: this venue waits for no acknowledgement."""
+        """Do nothing: this venue does not wait for acknowledgements."""
 
     def close(self) -> None:
         self._venue._unsubscribe(self._ear)
@@ -170,7 +170,7 @@ class HyperliquidVenue:
         self._sent: OrderedDict[str, None] = OrderedDict()
         self._burnt: OrderedDict[str, None] = OrderedDict()
         self._taken_ms: OrderedDict[str, int] = OrderedDict()
-        """Venue time by which the nonce of a doubtful request was used up, as far as known not by us."""
+        """Venue time by which a doubtful request's nonce was used, as far as known not by our ``noop``."""
         self._missed_ms: OrderedDict[str, int] = OrderedDict()
         """Venue time at which the venue first showed no order of a client id."""
 
@@ -196,7 +196,7 @@ class HyperliquidVenue:
 
     def candles(self, symbol: str, timeframe: Timeframe, *, end_ms: int, limit: int) -> list[Bar]:
         connection = self._connected()
-        # A run that reads everything handles nothing meanwhile: the few bars that it asks for are no history.
+        # A run that reads everything handles nothing meanwhile, so its few bars do not wait like a history.
         return self._read(
             lambda: connection.candles_of(symbol, timeframe).closed_bars(end_ms, limit),
             priority=Priority.ACCOUNT if limit <= _FEW_BARS else Priority.HISTORY,
@@ -225,7 +225,7 @@ class HyperliquidVenue:
         try:
             self._read(lambda: connection.subscribe(subscriber))
         except VenueError:
-            # It may have begun to deliver, and the caller has nothing to close.
+            # It may have begun to deliver, and the caller has no subscription to close.
             self._unsubscribe(subscriber)
             raise
         return _Listener(self, subscriber)
@@ -252,7 +252,7 @@ class HyperliquidVenue:
     def prepare(self, intent: OrderIntent) -> PreparedRequest:
         """Return the order as it will be signed, and its nonce; the same result for the same order.
 
-        A client order id that was prepared and never stored may come again with another order.
+        A client order id that was prepared but never stored may be reused for another order.
 
         Raises:
             VenueError: another order was sent under this client order id.
@@ -284,7 +284,7 @@ class HyperliquidVenue:
         if traded is not None:
             touch = connection.fresh_touch(intent.symbol, _FRESH_S) or traded.touch
             if touch is None and intent.price is None:
-                # A run gives each of its orders a price, so that none waits here.
+                # Runs give each order a price, so none of theirs waits here.
                 touch = self.touch(intent.symbol)
         return actions.order_request(
             intent,
@@ -360,7 +360,7 @@ class HyperliquidVenue:
         """Return the outcome of a request whose answer names no order."""
         if isinstance(read, Refused):
             if DUPLICATE_NONCE in read.reason:
-                # By this very request, which came twice, or by another: it is asked about.
+                # By this request, which arrived twice, or by another: the venue is asked.
                 return Unknown(f"the venue has taken the request before: {read.reason}")
             if is_outside_of_window(read.reason):
                 # It is looked for and then made anew, with a nonce that is stored before it is sent.
@@ -385,7 +385,7 @@ class HyperliquidVenue:
         key, account = prepared.client_order_id, request.account.lower()
         if request.refusal is not None:
             return NeverWill(f"it was never sent: {request.refusal[1]}")
-        # The position may stand without a stop until it is known: no reading goes before.
+        # The position may have no stop until the outcome is known: no reading goes first.
         before = PRIORITY.set(Priority.ORDER)
         try:
             resolution, connection = self._resolve(prepared, request, account), self._connection
@@ -416,7 +416,8 @@ class HyperliquidVenue:
             if isinstance(read, Refused) and (
                 "nonce" in read.reason.lower() or _is_gone(signer, read.reason)
             ):
-                # Used up, or outside of what the venue accepts: for a noop as for the order, now and later.
+                # The nonce is used or outside the accepted range, for the order as for the noop, now and
+                # later.
                 taken_ms = self._venue_ms()
                 self._note(self._taken_ms, key, taken_ms)
                 return self._resolve_taken(request, account, key, taken_ms)
@@ -429,7 +430,7 @@ class HyperliquidVenue:
     ) -> Resolution:
         """Look for the order of a request that can no longer arrive: it has executed, or never will.
 
-        Only what the venue says of the account after it had the request can show that there is no order.
+        Only an answer about the account from after the request can prove that there is no order.
         """
         behind_ms = taken_ms - self._account_ms(account)
         if behind_ms > 0:
@@ -454,9 +455,9 @@ class HyperliquidVenue:
         return NeverWill("the venue takes the request no more, and no order came of it")
 
     def _venue_ms(self) -> int:
-        """Ask what time it is at the venue; its answers of an account may be far behind that.
+        """Return the venue's time now; its answers about an account may lag far behind that.
 
-        The node that answers may be behind, too: where the venue keeps the wall's time, that counts as well.
+        The answering node may lag, too: if the venue uses wall time, the later of both is returned.
         """
         connection = self._connected()
         said_ms = self._read(connection.info.time)
@@ -698,8 +699,8 @@ class HyperliquidVenue:
     def _act_now(self, account: str, action: actions.Action) -> ActionAnswer:
         """Send an action that was not prepared, by the key that signs for the account now.
 
-        If the venue refuses the nonce as too old or too new, a new one is tried once: that answer has shown
-        the venue's time. After a nonce that was used before nothing is sent again: the action itself may have
+        If the venue refuses the nonce as too old or too new, a new one is tried once: that answer gave the
+        venue's time. After a nonce that was used before nothing is sent again: the action itself may have
         used it.
         """
         try:

@@ -1,8 +1,8 @@
 """The paper venue: real or invented candles, play money, and the order rules of a live venue.
 
-In reading order: ``settings``, ``assembly`` (from them to a venue), ``venue`` (the protocol, bars in phases),
-``exchange`` (the matching engine: pure), ``account``, ``bars``, ``books`` (persistent state, in the store),
-``faults`` (what goes wrong where the settings want it).
+In reading order: ``settings``, ``assembly`` (makes a venue from them), ``venue`` (the protocol, bars in
+phases), ``exchange`` (the matching engine: pure), ``account``, ``bars``, ``books`` (persistent state, in the
+store), ``faults`` (simulated faults, if the settings ask for them).
 
 1. A bar is released in phases, in the order of rules 8 to 11 of ``firstwatch.strategy``. The feed goes on
    when every subscriber has acknowledged a phase, so a run is never late and a replay is the same each time.

@@ -32,7 +32,7 @@ class PaperOrder:
     filled_steps: int = 0
     average_price: float = 0.0
     is_triggered: bool = False
-    """The price has passed the stop's trigger, and its rest waits for volume."""
+    """The price has passed the stop's trigger, and its remainder waits for volume."""
     reason: str = ""
     volume_bar_ms: int = -1
     """The bar in which ``volume_steps`` were filled."""
@@ -45,7 +45,7 @@ class PaperOrder:
 
     @property
     def rest(self) -> int:
-        """Amount steps that are not filled."""
+        """Amount steps not filled yet."""
         return self.steps - self.filled_steps
 
     @property

@@ -22,7 +22,7 @@ from firstwatch.venues.paper.venue import PaperSettings, PaperVenue
 
 _log = logging.getLogger(__name__)
 
-# An invented market has no first bar of its own. It starts at 2025-01-01, the same for every new store.
+# A synthetic market has no natural first bar. It starts at 2025-01-01 in every new store.
 _SYNTHETIC_START_MS = 1_735_689_600_000
 
 
@@ -46,7 +46,7 @@ def market_of(settings: PaperVenueSettings) -> Market:
 
 
 def assumed_of_venue(settings: PaperVenueSettings) -> tuple[str, ...]:
-    """Return the fields of ``market_of`` that neither a market file nor the settings give; only of a replay.
+    """Return the fields of ``market_of`` that neither a market file nor the settings give; replays only.
 
     Raises:
         WrongUseError: the market file cannot be used.
@@ -61,7 +61,7 @@ def assumed_of_venue(settings: PaperVenueSettings) -> tuple[str, ...]:
 
 
 def open_venue(name: str, settings: PaperVenueSettings, host: VenueHost) -> PaperVenue:
-    """Return the venue that ``[venues.NAME]`` describes, in the state that the store has of it.
+    """Return the venue that ``[venues.NAME]`` describes, in its stored state.
 
     Raises:
         WrongUseError: a file that the settings name cannot be used.

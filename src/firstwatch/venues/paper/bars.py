@@ -23,7 +23,7 @@ class FeedBars:
         """Return up to ``limit`` whole bars made of the feed's bars before ``end_index``, oldest first."""
         if timeframe is self.base:
             return self.source.history(end_index, limit)
-        # The bar before the first one shows whether that one begins whole; the next one closes the last.
+        # One bar before the first shows whether that one is complete; one after the last closes it.
         base = self.source.history(end_index, (limit + 1) * (timeframe.ms // self.base.ms) + 1)
         following = self.source.bar(end_index)
         aggregator = Aggregator(self.base, timeframe)

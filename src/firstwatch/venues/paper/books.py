@@ -56,7 +56,7 @@ class FeedPosition:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Everything that a restarted venue is built from."""
+    """The stored state from which a restarted venue continues."""
 
     feed: FeedPosition
     accounts: list[PaperAccount]
@@ -81,7 +81,7 @@ class Books(Protocol):
         """Store the changes, the feed's position and ``moneys``, by account: all of it, or nothing."""
 
     def burn(self, client_order_id: str, account: str, feed: FeedPosition) -> None:
-        """Store that this client order id will never be an order."""
+        """Store that this client order id will never become an order."""
 
     def order(self, client_order_id: str) -> PaperOrder | Burnt | None:
         """Return an order, open or not; ``BURNT``: this id will never be one; None: it is not known."""

@@ -74,7 +74,7 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PaperCosts:
-    """How fills differ from ideal ones: whole, at once and at the price that is shown."""
+    """Deviations from ideal fills, which are whole, immediate and at the shown price."""
 
     slippage_bps: Decimal = Decimal(0)
     spread_bps: Decimal = Decimal(0)

@@ -1,4 +1,4 @@
-"""Faults that a paper venue can be given, to see what the first watch makes of them. Off by default.
+"""Simulated faults of a paper venue, to test how the first watch judges them. Off by default.
 
 Each is drawn from the seed and the time of the bar, so that a replay, and a restart, repeat them.
 """
@@ -9,12 +9,12 @@ from hashlib import blake2b
 
 @dataclass(frozen=True, slots=True)
 class PaperFaults:
-    """Shares from 0 to 1 of what goes wrong."""
+    """Frequencies of the faults, each a share from 0 to 1."""
 
     refuse_share: float = 0.0
-    """Of the bars whose entry orders the venue refuses, as a real one does for reasons of its own."""
+    """Share of the bars whose entry orders the venue refuses, as a real one may for its own reasons."""
     suppress_share: float = 0.0
-    """Of the bars whose decision to enter does not happen and is not journalled, as with a bug."""
+    """Share of the bars whose decision to enter is lost and not journalled, as by a bug."""
     seed: int = 0
 
     def refuses(self, bar_time_ms: int) -> bool:
@@ -22,11 +22,11 @@ class PaperFaults:
         return self._draw("refuse", bar_time_ms) < self.refuse_share
 
     def suppresses(self, bar_time_ms: int) -> bool:
-        """Return whether a decision to enter at this bar's close does not happen."""
+        """Return whether a decision to enter at this bar's close is lost."""
         return self._draw("suppress", bar_time_ms) < self.suppress_share
 
     def _draw(self, what: str, bar_time_ms: int) -> float:
-        """Return a number of [0, 1), the same for the same seed, word and time."""
+        """Return a number in [0, 1), the same for the same seed, ``what`` and time."""
         digest = blake2b(f"{self.seed} {what} {bar_time_ms}".encode(), digest_size=7).digest()
         return int.from_bytes(digest) / 2**56
 

@@ -49,9 +49,9 @@ class PaperVenueSettings(VenueSettings):
     is_paper: ClassVar[bool] = True
 
     kind: Literal["paper"]
-    """What the venue is."""
+    """The kind of the venue."""
     feed: Literal["replay", "synthetic"] = "synthetic"
-    """Where bars come from: a candle file, or a seeded generator."""
+    """Source of the bars: a candle file, or a seeded generator."""
     candles: Path | None = None
     """Candle file of a replay."""
     funding: Path | None = None
@@ -61,27 +61,27 @@ class PaperVenueSettings(VenueSettings):
     speed: Annotated[float | Literal["max"], BeforeValidator(_speed)] = 1.0
     """Market seconds per second of wall time, or ``max``: as fast as runs decide."""
     while_down: Literal["pause", "continue"] = "pause"
-    """What market time does while no engine lives."""
+    """Whether market time pauses or continues while no engine runs."""
     fee_bps: DecimalSetting | None = Field(default=None, ge=0, lt=10_000)
     """Taker fee; none: the market's."""
     maker_fee_bps: DecimalSetting | None = Field(default=None, ge=0, lt=10_000)
     """Maker fee; none: ``fee_bps`` when that is set, else the market's."""
     slippage_bps: RealSetting = Field(default=2.0, ge=0, lt=10_000)
-    """Against every taker fill."""
+    """Slippage of every taker fill."""
     spread_bps: RealSetting = Field(default=0.0, ge=0, lt=10_000)
-    """Between bid and ask; taker fills pay half of it."""
+    """Spread between bid and ask; taker fills pay half of it."""
     latency_ms: WholeSetting = Field(default=0, ge=0, le=60_000)
-    """From sending to the venue."""
+    """Delay from sending until the venue receives the order."""
     volume_share: RealSetting = Field(default=0.0, ge=0, le=1)
     """Largest share of a bar's volume that one order fills; 0: fills are never partial."""
     market: Path | None = None
-    """File that describes the market (as for ``backtest --market``); the rest follows from the candles."""
+    """Market file (as for ``backtest --market``); fields that it lacks are derived from the candles."""
     seed: WholeSetting = Field(default=1, ge=0, lt=2**63)
     """Seed of the synthetic feed, and of the two faults."""
     refuse_share: RealSetting = Field(default=0.0, ge=0, le=1)
     """A fault: share of the bars whose entry orders the venue refuses."""
     suppress_share: RealSetting = Field(default=0.0, ge=0, le=1)
-    """A fault: share of the bars whose decision to enter is lost without a trace, as a bug would do."""
+    """A fault: share of the bars whose decision to enter is lost without a trace, as by a bug."""
 
     @model_validator(mode="after")
     def _replay_has_candles(self) -> Self:
@@ -98,11 +98,11 @@ class PaperVenueSettings(VenueSettings):
         return math.inf if self.speed == "max" else self.speed
 
     def for_reading(self) -> Self:
-        # Time that passes without an engine would be written into the books.
+        # Else the market time that passed without an engine would be written into the books.
         return self.model_copy(update={"while_down": "pause"})
 
     def symbol(self) -> str:
-        """Return what it trades, by its market file or the name of its candle file; reads no candles."""
+        """Return its symbol, from the market file or the name of the candle file; reads no candles."""
         from firstwatch.market.assumed import symbol_of
         from firstwatch.market.launch_files import read_market
         from firstwatch.trading.market import DEFAULT_MARKET

@@ -1,6 +1,6 @@
 """The paper venue: the matching engine behind the ``Venue`` protocol, on a bar feed that waits for its runs.
 
-One venue replays one market. It is one class because one lock orders everything that it does. Each bar is
+One venue replays one market. It is one class because one lock serialises everything that it does. Each bar is
 released in phases; after a phase that delivered an event the feed waits until every subscriber has
 acknowledged it. What the protocol leaves open:
 
@@ -84,7 +84,7 @@ from firstwatch.venues.protocol import (
 _HELD_UP_MS = 250
 # How long a restarted feed waits for its earlier subscribers: longer than a recovery takes.
 _RETURN_S = 30.0
-# How long a feed waits before it writes again what the store refused.
+# Pause before a feed retries a write that the store refused.
 _RETRY_S = 1.0
 _END_OF_TIME_MS = 2**62
 _STREAM = "paper feed"
@@ -93,7 +93,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PaperSettings:
-    """How the venue runs its feed, and what trading costs."""
+    """Settings of the feed and of trading costs."""
 
     costs: PaperCosts = field(default_factory=PaperCosts)
     speed: Speed = "max"
@@ -189,7 +189,7 @@ class PaperVenue:
         self._lock = threading.RLock()
         """Guards the exchange, the feed's position and the order of deliveries."""
         self._wake = threading.Condition()
-        """Guards subscribers and their acknowledgements; never held while waiting for the lock."""
+        """Guards subscribers and their acknowledgements; never held while waiting for the venue's lock."""
         self._subscribers: list[_Subscriber] = []
         self._outbox: deque[tuple[_Subscriber, VenueEvent]] = deque()
         self._is_delivering = False
@@ -203,7 +203,7 @@ class PaperVenue:
         self._gap_from: int | None = None
         """Wall time of the last commit before the restart, if the feed ran then."""
         self._absent: set[str] = set()
-        """Accounts that were subscribed then and are not yet subscribed again."""
+        """Accounts that were subscribed before the restart and are not yet again."""
         self._absent_until_s = clock.elapsed_s() + _RETURN_S
         self._written_money: dict[str, PaperMoney] = {}
         """The money of each account as this venue last wrote it."""
@@ -230,7 +230,7 @@ class PaperVenue:
             if not self._is_started and not self._settings.has_start and end_ms >= self.now_ms():
                 index = self._bars.index_with_history(timeframe, limit, self._index + 1)
                 if index is None:
-                    # The launch that asks is refused, with the number of bars that the feed has in all.
+                    # Return all bars of the feed: the launch is then refused, with their number.
                     return self._bars.ended_by(timeframe, _END_OF_TIME_MS, limit)
                 self._index = index - 1
                 self._exchange.tape = self._fresh_tape()
@@ -255,7 +255,7 @@ class PaperVenue:
             return self._exchange.touch()
 
     def latest_touch(self, symbol: str) -> Touch | None:
-        """Return the prices now: they are always known."""
+        """Return the current prices, which are always known."""
         return self.touch(symbol)
 
     # --- subscriptions --------------------------------------------------------------------------
@@ -280,7 +280,8 @@ class PaperVenue:
             try:
                 self._commit(Changes(), account)
             except (StoreError, EpochLostError):
-                # The caller cannot close a subscription that it never got, and the feed would wait for it.
+                # The caller cannot close a subscription that it never received, and the feed would wait for
+                # it.
                 with self._wake:
                     self._subscribers.remove(subscriber)
                 raise
@@ -516,7 +517,7 @@ class PaperVenue:
         return tape.bar_ms + self._source.timeframe.ms
 
     def _keep_pace(self) -> None:
-        """Count market time from here when the feed had to wait."""
+        """Restart the pace of market time from here if the feed had to wait."""
         due_ms = self._next_due_ms()
         wall_ms = self._wall_ms()
         if due_ms is not None and wall_ms > self._pace.due_ms(due_ms) + _HELD_UP_MS:
@@ -656,7 +657,7 @@ class PaperVenue:
     ) -> SendOutcome:
         """Act on an account's orders and commit; when the commit fails, nothing was done.
 
-        ``reads_deposits``: the act asks how much money is free.
+        ``reads_deposits``: ``act`` depends on the free balance, so deposits are read first.
         """
         with self._lock:
             try:
@@ -691,7 +692,7 @@ class PaperVenue:
         return Refused(RefusalCode.OTHER, f"client order id {intent.client_order_id} was used before")
 
     def _refuse_by_fault(self, intent: OrderIntent) -> Refused | None:
-        """Refuse an entry in a bar for which the settings want that."""
+        """Refuse an entry in a bar that the fault settings select."""
         if intent.purpose is OrderPurpose.ENTRY and self._faults.refuses(self._exchange.tape.bar_ms):
             return Refused(
                 RefusalCode.OTHER, "refuse_share of this paper venue: entries of this bar are refused"

@@ -11,7 +11,7 @@ from firstwatch.venues.protocol import FENCE
 
 @contextmanager
 def fenced(lease: "Lease") -> Iterator[None]:
-    """Check the right to act, and let the venue check it again right before it acts."""
+    """Check the right to act, and have the venue check it again right before it acts."""
     lease.check()
     before = FENCE.set(lease.check)
     try:

@@ -130,7 +130,7 @@ class EngineLock:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except OSError:
-            # The pid is only information: a full disk must not keep the engine from protecting positions.
+            # The pid is informative only: a full disk must not keep the engine from protecting positions.
             pass
         self._descriptor = descriptor
         return True

@@ -1,4 +1,4 @@
-"""Venue adapters by the names of the settings: one per name and host, made when first needed."""
+"""Venue adapters by the names in the settings: one per name and host, made on first use."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator

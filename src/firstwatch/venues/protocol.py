@@ -330,7 +330,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What an account holds in all markets. A market that no run can trade has a name instead of a symbol."""
+    """An account's positions and orders in all markets; one that no run can trade has a name, no symbol."""
 
     positions: Sequence[Position]
     orders: Sequence[OrderReport]

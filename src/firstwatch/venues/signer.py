@@ -11,7 +11,7 @@ from firstwatch.trading.errors import VenueError
 
 
 class KeyKind(StrEnum):
-    """What a key may do: ``master`` everything, ``agent`` only trade, neither withdraw nor approve."""
+    """Permissions of a key: ``master`` may do everything, ``agent`` may trade, not withdraw or approve."""
 
     MASTER = "master"
     AGENT = "agent"

@@ -72,7 +72,7 @@ class EquityComparer:
         self._context.journal(EquityCompared(venue=pair.venue, ledger=pair.ledger, begins=begins))
 
     def _is_of_one_moment(self, balance: Balance, paid_until_ms: int) -> bool:
-        """Return whether nothing is held or under way, and all that has led to the balance is booked."""
+        """Return whether the run is flat, nothing is under way, and all causes of the balance are booked."""
         memory = self._context.memory
         is_flat = memory.core.steps == 0 and memory.foreign == 0 and balance.used == 0
         if not is_flat or memory.entry is not None or memory.closing is not None or self._orders.unbooked():

@@ -30,7 +30,7 @@ machine's clock is wrong, and with it every time that is stored."""
 LEAST_ACTIONS = 100
 """A run with a trailing stop sends about this many orders and cancels per day."""
 LIQUIDATION_NEAR = 0.25
-"""Liquidation is near when at most this share of the way from entry to liquidation price is left."""
+"""Liquidation is near when less than this share of the way from entry to liquidation price is left."""
 # Hysteresis: a hazard ends only clearly beyond its limit, so a figure that swings around it counts once.
 _LIQUIDATION_FAR = 0.35
 _ENOUGH_ACTIONS = 2 * LEAST_ACTIONS

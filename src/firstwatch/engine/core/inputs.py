@@ -107,7 +107,7 @@ class BalanceRead:
 
 @dataclass(frozen=True, slots=True)
 class TransfersRead:
-    """Whether money that is not of the run came into the account or was taken out."""
+    """Whether money that is not of the run came into or left the account."""
 
     has_some: bool
     time_ms: int
@@ -123,7 +123,7 @@ class BarsRead:
 
 @dataclass(frozen=True, slots=True)
 class ReadFailed:
-    """A reading got no answer, or one that cannot be read."""
+    """A reading failed: no answer, or one that cannot be understood."""
 
     effect: Effect
     reason: str
@@ -135,12 +135,12 @@ class ReadFailed:
 
 @dataclass(frozen=True, slots=True)
 class VenueQuestions:
-    """What a reading of the whole venue asks for."""
+    """Scope of a reading of the whole venue."""
 
     in_flight: Sequence[str]
     """Client order ids of the orders to resolve."""
     known: Sequence[str]
-    """Client order ids of the other orders whose end is not known."""
+    """Client order ids of other orders whose final state is not known."""
     fills_since_ms: int
     """Fills are read from this time on."""
     fundings_since_ms: int
@@ -210,10 +210,10 @@ class RecoveryStarted:
     why: str
     time_ms: int
     lost_until_ms: int | None = None
-    """The venue no longer has the bars that the stream was warmed with. Open time of the last bar that it is
-    warm with instead, or of the last one handled: up to it nothing is decided. None: no bar is lost."""
+    """The venue no longer has the bars that the stream was warmed with. Open time of the last bar that it was
+    warmed with instead, or of the last one handled: nothing is decided up to it. None: no bar is lost."""
     late_bars: Sequence[int] = field(default=())
-    """Open times of bars that the venue has by now and that the run skipped as holes."""
+    """Open times of bars that the run skipped as holes and that the venue now has."""
     newest_bar_ms: int | None = None
     """The last bar that the run handled cannot have closed yet. Open time of the venue's newest bar, which
     the stream is warm with and which takes its place. None: the last bar is credible."""
@@ -241,10 +241,10 @@ class FeedWentStale:
 
 @dataclass(frozen=True, slots=True)
 class KeyRead:
-    """What was last read of the key that signs for the run."""
+    """The last reading of the permissions of the key that signs for the run."""
 
     problem: str
-    """Why it may not trade, or not for long; empty: it may."""
+    """Why the key may not trade, or not for long; empty: it may."""
     time_ms: int
 
 

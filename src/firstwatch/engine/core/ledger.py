@@ -1,7 +1,8 @@
 """The ledger of a run: books the venue's fills and payments as position, trades and equity.
 
-In whichever order they arrive, what the open position comes to is as in the venue's order: the profit of an
-exit depends on the average of the entries before it, and an exit of all ends the trade before later entries.
+The order of arrival does not matter: the open position is booked as in the venue's order, because the profit
+of an exit depends on the average of the entries before it, and a full exit ends the trade before later
+entries.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,11 +33,11 @@ from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.trade import Trade
 
 KEPT_TRADES = 16
-"""How many closed trades are kept, to book late payments on."""
+"""Number of closed trades kept, to book late payments on."""
 REMEMBERED_FILLS = 48
-"""How many fills, and payments, are known by their ids; older ones are known by their time."""
+"""Number of fills, and of payments, recognised by id; older ones are recognised by their time."""
 KEPT_ROWS = 24
-"""How many fills and payments of the open position are kept, to book an earlier one in its place."""
+"""Number of fills and payments of the open position kept, to book a late one in its place."""
 _LATE_ENTRY = "late entry"
 _AT_LEVELS = frozenset(
     {ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP, ExitReason.TAKE_PROFIT, ExitReason.LIQUIDATION}
@@ -75,7 +76,7 @@ class Ledger:
 
     @property
     def liquidation(self) -> float:
-        """Price at which the venue closes the position, as it gives it where it does; 0: none."""
+        """Liquidation price, the venue's figure if it gives one, else the core's; 0: none."""
         memory = self._context.memory
         shown = memory.shown_liquidation
         if shown is not None and shown[:2] == (memory.trade_entry_ms, self.own):
@@ -94,7 +95,7 @@ class Ledger:
     # --- booking ---------------------------------------------------------------------------------
 
     def is_expected(self, fill: Fill) -> bool:
-        """Return whether a fill follows from what is known: of an order of the run, on a position it has.
+        """Return whether a fill can be booked now: of an order of the run, on a position that is booked.
 
         A liquidation never does: its cost depends on the funding paid before it. Nor does an exit while an
         entry has fills that have not arrived, or an entry while an exit has: the profit of an exit depends on
@@ -108,7 +109,7 @@ class Ledger:
         return may_follow and not self._orders.unbooked(entries=not is_entry)
 
     def is_known(self, fill: Fill) -> bool:
-        """Return whether a fill is booked, or older than all that is to be booked."""
+        """Return whether a fill is already booked, or older than any that must be booked."""
         memory = self._context.memory
         return fill.fill_id in memory.fills_seen or fill.time_ms < memory.fills_horizon_ms
 
@@ -122,7 +123,7 @@ class Ledger:
     def fill(self, fill: Fill, touch: Touch | None, listed: Sequence[Fill] = ()) -> None:
         """Book one fill, from whichever source; the same fill a second time changes nothing.
 
-        ``listed``: the reading that it is from, whose sequence decides between fills of the same time.
+        ``listed``: the reading that it comes from, whose sequence orders fills of the same time.
         """
         memory = self._context.memory
         if self.is_known(fill):
@@ -163,10 +164,11 @@ class Ledger:
         self._book_early_exits()
 
     def _in_order(self, new: Fill | Funding, listed: Sequence[Fill], book: Callable[[], None]) -> None:
-        """Book something in its place: later rows of the open position are reversed and booked anew.
+        """Book a row in its place: later rows of the open position are reversed and booked again.
 
         The first row stays, since without any the position would not exist, unless an entry from before it
-        becomes the first. A feed with phases delivers in order, also what has the time of its bar's open.
+        becomes the first. A feed with phases delivers in order, including events stamped with their bar's
+        open.
         """
         if self._context.setup.has_phases:
             book()
@@ -179,7 +181,7 @@ class Ledger:
         anew = self._take_back(place)
         book()
         if precedes_first and rows[-1].source is new:
-            # Entries make one average in any order.
+            # Entries give the same average in any order.
             rows.reverse()
             anew += self._take_back(1)
         anew += self._due_payments()
@@ -205,7 +207,7 @@ class Ledger:
         return taken
 
     def _due_payments(self) -> list[BookedRow]:
-        """Take back from the cash the payments that were on a position whose entry has arrived since."""
+        """Take back from cash, and return, early payments on a position whose entry has arrived since."""
         memory = self._context.memory
         due = [paid for paid in memory.early_payments if paid.time_ms > memory.trade_entry_ms]
         if not due or not memory.core.steps:
@@ -274,7 +276,7 @@ class Ledger:
         )
 
     def _prune(self) -> None:
-        """Keep the newest ids; what is older than all of them counts as known from then on.
+        """Keep the newest ids; older fills and payments count as known from then on.
 
         While an order fills, some of its fills may not have arrived: ids since it was made are all kept.
         """
@@ -298,7 +300,7 @@ class Ledger:
             self._context.clear_alarm("liquidated")
             memory.is_undecided = order is None or order.trade_is_closed
             if memory.is_undecided:
-                # It has counted as an entry already.
+                # It already counted as an entry.
                 memory.core.entries -= 1
                 self._context.alarm(
                     _LATE_ENTRY,
@@ -330,7 +332,7 @@ class Ledger:
             self._limit_unwanted()
             order = self._orders.get(fill.client_order_id)
             reason = ExitReason.MANUAL if order is None else self._reason(order)
-            # It closed an entry before it: no trade ends before it has begun.
+            # It closed an earlier entry: a trade cannot end before it began.
             time_ms = max(fill.time_ms, memory.trade_entry_ms)
             part = _part(fill, market.amount(closed), share)
             self.exit_steps(closed, part.price, part.fee, reason, time_ms, source=part)
@@ -350,7 +352,7 @@ class Ledger:
             self._exit(fill, self._reason(order))
 
     def _after_flat(self, fill: Fill, purpose: OrderPurpose) -> None:
-        """Note a fill of a closing order after flat: what it opened is closed, if the venue shows it."""
+        """Note a closing order's fill after flat: the position it opened is closed, if the venue shows it."""
         memory = self._context.memory
         change = fill.side.sign * fill.amount
         if memory.unwanted * change < 0:
@@ -366,19 +368,19 @@ class Ledger:
         self._limit_unwanted()
 
     def _exit(self, fill: Fill, reason: ExitReason) -> None:
-        """Book an exit fill; what it fills beyond the run's own position reduces the external one."""
+        """Book an exit fill; the part beyond the run's own position reduces the external one."""
         memory, market = self._context.memory, self._context.setup.market
         steps = market.steps(fill.amount)
         own = min(steps, memory.core.steps)
         if steps > own:
-            # Its whole fee is booked with what it closes of the run's own.
+            # Its whole fee is booked with the run's own part.
             self._reduce_external(fill, market.amount(steps - own), ZERO)
         self._context.want_position()
         part = replace(_part(fill, market.amount(own), Decimal(own) / steps), fee=fill.fee)
         self.exit_steps(own, part.price, part.fee, reason, part.time_ms, source=part)
 
     def _reduce_external(self, fill: Fill, amount: Decimal, fee: Decimal) -> None:
-        """Subtract what an exit fills beyond the run's own position from the external one.
+        """Subtract the part of an exit beyond the run's own position from the external one.
 
         What exceeds that as well closes an entry whose fill has not arrived, at the price of this exit.
         """
@@ -402,8 +404,8 @@ class Ledger:
         """Reduce the run's own position; once flat, the trade is closed and recorded.
 
         Price and loss are the venue's, as for any fill: payments that were due before it may arrive later.
-        ``source``: the part of a fill that does it; without one it is by the venue's position, and what was
-        booked before is never reversed.
+        ``source``: the part of a fill that caused it; without one the venue's position did, and earlier rows
+        are never reversed.
         """
         memory = self._context.memory
         core = memory.core
@@ -533,7 +535,7 @@ class Ledger:
         memory.foreign = shown - self.own
         memory.shares_wallet |= memory.foreign != 0
         if self._orders.may_explain(memory.foreign, is_overdue=True) and not own:
-            # An entry in flight has made it, whose fills do not arrive: it is closed.
+            # An entry in flight opened it, and its fills do not arrive: it is closed.
             memory.unwanted = memory.foreign
         self._limit_unwanted()
         memory.foreign_fills.clear()
@@ -541,7 +543,7 @@ class Ledger:
         memory.early_payments.clear()
 
     def _limit_unwanted(self) -> None:
-        """Limit what is to be closed to what is external: nothing else of it is left at the venue."""
+        """Limit the unwanted amount to the external one: no more of it is left at the venue."""
         memory = self._context.memory
         memory.unwanted = max(min(memory.unwanted, max(memory.foreign, ZERO)), min(memory.foreign, ZERO))
 

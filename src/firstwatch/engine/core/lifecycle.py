@@ -79,17 +79,17 @@ class RunLifecycle:
             memory.is_read_out = memory.is_balance_read_out = False
             return
         if self._context.setup.has_phases and not memory.is_read_out:
-            # Such a feed has delivered everything so far.
+            # A feed with phases has delivered everything so far.
             memory.is_read_out, memory.payments_read_ms = True, memory.now_ms
         if not memory.is_read_out or (self._may_have_paid() and not memory.wants_fills):
-            # A message of the venue may have been lost: its books are read before the end.
+            # A message of the venue may have been lost: fills and payments are read before the end.
             memory.is_read_out = True
             self._context.want_fills()
             memory.is_compared = False
         if memory.wants_fills or self._awaits_balance():
             return
         if memory.wants_position or not memory.is_compared:
-            # Something may have changed since it was compared: the run does not end on what is not known.
+            # Something may have changed since the comparison: the run does not end on unknown facts.
             memory.wants_position = True
             return
         if self._may_lack_payment(memory.payments_as_of_ms):
@@ -105,10 +105,10 @@ class RunLifecycle:
         )
 
     def _awaits_balance(self) -> bool:
-        """Return whether the wallet's last balance is on its way, to compare it with the ledger.
+        """Return whether the wallet's last balance, for the comparison with the ledger, is still to be read.
 
-        The position is read after it, so that the run ends on what is newest. The balance changes nothing of
-        the run: none waits for one that cannot be read.
+        The position is read after it, so that the run ends on the newest state. The balance changes nothing
+        in the run: a run does not wait for one that cannot be read.
         """
         memory = self._context.memory
         if memory.core.steps or memory.failed_reads:

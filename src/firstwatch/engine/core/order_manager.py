@@ -34,7 +34,7 @@ from firstwatch.venues.protocol import (
 )
 
 KEPT_ORDERS = 16
-"""How many settled orders are kept, for late messages of the venue."""
+"""Number of settled orders kept, for late messages of the venue."""
 
 _S = OrderState
 OVERDUE_MS = 60_000
@@ -46,7 +46,7 @@ OUTDATED_RETRY_MS = 1_000
 _ALARM = "order in doubt"
 
 IN_FLIGHT = frozenset({_S.PENDING_SUBMIT, _S.SUBMITTED, _S.UNKNOWN})
-"""States in which it is not known whether the venue has the order."""
+"""States in which the venue may or may not have the order."""
 # Streams are unordered: a report moves an order forward on this scale only.
 _PROGRESS = {
     _S.PENDING_SUBMIT: 0,
@@ -84,11 +84,11 @@ class OrderManager:
         return [order for order in orders if order.intent.purpose is purpose and not order.is_settled]
 
     def in_flight(self) -> list[TrackedOrder]:
-        """Return the orders of which it is not known whether the venue has them."""
+        """Return the orders that the venue may or may not have."""
         return [order for order in self.open() if order.state in IN_FLIGHT]
 
     def awaited(self, purpose: OrderPurpose | None = None) -> list[TrackedOrder]:
-        """Return the orders in flight, of that purpose, that others wait for: not yet overdue."""
+        """Return the orders in flight of that purpose that are not overdue: other orders wait for them."""
         return [
             order
             for order in self.in_flight()
@@ -101,10 +101,10 @@ class OrderManager:
         return since_ms is not None and self._context.memory.elapsed_ms - since_ms >= OVERDUE_MS
 
     def may_be_bypassed(self, order: TrackedOrder, needed: Decimal = ZERO) -> bool:
-        """Return whether another order is to be sent beside this one, whose fate was unknown for too long.
+        """Return whether another order may be sent beside this one, whose outcome was unknown for too long.
 
         Only if both together cannot open a position, and never a third one. One in doubt that would close
-        less than is ``needed`` is bypassed at once: another one is wanted whatever became of it.
+        less than ``needed`` is bypassed at once: another one is wanted whatever its outcome.
         """
         since_ms = order.behind_since_ms
         is_long = since_ms is not None and self._context.memory.elapsed_ms - since_ms >= OUTDATED_MS
@@ -218,7 +218,7 @@ class OrderManager:
         return order
 
     def add_closings(self, closings: Iterable[tuple[OrderIntent, OrderState]]) -> None:
-        """Follow orders that were sent in the run's name after its end, to close what it had left."""
+        """Follow orders sent in the run's name after its end, to close the position that it left."""
         memory = self._context.memory
         for intent, state in sorted(closings, key=lambda each: each[0].client_order_id):
             number = number_of(intent.client_order_id)
@@ -305,7 +305,7 @@ class OrderManager:
                 # The fills are on their way; they are read only if they do not arrive.
                 order.ask_at_ms = self._context.memory.elapsed_ms + outcome.fills_within_ms
         if order.state not in IN_FLIGHT:
-            # The stream was faster than the answer: only the prices around the call are new.
+            # The stream arrived before the answer: only the prices around the call are new.
             self._changed(order, "")
             return None
         if order.state is _S.PENDING_SUBMIT:
@@ -317,7 +317,7 @@ class OrderManager:
         return None
 
     def cancel_answered(self, order: TrackedOrder, outcome: SendOutcome) -> None:
-        """Handle the outcome of a cancel: in any case the order's end and its fills are read."""
+        """Handle the outcome of a cancel: the order's final state and its fills are read in any case."""
         if order.state.is_final:
             return
         order.wants_read = True
@@ -340,7 +340,7 @@ class OrderManager:
             self._move(order, _S.UNKNOWN, resolution.reason)
         self._back_off(order)
         if resolution.is_taken:
-            # It has executed, or it never will: a position that it made may have no protection.
+            # It has executed or never will: a position that it opened may have no protection.
             self._note_outdated(order)
             order.ask_at_ms = min(order.ask_at_ms, self._context.memory.elapsed_ms + OUTDATED_RETRY_MS)
             self._context.want_position()
@@ -467,7 +467,7 @@ class OrderManager:
     # --- what follows in every step --------------------------------------------------------------
 
     def settle(self) -> None:
-        """Request what is not known of the orders, and drop the oldest settled ones.
+        """Request the missing facts of orders, and drop the oldest settled ones.
 
         A lost order, one in flight whose answer never came, is ``UNKNOWN``: the venue is asked what became of
         it (``ResolveOrder``).
@@ -517,7 +517,7 @@ class OrderManager:
         order.state = move_order(old, new)
         order.behind_since_ms = None
         if old is _S.UNKNOWN:
-            # From here on other questions are asked: they do not wait for the attempts of this one.
+            # Other queries follow from here on: they do not wait because of this one's attempts.
             order.asks = order.ask_at_ms = 0
         order.doubted_at_ms = self._context.memory.elapsed_ms if new is _S.UNKNOWN else None
         self._context.journal(

@@ -1,4 +1,4 @@
-"""What would have to be true next, recorded once for each close and whenever the run's position changes."""
+"""Records the outlook (conditions missing for the next decision) at each close and position change."""
 
 from collections.abc import Iterator
 
@@ -22,10 +22,10 @@ class OutlookReporter:
         self._signals = signals
         self._sessions = sessions
         self._written: tuple[object, ...] | None = None
-        """What the last outlook was made of; a new worker records one at its first event."""
+        """Inputs of the last outlook; a new worker records one at its first event."""
 
     def write(self) -> None:
-        """Record the outlook if something that it is made of has changed."""
+        """Record the outlook if one of its inputs has changed."""
         memory, core = self._context.memory, self._context.memory.core
         if memory.state is not RunState.RUNNING:
             return
@@ -62,7 +62,7 @@ class OutlookReporter:
 
 
 def held_back(memory: RunMemory) -> Iterator[str]:
-    """Yield what keeps a run from entering that its decision core does not know, as sentences."""
+    """Yield sentences on what keeps a run from entering, beyond what its decision core knows."""
     for reason in memory.pause_reasons:
         yield "you have paused entries" if reason == "operator" else f"entries are paused: {reason}"
     if memory.stale:

@@ -19,7 +19,7 @@ from firstwatch.trading.runs import ExitReason, Protection, RunState, StopMode
 from firstwatch.venues.protocol import RefusalCode, Refused
 
 WORST_STOP_PRICE = 0.10
-"""How far beyond its trigger a stop may fill."""
+"""How far beyond its trigger a stop may fill, as a fraction of it."""
 MARK_AWAY = 0.01
 """How far the mark, which triggers stops, may be from traded prices."""
 UNPROTECTED_MS = 5_000
@@ -31,7 +31,7 @@ LAG_MS = 2_000
 LAG_FRACTION = 0.05
 """A leg that does not rest where wanted is retried within max(``LAG_MS``, ``LAG_FRACTION`` x bar)."""
 MISSES_BEFORE_ALARM = 2
-"""How many requests for a leg fail in a row before an alarm."""
+"""Number of failed requests in a row for a leg before an alarm."""
 STEADY_MS = 30_000
 """How long a leg must rest before earlier failures of it are forgotten."""
 PROMPT_ATTEMPTS = 2
@@ -147,7 +147,7 @@ class ProtectionManager:
         return float(level) > bar.high * (1 + MARK_AWAY)
 
     def _is_waived(self) -> bool:
-        """Return whether the operator wants the position left without its protection."""
+        """Return whether the operator wants the position to be left without its protection."""
         memory = self._context.memory
         return memory.state is RunState.STOPPING and memory.stop_mode is StopMode.LEAVE_UNPROTECTED
 
@@ -277,12 +277,12 @@ class ProtectionManager:
         if order is None:
             return memory.stop.is_new
         if order.state is OrderState.FILLED:
-            # It has closed its amount; what was entered meanwhile has no stop.
+            # It has closed its amount; the amount entered meanwhile has no stop.
             return True
         return memory.stop.problem is None and order.state in _RESTING and order.rest < exposed
 
     def _disown_old_legs(self) -> None:
-        """Disown the legs of a trade that is over: they must close nothing of the next one.
+        """Disown the legs of a trade that is over: they must not close any part of the next one.
 
         Moved into the next trade they would be on the wrong side, or count as its protection.
         """
@@ -383,7 +383,7 @@ class ProtectionManager:
             if not is_early and side is not None:
                 self._place(leg, purpose, side, level, amount)
             return False
-        # One that is too small for what was entered is replaced whatever a reading of it would say.
+        # One that is too small for the position is replaced, whatever its reading would show.
         if order.state not in _RESTING or (order.wants_read and order.rest >= amount):
             return False
         if order.rest >= amount:
@@ -401,7 +401,7 @@ class ProtectionManager:
             what = "moved" if order.rest == amount else "resized"
             self._orders.replace(order, amount, price=price, trigger_price=trigger, announces=what)
             if order.level not in (order.intent.trigger_price, order.intent.price):
-                # It did not stay where it was placed: that is not retried at once every time.
+                # It did not stay where it was placed: do not retry at once every time.
                 self._retry_later(leg)
         return False
 
@@ -475,7 +475,7 @@ class ProtectionManager:
             leg.misses = 0
             self._context.clear_alarm(topic)
             return
-        # A request in flight has failed as well, once asking about it has led to nothing.
+        # A request in flight counts as failed, too, once resolving it has led to nothing.
         asks = sum(order.asks for order in self._orders.of(purpose) if order.announces)
         if leg.misses + asks == 0:
             return

@@ -84,7 +84,7 @@ class TradeRow:
 
 @dataclass(frozen=True, slots=True)
 class TradeAmended:
-    """A closed trade with the payments that arrived since."""
+    """A closed trade, amended by payments that arrived since."""
 
     trade: Trade
     closed_since: int
@@ -141,12 +141,12 @@ class FactsRow:
     stop_mode: StopMode | None
     exit_reason: ExitReason | None
     sentence: str
-    """What an operator must know about the run now, or about its end; may be empty."""
+    """Sentence for the operator about the run now, or about its end; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutlookRow:
-    """What would have to be true next, in place of the last one."""
+    """The outlook, in place of the last one: conditions that would have to become true next."""
 
     outlook: Outlook
 

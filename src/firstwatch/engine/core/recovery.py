@@ -27,7 +27,7 @@ from firstwatch.trading.runs import RunState
 
 
 class RecoveryManager:
-    """Begins a run, or continues one after a time in which it received nothing."""
+    """Begins a run, or continues one after a gap in which it received no events."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class RecoveryManager:
         memory.wanted_anew.clear()
         memory.doubted = None
         memory.tokens.clear()
-        # The venue's time was read anew.
+        # The venue's time was read again.
         memory.now_ms = event.time_ms
         memory.clock_ms = None
         memory.is_in_bar = memory.feed_ended = False  # the feed reports its position again

@@ -79,11 +79,11 @@ STOP_DEADLINE_MS = 60_000
 """How long a stop may take while the venue can be reached."""
 _LONGEST_TICK_MS = 5_000
 _AUTH_TRIES = 3
-"""How often setting the leverage is tried while the venue does not know the key, which may be new."""
+"""Attempts to set the leverage while the venue does not know the key, which may be new."""
 
 
 class RunCore:
-    """One run. Not thread-safe: its worker alone talks to it."""
+    """One run. Not thread-safe: only its worker calls it."""
 
     def __init__(
         self,
@@ -288,7 +288,7 @@ class RunCore:
         )
 
     def note_submission(self, client_order_id: str, touch: Touch | None) -> None:
-        """Keep the prices at which a request leaves: its fills may arrive before its answer."""
+        """Keep the prices at the time a request is sent: its fills may arrive before its answer."""
         order = self._orders.get(client_order_id)
         if order is not None and touch is not None:
             order.mid_at_submission = touch.mid
@@ -307,7 +307,7 @@ class RunCore:
         if memory.pause_reasons or self._protection.is_closed_at_venue():
             self._entries.cancel()
         if memory.state is RunState.STOPPING and memory.stop_mode is StopMode.CLOSE and memory.core.steps:
-            # What an entry filled after the stop was requested is closed, too.
+            # The amount that an entry filled after the stop request is closed, too.
             self._exits.request(ExitReason.RUN_END)
         if memory.is_undecided:
             self._exits.request(memory.exit_reason or ExitReason.MANUAL)
@@ -337,7 +337,7 @@ class RunCore:
         if plan is not None and not plan.is_after_feed:
             order = self._orders.get(plan.order_id)
             if order is not None and not order.is_settled:
-                # It waits for an open that will not come.
+                # It waits for an open that will never come.
                 self._orders.cancel(order)
                 return
             plan.reason, plan.order_id = ExitReason.END_OF_DATA, None

@@ -1,7 +1,7 @@
 """All state of a run's core; serialised as JSON it is the checkpoint.
 
-What is wanted is state too (close this, cancel that, read the position), and each step derives its effects
-from it. So a crash between two steps loses nothing.
+Intentions are state too (close this, cancel that, read the position), and each step derives its effects from
+them. So a crash between two steps loses nothing.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class RunSetup:
-    """What does not change in a run: its identity, its market, and the venue's capabilities."""
+    """Constants of a run: its identity, its market, and the venue's capabilities."""
 
     run_id: str
     account: str
@@ -38,9 +38,9 @@ class RunSetup:
     has_phases: bool
     modifies_orders: bool
     max_slippage_bps: float = 500.0
-    """How far beyond the mid an entry at market may fill."""
+    """How far beyond the mid, in basis points, an entry at market may fill."""
     policy: Policy = field(default_factory=lambda: ALARMS_ONLY)
-    """What follows when a hazard begins."""
+    """The operator's policy: the response to each hazard."""
     suppresses: Callable[[int], bool] | None = None
     """The fault of a paper venue (``Capabilities.suppresses``)."""
     earlier_runs: frozenset[str] = frozenset()
@@ -70,7 +70,7 @@ class TrackedOrder:
     replaces: str | None = None
     """The order that this one replaces, until the venue has confirmed that."""
     announces: str = ""
-    """What is journalled of a leg once the venue has confirmed it; empty: nothing, or already done."""
+    """Journal text of a leg, once the venue has confirmed it; empty: none, or already written."""
     trade_is_closed: bool = False
     """An entry whose trade is over: a further fill would be another trade, which was never decided."""
     wants_read: bool = False
@@ -78,7 +78,7 @@ class TrackedOrder:
     is_missing: bool = False
     """The venue did not have it at the last reading; its answer may have lagged."""
     is_left_over: bool = False
-    """It is no longer wanted, as a leg whose trade is over: it is cancelled and never moved."""
+    """It is no longer wanted, like a leg whose trade is over: it is cancelled and never moved."""
     doubted_at_ms: int | None = None
     """Since when its outcome is unknown; None: it is known."""
     behind_since_ms: int | None = None
@@ -97,7 +97,7 @@ class TrackedOrder:
 
     @property
     def level(self) -> Decimal | None:
-        """Its level, as far as known: the trigger of a stop, the price of another order."""
+        """Its level: the trigger of a stop, the price of another order; None: not known."""
         return self.stands_at or self.intent.trigger_price or self.intent.price
 
     @property
@@ -179,7 +179,7 @@ class BookedRow:
 
     source: Fill | Funding
     reason: ExitReason | None = None
-    """Of an exit; None: an entry or a payment."""
+    """Exit reason; None: an entry or a payment."""
     gross: float = 0.0
     """Profit of an exit in quote, before its fee."""
 
@@ -190,23 +190,23 @@ class BookedRow:
 
 @dataclass(slots=True)
 class EquityPair:
-    """What the wallet is worth at the venue, and the run by its ledger, in quote, as of one moment."""
+    """Wallet equity at the venue and run equity by the ledger, in quote, as of the same moment."""
 
     time_ms: int
     venue: Decimal
     ledger: Decimal
     begins: bool = False
-    """It was not compared with one before it."""
+    """A comparison starts with it: there is none before it."""
 
     @property
     def beyond(self) -> Decimal:
-        """What the wallet holds beside the run."""
+        """Wallet equity beyond the run's."""
         return self.venue - self.ledger
 
 
 @dataclass(slots=True)
 class PositionFacts:
-    """What was last recorded of the position and of the run's row, so that only changes are recorded."""
+    """Position and facts of the run as last recorded, so that only changes are recorded."""
 
     position: str = ""
     facts: str = ""
@@ -216,8 +216,9 @@ class PositionFacts:
 class RunMemory:
     """The whole state of a run between two events.
 
-    It is flat although several parts share it: its field names are the keys of the checkpoints in existing
-    stores. Nesting it by part would only move names, and the program would have to read two formats for ever.
+    It has one level although several parts share it: its field names are the keys of the checkpoints in
+    existing stores. Nesting it by part would only move names, and the program would have to read two formats
+    for ever.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
@@ -252,9 +253,9 @@ class RunMemory:
     started_ms: int = 0
     last_bar_ms: int = 0
     price: float = 0.0
-    """The latest price known: the mid of it."""
+    """The latest mid price known."""
     mark: float = 0.0
-    """The latest mark known, by which the venue liquidates; the price, where none came with it."""
+    """The latest mark known, by which the venue liquidates; the price, if no mark came with it."""
     is_in_bar: bool = False
     """Between the open and the close of a bar of a feed with phases: orders execute as they are sent."""
     waiting_bar: Bar | None = None
@@ -300,11 +301,11 @@ class RunMemory:
     payments_read_ms: int = 0
     """The venue's time up to which fills and payments were read last."""
     account_as_of_ms: int = 0
-    """The newest time as of which the venue has shown the account: one of its nodes may lag."""
+    """Newest venue time of an answer about the account: some of the venue's nodes may lag."""
     asked_as_of_ms: int = 0
     """``account_as_of_ms`` when fills and payments were last requested."""
     payments_as_of_ms: int = 0
-    """The same for those last read: up to then, at least, they are complete."""
+    """The same for those last read: they are complete at least up to then."""
     goes_by_books: bool = False
     """The venue's position is older than the books, or an order in flight may explain why it differs: what
     cannot wait for a newer reading relies on the books."""
@@ -321,11 +322,11 @@ class RunMemory:
     is_balance_read_out: bool = False
     """The balance at the end of the run was requested."""
     compared: EquityPair | None = None
-    """The last one that was journalled."""
+    """The last pair that was journalled."""
     doubted: EquityPair | None = None
-    """A newer one that does not agree with it, until it is known whether money came or went."""
+    """A newer pair that disagrees with it, until it is known whether money came or went."""
     shares_wallet: bool = False
-    """Since the last one something was traded in the wallet that is not of the run."""
+    """Something that is not of the run was traded in the wallet since the last pair."""
     wants_reconcile: str = ""
     failed_reads: int = 0
     read_at_ms: int = 0
@@ -336,17 +337,17 @@ class RunMemory:
     pause_reasons: list[str] = field(default_factory=list)
     guard_pauses: int = 0
     skipped: list[str] = field(default_factory=list)
-    """The sides whose signal is true and was not entered because entries were held back: said once."""
+    """The sides whose true signal was not entered because entries were held back: journalled once."""
     alarms: dict[str, str] = field(default_factory=dict)
     stale: str = ""
     """Why entries are not allowed for lack of data; empty: the data is fresh."""
     lost_streams: dict[str, str] = field(default_factory=dict)
     heard_at_ms: dict[str, int] = field(default_factory=dict)
-    """When each stream last said something, or was lost."""
+    """When each stream last sent a message, or was lost."""
     leverage_tiers: tuple[LeverageTier, ...] = ()
-    """The market's when they were first read; none: not yet."""
+    """The market's tiers when first read; empty: not read yet."""
     shown_liquidation: tuple[int, Decimal, Decimal] | None = None
-    """When a position was entered, its signed amount, and its liquidation price as the venue gives it."""
+    """Entry time and signed amount of a position, and its liquidation price according to the venue."""
     stop_mode: StopMode | None = None
     stop_why: str = ""
     stopping_ms: int = 0

@@ -1,4 +1,4 @@
-"""What a run decides by, beside prices and fills: the algorithm's conditions, and the session calendar."""
+"""Inputs of a run's decisions beside prices and fills: the algorithm's conditions and session calendar."""
 
 from typing import Protocol
 

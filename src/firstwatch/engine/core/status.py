@@ -22,7 +22,7 @@ class StatusReporter:
         self._protection = protection
 
     def exposure(self) -> Exposure:
-        """Return what is known of the position; an UNKNOWN order that could change it makes it unknown."""
+        """Return the run's exposure; an UNKNOWN order that could change the position makes it unknown."""
         memory = self._context.memory
         exposing = self._orders.of(OrderPurpose.ENTRY) + self._orders.of(OrderPurpose.EXIT)
         if any(order.state is OrderState.UNKNOWN for order in exposing):
@@ -44,7 +44,7 @@ class StatusReporter:
         return Health.OK, ""
 
     def ending(self, why: str) -> str:
-        """Return why a run has ended and what it leaves at the venue, for the operator."""
+        """Return a sentence for the operator: why the run ended, and what it leaves at the venue."""
         memory, market = self._context.memory, self._context.setup.market
         left = self._ledger.own + memory.foreign
         if self.exposure() is Exposure.UNKNOWN:

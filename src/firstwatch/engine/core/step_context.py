@@ -18,7 +18,7 @@ def back_off_ms(attempts: int) -> int:
 
 
 def unknown_signer(reason: str) -> str:
-    """Return what to do where the venue does not know the key; ``reason``: as the venue gave it."""
+    """Return the remedy when the venue does not know the key; ``reason``: the venue's own text."""
     return (
         f"the venue does not know who signed ({reason.rstrip('.')}): check that the settings name the"
         " network that api_url belongs to, and that the key is still approved"
@@ -49,7 +49,7 @@ class StepContext:
         self.memory.now_ms = max(self.memory.now_ms, time_ms)
 
     def step(self) -> Step:
-        """Return what the event has led to."""
+        """Return the records and effects of the event."""
         return Step(tuple(self.records), tuple(self.effects), self.refusal)
 
     def record(self, record: Record) -> None:

@@ -1,7 +1,7 @@
 """The process that sends one message (``python -m firstwatch.engine.host.alert_process``).
 
-Reads a request as JSON from its standard input and prints as JSON why it was not delivered; an empty text: it
-was. The address comes by the pipe, so no list of processes shows it.
+Reads a request as JSON from standard input and prints as JSON why it was not delivered; an empty text: it
+was. The address comes through the pipe, so process lists do not show it.
 """
 
 import json
@@ -17,13 +17,13 @@ from firstwatch.engine.host.process import keep_private
 
 _NICE = 10
 _STATUS = re.compile(r"error=(\d{3})\b")
-"""How apprise's log says which status an HTTP server has answered with."""
+"""HTTP status in apprise's log."""
 _NOT_UNDERSTOOD = "apprise does not understand the address: its scheme is not known, or a part is missing"
 _NO_CONNECTION = "no connection, or no answer"
 
 
 class _LastStatus(logging.Handler):
-    """Keeps the last HTTP status of apprise's log, and nothing else: it may hold the address."""
+    """Keeps only the last HTTP status of apprise's log: the rest may contain the address."""
 
     status = ""
 
@@ -36,15 +36,15 @@ def main() -> None:
     """Send the message of the request."""
     keep_private()
     os.nice(_NICE)
-    # The kernel ends the process then, also while a library waits and after the engine was killed.
+    # SIGALRM ends the process, even while a library waits or after the engine was killed.
     signal.alarm(SEND_WITHIN_S)
     try:
         problem = _send(json.load(sys.stdin))
     except Exception as error:
-        # Its text may hold the address.
+        # Its text may contain the address.
         problem = f"apprise failed: {type(error).__name__}"
     print(json.dumps(problem), flush=True)  # noqa: T201
-    # Apprise may have left a thread that waits.
+    # Apprise may have left a blocked thread.
     os._exit(0)
 
 

@@ -43,15 +43,15 @@ from firstwatch.venues.registry import is_paper
 from firstwatch.watch.locking import lock_at_launch
 
 _AT_ONCE = 50
-"""How many commands are picked up in one tick."""
+"""Most commands picked up in one tick."""
 _THREADS = 2
-"""How many commands may wait for venues at the same time."""
+"""Most commands that wait for venues at the same time."""
 
 _log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """What a command handler needs of its host."""
+    """Interface of the host for a command handler."""
 
     @property
     def lease(self) -> Lease: ...
@@ -64,11 +64,11 @@ class Engine(Protocol):
     ) -> bool:
         """Hand a command to the run's worker; False: the run has none.
 
-        ``until_ms``: wall clock time from which on it is too late to follow it; None: never.
+        ``until_ms``: wall time after which the command must not be followed any more; None: it never expires.
         """
 
     def close_wallet(self, command: StoredCommand) -> None:
-        """Close what a wallet holds; the command is answered from there."""
+        """Begin to close a wallet's positions; the command is answered when that ends."""
 
     def stop_on_request(self) -> None:
         """Drain and free the engine soon, on a command."""
@@ -89,7 +89,7 @@ class CommandHandler:
         self._engine = engine
         self._capital_share = capital_share
         self._to_perform: deque[StoredCommand] = deque()
-        """Accepted commands; each stays until performing it has raised nothing."""
+        """Accepted commands; each stays until it was performed without an error."""
         self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="command")
 
     def pick_up(self) -> None:
@@ -124,7 +124,7 @@ class CommandHandler:
             self._engine.beat_if_due()
 
     def _start_threads(self) -> None:
-        """Start the threads now: a command that got none later would be refused and still be performed.
+        """Start the threads now: a command that got none later would be refused and still performed.
 
         Raises:
             RuntimeError: the system gives no more threads.
@@ -152,7 +152,7 @@ class CommandHandler:
         return [command for command in found if command is not None]
 
     def close(self) -> None:
-        """Begin nothing new; commands under way end by themselves."""
+        """Start no further command; those under way end by themselves."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     # --- checks at pick-up -----------------------------------------------------------------------
@@ -370,7 +370,7 @@ _LEAVES = {
 
 
 def _done(command: RunCommand) -> str:
-    """Return what to answer once the run has followed a command."""
+    """Return the answer to a command that the run has followed."""
     match command:
         case StopRun(mode=mode):
             return f"the run is stopping: {_LEAVES[mode]}"
@@ -408,7 +408,7 @@ def _target_problem(session: Session, command: StoredCommand) -> str:
 
 
 def _wallet_problem(session: Session, name: str) -> str:
-    """Return why what a wallet holds cannot be closed; empty: it can."""
+    """Return why a wallet's positions cannot be closed; empty: they can."""
     try:
         wallet = wallets.get_wallet(session, name)
     except (WrongUseError, DamagedRowError) as error:

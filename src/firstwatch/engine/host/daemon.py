@@ -18,7 +18,7 @@ from firstwatch.trading.errors import FirstwatchError
 
 _LOOK_S = 0.05
 _LOCK_WITHIN_S = 60.0
-"""How long it waits for the process that hands over to free the engine."""
+"""How long it waits for the previous process to free the engine."""
 
 _log = logging.getLogger(__name__)
 

@@ -71,8 +71,8 @@ _ENDED_AT_ONCE = 50
 _FAILURES_WITHIN_S = 600.0
 # An exception may be temporary: a run is recovered after these pauses, and only then fails.
 _RECOVERY_PAUSES_S = (0.0, 3.0, 15.0)
-# A full garbage collection stops the screen and the orders of all runs: 0.05 s with fifty runs, by default
-# every ten seconds. With this threshold ten times as many smaller ones come before it.
+# A full garbage collection stops the screen and all runs: 0.05 s with fifty runs, by default every ten
+# seconds. With this threshold it comes after ten times as many smaller ones.
 _YOUNG_PER_FULL = 100
 
 _PERIODIC = (
@@ -136,7 +136,7 @@ class EngineHost:
         )
         self._watch = WatchKeeper(settings.home, settings.config, self._clock) if has_watch else None
         self._watch_trouble: str | None = None
-        """What was recorded of the watch last; None: nothing yet."""
+        """Trouble of the watch as last recorded; None: not recorded yet."""
         self._workers: dict[str, RunWorker] = {}
         self._guard = threading.RLock()
         """Guards the workers: threads of commands start some, the host thread replaces them."""
@@ -150,7 +150,7 @@ class EngineHost:
         self.failure = ""
         """Why this host ended by itself, for an operator; empty: it did not."""
         self.was_asked_to_stop = False
-        """A command ended it: no other process is to take its place by itself."""
+        """A command ended it: no other process may take its place by itself."""
         self._due = dict.fromkeys(_PERIODIC, 0.0)
 
     # --- life ------------------------------------------------------------------------------------
@@ -213,11 +213,11 @@ class EngineHost:
             self._is_over.set()
 
     def close_wallet(self, command: StoredCommand) -> None:
-        """Close what a wallet holds without a run; the command is answered from there."""
+        """Begin to close a wallet's positions without a run; the command is answered when that ends."""
         self.closer.begin(command)
 
     def stop_on_request(self) -> None:
-        """End soon, on a command."""
+        """End the engine soon, on a command."""
         self.was_asked_to_stop = True
         self.end_soon()
 
@@ -270,7 +270,7 @@ class EngineHost:
                 _log.exception("not all of the engine could be closed")
 
     def _end_for_good(self, why: str) -> None:
-        """Note why this host ends by itself."""
+        """Record why this host ends by itself."""
         self.failure = why
         _log.critical("%s", why)
 
@@ -285,7 +285,7 @@ class EngineHost:
                         session, run_id, unattended.STANDS_STILL, self.failure, now_ms=self._clock.now_ms()
                     )
         except FirstwatchError as error:
-            # Another engine has the store by now, or the store is gone: the log must do.
+            # Another engine has the store by now, or the store is gone: only the log is left.
             _log.error("the alarm could not be written: %s", error)
 
     def _tick(self) -> None:
@@ -358,7 +358,7 @@ class EngineHost:
             worker.key_read(venue, account, problem)
 
     def _all_workers(self) -> list[RunWorker]:
-        # One step of the interpreter, so that the heartbeat does not wait for the guard.
+        # ``list`` is atomic under the GIL, so the heartbeat does not wait for the guard.
         return list(self._workers.values())
 
     def _bound_log(self) -> None:
@@ -402,10 +402,10 @@ class EngineHost:
         self._due["beat"] = 0.0
 
     def _reclaim(self, why: str) -> None:
-        """Claim the store anew and recover all runs: this process was suspended, or could not write."""
+        """Claim the store again and recover all runs: this process was suspended, or could not write."""
         _log.warning("recovering: %s", why)
         self.lease.lose(why)
-        # If another process has claimed the store, it holds the lock of that name: then this one ends.
+        # If another process claimed the store, it holds the lock file of that name: then this one ends.
         self._lock.verify()
         with self._guard:
             for worker in self._workers.values():
@@ -527,7 +527,7 @@ class EngineHost:
             try:
                 self._handle_ended(worker, error)
             except StoreError as trouble:
-                # Nothing that was not written was done: once the store can be written, everything continues.
+                # Nothing was done that was not written: once the store can be written, everything continues.
                 raise LeaseLostError(f"a run could not be written: {trouble}") from trouble
 
     def _handle_ended(self, worker: RunWorker, error: Exception | None) -> None:

@@ -1,4 +1,4 @@
-"""Runs that wait for the vault: their venue needs signatures; their protection rests there meanwhile."""
+"""Runs that wait for the vault, because their venue needs signatures; their protection stays there."""
 
 import threading
 from collections.abc import Callable

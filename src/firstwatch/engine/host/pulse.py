@@ -1,7 +1,7 @@
-"""Whether the heartbeat of an engine goes on, as another process sees it."""
+"""Judges from another process whether an engine's heartbeat goes on."""
 
 GONE_AFTER_S = 10.0
-"""An engine whose heartbeat is older is gone."""
+"""An engine whose heartbeat is older than this is gone."""
 _CONFIRMED_AFTER_S = 3.0
 
 
@@ -16,7 +16,7 @@ class Pulse:
         self._heartbeat_ms: int | None = None
         self._changed_at_s = 0.0
         self.is_doubtful = False
-        """It is old, and not confirmed: to be looked at again soon."""
+        """The heartbeat is old, but that is not confirmed: check again soon."""
 
     def is_gone(self, heartbeat_ms: int | None, now_ms: int, awake_s: float) -> bool:
         """Return whether the engine is gone.

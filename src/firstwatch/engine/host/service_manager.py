@@ -1,4 +1,4 @@
-"""The state of this process for systemd (``sd_notify``), which has started it as ``Type=notify``."""
+"""Reports the state of this process to systemd (``sd_notify``), for units of ``Type=notify``."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ def notify(state: str) -> None:
     path = os.environ.get(_VARIABLE, "")
     if not path.startswith(("/", "@")):
         return
-    # A name that begins with @ is of Linux's abstract namespace, which is written with a null byte.
+    # A name that begins with @ is in Linux's abstract namespace, where @ stands for a null byte.
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         channel.setblocking(False)
         channel.sendto(state.encode(), f"\0{path[1:]}" if path[0] == "@" else path)

@@ -1,6 +1,6 @@
 """The process of the first watch (``python -m firstwatch.engine.host.watch_daemon``).
 
-It reads the store and writes rows of the watch; it knows no venue and no key.
+It reads the store and writes rows of the watch; it has no access to venues or keys.
 """
 
 import logging
@@ -30,7 +30,7 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 
 def _end_with_parent() -> None:
-    """Wait until the engine has ended, however: then its end of the pipe is closed."""
+    """Exit when the engine has ended in whatever way, which closes its end of the pipe."""
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)
 

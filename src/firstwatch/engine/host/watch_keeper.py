@@ -10,9 +10,9 @@ from firstwatch.trading.clock import Clock
 
 WATCH_LOG_FILE = "watch.log"
 PAUSES_S = (1.0, 5.0, 30.0, 120.0)
-"""How long it stays down after it has ended for the first, second, ... time; the last one from then on."""
+"""Pause before a restart after the first, second, ... end; the last one from then on."""
 SOUND_S = 60.0
-"""A process that has lived so long is sound: the next one that ends counts as the first."""
+"""A process that lived this long is healthy: its end counts as the first again."""
 _END_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -33,15 +33,15 @@ class WatchKeeper:
         self._start_at_s = 0.0
         self._ends = 0
         self.trouble = ""
-        """Why runs are not watched, or were not until lately; empty: the process is sound."""
+        """Why runs are not watched, or were not until recently; empty: the process is healthy."""
 
     @property
     def pid(self) -> int | None:
-        """The process that lives; None: there is none."""
+        """Pid of the running process; None: there is none."""
         return None if self._process is None else self._process.pid
 
     def keep(self) -> None:
-        """Look at the process and start it if it is due. Never waits for it."""
+        """Check the process and start it if due. Never waits for it."""
         now_s = self._clock.elapsed_s()
         if self._process is not None:
             code = self._process.poll()

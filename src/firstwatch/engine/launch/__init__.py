@@ -1,7 +1,7 @@
-"""Launching a run: its facts, its checks, and what happens to a position that the wallet holds.
+"""Launching a run: facts, checks, and the treatment of a position that the wallet already holds.
 
-In reading order: ``facts`` (what a launch is judged by, and what a check is), ``outcome`` (its first entry,
-and what differs from its baseline), ``compared`` (a stored backtest as that baseline), ``checks`` (the list
+In reading order: ``facts`` (inputs of the checks, and the types of a check), ``outcome`` (the first entry,
+and differences from the baseline), ``compared`` (a stored backtest as that baseline), ``checks`` (the list
 ``CHECKS``), ``adoption`` (the cases of "Assume position now"), ``gather`` (asks the store and the venue for
 the facts).
 

@@ -18,7 +18,7 @@ from firstwatch.trading.text import counted
 
 @dataclass(frozen=True, slots=True)
 class PositionCase:
-    """What the launch will do with the wallet's position. With a ``remedy`` it is refused."""
+    """The launch's treatment of the wallet's position. With a ``remedy`` the launch is refused."""
 
     sentence: str
     remedy: str = ""

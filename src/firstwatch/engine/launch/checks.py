@@ -99,7 +99,7 @@ def _symbol(facts: LaunchFacts) -> Finding:
 
 
 def _market(facts: LaunchFacts) -> Finding:
-    """Check that what a simulated venue assumes about its market does not decide the run's result."""
+    """Check that a simulated venue's assumptions about its market do not decide the run's result."""
     market, condition = facts.market, facts.condition
     if market is None or condition is None:
         return _not_checked("the market is not known")
@@ -269,7 +269,7 @@ def _approvals(facts: LaunchFacts) -> Finding:
         return _not_checked("the venue's approvals are not known")
     missing = [approval for approval in facts.approvals if not approval.is_given]
     if missing:
-        # One thing to do at a time: the next is shown once this one is done.
+        # One action at a time: the next is shown once this one is done.
         more = f" (after it {len(missing) - 1} more)" if len(missing) > 1 else ""
         action = missing[0].action.replace(" NAME", f" {facts.settings.wallet}")
         return Finding(False, f"{missing[0].found}{more}", action or "give this approval and check again")

@@ -1,4 +1,4 @@
-"""Launch checks: what they are made of (rule 1 of ``firstwatch.engine``).
+"""Types of the launch checks and their facts (rule 1 of ``firstwatch.engine``).
 
 Checks are pure: ``gather`` asks the store and the venue first, so that all of them judge the same facts, and
 a preview and a start cannot disagree.
@@ -47,12 +47,12 @@ class Baseline:
     taker_fee_bps: Decimal | None = None
     maker_fee_bps: Decimal | None = None
     stale: str = ""
-    """Why it should be made anew, as a clause; empty: it is fresh."""
+    """Why it should be made again, as a clause; empty: it is fresh."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchFacts:
-    """What is known when a launch is judged. None: it could not be read; the problem says why."""
+    """Facts that a launch is judged by. None: it could not be read; the problem says why."""
 
     settings: LaunchSettings
     capital_share: float
@@ -70,7 +70,7 @@ class LaunchFacts:
     venue: str = ""
     venue_problem: str = ""
     is_paper: bool = True
-    """Play money, which an operator may give to a wallet."""
+    """The venue has play money, which an operator may give to a wallet."""
     is_mainnet: bool = False
     """The venue trades real money."""
     symbols: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ class LaunchFacts:
     """Condition groups and ATR at the last closed bar."""
     baseline: Baseline | None = None
     other_baseline: int | None = None
-    """Without one, the newest other version that has one on the symbol."""
+    """Without a baseline: the newest other version that has one on the symbol."""
 
     @property
     def price(self) -> float | None:
@@ -102,7 +102,7 @@ class LaunchFacts:
 
     @property
     def next_open_ms(self) -> int | None:
-        """When the bar opened, or opens, that the run would decide on first."""
+        """Open time of the first bar that the run would decide on."""
         if self.spec is None or self.history is None or not len(self.history[self.spec.timeframe]):
             return None
         return int(self.history[self.spec.timeframe].time_ms[-1]) + self.spec.timeframe.ms
@@ -110,7 +110,7 @@ class LaunchFacts:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found, and the remedy when it did not pass."""
+    """Finding of one check, and the remedy if it did not pass."""
 
     passed: bool
     found: str

@@ -24,13 +24,13 @@ from firstwatch.venues.protocol import LONGEST_WAIT_S, Venue
 from firstwatch.watch.baseline import baseline_of_launch, stale_because
 
 MOST_SYMBOLS = 1_000
-"""Markets of a venue that a preview names."""
+"""Most markets of a venue that a preview lists."""
 
 
 def gather(
     store: Store, venues: VenueRegistry, settings: LaunchSettings, *, capital_share: float, now_ms: int
 ) -> LaunchFacts:
-    """Return what is known about this launch now; what could not be read is None."""
+    """Return the facts of this launch now; those that could not be read are None."""
     facts, version, wallet = _from_store(store, LaunchFacts(settings, capital_share))
     if version is not None:
         facts = _with_baseline(store, facts, version, now_ms, None)
@@ -51,7 +51,7 @@ def gather(
 
 
 def preview(facts: LaunchFacts, now_ms: int) -> LaunchPreview:
-    """Return the results of all checks on these facts, and what a launch would do."""
+    """Return the results of all checks on these facts, and the outcome of a launch."""
     case = assume_position(facts)
     return LaunchPreview(
         checks=judge(CHECKS, facts),
@@ -119,7 +119,7 @@ def _from_venue(facts: LaunchFacts, venue: Venue, wallet: Wallet) -> LaunchFacts
     market = markets.get(settings.symbol)
     facts = replace(facts, symbols=tuple(markets), market=market, condition=condition)
     if condition.wait_s is not None and condition.wait_s > LONGEST_WAIT_S:
-        # Every further request would wait as long, and look like a venue that does not answer.
+        # Every further request would wait as long, as if the venue did not answer.
         return facts
     facts = replace(facts, balance=venue.balance(account))
     if market is None:

@@ -1,4 +1,4 @@
-"""What a launch would do, in figures: its first entry, and what differs from its baseline. Pure."""
+"""Figures on the outcome of a launch: its first entry, and differences from its baseline. Pure."""
 
 import math
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def first_entry_steps(core: CoreSettings, price: float, atr_stop: float) -> int:
 
 
 def liquidation_room(core: CoreSettings, price: float) -> float:
-    """Return how far the liquidation price lies from an entry at ``price``, of both sides the nearer."""
+    """Return the distance of the liquidation price from an entry at ``price``, for the nearer side."""
     sides = [sign for sign, allowed in ((1, core.allows_long), (-1, core.allows_short)) if allowed]
     return min(
         sign * (price - liquidation_price(sign, price, 1.0, price / core.leverage, core.maintenance))
@@ -98,10 +98,10 @@ def _differences(facts: LaunchFacts) -> Iterator[SettingDifference]:
 
 
 def _worded(field: str, value: Any, facts: LaunchFacts) -> dict[str, str]:
-    """Return a setting in words, in the parts that are compared; nothing if a difference does not matter."""
+    """Return a setting as text, by the parts that are compared; empty if a difference does not matter."""
     match field:
         case "capital":
-            # Sizes that are shares of the equity grow with the capital, and results are compared in per cent.
+            # Sizes that are shares of equity scale with the capital, and results are compared in per cent.
             is_fixed = facts.spec is not None and facts.spec.sizing.kind is SizingKind.FIXED
             return {"capital": value_words(value)} if is_fixed else {}
         case "guards":
@@ -110,7 +110,7 @@ def _worded(field: str, value: Any, facts: LaunchFacts) -> dict[str, str]:
             return {"session": session_words(value)}
         case "reset":
             own = None if facts.spec is None else facts.spec.reset
-            # An override that equals the version's own is none.
+            # An override equal to the version's own counts as none.
             is_own = isinstance(value, ResetSettings) and value == own
             return {"after a trade": reset_words(None if is_own else value)}
     return {field.replace("_", " "): value_words(value)}

@@ -203,7 +203,7 @@ class EffectExecutor:
         return outcome
 
     def _resolve(self, request: PreparedRequest) -> Resolution:
-        # Resolving may use up the request's nonce at the venue, an act like any other.
+        # Resolving may use up the request's nonce at the venue, which counts as acting.
         resolution: Resolution
         with fenced(self._lease):
             self._fault_point("before resolve")
@@ -267,7 +267,7 @@ class EffectExecutor:
         try:
             return self._venue.touch(self._symbol)
         except VenueError:
-            # All else was read, and a price comes with the next message.
+            # Everything else was read, and the next message brings a price.
             return None
 
 

@@ -1,4 +1,4 @@
-"""A run's volatile figures, which the host writes once a second if they have changed."""
+"""A run's live figures, which the host writes once a second if they have changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,8 +22,8 @@ class _Held:
 class LiveFigures:
     """The latest mark, unrealised PnL, equity and stream times of a run.
 
-    Written by the run's worker, read by the host thread; every figure is replaced as a whole, and one that
-    is a moment older than another does no harm.
+    Written by the run's worker, read by the host thread without a lock; each figure is replaced atomically,
+    and small differences in age do no harm.
     """
 
     def __init__(self, run_id: str, market: Market) -> None:

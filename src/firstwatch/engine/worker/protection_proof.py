@@ -51,12 +51,12 @@ STOP_AWAY = 0.10
 STOP_WORST = 0.10
 """How far beyond its trigger the stop may fill."""
 READS = 6
-"""How often the two orders are read, as the venue's answers may lag behind them."""
+"""Attempts to read the two orders back, because the venue's answers may lag."""
 CANCELS = 12
-"""How often they are cancelled and read until the venue shows neither."""
+"""Attempts to cancel them, until the venue shows neither."""
 PAUSE_S = 1.0
 TRIES = 3
-"""How many pairs are sent if the failure may be temporary."""
+"""Most pairs sent if the failure may be temporary."""
 
 _FIRST_NUMBER = 1 << 63
 """A run numbers its own orders from 1; those of its proof from here."""
@@ -283,7 +283,7 @@ class ProtectionProof:
 
     @property
     def has_orders(self) -> bool:
-        """Orders were stored for it, by this process or an earlier one."""
+        """Orders were stored for the proof, by this process or an earlier one."""
         with self._store.read() as session:
             return bool(orders.orders_of(session, self._setup.run_id))
 

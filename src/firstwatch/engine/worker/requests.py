@@ -24,7 +24,7 @@ class RequestsInFlight:
 
     @property
     def are_under_way(self) -> bool:
-        """The end of some request was not handled yet."""
+        """Some request's end was not handled yet."""
         return self._under_way > 0
 
     def begin(self, request: Request) -> None:

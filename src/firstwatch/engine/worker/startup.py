@@ -35,9 +35,9 @@ from firstwatch.venues.protocol import PreparedRequest, Venue
 _WARMING = threading.Semaphore(2)
 """Hundreds of runs warming up at once would keep the interpreter from the engine's heartbeat."""
 _ASKS_FOR_BARS = 3
-"""How often a venue that returns none of the bars it once had is asked before it is believed."""
+"""Requests to a venue that returns none of the bars it once had, before it is believed."""
 _ASKS_FOR_LATE_BAR = 10
-"""How often if it returns some: the last bar was streamed and may only be late in its answers."""
+"""Requests if it returns some: the last bar was streamed and may only be late in its answers."""
 _log = logging.getLogger(__name__)
 
 
@@ -181,7 +181,7 @@ class RunStartup:
         if core.last_bar_ms <= venue.now_ms() + setup.timeframe.ms:
             return core.last_bar_ms
         newest = venue.candles(setup.symbol, setup.timeframe, end_ms=venue.now_ms(), limit=1)
-        # A venue that was not reached before gives its time with this answer only.
+        # A venue that was not reached before gives its time only with this answer.
         if core.last_bar_ms <= venue.now_ms() + setup.timeframe.ms:
             return core.last_bar_ms
         if not newest:
@@ -262,15 +262,16 @@ class RunStartup:
     def _warm_up_to(self, last_ms: int, store: Store) -> int | None:
         """Warm the indicators up to the last bar handled; return what ``_warm_anew`` does, else None.
 
-        With the bars that the run itself saw: the venue may have others by now, on which it would decide
-        otherwise than without the restart.
+        The bars are those that the run itself saw: the venue may have revised them, and then the run would
+        decide differently than without the restart.
         """
         timeframe, end_ms = self.setup.timeframe, last_ms + self.setup.timeframe.ms
         own = self._own_history(store, last_ms)
         if own is None:
             wanted = self.stored.run.first_bars
         else:
-            # From the last one, and those that it skipped: do the venue's reach so far, and what is late?
+            # From the last own bar or the first hole on, to learn whether the venue reaches back that far,
+            # and which bars are late.
             wanted = {timeframe: min([int(own[timeframe].time_ms[-1]), *self.stored.holes])}
         given = {each: self._bars(each, first_ms, end_ms) for each, first_ms in wanted.items()}
         base = given[timeframe]
@@ -286,8 +287,8 @@ class RunStartup:
     def _own_history(self, store: Store, last_ms: int) -> dict[Timeframe, CandleArrays] | None:
         """Return the bars before the run and those that it has handled; None: not all of them are stored.
 
-        So it is of a run that an earlier version launched, or that was down for longer than its venue keeps
-        bars, and where a row is damaged: then those of the venue must do.
+        None for a run that an earlier version launched or that was down for longer than its venue keeps bars,
+        and if a row is damaged: then the venue's bars are used.
         """
         run_id, timeframe = self.setup.run_id, self.setup.timeframe
         try:

@@ -406,7 +406,7 @@ class PaperVenue:
         return Holdings([] if position.is_flat else [position], self.open_orders(account, symbol))
 
     def condition(self, account: str, symbol: str) -> VenueCondition:
-        """Return the assumed fields of the market: clock, prices and requests are this process's own."""
+        """Return the assumed market fields; the other figures do not apply, because all is local."""
         return VenueCondition(assumed=self._settings.assumed)
 
     def deposit(self, account: str, amount: Decimal) -> None:

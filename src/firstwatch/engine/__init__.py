@@ -46,7 +46,7 @@ The life of a run
     position and cancels the protection last. In ``STOPPING`` nothing is decided and entry orders are
     cancelled. After 60 s of a reachable venue an unfinished stop is ``FAILED``, protection untouched.
 9.  A run ends only after the venue's fills, payments and position, as of now, were read and agree with the
-    run's books. The wallet's equity is compared with the ledger whenever both are known as of one moment
+    run's books. The wallet's equity is compared with the ledger whenever both are known as of the same moment
     without a position. What a run leaves is reconciled until it is gone, with an alarm; an order that
     protects nothing is cancelled.
 10. An entry decided on a past bar, or more than max(10 s, 5 % of the bar) of venue time after the close, is
@@ -79,7 +79,7 @@ Orders
     open nothing.
 17. A fill is booked once, by (venue, account, fill id), also after the order's end. A fill that does not
     follow from what is known is booked only after all fills since the last known one were read. One from
-    before others of the open position is booked in its place, and those anew: profit, average entry and the
+    before others of the open position is booked in its place, and those again: profit, average entry and the
     end of a trade are as in the venue's order.
 18. Three refused entries in a row pause entries. A closing order is reduce-only and immediate, bounded at 1
     %, 5 %, then 10 % beyond the mid, until the venue shows the position flat.
@@ -114,7 +114,7 @@ Threads, lock and lease
     shown with its pid and never overtaken. An engine whose lock file was replaced ends for good.
 26. The lease is the engine's epoch in the store and a heartbeat at most 2 s old by a clock that counts
     suspend. Every write transaction asserts the epoch, every send checks the lease. A lost lease cannot be
-    renewed: the engine claims the store anew and recovers all runs, each unacknowledged order ``UNKNOWN``.
+    renewed: the engine claims the store again and recovers all runs, each unacknowledged order ``UNKNOWN``.
 27. A command is a row with an expiry, the state it was aimed at, and an outcome on the same row. What was
     accepted survives a restart, except that a start or a resume that has expired meanwhile is refused.
 

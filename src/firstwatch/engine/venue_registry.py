@@ -73,7 +73,7 @@ class VenueRegistry:
         self._require_key(name, account, may_wait)
 
     def close(self) -> None:
-        """Close all venues. Idempotent; a venue that is needed again is made anew."""
+        """Close all venues. Idempotent; a venue that is needed again is opened again."""
         with self._guard:
             venues, self._venues = list(self._venues.values()), {}
         for venue in venues:

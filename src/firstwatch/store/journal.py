@@ -227,9 +227,9 @@ def recent_events(session: Session, run_id: str, limit: int) -> list[JournalEntr
 def written_after(session: Session, place: int | None, *, limit: int) -> tuple[int, list[JournalEntry], bool]:
     """Return the place of the last row, and the entries of all runs written since, in order.
 
-    ``place``: from an earlier call; None: the newest ``limit`` rows. The last value says whether more than
-    ``limit`` rows are waiting. If the newest rows were pruned, their places are reused: then the newest rows
-    are returned, as for None. A row that cannot be read becomes a note.
+    ``place``: from an earlier call; None: the newest ``limit`` rows. The last value says whether more rows
+    may be waiting (``limit`` rows were read). If the newest rows were pruned, their places are reused: then
+    the newest rows are returned, as for None. A row that cannot be read becomes a note.
     """
     if place is not None:
         rows = list(session.execute(_WRITTEN, {"after": place, "limit": limit}))

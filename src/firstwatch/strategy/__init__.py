@@ -1,4 +1,4 @@
-"""What an algorithm is and what it does, bar by bar: one set of rules for backtest, paper and live.
+"""Algorithms and their decisions, bar by bar: one set of rules for backtest, paper and live.
 
 In reading order: ``specification`` (one version of an algorithm), ``language`` and ``conditions`` (parse one
 line of text to a typed condition), ``functions``, ``function_table`` and ``indicators`` (TA-Lib), ``candles``

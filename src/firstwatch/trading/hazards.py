@@ -35,7 +35,7 @@ class Hazard(StrEnum):
 
 
 class Response(StrEnum):
-    """Response to the begin of a hazard, beside the alarm."""
+    """Response to the start of a hazard, beside the alarm."""
 
     ALARM = "alarm"
     """Nothing."""

@@ -35,7 +35,7 @@ class Market(BaseModel):
     amount_step: ExactDecimal = Field(default=Decimal("0.000001"), gt=0)
     tick: ExactDecimal = Field(default=Decimal("0.01"), gt=0)
     price_figures: int | None = Field(default=None, ge=1, le=12)
-    """Maximum significant figures of a price, if the venue limits them; integers are always allowed."""
+    """Maximum significant figures of a price, if the venue limits them; integer prices are always allowed."""
     minimum_amount: ExactDecimal = Field(default=Decimal(0), ge=0)
     minimum_cost: ExactDecimal = Field(default=Decimal(10), ge=0)
     """Smallest notional of an order, in quote."""

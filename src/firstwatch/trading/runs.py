@@ -88,7 +88,7 @@ class Health(StrEnum):
 
 
 class Exposure(StrEnum):
-    """What is known of a run's position at the venue."""
+    """A run's position at the venue, as far as known."""
 
     FLAT = "flat"
     EXPOSED = "exposed"
@@ -105,7 +105,7 @@ class Protection(StrEnum):
 
 
 class Author(StrEnum):
-    """Who asked for something."""
+    """Who requested a command or a transition."""
 
     OPERATOR = "operator"
     SYSTEM = "system"

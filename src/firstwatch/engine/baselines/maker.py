@@ -93,7 +93,7 @@ def make_baseline(
     A saved one with the same key that is not stale is returned instead.
 
     Raises:
-        WrongUseError, VenueError, StoreError: candles or market cannot be had; nothing is saved.
+        WrongUseError, VenueError, StoreError: candles or market are not available; nothing is saved.
     """
     launch = request.launch
     progress(0.0, "reading the market")
@@ -160,7 +160,7 @@ def venue_candles(home: Path, venue: Venue, symbol: str, spec: AlgorithmSpec, da
     The market behind a paper venue's name may change, so its candles are not archived.
 
     Raises:
-        VenueError: it gives none, or some that cannot be candles.
+        VenueError: it has none, or returns invalid ones.
     """
     timeframe = spec.timeframe
     wanted = days * _DAY_MS // timeframe.ms + max(spec.needed_bars().values())

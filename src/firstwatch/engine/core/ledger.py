@@ -241,7 +241,7 @@ class Ledger:
         return not self._context.setup.has_phases and fill.time_ms < self._context.memory.started_ms
 
     def _follows_from_bars(self, fill: Fill) -> bool:
-        """Return whether the strategy core would have ended the trade so at this bar, as a backtest does.
+        """Return whether the strategy core, as in a backtest, would have ended the trade at this bar itself.
 
         That is so on a feed of bars, within its current bar. Elsewhere, or when found only afterwards, a
         liquidation is the venue's act and entries pause.
@@ -507,7 +507,7 @@ class Ledger:
         return signed(position) == self.own + self._context.memory.foreign
 
     def accept(self, position: Position) -> None:
-        """Believe the venue's position, after its fills were read and did not explain it.
+        """Accept the venue's position, after its fills were read and did not explain it.
 
         What is missing on the run's side was closed by someone else (``manual``); what is too much is
         external: on the run's side it is protected with the rest, otherwise it is left alone. Both pause

@@ -41,7 +41,7 @@ class RunLifecycle:
         self._status = status
 
     def follow_core(self) -> None:
-        """Stop the run where a circuit breaker of the core says so."""
+        """Stop the run if the core requires it (a guard, or an exhausted chain)."""
         memory = self._context.memory
         if memory.state is not RunState.RUNNING:
             return
@@ -57,7 +57,7 @@ class RunLifecycle:
         self.stop(self._may_close(mode), Author.SYSTEM, why, ExitReason.RUN_END, hazard)
 
     def _may_close(self, mode: StopMode) -> StopMode:
-        """Return how the run may be stopped without its operator, who may have reserved closing."""
+        """Return the stop mode without an operator: ``LEAVE`` for ``CLOSE`` if closing is reserved."""
         is_reserved = mode is StopMode.CLOSE and not self._context.setup.launch.close_position_on_exit
         return StopMode.LEAVE if is_reserved else mode
 

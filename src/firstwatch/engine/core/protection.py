@@ -23,7 +23,7 @@ WORST_STOP_PRICE = 0.10
 MARK_AWAY = 0.01
 """How far the mark, which triggers stops, may be from traded prices."""
 UNPROTECTED_MS = 5_000
-"""How long a position may be without its stop when the venue refuses it for good."""
+"""How long a position may be without its stop when the venue refuses it permanently."""
 
 UNPROTECTED_RETRY_MS = 1_000
 """While a position is without its stop, everything that the stop waits for is retried within this."""

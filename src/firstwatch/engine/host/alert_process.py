@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _send(request: dict[str, str]) -> str:
-    """Send the message and return why it was not delivered; without one, only look at the address."""
+    """Send the message and return why it was not delivered; without one, only check the address."""
     import apprise
 
     log, last = logging.getLogger("apprise"), _LastStatus()

@@ -127,7 +127,7 @@ class CommandHandler:
         """Start the threads now: a command that got none later would be refused and still performed.
 
         Raises:
-            RuntimeError: the system gives no more threads.
+            RuntimeError: the system cannot start more threads.
         """
         all_started = threading.Barrier(_THREADS + 1)
         for _ in range(_THREADS):

@@ -176,7 +176,7 @@ class EngineHost:
         Raises:
             EngineHeldError: another process holds the engine.
             StoreError: the store cannot be written.
-            FirstwatchError: the system gives no more threads.
+            FirstwatchError: the system cannot start more threads.
         """
         self._lock.acquire()
         gc.set_threshold(*gc.get_threshold()[:2], _YOUNG_PER_FULL)

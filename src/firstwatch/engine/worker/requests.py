@@ -28,7 +28,7 @@ class RequestsInFlight:
         return self._under_way > 0
 
     def begin(self, request: Request) -> None:
-        """Make a request in a thread of its own, or right here if the system gives no thread."""
+        """Make a request in its own thread, or in this one if the system cannot start another."""
         self._under_way += 1
         thread = threading.Thread(target=self._make, args=(request,), name=self._name, daemon=True)
         try:

@@ -7,11 +7,11 @@ from firstwatch.trading.events import AlarmCleared, AlarmRaised
 LOCKED = "vault"
 """Topic of the alarm of a run that waits for the passphrase."""
 STANDS_STILL = "engine"
-"""Topic of the alarm of a run that has no worker for any other reason."""
+"""Topic of the alarm of a run that has no worker for another reason."""
 
 
 def mark_unattended(session: Session, run_id: str, topic: str, why: str, *, now_ms: int) -> None:
-    """Record, once, that a run has no worker. Its core records all facts anew when it starts."""
+    """Record, once, that a run has no worker. Its core records all facts again when it starts."""
     if runs.sentence_of(session, run_id) == why and topic in unattended_topics(session, run_id):
         return
     runs.set_unknown(session, run_id, why)

@@ -8,7 +8,7 @@ _BLANKS = b" \t\r\n"
 
 
 def is_json(data: bytes) -> bool:
-    """Return whether the bytes begin as a JSON list or object does; no row of a table does."""
+    """Return whether the bytes begin like a JSON list or object, as no CSV row does."""
     return data.lstrip(_BLANKS)[:1] in (b"[", b"{")
 
 

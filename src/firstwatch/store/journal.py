@@ -277,7 +277,11 @@ def events_between(session: Session, run_id: str, first_ms: int, last_ms: int) -
 
 
 def events_of_kinds(session: Session, run_id: str, kinds: Collection[str]) -> list[JournalEntry]:
-    """Return the entries of some kinds, oldest first."""
+    """Return the entries of some kinds, oldest first.
+
+    Raises:
+        DamagedRowError: a row that holds one of them cannot be read.
+    """
     early, archived = _archive(session, run_id, 0)
     statement = (
         select(_EVENT)
@@ -311,7 +315,11 @@ def newest_of_kinds(
 
 
 def journal_to_archive(session: Session, run_id: str) -> Archive | None:
-    """Return the whole journal of an ended run, packed; None: it is already packed."""
+    """Return the whole journal of an ended run, packed; None: it is already packed.
+
+    Raises:
+        DamagedRowError: a row cannot be read.
+    """
     rows = session.execute(_AFTER, {"run": run_id, "after": 0}).all()
     if not rows:
         return None

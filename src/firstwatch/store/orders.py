@@ -187,7 +187,11 @@ def highest_nonce(session: Session) -> int:
 
 
 def get_order(session: Session, client_order_id: str) -> StoredOrder | None:
-    """Return one order; None: the store does not have it."""
+    """Return one order; None: the store does not have it.
+
+    Raises:
+        DamagedRowError: it cannot be read.
+    """
     with row(f"order {client_order_id}"):
         found = session.execute(_ONE, {"id": client_order_id}).one_or_none()
         return None if found is None else _view(found)
@@ -203,7 +207,11 @@ def orders_of(session: Session, run_id: str) -> list[StoredOrder]:
 
 
 def open_orders_of(session: Session, run_id: str) -> list[StoredOrder]:
-    """Return a run's orders that the venue may still execute, UNKNOWN ones too, oldest first."""
+    """Return a run's orders that the venue may still execute, UNKNOWN ones too, oldest first.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
     return _views(session, _OF_RUN.where(_ORDER.c.state.not_in(sorted(_FINAL))), run_id)
 
 

@@ -149,11 +149,10 @@ def close_bar(
     0 the session pauses, and an entry that is due lapses; -1 an operator or a fault pauses: a pending
     link stays pending while its window lasts. The open of the bar decides nothing.
 
-    Where entries may not be made, a resting entry order is cancelled too. An EXIT while an entry order is
-    open means: cancel that order too. After ``stop_run`` is set bars
-    are only counted and marked. With ``closes_on_exit`` off a decided exit sets ``alert`` once, until
-    nothing is decided at a close. A trailing stop that would move to or beyond the close exits instead, with
-    the reason of the present level.
+    If entries are not allowed, a resting entry order is cancelled. An EXIT while an entry order is open
+    cancels that order, too. After ``stop_run`` is set, bars are only counted and marked. With
+    ``closes_on_exit`` off a decided exit sets ``alert`` once, until nothing is decided at a close. A trailing
+    stop that would move to or beyond the close exits instead, with the reason of the present level.
     """
     state.bar_time_ms = time_ms
     state.decision = NOTHING

@@ -327,7 +327,7 @@ class OrderManager:
             self._back_off(order)
 
     def resolved(self, order: TrackedOrder, resolution: Resolution) -> bool:
-        """Handle the answer about an order in flight. Return True if it never executed and never will."""
+        """Handle the resolution of an order in flight. Return True if it never executed and never will."""
         if order.state not in IN_FLIGHT:
             return False
         if isinstance(resolution, Executed):

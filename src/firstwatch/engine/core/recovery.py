@@ -221,7 +221,7 @@ class RecoveryManager:
             self._take(event.reading)
 
     def _take(self, reading: inputs.VenueReading, *, is_past: bool = False) -> int:
-        """Handle a reading of the whole venue; return how many bars it brought.
+        """Apply a reading of the whole venue; return the number of bars in it.
 
         Bars, payments and fills are taken in order of time; a bar's close comes before events at the next
         one's open.

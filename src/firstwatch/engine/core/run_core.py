@@ -296,7 +296,7 @@ class RunCore:
     # --- what follows every event ----------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Bring orders, protection and state to what is wanted: protection first."""
+        """Bring orders, protection and state to their wanted values, protection first."""
         memory = self._memory
         if memory.state is RunState.NEW:
             return

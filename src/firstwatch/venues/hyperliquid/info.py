@@ -252,7 +252,7 @@ class InfoReader:
         return parse.position_of(await self.state(account), account, symbol, traded.coin)
 
     async def order(self, account: str, symbol: str, client_order_id: str) -> OrderReport | None:
-        """Ask for one order by its client id; all of its fills are read before it is said to have any."""
+        """Read an order by its client id; all fills that it reports are read and delivered before it is."""
         traded, book = self.traded(symbol), self.account(account)
         answer = await self.ask("orderStatus", user=account, oid=parse.cloid_of(client_order_id))
         said = decode(decoder.ORDER_STATUS, answer, f"the order {client_order_id}")

@@ -258,7 +258,7 @@ def funding_of(said: FundingSaid, account: str, symbol: str) -> Funding:
 
 
 def state_of(status: str, amount: Decimal, filled: Decimal) -> OrderState:
-    """Return where an order stands. ``filled`` at the venue means over: it may have filled in part."""
+    """Return an order's state. The venue's status ``filled`` means over: it may have filled only in part."""
     if status in ("open", "triggered"):
         return OrderState.PARTIALLY_FILLED if filled > 0 else OrderState.ACCEPTED
     if status == "filled":

@@ -133,7 +133,7 @@ class FirstwatchApp(StateApp):
         )
         self._themes = ThemeController(self, settings)
         self._problems = [*self._themes.begin(), *self._keys.problems]
-        # So the style sheets are read once, see ``refresh_css``.
+        # Set here, so that the style sheets are read only once (see ``refresh_css``).
         self.stylesheet.set_variables(self.get_css_variables())
         self._launched = chosen
         """The run to choose when it appears."""
@@ -194,7 +194,7 @@ class FirstwatchApp(StateApp):
         return RunScreen(self.key_hints)
 
     def refresh_css(self, animate: bool = True) -> None:
-        # Textual reads all style sheets again as it starts, for the theme that it has since ``__init__``.
+        # At its start Textual reads all style sheets again, for a theme that was set in ``__init__`` already.
         if self.screen_stack:
             super().refresh_css(animate)
 

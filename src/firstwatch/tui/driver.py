@@ -32,35 +32,35 @@ if TYPE_CHECKING:
     from textual.app import App
 
 WAITING_LIMIT = 1 << 20
-"""Characters that may wait for a slow reader; beyond it all are dropped and the screen is repainted whole."""
+"""Characters queued for a slow terminal; beyond it all are dropped, and the whole screen is repainted."""
 
 _STALLED_S = 1.0
-"""A reader that takes so long for a part of what it was sent is not there, or its line is bad."""
+"""A terminal that blocks one write for longer than this counts as stalled."""
 _PART_BYTES = 4096
 _SELECT_S = 0.1
 _LAST_WORDS_S = 0.5
 _READ_BYTES = 4096
 _SEQUENCE_S = 5.0
-"""So long the rest of a sequence may take: longer than a line takes to send a lost packet again."""
+"""How long the rest of an escape sequence may take: longer than the network resends a lost packet."""
 _PART = re.compile(r"\x1b\[(?:[0-?]*|M.{0,2})\Z", re.DOTALL)
-"""The beginning of a sequence at the end of a text; a lone escape is the key."""
+"""An incomplete escape sequence at the end of the input; a lone escape is the Esc key."""
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?1004h\x1b[?2004h\x1b[?7l"
 """Alternate screen, cursor hidden, focus events, bracketed paste, no line wrap."""
 _LEAVE = "\x1b[?2004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 _KITTY_KEYS = "\x1b[>25u"
-"""Disambiguated, all keys reported, with their text."""
+"""Kitty keyboard protocol: disambiguated, all keys as escape codes, with their text."""
 
 
 def plain(data: str) -> str:
-    """Return the text in ASCII, sign for sign, for terminals without UTF-8."""
+    """Return the text in ASCII, character by character, for terminals without UTF-8."""
     return data.translate(ASCII_GLYPHS).encode("ascii", "replace").decode("ascii")
 
 
 def takes_utf8() -> bool:
-    """Return whether the terminal shows more than ASCII; the console of Linux has too few glyphs.
+    """Return whether the terminal shows more than ASCII; the Linux console has too few glyphs.
 
-    In the locale C Python goes on in UTF-8 by itself; who has chosen that locale gets ASCII.
+    In the C locale Python switches to UTF-8 by itself; an operator who chose that locale gets ASCII.
     """
     wants_c = os.environ.get("LANG") in ("C", "POSIX") and "PYTHONUTF8" not in os.environ
     if os.environ.get("TERM") == "linux" or (sys.flags.utf8_mode and wants_c):
@@ -69,9 +69,9 @@ def takes_utf8() -> bool:
 
 
 class WholeSequences:
-    """Keeps back a sequence that the terminal has sent in part only, as it comes over a bad line.
+    """Holds back an incomplete escape sequence until its rest arrives, as over a slow connection.
 
-    Textual takes a part for keys after a tenth of a second: ``[20`` and the letters of a paste would act.
+    Textual reads an incomplete one as keys after 0.1 s: ``[20`` and the letters of a paste would act.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class WholeSequences:
         self._since_s = 0.0
 
     def take(self, text: str, now_s: float) -> str:
-        """Return what is whole of what came so far; a part whose rest does not come is forgotten."""
+        """Return the input without an incomplete sequence at its end; its rest may come within 5 s."""
         if not text:
             if now_s - self._since_s > _SEQUENCE_S:
                 self._rest = ""
@@ -94,7 +94,7 @@ class WholeSequences:
 class PatientWriter(threading.Thread):
     """Writes to the terminal without ever making the caller wait.
 
-    ``on_room`` is called from this thread when text had been dropped and the reader is back,
+    ``on_room`` is called from this thread when text was dropped and the terminal reads again,
     ``on_lost`` when the terminal is gone.
     """
 
@@ -115,17 +115,17 @@ class PatientWriter(threading.Thread):
         self._has_dropped = False
         self._is_ending = False
         self._sending_s: float | None = None
-        """Since when the terminal has not taken what it was sent; None: it has taken all."""
+        """When the write under way began (``time.monotonic``); None: none is under way."""
         self._changed = threading.Condition()
 
     @property
     def is_stalled(self) -> bool:
-        """The reader has taken nothing for a while, and more would only wait for it."""
+        """One write has been blocked for more than a second."""
         since_s = self._sending_s
         return since_s is not None and time.monotonic() - since_s > _STALLED_S
 
     def write(self, text: str) -> None:
-        """Queue the text; when too much is waiting already, drop it all until the reader is back."""
+        """Queue the text; when too much is queued already, drop it all until the terminal reads again."""
         with self._changed:
             if self._characters + len(text) > self._limit:
                 self._forget()
@@ -136,7 +136,7 @@ class PatientWriter(threading.Thread):
             self._changed.notify()
 
     def end(self, last_words: str) -> None:
-        """Write ``last_words`` if the reader takes them in half a second, and end. Idempotent."""
+        """Write ``last_words`` and end, waiting 0.5 s at most for a slow terminal. Idempotent."""
         with self._changed:
             if not self._is_ending:
                 self._waiting.append(last_words)
@@ -172,7 +172,7 @@ class PatientWriter(threading.Thread):
         rest = memoryview(data)
         while rest:
             self._sending_s = time.monotonic()
-            # In parts: a write returns when all of it was taken, which a slow reader may do for long.
+            # In parts: a blocking write returns only when all is written, which takes long on a slow line.
             rest = rest[os.write(self._descriptor, rest[:_PART_BYTES]) :]
             self._sending_s = None
 
@@ -201,7 +201,7 @@ class ScreenDriver(LinuxDriver):
 
     @property
     def is_stalled(self) -> bool:
-        """The terminal takes nothing now: what is painted would wait, or be dropped."""
+        """The terminal reads nothing now: output would be queued or dropped."""
         return self._writer is not None and self._writer.is_stalled
 
     def write(self, data: str) -> None:
@@ -209,7 +209,11 @@ class ScreenDriver(LinuxDriver):
             self._writer.write(data if self._takes_utf8 else plain(data))
 
     def start_application_mode(self) -> None:
-        """Take the terminal: raw mode, alternate screen, threads for reading and writing."""
+        """Set up the terminal: raw mode, alternate screen, threads for reading and writing.
+
+        Raises:
+            RuntimeError: standard error is closed.
+        """
         if self._file is None:
             raise RuntimeError("the screen needs a standard error that is open")
         self._writer = PatientWriter(self._file.fileno(), self._repaint, self._lose_terminal)
@@ -230,7 +234,7 @@ class ScreenDriver(LinuxDriver):
         self._query_in_band_window_resize()
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back as it was found. Waits half a second at most for a slow reader."""
+        """Restore the terminal. Waits half a second at most for a slow one."""
         self._disable_in_band_window_resize()
         self.disable_input()
         if self._writer is not None:
@@ -301,7 +305,7 @@ class ScreenDriver(LinuxDriver):
             attributes[tty.CC][termios.VMIN] = 1
             termios.tcsetattr(self.fileno, termios.TCSANOW, attributes)
         except termios.error:
-            # The reader will find the terminal gone and say so.
+            # The reading thread notices that the terminal is gone, and reports it.
             return
 
     def _repaint(self) -> None:

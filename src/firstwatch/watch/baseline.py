@@ -1,4 +1,4 @@
-"""Baselines: saved with all that they follow from, found again for a launch, called stale.
+"""Baselines: saved with all inputs of their backtest, found again for a launch, called stale.
 
 Rule 11 of ``firstwatch.watch``.
 """
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from firstwatch.backtest.simulate import BacktestResult
 
 STALE_DAYS = 30
-"""A baseline is good for so many days after its last candle: as long as its error rate is proven for."""
+"""A baseline is stale this many days after its last candle: its error rate is proven for no longer."""
 _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A saved baseline and the version that it is of."""
+    """A saved baseline and its algorithm version."""
 
     version: AlgorithmVersion
     backtest: Backtest
@@ -89,7 +89,7 @@ def save_baseline(
 
 
 def until(history: History, end_ms: int) -> History:
-    """Return what of the history is known at ``end_ms``."""
+    """Return the part of the history that is known at ``end_ms``."""
     candles, funding = history.candles, history.funding
     rates = int(funding.time_ms.searchsorted(end_ms, side="left"))
     return History(
@@ -133,7 +133,7 @@ def baseline_of_launch(
 
 
 def same_settings(one: BacktestSettings, other: BacktestSettings, spec: AlgorithmSpec) -> bool:
-    """Return whether a backtest with either decides alike; a reset that equals the version's own is none."""
+    """Return whether both settings give the same backtest; a reset equal to the version's own is none."""
     mine, theirs = (replace(each, reset=each.reset or spec.reset) for each in (one, other))
     return mine == theirs
 

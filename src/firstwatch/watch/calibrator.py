@@ -1,4 +1,4 @@
-"""Derives the tables of recipes, one at a time, beside the looks that go on."""
+"""Computes the tables of recipes, one at a time, in a thread beside the looks."""
 
 import logging
 import threading
@@ -23,7 +23,7 @@ class Derived:
 
 
 class Calibrator:
-    """A queue with one thread. What is half done when the process ends is asked for again by the next one."""
+    """A queue with one thread. Tables not done when the process ends are asked for again by the next one."""
 
     def __init__(self) -> None:
         self._asked: SimpleQueue[tuple[str, int, Callable[[], Tables]]] = SimpleQueue()
@@ -31,14 +31,14 @@ class Calibrator:
         self._thread: threading.Thread | None = None
 
     def ask(self, run_id: str, day: int, derive: Callable[[], Tables]) -> None:
-        """Derive tables once those asked for before are done."""
+        """Compute tables once those asked for before are done."""
         self._asked.put((run_id, day, derive))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="calibrator", daemon=True)
             self._thread.start()
 
     def take(self) -> list[Derived]:
-        """Return what is done since the last call."""
+        """Return the tables finished since the last call."""
         found = []
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Altered days: what the checks would see of a run that is not what its backtest promised.
+"""Altered days: how often the checks would detect a run that does not behave as its backtest did.
 
 Each change alters true days of the baseline in one way, and the core is run again where its decisions change:
 

@@ -1,4 +1,4 @@
-"""What a proof amounts to: does the promised rate of false alarms hold, and what can be seen on a day.
+"""The result of a proof: does the promised rate of false alarms hold, and which changes are seen on a day?
 
 ``Calibration`` is the document that ``firstwatch calibrate --json`` prints; what cannot be computed is null.
 """
@@ -17,7 +17,7 @@ FEWEST_ORIGINS = 10
 FEWEST_BASELINE_DAYS = 60
 FEWEST_TRADES_PER_DAY = 1.0
 EXCEEDED_POINT = 0.055
-"""A rolling rate above it, or an interval that lies above the promise, is more than what is promised."""
+"""The promise is broken by a rolling rate above this, or by an interval that lies above the promise."""
 
 
 class Claim(StrEnum):
@@ -161,7 +161,7 @@ def calibrate(
 def claim_of(
     baseline: Baseline, facts: BaselineFacts, rolling: RollingFacts, proof: Proof
 ) -> tuple[Claim, str | None]:
-    """Return whether the promise holds, and what it needs to be decided."""
+    """Return whether the promise holds and, if not or not known, a clause on why and what helps."""
     timeframe = baseline.spec.timeframe
     if timeframe.ms > LONGEST_BAR_MS:
         return Claim.TOO_SHORT, (

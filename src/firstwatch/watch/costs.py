@@ -1,4 +1,4 @@
-"""What a run pays beside the price of its fills, against what its backtest assumed.
+"""Costs of a run beside the prices of its fills, against those that its backtest assumed.
 
 Fees, the builder's part of them, and funding, each per unit of notional in basis points: notional is price
 times amount of every fill. Paid is positive, a rebate or funding received negative.
@@ -16,7 +16,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.verdicts import Verdict
 
 MOST_EXTRA_BPS = 0.1
-"""Paid beyond what was assumed, of the notional; above it the check says ``WATCH``, never more."""
+"""Cost above the assumed one, per notional; beyond it the check says ``WATCH``, never more."""
 _BPS = 10_000
 
 
@@ -52,7 +52,7 @@ def judge_costs(
     assumed: Costs,
     assumed_funding_bps: float,
 ) -> CostsJudged:
-    """Return what fills and funding payments cost against the fees and the funding that were assumed."""
+    """Compare the cost of fills and funding payments with the fees and the funding that were assumed."""
     executed = [stored.fill for stored in fills]
     notional = math.fsum(float(fill.price * fill.amount) for fill in executed)
     if not executed or notional <= 0:

@@ -1,4 +1,4 @@
-"""The live day: what a run did at each of its closes since the day's watch began, and what was lost of it.
+"""The live day: equity, entries and exits at each close since the day's watch began, and the time lost.
 
 Pure. A *close* is the end of a bar, by the venue's time; a fill belongs to the bar of its time.
 """
@@ -54,7 +54,7 @@ class LiveDay:
     is_down: NDArray[np.bool_]
     """The close was not decided at all until later: the run was down."""
     paused_ms: int | None = None
-    """Since when entries are not the algorithm's own choice today; None: they are."""
+    """Since when entries are paused today, not by the algorithm itself; None: they are not."""
     is_waiting: bool = False
     """The watch begins when the position that the run took over at its launch is closed."""
 
@@ -88,7 +88,7 @@ class LiveDay:
         return minutes * (self.timeframe.ms / 60_000)
 
     def lost(self) -> tuple[Lost, ...]:
-        """Return the stretches of lost closes, as the windows of the baseline get them."""
+        """Return the stretches of lost closes, in the form that the windows of the baseline take."""
         kind = np.where(self.is_down, 2, np.where(self.is_lost, 1, 0))
         edges = np.flatnonzero(np.diff(kind, prepend=0, append=0)).tolist()
         since = (self.close_ms - self.begin_ms).tolist()
@@ -101,7 +101,7 @@ class LiveDay:
     def looks(self, grid_ms: Ints) -> Looks:
         """Return the day at the looks ``grid_ms`` after its begin, ``(1, L)``; NaN where none was made.
 
-        None is made ahead of now, inside of time lost, and from a pause on that the algorithm did not choose.
+        None is made after now, inside time lost, or once a pause began that the algorithm did not choose.
         """
         at_ms = self.begin_ms + grid_ms
         seen = np.searchsorted(self.close_ms, at_ms, side="right")
@@ -215,7 +215,7 @@ def live_day(record: RunRecord, number: int) -> LiveDay:
 
 
 def pauses_of(entries: Iterable[JournalEntry]) -> list[Pause]:
-    """Return the pauses in a run's journal, those by its own guards left out: the windows have them, too."""
+    """Return the pauses in a run's journal, but for those by its own guards, which the windows have too."""
     found: list[Pause] = []
     for entry in entries:
         time_ms = entry.venue_time_ms

@@ -1,12 +1,12 @@
-"""Does the live Sharpe ratio keep what the backtest's promised? A question of weeks, never of a day.
+"""Is the live Sharpe ratio as high as the backtest's? That takes weeks to say, never a day.
 
 Sharpe ratios here are per day, of daily returns, not annualised. With n returns of skewness g3 and kurtosis
 g4 (3: normal), the estimate SR has the standard error ``√((1 - g3·SR + (g4 - 1)/4·SR²)/(n - 1))``.
 
 - Probabilistic Sharpe ratio: the probability that the true ratio is above a benchmark, ``Φ((SR - SR*) /
   error)`` (Bailey and López de Prado 2012, "The Sharpe ratio efficient frontier").
-- Minimum track record length: the n from which on it exceeds a confidence, ``1 + (1 - g3·SR + (g4 -
-  1)/4·SR²)·(z/(SR - SR*))²`` (the same).
+- Minimum track record length: the n from which on that probability exceeds a confidence,
+  ``1 + (1 - g3·SR + (g4 - 1)/4·SR²)·(z/(SR - SR*))²`` (the same).
 - The baseline's ratio is deflated by what the best of N tries without an edge shows: ``√V·((1 - γ)·Φ⁻¹(1 -
   1/N) + γ·Φ⁻¹(1 - 1/(N·e)))``, γ Euler's constant, V the variance of the tries' ratios (Bailey and López de
   Prado 2014, "The deflated Sharpe ratio").
@@ -30,7 +30,7 @@ _WATCH = 0.10
 _EULER = 0.5772156649015329
 _NORMAL = NormalDist()
 _MOST_DAYS = 36_500
-"""A track record of a century is said to be never."""
+"""A track record longer than a century counts as never reached."""
 _ALIKE = 1e-12
 
 _Floats = NDArray[np.float64]
@@ -47,10 +47,10 @@ class Sharpe:
 
     @classmethod
     def of(cls, returns: _Floats) -> "Sharpe | None":
-        """Return that of daily returns; None: fewer than two, not finite, or all alike."""
+        """Return the ratio of daily returns; None: fewer than two, not finite, or all equal."""
         if len(returns) < 2 or not np.isfinite(returns).all() or np.ptp(returns) <= _ALIKE:
             return None
-        # What overflows is not finite, and then there is no ratio.
+        # An overflow is not finite, and then there is no ratio.
         with np.errstate(all="ignore"):
             centred = returns - returns.mean()
             variance = np.mean(centred**2)
@@ -76,7 +76,7 @@ class Sharpe:
 
 @dataclass(frozen=True, slots=True)
 class EdgeJudged:
-    """What the check says; ratios annualised."""
+    """Result of the check; ratios annualised."""
 
     verdict: Verdict
     n: int
@@ -86,7 +86,7 @@ class EdgeJudged:
     expected: float | None = None
     """The deflated ratio of the baseline."""
     probability: float | None = None
-    """That the true live ratio is above the expected one."""
+    """Probability that the true live ratio is above the expected one."""
     days_needed: int | None = None
     more_at_ms: int | None = None
 

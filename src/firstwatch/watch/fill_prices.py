@@ -1,4 +1,4 @@
-"""What fills cost, what the backtest's own fills cost, and what the check of fill prices says of both.
+"""Costs of live fills and of the backtest's own, and the check of fill prices that compares them.
 
 A cost is in basis points of the price at which the fill was decided, worse positive:
 
@@ -42,7 +42,7 @@ _LEFT_OUT = frozenset({ExitReason.LIQUIDATION, ExitReason.END_OF_DATA})
 
 
 class Stream(StrEnum):
-    """Fills of one kind; what they cost is shown for each, judged for all together."""
+    """Fills of one kind; costs are shown per stream, and judged for all together."""
 
     ENTRY_TAKER = "entries, taker"
     ENTRY_MAKER = "entries, maker"
@@ -64,7 +64,7 @@ class Stream(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FillCost:
-    """The executions of one order as one observation: they share its luck. Prices in quote."""
+    """The executions of one order as one observation, because they depend on each other. Prices in quote."""
 
     time_ms: int
     """Of the last execution, by the venue."""
@@ -104,7 +104,7 @@ class StreamFigures:
 
 @dataclass(frozen=True, slots=True)
 class FillsJudged:
-    """What the check says by now; means over all fills in basis points."""
+    """Result of the check so far; means over all fills in basis points."""
 
     verdict: Verdict
     n: int
@@ -114,7 +114,7 @@ class FillsJudged:
     band_bps: tuple[float, float] | None = None
     """5 to 95 % of the mean of so many fills, with the noise that is allowed for."""
     lower_bps: float | None = None
-    """What the true excess is not below, at the level of ``DIVERGED``; None: too few fills for any bound."""
+    """Lower bound of the true excess at the level of ``DIVERGED``; None: too few fills for any bound."""
     e_value: float | None = None
     first_at_ms: int | None = None
     """Time of the fill that made it ``DIVERGED``."""
@@ -125,9 +125,9 @@ class FillsJudged:
 def fill_costs(
     fills: Iterable[StoredFill], orders: Iterable[StoredOrder], *, spread_bps: float = 0.0
 ) -> list[FillCost]:
-    """Return what each order's fills cost, by time; ``spread_bps``: bid to ask where no touch is known.
+    """Return the cost of each order's fills, by time; ``spread_bps``: bid to ask where no quote is known.
 
-    Liquidations, fills of others and those whose price of the decision is not known are left out.
+    Left out: liquidations, fills of other orders, and those whose price at the decision is not known.
     """
     by_id = {order.client_order_id: order for order in orders}
     groups: defaultdict[tuple[str, bool], list[StoredFill]] = defaultdict(list)
@@ -148,12 +148,12 @@ def expectation(
     taker_bps: float,
     least_noise_bps: float = NOISE_BPS,
 ) -> Expectation:
-    """Return what the fills of a backtest's trades cost.
+    """Return the expected cost of fills, from a backtest's trades.
 
     ``taker_bps``: slippage and half spread that it assumed, for a stream of takers that it does not have;
-    makers are expected at their price. An entry that went to market after its limit is one by a taker at what
-    was assumed: its close of that decision is not in the trade. The noise is the deviation of the backtest's
-    own fills within their streams, at least ``least_noise_bps``.
+    makers are expected at their price. An entry that went to market after its limit counts as a taker's at
+    the assumed cost: the trade does not have the close at which that was decided. The noise is the deviation
+    of the backtest's own fills within their streams, at least ``least_noise_bps``.
     """
     seen: dict[Stream, list[float]] = {stream: [] for stream in Stream}
     for trade in trades:
@@ -177,7 +177,7 @@ def expectation(
 
 
 def judge_fills(costs: Sequence[FillCost], expected: Expectation) -> FillsJudged:
-    """Return what the fills of a day say, in the order of their times.
+    """Judge the fills of a day, in the order of their times.
 
     ``DIVERGED`` stays from the fill that made it; ``WATCH`` holds while the excess lasts.
     """

@@ -7,17 +7,17 @@ m; a sequence of tests must hold at every fill at once, under heavy tails and un
 Catoni's influence function (Catoni 2012) as a supermartingale (Wang and Ramdas 2023, "Catoni-style confidence
 sequences for heavy-tailed mean estimation"), one-sided and bounded:
 
-    y = bet · (excess - m) / scale,   factor = (1 + y' + y'²/2) / (1 + bet²/2),   y' = y held within -1 and 2
+    y = bet · (excess - m) / scale,   factor = (1 + y' + y'²/2) / (1 + bet²/2),   y' = y clipped to [-1, 2]
 
 ``1 + y + y²/2`` has its least value, 1/2, at y = -1. So the numerator never exceeds ``1 + y + y²/2``, and it
 rises with the excess. Therefore its mean is at most ``1 + bet²/2`` for every distribution with a mean of at
 most m and a standard deviation of at most ``scale``, whatever its shape: the product of the factors is a
-supermartingale, and by Ville's inequality (Ville 1939) passes 1/α ever with a probability of at most α. A
+supermartingale, and by Ville's inequality (Ville 1939) ever exceeds 1/α with probability at most α. A
 mean of several bets is one again (Robbins 1970): the small bet finds a small excess in many fills, the large
 one a large excess in few. The upper bound is not needed for the level: with it no single fill decides.
 
-The scale is known before the fill: the noise that was set, or what the fills before have shown if that is
-more. It never is less than the noise, so the level is proven for fills whose deviation is at most the noise.
+The scale is known before the fill: the noise that was set, or the deviation of the fills before if that is
+more. It is never less than the noise, so the level is proven for fills whose deviation is at most the noise.
 Of 200,000 seeded sequences of 200 true fills each, at a level of 1 % and noise of 5 bps, cross: Student's
 t(3) 0.02 %, exponential - 1 0.03 %, its negative 0.13 %, normal 0.22 %. At twice the noise that was set: 0.9
 %, 0.4 %, 9.6 % and 2.8 %. With t(3) noise of 5 bps, 5 bps more are seen in 20 fills in 89 %, in 30 in 97 % of
@@ -45,14 +45,14 @@ _LOWEST, _HIGHEST = -1.0, 2.0
 _PRIOR_FILLS = 10
 """Fills that the noise counts as beside those that were seen."""
 _CAUTION = 1.5
-"""Variance that is allowed for, of that seen: a few heavy-tailed fills mostly show less than there is."""
+"""Factor on the observed variance: a few heavy-tailed fills mostly show less than the true one."""
 _ROWS = 2048
 """Sequences that are computed at once, to bound the memory."""
 _PRECISION_BPS = 1e-6
 _HALVINGS = 80
-"""At most: two neighbours among large numbers are further apart than the precision."""
+"""Most steps of the bisection: neighbouring large floats are further apart than the precision."""
 _MOST_LOG_E = 700.0
-"""What still is a float64."""
+"""Above it ``exp`` overflows a float64."""
 
 _Floats = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ class FillSequence:
         return math.exp(min(float(log_e_values(self._row(), self._noise_bps)[0, -1]), _MOST_LOG_E))
 
     def lower(self, alpha: float) -> float | None:
-        """Return the mean excess that the truth is not below, at the level ``alpha`` at all fills together.
+        """Return a lower bound of the true mean excess (bps), valid at all fills at once at level ``alpha``.
 
         None: too few fills for any bound.
         """
@@ -110,7 +110,7 @@ class FillSequence:
         low, high = float(row.min()) - reach, float(row.max()) + reach
         if not is_excluded(low):
             return None
-        # Zero first, so that the sign of the bound is exact: it is the verdict.
+        # Zero is tried first, so that the sign of the bound, which decides the verdict, is exact.
         middle = min(max(0.0, low), high)
         for _ in range(_HALVINGS):
             low, high = (middle, high) if is_excluded(middle) else (low, middle)
@@ -209,7 +209,7 @@ def power_by_fills(noise_bps: float = NOISE_BPS) -> dict[Change, _Floats]:
 
 @lru_cache(maxsize=64)
 def _power(noise_bps: float) -> dict[Change, _Floats]:
-    # Named, as in the recipe: what the default is may change with numpy.
+    # Named, as in the recipe: numpy's default generator may change.
     generator = np.random.Generator(np.random.PCG64(_POWER_SEED))
     noise = student_noise(generator, (_POWER_ROWS, _POWER_FILLS), noise_bps)
     power = {}

@@ -45,7 +45,7 @@ STATE_VERSION = 1
 
 @dataclass(slots=True)
 class FollowState:
-    """All that is remembered of a run between two readings."""
+    """The state of a follower between two readings."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_inf_nan="constants")
 
@@ -67,9 +67,9 @@ class FollowState:
     identity: Identity | None = None
     """As of the last bar."""
     compared: tuple[Decimal, Decimal] | None = None
-    """Equity of the wallet at the venue and of the ledger, where both were known of one moment last."""
+    """Equity of the wallet at the venue and of the ledger, from the last moment at which both were known."""
     venue_residual: Decimal | None = None
-    """What the wallet has gained beyond the ledger, from each such moment to the next."""
+    """The wallet's gain less the ledger's, summed from each such moment to the next (quote)."""
     has_ended: bool = False
 
 
@@ -78,18 +78,18 @@ _STATE: TypeAdapter[FollowState] = TypeAdapter(FollowState)
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What one reading has brought."""
+    """The result of one reading."""
 
     mismatches: Sequence[Mismatch] = ()
     """Those that it has found."""
     identity: Identity | None = None
     """As of its last bar."""
     is_whole: bool = True
-    """There is no more to be read."""
+    """Nothing more is to be read."""
 
 
 class RunFollower:
-    """The shadows of one run and what differs from them."""
+    """The shadows of one run and its differences from them."""
 
     def __init__(
         self, watched: WatchedRun, state: FollowState | None = None, seen: Sequence[Bar] = ()
@@ -129,7 +129,7 @@ class RunFollower:
         return _STATE.dump_json(self.state).decode()
 
     def read(self, session: Session, *, most_bars: int = BARS_AT_ONCE) -> LiveRecord:
-        """Return what came of the run since the last reading.
+        """Return the run's new bars, journal entries and trades since the last reading.
 
         Raises:
             DamagedRowError: a row cannot be read, or one is missing.
@@ -248,7 +248,7 @@ class RunFollower:
         self._add_free(self._free.step(bar, flags, watched, rates_at_open=at_open, rates_inside=inside))
 
     def _launch(self, bar: Bar, flags: GroupFlags, followed_by: Iterable[JournalEntry]) -> None:
-        """Take in the last bar before the run: nothing is decided at it but by *assume position now*."""
+        """Take in the last bar before the run: only *assume position now* decides anything at it."""
         self._launch_flags = flags
         self._shadow.core.last_close = self._free.core.last_close = bar.close
         is_adopting = any(isinstance(entry.event, Adopted) for entry in followed_by)
@@ -268,7 +268,7 @@ class RunFollower:
             state.accounts.shadow_funding += closed.funding
 
     def _account(self, equity: float) -> None:
-        """Close the books as of the last bar; ``equity``: the run's, by its ledger."""
+        """Make the accounting identity as of the last bar; ``equity``: the run's, by its ledger (quote)."""
         state, capital = self.state, float(self.watched.launch.capital)
         state.identity = state.accounts.identity(
             live_open=holding_of(self._shadow.core, self.watched.settings, state.account.entered_ms),

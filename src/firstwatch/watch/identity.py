@@ -1,4 +1,4 @@
-"""The accounting identity: each unit of money by which a run and its free shadow differ has a name.
+"""The accounting identity: it splits the difference of PnL between a run and its free shadow into causes.
 
 Trades of both are paired where they are of one side and overlap in time. For a pair with side s (+1 long),
 quantity q, entry price e and exit price x, L the live run and S its shadow,
@@ -52,7 +52,7 @@ class Holding:
 
 
 def holding_of_trade(trade: Trade) -> Holding:
-    """Return a closed trade of a run."""
+    """Return a closed trade of a run as a holding."""
     return Holding(
         side=trade.side.sign,
         entry_ms=trade.entry_time_ms,
@@ -131,7 +131,7 @@ def _ended(holding: Holding) -> int:
 
 @dataclass(slots=True)
 class Accounts:
-    """What is remembered of all trades so far: the sums of those that are explained, and the others."""
+    """All trades so far: the sums of those that are settled, and the others one by one."""
 
     explained: Terms = field(default_factory=Terms)
     live: list[Holding] = field(default_factory=list)
@@ -140,7 +140,7 @@ class Accounts:
     live_funding: float = 0.0
     """All payments of the run so far."""
     shadow_funding: float = 0.0
-    """Those on the shadow's closed trades."""
+    """Payments on the shadow's closed trades."""
 
     def identity(
         self,
@@ -204,7 +204,7 @@ def _exact(value: float) -> Decimal:
 def venue_residual(
     venue_then: Decimal, ledger_then: Decimal, venue_now: Decimal, ledger_now: Decimal
 ) -> Decimal:
-    """Return what the account at the venue has gained since an earlier reading beyond what the ledger has.
+    """Return the gain of the account at the venue since an earlier reading, less the ledger's.
 
     All in quote, each pair as of one moment at which the run was flat: the venue marks a position at other
     prices. No money may have come or gone in between.

@@ -1,4 +1,4 @@
-"""One calibration for all checks and all looks: how far a day may stray before it is no day of the baseline.
+"""One calibration for all checks and all looks: how far a day may deviate from the baseline's days.
 
 Five statistics are read at each look, each so that large is bad and on a scale with stable variance. Each is
 standardised by mean and sd over the windows, weighted so that little is spent early, and its largest value so
@@ -58,7 +58,7 @@ FEWEST_DAYS = 10
 
 
 class Statistic(IntEnum):
-    """What is read at each look, with its place in the arrays."""
+    """The statistics read at each look, with their index in the arrays."""
 
     DRAWDOWN = 0
     MANY = 1
@@ -260,7 +260,7 @@ def make_reference(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:
-    """What a recipe gives: all that a live day is judged by and shown against.
+    """The result of a recipe: critical values, bands and power, by which a live day is judged and shown.
 
     ``Q`` = 4 observed quantities in the order of ``OBSERVED``, ``C`` changes in the order of ``Change``,
     ``K`` = 3 checks in the order of ``JOINT_CHECKS``.
@@ -400,7 +400,7 @@ def make_tables(
 
 
 def observed(looks: Looks) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return what is shown of windows, each ``(W, L)``, in the order of ``OBSERVED``."""
+    """Return the observed quantities of windows, each ``(W, L)``, in the order of ``OBSERVED``."""
     return -np.expm1(-looks.drawdown), looks.entries, looks.stops, looks.since_entry_ms / 60_000
 
 
@@ -420,7 +420,7 @@ class JudgedCheck:
     first_look: int | None
     """The look at which it first was ``DIVERGED``; None: it is not."""
     is_watch: bool
-    """Adjusted p at or below that of ``WATCH``, or the next."""
+    """The adjusted p is at most that of ``WATCH``, or ``is_never_seen``."""
     is_never_seen: bool
     """A statistic that is constant in the baseline has another value."""
 

@@ -1,4 +1,4 @@
-"""The recipe of a run: locked with its launch, made anew for each further day, and back to a baseline's days.
+"""The recipe of a run: locked at its launch, made anew for each further day, and turned into windows.
 
 Rule 2 of ``firstwatch.watch``.
 """
@@ -26,7 +26,7 @@ from firstwatch.watch.windows import Baseline, Carried, Windows
 
 
 class RunSettings(BaseModel):
-    """What a recipe says of the run: the text of ``Recipe.settings``."""
+    """The run's part of a recipe: the JSON of ``Recipe.settings``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,20 +68,20 @@ def lock_at_launch(
 
 
 def lock(session: Session, run_id: str, recipe: Recipe, *, now_ms: int) -> watch.StoredRecipe:
-    """Lock the recipe of its day, unless one is; return the one that is."""
+    """Lock the recipe of its day, unless one is locked already; return the locked one."""
     return watch.lock_recipe(
         session, run_id, recipe.day, recipe.canonical_json(), recipe.sha256(), now_ms=now_ms
     )
 
 
 def recipe_of_day(first: Recipe, day: int, watch_begin_ms: int, carried: Carried) -> Recipe:
-    """Return the recipe of a later day: that of the first, with what the run brings into the day."""
+    """Return the recipe of a later day: the first one, with the state that the run brings into the day."""
     begin_ms = watch_begin_ms + (day - 1) * DAY_MS
     return first.model_copy(update={"day": day, "begin_ms": begin_ms, "carried": carried})
 
 
 def run_settings_of(recipe: Recipe) -> RunSettings:
-    """Return what a recipe says of its run.
+    """Return the run's part of a recipe.
 
     Raises:
         ValueError: the text is damaged.
@@ -92,7 +92,7 @@ def run_settings_of(recipe: Recipe) -> RunSettings:
 def watched_baseline(session: Session, run: Run) -> tuple[Recipe | None, Backtest | None]:
     """Return the recipe that was locked at a run's launch, and the backtest that the run is compared with.
 
-    Without a recipe that is the newest of its version and symbol from before the launch.
+    Without a recipe the backtest is the newest of its version and symbol from before the launch.
 
     Raises:
         DamagedRowError: one of them cannot be read.

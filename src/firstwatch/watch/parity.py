@@ -8,9 +8,9 @@ difference has a cause in the run's journal, or it is a defect: ``unexplained``.
 - An exit inside a bar is compared with what the bar's range says. Venues trigger stops by their mark,
   candles are trades: where only one of the two has crossed the level, the cause is ``mark price``. The range
   of a bar in which a position was opened after its open says nothing about the time after the fill.
-- A bar that the venue has otherwise an hour later is listed with both: what was decided on it may have been
-  right on what the run saw.
-- What was held back by a pause is listed once, until the signal has gone.
+- A bar that the venue gives differently an hour later is listed with both values: a decision on it may have
+  been right by the bar that the run saw.
+- An entry that a pause held back is listed once, until its signal is gone.
 """
 
 from collections import Counter
@@ -85,7 +85,7 @@ _DROPPED = {
 
 
 def verdict_of(causes: Iterable[MismatchCause]) -> Verdict:
-    """Return what the mismatches of these causes make of the check, if any decision was compared."""
+    """Return the verdict that mismatches of these causes give, if any decision was compared."""
     verdict = Verdict.CONSISTENT
     for cause in causes:
         if cause is _C.UNEXPLAINED:
@@ -119,7 +119,7 @@ class Ended:
 
 @dataclass(slots=True)
 class Findings:
-    """What is remembered between readings."""
+    """The state of a ``ParityJudge`` between readings."""
 
     mismatches: list[Mismatch] = field(default_factory=list)
     """The newest ones, oldest first."""
@@ -131,18 +131,18 @@ class Findings:
     stopped_by: MismatchCause | None = None
     has_feed_ended: bool = False
     held_back: int = 0
-    """Side of the entry that the last close would have decided but for a pause; 0: none."""
+    """Side of the entry that only a pause prevented at the last close; 0: none."""
     expects_at_launch: int = 0
-    """Side of the entry that the shadow has decided at the launch and the run has not, so far."""
+    """Side of the entry that the shadow decided at the launch and the run has not yet; 0: none."""
     launch_ms: int = 0
     entry_ms: int = 0
     """The bar of the run's last decided entry."""
     exit_is_decided: bool = False
-    """By the run, in the open trade."""
+    """The run has decided to exit the open trade."""
     ended: list[Ended] = field(default_factory=list)
     """Exits of the run whose bar is not closed."""
     doubt: Mismatch | None = None
-    """An exit of the shadow's whose fill the run may still report."""
+    """An exit of the shadow's only, whose fill the run may still report."""
     listed_exit: bool = False
     """An exit of the shadow's alone was listed in the open trade."""
     listed_limit: bool = False
@@ -184,7 +184,7 @@ class ParityJudge:
 
     @property
     def _defect(self) -> MismatchCause:
-        """The cause of what nothing else explains: a recovery, where one may have led to it."""
+        """The cause of a mismatch that nothing else explains: a recovery, if one may have led to it."""
         return _C.RECOVERY if self._is_past or self.findings.is_rewarmed else _C.UNEXPLAINED
 
     # --- what happened between two closes ---------------------------------------------------------
@@ -251,7 +251,7 @@ class ParityJudge:
         is_rest = core.decision == REST_AT_MARKET and event.bar_time_ms == core.bar_time_ms
         is_decided = is_rest or event.bar_time_ms == notes.entry_ms
         if not is_decided or event.cause.startswith(REFUSED_BY_VENUE):
-            # At its close it is compared there; a refusal is listed with its order.
+            # A drop at its own close is compared there; a refusal is listed with its order.
             return
         cause = self._cause_of_drop(event, entry)
         if cause is not None:
@@ -381,13 +381,13 @@ class ParityJudge:
         notes.moved_stop = notes.moved_target = 0.0
 
     def _settle_doubt(self, *, is_late: bool = False) -> None:
-        """Tell an exit that the last bar had said; ``is_late``: its fill has arrived meanwhile."""
+        """List the exit that the last bar implied, unless its fill came late (``is_late``)."""
         doubt, self.findings.doubt = self.findings.doubt, None
         if doubt is not None and not is_late:
             self._keep(doubt)
 
     def _ended_in(self, seen: RunBar, ended: Ended) -> None:
-        """Compare an exit that the venue has made with the bar."""
+        """Compare an exit that the venue executed with the bar."""
         before, bar = ended.before, seen.bar
         live = f"{ended.reason} of a {'long' if before.phase > 0 else 'short'}"
         if ended.fill_ms is not None and ended.fill_ms < bar.time_ms:
@@ -416,7 +416,7 @@ class ParityJudge:
         self._add(ended.time_ms, "an exit inside a bar", cause, live=live, shadow=shadow)
 
     def _still_open_after(self, seen: RunBar) -> None:
-        """Look for an exit that the bar says and the venue has not made."""
+        """Look for an exit that the bar implies and the venue did not execute."""
         notes, shadow, bar = self.findings, self._shadow, seen.bar
         core, account = shadow.core, shadow.account
         is_closing = core.exit_steps > 0 or core.decision == EXIT or notes.exit_is_decided
@@ -452,7 +452,7 @@ class ParityJudge:
             shadow=f"{said} at {level:g}",
         )
         if cause is _C.UNEXPLAINED and self._has_mark:
-            # Its fill may be on its way.
+            # Its fill may still arrive.
             notes.doubt = mismatch
         else:
             self._keep(mismatch)
@@ -463,7 +463,7 @@ class ParityJudge:
         return core.bars_held == 0 and (at_maker or entered_ms > bar.time_ms)
 
     def _limit_in(self, bar: Bar) -> None:
-        """Look for a limit that the bar says was reached and that did not fill at all."""
+        """Look for a limit order that the bar's range reached and that did not fill at all."""
         notes, core = self.findings, self._shadow.core
         resting = [order for order in self._shadow.open_entries if order.kind is OrderKind.LIMIT]
         if core.entry_order != LIMIT_ORDER or not resting or any(order.filled for order in resting):
@@ -482,7 +482,7 @@ class ParityJudge:
     def close(self, seen: RunBar, would: CoreState, decided: Sequence[JournalEntry]) -> None:
         """Compare the decisions at a close; ``decided``: the run's journal entries about this bar.
 
-        ``would``: the shadow's core as it decides if nothing holds the run's entries back.
+        ``would``: the shadow's core as it would decide if the run's entries were not paused.
         """
         time_ms, core = seen.bar.time_ms + self._length_ms, self._shadow.core
         self._miss_launch(time_ms)
@@ -548,7 +548,7 @@ class ParityJudge:
             self._add(time_ms, "an entry was decided at the launch", _C.UNEXPLAINED, shadow=named)
 
     def end(self) -> None:
-        """Note that no more of the run comes."""
+        """Note that the run has ended."""
         self._settle_doubt()
 
     # --- what was found -----------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""The process of the first watch: looks at each run that has moved, and writes what it says.
+"""The process of the first watch: looks at each run that has moved, and writes the reports.
 
 It reads the store and writes rows of the watch, an alarm, and at most one command to the engine, which alone
-acts. A turn does a bounded part of what there is to do.
+acts. A turn does a bounded amount of work.
 """
 
 import logging
@@ -29,7 +29,7 @@ TURN_S = 1.0
 """At most one turn in this time, unless a run has more to be read."""
 _PAUSE_EXPIRES_MS = 60_000
 _TOGETHER = "diverged since the start"
-"""Topic of the alarm by all days of a run together; it stays."""
+"""Topic of the alarm about all days of a run together; it is never cleared."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class _Known:
 
     @property
     def is_open(self) -> bool:
-        """There will be another look: also at the end of a run, whatever the clock says by then."""
+        """There will be another look, also at the end of a run."""
         return self.is_busy or not (self.run.has_ended or self.has_failed)
 
 
@@ -123,7 +123,7 @@ class Watcher:
             _log.warning("run %s cannot be watched: %s", run_id, error)
 
     def _take_tables(self) -> list[str]:
-        """Hand derived tables to their runs; return those."""
+        """Hand computed tables to their runs; return the ids of those runs."""
         found = []
         for derived in self._calibrator.take():
             known = self._runs.get(derived.run_id)
@@ -138,14 +138,14 @@ class Watcher:
         try:
             return known.run.look(now_ms)
         except Exception:
-            # One run that cannot be judged must not keep the others from it.
+            # One run that cannot be judged must not stop the watch of the others.
             known.has_failed = True
             _log.exception("the look at run %s failed", run_id)
             return None
 
 
 def write_looked(session: Session, looked: Looked, *, now_ms: int) -> None:
-    """Write what a look has made, with the alarm and the command that follow from it."""
+    """Write the result of a look, with the alarm and the command that follow from it."""
     run_id = looked.run_id
     for recipe in looked.recipes:
         lock(session, run_id, recipe, now_ms=now_ms)

@@ -1,4 +1,4 @@
-"""What a run's baseline promises beside its days: the prices of fills, costs, and an edge."""
+"""The baseline's expectations beside its days: prices of fills, costs, and the edge (daily returns)."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from firstwatch.watch.fill_prices import Expectation, expectation
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Promise:
-    """Read once for a run."""
+    """Expectations from a baseline, read once for a run."""
 
     fills: Expectation
     costs: Costs
@@ -31,7 +31,7 @@ class Promise:
 def read_promise(
     session: Session, found: Backtest, spec: AlgorithmSpec, market: Market, *, noise_bps: float
 ) -> Promise:
-    """Return what a stored backtest promises.
+    """Return the expectations from a stored backtest.
 
     Raises:
         DamagedRowError: it cannot be read.

@@ -1,8 +1,8 @@
-"""The recipe of one day's calibration, locked before the first order, and the tables that it gives.
+"""The recipe of one day's calibration, locked before the first order, and the tables made from it.
 
-The recipe says everything that decides the tables but the candles, which it names by their baseline's hash,
-and the time lost, whose rows are added as it happens. The same recipe gives the same bits on the same machine
-and versions.
+The recipe has all inputs of the tables but the candles, which it names by their baseline's hash, and the time
+lost, whose rows are added as it happens. The same recipe gives the same bits on the same machine and
+versions.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _MOST_SEED = 2**63 - 1
 
 
 class Recipe(BaseModel):
-    """What decides the tables of one day's watch of one run."""
+    """The inputs of the tables of one day's watch of one run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -63,7 +63,7 @@ class Recipe(BaseModel):
 
 
 def generator(seed: int, *purpose: int) -> np.random.Generator:
-    """Return the random numbers of one purpose."""
+    """Return the random generator of one purpose."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, *purpose])))
 
 

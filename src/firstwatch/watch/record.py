@@ -1,4 +1,4 @@
-"""What a run saw, decided and was given, as its shadow reads it from the store."""
+"""Bars, decisions and fills of a run, as its shadow reads them from the store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ BARS_AT_ONCE = 5_000
 
 @dataclass(frozen=True, slots=True)
 class WatchedRun:
-    """What does not change in a run."""
+    """Everything about a run that never changes."""
 
     run_id: str
     spec: AlgorithmSpec
@@ -53,7 +53,7 @@ class WatchedRun:
 
 @dataclass(frozen=True, slots=True)
 class LiveRecord:
-    """What came of a run since the last reading. All of it is as of one moment."""
+    """New bars, journal entries and trades of a run since the last reading, all as of one moment."""
 
     bars: Sequence[RunBar] = ()
     events: Sequence[JournalEntry] = ()
@@ -73,7 +73,7 @@ class LiveRecord:
 
 
 def read_watched(session: Session, run_id: str, assumed: Costs | None = None) -> WatchedRun:
-    """Return what does not change in a run; ``assumed``: None, the market's fees without slippage.
+    """Return everything about a run that never changes; ``assumed`` None: the market's fees, no slippage.
 
     Raises:
         WrongUseError: there is no such run, or it was launched by a version that kept too little.
@@ -123,7 +123,7 @@ def read_record(
     after_trade: int,
     most_bars: int = BARS_AT_ONCE,
 ) -> LiveRecord:
-    """Return what came of a run after a bar, an entry and a trade: the oldest ``most_bars`` bars of it.
+    """Return what is new after a bar, a journal entry and a trade: the oldest ``most_bars`` bars of it.
 
     Raises:
         DamagedRowError: a row cannot be read, or one is missing.
@@ -148,7 +148,7 @@ def read_record(
 
 
 def _past(found: Sequence[RunBar], events: Sequence[JournalEntry]) -> frozenset[int]:
-    """Return the bars that a recovery has decided: so many right before its journal entry."""
+    """Return the bars that a recovery decided: as many before its journal entry as the entry counts."""
     past: set[int] = set()
     for entry in events:
         if isinstance(entry.event, Recovered) and entry.event.past_bars:

@@ -24,11 +24,11 @@ LEAST_SHARE = 0.1
 """Share of the day before which no check has enough data."""
 
 _MOST_CERTAIN = 0.999
-"""A finite baseline makes nothing certain: more is not said."""
+"""Highest probability that a text names: a finite baseline makes nothing certain."""
 _HOUR_MS = 3_600_000
 _SEVERITY = (Verdict.NOT_ENOUGH_DATA, Verdict.CONSISTENT, Verdict.WATCH, Verdict.DIVERGED)
 _OBSERVED = {CheckName.DRAWDOWN: 0, CheckName.TRADE_FREQUENCY: 1, CheckName.EXITS: 2}
-"""Place of what a check shows among the observed quantities."""
+"""Index of the observed quantity that a check shows."""
 _WORDS = {
     Change.HALF_RATE: "half the trades",
     Change.QUARTER_RATE: "a quarter of the trades",
@@ -45,18 +45,18 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joint:
-    """What the joint calibration says of a day by now."""
+    """Input of the joint checks: the tables of the day, and its looks so far."""
 
     tables: Tables
     looks: Looks
     """The live day, ``(1, L)``; NaN where a look was not made."""
     paused: str = ""
-    """Why it keeps what it had; empty: it goes on."""
+    """Why the checks keep their last result; empty: they go on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """Everything that a day's report is made of. What is None is not known, and the sentence says why."""
+    """Everything that a day's report is made of. None: not known; the sentence beside it says why."""
 
     run_id: str
     mode: Literal["paper", "testnet", "live"]
@@ -310,7 +310,7 @@ def _live_count(name: CheckName, day: LiveDay) -> int:
 def _finding(
     name: CheckName, value: float | None, band: list[float] | None, p: float | None, day: LiveDay
 ) -> str:
-    """Return what was observed and expected, in words."""
+    """Return the observed and the expected value in words."""
     if value is None or band is None:
         return "no look yet"
     hours = f"in {day.hours:.0f} hours"
@@ -328,7 +328,7 @@ def _finding(
 
 
 def _too_early(name: CheckName, tables: Tables, look: int, enough: int | None) -> str:
-    """Return what could be seen by now, and by the end of the day if that is never enough."""
+    """Return which change the check could detect by now, or by the end of the day if that is never enough."""
     at = look if enough is not None else tables.looks - 1
     power, change = max(
         ((tables.power_of(name, change, at), change) for change in OWN_CHANGES[name]),
@@ -340,7 +340,7 @@ def _too_early(name: CheckName, tables: Tables, look: int, enough: int | None) -
 
 
 def _named_by_fills(check: Check, checks: Sequence[Check]) -> Check:
-    """Return a drawdown that is found out together with the prices of fills with their part in it."""
+    """Say in a bad drawdown check that the fills cost more than expected, if that check is bad too."""
     fills = next(each for each in checks if each.name is CheckName.FILL_PRICES)
     bad = (Verdict.WATCH, Verdict.DIVERGED)
     if check.name is not CheckName.DRAWDOWN or check.verdict not in bad or fills.verdict not in bad:
@@ -490,7 +490,7 @@ def what_next(checks: Sequence[Check], *, is_paused: bool, is_over: bool) -> str
         if first.name is CheckName.DRAWDOWN and any(
             check.name is CheckName.FILL_PRICES and check.verdict is Verdict.DIVERGED for check in counted
         ):
-            # Dear fills make the drawdown, not the other way round.
+            # Expensive fills cause the drawdown, not the other way round.
             first = next(check for check in counted if check.name is CheckName.FILL_PRICES)
         if is_over:
             return f"{first.sentence} {_AFTER_THE_END}"

@@ -46,7 +46,7 @@ BLOCK_DAYS = 30
 """Consecutive calendar days that a sample draws together: on seven years of BTC, days that diverge are alike
 for three weeks."""
 LEAST_SHARE_OF_DAYS = 0.75
-"""Where more of a baseline's days are missing, it is not one of that length: nothing is judged by it."""
+"""Share of a baseline's days that must be there: with fewer, nothing is judged by it."""
 FEWEST_BLOCKS = 7
 """Fewer days are drawn together where a sample would have fewer blocks."""
 SEQUENCES = 4_000
@@ -61,7 +61,7 @@ _NULL, _ROLLING, _HELD_OUT, _DONORS, _ALTERED, _NOISE, _INTERVAL, _SEQUENCES = r
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What is to be proved, and how."""
+    """Parameters of the proof."""
 
     baseline_days: int = 180
     live_days: int = 30
@@ -321,7 +321,7 @@ def true_fills(proof: Proof) -> TrueFills:
     )
 
 
-# --- what the runs amount to ------------------------------------------------------------------------
+# --- rates and power ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

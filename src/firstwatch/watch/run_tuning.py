@@ -26,7 +26,7 @@ _TRANSITIONED = frozenset({"transitioned"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lived:
-    """What a run did so far."""
+    """Trades and equity of a run so far."""
 
     curve: EquityCurve
     trades: Sequence[Trade]

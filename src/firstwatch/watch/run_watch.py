@@ -1,7 +1,7 @@
-"""One run under watch: what is remembered of it between looks, and the report of each of its days.
+"""One run under watch: its state between looks, and the report of each of its days.
 
-All that is remembered can be read from the store again: after a restart a watch catches up. The file is long
-because each report is made of all that is remembered.
+All of that state can be read from the store again: after a restart a watch catches up. The file is long
+because each report is made from all of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,17 +69,17 @@ _KINDS = (EntriesPaused, EntriesResumed, Recovered)
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look has made, to be written in one transaction."""
+    """The result of a look, to be written in one transaction."""
 
     run_id: str
     made_ms: int = 0
-    """When its reports count as made, by wall time.
+    """Wall time that its reports carry (ms since the epoch).
 
-    Before its end while more is to be read or tables are derived: a watch that is killed then goes on there.
+    Before the run's end while more is to be read or tables are computed: a watch killed then goes on there.
     """
     reports: tuple[WatchReport, ...] = ()
     diverged: WatchReport | None = None
-    """That of today, if it has diverged since the last look."""
+    """Today's report, if it has diverged since the last look."""
     together: SinceStart | None = None
     """All days together, if they have diverged since the last look."""
     begins_day: bool = False
@@ -96,7 +96,7 @@ class Looked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Static:
-    """What does not change in a run."""
+    """Everything about a run that never changes."""
 
     run: runs.Run
     spec: AlgorithmSpec
@@ -120,13 +120,13 @@ class Static:
 
 @dataclass(slots=True, eq=False)
 class Day:
-    """What is known of one day beside what the run did."""
+    """The watch's state of one day: its recipe, tables and report."""
 
     number: int
     recipe: Recipe | None = None
     locked: Locked | None = None
     is_locked: bool = True
-    """The recipe is a row; one of a new day is written with the next look."""
+    """The recipe is stored; that of a new day is stored by the next look."""
     tables: Tables | None = None
     derived_with: tuple[Lost, ...] = ()
     """The time lost with which the tables were derived, or are now."""
@@ -138,7 +138,7 @@ class Day:
     """Decisions that were compared before this day."""
     report: WatchReport | None = None
     made_of: tuple[object, ...] = ()
-    """What the report was made of: while that is the same, so is the report."""
+    """The report's inputs: while they are equal, it is not made again."""
     is_finished: bool = False
 
 
@@ -194,7 +194,7 @@ class RunWatch:
         run = runs.get_run(session, self.run_id)
         self._is_paused, self._ended_ms = run.facts.paused, run.ended_at_ms
         if run.started_at_ms is None:
-            # What it begins with is not stored yet, or never will be.
+            # Its first bars are not stored yet, or never will be.
             self.has_ended = run.state.is_final
             return
         if self._static is None:
@@ -203,7 +203,7 @@ class RunWatch:
         carried, decisions = Carried(), 0
         if follower is not None:
             carried, decisions = Carried.of_state(follower.state.account.core), follower.decisions
-        # A reading has all trades that are closed; those behind its bars are read again with theirs.
+        # A reading has all closed trades; those after its last bar are read again with their own bars.
         taken = len(self._trades) if follower is None else follower.state.trades
         del self._trades[taken:]
         record = read_record(
@@ -244,7 +244,7 @@ class RunWatch:
         return static
 
     def _one_day(self, record: LiveRecord) -> LiveRecord:
-        """Return what of a reading is of one day: what a run brings into the next is read at its begin."""
+        """Cut a reading at the end of a day, so that the state then gives what the next day begins with."""
         begin_ms = None if self._record is None else watch_begin_ms(self._record)
         if begin_ms is None or not record.bars:
             return record
@@ -334,18 +334,18 @@ class RunWatch:
         """Return the first day that is not finished."""
         if self._days:
             return next((n for n in sorted(self._days) if not self._days[n].is_finished), max(self._days) + 1)
-        # A day whose tables were still awaited when the last process ended goes on, too.
+        # A day whose tables were not there yet when the last process ended goes on, too.
         waits = (n for n, report in self._stored.items() if static.recipe is not None and report.fan is None)
         return next(waits, max(self._stored, default=1))
 
     def _ask_for_tables(self, static: Static, day: Day, live: LiveDay) -> None:
-        """Have the tables derived that the day lacks: its first ones, or others once time was lost."""
+        """Have the day's tables computed: the first ones, or new ones once time was lost."""
         if day.recipe is None or day.problem or day.is_asked or live.is_waiting:
             return
         lost = live.lost()
         if day.tables is not None and lost == day.derived_with:
             return
-        # What a run took over decides when its watch begins, and so the hour of the windows.
+        # The position that a run took over decides when its watch begins, and so the hour of the windows.
         recipe = day.recipe.model_copy(update={"begin_ms": live.begin_ms}) if static.took_over else day.recipe
         spec, home = static.spec, self._home
         day.is_asked, day.derived_with = True, lost
@@ -354,7 +354,7 @@ class RunWatch:
         )
 
     def take_tables(self, derived: Derived) -> bool:
-        """Take in the tables of a day; False: it is not known, since the run was read anew."""
+        """Take in the tables of a day; False: the run was read anew and does not have that day."""
         day = self._days.get(derived.day)
         if day is None:
             return False
@@ -365,7 +365,7 @@ class RunWatch:
     # --- looking -------------------------------------------------------------------------------------
 
     def look(self, now_ms: int) -> Looked:
-        """Make the reports of the days that are not finished. ``now_ms``: wall time, of new recipes."""
+        """Make the reports of the days that are not finished. ``now_ms``: wall time, ms since the epoch."""
         static, record = self._static, self._record
         if static is None or record is None:
             return Looked(self.run_id)
@@ -412,7 +412,7 @@ class RunWatch:
         return looked
 
     def _report(self, static: Static, day: Day, live: LiveDay, *, is_today: bool) -> WatchReport | None:
-        """Return the report of a day; None: it is the one that there is."""
+        """Return the new report of a day; None: it has not changed."""
         follower = self._follower
         identity = None if follower is None else follower.state.identity
         if not is_today:
@@ -463,7 +463,7 @@ class RunWatch:
         return report
 
     def _found_late(self, number: int, begin_ms: int, seen: Sequence[Mismatch]) -> list[Mismatch]:
-        """Return what was found today of the last bars before it: they are read again only hours later."""
+        """Return today's new mismatches on yesterday's last bars, which are read again only hours later."""
         before = self._days.get(number - 1)
         report = self._stored.get(number - 1) if before is None else before.report
         known = frozenset() if report is None else frozenset(report.mismatches)
@@ -476,7 +476,7 @@ class RunWatch:
         ]
 
     def _joint(self, day: Day, live: LiveDay) -> tuple[Joint | None, str]:
-        """Return what the joint checks are judged by, or why there is nothing."""
+        """Return the input of the joint checks; without it None, and why."""
         if live.is_waiting:
             return None, "the watch begins when the position that the run took over is closed"
         if day.tables is None:
@@ -499,8 +499,8 @@ class RunWatch:
         )
 
     def _since_start(self, day: Day) -> SinceStart:
-        """Return what all days before this one say together."""
-        # Its own tables first: those of other days may be of one day more, and not be known after a restart.
+        """Return the verdict over all days before this one."""
+        # Its own tables first: other days' may count one day more, and may be missing after a restart.
         known = (each.tables for each in (day, *self._days.values()))
         tables = next((each for each in known if each is not None), None)
         if tables is None:
@@ -519,10 +519,10 @@ class DayFills:
         self._payments: list[Funding] = []
         self._orders: dict[str, orders.StoredOrder] = {}
         self._known: dict[tuple[int, int, bool], tuple[FillsJudged, CostsJudged]] = {}
-        """What was said of a day since the last reading."""
+        """Results by day since the last reading."""
 
     def read(self, session: Session, run_id: str, since_ms: int) -> None:
-        """Read what there is from that venue time on."""
+        """Read fills and payments from ``since_ms`` (venue time) on, if there are new ones."""
         if not self.is_stale:
             return
         self.is_stale = False
@@ -544,7 +544,7 @@ class DayFills:
     def judged(
         self, live: LiveDay, promise: Promise | None, spread_bps: float
     ) -> tuple[FillsJudged, CostsJudged]:
-        """Return what the prices and costs of the day's fills say."""
+        """Return the results for fill prices and for costs of the day."""
         key = (live.number, live.begin_ms, live.is_waiting)
         if key not in self._known:
             self._known[key] = self._judge(live, promise, spread_bps)
@@ -613,7 +613,7 @@ def _new_day(
         day.recipe, day.is_locked = recipe_of_day(static.recipe, number, begin_ms, carried), False
     packed = watch.tables_of(session, static.run.id, number)
     if packed and not live_day(record, number).lost():
-        # Those of a day with time lost may not know all of it; damaged ones are derived anew.
+        # Tables of a day with time lost may not include all of it; damaged ones are computed again.
         with suppress(DamagedRowError):
             day.tables = Tables.unpack(packed)
     return day
@@ -628,7 +628,7 @@ def _p_of(report: WatchReport | None) -> float | None:
 
 
 def _together(fresh: WatchReport | None, stored: Mapping[int, WatchReport]) -> SinceStart | None:
-    """Return what all days say together, if they diverge and did not in any report before."""
+    """Return the verdict over all days if it is ``DIVERGED`` for the first time."""
     if fresh is None or fresh.since_start.verdict is not Verdict.DIVERGED:
         return None
     is_known = any(report.since_start.verdict is Verdict.DIVERGED for report in stored.values())

@@ -89,18 +89,18 @@ class Order:
     state: OrderState = OrderState.PENDING_SUBMIT
     filled: Decimal = Decimal(0)
     trade_is_closed: bool = False
-    """An entry whose trade is over: what it still fills was not decided."""
+    """An entry whose trade is over: later fills of it were not decided."""
 
     @property
     def is_over(self) -> bool:
-        """Nothing more of it is expected."""
+        """No more fills of it are expected."""
         is_booked = self.state is not OrderState.FILLED or self.filled >= self.amount
         return self.state.is_final and is_booked
 
 
 @dataclass(slots=True)
 class Account:
-    """What the conditional shadow remembers."""
+    """The state of the conditional shadow."""
 
     core: CoreState
     orders: dict[str, Order] = field(default_factory=dict)

@@ -57,7 +57,7 @@ HINTS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """What signs read of a stretch of a run, or of a whole backtest.
+    """The data that signs need, of a stretch of a run or of a whole backtest.
 
     ``time_ms``: open times of its bars, ``equity`` at their closes and ``capital`` before the first (quote);
     ``entry_ms``: when positions were opened, in order; ``exits``: why they were closed.
@@ -73,7 +73,7 @@ class Record:
 
 
 class BacktestLimits:
-    """A backtest as signs read it; what its stretches of a length show is found once. For one thread."""
+    """A backtest and the limits of its stretches, computed once per length. For one thread."""
 
     def __init__(self, record: Record) -> None:
         self.sharpe = Sharpe.of(daily_returns(record.time_ms, record.equity, record.capital))
@@ -91,7 +91,7 @@ class BacktestLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """Beyond each of them lies one stretch of the backtest in twenty."""
+    """Limits, each exceeded by one stretch of the backtest in twenty."""
 
     drawdown: float
     entries: int

@@ -44,7 +44,7 @@ LONGEST_BAR_MS = 2 * 3_600_000
 FEWEST_BARS = 0.75
 """Share of the usual number of bars that a window must have: below, candles are missing."""
 SMALLEST_EQUITY = 1e-6
-"""As a fraction of the first: equity at or below zero has no logarithm."""
+"""Lower bound of equity, as a fraction of the first: zero or less has no logarithm."""
 
 STOP_REASONS = frozenset({ExitReason.STOP_LOSS, ExitReason.TRAILING_STOP})
 """Exits that count as exits by stop."""
@@ -109,7 +109,7 @@ class Carried:
 
 @dataclass(frozen=True, slots=True)
 class DayOfRun:
-    """Which day of the run is watched, and what was different on it: the windows get the same."""
+    """The day of the run that is watched, with the run's state and time lost, which the windows get too."""
 
     day: int = 1
     lost: tuple[Lost, ...] = ()

@@ -44,14 +44,14 @@ CONFIG_FILE = "config.toml"
 _VENUE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _PREFIX = "FIRSTWATCH_"
 _NESTING = "__"
-# Where the settings come from cannot stand in the settings.
+# The settings file cannot say where it is itself.
 _ENVIRONMENT_ONLY = ("home", "config")
 
 _KINDS = tuple(kind.value for kind in VenueKind)
-# Tags hold a colon, which no key of the file can: they are cut out of where a mistake is said to be.
+# Tags hold a colon, which no key of the file can: they are cut out of the location in an error.
 _TAG = "kind:"
 _FIELD = re.compile(r'field "(\w+)"')
-"""Where an error of the library names the field of a variable that is not JSON."""
+"""Finds the field in pydantic's error about a variable that is not JSON."""
 # The key that the error names for a venue without a known kind.
 _NO_KIND = "kind"
 
@@ -92,7 +92,11 @@ _LONGEST_ADDRESS = 2_000
 
 
 def _addresses(value: object) -> object:
-    """Check addresses that are secrets: what is wrong is said without the value."""
+    """Check addresses, which are secrets: the error does not quote them.
+
+    Raises:
+        ValueError: it is not a list of addresses, or one of them cannot be used.
+    """
     if not isinstance(value, list | tuple):
         raise ValueError('it should be a list of addresses in quotes, as ["tgram://…"]')
     if len(value) > _MOST_ADDRESSES:
@@ -123,7 +127,7 @@ class Limits(SettingsTable):
     capital_share: RealSetting = Field(default=0.5, gt=0, le=1)
     """Above this share of the wallet, capital needs a written reason at launch."""
     max_slippage_bps: RealSetting = Field(default=500.0, gt=0, lt=10_000)
-    """How far beyond the mid an entry may fill; what would fill worse is dropped."""
+    """How far beyond the mid an entry may fill; one that would fill worse is dropped."""
 
 
 class PolicySettings(SettingsTable):
@@ -158,7 +162,7 @@ class WatchSettings(SettingsTable):
     enabled: bool = True
     """Let the engine start the process that watches its runs."""
     fill_noise_bps: RealSetting = Field(default=5.0, gt=0, le=1_000)
-    """The least noise of fill prices that is assumed: the measured one may be smaller by chance."""
+    """Least assumed deviation of fill prices: the measured one may be smaller by chance."""
 
 
 class AlertSettings(SettingsTable):
@@ -176,7 +180,7 @@ class LogSettings(SettingsTable):
     """``[log]``: the log of a background engine, in the data folder."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least that is written."""
+    """Lowest level that is written."""
 
 
 def _default_home() -> Path:
@@ -188,7 +192,7 @@ def _default_venues() -> dict[str, AnyVenueSettings]:
 
 
 class _FileSource(PydanticBaseSettingsSource):
-    """The settings file, found by what the sources above it said."""
+    """The settings file; the sources with higher priority say where it is."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         return None, field_name, False
@@ -216,7 +220,7 @@ class Settings(BaseSettings):
     config: Path | None = None
     """The settings file (``FIRSTWATCH_CONFIG``); none: ``config.toml`` in the data folder, if it is there."""
     refresh_hz: RealSetting = Field(default=4.0, gt=0, le=20)
-    """How often the screen is renewed at most, per second."""
+    """Most repaints of the screen per second."""
     theme: str = "firstwatch-night"
     """Name of the screen's theme."""
     keymap: dict[str, str] = Field(default_factory=dict)
@@ -258,7 +262,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Return the settings: ``overrides`` by field name win over the environment, that over the file.
+    """Return the settings: ``overrides`` by field name win over the environment, which wins over the file.
 
     Raises:
         WrongUseError: a mistake in file or environment, each with its place, key and the nearest name.

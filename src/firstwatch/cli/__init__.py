@@ -1,9 +1,9 @@
 """The command line: the composition root. Each command imports what it needs when it is called.
 
 In reading order: ``guard`` (around every command), ``commands`` (all of them), ``screen``, ``output``,
-``options``, ``folder``, ``files``, ``secrets``, ``names``
-and ``waiting`` (shared parts), then one module per command: ``algorithms``, ``wallets`` and ``live_wallets``,
-``runs`` with ``launch_options`` and ``run_json``, ``backtest`` and ``calibrate`` with ``backtest_options``,
+``options``, ``folder``, ``files``, ``secrets``, ``names`` and ``waiting`` (shared parts), then one module per
+command: ``algorithms``, ``wallets`` and ``live_wallets``, ``runs`` with ``launch_options`` and ``run_json``,
+``backtest`` and ``calibrate`` with ``backtest_options``,
 ``baseline``, ``candles``, ``report`` with ``report_text`` and ``report_html``, ``export``, ``engine``,
 ``alarms``, ``alert``, ``watchdog``, ``doctor`` with ``canary``, ``prune``, ``demo``.
 
@@ -17,9 +17,9 @@ the command that needs it, so that start-up stays fast.
 2. Every failure is one sentence; a traceback goes to ``commands.log`` in the data folder.
 3. A secret comes from a descriptor, a file that the environment names, or a hidden prompt; never from an
    argument.
-4. What needs an engine goes through the manager, which starts one, says where it is, and writes a command
-   only where one accepts it: the screen, ``demo``, ``engine``, ``status``, ``alarms``, and every ``run``
-   command that starts or changes a run, and ``wallet close``. Everything else works without an engine and
+4. Commands that need an engine go through the manager, which starts one, says where it is, and writes a
+   command only if one accepts it: the screen, ``demo``, ``engine``, ``status``, ``alarms``, ``wallet close``
+   and every ``run`` command that starts or changes a run. Everything else works without an engine and
    opens the store itself: ``run list``, ``show`` and ``follow``, ``report``, ``export``, ``algorithm``,
    ``backtest``, ``calibrate``, ``baseline``, ``candles``, ``doctor``, ``prune``, and the rest of ``wallet``,
    which does its work by ``wallets.custody`` as the manager does for the screen.
@@ -33,7 +33,7 @@ from firstwatch.cli.guard import run_guarded
 
 def main() -> None:
     """Run the command line; a failure is a sentence and an exit code, never a traceback."""
-    # No plugin of another package between what is foreign and its decoder; to look for them costs 10 ms.
+    # No pydantic plugin of another package may see foreign data; looking for plugins costs 10 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(run_guarded(lambda: _run(sys.argv[1:])))
 

@@ -1,4 +1,4 @@
-"""The options that ``backtest`` and ``calibrate`` share, and what is read by them."""
+"""The options that ``backtest`` and ``calibrate`` share, and the input that they name."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -66,7 +66,7 @@ class BacktestOptions:
 
 @dataclass(frozen=True, slots=True)
 class BacktestInput:
-    """What the options name, read and checked."""
+    """The input that the options name, read and checked."""
 
     spec: "AlgorithmSpec"
     file: "CandleFile"

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from firstwatch.watch.claim import Calibration, PowerFacts, RateFacts, RollingFacts
 
 _FEW_BARS = 2_000
-"""So few need no second process."""
+"""With fewer bars one process is enough."""
 
 
 def calibrate(

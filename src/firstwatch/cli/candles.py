@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _LONGEST_PAUSE_S = 900.0
 _SHORTEST_PAUSE_S = 20.0
 _MOST_BARS = 5_000
-"""As many as Hyperliquid gives; a paper venue's market has no end."""
+"""Most candles per request, as Hyperliquid limits them; a paper market has no limit."""
 _OVERLAP_BARS = 20
-"""So many known bars are read again: what the venue has changed since is reported."""
+"""Known bars that are read again, to report those that the venue has changed since."""
 
 app = typer.Typer(
     help="Keep candles: record them from a venue, import files, list them.", no_args_is_help=True
@@ -134,7 +134,7 @@ def _recorded(home: Path, series: "Series", source: "Venue", limit: int) -> "Ext
 
     if series.symbol not in source.markets():
         raise WrongUseError(f"{source.name} has no market {series.symbol}.")
-    # A bar that ends now may be in the making: at a paper venue, time stands still there.
+    # A bar that ends now may not be final: a paper venue's clock may stand still there.
     bars = source.candles(series.symbol, series.timeframe, end_ms=source.now_ms() - 1, limit=limit)
     if not bars:
         raise VenueError(f"{source.name} has no closed candles of {series.symbol} at {series.timeframe} yet.")
@@ -159,7 +159,7 @@ def _pause_s(timeframe: Timeframe) -> float:
 def _say_extension(
     home: Path, series: "Series", found: "Extension", *, as_json: bool, seen: frozenset[int] = frozenset()
 ) -> frozenset[int]:
-    """Print what became of offered candles, and each hole not ``seen`` before; return where holes begin."""
+    """Print how many candles were added, and each hole not ``seen`` before; return where holes begin (ms)."""
     from firstwatch.market.archive import read_series
 
     file = read_series(home, series)

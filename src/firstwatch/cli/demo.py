@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from firstwatch.trading.market import Market
 
 _STEADY, _DISTURBED = "steady", "disturbed"
-"""Wallets, and what their venues do to a run: what a backtest assumes, or not."""
+"""Wallets; the first one's venue fills as a backtest assumes, the second one's does not."""
 _FAULTS = "slippage_bps = 10\nsuppress_share = 0.55\n"
 _FUNDS = Decimal(10_000)
 _CAPITAL = Decimal(5_000)

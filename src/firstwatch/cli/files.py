@@ -27,7 +27,7 @@ class GivenCandles:
 
     file: "CandleFile"
     market: Market | None
-    """What is known of the market for sure: of a series of the archive at least its symbol."""
+    """Known facts of the market: for a series of the archive at least its symbol."""
 
 
 def read_given_candles(source: Path, market: Path | None) -> GivenCandles:

@@ -21,7 +21,7 @@ def open_folder() -> Iterator[tuple[Settings, Store]]:
 
 @contextmanager
 def open_manager(settings: Settings | None = None) -> Iterator[RunManager]:
-    """Open a manager that does not take the engine by itself, and close it after the block."""
+    """Open a manager that does not start the engine by itself, and close it after the block."""
     manager = RunManager(settings or load_settings(), hosts_engine=False)
     manager.open()
     try:

@@ -22,7 +22,7 @@ from firstwatch.trading.validation import value_text, why_wrong
 LOG_FILE = "commands.log"
 _PACKAGE = Path(__file__).parents[1]
 _PYTHON_TEXT = re.compile(r"'(?:[^'\\]|\\.)*'")
-"""A text as Python quotes it."""
+"""A string as Python quotes it."""
 _ESCAPED = re.compile(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4})")
 """A character that does not print, as the parser of the command line writes it."""
 
@@ -74,7 +74,7 @@ def _refuse(sentence: str, code: int) -> int:
 
 
 def _say_usage(error: Any) -> int:
-    """Print what the parser of the command line found, cleaned and in words that are not a library's."""
+    """Print an error of the command line's parser, cleaned and reworded."""
     cause = error.__cause__
     if isinstance(cause, ValidationError):
         details = cause.errors(include_url=False)[0]

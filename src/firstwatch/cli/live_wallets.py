@@ -212,11 +212,11 @@ def transfer(
     _say_moved(wallet, moved.amount, target.account, moved.was_in_doubt, output)
 
 
-# --- what is known -----------------------------------------------------------------------------------
+# --- reading -----------------------------------------------------------------------------------------
 
 
 def facts_document(custody: "Custody", wallet: "Wallet") -> dict[str, Any]:
-    """Return what ``wallet show`` asks the venue for: key, money, positions, what is missing.
+    """Return the answers of the venue for ``wallet show``: key, money, positions, missing approvals.
 
     If the venue does not answer, its values are None, and ``problem`` says why.
     """

@@ -40,12 +40,12 @@ def say(text: str) -> None:
 
 
 def say_picture(picture: str) -> None:
-    """Print a picture of the program, with its colours and control characters."""
+    """Print a picture that the program made, with its colours and control characters."""
     _put(picture)
 
 
 def say_file(file: IO[bytes]) -> None:
-    """Print the bytes of a file from where it stands, as they are."""
+    """Print the bytes of a file from its position on, as they are."""
     with _written():
         sys.stdout.flush()
         shutil.copyfileobj(file, sys.stdout.buffer)
@@ -88,7 +88,7 @@ def say_error(error: FirstwatchError) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[float, str], None]]:
-    """Yield what shows a share of the work and its step on standard error; removed at the end.
+    """Yield a function that shows progress (0 to 1) and the step on standard error; removed at the end.
 
     Only on a terminal: elsewhere nothing is shown.
     """

@@ -91,7 +91,7 @@ def _why_none(session: "Session", run: "Run") -> str:
 
 
 def _in_reach(text: str) -> str:
-    """Return the text in signs that the output has: plain ones where it is not UTF-8."""
+    """Return the text in characters that the output can encode: ASCII unless it is UTF-8."""
     if (sys.stdout.encoding or "").lower().replace("-", "") == "utf8":
         return text
     from firstwatch.tui.formats import ASCII_GLYPHS

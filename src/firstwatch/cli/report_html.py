@@ -37,11 +37,11 @@ _CLASSES = {
     Verdict.NOT_ENOUGH_DATA: "unknown",
 }
 _PLOT = 1000
-"""Width and height of the plot: it is stretched to the room that the page has, its labels are not."""
+"""Width and height of the plot, which is stretched to the page's width; its labels are not."""
 _STEPS = 4
-"""About as many steps of equity are labelled."""
+"""Approximate number of labelled steps of equity."""
 _HOURS_IN_ROW = 8
-"""The strip is in three parts, side by side or, where there is less room, below each other."""
+"""Hours in each of the strip's three parts, which are side by side or, on a narrow page, stacked."""
 _RUNNING = "▸"
 _KEY = ", ".join(f"{sign} {verdict.lower()}" for verdict, sign in SIGNS.items()) + f", {_RUNNING} not over."
 _COLUMNS = (
@@ -89,7 +89,7 @@ table.wide td:empty{display:none}table.wide td[title]::before{content:attr(title
 
 
 def report_page(report: WatchReport, hints: Sequence[str] = (), signs: Sequence[Sign] = ()) -> str:
-    """Return the page; ``hints``: what to adjust afterwards; ``signs`` of tuning, of all days."""
+    """Return the page; ``hints``: what to adjust afterwards; ``signs``: signs of tuning over all days."""
     return "\n".join(_page(report, hints, signs)) + "\n"
 
 
@@ -138,7 +138,7 @@ def _badge(verdict: Verdict) -> str:
 
 
 def _strip(cells: Sequence[HourCell]) -> str:
-    """Draw 24 cells: the verdict's colour and sign, the trades, and the time that the run was down."""
+    """Draw 24 cells: the verdict's colour and mark, the trades, and the time that the run was down."""
     by_hour = {cell.hour: cell for cell in cells}
     parts = ['<div class="strip">']
     for first in range(0, 24, _HOURS_IN_ROW):
@@ -209,7 +209,7 @@ def _fan(curves: FanCurves) -> Iterator[str]:
     if live:
         last = points(live[-1:])
         yield f'<polyline points="{points(live)}" fill="none" stroke="var(--text)" stroke-width="2"/>'
-        # A line without length is a dot, which a plot that is stretched does not make an ellipse.
+        # A line of no length: a dot that stays round when the plot is stretched.
         yield (
             f'<polyline points="{last} {last}" stroke="var(--text)" stroke-width="8" stroke-linecap="round"/>'
         )
@@ -219,7 +219,7 @@ def _fan(curves: FanCurves) -> Iterator[str]:
 
 
 def _levels(curves: FanCurves) -> tuple[float, list[float]]:
-    """Return how far apart round levels are (1, 2 or 5 of a place), and those around all curves, with 0."""
+    """Return the step of the labels (1, 2 or 5 times a power of ten), and levels that enclose the curves."""
     rough = (curves.high - curves.low) / _STEPS
     place = 10.0 ** math.floor(math.log10(rough))
     step = next(place * digit for digit in (1, 2, 5, 10) if place * digit >= rough * (1 - 1e-9))
@@ -246,7 +246,7 @@ def _checks(checks: Iterable[Check]) -> Iterator[str]:
 
 
 def _bar(check: Check) -> str:
-    """Draw where in its band a figure lies; outside of it the mark stands beside the band."""
+    """Draw the place of a value in its band; outside of it the mark is beside the band."""
     place = place_in_band(check)
     if place is None:
         return ""

@@ -59,7 +59,7 @@ _HUGE = 10**15
 
 @dataclass(frozen=True, slots=True)
 class FanCurves:
-    """The fan as changes since the begin of the day (fractions), all of one length, and their range."""
+    """The fan as changes since the begin of the day (fractions), all of the same length, and their range."""
 
     minutes: tuple[float, ...]
     p5: tuple[float, ...]
@@ -91,12 +91,12 @@ class FanCurves:
         )
 
     def height(self, value: float) -> float:
-        """Return where a value lies between the lowest and the highest: 0 to 1."""
+        """Return the place of a value between the lowest and the highest: 0 to 1."""
         return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
 
 
 def report_lines(report: WatchReport, hints: Sequence[str] = (), signs: Sequence[Sign] = ()) -> Iterator[str]:
-    """Yield the lines of a report; ``hints``: what to adjust afterwards; ``signs`` of tuning, of all days."""
+    """Yield the lines of a report; ``hints``: what to adjust; ``signs``: signs of tuning over all days."""
     yield from _head(report)
     if report.hours_strip:
         yield ""
@@ -137,7 +137,7 @@ def figure(name: CheckName, value: float | None, *, has_unit: bool = True) -> st
 
 
 def number(value: float | None, places: int = 1) -> str:
-    """Return a number in at most nine characters: whole ones without places, huge ones with an exponent."""
+    """Return a number in at most nine characters: integers without decimals, huge ones with an exponent."""
     if value is None or not math.isfinite(value):
         return UNKNOWN
     if abs(value) >= 1e4:
@@ -165,7 +165,7 @@ def band_text(check: Check) -> str:
 
 
 def detail_texts(check: Check) -> Iterator[str]:
-    """Yield what is known of a check beside its figures: counts, evidence, power, times."""
+    """Yield the details of a check beside its values: counts, evidence, power, times."""
     if check.n is not None and check.n_expected is not None:
         yield f"n {check.n} of {number(check.n_expected)} expected"
     elif check.n is not None:
@@ -195,7 +195,7 @@ def place_in_band(check: Check) -> float | None:
 
 
 def title(report: WatchReport) -> str:
-    """Return what is watched: run, kind of money, day."""
+    """Return the title: run, kind of money, day."""
     return f"run {report.run} · {report.mode.upper()} · day {report.day}, {number(report.hours)} of 24 h"
 
 
@@ -315,7 +315,7 @@ def _bar(place: float | None) -> str:
 
 
 def identity_rows(identity: Identity) -> Iterator[tuple[str, str]]:
-    """Yield what each part of the accounting identity is, and its amount."""
+    """Yield the name of each part of the accounting identity, and its amount."""
     for name, text in _IDENTITY:
         value: Decimal | None = getattr(identity, name)
         if value is not None:

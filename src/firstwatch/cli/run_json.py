@@ -19,7 +19,7 @@ from firstwatch.trading.trade import Trade
 
 
 def run_document(session: Session, run: Run) -> dict[str, Any]:
-    """Return all that the store has about a run; times as ISO 8601 UTC, money as Decimal in quote."""
+    """Return everything that the store has about a run; times as ISO 8601 UTC, money as Decimal in quote."""
     done = trades.trades_of(session, run.id)
     curve = equity.equity_of(session, run.id)
     position = positions.position_of(session, run.id)
@@ -121,7 +121,7 @@ def run_summary(session: Session, run: Run) -> dict[str, Any]:
 
 
 def _why(session: Session, run: Run) -> dict[str, Any] | None:
-    """Return why the run decided last; None: a row cannot be read, as ``run explain`` says."""
+    """Return the reason for the run's last decision; None: a row cannot be read, as ``run explain`` says."""
     try:
         return why_json(explain(session, run))
     except DamagedRowError:

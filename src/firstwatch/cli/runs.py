@@ -335,7 +335,7 @@ def show(run: _Run, as_json: JsonFlag = False) -> None:
 
 
 def _level(name: str, rests_at: object, wanted: object) -> str:
-    """Return the level of a leg at the venue, with the wanted level if that is another."""
+    """Return the level of a leg at the venue, and the wanted level if it differs."""
     rests = f"{name} {'none' if rests_at is None else shown(rests_at)}"
     return rests if wanted in (None, rests_at) else f"{rests} (wanted {shown(wanted)})"
 

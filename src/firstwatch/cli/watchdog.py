@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _DOUBTFUL_S = 0.5
 _PAUSES_S = (0.0, 5.0, 15.0)
-"""Before the first, second and third try to send."""
+"""Pauses before the first, second and third try to send."""
 
 
 def watchdog(
@@ -89,7 +89,7 @@ def _wait_until_gone(store: "Store", every_s: float, stop: threading.Event) -> b
 
 
 def _sentence(settings: "Settings", store: "Store") -> str:
-    """Return what is known of the engine and of what it has left alone."""
+    """Return a sentence on the engine, and on the runs and wallets that it has left unmanaged."""
     from firstwatch.engine.lock import presence
     from firstwatch.store import hosts, runs
     from firstwatch.store.runs import DamagedRun
@@ -118,7 +118,7 @@ def _sentence(settings: "Settings", store: "Store") -> str:
 
 
 def _alert(addresses: "tuple[Address, ...]", sentence: str, stop: threading.Event) -> dict[str, str]:
-    """Send to each address, three times at most; return why it was not delivered, by the address's label."""
+    """Send to each address, in three tries at most; return by label why one was not delivered."""
     from firstwatch.engine.alerts.message import Message, MessageKind, titled
     from firstwatch.engine.alerts.sending import Sender
     from firstwatch.engine.host.service_manager import ALIVE, notify

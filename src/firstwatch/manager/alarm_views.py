@@ -1,7 +1,7 @@
 """Alarms as the screen shows them: those of the store, and what the lists of runs and wallets show.
 
-One alarm is shown once: a position without a run, of which the store has an alarm and the lists as well, is
-the one alarm of its wallet, since when the store has it.
+Each alarm is shown once: a position without a run that has an alarm in the store and is in the lists too, is
+one alarm of its wallet, since the time of the stored one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,9 +21,9 @@ _Stored = Mapping[tuple[str, str], ActiveAlarm]
 def alarm_views(
     session: Session, rows: tuple[RunView, ...], wallet_views: tuple[WalletView, ...]
 ) -> tuple[AlarmView, ...]:
-    """Return unprotected runs first, then exposure without a run, then the rest, oldest first.
+    """Return all alarms: unprotected runs first, then exposure without a run, then the rest, oldest first.
 
-    What an operator has acknowledged comes last.
+    Alarms that an operator has acknowledged come last.
     """
     stored = {(alarm.run_id, alarm.topic): alarm for alarm in alarms.active_alarms(session)}
     left = _left(rows, stored)
@@ -49,7 +49,7 @@ def _unprotected(rows: Iterable[RunView], stored: _Stored) -> Iterator[AlarmView
 
 
 def _left(rows: Iterable[RunView], stored: _Stored) -> list[AlarmView]:
-    """Return what ended runs have left, and runs that cannot be read."""
+    """Return alarms of positions left by ended runs, and of runs that cannot be read."""
     managed = {row.wallet for row in rows if row.state.is_active}
     left: list[AlarmView] = []
     seen: set[str] = set()
@@ -65,7 +65,7 @@ def _left(rows: Iterable[RunView], stored: _Stored) -> list[AlarmView]:
 
 
 def _left_in_wallets(rows: Iterable[RunView], wallet_views: Iterable[WalletView]) -> Iterator[AlarmView]:
-    """Yield what live wallets hold that no run has opened."""
+    """Yield alarms of live wallets that hold positions without an active run."""
     managed = {row.wallet for row in rows if row.state.is_active}
     for wallet in wallet_views:
         if wallet.exposure is Exposure.EXPOSED and wallet.held and wallet.name not in managed:
@@ -86,7 +86,7 @@ def _left_in_wallets(rows: Iterable[RunView], wallet_views: Iterable[WalletView]
 def _active(
     rows: Mapping[str, RunView], stored: _Stored, shown: set[tuple[str | None, str]]
 ) -> Iterator[AlarmView]:
-    """Yield the alarms of the store that matter and are not shown already."""
+    """Yield the alarms of the store that still apply and are not shown already."""
     for (run_id, topic), alarm in stored.items():
         row = rows.get(run_id)
         is_shown = (run_id, UNMANAGED if topic == LEFT_OVER else topic) in shown
@@ -114,7 +114,7 @@ def _of_run(row: RunView, topic: str, sentence: str, stored: ActiveAlarm | None)
 
 
 def _run_actions(row: RunView) -> tuple[AlarmAction, ...]:
-    """Return what can be done about an alarm of a run that manages its wallet."""
+    """Return the actions possible on an alarm of an active run; none if the run is not active."""
     if not row.state.is_active or row.state is RunState.NEW:
         return ()
     pause = [] if row.paused or row.state is not RunState.RUNNING else [AlarmAction.PAUSE]
@@ -123,7 +123,7 @@ def _run_actions(row: RunView) -> tuple[AlarmAction, ...]:
 
 
 def _acknowledged(alarm: AlarmView, seen: Acknowledgement | None) -> AlarmView:
-    """Return the alarm with its acknowledgement, if that is of the alarm as it is now."""
+    """Return the alarm with its acknowledgement, unless its state has changed since."""
     if seen is None or seen.seen != alarm.state:
         return replace(alarm, actions=(*alarm.actions, AlarmAction.ACKNOWLEDGE))
     actions = tuple(each for each in alarm.actions if not (seen.is_left and each is AlarmAction.LEAVE))

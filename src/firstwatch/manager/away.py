@@ -1,4 +1,4 @@
-"""What happened while no screen was open. When one was open last is in a file of the data folder."""
+"""Counts of what happened while no screen was open. A file of the data folder has when one was open last."""
 
 import logging
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from firstwatch.trading.events import Recovered
 SEEN_FILE = "seen"
 _LONGEST = 40
 _ROWS = 20_000
-"""Rows of the journals that are counted at most."""
+"""Most rows of the journals that are counted."""
 _NEWEST_RUNS = 200
 """Runs that are looked at, beside the active ones."""
 _WAIT_MS = 30_000
@@ -27,13 +27,13 @@ _log = logging.getLogger(__name__)
 
 
 class SeenFile:
-    """When a screen was last open on a data folder. What cannot be read or written is only logged."""
+    """When a screen was last open on a data folder. Failures to read or write it are only logged."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / SEEN_FILE
 
     def read(self) -> int | None:
-        """Return the time; None: there was no screen yet, or it is not known."""
+        """Return the time (ms since the epoch); None: no screen was open yet, or it is not known."""
         with suppress(OSError, ValueError), self._path.open(encoding="ascii") as file:
             return parse_iso(file.read(_LONGEST))
         return None
@@ -50,13 +50,13 @@ class AwayReader:
     """Counts what happened between two visits, once the engine has recovered its runs. For one thread."""
 
     def __init__(self, since_ms: int, opened_ms: int) -> None:
-        """``since_ms``: when a screen was open last; ``opened_ms``: when this one was opened."""
+        """``since_ms``: when a screen was open last; ``opened_ms``: when this one was opened (wall time)."""
         self._since_ms = since_ms
         self._opened_ms = opened_ms
         self._view: AwayView | None = None
 
     def read(self, session: Session, engine: EngineView, now_ms: int) -> AwayView | None:
-        """Return what happened, the same from then on; None: it is not complete yet."""
+        """Return the counts, fixed once complete; None: the engine may still be recovering its runs."""
         if self._view is None and self._is_complete(session, engine, now_ms):
             self._view = self._read(session, engine, now_ms)
         return self._view

@@ -10,7 +10,7 @@ from firstwatch.trading.launch import LaunchSettings
 
 
 class BaselineService:
-    """The baselines of one data folder. All methods wait for the disk, none for the process that makes one.
+    """Makes baselines for one data folder. Methods wait for the disk, never for the process that makes one.
 
     All raise ``FirstwatchError`` with a sentence for the operator.
     """
@@ -21,7 +21,7 @@ class BaselineService:
         self._process: subprocess.Popen[bytes] | None = None
 
     def sources(self) -> tuple[str, ...]:
-        """Return what candles can be taken from: the venue, and the series of the archive."""
+        """Return the sources of candles: the venue, and the series of the archive."""
         from firstwatch.engine.baselines.maker import FROM_VENUE
         from firstwatch.market.archive import list_series
 

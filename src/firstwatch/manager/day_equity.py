@@ -12,7 +12,7 @@ _HOURS = 24
 
 @dataclass(slots=True)
 class _Day:
-    """One run's last equity by the hour, counted since the epoch."""
+    """One run's last equity of each hour, by hours since the epoch."""
 
     bar_ms: int | None = None
     """The bar up to which it is read."""
@@ -21,7 +21,7 @@ class _Day:
 
 
 class DayEquity:
-    """Reads what has come since the last reading. Used by one thread."""
+    """Reads the equity points written since the last reading. Used by one thread."""
 
     def __init__(self) -> None:
         self._days: dict[str, _Day] = {}

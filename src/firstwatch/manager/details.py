@@ -1,4 +1,4 @@
-"""The details of the selected run. What has not changed since the last reading is not read again."""
+"""The details of the selected run. Unchanged parts are not read again."""
 
 from dataclasses import dataclass, field
 
@@ -73,7 +73,7 @@ class _Detail:
     tuning: RunTuning | None = None
     watch_begin_ms: int | None = None
     whole_days: int = -1
-    """Days that the signs were found of; -1: none were."""
+    """Whole days that the signs of tuning cover; -1: they were not computed yet."""
     week_signs: tuple[Sign, ...] = ()
     all_signs: tuple[Sign, ...] = ()
 
@@ -163,7 +163,7 @@ class DetailsReader:
         detail: _Detail,
         baseline: Backtest | None,
     ) -> tuple[MetricView, ...]:
-        """Return the run's figures beside what its baseline does in the same time."""
+        """Return the run's metrics beside those of its baseline over the same length of time."""
         curve, capital = detail.curve, run.settings.capital
         metrics = metrics_of_run(detail.trades, curve, capital, run.market)
         if baseline is None:

@@ -24,7 +24,7 @@ _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ROWS_AT_ONCE = 10_000
 _NAME_KEPT = 40
 _PRECISION, _SCALE = 38, 18
-"""Of numbers in Parquet: figures, and how many of them are decimals."""
+"""Precision and scale of decimals in Parquet: digits, and how many of them are decimals."""
 
 Rows = Iterable[tuple[Any, ...]]
 
@@ -133,7 +133,7 @@ def _write_json(columns: Sequence[Column], rows: Rows, file: IO[bytes]) -> None:
 
 
 def _json(value: Any) -> str:
-    """Return JSON in which a decimal is a number with exactly its figures; characters are ASCII."""
+    """Return JSON in ASCII, with each decimal as a number with exactly its digits."""
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, dict):
@@ -180,7 +180,7 @@ def _parquet_value(kind: Kind, value: Any) -> Any:
         case Kind.TEXT:
             return clean(value)
         case Kind.NUMBER:
-            # Rounding a number of few decimals would pad it to more figures than a Decimal holds.
+            # Rounding a number with few decimals would pad it to more digits than a Decimal holds.
             return round(value, _SCALE) if value.as_tuple().exponent < -_SCALE else value
         case Kind.RECORD:
             return _json(value)

@@ -1,4 +1,4 @@
-"""A run as tables for other programs: its trades, orders, fills, equity or journal, as values of Python."""
+"""A run as tables for other programs: its trades, orders, fills, equity or journal, as Python values."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from firstwatch.trading.numbers import tidy_decimal
 from firstwatch.trading.text import clean
 
 _MONEY_DECIMALS = 8
-"""Equity and PnL were summed up as float64: what lies below a hundred-millionth of the quote is noise."""
+"""Equity and PnL were summed up as float64: anything below a hundred-millionth of the quote is noise."""
 _PRICE_FIGURES = 15
-"""A difference of two prices is as exact as fifteen figures of the price."""
+"""A difference of two prices is exact to fifteen digits of the price."""
 
 
 class Kind(Enum):
-    """What the values of a column are; each may be None where its value is not known."""
+    """Type of a column's values; each may be None where its value is not known."""
 
     TEXT = "text of one line"
     NUMBER = "Decimal of at most fifteen figures"
@@ -91,9 +91,9 @@ def export_time(time_ms: int) -> str:
 
 
 def number(value: Decimal | float, decimals: int | None = None) -> Decimal | None:
-    """Return a number without binary noise, with as many figures as a spreadsheet keeps; None: not finite.
+    """Return a number without binary noise, with as many digits as a spreadsheet keeps; None: not finite.
 
-    ``decimals``: at most so many.
+    ``decimals``: most decimal places.
     """
     tidied = tidy_decimal(value)
     exponent = tidied.as_tuple().exponent
@@ -164,7 +164,7 @@ def _journal(session: Session, run: Run) -> Iterator[Sequence[Any]]:
 
 
 def _record(value: Any) -> Any:
-    """Return a value of an event without binary noise; texts of one line."""
+    """Return a value of an event without binary noise, its texts on one line."""
     if isinstance(value, dict):
         return {key: _record(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -11,7 +11,7 @@ from firstwatch.trading.why import because
 
 
 def event_text(event: RunEvent) -> str:
-    """Return one line that describes the event, with figures."""
+    """Return one line that describes the event, with its numbers."""
     match event:
         case events.Transitioned():
             start = f"{event.old} → {event.new}" if event.old else f"{event.new}"
@@ -93,6 +93,6 @@ def _because(event: events.EntryDecided | events.ExitDecided | events.DecisionDr
 
 
 def plain_price(value: Decimal) -> str:
-    """Return the value with eight figures and at least cents; the journal row keeps all figures."""
+    """Return the value with eight digits and at least cents; the journal row keeps all digits."""
     text = f"{value:,.{max(2, 7 - value.adjusted())}f}"
     return text.rstrip("0").rstrip(".")

@@ -51,9 +51,9 @@ FINISHED_LIMIT = 500
 
 _UNKNOWN = wallet_status.WalletStatus()
 _FINISHED_AGE_MS = 2_000
-"""How old the list of finished runs may be before one looks whether it has changed."""
+"""How old the list of finished runs may be before it is checked for changes."""
 _FINISHED_REREAD_MS = 60_000
-"""How old it may be before it is read again although nothing speaks for a change."""
+"""How old it may be before it is read again even without a sign of change."""
 _log = logging.getLogger(__name__)
 _COUNT_RUNS = select(func.count()).select_from(tables.table_of(tables.RunTable))
 
@@ -72,7 +72,7 @@ class Lists:
 
 
 class _Parts(NamedTuple):
-    """What a run of the list is made of; of the same it is not made again."""
+    """The inputs of a run's view: while they are equal, the view is not made again."""
 
     run: runs.Run
     status: live.LiveStatus | None
@@ -92,7 +92,7 @@ class _Finished:
     total: int = -1
     active: frozenset[str] = frozenset()
     left: object = None
-    """What decides beside these two whether they have changed."""
+    """Beside ``total`` and ``active``: if it differs, the list has changed."""
     read_ms: int = -_FINISHED_REREAD_MS
     looked_ms: int = -_FINISHED_AGE_MS
 
@@ -331,7 +331,7 @@ def _symbols(settings: Settings) -> Iterator[str]:
 
 
 def _seen(status: live.LiveStatus | None, run: runs.Run, host: hosts.Host | None) -> live.LiveStatus | None:
-    """Return the figures as of the engine's last heartbeat: it writes them only when they change."""
+    """Return the status as of the engine's last heartbeat: the engine writes it only when it changes."""
     if status is None or host is None or run.facts.health is Health.UNKNOWN:
         return status
     return replace(status, updated_at_ms=max(status.updated_at_ms, host.heartbeat_ms))
@@ -367,7 +367,7 @@ def _wallet(
 
 
 def _exposure(last: RunView | None, money: wallet_status.WalletMoney | None) -> Exposure:
-    """Return the exposure of the last run, or what the venue has shown since then without a run."""
+    """Return the exposure of the last run, or of a position that the venue has shown since it ended."""
     if last is not None and (last.state.is_active or last.exposure is not Exposure.FLAT):
         return last.exposure
     ended_ms = 0 if last is None else last.ended_ms or 0
@@ -376,7 +376,7 @@ def _exposure(last: RunView | None, money: wallet_status.WalletMoney | None) -> 
 
 
 def _damaged(run: runs.DamagedRun) -> RunView:
-    """Return the view of a run that cannot be read: what is not known is unknown or empty."""
+    """Return the view of a run that cannot be read, with unknown or empty values."""
     return RunView(
         run_id=run.id,
         algorithm="unreadable",

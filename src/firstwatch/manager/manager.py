@@ -47,7 +47,7 @@ _EXPORTS = "exports"
 _QUIET_S = 1.0
 """Longest time without a snapshot, and the period of checks on the engine."""
 _SEEN_S = 10.0
-"""How often it is noted that a screen is open."""
+"""Interval at which it is noted that a screen is open."""
 _OWN_COMMANDS = 20
 _OPEN_S = 30.0
 
@@ -56,7 +56,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Readers:
-    """What reads the parts of a snapshot."""
+    """The readers of the parts of a snapshot."""
 
     lists: "ListsReader"
     details: "DetailsReader"
@@ -93,7 +93,7 @@ class RunManager:
         self._problem: FirstwatchError | None = None
         self._closing = threading.Event()
         self._can_be_left = threading.Event()
-        """The thread has ended, or loads modules and ends after that."""
+        """Set when the thread has ended, or is importing modules and ends after that."""
         self._guard = threading.Lock()
         self._reading = threading.Lock()
         self._subscribers: tuple[Subscriber, ...] = ()
@@ -169,7 +169,7 @@ class RunManager:
         if self._store is not None:
             self._store.close()
 
-    # --- what a caller asks ----------------------------------------------------------------------
+    # --- commands and queries --------------------------------------------------------------------
 
     def submit(
         self,
@@ -473,10 +473,10 @@ class RunManager:
 
     @contextmanager
     def _loading(self) -> Iterator[None]:
-        """Load modules in it, which takes long on a busy machine: ``close`` does not wait for that.
+        """Import modules in this block, which may take long: ``close`` does not wait for it.
 
         Raises:
-            _ClosedMeanwhileError: nothing else may be done.
+            _ClosedMeanwhileError: the manager was closed meanwhile, so the thread must end.
         """
         self._can_be_left.set()
         try:

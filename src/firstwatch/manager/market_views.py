@@ -16,7 +16,7 @@ class MarketOfRun:
 
 
 def market_views(markets: Mapping[str, MarketOfRun], rows: Sequence[RunView]) -> tuple[MarketView, ...]:
-    """Return each market of these runs once: as the newest run has it, with the newest mark of all."""
+    """Return each market of these runs once, as frozen into the newest run, with the newest mark of all."""
     newest: dict[tuple[str, str], RunView] = {}
     marked: dict[tuple[str, str], RunView] = {}
     for row in rows:

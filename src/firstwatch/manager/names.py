@@ -1,4 +1,4 @@
-"""What runs are called by in lists."""
+"""Short ids of runs for lists."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from firstwatch.manager.views import SHORT_ID
 
 
 def short_ids(run_ids: Iterable[str]) -> dict[str, str]:
-    """Return the shortest beginning of each id that no other one has, of ``SHORT_ID`` characters at least."""
+    """Return the shortest unique prefix of each id, of ``SHORT_ID`` characters at least."""
     ordered = sorted(run_ids)
     found: dict[str, str] = {}
     for place, run_id in enumerate(ordered):
@@ -17,7 +17,7 @@ def short_ids(run_ids: Iterable[str]) -> dict[str, str]:
 
 
 def _alike(one: str, other: str) -> int:
-    """Return how many characters both begin with."""
+    """Return the length of the common prefix."""
     return next(
         (place for place, (left, right) in enumerate(zip(one, other, strict=False)) if left != right),
         min(len(one), len(other)),

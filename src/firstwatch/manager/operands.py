@@ -17,7 +17,7 @@ MOST_BARS = 1_500
 
 @dataclass(slots=True)
 class OperandReader:
-    """Reads the operands of one run again and again; they are computed anew when it has handled a bar."""
+    """Reads the operands of one run repeatedly; they are computed anew when it has handled a bar."""
 
     run_id: str
     spec: AlgorithmSpec
@@ -32,7 +32,7 @@ class OperandReader:
     def read(self, session: Session) -> tuple[OperandView, ...]:
         """Return the operands that are indicators of the algorithm's own timeframe, in the order of the file.
 
-        An anchored one is left out where not all bars of the run are computed on: its value would be another.
+        Anchored ones are left out unless all bars of the run are used: their values would be wrong.
 
         Raises:
             DamagedRowError: bars cannot be read.

@@ -1,4 +1,4 @@
-"""Where a run has won and lost: its trades by day, hour, side and reason of their exit."""
+"""Where a run has won and lost: its trades by day, hour, side and exit reason."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -13,7 +13,7 @@ _HOUR_MS = 3_600_000
 
 
 def performance(trades: Sequence[Trade]) -> tuple[PartView, ...]:
-    """Return the parts as they are shown; hours, and days, the newest first, are those of the exits, UTC."""
+    """Return the parts in the order shown; hours and days (newest first) are those of the exits, UTC."""
     return (
         *_parts("side", trades, lambda trade: trade.side.value),
         *_parts("exit", trades, lambda trade: EXIT_WORDS[trade.reason]),

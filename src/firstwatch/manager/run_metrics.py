@@ -1,4 +1,4 @@
-"""Figures of a run beside those of its baseline in the same time, computed by the same functions."""
+"""Metrics of a run beside those of its baseline over the same time, computed by the same functions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,9 +25,9 @@ NEEDS_TRADES = {
     "average_loss_bps": _FEW,
     "profit_factor": _SOME,
 }
-"""Trades before which a figure of a run is chance."""
+"""Fewest trades for a metric of a run: with fewer it is chance."""
 _SHARES = ("win_rate", "profit_factor", "average_bars", "exposure", *ANNUALISED)
-"""Figures of the whole test that say the same of a run of any length."""
+"""Metrics of the whole backtest that compare with a run of any length."""
 _BPS = 10_000
 
 
@@ -52,9 +52,9 @@ def compare_with_baseline(
     tested: BaselineData | None = None,
     expected: dict[str, Expected] | None = None,
 ) -> tuple[MetricView, ...]:
-    """Return every figure that is a single number, of the run and of its baseline.
+    """Return every metric that is a single number, of the run and of its baseline.
 
-    ``expected``: what the baseline does in the same time, as shares, without what may not be compared.
+    ``expected``: metrics of the baseline over the same time, as shares of equity, if they may be compared.
     """
     live = TradeArrays.of(trades)
     figures: dict[str, float | None] = {
@@ -89,7 +89,7 @@ def compare_with_baseline(
 
 
 def _per_trade(trades: TradeArrays) -> dict[str, float | None]:
-    """Return what a trade makes of its value, in basis points: the same for any capital."""
+    """Return averages of trades in basis points of their entry value: they do not depend on capital."""
     sound = trades.value > 0
     made = trades.pnl[sound] / trades.value[sound] * _BPS
     parts = {

@@ -1,4 +1,4 @@
-"""What a baseline does in as much time as a run has lived: quantiles over stretches of it of that length."""
+"""Metrics of a baseline over as much time as a run has lived: quantiles over its stretches of that length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.trade import Trade
 
 FEWEST_STRETCHES = 20
-"""Of fewer stretches, end to end or overlapping, no band is made."""
+"""Fewest stretches, end to end or overlapping, that give a band."""
 _MOST_STRETCHES = 300
 _MOST_POINTS = 500_000
 _GRAIN = 128
-"""A length is as good as another that differs by less than this part of it."""
+"""Lengths are rounded down to a multiple of a 128th of themselves, so that results are reused."""
 _KEPT = 8
 
 
@@ -33,14 +33,14 @@ class TradeArrays:
     exit_ms: NDArray[np.int64]
     pnl: NDArray[np.float64]
     value: NDArray[np.float64]
-    """What was bought or sold at the entry."""
+    """Notional at the entry."""
     fees: NDArray[np.float64]
     funding: NDArray[np.float64]
     bars: NDArray[np.float64]
 
     @classmethod
     def of(cls, trades: Sequence[Trade]) -> "TradeArrays":
-        """Return these trades."""
+        """Return these trades as arrays."""
 
         def column(values: Sequence[Decimal | int]) -> NDArray[np.float64]:
             return np.array(values, dtype=np.float64)
@@ -66,7 +66,7 @@ class BaselineData:
 
 
 class BaselineReader:
-    """The baselines that were read last, and what they do in some lengths of time. Used by one thread."""
+    """The baselines that were read last, and their results for some lengths of time. Used by one thread."""
 
     def __init__(self) -> None:
         self._tested: dict[int, BaselineData] = {}
@@ -90,7 +90,7 @@ class BaselineReader:
     def expected(
         self, found: Backtest, tested: BaselineData, bars: int, *, is_fixed: bool
     ) -> dict[str, Expected]:
-        """Return ``expected_in`` of about that many bars."""
+        """Return ``expected_in`` for about that many bars."""
         step = max(1, bars // _GRAIN)
         key = found.id, bars // step * step, is_fixed
         if key not in self._expected:
@@ -105,14 +105,14 @@ def _make_room(kept: dict[Any, Any]) -> None:
 
 
 def may_scale(spec: AlgorithmSpec, found: Backtest, launch: LaunchSettings) -> bool:
-    """Return whether the baseline's money, as a share of its equity, says anything of the run's."""
+    """Return whether the baseline's PnL as a share of its equity compares with the run's."""
     tested = settings_of(found.settings_json)
     is_share = spec.sizing.kind is not SizingKind.FIXED
     return tested.leverage == launch.leverage and (is_share or tested.capital == launch.capital)
 
 
 def expected_in(tested: BaselineData, bars: int, *, is_fixed: bool) -> dict[str, Expected]:
-    """Return what the baseline does in ``bars`` closes, by the names of metrics; none: too few.
+    """Return the baseline's metrics over ``bars`` closes, by name; empty: too few stretches.
 
     Results are shares of the equity at the begin of a stretch; ``is_fixed``: of the baseline's capital,
     because its trades have one size however large its equity is.

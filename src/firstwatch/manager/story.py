@@ -1,4 +1,4 @@
-"""What happened, as a trader says it: the journals of all runs as one story, with the machinery behind it."""
+"""What happened, in a trader's terms: the journals of all runs as one list, order steps as its details."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from firstwatch.trading.runs import RunState
 from firstwatch.trading.why import because
 
 LINES = 300
-"""Lines that are kept of the story, and as many of what is behind it."""
+"""Lines of the story that are kept, and as many of its details."""
 _ROWS = 200
 """Rows of the journals that are read at once."""
 
@@ -32,11 +32,11 @@ _IN_TROUBLE = (OrderState.REJECTED, OrderState.UNKNOWN)
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of one run from the entries so far."""
+    """State of one run, from its entries so far."""
 
     venue_ms: int | None = None
     purposes: dict[str, OrderPurpose] = field(default_factory=dict)
-    """Of the orders of the trade that is open."""
+    """Purposes of the orders of the open trade."""
     entry: events.EntryDecided | None = None
     """The decision of that trade."""
     entered: StoryLine | None = None
@@ -47,7 +47,7 @@ class _Known:
     """The decision to leave that trade."""
     amount: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
-    """What of the entry has filled, and for how much quote."""
+    """Filled amount of the entry, and its cost in quote."""
 
 
 class Story:
@@ -69,7 +69,7 @@ class Story:
         return self._lines
 
     def take(self, entries: Iterable[JournalEntry]) -> None:
-        """Go on with these entries."""
+        """Take in more entries."""
         for entry in entries:
             self._lines = None
             self._taken += 1
@@ -170,7 +170,7 @@ class StoryReader:
         """Return the newest lines of all runs; what was read before is not read again."""
         place, entries, is_more = written_after(session, self._place, limit=_ROWS)
         if is_more:
-            # More than is shown was written since, as after a long sleep.
+            # More entries than are shown were written since, as after a long sleep.
             place, entries, _ = written_after(session, None, limit=_ROWS)
         if self._place is None or is_more or place < self._place:
             self._story = Story()

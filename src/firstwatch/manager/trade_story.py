@@ -14,7 +14,7 @@ from firstwatch.trading.trade import Trade
 from firstwatch.watch.record import spec_of_run
 
 _LATEST_MS = 60_000
-"""How long after its last fill a trade may be booked, by the venue."""
+"""How long after its last fill a trade may be booked, in ms of venue time."""
 
 
 def read_story(session: Session, run_id: str, number: int) -> TradeStory | None:

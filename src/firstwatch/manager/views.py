@@ -168,7 +168,7 @@ class WatchView:
 
 @dataclass(frozen=True, slots=True)
 class WatchCount:
-    """How many active runs are watched and diverge today, and how many would if all were true."""
+    """How many active runs are watched and diverge today, and how many would by chance alone."""
 
     diverged: int
     watched: int
@@ -218,7 +218,7 @@ class RunView:
     venue_ms: int | None = None
     """The newest time of its venue."""
     streams: Mapping[str, int] = field(default_factory=dict)
-    """When each of its streams last said something, by this machine's clock."""
+    """Time of the last message of each of its streams, by this machine's clock."""
     day_equity: tuple[float, ...] = ()
     """The last equity of each of its last hours that has one, at most 24 hours by the venue, oldest first.
 
@@ -231,7 +231,7 @@ class RunView:
 
     @property
     def last_close_ms(self) -> int | None:
-        """When the last bar that it has taken in closed, by the venue."""
+        """Venue time of the close of the last bar that it has handled."""
         if self.last_bar_ms is None or self.timeframe is None:
             return None
         return self.last_bar_ms + self.timeframe.ms
@@ -243,7 +243,7 @@ class RunView:
 
     @property
     def realised_pnl(self) -> Decimal | None:
-        """That of closed trades, and what the open one has paid so far: PnL less what is open."""
+        """PnL of closed trades, and costs paid so far for the open one: PnL less unrealised PnL."""
         pnl, is_open = self.pnl, self.unrealised_pnl
         return None if pnl is None or is_open is None else pnl - is_open
 
@@ -354,25 +354,25 @@ class EventView:
 
 @dataclass(frozen=True, slots=True)
 class StoryLine:
-    """One thing that happened to a run, as a trader says it."""
+    """One event of a run, in a trader's terms."""
 
     place: int
-    """Grows from line to line of a story."""
+    """Position in the story: increases from line to line."""
     run_id: str
     sequence: int
-    """That of the journal entry."""
+    """Sequence of the journal entry."""
     venue_ms: int | None
     """The venue's time; None: not known."""
     is_about: bool
-    """It has no time of the venue; ``venue_ms`` is that of the entry before it."""
+    """It has no venue time of its own; ``venue_ms`` is that of the entry before it."""
     local_ms: int
     sentence: str
     author: Author
     is_detail: bool = False
-    """A step of an order, or anything else that is only the machinery behind the story."""
+    """A step of an order, or another technical detail, hidden unless asked for."""
     is_alarm: bool = False
     pnl: Decimal | None = None
-    """What a closed trade has made, in quote."""
+    """PnL of a closed trade, in quote."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,11 +394,11 @@ class AlarmView:
     is_left: bool = False
     """The operator leaves the position as it is."""
     state: str = ""
-    """How it is: differs when it is worse, or has ended and come back."""
+    """Changes when the alarm gets worse, or ends and comes back."""
 
     @property
     def id(self) -> str:
-        """What tells it from all others."""
+        """Unique id."""
         return "/".join((self.run_id or "", self.wallet or "", self.topic))
 
     @property
@@ -408,7 +408,7 @@ class AlarmView:
 
 @dataclass(frozen=True, slots=True)
 class AwayView:
-    """What happened from when a screen was open last until now, by the clock of this machine."""
+    """What happened since a screen was open last, by the clock of this machine."""
 
     since_ms: int
     until_ms: int
@@ -459,36 +459,36 @@ class MakingView:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What stretches of a baseline do: their median, and 5 to 95 % of them."""
+    """A metric over stretches of a baseline: its median, and its 5 and 95 % quantiles."""
 
     median: float
     low: float
     high: float
 
     def scaled(self, by: float) -> "Expected":
-        """Return all of it times a number above zero."""
+        """Return all values times a number above zero."""
         return Expected(self.median * by, self.low * by, self.high * by)
 
 
 @dataclass(frozen=True, slots=True)
 class MetricView:
-    """One figure: that of the run beside that of the baseline. The screen formats both."""
+    """One metric of the run beside the baseline's. The screen formats both."""
 
     name: str
     live: float | None
     baseline: float | None
-    """What compares with it: in the same time, for the same trades, or of the whole test."""
+    """Comparable value: over the same time, for the same trades, or of the whole backtest."""
     band: Expected | None = None
-    """In the same time; None: it has no band, or the baseline is too short or of other settings."""
+    """Band over the same time; None: it has none, or the baseline is too short or of other settings."""
     needs_days: int = 0
-    """UTC days more that it needs."""
+    """UTC days still missing before it has a value."""
     needs_trades: int = 0
-    """Trades more that it needs."""
+    """Trades still missing before it has a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartView:
-    """Some of a run's trades together. Money in quote."""
+    """A group of a run's trades. Money in quote."""
 
     group: str
     """``side``, ``exit``, ``hour`` or ``day``"""
@@ -497,7 +497,7 @@ class PartView:
     won: int
     pnl: Decimal
     value: Decimal
-    """What was bought or sold at the entries."""
+    """Notional at the entries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -514,7 +514,7 @@ class Candles:
         return len(self.time_ms)
 
     def part(self, seen: slice) -> "Candles":
-        """Return some of the bars."""
+        """Return the bars of that slice."""
         return Candles(self.time_ms[seen], self.open[seen], self.high[seen], self.low[seen], self.close[seen])
 
 
@@ -524,10 +524,10 @@ class OperandView:
 
     name: str
     is_price: bool
-    """It belongs into the price's own scale, as ``ema(9)`` does and ``rsi(14)`` does not."""
+    """It is drawn on the price scale, as ``ema(9)`` is and ``rsi(14)`` is not."""
     values: "NDArray[np.float64]"
     numbers: tuple[float, ...]
-    """Those that it is compared with."""
+    """Constants that it is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,7 +565,7 @@ class WhyView:
     next: tuple[str, ...] = ()
     """What would have to be true at the next close; empty: not known, or the run does not go on."""
     waits: tuple[str, ...] = ()
-    """What holds decisions back whatever the conditions are."""
+    """What prevents decisions whatever the conditions are."""
     problem: str = ""
     """Why all this cannot be read."""
 
@@ -603,7 +603,7 @@ class RunDetails:
     all_signs: tuple[Sign, ...] = ()
     """The same over all whole days."""
     differences: tuple[SettingDifference, ...] | None = None
-    """What of its settings differs from its baseline's and matters; None: it has no baseline."""
+    """Settings that differ from its baseline's and matter; None: it has no baseline."""
     why: WhyView = field(default_factory=WhyView)
     trade_whys: Mapping[int, TradeWhy] = field(default_factory=dict)
     """Why the newest trades were entered and left, by their number from 1."""
@@ -619,7 +619,7 @@ class ManagerSnapshot:
     """The store at one moment. The screen computes ages from these times by its own clock."""
 
     sequence: int
-    """Grows with every snapshot; a command names the one that its author saw."""
+    """Increases with every snapshot; a command names the one that its author saw."""
     time_ms: int
     is_ready: bool
     """False until the store has been read for the first time."""
@@ -678,7 +678,7 @@ class ManagerSnapshot:
 
     @property
     def watch_count(self) -> WatchCount:
-        """The verdicts of today's watches, and what chance alone would make of true runs."""
+        """Counts of today's watches: all, diverged, and how many would diverge by chance alone."""
         reports = [run.watch.report for run in self.active if run.watch is not None]
         calibrated = sum(report.locked is not None for report in reports)
         return WatchCount(
@@ -701,7 +701,7 @@ class ManagerSnapshot:
         return {run.run_id: run for run in self.runs}
 
     def short_id(self, run_id: str) -> str:
-        """Return what a run is called by in lists."""
+        """Return the short id of a run in lists."""
         return self.short_ids.get(run_id, run_id[:SHORT_ID])
 
     def wallet(self, name: str | None) -> WalletView | None:

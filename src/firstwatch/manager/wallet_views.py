@@ -11,7 +11,7 @@ class PassphraseNeed(StrEnum):
     NEW = "new"
     """There is no vault yet: the operator chooses a passphrase and writes it twice."""
     KNOWN = "known"
-    """That of the vault."""
+    """The vault's passphrase."""
     NONE = "none"
     """None is needed: ``FIRSTWATCH_PASSPHRASE_FILE`` gives it."""
 

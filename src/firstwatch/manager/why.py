@@ -1,4 +1,4 @@
-"""Why a run did what it did last, and what would have to be true next: from its journal, trades and bars."""
+"""The reason for a run's last decision, and the conditions of its next: from journal, trades and bars."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -66,30 +66,30 @@ class DecisionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A decision at a close, or the end of a trade at the venue, with why."""
+    """A decision at a close, or the end of a trade at the venue, with its reason."""
 
     kind: DecisionKind
     side: Side | None
-    """None: of an exit that is not filled, whose side is not known."""
+    """None: an exit that is not filled, whose side is not known."""
     time_ms: int
-    """The close that decided it; of an exit at the venue the venue's time of the exit."""
+    """Time of the close that decided it; for an exit at the venue, the venue's time of the exit."""
     conditions: tuple[ConditionValue, ...]
     """Without values where an earlier version decided."""
     because: str
     """The cause as a clause: the conditions that held, or the level that was reached."""
     price: Decimal | None = None
-    """Of the fill; None: not filled yet."""
+    """Price of the fill; None: not filled yet."""
     expected_price: Decimal | None = None
     expected: str = "decided"
-    """What the expected price is: that of the decision, or the level that was reached."""
+    """Source of the expected price: the decision, or the level that was reached."""
     pnl: Decimal | None = None
-    """Of the trade that it has ended, in quote."""
+    """PnL of the trade that it ended, in quote."""
     is_adopted: bool = False
     """It is a position of the wallet that the run took over at its launch."""
 
     @property
     def worse_bps(self) -> float | None:
-        """How much worse than expected it was filled; None: not filled, or no price was expected."""
+        """How much worse than expected it was filled, in bps; None: not filled, or no expected price."""
         if not self.price or not self.expected_price:
             return None
         buys = (self.side is Side.LONG) is not (self.kind is DecisionKind.EXIT)
@@ -267,7 +267,7 @@ def _has_closed(decided: ExitDecided, trade: Trade, timeframe: Timeframe) -> boo
 def _opened_by(
     decided: EntryDecided, closed: Sequence[Trade], position: RunPosition | None, timeframe: Timeframe
 ) -> Decimal | None:
-    """Return the price at which an entry was filled, as far as it was."""
+    """Return the price at which an entry was filled; None: it was not."""
     close_ms = decided.bar_time_ms + timeframe.ms
     for trade in closed:
         if trade.entry_time_ms >= close_ms and trade.side is decided.side:
@@ -428,7 +428,7 @@ _LOOKED_BACK = 5_000
 
 
 class WhyReader:
-    """Reads the view of one run again and again; what has not changed is not read again."""
+    """Reads the view of one run repeatedly; unchanged parts are not read again."""
 
     def __init__(self, session: Session, run: Run) -> None:
         self._spec = spec_of_run(session, run)
@@ -483,7 +483,7 @@ class WhyReader:
 
 
 def _with_decisions(newest_first: Iterable[JournalEntry]) -> Iterator[JournalEntry]:
-    """Yield the newest decisions, so many as are kept, and before the first one the newest dropped entry."""
+    """Yield the newest decisions, as many as are kept, and before the first one the newest dropped entry."""
     count = 0
     for entry in newest_first:
         is_dropped = isinstance(entry.event, DecisionDropped)

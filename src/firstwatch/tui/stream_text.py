@@ -1,4 +1,4 @@
-"""How long ago each stream of a run said something, and which of them are late."""
+"""Age of the last message of each of a run's streams, and which streams are late."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -8,18 +8,18 @@ from firstwatch.trading.text import clean
 from firstwatch.tui import formats
 
 _BARS_LATE = 2
-"""Bars that a stream of bars may be behind before it is late."""
+"""A stream of bars is late after so many bars without a message."""
 _LATE_MS = 60_000
-"""Of the mark, and of bars without a time of their own."""
+"""Age at which a mark is late, and bars where timeframe or market speed give no limit."""
 _NEVER_LATE_MS = 5_000
-"""So long no stream is late: of a market that is replayed fast, two bars pass before they are seen here."""
+"""Bars younger than this are never late: in a fast replay two bars pass before the screen reads them."""
 _MOST = 4
 
 
 def _overdue(run: RunView, now_ms: int) -> list[tuple[float, str, int]]:
     """Return how overdue each stream is (above 1: late), its name and its age in ms.
 
-    That of the account speaks only when something happens: it is never late.
+    The account's stream sends only when something happens, so it is never late.
     """
     found: list[tuple[float, str, int]] = []
     for name, seen_ms in run.streams.items():

@@ -1,8 +1,8 @@
 """Keys and what they may do: the vault, approvals, transfers and withdrawals.
 
 In reading order: ``vault`` and ``keystore`` (encrypted keys), ``key_ring`` and ``unlock_socket`` (the
-engine's keys), ``custody`` (all that is done with wallets), ``agents``, ``stored_status`` (what a
-venue says of a wallet, as the store keeps it), ``balances``, ``forgetting`` (overwrites secrets in memory).
+engine's keys), ``custody`` (all that is done with wallets), ``agents``, ``stored_status`` (a wallet's
+status at its venue, as the store keeps it), ``forgetting`` (overwrites secrets in memory).
 
 Imports ``venues`` and below, and no venue by its name: what one can do with an account is ``VenueAccounts``.
 No engine and no screen.
@@ -12,7 +12,7 @@ No engine and no screen.
    file that the environment names, or a Unix socket that serves only processes of the same user.
 2. A run should trade with an agent's key, which can neither withdraw nor approve. The master key signs what
    only it can, and is not kept for that.
-3. What a key may do is asked of the venue before it is kept, and every approval is verified there afterwards.
+3. The venue is asked for a key's permissions before it is kept, and every approval is verified there.
 4. Money that leaves an account is sent at most once. It has moved when the venue's ledger says so, and not
    when the venue refused it or its nonce was used for something else; until then it is in doubt.
 """

@@ -62,10 +62,10 @@ def vault_of(settings: Settings) -> Vault:
 
 
 def address(text: str, what: str) -> str:
-    """Return an address in small digits; ``what`` names where it was written.
+    """Return an address in lower case; ``what`` names it in the error.
 
     Raises:
-        WrongUseError: it is none.
+        WrongUseError: the text is not an address.
     """
     if not is_address(text.strip()):
         raise WrongUseError(f"{what} takes an address (0x and 40 hexadecimal digits), not {quoted(text)}.")
@@ -102,7 +102,7 @@ class Custody:
         return str(self.settings_of(venue).key_network)
 
     def _names_of(self, venue: str) -> list[str]:
-        """Return all names under which the settings have the same place."""
+        """Return all names under which the settings have the same venue and network."""
         place = self.settings_of(venue).place
         return [
             name
@@ -152,7 +152,7 @@ class Custody:
         return NewAccount(wallet, secret, record)
 
     def check_new(self, name: str, venue: str) -> Wallet | None:
-        """Return the wallet that an imported key would be another key of; None: it makes a new wallet.
+        """Return the existing wallet that an imported key would be added to; None: it makes a new wallet.
 
         Raises:
             WrongUseError: the name or the venue cannot be used.
@@ -241,7 +241,7 @@ class Custody:
             wallet_status.set_key(session, wallet.id, key_status(record, found, now_ms=self._clock.now_ms()))
 
     def approve_agent(self, wallet: Wallet, master: KeySigner, opened: Opened) -> KeyPermissions:
-        """Have a new agent key approved, see it at the venue, and keep it.
+        """Approve a new agent key, verify it at the venue, and keep it.
 
         Raises:
             RefusedError: the venue refused it, or does not show it.
@@ -259,7 +259,7 @@ class Custody:
         return made
 
     def approve_builder(self, wallet: Wallet, master: KeySigner) -> Builder:
-        """Allow the builder of the settings its fee, and see that at the venue.
+        """Approve the fee of the builder that the settings name, and verify it at the venue.
 
         Raises:
             WrongUseError: the settings name no builder.
@@ -310,7 +310,7 @@ class Custody:
             raise RefusedError(f"Wallet {wallet.name} is in use by run {run_id}; stop that run first.")
 
     def take_play_money(self, wallet: Wallet, amount: Decimal | None) -> Decimal:
-        """Take play money out of a paper wallet, all of it without an amount, and return how much.
+        """Take play money out of a paper wallet (``amount`` None: all of it), and return how much.
 
         Raises:
             RefusedError: a run has the wallet, it holds a position, or there is too little.
@@ -403,9 +403,9 @@ class Custody:
             wallets.archive_wallet(session, wallet.name, now_ms=self._clock.now_ms())
 
     def note(self, wallet: Wallet, found: tuple[KeyRecord, Permissions] | None = None) -> None:
-        """Ask the venue for money and key and store them; what it does not answer stays as old as it is.
+        """Ask the venue for money and key and store the answers; without one the stored values stay.
 
-        ``found``: the key that was just asked about. Never raises: what it follows has been done.
+        ``found``: the key that was just asked about. Never raises: the action before it has succeeded.
         """
         try:
             try:

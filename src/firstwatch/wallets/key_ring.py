@@ -47,7 +47,7 @@ class KeyRing:
     def unlock_by_file(self, gives_up: Callable[[float], bool]) -> None:
         """Unlock by the file that the environment names, if it names one; trouble goes to the log.
 
-        ``gives_up``: after too many wrong tries, waits for so many seconds and tells whether to give up.
+        ``gives_up``: after too many wrong tries, waits for that many seconds and returns whether to give up.
         """
         while self.is_locked:
             try:
@@ -86,7 +86,7 @@ class KeyRing:
         self._signer(venue, account)
 
     def signers(self, venue: str) -> SignerOf:
-        """Return what hands out the signers of one venue (a name of the settings)."""
+        """Return a function that gives the signers of one venue (a name of the settings)."""
         return lambda account, key=None: self._signer(venue, account, key)
 
     def _signer(self, venue: str, account: str, key: str | None = None) -> KeySigner:

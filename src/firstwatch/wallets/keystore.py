@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eth_keys.datatypes import PrivateKey
 
 WORK_FACTOR = 2**18
-"""Scrypt's N of the standard: a guess costs 256 MiB and a second or two."""
+"""Scrypt's N as in the standard: a guess costs 256 MiB and a second or two."""
 
 _BLOCK_SIZE = 8
 _LANES = 1
@@ -71,7 +71,7 @@ def private_key(secret: bytes) -> "PrivateKey":
     Raises:
         ValueError: the bytes are not a private key.
     """
-    # An eighth of a second of import, which an engine without keys does not pay.
+    # This import takes an eighth of a second, which an engine without keys should not spend.
     from eth_keys.datatypes import PrivateKey
 
     try:
@@ -84,7 +84,7 @@ def private_key(secret: bytes) -> "PrivateKey":
 
 
 def address_of(secret: bytes) -> str:
-    """Return the address of a private key: ``0x`` and 40 small hexadecimal digits.
+    """Return the address of a private key: ``0x`` and 40 lower-case hexadecimal digits.
 
     Raises:
         ValueError: the bytes are not a private key.

@@ -1,4 +1,4 @@
-"""What a venue says of a wallet, in the form in which the store keeps it."""
+"""A wallet's status at its venue, in the form in which the store keeps it."""
 
 from firstwatch.store.wallet_status import Held, WalletKey, WalletMoney
 from firstwatch.venues.accounts import AccountMoney, Permissions

@@ -33,15 +33,15 @@ _log = logging.getLogger(__name__)
 
 
 class _Offered(BaseModel):
-    """What a caller says."""
+    """A caller's request."""
 
-    # No text of it may be kept for the next one that is alike.
+    # No string cache: it would keep the passphrase in memory.
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True, cache_strings="none")
     passphrase: str
 
 
 class _Answer(BaseModel):
-    """What the engine answers."""
+    """The engine's answer."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
     unlocked: bool
@@ -62,7 +62,7 @@ class UnlockServer:
         """Begin to listen; an engine whose socket cannot be made says so in the log and goes on."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            # The lock is ours, so a socket that stands there belongs to an engine that died.
+            # The lock is ours, so an existing socket is left from an engine that died.
             self._path.unlink(missing_ok=True)
             with _short(self._path) as name:
                 listener.bind(name)

@@ -37,7 +37,7 @@ _LONGEST_BYTES = 64 * 1024
 _TRIES = 3
 _TRIES_FILE = "wrong-tries"
 WAIT_S = 30
-"""How long no passphrase is tried after three wrong ones."""
+"""Seconds without a try after three wrong passphrases."""
 
 
 _log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class KeyRecord:
     created_at_ms: int
     path: Path
     network: str = ""
-    """Where the account is; empty: the file is older than this word."""
+    """The account's network; empty: the file is older than this field."""
 
 
 class KeySigner:
@@ -154,7 +154,7 @@ class Vault:
         return self._known[1]
 
     def problems(self) -> list[str]:
-        """Return a sentence for each file that cannot be used: damaged, not ours, or half made."""
+        """Return a sentence for each file that cannot be used: damaged, not a key file, or incomplete."""
         found = []
         for path in self._paths():
             try:
@@ -345,7 +345,7 @@ class OpenVault:
         return KeyRecord(venue, account, address, kind, now_ms, kept, network)
 
     def keep(self, record: KeyRecord) -> KeyRecord:
-        """Make a pending key one that is used."""
+        """Make a pending key usable."""
         path = record.path.with_suffix(".json")
         with self._vault.writing():
             record.path.replace(path)
@@ -408,10 +408,10 @@ def new_secret() -> bytes:
 
 
 def secret_of(text: str) -> bytes:
-    """Return the private key that an operator wrote: 64 hexadecimal digits, with or without ``0x``.
+    """Return the private key that an operator typed: 64 hexadecimal digits, with or without ``0x``.
 
     Raises:
-        WrongUseError: it is none; the sentence does not quote it.
+        WrongUseError: the text is not a private key; the sentence does not quote it.
     """
     try:
         secret = bytes.fromhex(text.strip().removeprefix("0x").removeprefix("0X"))
@@ -461,7 +461,7 @@ def _record(path: Path, document: dict[str, Any]) -> KeyRecord:
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    """Write a file that is whole or not there, readable by its owner only."""
+    """Write a file completely or not at all, readable by its owner only."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -6,20 +6,20 @@ which key, in which pane), ``key_table`` (the same as lines, for the help and th
 (how it is done), ``messages`` (what panes report), ``panes``, ``lists``, ``screens``, ``modals`` and
 ``widgets``, ``layout`` (what fits), ``formats``, ``money_text``, ``run_text``, ``alarm_text``,
 ``stream_text``, ``watch_text`` and ``away_text`` (values, money, runs, alarms, streams, watches and an
-absence as text), ``themes``, ``colour_filter`` and ``painting`` (what a terminal gets of them), ``app``
+absence as text), ``themes``, ``colour_filter`` and ``painting`` (the output to the terminal), ``app``
 (which joins them) and ``driver`` (the terminal).
 
-1. The screen shows what is in the snapshot. What the store does not know is shown as "?" (what a watch cannot
-   know yet as "–"), never as zero.
+1. The screen shows what is in the snapshot. Values unknown to the store are shown as "?" (those that a watch
+   cannot know yet as "–"), never as zero.
 2. Every operator action is one class with id, title, help, key, panes, severity and ``refusal``: the binding,
    the palette entry, the lines of the help and of the README, and the sentence when it is not possible come
-   from it. A key acts on what the pane in front shows, and means the same in each pane that has it.
+   from it. A key acts on the content of the pane in front, and means the same in each pane that has it.
 3. An action keeps the ids of the runs that its dialog was opened for, shows them with their money, and checks
    their states again before a command is sent. It judges by the newest snapshot (``live``), although the
    screen may be frozen.
 4. Keys act in NAV; in EDIT a key or a paste goes into the field and triggers nothing.
 5. The event loop waits for no lock, no venue and no disk: all of that happens in other threads.
 6. A terminal that is lost or stalls ends the screen, never the engine (``driver``).
-7. What changes often repaints only its own row (``widgets.table``); the cursor stays on its row's key.
+7. A value that changes repaints only its own row (``widgets.table``); the cursor stays on its row's key.
 8. A widget reads the app's state and reports to the app in messages (``messages``); it never imports the app.
 """

@@ -10,7 +10,7 @@ def alarm_key(alarm: AlarmView) -> str:
 
 
 def since(alarm: AlarmView, now_ms: int) -> str:
-    """Return since when an alarm is active and how often it was raised, and whether it was seen."""
+    """Return since when an alarm is active, how often it was raised, and whether it was acknowledged."""
     times = f", raised {alarm.count} times" if alarm.count > 1 else ""
     text = f"since {formats.moment(alarm.since_ms)} UTC, {formats.age(now_ms - alarm.since_ms)} ago{times}"
     seen = seen_word(alarm)
@@ -18,7 +18,7 @@ def since(alarm: AlarmView, now_ms: int) -> str:
 
 
 def seen_word(alarm: AlarmView) -> str:
-    """Return what an operator has said of an alarm; empty: nothing, or it is worse since."""
+    """Return how an operator acknowledged an alarm; empty: not at all, or it is worse since."""
     if not alarm.is_acknowledged:
         return ""
     return "left as it is" if alarm.is_left else "acknowledged"

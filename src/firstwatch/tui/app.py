@@ -210,7 +210,7 @@ class FirstwatchApp(StateApp):
     def _begin(self) -> None:
         """Start what would delay the first paint."""
         if not gc.isenabled():
-            # The program starts with it off (see ``cli``); the objects made so far stay until the end.
+            # The program starts with it off (see ``cli.screen``); the objects made so far live until exit.
             gc.freeze()
             gc.enable()
         self.manager.start(is_visit=not self.is_read_only)
@@ -260,7 +260,7 @@ class FirstwatchApp(StateApp):
         self.engine.leave_when_stopped()
 
     def _say_away(self, snapshot: ManagerSnapshot) -> None:
-        """Say once what happened before this screen was opened; it also stays in *What happened*."""
+        """Show once what happened before this screen was opened; it also stays in *What happened*."""
         if snapshot.away is not None and not self._has_said_away:
             self._has_said_away = True
             if parts := away_parts(snapshot.away):
@@ -341,7 +341,7 @@ class FirstwatchApp(StateApp):
     # --- actions ---------------------------------------------------------------------------------
 
     def action_press(self, key: str) -> None:
-        """Perform what a key does in the pane in front, or say where it does something."""
+        """Perform the action of a key in the pane in front, or say where the key has one."""
         if self.is_editing or self.is_covered:
             return
         action = self._keys.action_in(self.run_screen.front, key)
@@ -353,7 +353,7 @@ class FirstwatchApp(StateApp):
             self.notify(f"Go to {place_of(other)} first ({pane_key})", title=other.short, severity="warning")
 
     def action_perform(self, action_id: str) -> None:
-        """Perform an action on what the pane in front shows, or say why it is not possible now."""
+        """Perform an action on the content of the pane in front, or say why it is not possible now."""
         action = ACTION_BY_ID[action_id]
         if self.is_editing and action_id != "app.quit":
             return
@@ -389,7 +389,7 @@ class FirstwatchApp(StateApp):
         if self.frozen_ms is not None:
             hints.insert(0, KeyHint(self._keys.shown("view.freeze"), "Go on"))
         situation = self.situation
-        # What the pane's own number does now comes before the way to the others.
+        # The action of the pane's own number comes before those of the other panes.
         own_number = (pane.ID.action_id,) if self.run_screen.can_maximise else ()
         for action_id in dict.fromkeys((*pane.ACTIONS, *own_number, *_COMMON_ACTIONS)):
             action = ACTION_BY_ID[action_id]
@@ -399,7 +399,7 @@ class FirstwatchApp(StateApp):
         return tuple(hints)
 
     def _short_of(self, action: Action, pane: Pane, situation: Situation) -> str:
-        """Return what the key line says of an action now: on how many runs it acts, what a number does."""
+        """Return an action's text in the key line: on how many runs it acts, what a pane number does."""
         if isinstance(action, RunAction) and len(situation.runs) > 1:
             return f"{action.short} {len(action.possible(situation))}"
         screen = self.run_screen
@@ -431,7 +431,7 @@ class FirstwatchApp(StateApp):
 
     @property
     def situation(self) -> Situation:
-        """What is true now, and the operator's selection, by which actions are possible or not."""
+        """The newest snapshot and the operator's selection, by which actions are possible or not."""
         return self._situation_in(self.run_screen.pane(self.run_screen.front))
 
     def run_ids(self) -> tuple[str, ...]:
@@ -467,7 +467,7 @@ class FirstwatchApp(StateApp):
         self.run_screen.show_pane(pane_id)
 
     def press_pane(self, pane_id: PaneId) -> None:
-        """Go to a pane, or let it have the whole screen."""
+        """Go to a pane, or maximise it."""
         self.run_screen.press_pane(pane_id)
 
     def open_launcher(self) -> None:
@@ -488,7 +488,7 @@ class FirstwatchApp(StateApp):
         self.run_screen.journal.toggle_scope()
 
     def toggle_order_changes(self) -> None:
-        """Show the machinery behind what happened and among the orders, or hide it."""
+        """Show or hide technical details in *What happened* and replaced orders among the orders."""
         self.shows_order_changes = not self.shows_order_changes
 
     def show_history(self) -> None:
@@ -496,17 +496,17 @@ class FirstwatchApp(StateApp):
         self.run_screen.show_history()
 
     def zoom_chart(self, by: int) -> None:
-        """Go ``by`` steps nearer to the chart that is shown."""
+        """Zoom the chart in by ``by`` steps."""
         if (chart := self.run_screen.chart) is not None:
             chart.zoom(by)
 
     def pan_chart(self, by: int) -> None:
-        """Go ``by`` steps later in the chart that is shown."""
+        """Pan the chart ``by`` steps later."""
         if (chart := self.run_screen.chart) is not None:
             chart.pan(by)
 
     def toggle_freeze(self) -> None:
-        """Keep what is shown as it is, or go on."""
+        """Freeze the screen, or let it go on."""
         self.freeze(self.frozen_ms is None)
 
     def choose_theme(self) -> None:
@@ -538,7 +538,7 @@ class FirstwatchApp(StateApp):
         self._perform(ACTION_BY_ID[action_id], replace(self.situation, runs=runs, alarm=alarm))
 
     def show_notices(self) -> None:
-        """Show what was said in passing, the newest first."""
+        """Show past notices, the newest first."""
         from firstwatch.tui.modals.confirm import MessageDialog
 
         lines = [

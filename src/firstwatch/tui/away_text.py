@@ -1,4 +1,4 @@
-"""What is said at coming back and at leaving: what happened meanwhile, and where the runs are."""
+"""Texts for opening and leaving the screen: what happened meanwhile, and where the runs are."""
 
 import shlex
 
@@ -13,7 +13,7 @@ _SHORTEST_MS = 1_000
 
 
 def away_parts(away: AwayView) -> list[str]:
-    """Return what happened, each as a clause; nothing: nothing did."""
+    """Return a clause for each kind of event; empty: nothing happened."""
     found = [f"{formats.age(away.without_engine_ms)} without an engine"] if _had_gap(away) else []
     counts = (
         (away.bars, "bar", "bars", " caught up"),

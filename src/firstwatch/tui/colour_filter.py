@@ -1,4 +1,4 @@
-"""What is done to the colours of each line on its way to the terminal."""
+"""Filters for the colours of each line on its way to the terminal."""
 
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -14,7 +14,7 @@ PICTURE = {"is_picture": True}
 
 
 class StyleFilter(LineFilter):
-    """Gives each piece of a line another style."""
+    """Applies a function to the style of each segment of a line."""
 
     def __init__(self, change: Callable[[Style], Style]) -> None:
         super().__init__()
@@ -31,15 +31,15 @@ class StyleFilter(LineFilter):
 
 @lru_cache(16)
 def with_muted(muted: str) -> StyleFilter:
-    """Return the filter that shows faint text in the theme's colour for it: a mixed one was not chosen."""
+    """Return the filter that shows dim text in the theme's muted colour instead of a blended one."""
     return StyleFilter(partial(_muted, RichColor.parse(muted)))
 
 
 @lru_cache(16)
 def without_colours(foreground: str, background: str) -> StyleFilter:
-    """Return the filter that takes all colours away.
+    """Return the filter that removes all colours.
 
-    What stands on another ground than the theme's, such as an alarm or the chosen tab, is shown in reverse.
+    Text on another background than the theme's, such as an alarm or the chosen tab, is shown in reverse.
     """
     light, dark = (Color.parse(each).brightness for each in (foreground, background))
     return StyleFilter(partial(_colourless, light, dark))

@@ -10,7 +10,7 @@ from firstwatch.trading.text import clean
 
 UNKNOWN = "?"
 _MARKED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
-"""A number with its thousands marked."""
+"""A number with thousands separators."""
 
 _ASCII = {
     **dict.fromkeys("│┃┆┊║▌▐▎▏▕╷╵╽╿╻╹", "|"),
@@ -40,11 +40,11 @@ _ASCII = {
     chr(0x2800): " ",
 }
 ASCII_GLYPHS = str.maketrans(_ASCII)
-"""One character for one, so that widths stay: for terminals without UTF-8."""
+"""Maps one character to one, which keeps widths: for terminals without UTF-8."""
 
 
 def money(value: Decimal | float | None, *, signed: bool = False) -> str:
-    """Return a quote amount with two places: ``1,234.50``; what rounds to zero has no sign."""
+    """Return a quote amount with two decimals: ``1,234.50``; one that rounds to zero has no sign."""
     if value is None:
         return UNKNOWN
     return _unsigned_zero(f"{value:+,.2f}" if signed else f"{value:,.2f}")
@@ -60,7 +60,7 @@ def _unsigned_zero(text: str) -> str:
 
 
 def price(value: Decimal | float | None) -> str:
-    """Return a price with the figures that matter at its size."""
+    """Return a price with as many decimals as its size needs."""
     return UNKNOWN if value is None else price_text(value)
 
 
@@ -72,16 +72,16 @@ def amount(value: Decimal | None) -> str:
 
 
 def short_amount(value: Decimal) -> str:
-    """Return an amount of the base coin in three figures, for a list: ``1,234``, ``.0256``."""
+    """Return an amount of the base coin with three significant digits, for a list: ``1,234``, ``.0256``."""
     text = f"{value:,.0f}" if value >= 1_000 else plain(Decimal(f"{value:.3g}"))
     return text.removeprefix("0") if text.startswith("0.") else text
 
 
 def read_decimal(text: str) -> Decimal:
-    """Return the number that an operator wrote; thousands may be marked: ``1,234.5``.
+    """Return the number that an operator typed; it may have thousands separators: ``1,234.5``.
 
     Raises:
-        ValueError: it is not a number, or out of bounds; or a comma is not where thousands are marked.
+        ValueError: it is not a number, or out of bounds, or has a comma that separates no thousands.
     """
     text = text.strip()
     if "," in text and not _MARKED.fullmatch(text):
@@ -95,7 +95,7 @@ def percent(value: float | None) -> str:
 
 
 def fitted(text: str, width: int, rows: int = 0) -> str:
-    """Return the text in lines of that width, in so many (0: as many as it takes); ``…``: the rest is cut."""
+    """Return the text wrapped to ``width``, in at most ``rows`` lines (0: no limit); ``…``: it is cut."""
     lines = [part for line in text.split("\n") for part in wrap(line, max(width, 1)) or [""]]
     if len(lines) > rows > 0:
         lines = [*lines[: rows - 1], f"{lines[rows - 1][: max(width - 2, 0)]} …"]

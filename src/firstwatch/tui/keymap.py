@@ -32,11 +32,11 @@ class Keymap:
         return self.shown(action_id) or self.shown("app.commands") or "ctrl+p"
 
     def actions_of(self, key: str) -> tuple[Action, ...]:
-        """Return what a key does, in whichever pane."""
+        """Return the actions of a key, in all panes."""
         return tuple(action for action in ACTIONS if self.keys[action.id] == key)
 
     def action_in(self, pane: PaneId, key: str) -> Action | None:
-        """Return what a key does in that pane."""
+        """Return the action of a key in that pane."""
         return next((action for action in self.actions_of(key) if acts_in(action, pane)), None)
 
 

@@ -4,16 +4,16 @@ from enum import StrEnum
 
 WIDTHS = [(0, "-tight"), (60, "-narrow"), (120, "-broad")]
 HEIGHTS = [(0, "-short"), (16, "-low"), (24, "-middle"), (36, "-high"), (56, "-tall")]
-"""The classes that a screen has from so many columns, and from so many rows on, for the style sheet."""
+"""Classes for the style sheet, each with the columns or rows from which on the screen has it."""
 
 
 class Layout(StrEnum):
-    """What is shown at once. How large each pane is then, is a matter of the style sheet."""
+    """Which panes are shown at once. The style sheet decides how large they are."""
 
     TINY = "tiny"
     """Below 60×16: the pane in front. Nothing can be started; runs are still paused, stopped and closed."""
     LIST = "list"
-    """The list of runs with what matters of the run under its cursor, or the pane in front."""
+    """The list of runs with the essentials of the run under its cursor, or the pane in front."""
     LEFT = "left"
     """The left column has one pane: the list of runs, unless another of its panes is in front."""
     SPLIT = "split"

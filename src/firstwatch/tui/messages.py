@@ -18,7 +18,7 @@ class SnapshotArrived(Message):
 
 
 class RunChosen(Message):
-    """The operator has moved to a run."""
+    """The operator has moved the cursor to a run."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class BesideChosen(Message):
 
 
 class WalletChosen(Message):
-    """The operator has moved to a wallet; None: the wallet under the cursor has gone."""
+    """The operator has moved the cursor to a wallet; None: the wallet under the cursor has gone."""
 
     def __init__(self, wallet: str | None) -> None:
         super().__init__()

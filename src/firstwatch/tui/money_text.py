@@ -1,4 +1,4 @@
-"""What money is worth, as the screen writes it: PAPER, TESTNET or LIVE, in words and in colour."""
+"""The kind of money as the screen writes it: PAPER, TESTNET or LIVE, in words and in colour."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ def run_place(run: RunView) -> str:
 
 
 def wallet_place(wallet: WalletView) -> str:
-    """Return a wallet and what its money is worth: ``w20 (PAPER)``."""
+    """Return a wallet and its kind of money: ``w20 (PAPER)``."""
     return f"{wallet.name} ({money_word(wallet.money)})"
 
 

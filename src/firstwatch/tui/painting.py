@@ -1,4 +1,4 @@
-"""What a change of the screen sends to the terminal: the columns that have changed, and no style twice."""
+"""Smaller updates of the terminal: only the columns that have changed, and no style twice."""
 
 from rich.console import Console
 from rich.control import Control
@@ -6,19 +6,19 @@ from textual._compositor import ChopsUpdate
 
 
 class NarrowUpdate(ChopsUpdate):
-    """The changed columns only.
+    """An update of the changed columns only.
 
-    Textual's own update begins at the left edge of the widget in which something has changed, and names the
-    style of each piece of text anew (measured on 8.2.8).
+    Textual's own update begins at the left edge of the widget that has changed, and sends the style of each
+    segment anew (measured on 8.2.8).
     """
 
     @classmethod
     def of(cls, update: ChopsUpdate) -> "NarrowUpdate":
-        """Return what is narrow of an update."""
+        """Return the update as a narrow one."""
         return cls(update.chops, update.spans, update.chop_ends)
 
     def render_segments(self, console: Console) -> str:
-        """Return the text and the sequences for the terminal."""
+        """Return the text with the escape sequences for the terminal."""
         parts = []
         for row, first, end in self.spans:
             for chop_end, (left, strip) in zip(self.chop_ends[row], self.chops[row].items(), strict=False):

@@ -11,7 +11,7 @@ from firstwatch.tui.money_text import money_counts, run_place
 from firstwatch.tui.widgets.table import Tone
 
 WHO = ": "
-"""What stands in a state before the cause: where room lacks, it goes with what follows."""
+"""Separates a state from its cause: if there is too little room, both it and the cause are left out."""
 _HEALTH_WORDS = {Health.STALE: "STALE", Health.DEGRADED: "DEGRADED", Health.UNKNOWN: "NO NEWS"}
 
 
@@ -35,7 +35,7 @@ def trouble(run: RunView) -> str:
 
 
 def sign(run: RunView) -> tuple[str, Tone]:
-    """Return one sign for a run's state: in trouble, paused, running, or not running."""
+    """Return one character for a run's state: in trouble, paused, running, or not running."""
     if trouble(run):
         return "▲", "error"
     if run.state is RunState.RUNNING:
@@ -59,7 +59,7 @@ def state_text(run: RunView) -> tuple[str, Tone]:
 
 
 def remark(run: RunView) -> tuple[str, Tone]:
-    """Return what is behind a run's state in words; empty: there is nothing to say."""
+    """Return the reason for a run's state in words; empty: there is none."""
     if wrong := trouble(run):
         return run.sentence or wrong.lower(), "error"
     if run.paused:
@@ -68,7 +68,7 @@ def remark(run: RunView) -> tuple[str, Tone]:
 
 
 def run_lines(runs: Sequence[RunView], snapshot: ManagerSnapshot) -> list[str]:
-    """Return what a dialog says of the runs that it is about: which, how many, with what money."""
+    """Return the lines of a dialog on its runs: which, how many, with what money."""
     if len(runs) == 1:
         [run] = runs
         return [
@@ -80,13 +80,13 @@ def run_lines(runs: Sequence[RunView], snapshot: ManagerSnapshot) -> list[str]:
 
 
 def run_line(run: RunView, snapshot: ManagerSnapshot) -> str:
-    """Return one of several runs of which a dialog tells."""
+    """Return a line for one of several runs of a dialog."""
     name = f"{snapshot.short_id(run.run_id)} {run.title}"
     return f"  {name}, {run_place(run)}, {exposure_text(run)}"
 
 
 def held_text(run: RunView, write: Callable[[Decimal], str] = formats.amount) -> str:
-    """Return what the run holds: ``flat``, ``unknown``, or a side and an amount."""
+    """Return the position of the run: ``flat``, ``unknown``, or a side and an amount."""
     if run.exposure is Exposure.FLAT:
         return "flat"
     position = run.position
@@ -96,7 +96,7 @@ def held_text(run: RunView, write: Callable[[Decimal], str] = formats.amount) ->
 
 
 def exposure_text(run: RunView) -> str:
-    """Return what the run holds, and its stop."""
+    """Return the position of the run, and its stop."""
     held, position = held_text(run), run.position
     if held == "flat":
         return held

@@ -36,7 +36,7 @@ _LONGEST_PASTE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the screen has said in passing."""
+    """A notice that the screen has shown."""
 
     time_ms: int
     title: str
@@ -49,7 +49,7 @@ class LaunchCheck:
     """The last launch check that was sent to the engine: for which settings, and the command's number."""
 
     settings: LaunchSettings
-    """Without the reason for warnings, which the checks do not judge."""
+    """Without the reason for accepted warnings, which the checks do not use."""
     number: int | None = None
     """None: the command is not written yet."""
 
@@ -59,7 +59,7 @@ class StateApp(App[None]):
 
     # Nothing here repaints the screen: panes watch these and repaint what changed in them.
     snapshot: var[ManagerSnapshot] = var(partial(empty_snapshot, 0), always_update=True)
-    """What is shown: the newest, or the one of the moment at which the operator froze the screen."""
+    """The snapshot shown: the newest, or the one at which the operator froze the screen."""
     frozen_ms: var[int | None] = var(None)
     """Since when the screen is frozen; None: it is not."""
     selected_run: var[str | None] = var(None)
@@ -72,13 +72,13 @@ class StateApp(App[None]):
     is_launching: var[bool] = var(False)
     """A new run is being prepared: the launcher is open."""
     beat: var[int] = var(0)
-    """Counts the screen's own seconds: ages grow whether anything changes or not."""
+    """Counts the screen's own seconds, so that ages grow even if nothing changes."""
     shows_order_changes: var[bool] = var(False)
-    """Steps of orders, and orders that others took the place of, are shown too."""
+    """Steps of orders, and replaced orders, are shown too."""
     notices: var[tuple[Notice, ...]] = var(())
     """The newest notices, oldest first: they can be read again."""
     busy: var[str] = var("")
-    """What is under way and takes a while."""
+    """The slow work under way, as text; empty: none."""
 
     def __init__(
         self,
@@ -90,9 +90,9 @@ class StateApp(App[None]):
         key_of: Callable[[str], str],
         is_read_only: bool = False,
     ) -> None:
-        """``is_read_only``: nothing that is more than a view can be done."""
+        """``is_read_only``: only actions that change the view are possible."""
         self.key_of = key_of
-        """Returns the key of an action for a sentence; of one without a key, the key of the commands."""
+        """Returns the key of an action for a sentence; for one without a key, that of the palette."""
         self._clock = clock
         super().__init__(driver_class=driver_class)
         self.manager = manager
@@ -128,7 +128,7 @@ class StateApp(App[None]):
 
     @property
     def no_run(self) -> str:
-        """What a place about the chosen run says without one."""
+        """The sentence shown in place of a run's data while no run is chosen."""
         return f"Choose a run in Run Info ({self.key_of('view.info')})."
 
     def now_ms(self) -> int:
@@ -171,7 +171,7 @@ class StateApp(App[None]):
             self.snapshot = replace(self.snapshot, beside=new)
 
     def freeze(self, is_frozen: bool) -> None:
-        """Keep what is shown as it is, or go on with what is true."""
+        """Freeze the screen, or go on with the newest snapshot."""
         if is_frozen:
             self._newest, self.frozen_ms = self.snapshot, self.now_ms()
             return
@@ -184,7 +184,7 @@ class StateApp(App[None]):
 
     @property
     def badges(self) -> tuple[str, ...]:
-        """What is unusual about this screen, for its head."""
+        """Unusual states of this screen, for its head."""
         found = ["READ ONLY"] if self.is_read_only else []
         if self.frozen_ms is not None:
             found.append(f"FROZEN {formats.age(self.now_ms() - self.frozen_ms)}")
@@ -194,7 +194,7 @@ class StateApp(App[None]):
 
     @property
     def assessment(self) -> Assessment:
-        """What is wrong with the draft, and its settings if nothing is."""
+        """The mistakes in the draft, and its settings if there are none."""
         return assess(self.draft, self.live)
 
     @property
@@ -268,12 +268,12 @@ class StateApp(App[None]):
 
 
 def pasted(text: str) -> str:
-    """Return a pasted text as a field takes it: its lines cleaned, without empty ones before the first."""
+    """Return a pasted text for a field: its lines cleaned, without leading empty ones."""
     return "\n".join(map(clean, text[:_LONGEST_PASTE].splitlines())).lstrip("\n")
 
 
 def judged(settings: LaunchSettings) -> LaunchSettings:
-    """Return what the checks judge: everything but the reason for warnings."""
+    """Return the settings that the checks use: all but the reason for accepted warnings."""
     return settings.model_copy(update={"accepted_warnings": None})
 
 

@@ -1,8 +1,8 @@
 """Colour themes: TOML files in the folder ``themes``, validated; a bad one is reported and left out.
 
 A theme has its colours, and may have others for terminals with 256 and with 16 colours, where the nearest one
-may be one that cannot be read. Rich rounds each colour of a style to what the terminal has; those of the
-tables ``colours_256`` and ``colours_16`` are written so that they come out as they are.
+may be illegible. Rich rounds each colour of a style to one of the terminal's; those of the tables
+``colours_256`` and ``colours_16`` are exact, so that rounding does not change them.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ FALLBACK_VARIABLES = {
     "band": "#1e3448",
     "band-inner": "#2f5473",
 }
-"""For a theme that is not ours: Textual's own, when no file can be used."""
+"""Colours for Textual's own theme, which is used when no theme file can be."""
 
 SIXTEEN = {
     "black": "#000000",
@@ -49,7 +49,7 @@ SIXTEEN = {
     "bright_cyan": "#55ffff",
     "bright_white": "#ffffff",
 }
-"""The sixteen colours by name, as Rich has them; what they look like is the terminal's."""
+"""The sixteen colours by name, with Rich's values; the terminal decides how they look."""
 
 _PACKAGE = Path(__file__).parents[1]
 _FIRST_GREY = 232
@@ -72,7 +72,7 @@ def _one_of_256(value: Any) -> str:
     if value < _FIRST_GREY:
         red, green, blue = (_CUBE[(value - 16) // step % 6] for step in (36, 6, 1))
     else:
-        # Where Rich has the middle of this grey, which is not quite its value.
+        # The value that Rich rounds to this grey, which differs slightly from the grey itself.
         red = green = blue = round(255 * (value - _FIRST_GREY + 1) / 25)
     colour = Color(red, green, blue)
     shown = colour.rich_color.downgrade(ColorSystem.EIGHT_BIT).number
@@ -97,7 +97,7 @@ _Colour = TypeVar("_Colour", bound=str)
 
 
 class Colours(BaseModel, Generic[_Colour]):
-    """What each colour means. Written as the file has them, read as ``#rrggbb``."""
+    """Colours by role. Written as in the file, read as ``#rrggbb``."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
@@ -109,18 +109,18 @@ class Colours(BaseModel, Generic[_Colour]):
     """The selection."""
     foreground: _Colour
     muted: _Colour
-    """Text that is there to be looked up."""
+    """Secondary text."""
     background: _Colour
     surface: _Colour
-    """The ground of panes and dialogs."""
+    """Background of panes and dialogs."""
     panel: _Colour
-    """The ground of the head, of bars and of the row under the cursor."""
+    """Background of the head, of bars and of the row under the cursor."""
     line: _Colour
     """Frames without the focus, the scroll bar."""
     band: _Colour
-    """Where nine of ten of the baseline's days lie."""
+    """The band with 90 % of the baseline's days."""
     band_inner: _Colour
-    """Where half of them lie."""
+    """The band with half of them."""
     success: _Colour
     warning: _Colour
     error: _Colour
@@ -143,7 +143,7 @@ class ThemeFile(Colours[_TrueColour]):
     """For a terminal with 16 colours, by name; none: the nearest to those above."""
 
     def theme(self, colour_system: str | None = "truecolor") -> Theme:
-        """Return it as Textual's, for a terminal that has Rich's ``colour_system``."""
+        """Return the Textual theme for a terminal with Rich's ``colour_system``."""
         tables = {"256": self.colours_256, "standard": self.colours_16, "windows": self.colours_16}
         table = tables.get(colour_system or "")
         own: dict[str, str] = (table or self).model_dump(include=set(Colours.model_fields))
@@ -155,7 +155,7 @@ class ThemeFile(Colours[_TrueColour]):
             "live": colour.live,
             "band": colour.band,
             "band-inner": colour.band_inner,
-            # Textual mixes the rest from the others, and a mixed colour is one that was not chosen.
+            # Set here, because Textual would blend them from other colours.
             **{f"text-{role}": own[role] for role in roles},
             "text": colour.foreground,
             "text-muted": colour.muted,
@@ -208,7 +208,7 @@ class Themes:
 
 
 def theme_folder() -> Path:
-    """Return the folder of the shipped themes: inside the package, or of the checkout when editable."""
+    """Return the folder of the shipped themes: in the package or, if editable, in the checkout."""
     packaged = _PACKAGE / "themes"
     return packaged if packaged.is_dir() else _PACKAGE.parents[1] / "themes"
 
@@ -216,8 +216,7 @@ def theme_folder() -> Path:
 def load_themes(*folders: Path, colour_system: str | None = "truecolor") -> Themes:
     """Read all ``*.toml`` of the folders. Never raises: a screen works without its colours.
 
-    Of themes with one name the last is taken, so that an operator can have another one in a shipped one's
-    place.
+    Of themes with the same name the last is used, so that an operator can replace a shipped one.
     """
     usable: dict[str, Theme] = {}
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""The watch of a run as the screen writes it: signs, words, figures. What is not known is ``–``."""
+"""The watch of a run as the screen writes it: marks, words, numbers. Unknown is ``–``."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -37,7 +37,7 @@ LABELS: dict[CheckName, str] = {
     CheckName.EDGE: "edge",
 }
 JOINT_CHECKS = (CheckName.TRADE_FREQUENCY, CheckName.DRAWDOWN, CheckName.EXITS)
-"""They are judged by one calibration, and true runs diverge in them together when the market is odd."""
+"""Checks judged by one calibration: in an unusual market true runs diverge in all of them together."""
 TOGETHER = (
     "True days diverge together when the market is odd: 13 to 18 % of them in 1 month of 20. See whether "
     "other runs diverge too."
@@ -69,7 +69,7 @@ _SILENT_MS = 60_000
 
 
 class Window(StrEnum):
-    """How much of the watch is shown."""
+    """The span of the watch that is shown."""
 
     DAY = "24 h"
     WEEK = "7 d"
@@ -90,7 +90,7 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict | None:
 
 
 def figure(name: CheckName, value: float | None) -> str:
-    """Return what a check observed or expected, in its own unit."""
+    """Return a check's observed or expected value in its own unit."""
     if value is None:
         return NONE
     if name in _BPS:
@@ -129,19 +129,19 @@ def band_bar(observed: float, low: float, high: float) -> str:
 
 
 def count_text(check: "Check") -> str:
-    """Return how much a check rests on, of how much is expected by now: ``7/9``."""
+    """Return the number of observations of a check, and how many are expected by now: ``7/9``."""
     if check.n is None:
         return NONE
     return str(check.n) if check.n_expected is None else f"{check.n}/{check.n_expected:.0f}"
 
 
 def power_text(check: "Check") -> str:
-    """Return the mildest change that the check sees by now."""
+    """Return the mildest change that the check can detect by now."""
     return NONE if check.smallest_effect is None else EFFECTS[check.smallest_effect]
 
 
 def evidence_text(check: "Check") -> str:
-    """Return what the verdict rests on: p or e, since when, what could be seen, when more is known."""
+    """Return the evidence of a verdict: p or e, when it diverged, power, and when more is known."""
     parts = []
     if check.p_adjusted is not None:
         parts.append(f"p {check.p_adjusted:.2g}")
@@ -164,7 +164,7 @@ def sign_verdict(sign: Sign) -> Verdict:
 
 
 def sign_text(sign: Sign) -> str:
-    """Return the figures of a sign of tuning in few words; its sentence where there are none."""
+    """Return the figures of a sign of tuning in short; without figures its sentence."""
     if sign.live is None or sign.test is None:
         return sign.sentence
     match sign.name:
@@ -179,7 +179,7 @@ def sign_text(sign: Sign) -> str:
 
 
 def tuning_lines(name: CheckName, shown: Sequence[WatchView], signs: Sequence[Sign]) -> list[str]:
-    """Return what is said of tuning beside a check: its sign over the shown days, and what to adjust."""
+    """Return lines on tuning for a check: its sign over the shown days, and what to adjust."""
     mine = [sign for sign in signs if sign.name.check is name]
     hints = [view.hints[name] for view in shown if name in view.hints]
     hints += [sign.hint for sign in mine if sign.hint]
@@ -194,14 +194,14 @@ def watch_time(report: "WatchReport") -> str:
 
 
 def failing(report: "WatchReport") -> tuple[CheckName, ...]:
-    """Return the checks that make the run's verdict what it is, if it is a bad one."""
+    """Return the checks that cause the run's verdict, if it is a bad one."""
     if report.verdict not in (Verdict.DIVERGED, Verdict.WATCH):
         return ()
     return tuple(check.name for check in report.checks if check.verdict is report.verdict)
 
 
 def list_cell(run: RunView) -> tuple[str, Tone]:
-    """Return the verdict with the check that made it or, where it is a good one, the time on watch.
+    """Return the verdict with the check that caused it or, for a good one, the time on watch.
 
     ``✘ fills``, ``✔ 7 h``.
     """
@@ -221,7 +221,7 @@ def count_sentence(count: WatchCount) -> str:
 
 
 def silent_ms(run: RunView, view: WatchView, now_ms: int) -> int:
-    """Return for how long the watch has not answered: its next look is past, and it did not report."""
+    """Return how long ago (ms) the watch last reported, if its next look is overdue; otherwise 0."""
     due_ms, close_ms = view.report.next_look_at, run.last_close_ms
     silent = now_ms - view.made_ms
     is_due = due_ms is not None and close_ms is not None and close_ms > due_ms

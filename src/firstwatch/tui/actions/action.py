@@ -1,4 +1,4 @@
-"""What all actions have in common, what decides whether one is possible, and what it may use."""
+"""Base class of all actions, the situation that decides whether one is possible, and the app's controls."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Severity(StrEnum):
-    """What an action may do."""
+    """How far-reaching the effect of an action is."""
 
     VIEW = "view"
-    """Changes no more than what is shown, or writes an export: possible on a screen that only looks."""
+    """Changes only the view, or writes an export: possible on a read-only screen."""
     TRADE = "trade"
     """Changes what runs do."""
     DANGER = "danger"
@@ -35,7 +35,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What decides whether an action is possible: the newest snapshot, and the operator's selection."""
+    """The newest snapshot and the operator's selection, which decide whether an action is possible."""
 
     snapshot: ManagerSnapshot
     runs: tuple[RunView, ...]
@@ -53,9 +53,9 @@ class Situation:
     seen: str = ""
     """The title of the tab or pane in front."""
     has_chart: bool = False
-    """The pane of metrics shows a chart."""
+    """The Metrics pane shows a chart."""
     alarm: AlarmView | None = None
-    """The one under the cursor."""
+    """The alarm under the cursor."""
 
     @property
     def unmanaged(self) -> AlarmView | None:
@@ -64,12 +64,12 @@ class Situation:
 
     @property
     def run(self) -> RunView | None:
-        """The run, if it is one only."""
+        """The run, if there is exactly one."""
         return self.runs[0] if len(self.runs) == 1 else None
 
 
 class AppControls(Protocol):
-    """The side of the app that actions use: its controllers, and what it does with the screen itself."""
+    """The part of the app that actions use: its controllers, and methods that change the view."""
 
     @property
     def launch(self) -> "LaunchController": ...
@@ -132,7 +132,7 @@ class Action(ABC):
     """The panes in which its key acts; empty: all."""
     severity: ClassVar[Severity] = Severity.VIEW
     is_for_any_size: ClassVar[bool | None] = None
-    """Also on a terminal that is too small to start anything; None: if it only views."""
+    """Possible on a terminal too small to start anything; None: yes if its severity is ``VIEW``."""
 
     @property
     def fits_any_size(self) -> bool:
@@ -151,7 +151,7 @@ class Action(ABC):
 
 
 def no_run(situation: Situation) -> str:
-    """Return that there is no run to act on, and what to do."""
+    """Return the sentence that there is no run to act on, and what to do."""
     return f"Put the cursor on a run first ({situation.key_of('view.info')})"
 
 

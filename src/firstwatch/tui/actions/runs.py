@@ -93,7 +93,7 @@ class ResumeRunAction(RunAction):
 
 
 class ClosePositionAction(RunAction):
-    """On the alarm of a position without a run it closes that; everywhere else the position of the runs."""
+    """Closes the position of the runs or, on the alarm of a position without a run, that position."""
 
     id, title, short, key = "run.close", "run: Close position", "Close", "x"
     help = (

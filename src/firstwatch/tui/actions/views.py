@@ -110,7 +110,7 @@ class NextWindowAction(Action):
 
 
 class ChartAction(Action):
-    """Another part of the chart is seen."""
+    """Zooms or pans the chart."""
 
     panes = (PaneId.METRICS,)
 

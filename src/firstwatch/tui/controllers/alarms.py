@@ -1,4 +1,4 @@
-"""What an operator does about alarms."""
+"""Actions of an operator on alarms."""
 
 import asyncio
 

@@ -16,7 +16,7 @@ _SEEN = {
     "What happened": What.JOURNAL,
     "Equity": What.EQUITY,
 }
-"""What is exported of what is seen, by the title of the tab or pane; of anything else: the trades."""
+"""The table to export by the title of the tab or pane in front; anywhere else: the trades."""
 _NOTES = {
     What.TRADES: "entries and exits with PnL, fees and funding",
     What.ORDERS: "each order with its state, filled amount and price",
@@ -38,7 +38,7 @@ class ExportController:
         self._app = app
 
     def ask(self, run: RunView, seen: str) -> None:
-        """Ask what of the run to export; ``seen``: the title of what is in front, which is chosen first."""
+        """Ask which table to export; ``seen``: title of the tab or pane in front, whose table comes first."""
         choices = [Choice(what, what.capitalize(), note) for what, note in _NOTES.items()]
         title = f"Export of {self._app.live.short_id(run.run_id)} {run.title}"
         dialog = ChoiceDialog(title, choices, _SEEN.get(seen, What.TRADES))

@@ -118,7 +118,7 @@ class LaunchController:
         self._app.post_message(LaunchOpened())
 
     def show_toml(self) -> None:
-        """Show the launch as a TOML text; what is saved there is the draft then."""
+        """Show the launch as TOML; saving it there replaces the draft."""
         settings = self._app.assessment.settings
         if settings is not None:
             dialog = TomlDialog(f"Launch of {settings.name}", launch_toml(settings), read_launch_toml)
@@ -135,7 +135,7 @@ class LaunchController:
         self.check_soon()
 
     def show_differences(self, run: RunView) -> None:
-        """Show what of a run's settings differs from its baseline's."""
+        """Show which of a run's settings differ from its baseline's."""
         details = self._app.live.selected
         if details is None or details.run_id != run.run_id:
             self._app.notify("The run's settings are still being read", severity="warning")
@@ -177,7 +177,7 @@ class LaunchController:
         return is_complete and may_ask and not app.is_check_current
 
     def check(self) -> None:
-        """Ask the engine what a start of the draft would do."""
+        """Ask the engine for a preview of the launch."""
         settings = self._app.assessment.settings
         if settings is None:
             self._app.notify(self._app.next_step.sentence, title="Check", severity="warning")
@@ -196,7 +196,7 @@ class LaunchController:
             self._app.check = LaunchCheck(check.settings, number)
 
     def cure(self, name: str) -> None:
-        """Do what can be done here about a check that did not pass; otherwise show it whole."""
+        """Apply the form's remedy for a check that did not pass; without one show the whole check."""
         settings, preview = self._app.assessment.settings, self._preview
         check = (
             None if preview is None else next((each for each in preview.checks if each.name == name), None)
@@ -216,7 +216,7 @@ class LaunchController:
 
     @property
     def _preview(self) -> LaunchPreview | None:
-        """What the last check of the draft found."""
+        """The result of the draft's last check."""
         check = self._app.live.command(self._app.check_id)
         return None if check is None else check.preview
 
@@ -314,7 +314,7 @@ class LaunchController:
         self._app.push_screen(prompt, partial(self._start_if_named, settings))
 
     def _summary(self, settings: LaunchSettings, preview: LaunchPreview) -> list[str]:
-        """Return what is about to be started, in lines."""
+        """Return lines that describe the run about to start."""
         wallet = self._app.live.wallet(settings.wallet)
         place = "" if wallet is None else f" at {wallet.venue} ({money_word(wallet.money)})"
         lines = [
@@ -343,12 +343,12 @@ class LaunchController:
 
 
 def _settings_only(draft: LaunchDraft) -> LaunchDraft:
-    """Return the draft without what is launched, by whom and in which market."""
+    """Return the draft without algorithm, wallet and symbol."""
     return replace(draft, algorithm="", wallet="", symbol="")
 
 
 def _standing(snapshot: ManagerSnapshot, name: str) -> object:
-    """Return what the checks of a launch depend on in its wallet."""
+    """Return the wallet's values that the checks of a launch depend on."""
     wallet = snapshot.wallet(name)
     missing = None if wallet is None or wallet.key is None else wallet.key.missing
     return None if wallet is None else (wallet.free, missing, wallet.active_run_id)

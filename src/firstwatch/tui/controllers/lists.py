@@ -32,7 +32,7 @@ class ListController:
         self._app.screen.mount(FilterLine(table), after=table)
 
     def ask_sort(self) -> None:
-        """Ask by which column to sort. The first choice is the present one, which then turns round."""
+        """Ask by which column to sort. The first choice is the present one, and reverses its direction."""
         if (table := self.table) is None:
             return
         labels, now = table.labels, table.sorted_by
@@ -51,7 +51,7 @@ class ListController:
             self._renew_lines()
 
     def unmark(self) -> None:
-        """Take all marks away: the marked rows have been acted on."""
+        """Remove all marks, once the marked rows have been acted on."""
         if (table := self.table) is not None:
             table.unmark()
             self._renew_lines()

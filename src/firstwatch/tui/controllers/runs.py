@@ -1,6 +1,6 @@
 """Commands about runs. A dialog asks before what cannot be undone, and before acting on several at once.
 
-Nothing is sent to a run that is not in the state any more that the dialog showed.
+Nothing is sent to a run that is no longer in the state that the dialog showed.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,11 +41,11 @@ class RunController:
         """The dialog that is open, and the runs as it shows them."""
 
     def pause(self, runs: Sequence[RunView]) -> None:
-        """Pause the runs' new entries; ask first where it may not be plain which runs are meant."""
+        """Pause the runs' new entries; ask first if it may not be clear which runs are meant."""
         self._ask_if_unclear(runs, "Pause entries", "Pause", _pause)
 
     def resume(self, runs: Sequence[RunView]) -> None:
-        """Allow the runs to enter again; ask first where it may not be plain which runs are meant."""
+        """Allow the runs to enter again; ask first if it may not be clear which runs are meant."""
         self._ask_if_unclear(runs, "Resume entries", "Resume", _resume)
 
     def stop(self, run: RunView, mode: StopMode) -> None:
@@ -98,7 +98,7 @@ class RunController:
     # --- asking ----------------------------------------------------------------------------------
 
     def close_stale(self) -> None:
-        """Close the open dialog if none of its runs is any more what it shows."""
+        """Close the open dialog if none of its runs is in the state that it shows any more."""
         if self._asked is None:
             return
         dialog, runs = self._asked

@@ -12,7 +12,7 @@ from firstwatch.tui.modals.form import Field, Values
 
 
 def vault_lines(needs: RequiredSecrets) -> list[str]:
-    """Return what the operator has to know about the vault before a key goes into it."""
+    """Return what the operator must know about the vault before a key is stored in it."""
     if needs.passphrase is PassphraseNeed.NEW:
         return ["This creates the vault. Its passphrase cannot be recovered: keep it safe."]
     return []

@@ -121,7 +121,7 @@ def problem_with(draft: LaunchDraft, snapshot: ManagerSnapshot, field: str, valu
 
 
 class Readiness(StrEnum):
-    """How far the launch is."""
+    """How ready the launch is."""
 
     BLOCKED = "blocked"
     WAITING = "waiting"
@@ -130,7 +130,7 @@ class Readiness(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """The next thing that the operator has to do, as a sentence."""
+    """The operator's next step, as a sentence."""
 
     readiness: Readiness
     sentence: str
@@ -153,8 +153,8 @@ def next_step(
 ) -> NextStep:
     """Return what the operator has to do next before a start.
 
-    ``check`` is the last preview; ``is_current``: it was made for just this draft; ``key_of``: the key of an
-    action.
+    ``check``: the last preview; ``is_current``: it was made for exactly this draft; ``key_of``: returns the
+    key of an action.
     """
     blocked = Readiness.BLOCKED
     if not snapshot.is_ready:

@@ -1,4 +1,4 @@
-"""The draft of a launch: the fields of the form, and what is written in them, as text."""
+"""The draft of a launch: the fields of the form, and the texts in them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -93,11 +93,11 @@ class Entry(Enum):
     """How a value gets into a field."""
 
     TEXT = "text"
-    """Written on the field's row."""
+    """Typed on the field's row."""
     CHOICE = "choice"
-    """One of a few: turned on the row, or taken from a list."""
+    """One of a few: stepped through on the row, or picked from a list."""
     SEARCH = "search"
-    """Found in a long list."""
+    """Searched in a long list."""
     LIST = "list"
     """Several things of one kind, in a form of their own."""
 
@@ -116,7 +116,7 @@ class FormField:
     meaning: str
     """In one line."""
     default: str = ""
-    """What an empty or untouched field means, in words; empty: it has to be filled in."""
+    """Meaning of an empty or untouched field, in words; empty: it has to be filled in."""
     entry: Entry = Entry.TEXT
     read: Read = _any
     """Reads a text.
@@ -126,7 +126,7 @@ class FormField:
     """
     options: Options | None = None
     words: Mapping[str, str] = field(default_factory=dict)
-    """What the values are called on the screen, where that is not what they are."""
+    """Labels of values on the screen, where these differ from the values."""
     shown: Shown = lambda _draft: True
 
     def choices(self, draft: LaunchDraft, snapshot: ManagerSnapshot) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The settings of a run: the three lines that the launcher leaves of itself, and all of them below."""
+"""The settings of a run: the three lines shown while the launcher is folded, and all settings below."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ def folded(
 
 
 def _all(settings: LaunchSettings) -> str:
-    """Return each setting in a line, for a pane that has the room."""
+    """Return each setting on a line, for a pane with enough room."""
     draft = draft_of(settings, parent_run_id=None)
     shown = (field for field in FIELDS if field.shown(draft))
     return "\n".join(

@@ -1,4 +1,4 @@
-"""What a launch would do, in lines: its market, its next trade and what that may lose, the start itself."""
+"""The preview of a launch, in lines: its market, its next trade and the loss that this risks, its start."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from firstwatch.tui import formats
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line: what it is about, and the figures."""
+    """One line: a label and its values."""
 
     label: str
     text: str
 
 
 def outcome(preview: LaunchPreview, settings: LaunchSettings) -> tuple[Fact, ...]:
-    """Return what is known of what would happen."""
+    """Return the known facts of a launch."""
     return tuple(_facts(preview, settings))
 
 
@@ -64,7 +64,7 @@ def _percent(share: float) -> str:
 
 
 def difference_rows(differences: Sequence[SettingDifference]) -> tuple[tuple[str, str, str], ...]:
-    """Return setting, here and baseline of all that differs and matters, with a head; empty: nothing does."""
+    """Return rows of setting, value here and in the baseline, with a head; empty: no difference matters."""
     if not differences:
         return ()
     rows = ((each.name, each.here, each.baseline) for each in differences)

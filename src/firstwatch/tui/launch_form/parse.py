@@ -1,4 +1,4 @@
-"""Texts of the launch form into values and back. Every refusal is a ValueError with a short sentence."""
+"""Conversion of the launch form's texts into values and back. A refusal is a ValueError with a sentence."""
 
 import re
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def lead(text: str) -> int:
 
 
 def count(text: str, *, least: int = 0, most: int = MOST_BARS) -> int:
-    """Return a whole number from ``least`` to ``most``, by default the bars that a setting may count."""
+    """Return a whole number from ``least`` to ``most`` (default: the most bars that a setting may have)."""
     is_whole = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
     if not is_whole or not least <= int(text) <= most:
         raise ValueError(f"write a whole number from {least} to {most:,}")
@@ -63,7 +63,7 @@ def count(text: str, *, least: int = 0, most: int = MOST_BARS) -> int:
 
 
 def percent(text: str) -> float | None:
-    """Return a fraction between 0 and 1 of a text in percent; empty: None."""
+    """Return a text in percent as a fraction between 0 and 1; empty: None."""
     if not text:
         return None
     value = read_decimal(text.removesuffix("%").strip())

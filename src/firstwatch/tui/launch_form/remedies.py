@@ -1,4 +1,4 @@
-"""What the form itself can do about a check that did not pass."""
+"""Remedies of the form itself for checks that did not pass."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Cure(Enum):
-    """What is done without leaving the form."""
+    """Kinds of remedies that do not leave the form."""
 
     CHANGE = "change"
     """A field is edited."""
@@ -17,7 +17,7 @@ class Cure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """What Enter does on the row of a check that did not pass."""
+    """The effect of Enter on the row of a check that did not pass."""
 
     hint: str
     cure: Cure = Cure.CHANGE
@@ -48,4 +48,4 @@ REMEDIES: Mapping[str, Remedy] = {
     "same settings": _BASELINE,
     "capital share": _change("capital", "change the capital"),
 }
-"""By the name of the check; the others are looked at, and put right elsewhere."""
+"""Remedies by name of the check; other checks are only shown, and fixed elsewhere."""

@@ -68,7 +68,7 @@ def _line(row: RunView, short_id: str, now_ms: int) -> Line:
 
 
 def totals(snapshot: ManagerSnapshot) -> tuple[str, ...]:
-    """Return how many runs are active, in trouble and paused, and what they have made of their capital.
+    """Return how many runs are active, in trouble and paused, and their PnL as a share of their capital.
 
     Real and play money are never added up; real money comes first.
     """
@@ -109,7 +109,7 @@ def empty(key_of: Callable[[str], str]) -> str:
 
 
 def below(snapshot: ManagerSnapshot, key_of: Callable[[str], str]) -> str:
-    """Return what stands in the lower border: how many diverge, and how many runs have ended."""
+    """Return the text of the lower border: how many runs diverge, and how many have ended."""
     ended = len(snapshot.finished)
     parts = [
         watch_text.count_sentence(snapshot.watch_count),

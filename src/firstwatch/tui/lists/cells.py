@@ -15,13 +15,13 @@ _ID_WIDTH = 5
 
 
 def short_id(shortest: str) -> Cell:
-    """Return a run's short id; of one that is long, because another run begins alike, both ends."""
+    """Return a run's short id; one that is long, since another run begins alike, by its two ends."""
     is_long = len(shortest) > _ID_WIDTH
     return Cell(f"{shortest[:2]}…{shortest[-2:]}" if is_long else shortest)
 
 
 def money_tone(text: str) -> Tone:
-    """Return the tone of an amount that is written with its sign: what rounds to zero has none."""
+    """Return the tone of an amount that is written with its sign; one that rounds to zero has none."""
     return "loss" if text.startswith("-") else "gain" if text.startswith("+") else ""
 
 
@@ -38,17 +38,17 @@ def share(value: float | None) -> Cell:
 
 
 def held(run: RunView) -> Cell:
-    """Return what a run holds: a side is a word, never a colour."""
+    """Return the position of a run; its side is a word, never a colour."""
     text = held_text(run, write=formats.short_amount)
     tones: dict[str, Tone] = {"flat": "dim", "unknown": "error"}
     return Cell(text, tones.get(text, ""))
 
 
 def money_kind(run: RunView) -> Cell:
-    """Return what is at stake: real money stands out."""
+    """Return the kind of money of a run; real money is highlighted."""
     return Cell(money_word(run.money), "live" if run.money is MoneyKind.LIVE else "dim")
 
 
 def level(value: Decimal | None) -> Cell:
-    """Return a price at which something may happen; none is no price."""
+    """Return the price of a level; None: there is no such level."""
     return NOTHING if value is None else Cell(formats.price(value))

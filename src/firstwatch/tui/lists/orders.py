@@ -45,18 +45,18 @@ _FIRST = (OrderState.UNKNOWN, OrderState.REJECTED)
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Orders of one purpose that took each other's place, oldest first."""
+    """Orders of one purpose that replaced each other, oldest first."""
 
     orders: tuple[OrderView, ...]
 
     @property
     def newest(self) -> OrderView:
-        """The one that counts."""
+        """The order that counts now."""
         return self.orders[-1]
 
     @property
     def moves(self) -> int:
-        """How often an order took the place of another."""
+        """How often an order replaced another."""
         return len(self.orders) - 1
 
 
@@ -93,7 +93,7 @@ def unfolded(orders: Sequence[OrderView]) -> list[Folded]:
 
 
 def lines(orders: Sequence[OrderView], *, shows_changes: bool) -> list[Line]:
-    """Return a line for each order; ``shows_changes``: also for those that others took the place of."""
+    """Return a line for each order; ``shows_changes``: also for replaced ones."""
     return [_line(found) for found in (unfolded(orders) if shows_changes else fold(orders))]
 
 

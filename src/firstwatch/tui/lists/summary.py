@@ -1,4 +1,4 @@
-"""The figures of one run beside what its baseline does in the same time."""
+"""The metrics of one run beside those of its baseline over the same time."""
 
 from collections.abc import Callable
 
@@ -70,7 +70,7 @@ _WON_OR_LOST = frozenset({"net_pnl", "total_return"})
 
 
 def lines(run: RunView, details: RunDetails) -> list[Line]:
-    """Return a line for each figure; what is open and what is realised are figures of their own."""
+    """Return a line for each metric, with unrealised and realised PnL as metrics of their own."""
     by_name = {figure.name: figure for figure in details.metrics}
     lines = [
         _line(by_name[name], label, write, source)
@@ -103,7 +103,7 @@ def _line(figure: MetricView, label: str, write: Write, source: str) -> Line:
 
 
 def missing(figure: MetricView) -> str:
-    """Return why a run has no such figure yet."""
+    """Return why a run has no such metric yet."""
     if figure.needs_days:
         return f"– {counted(figure.needs_days, 'more day')}"
     if figure.needs_trades:

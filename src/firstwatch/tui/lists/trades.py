@@ -1,4 +1,4 @@
-"""The closed trades of one run: what was decided beside what was paid, why, and how far it went."""
+"""The closed trades of one run: decided and paid prices, PnL, reasons, and excursions (MFE and MAE)."""
 
 from decimal import Decimal
 
@@ -74,7 +74,7 @@ def _line(number: int, trade: Trade, why: TradeWhy | None) -> Line:
 
 
 def reason(trade: Trade) -> str:
-    """Return by what the trade ended."""
+    """Return the exit reason of the trade."""
     return EXIT_WORDS[trade.reason]
 
 
@@ -84,12 +84,12 @@ def entry_cost(trade: Trade) -> float | None:
 
 
 def exit_cost(trade: Trade) -> float | None:
-    """Return the same of the exit."""
+    """Return how much worse than decided the exit was, in basis points; None: that price is not known."""
     return _worse(trade.exit_price, trade.expected_exit_price, -trade.side.sign)
 
 
 def value_share(trade: Trade) -> float | None:
-    """Return the PnL as a fraction of what was bought or sold at the entry."""
+    """Return the PnL as a fraction of the notional at the entry."""
     value = trade.entry_price * trade.amount
     return float(trade.pnl / value) if value else None
 

@@ -37,14 +37,14 @@ _ACTIONS = {
     AlarmAction.STOP: ("stop", "run.stop"),
     AlarmAction.ACKNOWLEDGE: ("acknowledge", "alarm.acknowledge"),
 }
-"""What each is called here, and the id of the action, whose key does it."""
+"""Label of each here, and the id of the action, whose key performs it."""
 _IN_PLACE = (AlarmAction.LEAVE, AlarmAction.ACKNOWLEDGE)
 """After these the dialog stays open."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmChoice:
-    """What to do about an alarm: an action's id, empty to go to its run."""
+    """The operator's choice for an alarm: an action's id; empty: go to its run."""
 
     action_id: str
     alarm: AlarmView
@@ -85,7 +85,7 @@ class AlarmsDialog(Dialog[AlarmChoice]):
         return (*hints, KeyHint("q esc", "close"))
 
     def _possible(self, alarm: AlarmView) -> list[AlarmAction]:
-        """Return what can be done about an alarm on this screen."""
+        """Return the actions possible on an alarm on this screen."""
         if app_of(self).is_read_only:
             return []
         is_tiny = layout_for(*self.app.size) is Layout.TINY

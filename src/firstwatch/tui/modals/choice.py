@@ -18,14 +18,14 @@ from firstwatch.tui.widgets.status_lines import KeyHint
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One option: its value, what it is called, and what is known of it."""
+    """One option: its value, its name and a note."""
 
     value: str
     text: str
     note: str = ""
 
     def matches(self, words: Sequence[str]) -> bool:
-        """Return whether name or note hold all of these words, in small letters."""
+        """Return whether name or note contain all of these words, which are in lower case."""
         mine = f"{self.text} {self.note}".casefold()
         return all(word in mine for word in words)
 
@@ -33,7 +33,7 @@ class Choice:
 class ChoiceDialog(Dialog[str]):
     """Returns the value of the chosen option.
 
-    ``searches``: what is typed narrows the list. ``takes_typed``: what is typed may itself be the value.
+    ``searches``: typing narrows the list. ``takes_typed``: the typed text may itself be the value.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

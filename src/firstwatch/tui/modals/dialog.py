@@ -62,7 +62,7 @@ class Dialog(ModalScreen[Result | None]):
         hints = self.hints()
         if not self._is_cut:
             return hints
-        # A table or a list moves its own cursor by the arrows.
+        # In a table or a list the arrow keys move its own cursor.
         has_arrows = isinstance(self.focused, DataTable | OptionList) or any(
             "↓" in hint.key for hint in hints
         )

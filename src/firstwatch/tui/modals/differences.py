@@ -1,4 +1,4 @@
-"""What of a run's settings differs from its baseline's, in three columns."""
+"""Settings of a run that differ from its baseline's, in three columns."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -15,7 +15,7 @@ from firstwatch.tui.widgets.status_lines import KeyHint
 
 
 class DifferencesDialog(Dialog[None]):
-    """The settings and fees that differ and matter, that none does, or that there is no baseline."""
+    """Shows the settings and fees that differ and matter, or that none does or there is no baseline."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "close", "Close", show=False, id="differences.close"),

@@ -1,4 +1,4 @@
-"""What is behind a check of the watch: mismatches, fills or trades."""
+"""The evidence of a check of the watch: mismatches, fills or trades."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -37,13 +37,13 @@ _TRADES = (
     Column("funding", 8, rank=3, is_number=True),
 )
 _FRAME_ROWS = 4
-"""Rows of the box that are not its body's."""
+"""Rows of the box without its body."""
 _ROWS = 200
 """Newest rows that are shown."""
 
 
 class EvidenceDialog(Dialog[None]):
-    """The check's own words, and the rows that it was made from; those of the run when it was opened."""
+    """The check's sentences and the rows behind it, as they were when the dialog was opened."""
 
     AUTO_FOCUS = "KeyedTable"
 
@@ -61,7 +61,7 @@ class EvidenceDialog(Dialog[None]):
         name: CheckName,
         signs: Sequence[Sign] = (),
     ) -> None:
-        """``shown``: the days that the rows are of, the first one first; ``signs`` of tuning over them."""
+        """``shown``: the days of the rows, the first one first; ``signs``: signs of tuning over them."""
         super().__init__()
         self._details = details
         self._shown = shown
@@ -83,7 +83,7 @@ class EvidenceDialog(Dialog[None]):
         return [*(text(line) for line in lines if line), listing]
 
     def _words(self) -> Iterator[str]:
-        """Yield what the check says of the shown days, and what to do."""
+        """Yield the check's sentences on the shown days, and what to do."""
         newest = self._shown[-1]
         check = newest.report.check(self._check)
         if check is not None:
@@ -112,7 +112,7 @@ class EvidenceDialog(Dialog[None]):
         self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
-        """Give the rows the room that the words leave, so that both are seen."""
+        """Give the rows the height that the sentences leave, so that both are seen."""
         body = self.query_one(".dialog-body")
         words = sum(each.outer_size.height for each in body.children if not isinstance(each, Listing))
         for listing in self.query(Listing):
@@ -127,7 +127,7 @@ class EvidenceDialog(Dialog[None]):
 
 
 def mismatch_text(each: Mismatch) -> str:
-    """Return what differed, why, and what either side decided."""
+    """Return the difference, its cause, and the decisions of run and shadow."""
     live, shadow = each.live or watch_text.NONE, each.shadow or watch_text.NONE
     return f"{each.what}: {each.cause}; live {live}, backtest's core {shadow}"
 

@@ -49,11 +49,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class FormSpec(Generic[Result]):
-    """The content of a form and the work behind it; finding it out may take a request to a venue."""
+    """The content of a form and the work behind it; making it may take a request to a venue."""
 
     lines: Sequence[str]
     verb: str
-    """Names what Enter in the last field does; without fields, what ``y`` does."""
+    """Label of Enter in the last field; without fields, of ``y``."""
     work: Callable[[Values], Awaitable[Result]]
     fields: Sequence[Field] = field(default=())
 
@@ -251,7 +251,7 @@ class FormDialog(Dialog[Result]):
 
 
 class _FieldRow(Horizontal):
-    """A label and its line."""
+    """A label and its input."""
 
     def __init__(self, each: Field) -> None:
         super().__init__(classes="field-row")

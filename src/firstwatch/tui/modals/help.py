@@ -23,7 +23,7 @@ _LISTS = (
     ("esc", "Back: from a filter to all rows, from an hour to the checks, from one pane to all of them."),
 )
 _WIDTH, _BESIDE, _KEYS = 108, 8, 13
-"""Columns of the box, of its border, padding and scroll bar, and of the keys."""
+"""Widths in columns: of the box, of its border, padding and scroll bar, and of the keys."""
 
 _SIGNS = (
     ("PAPER", "Play money of the built-in venue."),
@@ -77,7 +77,7 @@ class HelpDialog(Dialog[None]):
         return self._line(self._keymap.shown("app.commands"), f"{action.title}: {action.help}")
 
     def _line(self, keys: str, meaning: str) -> Widget:
-        """Return a line that wraps behind its keys."""
+        """Return a line whose text wraps beside its keys."""
         width = min(_WIDTH, self.app.size.width * 96 // 100) - _BESIDE - _KEYS
         lines = formats.fitted(meaning, width).replace("\n", "\n" + " " * _KEYS)
         return text(f"{keys:>{_KEYS - 2}}  {lines}")

@@ -1,4 +1,4 @@
-"""One hour of the watch: what was traded in it, what differed, and what was lost."""
+"""One hour of the watch: its trades, mismatches and time lost."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar

@@ -35,7 +35,7 @@ class _Field:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a list is made of."""
+    """A kind of list: its fields, and how its parts are read and written."""
 
     noun: str
     fields: Sequence[_Field]
@@ -182,7 +182,7 @@ class PartsDialog(Dialog[str]):
         self._renew_lines()
 
     def _renew_lines(self) -> None:
-        """Name the keys and the input mode of what has the focus now."""
+        """Show the keys and the input mode of the focused widget."""
         self.query_one(KeyLine).renew()
         self.query_one(StatusLine).renew()
 

@@ -22,7 +22,7 @@ _LEFT = {
     StopMode.CLOSE: "Entry orders are cancelled, all that is held is closed at market, protection goes last.",
     StopMode.LEAVE_UNPROTECTED: "All orders are cancelled. What is held is left WITHOUT any protection.",
 }
-"""What is left of several runs."""
+"""What each mode leaves of several runs."""
 
 
 class StopRunDialog(Dialog[StopMode]):

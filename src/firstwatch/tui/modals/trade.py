@@ -88,7 +88,7 @@ def _figures(story: TradeStory) -> Iterator[str]:
 
 
 def _against(expected: Decimal | None, worse: float | None) -> str:
-    """Return what was decided, and by how much the fill was worse than it."""
+    """Return the decided price, and how much worse the fill was (bps)."""
     if worse is None:
         return ""
     return f", decided at {formats.price(expected)}: {trades.bps(worse)} bps worse"

@@ -82,7 +82,7 @@ class ConfigurationPane(Pane):
     def focus_pane(self) -> None:
         if app_of(self).is_launching:
             if self._launcher is not None:
-                # A focus before the layout would look the new widgets up, and no size would reach them.
+                # Focus before the layout would use the new widgets before they have a size.
                 self.call_after_refresh(self._launcher.begin)
         else:
             self.query_one(FoldedSettings).focus()

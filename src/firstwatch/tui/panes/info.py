@@ -22,7 +22,7 @@ from firstwatch.tui.widgets.table import Column, KeyedTable, Line
 _RUN_LISTS = ("Active", "History", "Positions")
 """Tabs that list runs. Passing through one must not choose another run: its cursor follows the chosen one."""
 _WHY_HEIGHT = 14
-"""Rows inside the pane from which on there is room for a list and what is below it."""
+"""Rows inside the pane from which on there is room for a list and the reasons below it."""
 _LISTS: dict[str, tuple[Sequence[Column], str]] = {
     "Active": (active.COLUMNS, ""),
     "History": (history.COLUMNS, history.EMPTY),
@@ -98,7 +98,7 @@ class InfoPane(TabbedPane):
         }
         listing = self.query_one(f"#{self.tab}", Listing)
         if self.tab == "History" and snapshot.is_ready:
-            # Hundreds of lines, and hardly ever another one.
+            # Hundreds of lines, which hardly ever change.
             listing.set_made((snapshot.finished, snapshot.short_ids), pages[self.tab])
         else:
             empty = active.empty(app.key_of) if self.tab == "Active" else None
@@ -175,7 +175,7 @@ class InfoPane(TabbedPane):
             self._open_row(details, run, event.row_key.value)
 
     def _open_row(self, details: RunDetails, run: RunView, key: str) -> None:
-        """Show the whole of a row that is too long for a line."""
+        """Show everything about a row."""
         from firstwatch.tui.modals.confirm import MessageDialog
 
         app = app_of(self)

@@ -67,7 +67,7 @@ class JournalPane(Pane):
 
     @on(events.DescendantBlur)
     def _follow_newest(self) -> None:
-        """Show the newest lines again: a cursor that stayed would hold its own line in sight."""
+        """Scroll to the newest lines: a cursor that stayed would keep its own line in view."""
         if not app_of(self).is_covered:
             table = self.query_one(Listing).table
             table.point_at(None)
@@ -178,13 +178,13 @@ class JournalPane(Pane):
 
 
 def _away_line(away: AwayView) -> Iterator[Line]:
-    """Yield the line that parts what happened meanwhile from what came after; none: nothing happened."""
+    """Yield the line that separates events before this screen was opened from later ones; none: no event."""
     if parts := away_parts(away):
         said = f"{away_title(away)}: {', '.join(parts)}"
         yield Line(_AWAY, (Cell(""), Cell(""), Cell(said)))
 
 
-# The same lines are shown again and again; few are new.
+# Most lines are shown again at each snapshot; few are new.
 @lru_cache(maxsize=1_024)
 def _line(line: StoryLine, short_id: str) -> Line:
     about = "~" if line.is_about and line.venue_ms is not None else ""

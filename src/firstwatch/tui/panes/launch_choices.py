@@ -1,4 +1,4 @@
-"""Options with what is known of each: a version's figures, a wallet's money, the bounds of a market."""
+"""Options with a note on each: a version's metrics, a wallet's money, the limits of a market."""
 
 from firstwatch.manager.views import AlgorithmView, ManagerSnapshot, MarketView, WalletView
 from firstwatch.trading.launch import LaunchPreview
@@ -12,7 +12,7 @@ from firstwatch.tui.money_text import money_word
 def choices_of(
     field: FormField, draft: LaunchDraft, snapshot: ManagerSnapshot, preview: LaunchPreview | None
 ) -> list[Choice]:
-    """Return the options of a field now; ``preview``: the last one, whose venue has named its markets."""
+    """Return the options of a field now; ``preview``: the last one, which has the venue's markets."""
     match field.id:
         case "algorithm":
             return [_algorithm(each) for each in snapshot.algorithms]

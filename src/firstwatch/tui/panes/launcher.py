@@ -35,7 +35,7 @@ _LABEL = 12
 
 
 class NextBar(Paragraph):
-    """The next step; a click takes it."""
+    """The next step; a click performs it."""
 
 
 class CheckList(OptionList):
@@ -138,7 +138,7 @@ class Launcher(Container):
         if rows:
             yield "", f"{rows}", three_columns(rows)
         for check in preview.checks:
-            # The position's has been said already: it is what happens at the start.
+            # The position's result is shown already, as what happens at the start.
             if check.passed and check.found != preview.assume_position:
                 yield _check_entry(check, colours)
 
@@ -192,7 +192,7 @@ class Launcher(Container):
             self._take(key, value, 0)
 
     def _take(self, key: str, value: str, step: int) -> None:
-        """Report a value, and go on to the next field as if it were taken already."""
+        """Report a value, and go on to the next field as if the draft had it already."""
         self.app.post_message(FieldChanged(key, value))
         draft = app_of(self).draft.with_value(key, value)
         assessment = assess(draft, app_of(self).snapshot)
@@ -259,7 +259,7 @@ def _lines(draft: LaunchDraft, assessment: Assessment) -> Iterator[Line]:
 
 
 def _line(field: FormField, value: str, error: str | None) -> Line:
-    # An empty required field is a step ahead, not a mistake of the operator.
+    # An empty required field is still to be filled in, not a mistake of the operator.
     tone: Tone = ("error" if value else "warning") if error else "" if value else "dim"
     missing = "write…" if field.entry is Entry.TEXT else "choose…"
     shown = field.worded(value) or (missing if error else field.default or missing)
@@ -271,7 +271,7 @@ def _urgency(check: CheckResult) -> int:
 
 
 def _check_entry(check: CheckResult, colours: Mapping[str, str]) -> tuple[str, str, VisualType]:
-    """Return a check whole: its verdict, what was found, what to do, and what Enter does."""
+    """Return a whole check: its verdict, what was found, what to do, and what Enter does."""
     word, colour = _verdict(check)
     remedy = None if check.passed else REMEDIES.get(check.name)
     lines = [Text.assemble((check.name, "bold"), f"  {clean(check.found)}")]

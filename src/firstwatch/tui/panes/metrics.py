@@ -30,7 +30,7 @@ def _summary() -> Widget:
     return Listing(summary.COLUMNS, empty="", id="Summary")
 
 
-# Charts are imported when one is first shown: numpy would hold the first paint up.
+# Charts are imported when one is first shown: numpy would delay the first paint.
 
 
 def _equity() -> Widget:

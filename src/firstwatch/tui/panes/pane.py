@@ -39,7 +39,7 @@ class PaneId(Enum):
 
 
 _BESIDE_TITLE = 4
-"""Columns of the upper border, without its corners, that a title leaves: a line and a space at each end."""
+"""Columns of the upper border, without its corners, beside a title: a line and a space at each end."""
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -84,7 +84,7 @@ class Pane(Vertical):
         """Show the snapshot and the app's selection; a pane of fixed text has nothing to do."""
 
     def focus_pane(self) -> None:
-        """Put the focus where a key makes sense."""
+        """Focus the widget that takes keys."""
         for widget in self.query("*"):
             if widget.focusable and widget.display:
                 widget.focus()
@@ -112,7 +112,7 @@ class Pane(Vertical):
         return next(iter(self.query(f"#{table_id}").results(KeyedTable)), None)
 
     def set_note(self, *parts: str) -> None:
-        """Write behind the title. Where room lacks, whole parts go, the last ones first."""
+        """Write after the title. If it does not fit, whole parts are left out, the last ones first."""
         self._note = tuple(part for part in parts if part)
         self._write_title()
 
@@ -136,7 +136,7 @@ class Pane(Vertical):
             self._repaint_edge(self.outer_size.height - 1)
 
     def _repaint_edge(self, row: int) -> None:
-        """Repaint that row of the pane; to set ``border_title`` repaints all that is in it."""
+        """Repaint that row of the pane only; setting ``border_title`` would repaint the whole pane."""
         left, top = self.content_offset
         self.refresh(Region(-left, row - top, self.outer_size.width, 1))
 
@@ -183,7 +183,7 @@ class TabbedPane(Pane):
         """Fill the tab that has just been shown; ``had_focus``: the focus was in the tab before."""
 
     def set_heading(self, run: RunView | None) -> None:
-        """Name the chosen run, and what its money is worth, behind the title."""
+        """Show the chosen run and its kind of money after the title."""
         if run is None:
             self.set_note()
             return

@@ -1,4 +1,4 @@
-"""Where the chosen run has won and lost; another run that is marked is laid over it."""
+"""Where the chosen run has won and lost, compared with another run if one is marked."""
 
 from functools import partial
 
@@ -37,7 +37,7 @@ class PerformancePage(Vertical):
         return next(listing.table for listing in self.query(Listing) if listing.display)
 
     def show(self, run: RunView | None, details: RunDetails | None) -> None:
-        """Show the run, and the one that is laid over it; None: no run is chosen, or it is not read yet."""
+        """Show the run and the one compared with it; None: no run is chosen, or it is not read yet."""
         snapshot, over = app_of(self).snapshot, None
         if (
             run is not None
@@ -48,7 +48,7 @@ class PerformancePage(Vertical):
         one, two = self.query_one("#parts", Listing), self.query_one("#two-parts", Listing)
         shown, hidden = (one, two) if over is None else (two, one)
         shown.display = True
-        # The focus first: a focused table that is hidden would hand it to any other pane.
+        # Move the focus first: hiding a focused table would move it to any other pane.
         if hidden.has_focus_within:
             self.screen.set_focus(shown.table)
         hidden.display = False

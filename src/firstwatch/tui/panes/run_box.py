@@ -1,4 +1,4 @@
-"""What matters of the chosen run in a few lines, below the list where there is room for nothing else."""
+"""The essentials of the chosen run in a few lines, below the list on a small terminal."""
 
 from rich.text import Text
 from textual.content import Content

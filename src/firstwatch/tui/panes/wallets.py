@@ -129,7 +129,7 @@ def _money_age(wallet: WalletView, now_ms: int) -> str:
 
 
 def _note(wallet: WalletView, alarms: Sequence[AlarmView], now_ms: int, key_of: KeyOf) -> str:
-    """Return what a line of the list has no room for: the alarm, the age of old figures, the key."""
+    """Return the text for which a row of the list has no room: the alarm, the age of old figures, the key."""
     parts = [key_text(wallet, now_ms, key_of)] if wallet.is_live else []
     if old := _money_age(wallet, now_ms):
         parts.insert(0, f"money as of {old} ago")
@@ -182,7 +182,7 @@ def _key(wallet: WalletView, now_ms: int) -> str:
 
 
 def _lacks(wallet: WalletView, key_of: KeyOf) -> list[str]:
-    """Return what is missing, each with the key that gives it."""
+    """Return the missing approvals, each with the key to give it."""
     key = wallet.key
     approve, fund = key_of("wallet.approve"), key_of("wallet.fund")
     missing = [f"{name} ({approve})" for name in key.missing or ()] if key is not None else []

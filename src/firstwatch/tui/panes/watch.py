@@ -46,14 +46,14 @@ _HEAD_ROWS, _TABLE_ROWS = 1, 8
 _DETAIL_ROWS, _LARGE_DETAIL_ROWS = 5, 9
 _PADDING = 2
 _FAN_ROWS, _WANTED_FAN_ROWS = 3, 8
-"""Fewer rows say nothing: the fan leaves its room to the checks then."""
+"""Fewest rows of the fan (with fewer, the checks get the room), and rows that it should have."""
 _CHANGES_HEIGHT, _DETAIL_HEIGHT, _NEXT_HEIGHT = 30, 24, 15
 """Rows of the page from which on the strip has the changes of equity, the check under the cursor is
 explained, and two rows say what to do."""
 
 
 class ChecksTable(KeyedTable):
-    """The checks; left and right are for the cells of the strip above it."""
+    """The checks; the left and right keys move along the strip above them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "step_cell(-1)", "Earlier", show=False, id="watch.earlier"),
@@ -61,14 +61,14 @@ class ChecksTable(KeyedTable):
     ]
 
     class CellStepped(Message):
-        """The operator goes ``by`` cells on in the strip."""
+        """The operator moves ``by`` cells along the strip."""
 
         def __init__(self, by: int) -> None:
             super().__init__()
             self.by = by
 
     class CellOpened(Message):
-        """The operator opens what the cursor is on, which is no row."""
+        """The operator opens the cell of the strip under the cursor."""
 
     def action_step_cell(self, by: int) -> None:
         self.post_message(self.CellStepped(by))
@@ -213,7 +213,7 @@ class WatchPage(Vertical):
         self.screen.query_one(KeyLine).renew()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        # Without a cell under the cursor Escape is for what the page is in.
+        # Without a cell under the cursor Escape is left to the page's parent.
         del parameters
         return action != "leave_cell" or self._cell is not None
 
@@ -288,7 +288,7 @@ class WatchPage(Vertical):
             )
 
     def _show_fan(self, shown: Sequence[WatchView], window: Window) -> None:
-        """Draw the fan where it has room; without bands the room says why."""
+        """Draw the fan if it has room; without bands say why there."""
         drawn = self.query_one("#watch-fan", Drawn)
         report = shown[-1].report
         fans = tuple(view.report.fan for view in shown)
@@ -332,7 +332,7 @@ class WatchPage(Vertical):
     def _next_rows(self) -> int:
         wanted = sum(self.size.height >= height for height in (0, _NEXT_HEIGHT, _DETAIL_HEIGHT))
         if self.size.height >= _DETAIL_HEIGHT:
-            # Whole, before the check under the cursor is explained at length.
+            # The whole advice comes before a long explanation of the check under the cursor.
             wanted = max(wanted, formats.fitted(self._advice, self.size.width - _PADDING).count("\n") + 1)
         return max(1, min(wanted, self._free_rows))
 
@@ -341,7 +341,7 @@ class WatchPage(Vertical):
         room = self._free_rows - self._next_rows - _WANTED_FAN_ROWS
         if room >= _DETAIL_ROWS:
             return min(room, _LARGE_DETAIL_ROWS)
-        # With signs of tuning the fan has the room.
+        # If there are signs of tuning, the fan gets the room.
         return _DETAIL_ROWS if self.size.height >= _DETAIL_HEIGHT and not self._sign_rows else 0
 
     def _show_words(self, report: "WatchReport") -> None:
@@ -357,7 +357,7 @@ class WatchPage(Vertical):
         self._show_detail()
 
     def _show_detail(self) -> None:
-        """Explain the check under the cursor, or the one that was."""
+        """Explain the check under the cursor, or the last one that was."""
         details, shown = self._details, self._shown
         check = None if not shown else shown[-1].report.check(self._chosen)
         if details is None or check is None:
@@ -372,7 +372,7 @@ class WatchPage(Vertical):
             lines[1] = f"since the start: {watch_text.WORDS[since.verdict]}, e {e_value} of 20"
         width, rows = self.size.width - _PADDING, self._detail_rows
         whole = formats.fitted("\n".join([*lines, *watch_text.tuning_lines(check.name, shown, signs)]), width)
-        # What to adjust stands in the evidence, too: here it is left out rather than cut.
+        # What to adjust is in the evidence too: here it is left out rather than cut.
         is_whole = whole.count("\n") < rows
         detail = self.query_one("#watch-detail", Paragraph)
         detail.set_text(whole if is_whole else formats.fitted("\n".join(lines), width, rows))
@@ -387,7 +387,7 @@ class WatchPage(Vertical):
 
     @on(DataTable.RowSelected)
     def _open(self, event: DataTable.RowSelected) -> None:
-        """Open what is behind the check under the cursor, of the days that are shown."""
+        """Open the evidence of the check under the cursor, for the days shown."""
         if self._run is not None and self._details is not None and event.row_key.value is not None:
             from firstwatch.tui.modals.evidence import EvidenceDialog
 

@@ -48,7 +48,7 @@ def head_line(
     width: int,
     colours: Mapping[str, str],
 ) -> Text:
-    """Return the verdict, what makes it so, how far the day is, and the window."""
+    """Return the verdict, the checks that decide it, the time of the day watched so far, and the window."""
     sign, tone = watch_text.SIGNS[report.verdict]
     colour = {"gain": colours["gain"], "warning": colours["warning"], "error": colours["error"]}.get(tone)
     style = f"bold {colours['background']} on {colour}" if colour else "bold reverse"
@@ -69,14 +69,14 @@ def head_line(
         ", ".join(words[name] for name in failing) for words in (watch_text.LABELS, watch_text.SHORT)
     )
     for forms in ((long, short), (lock,)):
-        # What has no room is left out whole.
+        # Parts without room are left out whole.
         part = next((each for each in forms if each and line.cell_len + len(each) + 3 <= width), "")
         line.append(f" · {part}" if part else "")
     return line
 
 
 def sign_lines(signs: Sequence[Sign], width: int, colours: Mapping[str, str], *, has_title: bool) -> Text:
-    """Return a line for each sign: its sentence where that has room, its figures where it has not."""
+    """Return a line for each sign: its sentence if there is room for it, otherwise its figures."""
     lines = [Text(SIGNS_TITLE, "dim")] if has_title else []
     for sign in signs:
         mark, tone = watch_text.SIGNS[watch_text.sign_verdict(sign)]
@@ -143,7 +143,7 @@ def with_changes(
     last = details.equity_time_ms.searchsorted(edges, side="right").tolist()
     marks = [float(details.equity[end - 1]) if end else float(run.capital) for end in last]
     return tuple(
-        # Without a close in it nothing is known of an hour.
+        # The change in an hour without a close is not known.
         replace(cell, change=marks[place + 1] / marks[place] - 1)
         if last[place + 1] > last[place] and marks[place] > 0
         else cell

@@ -11,9 +11,9 @@ from firstwatch.tui import formats
 from firstwatch.tui.run_text import held_text
 
 LABEL = len("last  ")
-"""Characters of the names of the second and the third line."""
+"""Width of the labels of the second and the third line."""
 _ROWS = 2
-"""Rows that these two take at most."""
+"""Most rows of each of these two."""
 
 
 class WhyBox(Widget):

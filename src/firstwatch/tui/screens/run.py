@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 class RunScreen(Screen[None]):
-    """Run mode. It knows which pane is in front; everything else is the app's.
+    """Run mode. It holds which pane is in front; the app holds everything else.
 
-    The list of runs is the master: what is under its cursor is what the other panes show.
+    The list of runs is the master: the other panes show the run under its cursor.
     """
 
     AUTO_FOCUS = None
@@ -118,18 +118,18 @@ class RunScreen(Screen[None]):
         self._renew_keys()
 
     def press_pane(self, pane_id: PaneId) -> None:
-        """Go to a pane; the one that is there already takes the whole screen, or gives it back."""
+        """Go to a pane; a pane that is in front already is maximised, or restored."""
         is_there = self.front is pane_id and self.pane(pane_id).has_focus_within
         self.is_maximised = is_there and self.can_maximise and not self.is_maximised
         self.show_pane(pane_id)
 
     def maximise_pane(self, pane_id: PaneId) -> None:
-        """Go to a pane and give it the whole screen."""
+        """Go to a pane and maximise it."""
         self.is_maximised = True
         self.show_pane(pane_id)
 
     def open_run(self) -> None:
-        """Show all of the run under the cursor: its metrics, or beside them what happened to it."""
+        """Open the run under the cursor: its metrics or, if all panes are shown, its journal."""
         if self.layout_now.is_split:
             self.query_one(InfoPane).go_to("Details")
         else:
@@ -137,7 +137,7 @@ class RunScreen(Screen[None]):
 
     @property
     def can_maximise(self) -> bool:
-        """There is more on the screen than the pane in front."""
+        """The screen shows other panes than the one in front."""
         return self.layout_now.is_split or (self.layout_now is Layout.LIST and self.front is PaneId.INFO)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -146,7 +146,7 @@ class RunScreen(Screen[None]):
         return action != "restore" or self.is_maximised or is_away
 
     def action_restore(self) -> None:
-        """Give the whole screen back; where only one pane fits, go back to the list of runs."""
+        """Restore a maximised pane; where only one pane fits, go back to the list of runs."""
         was_maximised, self.is_maximised = self.is_maximised, False
         if not was_maximised or not self.layout_now.is_split:
             self.front = PaneId.INFO

@@ -39,7 +39,7 @@ _CURVE_TONES = ("primary", "secondary", "accent")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A point of a trade: an entry (E) or an exit (X)."""
+    """The mark of a fill: an entry (E) or an exit (X)."""
 
     time_ms: int
     price: float
@@ -48,7 +48,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A price at which something rests, or would happen."""
+    """A price at which an order rests, or at which something would happen."""
 
     price: float
     label: str
@@ -56,7 +56,7 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class CandleChart:
-    """All that a chart of candles shows; there is at least one candle. Operands are of the newest ones."""
+    """The data of a candle chart, with at least one candle. Operands are those of the newest candles."""
 
     candles: "Candles"
     marks: tuple[Mark, ...] = ()
@@ -66,7 +66,7 @@ class CandleChart:
 
 @dataclass(frozen=True, eq=False)
 class Reduced:
-    """Candles of neighbouring bars together: the first open, the extremes, the last close."""
+    """Candles that each join neighbouring bars: the first open, the extremes, the last close."""
 
     first: "NDArray[np.int64]"
     """The number of the first bar of each."""
@@ -77,7 +77,7 @@ class Reduced:
 
 
 def reduce_candles(candles: "Candles", columns: int) -> Reduced:
-    """Return at most ``columns`` candles; no spike is lost."""
+    """Join bars into at most ``columns`` candles; highs and lows are kept."""
     count = len(candles.time_ms)
     first = np.unique(np.arange(min(columns, count)) * count // min(columns, count))
     last = np.append(first[1:], count) - 1
@@ -91,7 +91,7 @@ def reduce_candles(candles: "Candles", columns: int) -> Reduced:
 
 
 def usual_bars(width: int) -> int:
-    """Return how many bars are seen where nothing else was asked for: one a column, two columns apart."""
+    """Return how many bars are shown by default: one candle in every second column."""
     return max(1, (width - _AXIS) // 2)
 
 
@@ -100,9 +100,9 @@ _AXIS = 12
 
 
 def draw_candles(chart: CandleChart, view: View, width: int, height: int, colours: Mapping[str, str]) -> Text:
-    """Return the picture: a line of words, the candles with prices at the right, indicators and times below.
+    """Return the picture: a line of text, the candles with prices at the right, indicators and times below.
 
-    A level that is too far away for a line stands at the edge beyond which it is.
+    A level too far away for a line is written at the upper or lower edge.
     """
     total = len(chart.candles.time_ms)
     seen = view.part(total, usual_bars(width))
@@ -149,7 +149,7 @@ def draw_candles(chart: CandleChart, view: View, width: int, height: int, colour
 
 @dataclass(frozen=True, eq=False)
 class _Places:
-    """Where the candles are: a column for each, and the last bar of each, counted from the newest."""
+    """The column of each candle, and the last bar of each, counted from the newest."""
 
     columns: "NDArray[np.int64]"
     lasts: "NDArray[np.int64]"
@@ -168,7 +168,7 @@ def _draw_operand(grid: Grid, operand: "OperandView", places: _Places, scale: Sc
 def _draw_pane(
     grid: Grid, operand: "OperandView", places: _Places, top: int, colours: Mapping[str, str]
 ) -> None:
-    """Draw an operand that is no price below the candles, with the numbers beside it as lines."""
+    """Draw an operand that is no price below the candles, with the constants it is compared with as lines."""
     first, last = int(places.lasts[0]), int(places.lasts[-1])
     seen = operand.values[max(0, len(operand.values) + first) : len(operand.values) + last + 1]
     finite = seen[np.isfinite(seen)]

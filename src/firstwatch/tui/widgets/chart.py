@@ -1,4 +1,4 @@
-"""A chart of which a part is seen: nearer and farther, earlier and later."""
+"""A chart that zooms and pans."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,7 +8,7 @@ from firstwatch.tui.widgets.drawn import Drawn
 from firstwatch.tui.widgets.plot import View
 
 DrawPart = Callable[[View, int, int, Mapping[str, str]], Text]
-"""From the part that is seen, columns, rows and the theme's colours by name to the picture."""
+"""Returns the picture from the view, columns, rows and the theme's colours by name."""
 
 
 class Chart(Drawn):
@@ -32,7 +32,7 @@ class Chart(Drawn):
         total: int,
         usual: Callable[[int], int],
     ) -> None:
-        """Show a drawing of ``total`` points; ``usual``: from columns to how many are seen at first.
+        """Show a drawing of ``total`` points; ``usual``: returns for a width how many are shown at first.
 
         Two drawings of equal version are the same. With another subject the view begins anew; a view of the
         past stays where it is while points are added.
@@ -46,12 +46,12 @@ class Chart(Drawn):
         self._renew()
 
     def zoom(self, by: int) -> None:
-        """Go ``by`` steps nearer; below zero: farther."""
+        """Zoom in by ``by`` steps; below zero: out."""
         self._view = self._view.zoomed(by, self._total, self._usual(self.size.width))
         self._renew()
 
     def pan(self, by: int) -> None:
-        """Go ``by`` steps later; below zero: earlier."""
+        """Pan ``by`` steps later; below zero: earlier."""
         self._view = self._view.panned(by, self._total, self._usual(self.size.width))
         self._renew()
 

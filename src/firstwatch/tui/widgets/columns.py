@@ -8,7 +8,7 @@ from firstwatch.trading.text import clean
 
 
 def three_columns(rows: Sequence[tuple[str, str, str]]) -> Table:
-    """Return the rows under the first one, a bold head."""
+    """Return a table of the rows, the first one as its bold head."""
     table = Table.grid(padding=(0, 2), expand=True)
     for ratio in (2, 3, 3):
         table.add_column(ratio=ratio, overflow="fold")

@@ -6,11 +6,11 @@ from rich.text import Text
 from textual.widget import Widget
 
 Draw = Callable[[int, int, Mapping[str, str]], Text]
-"""From columns, rows and the theme's colours by name to the picture."""
+"""Returns the picture from columns, rows and the theme's colours by name."""
 
 
 class Drawn(Widget):
-    """Shows what a function draws; drawn anew only for another version, size or theme."""
+    """Shows the picture of a function, which is called again only for another version, size or theme."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -18,7 +18,7 @@ class Drawn(Widget):
         self._version: object = None
 
     def show(self, version: object, draw: Draw) -> None:
-        """Show what ``draw`` draws. Two pictures of equal version are the same."""
+        """Show the picture of ``draw``. Two pictures of equal version are the same."""
         if version != self._version or self._draw is None:
             self._version, self._draw = version, draw
             self.refresh()

@@ -13,7 +13,7 @@ from firstwatch.tui.widgets.plot import Grid, Scale, View, time_axis, value_axis
 
 _AXIS = 12
 _UPPER = 0.62
-"""Share of the rows that the equity has."""
+"""Share of the rows for the equity; the drawdown has the rest."""
 
 
 @dataclass(frozen=True, eq=False)

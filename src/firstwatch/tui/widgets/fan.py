@@ -1,4 +1,4 @@
-"""The fan: where the equity of the baseline's days lies by now, and the live curve on it.
+"""The fan: quantiles of the equity of the baseline's days, and the live curve on them.
 
 Quantiles are shades (5 to 95 %, and 25 to 75 %) in half rows, the median and the live curve are dots, two a
 column and four a row.

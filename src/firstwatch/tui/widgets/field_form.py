@@ -1,6 +1,6 @@
-"""Fields in rows under headings. A text is written on its own row; a choice is turned there.
+"""Fields in rows under headings. A text is typed on its own row; a choice is stepped through there.
 
-Below the row of the cursor stands what its field means, or what is wrong with what is written.
+Below the row of the cursor is the meaning of its field, or the mistake in its text.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 _HEADING = "#"
 _NOTE = "note"
 _NOTE_ROWS = 3
-"""Rows that a note takes at most."""
+"""Most rows of a note."""
 _NOTE_INDENT = 4
 _COLUMNS = (Column("", 21), Column("", 26, grows=True))
 _VALUE = 1
@@ -32,13 +32,13 @@ _GAP = 1
 
 
 class FieldHost(Protocol):
-    """What a form asks of the widget or dialog that it is a part of. Keys are those of the rows."""
+    """The interface that a form needs of its widget or dialog. Keys are those of the rows."""
 
     def text_of(self, key: str) -> str | None:
         """Return the text to write; None: the field is not written."""
 
     def typed(self, key: str, text: str) -> None:
-        """Say what is wrong with a text that is being written."""
+        """Show the mistake in the text that is being typed, if there is one."""
 
     def save(self, key: str, text: str, step: int) -> bool:
         """Take a text and go ``step`` fields on (0: to the next, as far as it needs something).
@@ -47,13 +47,13 @@ class FieldHost(Protocol):
         """
 
     def press(self, key: str) -> None:
-        """Open what Enter opens on a field that is not written."""
+        """Handle Enter on a field that is not typed."""
 
     def turn(self, key: str, by: int) -> None:
         """Go ``by`` options on in a choice."""
 
     def pointed(self, key: str) -> None:
-        """Say what the field under the cursor means (``FieldForm.say``)."""
+        """Show the meaning of the field under the cursor (``FieldForm.say``)."""
 
 
 def heading(title: str) -> Line:
@@ -113,7 +113,7 @@ class FieldTable(KeyedTable):
         key = self._order[row]
         if not key.startswith(f"{_HEADING}{_NOTE}"):
             return super()._row(row, style)
-        # A note goes through all columns.
+        # A note spans all columns.
         cell = self._lines[key][0]
         style += Style.from_meta({"row": row, "column": 0})
         text = f"{' ' * _NOTE_INDENT}{clean(cell.text)}"
@@ -134,7 +134,7 @@ class FieldTable(KeyedTable):
 
 
 class FieldInput(Input):
-    """The line that is written on a field's row."""
+    """The input on a field's row."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "save(1)", "Save, next field", show=False, id="form.save_next"),
@@ -146,7 +146,7 @@ class FieldInput(Input):
         super().__init__(compact=True, select_on_focus=True, id="editor")
         self._form = form
 
-    # At once and not by a message: keys that follow must not come between.
+    # At once and not by a message, which later keys could overtake.
     async def action_submit(self) -> None:
         self._form.save(0)
 
@@ -158,7 +158,7 @@ class FieldInput(Input):
 
 
 class FieldForm(Container):
-    """Rows, and the line that lies on the row which is being written."""
+    """Rows, and an input on the row that is being edited."""
 
     DEFAULT_CSS = """
     FieldForm { layers: rows line; height: 1fr; }
@@ -189,7 +189,7 @@ class FieldForm(Container):
 
     @property
     def note(self) -> str:
-        """What stands below the row of the cursor."""
+        """The note below the row of the cursor."""
         return self._note[1]
 
     @property
@@ -199,7 +199,7 @@ class FieldForm(Container):
 
     @property
     def written(self) -> str | None:
-        """The field that is being written."""
+        """The field that is being edited."""
         return self._written
 
     def set_lines(self, lines: Sequence[Line]) -> None:
@@ -208,7 +208,7 @@ class FieldForm(Container):
         self._renew()
 
     def say(self, key: str, note: str, *, is_problem: bool = False) -> None:
-        """Write below a field what it means, or what is wrong."""
+        """Show a note below a field: its meaning, or a mistake."""
         said: tuple[str, str, Tone] = (key, note, "error" if is_problem else "dim")
         if said != self._note:
             self._note = said
@@ -234,7 +234,7 @@ class FieldForm(Container):
         self.table.show_below(self._note[0], len(self._note_rows()))
 
     def go_to(self, key: str, *, opens: bool = False) -> None:
-        """Put the cursor on a field, and write it if ``opens`` and it is a text."""
+        """Put the cursor on a field, and edit it if ``opens`` and it is a text."""
         self.table.point_at(key)
         if opens and self._host.text_of(key) is not None:
             self.write(key)
@@ -243,7 +243,7 @@ class FieldForm(Container):
             self._host.pointed(key)
 
     def write(self, key: str) -> None:
-        """Begin to write a field, if it is a text."""
+        """Begin to edit a field, if it is a text."""
         text = self._host.text_of(key)
         if text is None:
             return
@@ -256,7 +256,7 @@ class FieldForm(Container):
         self.call_after_refresh(self._place)
 
     def save(self, step: int) -> None:
-        """Save what is written, and go on."""
+        """Save the text, and go ``step`` fields on."""
         key = self._written
         if key is None:
             return
@@ -267,13 +267,13 @@ class FieldForm(Container):
             self._hide()
 
     def leave(self) -> None:
-        """End the writing; nothing is saved."""
+        """End editing without saving."""
         if self._written is not None:
             self._written = None
             self._hide()
 
     def _hide(self) -> None:
-        # The focus first: a focused line that is hidden would hand it to any other pane.
+        # Move the focus first: hiding a focused input would move it to any other pane.
         if self._line.has_focus:
             self.table.focus()
         self._line.display = False
@@ -281,7 +281,7 @@ class FieldForm(Container):
             self._host.pointed(self.cursor_key)
 
     def _place(self) -> None:
-        """Lay the line on its row."""
+        """Place the input on its row."""
         place = None if self._written is None else self.table.value_place(self._written)
         if place is not None:
             left, row, width = place
@@ -313,7 +313,7 @@ class FieldForm(Container):
 
     @on(events.DescendantBlur)
     def _blurred(self, event: events.DescendantBlur) -> None:
-        # Below a dialog the line keeps what is written.
+        # Below a dialog the input keeps its text.
         has_moved = event.widget is self._line and self.screen.focused is not self._line
         if has_moved and self.app.screen is self.screen:
             self.leave()

@@ -9,7 +9,7 @@ from firstwatch.tui.widgets.table import KeyedTable
 
 
 class FilterLine(Horizontal):
-    """What is typed filters the table at once. Enter goes back to the rows, Escape shows all again."""
+    """Filters the table while a text is typed. Enter goes back to the rows, Escape shows all again."""
 
     DEFAULT_CSS = """
     FilterLine { height: 1; background: $boost; }

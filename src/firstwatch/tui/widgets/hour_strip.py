@@ -18,7 +18,7 @@ class StripCell:
     sign: str
     tone: str
     trades: int | None
-    """None: it has not begun."""
+    """None: the hour or day has not begun."""
     lost: float
     """Share of it in which the run could not trade."""
     is_alarm: bool = False
@@ -26,7 +26,7 @@ class StripCell:
     is_chosen: bool = False
     """The cursor is on it."""
     change: float | None = None
-    """Of the equity, as a fraction; None: not known, or not to be shown."""
+    """Change of the equity as a fraction; None: not known, or not to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +38,27 @@ class Tick:
 
 
 def gutter(width: int) -> int:
-    """Return the columns of the labels, the same for strip and fan, so that both have one axis.
+    """Return the width of the labels, the same for strip and fan, so that both have one axis.
 
-    Where it can be, the rest is so wide that all hours are equally wide.
+    If possible, the rest is a multiple of 24 columns, so that all hours are equally wide.
     """
     rest = width - (width - _LEAST_GUTTER) // _HOURS * _HOURS
     return rest if rest <= _LARGEST_GUTTER else _GUTTER
 
 
 def strip_rows(cells: Sequence[StripCell], width: int) -> int:
-    """Return how many rows the strip takes: changes of equity and lost time have one where there are some."""
+    """Return the rows of the strip, with one each for changes of equity and lost time if there are any."""
     return 3 + _has_changes(cells, width) + any(cell.lost for cell in cells)
 
 
 def _has_changes(cells: Sequence[StripCell], width: int) -> bool:
-    """Return whether each cell is wide enough for its change."""
+    """Return whether changes are known and each cell is wide enough for its own."""
     is_wide = bool(cells) and (width - gutter(width)) // len(cells) >= _CHANGE_WIDTH
     return is_wide and any(cell.change is not None for cell in cells)
 
 
 def cell_at(column: int, count: int, width: int) -> int | None:
-    """Return the cell at a column of a strip of ``count`` cells; None: the column is of the labels."""
+    """Return the index of the cell at a column of a strip of ``count`` cells; None: no cell is there."""
     left = gutter(width)
     edges = _edges(count, width - left)
     return next((n for n in range(count) if edges[n] <= column - left < edges[n + 1]), None)

@@ -1,4 +1,4 @@
-"""Pages of which one is shown; each is made when it is first turned to."""
+"""Pages of which one is shown; each is made when it is first shown."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,7 +13,7 @@ def page_id(name: str) -> str:
 
 
 class LazyPages(ContentSwitcher):
-    """The pages by their names; the ``page_id`` of its name is a page's id. The first is always there."""
+    """Pages by name; a page's id is the ``page_id`` of its name. The first page is always there."""
 
     def __init__(self, pages: Mapping[str, Callable[[], Widget]]) -> None:
         self._pages = pages

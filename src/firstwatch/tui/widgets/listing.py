@@ -40,8 +40,8 @@ class Listing(Vertical):
         return self.query_one(KeyedTable)
 
     def set_made(self, made_of: tuple[object, ...], make: Callable[[], Sequence[Line]]) -> None:
-        """Show the lines that ``make`` makes, unless they are already there: made of the same."""
-        # Equal tuples compare their parts by identity first: what was not read again costs nothing.
+        """Show the lines that ``make`` returns; it is not called again while ``made_of`` is equal."""
+        # Equal tuples compare their parts by identity first: unchanged parts cost nothing.
         if made_of != self._made_of:
             self.set_lines(make())
             self._made_of = made_of

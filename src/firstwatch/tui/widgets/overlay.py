@@ -33,9 +33,9 @@ class PnlCurve:
 def draw_overlay(
     first: PnlCurve, second: PnlCurve, width: int, height: int, colours: Mapping[str, str]
 ) -> Text:
-    """Return the picture: who is who, both curves on one scale, and one axis of time.
+    """Return the picture: a legend, both curves on one scale, and one axis of time.
 
-    It is the venue's time where the runs shared most of it, otherwise the time since each one's start.
+    The axis is venue time if the runs overlap enough (``share_time``), otherwise time since each run's start.
     """
     is_shared = share_time(first, second)
     begins = [int(curve.time_ms[0]) for curve in (first, second)]
@@ -67,7 +67,7 @@ def draw_overlay(
 
 
 def share_time(first: PnlCurve, second: PnlCurve) -> bool:
-    """Return whether two runs ran at the same time for at least half of the shorter one's."""
+    """Return whether two runs overlap in time for at least half of the shorter one."""
     begin = max(int(first.time_ms[0]), int(second.time_ms[0]))
     end = min(int(first.time_ms[-1]), int(second.time_ms[-1]))
     shorter = min(int(curve.time_ms[-1]) - int(curve.time_ms[0]) for curve in (first, second))

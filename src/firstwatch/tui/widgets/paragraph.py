@@ -24,6 +24,6 @@ class Paragraph(Static):
             self.update(clean_lines(content))
 
     def show_if(self, is_shown: bool) -> None:
-        """Take room, or none."""
+        """Show or hide the paragraph; hidden, it takes no room."""
         if self.display is not is_shown:
             self.display = is_shown

@@ -1,4 +1,4 @@
-"""What charts are drawn with: a grid of characters, scales, curves of dots, axes. Pure, without a widget."""
+"""Primitives of charts: a grid of characters, scales, curves of dots, axes. Pure, without a widget."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -19,31 +19,31 @@ _LABEL_GAP = 4
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Which part of a curve is seen: ``scale`` times halved, or doubled, ``back`` points before its end."""
+    """The visible part of a curve: halved ``scale`` times (below 0: doubled), ending ``back`` points early."""
 
     scale: int = 0
     back: int = 0
 
     def part(self, total: int, usual: int) -> slice:
-        """Return the points that are seen; ``usual``: how many where nothing was asked for."""
+        """Return the visible points; ``usual``: how many without zoom."""
         count = min(max(round(usual * 2.0**-self.scale), min(_FEWEST, total)), total)
         end = total - min(max(self.back, 0), total - count)
         return slice(end - count, end)
 
     def zoomed(self, by: int, total: int, usual: int) -> "View":
-        """Return the view ``by`` steps nearer, or, below zero, farther, unless that shows the same."""
+        """Return the view zoomed in by ``by`` steps (below zero: out), unless that shows the same."""
         new = View(self.scale + by, self.back)
         return self if _size(new.part(total, usual)) == _size(self.part(total, usual)) else new
 
     def panned(self, by: int, total: int, usual: int) -> "View":
-        """Return the view a quarter of its width ``by`` times later, or, below zero, earlier."""
+        """Return the view moved later by ``by`` quarters of its width (below zero: earlier)."""
         seen = self.part(total, usual)
         back = total - seen.stop - by * max(1, _size(seen) // 4)
         return View(self.scale, min(max(back, 0), total - _size(seen)))
 
 
 _FEWEST = 8
-"""Points that the nearest view has."""
+"""Fewest points of a view."""
 
 
 def _size(part: slice) -> int:
@@ -52,7 +52,7 @@ def _size(part: slice) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Values from the top row to the bottom row of a part of a grid."""
+    """Maps values to rows of a part of a grid."""
 
     low: float
     high: float
@@ -61,14 +61,14 @@ class Scale:
 
     @classmethod
     def around(cls, low: float, high: float, *, top: int, rows: int) -> "Scale":
-        """Return a scale over that range; a range of nothing gets some."""
+        """Return a scale over that range; an empty range is widened."""
         if high - low <= abs(high) * 1e-12:
             margin = abs(high) * 1e-4 or 1.0
             low, high = low - margin, high + margin
         return cls(low, high, top, rows)
 
     def place(self, value: float, parts: int = 1) -> int:
-        """Return the part of a row in which a value lies, counted from the grid's top; at most the ends."""
+        """Return the row, or part of a row, of a value, counted from the grid's top; clipped to the ends."""
         size = self.rows * parts
         share = (self.high - value) / (self.high - self.low)
         return self.top * parts + min(max(int(share * size), 0), size - 1)
@@ -133,7 +133,7 @@ def draw_curve(
         first, last = scale.place(high, 4), scale.place(low, 4)
         reached = first, last
         if before is not None:
-            # A steep curve has no holes.
+            # Without this a steep curve would have gaps.
             first, last = min(first, before[1] + 1), max(last, before[0] - 1)
         for dot in range(first, last + 1):
             key = dot // 4, place // 2
@@ -144,7 +144,7 @@ def draw_curve(
 
 
 def _columns(places: NDArray[np.int64], values: NDArray[np.float64]) -> Iterator[tuple[int, float, float]]:
-    """Yield each column with its lowest and highest value; between two values that are apart lies a line."""
+    """Yield each column with its lowest and highest value; values some columns apart are joined by a line."""
     starts = np.flatnonzero(np.diff(places, prepend=-1))
     lows, highs = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
     ends = np.append(starts[1:], len(values)) - 1
@@ -165,7 +165,7 @@ def value_axis(grid: Grid, scale: Scale, left: int, write: Callable[[float], str
 
 
 def time_axis(grid: Grid, row: int, times_ms: Sequence[int], columns: int) -> None:
-    """Label times below; ``times_ms``: of as many evenly spread columns as there are, oldest first."""
+    """Label times below; ``times_ms``: times of evenly spread columns, oldest first."""
     if not times_ms:
         return
     write = _time_format(times_ms[-1] - times_ms[0])

@@ -1,4 +1,4 @@
-"""A QR code in half blocks: dark on white whatever the theme, or no camera would read it."""
+"""A QR code in half blocks, dark on white in any theme, so that a camera can read it."""
 
 from functools import lru_cache
 

@@ -6,9 +6,9 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Return the curve in at most ``width`` characters, between its lowest and its highest value.
+    """Return the curve in at most ``width`` characters, scaled from its lowest to its highest value.
 
-    A character stands for the last value of its part. A flat curve lies at the bottom.
+    A character shows the last value of its part. A flat curve is at the bottom.
     """
     count = len(values)
     if count > width:

@@ -20,13 +20,13 @@ from firstwatch.tui.stream_text import late_lines, worst_stream
 
 _ENGINE_LATE_MS = 5_000
 _NOTICE_MS = 8_000
-"""For so long a dialog shows a notice."""
+"""How long a dialog shows a notice."""
 _LEVELS = 7
 """Forms of the head, from the longest to the shortest."""
 
 
 class StateLine(Widget):
-    """One line about the app's state. Of a text that has changed only what is new is painted."""
+    """One line about the app's state. Only the changed part of its text is repainted."""
 
     STATES = (
         "snapshot", "beat", "busy", "notices", "selected_run", "selected_wallet", "is_at_wallets",
@@ -43,7 +43,7 @@ class StateLine(Widget):
             self.watch(app, name, self.renew, init=False)
 
     def renew(self) -> None:
-        """Repaint what has changed of the text."""
+        """Repaint the changed part of the text."""
         before, line = self._painted, self.line()
         if line != before:
             self._take(line)
@@ -54,25 +54,25 @@ class StateLine(Widget):
         self._painted, self._made_for = line, (self.size.width, self.app.theme_variables)
 
     def render(self) -> Text:
-        # Not a newer line: of that only the part would be painted that was new before.
+        # Keep the painted line: of a newer one only the previously changed part would be repainted.
         if self._painted is None or self._made_for != (self.size.width, self.app.theme_variables):
             self._take(self.line())
         assert self._painted is not None
         return self._painted
 
     async def on_click(self) -> None:
-        """Open the alarms, of which both lines tell, and the streams that are late."""
+        """Open the alarms, which both lines mention, and the late streams."""
         app = app_of(self)
         if app.live.alarms or late_lines(app.live, app.now_ms()):
             await self.app.run_action("app.perform('view.alarms')")
 
     @abstractmethod
     def line(self) -> Text:
-        """Return the text for the width that there is."""
+        """Return the text for the present width."""
 
 
 def changed_part(old: Text, new: Text) -> Region | None:
-    """Return the columns in which two lines differ that are built alike; None: they are not."""
+    """Return the columns in which two lines of equal length and styles differ; None: repaint all."""
     before, after = old.plain, new.plain
     if old.spans != new.spans or len(before) != len(after) or old.cell_len != new.cell_len:
         return None
@@ -86,9 +86,9 @@ def changed_part(old: Text, new: Text) -> Region | None:
 
 
 class HeadLine(StateLine):
-    """Program and mode, what the money is worth, the venue's clock and ours, the engine, the alarms.
+    """Program and mode, kinds of money, the venue's clock and ours, the engine, the alarms.
 
-    Where room lacks, words are shortened and the least important parts go; the money and the alarms stay.
+    If there is too little room, the least important parts are shortened or left out, never money and alarms.
     """
 
     def line(self) -> Text:
@@ -151,7 +151,7 @@ class HeadLine(StateLine):
             line.append(f"{clean(name)} {formats.age(age_ms)}", colours["warning"] if is_late else "")
 
     def _alarms(self) -> Text:
-        """Return how many alarms call; of those that were all acknowledged only how many there are."""
+        """Return how many alarms are not acknowledged; if all are, how many there are."""
         live = app_of(self).live
         if not live.alarms:
             return Text()
@@ -211,7 +211,7 @@ class StatusLine(StateLine):
         if app.busy:
             line.append(f" {clean(app.busy)} ", colours["primary"])
         if trouble:
-            # One column before it, one behind it.
+            # A space before it, and one after it.
             text = Text(clean(trouble), f"bold {colours['error']}")
             text.truncate(max(0, self.size.width - line.cell_len - 2), overflow="ellipsis")
             line.append(" " * max(1, self.size.width - line.cell_len - text.cell_len - 1))
@@ -219,7 +219,7 @@ class StatusLine(StateLine):
         return line
 
     def _notice(self, app: StateApp) -> str:
-        """Return the newest notice while it is fresh, on a dialog: nothing may lie on what a dialog asks."""
+        """Return the newest notice while it is fresh, on dialogs only: a toast could cover their text."""
         newest = app.notices[-1] if app.notices and app.is_covered else None
         is_fresh = newest is not None and app.now_ms() - newest.time_ms < _NOTICE_MS
         return clean(newest.message) if newest is not None and is_fresh else ""
@@ -271,7 +271,7 @@ _PRESSED = {
     "/": "slash",
     ":": "colon",
 }
-"""Keys by the names that they have on the screen, where these differ."""
+"""Names of keys on the screen, where these differ from Textual's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +283,7 @@ class KeyHint:
 
     @property
     def width(self) -> int:
-        """The columns that it takes, with the space around it."""
+        """Width in columns, with the space around it."""
         return len(self.key) + len(self.text) + 3
 
     @property
@@ -304,7 +304,7 @@ class KeyLine(Widget):
     """
 
     def __init__(self, hints: Callable[[], Sequence[KeyHint]], *, most_rows: int | None = 1) -> None:
-        """``most_rows``: as many rows are filled at most; None: as many as it takes."""
+        """``most_rows``: most rows that are filled; None: no limit."""
         super().__init__()
         self._hints = hints
         self.most_rows = most_rows
@@ -355,7 +355,7 @@ class KeyLine(Widget):
 
 
 def _fitting(hints: Sequence[KeyHint], room: int) -> list[KeyHint]:
-    """Return the first hints, as many as there is room for."""
+    """Return the first hints, as many as fit."""
     found: list[KeyHint] = []
     for hint in hints:
         room -= hint.width

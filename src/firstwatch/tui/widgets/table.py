@@ -36,7 +36,7 @@ _VARIABLES = {
     "live": "live",
 }
 _GAP = " "
-"""What stands before each cell."""
+"""Separator before each cell."""
 _SCROLLBAR = 1
 _MARK = "*"
 _UNKNOWN = frozenset({"", "?", "-", "–"})
@@ -47,9 +47,9 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: text and meaning, so that cells compare without being painted.
+    """One cell: text and tone, so that cells compare without being painted.
 
-    ``end`` stands at the right and is never cut for the text.
+    ``end`` is at the right and is never cut in favour of the text.
     """
 
     text: str
@@ -59,11 +59,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. Where room lacks, columns of the highest ``rank`` go first.
+    """A column. If there is too little room, columns of the highest ``rank`` are hidden first.
 
-    ``most``: a longer text of its own widens it to so many columns; ``least``: it gives room for that, down
-    to so many. ``grows``: it takes the room that is left then. ``keeps``: of a text that is cut the part from
-    this sign on stays; ``drops``: it goes as a whole.
+    ``most``: width to which a longer text widens it; ``least``: width down to which it gives room for that.
+    ``grows``: it takes the room that is left. When a text is cut, the part from the text ``keeps`` on stays,
+    and the part from ``drops`` on is left out as a whole.
     """
 
     label: str
@@ -100,7 +100,7 @@ class Sorting:
 
 @lru_cache(maxsize=16_384)
 def rank_of(text: str, is_number: bool) -> tuple[float | str, ...] | None:
-    """Return by what a cell sorts: its number or age, or its text with ``w2`` before ``w10``.
+    """Return the sort key of a cell: its number or age, or its text with ``w2`` before ``w10``.
 
     None: unknown, which comes last in either direction.
     """
@@ -120,7 +120,7 @@ def rank_of(text: str, is_number: bool) -> tuple[float | str, ...] | None:
 def sorted_keys(
     lines: Mapping[str, tuple[Cell, ...]], keys: Iterable[str], sorting: Sorting, *, is_number: bool
 ) -> list[str]:
-    """Return the keys sorted by one column; equal ones and unknown ones stay in their order."""
+    """Return the keys sorted by one column, stably; unknown values are last in either direction."""
     ranks = {key: rank_of(lines[key][sorting.column].text, is_number) for key in keys}
     known = [(rank, key) for key, rank in ranks.items() if rank is not None]
     known.sort(key=lambda each: each[0], reverse=sorting.is_descending)
@@ -128,13 +128,13 @@ def sorted_keys(
 
 
 def fitted(text: str, width: int, column: Column) -> str:
-    """Return the text in exactly so many columns, numbers at the right, words at the left; ``…``: cut."""
+    """Return the text in exactly ``width`` columns, numbers at the right, words at the left; ``…``: cut."""
     if column.drops and cell_len(text) > width:
         text = text.partition(column.drops)[0]
     room = width - cell_len(text)
     if room < 0:
         _, sign, end = text.rpartition(column.keeps) if column.keeps else ("", "", "")
-        # A space parts them, so that the sign is not read as one with what is cut.
+        # A space separates them, so that the sign is not read as part of the cut text.
         end = f"… {sign}{end}"
         kept = end if sign and cell_len(end) < width else "…"
         return f"{set_cell_size(text, width - cell_len(kept))}{kept}"
@@ -144,7 +144,7 @@ def fitted(text: str, width: int, column: Column) -> str:
 class KeyedTable(DataTable[Text]):
     """Rows are shown by key. When the cursor's row goes, the table has no cursor until a key moves it.
 
-    A row that the filter leaves out is as good as gone, but its cursor and its mark come back with it.
+    A row that the filter hides counts as gone, but its cursor and its mark come back with it.
     """
 
     DEFAULT_CSS = """
@@ -156,7 +156,7 @@ class KeyedTable(DataTable[Text]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "clear_filter", "All rows", show=False, id="list.clear_filter"),
-        # A row is under the cursor, never a cell: the ends that matter are those of the list.
+        # The cursor is on a row, never on a cell: home and end go to the ends of the list.
         Binding("home", "scroll_top", "First", show=False, id="list.first"),
         Binding("end", "scroll_bottom", "Last", show=False, id="list.last"),
     ]
@@ -164,7 +164,7 @@ class KeyedTable(DataTable[Text]):
     filter_text: var[str] = var("", init=False)
     """Only rows with each of these words in one of their cells are shown; empty: all."""
     counts: var[tuple[int, int]] = var((0, 0))
-    """The rows that are shown, and all."""
+    """Number of rows shown, and of all rows."""
 
     class CursorMoved(Message):
         """The cursor is on another key; None: on no row."""
@@ -202,7 +202,7 @@ class KeyedTable(DataTable[Text]):
         self._shown: tuple[int, ...] = ()
         self._widths: tuple[int, ...] = ()
         self._longest: dict[int, int] = {index: 0 for index, each in enumerate(self._columns) if each.most}
-        """The longest text of each column that its texts may widen."""
+        """Length of the longest text of each column with ``most``, by index."""
         self._lines: dict[str, tuple[Cell, ...]] = {}
         """All rows, in the order of the last ``set_lines``."""
         self._order: list[str] = []
@@ -217,7 +217,7 @@ class KeyedTable(DataTable[Text]):
         """The row that the mouse was pressed on last; -1: none."""
         self._was_filled = not takes_first
         self._styles: dict[Tone, Style] = {}
-        """The styles of tones in the present theme, as far as they were needed."""
+        """The styles of tones in the present theme, filled when first needed."""
 
     @property
     def cursor_key(self) -> str | None:
@@ -278,10 +278,10 @@ class KeyedTable(DataTable[Text]):
         self._was_filled = True
         self._put_cursor()
 
-    # --- what the operator asks ----------------------------------------------------------------------
+    # --- operations ----------------------------------------------------------------------------------
 
     def sort_by(self, column: int | None) -> None:
-        """Sort by a column, the same again in the other direction; None: as the rows were given."""
+        """Sort by a column; the same one again reverses the direction; None: as the rows were given."""
         before = self._sorting
         if column is None:
             self._sorting = None
@@ -310,7 +310,7 @@ class KeyedTable(DataTable[Text]):
             self.post_message(self.MarksChanged())
 
     def unmark(self) -> None:
-        """Take all marks away."""
+        """Remove all marks."""
         gone, self._marks = self._marks, set()
         self._repaint_rows(gone)
         self.post_message(self.MarksChanged())
@@ -325,7 +325,7 @@ class KeyedTable(DataTable[Text]):
         self.sort_by(int(event.column_key.value or 0))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        # Without a filter Escape is for what the table is in.
+        # Without a filter Escape is left to the table's parent.
         del parameters
         return action != "clear_filter" or bool(self.filter_text)
 
@@ -409,7 +409,7 @@ class KeyedTable(DataTable[Text]):
         cursor_location: Coordinate,
         hover_location: Coordinate,
     ) -> tuple[list[list[Segment]], list[list[Segment]]]:
-        """Draw a row at once: the base lays each cell out as if it were of any kind, which takes longer."""
+        """Draw a row directly, which is faster than the base's general layout of each cell."""
         place = self._row_locations.get(row_key)
         row = -1 if place is None else place
         look, _ = self._get_styles_to_render_cell(
@@ -436,7 +436,7 @@ class KeyedTable(DataTable[Text]):
             sign = sorting.sign if sorting is not None and sorting.column == index else ""
             label = self._columns[index].label[: width - len(sign)]
             label = fitted(f"{label}{sign}", width, self._columns[index])
-            # By this a click knows its column.
+            # A click reads its column from this.
             meta = Style.from_meta({"row": -1, "column": column})
             segments.append(Segment(f"{_GAP}{label}", style + meta))
         return segments
@@ -484,7 +484,7 @@ class KeyedTable(DataTable[Text]):
         for index, column in columns.items():
             lacks = max(0, min(column.most, self._longest.get(index, 0)) - column.width)
             if column.drops and lacks > spare:
-                # What it drops has no use for a part of its room.
+                # A text that is dropped as a whole has no use for part of its room.
                 continue
             if lacks > spare:
                 for other, giver in columns.items():
@@ -538,8 +538,8 @@ class KeyedTable(DataTable[Text]):
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the row that was pressed, where the base does not.
 
-        It does not if the table had no cursor, or if the press has made the pane grow: another row, or none,
-        lies below the mouse then.
+        The base does not if the table had no cursor, or if the press made the pane grow, so that another row,
+        or none, is under the mouse.
         """
         pressed = self._pressed_row
         has_moved = event.style.meta.get("row", -1) != pressed
@@ -581,7 +581,7 @@ class KeyedTable(DataTable[Text]):
         self._report()
 
     def _report(self) -> None:
-        """Say which row is under the cursor if it is another one."""
+        """Post a message with the row under the cursor if it has changed."""
         if self.cursor_key != self._known_key:
             self._known_key = self.cursor_key
             self.post_message(self.CursorMoved(self, self._known_key))

@@ -104,7 +104,7 @@ class ListsReader:
         self._settings = settings
         self._finished = _Finished()
         self._money: dict[str, MoneyKind] = {}
-        """What the money of each listed wallet is worth, by its name."""
+        """Kind of money of each listed wallet, by its name."""
         self._unread: dict[str, str] = {}
         """Why a part of the lists cannot be read, by run id."""
         self._unread_details: Mapping[str, str] = {}
@@ -112,7 +112,7 @@ class ListsReader:
         """The symbols that the venues trade, as far as the settings say."""
         self._timeframes: dict[int, Timeframe] = {}
         self._markets: dict[str, MarketOfRun] = {}
-        """Where each run of the list trades, by its id."""
+        """Market and venue of each run of the list, by its id."""
         self._logged: set[str] = set()
         """Sentences about algorithm versions that cannot be read."""
         self._rows: dict[str, tuple[_Parts, RunView]] = {}

@@ -42,7 +42,7 @@ class _Known:
     entered: StoryLine | None = None
     """The line of its entry, while it has no stop yet."""
     entry_text: str = ""
-    """That line without stop, target and conditions."""
+    """The entry's line without stop, target and conditions."""
     exit: events.ExitDecided | None = None
     """The decision to leave that trade."""
     amount: Decimal = Decimal(0)

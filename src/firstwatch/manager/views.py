@@ -101,7 +101,7 @@ class WalletView:
     balance_ms: int | None
     active_run_id: str | None
     exposure: Exposure
-    """That of the last run in this wallet; without an active run, exposed or unknown is an alarm."""
+    """Exposure of the last run in this wallet; without an active run, exposed or unknown is an alarm."""
     key: KeyView | None = None
     """None: a paper wallet, or not known yet."""
     held: tuple[HeldView, ...] | None = None
@@ -111,7 +111,7 @@ class WalletView:
     problem: str = ""
     """Why the last reading failed; empty: it succeeded."""
     money: MoneyKind = MoneyKind.LIVE
-    """What it is worth; a venue that the settings no longer have counts as live unless it was a paper one."""
+    """Kind of money; a venue that is no longer in the settings counts as live unless it was a paper one."""
 
     @property
     def is_live(self) -> bool:
@@ -212,7 +212,7 @@ class RunView:
     """A part of the run cannot be read; ``sentence`` says which."""
     venue: str = ""
     money: MoneyKind = MoneyKind.LIVE
-    """What its wallet's money is worth."""
+    """Kind of money of its wallet."""
     market_speed: float = 1.0
     """Market seconds per second at its venue; infinite: as fast as runs decide."""
     venue_ms: int | None = None
@@ -388,7 +388,7 @@ class AlarmView:
     """How often it was raised."""
     severity: AlarmSeverity = AlarmSeverity.CRITICAL
     actions: tuple[AlarmAction, ...] = ()
-    """What can be done about it now."""
+    """Actions possible on it now."""
     acknowledged_ms: int | None = None
     """When an operator acknowledged it as it is now; None: not yet, or it is worse since."""
     is_left: bool = False
@@ -563,9 +563,9 @@ class WhyView:
     dropped: str = ""
     """An entry since then that was decided and not carried out."""
     next: tuple[str, ...] = ()
-    """What would have to be true at the next close; empty: not known, or the run does not go on."""
+    """Conditions for a decision at the next close; empty: not known, or the run does not go on."""
     waits: tuple[str, ...] = ()
-    """What prevents decisions whatever the conditions are."""
+    """Reasons that prevent decisions whatever the conditions are."""
     problem: str = ""
     """Why all this cannot be read."""
 
@@ -590,7 +590,7 @@ class RunDetails:
     operands: tuple[OperandView, ...] = ()
     """At those bars."""
     story: tuple[StoryLine, ...] = ()
-    """What happened to it, oldest first."""
+    """Its events in a trader's terms, oldest first."""
     metrics: tuple[MetricView, ...] = ()
     parts: tuple[PartView, ...] = ()
     """Its trades by side, reason, hour and day."""
@@ -633,20 +633,20 @@ class ManagerSnapshot:
     algorithms: tuple[AlgorithmView, ...] = ()
     venues: tuple[str, ...] = ()
     live_venues: tuple[str, ...] = ()
-    """Those with live wallets."""
+    """Venues with live wallets."""
     symbols: tuple[str, ...] = ()
     """Symbols of algorithms, baselines and earlier runs: suggestions, not the venue's list."""
     markets: tuple[MarketView, ...] = ()
     """Markets in which the listed runs trade or have traded."""
     alarms: tuple[AlarmView, ...] = ()
     story: tuple[StoryLine, ...] = ()
-    """What happened to all runs, oldest first."""
+    """Events of all runs in a trader's terms, oldest first."""
     short_ids: Mapping[str, str] = field(default_factory=dict)
     """The first four characters of each run's id, or more where two runs begin alike, by the id."""
     commands: tuple[CommandView, ...] = field(default=())
     making: MakingView | None = None
     away: AwayView | None = None
-    """What happened before this screen was opened; None: not known, or no screen was open before."""
+    """Counts from before this screen was opened; None: not known, or no screen was open before."""
     problem: str = ""
     """Why the store could not be read, for an operator."""
 

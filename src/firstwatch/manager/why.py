@@ -56,7 +56,7 @@ _NO_SIGNAL = "a follow-up, which needs no signal"
 
 
 class DecisionKind(StrEnum):
-    """What was decided."""
+    """Kinds of decisions."""
 
     ENTER_LONG = "enter_long"
     ENTER_SHORT = "enter_short"
@@ -97,7 +97,7 @@ class Decision:
 
     @property
     def sentence(self) -> str:
-        """What was done, at which price, why, and how far from the decision it was filled."""
+        """The decision, its price, its reason, and how far from the expected price it was filled."""
         name = "exit" if self.kind is DecisionKind.EXIT else "take over" if self.is_adopted else "enter"
         if self.side is not None:
             name = f"{name} {self.side}"

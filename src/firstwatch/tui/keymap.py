@@ -60,7 +60,7 @@ def make_keymap(overrides: Mapping[str, str]) -> Keymap:
             problems.append(f"keymap: {quoted(key)} cannot be used for {action_id}")
         else:
             keys[action_id] = wanted
-    # What the operator has set comes first: a default gives way to it.
+    # Keys that the operator has set come first: a default gives way to them.
     taken: dict[tuple[str, PaneId], str] = {}
     for action in sorted(ACTIONS, key=lambda each: each.id not in overrides):
         key = keys[action.id]

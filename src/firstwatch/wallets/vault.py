@@ -72,7 +72,7 @@ class TooManyTriesError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """What is known of a stored key without the passphrase."""
+    """The part of a stored key that is readable without the passphrase."""
 
     venue: str
     """The venue's name in the settings: an agent is approved on one network."""

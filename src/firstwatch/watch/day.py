@@ -131,7 +131,7 @@ class LiveDay:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunRecord:
-    """What a run has done so far, as the store has it."""
+    """A run so far, as the store has it: its bars, equity, trades and pauses."""
 
     timeframe: Timeframe
     launched_ms: int

@@ -67,7 +67,7 @@ class FillCost:
     """The executions of one order as one observation, because they depend on each other. Prices in quote."""
 
     time_ms: int
-    """Of the last execution, by the venue."""
+    """Venue time of the last execution."""
     client_order_id: str
     stream: Stream
     decided_price: float
@@ -82,7 +82,7 @@ class FillCost:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What the backtest's own fills cost by stream, and the noise that is allowed for."""
+    """Cost of the backtest's own fills by stream, and the noise that is allowed for (bps)."""
 
     mean_bps: Mapping[Stream, float]
     fills: Mapping[Stream, int]

@@ -81,7 +81,7 @@ class Advance:
     """The result of one reading."""
 
     mismatches: Sequence[Mismatch] = ()
-    """Those that it has found."""
+    """Mismatches that it has found."""
     identity: Identity | None = None
     """As of its last bar."""
     is_whole: bool = True

@@ -36,7 +36,7 @@ class WatchedRun:
     launch: LaunchSettings
     market: Market
     settings: CoreSettings
-    """Those of the run's own decision core."""
+    """Settings of the run's own decision core."""
     assumed: CoreSettings
     """The same with the costs that its baseline assumes."""
     sessions: SessionCalendar

@@ -102,7 +102,7 @@ class Static:
     spec: AlgorithmSpec
     mode: Mode
     recipe: Recipe | None
-    """That of the first day, locked at the launch."""
+    """Recipe of the first day, locked at the launch."""
     promise: Promise | None
     no_joint: str
     """Why there is no recipe; empty: there is."""
@@ -164,7 +164,7 @@ class RunWatch:
         self._equity = np.empty(0)
         self._trades: list[Trade] = []
         self._events: list[JournalEntry] = []
-        """Those of ``_KINDS``."""
+        """The journal entries of ``_KINDS``."""
         self._sequence = 0
         self._is_paused = False
         self._ended_ms: int | None = None

@@ -52,7 +52,7 @@ HINTS = {
         "conditions, before more money goes in."
     ),
 }
-"""What to look at where a check is not consistent."""
+"""Hints on what to look at, by check that is not ``CONSISTENT``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -80,7 +80,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What a run brings into its second or a later day: trades limit, guards and chain as they are then."""
+    """State that a run carries into its second or a later day: trades limit, guards and chain."""
 
     entries: int = 0
     chain: int = 0

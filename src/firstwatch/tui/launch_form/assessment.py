@@ -1,4 +1,4 @@
-"""What is wrong with a launch draft, and what the operator has to do next before a start."""
+"""The mistakes in a launch draft, and the operator's next step before a start."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ TWO_COLUMNS = (
     Column("2 PnL", 9, is_number=True),
     Column("2 %", 7, rank=1, is_number=True),
 )
-"""Of two runs; per cent are those of the value of the trades."""
+"""Columns for two runs; per cent are of the notional of the trades."""
 EMPTY = "No trade is closed yet: nothing to break down."
 _BAR = 24
 _GROUPS = ("side", "exit", "hour", "day")

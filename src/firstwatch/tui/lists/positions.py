@@ -1,4 +1,4 @@
-"""What the runs hold, with the levels as they rest at the venue."""
+"""Positions of the runs, with stops and targets as they rest at the venue."""
 
 from decimal import Decimal
 

@@ -21,7 +21,7 @@ _HOUR_MS = 3_600_000
 
 
 class HourDialog(Dialog[None]):
-    """What happened in an hour, in order of time; as it was when the dialog was opened."""
+    """The events of an hour, in order of time, as they were when the dialog was opened."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "close", "Close", show=False, priority=True, id="hour.close"),

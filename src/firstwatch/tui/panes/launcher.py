@@ -39,7 +39,7 @@ class NextBar(Paragraph):
 
 
 class CheckList(OptionList):
-    """What would happen, and the checks, each whole; Enter acts on a check."""
+    """The preview of a launch, and the checks, each unabridged; Enter acts on a check."""
 
     _texts: list[tuple[str, str]] | None = None
 

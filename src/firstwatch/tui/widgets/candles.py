@@ -208,7 +208,7 @@ def _draw_head(grid: Grid, chart: CandleChart, candles: "Candles", together: int
     ]
     head = ""
     for part in filter(None, parts):
-        # What has no room is left out whole.
+        # Parts without room are left out whole.
         longer = f"{head} · {part}" if head else part
         head = longer if len(longer) <= grid.columns else head
     grid.write(0, 0, head, "dim")

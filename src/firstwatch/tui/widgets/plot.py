@@ -19,7 +19,7 @@ _LABEL_GAP = 4
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The visible part of a curve: halved ``scale`` times (below 0: doubled), ending ``back`` points early."""
+    """The visible part of a curve: halved ``scale`` times (below 0: doubled), ending ``back`` points ago."""
 
     scale: int = 0
     back: int = 0

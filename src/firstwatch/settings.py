@@ -131,7 +131,7 @@ class Limits(SettingsTable):
 
 
 class PolicySettings(SettingsTable):
-    """``[policy]``: what follows in a run when a hazard begins, beside its alarm (``trading.hazards``)."""
+    """``[policy]``: a run's response when a hazard begins, besides its alarm (``trading.hazards``)."""
 
     liquidation_near: Response = DEFAULT_POLICY[Hazard.LIQUIDATION_NEAR]
     key_expiring: Response = DEFAULT_POLICY[Hazard.KEY_EXPIRING]

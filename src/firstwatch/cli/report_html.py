@@ -246,7 +246,7 @@ def _checks(checks: Iterable[Check]) -> Iterator[str]:
 
 
 def _bar(check: Check) -> str:
-    """Draw the place of a value in its band; outside of it the mark is beside the band."""
+    """Draw the place of a value in its band; outside the band the mark is beside it."""
     place = place_in_band(check)
     if place is None:
         return ""

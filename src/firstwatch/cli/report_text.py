@@ -165,7 +165,7 @@ def band_text(check: Check) -> str:
 
 
 def detail_texts(check: Check) -> Iterator[str]:
-    """Yield the details of a check beside its values: counts, evidence, power, times."""
+    """Yield the details of a check besides its values: counts, evidence, power, times."""
     if check.n is not None and check.n_expected is not None:
         yield f"n {check.n} of {number(check.n_expected)} expected"
     elif check.n is not None:

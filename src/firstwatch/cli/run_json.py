@@ -94,7 +94,7 @@ def damaged_summary(run: DamagedRun) -> dict[str, Any]:
 
 
 def run_summary(session: Session, run: Run) -> dict[str, Any]:
-    """Return the settings, the state and the facts beside the state of a run."""
+    """Return the settings, the state and the other facts of a run."""
     facts = run.facts
     return {
         "run": run.id,

@@ -18,7 +18,7 @@ _LONGEST = 40
 _ROWS = 20_000
 """Most rows of the journals that are counted."""
 _NEWEST_RUNS = 200
-"""Runs that are looked at, beside the active ones."""
+"""Newest runs that are looked at, besides the active ones."""
 _WAIT_MS = 30_000
 """How long an engine that has just begun may take to recover its runs."""
 _RECOVERED = "recovered"

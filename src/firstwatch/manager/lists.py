@@ -92,7 +92,7 @@ class _Finished:
     total: int = -1
     active: frozenset[str] = frozenset()
     left: object = None
-    """Beside ``total`` and ``active``: if it differs, the list has changed."""
+    """Like ``total`` and ``active``: if it differs, the list has changed."""
     read_ms: int = -_FINISHED_REREAD_MS
     looked_ms: int = -_FINISHED_AGE_MS
 

@@ -1,6 +1,6 @@
 """The vault: the encrypted keys of a data folder, one file each, all under one passphrase.
 
-A file is named after its venue, account and key, and carries these beside the keystore, so that the
+A file is named after its venue, account and key, and has these in addition to the keystore, so that the
 folder alone says which key trades for which account. Secrets are in memory only, and never printed.
 """
 

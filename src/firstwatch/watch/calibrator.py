@@ -1,4 +1,4 @@
-"""Computes the tables of recipes, one at a time, in a thread beside the looks."""
+"""Computes the tables of recipes, one at a time, in a thread, so that looks need not wait."""
 
 import logging
 import threading

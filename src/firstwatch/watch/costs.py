@@ -1,4 +1,4 @@
-"""Costs of a run beside the prices of its fills, against those that its backtest assumed.
+"""Costs of a run other than the prices of its fills, against those that its backtest assumed.
 
 Fees, the builder's part of them, and funding, each per unit of notional in basis points: notional is price
 times amount of every fill. Paid is positive, a rebate or funding received negative.

@@ -43,7 +43,7 @@ _BETS = {0.3: 0.3, 0.8: 0.7}
 """The two bets, and their weights in the mean."""
 _LOWEST, _HIGHEST = -1.0, 2.0
 _PRIOR_FILLS = 10
-"""Fills that the noise counts as beside those that were seen."""
+"""Weight of the noise in the scale, in fills (a prior, added to those seen)."""
 _CAUTION = 1.5
 """Factor on the observed variance: a few heavy-tailed fills mostly show less than the true one."""
 _ROWS = 2048
@@ -86,7 +86,7 @@ class FillSequence:
 
     @property
     def e_value(self) -> float:
-        """The evidence by now against "no more than expected"; 1: none."""
+        """The evidence so far against "no more than expected"; 1: none."""
         if not self._excess:
             return 1.0
         return math.exp(min(float(log_e_values(self._row(), self._noise_bps)[0, -1]), _MOST_LOG_E))

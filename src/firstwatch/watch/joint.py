@@ -115,7 +115,7 @@ class Reference:
     """Means, sds and references that one baseline gives."""
 
     is_open: NDArray[np.bool_]
-    """Which looks are made, ``(L,)``: none inside of time lost."""
+    """Which looks are made, ``(L,)``: none inside time lost."""
     is_active: NDArray[np.bool_]
     """Statistics that vary, ``(S,)``."""
     mean: Floats
@@ -373,7 +373,7 @@ def make_tables(
     """Return the tables of a baseline's windows; ``altered`` gives the power.
 
     Raises:
-        WrongUseError: fewer days than ten, or no look outside of the time lost.
+        WrongUseError: fewer days than ten, or no look outside the time lost.
     """
     is_open = np.ones(len(grid_ms), dtype=np.bool_)
     for each in lost:
@@ -413,7 +413,7 @@ def crossings(reference: Reference, critical: Floats32, looks: Looks) -> NDArray
 
 @dataclass(frozen=True, slots=True)
 class JudgedCheck:
-    """One joint check of a live day by now."""
+    """The result of one joint check on a live day so far."""
 
     p_adjusted: float | None
     """None: none of its statistics varies in the baseline, or no look was made."""
@@ -427,7 +427,7 @@ class JudgedCheck:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A live day by now: the last look that was made (-1: none yet), and each joint check."""
+    """The results on a live day so far: the last look that was made (-1: none yet), and each joint check."""
 
     look: int
     checks: Mapping[CheckName, JudgedCheck]

@@ -459,7 +459,7 @@ class ParityJudge:
 
     @staticmethod
     def _opened_inside(core: CoreState, at_maker: bool, entered_ms: int, bar: Bar) -> bool:
-        """Return whether the position was opened inside of the bar, after its open."""
+        """Return whether the position was opened inside the bar, after its open."""
         return core.bars_held == 0 and (at_maker or entered_ms > bar.time_ms)
 
     def _limit_in(self, bar: Bar) -> None:

@@ -41,7 +41,7 @@ class _Known:
     run: RunWatch
     progress: Progress | None = None
     has_failed: bool = False
-    """Its last look has failed; it is looked at anew once it has moved."""
+    """Its last look failed; the next one follows once the run has moved."""
 
     @property
     def is_busy(self) -> bool:

@@ -1,4 +1,4 @@
-"""The baseline's expectations beside its days: prices of fills, costs, and the edge (daily returns)."""
+"""Expectations from a baseline other than its days: prices of fills, costs, and the edge (daily returns)."""
 
 from dataclasses import dataclass
 

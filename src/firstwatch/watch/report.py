@@ -85,7 +85,7 @@ class Evidence:
 
 
 def report_of(evidence: Evidence) -> WatchReport:
-    """Return the report of the day by now."""
+    """Return the report of the day so far."""
     day, joint, before = evidence.day, evidence.joint, evidence.before
     now_ms = day.now_ms
     judgement = None if joint is None else judge(joint.tables, joint.looks)

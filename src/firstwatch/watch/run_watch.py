@@ -598,7 +598,7 @@ def _new_day(
     report: WatchReport | None,
     carried: Carried,
 ) -> Day:
-    """Return a day with its recipe: the one that is locked, or a new one with what the run brings into it."""
+    """Return a day with its recipe: the locked one, or a new one with the state carried into the day."""
     day = Day(number, report=report)
     if static.recipe is None:
         day.problem = static.no_joint

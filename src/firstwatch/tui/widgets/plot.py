@@ -92,7 +92,7 @@ class Grid:
         self._styles = [[""] * columns for _ in range(rows)]
 
     def put(self, row: int, column: int, sign: str, style: str) -> None:
-        """Write one character; outside of the grid nothing happens."""
+        """Write one character; outside the grid nothing happens."""
         if 0 <= row < self.rows and 0 <= column < self.columns:
             self._signs[row][column] = sign
             self._styles[row][column] = style

@@ -38,7 +38,7 @@ def _style(top: bool, bottom: bool) -> Style:
 
 
 class QrCode(Static):
-    """An address as a QR code. Without UTF-8 there are no half blocks: the address beside it must do."""
+    """An address as a QR code. Without UTF-8 it is not readable, because there are no half blocks."""
 
     def __init__(self, content: str) -> None:
         super().__init__(qr_text(content), classes="qr")

@@ -288,8 +288,11 @@ class RunWorker:
         """Handle the outcomes of requests in flight for at most ``DRAIN_S``; leave everything else."""
         deadline_s = self._clock.elapsed_s() + DRAIN_S
         while self._in_flight.are_under_way and not self.is_over:
+            left_s = deadline_s - self._clock.elapsed_s()
+            if left_s <= 0:
+                return
             try:
-                item = self.inbox.get(timeout=max(deadline_s - self._clock.elapsed_s(), 0.0))
+                item = self.inbox.get(timeout=left_s)
             except Empty:
                 return
             if isinstance(item, _RequestEnded):

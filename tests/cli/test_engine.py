@@ -4,10 +4,12 @@ import threading
 
 import pytest
 
+from firstwatch.engine.lock import LOCK_FILE, holder_of
 from firstwatch.store import commands
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import CommandOutcome
+from tests.engine.host.rig import until
 from tests.ui import scenes
 
 
@@ -58,3 +60,18 @@ def test_without_an_engine_there_is_nothing_to_stop(firstwatch, home):
     answer = firstwatch("engine", "stop")
     assert answer.code == 3
     assert "nothing to stop" in answer.err
+
+
+def test_an_engine_that_ends_by_itself_is_a_failure(firstwatch, home):
+    scenes.first_steps(home)
+
+    def remove_lock():
+        until(lambda: holder_of(home), "the engine to be held")
+        (home / LOCK_FILE).unlink()
+
+    removing = threading.Thread(target=remove_lock)
+    removing.start()
+    answer = firstwatch("engine")
+    removing.join()
+    assert answer.code == 1
+    assert "is gone" in answer.err

@@ -87,6 +87,18 @@ def test_a_screen_without_a_terminal_does_not_hold_the_engine_again_after_a_stop
     assert rig.run_of(store, RUN).state is RunState.RUNNING
 
 
+def test_a_screen_without_a_terminal_says_that_its_engine_ended_by_itself(
+    folder: Path, store: Store, manager: RunManager
+) -> None:
+    manager.start()
+    rig.until(lambda: manager.is_host or None, "the engine")
+    rig.start_run(store, RUN)
+    rig.until(lambda: rig.run_of(store, RUN).state is RunState.RUNNING or None, "the run")
+    (folder / LOCK_FILE).unlink()
+    with pytest.raises(FirstwatchError, match="is gone"):
+        manager.serve_headless(threading.Event())
+
+
 def test_a_screen_elsewhere_leaves_a_stopped_engine_stopped(
     store: Store, manager: RunManager, attached: EngineProcess
 ) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from firstwatch.cli.output import say, say_table, say_to_stderr
 from firstwatch.store.database import open_store
 from firstwatch.store.journal import append_events
 from firstwatch.store.runs import transition
@@ -95,3 +96,14 @@ def test_the_journal_is_printed_as_text(firstwatch, home):
     assert answer.code == 0
     assert "the venue said" in answer.out
     assert_plain(answer)
+
+
+def test_whatever_is_printed_is_printed_as_text(capsys):
+    """Also what nothing has cleaned before."""
+    say(f"first {STEERING}\nsecond {STEERING}")
+    say_table(["WORDS"], [[STEERING], [None]])
+    say_to_stderr(f"first {STEERING}\nsecond {STEERING}")
+    printed = capsys.readouterr()
+    lines = (printed.out + printed.err).splitlines()
+    assert len(lines) == 7
+    assert all(line.isprintable() for line in lines)

@@ -98,6 +98,26 @@ def test_a_passphrase_goes_through_the_door(opened, keys, tmp_path):
     assert not keys.is_locked
 
 
+def test_the_engine_forgets_what_it_was_told(opened, keys, tmp_path, monkeypatch):
+    lines, passphrases = [], []
+    line_of, unlock = unlock_socket._line, keys.unlock
+
+    def received(connection, until_s):
+        lines.append(line_of(connection, until_s))
+        return lines[-1]
+
+    def told(passphrase):
+        passphrases.append(passphrase)
+        return unlock(passphrase)
+
+    monkeypatch.setattr(unlock_socket, "_line", received)
+    monkeypatch.setattr(keys, "unlock", told)
+    unlock_engine(tmp_path, "word")
+    assert not keys.is_locked
+    assert [set(map(ord, text)) for text in passphrases] == [{0}]
+    assert set(lines[0]) == {0}
+
+
 def test_the_door_is_for_its_owner_only(opened, tmp_path, monkeypatch):
     assert stat.S_IMODE((tmp_path / SOCKET_FILE).stat().st_mode) == 0o600
     first, second = socket.socketpair(socket.AF_UNIX)
@@ -134,6 +154,7 @@ def test_a_wrong_passphrase_is_refused_and_the_door_stays_open(opened, keys, tmp
         b"{}\n",
         b'{"passphrase": 5}\n',
         b"x" * 9000,
+        b" " * 9000 + b'{"passphrase": "word"}\n',
         b"[" * 4000 + b"\n",
         b"\xff\xfe\n",
     ],
@@ -145,6 +166,7 @@ def test_nonsense_at_the_door_is_turned_away(opened, keys, tmp_path, said):
         connection.shutdown(socket.SHUT_WR)
         with suppress(ConnectionResetError):
             assert connection.recv(10) == b""
+    assert keys.is_locked
     unlock_engine(tmp_path, "word")
     assert not keys.is_locked
 

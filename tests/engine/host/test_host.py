@@ -1,6 +1,7 @@
 """A real host with real threads on a paper venue: launch to end, stop modes, commands, recovery."""
 
 import threading
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -547,6 +548,14 @@ class Stumble:
             raise RuntimeError(f"stumbled {point}")
 
 
+PAUSES_S = engine_host._RECOVERY_PAUSES_S
+
+
+def test_recoveries_outlast_a_short_trouble_of_the_venue() -> None:
+    assert list(PAUSES_S) == sorted(PAUSES_S)
+    assert sum(PAUSES_S) >= 10
+
+
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs be recovered soon, as often as ever."""
@@ -566,7 +575,13 @@ def test_a_run_that_is_recovered_again_waits_before_it_begins_and_still_follows_
             noted = [entry.event.sentence for entry in journal.events_of_kinds(session, RUN, {"noted"})]
         return any("the run is recovered in 3600 s" in sentence for sentence in noted) or None
 
+    def recoveries() -> int:
+        with engine.store.read() as session:
+            return len(journal.events_of_kinds(session, RUN, {"recovered"}))
+
     rig.until(look, "the second recovery")
+    time.sleep(1.0)
+    assert recoveries() == 1, "the second one waits"
     rig.answered(engine.store, rig.submit(engine.store, StopRun(run_id=RUN, mode=StopMode.CLOSE)))
     assert rig.ended(engine.store, RUN).state is RunState.STOPPED
 

@@ -1,7 +1,6 @@
 """A real host with real threads on a paper venue: launch to end, stop modes, commands, recovery."""
 
 import threading
-import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -579,8 +578,14 @@ def test_a_run_that_is_recovered_again_waits_before_it_begins_and_still_follows_
         with engine.store.read() as session:
             return len(journal.events_of_kinds(session, RUN, {"recovered"}))
 
+    def heartbeat_ms() -> int:
+        with engine.store.read() as session:
+            host = hosts.current_host(session)
+        return 0 if host is None else host.heartbeat_ms
+
     rig.until(look, "the second recovery")
-    time.sleep(1.0)
+    waits_since_ms = heartbeat_ms()
+    rig.until(lambda: heartbeat_ms() > waits_since_ms + 1_000 or None, "a second of heartbeats")
     assert recoveries() == 1, "the second one waits"
     rig.answered(engine.store, rig.submit(engine.store, StopRun(run_id=RUN, mode=StopMode.CLOSE)))
     assert rig.ended(engine.store, RUN).state is RunState.STOPPED

@@ -99,13 +99,13 @@ async def settled(pilot: Pilot[None]) -> None:
     """
     # Seconds of this process: on a busy machine others have most of those that pass.
     app, begun_s, quiet = pilot.app, time.process_time(), 0
-    while quiet < 2 and (elapsed_s := time.process_time() - begun_s) < _SETTLES_S:
+    while quiet < 4 and (elapsed_s := time.process_time() - begun_s) < _SETTLES_S:
         await asyncio.sleep(0.001)
         await pilot._wait_for_screen()
         app.screen._on_timer_update()
         pumps = [app, *(pump for screen in app.screen_stack for pump in screen.walk_children(with_self=True))]
         is_busy = elapsed_s < _WORKER_S and any(worker.is_running for worker in app.workers)
-        # A message that is being handled has left its queue: the second look finds what it has led to.
+        # A message that is being handled has left its queue: the next looks find what it has led to.
         quiet = 0 if is_busy or any(pump.message_queue_size for pump in pumps) else quiet + 1
 
 

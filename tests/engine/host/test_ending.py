@@ -64,16 +64,21 @@ def _where(manager: RunManager) -> EngineWhere:
     return manager.engine().where
 
 
+def _begin(manager: RunManager, store: Store) -> None:
+    """Start the engine and a run."""
+    manager.start()
+    rig.until(lambda: manager.is_host or None, "the engine")
+    rig.start_run(store, RUN)
+    rig.until(lambda: rig.run_of(store, RUN).state is RunState.RUNNING or None, "the run")
+
+
 # --- on request --------------------------------------------------------------------------------------
 
 
 def test_a_screen_without_a_terminal_does_not_hold_the_engine_again_after_a_stop(
     folder: Path, store: Store, manager: RunManager
 ) -> None:
-    manager.start()
-    rig.until(lambda: manager.is_host or None, "the engine")
-    rig.start_run(store, RUN)
-    rig.until(lambda: rig.run_of(store, RUN).state is RunState.RUNNING or None, "the run")
+    _begin(manager, store)
     served: list[bool] = []
     headless = threading.Thread(
         target=lambda: served.append(manager.serve_headless(threading.Event()) is None)
@@ -90,10 +95,7 @@ def test_a_screen_without_a_terminal_does_not_hold_the_engine_again_after_a_stop
 def test_a_screen_without_a_terminal_says_that_its_engine_ended_by_itself(
     folder: Path, store: Store, manager: RunManager
 ) -> None:
-    manager.start()
-    rig.until(lambda: manager.is_host or None, "the engine")
-    rig.start_run(store, RUN)
-    rig.until(lambda: rig.run_of(store, RUN).state is RunState.RUNNING or None, "the run")
+    _begin(manager, store)
     (folder / LOCK_FILE).unlink()
     with pytest.raises(FirstwatchError, match="is gone"):
         manager.serve_headless(threading.Event())

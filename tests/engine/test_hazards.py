@@ -74,7 +74,7 @@ MAINTENANCE = VenueCondition(maintenance="upgrade until 12:00")
             VenueCondition(is_delisted=True),
             VenueCondition(),
             "delisting",
-            "the venue takes BTC/USDC:USDC out of trading",
+            "the venue delists BTC/USDC:USDC",
         ),
         (
             VenueCondition(clock_offset_ms=-61_500),

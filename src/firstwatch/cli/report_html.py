@@ -45,7 +45,7 @@ _HOURS_IN_ROW = 8
 _RUNNING = "▸"
 _KEY = ", ".join(f"{sign} {verdict.lower()}" for verdict, sign in SIGNS.items()) + f", {_RUNNING} not over."
 _COLUMNS = (
-    "Expected, 5 to 95 %: the median of the baseline's days by now, and where nine in ten of them lie. "
+    "Expected, 5 to 95 %: the median of the baseline's days at the same hour, and where nine in ten of them lie. "
     "Adjusted p: the share of such days that stray as far in any joint check (trade frequency, drawdown, "
     f"exits) at any look; {Verdict.DIVERGED} from {JOINT_ALPHA:g} down. E-value: the evidence that fills "
     f"cost more than the backtest's; {Verdict.DIVERGED} once it was {1 / FILLS_ALPHA:g} while they cost at "

@@ -51,7 +51,7 @@ def start(
     reset: Annotated[Path | None, _File] = None,
     guards: Annotated[Path | None, _File] = None,
     on_diverged: Annotated[
-        OnDiverged, typer.Option(help="What follows when the first watch says DIVERGED, beside the alarm.")
+        OnDiverged, typer.Option(help="What follows when the first watch says DIVERGED, besides the alarm.")
     ] = OnDiverged.NOTHING,
     accept_warnings: Annotated[
         str | None,

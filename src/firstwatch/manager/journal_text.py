@@ -18,7 +18,7 @@ def event_text(event: RunEvent) -> str:
             mode = f" ({event.stop_mode.replace('_', ' ')})" if event.stop_mode else ""
             return f"{start}{mode}: {event.why}" if event.why else f"{start}{mode}"
         case events.CheckWaived():
-            return f"started despite {event.check} ({event.found}): {event.reason}"
+            return f"started despite a failed check, {event.check}: {event.found}; reason: {event.reason}"
         case events.EntryDecided():
             kind = "follow-up entry" if event.is_follow_up else "entry"
             limit = event.limit_price
@@ -80,8 +80,8 @@ def event_text(event: RunEvent) -> str:
             return f"bar {iso(event.bar_time_ms)} read again: {seen} was seen, the venue now has {read}"
         case events.EquityCompared():
             begins = "; they are compared from here on" if event.begins else ""
-            venue = f"{plain_price(event.venue)} at the venue without the transfers that it counts"
-            return f"money compared: {venue}, {plain_price(event.ledger)} in the run's ledger{begins}"
+            venue = f"{plain_price(event.venue)} at the venue, net of deposits and withdrawals"
+            return f"equity compared: {venue}; {plain_price(event.ledger)} in the run's ledger{begins}"
         case events.Noted() | events.CoreNoted():
             return event.sentence
 

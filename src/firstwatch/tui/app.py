@@ -567,11 +567,14 @@ class ScreenEnd:
     """A line for the shell: where the runs are, and how to come back; empty: the terminal is gone."""
 
 
-def run_screen(settings: Settings, *, chosen: str | None = None, is_read_only: bool = False) -> ScreenEnd:
+def run_screen(
+    settings: Settings, *, chosen: str | None = None, is_read_only: bool = False, title: str = ""
+) -> ScreenEnd:
     """Run the screen on this terminal, and the engine in this process unless another one holds it.
 
     ``chosen``: the run to choose when it appears; none: the newest.
     ``is_read_only``: only look; the engine is left to another process.
+    ``title``: what the head of the screen says instead of the program's name.
     When the terminal goes away the process goes on headless as long as something needs its engine.
 
     Raises:
@@ -586,6 +589,7 @@ def run_screen(settings: Settings, *, chosen: str | None = None, is_read_only: b
     app = FirstwatchApp(
         manager, settings, chosen=chosen, driver_class=ScreenDriver, is_read_only=is_read_only
     )
+    app.title = title or app.title
     said = ""
     try:
         app.run()

@@ -34,7 +34,7 @@ LABELS: dict[CheckName, str] = {
     CheckName.DRAWDOWN: "drawdown",
     CheckName.EXITS: "stops",
     CheckName.COSTS: "costs",
-    CheckName.EDGE: "edge",
+    CheckName.EDGE: "edge (Sharpe)",
 }
 JOINT_CHECKS = (CheckName.TRADE_FREQUENCY, CheckName.DRAWDOWN, CheckName.EXITS)
 """Checks judged by one calibration: in an unusual market true runs diverge in all of them together."""

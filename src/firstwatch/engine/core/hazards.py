@@ -191,7 +191,7 @@ def condition_sightings(
     if wait_s is not None and wait_s > LONGEST_WAIT_S:
         # No other field is set then.
         return
-    sentence = f"the venue takes {market.symbol} out of trading" if condition.is_delisted else ""
+    sentence = f"the venue delists {market.symbol}" if condition.is_delisted else ""
     yield Sighting(Hazard.DELISTING, sentence)
     sentence = f"the venue does not work as usual: {condition.maintenance}" if condition.maintenance else ""
     yield Sighting(Hazard.MAINTENANCE, sentence)

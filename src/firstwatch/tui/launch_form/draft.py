@@ -311,7 +311,7 @@ FIELDS: tuple[FormField, ...] = (
     ),
     FormField(
         "on_diverged", "If it diverges", Section.GUARDS,
-        "When it no longer trades like its baseline, beside the alarm", "nothing more",
+        "When it no longer trades like its baseline, besides the alarm", "nothing more",
         Entry.CHOICE, options=_of(*OnDiverged),
         words={OnDiverged.NOTHING: "nothing more", OnDiverged.PAUSE_ENTRIES: "pause entries"},
     ),

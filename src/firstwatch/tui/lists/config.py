@@ -11,14 +11,16 @@ EMPTY = ""
 def lines(details: RunDetails) -> list[Line]:
     """Return a line for each setting that applies."""
     draft = draft_of(details.settings, parent_run_id=details.settings.parent_run_id)
-    lines = [Line("run", (Cell("run"), Cell(details.run_id)))]
+    lines = [Line("run", (Cell("Run", "dim"), Cell(details.run_id)))]
     if draft.parent_run_id:
-        lines.append(Line("parent", (Cell("started again from"), Cell(draft.parent_run_id, "accent"))))
+        lines.append(Line("parent", (Cell("Started again from", "dim"), Cell(draft.parent_run_id, "accent"))))
     for field in FIELDS:
         if field.shown(draft):
             value = draft.value(field.id)
             is_override = field.id == "reset_mode" and value != VERSIONS_OWN
-            shown = f"{value} (overrides the version's)" if is_override else value or "-"
+            shown = field.worded(value) or field.default or "-"
+            if is_override:
+                shown += " (overrides the version's)"
             lines.append(
                 Line(field.id, (Cell(field.label, "dim"), Cell(shown, "warning" if is_override else "")))
             )

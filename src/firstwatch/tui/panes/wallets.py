@@ -22,7 +22,7 @@ from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line, Tone
 
 _COLUMNS = (
-    Column("  wallet", 9, grows=True),
+    Column("  wallet", 11, grows=True),
     Column("venue", 6, rank=1, grows=True),
     Column("total", 10, rank=2, is_number=True),
     Column("free", 10, is_number=True),

@@ -108,7 +108,7 @@ class HeadLine(StateLine):
         app = app_of(self)
         colours = app.theme_variables
         run = app.live.run(app.selected_run)
-        name, mode = (" firstwatch ", " Run ") if level < 3 else ("", " R ")
+        name, mode = (f" {app.title} ", " Run ") if level < 3 else ("", " R ")
         line = Text.assemble(
             (name, f"bold {colours['primary']}"),
             (mode, f"bold {colours['background']} on {colours['primary']}"),

@@ -236,7 +236,7 @@ class PaperExchange:
         refusal = self._why_not(intent, instead_of=old)
         if refusal is not None:
             return refusal
-        self._end_order(old, f"replaced by {intent.client_order_id}")
+        self._end_order(old, f"replaced by order {intent.client_order_id[-6:]}")
         return self.send(intent)
 
     def set_leverage(self, name: str, leverage: Decimal) -> Accepted | Refused:

@@ -146,6 +146,15 @@ def test_a_lost_terminal_without_a_run_ends_the_process(home):
         assert holder_of(home) is None
 
 
+def test_a_demo_ends_with_its_terminal_and_leaves_no_folder(tmp_path):
+    with terminal(tmp_path / "home", arguments=("demo",), environment={"TMPDIR": str(tmp_path)}) as on:
+        on.read_until("Wallets")
+        assert list(tmp_path.glob("firstwatch-demo-*"))
+        on.hang_up()
+        assert on.process.wait(PATIENCE_S) == 0
+    assert not list(tmp_path.glob("firstwatch-demo-*"))
+
+
 def test_a_stalled_reader_holds_up_nobody(home):
     with terminal(home, size=(200, 60)) as on:
         on.read_until("embedded")

@@ -218,7 +218,7 @@ def _watch(settings: "Settings", launches: "list[LaunchSettings]") -> bool:
                 )
     finally:
         store.close()
-    end = run_screen(settings, chosen=run_id, title="demo")
+    end = run_screen(settings, chosen=run_id, is_demo=True)
     is_left = presence(settings.home, None).state is not EngineState.NONE
     if is_left and end.farewell:
         say(end.farewell)

@@ -45,11 +45,11 @@ _HOURS_IN_ROW = 8
 _RUNNING = "▸"
 _KEY = ", ".join(f"{sign} {verdict.lower()}" for verdict, sign in SIGNS.items()) + f", {_RUNNING} not over."
 _COLUMNS = (
-    "Expected, 5 to 95 %: the median of the baseline's days at the same hour, and where nine in ten of them lie. "
-    "Adjusted p: the share of such days that stray as far in any joint check (trade frequency, drawdown, "
-    f"exits) at any look; {Verdict.DIVERGED} from {JOINT_ALPHA:g} down. E-value: the evidence that fills "
-    f"cost more than the backtest's; {Verdict.DIVERGED} once it was {1 / FILLS_ALPHA:g} while they cost at "
-    f"least {LEAST_EXCESS_BPS:g} bps more."
+    "Expected, 5 to 95 %: the median of the baseline's days at the same hour, and where nine in ten of them "
+    "lie. Adjusted p: the share of such days that stray as far in any joint check (trade frequency, "
+    f"drawdown, exits) at any look; {Verdict.DIVERGED} from {JOINT_ALPHA:g} down. E-value: the evidence that "
+    f"fills cost more than the backtest's; {Verdict.DIVERGED} once it was {1 / FILLS_ALPHA:g} while they "
+    f"cost at least {LEAST_EXCESS_BPS:g} bps more."
 )
 _CSS = """
 :root{color-scheme:light dark;--page:#fff;--text:#1b1f24;--soft:#59636e;--line:#d1d9e0;--band:#0969da;

@@ -568,14 +568,14 @@ class ScreenEnd:
 
 
 def run_screen(
-    settings: Settings, *, chosen: str | None = None, is_read_only: bool = False, title: str = ""
+    settings: Settings, *, chosen: str | None = None, is_read_only: bool = False, is_demo: bool = False
 ) -> ScreenEnd:
     """Run the screen on this terminal, and the engine in this process unless another one holds it.
 
     ``chosen``: the run to choose when it appears; none: the newest.
     ``is_read_only``: only look; the engine is left to another process.
-    ``title``: what the head of the screen says instead of the program's name.
-    When the terminal goes away the process goes on headless as long as something needs its engine.
+    ``is_demo``: the head of the screen says so.
+    When the terminal goes away the process goes on headless as long as something needs its engine; a demo ends.
 
     Raises:
         WrongUseError: there is no terminal.
@@ -589,12 +589,14 @@ def run_screen(
     app = FirstwatchApp(
         manager, settings, chosen=chosen, driver_class=ScreenDriver, is_read_only=is_read_only
     )
-    app.title = title or app.title
+    app.title = "demo" if is_demo else app.title
     said = ""
     try:
         app.run()
         if app.is_terminal_lost:
             _leave_terminal()
+            if is_demo:
+                return ScreenEnd(0, "")
             ended = threading.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: ended.set())

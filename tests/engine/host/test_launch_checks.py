@@ -200,7 +200,7 @@ def test_each_check_fails_with_figures(name: str, changed: dict[str, object], wo
     ("name", "changed", "words"),
     [
         ("baseline", {"end_ms": 5 * _MONTH_MS}, ["5.0 months"]),
-        ("baseline age", {"stale": "it was made 40 days ago"}, ["stale: it was made 40 days ago", "Baseline"]),
+        ("baseline age", {"stale": "it was made 40 days ago"}, ["it was made 40 days ago", "Baseline"]),
         ("sharpe", {"sharpe": 0.9}, ["0.90"]),
         ("sharpe", {"sharpe": None}, ["undefined"]),
         ("drawdown", {"max_drawdown": 0.25}, ["25.0%"]),

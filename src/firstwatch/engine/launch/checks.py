@@ -504,8 +504,8 @@ def _make_baseline(facts: LaunchFacts) -> str:
     settings = facts.settings
     return (
         f"make one of {BASELINE_MONTHS} months or more of {settings.symbol} candles: in the launcher"
-        f" (Baseline), or by `firstwatch baseline make {quote(settings.name)} --wallet {settings.wallet} --symbol"
-        f" {settings.symbol} --capital {settings.capital:f}`"
+        f" (Baseline), or by `firstwatch baseline make {quote(settings.name)} --wallet {settings.wallet}"
+        f" --symbol {settings.symbol} --capital {settings.capital:f}`"
     )
 
 

@@ -1,25 +1,29 @@
 """The joint calibration: its level, its references, what it says of a live day, and its bytes."""
 
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firstwatch import watch
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
 from firstwatch.trading.verdicts import JOINT_ALPHA, WATCH_P, Change, CheckName
 from firstwatch.watch.joint import (
-    ENTERS_LESS,
     JOINT_CHECKS,
     MOST_KEPT,
     STATISTICS_OF,
+    TWICE,
     Statistic,
     Tables,
     crossings,
     judge,
     look_weights,
+    loss_by_volatility,
     make_reference,
     make_tables,
     statistics_of,
@@ -75,28 +79,76 @@ def test_no_statistic_spends_the_budget_of_the_others():
 
 
 def test_each_direction_has_the_same_share_of_the_budget():
-    """Fewer entries are read twice, and call no more days than more entries, more stops or more drawdown."""
+    """Loss and fewer entries are read twice, and call no more days than more entries or more stops."""
     random = np.random.default_rng(14)
     days = invented_days(random, 400, rate=20)
     reference = make_reference(statistics_of(days), days.day, generator(1))
     live = invented_days(random, 4_000, starts=1, rate=20)
     is_beyond = (reference.z(statistics_of(live)) >= reference.critical(JOINT_ALPHA)[:, None]).any(axis=2)
-    less = list(ENTERS_LESS)
-    others = [place for place in Statistic if place not in ENTERS_LESS]
-    shares = [is_beyond[:, less].any(axis=1).mean(), *is_beyond[:, others].mean(axis=0)]
+    directions = [*map(list, TWICE), [Statistic.MANY], [Statistic.STOPS]]
+    assert sorted(place for of in directions for place in of) == sorted(Statistic)
+    shares = [is_beyond[:, of].any(axis=1).mean() for of in directions]
     assert max(shares) <= 2 * min(shares), shares
-    assert min(is_beyond[:, less].mean(axis=0)) > 0, "both are read"
+    for of in TWICE:
+        assert min(is_beyond[:, list(of)].mean(axis=0)) > 0, "both are read"
 
 
 def test_statistics_have_a_stable_variance_and_both_tails_of_the_entries():
     days = invented_days(np.random.default_rng(1), 3)
     x = statistics_of(days)
-    assert x.shape == (6, 5, LOOKS)
+    assert x.shape == (6, 6, LOOKS)
     np.testing.assert_allclose(x[:, Statistic.MANY], 2 * np.sqrt(days.entries + 3 / 8))
     np.testing.assert_array_equal(x[:, Statistic.FEW], -x[:, Statistic.MANY])
     np.testing.assert_allclose(x[:, Statistic.DRAWDOWN] ** 2, days.drawdown, atol=1e-15)
     np.testing.assert_allclose(x[:, Statistic.STOPS], 2 * np.sqrt(days.stops + 3 / 8))
     np.testing.assert_allclose(x[:, Statistic.SINCE_ENTRY] ** 2, days.since_entry_ms / 3_600_000)
+    np.testing.assert_array_equal(x[:, Statistic.LOSS], loss_by_volatility(days.equity))
+
+
+def _loss_in_words(equity):
+    """The same by the book, look after look: the negative sum of returns over the root of their squares."""
+    found, returns, before = [], [], 1.0
+    for now in equity:
+        if math.isnan(now):
+            found.append(math.nan)
+            continue
+        returns.append(math.log(now / before))
+        before = now
+        length = math.sqrt(math.fsum(each * each for each in returns))
+        found.append(-math.fsum(returns) / length if length else 0.0)
+    return found
+
+
+@given(
+    st.lists(st.one_of(st.just(1.0), st.floats(0.5, 2), st.just(math.nan)), min_size=LOOKS, max_size=LOOKS)
+)
+def test_a_loss_is_measured_by_the_volatility_of_its_day(equity):
+    loss = loss_by_volatility(np.array([equity]))[0]
+    np.testing.assert_allclose(loss, _loss_in_words(equity), rtol=1e-9, atol=1e-9)
+    assert np.nanmax(np.abs(loss), initial=0.0) <= math.sqrt(LOOKS) + 1e-9
+
+
+def test_looks_that_are_not_made_are_passed_over_in_the_windows_as_in_the_live_day():
+    is_open = np.ones(LOOKS, dtype=np.bool_)
+    is_open[4:7] = False
+    days = invented_days(np.random.default_rng(15), 5)
+    live = np.where(is_open, days.equity, np.nan)
+    np.testing.assert_array_equal(
+        loss_by_volatility(days.equity, is_open)[:, is_open], loss_by_volatility(live)[:, is_open]
+    )
+
+
+def test_a_steady_loss_in_a_quiet_market_is_seen_although_the_drawdown_is_usual():
+    """Fills that cost more: little at a time, and never regained."""
+    days = invented_days(np.random.default_rng(16), 100)
+    tables = tables_of(days)
+    day = one(days, int(np.argmin(days.drawdown[:, -1])))
+    value = -0.0005 * np.arange(1, LOOKS + 1)
+    steady = replace(day, equity=np.exp(value)[None, :], drawdown=-value[None, :])
+    assert -value[-1] < np.quantile(days.drawdown[:, -1], 0.75)
+    judged = judge(tables, steady).checks[CheckName.DRAWDOWN]
+    assert judged.first_look is not None
+    assert judged.p_adjusted <= JOINT_ALPHA
 
 
 def test_little_is_spent_early():
@@ -126,7 +178,7 @@ def test_critical_values_are_where_the_adjusted_p_passes_alpha():
         for place in Statistic:
             grid = np.linspace(-3, 12, 4_001).astype(np.float32)
             grid = np.sort(np.append(grid, critical[place]))
-            rows = np.full((5, len(grid)), -np.inf, dtype=np.float32)
+            rows = np.full((len(Statistic), len(grid)), -np.inf, dtype=np.float32)
             rows[place] = grid
             p = reference.adjusted(reference.tail(rows)[place])
             np.testing.assert_array_equal(p <= alpha, grid >= critical[place])
@@ -248,7 +300,7 @@ def test_a_long_baseline_is_packed_into_a_megabyte():
     days = invented_days(np.random.default_rng(12), 730, starts=1)
     tables = tables_of(days)
     assert tables.reference.size == 60 * 730
-    assert tables.reference.largest.shape == (5, MOST_KEPT)
+    assert tables.reference.largest.shape == (len(Statistic), MOST_KEPT)
     assert len(tables.pack()) <= 1_000_000
     # What was cut off is a p near 1, not a wrong small one.
     assert all(

@@ -1,5 +1,8 @@
 """The rules of the verdicts, as properties; a live day against windows that are drawn like it, or not."""
 
+import json
+import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -14,7 +17,9 @@ from firstwatch.watch.changes import OWN_CHANGES
 from firstwatch.watch.day import LiveDay
 from firstwatch.watch.fill_prices import FillsJudged
 from firstwatch.watch.joint import JOINT_CHECKS, Tables, judge, make_tables
-from firstwatch.watch.windows import Floats, Looks, look_grid
+from firstwatch.watch.locking import recipe_of_day
+from firstwatch.watch.recipe import Recipe
+from firstwatch.watch.windows import Carried, Floats, Looks, look_grid
 
 HOUR_MS = 3_600_000
 GRID_MS = look_grid(Timeframe.H1)
@@ -226,3 +231,35 @@ def test_only_causes_that_were_chosen_leave_parity_consistent() -> None:
         else:
             assert verdict is (Verdict.CONSISTENT if cause.is_harmless else Verdict.WATCH)
     assert report.parity_check(0, [], bars=0).verdict is Verdict.NOT_ENOUGH_DATA
+
+
+def test_a_steady_loss_with_a_usual_drawdown_says_why_it_diverged() -> None:
+    looks = looks_of(0.4, 0.0, 1, 11)
+    value = -0.0004 * np.arange(1, len(GRID_MS) + 1)
+    steady = replace(looks, equity=np.exp(value)[None, :], drawdown=-value[None, :])
+    count = len(GRID_MS)
+    judged = judge(tables(), steady)
+    joint = report.Joint(tables(), steady, "")
+    check = next(
+        each
+        for each in report.joint_checks(joint, judged, day_of(steady, count), "")
+        if each.name is CheckName.DRAWDOWN
+    )
+    assert check.verdict is Verdict.DIVERGED
+    assert "is within what the backtest does" in check.sentence
+    assert re.search(
+        r"but its worst moment is beyond \d\d\.\d % of the backtest's days, by drawdown or by loss for its "
+        "volatility",
+        check.sentence,
+    ), check.sentence
+
+
+def test_a_recipe_of_an_earlier_program_is_read_and_the_next_day_has_the_statistics_of_this_one() -> None:
+    mine = Recipe(baseline="b", settings="{}", seed=3, begin_ms=BEGIN_MS)
+    old = json.loads(mine.canonical_json())
+    old |= {"statistics": ["drawdown"], "enters_less": ["few"], "program": "0"}
+    read = Recipe.model_validate_json(json.dumps(old))
+    assert (read.statistics, read.program) == (("drawdown",), "0")
+    second = recipe_of_day(read, 2, BEGIN_MS, Carried())
+    assert (second.statistics, second.twice, second.program) == (mine.statistics, mine.twice, mine.program)
+    assert (second.baseline, second.seed, second.begin_ms) == ("b", 3, BEGIN_MS + 24 * HOUR_MS)

@@ -1,6 +1,6 @@
 """One calibration for all checks and all looks: how far a day may deviate from the baseline's days.
 
-Five statistics are read at each look, each so that large is bad and on a scale with stable variance. Each is
+Six statistics are read at each look, each so that large is bad and on a scale with stable variance. Each is
 standardised by mean and sd over the windows, weighted so that little is spent early, and its largest value so
 far is compared with that of the baseline's own days; the smallest tail share, the balanced maximum, decides.
 Statistics and looks are dependent in any way: their joint distribution is that of the days (step-down
@@ -8,15 +8,17 @@ max-statistics: Westfall, Young 1993, "Resampling-Based Multiple Testing", ch. 2
 and approximate stepdown methods for multiple hypothesis testing", JASA 100; balance: Beran 1988, "Balanced
 simultaneous confidence sets", JASA 83; Tippett 1931, the smallest p).
 
-The balance is over four *directions* in which a day may stray: more drawdown, more entries, fewer entries,
-more stops. Fewer entries are read twice, as a count and as the time since the last one: with a share of the
-budget for each statistic, this direction would have two, and the others would see less.
+The balance is over four *directions* in which a day may stray: more loss, more entries, fewer entries, more
+stops. Two of them are read twice, loss as drawdown and by volatility, fewer entries as a count and as the
+time since the last one: with a share of the budget for each statistic, these directions would have two, and
+the others would see less. The loss by volatility takes a fifth of its direction's budget: with half of it,
+drawdown would see less on days with few trades.
 
 The baseline is itself a sample of days. So each reference day is judged by mean and sd of days redrawn in
 blocks (Künsch 1989, "The jackknife and the bootstrap for general stationary observations", Ann. Statist. 17):
 the reference holds the error of the baseline, and the rate of false alarms holds for the days after it.
 
-Shapes: ``S`` = 5 statistics in the order of ``Statistic``, ``L`` looks, ``W`` windows, ``N`` reference days.
+Shapes: ``S`` = 6 statistics in the order of ``Statistic``, ``L`` looks, ``W`` windows, ``N`` reference days.
 Only elementwise operations, sums and sorts of numpy, and PCG64: the same input gives the same bits.
 """
 
@@ -65,30 +67,38 @@ class Statistic(IntEnum):
     FEW = 2
     STOPS = 3
     SINCE_ENTRY = 4
+    LOSS = 5
 
 
 STATISTICS_OF = {
     CheckName.TRADE_FREQUENCY: (Statistic.MANY, Statistic.FEW, Statistic.SINCE_ENTRY),
-    CheckName.DRAWDOWN: (Statistic.DRAWDOWN,),
+    CheckName.DRAWDOWN: (Statistic.DRAWDOWN, Statistic.LOSS),
     CheckName.EXITS: (Statistic.STOPS,),
 }
 """The statistics of each joint check."""
 JOINT_CHECKS = tuple(STATISTICS_OF)
-ENTERS_LESS = (Statistic.FEW, Statistic.SINCE_ENTRY)
-"""Statistics of one direction, which have one share of the budget together; each other one has its own."""
+TWICE = ((Statistic.DRAWDOWN, Statistic.LOSS), (Statistic.FEW, Statistic.SINCE_ENTRY))
+"""Directions that are read twice: one share of the budget for both statistics; each other one has its own."""
+_DIRECTION = {int(place): number for number, of in enumerate(TWICE) for place in of}
+LOSS_SHARE = 0.25
+"""Budget of the loss by volatility against that of drawdown; each other statistic has as much as drawdown."""
+_BUDGET = np.where(np.arange(len(Statistic)) == Statistic.LOSS, LOSS_SHARE, 1.0)
 OBSERVED = ("drawdown", "entries", "stops", "minutes_since_entry")
 """The quantities whose bands are kept."""
 _CHANGES = tuple(Change)
-_FORMAT = b"fw2"
+_FORMAT = b"fw3"
 _ARRAYS = 14
 _LARGEST_BYTES = 64 * 1024 * 1024
 
 
-def statistics_of(looks: Looks) -> Floats:
+def statistics_of(looks: Looks, is_open: NDArray[np.bool_] | None = None) -> Floats:
     """Return the statistics of windows, ``(W, S, L)``; what is not known at a look (NaN) stays NaN.
 
     A count n is ``2 sqrt(n + 3/8)`` (Anscombe 1948, "The transformation of Poisson, binomial and
-    negative-binomial data", Biometrika 35), drawdown and time since the last entry are square roots.
+    negative-binomial data", Biometrika 35), drawdown and time since the last entry are square roots, a loss
+    is in units of volatility (``loss_by_volatility``).
+
+    ``is_open``: the looks that are made, ``(L,)``; None: all.
     """
     entries = 2 * np.sqrt(looks.entries + 0.375)
     return np.stack(
@@ -98,9 +108,34 @@ def statistics_of(looks: Looks) -> Floats:
             -entries,
             2 * np.sqrt(looks.stops + 0.375),
             np.sqrt(looks.since_entry_ms / 3_600_000),
+            loss_by_volatility(looks.equity, is_open),
         ],
         axis=1,
     )
+
+
+def loss_by_volatility(equity: Floats, is_open: NDArray[np.bool_] | None = None) -> Floats:
+    """Return the loss since the day's begin over its realised volatility, ``(W, L)``; negative: a gain.
+
+    Of logarithmic returns r from look to look, ``-sum(r) / sqrt(sum(r^2))``; 0 before equity first moves. It
+    is between ``-sqrt(L)`` and ``sqrt(L)`` and has no unit: a small loss that never stops, as of fills that
+    cost more, is large, a large one in a wild market is not. NaN where equity is not known; ``is_open``: the
+    looks that are made, others are passed over.
+
+    Source: Efron 1969, "Student's t-test under symmetry conditions", JASA 64; Logan, Mallows, Rice, Shepp
+    1973, "Limit distributions of self-normalized sums", Ann. Probab. 1.
+    """
+    value = np.log(equity)
+    is_known = np.isfinite(value) if is_open is None else np.isfinite(value) & is_open
+    looks = np.arange(1, value.shape[1] + 1)
+    # The value at the last known look before each; at the begin it is 0.
+    last = np.maximum.accumulate(np.where(is_known, looks, 0), axis=1)
+    whole = np.concatenate([np.zeros((len(value), 1)), value], axis=1)
+    held = np.take_along_axis(whole, last, axis=1)
+    variance = np.cumsum(np.diff(held, axis=1, prepend=0.0) ** 2, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        loss: Floats = np.where(is_known, np.where(variance > 0, -value / np.sqrt(variance), 0.0), np.nan)
+    return loss
 
 
 def look_weights(count: int) -> Floats:
@@ -128,8 +163,9 @@ class Reference:
     """N: days of the references."""
     largest: Floats32
     """The largest z of each reference day by statistic, ascending, ``(S, at most MOST_KEPT)``."""
-    enters_less: Floats32
-    """The smallest tail share of each reference day over ``ENTERS_LESS``, ascending, as many."""
+    twice: Floats32
+    """The smallest tail share of each reference day over the statistics of ``TWICE``, ascending,
+    ``(2, at most MOST_KEPT)``."""
     smallest: Floats32
     """M of each reference day, ascending, ``(at most MOST_KEPT,)``."""
 
@@ -144,16 +180,17 @@ class Reference:
     def tail(self, running: Floats32) -> Floats:
         """Return the tail share in its direction of largest z so far, ``(..., S, L)``.
 
-        Of a z it is ``(1 + hits) / (1 + N)``, hits the reference days with one as large. Where statistics
-        share a direction, hits are the days on which the smallest share over them is as small.
+        Of a z it is ``(1 + hits) / (1 + N)``, hits the reference days with one as large, over its statistic's
+        budget. Where statistics share a direction, hits are the days on which the smallest share over them is
+        as small.
         """
         tails = np.ones(running.shape)
         for place in np.flatnonzero(self.is_active).tolist():
             kept = self.largest[place]
             hits = len(kept) - np.searchsorted(kept, running[..., place, :], side="left")
-            share = self._share(kept, hits)
-            if place in ENTERS_LESS:
-                share = self._at_or_below(self.enters_less, share)
+            share = np.minimum(self._share(kept, hits) / _BUDGET[place], 1.0)
+            if place in _DIRECTION:
+                share = self._at_or_below(self.twice[_DIRECTION[place]], share)
             tails[..., place, :] = share
         return tails
 
@@ -237,14 +274,16 @@ def make_reference(
     of_days = largest.reshape(-1, x.shape[1])
     size = len(of_days)
     ordered = np.sort(of_days, axis=0).T.copy()
-    smallest, of_less = np.ones((2, size), dtype=np.float32)
+    smallest = np.ones(size, dtype=np.float32)
+    of_twice = np.ones((len(TWICE), size), dtype=np.float32)
     for place in np.flatnonzero(is_active).tolist():
         hits = size - np.searchsorted(ordered[place], of_days[:, place], side="left")
-        to = of_less if place in ENTERS_LESS else smallest
-        np.minimum(to, ((1 + hits) / (1 + size)).astype(np.float32), out=to)
-    enters_less = np.sort(of_less)
-    hits = np.searchsorted(enters_less, of_less, side="right")
-    np.minimum(smallest, ((1 + hits) / (1 + size)).astype(np.float32), out=smallest)
+        to = of_twice[_DIRECTION[place]] if place in _DIRECTION else smallest
+        np.minimum(to, ((1 + hits) / (1 + size) / _BUDGET[place]).astype(np.float32), out=to)
+    twice = np.sort(of_twice, axis=1)
+    for kept, of_days_once in zip(twice, of_twice, strict=True):
+        hits = np.searchsorted(kept, of_days_once, side="right")
+        np.minimum(smallest, ((1 + hits) / (1 + size)).astype(np.float32), out=smallest)
     return Reference(
         is_open,
         is_active,
@@ -253,7 +292,7 @@ def make_reference(
         weight,
         size,
         ordered[:, -MOST_KEPT:],
-        enters_less[:MOST_KEPT],
+        twice[:, :MOST_KEPT],
         np.sort(smallest)[:MOST_KEPT],
     )
 
@@ -327,10 +366,10 @@ class Tables:
             arrays = [np.load(file, allow_pickle=False) for _ in range(_ARRAYS + 1)]
             if not unpacker.eof or unpacker.unused_data or file.read(1):
                 raise ValueError("they are not whole")
-            grid, is_open, is_active, mean, sd, weight, largest, less, smallest = arrays[:9]
+            grid, is_open, is_active, mean, sd, weight, largest, twice, smallest = arrays[:9]
             critical, critical_watch, bands, fan, power = arrays[9:14]
             size, windows, days = (int(number) for number in arrays[-1])
-            reference = Reference(is_open, is_active, mean, sd, weight, size, largest, less, smallest)
+            reference = Reference(is_open, is_active, mean, sd, weight, size, largest, twice, smallest)
             tables = cls(grid, reference, critical, critical_watch, bands, fan, power, windows, days)
             tables._check()
         except (ValueError, zlib.error, EOFError) as error:
@@ -343,7 +382,7 @@ class Tables:
         one = self.reference
         return (
             self.grid_ms, one.is_open, one.is_active, one.mean, one.sd, one.weight, one.largest,
-            one.enters_less, one.smallest, self.critical, self.critical_watch, self.bands,
+            one.twice, one.smallest, self.critical, self.critical_watch, self.bands,
             self.fan, self.power,
         )  # fmt: skip
 
@@ -353,7 +392,7 @@ class Tables:
         count = len(Statistic)
         shapes = (
             (looks,), (looks,), (count,), (count, looks), (count, looks), (looks,), (count, kept),
-            (kept,), (kept,), (count,), (count,), (len(OBSERVED), 3, looks),
+            (len(TWICE), kept), (kept,), (count,), (count,), (len(OBSERVED), 3, looks),
             (5, looks), (len(_CHANGES), len(JOINT_CHECKS), looks),
         )  # fmt: skip
         kinds = "ibbfffffffffff"
@@ -378,7 +417,7 @@ def make_tables(
     is_open = np.ones(len(grid_ms), dtype=np.bool_)
     for each in lost:
         is_open &= ~((grid_ms > each.from_ms) & (grid_ms <= each.to_ms))
-    reference = make_reference(statistics_of(days), days.day, random, is_open=is_open)
+    reference = make_reference(statistics_of(days, is_open), days.day, random, is_open=is_open)
     critical = reference.critical(JOINT_ALPHA)
     power = np.zeros((len(_CHANGES), len(JOINT_CHECKS), len(grid_ms)), dtype=np.float32)
     for change, looks in altered.items():
@@ -406,7 +445,7 @@ def observed(looks: Looks) -> tuple[Floats, Floats, Floats, Floats]:
 
 def crossings(reference: Reference, critical: Floats32, looks: Looks) -> NDArray[np.bool_]:
     """Return whether each check has passed its critical value by each look, ``(K, W, L)``."""
-    is_beyond = reference.z(statistics_of(looks)) >= critical[:, None]
+    is_beyond = reference.z(statistics_of(looks, reference.is_open)) >= critical[:, None]
     is_beyond = np.logical_or.accumulate(is_beyond, axis=2)
     return np.stack([is_beyond[:, list(of)].any(axis=1) for of in STATISTICS_OF.values()])
 
@@ -436,7 +475,7 @@ class Judgement:
 def judge(tables: Tables, live: Looks) -> Judgement:
     """Judge one live day, ``(1, L)``, by its looks so far; NaN where a look was not made."""
     reference = tables.reference
-    x = statistics_of(live)[0]
+    x = statistics_of(live, reference.is_open)[0]
     z = reference.z(x)
     running = np.maximum.accumulate(z, axis=1)
     is_made = np.isfinite(x).all(axis=0) & reference.is_open

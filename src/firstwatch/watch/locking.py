@@ -75,9 +75,16 @@ def lock(session: Session, run_id: str, recipe: Recipe, *, now_ms: int) -> watch
 
 
 def recipe_of_day(first: Recipe, day: int, watch_begin_ms: int, carried: Carried) -> Recipe:
-    """Return the recipe of a later day: the first one, with the state that the run brings into the day."""
-    begin_ms = watch_begin_ms + (day - 1) * DAY_MS
-    return first.model_copy(update={"day": day, "begin_ms": begin_ms, "carried": carried})
+    """Return the recipe of a later day: the first one's baseline, settings and seed, and the state that the
+    run brings into the day. Its statistics are those of this program."""
+    return Recipe(
+        baseline=first.baseline,
+        settings=first.settings,
+        seed=first.seed,
+        begin_ms=watch_begin_ms + (day - 1) * DAY_MS,
+        day=day,
+        carried=carried,
+    )
 
 
 def run_settings_of(recipe: Recipe) -> RunSettings:

@@ -15,9 +15,10 @@ from firstwatch.trading.verdicts import FILLS_ALPHA, JOINT_ALPHA, Change
 from firstwatch.watch.changes import OWN_CHANGES, draw_donors, play_changed
 from firstwatch.watch.joint import (
     BLOCK_DAYS,
-    ENTERS_LESS,
     JOINT_CHECKS,
+    LOSS_SHARE,
     REDRAWS,
+    TWICE,
     Statistic,
     Tables,
     make_tables,
@@ -32,7 +33,8 @@ _MOST_SEED = 2**63 - 1
 class Recipe(BaseModel):
     """The inputs of the tables of one day's watch of one run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # One that another version of the program has locked may have more fields.
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     baseline: str
     """The baseline's hash: candles, algorithm, costs."""
@@ -45,7 +47,8 @@ class Recipe(BaseModel):
     carried: Carried | None = None
     """From day 2 on."""
     statistics: tuple[str, ...] = tuple(each.name.lower() for each in Statistic)
-    enters_less: tuple[str, ...] = tuple(each.name.lower() for each in ENTERS_LESS)
+    twice: tuple[tuple[str, ...], ...] = tuple(tuple(each.name.lower() for each in of) for of in TWICE)
+    loss_share: float = LOSS_SHARE
     joint_alpha: float = JOINT_ALPHA
     fills_alpha: float = FILLS_ALPHA
     redraws: int = REDRAWS

@@ -263,6 +263,8 @@ def _joint_check(name: CheckName, joint: Joint, judgement: Judgement, day: LiveD
     # As many exits as entries are expected.
     n_expected = float(tables.bands[_OBSERVED[CheckName.TRADE_FREQUENCY], 1, look]) if look >= 0 else None
     words = [_finding(name, value, band, one.p_adjusted, day)]
+    if name is CheckName.DRAWDOWN and value is not None and band is not None and value <= band[2]:
+        words += _worst_look(verdict, one.p_adjusted)
     if one.is_never_seen:
         words.append("never so in the baseline")
     effect = tables.smallest_effect(name, look)
@@ -325,6 +327,17 @@ def _finding(
         return f"drawdown {_percent(value)} is beyond {share} of what the backtest does {hours} {usual}"
     noun = "exit by stop" if name is CheckName.EXITS else "entry"
     return f"{_count(round(value), noun)} {hours}, {middle:.0f} expected ({low:.0f} to {high:.0f})"
+
+
+def _worst_look(verdict: Verdict, p: float | None) -> list[str]:
+    """Return why a day is not as tested although its drawdown is usual now."""
+    if verdict not in (Verdict.WATCH, Verdict.DIVERGED) or p is None:
+        return []
+    share = _percent(min(1 - p, _MOST_CERTAIN))
+    return [
+        f"but its worst moment is beyond {share} of the backtest's days, by drawdown or by loss for its "
+        "volatility"
+    ]
 
 
 def _too_early(name: CheckName, tables: Tables, look: int, enough: int | None) -> str:

@@ -574,8 +574,8 @@ def run_screen(
 
     ``chosen``: the run to choose when it appears; none: the newest.
     ``is_read_only``: only look; the engine is left to another process.
-    ``is_demo``: the head of the screen says so.
-    When the terminal goes away the process goes on headless as long as something needs its engine; a demo ends.
+    ``is_demo``: the head of the screen says so, and the process ends with the terminal.
+    Otherwise, when the terminal goes away, it goes on headless as long as something needs its engine.
 
     Raises:
         WrongUseError: there is no terminal.

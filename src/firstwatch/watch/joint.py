@@ -12,7 +12,7 @@ The balance is over four *directions* in which a day may stray: more loss, more 
 stops. Two of them are read twice, loss as drawdown and by volatility, fewer entries as a count and as the
 time since the last one: with a share of the budget for each statistic, these directions would have two, and
 the others would see less. The loss by volatility takes a fifth of its direction's budget: with half of it,
-drawdown would see less on days with few trades.
+drawdown would see less on days with few trades. More entries, which are seen best, take less than the others.
 
 The baseline is itself a sample of days. So each reference day is judged by mean and sd of days redrawn in
 blocks (Künsch 1989, "The jackknife and the bootstrap for general stationary observations", Ann. Statist. 17):
@@ -80,9 +80,8 @@ JOINT_CHECKS = tuple(STATISTICS_OF)
 TWICE = ((Statistic.DRAWDOWN, Statistic.LOSS), (Statistic.FEW, Statistic.SINCE_ENTRY))
 """Directions that are read twice: one share of the budget for both statistics; each other one has its own."""
 _DIRECTION = {int(place): number for number, of in enumerate(TWICE) for place in of}
-LOSS_SHARE = 0.25
-"""Budget of the loss by volatility against that of drawdown; each other statistic has as much as drawdown."""
-_BUDGET = np.where(np.arange(len(Statistic)) == Statistic.LOSS, LOSS_SHARE, 1.0)
+BUDGETS = (1.0, 0.85, 1.0, 1.0, 1.0, 0.25)
+"""Of each statistic, against that of drawdown."""
 OBSERVED = ("drawdown", "entries", "stops", "minutes_since_entry")
 """The quantities whose bands are kept."""
 _CHANGES = tuple(Change)
@@ -188,7 +187,7 @@ class Reference:
         for place in np.flatnonzero(self.is_active).tolist():
             kept = self.largest[place]
             hits = len(kept) - np.searchsorted(kept, running[..., place, :], side="left")
-            share = np.minimum(self._share(kept, hits) / _BUDGET[place], 1.0)
+            share = np.minimum(self._share(kept, hits) / BUDGETS[place], 1.0)
             if place in _DIRECTION:
                 share = self._at_or_below(self.twice[_DIRECTION[place]], share)
             tails[..., place, :] = share
@@ -279,7 +278,7 @@ def make_reference(
     for place in np.flatnonzero(is_active).tolist():
         hits = size - np.searchsorted(ordered[place], of_days[:, place], side="left")
         to = of_twice[_DIRECTION[place]] if place in _DIRECTION else smallest
-        np.minimum(to, ((1 + hits) / (1 + size) / _BUDGET[place]).astype(np.float32), out=to)
+        np.minimum(to, ((1 + hits) / (1 + size) / BUDGETS[place]).astype(np.float32), out=to)
     twice = np.sort(of_twice, axis=1)
     for kept, of_days_once in zip(twice, of_twice, strict=True):
         hits = np.searchsorted(kept, of_days_once, side="right")

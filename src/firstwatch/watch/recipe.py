@@ -15,8 +15,8 @@ from firstwatch.trading.verdicts import FILLS_ALPHA, JOINT_ALPHA, Change
 from firstwatch.watch.changes import OWN_CHANGES, draw_donors, play_changed
 from firstwatch.watch.joint import (
     BLOCK_DAYS,
+    BUDGETS,
     JOINT_CHECKS,
-    LOSS_SHARE,
     REDRAWS,
     TWICE,
     Statistic,
@@ -48,7 +48,7 @@ class Recipe(BaseModel):
     """From day 2 on."""
     statistics: tuple[str, ...] = tuple(each.name.lower() for each in Statistic)
     twice: tuple[tuple[str, ...], ...] = tuple(tuple(each.name.lower() for each in of) for of in TWICE)
-    loss_share: float = LOSS_SHARE
+    budgets: tuple[float, ...] = BUDGETS
     joint_alpha: float = JOINT_ALPHA
     fills_alpha: float = FILLS_ALPHA
     redraws: int = REDRAWS

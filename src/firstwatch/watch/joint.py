@@ -12,7 +12,8 @@ The balance is over four *directions* in which a day may stray: more loss, more 
 stops. Two of them are read twice, loss as drawdown and by volatility, fewer entries as a count and as the
 time since the last one: with a share of the budget for each statistic, these directions would have two, and
 the others would see less. The loss by volatility takes a fifth of its direction's budget: with half of it,
-drawdown would see less on days with few trades. More entries, which are seen best, take less than the others.
+drawdown would see less on days with few trades. Loss takes less than the other directions: what makes fills
+cost more is seen by fill prices, too.
 
 The baseline is itself a sample of days. So each reference day is judged by mean and sd of days redrawn in
 blocks (Künsch 1989, "The jackknife and the bootstrap for general stationary observations", Ann. Statist. 17):
@@ -80,8 +81,10 @@ JOINT_CHECKS = tuple(STATISTICS_OF)
 TWICE = ((Statistic.DRAWDOWN, Statistic.LOSS), (Statistic.FEW, Statistic.SINCE_ENTRY))
 """Directions that are read twice: one share of the budget for both statistics; each other one has its own."""
 _DIRECTION = {int(place): number for number, of in enumerate(TWICE) for place in of}
-BUDGETS = (1.0, 0.85, 1.0, 1.0, 1.0, 0.25)
-"""Of each statistic, against that of drawdown."""
+LOSS_BUDGET = 0.75
+"""Budget of the direction loss, against that of each other one."""
+LOSS_SHARE = 0.25
+"""Budget of the loss by volatility, against that of drawdown."""
 OBSERVED = ("drawdown", "entries", "stops", "minutes_since_entry")
 """The quantities whose bands are kept."""
 _CHANGES = tuple(Change)
@@ -179,18 +182,20 @@ class Reference:
     def tail(self, running: Floats32) -> Floats:
         """Return the tail share in its direction of largest z so far, ``(..., S, L)``.
 
-        Of a z it is ``(1 + hits) / (1 + N)``, hits the reference days with one as large, over its statistic's
-        budget. Where statistics share a direction, hits are the days on which the smallest share over them is
-        as small.
+        Of a z it is ``(1 + hits) / (1 + N)``, hits the reference days with one as large. Where statistics
+        share a direction, hits are the days on which the smallest share over them is as small. That of a loss
+        is divided by its budget.
         """
         tails = np.ones(running.shape)
         for place in np.flatnonzero(self.is_active).tolist():
             kept = self.largest[place]
             hits = len(kept) - np.searchsorted(kept, running[..., place, :], side="left")
-            share = np.minimum(self._share(kept, hits) / BUDGETS[place], 1.0)
+            share = self._share(kept, hits)
+            if place == Statistic.LOSS:
+                share = np.minimum(share / LOSS_SHARE, 1.0)
             if place in _DIRECTION:
                 share = self._at_or_below(self.twice[_DIRECTION[place]], share)
-            tails[..., place, :] = share
+            tails[..., place, :] = share / LOSS_BUDGET if place in TWICE[0] else share
         return tails
 
     def adjusted(self, tails: Floats) -> Floats:
@@ -277,12 +282,17 @@ def make_reference(
     of_twice = np.ones((len(TWICE), size), dtype=np.float32)
     for place in np.flatnonzero(is_active).tolist():
         hits = size - np.searchsorted(ordered[place], of_days[:, place], side="left")
+        share = (1 + hits) / (1 + size)
+        if place == Statistic.LOSS:
+            share /= LOSS_SHARE
         to = of_twice[_DIRECTION[place]] if place in _DIRECTION else smallest
-        np.minimum(to, ((1 + hits) / (1 + size) / BUDGETS[place]).astype(np.float32), out=to)
+        np.minimum(to, share.astype(np.float32), out=to)
     twice = np.sort(of_twice, axis=1)
-    for kept, of_days_once in zip(twice, of_twice, strict=True):
-        hits = np.searchsorted(kept, of_days_once, side="right")
-        np.minimum(smallest, ((1 + hits) / (1 + size)).astype(np.float32), out=smallest)
+    for of, kept, share_of_days in zip(TWICE, twice, of_twice, strict=True):
+        share = (1 + np.searchsorted(kept, share_of_days, side="right")) / (1 + size)
+        if of is TWICE[0]:
+            share /= LOSS_BUDGET
+        np.minimum(smallest, share.astype(np.float32), out=smallest)
     return Reference(
         is_open,
         is_active,

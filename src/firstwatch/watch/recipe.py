@@ -15,8 +15,9 @@ from firstwatch.trading.verdicts import FILLS_ALPHA, JOINT_ALPHA, Change
 from firstwatch.watch.changes import OWN_CHANGES, draw_donors, play_changed
 from firstwatch.watch.joint import (
     BLOCK_DAYS,
-    BUDGETS,
     JOINT_CHECKS,
+    LOSS_BUDGET,
+    LOSS_SHARE,
     REDRAWS,
     TWICE,
     Statistic,
@@ -48,7 +49,8 @@ class Recipe(BaseModel):
     """From day 2 on."""
     statistics: tuple[str, ...] = tuple(each.name.lower() for each in Statistic)
     twice: tuple[tuple[str, ...], ...] = tuple(tuple(each.name.lower() for each in of) for of in TWICE)
-    budgets: tuple[float, ...] = BUDGETS
+    loss_budget: float = LOSS_BUDGET
+    loss_share: float = LOSS_SHARE
     joint_alpha: float = JOINT_ALPHA
     fills_alpha: float = FILLS_ALPHA
     redraws: int = REDRAWS

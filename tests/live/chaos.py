@@ -73,6 +73,8 @@ REQUEST_FAULTS = (
 )
 TARGETS = ("order", "cancelByCloid", "batchModify", "modify", "orderStatus", "exchange", "info")
 PROOF_TARGETS = ("order", "cancelByCloid", "orderStatus", "frontendOpenOrders", "exchange")
+_LAUNCHES_S = 180.0
+"""A launch is refused while a fault of eight requests lasts; each is a process of its own."""
 _PROOF_LIMIT_S = 150.0
 _NOT_PROVEN = "the proof failed"
 
@@ -138,7 +140,7 @@ class Chaos:
                 kind, how = more.choice(REQUEST_FAULTS)
                 on, count = more.choice(PROOF_TARGETS), more.choice((1, 2, 8))
                 self._disturb_requests(kind, on, count, how, skip=more.choice((0, 0, 1, 2)))
-            run_id = until(self._launched, "a launch that is taken")
+            run_id = until(self._launched, "a launch that is taken", _LAUNCHES_S)
             if will_be_killed:
                 self._wait_for(f"select 1 from run_order where run_id = '{run_id}'", run_id)
                 time.sleep(more.uniform(0, 0.3))

@@ -64,6 +64,15 @@ def test_an_order_whose_answer_is_lost_is_found(rig, fault):
     assert rig.server.audit().actions == {"order": 1}
 
 
+def test_the_page_of_a_proxy_is_not_told_to_an_operator(rig):
+    where = f"Hyperliquid at {rig.server.url}"
+    rig.server.faults.plan("http", "order")
+    assert rig.venue.send(rig.prepared(BUY, MARKET, "1")) == Unknown(f"{where} failed: 502 Bad Gateway")
+    rig.server.faults.plan("html", "info")
+    with pytest.raises(VenueError, match=f"^{where} answered what is not JSON; a proxy may stand between"):
+        rig.position()
+
+
 @pytest.mark.parametrize(("fault", "fate"), [("request_lost", NeverWill), ("reply_lost", Executed)])
 def test_what_became_of_an_order_is_asked_before_all_other_reading(rig, fault, fate):
     rig.server.faults.plan(fault, "order")

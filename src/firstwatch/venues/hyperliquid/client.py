@@ -5,6 +5,8 @@ This module imports ccxt (half a second, a hundred megabytes): only the gateway'
 
 import asyncio
 import gc
+import json
+import re
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,6 +30,8 @@ gc.freeze()
 
 _LONGEST = 200
 _UNREADABLE = " 422 "
+_BEFORE_STATUS = re.compile(r"^hyperliquid (GET|POST) \S+ ")
+"""What ccxt says before an HTTP status; after it may stand the page of a proxy, from its first ``<`` on."""
 _KIND: ContextVar[str] = ContextVar("hyperliquid_kind", default="")
 """Kind of the current task's request; ``Patience`` keeps answer times by kind."""
 _ACTS: ContextVar[bool] = ContextVar("hyperliquid_acts", default=False)
@@ -203,7 +207,9 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
             return f"{where} says that there are too many requests; they are slowed down."
         if isinstance(cause, aiohttp.ClientConnectionError):
             return f"{where} cannot be reached ({said(cause)}); check the network and api_url."
-        return f"{where} failed: {said(error)[:_LONGEST]}"
+        if isinstance(error, json.JSONDecodeError):
+            return f"{where} answered what is not JSON; a proxy may stand between it and this machine."
+        return f"{where} failed: {_BEFORE_STATUS.sub('', said(error)).split('<', 1)[0].rstrip()[:_LONGEST]}"
 
     # --- the stream ------------------------------------------------------------------------------
 

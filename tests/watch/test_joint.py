@@ -128,6 +128,18 @@ def test_a_loss_is_measured_by_the_volatility_of_its_day(equity):
     assert np.nanmax(np.abs(loss), initial=0.0) <= math.sqrt(LOOKS) + 1e-9
 
 
+def test_a_day_that_lost_everything_is_judged_to_its_end():
+    days = invented_days(np.random.default_rng(17), 40)
+    day = one(days, 3)
+    gone = day.equity.copy()
+    gone[0, 5:], gone[0, 8] = 0.0, -0.1
+    judged = judge(
+        tables_of(days), replace(day, equity=gone, drawdown=np.maximum(-np.log(np.maximum(gone, 1e-12)), 0))
+    )
+    assert judged.look == LOOKS - 1
+    assert judged.checks[CheckName.DRAWDOWN].first_look is not None
+
+
 def test_looks_that_are_not_made_are_passed_over_in_the_windows_as_in_the_live_day():
     is_open = np.ones(LOOKS, dtype=np.bool_)
     is_open[4:7] = False

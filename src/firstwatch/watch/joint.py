@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from firstwatch.trading.errors import DamagedRowError, WrongUseError, said
 from firstwatch.trading.verdicts import JOINT_ALPHA, WATCH_P, Change, CheckName
 from firstwatch.watch.changes import OWN_CHANGES
-from firstwatch.watch.windows import Floats, Ints, Looks, Lost
+from firstwatch.watch.windows import SMALLEST_EQUITY, Floats, Ints, Looks, Lost
 
 Floats32 = NDArray[np.float32]
 
@@ -127,7 +127,7 @@ def loss_by_volatility(equity: Floats, is_open: NDArray[np.bool_] | None = None)
     Source: Efron 1969, "Student's t-test under symmetry conditions", JASA 64; Logan, Mallows, Rice, Shepp
     1973, "Limit distributions of self-normalized sums", Ann. Probab. 1.
     """
-    value = np.log(equity)
+    value = np.log(np.maximum(equity, SMALLEST_EQUITY))
     is_known = np.isfinite(value) if is_open is None else np.isfinite(value) & is_open
     looks = np.arange(1, value.shape[1] + 1)
     # The value at the last known look before each; at the begin it is 0.

@@ -451,6 +451,22 @@ def test_an_order_of_another_client_on_a_polled_account_is_noticed_without_a_who
     assert rig.server.audit().requests.get("userFillsByTime", 0) == 0
 
 
+def test_open_orders_of_a_polled_account_are_read_again_and_again(make, monkeypatch):
+    monkeypatch.setattr(account_watch, "RECONCILE_S", 0.2)
+    monkeypatch.setattr(account_watch, "_ORDERS_PER_S", 200.0)
+    read, read_orders = [], InfoReader.external_orders
+
+    async def counted(self, account):
+        read.append(account)
+        return await read_orders(self, account)
+
+    monkeypatch.setattr(InfoReader, "external_orders", counted)
+    rig = make(stream_users=0)
+    rig.listen()
+    wait_for(lambda: len(read) >= 3)
+    assert set(read) == {rig.account}
+
+
 def test_open_orders_are_not_asked_for_again_while_an_answer_is_awaited(make, monkeypatch):
     monkeypatch.setattr(account_watch, "RECONCILE_S", 0.1)
     monkeypatch.setattr(account_watch, "_POLL_LEAST_S", 0.1)

@@ -184,7 +184,12 @@ async def test_every_question_of_a_start(home, clock):
             await drive(on, start)
             assert on.commands() == []
 
+            def is_none_being_made():
+                views = on.app.manager.baselines.view(), on.app.live.making
+                return not any(view is not None and view.is_running for view in views)
+
             async def baseline():
+                await on.until(is_none_being_made, "the baseline before is over")
                 await on.press("b")
                 await on.until(lambda: isinstance(on.app.screen, PromptDialog), "the question")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 import psutil
+import pytest
 
 from firstwatch.backtest.baseline import settings_of_run
 from firstwatch.backtest.simulate import simulate
@@ -127,6 +128,7 @@ def test_a_look_at_a_run_on_minutes(tmp_path: Path) -> None:
     assert median(looks_s) <= MOST_LOOK_S
 
 
+@pytest.mark.timeout(CPU_SECONDS + 900)
 def test_fifty_runs_on_minutes_take_at_most_3_percent_of_a_core(tmp_path: Path) -> None:
     """At the pace of the market: what the process of the watch uses in five minutes."""
     settings, store = make_folder(tmp_path, runs=FIFTY, baseline_bars=BASELINE_BARS, speed=1)

@@ -97,10 +97,11 @@ class Watcher:
                 self._read(session, run_id)
         with_tables = self._take_tables()
         looked = [self._look(run_id, now_ms) for run_id in dict.fromkeys([*moved, *with_tables])]
-        made = [each for each in looked if each is not None]
-        if made:
-            with self._store.write() as session:
-                for each in made:
+        for each in looked:
+            if each is not None:
+                # A transaction for each: the thread that computes tables takes turns with this one at each
+                # statement, and for so long the engine cannot write.
+                with self._store.write() as session:
                     write_looked(session, each, now_ms=now_ms)
         for run_id in moved:
             self._runs[run_id].progress = progress[run_id]

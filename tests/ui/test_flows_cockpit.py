@@ -215,6 +215,8 @@ async def test_a_frozen_and_a_read_only_screen_say_so(home, clock, snap_step):
             await on.press("F")
             clock.advance(61_000)
             await on.until(lambda: "FROZEN 61 s" in on.text(), "the badge")
+            # Nobody beats while the clock jumps: the manager finds that out at its next look.
+            await on.until(lambda: "engine silent" in on.text(), "the old heartbeat")
             assert "READ ONLY" in on.text()
             await on.settle()
             snap_step(on, "frozen-read-only")

@@ -41,6 +41,22 @@ def test_kinds_of_requests_are_told_apart():
     assert patience.limit_s("candleSnapshot") == MOST_S
 
 
+def test_the_list_of_markets_is_doubted_soon_too(monkeypatch):
+    """Without it an engine that has just begun protects nothing."""
+    asked, limit_s = [], Patience.limit_s
+
+    def noted_limit_s(patience, kind):
+        asked.append(kind)
+        return limit_s(patience, kind)
+
+    monkeypatch.setattr(Patience, "limit_s", noted_limit_s)
+    rig = LiveRig()
+    rig.venue.markets()
+    rig.close()
+    assert "" not in asked
+    assert Patience().limit_s(asked[0]) == LEAST_S
+
+
 class StoppedError(FirstwatchError):
     pass
 

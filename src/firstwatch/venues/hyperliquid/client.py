@@ -146,6 +146,8 @@ class HyperliquidClient(ccxt.pro.hyperliquid):  # type: ignore[misc]
         Raises:
             VenueError: the venue cannot be asked or understood.
         """
+        _KIND.set("metaAndAssetCtxs")
+        _ACTS.set(False)
         try:
             markets = await self.load_markets()
             return [market for market in markets.values() if market["swap"]]

@@ -5,8 +5,8 @@ LEAST_S = 2.0
 MOST_S = 10.0
 _TIMES = 3.0
 _KEPT = 0.8
-# Whole histories and lists of markets take longer, and no protection depends on them.
-_LONG = frozenset({"candleSnapshot", "fundingHistory", "meta", "metaAndAssetCtxs", ""})
+# Whole histories take longer, and no protection depends on them.
+_LONG = frozenset({"candleSnapshot", "fundingHistory", ""})
 
 
 class Patience:

@@ -30,6 +30,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from firstwatch.trading.account import MoneyKind
+from firstwatch.trading.agents import Confirm
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.hazards import DEFAULT_POLICY, Hazard, Policy, Response
 from firstwatch.trading.quiet_hours import QuietHours
@@ -37,7 +39,7 @@ from firstwatch.trading.setting_fields import FileText, RealSetting, SettingsTab
 from firstwatch.trading.text import quoted
 from firstwatch.trading.toml_file import read_toml
 from firstwatch.trading.validation import validation_sentences, value_text
-from firstwatch.venues.registry import VenueKind
+from firstwatch.venues.registry import VenueKind, is_paper
 from firstwatch.venues.settings import VenueSettings
 
 CONFIG_FILE = "config.toml"
@@ -176,6 +178,15 @@ class AlertSettings(SettingsTable):
     """Ring the terminal's bell when an alarm begins."""
 
 
+class AgentSettings(SettingsTable):
+    """``[agents]``: who confirms what an agent wants to do, after it has seen a plan."""
+
+    confirm_live: Confirm = Confirm.OPERATOR
+    """For runs with real money, and on test networks: the operator, or the agent's token alone."""
+    confirm_paper: Confirm = Confirm.TOKEN
+    """For runs with play money of the paper venue."""
+
+
 class LogSettings(SettingsTable):
     """``[log]``: the log of a background engine, in the data folder."""
 
@@ -235,8 +246,20 @@ class Settings(BaseSettings):
     """What follows when something happens around a run that may end it."""
     alerts: AlertSettings = AlertSettings()
     """Where alarms go out."""
+    agents: AgentSettings = AgentSettings()
+    """What agents may do."""
     venues: dict[str, AnyVenueSettings] = Field(default_factory=_default_venues, min_length=1)
     """Venues by name; without any, a synthetic paper venue ``paper``."""
+
+    def money_of(self, venue: str, kind: str) -> MoneyKind:
+        """Return the kind of money at a venue; ``kind``: the venue's when the wallet was made.
+
+        A venue that is no longer in the settings counts as live unless it was a paper one.
+        """
+        known = self.venues.get(venue)
+        if known is not None:
+            return known.money
+        return MoneyKind.PAPER if is_paper(kind) else MoneyKind.LIVE
 
     @field_validator("venues")
     @classmethod

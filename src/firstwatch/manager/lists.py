@@ -129,7 +129,7 @@ class ListsReader:
         self._unread = {}
         self._unread_details = unread
         listed = wallets.list_wallets(session)
-        self._money = {wallet.name: self._money_kind(wallet.venue, wallet.kind) for wallet in listed}
+        self._money = {wallet.name: self._settings.money_of(wallet.venue, wallet.kind) for wallet in listed}
         figures = live.active_statuses(session, damaged=self._unread)
         held = positions.positions(session, damaged=self._unread)
         host = hosts.current_host(session)
@@ -218,7 +218,7 @@ class ListsReader:
     ) -> RunView:
         timeframe = self._timeframe(session, run)
         problem = self._unread.get(run.id) or self._unread_details.get(run.id)
-        money = self._money.get(run.wallet) or self._money_kind(run.venue, kind="")
+        money = self._money.get(run.wallet) or self._settings.money_of(run.venue, kind="")
         parts = _Parts(run, status, position, watched, day_equity, timeframe, problem, money)
         known = self._rows.get(run.id)
         if known is None or known[0] != parts:
@@ -266,13 +266,6 @@ class ListsReader:
             venue_ms=None if status is None else status.venue_time_ms,
             streams={} if status is None else status.streams,
         )
-
-    def _money_kind(self, venue: str, kind: str) -> MoneyKind:
-        """Return what a wallet's money at that venue is worth; ``kind``: the venue's when it was made."""
-        known = self._settings.venues.get(venue)
-        if known is not None:
-            return known.money
-        return MoneyKind.PAPER if is_paper(kind) else MoneyKind.LIVE
 
     def _timeframe(self, session: Session, run: runs.Run) -> Timeframe | None:
         if run.version_id not in self._timeframes:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from firstwatch.manager.agent_service import AgentService
 from firstwatch.manager.baseline_service import BaselineService
 from firstwatch.manager.views import (
     AlarmView,
@@ -114,6 +115,8 @@ class RunManager:
         """Work on live wallets."""
         self.baselines = BaselineService(settings)
         """Making baselines."""
+        self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
+        """Acts of agents, and the operator's answers to them."""
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -358,6 +361,7 @@ class RunManager:
             lists = readers.lists.read(session, now_ms, unread | readers.details.damaged)
             commands = tuple(readers.commands.read(session, number) for number in reversed(own))
             story = readers.story.read(session)
+            asks = self.agents.waiting_asks(session)
             engine = control.view(now_ms, session)
             away = None if self._away is None else self._away.read(session, engine, now_ms)
         return ManagerSnapshot(
@@ -377,6 +381,7 @@ class RunManager:
             symbols=lists.symbols,
             markets=lists.markets,
             alarms=lists.alarms,
+            asks=asks,
             story=story,
             short_ids=lists.short_ids,
             commands=commands,

@@ -407,6 +407,28 @@ class AlarmView:
 
 
 @dataclass(frozen=True, slots=True)
+class AskView:
+    """A question of an agent that waits for the operator's answer."""
+
+    ask_id: int
+    agent: str
+    """Name of the agent's access token, or ``stdio``."""
+    act: str
+    """What the agent wants to do, in a few words."""
+    run_id: str | None
+    """None: the run does not exist yet."""
+    wallet: str
+    money: MoneyKind
+    plan: tuple[str, ...]
+    """What would happen, in sentences."""
+    created_ms: int
+    expires_ms: int
+    """After it the answer is no."""
+    name_to_type: str
+    """Name of the run that the operator types to say yes; empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
 class AwayView:
     """What happened since a screen was open last, by the clock of this machine."""
 
@@ -639,6 +661,8 @@ class ManagerSnapshot:
     markets: tuple[MarketView, ...] = ()
     """Markets in which the listed runs trade or have traded."""
     alarms: tuple[AlarmView, ...] = ()
+    asks: tuple[AskView, ...] = ()
+    """Questions of agents that wait for an answer, the oldest first."""
     story: tuple[StoryLine, ...] = ()
     """Events of all runs in a trader's terms, oldest first."""
     short_ids: Mapping[str, str] = field(default_factory=dict)

@@ -49,6 +49,8 @@ class StoredCommand:
     result_json: str | None
     accepted_at_ms: int | None
     finished_at_ms: int | None
+    act_id: int | None = None
+    """The act of an agent that it performs; None: it is no agent's."""
 
     @property
     def is_finished(self) -> bool:
@@ -78,8 +80,9 @@ def submit_command(
     expected_state: RunState | None = None,
     snapshot_sequence: int | None = None,
     expires_in_ms: int = DEFAULT_EXPIRY_MS,
+    act_id: int | None = None,
 ) -> int:
-    """Save a command for the engine and return its number."""
+    """Save a command for the engine and return its number. ``act_id``: the act of the agent that sends it."""
     number: int = session.execute(
         insert(_COMMAND).returning(_COMMAND.c.id),
         {
@@ -93,6 +96,7 @@ def submit_command(
             "expires_at_ms": now_ms + expires_in_ms,
             "outcome": _O.PENDING.value,
             "sentence": "",
+            "act_id": act_id,
         },
     ).scalar_one()
     return number
@@ -193,4 +197,5 @@ def _view(found: Row[Any]) -> StoredCommand:
             result_json=found.result_json,
             accepted_at_ms=found.accepted_at_ms,
             finished_at_ms=found.finished_at_ms,
+            act_id=found.act_id,
         )

@@ -23,6 +23,7 @@ REVISIONS: Sequence[str] = (
     "0014",
     "0015",
     "0016",
+    "0017",
 )
 """All revisions in order, as the files under ``migrations/versions`` name them."""
 

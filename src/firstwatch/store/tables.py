@@ -29,6 +29,7 @@ from firstwatch.store.types import Milliseconds, Money, PackedBytes, PackedText,
 
 _ACTIVE_RUN = text("state IN ('NEW', 'RUNNING', 'STOPPING')")
 _STANDS = text("cleared_at_ms IS NULL")
+_WAITS = text("state = 'waiting'")
 _UNFINISHED = text("outcome = 'PENDING' OR outcome = 'ACCEPTED'")
 
 
@@ -581,6 +582,77 @@ class CommandTable(_Rows, table=True):
     result_json: str | None = Field(default=None, sa_type=Text)
     accepted_at_ms: int | None = _ms_or_none()
     finished_at_ms: int | None = _ms_or_none()
+    act_id: int | None = Field(default=None, sa_type=RowNumber)
+
+
+class AgentTokenTable(_Rows, table=True):
+    """A token with which an agent's program may use the server over HTTP; only its hash is kept."""
+
+    __tablename__ = "agent_token"
+
+    id: int | None = _number()
+    name: str = Field(unique=True)
+    token_hash: str = Field(unique=True)
+    scope: str
+    max_capital: Decimal = _money()
+    created_at_ms: int = _ms()
+    expires_at_ms: int = _ms()
+    revoked_at_ms: int | None = _ms_or_none()
+
+
+class AgentLimitsTable(_Rows, table=True):
+    """The limits of all agents: one row, number 1."""
+
+    __tablename__ = "agent_limits"
+
+    id: int = Field(sa_column=Column(RowNumber, primary_key=True, autoincrement=False))
+    limits_json: str = _json()
+
+
+class AgentActTable(_Rows, table=True):
+    """What an agent wants done, with its plan, and the command that it became."""
+
+    __tablename__ = "agent_act"
+    __table_args__ = (Index(None, "created_at_ms"),)
+
+    id: int | None = _number()
+    token_hash: str | None = Field(default=None, unique=True)
+    caller_json: str = _json()
+    tool: str
+    arguments_json: str = _json()
+    command_json: str | None = Field(default=None, sa_type=Text)
+    run_id: str | None = None
+    name: str
+    wallet: str | None = None
+    money: str
+    closes: bool
+    notional: Decimal = _money()
+    bound_json: str | None = Field(default=None, sa_type=Text)
+    plan_json: str = _json()
+    created_at_ms: int = _ms()
+    expires_at_ms: int = _ms()
+    command_id: int | None = Field(default=None, sa_type=RowNumber)
+    sentence: str
+
+
+class AgentAskTable(_Rows, table=True):
+    """A question to the operator whether an act may be done."""
+
+    __tablename__ = "agent_ask"
+    __table_args__ = (
+        Index("ix_agent_ask_waiting", "id", sqlite_where=_WAITS, postgresql_where=_WAITS),
+        Index(None, "act_id"),
+    )
+
+    id: int | None = _number()
+    act_id: int = _ref("agent_act.id")
+    created_at_ms: int = _ms()
+    expires_at_ms: int = _ms()
+    state: str
+    sentence: str
+    approved_by: str
+    code_hash: str | None = None
+    wrong_codes: int
 
 
 class HostTable(_Rows, table=True):

@@ -110,3 +110,24 @@ class Author(StrEnum):
     OPERATOR = "operator"
     SYSTEM = "system"
     AGENT = "agent"
+    AGENT_APPROVED = "agent_approved"
+    """An agent, and the operator said yes."""
+
+    @property
+    def is_agent(self) -> bool:
+        return self in (Author.AGENT, Author.AGENT_APPROVED)
+
+    @property
+    def who(self) -> str:
+        """Who wrote it: ``operator``, ``system`` or ``agent``."""
+        return "agent" if self.is_agent else self.value
+
+    @property
+    def approved_by(self) -> str | None:
+        """Who said yes to an agent; None: nobody was asked, or it was no agent."""
+        return "operator" if self is Author.AGENT_APPROVED else None
+
+    @property
+    def words(self) -> str:
+        """Both, for a person."""
+        return "agent, approved by the operator" if self is Author.AGENT_APPROVED else self.who

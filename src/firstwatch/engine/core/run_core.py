@@ -522,7 +522,8 @@ class RunCore:
             case StopRun(mode=mode):
                 self._stop(mode, event.author)
             case PauseEntries(diverged=""):
-                self._context.pause("operator", "paused by the operator", event.author)
+                who = "an agent" if event.author.is_agent else "the operator"
+                self._context.pause("operator", f"paused by {who}", event.author)
             case PauseEntries(diverged=found):
                 self._context.pause(
                     DIVERGED, f"the first watch: {found}; entries pause until they are resumed", event.author

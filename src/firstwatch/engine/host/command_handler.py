@@ -9,6 +9,7 @@ from functools import partial
 from shlex import quote
 from typing import Protocol
 
+from firstwatch.engine.agent_check import command_problem
 from firstwatch.engine.launch.facts import LaunchFacts
 from firstwatch.engine.launch.gather import gather, preview
 from firstwatch.engine.lease import Lease
@@ -16,7 +17,8 @@ from firstwatch.engine.reconciliation.closing import used_by
 from firstwatch.engine.venue_registry import VenueRegistry
 from firstwatch.engine.worker.unattended import clear_unattended
 from firstwatch.market.assumed import assumption
-from firstwatch.store import algorithms, commands, journal, orders, paper, runs, wallets
+from firstwatch.settings import Settings
+from firstwatch.store import agents, algorithms, commands, journal, orders, paper, runs, wallets
 from firstwatch.store.commands import StoredCommand
 from firstwatch.store.database import EpochLostError, Session, Store
 from firstwatch.trading.clock import Clock
@@ -81,13 +83,13 @@ class CommandHandler:
     """Performs commands for one host. ``pick_up`` waits for no venue: such commands run in other threads."""
 
     def __init__(
-        self, store: Store, venues: VenueRegistry, clock: Clock, engine: Engine, *, capital_share: float
+        self, store: Store, venues: VenueRegistry, clock: Clock, engine: Engine, *, settings: Settings
     ) -> None:
         self._store = store
         self._venues = venues
         self._clock = clock
         self._engine = engine
-        self._capital_share = capital_share
+        self._settings = settings
         self._to_perform: deque[StoredCommand] = deque()
         """Accepted commands; each stays until it was performed without an error."""
         self._pool = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="command")
@@ -168,16 +170,18 @@ class CommandHandler:
             sentence = f"expired: no engine picked it up within {_lifetime_s(command):g} s ({waited_s:.0f} s)"
             commands.finish_command(session, number, CommandOutcome.EXPIRED, sentence, now_ms=now_ms)
             return None
-        problem = _target_problem(session, command)
+        problem = command_problem(session, command, self._settings.agents, now_ms=now_ms)
+        problem = problem or _target_problem(session, command)
         if problem:
             commands.finish_command(session, number, CommandOutcome.REFUSED, problem, now_ms=now_ms)
             return None
         commands.accept_command(session, number, now_ms=now_ms)
         if command.run_id is not None and not isinstance(command.command, StartRun):
+            what = f"{_describe(command)}{_asker(session, command)}"
             journal.append_events(
                 session,
                 command.run_id,
-                [Noted(sentence=f"command {number} picked up: {_describe(command)}")],
+                [Noted(sentence=f"command {number} picked up: {what}")],
                 author=command.author,
                 venue_time_ms=None,
                 local_time_ms=now_ms,
@@ -244,9 +248,8 @@ class CommandHandler:
 
     def _judge(self, command: PreviewLaunch | StartRun) -> tuple[LaunchFacts, LaunchPreview]:
         now_ms = self._clock.now_ms()
-        facts = gather(
-            self._store, self._venues, command.settings, capital_share=self._capital_share, now_ms=now_ms
-        )
+        share = self._settings.limits.capital_share
+        facts = gather(self._store, self._venues, command.settings, capital_share=share, now_ms=now_ms)
         return facts, preview(facts, self._clock.now_ms())
 
     def _start(self, stored: StoredCommand, command: StartRun) -> None:
@@ -452,6 +455,13 @@ def _describe(command: StoredCommand) -> str:
         if isinstance(command.command, StopRun)
         else words
     )
+
+
+def _asker(session: Session, command: StoredCommand) -> str:
+    """Return which agent asked for a command, to follow its description; empty: none did."""
+    if command.act_id is None:
+        return ""
+    return f", for the agent {agents.act_by_id(session, command.act_id).caller.name}"
 
 
 def _lifetime_s(command: StoredCommand) -> float:

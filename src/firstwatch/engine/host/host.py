@@ -114,9 +114,7 @@ class EngineHost:
         )
         self._door = UnlockServer(settings.home, self.keys)
         self._locked_runs = LockedRuns(self.keys)
-        self._commands = CommandHandler(
-            store, self._venues, self._clock, self, capital_share=settings.limits.capital_share
-        )
+        self._commands = CommandHandler(store, self._venues, self._clock, self, settings=settings)
         self.finished_runs = FinishedRunReconciler(store, self._venues, self._clock, lambda: self.lease)
         self.closer = WalletCloser(
             store,

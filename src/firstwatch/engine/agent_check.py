@@ -63,7 +63,8 @@ def act_problem(session: Session, act: Act, *, now_ms: int) -> str:
         caller = token.caller
     if not caller.scope.includes(act.needed_scope):
         return f"this needs the scope {act.needed_scope}, and {caller.name} has {caller.scope}"
-    limit = over_limit(act, agents.agent_limits(session), agents.used_of_limits(session, now_ms=now_ms))
+    used = agents.used_of_limits(session, but=act.id, now_ms=now_ms)
+    limit = over_limit(act, agents.agent_limits(session), used)
     if limit:
         return limit
     if isinstance(act.command, StartRun) and act.command.settings.capital > caller.max_capital:

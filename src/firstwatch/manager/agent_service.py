@@ -2,13 +2,14 @@
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from firstwatch.manager.views import AskView, EngineView
+from firstwatch.manager.views import AskView, EngineView, JobView
 from firstwatch.settings import Settings
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.agents import (
@@ -39,6 +40,7 @@ from firstwatch.trading.commands import (
 )
 from firstwatch.trading.errors import DamagedRowError, RefusedError, WrongUseError
 from firstwatch.trading.ids import new_run_id
+from firstwatch.trading.jobs import BacktestJob, JobKind, JobState
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings
 from firstwatch.trading.runs import Author, StopMode
 
@@ -53,6 +55,8 @@ _LOOK_S = 0.1
 _PREVIEW_S = 10.0
 _KEPT_MS = 3_600_000
 """How long a plan that nobody confirmed is kept after it ran out."""
+_MOST_JOBS = 5
+"""Jobs that may be queued or running at a time."""
 _OUTCOMES = {
     CommandOutcome.DONE: ActStatus.DONE,
     CommandOutcome.REFUSED: ActStatus.REFUSED,
@@ -95,6 +99,8 @@ class Outcome:
     status: ActStatus
     sentence: str
     ask_id: int | None = None
+    job_id: int | None = None
+    """The job that it became."""
     repeated: bool = False
     """The act was confirmed by an earlier call, and this is its outcome told again."""
 
@@ -191,6 +197,69 @@ class AgentService:
                 break
             time.sleep(_LOOK_S)
         return outcome
+
+    def test_version(self, caller: Caller, asked: BacktestJob) -> Outcome:
+        """Start a test of a version in a process of its own, in one step; the outcome names the job."""
+        from firstwatch.engine.agent_check import act_problem
+        from firstwatch.engine.jobs.process import start_job
+        from firstwatch.store import agents, jobs
+        from firstwatch.store.algorithms import get_version
+
+        now_ms = self._clock.now_ms()
+        try:
+            with self._store().write() as session:
+                if len(jobs.open_jobs(session)) >= _MOST_JOBS:
+                    raise RefusedError(f"{_MOST_JOBS} jobs are queued or running; wait for one to end")
+                version = get_version(session, asked.algorithm, asked.version)
+                number = jobs.add_job(session, JobKind.BACKTEST, asked.model_dump_json(), now_ms=now_ms)
+                act = agents.add_act(
+                    session,
+                    caller,
+                    ActTool.BACKTEST,
+                    arguments_json=asked.model_dump_json(),
+                    command=None,
+                    run_id=None,
+                    name=version.label,
+                    wallet=None,
+                    money=MoneyKind.PAPER,
+                    closes=False,
+                    notional=Decimal(0),
+                    bound=None,
+                    plan=(),
+                    token=None,
+                    now_ms=now_ms,
+                    expires_at_ms=now_ms,
+                    job_id=number,
+                )
+                if problem := act_problem(session, act, now_ms=now_ms):
+                    raise RefusedError(problem)
+        except (RefusedError, WrongUseError, DamagedRowError) as error:
+            return _refused(str(error))
+        process = start_job(self._settings, number)
+        # Waited for on a thread: else it would be a zombie until this process ends.
+        threading.Thread(target=process.wait, name=f"job {number}", daemon=True).start()
+        return Outcome(ActStatus.DONE, f"job {number} is queued; ask for its results", job_id=number)
+
+    def job(self, number: int) -> JobView:
+        """Return a job.
+
+        Raises:
+            WrongUseError: there is none of that number.
+        """
+        from firstwatch.engine.jobs.process import has_process
+        from firstwatch.store import jobs
+
+        now_ms = self._clock.now_ms()
+        with self._store().read() as session:
+            job = jobs.get_job(session, number)
+        if not job.state.is_over and not has_process(self._settings.home, job, now_ms=now_ms):
+            with self._store().write() as session:
+                jobs.finish_job(
+                    session, number, JobState.FAILED, "its process is gone; start it again", now_ms=now_ms
+                )
+                job = jobs.get_job(session, number)
+        result = None if job.result_json is None else json.loads(job.result_json)
+        return JobView(job.id, job.kind, job.state, job.progress, job.sentence, job.created_at_ms, result)
 
     # --- the operator ------------------------------------------------------------------------------
 
@@ -512,7 +581,7 @@ def _refused(sentence: str) -> Outcome:
 
 
 def _told_again(outcome: Outcome) -> Outcome:
-    return Outcome(outcome.status, outcome.sentence, outcome.ask_id, repeated=True)
+    return replace(outcome, repeated=True)
 
 
 def _mismatch(act: Act, caller: Caller, wanted: Wanted) -> str:

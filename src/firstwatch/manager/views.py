@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.alarms import AlarmAction, AlarmSeverity
 from firstwatch.trading.commands import CommandOutcome
+from firstwatch.trading.jobs import JobState
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings, SettingDifference
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
@@ -461,6 +462,19 @@ class CommandView:
     preview: LaunchPreview | None = None
     """The result of ``preview_launch``."""
     result_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job. ``progress``: 0 to 1. ``result``: metrics and what they rest on; None: it is not done."""
+
+    job_id: int
+    kind: str
+    state: JobState
+    progress: float
+    sentence: str
+    created_ms: int
+    result: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,8 +169,11 @@ def save_agent_limits(session: Session, limits: AgentLimits) -> None:
     session.execute(upsert(_LIMITS), {"id": _ONLY, "limits_json": limits.model_dump_json()})
 
 
-def used_of_limits(session: Session, *, now_ms: int) -> Used:
-    """Return what agents have used of their limits: by commands that the engine picked up, and by tests."""
+def used_of_limits(session: Session, *, but: int, now_ms: int) -> Used:
+    """Return what agents have used of their limits: by commands that the engine picked up, and by tests.
+
+    ``but``: the number of an act that is not counted.
+    """
     joined = _ACT.join(_COMMAND, _COMMAND.c.act_id == _ACT.c.id)
     counted = _COMMAND.c.outcome.in_([outcome.value for outcome in _COUNTED])
     by_command = session.execute(
@@ -181,7 +184,11 @@ def used_of_limits(session: Session, *, now_ms: int) -> Used:
     by_test = session.execute(
         select(func.count())
         .select_from(_ACT)
-        .where(_ACT.c.tool == ActTool.BACKTEST.value, _ACT.c.created_at_ms > now_ms - MINUTE_MS)
+        .where(
+            _ACT.c.tool == ActTool.BACKTEST.value,
+            _ACT.c.created_at_ms > now_ms - MINUTE_MS,
+            _ACT.c.id != but,
+        )
     ).scalar_one()
     # Money is stored as text, so it is summed here.
     at_risk = session.execute(
@@ -213,7 +220,7 @@ def add_act(
     token: str | None,
     now_ms: int,
     expires_at_ms: int,
-    sentence: str = "",
+    job_id: int | None = None,
 ) -> Act:
     """Save an act. ``token``: what the second step brings back; None: it takes one step."""
     values = {
@@ -232,7 +239,7 @@ def add_act(
         "plan_json": json.dumps(plan),
         "created_at_ms": now_ms,
         "expires_at_ms": expires_at_ms,
-        "sentence": sentence,
+        "job_id": job_id,
     }
     number = session.execute(insert(_ACT).returning(_ACT.c.id), values).scalar_one()
     return act_by_id(session, number)
@@ -268,11 +275,6 @@ def set_command_of_act(session: Session, number: int, command_id: int) -> None:
         raise IllegalTransitionError(f"act {number} of an agent has become a command already")
 
 
-def set_outcome_of_act(session: Session, number: int, sentence: str) -> None:
-    """Note the outcome of an act that is no command."""
-    session.execute(update(_ACT).where(_ACT.c.id == number).values(sentence=sentence))
-
-
 def open_plans(session: Session, caller: Caller, *, now_ms: int) -> int:
     """Return how many plans of a caller can still be confirmed."""
     is_open = (_ACT.c.token_hash.is_not(None), _ACT.c.command_id.is_(None), _ACT.c.expires_at_ms > now_ms)
@@ -286,7 +288,6 @@ def drop_stale_plans(session: Session, *, before_ms: int) -> None:
         delete(_ACT).where(
             _ACT.c.token_hash.is_not(None),
             _ACT.c.command_id.is_(None),
-            _ACT.c.sentence == "",
             _ACT.c.expires_at_ms < before_ms,
             _ACT.c.id.not_in(select(_ASK.c.act_id)),
         )
@@ -324,7 +325,7 @@ def _act(found: Row[Any]) -> Act:
             created_at_ms=found.created_at_ms,
             expires_at_ms=found.expires_at_ms,
             command_id=found.command_id,
-            sentence=found.sentence,
+            job_id=found.job_id,
         )
 
 

@@ -632,7 +632,7 @@ class AgentActTable(_Rows, table=True):
     created_at_ms: int = _ms()
     expires_at_ms: int = _ms()
     command_id: int | None = Field(default=None, sa_type=RowNumber)
-    sentence: str
+    job_id: int | None = Field(default=None, sa_type=RowNumber)
 
 
 class AgentAskTable(_Rows, table=True):
@@ -653,6 +653,23 @@ class AgentAskTable(_Rows, table=True):
     approved_by: str
     code_hash: str | None = None
     wrong_codes: int
+
+
+class JobTable(_Rows, table=True):
+    """Heavy work in a process of its own, with its progress and result."""
+
+    __tablename__ = "job"
+
+    id: int | None = _number()
+    kind: str
+    parameters_json: str = _json()
+    state: str
+    progress: float
+    sentence: str
+    result_json: str | None = Field(default=None, sa_type=Text)
+    created_at_ms: int = _ms()
+    started_at_ms: int | None = _ms_or_none()
+    finished_at_ms: int | None = _ms_or_none()
 
 
 class HostTable(_Rows, table=True):

@@ -215,8 +215,8 @@ class Act:
     created_at_ms: int
     expires_at_ms: int
     command_id: int | None
-    sentence: str
-    """Its outcome where it is no command; empty: there is none yet."""
+    job_id: int | None
+    """The job that a test became."""
 
     @property
     def needed_scope(self) -> Scope:

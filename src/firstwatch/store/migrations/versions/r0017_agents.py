@@ -1,4 +1,4 @@
-"""Adds what agents want done, the questions about it, their tokens and their limits."""
+"""Adds what agents want done, the questions about it, their tokens and their limits; and jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -52,7 +52,7 @@ def upgrade() -> None:
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("expires_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("command_id", RowNumber, nullable=True),
-        sa.Column("sentence", sa.String(), nullable=False),
+        sa.Column("job_id", RowNumber, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_agent_act"),
         sa.UniqueConstraint("token_hash", name="uq_agent_act_token_hash"),
     )
@@ -79,3 +79,17 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'waiting'"),
     )
     op.create_index("ix_agent_ask_act_id", "agent_ask", ["act_id"])
+    op.create_table(
+        "job",
+        sa.Column("id", RowNumber, nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("parameters_json", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("progress", sa.Float(), nullable=False),
+        sa.Column("sentence", sa.String(), nullable=False),
+        sa.Column("result_json", sa.Text(), nullable=True),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("started_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("finished_at_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_job"),
+    )

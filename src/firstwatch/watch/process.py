@@ -6,6 +6,7 @@ acts. A turn does a bounded amount of work.
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from firstwatch.settings import Settings
@@ -27,6 +28,8 @@ from firstwatch.watch.since_start import ALARM
 
 TURN_S = 1.0
 """At most one turn in this time, unless a run has more to be read."""
+_LOCK_POLL_S = 0.1
+"""SQLite's longest interval between two attempts of a writer that waits for another process."""
 _PAUSE_EXPIRES_MS = 60_000
 _TOGETHER = "diverged since the start"
 """Topic of the alarm about all days of a run together; it is never cleared."""
@@ -63,6 +66,7 @@ class Watcher:
         self._clock = clock
         self._calibrator = Calibrator()
         self._runs: dict[str, _Known] = {}
+        self._ended = threading.Event()
 
     @property
     def is_busy(self) -> bool:
@@ -75,6 +79,7 @@ class Watcher:
         Raises:
             StoreError: the store can no longer be used.
         """
+        self._ended = ended
         with ChangeSignal(self._store) as changed:
             while not ended.is_set():
                 if self.turn():
@@ -97,15 +102,22 @@ class Watcher:
                 self._read(session, run_id)
         with_tables = self._take_tables()
         looked = [self._look(run_id, now_ms) for run_id in dict.fromkeys([*moved, *with_tables])]
-        for each in looked:
-            if each is not None:
-                # A transaction for each: the thread that computes tables takes turns with this one at each
-                # statement, and for so long the engine cannot write.
-                with self._store.write() as session:
-                    write_looked(session, each, now_ms=now_ms)
+        self._write([each for each in looked if each is not None], now_ms)
         for run_id in moved:
             self._runs[run_id].progress = progress[run_id]
         return any(known.run.has_more and not known.has_failed for known in self._runs.values())
+
+    def _write(self, looked: Sequence[Looked], now_ms: int) -> None:
+        """Write what was found, a transaction for each run, and let the engine write between two of them.
+
+        SQLite's lock goes to whoever asks at the right moment, not to who waits longest: without a pause the
+        engine could wait for all of them.
+        """
+        for number, each in enumerate(looked):
+            if number:
+                self._ended.wait(_LOCK_POLL_S)
+            with self._store.write() as session:
+                write_looked(session, each, now_ms=now_ms)
 
     def _known(self, run_id: str) -> _Known:
         return _Known(RunWatch(run_id, self._store.path.parent, self._settings, self._calibrator))

@@ -20,6 +20,9 @@ from firstwatch.trading.errors import FirstwatchError
 from firstwatch.watch.process import Watcher
 
 _NICE = 10
+_SWITCH_S = 0.000_5
+"""A tenth of Python's own: after each statement the writing thread waits for the one that computes tables,
+and the engine waits for the writing one."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +42,7 @@ def main() -> int:
     """Watch the runs of the environment's data folder until the engine ends; return the exit code."""
     keep_private()
     os.nice(_NICE)
+    sys.setswitchinterval(_SWITCH_S)
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:

@@ -1,0 +1,611 @@
+"""Acts of agents: plans, tokens, asks and limits, and the engine that checks them again."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from firstwatch.engine.agent_check import command_problem
+from firstwatch.engine.host.host import EngineHost
+from firstwatch.manager.agent_service import AgentService, Outcome, Plan, Wanted
+from firstwatch.manager.views import EngineView, EngineWhere
+from firstwatch.settings import AgentSettings, Settings
+from firstwatch.store import agents, commands, journal, live, positions, runs
+from firstwatch.store.database import Store, open_store
+from firstwatch.trading.agents import (
+    ASK_MS,
+    DAY_MS,
+    MOST_CODES,
+    MOST_PLANS,
+    PLAN_MS,
+    ActStatus,
+    ActTool,
+    AgentLimits,
+    AskState,
+    Caller,
+    Confirm,
+    Scope,
+)
+from firstwatch.trading.clock import SystemClock
+from firstwatch.trading.commands import CommandOutcome, PauseEntries, StopRun
+from firstwatch.trading.errors import RefusedError
+from firstwatch.trading.events import EntriesPaused
+from firstwatch.trading.jobs import BacktestJob, JobState
+from firstwatch.trading.orders import Side
+from firstwatch.trading.runs import Author, RunState, StopMode
+from tests.candles import START_MS
+from tests.clocks import MachineClock
+from tests.engine.host import rig
+
+HOUR_MS = 3_600_000
+NOW_MS = START_MS + 500 * HOUR_MS
+TRADER = Caller(name="helper", scope=Scope.TRADE, max_capital=Decimal(10_000))
+STOP = Wanted(ActTool.STOP, rig.RUN)
+RESUME = Wanted(ActTool.RESUME, rig.RUN)
+AT_ONCE_S = 0.0
+
+
+class Desk:
+    """A store with a run that no engine moves, and a service whose clock stands."""
+
+    def __init__(self, folder: Path, **confirm: Confirm) -> None:
+        settings = rig.make_folder(folder, bars=50)
+        self.settings: Settings = settings.model_copy(update={"agents": AgentSettings(**confirm)})
+        self.store: Store = open_store(folder)
+        self.clock = MachineClock(NOW_MS)
+        self.service = AgentService(
+            self.settings, self.clock, lambda: self.store, lambda: EngineView(EngineWhere.ATTACHED)
+        )
+        with self.store.write() as session:
+            rig.store_new_run(session)
+            runs.transition(
+                session, rig.RUN, RunState.RUNNING, "launched", author=Author.OPERATOR, local_time_ms=NOW_MS
+            )
+        self.hold(Side.LONG, "0.2", stop="95")
+
+    def hold(self, side: Side | None, amount: str, *, stop: str | None = None) -> None:
+        """Write the run's position, as the engine does."""
+        position = positions.RunPosition(
+            rig.RUN, rig.SYMBOL, side, Decimal(amount), NOW_MS, Decimal(100),
+            stop=None if stop is None else Decimal(stop),
+        )  # fmt: skip
+        with self.store.write() as session:
+            positions.set_position(session, position)
+
+    def planned(self, wanted: Wanted = STOP, caller: Caller = TRADER) -> Plan:
+        found = self.service.plan(caller, wanted)
+        assert isinstance(found, Plan), found
+        return found
+
+    def confirm(self, token: str, wanted: Wanted = STOP, caller: Caller = TRADER) -> Outcome:
+        return self.service.confirm(caller, wanted, token, wait_s=AT_ONCE_S)
+
+    def only_command(self) -> commands.StoredCommand:
+        with self.store.read() as session:
+            (found,) = commands.recent_commands(session, 10)
+        return found
+
+    def commands(self) -> list[commands.StoredCommand]:
+        with self.store.read() as session:
+            return commands.recent_commands(session, 100)
+
+    def engine_says(self, number: int) -> str:
+        """Return why the engine would refuse a command at its pick-up; empty: it would not."""
+        with self.store.read() as session:
+            stored = commands.get_command(session, number)
+            return command_problem(session, stored, self.settings.agents, now_ms=self.clock.now_ms())
+
+    def picked_up(self, number: int) -> None:
+        """Accept and finish a command, as the engine does."""
+        with self.store.write() as session:
+            commands.accept_command(session, number, now_ms=self.clock.now_ms())
+            commands.finish_command(
+                session, number, CommandOutcome.DONE, "the run is stopping", now_ms=self.clock.now_ms()
+            )
+
+    def limit(self, **limits: object) -> None:
+        with self.store.write() as session:
+            agents.save_agent_limits(session, AgentLimits.model_validate(limits))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[Desk]:
+    """A desk where the operator confirms."""
+    made = Desk(tmp_path, confirm_paper=Confirm.OPERATOR)
+    yield made
+    made.store.close()
+
+
+# --- tokens --------------------------------------------------------------------------------------
+
+
+def test_a_plan_says_what_happens_to_position_and_protection_and_does_nothing(desk: Desk) -> None:
+    plan = desk.planned()
+    text = " ".join(plan.sentences)
+    assert "long 0.2" in text
+    assert "a stop at 95" in text
+    assert "The position stays open" in text
+    assert plan.confirm is Confirm.TOKEN
+    assert plan.expires_ms == NOW_MS + PLAN_MS
+    assert desk.commands() == []
+
+
+def test_the_token_stops_once_however_often_it_comes(desk: Desk) -> None:
+    token = desk.planned().token
+    first = desk.confirm(token)
+    assert first.status is ActStatus.WAITING
+    command = desk.only_command()
+    assert command.command == StopRun(run_id=rig.RUN, mode=StopMode.LEAVE)
+    assert command.author is Author.AGENT
+    assert desk.engine_says(command.id) == ""
+    desk.picked_up(command.id)
+    again = [desk.confirm(token) for _ in range(3)]
+    assert {(each.status, each.sentence, each.repeated) for each in again} == {
+        (ActStatus.DONE, "the run is stopping", True)
+    }
+    assert len(desk.commands()) == 1
+
+
+def test_one_token_at_two_servers_at_once_is_one_command(desk: Desk) -> None:
+    token = desk.planned().token
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: desk.confirm(token), range(16)))
+    assert len(desk.commands()) == 1
+
+
+def test_a_token_is_refused_late(desk: Desk) -> None:
+    token = desk.planned().token
+    desk.clock.advance(PLAN_MS)
+    late = desk.confirm(token)
+    assert late.status is ActStatus.EXPIRED
+    assert "run out" in late.sentence
+    assert desk.commands() == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "caller", "reason"),
+    [
+        (Wanted(ActTool.STOP, "cd" * 8), TRADER, "the token is for run"),
+        (Wanted(ActTool.STOP, rig.RUN, closes=True), TRADER, "for other arguments"),
+        (RESUME, TRADER, "the token is for stop_run"),
+        (STOP, TRADER.model_copy(update={"name": "other"}), "given to another agent"),
+    ],
+)
+def test_a_token_is_refused_for_anything_else(
+    desk: Desk, wanted: Wanted, caller: Caller, reason: str
+) -> None:
+    found = desk.confirm(desk.planned().token, wanted, caller)
+    assert found.status is ActStatus.REFUSED
+    assert reason in found.sentence
+    assert desk.commands() == []
+
+
+def test_an_unknown_token_is_refused(desk: Desk) -> None:
+    assert "no such token" in desk.confirm("x" * 43).sentence
+    assert desk.commands() == []
+
+
+def _stops(desk: Desk) -> None:
+    with desk.store.write() as session:
+        runs.transition(
+            session, rig.RUN, RunState.STOPPING, "x", author=Author.OPERATOR, local_time_ms=NOW_MS
+        )
+
+
+def _pauses(desk: Desk) -> None:
+    with desk.store.write() as session:
+        runs.update_side_facts(session, rig.RUN, replace(runs.get_run(session, rig.RUN).facts, paused=True))
+
+
+def _notes_a_pause(desk: Desk) -> None:
+    with desk.store.write() as session:
+        journal.append_system_events(
+            session, rig.RUN, [EntriesPaused(reason="operator", why="a test")], now_ms=NOW_MS
+        )
+
+
+_CHANGES: dict[str, tuple[Callable[[Desk], None], str]] = {
+    "state": (_stops, "is STOPPING now, not RUNNING"),
+    "amount": (lambda desk: desk.hold(Side.LONG, "0.3", stop="95"), "long 0.3 now, not long 0.2"),
+    "side": (lambda desk: desk.hold(Side.SHORT, "0.2", stop="95"), "short 0.2 now"),
+    "flat": (lambda desk: desk.hold(None, "0"), "flat now"),
+    "stop": (lambda desk: desk.hold(Side.LONG, "0.2", stop="96"), "a stop at 96 now"),
+    "no stop": (lambda desk: desk.hold(Side.LONG, "0.2"), "no stop now"),
+    "pause": (_pauses, "entries are paused now"),
+    "journal": (_notes_a_pause, "something has happened"),
+}
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_a_token_is_refused_after_the_run_has_changed(desk: Desk, change: str) -> None:
+    token = desk.planned().token
+    happens, reason = _CHANGES[change]
+    happens(desk)
+    found = desk.confirm(token)
+    assert found.status is ActStatus.REFUSED
+    assert reason in found.sentence
+    assert desk.commands() == []
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_the_engine_refuses_what_has_changed_since_it_was_confirmed(desk: Desk, change: str) -> None:
+    desk.confirm(desk.planned().token)
+    happens, reason = _CHANGES[change]
+    happens(desk)
+    assert reason in desk.engine_says(desk.only_command().id)
+
+
+def test_a_mark_that_has_moved_is_no_change(desk: Desk) -> None:
+    token = desk.planned().token
+    with desk.store.write() as session:
+        live.upsert_live_status(
+            session,
+            live.LiveStatus(
+                rig.RUN, mark=99.5, unrealised_pnl=Decimal(-1), equity=Decimal(4_999),
+                last_bar_ms=NOW_MS, venue_time_ms=NOW_MS, streams={}, updated_at_ms=NOW_MS,
+            ),
+        )  # fmt: skip
+    assert desk.confirm(token).status is ActStatus.WAITING
+    assert desk.engine_says(desk.only_command().id) == ""
+
+
+def test_a_run_that_has_ended_has_no_plan(desk: Desk) -> None:
+    _stops(desk)
+    with desk.store.write() as session:
+        runs.transition(session, rig.RUN, RunState.STOPPED, "x", author=Author.OPERATOR, local_time_ms=NOW_MS)
+    found = desk.service.plan(TRADER, STOP)
+    assert isinstance(found, Outcome)
+    assert "has ended already" in found.sentence
+
+
+def test_plans_are_bounded_and_the_stale_ones_are_removed(desk: Desk) -> None:
+    for _ in range(MOST_PLANS):
+        desk.planned()
+    refused = desk.service.plan(TRADER, STOP)
+    assert isinstance(refused, Outcome)
+    assert "plans are open" in refused.sentence
+    desk.planned(caller=TRADER.model_copy(update={"name": "other"}))
+    desk.clock.advance(DAY_MS)
+    desk.planned()
+    with desk.store.read() as session:
+        assert len(agents.list_acts(session, 100)) == 1
+
+
+# --- scope ---------------------------------------------------------------------------------------
+
+
+def test_each_act_needs_its_scope(desk: Desk) -> None:
+    reader = TRADER.model_copy(update={"scope": Scope.READ})
+    controller = TRADER.model_copy(update={"scope": Scope.CONTROL})
+    for caller, wanted, is_allowed in (
+        (reader, STOP, False),
+        (reader, RESUME, False),
+        (controller, STOP, True),
+        (controller, RESUME, True),
+        (controller, Wanted(ActTool.STOP, rig.RUN, closes=True), False),
+        (TRADER, Wanted(ActTool.STOP, rig.RUN, closes=True), True),
+    ):
+        found = desk.service.plan(caller, wanted)
+        assert isinstance(found, Plan) is is_allowed, (caller.scope, wanted)
+        if isinstance(found, Outcome):
+            assert "needs the scope" in found.sentence
+    assert desk.service.pause(reader, rig.RUN, wait_s=0).status is ActStatus.REFUSED
+    assert desk.commands() == []
+
+
+def test_a_revoked_or_expired_access_token_ends_what_it_has_planned(desk: Desk) -> None:
+    with desk.store.write() as session:
+        made = [
+            agents.add_access_token(
+                session, name, f"secret of {name}", scope=Scope.CONTROL, max_capital=Decimal(0),
+                now_ms=NOW_MS, expires_at_ms=NOW_MS + 60_000,
+            )
+            for name in ("one", "two")
+        ]  # fmt: skip
+    for token in made:
+        assert desk.service.caller_of(f"secret of {token.name}") == token.caller
+        assert desk.confirm(desk.planned(caller=token.caller).token, caller=token.caller)
+    numbers = [command.id for command in reversed(desk.commands())]
+    with desk.store.write() as session:
+        agents.revoke_access_token(session, "one", now_ms=NOW_MS)
+    assert desk.service.caller_of("secret of one") is None
+    assert "revoked or has expired" in desk.engine_says(numbers[0])
+    assert desk.engine_says(numbers[1]) == ""
+    desk.clock.advance(60_000)
+    assert desk.service.caller_of("secret of two") is None
+    assert "revoked or has expired" in desk.engine_says(numbers[1])
+    assert desk.service.caller_of("no token at all") is None
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+def test_switched_off_refuses_stops_too_and_names_the_operators_key(desk: Desk) -> None:
+    token = desk.planned().token
+    desk.limit(is_on=False)
+    for found in (desk.confirm(token), desk.service.plan(TRADER, STOP)):
+        assert isinstance(found, Outcome)
+        assert "firstwatch run stop" in found.sentence
+    assert desk.service.pause(TRADER, rig.RUN, wait_s=0).status is ActStatus.REFUSED
+    assert desk.commands() == []
+
+
+def test_lists_of_runs_and_wallets_hold_for_stops_too(desk: Desk) -> None:
+    for limits in ({"runs": ()}, {"wallets": ("other",)}):
+        desk.limit(**limits)
+        found = desk.service.plan(TRADER, STOP)
+        assert isinstance(found, Outcome)
+        assert "does not let agents act" in found.sentence
+    desk.limit(runs=(rig.RUN,), wallets=("one",))
+    assert desk.planned()
+
+
+def test_two_servers_at_once_cannot_exceed_one_cap(desk: Desk) -> None:
+    """Both planned and confirmed while it was not used; the engine lets one through."""
+    _pauses(desk)
+    desk.limit(notional_per_day=15_000, writes_per_minute=1)
+    other = TRADER.model_copy(update={"name": "other"})
+    for caller in (TRADER, other):
+        desk.confirm(desk.planned(RESUME, caller).token, RESUME, caller)
+    first, second = reversed(desk.commands())
+    assert desk.engine_says(first.id) == ""
+    with desk.store.write() as session:
+        commands.accept_command(session, first.id, now_ms=NOW_MS)
+    assert "1 time a minute" in desk.engine_says(second.id)
+    desk.clock.advance(60_000)
+    # 5,000 of capital at leverage 2, twice, would be 20,000.
+    assert "10,000 is used" in desk.engine_says(second.id)
+    desk.clock.advance(DAY_MS)
+    assert desk.engine_says(second.id) == ""
+
+
+def test_no_cap_holds_for_what_only_reduces_exposure(desk: Desk) -> None:
+    desk.limit(notional_per_day=0, writes_per_minute=0)
+    desk.confirm(desk.planned().token)
+    assert desk.engine_says(desk.only_command().id) == ""
+    closing = Wanted(ActTool.STOP, rig.RUN, closes=True)
+    desk.confirm(desk.planned(closing).token, closing)
+    assert desk.engine_says(desk.commands()[0].id) == ""
+    desk.service.pause(TRADER, rig.RUN, wait_s=0)
+    assert desk.commands()[0].command == PauseEntries(run_id=rig.RUN)
+    assert desk.engine_says(desk.commands()[0].id) == ""
+
+
+# --- the engine believes no server ---------------------------------------------------------------
+
+
+def test_the_engine_refuses_an_agents_command_that_no_plan_led_to(desk: Desk) -> None:
+    stop = StopRun(run_id=rig.RUN)
+    desk.confirm(desk.planned().token)
+    act_id = desk.only_command().act_id
+    for command, act, author in (
+        (stop, None, Author.AGENT),
+        (stop, 99, Author.AGENT),
+        (stop, act_id, Author.AGENT),  # a second command of one act
+        (StopRun(run_id=rig.RUN, mode=StopMode.CLOSE), act_id, Author.AGENT),
+        (stop, None, Author.AGENT_APPROVED),
+    ):
+        with desk.store.write() as session:
+            number = commands.submit_command(session, command, author=author, now_ms=NOW_MS, act_id=act)
+        assert desk.engine_says(number), (command, act, author)
+
+
+def test_the_engine_refuses_what_the_operator_has_not_approved(asked: Desk) -> None:
+    asked.planned()
+    with asked.store.write() as session:
+        (act,) = agents.list_acts(session, 1)
+        assert act.command is not None
+        for author in (Author.AGENT, Author.AGENT_APPROVED):
+            number = commands.submit_command(
+                session, act.command, author=author, now_ms=NOW_MS, act_id=act.id
+            )
+    with asked.store.write() as session:
+        agents.set_command_of_act(session, act.id, number)
+    assert "has not said yes" in asked.engine_says(number)
+
+
+# --- the operator --------------------------------------------------------------------------------
+
+
+def test_the_operator_says_yes_and_the_command_is_written_then(asked: Desk) -> None:
+    plan = asked.planned()
+    assert plan.confirm is Confirm.OPERATOR
+    waiting = asked.confirm(plan.token)
+    assert waiting.status is ActStatus.WAITING
+    assert asked.commands() == []
+    with asked.store.read() as session:
+        (ask,) = asked.service.waiting_asks(session)
+    assert (ask.ask_id, ask.agent, ask.run_id, ask.plan) == (
+        waiting.ask_id, "helper", rig.RUN, plan.sentences,
+    )  # fmt: skip
+    assert asked.confirm(plan.token).ask_id == waiting.ask_id
+    number = asked.service.approve(ask.ask_id, by="screen")
+    command = asked.only_command()
+    assert (command.id, command.author) == (number, Author.AGENT_APPROVED)
+    assert asked.engine_says(number) == ""
+    asked.picked_up(number)
+    told = asked.confirm(plan.token)
+    assert (told.status, told.repeated, told.ask_id) == (ActStatus.DONE, True, ask.ask_id)
+    with pytest.raises(RefusedError, match="does not wait any more"):
+        asked.service.approve(ask.ask_id, by="screen")
+    assert len(asked.commands()) == 1
+
+
+def test_the_operator_says_no(asked: Desk) -> None:
+    token = asked.planned().token
+    ask_id = asked.confirm(token).ask_id
+    assert ask_id is not None
+    asked.service.refuse(ask_id, by="terminal")
+    found = asked.confirm(token)
+    assert (found.status, found.sentence) == (ActStatus.REFUSED, "the operator said no")
+    assert asked.commands() == []
+
+
+def test_no_answer_in_a_minute_is_a_no_and_the_token_is_valid_until_then(asked: Desk) -> None:
+    token = asked.planned().token
+    asked.clock.advance(PLAN_MS - 1)
+    ask_id = asked.confirm(token).ask_id
+    assert ask_id is not None
+    asked.clock.advance(ASK_MS - 1)
+    assert asked.confirm(token).status is ActStatus.WAITING
+    asked.clock.advance(1)
+    assert asked.confirm(token).status is ActStatus.EXPIRED
+    with pytest.raises(RefusedError, match="expired"):
+        asked.service.approve(ask_id, by="screen")
+    assert asked.commands() == []
+
+
+def test_a_yes_comes_too_late_for_a_run_that_has_changed(asked: Desk) -> None:
+    token = asked.planned().token
+    ask_id = asked.confirm(token).ask_id
+    assert ask_id is not None
+    asked.hold(Side.LONG, "0.4", stop="95")
+    with pytest.raises(RefusedError, match=r"long 0\.4 now"):
+        asked.service.approve(ask_id, by="screen")
+    assert asked.confirm(token).status is ActStatus.REFUSED
+    assert asked.commands() == []
+
+
+def _made_live(desk: Desk) -> int:
+    """Ask about a stop of a run with real money, and return the ask's number."""
+    token = desk.planned().token
+    with desk.store.write() as session:
+        session.exec_driver_sql("UPDATE agent_act SET money = 'live'")
+    found = desk.confirm(token)
+    assert found.ask_id is not None
+    return found.ask_id
+
+
+def test_with_real_money_the_operator_is_asked_and_types_the_runs_name(desk: Desk) -> None:
+    ask_id = _made_live(desk)
+    with desk.store.read() as session:
+        (ask,) = desk.service.waiting_asks(session)
+    assert ask.name_to_type == "Active@1"
+    for typed in ("", "Active", "active@1"):
+        with pytest.raises(RefusedError, match="type the run's name"):
+            desk.service.approve(ask_id, typed_name=typed, by="screen")
+    assert desk.service.approve(ask_id, typed_name="Active@1", by="screen")
+
+
+def test_at_a_terminal_real_money_needs_the_code_that_only_the_screen_shows(desk: Desk) -> None:
+    ask_id = _made_live(desk)
+    with pytest.raises(RefusedError, match="open the question on the screen"):
+        desk.service.approve(ask_id, typed_name="Active@1", code="000000", by="terminal")
+    code = desk.service.new_code(ask_id)
+    assert len(code) == 6
+    assert code.isdigit()
+    assert desk.service.approve(ask_id, typed_name="Active@1", code=code, by="terminal")
+
+
+def test_wrong_codes_are_counted_and_the_last_one_is_a_no(desk: Desk) -> None:
+    ask_id = _made_live(desk)
+    code = desk.service.new_code(ask_id)
+    wrong = f"{(int(code) + 1) % 1_000_000:06d}"
+    for _ in range(MOST_CODES):
+        with pytest.raises(RefusedError, match="not the code"):
+            desk.service.approve(ask_id, typed_name="Active@1", code=wrong, by="terminal")
+    with pytest.raises(RefusedError, match="does not wait any more"):
+        desk.service.approve(ask_id, typed_name="Active@1", code=code, by="terminal")
+    with desk.store.read() as session:
+        assert agents.get_ask(session, ask_id, now_ms=NOW_MS).state is AskState.REFUSED
+    assert desk.commands() == []
+
+
+# --- with a real engine --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[tuple[AgentService, Store]]:
+    settings = rig.make_folder(tmp_path, toml=rig.HOLDING_TOML, speed=36_000)
+    store = open_store(tmp_path)
+    engine = EngineHost(store, settings)
+    engine.start()
+    rig.start_run(store, rig.RUN)
+    rig.until(lambda: rig.run_of(store, rig.RUN).state is RunState.RUNNING or None, "the run to begin")
+    yield (
+        AgentService(settings, SystemClock(), lambda: store, lambda: EngineView(EngineWhere.EMBEDDED)),
+        store,
+    )
+    engine.drain_and_stop()
+    store.close()
+
+
+def test_an_agent_pauses_and_stops_a_run(host: tuple[AgentService, Store]) -> None:
+    service, store = host
+    paused = service.pause(TRADER, rig.RUN)
+    assert (paused.status, paused.sentence) == (ActStatus.DONE, "entries are paused")
+    assert service.pause(TRADER, rig.RUN).repeated
+
+    def stopped() -> Outcome | None:
+        # The run's protection may move between the two steps; the agent plans again then.
+        plan = service.plan(TRADER, STOP)
+        assert isinstance(plan, Plan), plan
+        found = service.confirm(TRADER, STOP, plan.token)
+        return found if found.status is ActStatus.DONE else None
+
+    assert "stopping" in rig.until(stopped, "the run to be stopped").sentence
+    assert rig.ended(store, rig.RUN).state is RunState.STOPPED
+    with store.read() as session:
+        entries = journal.events_after(session, rig.RUN)
+    by_agent = [entry for entry in entries if entry.author is Author.AGENT]
+    assert {entry.event.kind for entry in by_agent} >= {"noted", "entries_paused", "transitioned"}
+    assert any("for the agent helper" in str(entry.event) for entry in by_agent)
+
+
+def test_a_start_needs_a_baseline(host: tuple[AgentService, Store]) -> None:
+    service, _ = host
+    found = service.plan(TRADER, Wanted(ActTool.START, launch=rig.launch("one", accepted_warnings=None)))
+    assert isinstance(found, Outcome)
+    assert "no baseline" in found.sentence
+    poor = TRADER.model_copy(update={"max_capital": Decimal(4_999)})
+    found = service.plan(poor, Wanted(ActTool.START, launch=rig.launch("one", accepted_warnings=None)))
+    assert isinstance(found, Outcome)
+    assert "4,999 of capital at most" in found.sentence
+
+
+def test_a_version_is_tested_in_a_process_of_its_own(host: tuple[AgentService, Store]) -> None:
+    service, store = host
+    asked = BacktestJob(
+        algorithm="Active", version=1, symbol=rig.SYMBOL,
+        from_ms=START_MS + 100 * HOUR_MS, to_ms=START_MS + 400 * HOUR_MS,
+    )  # fmt: skip
+    found = service.test_version(TRADER, asked)
+    assert found.job_id is not None, found
+
+    def done() -> bool | None:
+        job = service.job(found.job_id or 0)
+        assert job.state is not JobState.FAILED, job.sentence
+        return True if job.state is JobState.DONE else None
+
+    rig.until(done, "the job to be done")
+    job = service.job(found.job_id)
+    assert job.result is not None
+    assert job.result["bars"] == 300
+    assert job.progress == 1.0
+    with store.read() as session:
+        assert agents.list_acts(session, 1)[0].job_id == found.job_id
+
+
+def test_a_test_that_cannot_be_done_says_why(host: tuple[AgentService, Store]) -> None:
+    service, _ = host
+    asked = BacktestJob(algorithm="Active", version=1, symbol="X/Y:Y", from_ms=START_MS, to_ms=NOW_MS)
+    found = service.test_version(TRADER, asked)
+    assert found.job_id is not None
+    job = rig.until(
+        lambda: each if (each := service.job(found.job_id or 0)).state.is_over else None, "the job to end"
+    )
+    assert job.state is JobState.FAILED
+    assert "has no market X/Y:Y" in job.sentence
+    unknown = service.test_version(TRADER, asked.model_copy(update={"algorithm": "None"}))
+    assert unknown.status is ActStatus.REFUSED
+    assert "no algorithm" in unknown.sentence

@@ -248,13 +248,8 @@ def test_the_engine_refuses_what_has_changed_since_it_was_confirmed(desk: Desk, 
 def test_a_mark_that_has_moved_is_no_change(desk: Desk) -> None:
     token = desk.planned().token
     with desk.store.write() as session:
-        live.upsert_live_status(
-            session,
-            live.LiveStatus(
-                rig.RUN, mark=99.5, unrealised_pnl=Decimal(-1), equity=Decimal(4_999),
-                last_bar_ms=NOW_MS, venue_time_ms=NOW_MS, streams={}, updated_at_ms=NOW_MS,
-            ),
-        )  # fmt: skip
+        status = live.LiveStatus(rig.RUN, NOW_MS, mark=99.5, unrealised_pnl=Decimal(-1), last_bar_ms=NOW_MS)
+        live.upsert_live_status(session, [status])
     assert desk.confirm(token).status is ActStatus.WAITING
     assert desk.engine_says(desk.only_command().id) == ""
 

@@ -160,20 +160,19 @@ class AgentService:
 
         with self._store().read() as session:
             act = agents.find_act(session, token)
-            known = self._outcome(session, act, caller, wanted)
-            repeated = act is not None and act.command_id is not None
-        if known is None:
+            found = self._outcome(session, act, caller, wanted)
+        if found is None:
             with self._store().write() as session:
-                act = agents.find_act(session, token)
                 # Another call may have confirmed it between the two transactions.
-                known = self._outcome(session, act, caller, wanted)
-                if known is None:
+                act = agents.find_act(session, token)
+                found = self._outcome(session, act, caller, wanted)
+                if found is None:
                     assert act is not None
-                    known = self._begin(session, act)
-        if known is not None and known.status is not ActStatus.WAITING:
-            return known if not repeated else _told_again(known)
-        found = self._awaited(caller, wanted, token, wait_s)
-        return _told_again(found) if repeated else found
+                    found = self._begin(session, act)
+        is_repeated = act is not None and act.command_id is not None
+        if found.status is ActStatus.WAITING:
+            found = self._awaited(caller, wanted, token, wait_s)
+        return replace(found, repeated=is_repeated)
 
     def pause(self, caller: Caller, run_id: str, *, wait_s: float = WAIT_S) -> Outcome:
         """Pause a run's entries, in one step."""
@@ -578,10 +577,6 @@ class AgentService:
 
 def _refused(sentence: str) -> Outcome:
     return Outcome(ActStatus.REFUSED, sentence)
-
-
-def _told_again(outcome: Outcome) -> Outcome:
-    return replace(outcome, repeated=True)
 
 
 def _mismatch(act: Act, caller: Caller, wanted: Wanted) -> str:

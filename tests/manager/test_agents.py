@@ -48,7 +48,7 @@ RESUME = Wanted(ActTool.RESUME, rig.RUN)
 AT_ONCE_S = 0.0
 
 
-class Desk:
+class Bench:
     """A store with a run that no engine moves, and a service whose clock stands."""
 
     def __init__(self, folder: Path, **confirm: Confirm) -> None:
@@ -112,16 +112,16 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path)
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
     yield made
     made.store.close()
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Iterator[Desk]:
-    """A desk where the operator confirms."""
-    made = Desk(tmp_path, confirm_paper=Confirm.OPERATOR)
+def asked(tmp_path: Path) -> Iterator[Bench]:
+    """A bench where the operator confirms."""
+    made = Bench(tmp_path, confirm_paper=Confirm.OPERATOR)
     yield made
     made.store.close()
 
@@ -129,47 +129,47 @@ def asked(tmp_path: Path) -> Iterator[Desk]:
 # --- tokens --------------------------------------------------------------------------------------
 
 
-def test_a_plan_says_what_happens_to_position_and_protection_and_does_nothing(desk: Desk) -> None:
-    plan = desk.planned()
+def test_a_plan_says_what_happens_to_position_and_protection_and_does_nothing(bench: Bench) -> None:
+    plan = bench.planned()
     text = " ".join(plan.sentences)
     assert "long 0.2" in text
     assert "a stop at 95" in text
     assert "The position stays open" in text
     assert plan.confirm is Confirm.TOKEN
     assert plan.expires_ms == NOW_MS + PLAN_MS
-    assert desk.commands() == []
+    assert bench.commands() == []
 
 
-def test_the_token_stops_once_however_often_it_comes(desk: Desk) -> None:
-    token = desk.planned().token
-    first = desk.confirm(token)
+def test_the_token_stops_once_however_often_it_comes(bench: Bench) -> None:
+    token = bench.planned().token
+    first = bench.confirm(token)
     assert first.status is ActStatus.WAITING
-    command = desk.only_command()
+    command = bench.only_command()
     assert command.command == StopRun(run_id=rig.RUN, mode=StopMode.LEAVE)
     assert command.author is Author.AGENT
-    assert desk.engine_says(command.id) == ""
-    desk.picked_up(command.id)
-    again = [desk.confirm(token) for _ in range(3)]
+    assert bench.engine_says(command.id) == ""
+    bench.picked_up(command.id)
+    again = [bench.confirm(token) for _ in range(3)]
     assert {(each.status, each.sentence, each.repeated) for each in again} == {
         (ActStatus.DONE, "the run is stopping", True)
     }
-    assert len(desk.commands()) == 1
+    assert len(bench.commands()) == 1
 
 
-def test_one_token_at_two_servers_at_once_is_one_command(desk: Desk) -> None:
-    token = desk.planned().token
+def test_one_token_at_two_servers_at_once_is_one_command(bench: Bench) -> None:
+    token = bench.planned().token
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: desk.confirm(token), range(16)))
-    assert len(desk.commands()) == 1
+        list(pool.map(lambda _: bench.confirm(token), range(16)))
+    assert len(bench.commands()) == 1
 
 
-def test_a_token_is_refused_late(desk: Desk) -> None:
-    token = desk.planned().token
-    desk.clock.advance(PLAN_MS)
-    late = desk.confirm(token)
+def test_a_token_is_refused_late(bench: Bench) -> None:
+    token = bench.planned().token
+    bench.clock.advance(PLAN_MS)
+    late = bench.confirm(token)
     assert late.status is ActStatus.EXPIRED
     assert "run out" in late.sentence
-    assert desk.commands() == []
+    assert bench.commands() == []
 
 
 @pytest.mark.parametrize(
@@ -182,104 +182,104 @@ def test_a_token_is_refused_late(desk: Desk) -> None:
     ],
 )
 def test_a_token_is_refused_for_anything_else(
-    desk: Desk, wanted: Wanted, caller: Caller, reason: str
+    bench: Bench, wanted: Wanted, caller: Caller, reason: str
 ) -> None:
-    found = desk.confirm(desk.planned().token, wanted, caller)
+    found = bench.confirm(bench.planned().token, wanted, caller)
     assert found.status is ActStatus.REFUSED
     assert reason in found.sentence
-    assert desk.commands() == []
+    assert bench.commands() == []
 
 
-def test_an_unknown_token_is_refused(desk: Desk) -> None:
-    assert "no such token" in desk.confirm("x" * 43).sentence
-    assert desk.commands() == []
+def test_an_unknown_token_is_refused(bench: Bench) -> None:
+    assert "no such token" in bench.confirm("x" * 43).sentence
+    assert bench.commands() == []
 
 
-def _stops(desk: Desk) -> None:
-    with desk.store.write() as session:
+def _stops(bench: Bench) -> None:
+    with bench.store.write() as session:
         runs.transition(
             session, rig.RUN, RunState.STOPPING, "x", author=Author.OPERATOR, local_time_ms=NOW_MS
         )
 
 
-def _pauses(desk: Desk) -> None:
-    with desk.store.write() as session:
+def _pauses(bench: Bench) -> None:
+    with bench.store.write() as session:
         runs.update_side_facts(session, rig.RUN, replace(runs.get_run(session, rig.RUN).facts, paused=True))
 
 
-def _notes_a_pause(desk: Desk) -> None:
-    with desk.store.write() as session:
+def _notes_a_pause(bench: Bench) -> None:
+    with bench.store.write() as session:
         journal.append_system_events(
             session, rig.RUN, [EntriesPaused(reason="operator", why="a test")], now_ms=NOW_MS
         )
 
 
-_CHANGES: dict[str, tuple[Callable[[Desk], None], str]] = {
+_CHANGES: dict[str, tuple[Callable[[Bench], None], str]] = {
     "state": (_stops, "is STOPPING now, not RUNNING"),
-    "amount": (lambda desk: desk.hold(Side.LONG, "0.3", stop="95"), "long 0.3 now, not long 0.2"),
-    "side": (lambda desk: desk.hold(Side.SHORT, "0.2", stop="95"), "short 0.2 now"),
-    "flat": (lambda desk: desk.hold(None, "0"), "flat now"),
-    "stop": (lambda desk: desk.hold(Side.LONG, "0.2", stop="96"), "a stop at 96 now"),
-    "no stop": (lambda desk: desk.hold(Side.LONG, "0.2"), "no stop now"),
+    "amount": (lambda bench: bench.hold(Side.LONG, "0.3", stop="95"), "long 0.3 now, not long 0.2"),
+    "side": (lambda bench: bench.hold(Side.SHORT, "0.2", stop="95"), "short 0.2 now"),
+    "flat": (lambda bench: bench.hold(None, "0"), "flat now"),
+    "stop": (lambda bench: bench.hold(Side.LONG, "0.2", stop="96"), "a stop at 96 now"),
+    "no stop": (lambda bench: bench.hold(Side.LONG, "0.2"), "no stop now"),
     "pause": (_pauses, "entries are paused now"),
     "journal": (_notes_a_pause, "something has happened"),
 }
 
 
 @pytest.mark.parametrize("change", _CHANGES)
-def test_a_token_is_refused_after_the_run_has_changed(desk: Desk, change: str) -> None:
-    token = desk.planned().token
+def test_a_token_is_refused_after_the_run_has_changed(bench: Bench, change: str) -> None:
+    token = bench.planned().token
     happens, reason = _CHANGES[change]
-    happens(desk)
-    found = desk.confirm(token)
+    happens(bench)
+    found = bench.confirm(token)
     assert found.status is ActStatus.REFUSED
     assert reason in found.sentence
-    assert desk.commands() == []
+    assert bench.commands() == []
 
 
 @pytest.mark.parametrize("change", _CHANGES)
-def test_the_engine_refuses_what_has_changed_since_it_was_confirmed(desk: Desk, change: str) -> None:
-    desk.confirm(desk.planned().token)
+def test_the_engine_refuses_what_has_changed_since_it_was_confirmed(bench: Bench, change: str) -> None:
+    bench.confirm(bench.planned().token)
     happens, reason = _CHANGES[change]
-    happens(desk)
-    assert reason in desk.engine_says(desk.only_command().id)
+    happens(bench)
+    assert reason in bench.engine_says(bench.only_command().id)
 
 
-def test_a_mark_that_has_moved_is_no_change(desk: Desk) -> None:
-    token = desk.planned().token
-    with desk.store.write() as session:
+def test_a_mark_that_has_moved_is_no_change(bench: Bench) -> None:
+    token = bench.planned().token
+    with bench.store.write() as session:
         status = live.LiveStatus(rig.RUN, NOW_MS, mark=99.5, unrealised_pnl=Decimal(-1), last_bar_ms=NOW_MS)
         live.upsert_live_status(session, [status])
-    assert desk.confirm(token).status is ActStatus.WAITING
-    assert desk.engine_says(desk.only_command().id) == ""
+    assert bench.confirm(token).status is ActStatus.WAITING
+    assert bench.engine_says(bench.only_command().id) == ""
 
 
-def test_a_run_that_has_ended_has_no_plan(desk: Desk) -> None:
-    _stops(desk)
-    with desk.store.write() as session:
+def test_a_run_that_has_ended_has_no_plan(bench: Bench) -> None:
+    _stops(bench)
+    with bench.store.write() as session:
         runs.transition(session, rig.RUN, RunState.STOPPED, "x", author=Author.OPERATOR, local_time_ms=NOW_MS)
-    found = desk.service.plan(TRADER, STOP)
+    found = bench.service.plan(TRADER, STOP)
     assert isinstance(found, Outcome)
     assert "has ended already" in found.sentence
 
 
-def test_plans_are_bounded_and_the_stale_ones_are_removed(desk: Desk) -> None:
+def test_plans_are_bounded_and_the_stale_ones_are_removed(bench: Bench) -> None:
     for _ in range(MOST_PLANS):
-        desk.planned()
-    refused = desk.service.plan(TRADER, STOP)
+        bench.planned()
+    refused = bench.service.plan(TRADER, STOP)
     assert isinstance(refused, Outcome)
     assert "plans are open" in refused.sentence
-    desk.planned(caller=TRADER.model_copy(update={"name": "other"}))
-    desk.clock.advance(DAY_MS)
-    desk.planned()
-    with desk.store.read() as session:
+    bench.planned(caller=TRADER.model_copy(update={"name": "other"}))
+    bench.clock.advance(DAY_MS)
+    bench.planned()
+    with bench.store.read() as session:
         assert len(agents.list_acts(session, 100)) == 1
 
 
 # --- scope ---------------------------------------------------------------------------------------
 
 
-def test_each_act_needs_its_scope(desk: Desk) -> None:
+def test_each_act_needs_its_scope(bench: Bench) -> None:
     reader = TRADER.model_copy(update={"scope": Scope.READ})
     controller = TRADER.model_copy(update={"scope": Scope.CONTROL})
     for caller, wanted, is_allowed in (
@@ -290,16 +290,16 @@ def test_each_act_needs_its_scope(desk: Desk) -> None:
         (controller, Wanted(ActTool.STOP, rig.RUN, closes=True), False),
         (TRADER, Wanted(ActTool.STOP, rig.RUN, closes=True), True),
     ):
-        found = desk.service.plan(caller, wanted)
+        found = bench.service.plan(caller, wanted)
         assert isinstance(found, Plan) is is_allowed, (caller.scope, wanted)
         if isinstance(found, Outcome):
             assert "needs the scope" in found.sentence
-    assert desk.service.pause(reader, rig.RUN, wait_s=0).status is ActStatus.REFUSED
-    assert desk.commands() == []
+    assert bench.service.pause(reader, rig.RUN, wait_s=0).status is ActStatus.REFUSED
+    assert bench.commands() == []
 
 
-def test_a_revoked_or_expired_access_token_ends_what_it_has_planned(desk: Desk) -> None:
-    with desk.store.write() as session:
+def test_a_revoked_or_expired_access_token_ends_what_it_has_planned(bench: Bench) -> None:
+    with bench.store.write() as session:
         made = [
             agents.add_access_token(
                 session, name, f"secret of {name}", scope=Scope.CONTROL, max_capital=Decimal(0),
@@ -308,81 +308,81 @@ def test_a_revoked_or_expired_access_token_ends_what_it_has_planned(desk: Desk) 
             for name in ("one", "two")
         ]  # fmt: skip
     for token in made:
-        assert desk.service.caller_of(f"secret of {token.name}") == token.caller
-        assert desk.confirm(desk.planned(caller=token.caller).token, caller=token.caller)
-    numbers = [command.id for command in reversed(desk.commands())]
-    with desk.store.write() as session:
+        assert bench.service.caller_of(f"secret of {token.name}") == token.caller
+        assert bench.confirm(bench.planned(caller=token.caller).token, caller=token.caller)
+    numbers = [command.id for command in reversed(bench.commands())]
+    with bench.store.write() as session:
         agents.revoke_access_token(session, "one", now_ms=NOW_MS)
-    assert desk.service.caller_of("secret of one") is None
-    assert "revoked or has expired" in desk.engine_says(numbers[0])
-    assert desk.engine_says(numbers[1]) == ""
-    desk.clock.advance(60_000)
-    assert desk.service.caller_of("secret of two") is None
-    assert "revoked or has expired" in desk.engine_says(numbers[1])
-    assert desk.service.caller_of("no token at all") is None
+    assert bench.service.caller_of("secret of one") is None
+    assert "revoked or has expired" in bench.engine_says(numbers[0])
+    assert bench.engine_says(numbers[1]) == ""
+    bench.clock.advance(60_000)
+    assert bench.service.caller_of("secret of two") is None
+    assert "revoked or has expired" in bench.engine_says(numbers[1])
+    assert bench.service.caller_of("no token at all") is None
 
 
 # --- limits --------------------------------------------------------------------------------------
 
 
-def test_switched_off_refuses_stops_too_and_names_the_operators_key(desk: Desk) -> None:
-    token = desk.planned().token
-    desk.limit(is_on=False)
-    for found in (desk.confirm(token), desk.service.plan(TRADER, STOP)):
+def test_switched_off_refuses_stops_too_and_names_the_operators_key(bench: Bench) -> None:
+    token = bench.planned().token
+    bench.limit(is_on=False)
+    for found in (bench.confirm(token), bench.service.plan(TRADER, STOP)):
         assert isinstance(found, Outcome)
         assert "firstwatch run stop" in found.sentence
-    assert desk.service.pause(TRADER, rig.RUN, wait_s=0).status is ActStatus.REFUSED
-    assert desk.commands() == []
+    assert bench.service.pause(TRADER, rig.RUN, wait_s=0).status is ActStatus.REFUSED
+    assert bench.commands() == []
 
 
-def test_lists_of_runs_and_wallets_hold_for_stops_too(desk: Desk) -> None:
+def test_lists_of_runs_and_wallets_hold_for_stops_too(bench: Bench) -> None:
     for limits in ({"runs": ()}, {"wallets": ("other",)}):
-        desk.limit(**limits)
-        found = desk.service.plan(TRADER, STOP)
+        bench.limit(**limits)
+        found = bench.service.plan(TRADER, STOP)
         assert isinstance(found, Outcome)
         assert "does not let agents act" in found.sentence
-    desk.limit(runs=(rig.RUN,), wallets=("one",))
-    assert desk.planned()
+    bench.limit(runs=(rig.RUN,), wallets=("one",))
+    assert bench.planned()
 
 
-def test_two_servers_at_once_cannot_exceed_one_cap(desk: Desk) -> None:
+def test_two_servers_at_once_cannot_exceed_one_cap(bench: Bench) -> None:
     """Both planned and confirmed while it was not used; the engine lets one through."""
-    _pauses(desk)
-    desk.limit(notional_per_day=15_000, writes_per_minute=1)
+    _pauses(bench)
+    bench.limit(notional_per_day=15_000, writes_per_minute=1)
     other = TRADER.model_copy(update={"name": "other"})
     for caller in (TRADER, other):
-        desk.confirm(desk.planned(RESUME, caller).token, RESUME, caller)
-    first, second = reversed(desk.commands())
-    assert desk.engine_says(first.id) == ""
-    with desk.store.write() as session:
+        bench.confirm(bench.planned(RESUME, caller).token, RESUME, caller)
+    first, second = reversed(bench.commands())
+    assert bench.engine_says(first.id) == ""
+    with bench.store.write() as session:
         commands.accept_command(session, first.id, now_ms=NOW_MS)
-    assert "1 time a minute" in desk.engine_says(second.id)
-    desk.clock.advance(60_000)
+    assert "1 time a minute" in bench.engine_says(second.id)
+    bench.clock.advance(60_000)
     # 5,000 of capital at leverage 2, twice, would be 20,000.
-    assert "10,000 is used" in desk.engine_says(second.id)
-    desk.clock.advance(DAY_MS)
-    assert desk.engine_says(second.id) == ""
+    assert "10,000 is used" in bench.engine_says(second.id)
+    bench.clock.advance(DAY_MS)
+    assert bench.engine_says(second.id) == ""
 
 
-def test_no_cap_holds_for_what_only_reduces_exposure(desk: Desk) -> None:
-    desk.limit(notional_per_day=0, writes_per_minute=0)
-    desk.confirm(desk.planned().token)
-    assert desk.engine_says(desk.only_command().id) == ""
+def test_no_cap_holds_for_what_only_reduces_exposure(bench: Bench) -> None:
+    bench.limit(notional_per_day=0, writes_per_minute=0)
+    bench.confirm(bench.planned().token)
+    assert bench.engine_says(bench.only_command().id) == ""
     closing = Wanted(ActTool.STOP, rig.RUN, closes=True)
-    desk.confirm(desk.planned(closing).token, closing)
-    assert desk.engine_says(desk.commands()[0].id) == ""
-    desk.service.pause(TRADER, rig.RUN, wait_s=0)
-    assert desk.commands()[0].command == PauseEntries(run_id=rig.RUN)
-    assert desk.engine_says(desk.commands()[0].id) == ""
+    bench.confirm(bench.planned(closing).token, closing)
+    assert bench.engine_says(bench.commands()[0].id) == ""
+    bench.service.pause(TRADER, rig.RUN, wait_s=0)
+    assert bench.commands()[0].command == PauseEntries(run_id=rig.RUN)
+    assert bench.engine_says(bench.commands()[0].id) == ""
 
 
 # --- the engine believes no server ---------------------------------------------------------------
 
 
-def test_the_engine_refuses_an_agents_command_that_no_plan_led_to(desk: Desk) -> None:
+def test_the_engine_refuses_an_agents_command_that_no_plan_led_to(bench: Bench) -> None:
     stop = StopRun(run_id=rig.RUN)
-    desk.confirm(desk.planned().token)
-    act_id = desk.only_command().act_id
+    bench.confirm(bench.planned().token)
+    act_id = bench.only_command().act_id
     for command, act, author in (
         (stop, None, Author.AGENT),
         (stop, 99, Author.AGENT),
@@ -390,12 +390,12 @@ def test_the_engine_refuses_an_agents_command_that_no_plan_led_to(desk: Desk) ->
         (StopRun(run_id=rig.RUN, mode=StopMode.CLOSE), act_id, Author.AGENT),
         (stop, None, Author.AGENT_APPROVED),
     ):
-        with desk.store.write() as session:
+        with bench.store.write() as session:
             number = commands.submit_command(session, command, author=author, now_ms=NOW_MS, act_id=act)
-        assert desk.engine_says(number), (command, act, author)
+        assert bench.engine_says(number), (command, act, author)
 
 
-def test_the_engine_refuses_what_the_operator_has_not_approved(asked: Desk) -> None:
+def test_the_engine_refuses_what_the_operator_has_not_approved(asked: Bench) -> None:
     asked.planned()
     with asked.store.write() as session:
         (act,) = agents.list_acts(session, 1)
@@ -412,7 +412,7 @@ def test_the_engine_refuses_what_the_operator_has_not_approved(asked: Desk) -> N
 # --- the operator --------------------------------------------------------------------------------
 
 
-def test_the_operator_says_yes_and_the_command_is_written_then(asked: Desk) -> None:
+def test_the_operator_says_yes_and_the_command_is_written_then(asked: Bench) -> None:
     plan = asked.planned()
     assert plan.confirm is Confirm.OPERATOR
     waiting = asked.confirm(plan.token)
@@ -436,7 +436,7 @@ def test_the_operator_says_yes_and_the_command_is_written_then(asked: Desk) -> N
     assert len(asked.commands()) == 1
 
 
-def test_the_operator_says_no(asked: Desk) -> None:
+def test_the_operator_says_no(asked: Bench) -> None:
     token = asked.planned().token
     ask_id = asked.confirm(token).ask_id
     assert ask_id is not None
@@ -446,7 +446,7 @@ def test_the_operator_says_no(asked: Desk) -> None:
     assert asked.commands() == []
 
 
-def test_no_answer_in_a_minute_is_a_no_and_the_token_is_valid_until_then(asked: Desk) -> None:
+def test_no_answer_in_a_minute_is_a_no_and_the_token_is_valid_until_then(asked: Bench) -> None:
     token = asked.planned().token
     asked.clock.advance(PLAN_MS - 1)
     ask_id = asked.confirm(token).ask_id
@@ -460,7 +460,7 @@ def test_no_answer_in_a_minute_is_a_no_and_the_token_is_valid_until_then(asked: 
     assert asked.commands() == []
 
 
-def test_a_yes_comes_too_late_for_a_run_that_has_changed(asked: Desk) -> None:
+def test_a_yes_comes_too_late_for_a_run_that_has_changed(asked: Bench) -> None:
     token = asked.planned().token
     ask_id = asked.confirm(token).ask_id
     assert ask_id is not None
@@ -471,49 +471,49 @@ def test_a_yes_comes_too_late_for_a_run_that_has_changed(asked: Desk) -> None:
     assert asked.commands() == []
 
 
-def _made_live(desk: Desk) -> int:
+def _made_live(bench: Bench) -> int:
     """Ask about a stop of a run with real money, and return the ask's number."""
-    token = desk.planned().token
-    with desk.store.write() as session:
+    token = bench.planned().token
+    with bench.store.write() as session:
         session.exec_driver_sql("UPDATE agent_act SET money = 'live'")
-    found = desk.confirm(token)
+    found = bench.confirm(token)
     assert found.ask_id is not None
     return found.ask_id
 
 
-def test_with_real_money_the_operator_is_asked_and_types_the_runs_name(desk: Desk) -> None:
-    ask_id = _made_live(desk)
-    with desk.store.read() as session:
-        (ask,) = desk.service.waiting_asks(session)
+def test_with_real_money_the_operator_is_asked_and_types_the_runs_name(bench: Bench) -> None:
+    ask_id = _made_live(bench)
+    with bench.store.read() as session:
+        (ask,) = bench.service.waiting_asks(session)
     assert ask.name_to_type == "Active@1"
     for typed in ("", "Active", "active@1"):
         with pytest.raises(RefusedError, match="type the run's name"):
-            desk.service.approve(ask_id, typed_name=typed, by="screen")
-    assert desk.service.approve(ask_id, typed_name="Active@1", by="screen")
+            bench.service.approve(ask_id, typed_name=typed, by="screen")
+    assert bench.service.approve(ask_id, typed_name="Active@1", by="screen")
 
 
-def test_at_a_terminal_real_money_needs_the_code_that_only_the_screen_shows(desk: Desk) -> None:
-    ask_id = _made_live(desk)
+def test_at_a_terminal_real_money_needs_the_code_that_only_the_screen_shows(bench: Bench) -> None:
+    ask_id = _made_live(bench)
     with pytest.raises(RefusedError, match="open the question on the screen"):
-        desk.service.approve(ask_id, typed_name="Active@1", code="000000", by="terminal")
-    code = desk.service.new_code(ask_id)
+        bench.service.approve(ask_id, typed_name="Active@1", code="000000", by="terminal")
+    code = bench.service.new_code(ask_id)
     assert len(code) == 6
     assert code.isdigit()
-    assert desk.service.approve(ask_id, typed_name="Active@1", code=code, by="terminal")
+    assert bench.service.approve(ask_id, typed_name="Active@1", code=code, by="terminal")
 
 
-def test_wrong_codes_are_counted_and_the_last_one_is_a_no(desk: Desk) -> None:
-    ask_id = _made_live(desk)
-    code = desk.service.new_code(ask_id)
+def test_wrong_codes_are_counted_and_the_last_one_is_a_no(bench: Bench) -> None:
+    ask_id = _made_live(bench)
+    code = bench.service.new_code(ask_id)
     wrong = f"{(int(code) + 1) % 1_000_000:06d}"
     for _ in range(MOST_CODES):
         with pytest.raises(RefusedError, match="not the code"):
-            desk.service.approve(ask_id, typed_name="Active@1", code=wrong, by="terminal")
+            bench.service.approve(ask_id, typed_name="Active@1", code=wrong, by="terminal")
     with pytest.raises(RefusedError, match="does not wait any more"):
-        desk.service.approve(ask_id, typed_name="Active@1", code=code, by="terminal")
-    with desk.store.read() as session:
+        bench.service.approve(ask_id, typed_name="Active@1", code=code, by="terminal")
+    with bench.store.read() as session:
         assert agents.get_ask(session, ask_id, now_ms=NOW_MS).state is AskState.REFUSED
-    assert desk.commands() == []
+    assert bench.commands() == []
 
 
 # --- with a real engine --------------------------------------------------------------------------

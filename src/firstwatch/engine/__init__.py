@@ -6,12 +6,13 @@ Its packages and modules, in reading order:
 - ``launch``: the launch checks, and which position a run adopts.
 - ``worker``: the thread of a run: startup and recovery, requests to the venue, storing each step.
 - ``baselines``: computes the baseline of a launch, in its own process.
+- ``jobs``: other heavy work, each in its own process.
 - ``alerts``: sends alarms to the addresses in the settings.
 - ``reconciliation``: what finished runs left at their venues, and closing it; rereading bars; balances and
   keys of live wallets.
 - ``host``: heartbeat, commands, replacing workers; the engine as a background process.
-- ``lock`` (the operating system's lock), ``lease`` (the right to send), ``venue_registry`` (makes adapters
-  from the settings).
+- ``agent_check`` (whether an agent's act may be done), ``lock`` (the operating system's lock), ``lease`` (the
+  right to send), ``venue_registry`` (makes adapters from the settings).
 
 Imports point down, ``host`` first and ``core`` last. ``core`` reaches no store, no thread, no clock and no
 adapter; of ``venues`` it imports only the protocol. Nothing here imports the manager, the screen or Textual:

@@ -26,7 +26,7 @@ def stop_plan(session: Session, run: runs.Run, money: MoneyKind, *, closes: bool
     else:
         does = "No new entries. The position stays open, and its protection stays at the venue."
         risk = (
-            "After the stop nobody trails the stop or exits by signal: the position stays until its"
+            "After the stop nothing trails the stop or exits by signal: the position stays until its"
             " protection fills or the operator closes it."
         )
         if run.facts.protection is not Protection.PROTECTED:

@@ -54,7 +54,7 @@ WAIT_S = 20.0
 _LOOK_S = 0.1
 _PREVIEW_S = 10.0
 _KEPT_MS = 3_600_000
-"""How long a plan that nobody confirmed is kept after it ran out."""
+"""How long a plan that was not confirmed is kept after it ran out."""
 _MOST_JOBS = 5
 """Jobs that may be queued or running at a time."""
 _OUTCOMES = {
@@ -102,7 +102,7 @@ class Outcome:
     job_id: int | None = None
     """The job that it became."""
     repeated: bool = False
-    """The act was confirmed by an earlier call, and this is its outcome told again."""
+    """The act was confirmed by an earlier call, and this is its outcome."""
 
 
 class AgentService:
@@ -126,7 +126,7 @@ class AgentService:
     # --- the agent ---------------------------------------------------------------------------------
 
     def caller_of(self, access_token: str) -> Caller | None:
-        """Return whose access token that is; None: nobody's, or it is not valid now."""
+        """Return the holder of an access token; None: there is no such token, or it is not valid now."""
         from firstwatch.store import agents
 
         with self._store().read() as session:

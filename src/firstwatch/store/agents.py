@@ -283,7 +283,7 @@ def open_plans(session: Session, caller: Caller, *, now_ms: int) -> int:
 
 
 def drop_stale_plans(session: Session, *, before_ms: int) -> None:
-    """Remove the plans that ran out before then and that nobody confirmed."""
+    """Remove the plans that ran out before then and were not confirmed."""
     session.execute(
         delete(_ACT).where(
             _ACT.c.token_hash.is_not(None),

@@ -48,7 +48,7 @@ class Scope(StrEnum):
     """Start a run, and close a position."""
 
     def includes(self, other: "Scope") -> bool:
-        """Return whether whoever has this scope may do what ``other`` allows."""
+        """Return whether this scope allows all that ``other`` does."""
         order = list(Scope)
         return order.index(self) >= order.index(other)
 
@@ -281,7 +281,7 @@ def is_name(text: str) -> bool:
 
 
 def new_token() -> str:
-    """Return a token that nobody can guess."""
+    """Return a token that cannot be guessed."""
     return secrets.token_urlsafe(32)
 
 

@@ -124,7 +124,7 @@ class Author(StrEnum):
 
     @property
     def approved_by(self) -> str | None:
-        """Who said yes to an agent; None: nobody was asked, or it was no agent."""
+        """Who said yes to an agent; None: no approval was needed, or it was no agent."""
         return "operator" if self is Author.AGENT_APPROVED else None
 
     @property

@@ -110,8 +110,8 @@ class Watcher:
     def _write(self, looked: Sequence[Looked], now_ms: int) -> None:
         """Write what was found, a transaction for each run, and let the engine write between two of them.
 
-        SQLite's lock goes to whoever asks at the right moment, not to who waits longest: without a pause the
-        engine could wait for all of them.
+        SQLite's lock goes to the writer that asks at the right moment, not to the one that waits longest:
+        without a pause the engine could wait for all of them.
         """
         for number, each in enumerate(looked):
             if number:

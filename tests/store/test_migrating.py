@@ -15,12 +15,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 import firstwatch.store
-from firstwatch.store import alarms, fills, migrating, orders, runs, schema, wallet_status, wallets
+from firstwatch.store import alarms, fills, journal, migrating, orders, runs, schema, wallet_status, wallets
 from firstwatch.store.database import open_store
 from firstwatch.store.migrating import migrate
 from firstwatch.store.packing import pack
 from firstwatch.store.schema import OlderStoreError
 from firstwatch.trading.errors import StoreError
+from firstwatch.trading.events import Noted
 from firstwatch.trading.orders import OrderState, Side
 from firstwatch.trading.runs import RunState
 from tests.store.made import NOW_MS, made_fill, made_order, made_run, run_id_of
@@ -345,6 +346,31 @@ def test_alarms_that_stood_before_stand_in_rows_of_their_own(tmp_path: Path) -> 
             alarms.ActiveAlarm(RUN, "unprotected", "still no stop", NOW_MS + 1, raised=2)
         ]
     store.close()
+
+
+def test_entries_of_all_journals_are_numbered_in_the_order_in_which_they_were_written(tmp_path: Path) -> None:
+    path = make_old(tmp_path, "0017")
+    fill_first_shape(path)
+    noted = '{"kind":"noted","sentence":"%s"}'
+    rows = [
+        (1, "noted", noted % "a"),
+        (3, "noted,noted", f"[{noted % 'b'},{noted % 'c'}]"),
+        (4, "noted", noted % "d"),
+    ]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO run_event VALUES (?, ?, ?, 1, ?, 'system', NULL, 5)",
+            [(RUN, sequence, kind, payload) for sequence, kind, payload in rows],
+        )
+    migrate(tmp_path)
+    store = open_store(tmp_path)
+    with store.write() as session:
+        journal.append_system_events(session, RUN, [Noted(sentence="e"), Noted(sentence="f")], now_ms=6)
+        found = journal.numbered_after(session, 0, limit=10)
+    store.close()
+    assert [(number, entry.sequence, entry.event) for number, entry in found] == [
+        (number, number, Noted(sentence=sentence)) for number, sentence in enumerate("abcdef", 1)
+    ]
 
 
 def test_paper_wallets_have_their_money_where_the_books_of_their_venue_say_it(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def rows_of(store: Store, run_id: str) -> tuple[int, int, int]:
 def test_an_ended_run_is_packed_and_reads_as_before(store: Store) -> None:
     with store.write() as session:
         run_id = made_ended(session, 1)
+        made_run(session, 2)
     before, rows = everything_of(store, run_id), rows_of(store, run_id)
     would = prune(store, before_ms=BEFORE_MS, is_dry=True)
     assert (everything_of(store, run_id), rows_of(store, run_id)) == (before, rows)
@@ -93,6 +94,7 @@ def test_an_ended_run_is_packed_and_reads_as_before(store: Store) -> None:
     assert prune(store, before_ms=BEFORE_MS, is_dry=True) == Pruned()
     with store.write() as session:
         say(session, 1, Noted(sentence="after the end"))
+        say(session, 2, Noted(sentence="later"))
     grown = everything_of(store, run_id)
     assert grown["last"] == before["last"] + 1
     assert [entry.sequence for entry in grown["all"]] == list(range(1, before["last"] + 2))
@@ -100,10 +102,30 @@ def test_an_ended_run_is_packed_and_reads_as_before(store: Store) -> None:
     assert everything_of(store, run_id) == grown
 
 
+def test_the_newest_row_of_all_runs_stays_so_that_its_number_is_not_given_again(store: Store) -> None:
+    with store.write() as session:
+        run_id = made_ended(session, 1)
+        before = journal.last_number(session)
+    everything = everything_of(store, run_id)
+    assert prune(store, before_ms=BEFORE_MS, is_dry=False).runs == 1
+    assert rows_of(store, run_id)[0] == 1
+    assert everything_of(store, run_id) == everything
+    assert prune(store, before_ms=BEFORE_MS, is_dry=True) == Pruned()
+    assert prune(store, before_ms=BEFORE_MS, is_dry=False) == Pruned()
+    with store.write() as session:
+        made_run(session, 2)
+        ((number, entry),) = journal.numbered_after(session, before, limit=10)
+    assert (number, entry.run_id) == (before + 1, run_id_of(2))
+    prune(store, before_ms=BEFORE_MS, is_dry=False)
+    assert rows_of(store, run_id)[0] == 0
+    assert everything_of(store, run_id) == everything
+
+
 @pytest.mark.parametrize("reached", ["archived", "some dropped"])
 def test_pruning_that_was_interrupted_has_lost_nothing(store: Store, reached: str) -> None:
     with store.write() as session:
         run_id = made_ended(session, 1)
+        made_run(session, 2)
     before = everything_of(store, run_id)
     with store.write() as session:
         archive = journal.journal_to_archive(session, run_id)

@@ -74,9 +74,10 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+NINTH = "place = (select place from run_event order by place limit 1 offset 8)"
 DAMAGES = {
-    "a journal row is damaged": "update run_event set payload = x'0101' where rowid = 9",
-    "a journal row is missing": "delete from run_event where rowid = 9",
+    "a journal row is damaged": f"update run_event set payload = x'0101' where {NINTH}",
+    "a journal row is missing": f"delete from run_event where {NINTH}",
     "the bars are damaged": "update run_bar set bars = x'0102'",
     "the bars are not numbers": "update run_bar set bars = '{}'",
     "the bars before it are damaged": "update run_warm_up set bars = x'0102'",

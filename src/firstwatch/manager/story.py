@@ -172,7 +172,7 @@ class StoryReader:
         if is_more:
             # More entries than are shown were written since, as after a long sleep.
             place, entries, _ = written_after(session, None, limit=_ROWS)
-        if self._place is None or is_more or place < self._place:
+        if self._place is None or is_more:
             self._story = Story()
         self._place = place
         self._story.take(entries)

@@ -12,12 +12,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
-    Integer,
     Row,
     bindparam,
-    desc,
     func,
-    literal_column,
     or_,
     select,
     text,
@@ -96,8 +93,8 @@ class _Row(NamedTuple):
 
 _INSERT_EVENT = text(
     "INSERT INTO run_event"
-    " (run_id, sequence, kind, payload_version, payload, author, venue_time_ms, local_time_ms)"
-    " VALUES (:run, :count + coalesce("
+    " (place, run_id, sequence, kind, payload_version, payload, author, venue_time_ms, local_time_ms)"
+    " VALUES (:count + coalesce((SELECT max(place) FROM run_event), 0), :run, :count + coalesce("
     "(SELECT max(sequence) FROM run_event WHERE run_id = :run),"
     " (SELECT sequence FROM run_archive WHERE run_id = :run), 0),"
     " :kind, :payload_version, :payload, :author, :venue_time_ms, :local_time_ms)"
@@ -109,16 +106,14 @@ _AFTER = (
     .where(_EVENT.c.run_id == bindparam("run"), _EVENT.c.sequence > bindparam("after"))
     .order_by(_EVENT.c.sequence)
 )
-_PLACE: ColumnElement[int] = literal_column("run_event.rowid", Integer).label("place")
-"""Number of a journal row across all runs, in order of writing."""
-_NEWEST = select(_EVENT, _PLACE).order_by(desc("place")).limit(bindparam("limit"))
+_NEWEST = select(_EVENT).order_by(_EVENT.c.place.desc()).limit(bindparam("limit"))
 _WRITTEN = (
-    select(_EVENT, _PLACE)
-    .where(literal_column("run_event.rowid", Integer) > bindparam("after"))
-    .order_by("place")
+    select(_EVENT)
+    .where(_EVENT.c.place > bindparam("after"))
+    .order_by(_EVENT.c.place)
     .limit(bindparam("limit"))
 )
-_LAST_PLACE = select(func.max(literal_column("run_event.rowid", Integer))).select_from(_EVENT)
+_LAST_PLACE = select(func.max(_EVENT.c.place))
 _BETWEEN = (
     select(_EVENT)
     .where(
@@ -145,7 +140,7 @@ _SIZE = text(
 _DROP_ARCHIVED = text(
     "DELETE FROM run_event WHERE run_id = :run AND sequence IN (SELECT sequence FROM run_event"
     " WHERE run_id = :run AND sequence <= (SELECT sequence FROM run_archive WHERE run_id = :run)"
-    " ORDER BY sequence LIMIT :some)"
+    " AND place < (SELECT max(place) FROM run_event) ORDER BY sequence LIMIT :some)"
 )
 
 _LARGEST_CHANGES = 700
@@ -228,20 +223,33 @@ def written_after(session: Session, place: int | None, *, limit: int) -> tuple[i
     """Return the place of the last row, and the entries of all runs written since, in order.
 
     ``place``: from an earlier call; None: the newest ``limit`` rows. The last value says whether more rows
-    may be waiting (``limit`` rows were read). If the newest rows were pruned, their places are reused: then
-    the newest rows are returned, as for None. A row that cannot be read becomes a note.
+    may be waiting (``limit`` rows were read). A row that cannot be read becomes a note.
     """
-    if place is not None:
-        rows = list(session.execute(_WRITTEN, {"after": place, "limit": limit}))
-        last = session.execute(_LAST_PLACE).scalar() or 0
-        if last >= place:
-            return (
-                (rows[-1].place if rows else place),
-                list(_entries(rows, is_lenient=True)),
-                len(rows) == limit,
-            )
-    rows = list(reversed(session.execute(_NEWEST, {"limit": limit}).all()))
-    return (rows[-1].place if rows else 0), list(_entries(rows, is_lenient=True)), False
+    if place is None:
+        rows = list(reversed(session.execute(_NEWEST, {"limit": limit}).all()))
+        return (rows[-1].place if rows else 0), list(_entries(rows, is_lenient=True)), False
+    rows = list(session.execute(_WRITTEN, {"after": place, "limit": limit}))
+    last = rows[-1].place if rows else place
+    return last, list(_entries(rows, is_lenient=True)), len(rows) == limit
+
+
+def numbered_after(session: Session, number: int, *, limit: int) -> list[tuple[int, JournalEntry]]:
+    """Return the entries of all runs after the one with that number, in order, of ``limit`` rows at most.
+
+    Entries are numbered from 1, across all runs, in the order of writing. A number is given once: only what
+    ``drop_archived`` removes is missing between others. A row that cannot be read becomes a note.
+    """
+    found = [
+        (each.place - each.sequence + entry.sequence, entry)
+        for each in session.execute(_WRITTEN, {"after": number, "limit": limit})
+        for entry in _entries([each], is_lenient=True)
+    ]
+    return [(place, entry) for place, entry in found if place > number]
+
+
+def last_number(session: Session) -> int:
+    """Return the number of the newest entry of all runs, as in ``numbered_after``; 0: there is none."""
+    return session.execute(_LAST_PLACE).scalar() or 0
 
 
 def written_since(
@@ -324,6 +332,9 @@ def journal_to_archive(session: Session, run_id: str) -> Archive | None:
     if not rows:
         return None
     early, archived = _archive(session, run_id, 0)
+    if rows[-1].sequence <= archived and rows[0].place == last_number(session):
+        # The one row that ``drop_archived`` has left.
+        return None
     with row(f"the journal of run {run_id}"):
         late = [
             _Row(*(getattr(found, name) for name in _Row._fields))._replace(payload=_text_of(found.payload))
@@ -342,7 +353,10 @@ def archive_journal(session: Session, archive: Archive) -> None:
 
 
 def drop_archived(session: Session, run_id: str, limit: int) -> CursorResult[Any]:
-    """Remove the oldest ``limit`` rows that the packed journal holds."""
+    """Remove the oldest ``limit`` rows that the packed journal holds.
+
+    The newest row of all runs stays, so that its number is not given again.
+    """
     return session.execute(_DROP_ARCHIVED, {"run": run_id, "some": limit})
 
 

@@ -24,6 +24,7 @@ REVISIONS: Sequence[str] = (
     "0015",
     "0016",
     "0017",
+    "0018",
 )
 """All revisions in order, as the files under ``migrations/versions`` name them."""
 

@@ -185,18 +185,20 @@ class RunTable(_Rows, table=True):
 
 
 class RunEventTable(_Rows, table=True):
-    """Journal entries of one transaction, packed; ``sequence`` is that of the last one."""
+    """Journal entries of one transaction, packed; ``sequence`` and ``place`` are those of the last one."""
 
     __tablename__ = "run_event"
+    __table_args__ = (UniqueConstraint("run_id", "sequence"),)
 
-    run_id: str = _ref("run.id", primary_key=True)
-    sequence: int = Field(primary_key=True)
+    run_id: str = _ref("run.id")
+    sequence: int
     kind: str
     payload_version: int
     payload: Any = _json()
     author: str
     venue_time_ms: int | None = _ms_or_none()
     local_time_ms: int = _ms()
+    place: int | None = _number()
 
 
 class AlarmTable(_Rows, table=True):

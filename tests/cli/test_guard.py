@@ -1,5 +1,6 @@
 """Around every command: one sentence and an exit code for whatever goes wrong, closed streams included."""
 
+import io
 import json
 import os
 import subprocess
@@ -7,7 +8,10 @@ import sys
 
 import pytest
 
-from firstwatch.store import wallets
+from firstwatch.store import runs, wallets
+from firstwatch.store.database import open_store
+from firstwatch.trading.runs import Exposure
+from tests.store.made import made_run
 
 PLACES = {0: "<&-", 1: ">&-", 2: "2>&-"}
 
@@ -51,6 +55,23 @@ def test_an_error_that_nobody_has_foreseen_is_a_sentence_and_its_traceback_is_in
     assert "in broken" in text
     assert all(line.isprintable() for line in text.splitlines())
     assert log.stat().st_mode & 0o077 == 0
+
+
+def test_a_question_that_is_not_answered_is_a_sentence(firstwatch, home, monkeypatch):
+    class Ended(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stdin", Ended())
+    store = open_store(home)
+    with store.write() as session:
+        run = made_run(session)
+        runs.update_side_facts(session, run.id, runs.SideFacts(exposure=Exposure.EXPOSED))
+    store.close()
+    answer = firstwatch("run", "stop", run.id, "--mode", "leave_unprotected")
+    assert answer.code == 1
+    assert answer.err.endswith("firstwatch: A question was not answered; nothing more was done.\n")
+    assert not (home / "commands.log").exists()
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is full")

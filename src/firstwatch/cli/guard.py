@@ -60,6 +60,12 @@ def _code_of(command: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        # Not at the top: the screen starts without the parser.
+        from typer import Abort
+
+        if isinstance(error, Abort):
+            # Ctrl+C, or the end of the input.
+            return _refuse("A question was not answered; nothing more was done.", 1)
         if callable(getattr(error, "format_message", None)):
             return _say_usage(error)
         return _refuse(f"{_sentence_of(error)}{_log(error)}", 1)

@@ -18,9 +18,10 @@ from firstwatch.trading.clock import iso
 from firstwatch.trading.launch import LaunchSettings, OnDiverged
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.orders import Side
-from firstwatch.trading.runs import Author, Exposure
+from firstwatch.trading.runs import Author, Exposure, RunState
 from tests.candles import START_MS, generated_candles
 from tests.engine.host.rig import until
+from tests.store.made import NOW_MS, made_run
 
 SYMBOL = "BTC/USDC:USDC"
 HOUR_MS = 3_600_000
@@ -155,6 +156,23 @@ def test_a_version_that_the_wallet_or_the_name_lacks_is_wrong_use(ready):
     assert launch(ready, name="RSI reversion@7").code == 2
     assert launch(ready, "--session", "none.toml").code == 2
     assert launch(ready, "--wait", "--detach").code == 2
+
+
+def test_followed_entries_say_who_wrote_them_and_who_approved(home, firstwatch):
+    store = open_store(home)
+    with store.write() as session:
+        run_id = made_run(session).id
+        for state, author in ((RunState.RUNNING, Author.SYSTEM), (RunState.STOPPING, Author.AGENT_APPROVED)):
+            runs.transition(session, run_id, state, "", author=author, local_time_ms=NOW_MS)
+        runs.transition(session, run_id, RunState.STOPPED, "", author=Author.AGENT, local_time_ms=NOW_MS)
+    store.close()
+    found = [json.loads(line) for line in firstwatch("run", "follow", run_id, "--json").out.splitlines()]
+    assert [(each["author"], each["approved_by"]) for each in found] == [
+        ("operator", None), ("system", None), ("agent", "operator"), ("agent", None),
+    ]  # fmt: skip
+    assert list(found[2]) == [
+        "sequence", "time", "venue_time", "author", "kind", "old", "new", "why", "stop_mode", "approved_by",
+    ]  # fmt: skip
 
 
 def test_a_detached_engine_takes_commands_and_is_stopped(ready, home):

@@ -86,6 +86,10 @@ def run(store):
         journal.append_events(
             session, made.id, said, author=Author.SYSTEM, venue_time_ms=NOW_MS, local_time_ms=NOW_MS + 123
         )
+        journal.append_events(
+            session, made.id, [events.EntriesPaused(why="a test")], author=Author.AGENT_APPROVED,
+            venue_time_ms=None, local_time_ms=NOW_MS + 124,
+        )  # fmt: skip
     return made
 
 
@@ -100,7 +104,7 @@ def exported(store, run, what, form):
 @pytest.mark.parametrize("form", [Format.CSV, Format.JSON])
 def test_a_table_is_as_its_golden_file(store, run, what, form):
     count, data = exported(store, run, what, form)
-    assert count == {What.EQUITY: 5, What.JOURNAL: 5}.get(what, 2)
+    assert count == {What.EQUITY: 5, What.JOURNAL: 6}.get(what, 2)
     assert data.decode() == (GOLDEN / f"{what}.{form}").read_text(encoding="utf-8")
 
 
@@ -164,7 +168,7 @@ def test_the_journal_is_whole_before_and_after_it_was_packed(store, run):
         for first in range(0, len(said), 100):
             journal.append_system_events(session, run.id, said[first : first + 100], now_ms=NOW_MS)
     before = exported(store, run, What.JOURNAL, Format.CSV)
-    assert before[0] == 5 + len(said)
+    assert before[0] == 6 + len(said)
     with store.write() as session:
         archive = journal.journal_to_archive(session, run.id)
         journal.archive_journal(session, archive)

@@ -424,8 +424,9 @@ def follow(run: _Run, as_json: JsonFlag = False) -> None:
                             "sequence": entry.sequence,
                             "time": iso(entry.local_time_ms),
                             "venue_time": None if entry.venue_time_ms is None else iso(entry.venue_time_ms),
-                            "author": entry.author.value,
+                            "author": entry.author.who,
                             **entry.event.model_dump(mode="json"),
+                            "approved_by": entry.author.approved_by,
                         }
                     )
                 else:

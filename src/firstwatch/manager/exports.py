@@ -68,7 +68,8 @@ COLUMNS: dict[What, tuple[Column, ...]] = {
     ),
     What.EQUITY: _columns(run=_T, time=_TIME, equity=_N),
     What.JOURNAL: _columns(
-        run=_T, sequence=_C, time=_TIME, venue_time=_TIME, author=_T, kind=_T, text=_T, event=Kind.RECORD
+        run=_T, sequence=_C, time=_TIME, venue_time=_TIME, author=_T, kind=_T, text=_T, event=Kind.RECORD,
+        approved_by=_T,
     ),
 }  # fmt: skip
 """The columns of each table, in order."""
@@ -158,8 +159,8 @@ def _journal(session: Session, run: Run) -> Iterator[Sequence[Any]]:
     for entry in every_event(session, run.id):
         event = entry.event
         yield (
-            run.id, entry.sequence, entry.local_time_ms, entry.venue_time_ms, entry.author, event.kind,
-            event_text(event), _record(event.model_dump()),
+            run.id, entry.sequence, entry.local_time_ms, entry.venue_time_ms, entry.author.who, event.kind,
+            event_text(event), _record(event.model_dump()), entry.author.approved_by,
         )  # fmt: skip
 
 

@@ -47,7 +47,8 @@ def good(firstwatch, home, algorithm, tmp_path):
     write_candles(few, generated_candles(3, 50))
     values = {
         "run": run, "file": algorithm, "files": few, "candles": few, "wallet": "play", "target": "other",
-        "venue": "paper", "symbol": "BTC/USDC:USDC", "capital": "100", "amount": "5",
+        "venue": "paper", "symbol": "BTC/USDC:USDC", "capital": "100", "amount": "5", "client": "codex",
+        "ask": "1",
     }  # fmt: skip
 
     def value(path: tuple[str, ...], name: str) -> str:

@@ -151,6 +151,11 @@ def number(drawn: random.Random, folder: Path) -> Input:
             [*test, f"--maker-fee-bps={text}"],
             [*test, f"--slippage-bps={text}"],
             [*test, f"--trades-limit={text}"],
+            ["agent", "limits", f"--notional-per-day={text}"],
+            ["agent", "limits", f"--writes-per-minute={text}"],
+            ["agent", "approve", "--", text],
+            ["mcp", "token", "create", "x", "--scope=trade", f"--max-capital={text}"],
+            ["mcp", "token", "create", "x", f"--expires={text}"],
             ["wallet", "unlock", f"--passphrase-fd={text}"],
             ["wallet", "import", "x", "--venue", "hl", f"--key-fd={text}"],
         ]
@@ -169,6 +174,11 @@ def name(drawn: random.Random, folder: Path) -> Input:
             ["wallet", "fund", "--", text, "1"],
             ["wallet", "transfer", "--", "demo", text, "1"],
             ["algorithm", "show", "--", text],
+            ["agent", "limits", f"--runs=z{text}"],
+            ["agent", "limits", f"--wallets=z{text}"],
+            ["mcp", "token", "create", "--", text],
+            ["mcp", "token", "revoke", "--", text],
+            ["mcp", "install", "--print", "--", text],
             [
                 "run",
                 drawn.choice(["show", "stop", "pause", "resume", "cancel", "close", "follow"]),
@@ -557,6 +567,9 @@ _READING = (
     ["algorithm", "list"],
     ["algorithm", "show", "RSI reversion"],
     ["run", "list", "--json"],
+    ["agent", "log"],
+    ["agent", "limits"],
+    ["mcp", "token", "list"],
 )
 
 

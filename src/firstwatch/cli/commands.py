@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from firstwatch.cli import (
+    agent,
     alarms,
     alert,
     algorithms,
@@ -16,6 +17,7 @@ from firstwatch.cli import (
     doctor,
     engine,
     export,
+    mcp,
     prune,
     report,
     runs,
@@ -41,6 +43,8 @@ app.add_typer(engine.app, name="engine")
 app.add_typer(candles.app, name="candles")
 app.add_typer(alert.app, name="alert")
 app.add_typer(baseline.app, name="baseline")
+app.add_typer(agent.app, name="agent")
+app.add_typer(mcp.app, name="mcp")
 app.command("backtest")(backtest.backtest)
 app.command("calibrate")(calibrate.calibrate)
 app.command("report")(report.report)

@@ -328,24 +328,18 @@ class AgentService:
         """Return the questions that wait for an answer, the oldest first."""
         from firstwatch.store import agents
 
-        found = []
-        for ask in agents.waiting_asks(session, now_ms=self._clock.now_ms()):
-            act = agents.act_by_id(session, ask.act_id)
-            found.append(
-                AskView(
-                    ask_id=ask.id,
-                    agent=act.caller.name,
-                    act=_words(act),
-                    run_id=None if isinstance(act.command, StartRun) else act.run_id,
-                    wallet=act.wallet or "",
-                    money=act.money,
-                    plan=act.plan,
-                    created_ms=ask.created_at_ms,
-                    expires_ms=ask.expires_at_ms,
-                    name_to_type=_name_to_type(act),
-                )
-            )
-        return tuple(found)
+        found = agents.waiting_asks(session, now_ms=self._clock.now_ms())
+        return tuple(_ask_view(ask, agents.act_by_id(session, ask.act_id)) for ask in found)
+
+    def waiting_ask(self, ask_id: int) -> AskView:
+        """Return a question that waits for an answer.
+
+        Raises:
+            WrongUseError: there is none of that number.
+            RefusedError: it does not wait any more.
+        """
+        with self._store().read() as session:
+            return _ask_view(*self._waiting(session, ask_id))
 
     # --- parts -------------------------------------------------------------------------------------
 
@@ -592,7 +586,23 @@ def _mismatch(act: Act, caller: Caller, wanted: Wanted) -> str:
     return ""
 
 
-def _words(act: Act) -> str:
+def _ask_view(ask: Ask, act: Act) -> AskView:
+    return AskView(
+        ask_id=ask.id,
+        agent=act.caller.name,
+        act=act_words(act),
+        run_id=None if isinstance(act.command, StartRun) else act.run_id,
+        wallet=act.wallet or "",
+        money=act.money,
+        plan=act.plan,
+        created_ms=ask.created_at_ms,
+        expires_ms=ask.expires_at_ms,
+        name_to_type=_name_to_type(act),
+    )
+
+
+def act_words(act: Act) -> str:
+    """Return what an agent wants done, in a few words."""
     match act.command:
         case StartRun(settings=settings):
             return f"start {settings.name} on {settings.symbol} with {settings.capital:,f}"

@@ -16,6 +16,7 @@ from firstwatch.cli import (
     demo,
     doctor,
     engine,
+    events,
     export,
     mcp,
     prune,
@@ -51,6 +52,7 @@ app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("demo")(demo.demo)
 app.command("status")(engine.status)
+app.command("events")(events.events)
 app.command("alarms")(alarms.alarms)
 app.command("doctor")(doctor.doctor)
 app.command("watchdog")(watchdog.watchdog)

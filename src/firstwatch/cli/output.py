@@ -1,6 +1,7 @@
 """Output of the command line: JSON for programs, short tables for people."""
 
 import json
+import select
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -106,6 +107,21 @@ def progress_bar() -> Iterator[Callable[[float, str], None]]:
     finally:
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()
+
+
+def check_reader() -> None:
+    """Look for the reader of standard output without writing.
+
+    Raises:
+        OutputError: it has left.
+    """
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):
+        return
+    if any(found & (select.POLLERR | select.POLLHUP) for _, found in poll.poll(0)):
+        raise OutputError
 
 
 def _put(text: str, stream: TextIO | None = None) -> None:

@@ -304,6 +304,18 @@ def sentence_of(session: Session, run_id: str) -> str:
     return session.execute(select(_RUN.c.sentence).where(_RUN.c.id == run_id)).scalar() or ""
 
 
+def wallet_of(session: Session, run_id: str) -> wallets.Wallet:
+    """Return the wallet of a run; the rest of the run's row need not be readable.
+
+    Raises:
+        WrongUseError: there is no such run.
+    """
+    wallet_id = session.execute(select(_RUN.c.wallet_id).where(_RUN.c.id == run_id)).scalar()
+    if wallet_id is None:
+        raise _no_run(run_id)
+    return wallets.wallet_by_id(session, wallet_id)
+
+
 def set_unknown(session: Session, run_id: str, sentence: str) -> None:
     """Set the run's health to unknown, with the reason; the rest of the row need not be readable."""
     changed = {"health": Health.UNKNOWN.value, "sentence": sentence}

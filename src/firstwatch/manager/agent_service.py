@@ -607,11 +607,11 @@ def act_words(act: Act) -> str:
         case StartRun(settings=settings):
             return f"start {settings.name} on {settings.symbol} with {settings.capital:,f}"
         case StopRun(mode=StopMode.CLOSE):
-            return "stop the run and close its position"
+            return f"stop {act.name} and close its position"
         case StopRun():
-            return "stop the run"
+            return f"stop {act.name}"
         case _:
-            return act.tool.replace("_", " ")
+            return f"{act.tool.replace('_', ' ')} of {act.name}"
 
 
 def _name_to_type(act: Act) -> str:

@@ -22,7 +22,7 @@ def lines(details: RunDetails) -> list[Line]:
             (
                 Cell(str(event.sequence), "dim"),
                 Cell(formats.clock_time(event.local_time_ms), "dim"),
-                Cell(event.author, "dim" if event.author is Author.SYSTEM else "accent"),
+                Cell(event.author.who, "dim" if event.author is Author.SYSTEM else "accent"),
                 Cell(event.sentence, "error" if event.is_alarm else ""),
             ),
         )
@@ -35,7 +35,7 @@ def story(details: RunDetails, key: str) -> list[str]:
     event = next((each for each in details.events if str(each.sequence) == key), None)
     if event is None:
         return []
-    lines = [f"{formats.clock_time(event.local_time_ms)} UTC, by {event.author}, {event.kind}"]
+    lines = [f"{formats.clock_time(event.local_time_ms)} UTC, by {event.author.words}, {event.kind}"]
     if event.venue_time_ms is not None:
         lines.append(f"{formats.clock_time(event.venue_time_ms)} UTC by the venue")
     return [*lines, "", event.sentence]

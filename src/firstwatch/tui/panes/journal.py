@@ -170,7 +170,7 @@ class JournalPane(Pane):
                 lines = [
                     line.sentence,
                     "",
-                    f"run {line.run_id}, by {line.author}",
+                    f"run {line.run_id}, by {line.author.words}",
                     venue,
                     f"{formats.clock_time(line.local_ms)} UTC by this machine's clock",
                 ]

@@ -11,9 +11,13 @@ from typing import Concatenate, ParamSpec
 
 import numpy as np
 
+from firstwatch.engine.agent_check import facts_of
 from firstwatch.engine.lock import LOCK_FILE, EngineLock
+from firstwatch.manager.agent_plans import stop_plan
+from firstwatch.manager.agent_service import Wanted
 from firstwatch.settings import Settings
 from firstwatch.store import (
+    agents,
     algorithms,
     backtests,
     bars,
@@ -37,9 +41,10 @@ from firstwatch.store.database import Session, Store, open_store
 from firstwatch.store.files import check_folder, store_path
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading import events
+from firstwatch.trading.agents import ASK_MS, PLAN_MS, ActTool, AskState, Caller, Scope
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.clock import ManualClock
-from firstwatch.trading.commands import CommandOutcome
+from firstwatch.trading.commands import CommandOutcome, StopRun
 from firstwatch.trading.ids import client_order_id
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings
 from firstwatch.trading.market import DEFAULT_MARKET
@@ -219,6 +224,39 @@ def many_runs(home: Path, count: int, *, real: int = 0) -> None:
                 run_id, NOW_MS, 97_000.0, Decimal(0), Decimal(100 * number + number % 3), NOW_MS - HOUR_MS
             )
             live.upsert_live_status(session, [status])
+
+
+def ask_to_stop(home: Path, run_id: str = LIVE, *, waits_ms: int = ASK_MS) -> int:
+    """An agent asks the operator whether it may stop a run; return the number of its question."""
+    wanted = Wanted(ActTool.STOP, run_id)
+    with written(home) as session:
+        run = runs.get_run(session, run_id)
+        money = settings_of(home).money_of(run.venue, kind=run.venue)
+        act = agents.add_act(
+            session,
+            Caller(name="helper", scope=Scope.CONTROL),
+            wanted.tool,
+            arguments_json=wanted.arguments_json,
+            command=StopRun(run_id=run_id, mode=StopMode.LEAVE),
+            run_id=run_id,
+            name=run.settings.name,
+            wallet=run.wallet,
+            money=money,
+            closes=False,
+            notional=Decimal(0),
+            bound=facts_of(session, run_id),
+            plan=stop_plan(session, run, money, closes=False),
+            token=f"token of {run_id}",
+            now_ms=NOW_MS,
+            expires_at_ms=NOW_MS + PLAN_MS,
+        )
+        return agents.add_ask(session, act.id, now_ms=NOW_MS, expires_at_ms=NOW_MS + waits_ms).id
+
+
+def answer_ask(home: Path, number: int, state: AskState) -> None:
+    """The operator answers a question of an agent at a terminal."""
+    with written(home) as session:
+        agents.answer_ask(session, number, state, "", approved_by="terminal", now_ms=NOW_MS)
 
 
 def end_run(home: Path, run_id: str) -> None:

@@ -208,10 +208,15 @@ class RunManager:
                 snapshot_sequence=snapshot_sequence,
                 expires_in_ms=expires_in_ms,
             )
+        self.follow(number)
         with self._guard:
-            self._own = (*self._own, number)[-_OWN_COMMANDS:]
             self._takes_over |= self._hosts_engine and isinstance(command, StopEngine)
         return number
+
+    def follow(self, number: int) -> None:
+        """Have the snapshots hold a command and its outcome. Never waits."""
+        with self._guard:
+            self._own = (*self._own, number)[-_OWN_COMMANDS:]
 
     def command(self, number: int) -> CommandView:
         """Return a command and its outcome.

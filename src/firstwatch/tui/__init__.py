@@ -5,9 +5,9 @@ shows), ``launch_form`` (the draft of a launch), ``actions`` (what an operator c
 which key, in which pane), ``key_table`` (the same as lines, for the help and the README), ``controllers``
 (how it is done), ``messages`` (what panes report), ``panes``, ``lists``, ``screens``, ``modals`` and
 ``widgets``, ``layout`` (what fits), ``formats``, ``money_text``, ``run_text``, ``alarm_text``,
-``stream_text``, ``watch_text`` and ``away_text`` (values, money, runs, alarms, streams, watches and an
-absence as text), ``themes``, ``colour_filter`` and ``painting`` (the output to the terminal), ``app``
-(which joins them) and ``driver`` (the terminal).
+``ask_text``, ``stream_text``, ``watch_text`` and ``away_text`` (values, money, runs, alarms, questions of
+agents, streams, watches and an absence as text), ``themes``, ``colour_filter`` and ``painting`` (the output
+to the terminal), ``app`` (which joins them) and ``driver`` (the terminal).
 
 1. The screen shows what is in the snapshot. Values unknown to the store are shown as "?" (those that a watch
    cannot know yet as "–"), never as zero.
@@ -17,7 +17,8 @@ absence as text), ``themes``, ``colour_filter`` and ``painting`` (the output to 
 3. An action keeps the ids of the runs that its dialog was opened for, shows them with their money, and checks
    their states again before a command is sent. It judges by the newest snapshot (``live``), although the
    screen may be frozen.
-4. Keys act in NAV; in EDIT a key or a paste goes into the field and triggers nothing.
+4. Keys act in NAV; in EDIT a key or a paste goes into the field and triggers nothing. A question of an agent
+   opens nothing by itself, and its keys are dead for a moment after it is shown (``modals.alarms``).
 5. The event loop waits for no lock, no venue and no disk: all of that happens in other threads.
 6. A terminal that is lost or stalls ends the screen, never the engine (``driver``).
 7. A value that changes repaints only its own row (``widgets.table``); the cursor stays on its row's key.

@@ -37,6 +37,7 @@ from firstwatch.tui.actions import (
     ShowPaneAction,
     Situation,
 )
+from firstwatch.tui.ask_text import ask_key
 from firstwatch.tui.away_text import away_parts, away_title, farewell
 from firstwatch.tui.colour_filter import with_muted, without_colours
 from firstwatch.tui.controllers.themes import ThemeController
@@ -46,6 +47,8 @@ from firstwatch.tui.keymap import acts_in, make_keymap
 from firstwatch.tui.layout import Layout
 from firstwatch.tui.messages import (
     AlarmActed,
+    AskAnswered,
+    AskShown,
     BesideChosen,
     CheckChosen,
     CommandsSent,
@@ -68,6 +71,7 @@ from firstwatch.tui.widgets.status_lines import KeyHint
 
 if TYPE_CHECKING:
     from firstwatch.tui.controllers.alarms import AlarmController
+    from firstwatch.tui.controllers.asks import AskController
     from firstwatch.tui.controllers.engine import EngineController
     from firstwatch.tui.controllers.exports import ExportController
     from firstwatch.tui.controllers.launch import LaunchController
@@ -142,7 +146,7 @@ class FirstwatchApp(StateApp):
         self._has_said_away = False
         self._rings = settings.alerts.bell
         self._rung: frozenset[tuple[str, int]] | None = None
-        """The alarms of the last snapshot, each with when it began; None: there was no snapshot yet."""
+        """The alarms and asks of the last snapshot, with when each began; None: there was no snapshot yet."""
 
     # --- controllers: each is made, with its dialogs, when it is first needed: after the first paint ----
 
@@ -151,6 +155,12 @@ class FirstwatchApp(StateApp):
         from firstwatch.tui.controllers.alarms import AlarmController
 
         return AlarmController(self)
+
+    @cached_property
+    def asks(self) -> "AskController":
+        from firstwatch.tui.controllers.asks import AskController
+
+        return AskController(self)
 
     @cached_property
     def engine(self) -> "EngineController":
@@ -252,8 +262,9 @@ class FirstwatchApp(StateApp):
             self.selected_wallet = snapshot.wallets[0].name
         self.take_snapshot(snapshot)
         self._say_away(snapshot)
-        self._ring_for_new_alarms(snapshot)
+        self._ring(snapshot)
         self.runs.close_stale()
+        self.asks.close_stale()
         self.announce_outcomes()
         self.launch.announce_baseline(before)
         self.launch.check_if_needed(before)
@@ -266,9 +277,11 @@ class FirstwatchApp(StateApp):
             if parts := away_parts(snapshot.away):
                 self.notify(", ".join(parts), title=away_title(snapshot.away), timeout=10)
 
-    def _ring_for_new_alarms(self, snapshot: ManagerSnapshot) -> None:
-        """Ring the terminal's bell once when alarms have begun since the last snapshot, if that is wanted."""
-        before, self._rung = self._rung, frozenset((alarm.id, alarm.since_ms) for alarm in snapshot.calling)
+    def _ring(self, snapshot: ManagerSnapshot) -> None:
+        """Ring the terminal's bell once when alarms or asks have begun since the last snapshot, if wanted."""
+        alarms = ((alarm.id, alarm.since_ms) for alarm in snapshot.calling)
+        asks = ((ask_key(ask), ask.created_ms) for ask in snapshot.asks)
+        before, self._rung = self._rung, frozenset((*alarms, *asks))
         if self._rings and before is not None and self._rung - before:
             self.bell()
 
@@ -278,6 +291,7 @@ class FirstwatchApp(StateApp):
         if is_stalled:
             return
         self.beat += 1
+        self.asks.close_stale()
         self.run_worker(self._themes.look_for_changes(), group="themes")
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -349,7 +363,7 @@ class FirstwatchApp(StateApp):
             self.action_perform(action.id)
             return
         for other in self._keys.actions_of(key):
-            pane_key = self.key_of(other.panes[0].action_id)
+            pane_key = self.key_of(other.panes[0].action_id if other.panes else "view.alarms")
             self.notify(f"Go to {place_of(other)} first ({pane_key})", title=other.short, severity="warning")
 
     def action_perform(self, action_id: str) -> None:
@@ -427,7 +441,8 @@ class FirstwatchApp(StateApp):
     def _pane_for(self, action: Action) -> Pane:
         """Return the pane in front, or the one in which the action's key acts."""
         front = self.run_screen.front
-        return self.run_screen.pane(front if acts_in(action, front) else action.panes[0])
+        is_here = acts_in(action, front) or not action.panes
+        return self.run_screen.pane(front if is_here else action.panes[0])
 
     @property
     def situation(self) -> Situation:
@@ -514,7 +529,7 @@ class FirstwatchApp(StateApp):
         self._themes.choose()
 
     def show_alarms(self) -> None:
-        """List the alarms."""
+        """List the questions of agents, and the alarms."""
         from firstwatch.tui.modals.alarms import AlarmsDialog
 
         self.push_screen(AlarmsDialog(self._keys), self._act_on_alarm)
@@ -530,6 +545,12 @@ class FirstwatchApp(StateApp):
 
     def on_alarm_acted(self, message: AlarmActed) -> None:
         self._act_on(message.alarm, message.action_id)
+
+    def on_ask_shown(self, message: AskShown) -> None:
+        self.asks.make_code(message.ask)
+
+    def on_ask_answered(self, message: AskAnswered) -> None:
+        self._perform(ACTION_BY_ID[message.action_id], replace(self.situation, ask=message.ask))
 
     def _act_on(self, alarm: AlarmView, action_id: str) -> None:
         """Perform an action on an alarm, or on the run that it is about."""

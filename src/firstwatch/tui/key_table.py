@@ -13,6 +13,7 @@ from firstwatch.tui.panes.pane import PaneId
 
 BEGIN, END = "<!-- keys -->\n", "<!-- end of keys -->\n"
 EVERYWHERE = "Everywhere"
+ON_ASKS = "Questions of agents"
 _NAMES = {
     PaneId.WALLETS: "Run Wallets",
     PaneId.CONFIGURATION: "Run Configuration",
@@ -23,7 +24,9 @@ _NAMES = {
 
 
 def place_of(action: Action) -> str:
-    """Return where an action's key acts: the names of its panes, or everywhere."""
+    """Return where an action's key acts: the names of its panes, everywhere, or on questions of agents."""
+    if action.is_for_asks:
+        return ON_ASKS
     return ", ".join(_NAMES[pane] for pane in action.panes) or EVERYWHERE
 
 

@@ -42,7 +42,7 @@ class Keymap:
 
 def acts_in(action: Action, pane: PaneId) -> bool:
     """Return whether an action's key acts in that pane."""
-    return not action.panes or pane in action.panes
+    return not action.is_for_asks and (not action.panes or pane in action.panes)
 
 
 def make_keymap(overrides: Mapping[str, str]) -> Keymap:
@@ -61,10 +61,11 @@ def make_keymap(overrides: Mapping[str, str]) -> Keymap:
         else:
             keys[action_id] = wanted
     # Keys that the operator has set come first: a default gives way to them.
-    taken: dict[tuple[str, PaneId], str] = {}
+    taken: dict[tuple[str, PaneId | None], str] = {}
     for action in sorted(ACTIONS, key=lambda each: each.id not in overrides):
         key = keys[action.id]
-        places = [(key, pane) for pane in PaneId if acts_in(action, pane)] if key else []
+        panes = [None] if action.is_for_asks else [pane for pane in PaneId if acts_in(action, pane)]
+        places = [(key, pane) for pane in panes] if key else []
         other = next((taken[place] for place in places if place in taken), None)
         if other is None:
             taken.update(dict.fromkeys(places, action.id))

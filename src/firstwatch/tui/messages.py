@@ -6,7 +6,7 @@ pressed later would be handled first.
 
 from textual.message import Message
 
-from firstwatch.manager.views import AlarmView, ManagerSnapshot
+from firstwatch.manager.views import AlarmView, AskView, ManagerSnapshot
 
 
 class SnapshotArrived(Message):
@@ -82,6 +82,23 @@ class AlarmActed(Message):
         super().__init__()
         self.action_id = action_id
         self.alarm = alarm
+
+
+class AskShown(Message):
+    """A question of an agent is shown whole."""
+
+    def __init__(self, ask: AskView) -> None:
+        super().__init__()
+        self.ask = ask
+
+
+class AskAnswered(Message):
+    """The operator answers a question of an agent by an action."""
+
+    def __init__(self, action_id: str, ask: AskView) -> None:
+        super().__init__()
+        self.action_id = action_id
+        self.ask = ask
 
 
 class CommandsSent(Message):

@@ -1,7 +1,7 @@
 """The state that all panes and dialogs show, and the way to the manager."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -77,6 +77,8 @@ class StateApp(App[None]):
     """Steps of orders, and replaced orders, are shown too."""
     notices: var[tuple[Notice, ...]] = var(())
     """The newest notices, oldest first: they can be read again."""
+    ask_codes: var[Mapping[int, str]] = var(dict)
+    """Codes with which asks of agents can be answered at a terminal, by the ask's number."""
     busy: var[str] = var("")
     """The slow work under way, as text; empty: none."""
 
@@ -134,6 +136,10 @@ class StateApp(App[None]):
     def now_ms(self) -> int:
         """Return the time of the injected clock."""
         return self._clock.now_ms()
+
+    def elapsed_s(self) -> float:
+        """Return seconds on a clock that never jumps."""
+        return self._clock.elapsed_s()
 
     @property
     def is_covered(self) -> bool:
@@ -237,6 +243,11 @@ class StateApp(App[None]):
             expected_state=None if about is None else about.state,
             snapshot_sequence=self.live.sequence,
         )
+        self._sent_commands.add(number)
+
+    def follow(self, number: int) -> None:
+        """Show the outcome of a command that was not sent by ``submit``."""
+        self.manager.follow(number)
         self._sent_commands.add(number)
 
     @work(exit_on_error=False)

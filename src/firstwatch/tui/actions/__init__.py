@@ -1,16 +1,18 @@
 """Operator actions, one class each: its key, its entry in the palette and the help, its rule and its effect.
 
-``action`` is what they have in common; ``runs``, ``alarms``, ``launch``, ``wallets``, ``lists``,
-``views`` and ``engine`` are what they act on. ``refusal`` says why an action is not possible now, from the
-snapshot and the selection alone; the same sentence is shown when its key is pressed anyway.
+``action`` is what they have in common; ``runs``, ``alarms``, ``asks``, ``launch``, ``wallets``,
+``lists``, ``views`` and ``engine`` are what they act on. ``refusal`` says why an action is not possible now,
+from the snapshot and the selection alone; the same sentence is shown when its key is pressed anyway.
 
 A key belongs to the panes that show what it acts on, or to all. Wherever it is pressed it means the same.
+Those of ``asks`` belong to no pane: they act in the list of alarms, on a question that is shown whole.
 
 To add an action: a class in the module of what it acts on, and a line in ``ACTIONS``.
 """
 
 from firstwatch.tui.actions.action import Action, Severity, Situation
 from firstwatch.tui.actions.alarms import AcknowledgeAlarmAction, AdoptPositionAction, LeavePositionAction
+from firstwatch.tui.actions.asks import ApproveAskAction, RefuseAskAction
 from firstwatch.tui.actions.engine import (
     HelpAction,
     QuitAction,
@@ -86,6 +88,8 @@ ACTIONS: tuple[Action, ...] = (
     AdoptPositionAction(),
     LeavePositionAction(),
     AcknowledgeAlarmAction(),
+    ApproveAskAction(),
+    RefuseAskAction(),
     DiscardRunAction(),
     TestAgainAction(),
     StartRunAction(),

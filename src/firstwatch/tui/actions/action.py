@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from firstwatch.manager.views import AlarmView, ManagerSnapshot, RunView, WalletView
+from firstwatch.manager.views import AlarmView, AskView, ManagerSnapshot, RunView, WalletView
 from firstwatch.trading.alarms import UNMANAGED
 from firstwatch.tui.launch_form.assessment import NextStep
 from firstwatch.tui.panes.pane import PaneId
@@ -14,6 +14,7 @@ from firstwatch.tui.panes.pane import PaneId
 if TYPE_CHECKING:
     # Not at run time: they import all dialogs, and the screen starts without them.
     from firstwatch.tui.controllers.alarms import AlarmController
+    from firstwatch.tui.controllers.asks import AskController
     from firstwatch.tui.controllers.engine import EngineController
     from firstwatch.tui.controllers.exports import ExportController
     from firstwatch.tui.controllers.launch import LaunchController
@@ -56,6 +57,8 @@ class Situation:
     """The Metrics pane shows a chart."""
     alarm: AlarmView | None = None
     """The alarm under the cursor."""
+    ask: AskView | None = None
+    """The question of an agent under the cursor."""
 
     @property
     def unmanaged(self) -> AlarmView | None:
@@ -77,6 +80,8 @@ class AppControls(Protocol):
     def runs(self) -> "RunController": ...
     @property
     def alarms(self) -> "AlarmController": ...
+    @property
+    def asks(self) -> "AskController": ...
     @property
     def wallets(self) -> "WalletController": ...
     @property
@@ -130,6 +135,8 @@ class Action(ABC):
     """Default key; empty: palette only."""
     panes: ClassVar[tuple[PaneId, ...]] = ()
     """The panes in which its key acts; empty: all."""
+    is_for_asks: ClassVar[bool] = False
+    """Its key acts in no pane, only on a question of an agent in the list of alarms."""
     severity: ClassVar[Severity] = Severity.VIEW
     is_for_any_size: ClassVar[bool | None] = None
     """Possible on a terminal too small to start anything; None: yes if its severity is ``VIEW``."""

@@ -157,12 +157,12 @@ class ChartLaterAction(ChartAction):
 
 class ShowAlarmsAction(Action):
     id, title, short, key = "view.alarms", "view: Alarms", "Alarms", "exclamation_mark"
-    help = "List all alarms: since when, what each means, and what can be done; and each stream that is late."
+    help = "List the questions of agents, all alarms with what can be done, and each stream that is late."
 
     def refusal(self, situation: Situation) -> str:
         snapshot = situation.snapshot
-        is_anything = snapshot.alarms or late_lines(snapshot, snapshot.time_ms)
-        return "" if is_anything else "There is no alarm, and no stream is late"
+        is_anything = snapshot.asks or snapshot.alarms or late_lines(snapshot, snapshot.time_ms)
+        return "" if is_anything else "There is no alarm, no agent asks, and no stream is late"
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from firstwatch.manager.views import EngineWhere, RunView
 from firstwatch.trading.text import clean
 from firstwatch.tui import formats
+from firstwatch.tui.ask_text import time_left, waiting
 from firstwatch.tui.money_text import money_badge, run_place, wallet_place
 from firstwatch.tui.state import StateApp, app_of
 from firstwatch.tui.stream_text import late_lines, worst_stream
@@ -21,6 +22,10 @@ from firstwatch.tui.stream_text import late_lines, worst_stream
 _ENGINE_LATE_MS = 5_000
 _NOTICE_MS = 8_000
 """How long a dialog shows a notice."""
+_TROUBLE_COLUMNS = 20
+"""Columns that a long question of an agent leaves to an alarm."""
+_ACT_COLUMNS = 12
+"""Least columns in which it is said what an agent asks for."""
 _LEVELS = 7
 """Forms of the head, from the longest to the shortest."""
 
@@ -61,9 +66,9 @@ class StateLine(Widget):
         return self._painted
 
     async def on_click(self) -> None:
-        """Open the alarms, which both lines mention, and the late streams."""
+        """Open the questions of agents and the alarms, which the lines mention, and the late streams."""
         app = app_of(self)
-        if app.live.alarms or late_lines(app.live, app.now_ms()):
+        if app.live.asks or app.live.alarms or late_lines(app.live, app.now_ms()):
             await self.app.run_action("app.perform('view.alarms')")
 
     @abstractmethod
@@ -186,7 +191,10 @@ def _engine(app: StateApp, *, has_age: bool, has_place: bool) -> tuple[str, str]
 
 
 class StatusLine(StateLine):
-    """Input mode, what keys act on, an engine in trouble, unprotected runs, worst alarm. On dialogs too."""
+    """Input mode, what keys act on, an engine in trouble, unprotected runs, an agent's question, worst alarm.
+
+    On dialogs too. If there is too little room, the question takes that of what keys act on.
+    """
 
     def line(self) -> Text:
         app = app_of(self)
@@ -195,13 +203,15 @@ class StatusLine(StateLine):
         line = Text(no_wrap=True, overflow="ellipsis")
         mode_colour = colours["accent"] if is_editing else colours["primary"]
         line.append(" EDIT " if is_editing else " NAV ", f"bold {colours['background']} on {mode_colour}")
-        trouble = self._trouble(app)
+        trouble, ask = self._trouble(app), self._ask(app)
         if notice := self._notice(app):
-            room = max(2, (self.size.width - line.cell_len) // (2 if trouble else 1) - 2)
+            room = max(2, (self.size.width - line.cell_len) // (2 if trouble or ask else 1) - 2)
             is_cut = cell_len(notice) > room
             line.append(f" {set_cell_size(notice, room - 1)}… " if is_cut else f" {notice} ", "bold")
         else:
             subject = self._subject(app)
+            if ask is not None and line.cell_len + cell_len(subject) + ask.least + 4 > self.size.width:
+                subject = ""
             line.append(f" {clean(subject)} " if subject else " ")
         if engine := _engine_problem(app):
             line.append(f" {clean(engine)} ", colours["warning"] if snapshot.is_ready else "")
@@ -210,6 +220,9 @@ class StatusLine(StateLine):
             line.append(f" {snapshot.unprotected} unprotected ", style)
         if app.busy:
             line.append(f" {clean(app.busy)} ", colours["primary"])
+        if ask is not None:
+            asked = ask.fitted(self.size.width - line.cell_len - 2, _TROUBLE_COLUMNS if trouble else 0)
+            line.append(f" {asked} ", f"bold {colours['background']} on {colours['warning']}")
         if trouble:
             # A space before it, and one after it.
             text = Text(clean(trouble), f"bold {colours['error']}")
@@ -235,6 +248,17 @@ class StatusLine(StateLine):
         run = app.live.run(runs[0]) if runs else None
         return "" if run is None else f"{app.live.short_id(run.run_id)} on {run_place(run)}"
 
+    def _ask(self, app: StateApp) -> "_Asked | None":
+        """Return the oldest question of an agent that waits."""
+        now_ms = app.now_ms()
+        asks = waiting(app.live, now_ms)
+        if not asks:
+            return None
+        more = f" (+{len(asks) - 1})" if len(asks) > 1 else ""
+        # In a field and on a dialog the key does not open it.
+        press = "" if app.is_editing or app.is_covered else f", press {app.key_of('view.alarms')}"
+        return _Asked(clean(asks[0].act), more, time_left(asks[0], now_ms), press)
+
     def _trouble(self, app: StateApp) -> str:
         snapshot = app.live
         if snapshot.problem:
@@ -244,6 +268,35 @@ class StatusLine(StateLine):
             return ""
         more = f" (+{len(calling) - 1})" if len(calling) > 1 else ""
         return f"▲ ALARM{more}: {calling[0].sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question of an agent: what it is about, how many more there are, how long it waits, what to press."""
+
+    act: str
+    more: str
+    left: str
+    press: str
+
+    @property
+    def least(self) -> int:
+        """Columns without what it is about."""
+        return cell_len(self._short)
+
+    @property
+    def _short(self) -> str:
+        return f"an agent asks ({self.left}){self.press}"
+
+    def fitted(self, room: int, spare: int) -> str:
+        """Return as much as fits into ``room`` columns; what is only useful leaves ``spare`` of them free."""
+        start, end = f"an agent asks{self.more}: ", f" ({self.left}){self.press}"
+        act_room = room - spare - cell_len(start + end)
+        if cell_len(self.act) <= act_room:
+            return f"{start}{self.act}{end}"
+        if act_room >= _ACT_COLUMNS:
+            return f"{start}{set_cell_size(self.act, act_room - 1)}…{end}"
+        return self._short if self.least <= room else f"agent asks, {self.left}"
 
 
 def _engine_problem(app: StateApp) -> str:

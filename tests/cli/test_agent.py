@@ -196,12 +196,12 @@ def test_the_asks_that_wait_are_listed(store, firstwatch):
         stored = agents.get_ask(session, ask, now_ms=now_ms())
     assert firstwatch("agent", "asks", "--json").json == [
         {
-            "ask": ask, "agent": "helper", "act": "stop the run", "run": rig.RUN, "wallet": "one",
+            "ask": ask, "agent": "helper", "act": "stop Active@1", "run": rig.RUN, "wallet": "one",
             "mode": "live", "plan": list(PLAN), "created_at": iso(stored.created_at_ms),
             "expires_at": iso(stored.expires_at_ms), "name_to_type": "Active@1",
         }
     ]  # fmt: skip
-    assert f"{ask}: helper wants to stop the run" in firstwatch("agent", "asks").out
+    assert f"{ask}: helper wants to stop Active@1" in firstwatch("agent", "asks").out
 
 
 def test_a_no_needs_no_terminal_and_ends_the_ask(store, firstwatch):
@@ -230,7 +230,7 @@ def test_only_a_yes_to_the_plan_is_a_yes(store, firstwatch, typed):
     typed("")
     answer = firstwatch("agent", "approve", ask)
     assert answer.code == 3
-    for sentence in (*PLAN, "helper wants to stop the run", f"firstwatch agent refuse {ask}"):
+    for sentence in (*PLAN, "helper wants to stop Active@1", f"firstwatch agent refuse {ask}"):
         assert sentence in answer.err
     typed("y")
     answer = firstwatch("agent", "approve", ask)

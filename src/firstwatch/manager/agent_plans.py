@@ -7,8 +7,8 @@ from firstwatch.store import live, positions, runs
 from firstwatch.store.database import Session
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings
-from firstwatch.trading.runs import Protection
-from firstwatch.trading.text import clean
+from firstwatch.trading.runs import Exposure, Protection
+from firstwatch.trading.text import quoted, without_markup
 
 _MONEY = {MoneyKind.PAPER: "play money", MoneyKind.TESTNET: "test network", MoneyKind.LIVE: "REAL MONEY"}
 
@@ -17,7 +17,7 @@ def stop_plan(session: Session, run: runs.Run, money: MoneyKind, *, closes: bool
     """Return what a stop would do to the run's orders, position and protection, and what can go wrong."""
     position = positions.position_of(session, run.id)
     is_flat = position is None or position.side is None
-    if is_flat:
+    if is_flat and run.facts.exposure is Exposure.FLAT:
         does = "No new entries. It holds no position."
         risk = "An entry that is under way may still fill; what fills before the stop is protected and left."
     elif closes:
@@ -32,7 +32,7 @@ def stop_plan(session: Session, run: runs.Run, money: MoneyKind, *, closes: bool
         if run.facts.protection is not Protection.PROTECTED:
             risk = f"{risk} No stop of it rests at the venue now."
     return (
-        f"Stop run {run.id}: {_named(run.settings)}, wallet {clean(run.wallet)} ({_MONEY[money]}).",
+        f"Stop run {run.id}: {_named(run.settings)}, wallet {_data(run.wallet)} ({_MONEY[money]}).",
         _holding(session, run, position),
         does,
         risk,
@@ -42,9 +42,9 @@ def stop_plan(session: Session, run: runs.Run, money: MoneyKind, *, closes: bool
 
 def resume_plan(session: Session, run: runs.Run, money: MoneyKind) -> tuple[str, ...]:
     """Return what resuming entries would do."""
-    why = f" They are paused: {clean(run.facts.pause_reason)}." if run.facts.paused else ""
+    why = f" They are paused: {_data(run.facts.pause_reason, 200)}." if run.facts.paused else ""
     return (
-        f"Resume entries of run {run.id}: {_named(run.settings)}, wallet {clean(run.wallet)}"
+        f"Resume entries of run {run.id}: {_named(run.settings)}, wallet {_data(run.wallet)}"
         f" ({_MONEY[money]}).",
         _holding(session, run, positions.position_of(session, run.id)),
         f"It may enter again at its next signal, with up to {_at_risk(run.settings)}.{why}",
@@ -63,7 +63,7 @@ def start_plan(settings: LaunchSettings, preview: LaunchPreview, money: MoneyKin
             f" {trade.worst_loss:,.2f} at worst until its stop."
         )
     return (
-        f"Start a run: {_named(settings)}, wallet {clean(settings.wallet)} ({_MONEY[money]}).",
+        f"Start a run: {_named(settings)}, wallet {_data(settings.wallet)} ({_MONEY[money]}).",
         f"Capital {settings.capital:,f} at leverage {settings.leverage:f}: up to {_at_risk(settings)}.",
         loss,
         "A stop can fill worse than its level, and a position can be liquidated.",
@@ -76,7 +76,12 @@ def notional_of(settings: LaunchSettings) -> Decimal:
 
 
 def _named(settings: LaunchSettings) -> str:
-    return f"{clean(settings.name)} on {clean(settings.symbol)}"
+    return f"{_data(settings.name)} on {_data(settings.symbol)}"
+
+
+def _data(text: str, longest: int = 60) -> str:
+    """Return what someone else wrote, in quotes: nothing in it can be taken for the plan."""
+    return quoted(without_markup(text, longest), longest)
 
 
 def _at_risk(settings: LaunchSettings) -> str:
@@ -86,6 +91,8 @@ def _at_risk(settings: LaunchSettings) -> str:
 def _holding(session: Session, run: runs.Run, position: positions.RunPosition | None) -> str:
     """Return the run's exposure now."""
     if position is None or position.side is None:
+        if run.facts.exposure is not Exposure.FLAT:
+            return f"It is {run.state}, and its position is not known."
         return f"It is {run.state} and flat."
     status = live.live_statuses(session).get(run.id)
     mark = None if status is None or status.mark is None else Decimal(repr(status.mark))

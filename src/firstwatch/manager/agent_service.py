@@ -43,6 +43,7 @@ from firstwatch.trading.ids import new_run_id
 from firstwatch.trading.jobs import BacktestJob, JobKind, JobState
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings
 from firstwatch.trading.runs import Author, StopMode
+from firstwatch.trading.text import quoted, without_markup
 
 if TYPE_CHECKING:
     from firstwatch.store.commands import StoredCommand
@@ -57,6 +58,8 @@ _KEPT_MS = 3_600_000
 """How long a plan that was not confirmed is kept after it ran out."""
 _MOST_JOBS = 5
 """Jobs that may be queued or running at a time."""
+_LONGEST_DATA = 200
+"""Characters of a text of others in a sentence."""
 _OUTCOMES = {
     CommandOutcome.DONE: ActStatus.DONE,
     CommandOutcome.REFUSED: ActStatus.REFUSED,
@@ -103,6 +106,8 @@ class Outcome:
     """The job that it became."""
     repeated: bool = False
     """The act was confirmed by an earlier call, and this is its outcome."""
+    is_of_engine: bool = False
+    """The sentence is the engine's: it may repeat a venue's, and names that others chose."""
 
 
 class AgentService:
@@ -153,6 +158,14 @@ class AgentService:
         except (RefusedError, WrongUseError, DamagedRowError) as error:
             return _refused(str(error))
         return Plan(act.plan, token, act.expires_at_ms, confirm_of(self._settings.agents, act.money))
+
+    def run_of_plan(self, token: str) -> str | None:
+        """Return the run that a plan is about, by its token; None: there is none, or it is to be started."""
+        from firstwatch.store import agents
+
+        with self._store().read() as session:
+            act = agents.find_act(session, token)
+        return None if act is None or isinstance(act.command, StartRun) else act.run_id
 
     def confirm(self, caller: Caller, wanted: Wanted, token: str, *, wait_s: float = WAIT_S) -> Outcome:
         """Answer a second step: do what the plan said, once; or ask the operator, and wait for the answer."""
@@ -505,7 +518,7 @@ class AgentService:
         if not stored.is_finished:
             sentence = "the engine has not answered yet; call again with the same token"
             return Outcome(ActStatus.WAITING, sentence, ask_id)
-        return Outcome(_OUTCOMES[stored.outcome], stored.sentence, ask_id)
+        return Outcome(_OUTCOMES[stored.outcome], stored.sentence, ask_id, is_of_engine=True)
 
     def _previewed(self, caller: Caller, launch: LaunchSettings) -> LaunchPreview:
         """Let the engine check a launch.
@@ -526,8 +539,8 @@ class AgentService:
             version = get_version(session, launch.algorithm, launch.version)
             if latest_backtest(session, version.id, launch.symbol) is None:
                 raise RefusedError(
-                    f"{version.label} has no baseline on {launch.symbol}: an agent starts only what was"
-                    " tested; run_backtest tests it"
+                    f"{_data(version.label)} has no baseline on {_data(launch.symbol)}: an agent starts only"
+                    " what was tested; run_backtest tests it, and the operator makes its baseline"
                 )
         engine = self._engine()
         if not engine.takes_commands:
@@ -545,12 +558,13 @@ class AgentService:
                 raise RefusedError("the engine has not checked the launch in time; try again")
             time.sleep(_LOOK_S)
         if stored.outcome is not CommandOutcome.DONE or stored.result_json is None:
-            raise RefusedError(stored.sentence)
+            raise RefusedError(f"the engine could not check it: {_data(stored.sentence)}")
         preview = LaunchPreview.model_validate_json(stored.result_json)
         if preview.refused_by:
-            raise RefusedError("; ".join(f"{check.found} ({check.remedy})" for check in preview.reasons))
+            reasons = (f"{_data(check.found)} ({_data(check.remedy)})" for check in preview.reasons)
+            raise RefusedError(f"the engine refuses it: {'; '.join(reasons)}")
         if preview.warnings:
-            found = "; ".join(dict.fromkeys(check.found for check in preview.warnings))
+            found = "; ".join(dict.fromkeys(_data(check.found) for check in preview.warnings))
             raise RefusedError(f"only an operator can start this, with a written reason: {found}")
         return preview
 
@@ -567,6 +581,11 @@ class AgentService:
 
         found = get_wallet(session, wallet)
         return self._settings.money_of(found.venue, found.kind)
+
+
+def _data(text: str) -> str:
+    """Return what a venue or an operator may have written, in quotes."""
+    return quoted(without_markup(text, _LONGEST_DATA), _LONGEST_DATA)
 
 
 def _refused(sentence: str) -> Outcome:

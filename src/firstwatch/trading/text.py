@@ -4,6 +4,8 @@ Control sequences and direction marks never reach a terminal, a log or the journ
 does not print is replaced, and long texts are cut.
 """
 
+import re
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -13,6 +15,24 @@ LONGEST_LINE = 1_000
 LONGEST_TEXT = 50
 """Lines of one text."""
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+_TERMINAL = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+"""A sequence that steers a terminal."""
+_COMPARED = re.compile(r"(?<=\s)(<=|>=|<|>)(?=\s)")
+_COMPARISONS = {"<": "below", "<=": "at or below", ">": "above", ">=": "at or above"}
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S*|\b(?:data|javascript):\S*", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+_MARKS = str.maketrans(
+    {"[": "(", "]": ")", "{": "(", "}": ")", '"': "'", "<": "", ">": "", "`": "'", "|": "/", "\\": "/"}
+    | dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u3008\u3009\u27e8\u27e9", "'")
+    # Variation selectors and blanks that are letters: text can be hidden in them, and is not seen.
+    | dict.fromkeys(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x115F, 0x1160, 0x3164)))
+)
 
 
 def clean(text: str, longest: int = LONGEST_LINE) -> str:
@@ -30,6 +50,25 @@ def clean(text: str, longest: int = LONGEST_LINE) -> str:
 def quoted(text: str, longest: int = 60) -> str:
     """Return what an operator or a file wrote, in quotes: cleaned as by ``clean``, and cut."""
     return f'"{clean(text, longest)}"'
+
+
+def without_markup(text: str, longest: int = 200) -> str:
+    """Return foreign text as data for a program that reads words: one line that nothing interprets.
+
+    Terminal sequences, control and direction marks, tags, addresses, fences and double quotes are gone, and
+    comparisons are words, so that the text can stand between double quotes. At most ``longest`` characters.
+    """
+    shown = unicodedata.normalize("NFKC", text[: longest * 4])
+    shown = _TERMINAL.sub("", shown)
+    shown = _COMPARED.sub(lambda found: _COMPARISONS[found[0]], shown)
+    shown = _TAG.sub("", _ADDRESS.sub("(link)", _LINK.sub(r"\1", shown))).translate(_MARKS)
+    shown = "".join(
+        " " if sign.isspace() else sign
+        for sign in shown
+        if sign.isspace() or not unicodedata.category(sign).startswith("C")
+    )
+    shown = " ".join(shown.split())
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
 def counted(count: int, one: str, many: str = "") -> str:

@@ -8,7 +8,7 @@ when it is asked for), ``day_equity`` and ``names`` (curves and short ids of the
 views), ``exports`` and ``export_files`` (a run as tables for other programs), ``engine_control`` (the engine
 of this or another process), ``wallet_service`` and ``wallet_views`` (work on live wallets),
 ``baseline_service`` (making a baseline in a process of its own), ``agent_service`` and ``agent_plans`` (what
-agents want done, and the operator's answers).
+agents want done, and the operator's answers), ``agent_reads`` (what agents read that no snapshot holds).
 
 Imports ``engine`` and below; no Textual and no ccxt.
 

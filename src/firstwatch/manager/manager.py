@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from firstwatch.manager.agent_reads import AgentReads
 from firstwatch.manager.agent_service import AgentService
 from firstwatch.manager.baseline_service import BaselineService
 from firstwatch.manager.views import (
@@ -117,6 +118,8 @@ class RunManager:
         """Making baselines."""
         self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
         """Acts of agents, and the operator's answers to them."""
+        self.reads = AgentReads(self._clock, lambda: self._ready()[0])
+        """What agents read that no snapshot holds."""
 
     # --- life ------------------------------------------------------------------------------------
 

@@ -109,6 +109,16 @@ def get_backtest(session: Session, backtest_id: int) -> Backtest:
     return _view(session.execute(_VIEW.where(_BACKTEST.c.id == backtest_id)).one())
 
 
+def find_backtest(session: Session, backtest_id: int) -> Backtest | None:
+    """Return one backtest; None: there is none of that number.
+
+    Raises:
+        DamagedRowError: it cannot be read.
+    """
+    found = session.execute(_VIEW.where(_BACKTEST.c.id == backtest_id)).one_or_none()
+    return None if found is None else _view(found)
+
+
 def latest_backtest(session: Session, version_id: int, symbol: str) -> Backtest | None:
     """Return the newest backtest of the version on the symbol: a run's baseline; None: there is none.
 

@@ -45,6 +45,7 @@ LISTED = (
     "firstwatch.engine.reconciliation",
     "firstwatch.engine.host",
     "firstwatch.manager",
+    "firstwatch.mcp",
     "firstwatch.tui",
     "firstwatch.cli",
 )

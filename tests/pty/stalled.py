@@ -30,16 +30,16 @@ from tests.engine.host import rig
 from tests.pty.terminal import Terminal, cpu_seconds
 
 BARS_A_SECOND = 4
-_SPEED = 3_600 * BARS_A_SECOND
-_WARM_UP_BARS = 1_100
-_SPARE_BARS = 600
+SPEED = 3_600 * BARS_A_SECOND
+WARM_UP_BARS = 1_100
+SPARE_BARS = 600
 """For starting, for filling the terminal's buffer and for a slow machine."""
 _KEYS = b"]1]4]2]3"
 _KEY_EVERY_S = 0.5
 _FEED_STARTS_ANEW_MS = 250
 """A bar that is later than this sets the replay's pace anew, so that later bars are measured from it."""
 _AT_MARKET = (OrderPurpose.ENTRY, OrderPurpose.EXIT)
-_BUSY_TOML = """
+BUSY_TOML = """
 name = "Active"
 direction = "both"
 timeframe = "1h"
@@ -99,14 +99,14 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class Sent:
     bar_ms: int
     written_ms: int
     acknowledged_ms: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Watch:
+class Span:
     begun_ms: int
     ended_ms: int
     cpu_s: float
@@ -120,8 +120,8 @@ def measure(home: Path, seconds: float, *, has_own_engine: bool = True, is_hung_
     Raises:
         AssertionError: the stall was none, or the screen did not come back after it.
     """
-    bars = _WARM_UP_BARS + _SPARE_BARS + round(2 * seconds * BARS_A_SECOND)
-    rig.make_folder(home, bars=bars, toml=_BUSY_TOML, speed=_SPEED)
+    bars = WARM_UP_BARS + SPARE_BARS + round(2 * seconds * BARS_A_SECOND)
+    rig.make_folder(home, bars=bars, toml=BUSY_TOML, speed=SPEED)
     store = open_store(home)
     with nullcontext() if has_own_engine else engine_elsewhere(home):
         on = Terminal(home, size=(200, 60))
@@ -140,14 +140,14 @@ def measure(home: Path, seconds: float, *, has_own_engine: bool = True, is_hung_
                 on.read_until("firstwatch", since=len(on.seen))
                 read.append(_watch(on, seconds / 2, is_read=True))
             assert rig.run_of(store, rig.RUN).state.is_active, "the candles ended too early"
-            sent = _orders(store)
+            sent = orders_sent(store)
         finally:
             on.end()
             store.close()
-    late_ms = _late_ms(sent)
+    late_ms = lateness_ms(sent)
     return Report(
-        sum((_times(sent, late_ms, each) for each in read), Times((), ())),
-        _times(sent, late_ms, during),
+        sum((times_in(sent, late_ms, each) for each in read), Times((), ())),
+        times_in(sent, late_ms, during),
         read_cores=sum(each.cpu_s for each in read)
         / sum(each.ended_ms - each.begun_ms for each in read)
         * 1000,
@@ -176,9 +176,9 @@ def _has_engine(home: Path, pid: int) -> bool:
     return holder is not None and holder.pid == pid
 
 
-def _watch(on: Terminal, seconds: float, *, is_read: bool) -> _Watch:
+def _watch(on: Terminal, seconds: float, *, is_read: bool) -> Span:
     """Press keys for a while, and read what the program writes or do not."""
-    begun_ms, used_s = _now_ms(), _used_s(on)
+    begun_ms, used_s = now_ms(), _used_s(on)
     deadline_s = time.monotonic() + seconds
     number = 0
     while time.monotonic() < deadline_s:
@@ -191,7 +191,7 @@ def _watch(on: Terminal, seconds: float, *, is_read: bool) -> _Watch:
                 on.read(left_s)
             else:
                 time.sleep(left_s)
-    return _Watch(begun_ms, _now_ms(), max(0.0, _used_s(on) - used_s))
+    return Span(begun_ms, now_ms(), max(0.0, _used_s(on) - used_s))
 
 
 def _used_s(on: Terminal) -> float:
@@ -209,7 +209,7 @@ def press_until_full(on: Terminal) -> None:
         time.sleep(_KEY_EVERY_S / 10)
 
 
-def _orders(store: Store) -> list[_Order]:
+def orders_sent(store: Store) -> list[Sent]:
     """Return the market orders that were filled, with the bar at whose open they were."""
     with store.read() as session:
         stored = orders.orders_of(session, rig.RUN)
@@ -220,13 +220,13 @@ def _orders(store: Store) -> list[_Order]:
         acknowledged_ms = moves.get(OrderState.ACCEPTED, moves.get(OrderState.FILLED))
         if order.intent.purpose in _AT_MARKET and order.client_order_id in bar_ms and acknowledged_ms:
             bar = bar_ms[order.client_order_id]
-            found.append(_Order(bar, moves[OrderState.PENDING_SUBMIT], acknowledged_ms))
+            found.append(Sent(bar, moves[OrderState.PENDING_SUBMIT], acknowledged_ms))
     return sorted(found, key=lambda order: (order.bar_ms, order.written_ms))
 
 
-def _late_ms(sent: list[_Order]) -> list[float]:
+def lateness_ms(sent: list[Sent]) -> list[float]:
     """Return how long after its bar was due each order was acknowledged, counted from the promptest."""
-    offsets = [order.acknowledged_ms - order.bar_ms / _SPEED for order in sent]
+    offsets = [order.acknowledged_ms - order.bar_ms / SPEED for order in sent]
     late: list[float] = []
     anchor: float | None = None
     for place, offset in enumerate(offsets):
@@ -248,7 +248,7 @@ def _promptest(offsets: list[float]) -> float:
     return prompt
 
 
-def _times(sent: list[_Order], late_ms: list[float], watch: _Watch) -> Times:
+def times_in(sent: list[Sent], late_ms: list[float], watch: Span) -> Times:
     chosen = [
         (late, order.acknowledged_ms - order.written_ms)
         for order, late in zip(sent, late_ms, strict=True)
@@ -263,7 +263,7 @@ def _spread(values: tuple[float, ...]) -> str:
     return f"median {statistics.median(ordered):.0f}, 95 % {late:.0f}, worst {ordered[-1]:.0f} ms"
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 

@@ -26,7 +26,7 @@ HINTS = {
     "run_backtest": (False, False, False, True),
     "start_run": (False, True, False, True),
 }
-DESCRIPTIONS = "b396f743c642bea62c4a787cdb3b6334d9b5f7c58c1b384590f860d8786fe116"
+DESCRIPTIONS = "d60523e4f4bf89b9f5a384b4d267ea336d59311662431a9bdc442bdbb624d88c"
 """Hash of all constant words that a model reads: who changes them changes this, knowingly."""
 
 

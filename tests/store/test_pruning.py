@@ -10,7 +10,7 @@ from firstwatch.store.database import Session, Store
 from firstwatch.store.pruning import Pruned, prune
 from firstwatch.store.runs import SideFacts
 from firstwatch.trading.bar import Bar
-from firstwatch.trading.commands import CommandOutcome, StopEngine
+from firstwatch.trading.commands import CommandOutcome, PauseEntries, StopEngine
 from firstwatch.trading.events import AlarmRaised, Noted, RunEvent
 from firstwatch.trading.orders import OrderState
 from firstwatch.trading.runs import Author, Exposure, RunState
@@ -204,6 +204,18 @@ def test_finished_commands_go_and_others_stay(store: Store) -> None:
     assert prune(store, before_ms=BEFORE_MS, is_dry=False).commands == 1
     with store.read() as session:
         assert [command.id for command in commands.recent_commands(session, 9)] == numbers[:0:-1]
+
+
+def test_commands_of_agents_stay_for_as_long_as_limits_count_them(store: Store) -> None:
+    with store.write() as session:
+        for finished_ms in (BEFORE_MS - DAY_MS - 1, BEFORE_MS - DAY_MS, BEFORE_MS - 1):
+            number = commands.submit_command(
+                session, PauseEntries(run_id="x"), author=Author.AGENT, now_ms=OLD_MS, act_id=1
+            )
+            commands.finish_command(session, number, CommandOutcome.EXPIRED, "late", now_ms=finished_ms)
+    assert prune(store, before_ms=BEFORE_MS, is_dry=False).commands == 1
+    with store.read() as session:
+        assert [command.id for command in commands.recent_commands(session, 9)] == [3, 2]
 
 
 def test_compacting_gives_the_room_back_and_keeps_the_log(store: Store) -> None:

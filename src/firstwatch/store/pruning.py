@@ -13,6 +13,7 @@ from sqlalchemy import CursorResult, text
 
 from firstwatch.store import alarms, journal, orders, runs
 from firstwatch.store.database import Session, Store
+from firstwatch.trading.agents import DAY_MS
 from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.runs import Exposure
 
@@ -21,7 +22,11 @@ _log = logging.getLogger(__name__)
 _ROWS_AT_ONCE = 2_000
 """Rows removed in one transaction, few enough that an engine need not wait long to write."""
 
-_COMMANDS = "FROM command WHERE outcome IN ('DONE', 'REFUSED', 'EXPIRED') AND finished_at_ms < :before"
+# The commands of agents count against their limits for a day.
+_COMMANDS = (
+    "FROM command WHERE outcome IN ('DONE', 'REFUSED', 'EXPIRED')"
+    f" AND finished_at_ms < :before - CASE WHEN act_id IS NULL THEN 0 ELSE {DAY_MS} END"
+)
 _SIZE_OF_COMMANDS = text(
     "SELECT count(*), coalesce(sum(length(payload) + length(sentence) + coalesce(length(result_json), 0)"
     f" + 120), 0) {_COMMANDS}"

@@ -321,7 +321,7 @@ async def test_it_is_read_to_its_end_and_answered_on_the_smallest_screen(home, c
             for _ in range(8):
                 read += f" {words(on)}"
                 await on.press("pagedown")
-            for part in ("agent helper asks: stop RSI", "It holds no position", "without an answer"):
+            for part in ("agent helper asks: stop RSI", "not known", "without an answer"):
                 assert part in read
             await on.press("y")
             if is_real:

@@ -10,10 +10,11 @@ import pytest
 
 from firstwatch.engine.agent_check import command_problem
 from firstwatch.engine.host.host import EngineHost
+from firstwatch.engine.jobs.process import STARTS_MS
 from firstwatch.manager.agent_service import AgentService, Outcome, Plan, Wanted
 from firstwatch.manager.views import EngineView, EngineWhere
 from firstwatch.settings import AgentSettings, Settings
-from firstwatch.store import agents, commands, journal, live, positions, runs
+from firstwatch.store import agents, commands, jobs, journal, live, positions, runs
 from firstwatch.store.database import Store, open_store
 from firstwatch.trading.agents import (
     ASK_MS,
@@ -33,7 +34,7 @@ from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import CommandOutcome, PauseEntries, StopRun
 from firstwatch.trading.errors import RefusedError
 from firstwatch.trading.events import EntriesPaused
-from firstwatch.trading.jobs import BacktestJob, JobState
+from firstwatch.trading.jobs import BacktestJob, JobKind, JobState
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author, RunState, StopMode
 from tests.candles import START_MS
@@ -494,8 +495,9 @@ def test_with_real_money_the_operator_is_asked_and_types_the_runs_name(bench: Be
 
 def test_at_a_terminal_real_money_needs_the_code_that_only_the_screen_shows(bench: Bench) -> None:
     ask_id = _made_live(bench)
-    with pytest.raises(RefusedError, match="open the question on the screen"):
-        bench.service.approve(ask_id, typed_name="Active@1", code="000000", by="terminal")
+    for nothing in ({}, {"code": "000000"}):
+        with pytest.raises(RefusedError, match="open the question on the screen"):
+            bench.service.approve(ask_id, typed_name="Active@1", by="terminal", **nothing)
     code = bench.service.new_code(ask_id)
     assert len(code) == 6
     assert code.isdigit()
@@ -514,6 +516,21 @@ def test_wrong_codes_are_counted_and_the_last_one_is_a_no(bench: Bench) -> None:
     with bench.store.read() as session:
         assert agents.get_ask(session, ask_id, now_ms=NOW_MS).state is AskState.REFUSED
     assert bench.commands() == []
+
+
+def test_jobs_whose_process_is_gone_have_failed_and_make_room(bench: Bench) -> None:
+    asked = BacktestJob(algorithm="Active", version=1, symbol=rig.SYMBOL, from_ms=START_MS, to_ms=NOW_MS)
+    with bench.store.write() as session:
+        numbers = [
+            jobs.add_job(session, JobKind.BACKTEST, asked.model_dump_json(), now_ms=NOW_MS) for _ in range(5)
+        ]
+    full = bench.service.test_version(TRADER, asked)
+    assert "5 jobs are queued or running" in full.sentence
+    bench.clock.advance(STARTS_MS)
+    assert "process is gone" in bench.service.job(numbers[0]).sentence
+    assert bench.service.test_version(TRADER, asked).job_id is not None
+    with bench.store.read() as session:
+        assert [job.id for job in jobs.open_jobs(session)] == [numbers[-1] + 1]
 
 
 # --- with a real engine --------------------------------------------------------------------------

@@ -48,6 +48,7 @@ from firstwatch.trading.text import quoted, without_markup
 if TYPE_CHECKING:
     from firstwatch.store.commands import StoredCommand
     from firstwatch.store.database import Session, Store
+    from firstwatch.store.jobs import Job
     from firstwatch.store.runs import Run
 
 WAIT_S = 20.0
@@ -56,6 +57,8 @@ _LOOK_S = 0.1
 _PREVIEW_S = 10.0
 _KEPT_MS = 3_600_000
 """How long a plan that was not confirmed is kept after it ran out."""
+SCREEN = "screen"
+"""Where an operator answers without a code."""
 _MOST_JOBS = 5
 """Jobs that may be queued or running at a time."""
 _LONGEST_DATA = 200
@@ -218,6 +221,10 @@ class AgentService:
         from firstwatch.store.algorithms import get_version
 
         now_ms = self._clock.now_ms()
+        with self._store().read() as session:
+            open_jobs = jobs.open_jobs(session)
+        for job in open_jobs:
+            self._end_if_dead(job)
         try:
             with self._store().write() as session:
                 if len(jobs.open_jobs(session)) >= _MOST_JOBS:
@@ -258,27 +265,35 @@ class AgentService:
         Raises:
             WrongUseError: there is none of that number.
         """
-        from firstwatch.engine.jobs.process import has_process
         from firstwatch.store import jobs
 
-        now_ms = self._clock.now_ms()
         with self._store().read() as session:
             job = jobs.get_job(session, number)
-        if not job.state.is_over and not has_process(self._settings.home, job, now_ms=now_ms):
-            with self._store().write() as session:
-                jobs.finish_job(
-                    session, number, JobState.FAILED, "its process is gone; start it again", now_ms=now_ms
-                )
+        if self._end_if_dead(job):
+            with self._store().read() as session:
                 job = jobs.get_job(session, number)
         result = None if job.result_json is None else json.loads(job.result_json)
         return JobView(job.id, job.kind, job.state, job.progress, job.sentence, job.created_at_ms, result)
 
+    def _end_if_dead(self, job: "Job") -> bool:
+        """Write the end of an open job whose process is gone; return whether it was."""
+        from firstwatch.engine.jobs.process import has_process
+        from firstwatch.store import jobs
+
+        now_ms = self._clock.now_ms()
+        if job.state.is_over or has_process(self._settings.home, job, now_ms=now_ms):
+            return False
+        with self._store().write() as session:
+            sentence = "its process is gone; start it again"
+            jobs.finish_job(session, job.id, JobState.FAILED, sentence, now_ms=now_ms)
+        return True
+
     # --- the operator ------------------------------------------------------------------------------
 
-    def approve(self, ask_id: int, *, typed_name: str = "", code: str | None = None, by: str) -> int:
+    def approve(self, ask_id: int, *, typed_name: str = "", code: str = "", by: str) -> int:
         """Say yes: write the command, and return its number. ``by``: ``screen`` or ``terminal``.
 
-        ``code``: what the screen shows for it; None: the answer comes from the screen itself.
+        ``code``: what the screen shows for it, where the answer does not come from the screen itself.
 
         Raises:
             RefusedError: it does not wait any more, the name or code is wrong, or it may not be done now.
@@ -291,7 +306,7 @@ class AgentService:
         with self._store().write() as session:
             ask, act = self._waiting(session, ask_id)
             name = _name_to_type(act)
-            if code is not None and name and (problem := _code_problem(session, ask, code)):
+            if name and by != SCREEN and (problem := _code_problem(ask, code)):
                 if agents.count_wrong_code(session, ask_id) >= MOST_CODES:
                     sentence = "a wrong code was typed too often"
                     agents.answer_ask(
@@ -642,7 +657,7 @@ def _hash_of_code(ask_id: int, code: str) -> str:
     return hash_of(f"{ask_id}/{code}")
 
 
-def _code_problem(session: "Session", ask: Ask, code: str) -> str:
+def _code_problem(ask: Ask, code: str) -> str:
     if ask.code_hash is None:
         return "open the question on the screen (!) for its code: nothing else shows it"
     if not secrets.compare_digest(_hash_of_code(ask.id, code), ask.code_hash):

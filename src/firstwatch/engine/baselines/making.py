@@ -80,8 +80,13 @@ def read_making(home: Path) -> Making | None:
 
 def is_being_made(home: Path) -> bool:
     """Return whether a process makes a baseline in this data folder."""
+    return is_held(home / BASELINE_FOLDER / _LOCK)
+
+
+def is_held(lock: Path) -> bool:
+    """Return whether a process holds the lock of a file; False: none does, or there is no such file."""
     try:
-        descriptor = os.open(home / BASELINE_FOLDER / _LOCK, os.O_RDWR)
+        descriptor = os.open(lock, os.O_RDWR)
     except OSError:
         return False
     try:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from firstwatch.engine.baselines.making import is_held
 from firstwatch.engine.jobs.backtest import run_backtest
 from firstwatch.settings import Settings, load_settings
 from firstwatch.store import jobs
@@ -53,17 +54,7 @@ def has_process(home: Path, job: jobs.Job, *, now_ms: int) -> bool:
     """Return whether a process works on an open job, waits for its turn, or may still be starting."""
     if now_ms - job.created_at_ms < STARTS_MS:
         return True
-    try:
-        descriptor = os.open(home / FOLDER / f"{job.id}.lock", os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return is_held(home / FOLDER / f"{job.id}.lock")
 
 
 @contextmanager

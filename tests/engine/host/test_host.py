@@ -970,6 +970,8 @@ def test_a_run_that_begins_while_the_engine_ends_is_released_too(
 
     monkeypatch.setattr(EngineHost, "_drain_workers", drain_workers)
     monkeypatch.setattr(RunWorker, "start", start_meanwhile)
+    # With a late heartbeat it would recover the runs first, and wait for the guard that the start holds here.
+    monkeypatch.setattr(EngineHost, "_reclaim", lambda _host, _why: None)
     rig.submit(engine.store, StartRun(run_id=RUN, settings=rig.launch()))
     assert host.wait(rig.LIMIT_S)
     assert drained.is_set()

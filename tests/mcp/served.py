@@ -1,5 +1,6 @@
 """Servers and clients of the protocol: in this process, over standard input, over HTTP."""
 
+import asyncio
 import os
 import secrets
 import signal
@@ -18,12 +19,14 @@ from mcp.shared.exceptions import MCPError
 
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.manager.manager import RunManager
+from firstwatch.manager.views import AskView
 from firstwatch.mcp.backend import Backend
 from firstwatch.mcp.server import make_server
-from firstwatch.settings import Settings
+from firstwatch.settings import Settings, load_settings
 from firstwatch.store import agents
 from firstwatch.store.database import Store, open_store
 from firstwatch.trading.agents import Caller, Scope
+from firstwatch.trading.runs import RunState
 from mcp import Client, StdioServerParameters
 from tests.engine.host import rig
 
@@ -143,3 +146,21 @@ async def on_http(address: str, token: str, era: str = "auto") -> AsyncIterator[
         transport = streamable_http_client(address, http_client=http)
         async with Client(transport, mode=era) as client:
             yield client
+
+
+async def stops_with_a_yes(client: Client, home: Path, store: Store) -> None:
+    """Stop the run by the client where the operator confirms, who says yes while the client waits."""
+    with opened(load_settings(home=home)) as manager:
+
+        def asked() -> AskView | None:
+            return next(iter(manager.snapshot().asks), None)
+
+        plan = data_of(await client.call_tool("stop_run", {}))
+        assert plan["confirm"] == "operator"
+        second = asyncio.create_task(client.call_tool("stop_run", {"token": plan["token"]}))
+        ask = await asyncio.to_thread(rig.until, asked, "the question")
+        assert rig.run_of(store, rig.RUN).state is RunState.RUNNING
+        manager.agents.approve(ask.ask_id, by="screen")
+        outcome = data_of(await second)
+        assert (outcome["status"], outcome["ask"]) == ("done", ask.ask_id)
+    assert rig.ended(store, rig.RUN).state is RunState.STOPPED

@@ -1,6 +1,5 @@
 """The server over HTTP: who is let in, with which scope, and from where."""
 
-import asyncio
 import json
 
 import httpx2
@@ -14,7 +13,15 @@ from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.runs import RunState
 from tests.engine.host import rig
-from tests.mcp.served import ERAS, data_of, engine_with_a_run, http_server, new_access_token, on_http
+from tests.mcp.served import (
+    ERAS,
+    data_of,
+    engine_with_a_run,
+    http_server,
+    new_access_token,
+    on_http,
+    stops_with_a_yes,
+)
 
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 FORM = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
@@ -38,34 +45,15 @@ async def test_a_client_reads_pauses_and_stops_a_run(tmp_path, era):
             assert rig.ended(store, rig.RUN).state is RunState.STOPPED
 
 
-async def test_an_operator_says_yes_while_the_client_waits(tmp_path, monkeypatch):
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_operator_says_yes_while_the_client_waits(tmp_path, monkeypatch, era):
     monkeypatch.setenv("FIRSTWATCH_AGENTS__CONFIRM_PAPER", "operator")
     home = tmp_path / "home"
-    with engine_with_a_run(home) as store, opened_manager(home) as manager:
+    with engine_with_a_run(home) as store:
         token = new_access_token(store, Scope.CONTROL)
         with http_server(home) as address:
-            async with on_http(address, token) as client:
-                plan = data_of(await client.call_tool("stop_run", {}))
-                assert plan["confirm"] == "operator"
-                second = asyncio.create_task(client.call_tool("stop_run", {"token": plan["token"]}))
-                ask = await asyncio.to_thread(rig.until, lambda: waiting(manager), "the question")
-                assert rig.run_of(store, rig.RUN).state is RunState.RUNNING
-                manager.agents.approve(ask.ask_id, by="screen")
-                outcome = data_of(await second)
-                assert (outcome["status"], outcome["ask"]) == ("done", ask.ask_id)
-            assert rig.ended(store, rig.RUN).state is RunState.STOPPED
-
-
-def opened_manager(home):
-    from firstwatch.settings import load_settings
-    from tests.mcp.served import opened
-
-    return opened(load_settings(home=home))
-
-
-def waiting(manager):
-    asks = manager.snapshot().asks
-    return asks[0] if asks else None
+            async with on_http(address, token, era) as client:
+                await stops_with_a_yes(client, home, store)
 
 
 @pytest.fixture

@@ -15,7 +15,16 @@ from mcp.shared.exceptions import MCPError
 from firstwatch.store import commands
 from firstwatch.trading.runs import Author, RunState
 from tests.engine.host import rig
-from tests.mcp.served import COMMAND, ERAS, data_of, engine_with_a_run, environment, on_stdio, said
+from tests.mcp.served import (
+    COMMAND,
+    ERAS,
+    data_of,
+    engine_with_a_run,
+    environment,
+    on_stdio,
+    said,
+    stops_with_a_yes,
+)
 
 INITIALIZE = {
     "jsonrpc": "2.0", "id": 1, "method": "initialize",
@@ -46,6 +55,15 @@ async def test_a_client_reads_pauses_and_stops_a_run(tmp_path, era):
         with store.read() as session:
             found = [each for each in commands.recent_commands(session, 10) if each.author is Author.AGENT]
         assert sorted(each.command.kind for each in found) == ["pause_entries", "stop_run"]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_operator_says_yes_while_the_client_waits(tmp_path, monkeypatch, era):
+    monkeypatch.setenv("FIRSTWATCH_AGENTS__CONFIRM_PAPER", "operator")
+    home = tmp_path / "home"
+    with engine_with_a_run(home) as store:
+        async with on_stdio(home, "--allow", "control", era=era) as client:
+            await stops_with_a_yes(client, home, store)
 
 
 async def test_without_a_word_it_only_reads(tmp_path):

@@ -80,6 +80,10 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.wallets import WalletController
     from firstwatch.tui.modals.alarms import AlarmChoice
 
+# A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one.
+# The engine has the same threshold, where it runs in this process.
+_YOUNG_PER_FULL = 100
+
 _COMMON_ACTIONS = (
     "run.new",
     "list.filter",
@@ -222,6 +226,7 @@ class FirstwatchApp(StateApp):
         if not gc.isenabled():
             # The program starts with it off (see ``cli.screen``); the objects made so far live until exit.
             gc.freeze()
+            gc.set_threshold(*gc.get_threshold()[:2], _YOUNG_PER_FULL)
             gc.enable()
         self.manager.start(is_visit=not self.is_read_only)
 

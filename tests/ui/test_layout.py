@@ -337,7 +337,8 @@ async def test_real_money_is_never_hidden_among_play_money(home, clock, size):
     with scenes.attached(home, clock):
         async with stage(home, size=size, clock=clock) as on:
             await on.ready()
-            # The first full snapshot would take the place of the one made here.
+            # A snapshot of the manager would take the place of the one made here.
+            on.app.manager.rest(True)
             await on.settle()
             snapshot = on.app.snapshot
             [paper] = snapshot.active

@@ -13,9 +13,10 @@ from mcp.shared.exceptions import MCPError
 
 from firstwatch.mcp import acting, server
 from firstwatch.mcp.tools import TOOLS, visible
-from firstwatch.store import agents, algorithms, journal, wallet_status
+from firstwatch.store import agents, algorithms, journal, positions, wallet_status
 from firstwatch.trading.agents import AgentLimits, Confirm, Scope
 from firstwatch.trading.events import AlarmRaised, Noted
+from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author
 from tests.mcp.poisons import poisons
 from tests.mcp.served import caller, connected
@@ -57,7 +58,10 @@ def poison(stage, text):
                 [Noted(sentence=f"{MARK} {text}"), AlarmRaised(topic="venue", sentence=f"{MARK} {text}")],
                 author=Author.SYSTEM, venue_time_ms=None, local_time_ms=scenes.NOW_MS,
             )  # fmt: skip
-            values = {"text": f"{MARK} {text}"[:900], "run": run_id}
+            symbol = f"{MARK} {text}"[:900]
+            held = positions.RunPosition(run_id, symbol, Side.LONG, Decimal(1), scenes.NOW_MS)
+            positions.set_position(session, held)
+            values = {"text": symbol, "run": run_id}
             session.exec_driver_sql(
                 "UPDATE run SET sentence = :text, pause_reason = :text, paused = 1 WHERE id = :run", values
             )

@@ -1,6 +1,7 @@
 """The backtest: an algorithm on candles, decided by the same core as a live run.
 
-In reading order: ``settings`` (the launch settings that apply), ``simulate`` (a backtest), ``replay`` (passes
+In reading order: ``settings`` (the launch settings that apply), ``inputs`` (of a test, as asked for and as
+read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``replay`` (passes
 of the core over the bars, whole or in parts), ``record`` (a trade as plain numbers), ``metrics`` (figures of
 a backtest or a live run), ``notes`` (assumptions, and decisions that the core did not carry out),
 ``result_json`` (the shapes that ``--json`` prints), ``baseline`` (the inputs of a saved one, and their key).

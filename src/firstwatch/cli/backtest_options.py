@@ -12,13 +12,7 @@ from firstwatch.trading.numbers import MOST_BARS, decimal_of
 from firstwatch.trading.text import quoted
 
 if TYPE_CHECKING:
-    from firstwatch.backtest.simulate import BacktestResult, BacktestSettings
-    from firstwatch.market.files import CandleFile
-    from firstwatch.market.funding import FundingSeries
-    from firstwatch.strategy.core_settings import Costs
-    from firstwatch.strategy.specification import AlgorithmSpec
-    from firstwatch.trading.market import Market
-    from firstwatch.trading.notes import Note
+    from firstwatch.backtest.inputs import BacktestInput
 
 AlgorithmFile = Annotated[Path, typer.Argument(metavar="ALGORITHM.toml")]
 CandlesOption = Annotated[Path, typer.Option(metavar="FILE", help="A file, or archive:SYMBOL@TIMEFRAME.")]
@@ -64,48 +58,14 @@ class BacktestOptions:
     guards: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class BacktestInput:
-    """The input that the options name, read and checked."""
-
-    spec: "AlgorithmSpec"
-    file: "CandleFile"
-    market: "Market"
-    assumed: "tuple[Note, ...]"
-    costs: "Costs"
-    settings: "BacktestSettings"
-    funding: "FundingSeries"
-    start_ms: int | None
-    end_ms: int | None
-
-    def simulate(self) -> "BacktestResult":
-        """Return the backtest.
-
-        Raises:
-            WrongUseError: there is no bar on which to start, or a setting that cannot be used.
-        """
-        from firstwatch.backtest.simulate import simulate
-
-        return simulate(
-            self.spec,
-            self.file.candles,
-            market=self.market,
-            costs=self.costs,
-            settings=self.settings,
-            funding=self.funding,
-            start_ms=self.start_ms,
-            end_ms=self.end_ms,
-            notes=self.assumed,
-        )
-
-
-def read_input(options: BacktestOptions) -> BacktestInput:
+def read_input(options: BacktestOptions) -> "BacktestInput":
     """Read the files and check the numbers.
 
     Raises:
         WrongUseError: a file or a value is wrong.
     """
-    from firstwatch.backtest.simulate import BacktestSettings
+    from firstwatch.backtest.inputs import BacktestInput
+    from firstwatch.backtest.settings import BacktestSettings
     from firstwatch.cli.files import read_algorithm, read_given_candles
     from firstwatch.market.assumed import market_of_candles
     from firstwatch.market.files import read_funding

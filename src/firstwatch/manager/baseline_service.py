@@ -22,7 +22,7 @@ class BaselineService:
 
     def sources(self) -> tuple[str, ...]:
         """Return the sources of candles: the venue, and the series of the archive."""
-        from firstwatch.engine.baselines.maker import FROM_VENUE
+        from firstwatch.backtest.inputs import FROM_VENUE
         from firstwatch.market.archive import list_series
 
         return (FROM_VENUE, *map(str, list_series(self._settings.home)))

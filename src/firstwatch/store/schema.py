@@ -25,6 +25,7 @@ REVISIONS: Sequence[str] = (
     "0016",
     "0017",
     "0018",
+    "0019",
 )
 """All revisions in order, as the files under ``migrations/versions`` name them."""
 

@@ -672,6 +672,84 @@ class JobTable(_Rows, table=True):
     created_at_ms: int = _ms()
     started_at_ms: int | None = _ms_or_none()
     finished_at_ms: int | None = _ms_or_none()
+    title: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    is_cancel_wanted: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    begun_progress: float = Field(default=0.0, sa_column_kwargs={"server_default": "0"})
+
+
+class TestResultTable(_Rows, table=True):
+    """What a test has found: a backtest, also of a draft; trades and equity are packed (``curves``)."""
+
+    __tablename__ = "test_result"
+
+    id: int | None = _number()
+    job_id: int | None = _ref("job.id", nullable=True)
+    title: str
+    version_id: int | None = _ref("algorithm_version.id", nullable=True)
+    spec_json: str = _json()
+    symbol: str
+    timeframe: str
+    request_json: str = _json()
+    market_json: str = _json()
+    costs_json: str = _json()
+    settings_json: str = _json()
+    start_ms: int = _ms()
+    end_ms: int = _ms()
+    bars: int
+    metrics_json: str = _json()
+    details_json: str = _json()
+    trades: bytes = Field(sa_type=LargeBinary)
+    equity: bytes = Field(sa_type=LargeBinary)
+    candles: str
+    core_version: int
+    created_at_ms: int = _ms()
+
+
+class StudyTable(_Rows, table=True):
+    """An optimisation, by its name."""
+
+    __tablename__ = "study"
+
+    id: int | None = _number()
+    name: str = Field(unique=True)
+    request_json: str = _json()
+    created_at_ms: int = _ms()
+
+
+class TrialTable(_Rows, table=True):
+    """One specification tried on one market and period: of a study, or by itself."""
+
+    __tablename__ = "trial"
+    __table_args__ = (UniqueConstraint("study_id", "number"), Index(None, "symbol", "timeframe"))
+
+    id: int | None = _number()
+    study_id: int | None = _ref("study.id", nullable=True)
+    number: int | None = Field(default=None)
+    origin: str
+    state: str
+    spec_sha256: str
+    costs_sha256: str
+    symbol: str
+    timeframe: str
+    start_ms: int = _ms()
+    end_ms: int = _ms()
+    parameters_json: str = _json()
+    metrics_json: str | None = Field(default=None, sa_type=Text)
+    daily_pnl: bytes | None = Field(default=None, sa_type=LargeBinary)
+    created_at_ms: int = _ms()
+
+
+class DraftTable(_Rows, table=True):
+    """An algorithm that is being edited: its text, which may not be valid yet, and its test's settings."""
+
+    __tablename__ = "draft"
+
+    id: int | None = _number()
+    name: str = Field(unique=True)
+    base_version_id: int | None = _ref("algorithm_version.id", nullable=True)
+    text: str = Field(sa_type=Text)
+    setup_json: str = _json()
+    updated_at_ms: int = _ms()
 
 
 class HostTable(_Rows, table=True):

@@ -15,16 +15,22 @@ class JobState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @property
     def is_over(self) -> bool:
-        return self in (JobState.DONE, JobState.FAILED)
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
 class JobKind(StrEnum):
     """Kind of a job."""
 
     BACKTEST = "backtest"
+    BASELINE = "baseline"
+    CALIBRATION = "calibration"
+    CROSS_VALIDATION = "cross-validation"
+    OPTIMISATION = "optimisation"
+    USEFULNESS = "usefulness"
 
 
 class BacktestJob(BaseModel):

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from firstwatch.backtest.baseline import baseline_key, settings_of_run
+from firstwatch.backtest.inputs import FROM_VENUE
 from firstwatch.backtest.simulate import simulate
 from firstwatch.engine.venue_registry import reading_venue
 from firstwatch.market.archive import REFERENCE, extend, find_series, read_series, series_of, sound_candles
@@ -33,8 +34,6 @@ from firstwatch.trading.validation import validation_sentences
 from firstwatch.venues.protocol import Venue
 from firstwatch.watch.baseline import find_by_key, save_baseline, stale_because, until
 
-FROM_VENUE = "venue"
-"""Candles of the venue itself: all that it offers, and those recorded earlier."""
 BASELINE_DAYS = 184
 """Six months of any length."""
 _DAY_MS = 86_400_000

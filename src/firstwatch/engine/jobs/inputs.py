@@ -1,0 +1,90 @@
+"""Reads what a test asks for: its market and candles, from a venue, the archive or files."""
+
+from pathlib import Path
+
+from firstwatch.backtest.inputs import FROM_VENUE, BacktestInput, BacktestRequest
+from firstwatch.engine.baselines.maker import venue_candles
+from firstwatch.engine.venue_registry import reading_venue
+from firstwatch.market.archive import REFERENCE, find_series, read_series
+from firstwatch.market.assumed import market_of_candles
+from firstwatch.market.files import CandleFile, read_candles, read_funding, require_timeframe
+from firstwatch.market.funding import NO_FUNDING
+from firstwatch.market.launch_files import read_market
+from firstwatch.settings import Settings
+from firstwatch.strategy.core_settings import Costs
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.market import Market
+from firstwatch.trading.notes import Note
+
+_DAY_MS = 86_400_000
+_MOST_DAYS = 36_500
+
+
+def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> BacktestInput:
+    """Return the input that a request names; candles are those of the whole source, up to its end.
+
+    Raises:
+        WrongUseError, VenueError, StoreError: the algorithm is damaged, or the market, its candles or a
+            file are not available.
+    """
+    spec = request.spec
+    if request.venue is None:
+        market, file, notes = _of_files(settings.home, request, spec)
+    else:
+        market, file = _of_venue(settings, request, spec, clock)
+        notes = ()
+    taker, maker = request.taker_fee_bps, request.maker_fee_bps
+    return BacktestInput(
+        spec,
+        file,
+        market,
+        notes,
+        Costs(
+            market.taker_fee_bps if taker is None else taker,
+            market.maker_fee_bps if maker is None else maker,
+            slippage_bps=request.slippage_bps,
+        ),
+        request.settings,
+        NO_FUNDING if request.funding is None else read_funding(request.funding),
+        request.from_ms,
+        request.to_ms,
+    )
+
+
+def _of_files(
+    home: Path, request: BacktestRequest, spec: AlgorithmSpec
+) -> tuple[Market, CandleFile, tuple[Note, ...]]:
+    given = None if request.market is None else read_market(request.market)
+    file = _stored(home, request, spec)
+    if request.candles.startswith(REFERENCE):
+        named = {"symbol": find_series(home, request.candles).symbol}
+        known = Market(**named) if given is None else given
+        given = known if "symbol" in known.model_fields_set else known.model_copy(update=named)
+    market, notes = market_of_candles(Path(request.candles), file.candles, given, spec)
+    return market, file, notes
+
+
+def _of_venue(
+    settings: Settings, request: BacktestRequest, spec: AlgorithmSpec, clock: Clock
+) -> tuple[Market, CandleFile]:
+    assert request.venue is not None
+    with reading_venue(settings, request.venue, clock) as venue:
+        market = venue.markets().get(request.symbol or "")
+        if market is None:
+            raise WrongUseError(f"{request.venue} has no market {request.symbol}; choose one that it has.")
+        if request.candles != FROM_VENUE:
+            return market, _stored(settings.home, request, spec)
+        since_ms = request.from_ms or 0
+        days = min(_MOST_DAYS, max(1, -(-(venue.now_ms() - since_ms) // _DAY_MS)))
+        return market, venue_candles(settings.home, venue, market.symbol, spec, days)
+
+
+def _stored(home: Path, request: BacktestRequest, spec: AlgorithmSpec) -> CandleFile:
+    """Return the candles of the archive or of a file."""
+    if request.candles.startswith(REFERENCE):
+        series = find_series(home, request.candles)
+        require_timeframe(Path(request.candles), series.timeframe, spec.timeframe)
+        return read_series(home, series)
+    return read_candles(Path(request.candles), spec.timeframe)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from firstwatch.manager.agent_reads import AgentReads
 from firstwatch.manager.agent_service import AgentService
 from firstwatch.manager.baseline_service import BaselineService
+from firstwatch.manager.test_service import TestService
 from firstwatch.manager.views import (
     AlarmView,
     CommandView,
@@ -116,6 +117,8 @@ class RunManager:
         """Work on live wallets."""
         self.baselines = BaselineService(settings)
         """Making baselines."""
+        self.tests = TestService(settings, self._clock, lambda: self._ready()[0])
+        """Drafts of algorithms, and tests of them."""
         self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
         """Acts of agents, and the operator's answers to them."""
         self.reads = AgentReads(self._clock, lambda: self._ready()[0])

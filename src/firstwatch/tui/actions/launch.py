@@ -9,12 +9,14 @@ from firstwatch.tui.actions.action import (
     needs_engine,
 )
 from firstwatch.tui.launch_form.assessment import Readiness
+from firstwatch.tui.layout import Mode
 from firstwatch.tui.panes.pane import PaneId
 
 
 class NewRunAction(Action):
     id, title, short, key = "run.new", "run: New", "New run", "n"
     help = "Prepare a new run, with its checks and what would happen."
+    mode = Mode.RUN
     is_for_any_size = False
 
     def perform(self, app: AppControls, situation: Situation) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from firstwatch.manager.agent_reads import AgentReads
 from firstwatch.manager.agent_service import AgentService
 from firstwatch.manager.baseline_service import BaselineService
-from firstwatch.manager.test_service import TestService
 from firstwatch.manager.job_service import JobService
+from firstwatch.manager.test_service import TestService
 from firstwatch.manager.views import (
     AlarmView,
     CommandView,
@@ -118,10 +118,10 @@ class RunManager:
         """Work on live wallets."""
         self.baselines = BaselineService(settings)
         """Making baselines."""
-        self.tests = TestService(settings, self._clock, lambda: self._ready()[0])
-        """Drafts of algorithms, and tests of them."""
         self.jobs = JobService(settings, self._clock, lambda: self._ready()[0])
         """Heavy work in processes of its own."""
+        self.tests = TestService(settings, self._clock, lambda: self._ready()[0], self.jobs)
+        """Drafts of algorithms, and tests of them."""
         self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
         """Acts of agents, and the operator's answers to them."""
         self.reads = AgentReads(self._clock, lambda: self._ready()[0])

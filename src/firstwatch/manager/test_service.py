@@ -1,17 +1,20 @@
 """Test mode's work: drafts are opened, edited, saved; tests are asked for; what they found is read."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from firstwatch.manager.test_views import DraftChoice, DraftView, TestSetup
+from firstwatch.manager.test_views import DraftChoice, DraftView, TestDetails, TestSetup, TestView
+from firstwatch.manager.views import JobView
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
+from firstwatch.trading.jobs import JobKind
 from firstwatch.trading.text import counted
 
 if TYPE_CHECKING:
+    from firstwatch.manager.job_service import JobService
     from firstwatch.store.algorithms import AlgorithmVersion
     from firstwatch.store.database import Session, Store
     from firstwatch.store.runs import Run
@@ -31,10 +34,13 @@ class TestService:
 
     __test__ = False
 
-    def __init__(self, settings: Settings, clock: Clock, store: Callable[[], "Store"]) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, store: Callable[[], "Store"], jobs: "JobService"
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._store = store
+        self._jobs = jobs
 
     # --- drafts ----------------------------------------------------------------------------------
 
@@ -117,6 +123,7 @@ class TestService:
     def _first_setup(self, session: "Session", version: "AlgorithmVersion") -> TestSetup:
         """Return the settings of a first test: those of the newest run of the algorithm, else of any run."""
         from firstwatch.manager.algorithm_views import spec_of
+        from firstwatch.manager.lists import symbols_of
         from firstwatch.store import runs
 
         spec, known = spec_of(version), runs.list_runs(session, limit=_RUNS)
@@ -124,7 +131,8 @@ class TestService:
         if run is not None:
             return _setup_of_run(run)
         venue = next(iter(self._settings.venues), "")
-        symbol = spec.symbol or next((each.settings.symbol for each in known), "")
+        named = dict.fromkeys([*(each.settings.symbol for each in known), *symbols_of(self._settings)])
+        symbol = spec.symbol or next(iter(named), "")
         return TestSetup(venue=known[0].venue if known else venue, symbol=symbol)
 
     def keep(self, draft: DraftView) -> None:
@@ -176,6 +184,29 @@ class TestService:
 
         with self._store().read() as session:
             return get_run(session, run_id).settings
+
+    # --- tests -----------------------------------------------------------------------------------
+
+    def backtest(self, draft: DraftView) -> int:
+        """Begin a backtest of a draft, and return the number of its job."""
+        from firstwatch.manager.test_requests import request_of
+
+        request = request_of(draft, self._settings, self._clock)
+        return self._jobs.submit(JobKind.BACKTEST, _title(draft), request)
+
+    def tests(self, found: Sequence[JobView], algorithm: str) -> tuple[TestView, ...]:
+        """Return the tests among these jobs, and the baselines of an algorithm, the newest first."""
+        from firstwatch.manager.test_reader import read_tests
+
+        with self._store().read() as session:
+            return read_tests(session, found, algorithm)
+
+    def details(self, test: TestView) -> TestDetails:
+        """Return what a test has found."""
+        from firstwatch.manager.test_reader import read_details
+
+        with self._store().read() as session:
+            return read_details(session, test)
 
     def sources(self) -> tuple[str, ...]:
         """Return the sources of candles: the venue, and the series of the archive."""
@@ -262,3 +293,7 @@ def _setup_of_run(run: "Run", *, parent_run_id: str = "") -> TestSetup:
 def change_text(draft: DraftView) -> str:
     """Return how much of a draft differs from its version: ``2 changes``; empty: nothing."""
     return counted(len(draft.changes), "change") if draft.is_changed else ""
+
+
+def _title(draft: DraftView) -> str:
+    return f"{draft.name} on {draft.setup.symbol}" if draft.setup.symbol else draft.name

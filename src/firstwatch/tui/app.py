@@ -22,7 +22,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from firstwatch.manager.manager import RunManager
-from firstwatch.manager.views import AlarmView, ManagerSnapshot
+from firstwatch.manager.views import AlarmView, ManagerSnapshot, RunView
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import WrongUseError
@@ -567,6 +567,18 @@ class FirstwatchApp(StateApp):
         self.go_to_mode(Mode.RUN)
         self.is_launching = True
         self.run_screen.maximise_pane(PaneId.CONFIGURATION)
+
+    def test_again(self, run: RunView) -> None:
+        """Open a run's version in Test mode."""
+        # Its own draft is opened, not the newest one.
+        self.bench = replace(self.bench, is_open=True)
+        self.go_to_mode(Mode.TEST)
+        self.tests.test_again(run)
+
+    def point_at_test(self, key: str, beside: str) -> None:
+        screen = self.screen_stack[0]
+        if isinstance(screen, ModeScreen) and screen.MODE is Mode.TEST:
+            self.mode_screen.point_at(key, beside)
 
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on in the pane in front."""

@@ -56,7 +56,7 @@ FIGURES: Mapping[str, tuple[str, Write]] = {
     "largest_win": ("Largest win", money),
     "largest_loss": ("Largest loss", money),
     "average_bars": ("Bars held", ratio),
-    "max_drawdown_bars": ("Longest below peak, bars", count),
+    "max_drawdown_bars": ("Below a peak, bars", count),
     "exposure": ("Time in position", percent),
     "long_trades": ("Long trades", count),
     "short_trades": ("Short trades", count),

@@ -162,6 +162,9 @@ class StateApp(App[None]):
         self.selected_run = run_id
         self.manager.select(run_id)
 
+    def point_at_test(self, key: str, beside: str) -> None:
+        """Put the cursor of the tests on one; ``beside``: and mark another one, to stand beside it."""
+
     # --- what is shown, and what is true -----------------------------------------------------------
 
     @property

@@ -75,7 +75,7 @@ class CheckLaunchAction(_FormAction):
 
 
 class MakeBaselineAction(_FormAction):
-    id, title, short, key = "baseline.make", "baseline: Make", "Baseline", "b"
+    id, title, short, key = "baseline.make", "baseline: Make", "Test", "b"
     help = "Backtest the form's version with the form's settings; the run is compared with the result."
 
     def refusal(self, situation: Situation) -> str:

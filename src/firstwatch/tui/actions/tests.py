@@ -101,9 +101,7 @@ class DiscardDraftAction(_DraftAction):
 
 class LaunchVersionAction(_DraftAction):
     id, title, short, key = "test.launch", "test: Launch small", "Launch", "n"
-    help = (
-        "Prepare a small run of the version: a quarter of the capital, its parent's settings if it has one."
-    )
+    help = "Prepare a small run of the version: a quarter of the capital, with its parent's settings if any."
     severity = Severity.VIEW
     is_for_any_size = False
 

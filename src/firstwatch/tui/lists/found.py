@@ -17,16 +17,17 @@ _DAY_MS = 86_400_000
 # --- figures -------------------------------------------------------------------------------------
 
 FIGURES = (
-    Column("", 24),
-    Column("result", 13, is_number=True),
+    Column("", 19),
+    Column("result", 11, is_number=True),
     Column("", 1),
-    Column("a good one is", 24, rank=1, grows=True),
+    Column("reference", 24, rank=1, grows=True),
 )
 
 
 def figure_lines(found: BacktestView) -> list[Line]:
     """Return a line for each figure with its reference; what it needs, where it has no value."""
-    return [_figure(each) for each in found.figures if each.name in figures.FIGURES]
+    known = {each.name: each for each in found.figures}
+    return [_figure(known[name]) for name in figures.FIGURES if name in known]
 
 
 def _figure(each: Figure) -> Line:

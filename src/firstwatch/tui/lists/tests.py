@@ -11,8 +11,7 @@ COLUMNS = (
     Column("#", 4, is_number=True),
     Column("test", 9),
     Column("of", 12, grows=True, keeps="@", least=10),
-    Column("state", 15, most=24),
-    Column("return %", 8, rank=1, is_number=True),
+    Column("result", 15, most=24),
     Column("Sharpe", 6, rank=2, is_number=True),
     Column("drawdown", 8, rank=3, is_number=True),
     Column("trades", 6, rank=4, is_number=True),
@@ -45,7 +44,6 @@ def _line(test: TestView) -> Line:
             Cell(KIND_WORDS[test.kind]),
             Cell(test.title),
             Cell(*_state(test)),
-            cells.share(metrics.get("total_return")) if metrics else Cell(""),
             _ratio(test, "sharpe"),
             _percent(test, "max_drawdown"),
             Cell(str(metrics["total_trades"]) if "total_trades" in metrics else ""),
@@ -76,6 +74,9 @@ def _state(test: TestView) -> tuple[str, Tone]:
         if test.verdict is None:
             return "· no verdict", "dim"
         return ("✔ passed", "gain") if test.verdict else ("✘ failed", "error")
+    if (made := test.metrics.get("total_return")) is not None:
+        text = f"{formats.change(made)} %"
+        return text, cells.money_tone(text)
     return "done", "dim"
 
 

@@ -181,14 +181,15 @@ class BlockerBox(Static):
         self.update(self._text())
 
     def _text(self) -> Text:
-        app, text = app_of(self), Text(no_wrap=True, overflow="ellipsis")
+        app, text = app_of(self), Text()
+        muted = app.theme_variables["text-muted"]
         for number, each in enumerate(self._lines):
             sign, colour = _SIGNS[each.standing]
             text.append("\n" if number else "")
             text.append(f"{sign} ", f"bold {app.theme_variables[colour]}")
             text.append(
                 clean(each.text),
-                "" if each.standing is not Standing.OK else app.theme_variables["text-muted"],
+                muted if each.standing is Standing.OK else "",
             )
             if each.action:
                 text.append(f": {app.key_of(each.action)}", f"bold {app.theme_variables['primary']}")

@@ -25,7 +25,7 @@ from firstwatch.tui.widgets.overlay import PnlCurve, draw_overlay
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.plot import View
 from firstwatch.tui.widgets.status_lines import KeyLine
-from firstwatch.tui.widgets.study_plots import draw_map, draw_months, draw_slice
+from firstwatch.tui.widgets.study_plots import Slice, draw_map, draw_months, draw_slice
 from firstwatch.tui.widgets.tab_strip import TabStrip
 from firstwatch.tui.widgets.table import Column, KeyedTable, Line
 
@@ -204,7 +204,7 @@ class BestPage(Page):
         points = found.slice_points(details.found, name)
         best = ((details.found.get("best") or {}).get("parameters") or {}).get(name)
         if points:
-            picture = partial(draw_slice, name, points, best)
+            picture = partial(draw_slice, Slice(name, points, best))
             self.query_one(Drawn).show((details.view.key, name, len(points)), picture)
 
 

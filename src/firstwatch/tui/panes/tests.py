@@ -50,9 +50,12 @@ class TestsPane(Pane):
         listing.set_lines(tests.lines(found), is_ready=app.bench.is_open, empty=empty)
         self._report()
 
-    def point_at(self, key: str) -> None:
-        """Put the cursor on a test."""
-        self.query_one(Listing).table.point_at(key)
+    def point_at(self, key: str, beside: str) -> None:
+        """Put the cursor on a test, and mark only the one beside it (empty: none)."""
+        self.renew()
+        table = self.query_one(Listing).table
+        table.mark_only(beside)
+        table.point_at(key)
         self._report()
 
     def focus_pane(self) -> None:

@@ -133,6 +133,9 @@ class ModeScreen(Screen[None]):
         """Return the pane of that id."""
         return self._panes[pane_id]
 
+    def point_at(self, key: str, beside: str) -> None:
+        """Put the cursor of the master list on a row, and mark another one (empty: none)."""
+
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on in the pane in front; without tabs there, in the first pane."""
         pane = self.pane(self.front)

@@ -48,6 +48,9 @@ class TestScreen(ModeScreen):
     def chart(self) -> "Chart | None":
         return self.result.chart if self.result.is_mounted and self.result.display else None
 
+    def point_at(self, key: str, beside: str) -> None:
+        self.tests.point_at(key, beside)
+
     def _arrange(self) -> None:
         layout = self.layout_now
         is_split = layout.is_split and not self.is_maximised

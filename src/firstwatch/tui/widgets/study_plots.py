@@ -1,6 +1,7 @@
 """Pictures of a study and of a year: a slice per parameter, a map for two, returns by month."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +13,32 @@ from firstwatch.tui.widgets.plot import Grid, Scale, value_axis
 _AXIS = 10
 _SHADES = " ░▒▓█"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CELL = 6
+_YEAR, _WHOLE = 5, 8
+"""Columns of the year, and of its return."""
+_LEAST_CELL, _MOST_CELL = 6, 8
+"""Columns of a month."""
 
 Points = Sequence[tuple[float, float]]
 """Values of a parameter with that of the objective."""
 
 
-def draw_slice(
-    name: str, points: Points, best: float | None, width: int, height: int, colours: Mapping[str, str]
-) -> Text:
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The trials of a study by the value of one parameter; at least one."""
+
+    name: str
+    points: Points
+    best: float | None
+    """The winner's value."""
+
+
+def draw_slice(found: Slice, width: int, height: int, colours: Mapping[str, str]) -> Text:
     """Return the picture: a point for each trial, the median of each column, the winner's value as a line."""
+    best = found.best
     grid = Grid(width, height)
-    grid.write(0, 0, f"{name}: a point is a trial, ━ the median, │ the winner", "dim")
+    grid.write(0, 0, f"{found.name}: • a trial, ━ the median, │ the winner", "dim")
     room = max(2, width - _AXIS)
-    x, y = (np.array(values, dtype=np.float64) for values in zip(*points, strict=True))
+    x, y = (np.array(values, dtype=np.float64) for values in zip(*found.points, strict=True))
     scale = Scale.around(float(y.min()), float(y.max()), top=1, rows=max(1, height - 2))
     low, high = float(x.min()), float(x.max())
     span = high - low or 1.0
@@ -75,24 +88,33 @@ def draw_map(
 def draw_months(
     months: Mapping[tuple[int, int], float], width: int, height: int, colours: Mapping[str, str]
 ) -> Text:
-    """Return the returns by month in per cent: a row for each year, the stronger the colour the larger."""
+    """Return the returns by month in per cent, the stronger the colour the larger: a row for each year.
+
+    On a narrow screen half a year has a row.
+    """
     del height
-    years = sorted({year for year, _ in months})
+    count = len(_MONTHS)
+    per_row = count if width >= _YEAR + count * _LEAST_CELL + _WHOLE else count // 2
+    step = min(_MOST_CELL, (width - _YEAR - _WHOLE) // per_row)
     largest = max((abs(value) for value in months.values()), default=0.0) or 1.0
-    step = max(_CELL, min(8, (width - 14) // len(_MONTHS)))
     text = Text(no_wrap=True)
-    text.append("     " + "".join(f"{month:>{step}}" for month in _MONTHS) + f"{'year':>{step + 2}}", "dim")
-    for year in years:
-        text.append(f"\n{year:<5}", "bold")
+    for year in sorted({year for year, _ in months}):
         whole = 1.0
-        for month in range(1, len(_MONTHS) + 1):
-            value = months.get((year, month))
-            if value is None:
-                text.append(f"{'·':>{step}}", "dim")
+        for first in range(1, count + 1, per_row):
+            row = range(first, first + per_row)
+            if per_row < count and not any((year, month) in months for month in row):
                 continue
-            whole *= 1 + value
-            text.append(f"{value * 100:>+{step}.1f}", _shade(value, largest, colours))
-        text.append(f"{(whole - 1) * 100:>+{step + 2}.1f}", "bold")
+            head = "".join(f"{_MONTHS[month - 1]:>{step}}" for month in row)
+            text.append(f"{'':{_YEAR}}{head}{'year':>{_WHOLE}}\n", "dim")
+            text.append(f"{year:<{_YEAR}}", "bold")
+            for month in row:
+                value = months.get((year, month))
+                whole *= 1 + (value or 0.0)
+                written = "·" if value is None else f"{value * 100:+.1f}"
+                text.append(" ")
+                style = "dim" if value is None else _shade(value, largest, colours)
+                text.append(f"{written:>{step - 1}}", style)
+            text.append(f"{(whole - 1) * 100:>+{_WHOLE}.1f}\n\n", "bold")
     return text
 
 

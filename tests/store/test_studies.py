@@ -28,7 +28,8 @@ def _trial(number, spec="a", state=TrialState.COMPLETE):
 
 def _add(store, trials, data=DATA, costs=COSTS, study=None):
     with store.write() as session:
-        study = study or studies.add_study(session, "", "{}", now_ms=5)
+        name = f"study {len(studies.list_studies(session))}"
+        study = study or studies.add_study(session, name, "{}", now_ms=5)
         studies.add_trials(session, study.id, trials, data, costs_json=costs, now_ms=6)
     return study
 
@@ -58,13 +59,11 @@ def test_a_study_is_found_by_its_name_and_its_trials_come_back_in_order(store):
     assert found == [_trial(0), _trial(1, "b"), _trial(2, state=TrialState.UNDEFINED)]
 
 
-def test_a_study_without_a_name_gets_the_first_that_is_free(store):
+def test_studies_are_listed_newest_first(store):
     with store.write() as session:
-        studies.add_study(session, "study 2", "{}", now_ms=5)
-        names = [studies.add_study(session, "", "{}", now_ms=5).name for _ in range(2)]
-        listed = [study.name for study in studies.list_studies(session)]
-    assert names == ["study 3", "study 4"]
-    assert listed == ["study 4", "study 3", "study 2"]
+        for name in ("b", "a"):
+            studies.add_study(session, name, "{}", now_ms=5)
+        assert [study.name for study in studies.list_studies(session)] == ["a", "b"]
 
 
 def test_one_number_of_a_study_is_saved_once(store):

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.backtest.result_json import metrics_json
-from firstwatch.backtest.simulate import BacktestResult
+from firstwatch.backtest.tester import Tester
+from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.trials import TrialState
 
 _DAY_MS = 86_400_000
@@ -41,8 +43,12 @@ class Trial:
     daily_pnl: NDArray[np.float64] | None = None
 
 
-def outcome_of(result: BacktestResult, capital: float, start_ms: int, end_ms: int) -> Outcome:
-    """Return what a study keeps of a backtest inside of the period from ``start_ms`` up to ``end_ms``."""
+def tried(tester: Tester, spec: AlgorithmSpec, capital: float, start_ms: int, end_ms: int) -> Outcome:
+    """Return what a study keeps of a specification, tested from ``start_ms`` up to ``end_ms``."""
+    try:
+        result = tester.run(spec, start_ms=start_ms, end_ms=end_ms)
+    except WrongUseError as error:
+        return Outcome(None, problem=str(error))
     pnl = daily_pnl(result.time_ms, result.equity, capital, start_ms, end_ms)
     return Outcome(metrics_json(result.metrics), pnl)
 

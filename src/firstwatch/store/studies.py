@@ -100,16 +100,12 @@ def list_studies(session: Session) -> list[Study]:
 
 
 def add_study(session: Session, name: str, request_json: str, *, now_ms: int) -> Study:
-    """Save a study; an empty name gives it the first that is free: ``study 1``, ``study 2``.
+    """Save a study.
 
     Raises:
         WrongUseError: there is one of that name.
     """
-    if not name:
-        number = 1 + (session.execute(select(func.max(_STUDY.c.id))).scalar() or 0)
-        while find_study(session, name := f"study {number}") is not None:
-            number += 1
-    elif find_study(session, name) is not None:
+    if find_study(session, name) is not None:
         raise WrongUseError(f"There is a study {quoted(name)} already.")
     values = {"name": name, "request_json": request_json, "created_at_ms": now_ms}
     study_id = session.execute(insert(_STUDY).values(**values).returning(_STUDY.c.id)).scalar_one()

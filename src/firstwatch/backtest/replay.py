@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,17 @@ from firstwatch.strategy.core_replay import end_data
 from firstwatch.strategy.core_state import NOTE_KINDS
 from firstwatch.strategy.evaluation import SignalArrays
 
+_Number = TypeVar("_Number", np.float64, np.int64)
+
 Loop = Callable[..., None]
 """``play_bars`` of the core, compiled: with the same arguments, its columns as arrays."""
 
 _STRETCH_FIELDS = 4
 _COUNTS = 4
+_STRETCHES = 2
+"""The place of the stretches among the counts."""
+_SMALL_ROWS = 4_096
+"""Up to so many bars the output is kept as it is: a copy costs more than the memory."""
 
 
 @dataclass(slots=True)
@@ -76,33 +82,34 @@ class Played:
         """The bar of the last entry; None: there is none yet."""
         return int(self._entries[-1][-1]) if self._entries else None
 
-    def begin(self, state: CoreState, index: int) -> None:
-        """Record the ledger at the first bar, unless the pass has begun already."""
-        if not self._stretches:
-            row = np.empty((1, _STRETCH_FIELDS))
-            keep_stretch(state, index, row, 0)
-            self._stretches.append(row)
-
     def keep(self, state: CoreState, entry_ms: int, exit_ms: int) -> None:
         """Keep the trade that was just closed."""
         row = np.empty((1, TRADE_FIELDS))
         keep_trade(state, entry_ms, exit_ms, row, 0)
         self._trades.append(row)
 
-    def take(self, output: "_Output") -> None:
+    def output(self, state: CoreState, first: int, end: int, notes: NDArray[np.float64]) -> "Output":
+        """Return an output for the bars ``first`` to ``end``, with the ledger at the first bar of all."""
+        output = Output.of_bars(end - first, notes)
+        if not self._stretches:
+            keep_stretch(state, first, output.stretches, 0)
+            output.counts[_STRETCHES] = 1
+        return output
+
+    def take(self, output: "Output") -> None:
         """Take what was played over further bars."""
         trades, entries, stretches, missed = output.counts.tolist()
         if trades:
-            self._trades.append(output.trades[:trades].copy())
+            self._trades.append(_first(output.trades, trades))
         if entries:
-            self._entries.append(output.entries[:entries].copy())
+            self._entries.append(_first(output.entries, entries))
         if stretches:
-            self._stretches.append(output.stretches[:stretches].copy())
+            self._stretches.append(_first(output.stretches, stretches))
         if missed:
-            self._missed.append(output.missed[:missed].copy())
+            self._missed.append(_first(output.missed, missed))
 
 
-class _Output(NamedTuple):
+class Output(NamedTuple):
     """The output of ``play_bars``."""
 
     trades: NDArray[np.float64]
@@ -113,12 +120,12 @@ class _Output(NamedTuple):
     notes: NDArray[np.float64]
 
     @classmethod
-    def of_bars(cls, bars: int, notes: NDArray[np.float64]) -> "_Output":
+    def of_bars(cls, bars: int, notes: NDArray[np.float64]) -> "Output":
         """Return an output with a row for every bar; memory that is not written is not taken."""
         return cls(
             np.empty((bars, TRADE_FIELDS)),
             np.empty(bars, dtype=np.int64),
-            np.empty((bars, _STRETCH_FIELDS)),
+            np.empty((bars + 1, _STRETCH_FIELDS)),
             np.empty(bars, dtype=np.int64),
             np.zeros(_COUNTS, dtype=np.int64),
             notes,
@@ -224,13 +231,12 @@ class Replay:
         waits until the open of the bar at ``end``, if the position is still open then. ``missed``: for each
         bar of the candles, whether an entry decided at its close is dropped.
         """
-        played.begin(state, first)
         if first >= end:
             return
         columns = self._columns
         last_entry = played.last_entry
         counted = np.zeros((NOTE_KINDS, NOTE_FIELDS)) if notes is None else notes.counted
-        output = _Output.of_bars(end - first, counted)
+        output = played.output(state, first, end, counted)
         play_bars(
             state,
             core,
@@ -297,6 +303,10 @@ class Replay:
         busy: NDArray[np.bool_] = (exits == 1) | self._bars.session.must_flatten
         busy[self._bars.funding[0][:-1]] = True
         return busy
+
+
+def _first(rows: NDArray[_Number], count: int) -> NDArray[_Number]:
+    return rows[:count] if len(rows) <= _SMALL_ROWS else rows[:count].copy()
 
 
 def _joined(parts: list[Any], nothing: NDArray[Any]) -> NDArray[Any]:

@@ -8,7 +8,7 @@ What happens is written into the output, which has a row for every bar of the pa
     stretches   one row for each stretch of bars over which the ledger does not change: its first bar, cash,
                 signed amount, entry price
     dropped     the bars at whose close an entry was decided but not sent
-    counts      how many rows of these four are written
+    counts      how many rows of these four are written; the stretches may begin with one
     notes       one row per note, see ``count_notes``
 """
 # As in the core: positions, not keywords, and ``if`` instead of a call.
@@ -102,7 +102,7 @@ def play_bars(
     entry_ms = last_entry_ms
     trade_count = 0
     entry_count = 0
-    stretch_count = 0
+    stretch_count = counts[2]
     dropped_count = 0
     funding_bar = funding_bars[next_funding]
 

@@ -1,12 +1,13 @@
 """The backtest: an algorithm on candles, decided by the same core as a live run.
 
 In reading order: ``settings`` (the launch settings that apply), ``inputs`` (of a test, as asked for and as
-read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``cross_validation`` and ``holdout``
-(the last fifth, kept back), ``replay`` (passes of the core over the bars, whole or in parts), ``record`` (a
-trade as plain numbers), ``metrics`` (figures of a backtest or a live run), ``sharpe_ratio`` and
-``overfitting`` (how sure a ratio is, also after a search), ``notes`` (assumptions, and decisions that the
-core did not carry out), ``result_json`` (the shapes that ``--json`` prints), ``baseline`` (the inputs of a
-saved one, and their key).
+read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``holdout`` (what no search sees),
+``cross_validation`` (rolling folds),
+``replay`` (passes of the core over the bars, whole or in parts), ``record`` (a trade as plain numbers),
+``metrics`` (figures of a backtest or a live run),
+``sharpe_ratio`` and ``overfitting`` (how sure a ratio is, also after a search),
+``notes`` (assumptions, and decisions that the core did not carry out),
+``result_json`` (the shapes that ``--json`` prints), ``baseline`` (the inputs of a saved one, and their key).
 
 Imports ``market``, ``strategy`` and ``trading``. No store and no venue: it computes in memory, the caller
 saves.

@@ -19,7 +19,7 @@ from itertools import pairwise
 from statistics import fmean, median, stdev
 from typing import Any, NamedTuple
 
-from firstwatch.backtest.holdout import holdout_begins
+from firstwatch.backtest.holdout import split_period
 from firstwatch.backtest.metrics import Metrics, daily_returns
 from firstwatch.backtest.result_json import metrics_json
 from firstwatch.backtest.sharpe_ratio import Sharpe
@@ -122,7 +122,7 @@ def cross_validate(
     ``max_drawdown``: a fraction.
 
     Raises:
-        WrongUseError: there are no bars, or a fold is shorter than the warm-up; as ``Tester.run``.
+        WrongUseError: there are too few bars, or a fold is shorter than the warm-up; as ``Tester.run``.
     """
     plan = plan_folds(tester, spec, count=count, is_sliding=is_sliding, start_ms=start_ms, end_ms=end_ms)
     folds = []
@@ -165,17 +165,14 @@ def plan_folds(
     """Return the spans of ``count`` folds, as ``cross_validate`` tests them.
 
     Raises:
-        WrongUseError: there are no bars in the period, or a fold is shorter than the warm-up.
+        WrongUseError: there are too few bars in the period, or a fold is shorter than the warm-up.
     """
     if not 1 <= count <= MOST_FOLDS:
         raise WrongUseError(f"Choose 1 to {MOST_FOLDS} folds, not {count}.")
     candles = tester.candles
-    first = 0 if start_ms is None else candles.index_at(start_ms)
-    end = len(candles) if end_ms is None else candles.index_at(end_ms)
-    if first >= end:
-        raise WrongUseError("There are no candles in that period: choose one that the candles cover.")
-    holdout = holdout_begins(candles, start_ms, end_ms)
-    marks = [first + (holdout - first) * block // (count + 1) for block in range(count + 2)]
+    period = split_period(candles, start_ms, end_ms)
+    first, after = candles.index_at(period.start_ms), candles.index_at(period.holdout_ms)
+    marks = [first + (after - first) * block // (count + 1) for block in range(count + 2)]
     embargo = spec.warm_up_bars()
     shortest = min(after - before for before, after in pairwise(marks))
     if shortest <= embargo:
@@ -185,17 +182,17 @@ def plan_folds(
             "of a longer time."
         )
 
-    def time_at(index: int) -> int:
-        return int(candles.time_ms[index]) if index < len(candles) else _after(tester)
+    def opened(index: int) -> int:
+        return int(candles.time_ms[index])
 
     folds = tuple(
         (
-            Span(time_at(marks[i - 1] if is_sliding else first), time_at(marks[i])),
-            Span(time_at(marks[i] + embargo), time_at(marks[i + 1])),
+            Span(opened(marks[i - 1] if is_sliding else first), opened(marks[i])),
+            Span(opened(marks[i] + embargo), opened(marks[i + 1])),
         )
         for i in range(1, count + 1)
     )
-    return FoldPlan(folds, Span(time_at(holdout), time_at(end)), embargo)
+    return FoldPlan(folds, Span(period.holdout_ms, period.end_ms), embargo)
 
 
 def judge_folds(folds: Sequence[Fold], max_drawdown: float) -> tuple[bool | None, str]:
@@ -264,8 +261,3 @@ def to_json(found: CrossValidation) -> dict[str, Any]:
 
 def _span_json(span: Span) -> list[str]:
     return [iso(span.from_ms), iso(span.to_ms)]
-
-
-def _after(tester: Tester) -> int:
-    """Return when the last bar ends."""
-    return int(tester.candles.time_ms[-1]) + tester.candles.timeframe.ms

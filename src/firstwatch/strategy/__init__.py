@@ -5,7 +5,7 @@ line of text to a typed condition), ``functions``, ``function_table`` and ``indi
 and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions over arrays) and ``stream`` (the same bar
 by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core`` (the decisions), ``core_replay``
 (simulated fills), ``core_notes`` (what the core did not do, in sentences), ``outlook`` (conditions that would
-have to become true next).
+have to become true next), ``parameters`` (an algorithm's numbers by their place, to vary them).
 
 Pure: only ``trading`` may be imported, and no store, venue, thread, clock or file. ``indicators`` alone
 imports TA-Lib. The modules ``core``, ``core_prices`` and ``core_replay`` use only int, float, bool, ``if``

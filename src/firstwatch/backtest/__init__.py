@@ -7,6 +7,8 @@ read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``holdo
 ``metrics`` (figures of a backtest or a live run),
 ``sharpe_ratio`` and ``overfitting`` (how sure a ratio is, also after a search),
 ``notes`` (assumptions, and decisions that the core did not carry out),
+``mean_test`` and ``review`` (what to hold the figures against, and when it went badly),
+``comparison`` (results side by side),
 ``result_json`` (the shapes that ``--json`` prints), ``baseline`` (the inputs of a saved one, and their key).
 
 Imports ``market``, ``strategy`` and ``trading``. No store and no venue: it computes in memory, the caller

@@ -2,10 +2,14 @@
 
 In reading order: ``settings`` (the launch settings that apply), ``inputs`` (of a test, as asked for and as
 read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``holdout`` (what no search sees),
-``trial``, ``optimisation`` (a search for better numbers) and ``study_figures`` (what it is worth), ``replay``
-(passes of the core over the bars, whole or in parts), ``record`` (a trade as plain numbers), ``metrics``
-(figures of a backtest or a live run), ``sharpe_ratio`` and ``overfitting`` (how sure a ratio is, also after a
-search), ``notes`` (assumptions, and decisions that the core did not carry out),
+``trial``, ``optimisation`` (a search for better numbers), ``study_figures`` (what its winner is worth),
+``cross_validation`` (rolling folds),
+``replay`` (passes of the core over the bars, whole or in parts), ``record`` (a trade as plain numbers),
+``metrics`` (figures of a backtest or a live run),
+``sharpe_ratio`` and ``overfitting`` (how sure a ratio is, also after a search),
+``notes`` (assumptions, and decisions that the core did not carry out),
+``mean_test`` and ``review`` (what to hold the figures against, and when it went badly),
+``comparison`` (results side by side),
 ``result_json`` (the shapes that ``--json`` prints), ``baseline`` (the inputs of a saved one, and their key).
 
 Imports ``market``, ``strategy`` and ``trading``. No store and no venue: it computes in memory, the caller

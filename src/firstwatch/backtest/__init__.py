@@ -1,9 +1,15 @@
 """The backtest: an algorithm on candles, decided by the same core as a live run.
 
 In reading order: ``settings`` (the launch settings that apply), ``inputs`` (of a test, as asked for and as
-read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``replay`` (passes
-of the core over the bars, whole or in parts), ``record`` (a trade as plain numbers), ``metrics`` (figures of
-a backtest or a live run), ``notes`` (assumptions, and decisions that the core did not carry out),
+read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``holdout`` (what no search sees),
+``trial``, ``optimisation`` (a search for better numbers), ``study_figures`` (what its winner is worth),
+``cross_validation`` (rolling folds),
+``replay`` (passes of the core over the bars, whole or in parts), ``record`` (a trade as plain numbers),
+``metrics`` (figures of a backtest or a live run),
+``sharpe_ratio`` and ``overfitting`` (how sure a ratio is, also after a search),
+``notes`` (assumptions, and decisions that the core did not carry out),
+``mean_test`` and ``review`` (what to hold the figures against, and when it went badly),
+``comparison`` (results side by side),
 ``result_json`` (the shapes that ``--json`` prints), ``baseline`` (the inputs of a saved one, and their key).
 
 Imports ``market``, ``strategy`` and ``trading``. No store and no venue: it computes in memory, the caller

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from firstwatch.backtest.comparison import settings_document
+from firstwatch.backtest.review import Review, review
 from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.backtest.simulate import BacktestResult, simulate
 from firstwatch.market.files import CandleFile
 from firstwatch.market.funding import FundingSeries
+from firstwatch.market.packed import History, fingerprint, until
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import END_MS
@@ -121,4 +124,28 @@ class BacktestInput:
             start_ms=self.start_ms,
             end_ms=self.end_ms,
             notes=self.assumed,
+        )
+
+    def review(self, result: BacktestResult) -> Review:
+        """Return what stands beside the metrics of this input's backtest."""
+        return review(
+            result.records,
+            result.time_ms,
+            result.equity,
+            result.metrics,
+            capital=float(self.settings.capital),
+            candles=self.file.candles,
+        )
+
+    def settings_document(self, result: BacktestResult) -> dict[str, Any]:
+        """Return everything that this input's backtest depends on, as ``comparison`` compares it."""
+        end_ms = int(result.time_ms[-1]) + self.spec.timeframe.ms
+        return settings_document(
+            self.spec,
+            market=self.market,
+            costs=self.costs,
+            settings=self.settings,
+            candles=fingerprint(until(History(self.file.candles, self.funding), end_ms)),
+            start_ms=int(result.time_ms[0]),
+            end_ms=end_ms,
         )

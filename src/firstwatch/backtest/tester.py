@@ -27,6 +27,11 @@ class Tester:
         self._settings = settings or BacktestSettings()
         self._funding = funding
 
+    @property
+    def capital(self) -> float:
+        """Where the equity of each test starts, in quote."""
+        return float(self._settings.capital)
+
     def run(
         self, spec: AlgorithmSpec, *, start_ms: int | None = None, end_ms: int | None = None
     ) -> BacktestResult:

@@ -20,6 +20,7 @@ from firstwatch.cli import (
     export,
     jobs,
     mcp,
+    optimise,
     prune,
     report,
     runs,
@@ -50,6 +51,7 @@ app.add_typer(agent.app, name="agent")
 app.add_typer(mcp.app, name="mcp")
 app.command("backtest")(backtest.backtest)
 app.command("calibrate")(calibrate.calibrate)
+app.command("optimise")(optimise.optimise)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("demo")(demo.demo)

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.backtest.metrics import RATIO_DAYS, daily_returns
+from firstwatch.backtest.sharpe_ratio import Sharpe, probabilistic_sharpe
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.text import counted
 from firstwatch.trading.verdicts import DAY_MS, CheckName, Sign, SignName, Verdict
 from firstwatch.trading.watch import WatchReport
-from firstwatch.watch.edge import Sharpe, probabilistic_sharpe
 from firstwatch.watch.windows import STOP_REASONS
 
 LEAST_DAYS = 7

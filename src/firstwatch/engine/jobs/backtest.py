@@ -8,7 +8,7 @@ from firstwatch.backtest.result_json import metrics_json, note_json
 from firstwatch.backtest.simulate import BacktestResult
 from firstwatch.engine.jobs.context import Found, JobContext, Kind
 from firstwatch.engine.jobs.inputs import read_request
-from firstwatch.market.packed import History, fingerprint
+from firstwatch.market.packed import History, fingerprint, until
 from firstwatch.store.algorithms import version_by_id
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
@@ -17,7 +17,6 @@ from firstwatch.strategy.core_settings import CORE_VERSION
 from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.text import counted
-from firstwatch.watch.baseline import until
 
 
 def run_backtest(request: BacktestRequest, job: JobContext) -> Found:

@@ -9,6 +9,7 @@ from firstwatch.trading.jobs import JobKind
 
 _MODULES = {
     JobKind.BACKTEST: "backtest",
+    JobKind.OPTIMISATION: "optimisation",
 }
 """Modules by name: the process of a job loads what its own kind needs, and the engine nothing of them."""
 

@@ -25,18 +25,20 @@ class Paragraph(Static):
     def set_text(self, content: str) -> None:
         """Show this text."""
         if content != self._text:
-            rows, self._text = self._rows(), content
-            self.update(clean_lines(content), layout=rows is None or rows != self._rows())
+            self._text = content
+            self.update(clean_lines(content), layout=False)
+            self.clear_cached_dimensions()
+            if not self._fits():
+                self.refresh(layout=True)
 
     def show_if(self, is_shown: bool) -> None:
         """Show or hide the paragraph; hidden, it takes no room."""
         if self.display is not is_shown:
             self.display = is_shown
 
-    def _rows(self) -> int | None:
-        """Return the rows that the text takes; None: not known yet, or the width follows the text."""
-        width = self.content_size.width
-        has_own_width = self.styles.width is not None and self.styles.width.is_auto
-        if has_own_width or not width:
-            return None
-        return self.visual.get_height(cast("RulesMap", self.styles), width)
+    def _fits(self) -> bool:
+        """Return whether the text takes just the room that the paragraph has."""
+        width, height = self.content_size
+        if not width or (self.styles.width is not None and self.styles.width.is_auto):
+            return False
+        return self.visual.get_height(cast("RulesMap", self.styles), width) == height

@@ -406,6 +406,10 @@ class FirstwatchApp(StateApp):
     def on_draft_wanted(self, _message: DraftWanted) -> None:
         self.tests.ask_draft()
 
+    def on_draft_shown(self) -> None:
+        self.mode_screen.is_maximised = False
+        self.show_pane(PaneId.DRAFT)
+
     def on_tests_shown(self, message: TestsShown) -> None:
         self.tests.show(message.keys)
 

@@ -9,6 +9,8 @@ from firstwatch.trading.jobs import JobKind
 
 _MODULES = {
     JobKind.BACKTEST: "backtest",
+    JobKind.BASELINE: "baseline",
+    JobKind.CALIBRATION: "calibration",
 }
 """Modules by name: the process of a job loads what its own kind needs, and the engine nothing of them."""
 

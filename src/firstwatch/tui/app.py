@@ -83,6 +83,8 @@ if TYPE_CHECKING:
 
 # A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one.
 # The engine has the same threshold, where it runs in this process.
+_SWITCH_S = 0.0005
+"""How long another thread keeps the interpreter while a key waits: a tenth of Python's own interval."""
 _YOUNG_PER_FULL = 100
 
 _COMMON_ACTIONS = (
@@ -629,6 +631,7 @@ def run_screen(
         raise WrongUseError(
             "The screen needs a terminal; use `firstwatch engine` without one, or `firstwatch status`."
         )
+    sys.setswitchinterval(_SWITCH_S)
     manager = RunManager(settings, hosts_engine=not is_read_only)
     manager.log_to_file()
     app = FirstwatchApp(

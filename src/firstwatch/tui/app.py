@@ -81,10 +81,10 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.wallets import WalletController
     from firstwatch.tui.modals.alarms import AlarmChoice
 
-# A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one.
-# The engine has the same threshold, where it runs in this process.
 _SWITCH_S = 0.0005
 """How long another thread keeps the interpreter while a key waits: a tenth of Python's own interval."""
+# A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one.
+# The engine has the same threshold, where it runs in this process.
 _YOUNG_PER_FULL = 100
 
 _COMMON_ACTIONS = (

@@ -186,6 +186,10 @@ class ArrayEvaluator:
             self._seen[operand] = values
         return self._seen[operand]
 
+    def truth(self, condition: Condition) -> BoolArray:
+        """Return where a condition of the algorithm holds; it does not where an operand has no value."""
+        return self._condition(condition, len(self._candles))[0]
+
     def signals(self) -> SignalArrays:
         """Return the groups' values at every close."""
         count = len(self._candles)

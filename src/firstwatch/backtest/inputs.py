@@ -27,6 +27,11 @@ FROM_VENUE = "venue"
 """Candles of the venue itself: all that it offers, and those recorded earlier."""
 
 
+FROM_ANYWHERE = "any"
+"""The first venue of the settings that has the symbol; its candles, or those of the archive that cover the
+period."""
+
+
 class BacktestRequest(BaseModel):
     """A test as a job stores it: it says by itself what is tested on what, whatever is edited later.
 
@@ -42,7 +47,7 @@ class BacktestRequest(BaseModel):
     version_id: int | None = Field(default=None, ge=1)
     """The stored version that it is; None: a draft or a file."""
     candles: str = Field(default=FROM_VENUE, min_length=1, max_length=4_096)
-    """``venue``, ``archive:[SOURCE:]SYMBOL@TIMEFRAME``, or a candle file."""
+    """``venue``, ``any``, ``archive:[SOURCE:]SYMBOL@TIMEFRAME``, or a candle file."""
     venue: str | None = None
     """Whose market and candles; None: those of a file or of the archive."""
     symbol: str | None = Field(default=None, max_length=80)
@@ -62,6 +67,8 @@ class BacktestRequest(BaseModel):
             raise ValueError("the period ends before it begins")
         if self.candles == FROM_VENUE and (self.venue is None or self.symbol is None):
             raise ValueError("candles of a venue need the venue and the symbol")
+        if self.candles == FROM_ANYWHERE and (self.symbol is None or self.from_ms is None):
+            raise ValueError("candles of any venue need the symbol and the period")
         return self
 
     @property

@@ -18,6 +18,7 @@ from firstwatch.cli import (
     engine,
     events,
     export,
+    jobs,
     mcp,
     prune,
     report,
@@ -44,6 +45,7 @@ app.add_typer(engine.app, name="engine")
 app.add_typer(candles.app, name="candles")
 app.add_typer(alert.app, name="alert")
 app.add_typer(baseline.app, name="baseline")
+app.add_typer(jobs.app, name="job")
 app.add_typer(agent.app, name="agent")
 app.add_typer(mcp.app, name="mcp")
 app.command("backtest")(backtest.backtest)

@@ -13,7 +13,9 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("job", sa.Column("title", sa.String(), nullable=False, server_default=""))
-    wanted = sa.Column("is_cancel_wanted", sa.Boolean(), nullable=False, server_default=sa.text("false"))
+    wanted: sa.Column[bool] = sa.Column(
+        "is_cancel_wanted", sa.Boolean(), nullable=False, server_default=sa.text("false")
+    )
     op.add_column("job", wanted)
     op.add_column("job", sa.Column("begun_progress", sa.Float(), nullable=False, server_default="0"))
     op.create_table(

@@ -2,6 +2,7 @@
 
 In reading order: ``settings`` (the launch settings that apply), ``inputs`` (of a test, as asked for and as
 read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``holdout`` (what no search sees),
+``trial``, ``optimisation`` (a search for better numbers), ``study_figures`` (what its winner is worth),
 ``cross_validation`` (rolling folds), ``usefulness`` (of each condition),
 ``replay`` (passes of the core over the bars, whole or in parts), ``record`` (a trade as plain numbers),
 ``metrics`` (figures of a backtest or a live run),

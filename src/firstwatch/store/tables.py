@@ -734,6 +734,7 @@ class TrialTable(_Rows, table=True):
     start_ms: int = _ms()
     end_ms: int = _ms()
     parameters_json: str = _json()
+    first_value: float | None = Field(default=None)
     metrics_json: str | None = Field(default=None, sa_type=Text)
     daily_pnl: bytes | None = Field(default=None, sa_type=LargeBinary)
     created_at_ms: int = _ms()

@@ -68,6 +68,7 @@ def upgrade() -> None:
         sa.Column("start_ms", sa.BigInteger(), nullable=False),
         sa.Column("end_ms", sa.BigInteger(), nullable=False),
         sa.Column("parameters_json", sa.Text(), nullable=False),
+        sa.Column("first_value", sa.Float(), nullable=True),
         sa.Column("metrics_json", sa.Text(), nullable=True),
         sa.Column("daily_pnl", sa.LargeBinary(), nullable=True),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),

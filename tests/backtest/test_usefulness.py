@@ -144,6 +144,7 @@ def test_without_its_last_condition_a_side_never_enters():
     assert only.ablation.net_pnl == pytest.approx(-whole.metrics.net_pnl)
     assert only.ablation.sharpe is None
     assert only.score > 50
+    assert found.near_misses == ()
 
 
 def test_the_score_is_by_the_contrast_at_equal_time_in_position():

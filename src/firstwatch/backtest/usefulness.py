@@ -8,8 +8,8 @@
    trades that it let through, less that of the trades that it kept away: a condition that only trades less,
    at random, gains nothing.
 3. A required condition that was never false scores 0: it has decided nothing.
-4. A *near miss* is a stretch of closes, flat, at which an entry group lacked one condition only, and that did
-   not end with the group becoming true.
+4. A *near miss* is a stretch of closes, flat, at which an entry group of several lacked one condition only,
+   and that did not end with the group becoming true.
 """
 
 from collections.abc import Callable
@@ -101,6 +101,8 @@ class Usefulness:
     end_ms: int
     """The bars that were decided: from the first one's open to the last one's close."""
     closes: int
+    tried_sha256: tuple[str, ...]
+    """The hashes of the specifications that were tested: the algorithm, and it without each condition."""
 
     def least(self) -> ConditionUse | None:
         """Return the condition with the lowest score; None: none has a score."""
@@ -128,10 +130,12 @@ def measure_usefulness(
     whole = tester.run(spec, start_ms=period.start_ms, end_ms=period.holdout_ms)
     first, end = candles.index_at(int(whole.time_ms[0])), candles.index_at(period.holdout_ms)
     truths = _Truths(ArrayEvaluator(spec, candles.part(0, end), {}), first)
-    found = []
+    found, tried = [], [spec.sha256()]
     for done, place in enumerate(placed):
         progress((done + 1) / (len(placed) + 1), f"without {place.condition}")
-        without = tester.run(_without(spec, place), start_ms=int(whole.time_ms[0]), end_ms=period.holdout_ms)
+        left = _without(spec, place)
+        tried.append(left.sha256())
+        without = tester.run(left, start_ms=int(whole.time_ms[0]), end_ms=period.holdout_ms)
         found.append(_use(place, truths, whole, without, tester.capital))
     closes = end - first
     return Usefulness(
@@ -140,6 +144,7 @@ def measure_usefulness(
         int(whole.time_ms[0]),
         int(whole.time_ms[-1]) + spec.timeframe.ms,
         closes,
+        tuple(tried),
     )
 
 
@@ -309,6 +314,8 @@ def _near_misses(spec: AlgorithmSpec, truths: _Truths, whole: BacktestResult) ->
         if group.optional:
             one = np.logical_or.reduce([truths.of(each) for each in group.optional])
             parts.append((" or ".join(map(str, group.optional)), one))
+        if len(parts) < 2:
+            continue
         lacking = np.sum([~holds for _, holds in parts], axis=0)
         near = np.concatenate([[False], (lacking == 1) & ~_in_position(whole), [False]])
         ends = np.flatnonzero(near[:-1] & ~near[1:]) - 1

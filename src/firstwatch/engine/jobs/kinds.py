@@ -9,6 +9,8 @@ from firstwatch.trading.jobs import JobKind
 
 _MODULES = {
     JobKind.BACKTEST: "backtest",
+    JobKind.CROSS_VALIDATION: "cross_validation",
+    JobKind.USEFULNESS: "usefulness",
 }
 """Modules by name: the process of a job loads what its own kind needs, and the engine nothing of them."""
 

@@ -22,6 +22,7 @@ from firstwatch.cli import (
     export,
     jobs,
     mcp,
+    optimise,
     prune,
     report,
     runs,
@@ -56,6 +57,7 @@ app.command("compare")(compare.compare)
 app.command("crossvalidate")(crossvalidate.crossvalidate)
 app.command("usefulness")(usefulness.usefulness)
 app.command("calibrate")(calibrate.calibrate)
+app.command("optimise")(optimise.optimise)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("demo")(demo.demo)

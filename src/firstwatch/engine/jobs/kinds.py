@@ -10,6 +10,7 @@ from firstwatch.trading.jobs import JobKind
 _MODULES = {
     JobKind.BACKTEST: "backtest",
     JobKind.CROSS_VALIDATION: "cross_validation",
+    JobKind.OPTIMISATION: "optimisation",
     JobKind.USEFULNESS: "usefulness",
 }
 """Modules by name: the process of a job loads what its own kind needs, and the engine nothing of them."""

@@ -28,6 +28,7 @@ from firstwatch.cli.backtest_options import (
 from firstwatch.cli.options import JsonFlag
 from firstwatch.cli.output import progress_bar, say, say_json, say_table
 from firstwatch.cli.review_text import percent
+from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.text import counted
 
 _VERDICT = {True: "passed", False: "not passed", None: "no verdict"}
@@ -42,6 +43,27 @@ def crossvalidate(
     sliding: Annotated[
         bool, typer.Option("--sliding", help="Train on the part before each test alone, not on all before.")
     ] = False,
+    reoptimise: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=10_000,
+            metavar="N",
+            help="Search the numbers of each fold anew on the parts before it, by N trials.",
+        ),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LOW..HIGH[:STEP]",
+            help="A number that --reoptimise varies; without any, those of conditions, stop and target.",
+        ),
+    ] = None,
+    objective: Annotated[str, typer.Option(metavar="METRIC", help="What --reoptimise improves.")] = "sharpe",
+    seed: Annotated[int, typer.Option(min=0, max=2**62, metavar="S", help="Of --reoptimise.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=1_000, metavar="N", help="Processes; the result is the same.")
+    ] = None,
     funding: FundingOption = None,
     market: MarketOption = None,
     start: FromOption = None,
@@ -59,7 +81,7 @@ def crossvalidate(
     as_json: JsonFlag = False,
 ) -> None:
     """Test an algorithm on consecutive parts of the candles, the last fifth left out."""
-    from firstwatch.engine.jobs.cross_validation import CrossValidationRequest
+    from firstwatch.engine.jobs.cross_validation import CrossValidationRequest, Reoptimisation
     from firstwatch.engine.jobs.process import run_job_here
     from firstwatch.settings import load_settings
     from firstwatch.trading.jobs import JobKind
@@ -70,7 +92,24 @@ def crossvalidate(
             slippage_bps, trades_limit, assume_position_now, session, reset, guards,
         )
     )  # fmt: skip
-    request = CrossValidationRequest(test=test, folds=folds, is_sliding=sliding)
+    if reoptimise is None and parameter:
+        raise WrongUseError("--parameter varies numbers by --reoptimise N: add it.")
+    request = CrossValidationRequest(
+        test=test,
+        folds=folds,
+        is_sliding=sliding,
+        reoptimisation=None
+        if reoptimise is None
+        else Reoptimisation(
+            trials=reoptimise,
+            parameters=tuple(parameter or ()),
+            objective=objective,
+            seed=seed,
+            workers=workers,
+        ),
+    )
+    # Before there is a job: what is wrong with the words of the command.
+    request.check()
     title = f"{test.algorithm}, {counted(folds, 'fold')}"
     with progress_bar() as show:
         found = run_job_here(load_settings(), JobKind.CROSS_VALIDATION, title, request, show=show)
@@ -95,6 +134,13 @@ def _say(document: Mapping[str, Any]) -> None:
             for number, fold in enumerate(document["folds"], 1)
         ),
     )
+    if any("parameters" in fold for fold in document["folds"]):
+        say("")
+        places = document["folds"][0]["parameters"]
+        say_table(
+            ("PARAMETER", *(f"FOLD {number}" for number in range(1, len(document["folds"]) + 1))),
+            ((place, *(fold["parameters"][place] for fold in document["folds"])) for place in places),
+        )
     say("")
     names = ("minimum", "median", "mean", "maximum", "deviation")
     say_table(

@@ -31,7 +31,8 @@ from firstwatch.cli.review_text import percent
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.text import counted
 
-_VERDICT = {True: "passed", False: "not passed", None: "no verdict"}
+_VERDICT = {True: "passed: ", False: "not passed: ", None: ""}
+"""Before the rule, which says by itself that there is no verdict."""
 
 
 def crossvalidate(
@@ -153,7 +154,7 @@ def _say(document: Mapping[str, Any]) -> None:
     say("")
     begin, end = document["holdout"]
     say(f"left out: {begin} to {end}, the last fifth; it stays unseen until a winner is tested on it")
-    say(f"{_VERDICT[document['passed']]}: {document['rule']}")
+    say(f"{_VERDICT[document['passed']]}{document['rule']}")
 
 
 def _number(value: float | None, digits: int) -> str | None:

@@ -44,6 +44,7 @@ LISTED = (
     "firstwatch.engine.worker",
     "firstwatch.engine.reconciliation",
     "firstwatch.engine.host",
+    "firstwatch.engine.jobs",
     "firstwatch.manager",
     "firstwatch.mcp",
     "firstwatch.tui",

@@ -249,7 +249,7 @@ async def test_a_version_is_tested_and_its_metrics_are_asked_for_by_the_job(tmp_
         backwards = {"from": times["to"], "to": times["from"]}
         assert "before to" in said(await called(manager, settings, who, "run_backtest", given | backwards))
         job = data_of(await called(manager, settings, who, "run_backtest", given | times))["job"]
-        rig.until(lambda: manager.agents.job(job).state.is_over or None, "the job to end")
+        rig.until(lambda: manager.jobs.job(job).state.is_over or None, "the job to end")
         data = data_of(await called(manager, settings, who, "get_backtest_results", {"job": job}))
         assert data["state"] == "done", data["note_text"]
         assert (data["state"], data["bars"], data["progress_fraction"]) == ("done", 300, 1.0)
@@ -257,7 +257,7 @@ async def test_a_version_is_tested_and_its_metrics_are_asked_for_by_the_job(tmp_
         assert {each["name"]: each["value"] for each in data["metrics"]}["total_trades"] > 0
         other = given | times | {"symbol": "X/Y:Y"}
         job = data_of(await called(manager, settings, who, "run_backtest", other))["job"]
-        rig.until(lambda: manager.agents.job(job).state.is_over or None, "the job to end")
+        rig.until(lambda: manager.jobs.job(job).state.is_over or None, "the job to end")
         failed = await called(manager, settings, who, "get_backtest_results", {"job": job})
         assert data_of(failed)["state"] == "failed"
         assert "no market X/Y:Y" in data_of(failed)["note_text"]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from firstwatch.manager.agent_reads import AgentReads
 from firstwatch.manager.agent_service import AgentService
 from firstwatch.manager.baseline_service import BaselineService
+from firstwatch.manager.job_service import JobService
 from firstwatch.manager.views import (
     AlarmView,
     CommandView,
@@ -116,6 +117,8 @@ class RunManager:
         """Work on live wallets."""
         self.baselines = BaselineService(settings)
         """Making baselines."""
+        self.jobs = JobService(settings, self._clock, lambda: self._ready()[0])
+        """Heavy work in processes of its own."""
         self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
         """Acts of agents, and the operator's answers to them."""
         self.reads = AgentReads(self._clock, lambda: self._ready()[0])
@@ -361,6 +364,7 @@ class RunManager:
             selected, beside, own = self._selected, self._beside, self._own
             self._sequence += 1
             sequence = self._sequence
+        held = self.jobs.held()
         with self._reading, store.read() as session:
             # The details first: the lists then mark the run whose details cannot be read.
             details = None if selected is None else readers.details.read(session, selected)
@@ -370,6 +374,7 @@ class RunManager:
             commands = tuple(readers.commands.read(session, number) for number in reversed(own))
             story = readers.story.read(session)
             asks = self.agents.waiting_asks(session)
+            jobs = self.jobs.views(session, held)
             engine = control.view(now_ms, session)
             away = None if self._away is None else self._away.read(session, engine, now_ms)
         return ManagerSnapshot(
@@ -394,6 +399,7 @@ class RunManager:
             short_ids=lists.short_ids,
             commands=commands,
             making=self.baselines.view(),
+            jobs=jobs,
             away=away,
         )
 

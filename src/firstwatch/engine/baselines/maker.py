@@ -15,7 +15,7 @@ from firstwatch.engine.venue_registry import reading_venue
 from firstwatch.market.archive import REFERENCE, extend, find_series, read_series, series_of, sound_candles
 from firstwatch.market.files import CandleFile, Hole, holes_of, read_candles, read_funding, require_timeframe
 from firstwatch.market.funding import NO_FUNDING
-from firstwatch.market.packed import History, fingerprint
+from firstwatch.market.packed import History, fingerprint, until
 from firstwatch.settings import Settings
 from firstwatch.store.algorithms import AlgorithmVersion, get_version
 from firstwatch.store.backtests import Backtest
@@ -32,7 +32,7 @@ from firstwatch.trading.numbers import BoundedDecimal
 from firstwatch.trading.text import counted
 from firstwatch.trading.validation import validation_sentences
 from firstwatch.venues.protocol import Venue
-from firstwatch.watch.baseline import find_by_key, save_baseline, stale_because, until
+from firstwatch.watch.baseline import find_by_key, save_baseline, stale_because
 
 BASELINE_DAYS = 184
 """Six months of any length."""

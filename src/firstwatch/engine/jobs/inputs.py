@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from firstwatch.backtest.inputs import FROM_VENUE, BacktestInput, BacktestRequest
+from firstwatch.backtest.inputs import FROM_ANYWHERE, FROM_VENUE, BacktestInput, BacktestRequest
 from firstwatch.engine.baselines.maker import venue_candles
 from firstwatch.engine.venue_registry import reading_venue
-from firstwatch.market.archive import REFERENCE, find_series, read_series
+from firstwatch.market.archive import REFERENCE, Series, find_series, list_series, read_series
 from firstwatch.market.assumed import market_of_candles
 from firstwatch.market.files import CandleFile, read_candles, read_funding, require_timeframe
 from firstwatch.market.funding import NO_FUNDING
@@ -14,7 +14,7 @@ from firstwatch.settings import Settings
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note
 
@@ -30,11 +30,18 @@ def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> 
             file are not available.
     """
     spec = request.spec
-    if request.venue is None:
+    notes: tuple[Note, ...] = ()
+    if request.candles == FROM_ANYWHERE:
+        market, file = _of_any_venue(settings, request, spec, clock)
+    elif request.venue is None:
         market, file, notes = _of_files(settings.home, request, spec)
     else:
         market, file = _of_venue(settings, request, spec, clock)
-        notes = ()
+    if request.settings.leverage > market.maximum_leverage:
+        raise WrongUseError(
+            f"{market.symbol} takes a leverage of {market.maximum_leverage} at most, not"
+            f" {request.settings.leverage}."
+        )
     taker, maker = request.taker_fee_bps, request.maker_fee_bps
     return BacktestInput(
         spec,
@@ -51,6 +58,34 @@ def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> 
         request.from_ms,
         request.to_ms,
     )
+
+
+def _of_any_venue(
+    settings: Settings, request: BacktestRequest, spec: AlgorithmSpec, clock: Clock
+) -> tuple[Market, CandleFile]:
+    """Return the market at the first venue that has it, and the longest candles of it that there are."""
+    problems = []
+    kept = _covering(settings.home, request, spec)
+    for name in settings.venues:
+        at_venue = request.model_copy(
+            update={"venue": name, "candles": FROM_VENUE if kept is None else str(kept)}
+        )
+        try:
+            return _of_venue(settings, at_venue, spec, clock)
+        except FirstwatchError as error:
+            problems.append(str(error))
+    raise WrongUseError(" ".join(problems))
+
+
+def _covering(home: Path, request: BacktestRequest, spec: AlgorithmSpec) -> Series | None:
+    """Return the series of the archive that covers the period; None: it has none that does."""
+    for series in list_series(home):
+        if (series.symbol, series.timeframe) == (request.symbol, spec.timeframe):
+            times = read_series(home, series).candles.time_ms
+            ends = request.to_ms is not None and int(times[-1]) + spec.timeframe.ms >= request.to_ms
+            if ends and request.from_ms is not None and int(times[0]) <= request.from_ms:
+                return series
+    return None
 
 
 def _of_files(

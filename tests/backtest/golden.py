@@ -21,7 +21,7 @@ FILE = Path(__file__).with_name("golden.json")
 _BARS = 3_000
 _LONG = {"long": {"required": ["rsi(3) < 40"]}}
 _BOTH = {"long": {"required": ["rsi(3) < 30"]}, "short": {"required": ["rsi(3) > 70"]}}
-_FREE, _USUAL, _COARSE, _DEAR = COSTS
+_FREE, _USUAL, _COARSE, _DEAR, *_ = COSTS
 _WEEK = ["mon", "tue", "wed", "thu", "fri"]
 
 

@@ -14,15 +14,19 @@ from firstwatch.market.funding import FundingSeries
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
-from firstwatch.trading.events import EntryDecided
+from firstwatch.trading.events import EntryDecided, FillBooked, OrderIntended, ProtectionMoved
 from firstwatch.trading.market import Market
+from firstwatch.trading.orders import OrderPurpose
 from firstwatch.trading.runs import ExitReason, RunState
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
 from tests.backtest.specifications import (
     COSTS,
     MARKETS,
+    QUEUED,
+    coarse,
     launches,
+    orders,
     random_candles,
     random_funding,
     specifications,
@@ -186,11 +190,14 @@ def test_random_algorithms_make_the_trades_of_their_backtests() -> None:
             data.draw(st.sampled_from([0.003, 0.01, 0.03])),
         )
         seed = data.draw(st.integers(0, 10**6))
+        market = data.draw(st.sampled_from(MARKETS))
+        if data.draw(st.booleans()):
+            candles, market = coarse(seed, candles, market)
         expected, outcome = both(
             spec,
             candles,
             start=20,
-            market=data.draw(st.sampled_from(MARKETS)),
+            market=market,
             costs=data.draw(st.sampled_from(COSTS)),
             chosen=chosen,
             funding=random_funding(seed, candles) if seed % 2 else None,
@@ -216,6 +223,35 @@ def test_random_algorithms_make_the_trades_of_their_backtests() -> None:
         "follow-up",
     ):
         assert seen[needed] > 0, (needed, seen)
+
+
+def test_entries_that_fill_in_parts_make_the_trades_of_their_backtests() -> None:
+    """Limits that are touched only, with a queue before them: what is protected grows fill by fill."""
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def holds(data: st.DataObject) -> None:
+        spec = data.draw(specifications(orders(["limit"])))
+        seed = data.draw(st.integers(0, 10**6))
+        volatility = data.draw(st.sampled_from([0.004, 0.012]))
+        market = data.draw(st.sampled_from(MARKETS))
+        candles, market = coarse(seed, random_candles(seed, 120, volatility), market)
+        chosen = data.draw(launches(spec.direction.value))
+        expected, outcome = both(spec, candles, start=20, market=market, costs=QUEUED, chosen=chosen)
+        assert_same(expected, outcome)
+        fills = Counter(event.client_order_id for event in outcome.events(FillBooked))
+        entries = {
+            event.client_order_id
+            for event in outcome.events(OrderIntended)
+            if event.purpose is OrderPurpose.ENTRY
+        }
+        seen["in parts"] += any(fills[order] > 1 for order in entries)
+        seen["resized"] += any("resized" in event.why for event in outcome.events(ProtectionMoved))
+
+    holds()
+    assert seen["in parts"] >= 5, seen
+    assert seen["resized"] >= 5, seen
 
 
 def test_a_gap_beyond_every_bound_executes_as_in_the_backtest() -> None:

@@ -104,6 +104,7 @@ class Replay:
         self._closes = candles.close.data
         self._highs = candles.high.tolist()
         self._lows = candles.low.tolist()
+        self._volumes = candles.volume.data
         self._may_enter = self._session.may_enter.view(np.int8).data
         self._must_flatten = self._session.must_flatten.view(np.int8).data
         self._take(signals)
@@ -154,7 +155,7 @@ class Replay:
         bar of the candles, whether an entry decided at its close is dropped.
         """
         times, opens, closes = self._times, self._opens, self._closes
-        highs, lows = self._highs, self._lows
+        highs, lows, volumes = self._highs, self._lows, self._volumes
         entry_long, entry_short = self._entry_long, self._entry_short
         exit_long, exit_short = self._exit_long, self._exit_short
         atr_stop, atr_target = self._atr_stop, self._atr_target
@@ -178,13 +179,13 @@ class Replay:
                 index = entries[place] if place < len(entries) and state.stop_run == 0 else end
             if index >= end:
                 break
-            cash, opened, closed = state.cash, state.entries, state.trades
+            cash, steps, opened, closed = state.cash, state.steps, state.entries, state.trades
             time_ms = times[index]
             price = opens[index]
             if index in at_open:
                 settle_funding(state, core, price, at_open[index])
             open_bar(state, core, price)
-            range_bar(state, core, highs[index], lows[index])
+            range_bar(state, core, highs[index], lows[index], volumes[index])
             close = closes[index]
             if index in inside:
                 for rate in inside[index]:
@@ -221,7 +222,8 @@ class Replay:
             if state.trades != closed:
                 played.keep(state, times[played.entries[-1]], time_ms)
                 waiting_exit = 0
-            if state.cash != cash or state.entries != opened or state.trades != closed:
+            is_same = state.cash == cash and state.steps == steps
+            if not is_same or state.entries != opened or state.trades != closed:
                 played.mark(state, index)
             index += 1
 

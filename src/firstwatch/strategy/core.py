@@ -26,6 +26,7 @@ from firstwatch.strategy.core_prices import (
     funding_paid,
     level_distance,
     limit_is_reached,
+    limit_steps,
     liquidation_price,
     round_level,
     stop_level,
@@ -98,6 +99,7 @@ __all__ = [
     "fee_of",
     "funding_paid",
     "limit_is_reached",
+    "limit_steps",
     "liquidation_price",
     "mark_equity",
     "new_state",
@@ -191,10 +193,10 @@ def close_bar(
         exit_flag = exit_long if state.phase > 0 else exit_short
         _decide_exit(state, settings, close, is_crossed, must_flatten, guard_stops, exit_flag)
         if state.decision == NOTHING and state.entry_order == LIMIT_ORDER:
-            _rest_entry(state, settings, exit_flag, enters)
+            _rest_entry(state, settings, close, exit_flag, enters)
         return
     if state.entry_order == LIMIT_ORDER:
-        _rest_entry(state, settings, exit_long if state.entry_side > 0 else exit_short, enters)
+        _rest_entry(state, settings, close, exit_long if state.entry_side > 0 else exit_short, enters)
     elif state.entry_order == NO_ORDER and state.stop_run == GOES_ON:
         _decide_entry(state, settings, close, entry_long, entry_short, atr_stop, atr_target, enters)
 
@@ -343,15 +345,21 @@ def _decide_exit(
 # --- step 6: entries -----------------------------------------------------------------------------
 
 
-def _rest_entry(state: CoreState, settings: CoreSettings, exit_flag: int, enters: int) -> None:
-    """Count a close of a resting entry: exit group true or entries paused cancel it, then the timeout."""
+def _rest_entry(state: CoreState, settings: CoreSettings, close: float, exit_flag: int, enters: int) -> None:
+    """Count a close of a resting entry: exit group true or entries paused cancel it, then the timeout.
+
+    A rest below the market's minimum is cancelled too: no venue takes it.
+    """
     state.entry_bars += 1
     decision = NOTHING
     if exit_flag == 1 or enters != 1 or state.stop_run != GOES_ON:
         decision = CANCEL_ENTRY
     elif state.entry_bars >= settings.order_timeout_bars:
-        decision = REST_AT_MARKET
-        state.entry_order = MARKET_ORDER
+        if state.steps > 0 and _is_below_minimum(settings, state.entry_steps, close):
+            decision = CANCEL_ENTRY
+        else:
+            decision = REST_AT_MARKET
+            state.entry_order = MARKET_ORDER
     if decision == NOTHING:
         return
     state.decision = decision
@@ -481,7 +489,7 @@ def _enter(
     if steps < 0:
         _refuse(state, side, NOTE_EQUITY_GONE)
         return
-    if steps < 1 or steps < settings.minimum_steps or _cost(settings, steps, price) < settings.minimum_cost:
+    if _is_below_minimum(settings, steps, price):
         _refuse(state, side, NOTE_BELOW_MINIMUM)
         return
     if state.size_granted < state.size_asked:
@@ -507,8 +515,10 @@ def _keep_atr(state: CoreState, settings: CoreSettings, atr_stop: float, atr_tar
     state.atr_target = atr_target if settings.target_kind == ATR else 0.0
 
 
-def _cost(settings: CoreSettings, steps: int, price: float) -> float:
-    return amount_of(settings, steps) * price
+def _is_below_minimum(settings: CoreSettings, steps: int, price: float) -> bool:
+    if steps < 1 or steps < settings.minimum_steps:
+        return True
+    return amount_of(settings, steps) * price < settings.minimum_cost
 
 
 def _size(state: CoreState, settings: CoreSettings, factor: float, price: float, atr: float) -> int:

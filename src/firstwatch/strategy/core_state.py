@@ -27,6 +27,11 @@ NO_ORDER = 0
 MARKET_ORDER = 1
 LIMIT_ORDER = 2
 
+# What a price that only touches a resting limit fills (``LimitRule``).
+FILLS_THROUGH = 0
+FILLS_TOUCHED = 1
+FILLS_BY_QUEUE = 2
+
 # Exit reasons, in the order of ExitReason.
 SIGNAL = 1
 STOP_LOSS = 2
@@ -139,6 +144,9 @@ class CoreSettings:
     maker_fee: float = 0.00045
     slippage: float = 0.0
     half_spread: float = 0.0
+    limit_rule: int = FILLS_THROUGH
+    """Simulated fills only, as ``limit_queue``: the part of a touching bar's volume that is ahead."""
+    limit_queue: float = 0.0
     # A step or tick is units / scale, both whole: so a count of them becomes the float that is nearest
     # to the decimal, the same one that the venue's Decimal becomes.
     step_units: float = 1.0

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.backtest.record import TradeRecord
+from firstwatch.backtest.record import TradeRecord, TradeTable
+from firstwatch.strategy.core_settings import exit_reason
 from firstwatch.trading.runs import ExitReason
 
 DAYS_A_YEAR = 365
@@ -127,14 +128,15 @@ def _measure(
     capital: float,
     slippage: float,
 ) -> Metrics:
-    pnl = np.array([trade.pnl for trade in trades], dtype=np.float64)
+    table = trades if isinstance(trades, TradeTable) else TradeTable.of(trades)
+    pnl = table.column("pnl")
     wins = pnl[pnl > 0]
     losses = pnl[pnl < 0]
     count = len(pnl)
-    held = sum(trade.bars_held for trade in trades)
+    held = int(table.column("bars_held").sum())
     returns = daily_returns(time_ms, equity, capital)
-    reasons = [trade.reason for trade in trades]
-    long_trades = sum(trade.side > 0 for trade in trades)
+    reasons = np.bincount(table.column("reason").astype(np.int64)).tolist()
+    long_trades = int((table.column("side") > 0).sum())
     average_win = _mean(wins)
     average_loss = _mean(losses)
     drawdown, drawdown_usd, drawdown_bars = _drawdowns(equity, capital)
@@ -159,13 +161,13 @@ def _measure(
         largest_win=float(wins.max()) if len(wins) else None,
         largest_loss=float(losses.min()) if len(losses) else None,
         average_bars=_ratio(held, count),
-        fees=float(np.sum([trade.fees for trade in trades])),
-        funding=float(np.sum([trade.funding for trade in trades])),
+        fees=float(table.column("fees").sum()),
+        funding=float(table.column("funding").sum()),
         slippage=slippage,
         exposure=_ratio(held, len(equity)) or 0.0,
         long_trades=long_trades,
         short_trades=count - long_trades,
-        exit_reasons={reason: reasons.count(reason) for reason in ExitReason if reason in reasons},
+        exit_reasons={exit_reason(code): count for code, count in enumerate(reasons) if count},
     )
 
 

@@ -4,82 +4,158 @@
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.backtest.notes import NoteKeeper
-from firstwatch.backtest.record import TradeRecord
+from firstwatch.backtest.record import TradeTable
 from firstwatch.market.funding import FundingSeries
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.candles import CandleArrays
-from firstwatch.strategy.core import CoreSettings, CoreState, close_bar, drop_decision, enter_now
-from firstwatch.strategy.core_replay import (
-    end_data,
-    hold_until,
-    is_waiting,
-    open_bar,
-    range_bar,
-    settle_funding,
+from firstwatch.strategy.core import CoreSettings, CoreState, enter_now
+from firstwatch.strategy.core_loop import (
+    DOWN,
+    NEVER,
+    NOT_PAUSED,
+    NOTE_FIELDS,
+    PAUSED,
+    TRADE_FIELDS,
+    count_notes,
+    keep_stretch,
+    keep_trade,
+    play_bars,
 )
-from firstwatch.strategy.core_settings import exit_reason
-from firstwatch.strategy.core_state import ENTER, EXIT, NOTHING
+from firstwatch.strategy.core_replay import end_data
+from firstwatch.strategy.core_state import NOTE_KINDS
 from firstwatch.strategy.evaluation import SignalArrays
 
-_DAY_MS = 86_400_000
+Loop = Callable[..., None]
+"""``play_bars`` of the core, compiled: with the same arguments, its columns as arrays."""
+
+_STRETCH_FIELDS = 4
+_COUNTS = 4
 
 
 @dataclass(slots=True)
 class Played:
     """Result of a pass so far; further bars may follow."""
 
-    records: list[TradeRecord] = field(default_factory=list)
-    """The trades that are closed."""
-    entries: list[int] = field(default_factory=list)
-    """The bar of each entry."""
-    missed: list[int] = field(default_factory=list)
-    """The bars at whose close an entry was decided but not sent."""
-    stretches: list[tuple[int, float, float, float]] = field(default_factory=list)
-    """One for each stretch of bars over which the ledger does not change: its first bar, cash, signed
-    amount, entry price."""
+    _trades: list[NDArray[np.float64]] = field(default_factory=list)
+    _entries: list[NDArray[np.int64]] = field(default_factory=list)
+    _missed: list[NDArray[np.int64]] = field(default_factory=list)
+    _stretches: list[NDArray[np.float64]] = field(default_factory=list)
 
-    def mark(self, state: CoreState, index: int) -> None:
-        """Record the ledger from the close of the bar at ``index`` on."""
-        held = state.steps > 0
-        stretch = (
-            index,
-            state.cash,
-            state.phase * state.amount if held else 0.0,
-            state.entry_price if held else 0.0,
-        )
-        if self.stretches and self.stretches[-1][0] == index:
-            self.stretches[-1] = stretch
-        else:
-            self.stretches.append(stretch)
+    @property
+    def records(self) -> TradeTable:
+        """The trades that are closed."""
+        return TradeTable(_joined(self._trades, np.empty((0, TRADE_FIELDS))))
 
-    def keep(self, state: CoreState, entry_time_ms: int, exit_time_ms: int) -> None:
+    @property
+    def entries(self) -> NDArray[np.int64]:
+        """The bar of each entry."""
+        return _joined(self._entries, np.empty(0, dtype=np.int64))
+
+    @property
+    def missed(self) -> NDArray[np.int64]:
+        """The bars at whose close an entry was decided but not sent."""
+        return _joined(self._missed, np.empty(0, dtype=np.int64))
+
+    @property
+    def stretches(self) -> NDArray[np.float64]:
+        """One row for each stretch of bars over which the ledger does not change: its first bar, cash, signed
+        amount, entry price. Of two with the same first bar the later one holds."""
+        return _joined(self._stretches, np.empty((0, _STRETCH_FIELDS)))
+
+    @property
+    def last_entry(self) -> int | None:
+        """The bar of the last entry; None: there is none yet."""
+        return int(self._entries[-1][-1]) if self._entries else None
+
+    def begin(self, state: CoreState, index: int) -> None:
+        """Record the ledger at the first bar, unless the pass has begun already."""
+        if not self._stretches:
+            row = np.empty((1, _STRETCH_FIELDS))
+            keep_stretch(state, index, row, 0)
+            self._stretches.append(row)
+
+    def keep(self, state: CoreState, entry_ms: int, exit_ms: int) -> None:
         """Keep the trade that was just closed."""
-        self.records.append(
-            TradeRecord(
-                state.closed_side,
-                entry_time_ms,
-                state.closed_entry_price,
-                exit_time_ms,
-                state.closed_exit_price,
-                state.closed_steps,
-                state.closed_gross,
-                state.closed_fees,
-                state.closed_funding,
-                state.closed_pnl,
-                exit_reason(state.closed_reason),
-                state.closed_bars_held,
-                state.closed_adverse,
-                state.closed_favourable,
-                state.closed_expected_entry,
-                state.closed_expected_exit,
-            )
+        row = np.empty((1, TRADE_FIELDS))
+        keep_trade(state, entry_ms, exit_ms, row, 0)
+        self._trades.append(row)
+
+    def take(self, output: "_Output") -> None:
+        """Take what was played over further bars."""
+        trades, entries, stretches, missed = output.counts.tolist()
+        if trades:
+            self._trades.append(output.trades[:trades].copy())
+        if entries:
+            self._entries.append(output.entries[:entries].copy())
+        if stretches:
+            self._stretches.append(output.stretches[:stretches].copy())
+        if missed:
+            self._missed.append(output.missed[:missed].copy())
+
+
+class _Output(NamedTuple):
+    """The output of ``play_bars``."""
+
+    trades: NDArray[np.float64]
+    entries: NDArray[np.int64]
+    stretches: NDArray[np.float64]
+    missed: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    notes: NDArray[np.float64]
+
+    @classmethod
+    def of_bars(cls, bars: int, notes: NDArray[np.float64]) -> "_Output":
+        """Return an output with a row for every bar; memory that is not written is not taken."""
+        return cls(
+            np.empty((bars, TRADE_FIELDS)),
+            np.empty(bars, dtype=np.int64),
+            np.empty((bars, _STRETCH_FIELDS)),
+            np.empty(bars, dtype=np.int64),
+            np.zeros(_COUNTS, dtype=np.int64),
+            notes,
+        )
+
+
+class _Columns(NamedTuple):
+    """The data of a replay as ``play_bars`` takes them, from ``bars`` to ``entry_bars``."""
+
+    bars: tuple[Any, ...]
+    groups: tuple[Any, ...]
+    levels: tuple[Any, ...]
+    session: tuple[Any, ...]
+    busy: tuple[Any, ...]
+    funding: tuple[Any, ...]
+    entry_bars: Any
+
+
+class _Bars:
+    """Candles, session and funding of a replay, whatever the signals."""
+
+    def __init__(self, candles: CandleArrays, calendar: SessionCalendar, funding: FundingSeries) -> None:
+        self.candles = candles
+        self.session = calendar.flags(candles.time_ms, candles.timeframe)
+        self.funding = _funding_by_bar(funding, candles)
+
+    @cached_property
+    def read(self) -> tuple[Any, ...]:
+        """The candles as the interpreter reads them fastest."""
+        candles = self.candles
+        return (
+            candles.time_ms.data,
+            candles.open.data,
+            candles.high.tolist(),
+            candles.low.tolist(),
+            candles.close.data,
+            candles.volume.data,
         )
 
 
@@ -96,24 +172,19 @@ class Replay:
         calendar: SessionCalendar,
         funding: FundingSeries,
     ) -> None:
-        self.candles = candles
-        self._session = calendar.flags(candles.time_ms, candles.timeframe)
-        self._at_open, self._inside = _funding_by_bar(funding, candles)
-        self._times = candles.time_ms.data
-        self._opens = candles.open.data
-        self._closes = candles.close.data
-        self._highs = candles.high.tolist()
-        self._lows = candles.low.tolist()
-        self._volumes = candles.volume.data
-        self._may_enter = self._session.may_enter.view(np.int8).data
-        self._must_flatten = self._session.must_flatten.view(np.int8).data
-        self._take(signals)
+        self._bars = _Bars(candles, calendar, funding)
+        self.signals = signals
+
+    @property
+    def candles(self) -> CandleArrays:
+        """The candles."""
+        return self._bars.candles
 
     def with_signals(self, signals: SignalArrays) -> "Replay":
         """Return a replay of the same candles with other signals."""
         other = object.__new__(Replay)
-        other.__dict__.update(self.__dict__)
-        other._take(signals)
+        other._bars = self._bars
+        other.signals = signals
         return other
 
     def assume_position(
@@ -129,10 +200,10 @@ class Replay:
             flags.entry_short,
             flags.atr_stop,
             flags.atr_target,
-            int(self._session.may_enter[index]),
+            int(self._bars.session.may_enter[index]),
         )
         if notes is not None:
-            notes.take(state, index)
+            count_notes(state, index, notes.counted)
 
     def play(
         self,
@@ -154,100 +225,45 @@ class Replay:
         waits until the open of the bar at ``end``, if the position is still open then. ``missed``: for each
         bar of the candles, whether an entry decided at its close is dropped.
         """
-        times, opens, closes = self._times, self._opens, self._closes
-        highs, lows, volumes = self._highs, self._lows, self._volumes
-        entry_long, entry_short = self._entry_long, self._entry_short
-        exit_long, exit_short = self._exit_long, self._exit_short
-        atr_stop, atr_target = self._atr_stop, self._atr_target
-        may_enter, must_flatten = self._may_enter, self._must_flatten
-        busy_long, busy_short = self._busy_long, self._busy_short
-        entries = self._entries
-        at_open, inside = self._at_open, self._inside
-        is_paused = is_paused or is_down
-        waiting_exit = 0
-        expected_exit = 0.0
-        if not played.stretches:
-            played.mark(state, first)
-
-        index = first
-        while index < end:
-            if state.steps > 0:
-                busy = busy_long if state.phase > 0 else busy_short
-                index = hold_until(state, core, index, end, highs, lows, busy)
-            elif is_waiting(state, core):
-                place = bisect_left(entries, index)
-                index = entries[place] if place < len(entries) and state.stop_run == 0 else end
-            if index >= end:
-                break
-            cash, steps, opened, closed = state.cash, state.steps, state.entries, state.trades
-            time_ms = times[index]
-            price = opens[index]
-            if index in at_open:
-                settle_funding(state, core, price, at_open[index])
-            open_bar(state, core, price)
-            range_bar(state, core, highs[index], lows[index], volumes[index])
-            close = closes[index]
-            if index in inside:
-                for rate in inside[index]:
-                    settle_funding(state, core, close, rate)
-            close_bar(
-                state,
-                core,
-                time_ms,
-                price,
-                highs[index],
-                lows[index],
-                close,
-                entry_long[index],
-                entry_short[index],
-                exit_long[index],
-                exit_short[index],
-                atr_stop[index],
-                atr_target[index],
-                -1 if is_paused else may_enter[index],
-                must_flatten[index],
-                time_ms // _DAY_MS,
-            )
-            if missed is not None and state.decision == ENTER and missed[index]:
-                drop_decision(state)
-                played.missed.append(index)
-            if is_down and state.decision == EXIT:
-                waiting_exit, expected_exit = state.decision_reason, state.expected_exit
-                state.decision = NOTHING
-                state.expected_exit = 0.0
-            if notes is not None and state.notes:
-                notes.take(state, index)
-            if state.entries != opened:
-                played.entries.append(index)
-            if state.trades != closed:
-                played.keep(state, times[played.entries[-1]], time_ms)
-                waiting_exit = 0
-            is_same = state.cash == cash and state.steps == steps
-            if not is_same or state.entries != opened or state.trades != closed:
-                played.mark(state, index)
-            index += 1
-
-        if waiting_exit:
-            state.decision = EXIT
-            state.decision_side = state.phase
-            state.decision_steps = state.steps
-            state.decision_reason = waiting_exit
-            state.expected_exit = expected_exit
+        played.begin(state, first)
+        if first >= end:
+            return
+        columns = self._columns
+        last_entry = played.last_entry
+        counted = np.zeros((NOTE_KINDS, NOTE_FIELDS)) if notes is None else notes.counted
+        output = _Output.of_bars(end - first, counted)
+        play_bars(
+            state,
+            core,
+            *columns,
+            () if missed is None else missed,
+            first,
+            end,
+            DOWN if is_down else PAUSED if is_paused else NOT_PAUSED,
+            0 if last_entry is None else int(self.candles.time_ms[last_entry]),
+            bisect_left(columns.entry_bars, first),
+            bisect_left(columns.funding[0], first),
+            tuple(rows.data for rows in output),
+        )
+        played.take(output)
 
     def finish(self, state: CoreState, core: CoreSettings, end: int, played: Played) -> None:
         """Close the open position after the last bar (rule 19 of ``firstwatch.strategy``)."""
-        state.last_close = self._closes[end - 1]
+        times = self.candles.time_ms
+        state.last_close = float(self.candles.close[end - 1])
         closed = state.trades
         end_data(state, core)
         if state.trades != closed:
-            played.keep(state, self._times[played.entries[-1]], self._times[end - 1])
+            entry = played.last_entry
+            assert entry is not None
+            played.keep(state, int(times[entry]), int(times[end - 1]))
 
     def equity(self, played: Played, end: int) -> NDArray[np.float64]:
         """Return run equity at the closes from the pass's first bar up to, not including, ``end``.
 
         By the formula of ``mark_equity``: an open position is marked at the close.
         """
-        stretches = np.array(played.stretches)
+        stretches = played.stretches
         starts = stretches[:, 0].astype(np.int64)
         first = int(starts[0])
         lengths = np.diff(starts, append=end)
@@ -255,46 +271,55 @@ class Replay:
         equity: NDArray[np.float64] = cash + amount * (self.candles.close[first:end] - entry)
         return equity
 
-    def _take(self, signals: SignalArrays) -> None:
-        self.signals = signals
-        self._entry_long = signals.entry_long.data
-        self._entry_short = signals.entry_short.data
-        self._exit_long = signals.exit_long.data
-        self._exit_short = signals.exit_short.data
-        self._atr_stop = signals.atr_stop.data
-        self._atr_target = signals.atr_target.data
-        self._busy_long = self._busy(signals.exit_long)
-        self._busy_short = self._busy(signals.exit_short)
-        is_entry = (signals.entry_long == 1) | (signals.entry_short == 1)
-        self._entries: list[int] = np.flatnonzero(is_entry).tolist()
+    @cached_property
+    def _columns(self) -> _Columns:
+        """All columns as the interpreter reads them fastest."""
+        signals, session = self.signals, self._bars.session
+        return _Columns(
+            self._bars.read,
+            tuple(
+                flags.data
+                for flags in (signals.entry_long, signals.entry_short, signals.exit_long, signals.exit_short)
+            ),
+            (signals.atr_stop.data, signals.atr_target.data),
+            (session.may_enter.view(np.int8).data, session.must_flatten.view(np.int8).data),
+            (self._busy(signals.exit_long).tolist(), self._busy(signals.exit_short).tolist()),
+            tuple(column.tolist() for column in self._bars.funding),
+            self._entry_bars().tolist(),
+        )
 
-    def _busy(self, exits: NDArray[np.int8]) -> list[bool]:
+    def _entry_bars(self) -> NDArray[np.int64]:
+        """Return the bars with a true entry group, and ``NEVER`` after them."""
+        is_entry = (self.signals.entry_long == 1) | (self.signals.entry_short == 1)
+        return np.append(np.flatnonzero(is_entry), NEVER)
+
+    def _busy(self, exits: NDArray[np.int8]) -> NDArray[np.bool_]:
         """Return the bars at whose open or close something may be due while in position."""
-        busy = (exits == 1) | self._session.must_flatten
-        busy[[*self._at_open, *self._inside]] = True
-        flags: list[bool] = busy.tolist()
-        return flags
+        busy: NDArray[np.bool_] = (exits == 1) | self._bars.session.must_flatten
+        busy[self._bars.funding[0][:-1]] = True
+        return busy
+
+
+def _joined(parts: list[Any], nothing: NDArray[Any]) -> NDArray[Any]:
+    if len(parts) == 1:
+        joined: NDArray[Any] = parts[0]
+        return joined
+    return np.concatenate(parts) if parts else nothing
 
 
 def _funding_by_bar(
     funding: FundingSeries, candles: CandleArrays
-) -> tuple[dict[int, float], dict[int, list[float]]]:
-    """Return by bar the rate due exactly at its open and the rates inside of it; in a hole none is due.
+) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float64]]:
+    """Return of each funding its bar, whether it is due at the close and its rate; ``NEVER`` after them.
 
-    A funding time in a hole has no price to settle at.
+    One due exactly at the open of a bar is paid there, one inside of it at its close. One in a hole has no
+    price to settle at: none is due.
     """
-    places = np.searchsorted(candles.time_ms, funding.time_ms, side="right") - 1
-    at_open: dict[int, float] = {}
-    inside: dict[int, list[float]] = {}
-    length_ms = candles.timeframe.ms
-    for place, time_ms, rate in zip(
-        places.tolist(), funding.time_ms.tolist(), funding.rate.tolist(), strict=True
-    ):
-        if place < 0:
-            continue
-        since_ms = time_ms - int(candles.time_ms[place])
-        if since_ms == 0:
-            at_open[place] = rate
-        elif since_ms < length_ms:
-            inside.setdefault(place, []).append(rate)
-    return at_open, inside
+    bar = np.searchsorted(candles.time_ms, funding.time_ms, side="right") - 1
+    since_ms = funding.time_ms - candles.time_ms[bar] if len(candles) else np.zeros_like(bar)
+    is_there = (bar >= 0) & (since_ms < candles.timeframe.ms)
+    return (
+        np.append(bar[is_there], NEVER),
+        np.append(since_ms[is_there] > 0, np.True_).astype(np.int8),
+        np.append(funding.rate[is_there], 0.0),
+    )

@@ -39,7 +39,7 @@ class BacktestResult:
     one is after an open position was closed by ``end_of_data``.
     """
 
-    records: tuple[TradeRecord, ...]
+    records: Sequence[TradeRecord]
     time_ms: NDArray[np.int64]
     equity: NDArray[np.float64]
     metrics: Metrics
@@ -122,12 +122,11 @@ def simulate(
     time_ms = candles.time_ms[first:end]
     equity = replay.equity(played, end)
     equity[-1] = state.cash
-    metrics = compute_metrics(
-        played.records, time_ms, equity, float(settings.capital), slippage=state.slippage_paid
-    )
+    records = played.records
+    metrics = compute_metrics(records, time_ms, equity, float(settings.capital), slippage=state.slippage_paid)
     spanned = int(time_ms[-1] - time_ms[0]) // spec.timeframe.ms + 1
     return BacktestResult(
-        records=tuple(played.records),
+        records=records,
         time_ms=time_ms,
         equity=equity,
         metrics=metrics,

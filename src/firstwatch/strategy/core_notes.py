@@ -16,6 +16,8 @@ _CODES = {
     codes.NOTE_GUARD_STOP: NoteCode.GUARD_STOP,
     codes.NOTE_CHAIN_STOP: NoteCode.CHAIN_STOP,
 }
+NOTES = tuple(_CODES.values())
+"""The core's notes in the order of their bits."""
 
 
 def take_notes(state: CoreState) -> list[NoteCode]:

@@ -90,6 +90,7 @@ NOTE_LEVEL_DROPPED = 16
 NOTE_GUARD_PAUSE = 32
 NOTE_GUARD_STOP = 64
 NOTE_CHAIN_STOP = 128
+NOTE_KINDS = 8
 
 # What a guard that stops the run does with the position.
 LEAVE_POSITION = 1

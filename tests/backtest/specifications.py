@@ -10,8 +10,8 @@ from firstwatch.market.funding import FundingSeries
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
-from firstwatch.trading.limit_fills import LimitFills, LimitRule
 from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
+from firstwatch.trading.limit_fills import LimitFills, LimitRule
 from firstwatch.trading.market import Market
 from firstwatch.trading.timeframe import Timeframe
 
@@ -86,7 +86,7 @@ def _groups(draw, sides):
 
 
 @st.composite
-def orders(draw, kinds=("market", "limit")):
+def _orders(draw, kinds):
     kind = draw(st.sampled_from(kinds))
     if kind == "limit":
         offset_bps, timeout_bars = draw(st.sampled_from([0, 30, 150])), draw(st.integers(1, 3))
@@ -95,7 +95,7 @@ def orders(draw, kinds=("market", "limit")):
 
 
 @st.composite
-def specifications(draw, order=orders()):
+def specifications(draw, kinds=("market", "limit")):
     direction = draw(st.sampled_from(["long", "short", "both", "both"]))
     sides = ["long", "short"] if direction == "both" else [direction]
     level = st.sampled_from(
@@ -116,7 +116,7 @@ def specifications(draw, order=orders()):
         "stop_loss": stop,
         "take_profit": draw(st.one_of(st.none(), level)),
         "sizing": draw(st.sampled_from(sizings)),
-        "order": draw(order),
+        "order": draw(_orders(kinds)),
         "reset": draw(resets(direction)).model_dump(mode="json"),
     }
     return AlgorithmSpec.model_validate(document, context={"timeframe": Timeframe.H1})

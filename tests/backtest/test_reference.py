@@ -19,7 +19,6 @@ from tests.backtest.specifications import (
     QUEUED,
     coarse,
     launches,
-    orders,
     random_candles,
     random_funding,
     specifications,
@@ -107,7 +106,7 @@ def test_it_agrees_where_a_limit_fills_in_parts():
     seen = Counter()
 
     @many(150)
-    @given(data=st.data(), spec=specifications(orders(["limit"])), seed=st.integers(0, 10_000))
+    @given(data=st.data(), spec=specifications(["limit"]), seed=st.integers(0, 10_000))
     def agree(data, spec, seed):
         compare(data, spec, seed, seen, costs=QUEUED, is_coarse=True)
 

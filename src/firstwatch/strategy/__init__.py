@@ -39,7 +39,7 @@ One bar, in this order
     execute at the open, slippage against the trade.
 9.  Open against protection. L is the nearer of stop and liquidation price. An open at or beyond L exits at
     the open, the loss capped at the margin; else an open at or beyond the target exits at the target. On the
-    bar of the entry the target waits for rule 10, and a level that the entry's own slippage has passed
+    bar of the entry, and of every further fill at the open, the target waits for rule 10, and a level that the entry's own slippage has passed
     executes at the open at once.
 10. Range against protection, on the bar of the entry too. A range that reaches L exits at L; else one that
     reaches the target exits at the target: inside one bar the stop wins. A stop pays slippage and the taker
@@ -65,9 +65,12 @@ Prices, sizes and money
     zero: no entry. Live, E counts as no more than the wallet holds.
 16. A limit entry lies ``offset_bps`` from the close, rounded away from it to the tick. It rests for
     ``timeout_bars``: an open at or beyond it fills at the open (taker), a price strictly beyond it fills at
-    the limit (maker). At the last close it is cancelled and the rest goes to market at the next open. A true
-    exit group, or a pause of entries, cancels it. On the bar of a fill at the limit the stop is tested
-    against the whole range, the target is not, and the bar's extreme does not enter ``best``.
+    the limit (maker). What a price that only touches it fills is an assumption of a test: nothing
+    (``through``, the usual one), all (``touch``) or at most 1 - q of the bar's volume (``queue:q``); the rest
+    rests on. At the last close it is cancelled and the rest goes to market at the next open, unless the rest
+    of a part that has filled is below the market's minimum. A true exit group, or a pause of entries, cancels
+    it. On the bar of a fill at the limit the stop is tested against the whole range, the target is not, and
+    the extreme of the entry's bar does not enter ``best``.
 17. E is capital + realised PnL - fees - funding + unrealised PnL. Liquidation price, s = +1 or -1, m the
     maintenance rate: ``(entry - s x margin / amount) / (1 - s x m)``, the margin less funding paid. Funding:
     ``s x amount x price x rate``, at most what the position is worth. Live, the venue liquidates and pays by

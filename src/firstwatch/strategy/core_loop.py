@@ -75,8 +75,8 @@ def play_bars(
     """Play the bars ``first`` up to, not including, ``end``; pass over those that cannot change the core.
 
     ``bars``: time_ms, open, high, low, close, volume. ``groups``: entry long, entry short, exit long, exit
-    short. ``levels``: the ATR of stop and target; not read where a level needs none. ``session``: may enter, must
-    flatten. ``busy``, for a long and a short: whether something may be due at a bar's open or close while
+    short. ``levels``: the ATR of stop and target; not read where a level needs none. ``session``: may enter,
+    must flatten. ``busy``, for a long and a short: whether something may be due at a bar's open or close while
     in position. ``funding``: the bar, whether at its close (else at its open), the rate; ``entry_bars``: the
     bars with a true entry group; both end with ``NEVER`` and are read from ``next_funding`` and
     ``next_entry`` on. ``missed``: for each bar whether an entry decided at its close is dropped; empty: none.

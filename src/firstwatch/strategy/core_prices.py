@@ -2,6 +2,8 @@
 
 Only int, float, bool, ``if`` and ``math``: compiled and interpreted give the same bits.
 """
+# Positions, not keywords: the compiler needs them.
+# ruff: noqa: PLR0917
 
 import math
 

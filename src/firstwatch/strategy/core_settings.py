@@ -88,7 +88,7 @@ def limit_rule(fills: LimitFills) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What a fill costs, in basis points: fees of the notional, the rest of the price; and which limits fill."""
+    """What a fill costs, in basis points: fees of the notional, the rest of the price; which limits fill."""
 
     taker_fee_bps: Decimal
     maker_fee_bps: Decimal

@@ -24,7 +24,7 @@ class LimitRule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LimitFills:
-    """The rule, and ``queue``, the part of a touching bar's volume that is ahead of the order: 0 to below 1."""
+    """The rule, and ``queue``, the part of a touching bar's volume that was ahead: 0 to below 1."""
 
     rule: LimitRule = LimitRule.THROUGH
     queue: float = 0.0

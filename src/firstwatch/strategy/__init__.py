@@ -38,9 +38,9 @@ One bar, in this order
 8.  Open. Funding due exactly at t is paid on the position held before. Then orders decided at the last close
     execute at the open, slippage against the trade.
 9.  Open against protection. L is the nearer of stop and liquidation price. An open at or beyond L exits at
-    the open, the loss capped at the margin; else an open at or beyond the target exits at the target. On the
-    bar of the entry, and of every further fill at the open, the target waits for rule 10, and a level that the entry's own slippage has passed
-    executes at the open at once.
+    the open, the loss capped at the margin; else an open at or beyond the target exits at the target. On
+    the bar of the entry, and of every further fill at the open, the target waits for rule 10, and a level
+    that the entry's own slippage has passed executes at the open at once.
 10. Range against protection, on the bar of the entry too. A range that reaches L exits at L; else one that
     reaches the target exits at the target: inside one bar the stop wins. A stop pays slippage and the taker
     fee, a target the maker fee at exactly its price, a liquidation costs the margin that is left.

@@ -76,11 +76,11 @@ def play_bars(
 
     ``bars``: time_ms, open, high, low, close, volume. ``groups``: entry long, entry short, exit long, exit
     short. ``levels``: the ATR of stop and target; not read where a level needs none. ``session``: may enter,
-    must flatten. ``busy``, for a long and a short: whether something may be due at a bar's open or close while
-    in position. ``funding``: the bar, whether at its close (else at its open), the rate; ``entry_bars``: the
-    bars with a true entry group; both end with ``NEVER`` and are read from ``next_funding`` and
-    ``next_entry`` on. ``missed``: for each bar whether an entry decided at its close is dropped; empty: none.
-    ``last_entry_ms``: the bar's time of the last entry before this pass.
+    must flatten. ``busy``, for a long and a short: whether something may be due at a bar's open or close
+    while in position. ``funding``: the bar, whether at its close (else at its open), the rate;
+    ``entry_bars``: the bars with a true entry group; both end with ``NEVER`` and are read from
+    ``next_funding`` and ``next_entry`` on. ``missed``: for each bar whether an entry decided at its close is
+    dropped; empty: none. ``last_entry_ms``: the bar's time of the last entry before this pass.
 
     ``pause``: ``PAUSED``: no entry is decided at these closes. ``DOWN``: the same, and an exit that is
     decided waits until the open of the bar at ``end``, if the position is still open then.

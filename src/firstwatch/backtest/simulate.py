@@ -109,6 +109,8 @@ def simulate(
     first = _first_bar(spec, candles, signals, start_ms, end)
     funding = funding or NO_FUNDING
     after_ms = int(candles.time_ms[end - 1]) + candles.timeframe.ms
+    if problem := calendar.unknown_between(int(candles.time_ms[first]), after_ms):
+        raise WrongUseError(problem)
     coverage = coverage_notes(funding, int(candles.time_ms[first]), after_ms)
     kept = NoteKeeper(core, market)
     replay = Replay(candles.part(0, end), signals, calendar, funding)

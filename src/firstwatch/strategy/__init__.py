@@ -103,8 +103,9 @@ Chosen at launch
     and the run is done when that position is closed.
 25. Session. The next pause starts at p. ``pause_entries``: an entry is allowed at a close c in trading time
     with c < p - lead. ``flatten``: allowed if the next bar too ends by p - lead, and the position is closed
-    (``session``) at the first close after which it would not. The counters of rules 21 and 22 go on; an entry
-    that is due in a pause lapses.
+    (``session``) at the first close after which it would not. Trading time is that of weekly windows, or of
+    an exchange, whose hours are stored with the run or the backtest. The counters of rules 21 and 22 go on;
+    an entry that is due in a pause lapses.
 26. ``assume_position_now`` off: the run starts flat and unarmed. On, with a position: it is adopted,
     accounted from the mark, its levels from the venue's entry price, ``best`` the mark; a level already
     passed refuses it. On and flat: exactly one side's group true at the last closed bar enters at market at

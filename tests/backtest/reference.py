@@ -42,6 +42,7 @@ class Resting:
     atr_stop: float
     atr_target: float
     expected: float
+    slices: int = 0
 
 
 @dataclass
@@ -83,6 +84,8 @@ class Reference:
         self.refusals = 0
         self.follow_ups = 0
         self.further = 0
+        self.left = None  # steps and slices that are left of an entry, and how many steps each has
+        self.cut = 0
         reset = self.settings.reset or self.spec.reset
         self.reset = reset
         rows = list(
@@ -219,6 +222,11 @@ class Reference:
         rest = self.resting.steps - order.steps if self.resting else 0
         self.resting = replace(self.resting, steps=rest) if rest else None
         held = self.held
+        if held is not None and order.slices:
+            # What was expected is the mean of the closes that decided the parts.
+            order.expected = (held.expected * held.steps + order.expected * order.steps) / (
+                held.steps + order.steps
+            )
         if held is None:
             held = self.held = Held(
                 order.side,
@@ -282,7 +290,7 @@ class Reference:
                 "expected": (held.expected, self.rows[i][4] if expected is None else expected),
             }
         )
-        self.held = self.resting = None
+        self.held = self.resting = self.left = None
         links = self.reset.follow_up
         link = None
         if links:
@@ -346,6 +354,10 @@ class Reference:
                 self.pending, self.resting = ("exit", reason), None
             elif self.resting:
                 self.rest(i, free=allowed and not held_back)
+            elif self.left:
+                self.slice(i, held, free=allowed and not held_back)
+            if reason:
+                self.left = None
             return
         if self.resting:
             self.rest(i, free=allowed and not held_back)
@@ -365,6 +377,33 @@ class Reference:
             self.resting = None
             if not self.held or not self.is_too_small(order.steps, self.rows[i][4]):
                 self.pending = ("enter", order)
+
+    def slice(self, i, held, free):
+        """Decide the next part of an entry, or nothing more of it."""
+        steps, count, each = self.left
+        self.left = None
+        exits = self.signals.exit_long if held.side > 0 else self.signals.exit_short
+        if exits[i] == 1 or not free or self.over:
+            return
+        close = self.rows[i][4]
+        if count > 1 and self.is_too_small(each, close):
+            count = max(n for n in range(1, count + 1) if n == 1 or not self.is_too_small(steps // n, close))
+            each = steps // count
+        part = steps if count == 1 else each
+        if count > 1:
+            self.left = steps - part, count - 1, each
+        leverage = float(self.settings.leverage)
+        reserve = 1 + leverage * (float(self.costs.taker_fee_bps) / 1e4 + 0.005)
+        amount = (self.cash - held.margin) / reserve * leverage / close
+        most = math.floor(amount / float(self.market.amount_step) + 1e-9)
+        if most < part:
+            self.cut += 1
+            part = most
+        if self.is_too_small(part, close):
+            self.left = None
+            return
+        order = Resting(held.side, part, close, i, False, held.atr_stop, held.atr_target, close, slices=1)
+        self.pending = ("enter", order)
 
     def is_too_small(self, steps, price):
         amount = self.market.amount(steps)
@@ -497,6 +536,11 @@ class Reference:
         order = Resting(side, steps, price, i, link, atr_stop, atr_target, price)
         if is_limit:
             self.resting = order
+        elif self.spec.order.kind == "twap" and not at_market:
+            counts = range(1, self.spec.order.bars + 1)
+            count = max(n for n in counts if n == 1 or not self.is_too_small(steps // n, price))
+            self.left = (steps - steps // count, count - 1, steps // count) if count > 1 else None
+            self.pending = ("enter", replace(order, steps=steps // count, slices=count))
         else:
             self.pending = ("enter", order)
         return "decided"

@@ -91,11 +91,13 @@ def _orders(draw, kinds):
     if kind == "limit":
         offset_bps, timeout_bars = draw(st.sampled_from([0, 30, 150])), draw(st.integers(1, 3))
         return {"kind": kind, "offset_bps": offset_bps, "timeout_bars": timeout_bars}
+    if kind == "twap":
+        return {"kind": kind, "bars": draw(st.integers(1, 6))}
     return {"kind": kind}
 
 
 @st.composite
-def specifications(draw, kinds=("market", "limit")):
+def specifications(draw, kinds=("market", "limit", "twap")):
     direction = draw(st.sampled_from(["long", "short", "both", "both"]))
     sides = ["long", "short"] if direction == "both" else [direction]
     level = st.sampled_from(

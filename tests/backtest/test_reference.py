@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from firstwatch.backtest.simulate import simulate
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.evaluation import evaluate_arrays
-from firstwatch.strategy.specification import SizingKind
+from firstwatch.strategy.specification import EntryKind, SizingKind
 from firstwatch.trading.launch import ResetMode
 from firstwatch.trading.runs import ExitReason
 from tests.backtest.reference import Reference
@@ -69,6 +69,7 @@ def compare(data, spec, seed, seen, *, costs, is_coarse):
     seen["refused"] += bool(oracle.refusals)
     seen["follow-up"] += bool(oracle.follow_ups)
     seen["further fill"] += bool(oracle.further)
+    seen["cut"] += bool(oracle.cut)
     for trade in trades:
         seen[trade["reason"]] += 1
     if trades:
@@ -98,7 +99,7 @@ def test_the_core_agrees_with_the_reference():
 
     agree()
     assert seen["trading"] >= 0.6 * seen["examples"], seen
-    for name in (*REASONS, *ResetMode, *SizingKind, "market", "limit", "follow-up", "refused"):
+    for name in (*REASONS, *ResetMode, *SizingKind, *EntryKind, "follow-up", "refused"):
         assert seen[name] >= 5, (name, seen)
 
 
@@ -113,3 +114,17 @@ def test_it_agrees_where_a_limit_fills_in_parts():
     agree()
     for name in ("further fill", "stop_loss", "take_profit", "signal", "liquidation"):
         assert seen[name] >= 5, (name, seen)
+
+
+def test_it_agrees_where_an_entry_is_sliced():
+    seen = Counter()
+
+    @many(150)
+    @given(data=st.data(), spec=specifications(["twap"]), seed=st.integers(0, 10_000))
+    def agree(data, spec, seed):
+        costs = data.draw(st.sampled_from(COSTS))
+        compare(data, spec, seed, seen, costs=costs, is_coarse=False)
+
+    agree()
+    for name in ("further fill", "cut", "stop_loss", "trailing_stop", "take_profit", "signal"):
+        assert seen[name] >= 3, (name, seen)

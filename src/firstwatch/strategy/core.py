@@ -65,6 +65,7 @@ from firstwatch.strategy.core_state import (
     NOTE_LEVEL_DROPPED,
     NOTE_RISK_CAPPED,
     NOTE_SIZE_CAPPED,
+    NOTE_SLICE_CUT,
     NOTHING,
     REGULAR,
     RESET,
@@ -74,12 +75,14 @@ from firstwatch.strategy.core_state import (
     SIZE_EQUITY,
     SIZE_FIXED,
     SIZE_RISK,
+    SLICE,
     STOP_BY_CHAIN,
     STOP_BY_GUARD,
     STOP_BY_TRADES_LIMIT,
     STOP_LOSS,
     TAKE_PROFIT,
     TRAILING_STOP,
+    TWAP_ORDER,
     CoreSettings,
     CoreState,
 )
@@ -94,6 +97,7 @@ __all__ = [
     "book_funding",
     "close_bar",
     "drop_decision",
+    "drop_slices",
     "enter_now",
     "entry_ended",
     "fee_of",
@@ -192,11 +196,18 @@ def close_bar(
     if state.steps > 0:
         exit_flag = exit_long if state.phase > 0 else exit_short
         _decide_exit(state, settings, close, is_crossed, must_flatten, guard_stops, exit_flag)
-        if state.decision == NOTHING and state.entry_order == LIMIT_ORDER:
+        if state.decision == EXIT:
+            drop_slices(state)
+        elif state.entry_order == LIMIT_ORDER:
             _rest_entry(state, settings, close, exit_flag, enters)
+        elif state.entry_order == TWAP_ORDER:
+            _slice_entry(state, settings, close, exit_flag, enters)
         return
     if state.entry_order == LIMIT_ORDER:
         _rest_entry(state, settings, close, exit_long if state.entry_side > 0 else exit_short, enters)
+    elif state.entry_order == TWAP_ORDER:
+        # Its first slice has not filled by now, or its trade is over.
+        drop_slices(state)
     elif state.entry_order == NO_ORDER and state.stop_run == GOES_ON:
         _decide_entry(state, settings, close, entry_long, entry_short, atr_stop, atr_target, enters)
 
@@ -368,6 +379,68 @@ def _rest_entry(state: CoreState, settings: CoreSettings, close: float, exit_fla
     state.decision_is_follow_up = state.entry_is_link
 
 
+def _slice_entry(state: CoreState, settings: CoreSettings, close: float, exit_flag: int, enters: int) -> None:
+    """Decide the next slice of an entry, or cancel what is left of it.
+
+    What the slice before did not fill is dropped. The expected price of the entry is the average of the
+    closes that decided its slices.
+    """
+    state.entry_steps = 0
+    if state.slices == 0:
+        return
+    left = state.slices_steps
+    steps = 0
+    if exit_flag != 1 and enters == 1 and state.stop_run == GOES_ON:
+        steps = _next_slice(state, settings, close)
+    if steps == 0:
+        state.decision = CANCEL_ENTRY
+        state.decision_steps = left
+        drop_slices(state)
+    else:
+        state.decision = SLICE
+        state.decision_steps = steps
+        state.entry_steps = steps
+        filled = state.position_steps
+        state.expected_entry = (state.expected_entry * filled + close * steps) / (filled + steps)
+    state.decision_side = state.entry_side
+
+
+def _next_slice(state: CoreState, settings: CoreSettings, close: float) -> int:
+    """Take the next slice from those that are left; return its steps, 0 where none can be sent.
+
+    One that has come to lie below the minimum is joined with the following ones. None is larger than what
+    the money that is not in the position allows, with the reserve of rule 15; what is cut off is dropped.
+    """
+    if state.slices > 1 and _is_below_minimum(settings, state.slice_steps, close):
+        _plan_slices(state, settings, state.slices_steps, state.slices, close)
+    steps = state.slice_steps if state.slices > 1 else state.slices_steps
+    state.slices -= 1
+    state.slices_steps -= steps
+    free = (state.cash if state.cash < state.equity_cap else state.equity_cap) - state.margin
+    most_margin = free / (1.0 + settings.leverage * (settings.taker_fee + FEE_RESERVE))
+    most = most_margin * settings.leverage / close * settings.step_scale / settings.step_units
+    if most < steps:
+        state.notes |= NOTE_SLICE_CUT
+        steps = math.floor(most + COUNT_EPSILON)
+    return 0 if _is_below_minimum(settings, steps, close) else steps
+
+
+def _plan_slices(state: CoreState, settings: CoreSettings, steps: int, slices: int, price: float) -> None:
+    """Share steps among that many slices, or among fewer where one would lie below the minimum."""
+    while slices > 1 and _is_below_minimum(settings, steps // slices, price):
+        slices -= 1
+    state.slices = slices
+    state.slice_steps = steps // slices
+    state.slices_steps = steps
+
+
+def drop_slices(state: CoreState) -> None:
+    """Cancel the slices of an entry that are not decided yet."""
+    state.slices = 0
+    state.slice_steps = 0
+    state.slices_steps = 0
+
+
 def _decide_entry(
     state: CoreState,
     settings: CoreSettings,
@@ -507,6 +580,15 @@ def _enter(
     state.entry_limit = limit
     state.entry_bars = 0
     state.entry_is_link = is_link
+    if settings.order_kind == TWAP_ORDER and at_market == 0:
+        _plan_slices(state, settings, steps, settings.order_bars, price)
+        if state.slices > 1:
+            state.entry_order = TWAP_ORDER
+            state.entry_steps = state.slice_steps
+            state.slices -= 1
+            state.slices_steps -= state.slice_steps
+        else:
+            drop_slices(state)
 
 
 def _keep_atr(state: CoreState, settings: CoreSettings, atr_stop: float, atr_target: float) -> None:
@@ -681,6 +763,7 @@ def entry_ended(state: CoreState) -> None:
     """
     state.entry_order = NO_ORDER
     state.entry_steps = 0
+    drop_slices(state)
     if state.entry_is_link == 1:
         state.entry_is_link = 0
         _lapse(state)
@@ -800,6 +883,7 @@ def _close_trade(state: CoreState, settings: CoreSettings, reason: int) -> None:
     state.reset_cause = AFTER_TRADE
     state.reset_side = side
     state.reset_bar = 0
+    drop_slices(state)
     _match_chain(state, settings, reason)
     if state.stop_run == GOES_ON and settings.trades_limit > 0 and state.entries >= settings.trades_limit:
         state.stop_run = STOP_BY_TRADES_LIMIT

@@ -34,6 +34,7 @@ from firstwatch.strategy.core_state import (
     NO_ORDER,
     NOTHING,
     TAKE_PROFIT,
+    TWAP_ORDER,
     CoreSettings,
     CoreState,
 )
@@ -53,8 +54,9 @@ def open_bar(state: CoreState, settings: CoreSettings, price: float) -> None:
         _take_exit(state, settings, price, state.decision_reason)
     elif state.decision == CANCEL_ENTRY:
         entry_ended(state)
-    elif state.entry_order == MARKET_ORDER:
-        _take_entry(state, settings, price)
+    elif state.entry_order in (MARKET_ORDER, TWAP_ORDER):
+        if state.entry_steps > 0:
+            _take_entry(state, settings, price)
     elif state.entry_order == LIMIT_ORDER and limit_is_reached(state.entry_side, price, state.entry_limit):
         fee = fee_of(price, amount_of(settings, state.entry_steps), settings.taker_fee)
         book_entry(state, settings, state.entry_side, state.entry_steps, price, fee, 1)
@@ -232,7 +234,8 @@ def _take_entry(state: CoreState, settings: CoreSettings, price: float) -> None:
     state.slippage_paid += side * (paid - price) * amount
     fee = fee_of(paid, amount, settings.taker_fee)
     book_entry(state, settings, side, state.entry_steps, paid, fee, 1)
-    entry_ended(state)
+    if state.slices == 0:
+        entry_ended(state)
 
 
 def _take_exit(state: CoreState, settings: CoreSettings, price: float, reason: int) -> None:

@@ -152,6 +152,9 @@ def build_settings(
         settings.order_kind = codes.LIMIT_ORDER
         settings.order_offset = spec.order.offset_bps / _BPS
         settings.order_timeout_bars = spec.order.timeout_bars
+    elif spec.order.kind is EntryKind.TWAP:
+        settings.order_kind = codes.TWAP_ORDER
+        settings.order_bars = spec.order.bars
     if problem := follow_up_problem(chosen, spec.direction):
         raise WrongUseError(f"reset.{problem}")
     _set_reset(settings, chosen)

@@ -212,8 +212,8 @@ def test_the_reset_of_the_launch_overrides_the_versions():
 def test_passing_over_quiet_bars_changes_nothing(monkeypatch):
     candles = generated_candles(8, 4000)
     quick = simulate(SAMPLE, candles, market=DEFAULT_MARKET, costs=COSTS)
-    monkeypatch.setattr("firstwatch.backtest.replay.is_waiting", lambda *_: 0)
-    monkeypatch.setattr("firstwatch.backtest.replay.hold_until", lambda _state, _core, first, *_: first)
+    monkeypatch.setattr("firstwatch.strategy.core_loop.is_waiting", lambda *_: 0)
+    monkeypatch.setattr("firstwatch.strategy.core_loop.hold_until", lambda _state, _core, first, *_: first)
     whole = simulate(SAMPLE, candles, market=DEFAULT_MARKET, costs=COSTS)
     assert whole.records == quick.records
     assert np.array_equal(whole.equity, quick.equity)

@@ -125,7 +125,9 @@ def test_a_pass_in_parts_is_the_pass():
     for first, end in ((50, 51), (51, 400), (400, 401), (401, 1_900)):
         made.replay.play(other, made.core, first, end, parts)
     assert one == other
-    assert whole == parts
+    assert whole.records == parts.records
+    assert np.array_equal(whole.entries, parts.entries)
+    assert np.array_equal(whole.stretches, parts.stretches)
     assert len(whole.records) > 50
 
 

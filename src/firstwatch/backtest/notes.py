@@ -6,55 +6,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.market.funding import FundingSeries, missing_sentence
+from firstwatch.strategy.core_loop import NOTE_FIELDS
 from firstwatch.strategy.core_notes import (
     CHAIN_EXHAUSTED,
     LEVEL_DROPPED,
+    NOTES,
+    SLICE_CUT,
     cap_sentence,
     guard_sentence,
     refusal_sentence,
-    take_notes,
 )
-from firstwatch.strategy.core_state import CoreSettings, CoreState
+from firstwatch.strategy.core_state import NOTE_KINDS, CoreSettings, CoreState
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note, NoteCode
 from firstwatch.trading.text import counted
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Counted:
+    code: NoteCode
+    count: int
     first_index: int
-    count: int = 0
-    asked: float = 0.0
-    granted: float = 0.0
+    asked: float
+    granted: float
 
 
 class NoteKeeper:
-    """Counts the notes of one replay by their code."""
+    """The notes of one replay by their code, counted by ``count_notes`` of the core."""
 
     def __init__(self, settings: CoreSettings, market: Market) -> None:
         self._settings = settings
         self._market = market
-        self._counted: dict[NoteCode, _Counted] = {}
-
-    def take(self, state: CoreState, index: int) -> None:
-        """Count the core's notes up to the close of the bar at ``index``."""
-        for code in take_notes(state):
-            counted = self._counted.setdefault(code, _Counted(index))
-            counted.count += 1
-            # The size that was reduced most is reported.
-            if counted.count == 1 or state.size_granted * counted.asked < counted.granted * state.size_asked:
-                counted.asked, counted.granted = state.size_asked, state.size_granted
+        self.counted = np.zeros((NOTE_KINDS, NOTE_FIELDS))
+        """One row per note (float64), the columns those of ``NOTE_FIELDS``."""
 
     def notes(self, state: CoreState, time_ms: NDArray[np.int64]) -> list[Note]:
         """Return the notes in the order of their first bar; ``time_ms``: the open times of all bars."""
+        found = [
+            _Counted(code, int(count), int(first), asked, granted)
+            for code, (count, first, asked, granted) in zip(NOTES, self.counted.tolist(), strict=True)
+            if count
+        ]
         return [
             Note(
-                code,
-                self._sentence(code, counted, state, len(time_ms) - 1 - counted.first_index),
-                counted.count,
-                int(time_ms[counted.first_index]),
+                each.code,
+                self._sentence(each.code, each, state, len(time_ms) - 1 - each.first_index),
+                each.count,
+                int(time_ms[each.first_index]),
             )
-            for code, counted in sorted(self._counted.items(), key=lambda item: item[1].first_index)
+            for each in sorted(found, key=lambda one: one.first_index)
         ]
 
     def _sentence(self, code: NoteCode, found: _Counted, state: CoreState, rest: int) -> str:
@@ -77,6 +77,8 @@ class NoteKeeper:
                     f"entries were paused by a guard, {_times(found.count)}; only the pause after a day's"
                     " loss ends in a backtest, with the UTC day"
                 )
+            case NoteCode.SLICE_CUT:
+                return f"{SLICE_CUT}, {_times(found.count)}"
             case _:
                 return f"{LEVEL_DROPPED}, {_times(found.count)}"
 

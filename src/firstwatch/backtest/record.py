@@ -1,8 +1,14 @@
-"""A finished trade as plain numbers, for the metrics: light enough for thousands of them."""
+"""Finished trades as plain numbers, for the metrics: light enough for thousands of them."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
+from firstwatch.strategy.core_loop import TRADE_FIELDS
+from firstwatch.strategy.core_settings import exit_reason, reason_code
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason
@@ -79,6 +85,61 @@ class TradeRecord(NamedTuple):
             float(trade.entry_price if expected_entry is None else expected_entry),
             float(trade.exit_price if expected_exit is None else expected_exit),
         )
+
+
+_REASON = TradeRecord._fields.index("reason")
+_WHOLE = tuple(
+    map(TradeRecord._fields.index, ("side", "entry_time_ms", "exit_time_ms", "steps", "bars_held"))
+)
+
+
+class TradeTable(Sequence[TradeRecord]):
+    """Closed trades in the order of their exits, as one array; a record is made when it is asked for."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: NDArray[np.float64]) -> None:
+        """Take the trades as the core writes them, (trades, ``TRADE_FIELDS``); the reason is its code."""
+        self.rows = rows
+
+    @classmethod
+    def of(cls, records: Iterable[TradeRecord]) -> Self:
+        """Return a table that holds the records."""
+        rows = [(*record[:_REASON], reason_code(record.reason), *record[_REASON + 1 :]) for record in records]
+        return cls(np.array(rows, dtype=np.float64).reshape(-1, TRADE_FIELDS))
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """Return one field of every trade by its name in ``TradeRecord``; the reason as its code."""
+        return self.rows[:, TradeRecord._fields.index(name)]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[TradeRecord]:
+        return map(_record, self.rows.tolist())
+
+    @overload
+    def __getitem__(self, index: int) -> TradeRecord: ...
+    @overload
+    def __getitem__(self, index: slice) -> "TradeTable": ...
+    def __getitem__(self, index: int | slice) -> "TradeRecord | TradeTable":
+        if isinstance(index, slice):
+            return TradeTable(self.rows[index])
+        return _record(self.rows[index].tolist())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, TradeTable):
+            return np.array_equal(self.rows, other.rows)
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # its rows may be written
+
+
+def _record(row: list[Any]) -> TradeRecord:
+    for place in _WHOLE:
+        row[place] = int(row[place])
+    row[_REASON] = exit_reason(int(row[_REASON]))
+    return TradeRecord._make(row)
 
 
 def _decimal(value: float) -> Decimal:

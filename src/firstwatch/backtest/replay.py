@@ -6,80 +6,160 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.backtest.notes import NoteKeeper
-from firstwatch.backtest.record import TradeRecord
+from firstwatch.backtest.record import TradeTable
 from firstwatch.market.funding import FundingSeries
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.candles import CandleArrays
-from firstwatch.strategy.core import CoreSettings, CoreState, close_bar, drop_decision, enter_now
-from firstwatch.strategy.core_replay import (
-    end_data,
-    hold_until,
-    is_waiting,
-    open_bar,
-    range_bar,
-    settle_funding,
+from firstwatch.strategy.compiled import Loop, read_only
+from firstwatch.strategy.core import CoreSettings, CoreState, enter_now
+from firstwatch.strategy.core_loop import (
+    COUNT_OF_STRETCHES,
+    COUNTS,
+    DOWN,
+    NEVER,
+    NOT_PAUSED,
+    NOTE_FIELDS,
+    PAUSED,
+    STRETCH_FIELDS,
+    TRADE_FIELDS,
+    count_notes,
+    keep_stretch,
+    keep_trade,
+    play_bars,
 )
-from firstwatch.strategy.core_settings import exit_reason
-from firstwatch.strategy.core_state import ENTER, EXIT, NOTHING
+from firstwatch.strategy.core_replay import end_data
+from firstwatch.strategy.core_state import NOTE_KINDS
 from firstwatch.strategy.evaluation import SignalArrays
 
-_DAY_MS = 86_400_000
+_Number = TypeVar("_Number", np.float64, np.int64)
+
+_SMALL_ROWS = 4_096
+"""Up to so many bars the output is kept as it is: a copy costs more than the memory."""
 
 
 @dataclass(slots=True)
 class Played:
     """Result of a pass so far; further bars may follow."""
 
-    records: list[TradeRecord] = field(default_factory=list)
-    """The trades that are closed."""
-    entries: list[int] = field(default_factory=list)
-    """The bar of each entry."""
-    missed: list[int] = field(default_factory=list)
-    """The bars at whose close an entry was decided but not sent."""
-    stretches: list[tuple[int, float, float, float]] = field(default_factory=list)
-    """One for each stretch of bars over which the ledger does not change: its first bar, cash, signed
-    amount, entry price."""
+    _trades: list[NDArray[np.float64]] = field(default_factory=list)
+    _entries: list[NDArray[np.int64]] = field(default_factory=list)
+    _missed: list[NDArray[np.int64]] = field(default_factory=list)
+    _stretches: list[NDArray[np.float64]] = field(default_factory=list)
 
-    def mark(self, state: CoreState, index: int) -> None:
-        """Record the ledger from the close of the bar at ``index`` on."""
-        held = state.steps > 0
-        stretch = (
-            index,
-            state.cash,
-            state.phase * state.amount if held else 0.0,
-            state.entry_price if held else 0.0,
-        )
-        if self.stretches and self.stretches[-1][0] == index:
-            self.stretches[-1] = stretch
-        else:
-            self.stretches.append(stretch)
+    @property
+    def records(self) -> TradeTable:
+        """The trades that are closed."""
+        return TradeTable(_joined(self._trades, np.empty((0, TRADE_FIELDS))))
 
-    def keep(self, state: CoreState, entry_time_ms: int, exit_time_ms: int) -> None:
+    @property
+    def entries(self) -> NDArray[np.int64]:
+        """The bar of each entry."""
+        return _joined(self._entries, np.empty(0, dtype=np.int64))
+
+    @property
+    def missed(self) -> NDArray[np.int64]:
+        """The bars at whose close an entry was decided but not sent."""
+        return _joined(self._missed, np.empty(0, dtype=np.int64))
+
+    @property
+    def stretches(self) -> NDArray[np.float64]:
+        """One row for each stretch of bars over which the ledger does not change: its first bar, cash, signed
+        amount, entry price. Of two with the same first bar the later one holds."""
+        return _joined(self._stretches, np.empty((0, STRETCH_FIELDS)))
+
+    @property
+    def last_entry(self) -> int | None:
+        """The bar of the last entry; None: there is none yet."""
+        return int(self._entries[-1][-1]) if self._entries else None
+
+    def keep(self, state: CoreState, entry_ms: int, exit_ms: int) -> None:
         """Keep the trade that was just closed."""
-        self.records.append(
-            TradeRecord(
-                state.closed_side,
-                entry_time_ms,
-                state.closed_entry_price,
-                exit_time_ms,
-                state.closed_exit_price,
-                state.closed_steps,
-                state.closed_gross,
-                state.closed_fees,
-                state.closed_funding,
-                state.closed_pnl,
-                exit_reason(state.closed_reason),
-                state.closed_bars_held,
-                state.closed_adverse,
-                state.closed_favourable,
-                state.closed_expected_entry,
-                state.closed_expected_exit,
-            )
+        row = np.empty((1, TRADE_FIELDS))
+        keep_trade(state, entry_ms, exit_ms, row, 0)
+        self._trades.append(row)
+
+    def output(self, state: CoreState, first: int, end: int, notes: NDArray[np.float64]) -> "Output":
+        """Return an output for the bars ``first`` to ``end``, with the ledger at the first bar of all."""
+        output = Output.of_bars(end - first, notes)
+        if not self._stretches:
+            keep_stretch(state, first, output.stretches, 0)
+            output.counts[COUNT_OF_STRETCHES] = 1
+        return output
+
+    def take(self, output: "Output") -> None:
+        """Take what was played over further bars."""
+        trades, entries, stretches, missed = output.counts.tolist()
+        if trades:
+            self._trades.append(_first(output.trades, trades))
+        if entries:
+            self._entries.append(_first(output.entries, entries))
+        if stretches:
+            self._stretches.append(_first(output.stretches, stretches))
+        if missed:
+            self._missed.append(_first(output.missed, missed))
+
+
+class Output(NamedTuple):
+    """The output of ``play_bars``."""
+
+    trades: NDArray[np.float64]
+    entries: NDArray[np.int64]
+    stretches: NDArray[np.float64]
+    missed: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    notes: NDArray[np.float64]
+
+    @classmethod
+    def of_bars(cls, bars: int, notes: NDArray[np.float64]) -> "Output":
+        """Return an output with a row for every bar; memory that is not written is not taken."""
+        return cls(
+            np.empty((bars, TRADE_FIELDS)),
+            np.empty(bars, dtype=np.int64),
+            np.empty((bars + 1, STRETCH_FIELDS)),
+            np.empty(bars, dtype=np.int64),
+            np.zeros(COUNTS, dtype=np.int64),
+            notes,
+        )
+
+
+class _Columns(NamedTuple):
+    """The data of a replay as ``play_bars`` takes them, from ``bars`` to ``entry_bars``."""
+
+    bars: tuple[Any, ...]
+    groups: tuple[Any, ...]
+    levels: tuple[Any, ...]
+    session: tuple[Any, ...]
+    busy: tuple[Any, ...]
+    funding: tuple[Any, ...]
+    entry_bars: Any
+
+
+class ReplayBars:
+    """Candles, session and funding of a replay, whatever the signals."""
+
+    def __init__(self, candles: CandleArrays, calendar: SessionCalendar, funding: FundingSeries) -> None:
+        self.candles = candles
+        self.session = calendar.flags(candles.time_ms, candles.timeframe)
+        self.funding = _funding_by_bar(funding, candles)
+
+    @cached_property
+    def read(self) -> tuple[Any, ...]:
+        """The candles as the interpreter reads them fastest."""
+        candles = self.candles
+        return (
+            candles.time_ms.data,
+            candles.open.data,
+            candles.high.tolist(),
+            candles.low.tolist(),
+            candles.close.data,
+            candles.volume.data,
         )
 
 
@@ -89,31 +169,18 @@ class Replay:
     A pass over ``[a, c)`` does the same as one over ``[a, b)`` and one over ``[b, c)`` with the same state.
     """
 
-    def __init__(
-        self,
-        candles: CandleArrays,
-        signals: SignalArrays,
-        calendar: SessionCalendar,
-        funding: FundingSeries,
-    ) -> None:
-        self.candles = candles
-        self._session = calendar.flags(candles.time_ms, candles.timeframe)
-        self._at_open, self._inside = _funding_by_bar(funding, candles)
-        self._times = candles.time_ms.data
-        self._opens = candles.open.data
-        self._closes = candles.close.data
-        self._highs = candles.high.tolist()
-        self._lows = candles.low.tolist()
-        self._may_enter = self._session.may_enter.view(np.int8).data
-        self._must_flatten = self._session.must_flatten.view(np.int8).data
-        self._take(signals)
+    def __init__(self, bars: ReplayBars, signals: SignalArrays) -> None:
+        self._bars = bars
+        self.signals = signals
+
+    @property
+    def candles(self) -> CandleArrays:
+        """The candles."""
+        return self._bars.candles
 
     def with_signals(self, signals: SignalArrays) -> "Replay":
         """Return a replay of the same candles with other signals."""
-        other = object.__new__(Replay)
-        other.__dict__.update(self.__dict__)
-        other._take(signals)
-        return other
+        return Replay(self._bars, signals)
 
     def assume_position(
         self, state: CoreState, core: CoreSettings, index: int, notes: NoteKeeper | None = None
@@ -128,10 +195,10 @@ class Replay:
             flags.entry_short,
             flags.atr_stop,
             flags.atr_target,
-            int(self._session.may_enter[index]),
+            int(self._bars.session.may_enter[index]),
         )
         if notes is not None:
-            notes.take(state, index)
+            count_notes(state, index, notes.counted)
 
     def play(
         self,
@@ -145,154 +212,152 @@ class Replay:
         is_paused: bool = False,
         is_down: bool = False,
         missed: Sequence[bool] | None = None,
+        loop: Loop | None = None,
     ) -> None:
         """Play the bars ``first`` up to, not including, ``end``; those that cannot change the core are
         passed over.
+
+        ``loop``: the compiled one; None: the bars are interpreted, with the same result.
 
         ``is_paused``: no entry is decided at these closes. ``is_down``: the same, and an exit that is decided
         waits until the open of the bar at ``end``, if the position is still open then. ``missed``: for each
         bar of the candles, whether an entry decided at its close is dropped.
         """
-        times, opens, closes = self._times, self._opens, self._closes
-        highs, lows = self._highs, self._lows
-        entry_long, entry_short = self._entry_long, self._entry_short
-        exit_long, exit_short = self._exit_long, self._exit_short
-        atr_stop, atr_target = self._atr_stop, self._atr_target
-        may_enter, must_flatten = self._may_enter, self._must_flatten
-        busy_long, busy_short = self._busy_long, self._busy_short
-        entries = self._entries
-        at_open, inside = self._at_open, self._inside
-        is_paused = is_paused or is_down
-        waiting_exit = 0
-        expected_exit = 0.0
-        if not played.stretches:
-            played.mark(state, first)
-
-        index = first
-        while index < end:
-            if state.steps > 0:
-                busy = busy_long if state.phase > 0 else busy_short
-                index = hold_until(state, core, index, end, highs, lows, busy)
-            elif is_waiting(state, core):
-                place = bisect_left(entries, index)
-                index = entries[place] if place < len(entries) and state.stop_run == 0 else end
-            if index >= end:
-                break
-            cash, opened, closed = state.cash, state.entries, state.trades
-            time_ms = times[index]
-            price = opens[index]
-            if index in at_open:
-                settle_funding(state, core, price, at_open[index])
-            open_bar(state, core, price)
-            range_bar(state, core, highs[index], lows[index])
-            close = closes[index]
-            if index in inside:
-                for rate in inside[index]:
-                    settle_funding(state, core, close, rate)
-            close_bar(
-                state,
-                core,
-                time_ms,
-                price,
-                highs[index],
-                lows[index],
-                close,
-                entry_long[index],
-                entry_short[index],
-                exit_long[index],
-                exit_short[index],
-                atr_stop[index],
-                atr_target[index],
-                -1 if is_paused else may_enter[index],
-                must_flatten[index],
-                time_ms // _DAY_MS,
-            )
-            if missed is not None and state.decision == ENTER and missed[index]:
-                drop_decision(state)
-                played.missed.append(index)
-            if is_down and state.decision == EXIT:
-                waiting_exit, expected_exit = state.decision_reason, state.expected_exit
-                state.decision = NOTHING
-                state.expected_exit = 0.0
-            if notes is not None and state.notes:
-                notes.take(state, index)
-            if state.entries != opened:
-                played.entries.append(index)
-            if state.trades != closed:
-                played.keep(state, times[played.entries[-1]], time_ms)
-                waiting_exit = 0
-            if state.cash != cash or state.entries != opened or state.trades != closed:
-                played.mark(state, index)
-            index += 1
-
-        if waiting_exit:
-            state.decision = EXIT
-            state.decision_side = state.phase
-            state.decision_steps = state.steps
-            state.decision_reason = waiting_exit
-            state.expected_exit = expected_exit
+        if first >= end:
+            return
+        counted = np.zeros((NOTE_KINDS, NOTE_FIELDS)) if notes is None else notes.counted
+        output = played.output(state, first, end, counted)
+        if loop is None:
+            run: Loop = play_bars
+            columns = self._lists
+            dropped: Any = () if missed is None else missed
+            written: tuple[Any, ...] = tuple(rows.data for rows in output)
+        else:
+            run, columns = loop, self._arrays
+            dropped = read_only(np.array([] if missed is None else missed, dtype=np.bool_))
+            written = tuple(output)
+        run(
+            state,
+            core,
+            *columns,
+            dropped,
+            first,
+            end,
+            DOWN if is_down else PAUSED if is_paused else NOT_PAUSED,
+            self._entry_ms(played),
+            bisect_left(columns.entry_bars, first),
+            bisect_left(columns.funding[0], first),
+            written,
+        )
+        played.take(output)
 
     def finish(self, state: CoreState, core: CoreSettings, end: int, played: Played) -> None:
         """Close the open position after the last bar (rule 19 of ``firstwatch.strategy``)."""
-        state.last_close = self._closes[end - 1]
+        state.last_close = float(self.candles.close[end - 1])
         closed = state.trades
         end_data(state, core)
         if state.trades != closed:
-            played.keep(state, self._times[played.entries[-1]], self._times[end - 1])
+            played.keep(state, self._entry_ms(played), int(self.candles.time_ms[end - 1]))
 
     def equity(self, played: Played, end: int) -> NDArray[np.float64]:
         """Return run equity at the closes from the pass's first bar up to, not including, ``end``.
 
         By the formula of ``mark_equity``: an open position is marked at the close.
         """
-        stretches = np.array(played.stretches)
+        stretches = played.stretches
         starts = stretches[:, 0].astype(np.int64)
         first = int(starts[0])
         lengths = np.diff(starts, append=end)
         cash, amount, entry = (np.repeat(stretches[:, column], lengths) for column in (1, 2, 3))
-        equity: NDArray[np.float64] = cash + amount * (self.candles.close[first:end] - entry)
-        return equity
+        # cash + amount * (close - entry), in place.
+        np.subtract(self.candles.close[first:end], entry, out=entry)
+        np.multiply(amount, entry, out=entry)
+        return np.add(cash, entry, out=entry)
 
-    def _take(self, signals: SignalArrays) -> None:
-        self.signals = signals
-        self._entry_long = signals.entry_long.data
-        self._entry_short = signals.entry_short.data
-        self._exit_long = signals.exit_long.data
-        self._exit_short = signals.exit_short.data
-        self._atr_stop = signals.atr_stop.data
-        self._atr_target = signals.atr_target.data
-        self._busy_long = self._busy(signals.exit_long)
-        self._busy_short = self._busy(signals.exit_short)
-        is_entry = (signals.entry_long == 1) | (signals.entry_short == 1)
-        self._entries: list[int] = np.flatnonzero(is_entry).tolist()
+    def _entry_ms(self, played: Played) -> int:
+        """Return the open time of the last entry's bar; 0: there was none."""
+        entry = played.last_entry
+        return 0 if entry is None else int(self.candles.time_ms[entry])
 
-    def _busy(self, exits: NDArray[np.int8]) -> list[bool]:
+    @cached_property
+    def _lists(self) -> _Columns:
+        """All columns as the interpreter reads them fastest."""
+        signals, session = self.signals, self._bars.session
+        return _Columns(
+            self._bars.read,
+            tuple(
+                flags.data
+                for flags in (signals.entry_long, signals.entry_short, signals.exit_long, signals.exit_short)
+            ),
+            (signals.atr_stop.data, signals.atr_target.data),
+            (session.may_enter.view(np.int8).data, session.must_flatten.view(np.int8).data),
+            (self._busy(signals.exit_long).tolist(), self._busy(signals.exit_short).tolist()),
+            tuple(column.tolist() for column in self._bars.funding),
+            self._entry_bars().tolist(),
+        )
+
+    @cached_property
+    def _arrays(self) -> _Columns:
+        """All columns as the compiled loop reads them."""
+        candles, signals, session = self.candles, self.signals, self._bars.session
+        return _Columns(
+            _read_only(candles.time_ms, candles.open, candles.high, candles.low, candles.close),
+            _read_only(signals.entry_long, signals.entry_short, signals.exit_long, signals.exit_short),
+            # A level without an ATR is one number repeated, and is not read.
+            _read_only(
+                *(each if each.strides[0] else each[:1] for each in (signals.atr_stop, signals.atr_target))
+            ),
+            _read_only(session.may_enter.view(np.int8), session.must_flatten.view(np.int8)),
+            _read_only(self._busy(signals.exit_long), self._busy(signals.exit_short)),
+            _read_only(*self._bars.funding),
+            read_only(self._entry_bars()),
+        )
+
+    def _entry_bars(self) -> NDArray[np.int64]:
+        """Return the bars with a true entry group, and ``NEVER`` after them."""
+        is_entry = (self.signals.entry_long == 1) | (self.signals.entry_short == 1)
+        return np.append(np.flatnonzero(is_entry), NEVER)
+
+    def _busy(self, exits: NDArray[np.int8]) -> NDArray[np.bool_]:
         """Return the bars at whose open or close something may be due while in position."""
-        busy = (exits == 1) | self._session.must_flatten
-        busy[[*self._at_open, *self._inside]] = True
-        flags: list[bool] = busy.tolist()
-        return flags
+        busy: NDArray[np.bool_] = (exits == 1) | self._bars.session.must_flatten
+        busy[self._bars.funding[0][:-1]] = True
+        return busy
+
+
+def _if_read(level: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the column of a level; of one without an ATR, one number repeated and never read, only one."""
+    return level if level.strides[0] else level[:1]
+
+
+def _read_only(*columns: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    return tuple(map(read_only, columns))
+
+
+def _first(rows: NDArray[_Number], count: int) -> NDArray[_Number]:
+    return rows[:count] if len(rows) <= _SMALL_ROWS else rows[:count].copy()
+
+
+def _joined(parts: list[Any], nothing: NDArray[Any]) -> NDArray[Any]:
+    if len(parts) == 1:
+        joined: NDArray[Any] = parts[0]
+        return joined
+    return np.concatenate(parts) if parts else nothing
 
 
 def _funding_by_bar(
     funding: FundingSeries, candles: CandleArrays
-) -> tuple[dict[int, float], dict[int, list[float]]]:
-    """Return by bar the rate due exactly at its open and the rates inside of it; in a hole none is due.
+) -> tuple[NDArray[np.int64], NDArray[np.int8], NDArray[np.float64]]:
+    """Return of each funding its bar, whether it is due at the close and its rate; ``NEVER`` after them.
 
-    A funding time in a hole has no price to settle at.
+    One due exactly at the open of a bar is paid there, one inside of it at its close. One in a hole has no
+    price to settle at: none is due.
     """
-    places = np.searchsorted(candles.time_ms, funding.time_ms, side="right") - 1
-    at_open: dict[int, float] = {}
-    inside: dict[int, list[float]] = {}
-    length_ms = candles.timeframe.ms
-    for place, time_ms, rate in zip(
-        places.tolist(), funding.time_ms.tolist(), funding.rate.tolist(), strict=True
-    ):
-        if place < 0:
-            continue
-        since_ms = time_ms - int(candles.time_ms[place])
-        if since_ms == 0:
-            at_open[place] = rate
-        elif since_ms < length_ms:
-            inside.setdefault(place, []).append(rate)
-    return at_open, inside
+    bar = np.searchsorted(candles.time_ms, funding.time_ms, side="right") - 1
+    since_ms = funding.time_ms - candles.time_ms[bar] if len(candles) else np.zeros_like(bar)
+    is_there = (bar >= 0) & (since_ms < candles.timeframe.ms)
+    return (
+        np.append(bar[is_there], NEVER),
+        np.append(since_ms[is_there] > 0, np.True_).astype(np.int8),
+        np.append(funding.rate[is_there], 0.0),
+    )

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.backtest.replay import Played, Replay
+from firstwatch.backtest.replay import Played, Replay, ReplayBars
 from firstwatch.backtest.simulate import BacktestSettings
 from firstwatch.market.funding import NO_FUNDING, FundingSeries
 from firstwatch.market.sessions import SessionCalendar
@@ -221,7 +221,8 @@ class Windows:
         wanted = 0 if baseline.start_ms is None else self.candles.index_at(baseline.start_ms)
         self.first_ready = max(signals.first_ready, wanted)
         """The first bar at which a window may begin."""
-        self.replay = Replay(self.candles, signals, SessionCalendar(settings.session), baseline.funding)
+        bars = ReplayBars(self.candles, SessionCalendar(settings.session), baseline.funding)
+        self.replay = Replay(bars, signals)
 
     @property
     def signals(self) -> SignalArrays:
@@ -368,7 +369,7 @@ class Windows:
     ) -> None:
         """Write the looks of one window; ``bars``: the first of its day and the one after the last."""
         mid, end = bars
-        first = played.stretches[0][0]
+        first = int(played.stretches[0, 0])
         whole = replay.equity(played, end)
         base = whole[mid - first - 1] if mid > first else self.core.capital
         part = np.empty(end - mid + 1)
@@ -386,7 +387,8 @@ class Windows:
 
         times = self.candles.time_ms
         last = seen + mid
-        entries = np.array([index for index in played.entries if mid <= index < end], dtype=np.int64)
+        entries = played.entries
+        entries = entries[(mid <= entries) & (entries < end)]
         count = np.searchsorted(entries, last)
         looks.entries[row] = count
         since = np.concatenate(([begin_ms], times[entries]))[count]
@@ -405,17 +407,18 @@ class Windows:
         times = self.candles.time_ms
         opens = self.candles.open
         found: list[tuple[int, bool]] = []
-        for index, record in zip(played.entries, played.records, strict=False):
+        entries, records = played.entries, played.records
+        for index, record in zip(entries.tolist(), records, strict=False):
             found.append((record.entry_time_ms, record.side * (record.entry_price - opens[index]) > 0))
             found.append((record.exit_time_ms, record.reason not in _AT_A_RESTING_PRICE))
-        if len(played.entries) > len(played.records):
-            index = played.entries[-1]
+        if len(entries) > len(records):
+            index = int(entries[-1])
             _, _, amount, price = played.stretches[-1]
             found.append((int(times[index]), amount * (price - opens[index]) > 0))
         found = [each for each in found if each[0] >= begin_ms]
         close_ms = self.timeframe.ms - begin_ms
         fill_ms = np.array([each[0] for each in found], dtype=np.int64) + close_ms
-        missed_ms = times[np.array(played.missed, dtype=np.int64)] + close_ms
+        missed_ms = times[played.missed] + close_ms
         return Orders(
             fill_ms, np.array([each[1] for each in found], dtype=np.bool_), missed_ms[missed_ms > 0]
         )

@@ -16,7 +16,7 @@ from firstwatch.engine.venue_registry import reading_venue
 from firstwatch.market.archive import REFERENCE, find_series, read_series
 from firstwatch.market.files import CandleFile, Hole, read_candles, read_funding, require_timeframe
 from firstwatch.market.funding import NO_FUNDING
-from firstwatch.market.packed import History, fingerprint
+from firstwatch.market.packed import History, fingerprint, until
 from firstwatch.store.algorithms import AlgorithmVersion, get_version
 from firstwatch.store.backtests import Backtest
 from firstwatch.store.wallets import get_wallet
@@ -30,7 +30,7 @@ from firstwatch.trading.numbers import BoundedDecimal
 from firstwatch.trading.text import counted
 from firstwatch.trading.validation import validation_sentences
 from firstwatch.venues.protocol import Venue
-from firstwatch.watch.baseline import find_by_key, save_baseline, stale_because, until
+from firstwatch.watch.baseline import find_by_key, save_baseline, stale_because
 
 BASELINE_DAYS = 184
 """Six months of any length."""

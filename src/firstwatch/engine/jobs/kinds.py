@@ -11,6 +11,9 @@ _MODULES = {
     JobKind.BACKTEST: "backtest",
     JobKind.BASELINE: "baseline",
     JobKind.CALIBRATION: "calibration",
+    JobKind.CROSS_VALIDATION: "cross_validation",
+    JobKind.OPTIMISATION: "optimisation",
+    JobKind.USEFULNESS: "usefulness",
 }
 """Modules by name: the process of a job loads what its own kind needs, and the engine nothing of them."""
 

@@ -11,6 +11,7 @@ from firstwatch.backtest.comparison import settings_document
 from firstwatch.backtest.review import Review, review
 from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.backtest.simulate import BacktestResult, simulate
+from firstwatch.backtest.tester import Tester
 from firstwatch.market.files import CandleFile
 from firstwatch.market.funding import FundingSeries
 from firstwatch.market.packed import History, fingerprint, until
@@ -18,6 +19,7 @@ from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import END_MS
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.limit_fills import THROUGH, LimitFillsText
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note
 from firstwatch.trading.numbers import BoundedDecimal
@@ -59,6 +61,7 @@ class BacktestRequest(BaseModel):
     taker_fee_bps: BoundedDecimal | None = Field(default=None, ge=0, lt=10_000)
     maker_fee_bps: BoundedDecimal | None = Field(default=None, ge=0, lt=10_000)
     slippage_bps: BoundedDecimal = Field(default=Decimal(2), ge=0, lt=10_000)
+    limit_fills: LimitFillsText = THROUGH
     settings: BacktestSettings = BacktestSettings()
 
     @model_validator(mode="after")
@@ -137,6 +140,21 @@ class BacktestInput:
             candles=self.file.candles,
         )
 
+    def tester(self) -> Tester:
+        """Return a tester of the same candles, market, costs and settings."""
+        return Tester(
+            self.file.candles,
+            market=self.market,
+            costs=self.costs,
+            settings=self.settings,
+            funding=self.funding,
+        )
+
+    def fingerprint(self, result: BacktestResult) -> str:
+        """Return the fingerprint of the candles that a result rests on: those up to its end."""
+        end_ms = int(result.time_ms[-1]) + self.spec.timeframe.ms
+        return fingerprint(until(History(self.file.candles, self.funding), end_ms))
+
     def settings_document(self, result: BacktestResult) -> dict[str, Any]:
         """Return everything that this input's backtest depends on, as ``comparison`` compares it."""
         end_ms = int(result.time_ms[-1]) + self.spec.timeframe.ms
@@ -145,7 +163,7 @@ class BacktestInput:
             market=self.market,
             costs=self.costs,
             settings=self.settings,
-            candles=fingerprint(until(History(self.file.candles, self.funding), end_ms)),
+            candles=self.fingerprint(result),
             start_ms=int(result.time_ms[0]),
             end_ms=end_ms,
         )

@@ -57,6 +57,8 @@ from firstwatch.tui.messages import (
     DraftWanted,
     FieldChanged,
     FieldStepped,
+    JobCancelled,
+    JobResumed,
     LaunchLeft,
     ModeChosen,
     RunChosen,
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.asks import AskController
     from firstwatch.tui.controllers.engine import EngineController
     from firstwatch.tui.controllers.exports import ExportController
+    from firstwatch.tui.controllers.jobs import JobController
     from firstwatch.tui.controllers.launch import LaunchController
     from firstwatch.tui.controllers.lists import ListController
     from firstwatch.tui.controllers.runs import RunController
@@ -88,6 +91,8 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.wallets import WalletController
     from firstwatch.tui.modals.alarms import AlarmChoice
 
+_SWITCH_S = 0.0005
+"""How long another thread keeps the interpreter while a key waits: a tenth of Python's own interval."""
 # A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one.
 # The engine has the same threshold, where it runs in this process.
 _YOUNG_PER_FULL = 100
@@ -197,6 +202,12 @@ class FirstwatchApp(StateApp):
         return ExportController(self)
 
     @cached_property
+    def jobs(self) -> "JobController":
+        from firstwatch.tui.controllers.jobs import JobController
+
+        return JobController(self)
+
+    @cached_property
     def launch(self) -> "LaunchController":
         from firstwatch.tui.controllers.launch import LaunchController
 
@@ -298,6 +309,7 @@ class FirstwatchApp(StateApp):
         self.asks.close_stale()
         self.announce_outcomes()
         self.launch.announce_baseline(before)
+        self.jobs.announce(before)
         self.launch.check_if_needed(before)
         self.engine.leave_when_stopped()
         if self.bench.is_open:
@@ -396,6 +408,12 @@ class FirstwatchApp(StateApp):
 
     def on_check_chosen(self, message: CheckChosen) -> None:
         self.launch.cure(message.name)
+
+    def on_job_cancelled(self, message: JobCancelled) -> None:
+        self.jobs.cancel(message.job)
+
+    def on_job_resumed(self, message: JobResumed) -> None:
+        self.jobs.resume(message.job)
 
     def on_mode_chosen(self, message: ModeChosen) -> None:
         self.go_to_mode(Mode(message.mode))
@@ -718,6 +736,7 @@ def run_screen(
         raise WrongUseError(
             "The screen needs a terminal; use `firstwatch engine` without one, or `firstwatch status`."
         )
+    sys.setswitchinterval(_SWITCH_S)
     manager = RunManager(settings, hosts_engine=not is_read_only)
     manager.log_to_file()
     app = FirstwatchApp(

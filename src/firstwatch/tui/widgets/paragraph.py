@@ -37,8 +37,10 @@ class Paragraph(Static):
             self.display = is_shown
 
     def _fits(self) -> bool:
-        """Return whether the text takes just the room that the paragraph has."""
-        width, height = self.content_size
-        if not width or (self.styles.width is not None and self.styles.width.is_auto):
+        """Return whether the room of the paragraph need not change for its text."""
+        (width, height), styles = self.content_size, self.styles
+        if not width or (styles.width is not None and styles.width.is_auto):
             return False
+        if styles.height is not None and not styles.height.is_auto:
+            return True
         return self.visual.get_height(cast("RulesMap", self.styles), width) == height

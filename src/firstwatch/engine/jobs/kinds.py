@@ -9,6 +9,8 @@ from firstwatch.trading.jobs import JobKind
 
 _MODULES = {
     JobKind.BACKTEST: "backtest",
+    JobKind.BASELINE: "baseline",
+    JobKind.CALIBRATION: "calibration",
     JobKind.CROSS_VALIDATION: "cross_validation",
     JobKind.OPTIMISATION: "optimisation",
     JobKind.USEFULNESS: "usefulness",

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -83,6 +84,8 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.wallets import WalletController
     from firstwatch.tui.modals.alarms import AlarmChoice
 
+_SWITCH_S = 0.0005
+"""How long another thread keeps the interpreter while a key waits: a tenth of Python's own interval."""
 # A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one.
 # The engine has the same threshold, where it runs in this process.
 _YOUNG_PER_FULL = 100
@@ -150,6 +153,9 @@ class FirstwatchApp(StateApp):
         """The run to choose when it appears."""
         self._unsubscribe: Callable[[], None] | None = None
         self.is_terminal_lost = False
+        self._resting = ExitStack()
+        self._is_resting = False
+        """Nothing is arranged or painted, because the terminal is not read."""
         self._has_said_away = False
         self._rings = settings.alerts.bell
         self._rung: frozenset[tuple[str, int]] | None = None
@@ -304,10 +310,25 @@ class FirstwatchApp(StateApp):
         is_stalled = isinstance(self._driver, ScreenDriver) and self._driver.is_stalled
         self.manager.rest(is_stalled)
         if is_stalled:
+            self._rest()
             return
+        if self._is_resting:
+            self.on_terminal_read()
         self.beat += 1
         self.asks.close_stale()
         self.run_worker(self._themes.look_for_changes(), group="themes")
+
+    def _rest(self) -> None:
+        """Arrange and paint nothing while the terminal is not read; keys act all the same."""
+        if not self._is_resting:
+            self._is_resting = True
+            self._resting.enter_context(self.batch_update())
+
+    def on_terminal_read(self) -> None:
+        """Paint the whole screen: the terminal reads again."""
+        self._is_resting = False
+        self._resting.close()
+        self.refresh(layout=True)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return FALLBACK_VARIABLES
@@ -626,6 +647,7 @@ def run_screen(
         raise WrongUseError(
             "The screen needs a terminal; use `firstwatch engine` without one, or `firstwatch status`."
         )
+    sys.setswitchinterval(_SWITCH_S)
     manager = RunManager(settings, hosts_engine=not is_read_only)
     manager.log_to_file()
     app = FirstwatchApp(

@@ -71,6 +71,20 @@ class Pane(Vertical):
             self.watch(app_of(self), name, self._on_state, init=False)
         self.app.call_later(self.renew)
 
+    STYLED_BY_PLACE = ""
+    """Selector of the widgets inside whose style depends on the pane's place, if there are any."""
+
+    def set_place(self, *, is_front: bool, is_alone: bool) -> None:
+        """Say whether the pane is in front, and whether it has its column for itself.
+
+        By default every widget inside would be styled anew, although only the pane's own style depends on it.
+        """
+        before = self.classes
+        self.update_classes({"-front": is_front, "-alone": is_alone}, update=False)
+        if self.is_attached and self.classes != before:
+            inside = self.query(self.STYLED_BY_PLACE) if self.STYLED_BY_PLACE else ()
+            self.app.stylesheet.update_nodes([self, *inside])
+
     def _on_state(self, _value: object) -> None:
         self.renew()
 

@@ -204,13 +204,11 @@ class RunScreen(Screen[None]):
             has_all = is_split and layout is Layout.SPLIT
             for pane in panes:
                 pane.display = has_all or pane is alone
-                pane.set_class(pane is in_front, "-front")
-                pane.set_class(not has_all, "-alone")
+                pane.set_place(is_front=pane is in_front, is_alone=not has_all)
             column.display = any(pane.display for pane in panes)
         is_journal = self.front is PaneId.JOURNAL
         self.journal.display = is_split or is_journal
-        self.journal.set_class(is_journal, "-front")
-        self.journal.set_class(not is_split, "-alone")
+        self.journal.set_place(is_front=is_journal, is_alone=not is_split)
         self._grid.display = is_split or not is_journal
         self._box.display = layout is Layout.LIST and self.front is PaneId.INFO and not self.is_maximised
         self._notice.display = layout is Layout.TINY

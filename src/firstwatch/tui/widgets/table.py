@@ -15,9 +15,9 @@ from textual import events
 from textual._two_way_dict import TwoWayDict
 from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
-from textual.reactive import var
+from textual.reactive import Reactive, var
 from textual.strip import Strip
 from textual.theme import Theme
 from textual.widgets import DataTable
@@ -161,6 +161,7 @@ class KeyedTable(DataTable[Text]):
         Binding("end", "scroll_bottom", "Last", show=False, id="list.last"),
     ]
 
+    virtual_size = Reactive(Size(0, 0))
     filter_text: var[str] = var("", init=False)
     """Only rows with each of these words in one of their cells are shown; empty: all."""
     counts: var[tuple[int, int]] = var((0, 0))
@@ -396,6 +397,12 @@ class KeyedTable(DataTable[Text]):
                 for place in places:
                     width = lefts[place + 1] - lefts[place]
                     self._refresh_region(Region(lefts[place], head + row, width, 1))
+
+    def watch_virtual_size(self, size: Size) -> None:
+        """Bring the scrollbar up to date; only one that comes or goes arranges the screen anew."""
+        self._scroll_update(size)
+        if self.styles.auto_dimensions:
+            self.refresh(layout=True)
 
     def _update_dimensions(self, new_rows: Iterable[RowKey]) -> None:
         # Columns have their widths and rows one line: no cell has to be measured.

@@ -310,6 +310,11 @@ class KeyedTable(DataTable[Text]):
             self._repaint_rows({key})
             self.post_message(self.MarksChanged())
 
+    def mark_only(self, key: str) -> None:
+        """Mark that row and no other; no row is marked if there is none of that key."""
+        before, self._marks = self._marks, {key} & self._lines.keys()
+        self._repaint_rows(before | self._marks)
+
     def unmark(self) -> None:
         """Remove all marks."""
         gone, self._marks = self._marks, set()

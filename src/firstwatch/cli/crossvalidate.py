@@ -109,7 +109,7 @@ def crossvalidate(
             workers=workers,
         ),
     )
-    # Before there is a job: what is wrong with the words of the command.
+    # Before there is a job: what is wrong with the options.
     request.check()
     title = f"{test.algorithm}, {counted(folds, 'fold')}"
     with progress_bar() as show:

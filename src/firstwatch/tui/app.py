@@ -313,7 +313,7 @@ class FirstwatchApp(StateApp):
         self.launch.check_if_needed(before)
         self.engine.leave_when_stopped()
         if self.bench.is_open:
-            self.tests.follow(before)
+            self.tests.follow()
 
     def _say_away(self, snapshot: ManagerSnapshot) -> None:
         """Show once what happened before this screen was opened; it also stays in *What happened*."""

@@ -8,13 +8,11 @@ from functools import partial
 from typing import Any
 
 from firstwatch.manager.test_views import DraftView, TestView
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.views import RunView
 from firstwatch.trading.errors import FirstwatchError
-from firstwatch.trading.jobs import JobState
 from firstwatch.tui.bench import Bench, place_words
 from firstwatch.tui.controllers.launch import LaunchController
 from firstwatch.tui.launch_form.draft import LaunchDraft, draft_of
-from firstwatch.tui.layout import Mode
 from firstwatch.tui.lists.found import parameters_text, values_text
 from firstwatch.tui.messages import DraftShown, LaunchOpened
 from firstwatch.tui.modals.choice import Choice, ChoiceDialog
@@ -263,20 +261,12 @@ class TestController:
 
     # --- results ---------------------------------------------------------------------------------
 
-    def follow(self, before: ManagerSnapshot) -> None:
-        """Read the tests again if their jobs have changed; say which have ended."""
+    def follow(self) -> None:
+        """Read the tests again if their jobs have changed."""
         jobs = self._app.live.jobs
         if jobs == self._seen:
             return
         self._seen = jobs
-        was = {job.job_id: job.state for job in before.jobs}
-        for job in jobs:
-            ended = job.state.is_over and was.get(job.job_id, job.state) is not job.state
-            is_seen = self._app.mode is Mode.TEST and job.state is not JobState.FAILED
-            if ended and before.is_ready and not is_seen:
-                severity = "error" if job.state is JobState.FAILED else "information"
-                said = f"job {job.job_id} {job.state}: {job.sentence}" if job.sentence else f"{job.state}"
-                self._app.notify(said, title=job.title, severity=severity)
         self._app.in_background(self._read_tests())
 
     async def _read_tests(self) -> None:

@@ -26,6 +26,7 @@ from firstwatch.settings import Settings
 from firstwatch.strategy.parameters import Place, parse_parameter, parse_parameters, places
 from firstwatch.trading.clock import Clock, parse_iso
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.limit_fills import THROUGH, LimitFills
 from firstwatch.trading.validation import validation_sentences
 
 _DAY_MS = 86_400_000
@@ -59,6 +60,7 @@ def request_of(draft: DraftView, settings: Settings, clock: Clock) -> BacktestRe
         taker_fee_bps=_decimal(setup.taker_fee_bps),
         maker_fee_bps=_decimal(setup.maker_fee_bps),
         slippage_bps=_decimal(setup.slippage_bps) or Decimal(0),
+        limit_fills=LimitFills.parse(setup.limit_fills or str(THROUGH)),
         settings=BacktestSettings(
             capital=_decimal(setup.capital) or BacktestSettings.capital,
             leverage=_decimal(setup.leverage) or BacktestSettings.leverage,

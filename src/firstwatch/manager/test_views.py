@@ -44,6 +44,8 @@ class TestSetup:
     taker_fee_bps: str = ""
     maker_fee_bps: str = ""
     slippage_bps: str = "2"
+    limit_fills: str = "through"
+    """When a limit entry fills: ``touch``, ``through`` or ``queue:0.3``."""
     trades_limit: str = ""
     parent_run_id: str = ""
     """The run whose next version is tested; empty: none."""

@@ -92,13 +92,14 @@ def test_a_store_that_is_looked_at_again_keeps_its_locks(store: Store) -> None:
     open_store(store.path.parent, read_only=True).close()
     assert files.problem_of_damage(store.path) is None
     code = (
-        "import sys; from pathlib import Path; from firstwatch.store.database import open_store;"
-        "open_store(Path(sys.argv[1])).close()"
+        "import sys; from pathlib import Path; from firstwatch.store.database import open_store\n"
+        "from tests.store.test_database import add_wallet\n"
+        "store = open_store(Path(sys.argv[1])); add_wallet(store, 'second'); store.close()"
     )
     subprocess.run([sys.executable, "-c", code, str(store.path.parent)], check=True)
     assert store.path.with_name(f"{store.path.name}-wal").exists()
-    add_wallet(store, "second")
-    assert names(store) == ["first", "second"]
+    add_wallet(store, "third")
+    assert names(store) == ["first", "second", "third"]
 
 
 def test_what_vanishes_while_the_folder_is_looked_at_is_passed_over(tmp_path: Path, monkeypatch) -> None:

@@ -197,9 +197,9 @@ def spread_text(found: Mapping[str, Any]) -> str:
     lines = []
     for name, values in found.get("spread", {}).items():
         label, write = figures.FIGURES.get(name, (name.replace("_", " "), figures.ratio))
-        parts = [f"{what} {write(value)}" for what, value in values.items() if isinstance(value, float | int)]
-        if parts:
-            lines.append(f"{label}: {', '.join(parts)}")
+        low, middle, high = (values.get(what) for what in ("minimum", "median", "maximum"))
+        if low is not None and middle is not None and high is not None:
+            lines.append(f"{label}: median {write(middle)}, from {write(low)} to {write(high)}")
     return "\n".join(lines)
 
 

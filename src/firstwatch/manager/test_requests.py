@@ -62,8 +62,8 @@ def request_of(draft: DraftView, settings: Settings, clock: Clock) -> BacktestRe
         slippage_bps=_decimal(setup.slippage_bps) or Decimal(0),
         limit_fills=LimitFills.parse(setup.limit_fills or str(THROUGH)),
         settings=BacktestSettings(
-            capital=_decimal(setup.capital) or BacktestSettings.capital,
-            leverage=_decimal(setup.leverage) or BacktestSettings.leverage,
+            capital=_decimal(setup.capital) or BacktestSettings().capital,
+            leverage=_decimal(setup.leverage) or BacktestSettings().leverage,
             trades_limit=int(setup.trades_limit) if setup.trades_limit else None,
         ),
     )

@@ -259,11 +259,10 @@ def compared_lines(found: Sequence[TestDetails]) -> list[Line]:
     shown = found[:MOST_COMPARED]
     lines = [_row("test", "", [f"{KIND_WORDS[each.view.kind]} {each.view.number}" for each in shown])]
     settings = [dict(each.settings) for each in shown]
-    names = dict.fromkeys(name for each in settings for name in each)
-    for name in names:
-        values = [each.get(name, "–") for each in settings]
-        if len(set(values)) > 1:
-            lines.append(_row(f"setting {name}", name, values))
+    for name in dict.fromkeys(name for each in settings for name in each):
+        written = [each.get(name, "–") for each in settings]
+        if len(set(written)) > 1:
+            lines.append(_row(f"setting {name}", name, written))
     known = [_by_name(each) for each in shown]
     for name, (label, write) in figures.FIGURES.items():
         values = [each.get(name) for each in known]

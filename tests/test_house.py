@@ -38,7 +38,6 @@ LISTED = (
     "firstwatch.wallets",
     "firstwatch.engine",
     "firstwatch.engine.alerts",
-    "firstwatch.engine.baselines",
     "firstwatch.engine.core",
     "firstwatch.engine.launch",
     "firstwatch.engine.worker",

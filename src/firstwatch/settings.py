@@ -191,6 +191,13 @@ class AgentSettings(SettingsTable):
     """For runs with play money of the paper venue."""
 
 
+class TestSettings(SettingsTable):
+    """``[test]``: what tests are held against."""
+
+    max_drawdown: RealSetting = Field(default=0.20, gt=0, le=1)
+    """A cross-validation with a deeper drawdown in any fold does not pass; a fraction."""
+
+
 class ComputeSettings(SettingsTable):
     """``[compute]``: where the parts of long jobs are computed."""
 
@@ -318,6 +325,8 @@ class Settings(BaseSettings):
     """Where alarms go out."""
     agents: AgentSettings = AgentSettings()
     """What agents may do."""
+    test: TestSettings = TestSettings()
+    """What tests are held against."""
     compute: ComputeSettings = ComputeSettings()
     """Where long jobs are computed."""
     venues: dict[str, AnyVenueSettings] = Field(default_factory=_default_venues, min_length=1)

@@ -226,3 +226,14 @@ def test_progress_rises():
     shares = []
     cross_validate(subject_of(400), SPEC, count=4, progress=lambda share, _: shares.append(share))
     assert shares == [0, 0.25, 0.5, 0.75]
+
+
+def test_a_fold_whose_fitted_numbers_warm_up_longer_is_tested_later():
+    slow = AlgorithmSpec.from_toml(_SLOW.replace("300", "100"))
+    found = cross_validate(subject_of(), SPEC, count=3, fit=lambda number, train: Fitted(slow, {}))
+    hours = [(fold.test.from_ms - fold.train.to_ms) // HOUR_MS for fold in found.folds]
+    assert hours == [99, 99, 99]
+    with pytest.raises(WrongUseError, match="warm-up of 299 bars that Slow needs"):
+        cross_validate(
+            subject_of(), SPEC, count=7, fit=lambda number, train: Fitted(AlgorithmSpec.from_toml(_SLOW), {})
+        )

@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pandas
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -76,6 +76,7 @@ def drawdowns_the_long_way(time_ms, equity, capital):
 
 
 @given(equity=equities, capital=st.integers(1, 30).map(float))
+@settings(deadline=None)
 def test_the_worst_drawdowns_are_those_of_a_walk_over_the_bars(equity, capital):
     time_ms = times(len(equity))
     walked = drawdowns_the_long_way(time_ms, equity, capital)

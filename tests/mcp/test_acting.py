@@ -89,9 +89,7 @@ def given_for(tool, run_id):
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 async def test_every_tool_for_every_scope_with_either_money(stage, tool, scope, run_id, monkeypatch):
     jobs = []
-    monkeypatch.setattr(
-        "firstwatch.engine.jobs.process.start_job", lambda _settings, job: jobs.append(job) or Ended()
-    )
+    monkeypatch.setattr("firstwatch.engine.jobs.process._start", lambda _, __, job, *___: jobs.append(job))
     given = given_for(tool.name, run_id)
     if not scope.includes(tool.scope):
         with pytest.raises(MCPError) as hidden:
@@ -126,13 +124,6 @@ async def test_every_tool_for_every_scope_with_either_money(stage, tool, scope, 
             data_of(result)
             assert not kinds
     assert bool(jobs) is (tool.name == "run_backtest")
-
-
-class Ended:
-    """A process that has ended."""
-
-    def wait(self):
-        return 0
 
 
 async def _confirmed(stage, scope, tool, given, token, run_id):

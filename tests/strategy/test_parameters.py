@@ -1,10 +1,17 @@
 """Numbers of an algorithm by their place, and the ranges in which they are varied."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstwatch.strategy.parameters import find_place, parse_parameter, parse_parameters, places, with_values
+from firstwatch.strategy.parameters import (
+    find_place,
+    parse_parameter,
+    parse_parameters,
+    places,
+    usual_parameters,
+    with_values,
+)
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.errors import WrongUseError
 from tests.backtest.specifications import specifications
@@ -110,6 +117,7 @@ def test_a_side_that_is_never_taken_has_no_places(rich):
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_a_place_takes_any_number_and_the_others_stay(data):
     spec = data.draw(st.one_of(specifications(), st.just(AlgorithmSpec.from_toml(_RICH))))
     before = {place.name: place for place in places(spec)}
@@ -201,3 +209,33 @@ def test_one_place_is_given_once(sample):
         parse_parameters(names, sample)
     with pytest.raises(WrongUseError, match="at least one parameter"):
         parse_parameters((), sample)
+
+
+def test_the_usual_parameters_are_the_numbers_of_conditions_and_levels():
+    spec = AlgorithmSpec.from_toml(
+        'name = "A"\ndirection = "long"\ntimeframe = "1h"\n[entry.long]\n'
+        'required = ["rsi(14) < 30", "close > bbands(20, 2, 2).upperband", "mom(3) > 0", "cci(20) < -100"]\n'
+        "[stop_loss]\nfraction = 0.03\n[sizing]\nequity = 0.5\n"
+    )
+    found = {str(each) for each in usual_parameters(spec)}
+    assert {
+        "entry.long.required[0].left.timeperiod=7..28:1",
+        "entry.long.required[0].right=15..45:0.01",
+        "entry.long.required[1].right.timeperiod=10..40:1",
+        "entry.long.required[3].right=-150..-50:0.1",
+        "stop_loss.fraction=0.015..0.06:0.00001",
+    } <= found
+    names = {text.partition("=")[0] for text in found}
+    # A number 0 has no half, and which moving average is meant is no quantity.
+    assert "entry.long.required[2].right" not in names
+    assert "entry.long.required[1].right.matype" not in names
+    assert not any(name.startswith(("sizing", "reset")) for name in names)
+
+
+def test_without_a_number_there_is_nothing_usual_to_vary():
+    spec = AlgorithmSpec.from_toml(
+        'name = "A"\ndirection = "long"\ntimeframe = "1h"\n[entry.long]\nrequired = ["close > open"]\n'
+        "[sizing]\nequity = 0.5\n"
+    )
+    with pytest.raises(WrongUseError, match="A has no number to vary"):
+        usual_parameters(spec)

@@ -1,10 +1,12 @@
 """The backtest: an algorithm on candles, decided by the same core as a live run.
 
 In reading order: ``settings`` (the launch settings that apply), ``inputs`` (of a test, as asked for and as
-read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``holdout`` (what no search sees),
+read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``prepared`` (what they share),
+``series_memory`` (series computed once), ``compiling`` (when the core is compiled), ``cache_folder`` (where
+both are kept), ``holdout`` (what no search sees),
 ``trial``, ``optimisation`` (a search for better numbers), ``study_figures`` (what its winner is worth),
-``cross_validation`` (rolling folds),
-``replay`` (passes of the core over the bars, whole or in parts), ``record`` (a trade as plain numbers),
+``cross_validation`` (rolling folds), ``usefulness`` (of each condition),
+``replay`` (passes of the core over the bars, whole or in parts), ``record`` (trades as plain numbers),
 ``metrics`` (figures of a backtest or a live run),
 ``sharpe_ratio`` and ``overfitting`` (how sure a ratio is, also after a search),
 ``notes`` (assumptions, and decisions that the core did not carry out),
@@ -16,7 +18,7 @@ Imports ``market``, ``strategy`` and ``trading``. No store and no venue: it comp
 saves.
 
 1. Decisions and simulated fills follow rules 1 to 27 of ``firstwatch.strategy``. A bar that cannot change the
-   core's state is not played; the result is the same.
+   core's state is not played; the result is the same. So is that of the compiled core, to the bit.
 2. Ratios use daily returns by UTC day, from equity marked at every close; a day without a bar counts as
    unchanged. An annualised ratio needs 30 days. A figure that is not defined is None, never infinite.
 3. Notes say what the figures do not show: assumptions about the market, time without funding rates, entries

@@ -24,6 +24,7 @@ from firstwatch.backtest.metrics import Metrics, daily_returns
 from firstwatch.backtest.result_json import metrics_json
 from firstwatch.backtest.sharpe_ratio import Sharpe
 from firstwatch.backtest.tester import Tester
+from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import iso
 from firstwatch.trading.errors import WrongUseError
@@ -61,7 +62,8 @@ class Fitted:
     """The algorithm that a fold's training has chosen, and the parameters in which it differs, by place."""
 
     spec: AlgorithmSpec
-    parameters: Mapping[str, float]
+    parameters: Mapping[str, float] | None
+    """None: nothing was fitted."""
 
 
 Fit = Callable[[int, Span], Fitted]
@@ -125,11 +127,18 @@ def cross_validate(
         WrongUseError: there are too few bars, or a fold is shorter than the warm-up; as ``Tester.run``.
     """
     plan = plan_folds(tester, spec, count=count, is_sliding=is_sliding, start_ms=start_ms, end_ms=end_ms)
+    candles = tester.candles
     folds = []
-    for number, (train, test) in enumerate(plan.folds):
+    for number, (train, planned) in enumerate(plan.folds):
         progress(number / count, f"fold {number + 1} of {count}")
-        fitted = None if fit is None else fit(number, train)
-        result = tester.run(spec if fitted is None else fitted.spec, start_ms=test.from_ms, end_ms=test.to_ms)
+        fitted = Fitted(spec, None) if fit is None else fit(number, train)
+        # Other numbers may need more bars to warm up.
+        test = (
+            planned
+            if fit is None
+            else _after_embargo(candles, train.to_ms, planned.to_ms, fitted.spec, count)
+        )
+        result = tester.run(fitted.spec, start_ms=test.from_ms, end_ms=test.to_ms)
         ratio = Sharpe.of(daily_returns(result.time_ms, result.equity, tester.capital))
         folds.append(
             Fold(
@@ -137,7 +146,7 @@ def cross_validate(
                 test,
                 result.metrics,
                 None if ratio is None else ratio.ratio,
-                None if fitted is None else fitted.parameters,
+                fitted.parameters,
             )
         )
     passed, rule = judge_folds(folds, max_drawdown)
@@ -173,26 +182,34 @@ def plan_folds(
     period = split_period(candles, start_ms, end_ms)
     first, after = candles.index_at(period.start_ms), candles.index_at(period.holdout_ms)
     marks = [first + (after - first) * block // (count + 1) for block in range(count + 2)]
+    blocks = [Span(int(candles.time_ms[begin]), int(candles.time_ms[end])) for begin, end in pairwise(marks)]
+    folds = tuple(
+        (
+            Span((train if is_sliding else blocks[0]).from_ms, train.to_ms),
+            _after_embargo(candles, test.from_ms, test.to_ms, spec, count),
+        )
+        for train, test in pairwise(blocks)
+    )
+    return FoldPlan(folds, Span(period.holdout_ms, period.end_ms), spec.warm_up_bars())
+
+
+def _after_embargo(
+    candles: CandleArrays, begin_ms: int, end_ms: int, spec: AlgorithmSpec, count: int
+) -> Span:
+    """Return the part of a block in which a fold is tested.
+
+    Raises:
+        WrongUseError: it has none, because the block is not longer than the warm-up.
+    """
+    begin, end = candles.index_at(begin_ms), candles.index_at(end_ms)
     embargo = spec.warm_up_bars()
-    shortest = min(after - before for before, after in pairwise(marks))
-    if shortest <= embargo:
+    if end - begin <= embargo:
         raise WrongUseError(
-            f"A fold of {counted(shortest, 'bar')} is not longer than the warm-up of "
+            f"A fold of {counted(end - begin, 'bar')} is not longer than the warm-up of "
             f"{counted(embargo, 'bar')} that {spec.name} needs: choose fewer folds than {count}, or candles "
             "of a longer time."
         )
-
-    def opened(index: int) -> int:
-        return int(candles.time_ms[index])
-
-    folds = tuple(
-        (
-            Span(opened(marks[i - 1] if is_sliding else first), opened(marks[i])),
-            Span(opened(marks[i] + embargo), opened(marks[i + 1])),
-        )
-        for i in range(1, count + 1)
-    )
-    return FoldPlan(folds, Span(period.holdout_ms, period.end_ms), embargo)
+    return Span(int(candles.time_ms[begin + embargo]), end_ms)
 
 
 def judge_folds(folds: Sequence[Fold], max_drawdown: float) -> tuple[bool | None, str]:

@@ -11,6 +11,7 @@ from firstwatch.backtest.comparison import settings_document
 from firstwatch.backtest.review import Review, review
 from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.backtest.simulate import BacktestResult, simulate
+from firstwatch.backtest.tester import Tester
 from firstwatch.market.files import CandleFile
 from firstwatch.market.funding import FundingSeries
 from firstwatch.market.packed import History, fingerprint, until
@@ -137,6 +138,21 @@ class BacktestInput:
             candles=self.file.candles,
         )
 
+    def tester(self) -> Tester:
+        """Return a tester of the same candles, market, costs and settings."""
+        return Tester(
+            self.file.candles,
+            market=self.market,
+            costs=self.costs,
+            settings=self.settings,
+            funding=self.funding,
+        )
+
+    def fingerprint(self, result: BacktestResult) -> str:
+        """Return the fingerprint of the candles that a result rests on: those up to its end."""
+        end_ms = int(result.time_ms[-1]) + self.spec.timeframe.ms
+        return fingerprint(until(History(self.file.candles, self.funding), end_ms))
+
     def settings_document(self, result: BacktestResult) -> dict[str, Any]:
         """Return everything that this input's backtest depends on, as ``comparison`` compares it."""
         end_ms = int(result.time_ms[-1]) + self.spec.timeframe.ms
@@ -145,7 +161,7 @@ class BacktestInput:
             market=self.market,
             costs=self.costs,
             settings=self.settings,
-            candles=fingerprint(until(History(self.file.candles, self.funding), end_ms)),
+            candles=self.fingerprint(result),
             start_ms=int(result.time_ms[0]),
             end_ms=end_ms,
         )

@@ -3,7 +3,8 @@
 In reading order: ``guard`` (around every command), ``commands`` (all of them), ``screen``, ``output``,
 ``options``, ``folder``, ``files``, ``secrets``, ``names`` and ``waiting`` (shared parts), then one module per
 command: ``algorithms``, ``wallets`` and ``live_wallets``, ``runs`` with ``launch_options`` and ``run_json``,
-``backtest`` (``review_text``), ``calibrate`` and ``optimise`` with ``backtest_options``, ``compare``,
+``backtest``, ``crossvalidate``, ``usefulness``, ``optimise`` and ``calibrate`` with ``backtest_options`` and
+``review_text``, ``compare``,
 ``baseline``, ``jobs``,
 ``candles``, ``report`` with ``report_text`` and ``report_html``, ``export``, ``events``, ``engine``,
 ``alarms``, ``alert``, ``watchdog``, ``agent``, ``mcp`` with ``mcp_token`` and ``mcp_install``,

@@ -1,4 +1,4 @@
-"""The options that ``backtest`` and ``calibrate`` share, and the input that they name."""
+"""The options that all tests share, and the input that they name."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from firstwatch.backtest.inputs import BacktestInput, BacktestRequest
 
 AlgorithmFile = Annotated[Path, typer.Argument(metavar="ALGORITHM.toml")]
+AlgorithmOption = Annotated[
+    Path, typer.Argument(metavar="ALGORITHM", help="A TOML file, or a stored NAME[@VERSION].")
+]
 CandlesOption = Annotated[Path, typer.Option(metavar="FILE", help="A file, or archive:SYMBOL@TIMEFRAME.")]
 FundingOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Funding rates.")]
 MarketOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Steps, fees, margin (TOML).")]

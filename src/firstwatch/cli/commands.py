@@ -13,6 +13,8 @@ from firstwatch.cli import (
     baseline,
     calibrate,
     candles,
+    compare,
+    crossvalidate,
     demo,
     doctor,
     engine,
@@ -24,6 +26,7 @@ from firstwatch.cli import (
     prune,
     report,
     runs,
+    usefulness,
     wallets,
     watchdog,
 )
@@ -50,6 +53,9 @@ app.add_typer(jobs.app, name="job")
 app.add_typer(agent.app, name="agent")
 app.add_typer(mcp.app, name="mcp")
 app.command("backtest")(backtest.backtest)
+app.command("compare")(compare.compare)
+app.command("crossvalidate")(crossvalidate.crossvalidate)
+app.command("usefulness")(usefulness.usefulness)
 app.command("calibrate")(calibrate.calibrate)
 app.command("optimise")(optimise.optimise)
 app.command("report")(report.report)

@@ -60,6 +60,16 @@ class JobService:
 
         return job_view(job_now(self._store(), self._settings.home, number), self._clock.now_ms())
 
+    def open_of(self, kind: JobKind) -> list[JobView]:
+        """Return the jobs of a kind that are queued or running, the newest first."""
+        from firstwatch.engine.jobs.looking import jobs_now
+
+        held = self.held()
+        with self._store().read() as session:
+            found = jobs_now(session, self._settings.home, held, limit=LISTED, kinds=(kind,))
+        now_ms = self._clock.now_ms()
+        return [job_view(job, now_ms) for job in found if not job.state.is_over]
+
     def result(self, number: int) -> dict[str, Any] | None:
         """Return the result of a job by its kind; None: it has none."""
         from firstwatch.store.jobs import result_of_job

@@ -100,8 +100,10 @@ class _Finished:
 class ListsReader:
     """Reads the lists of one store. Used by one thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, since_ms: int) -> None:
+        """``since_ms``: since when the settings are in force here."""
         self._settings = settings
+        self._since_ms = since_ms
         self._finished = _Finished()
         self._money: dict[str, MoneyKind] = {}
         """Kind of money of each listed wallet, by its name."""
@@ -166,7 +168,9 @@ class ListsReader:
             algorithms=algorithm_views,
             symbols=tuple(symbols),
             markets=market_views(self._markets, rows),
-            alarms=alarm_views(session, rows, wallet_views),
+            alarms=alarm_views(
+                session, rows, wallet_views, compute=self._settings.compute, since_ms=self._since_ms
+            ),
             short_ids=self._named(tuple(row.run_id for row in rows)),
         )
 

@@ -115,10 +115,10 @@ class RunManager:
         """When it was last noted that a screen is open; None: none is."""
         self.wallets = WalletService(settings, self._clock, lambda: self._ready()[0])
         """Work on live wallets."""
-        self.baselines = BaselineService(settings)
-        """Making baselines."""
         self.jobs = JobService(settings, self._clock, lambda: self._ready()[0])
         """Heavy work in processes of its own."""
+        self.baselines = BaselineService(settings, self.jobs)
+        """Making baselines."""
         self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
         """Acts of agents, and the operator's answers to them."""
         self.reads = AgentReads(self._clock, lambda: self._ready()[0])
@@ -157,7 +157,11 @@ class RunManager:
         store = open_or_migrate(self._settings.home, may_migrate=self._hosts_engine)
         self._store = store
         self._readers = _Readers(
-            ListsReader(self._settings), DetailsReader(), DetailsReader(), CommandReader(), StoryReader()
+            ListsReader(self._settings, self._clock.now_ms()),
+            DetailsReader(),
+            DetailsReader(),
+            CommandReader(),
+            StoryReader(),
         )
         self._changes = ChangeSignal(store)
         self._control = EngineControl(store, self._settings, self._clock)
@@ -398,7 +402,6 @@ class RunManager:
             story=story,
             short_ids=lists.short_ids,
             commands=commands,
-            making=self.baselines.view(),
             jobs=jobs,
             away=away,
         )

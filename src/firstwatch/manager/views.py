@@ -490,22 +490,6 @@ class JobView:
 
 
 @dataclass(frozen=True, slots=True)
-class MakingView:
-    """The baseline that is being made, or was made last."""
-
-    algorithm: str
-    """``name@version``"""
-    symbol: str
-    is_running: bool
-    has_failed: bool
-    share: float
-    """How much is done, 0 to 1."""
-    sentence: str
-    """The step that is under way, or the result."""
-    started_ms: int
-
-
-@dataclass(frozen=True, slots=True)
 class Expected:
     """A metric over stretches of a baseline: its median, and its 5 and 95 % quantiles."""
 
@@ -694,7 +678,6 @@ class ManagerSnapshot:
     short_ids: Mapping[str, str] = field(default_factory=dict)
     """The first four characters of each run's id, or more where two runs begin alike, by the id."""
     commands: tuple[CommandView, ...] = field(default=())
-    making: MakingView | None = None
     jobs: tuple[JobView, ...] = ()
     """The newest jobs, the newest first."""
     away: AwayView | None = None
@@ -727,6 +710,16 @@ class ManagerSnapshot:
     def active(self) -> tuple[RunView, ...]:
         """The runs that are not finished."""
         return tuple(run for run in self.runs if run.state.is_active)
+
+    @cached_property
+    def working(self) -> tuple[JobView, ...]:
+        """The jobs that are queued or running, the oldest first."""
+        return tuple(job for job in reversed(self.jobs) if not job.state.is_over)
+
+    @cached_property
+    def making(self) -> JobView | None:
+        """The baseline that is being made, or was made last; None: none was lately."""
+        return next((job for job in self.jobs if job.kind is JobKind.BASELINE), None)
 
     @property
     def watch_count(self) -> WatchCount:

@@ -740,6 +740,27 @@ class TrialTable(_Rows, table=True):
     created_at_ms: int = _ms()
 
 
+class AnalysisTable(_Rows, table=True):
+    """What a cross-validation or a usefulness has found of an algorithm; the newest of a market counts."""
+
+    __tablename__ = "analysis"
+    __table_args__ = (Index(None, "spec_sha256", "symbol"),)
+
+    id: int | None = _number()
+    job_id: int | None = _ref("job.id", nullable=True)
+    kind: str
+    spec_sha256: str
+    symbol: str
+    timeframe: str
+    costs_json: str = _json()
+    settings_json: str = _json()
+    start_ms: int = _ms()
+    end_ms: int = _ms()
+    result_json: str = _json()
+    core_version: int
+    created_at_ms: int = _ms()
+
+
 class DraftTable(_Rows, table=True):
     """An algorithm that is being edited: its text, which may not be valid yet, and its test's settings."""
 

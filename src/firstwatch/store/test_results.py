@@ -61,7 +61,8 @@ class StoredResult:
 
     @property
     def details(self) -> dict[str, Any]:
-        """What else was found: ``notes`` (as ``firstwatch backtest --json`` prints them), ``missing_bars``.
+        """What else was found: ``notes`` and ``review`` (as ``firstwatch backtest --json`` prints them),
+        ``missing_bars``.
 
         Raises:
             DamagedRowError: they cannot be read.

@@ -36,9 +36,14 @@ from firstwatch.strategy.core_state import (
 )
 
 TRADE_FIELDS = 16
-"""Columns of a closed trade, as ``_keep_trade`` writes them."""
+"""Columns of a closed trade, as ``keep_trade`` writes them."""
+STRETCH_FIELDS = 4
+"""Columns of a stretch, as ``keep_stretch`` writes them."""
 NOTE_FIELDS = 4
 """Columns of a note: how often, the first bar, and the size that was reduced most, as asked and granted."""
+COUNTS = 4
+COUNT_OF_STRETCHES = 2
+"""The place of the stretches among the counts."""
 NEVER = 2**62
 """The bar after the last of a list of bars: none is reached there."""
 NOT_PAUSED = 0
@@ -102,7 +107,7 @@ def play_bars(
     entry_ms = last_entry_ms
     trade_count = 0
     entry_count = 0
-    stretch_count = counts[2]
+    stretch_count = counts[COUNT_OF_STRETCHES]
     dropped_count = 0
     funding_bar = funding_bars[next_funding]
 
@@ -195,7 +200,7 @@ def play_bars(
         state.expected_exit = expected_exit
     counts[0] = trade_count
     counts[1] = entry_count
-    counts[2] = stretch_count
+    counts[COUNT_OF_STRETCHES] = stretch_count
     counts[3] = dropped_count
 
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -32,6 +32,9 @@ MOST_VALUES = 1_000_000
 """Values that a range may have."""
 _FINE = 1_000
 """A range of real numbers without a step has at least this many values."""
+
+_AVERAGE_KIND = "matype"
+"""How the names of parameters end that say which kind of moving average is meant."""
 
 _IN_GROUP = re.compile(r"((?:entry|exit)\.(?:long|short)\.(?:required|optional)\[\d+\])\.(\w+)((?:\.\w+)*)")
 _SIDES = ("left", "right")
@@ -160,6 +163,35 @@ def parse_parameters(texts: Sequence[str], spec: AlgorithmSpec) -> tuple[Paramet
             )
         seen[parameter.place.name] = parameter.name
     return found
+
+
+def usual_parameters(spec: AlgorithmSpec) -> tuple[Parameter, ...]:
+    """Return the numbers that are varied where none are named: what conditions and levels are made of.
+
+    Whole numbers of indicators and the distances of stop and target go from half to twice their value,
+    numbers that an operand is compared with from half below to half above. A 0, and which kind of moving
+    average is meant, are left as they are.
+
+    Raises:
+        WrongUseError: there is none.
+    """
+    found = []
+    for place in _places(spec):
+        is_level = place.keys[0] in ("stop_loss", "take_profit")
+        is_kind = (place.parameter or "").endswith(_AVERAGE_KIND)
+        if not place.value or is_kind or not (place.operand or is_level):
+            continue
+        value = Decimal(repr(place.value))
+        bounds = sorted((value / 2, value * 2 if place.parameter or is_level else value * Decimal("1.5")))
+        low = max(bounds[0], Decimal(repr(place.lowest)))
+        high = min(bounds[1], Decimal(repr(place.highest)))
+        if place.is_whole:
+            low, high = low.to_integral_value(ROUND_CEILING), high.to_integral_value(ROUND_FLOOR)
+        if low < high:
+            found.append(parse_parameter(f"{place.name}={low:f}..{high:f}", spec))
+    if not found:
+        raise WrongUseError(f"{spec.name} has no number to vary.")
+    return tuple(found)
 
 
 def with_values(spec: AlgorithmSpec, values: Mapping[Place, float]) -> AlgorithmSpec:

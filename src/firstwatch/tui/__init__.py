@@ -5,9 +5,9 @@ shows), ``launch_form`` (the draft of a launch), ``actions`` (what an operator c
 which key, in which pane), ``key_table`` (the same as lines, for the help and the README), ``controllers``
 (how it is done), ``messages`` (what panes report), ``panes``, ``lists``, ``screens``, ``modals`` and
 ``widgets``, ``layout`` (what fits), ``formats``, ``money_text``, ``run_text``, ``alarm_text``,
-``ask_text``, ``stream_text``, ``watch_text`` and ``away_text`` (values, money, runs, alarms, questions of
-agents, streams, watches and an absence as text), ``themes``, ``colour_filter`` and ``painting`` (the output
-to the terminal), ``app`` (which joins them) and ``driver`` (the terminal).
+``ask_text``, ``job_text``, ``stream_text``, ``watch_text`` and ``away_text`` (values, money, runs, alarms,
+questions of agents, jobs, streams, watches and an absence as text), ``themes``, ``colour_filter`` and
+``painting`` (the output to the terminal), ``app`` (which joins them) and ``driver`` (the terminal).
 
 1. The screen shows what is in the snapshot. Values unknown to the store are shown as "?" (those that a watch
    cannot know yet as "–"), never as zero.

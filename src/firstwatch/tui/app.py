@@ -54,6 +54,8 @@ from firstwatch.tui.messages import (
     CommandsSent,
     FieldChanged,
     FieldStepped,
+    JobCancelled,
+    JobResumed,
     LaunchLeft,
     RunChosen,
     RunOpened,
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.asks import AskController
     from firstwatch.tui.controllers.engine import EngineController
     from firstwatch.tui.controllers.exports import ExportController
+    from firstwatch.tui.controllers.jobs import JobController
     from firstwatch.tui.controllers.launch import LaunchController
     from firstwatch.tui.controllers.lists import ListController
     from firstwatch.tui.controllers.runs import RunController
@@ -179,6 +182,12 @@ class FirstwatchApp(StateApp):
         return ExportController(self)
 
     @cached_property
+    def jobs(self) -> "JobController":
+        from firstwatch.tui.controllers.jobs import JobController
+
+        return JobController(self)
+
+    @cached_property
     def launch(self) -> "LaunchController":
         from firstwatch.tui.controllers.launch import LaunchController
 
@@ -272,6 +281,7 @@ class FirstwatchApp(StateApp):
         self.asks.close_stale()
         self.announce_outcomes()
         self.launch.announce_baseline(before)
+        self.jobs.announce(before)
         self.launch.check_if_needed(before)
         self.engine.leave_when_stopped()
 
@@ -353,6 +363,12 @@ class FirstwatchApp(StateApp):
 
     def on_check_chosen(self, message: CheckChosen) -> None:
         self.launch.cure(message.name)
+
+    def on_job_cancelled(self, message: JobCancelled) -> None:
+        self.jobs.cancel(message.job)
+
+    def on_job_resumed(self, message: JobResumed) -> None:
+        self.jobs.resume(message.job)
 
     def on_commands_sent(self, _message: CommandsSent) -> None:
         self.lists.unmark()

@@ -6,7 +6,7 @@ pressed later would be handled first.
 
 from textual.message import Message
 
-from firstwatch.manager.views import AlarmView, AskView, ManagerSnapshot
+from firstwatch.manager.views import AlarmView, AskView, JobView, ManagerSnapshot
 
 
 class SnapshotArrived(Message):
@@ -99,6 +99,22 @@ class AskAnswered(Message):
         super().__init__()
         self.action_id = action_id
         self.ask = ask
+
+
+class _JobMessage(Message):
+    """About a job."""
+
+    def __init__(self, job: JobView) -> None:
+        super().__init__()
+        self.job = job
+
+
+class JobCancelled(_JobMessage):
+    """The operator ends a job."""
+
+
+class JobResumed(_JobMessage):
+    """The operator goes on with a job."""
 
 
 class CommandsSent(Message):

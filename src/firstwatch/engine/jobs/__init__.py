@@ -1,9 +1,10 @@
 """Jobs: heavy work, each in a process of its own, niced.
 
 In reading order: ``kinds`` (the table of kinds), ``context`` (what the work gets, and a kind), one module per
-kind: ``backtest``, ``optimisation`` with ``studies`` (their rows); ``inputs`` (what a test asks for, read),
-``executors`` (workers), ``locks`` (who works on a job), ``looking`` (jobs as they are, cancelling),
-``process`` (starting, resuming, and the process itself).
+kind: ``backtest``, ``baseline``, ``calibration``, ``optimisation`` with ``studies`` (their rows) and
+``searched`` (what trials share), ``cross_validation``, ``usefulness`` (both saved by ``analyses``);
+``inputs`` (what a test asks for, read), ``executors`` (workers), ``locks`` (who works on a job), ``looking``
+(jobs as they are, cancelling), ``process`` (starting, resuming, and the process itself).
 
 1. A job is a row before it is a process: what is asked for, how far it is, its result. Parts that it has
    finished are rows too, where it can be resumed from them.

@@ -5,10 +5,10 @@ import json
 from firstwatch.backtest.baseline import costs_json, settings_json
 from firstwatch.backtest.inputs import BacktestInput, BacktestRequest
 from firstwatch.backtest.result_json import metrics_json, note_json
+from firstwatch.backtest.review import review_json
 from firstwatch.backtest.simulate import BacktestResult
 from firstwatch.engine.jobs.context import Found, JobContext, Kind
 from firstwatch.engine.jobs.inputs import read_request
-from firstwatch.market.packed import History, fingerprint, until
 from firstwatch.store.algorithms import version_by_id
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
@@ -59,8 +59,7 @@ def run_backtest(request: BacktestRequest, job: JobContext) -> Found:
 
 def candles_of(given: BacktestInput, result: BacktestResult) -> str:
     """Return the fingerprint of the candles that a result rests on: those up to its end."""
-    end_ms = int(result.time_ms[-1]) + given.spec.timeframe.ms
-    return fingerprint(until(History(given.file.candles, given.funding), end_ms))
+    return given.fingerprint(result)
 
 
 def save_result(
@@ -95,6 +94,7 @@ def save_result(
             {
                 "notes": [note_json(note) for note in result.notes],
                 "missing_bars": result.missing_bars,
+                "review": review_json(given.review(result), result.time_ms),
             }
         ),
         trades=result.trades,

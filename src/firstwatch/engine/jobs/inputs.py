@@ -3,20 +3,29 @@
 from pathlib import Path
 
 from firstwatch.backtest.inputs import FROM_ANYWHERE, FROM_VENUE, BacktestInput, BacktestRequest
-from firstwatch.engine.baselines.maker import venue_candles
 from firstwatch.engine.venue_registry import reading_venue
-from firstwatch.market.archive import REFERENCE, Series, find_series, list_series, read_series
+from firstwatch.market.archive import (
+    REFERENCE,
+    Series,
+    extend,
+    find_series,
+    list_series,
+    read_series,
+    series_of,
+    sound_candles,
+)
 from firstwatch.market.assumed import market_of_candles
-from firstwatch.market.files import CandleFile, read_candles, read_funding, require_timeframe
+from firstwatch.market.files import CandleFile, holes_of, read_candles, read_funding, require_timeframe
 from firstwatch.market.funding import NO_FUNDING
 from firstwatch.market.launch_files import read_market
 from firstwatch.settings import Settings
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import FirstwatchError, WrongUseError
+from firstwatch.trading.errors import FirstwatchError, VenueError, WrongUseError
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note
+from firstwatch.venues.protocol import Venue
 
 _DAY_MS = 86_400_000
 _MOST_DAYS = 36_500
@@ -123,3 +132,30 @@ def _stored(home: Path, request: BacktestRequest, spec: AlgorithmSpec) -> Candle
         require_timeframe(Path(request.candles), series.timeframe, spec.timeframe)
         return read_series(home, series)
     return read_candles(Path(request.candles), spec.timeframe)
+
+
+def venue_candles(home: Path, venue: Venue, symbol: str, spec: AlgorithmSpec, days: int) -> CandleFile:
+    """Return the closed candles of a venue; for a live one, merged with those recorded earlier.
+
+    The market behind a paper venue's name may change, so its candles are not archived.
+
+    Raises:
+        VenueError: it has none, or returns invalid ones.
+    """
+    timeframe = spec.timeframe
+    wanted = days * _DAY_MS // timeframe.ms + max(spec.needed_bars().values())
+    bars = venue.candles(
+        symbol, timeframe, end_ms=venue.now_ms() - 1, limit=min(wanted, venue.capabilities.most_candles)
+    )
+    if not bars:
+        raise VenueError(f"{venue.name} has no candles of {symbol} at {timeframe} before its time now.")
+    try:
+        candles = sound_candles(bars, timeframe)
+    except ValueError as error:
+        raise VenueError(f"{venue.name} gives no candles that can be kept: {error}.") from error
+    if venue.capabilities.is_paper:
+        rows = candles.time_ms // timeframe.ms
+        return CandleFile(Path(venue.name), candles, tuple(holes_of(candles, rows, is_row=True)))
+    series = series_of(venue.name, symbol, timeframe)
+    extend(home, series, candles)
+    return read_series(home, series)

@@ -9,7 +9,11 @@ from firstwatch.trading.jobs import JobKind
 
 _MODULES = {
     JobKind.BACKTEST: "backtest",
+    JobKind.BASELINE: "baseline",
+    JobKind.CALIBRATION: "calibration",
+    JobKind.CROSS_VALIDATION: "cross_validation",
     JobKind.OPTIMISATION: "optimisation",
+    JobKind.USEFULNESS: "usefulness",
 }
 """Modules by name: the process of a job loads what its own kind needs, and the engine nothing of them."""
 

@@ -6,28 +6,27 @@ the study is complete.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from firstwatch.backtest import study_figures
 from firstwatch.backtest.baseline import costs_json
-from firstwatch.backtest.holdout import Split, split_period
+from firstwatch.backtest.holdout import split_period
 from firstwatch.backtest.inputs import BacktestInput
 from firstwatch.backtest.optimisation import Search, load_optuna, pareto_front, run_study, winner
 from firstwatch.backtest.overfitting import overfitting_words
-from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.backtest.tester import Tester
 from firstwatch.backtest.trial import Outcome, Trial, tried
 from firstwatch.engine.jobs.context import Found, JobContext, Kind
 from firstwatch.engine.jobs.executors import run_all
 from firstwatch.engine.jobs.inputs import read_request
+from firstwatch.engine.jobs.searched import Searched, try_one
 from firstwatch.engine.jobs.studies import (
     OptimisationRequest,
     StudyDefinition,
     known_trials,
     stored_trial,
 )
-from firstwatch.market.funding import FundingSeries
 from firstwatch.market.packed import History, fingerprint, until
 from firstwatch.store.algorithms import add_version
 from firstwatch.store.studies import (
@@ -39,79 +38,13 @@ from firstwatch.store.studies import (
     find_study,
     record_tried,
 )
-from firstwatch.strategy.candles import CandleArrays
-from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import WrongUseError
-from firstwatch.trading.market import Market
 from firstwatch.trading.text import counted, quoted
 from firstwatch.trading.trials import TrialOrigin
 
 _READ, _TESTED = 0.02, 0.97
 """Shares of the work after which the candles are read, and all trials are made."""
-
-
-@dataclass(slots=True, eq=False)
-class _Searched:
-    """What all trials of a study share, in every worker: no candle of the hold-out is among it."""
-
-    candles: CandleArrays
-    market: Market
-    costs: Costs
-    settings: BacktestSettings
-    funding: FundingSeries
-    start_ms: int
-    end_ms: int
-    _tester: Tester | None = field(default=None, init=False)
-
-    @classmethod
-    def of(cls, given: BacktestInput, split: Split) -> "_Searched":
-        """Return the part of a test's input that may be searched."""
-        history = until(History(given.file.candles, given.funding), split.holdout_ms)
-        return cls(
-            history.candles,
-            given.market,
-            given.costs,
-            given.settings,
-            history.funding,
-            split.start_ms,
-            split.holdout_ms,
-        )
-
-    @property
-    def tester(self) -> Tester:
-        """One for all trials, which share its indicators."""
-        if self._tester is None:
-            self._tester = Tester(
-                self.candles,
-                market=self.market,
-                costs=self.costs,
-                settings=self.settings,
-                funding=self.funding,
-            )
-        return self._tester
-
-    def end_of(self, share: float) -> int:
-        """Return the end of the first share of the bars."""
-        if share >= 1:
-            return self.end_ms
-        first = self.candles.index_at(self.start_ms)
-        return int(self.candles.time_ms[first + int((len(self.candles) - first) * share)])
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__} | {"_tester": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
-
-
-def _try_one(shared: _Searched, asked: tuple[str, float]) -> Outcome:
-    """Test one specification, in a worker."""
-    spec_json, share = asked
-    spec = AlgorithmSpec.from_json(spec_json)
-    capital = float(shared.settings.capital)
-    return tried(shared.tester, spec, capital, shared.start_ms, shared.end_of(share))
 
 
 def run_optimisation(request: OptimisationRequest, job: JobContext) -> Found:
@@ -200,7 +133,7 @@ def _make_trials(opened: _Opened) -> tuple[Trial, ...]:
     job, study, definition, search = opened.job, opened.study, opened.definition, opened.search
     with job.store.read() as session:
         known = known_trials(session, study.id)
-    shared = _Searched.of(opened.given, definition.split)
+    shared = Searched.of(opened.given, definition.start_ms, definition.holdout_ms)
     made = len(known)
 
     def show() -> None:
@@ -225,7 +158,7 @@ def _make_trials(opened: _Opened) -> tuple[Trial, ...]:
 
         def evaluate(specs: Sequence[AlgorithmSpec], share: float) -> list[Outcome]:
             asked = [(spec.canonical_json(), share) for spec in specs]
-            outcomes = list(run_all(workers, shared, _try_one, asked))
+            outcomes = list(run_all(workers, shared, try_one, asked))
             if made == 0 and all(each.problem for each in outcomes):
                 # Not the numbers of these are wrong, but what all trials share.
                 raise WrongUseError(outcomes[0].problem)

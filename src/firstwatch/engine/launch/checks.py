@@ -432,6 +432,25 @@ def _drawdown(facts: LaunchFacts) -> Finding:
     )
 
 
+def _cross_validation(facts: LaunchFacts) -> Finding:
+    settings, found = facts.settings, facts.cross_validation
+    make = (
+        f"cross-validate it in Test mode, or by `firstwatch crossvalidate {quote(settings.name)} --candles "
+        f"FILE --leverage {settings.leverage:f}`"
+    )
+    if found is None:
+        return Finding(False, f"no cross-validation of {settings.name} on {settings.symbol} is stored", make)
+    seen = f"cross-validated from {iso(found.start_ms)} to {iso(found.end_ms)}"
+    if found.is_old:
+        return Finding(False, f"{seen}, when the program decided otherwise", make)
+    if found.leverage < settings.leverage:
+        return Finding(
+            False, f"{seen} at leverage {found.leverage:f}, and the launch has {settings.leverage:f}", make
+        )
+    remedy = "test a version that passes" if found.passed is False else f"{make} with more candles"
+    return Finding(found.passed is True, f"{seen}: {found.rule}", remedy)
+
+
 def _same_settings(facts: LaunchFacts) -> Finding:
     if facts.baseline is None:
         return Finding(False, _no_baseline(facts), _make_baseline(facts))
@@ -481,6 +500,7 @@ CHECKS: tuple[Check, ...] = (
     Check("baseline age", False, _baseline_age),
     Check("sharpe", False, _sharpe),
     Check("drawdown", False, _drawdown),
+    Check("cross-validation", False, _cross_validation),
     Check("same settings", False, _same_settings),
     Check("capital share", False, _capital_share),
 )

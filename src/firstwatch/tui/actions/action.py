@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.asks import AskController
     from firstwatch.tui.controllers.engine import EngineController
     from firstwatch.tui.controllers.exports import ExportController
+    from firstwatch.tui.controllers.jobs import JobController
     from firstwatch.tui.controllers.launch import LaunchController
     from firstwatch.tui.controllers.lists import ListController
     from firstwatch.tui.controllers.runs import RunController
@@ -88,6 +89,8 @@ class AppControls(Protocol):
     def engine(self) -> "EngineController": ...
     @property
     def lists(self) -> "ListController": ...
+    @property
+    def jobs(self) -> "JobController": ...
     @property
     def exports(self) -> "ExportController": ...
 
@@ -171,7 +174,7 @@ def needs_engine(situation: Situation) -> str:
 def baseline_refusal(situation: Situation) -> str:
     """Return why no baseline can be made; empty: one can."""
     making = situation.snapshot.making
-    if making is not None and making.is_running:
+    if making is not None and not making.state.is_over:
         cancel, pane = (situation.key_of(name) for name in ("baseline.cancel", "view.configuration"))
-        return f"The baseline of {making.algorithm} is being made; cancel it with {cancel} ({pane})"
+        return f"The baseline of {making.title} is being made; cancel it with {cancel} ({pane})"
     return ""

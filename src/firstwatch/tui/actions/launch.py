@@ -91,7 +91,7 @@ class CancelBaselineAction(_FormAction):
 
     def refusal(self, situation: Situation) -> str:
         making = situation.snapshot.making
-        return "" if making is not None and making.is_running else "No baseline is being made"
+        return "" if making is not None and not making.state.is_over else "No baseline is being made"
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation

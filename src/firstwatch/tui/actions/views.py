@@ -169,6 +169,15 @@ class ShowAlarmsAction(Action):
         app.show_alarms()
 
 
+class ShowJobsAction(Action):
+    id, title, short, key = "view.jobs", "view: Jobs", "Jobs", "J"
+    help = "List heavy work such as backtests: how far each is; it is cancelled and resumed there."
+
+    def perform(self, app: AppControls, situation: Situation) -> None:
+        del situation
+        app.jobs.show()
+
+
 class ShowNoticesAction(Action):
     id, title, short, key = "view.notices", "view: Notices", "Notices", "N"
     help = "Read again what the screen has said in passing, the newest first."

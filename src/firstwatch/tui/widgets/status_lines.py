@@ -15,6 +15,7 @@ from firstwatch.manager.views import EngineWhere, RunView
 from firstwatch.trading.text import clean
 from firstwatch.tui import formats
 from firstwatch.tui.ask_text import time_left, waiting
+from firstwatch.tui.job_text import working_text
 from firstwatch.tui.money_text import money_badge, run_place, wallet_place
 from firstwatch.tui.state import StateApp, app_of
 from firstwatch.tui.stream_text import late_lines, worst_stream
@@ -66,10 +67,12 @@ class StateLine(Widget):
         return self._painted
 
     async def on_click(self) -> None:
-        """Open the questions of agents and the alarms, which the lines mention, and the late streams."""
+        """Open what the lines mention: agents' questions, alarms and late streams; without any, the jobs."""
         app = app_of(self)
         if app.live.asks or app.live.alarms or late_lines(app.live, app.now_ms()):
             await self.app.run_action("app.perform('view.alarms')")
+        elif app.live.working:
+            await self.app.run_action("app.perform('view.jobs')")
 
     @abstractmethod
     def line(self) -> Text:
@@ -91,7 +94,7 @@ def changed_part(old: Text, new: Text) -> Region | None:
 
 
 class HeadLine(StateLine):
-    """Program and mode, kinds of money, the venue's clock and ours, the engine, the alarms.
+    """Program and mode, kinds of money, the venue's clock and ours, the engine, a job at work, the alarms.
 
     If there is too little room, the least important parts are shortened or left out, never money and alarms.
     """
@@ -137,6 +140,9 @@ class HeadLine(StateLine):
             line.append(formats.day_time(now_ms)[: 8 if level < 2 else 5])
         line.append("  ")
         line.append(*_engine(app, has_age=level < 5, has_place=level < 2))
+        if level < _LEVELS - 2 and (job := working_text(app.live.working, is_short=level > 2)):
+            line.append("  ")
+            line.append(job, f"bold {colours['primary']}")
         if level == 0 and app.title_note:
             line.append(f"  {clean(app.title_note)}", colours["secondary"])
         return line

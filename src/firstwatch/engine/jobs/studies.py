@@ -131,7 +131,7 @@ class StudyDefinition(BaseModel):
         return Data(self.symbol, self.timeframe, self.holdout_ms, self.end_ms)
 
     def differences(self, other: "StudyDefinition") -> list[str]:
-        """Return in an operator's words what differs, so that the other one is another study."""
+        """Return the names of what differs, so that the other one is another study."""
         mine, theirs = self._compared(), other._compared()
         return [name for name, value in mine.items() if value != theirs[name]]
 

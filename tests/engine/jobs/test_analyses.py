@@ -8,6 +8,7 @@ import pytest
 
 from firstwatch.backtest.cross_validation import cross_validate, to_json
 from firstwatch.backtest.inputs import BacktestRequest
+from firstwatch.backtest.review import review_json
 from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.engine.jobs import process
 from firstwatch.engine.jobs.cross_validation import CrossValidationRequest, Reoptimisation
@@ -20,6 +21,7 @@ from firstwatch.store.analyses import latest_analysis
 from firstwatch.store.database import open_store
 from firstwatch.store.jobs import list_jobs, result_of_job
 from firstwatch.store.studies import Data, count_tried
+from firstwatch.store.test_results import find_result
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.clock import SystemClock, iso
 from firstwatch.trading.errors import DamagedRowError, FirstwatchError, WrongUseError
@@ -190,3 +192,19 @@ def test_bad_input_fails_the_job_with_one_sentence(home, asked, kind, changed, s
             assert result_of_job(session, job.id) is None
     finally:
         store.close()
+
+
+def test_a_stored_backtest_has_its_review(home, asked):
+    found = run(JobKind.BACKTEST, asked)
+    given = read_request(load_settings(), asked, SystemClock())
+    result = given.simulate()
+    store = open_store(home)
+    try:
+        with store.read() as session:
+            stored = find_result(session, found["result"])
+    finally:
+        store.close()
+    reviewed = review_json(given.review(result), result.time_ms)
+    assert stored.details["review"] == json.loads(json.dumps(reviewed))
+    assert stored.candles == given.fingerprint(result)
+    assert given.settings_document(result)["candles"] == stored.candles

@@ -16,7 +16,7 @@ def play(state, settings, bars, flags, trades):
     for index in range(len(bars)):
         closed = state.trades
         core_replay.open_bar(state, settings, bars[index, 0])
-        core_replay.range_bar(state, settings, bars[index, 1], bars[index, 2])
+        core_replay.range_bar(state, settings, bars[index, 1], bars[index, 2], 1.0)
         core.close_bar(
             state, settings, index * 3_600_000, bars[index, 0], bars[index, 1], bars[index, 2],
             bars[index, 3], flags[index, 0], flags[index, 1], flags[index, 2], flags[index, 3],

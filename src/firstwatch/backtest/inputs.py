@@ -19,6 +19,7 @@ from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import END_MS
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.limit_fills import THROUGH, LimitFillsText
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note
 from firstwatch.trading.numbers import BoundedDecimal
@@ -60,6 +61,7 @@ class BacktestRequest(BaseModel):
     taker_fee_bps: BoundedDecimal | None = Field(default=None, ge=0, lt=10_000)
     maker_fee_bps: BoundedDecimal | None = Field(default=None, ge=0, lt=10_000)
     slippage_bps: BoundedDecimal = Field(default=Decimal(2), ge=0, lt=10_000)
+    limit_fills: LimitFillsText = THROUGH
     settings: BacktestSettings = BacktestSettings()
 
     @model_validator(mode="after")

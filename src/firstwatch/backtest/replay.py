@@ -159,6 +159,7 @@ class ReplayBars:
             candles.high.tolist(),
             candles.low.tolist(),
             candles.close.data,
+            candles.volume.data,
         )
 
 

@@ -16,6 +16,7 @@ from firstwatch.cli.backtest_options import (
     FundingOption,
     GuardsOption,
     LeverageOption,
+    LimitFillsOption,
     MakerFeeOption,
     MarketOption,
     ResetOption,
@@ -43,6 +44,7 @@ def backtest(
     fee_bps: FeeOption = None,
     maker_fee_bps: MakerFeeOption = None,
     slippage_bps: SlippageOption = "2",
+    limit_fills: LimitFillsOption = "through",
     trades_limit: TradesLimitOption = None,
     assume_position_now: AssumeOption = False,
     session: SessionOption = None,
@@ -60,7 +62,7 @@ def backtest(
     given = read_input(
         BacktestOptions(
             algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
-            slippage_bps, trades_limit, assume_position_now, session, reset, guards,
+            slippage_bps, limit_fills, trades_limit, assume_position_now, session, reset, guards,
         )
     )  # fmt: skip
     result = given.simulate()

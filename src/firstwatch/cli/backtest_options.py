@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.limit_fills import LimitFills
 from firstwatch.trading.numbers import MOST_BARS, decimal_of
 from firstwatch.trading.text import quoted
 
@@ -30,6 +31,14 @@ FeeOption = Annotated[
 ]
 MakerFeeOption = Annotated[str | None, typer.Option(metavar="BPS", help="Without it the same as --fee-bps.")]
 SlippageOption = Annotated[str, typer.Option(metavar="BPS")]
+LimitFillsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="RULE",
+        help="Which bars fill a limit entry that rests at their extreme: touch (all of it), through (none:"
+        " a price beyond it is needed) or queue:Q (at most 1 - Q of what the bar traded).",
+    ),
+]
 TradesLimitOption = Annotated[int | None, typer.Option(min=1, max=MOST_BARS, metavar="N")]
 AssumeOption = Annotated[
     bool, typer.Option("--assume-position-now", help="Let the bar before the start decide an entry.")
@@ -54,6 +63,7 @@ class BacktestOptions:
     fee_bps: str | None
     maker_fee_bps: str | None
     slippage_bps: str
+    limit_fills: str
     trades_limit: int | None
     assume_position_now: bool
     session: Path | None
@@ -101,7 +111,7 @@ def read_input(options: BacktestOptions) -> "BacktestInput":
         file,
         market,
         assumed,
-        Costs(taker, maker, slippage_bps=slippage),
+        Costs(taker, maker, slippage_bps=slippage, limit_fills=limit_rule(options.limit_fills)),
         BacktestSettings(
             capital=capital,
             leverage=leverage,
@@ -191,6 +201,18 @@ def basis_points(text: str, option: str) -> Decimal:
     if not 0 <= value < 10_000:
         raise WrongUseError(f"{option} must lie between 0 and 10,000, not {text}.")
     return value
+
+
+def limit_rule(text: str) -> LimitFills:
+    """Return the rule of ``--limit-fills``.
+
+    Raises:
+        WrongUseError: the text is not one.
+    """
+    try:
+        return LimitFills.parse(text)
+    except ValueError as error:
+        raise WrongUseError(f"--limit-fills: {error}.") from error
 
 
 def moment(text: str | None, option: str) -> int | None:

@@ -110,7 +110,7 @@ class ListsReader:
         self._unread: dict[str, str] = {}
         """Why a part of the lists cannot be read, by run id."""
         self._unread_details: Mapping[str, str] = {}
-        self._symbols = tuple(_symbols(settings))
+        self._symbols = tuple(symbols_of(settings))
         """The symbols that the venues trade, as far as the settings say."""
         self._timeframes: dict[int, Timeframe] = {}
         self._markets: dict[str, MarketOfRun] = {}
@@ -317,7 +317,7 @@ class ListsReader:
         )
 
 
-def _symbols(settings: Settings) -> Iterator[str]:
+def symbols_of(settings: Settings) -> Iterator[str]:
     for name, venue in settings.venues.items():
         try:
             if symbol := venue.symbol():

@@ -14,6 +14,7 @@ from firstwatch.manager.agent_reads import AgentReads
 from firstwatch.manager.agent_service import AgentService
 from firstwatch.manager.baseline_service import BaselineService
 from firstwatch.manager.job_service import JobService
+from firstwatch.manager.test_service import TestService
 from firstwatch.manager.views import (
     AlarmView,
     CommandView,
@@ -119,6 +120,8 @@ class RunManager:
         """Heavy work in processes of its own."""
         self.baselines = BaselineService(settings, self.jobs)
         """Making baselines."""
+        self.tests = TestService(settings, self._clock, lambda: self._ready()[0], self.jobs)
+        """Drafts of algorithms, and tests of them."""
         self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
         """Acts of agents, and the operator's answers to them."""
         self.reads = AgentReads(self._clock, lambda: self._ready()[0])

@@ -24,3 +24,8 @@ questions of agents, jobs, streams, watches and an absence as text), ``themes``,
 7. A value that changes repaints only its own row (``widgets.table``); the cursor stays on its row's key.
 8. A widget reads the app's state and reports to the app in messages (``messages``); it never imports the app.
 """
+
+import os
+
+# Textual reads it when it is imported: a change is painted within 8 ms instead of 17.
+os.environ.setdefault("TEXTUAL_FPS", "120")

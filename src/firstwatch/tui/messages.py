@@ -6,6 +6,7 @@ pressed later would be handled first.
 
 from textual.message import Message
 
+from firstwatch.manager.test_views import DraftView
 from firstwatch.manager.views import AlarmView, AskView, JobView, ManagerSnapshot
 
 
@@ -139,3 +140,39 @@ class CheckChosen(Message):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
+
+
+class ModeChosen(Message):
+    """The operator has chosen a mode by its name in the head."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self.mode = mode
+
+
+class DraftChanged(Message):
+    """The operator has changed the draft, or the settings of its test."""
+
+    def __init__(self, draft: DraftView) -> None:
+        super().__init__()
+        self.draft = draft
+
+
+class DraftWanted(Message):
+    """The operator wants to open another version or draft."""
+
+
+class TestsShown(Message):
+    """The operator has moved the cursor to a test, or marked some: these are shown."""
+
+    __test__ = False
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        super().__init__()
+        self.keys = keys
+
+
+class TestOpened(Message):
+    """The operator has opened a test of the list."""
+
+    __test__ = False

@@ -61,6 +61,7 @@ def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> 
             market.taker_fee_bps if taker is None else taker,
             market.maker_fee_bps if maker is None else maker,
             slippage_bps=request.slippage_bps,
+            limit_fills=request.limit_fills,
         ),
         request.settings,
         NO_FUNDING if request.funding is None else read_funding(request.funding),

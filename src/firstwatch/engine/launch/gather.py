@@ -8,6 +8,7 @@ from firstwatch.engine.launch.compared import baseline_of, cross_validated_of
 from firstwatch.engine.launch.facts import LaunchFacts, judge
 from firstwatch.engine.launch.outcome import differences, market_facts, next_trade
 from firstwatch.engine.venue_registry import VenueRegistry
+from firstwatch.market.exchange_hours import with_hours
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.store import algorithms, backtests, runs, wallets
 from firstwatch.store.algorithms import AlgorithmVersion
@@ -32,8 +33,16 @@ MOST_SYMBOLS = 1_000
 def gather(
     store: Store, venues: VenueRegistry, settings: LaunchSettings, *, capital_share: float, now_ms: int
 ) -> LaunchFacts:
-    """Return the facts of this launch now; those that could not be read are None."""
-    facts, version, wallet = _from_store(store, LaunchFacts(settings, capital_share))
+    """Return the facts of this launch now; those that could not be read are None.
+
+    Its settings are completed by the hours of the exchange that they name.
+    """
+    problem = ""
+    try:
+        settings = settings.model_copy(update={"session": with_hours(settings.session)})
+    except WrongUseError as error:
+        problem = str(error)
+    facts, version, wallet = _from_store(store, LaunchFacts(settings, capital_share, session_problem=problem))
     if version is not None:
         facts = _with_baseline(store, facts, version, now_ms, None)
         facts = _with_cross_validation(store, facts, version)
@@ -137,7 +146,7 @@ def _from_venue(facts: LaunchFacts, venue: Venue, wallet: Wallet) -> LaunchFacts
     )
     if spec is None:
         return replace(facts, touch=venue.touch(settings.symbol))
-    problem = SessionCalendar(settings.session).problem(spec.timeframe) or ""
+    problem = facts.session_problem or SessionCalendar(settings.session).problem(spec.timeframe) or ""
     try:
         core = settings_of_launch(spec, settings, market=market, costs=Costs.of_market(market))
         facts = replace(facts, core=core, session_problem=problem)

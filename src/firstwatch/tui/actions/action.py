@@ -2,13 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from firstwatch.manager.views import AlarmView, AskView, ManagerSnapshot, RunView, WalletView
 from firstwatch.trading.alarms import UNMANAGED
+from firstwatch.tui.bench import Bench
 from firstwatch.tui.launch_form.assessment import NextStep
+from firstwatch.tui.layout import Mode
 from firstwatch.tui.panes.pane import PaneId
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.launch import LaunchController
     from firstwatch.tui.controllers.lists import ListController
     from firstwatch.tui.controllers.runs import RunController
+    from firstwatch.tui.controllers.tests import TestController
     from firstwatch.tui.controllers.wallets import WalletController
 
 
@@ -60,6 +63,8 @@ class Situation:
     """The alarm under the cursor."""
     ask: AskView | None = None
     """The question of an agent under the cursor."""
+    bench: Bench = field(default_factory=Bench)
+    """What Test mode shows."""
 
     @property
     def unmanaged(self) -> AlarmView | None:
@@ -93,8 +98,14 @@ class AppControls(Protocol):
     def jobs(self) -> "JobController": ...
     @property
     def exports(self) -> "ExportController": ...
+    @property
+    def tests(self) -> "TestController": ...
 
     def press_pane(self, pane_id: PaneId) -> None: ...
+
+    def choose_mode(self) -> None: ...
+
+    def test_again(self, run: RunView) -> None: ...
 
     def open_launcher(self) -> None: ...
 
@@ -137,7 +148,9 @@ class Action(ABC):
     key: ClassVar[str] = ""
     """Default key; empty: palette only."""
     panes: ClassVar[tuple[PaneId, ...]] = ()
-    """The panes in which its key acts; empty: all."""
+    """The panes in which its key acts; empty: all of its mode."""
+    mode: ClassVar[Mode | None] = None
+    """The mode in which it is possible; None: in all, or where its panes are."""
     is_for_asks: ClassVar[bool] = False
     """Its key acts in no pane, only on a question of an agent in the list of alarms."""
     severity: ClassVar[Severity] = Severity.VIEW

@@ -9,8 +9,9 @@ sentences), ``compiled`` (the core as machine code), ``outlook`` (conditions tha
 next).
 
 Pure: only ``trading`` may be imported, and no store, venue, thread, clock or file. ``indicators`` alone
-imports TA-Lib, ``compiled`` alone numba, in a folder of the caller's. The modules ``core``, ``core_prices``, ``core_replay`` and ``core_loop`` use only int, float,
-bool, ``if`` and ``math``, so that they can be compiled.
+imports TA-Lib, ``compiled`` alone numba, with a folder of the caller's. The modules ``core``,
+``core_prices``, ``core_replay`` and ``core_loop`` use only int, float, bool, ``if`` and ``math``, so that
+they can be compiled.
 
 The rules. Times are UTC; a side is long or short, and what holds for a long holds for a short with high and
 low exchanged. E is the run's equity (rule 17). Rules 8 to 10 are the venue's part, simulated in a backtest.

@@ -15,13 +15,13 @@ from firstwatch.strategy.core_settings import CORE_VERSION, Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
 from firstwatch.trading.timeframe import Timeframe
-from tests.backtest.specifications import COSTS, MARKETS, random_candles, random_funding
+from tests.backtest.specifications import COSTS, MARKETS, QUEUED, random_candles, random_funding
 
 FILE = Path(__file__).with_name("golden.json")
 _BARS = 3_000
 _LONG = {"long": {"required": ["rsi(3) < 40"]}}
 _BOTH = {"long": {"required": ["rsi(3) < 30"]}, "short": {"required": ["rsi(3) > 70"]}}
-_FREE, _USUAL, _COARSE, _DEAR = COSTS
+_FREE, _USUAL, _COARSE, _DEAR, *_ = COSTS
 _WEEK = ["mon", "tue", "wed", "thu", "fri"]
 
 
@@ -131,6 +131,18 @@ _CASES = {
         _spec("liquidated", "both", entry=_BOTH, stop_loss=None, sizing={"equity": 0.1}),
         BacktestSettings(leverage=Decimal(40)),
         _USUAL,
+        0,
+    ),
+    "twap": (
+        _spec("twap", "both", entry=_BOTH, order={"kind": "twap", "bars": 3}),
+        BacktestSettings(leverage=Decimal(2)),
+        _USUAL,
+        1,
+    ),
+    "queue": (
+        _spec("queue", order={"kind": "limit", "offset_bps": 5, "timeout_bars": 3}),
+        BacktestSettings(),
+        QUEUED,
         0,
     ),
 }

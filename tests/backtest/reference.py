@@ -5,7 +5,7 @@ Decimal where the core counts floats.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 DAY_MS = 86_400_000
@@ -27,6 +27,9 @@ class Held:
     target: float | None = None
     moved: bool = False
     funding: float = 0.0
+    floor: float = 0.0
+    adverse: float = 0.0
+    favourable: float = 0.0
 
 
 @dataclass
@@ -38,6 +41,8 @@ class Resting:
     link: bool
     atr_stop: float
     atr_target: float
+    expected: float
+    slices: int = 0
 
 
 @dataclass
@@ -78,6 +83,9 @@ class Reference:
         self.paused_day = None
         self.refusals = 0
         self.follow_ups = 0
+        self.further = 0
+        self.left = None  # steps and slices that are left of an entry, and how many steps each has
+        self.cut = 0
         reset = self.settings.reset or self.spec.reset
         self.reset = reset
         rows = list(
@@ -87,6 +95,7 @@ class Reference:
                 self.candles.high.tolist(),
                 self.candles.low.tolist(),
                 self.candles.close.tolist(),
+                self.candles.volume.tolist(),
                 strict=True,
             )
         )
@@ -145,11 +154,11 @@ class Reference:
     # --- one bar
 
     def bar(self, i):
-        t, o, h, low, c = self.rows[i]
+        t, o, h, low, c, volume = self.rows[i]
         for f, rate in self.funding:
             if f == t and self.held:
                 self.pay(o, rate)
-        had = self.held is not None
+        had = self.held.steps if self.held else 0
         pending, self.pending = self.pending, None
         if pending and pending[0] == "exit":
             decided = self.rows[i - 1][4]
@@ -159,17 +168,29 @@ class Reference:
         elif self.resting and (o <= self.resting.limit if self.resting.side > 0 else o >= self.resting.limit):
             self.enter(i, self.resting, o, "taker", at_open=True)
         if self.held:
-            self.protect(i, o, o, at_open=True, target=had)
-        filled_at_limit = False
-        if self.resting and (low < self.resting.limit if self.resting.side > 0 else h > self.resting.limit):
-            self.enter(i, self.resting, self.resting.limit, "maker", at_open=False)
-            filled_at_limit = True
+            self.protect(i, o, o, at_open=True, target=had == self.held.steps)
+        steps = self.filled_by_range(h, low, volume) if self.resting else 0
+        if steps:
+            self.enter(i, replace(self.resting, steps=steps), self.resting.limit, "maker", at_open=False)
         if self.held:
-            self.protect(i, h, low, at_open=False, target=not filled_at_limit)
+            self.protect(i, h, low, at_open=False, target=not steps)
         for f, rate in self.funding:
             if t < f < t + 3_600_000 and self.held:
                 self.pay(c, rate)
         self.close(i)
+
+    def filled_by_range(self, high, low, volume):
+        """What a bar fills of the order that rests: all beyond it, at a touch what the rule says."""
+        order, fills = self.resting, self.costs.limit_fills
+        reach = low if order.side > 0 else high
+        if order.side * reach < order.side * order.limit:
+            return order.steps
+        if reach != order.limit or fills.rule == "through":
+            return 0
+        if fills.rule == "touch":
+            return order.steps
+        behind = (1 - fills.queue) * volume / float(self.market.amount_step)
+        return min(order.steps, math.floor(behind + 1e-9))
 
     def pay(self, price, rate):
         amount = float(self.market.amount(self.held.steps))
@@ -196,39 +217,54 @@ class Reference:
 
     def enter(self, i, order, price, kind, at_open):
         fee = self.fee(price, order.steps, kind)
-        quantity = float(self.market.amount(order.steps))
+        margin = price * float(self.market.amount(order.steps)) / float(self.settings.leverage)
         self.cash -= fee
-        self.held = Held(
-            order.side,
-            order.steps,
-            price,
-            i,
-            at_open,
-            price * quantity / float(self.settings.leverage),
-            fee,
-            order.atr_stop,
-            order.atr_target,
-            order.limit,
-        )
-        self.held.stop = self.stop_from(price, order.side, order.atr_stop)
-        self.held.target = self.target_from(price, order.side, order.atr_target)
-        self.entries += 1
-        self.taken = self.taken + 1 if order.link else 0
-        self.follow_ups += order.link
-        self.resting = None
-        self.after = None
-        self.ambiguous = False
+        rest = self.resting.steps - order.steps if self.resting else 0
+        self.resting = replace(self.resting, steps=rest) if rest else None
+        held = self.held
+        if held is not None and order.slices:
+            # What was expected is the mean of the closes that decided the parts.
+            order.expected = (held.expected * held.steps + order.expected * order.steps) / (
+                held.steps + order.steps
+            )
+        if held is None:
+            held = self.held = Held(
+                order.side,
+                order.steps,
+                price,
+                i,
+                at_open,
+                margin,
+                fee,
+                order.atr_stop,
+                order.atr_target,
+                order.expected,
+                floor=price,
+            )
+            self.entries += 1
+            self.taken = self.taken + 1 if order.link else 0
+            self.follow_ups += order.link
+            self.after = None
+            self.ambiguous = False
+        else:
+            held.price = (held.price * held.steps + price * order.steps) / (held.steps + order.steps)
+            held.expected = order.expected
+            held.steps += order.steps
+            held.margin += margin
+            held.fees += fee
+            held.floor = (max if held.side > 0 else min)(held.floor, held.price)
+            self.further += 1
+        stop = self.stop_from(held.price, order.side, order.atr_stop)
+        if not held.moved or (stop is not None and held.side * stop > held.side * held.stop):
+            held.stop = stop
+        held.target = self.target_from(held.price, order.side, order.atr_target)
 
-    def excursions(self, held, last_full, exit_price):
-        """Whole bars from the entry on, and the exit; a bar entered at the limit only its bad side."""
-        rows = self.rows[held.bar : last_full + 1]
-        lows, highs = [row[3] for row in rows], [row[2] for row in rows]
-        worst, best = (lows, highs) if held.side > 0 else (highs, lows)
-        if not held.at_open:
-            best = best[1:]
-        against = [held.side * (held.price - price) for price in (*worst, exit_price)]
-        favour = [held.side * (price - held.price) for price in (*best, exit_price)]
-        return max(0.0, *against), max(0.0, *favour)
+    def note_price(self, against, favour):
+        """Count what the price has come to, measured from the average that was paid so far."""
+        held = self.held
+        held.adverse = max(held.adverse, held.side * (held.price - against))
+        if favour is not None:
+            held.favourable = max(held.favourable, held.side * (favour - held.price))
 
     def leave(self, i, price, reason, fee_kind, expected=None):
         held = self.held
@@ -237,7 +273,7 @@ class Reference:
         gross = -held.margin if reason == "liquidation" else max(gross, -held.margin)
         self.cash += gross - fee
         last_full = i if reason == "end_of_data" else i - 1
-        adverse, favourable = self.excursions(held, last_full, price)
+        self.note_price(price, price)
         self.trades.append(
             {
                 "side": held.side,
@@ -249,12 +285,12 @@ class Reference:
                 "funding": held.funding,
                 "reason": reason,
                 "bars": last_full - held.bar + 1,
-                "adverse": adverse,
-                "favourable": favourable,
+                "adverse": held.adverse,
+                "favourable": held.favourable,
                 "expected": (held.expected, self.rows[i][4] if expected is None else expected),
             }
         )
-        self.held = None
+        self.held = self.resting = self.left = None
         links = self.reset.follow_up
         link = None
         if links:
@@ -273,13 +309,16 @@ class Reference:
     # --- the close
 
     def close(self, i):
-        t, c = self.rows[i][0], self.rows[i][4]
+        t, high, low, c = self.rows[i][0], *self.rows[i][2:5]
         crossed = False
         held = self.held
+        if held:
+            worst, best = (low, high) if held.side > 0 else (high, low)
+            self.note_price(worst, best if held.at_open or i > held.bar else None)
         if held and self.spec.stop_loss and self.spec.stop_loss.trailing and not self.over:
             bars = range(held.bar if held.at_open else held.bar + 1, i + 1)
             extremes = [self.rows[j][2] if held.side > 0 else self.rows[j][3] for j in bars]
-            best = (max if held.side > 0 else min)([held.price, *extremes])
+            best = (max if held.side > 0 else min)([held.floor, *extremes])
             level = self.stop_from(best, held.side, held.atr_stop)
             if level is not None and (held.stop is None or held.side * level > held.side * held.stop):
                 if held.side * level >= held.side * c:
@@ -312,21 +351,64 @@ class Reference:
             if reason and not crossed and not self.settings.close_position_on_exit:
                 reason = None
             if reason:
-                self.pending = ("exit", reason)
+                self.pending, self.resting = ("exit", reason), None
+            elif self.resting:
+                self.rest(i, free=allowed and not held_back)
+            elif self.left:
+                self.slice(i, held, free=allowed and not held_back)
+            if reason:
+                self.left = None
             return
         if self.resting:
-            order = self.resting
-            exits = self.signals.exit_long if order.side > 0 else self.signals.exit_short
-            if exits[i] == 1 or not allowed or held_back or self.over:
-                self.resting = None
-                if order.link:
-                    self.lapse()
-            elif i - order.decided >= self.spec.order.timeout_bars:
-                self.resting = None
-                self.pending = ("enter", order)
+            self.rest(i, free=allowed and not held_back)
             return
         if not self.over:
             self.decide(i, equity, allowed, held_back)
+
+    def rest(self, i, free):
+        """Count a close of the order that rests."""
+        order = self.resting
+        exits = self.signals.exit_long if order.side > 0 else self.signals.exit_short
+        if exits[i] == 1 or not free or self.over:
+            self.resting = None
+            if order.link and not self.held:
+                self.lapse()
+        elif i - order.decided >= self.spec.order.timeout_bars:
+            self.resting = None
+            if not self.held or not self.is_too_small(order.steps, self.rows[i][4]):
+                self.pending = ("enter", order)
+
+    def slice(self, i, held, free):
+        """Decide the next part of an entry, or nothing more of it."""
+        steps, count, each = self.left
+        self.left = None
+        exits = self.signals.exit_long if held.side > 0 else self.signals.exit_short
+        if exits[i] == 1 or not free or self.over:
+            return
+        close = self.rows[i][4]
+        if count > 1 and self.is_too_small(each, close):
+            count = max(n for n in range(1, count + 1) if n == 1 or not self.is_too_small(steps // n, close))
+            each = steps // count
+        part = steps if count == 1 else each
+        if count > 1:
+            self.left = steps - part, count - 1, each
+        leverage = float(self.settings.leverage)
+        reserve = 1 + leverage * (float(self.costs.taker_fee_bps) / 1e4 + 0.005)
+        amount = (self.cash - held.margin) / reserve * leverage / close
+        most = math.floor(amount / float(self.market.amount_step) + 1e-9)
+        if most < part:
+            self.cut += 1
+            part = most
+        if self.is_too_small(part, close):
+            self.left = None
+            return
+        order = Resting(held.side, part, close, i, False, held.atr_stop, held.atr_target, close, slices=1)
+        self.pending = ("enter", order)
+
+    def is_too_small(self, steps, price):
+        amount = self.market.amount(steps)
+        least = float(self.market.minimum_cost)
+        return steps < 1 or amount < self.market.minimum_amount or float(amount) * price < least
 
     def guards(self, i, equity):
         limits = self.settings.guards
@@ -448,17 +530,17 @@ class Reference:
         else:
             quantity = value * equity / self.distance(self.spec.stop_loss, price, atr_stop)
         steps = math.floor(min(quantity, most) / float(self.market.amount_step) + 1e-9)
-        amount = self.market.amount(steps)
-        if (
-            steps < 1
-            or amount < self.market.minimum_amount
-            or float(amount) * price < float(self.market.minimum_cost)
-        ):
+        if self.is_too_small(steps, price):
             self.refusals += 1
             return "refused"
-        order = Resting(side, steps, price, i, link, atr_stop, atr_target)
+        order = Resting(side, steps, price, i, link, atr_stop, atr_target, price)
         if is_limit:
             self.resting = order
+        elif self.spec.order.kind == "twap" and not at_market:
+            counts = range(1, self.spec.order.bars + 1)
+            count = max(n for n in counts if n == 1 or not self.is_too_small(steps // n, price))
+            self.left = (steps - steps // count, count - 1, steps // count) if count > 1 else None
+            self.pending = ("enter", replace(order, steps=steps // count, slices=count))
         else:
             self.pending = ("enter", order)
         return "decided"

@@ -11,6 +11,7 @@ from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
+from firstwatch.trading.limit_fills import LimitFills, LimitRule
 from firstwatch.trading.market import Market
 from firstwatch.trading.timeframe import Timeframe
 
@@ -55,6 +56,18 @@ def random_candles(
     return CandleArrays(times[keep], *columns, np.ones(int(keep.sum())), timeframe)
 
 
+def coarse(seed: int, candles: CandleArrays, market: Market) -> tuple[CandleArrays, Market]:
+    """Return both with a tick of 0.5, where limits are often touched only, and with random volumes."""
+    columns = (candles.open, candles.high, candles.low, candles.close)
+    volume = np.exp(np.random.default_rng(seed).normal(3, 2, len(candles)))
+    on_grid = (np.maximum(np.round(column * 2) / 2, 0.5) for column in columns)
+    ticks = {"tick": Decimal("0.5"), "price_figures": None}
+    return (
+        CandleArrays(candles.time_ms, *on_grid, np.round(volume, 3), candles.timeframe),
+        market.model_copy(update=ticks),
+    )
+
+
 def random_funding(seed: int, candles: CandleArrays) -> FundingSeries:
     """Return fundings every 90 minutes: some at a bar's open, some inside of one."""
     random = np.random.default_rng(seed)
@@ -73,7 +86,18 @@ def _groups(draw, sides):
 
 
 @st.composite
-def specifications(draw):
+def _orders(draw, kinds):
+    kind = draw(st.sampled_from(kinds))
+    if kind == "limit":
+        offset_bps, timeout_bars = draw(st.sampled_from([0, 30, 150])), draw(st.integers(1, 3))
+        return {"kind": kind, "offset_bps": offset_bps, "timeout_bars": timeout_bars}
+    if kind == "twap":
+        return {"kind": kind, "bars": draw(st.integers(1, 6))}
+    return {"kind": kind}
+
+
+@st.composite
+def specifications(draw, kinds=("market", "limit", "twap")):
     direction = draw(st.sampled_from(["long", "short", "both", "both"]))
     sides = ["long", "short"] if direction == "both" else [direction]
     level = st.sampled_from(
@@ -85,13 +109,6 @@ def specifications(draw):
     sizings = [{"fixed": 2000.0}, {"equity": 0.5}, {"equity": 1.0}]
     if stop is not None:
         sizings += [{"risk": 0.01}, {"risk": 0.05}]
-    order = {"kind": "market"}
-    if draw(st.booleans()):
-        order = {
-            "kind": "limit",
-            "offset_bps": draw(st.sampled_from([0, 30, 150])),
-            "timeout_bars": draw(st.integers(1, 3)),
-        }
     document = {
         "name": "random",
         "direction": direction,
@@ -101,7 +118,7 @@ def specifications(draw):
         "stop_loss": stop,
         "take_profit": draw(st.one_of(st.none(), level)),
         "sizing": draw(st.sampled_from(sizings)),
-        "order": order,
+        "order": draw(_orders(kinds)),
         "reset": draw(resets(direction)).model_dump(mode="json"),
     }
     return AlgorithmSpec.model_validate(document, context={"timeframe": Timeframe.H1})
@@ -190,4 +207,6 @@ COSTS = (
     Costs(Decimal(10), Decimal("-1"), Decimal(25), Decimal(8)),
     # More than most stops are away, and than a liquidation at leverage 20.
     Costs(Decimal("4.5"), Decimal("1.5"), Decimal(450), Decimal(100)),
+    Costs(Decimal("4.5"), Decimal("1.5"), limit_fills=LimitFills(LimitRule.TOUCH)),
+    QUEUED := Costs(Decimal(0), Decimal(0), limit_fills=LimitFills(LimitRule.QUEUE, 0.3)),
 )

@@ -9,6 +9,8 @@ import pytest
 
 from firstwatch.market.files import write_candles
 from firstwatch.strategy.candles import CandleArrays
+from firstwatch.trading.market import Market
+from tests.backtest.specifications import coarse, random_candles
 from tests.candles import generated_candles
 
 METRICS = [
@@ -237,3 +239,29 @@ def test_a_cheap_coin_is_tested_on_its_own_tick(firstwatch, algorithm, tmp_path)
     assert "BTC" not in note["sentence"]
     said = firstwatch("backtest", algorithm, "--candles", path)
     assert "note: no market file says it, so this is assumed: symbol UNKNOWN/USDC:USDC" in said.out
+
+
+def test_limit_fills_say_what_a_touched_limit_fills(firstwatch, tmp_path, algorithm):
+    limit = tmp_path / "limit.toml"
+    text = algorithm.read_text().replace(
+        'kind = "market"', 'kind = "limit"\noffset_bps = 30\ntimeout_bars = 3'
+    )
+    limit.write_text(text.replace("rsi(14) < 30", "rsi(3) < 40"))
+    drawn, _ = coarse(3, random_candles(3, 1_500, 0.006), Market())
+    write_candles(tmp_path / "coarse.csv", drawn)
+    market = tmp_path / "market.toml"
+    market.write_text("tick = 0.5\n")
+    fees = {}
+    for rule in ("through", "queue:0.9", "queue:0.1", "touch"):
+        answer = firstwatch(
+            "backtest", limit, "--candles", tmp_path / "coarse.csv", "--market", market, "--json",
+            "--limit-fills", rule, "--fee-bps", "5", "--maker-fee-bps", "1",
+        )  # fmt: skip
+        assert answer.code == 0, answer.err
+        fees[rule] = answer.json["metrics"]["fees"]
+    # What fills at the limit pays the maker's fee, what does not the taker's.
+    assert fees["touch"] != fees["through"]
+    assert len(set(fees.values())) == 4
+    wrong = firstwatch("backtest", limit, "--candles", tmp_path / "coarse.csv", "--limit-fills", "queue:1")
+    assert wrong.code == 2
+    assert "--limit-fills: limit fills are touch, through or queue:Q" in wrong.err

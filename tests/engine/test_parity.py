@@ -14,14 +14,18 @@ from firstwatch.market.funding import FundingSeries
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
-from firstwatch.trading.events import EntryDecided
+from firstwatch.trading.events import EntryDecided, FillBooked, OrderIntended, OrderMoved, ProtectionMoved
+from firstwatch.trading.limit_fills import LimitFills
 from firstwatch.trading.market import Market
+from firstwatch.trading.orders import OrderPurpose, OrderState
 from firstwatch.trading.runs import ExitReason, RunState
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
 from tests.backtest.specifications import (
     COSTS,
     MARKETS,
+    QUEUED,
+    coarse,
     launches,
     random_candles,
     random_funding,
@@ -186,11 +190,14 @@ def test_random_algorithms_make_the_trades_of_their_backtests() -> None:
             data.draw(st.sampled_from([0.003, 0.01, 0.03])),
         )
         seed = data.draw(st.integers(0, 10**6))
+        market = data.draw(st.sampled_from(MARKETS))
+        if data.draw(st.booleans()):
+            candles, market = coarse(seed, candles, market)
         expected, outcome = both(
             spec,
             candles,
             start=20,
-            market=data.draw(st.sampled_from(MARKETS)),
+            market=market,
             costs=data.draw(st.sampled_from(COSTS)),
             chosen=chosen,
             funding=random_funding(seed, candles) if seed % 2 else None,
@@ -216,6 +223,48 @@ def test_random_algorithms_make_the_trades_of_their_backtests() -> None:
         "follow-up",
     ):
         assert seen[needed] > 0, (needed, seen)
+
+
+def test_entries_that_fill_in_parts_make_the_trades_of_their_backtests() -> None:
+    """Limits that are touched only, with a queue before them: what is protected grows fill by fill."""
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def holds(data: st.DataObject) -> None:
+        spec = data.draw(specifications(["limit"]))
+        seed = data.draw(st.integers(0, 10**6))
+        volatility = data.draw(st.sampled_from([0.004, 0.012]))
+        market = data.draw(st.sampled_from(MARKETS))
+        candles, market = coarse(seed, random_candles(seed, 120, volatility), market)
+        chosen = data.draw(launches(spec.direction.value))
+        expected, outcome = both(spec, candles, start=20, market=market, costs=QUEUED, chosen=chosen)
+        assert_same(expected, outcome)
+        filled: Counter[str | None] = Counter()
+        for fill in outcome.events(FillBooked):
+            filled[fill.client_order_id] += fill.amount
+        entries = [e for e in outcome.events(OrderIntended) if e.purpose is OrderPurpose.ENTRY]
+        seen["in parts"] += any(0 < filled[each.client_order_id] < each.amount for each in entries)
+        seen["resized"] += any("resized" in event.why for event in outcome.events(ProtectionMoved))
+
+    holds()
+    assert seen["in parts"] >= 2, seen
+    assert seen["resized"] >= 1, seen
+
+
+@pytest.mark.parametrize("rule", ["touch", "queue:0.3"])
+def test_a_run_on_a_coarse_tick_makes_the_trades_of_the_backtest(rule: str) -> None:
+    candles, market = coarse(5, random_candles(5, 1_500, 0.006), Market())
+    costs = Costs(Decimal("4.5"), Decimal("1.5"), Decimal(2), limit_fills=LimitFills.parse(rule))
+    chosen = BacktestSettings(leverage=Decimal(5))
+    spec = spec_of(REVERSION.format(timeframe="1h"))
+    strict, _ = both(spec, candles, start=200, market=market, chosen=chosen)
+    expected, outcome = both(spec, candles, start=200, market=market, costs=costs, chosen=chosen)
+    assert_same(expected, outcome)
+    assert len(expected.trades) > 20
+    assert expected.trades != strict.trades
+    in_parts = [event for event in outcome.events(OrderMoved) if event.new is OrderState.PARTIALLY_FILLED]
+    assert bool(in_parts) is rule.startswith("queue")
 
 
 def test_a_gap_beyond_every_bound_executes_as_in_the_backtest() -> None:

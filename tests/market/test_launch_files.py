@@ -82,7 +82,7 @@ def test_settings_stand_at_the_top_level_or_in_their_table(tmp_path: Path) -> No
             ["windows[0].start is missing", "unknown key windows[0].begin"],
         ),
         (read_session, SESSION.replace('"mon"', '"mo"'), ['windows[0].days[0] = "mo"', "did you mean mon?"]),
-        (read_session, 'policy = "flatten"\ncalendar = "XNYS"', ['"XNYS"', "later version"]),
+        (read_session, 'policy = "flatten"\ncalendar = "XNYX"', ['"XNYX"', "write one like XNYS"]),
         (read_session, f'policy = "off"\ncalendar = "{"x" * 99}"', ["calendar = ", "write it like XNYS"]),
         (
             read_session,

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.trading.clock import parse_iso
-from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import SessionPolicy, SessionSettings, SessionWindow, Weekday
 from firstwatch.trading.timeframe import Timeframe
 
@@ -271,8 +270,3 @@ def test_a_window_that_crosses_midnight_at_the_end_of_the_week_is_one() -> None:
     assert calendar.problem(Timeframe.H4) is None
     assert calendar.may_enter(parse_iso("2024-01-08T00:00"), Timeframe.H4)
     assert not calendar.may_enter(parse_iso("2024-01-09T00:00"), Timeframe.H4)
-
-
-def test_exchange_calendars_come_later() -> None:
-    with pytest.raises(WrongUseError, match=r"\"XNYS\".*later version.*weekly windows.*timezone"):
-        SessionCalendar(SessionSettings(policy=SessionPolicy.FLATTEN, calendar="XNYS"))

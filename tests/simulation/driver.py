@@ -133,7 +133,13 @@ class Simulation:
             ReplayFeed(candles, funding or NO_FUNDING, int(candles.time_ms[first])),
             self.market,
             PaperSettings(
-                PaperCosts(float(costs.slippage_bps), float(costs.spread_bps), latency_ms, volume_share),
+                PaperCosts(
+                    float(costs.slippage_bps),
+                    float(costs.spread_bps),
+                    latency_ms,
+                    volume_share,
+                    costs.limit_fills,
+                ),
                 faults=faults,
             ),
             clock=self.clock,

@@ -40,6 +40,8 @@ def random_settings(seed: int) -> CoreSettings:
         drawdown_action=one_of(0, codes.GUARD_STOPS),
         has_guards=1,
         slippage=0.0002,
+        limit_rule=one_of(codes.FILLS_THROUGH, codes.FILLS_TOUCHED, codes.FILLS_BY_QUEUE),
+        limit_queue=0.25,
     )
 
 

@@ -44,12 +44,15 @@ class Run:
         self.count = 0
         self.hour = 0
 
-    def bar(self, o, h=None, low=None, c=None, *, el=0, es=0, xl=0, xs=0, may=1, flatten=0, atr=0.0, day=0):
+    def bar(
+        self, o, h=None, low=None, c=None, *, el=0, es=0, xl=0, xs=0, may=1, flatten=0, atr=0.0, day=0,
+        volume=1.0,
+    ):  # fmt: skip
         h = o if h is None else h
         low = o if low is None else low
         c = o if c is None else c
         open_bar(self.state, self.settings, float(o))
-        range_bar(self.state, self.settings, float(h), float(low))
+        range_bar(self.state, self.settings, float(h), float(low), volume)
         close_bar(
             self.state, self.settings, self.hour * 3_600_000, float(o), float(h), float(low), float(c),
             el, es, xl, xs, atr, atr, may, flatten, day,

@@ -43,12 +43,13 @@ def play(run, seed, convert):
     other[funding_bars] = True
     entry = np.flatnonzero((flags[:, 0] == 1) | (flags[:, 1] == 1))
     times = np.arange(BARS, dtype=np.int64) * HOUR_MS
+    volumes = random.exponential(20.0, BARS)
     first = 0
     for end, pause in ((150, NOT_PAUSED), (180, PAUSED), (200, DOWN), (BARS, NOT_PAUSED)):
         run(
             state,
             settings,
-            tuple(convert(column) for column in (times, *bars.T)),
+            tuple(convert(column) for column in (times, *bars.T, volumes)),
             tuple(convert(column.astype(np.int8)) for column in flags.T[:4]),
             (convert(np.full(BARS, 1.5)), convert(np.full(BARS, 2.5))),
             (convert(flags[:, 4].astype(np.int8)), convert(np.zeros(BARS, np.int8))),

@@ -93,6 +93,7 @@ REPORT = {
         {"time": time, "what": text, "cause": CAUSES, "live": maybe(text), "shadow": maybe(text)},
     ],
     "identity": maybe(dict.fromkeys(TERMS, money) | {"venue_residual": maybe(money)}),
+    "limit_fills": maybe({"rule": text, "entries": whole, "assumed_share": number, "live_share": number}),
     "hours_strip": [
         {"hour": whole, "trades": maybe(whole), "verdict": maybe(VERDICTS), "down_minutes": number},
     ],

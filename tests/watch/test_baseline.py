@@ -22,6 +22,7 @@ from firstwatch.strategy.core_settings import CORE_VERSION, Costs
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.errors import StoreError
 from firstwatch.trading.launch import Guards, LaunchSettings, ResetMode, ResetSettings, SessionSettings
+from firstwatch.trading.limit_fills import LimitFills, LimitRule
 from firstwatch.trading.market import DEFAULT_MARKET, Market
 from firstwatch.watch import baseline
 from firstwatch.watch.baseline import (
@@ -92,6 +93,9 @@ def launch(**changed):
 
 def test_costs_and_settings_come_back_as_they_were():
     assert costs_of(costs_json(COSTS)) == COSTS
+    queued = replace(COSTS, limit_fills=LimitFills(LimitRule.QUEUE, 0.3))
+    assert costs_of(costs_json(queued)) == queued
+    assert "limit" not in costs_json(COSTS), "what was stored before there was a rule keeps its key"
     assert settings_of(settings_json(SETTINGS)) == SETTINGS
     assert settings_of("{}") == BacktestSettings()
     assert settings_of_run(launch()) == SETTINGS
@@ -141,7 +145,10 @@ def test_everything_that_a_baseline_follows_from_changes_its_key():
         "start_ms": [8],
         "core_version": [2],
         "market": [Market(tick=Decimal("0.1")), Market(maintenance_rate=Decimal("0.02"))],
-        "costs": [replace(COSTS, **{name: Decimal(9)}) for name in Costs.__slots__],
+        "costs": [
+            replace(COSTS, **{name: LimitFills(LimitRule.TOUCH) if name == "limit_fills" else Decimal(9)})
+            for name in Costs.__slots__
+        ],
         "settings": [
             replace(SETTINGS, **{name: value})
             for name, value in {

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from firstwatch.store.journal import events_of_kinds
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import DamagedRowError, FirstwatchError, WrongUseError
+from firstwatch.trading.limit_fills import LimitFills
+from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.verdicts import MismatchCause
 from firstwatch.watch.follow import RunFollower, follow
 from firstwatch.watch.identity import is_alarm
+from firstwatch.watch.limit_gap import gap_words
+from tests.backtest.specifications import coarse, random_candles
 from tests.candles import generated_candles
 from tests.simulation.lives import RUN_ID
 from tests.simulation.test_lives import TOML
@@ -154,3 +159,24 @@ def test_slippage_that_was_not_assumed_is_in_the_terms_of_entry_and_exit(stored:
     assert identity.live_pnl < identity.shadow_pnl
     assert identity.missed == identity.extra == 0
     assert not is_alarm(identity.residual, Decimal(10_000))
+
+
+def test_what_fills_of_limits_is_compared_with_the_rule_of_the_backtest(tmp_path: Path) -> None:
+    """The paper venue fills by ``through``, so by that rule there is no gap, and by ``touch`` more fills."""
+    spec = AlgorithmSpec.from_toml(
+        TOML.format(kind="limit") + "offset_bps = 30\ntimeout_bars = 2\n", "the limits"
+    )
+    rounded, market = coarse(4, random_candles(4, 400, 0.004), DEFAULT_MARKET)
+    store = lived(tmp_path, spec, rounded, first=FIRST, market=market)
+    gaps = {}
+    for rule in ("through", "touch"):
+        assumed = replace(ASSUMED, limit_fills=LimitFills.parse(rule))
+        follower, _ = followed(store, assumed=assumed, at_once=7, resumes=True)
+        gaps[rule] = follower.state.limits.gap(assumed.limit_fills)
+    through, touch = gaps["through"], gaps["touch"]
+    assert through.entries == touch.entries > 3
+    assert 0 < through.live_share < 1
+    assert through.assumed_share == pytest.approx(through.live_share)
+    assert touch.live_share == through.live_share
+    assert touch.assumed_share > through.assumed_share
+    assert "by the backtest's rule (touch)" in gap_words(touch)

@@ -5,8 +5,13 @@ read), ``simulate`` (a backtest), ``tester`` (many on the same candles), ``prepa
 ``series_memory`` (series computed once), ``compiling`` (when the core is compiled), ``cache_folder`` (where
 both are kept), ``replay`` (passes of the core over the bars, whole or in parts), ``record`` (trades as plain
 numbers), ``metrics`` (figures of a backtest or a live run), ``notes`` (assumptions, and decisions that the
-core did not carry out), ``result_json`` (the shapes that ``--json`` prints), ``baseline`` (the inputs of a
-saved one, and their key).
+core did not carry out), ``mean_test`` and ``review`` (what to hold the figures against, and when it went
+badly), ``comparison`` (results side by side), ``result_json`` (the shapes that ``--json`` prints),
+``baseline`` (the inputs of a saved one, and their key).
+
+On top of many tests: ``holdout`` (what no search sees), ``trial``, ``optimisation`` (a search for better
+numbers), ``study_figures`` (what its winner is worth), ``sharpe_ratio`` and ``overfitting`` (how sure a ratio
+is, also after a search), ``cross_validation`` (rolling folds), ``usefulness`` (of each condition).
 
 Imports ``market``, ``strategy`` and ``trading``. No store and no venue: it computes in memory, the caller
 saves.

@@ -11,10 +11,12 @@ from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.launch import LaunchSettings
+from firstwatch.trading.limit_fills import THROUGH, LimitFills
 from firstwatch.trading.market import Market
 from firstwatch.trading.numbers import plain
 
 _COSTS = ("taker_fee_bps", "maker_fee_bps", "slippage_bps", "spread_bps")
+_LIMIT_FILLS = "limit_fills"
 _SETTINGS: TypeAdapter[BacktestSettings] = TypeAdapter(BacktestSettings)
 _SHARED = tuple(BacktestSettings.__dataclass_fields__)
 
@@ -44,7 +46,7 @@ def baseline_key(
         "candles": candles,
         "start_ms": start_ms,
         "market": _numbers_plain(market.model_dump()),
-        "costs": _numbers_plain({name: getattr(costs, name) for name in _COSTS}),
+        "costs": _numbers_plain({name: getattr(costs, name) for name in _COSTS}) | _rule_of(costs),
         "settings": _numbers_plain(_SETTINGS.dump_python(settings) | {"reset": in_force.model_dump()}),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -56,8 +58,13 @@ def settings_of_run(launch: LaunchSettings) -> BacktestSettings:
 
 
 def costs_json(costs: Costs) -> str:
-    """Return the costs as the store keeps them: basis points by name, as text."""
-    return json.dumps({name: str(getattr(costs, name)) for name in _COSTS})
+    """Return the costs as the store keeps them: basis points by name, as text, and a rule for limits."""
+    return json.dumps({name: str(getattr(costs, name)) for name in _COSTS} | _rule_of(costs))
+
+
+def _rule_of(costs: Costs) -> dict[str, str]:
+    """Return the rule for limits, if it is not the one that stores and keys without one are of."""
+    return {} if costs.limit_fills == THROUGH else {_LIMIT_FILLS: str(costs.limit_fills)}
 
 
 def costs_of(text: str) -> Costs:
@@ -67,7 +74,8 @@ def costs_of(text: str) -> Costs:
         ValueError: the text is damaged.
     """
     stored: dict[str, Any] = json.loads(text)
-    return Costs(*(Decimal(str(stored.get(name, 0))) for name in _COSTS))
+    rule = LimitFills.parse(str(stored.get(_LIMIT_FILLS, THROUGH)))
+    return Costs(**{name: Decimal(str(stored.get(name, 0))) for name in _COSTS}, limit_fills=rule)
 
 
 def settings_json(settings: BacktestSettings) -> str:

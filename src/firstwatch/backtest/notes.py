@@ -11,6 +11,7 @@ from firstwatch.strategy.core_notes import (
     CHAIN_EXHAUSTED,
     LEVEL_DROPPED,
     NOTES,
+    SLICE_CUT,
     cap_sentence,
     guard_sentence,
     refusal_sentence,
@@ -76,6 +77,8 @@ class NoteKeeper:
                     f"entries were paused by a guard, {_times(found.count)}; only the pause after a day's"
                     " loss ends in a backtest, with the UTC day"
                 )
+            case NoteCode.SLICE_CUT:
+                return f"{SLICE_CUT}, {_times(found.count)}"
             case _:
                 return f"{LEVEL_DROPPED}, {_times(found.count)}"
 

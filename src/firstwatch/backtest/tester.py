@@ -51,6 +51,11 @@ class Tester:
             memory=SharedSeries(candles, files=series_files),
         )
 
+    @property
+    def capital(self) -> float:
+        """Where the equity of each test starts, in quote."""
+        return float(self._settings.capital)
+
     def run(
         self, spec: AlgorithmSpec, *, start_ms: int | None = None, end_ms: int | None = None
     ) -> BacktestResult:

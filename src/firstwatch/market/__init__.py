@@ -4,8 +4,9 @@ In reading order: ``table`` (parses text to columns of numbers, each mistake wit
 (reads files of other programs to the same columns), ``files`` (candles and funding rates), ``cache`` (parsed
 files kept as arrays), ``packed`` (candles in one compact file, and those of baselines), ``archive`` (candles
 that are recorded and imported), ``funding``, ``assumed`` (the market of a file that no venue describes),
-``synthetic`` (an invented market), ``feeds`` (what a paper venue replays, and how fast), ``sessions``
-(trading hours), ``launch_files`` (the small TOML files of a launch).
+``synthetic`` (an invented market), ``feeds`` (what a paper venue replays, and how fast),
+``exchange_hours`` (the hours of an exchange, found in a process of its own) and ``exchange_calendar`` (that
+process), ``sessions`` (trading hours), ``launch_files`` (the small TOML files of a launch).
 
 Imports only ``strategy`` and ``trading``. No store, no venue, no thread.
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from firstwatch.market.sessions import SessionCalendar
+from firstwatch.market.exchange_hours import with_hours
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import Guards, ResetSettings, SessionPolicy, SessionSettings
 from firstwatch.trading.market import Market
@@ -27,7 +27,8 @@ def read_session(path: Path) -> SessionSettings:
     """Read a session calendar policy, at the top level of the file or in its table ``[session]``.
 
     Raises:
-        WrongUseError: the file cannot be read, a key or a value is wrong, or it names an exchange calendar.
+        WrongUseError: the file cannot be read, a key or a value is wrong, or the hours of the exchange that
+            it names cannot be found.
     """
     settings = _read(path, "session", SessionSettings)
     if "policy" not in settings.model_fields_set:
@@ -36,10 +37,9 @@ def read_session(path: Path) -> SessionSettings:
             f"{path}, session settings: the key policy is missing; write {' or '.join(SessionPolicy)}"
         )
     try:
-        SessionCalendar(settings)
+        return with_hours(settings)
     except WrongUseError as error:
         raise WrongUseError(f"{path}: {error}") from error
-    return settings
 
 
 def read_reset(path: Path) -> ResetSettings:

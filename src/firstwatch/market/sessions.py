@@ -1,5 +1,9 @@
-"""Session calendar policy (rule 25 of ``firstwatch.strategy``): weekly windows in a named time zone.
+"""Session calendar policy (rule 25 of ``firstwatch.strategy``): weekly windows, or the hours of an exchange.
 
+The hours of an exchange are those stored with the settings. Before and after the time in which they are known
+there is no trading time, inside of them or outside. A break within a day is a pause like any other.
+
+Weekly windows are in a named time zone.
 The wall clock decides: a moment is inside a window when the clock of the zone shows a time in it. So a
 window in the hour that a spring night skips does not exist in that night, and one in the hour that an
 autumn night repeats occurs twice.
@@ -15,9 +19,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.trading.errors import WrongUseError
+from firstwatch.market.exchange_hours import read_hours
+from firstwatch.trading.clock import iso
+from firstwatch.trading.exchange_hours import ExchangeHours
 from firstwatch.trading.launch import SessionPolicy, SessionSettings, SessionWindow, Weekday
-from firstwatch.trading.text import quoted
 from firstwatch.trading.timeframe import Timeframe
 
 _MINUTE_MS = 60_000
@@ -54,15 +59,12 @@ class SessionCalendar:
         """Take the settings.
 
         Raises:
-            WrongUseError: they name an exchange calendar.
+            WrongUseError: they name an exchange whose hours are not stored with them.
         """
         self.settings = settings
-        if settings.policy is not SessionPolicy.OFF and settings.calendar is not None:
-            raise WrongUseError(
-                f"calendar {quoted(settings.calendar)}: exchange calendars come with a later version; write "
-                'its hours as weekly windows instead, for example timezone = "America/New_York" and '
-                'windows = [{days = ["mon", "tue", "wed", "thu", "fri"], start = "09:30", end = "16:00"}]'
-            )
+        hours = None if settings.policy is SessionPolicy.OFF else read_hours(settings)
+        self._hours = hours
+        self._exchange = [] if hours is None else _of_exchange(hours, settings.trading)
         # UTC needs no time zone database, so a machine without one runs everything but other zones.
         self._zone = UTC if settings.timezone == "UTC" else ZoneInfo(settings.timezone)
         self._lead_ms = settings.lead_minutes * _MINUTE_MS
@@ -105,7 +107,12 @@ class SessionCalendar:
         """Return why no run of that timeframe can use this calendar; None: it can."""
         if self.settings.policy is SessionPolicy.OFF:
             return None
-        longest_ms = _longest_ms(self._week)
+        first_ms = _REFERENCE_MS
+        if self._hours is None:
+            longest_ms = _longest_ms(self._week)
+        else:
+            longest_ms = max((end - start for start, end in self._exchange), default=0)
+            first_ms = self._hours.end_ms - 366 * _DAY_MS
         if not longest_ms:
             return "the session windows leave no trading time; change them or turn trading round"
         if longest_ms < timeframe.ms:
@@ -113,7 +120,7 @@ class SessionCalendar:
                 f"a bar of {timeframe} is longer than every trading window (the longest has "
                 f"{longest_ms // _MINUTE_MS} minutes); use longer windows or a smaller timeframe"
             )
-        year = np.arange(_REFERENCE_MS, _REFERENCE_MS + 366 * _DAY_MS, timeframe.ms, dtype=np.int64)
+        year = np.arange(first_ms, first_ms + 366 * _DAY_MS, timeframe.ms, dtype=np.int64)
         if not self.flags(year, timeframe).may_enter.any():
             return (
                 f"no {timeframe} bar closes where the session policy {self.settings.policy} allows an entry "
@@ -121,6 +128,15 @@ class SessionCalendar:
                 "a smaller timeframe"
             )
         return None
+
+    def unknown_between(self, start_ms: int, end_ms: int) -> str | None:
+        """Return why a test of that time cannot use this calendar: hours are not known; None: they are."""
+        if self._hours is None or self._hours.first_ms <= start_ms <= end_ms <= self._hours.end_ms:
+            return None
+        return (
+            f"the hours of {self._hours.code} are known from {iso(self._hours.first_ms)} to"
+            f" {iso(self._hours.end_ms)}; test a time inside of that"
+        )
 
     def _pause_after(self, time_ms: int) -> int:
         """Return when the next pause starts; inside of one, the time itself."""
@@ -133,11 +149,18 @@ class SessionCalendar:
 
     def _stretches(self, start_ms: int, end_ms: int) -> list[_Stretch]:
         """Return the trading time of a range, in order, not touching; what outlasts it has no end."""
-        found = _merged(
-            _Stretch(max(start, first_ms), min(end, last_ms))
-            for first_ms, last_ms, offset_ms in self._offsets(start_ms, end_ms)
-            for start, end in self._weeks(first_ms, last_ms, offset_ms)
-        )
+        if self._hours is None:
+            found = _merged(
+                _Stretch(max(start, first_ms), min(end, last_ms))
+                for first_ms, last_ms, offset_ms in self._offsets(start_ms, end_ms)
+                for start, end in self._weeks(first_ms, last_ms, offset_ms)
+            )
+        else:
+            found = [
+                _Stretch(max(start, start_ms), min(end, end_ms))
+                for start, end in self._exchange
+                if start < end_ms and end > start_ms
+            ]
         if found and found[-1].end_ms == end_ms:
             found[-1] = _Stretch(found[-1].start_ms, _NEVER_MS)
         return found
@@ -177,6 +200,16 @@ class SessionCalendar:
     def _offset_ms(self, time_ms: int) -> int:
         moment = datetime.fromtimestamp(time_ms / 1000, tz=self._zone)
         return (moment.utcoffset() or timedelta()) // timedelta(milliseconds=1)
+
+
+def _of_exchange(hours: ExchangeHours, trading: str) -> list[_Stretch]:
+    """Return the trading time inside or outside of an exchange's hours, where these are known."""
+    inside = [_Stretch(start, end) for start, end in hours.stretches_ms()]
+    if trading == "inside":
+        return inside
+    starts = [hours.first_ms, *(end for _, end in inside)]
+    ends = [*(start for start, _ in inside), hours.end_ms]
+    return [_Stretch(start, end) for start, end in zip(starts, ends, strict=True) if start < end]
 
 
 def _weekly(window: SessionWindow) -> Iterator[_Stretch]:

@@ -6,7 +6,7 @@ and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions over arrays
 by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core`` (the decisions), ``core_replay``
 (simulated fills), ``core_loop`` (a pass over candles), ``core_notes`` (what the core did not do, in
 sentences), ``compiled`` (the core as machine code), ``outlook`` (conditions that would have to become true
-next).
+next), ``parameters`` (an algorithm's numbers by their place, to vary them).
 
 Pure: only ``trading`` may be imported, and no store, venue, thread, clock or file. ``indicators`` alone
 imports TA-Lib, ``compiled`` alone numba, with a folder of the caller's. The modules ``core``,
@@ -40,9 +40,9 @@ One bar, in this order
 8.  Open. Funding due exactly at t is paid on the position held before. Then orders decided at the last close
     execute at the open, slippage against the trade.
 9.  Open against protection. L is the nearer of stop and liquidation price. An open at or beyond L exits at
-    the open, the loss capped at the margin; else an open at or beyond the target exits at the target. On the
-    bar of the entry the target waits for rule 10, and a level that the entry's own slippage has passed
-    executes at the open at once.
+    the open, the loss capped at the margin; else an open at or beyond the target exits at the target. On
+    the bar of the entry, and of every further fill at the open, the target waits for rule 10, and a level
+    that the entry's own slippage has passed executes at the open at once.
 10. Range against protection, on the bar of the entry too. A range that reaches L exits at L; else one that
     reaches the target exits at the target: inside one bar the stop wins. A stop pays slippage and the taker
     fee, a target the maker fee at exactly its price, a liquidation costs the margin that is left.
@@ -67,9 +67,12 @@ Prices, sizes and money
     zero: no entry. Live, E counts as no more than the wallet holds.
 16. A limit entry lies ``offset_bps`` from the close, rounded away from it to the tick. It rests for
     ``timeout_bars``: an open at or beyond it fills at the open (taker), a price strictly beyond it fills at
-    the limit (maker). At the last close it is cancelled and the rest goes to market at the next open. A true
-    exit group, or a pause of entries, cancels it. On the bar of a fill at the limit the stop is tested
-    against the whole range, the target is not, and the bar's extreme does not enter ``best``.
+    the limit (maker). What a price that only touches it fills is an assumption of a test: nothing
+    (``through``, the usual one), all (``touch``) or at most 1 - q of the bar's volume (``queue:q``); the rest
+    rests on. At the last close it is cancelled and the rest goes to market at the next open, unless the rest
+    of a part that has filled is below the market's minimum. A true exit group, or a pause of entries, cancels
+    it. On the bar of a fill at the limit the stop is tested against the whole range, the target is not, and
+    the extreme of the entry's bar does not enter ``best``.
 17. E is capital + realised PnL - fees - funding + unrealised PnL. Liquidation price, s = +1 or -1, m the
     maintenance rate: ``(entry - s x margin / amount) / (1 - s x m)``, the margin less funding paid. Funding:
     ``s x amount x price x rate``, at most what the position is worth. Live, the venue liquidates and pays by
@@ -102,8 +105,9 @@ Chosen at launch
     and the run is done when that position is closed.
 25. Session. The next pause starts at p. ``pause_entries``: an entry is allowed at a close c in trading time
     with c < p - lead. ``flatten``: allowed if the next bar too ends by p - lead, and the position is closed
-    (``session``) at the first close after which it would not. The counters of rules 21 and 22 go on; an entry
-    that is due in a pause lapses.
+    (``session``) at the first close after which it would not. Trading time is that of weekly windows, or of
+    an exchange, whose hours are stored with the run or the backtest. The counters of rules 21 and 22 go on;
+    an entry that is due in a pause lapses.
 26. ``assume_position_now`` off: the run starts flat and unarmed. On, with a position: it is adopted,
     accounted from the mark, its levels from the venue's entry price, ``best`` the mark; a level already
     passed refuses it. On and flat: exactly one side's group true at the last closed bar enters at market at

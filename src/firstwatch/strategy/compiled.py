@@ -139,7 +139,7 @@ def _sample() -> tuple[Any, ...]:
     return (
         np.zeros(1, _STATE)[0],
         np.zeros(1, _SETTINGS)[0],
-        (bars, numbers, numbers, numbers, numbers),
+        (bars, numbers, numbers, numbers, numbers, numbers),
         (flags, flags, flags, flags),
         (numbers, numbers),
         (flags, flags),

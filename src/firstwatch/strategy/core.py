@@ -26,6 +26,7 @@ from firstwatch.strategy.core_prices import (
     funding_paid,
     level_distance,
     limit_is_reached,
+    limit_steps,
     liquidation_price,
     round_level,
     stop_level,
@@ -64,6 +65,7 @@ from firstwatch.strategy.core_state import (
     NOTE_LEVEL_DROPPED,
     NOTE_RISK_CAPPED,
     NOTE_SIZE_CAPPED,
+    NOTE_SLICE_CUT,
     NOTHING,
     REGULAR,
     RESET,
@@ -73,12 +75,14 @@ from firstwatch.strategy.core_state import (
     SIZE_EQUITY,
     SIZE_FIXED,
     SIZE_RISK,
+    SLICE,
     STOP_BY_CHAIN,
     STOP_BY_GUARD,
     STOP_BY_TRADES_LIMIT,
     STOP_LOSS,
     TAKE_PROFIT,
     TRAILING_STOP,
+    TWAP_ORDER,
     CoreSettings,
     CoreState,
 )
@@ -93,11 +97,13 @@ __all__ = [
     "book_funding",
     "close_bar",
     "drop_decision",
+    "drop_slices",
     "enter_now",
     "entry_ended",
     "fee_of",
     "funding_paid",
     "limit_is_reached",
+    "limit_steps",
     "liquidation_price",
     "mark_equity",
     "new_state",
@@ -190,11 +196,18 @@ def close_bar(
     if state.steps > 0:
         exit_flag = exit_long if state.phase > 0 else exit_short
         _decide_exit(state, settings, close, is_crossed, must_flatten, guard_stops, exit_flag)
-        if state.decision == NOTHING and state.entry_order == LIMIT_ORDER:
-            _rest_entry(state, settings, exit_flag, enters)
+        if state.decision == EXIT:
+            drop_slices(state)
+        elif state.entry_order == LIMIT_ORDER:
+            _rest_entry(state, settings, close, exit_flag, enters)
+        elif state.entry_order == TWAP_ORDER:
+            _slice_entry(state, settings, close, exit_flag, enters)
         return
     if state.entry_order == LIMIT_ORDER:
-        _rest_entry(state, settings, exit_long if state.entry_side > 0 else exit_short, enters)
+        _rest_entry(state, settings, close, exit_long if state.entry_side > 0 else exit_short, enters)
+    elif state.entry_order == TWAP_ORDER:
+        # Its first slice has not filled by now, or its trade is over.
+        drop_slices(state)
     elif state.entry_order == NO_ORDER and state.stop_run == GOES_ON:
         _decide_entry(state, settings, close, entry_long, entry_short, atr_stop, atr_target, enters)
 
@@ -343,21 +356,89 @@ def _decide_exit(
 # --- step 6: entries -----------------------------------------------------------------------------
 
 
-def _rest_entry(state: CoreState, settings: CoreSettings, exit_flag: int, enters: int) -> None:
-    """Count a close of a resting entry: exit group true or entries paused cancel it, then the timeout."""
+def _rest_entry(state: CoreState, settings: CoreSettings, close: float, exit_flag: int, enters: int) -> None:
+    """Count a close of a resting entry: exit group true or entries paused cancel it, then the timeout.
+
+    A rest below the market's minimum is cancelled too: no venue takes it.
+    """
     state.entry_bars += 1
     decision = NOTHING
     if exit_flag == 1 or enters != 1 or state.stop_run != GOES_ON:
         decision = CANCEL_ENTRY
     elif state.entry_bars >= settings.order_timeout_bars:
-        decision = REST_AT_MARKET
-        state.entry_order = MARKET_ORDER
+        if state.steps > 0 and _is_below_minimum(settings, state.entry_steps, close):
+            decision = CANCEL_ENTRY
+        else:
+            decision = REST_AT_MARKET
+            state.entry_order = MARKET_ORDER
     if decision == NOTHING:
         return
     state.decision = decision
     state.decision_side = state.entry_side
     state.decision_steps = state.entry_steps
     state.decision_is_follow_up = state.entry_is_link
+
+
+def _slice_entry(state: CoreState, settings: CoreSettings, close: float, exit_flag: int, enters: int) -> None:
+    """Decide the next slice of an entry, or cancel what is left of it.
+
+    What the slice before did not fill is dropped. The expected price of the entry is the average of the
+    closes that decided its slices.
+    """
+    state.entry_steps = 0
+    if state.slices == 0:
+        return
+    left = state.slices_steps
+    steps = 0
+    if exit_flag != 1 and enters == 1 and state.stop_run == GOES_ON:
+        steps = _next_slice(state, settings, close)
+    if steps == 0:
+        state.decision = CANCEL_ENTRY
+        state.decision_steps = left
+        drop_slices(state)
+    else:
+        state.decision = SLICE
+        state.decision_steps = steps
+        state.entry_steps = steps
+        filled = state.position_steps
+        state.expected_entry = (state.expected_entry * filled + close * steps) / (filled + steps)
+    state.decision_side = state.entry_side
+
+
+def _next_slice(state: CoreState, settings: CoreSettings, close: float) -> int:
+    """Take the next slice from those that are left; return its steps, 0 where none can be sent.
+
+    One that has come to lie below the minimum is joined with the following ones. None is larger than what
+    the money that is not in the position allows, with the reserve of rule 15; what is cut off is dropped.
+    """
+    if state.slices > 1 and _is_below_minimum(settings, state.slice_steps, close):
+        _plan_slices(state, settings, state.slices_steps, state.slices, close)
+    steps = state.slice_steps if state.slices > 1 else state.slices_steps
+    state.slices -= 1
+    state.slices_steps -= steps
+    free = (state.cash if state.cash < state.equity_cap else state.equity_cap) - state.margin
+    most_margin = free / (1.0 + settings.leverage * (settings.taker_fee + FEE_RESERVE))
+    most = most_margin * settings.leverage / close * settings.step_scale / settings.step_units
+    if most < steps:
+        state.notes |= NOTE_SLICE_CUT
+        steps = math.floor(most + COUNT_EPSILON)
+    return 0 if _is_below_minimum(settings, steps, close) else steps
+
+
+def _plan_slices(state: CoreState, settings: CoreSettings, steps: int, slices: int, price: float) -> None:
+    """Share steps among that many slices, or among fewer where one would lie below the minimum."""
+    while slices > 1 and _is_below_minimum(settings, steps // slices, price):
+        slices -= 1
+    state.slices = slices
+    state.slice_steps = steps // slices
+    state.slices_steps = steps
+
+
+def drop_slices(state: CoreState) -> None:
+    """Cancel the slices of an entry that are not decided yet."""
+    state.slices = 0
+    state.slice_steps = 0
+    state.slices_steps = 0
 
 
 def _decide_entry(
@@ -481,7 +562,7 @@ def _enter(
     if steps < 0:
         _refuse(state, side, NOTE_EQUITY_GONE)
         return
-    if steps < 1 or steps < settings.minimum_steps or _cost(settings, steps, price) < settings.minimum_cost:
+    if _is_below_minimum(settings, steps, price):
         _refuse(state, side, NOTE_BELOW_MINIMUM)
         return
     if state.size_granted < state.size_asked:
@@ -499,6 +580,15 @@ def _enter(
     state.entry_limit = limit
     state.entry_bars = 0
     state.entry_is_link = is_link
+    if settings.order_kind == TWAP_ORDER and at_market == 0:
+        _plan_slices(state, settings, steps, settings.order_bars, price)
+        if state.slices > 1:
+            state.entry_order = TWAP_ORDER
+            state.entry_steps = state.slice_steps
+            state.slices -= 1
+            state.slices_steps -= state.slice_steps
+        else:
+            drop_slices(state)
 
 
 def _keep_atr(state: CoreState, settings: CoreSettings, atr_stop: float, atr_target: float) -> None:
@@ -507,8 +597,10 @@ def _keep_atr(state: CoreState, settings: CoreSettings, atr_stop: float, atr_tar
     state.atr_target = atr_target if settings.target_kind == ATR else 0.0
 
 
-def _cost(settings: CoreSettings, steps: int, price: float) -> float:
-    return amount_of(settings, steps) * price
+def _is_below_minimum(settings: CoreSettings, steps: int, price: float) -> bool:
+    if steps < 1 or steps < settings.minimum_steps:
+        return True
+    return amount_of(settings, steps) * price < settings.minimum_cost
 
 
 def _size(state: CoreState, settings: CoreSettings, factor: float, price: float, atr: float) -> int:
@@ -671,6 +763,7 @@ def entry_ended(state: CoreState) -> None:
     """
     state.entry_order = NO_ORDER
     state.entry_steps = 0
+    drop_slices(state)
     if state.entry_is_link == 1:
         state.entry_is_link = 0
         _lapse(state)
@@ -790,6 +883,7 @@ def _close_trade(state: CoreState, settings: CoreSettings, reason: int) -> None:
     state.reset_cause = AFTER_TRADE
     state.reset_side = side
     state.reset_bar = 0
+    drop_slices(state)
     _match_chain(state, settings, reason)
     if state.stop_run == GOES_ON and settings.trades_limit > 0 and state.entries >= settings.trades_limit:
         state.stop_run = STOP_BY_TRADES_LIMIT

@@ -79,18 +79,18 @@ def play_bars(
 ) -> None:
     """Play the bars ``first`` up to, not including, ``end``; pass over those that cannot change the core.
 
-    ``bars``: time_ms, open, high, low, close. ``groups``: entry long, entry short, exit long, exit short.
-    ``levels``: the ATR of stop and target; not read where a level needs none. ``session``: may enter, must
-    flatten. ``busy``, for a long and a short: whether something may be due at a bar's open or close while
-    in position. ``funding``: the bar, whether at its close (else at its open), the rate; ``entry_bars``: the
-    bars with a true entry group; both end with ``NEVER`` and are read from ``next_funding`` and
-    ``next_entry`` on. ``missed``: for each bar whether an entry decided at its close is dropped; empty: none.
-    ``last_entry_ms``: the bar's time of the last entry before this pass.
+    ``bars``: time_ms, open, high, low, close, volume. ``groups``: entry long, entry short, exit long, exit
+    short. ``levels``: the ATR of stop and target; not read where a level needs none. ``session``: may enter,
+    must flatten. ``busy``, for a long and a short: whether something may be due at a bar's open or close
+    while in position. ``funding``: the bar, whether at its close (else at its open), the rate;
+    ``entry_bars``: the bars with a true entry group; both end with ``NEVER`` and are read from
+    ``next_funding`` and ``next_entry`` on. ``missed``: for each bar whether an entry decided at its close is
+    dropped; empty: none. ``last_entry_ms``: the bar's time of the last entry before this pass.
 
     ``pause``: ``PAUSED``: no entry is decided at these closes. ``DOWN``: the same, and an exit that is
     decided waits until the open of the bar at ``end``, if the position is still open then.
     """
-    times, opens, highs, lows, closes = bars
+    times, opens, highs, lows, closes, volumes = bars
     entry_long, entry_short, exit_long, exit_short = groups
     atr_stops, atr_targets = levels
     may_enter, must_flatten = session
@@ -126,6 +126,7 @@ def play_bars(
         if index >= end:
             break
         cash = state.cash
+        steps = state.steps
         opened = state.entries
         closed = state.trades
         time_ms = times[index]
@@ -141,7 +142,7 @@ def play_bars(
             next_funding += 1
             funding_bar = funding_bars[next_funding]
         open_bar(state, settings, price)
-        range_bar(state, settings, high, low)
+        range_bar(state, settings, high, low, volumes[index])
         while funding_bar == index:
             settle_funding(state, settings, close, funding_rates[next_funding])
             next_funding += 1
@@ -187,7 +188,7 @@ def play_bars(
             keep_trade(state, entry_ms, time_ms, trades, trade_count)
             trade_count += 1
             waiting_exit = 0
-        if state.cash != cash or state.entries != opened or state.trades != closed:
+        if state.cash != cash or state.steps != steps or state.entries != opened or state.trades != closed:
             keep_stretch(state, index, stretches, stretch_count)
             stretch_count += 1
         index += 1

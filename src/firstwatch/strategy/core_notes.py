@@ -15,6 +15,7 @@ _CODES = {
     codes.NOTE_GUARD_PAUSE: NoteCode.GUARD_PAUSE,
     codes.NOTE_GUARD_STOP: NoteCode.GUARD_STOP,
     codes.NOTE_CHAIN_STOP: NoteCode.CHAIN_STOP,
+    codes.NOTE_SLICE_CUT: NoteCode.SLICE_CUT,
 }
 NOTES = tuple(_CODES.values())
 """The core's notes in the order of their bits."""
@@ -64,6 +65,7 @@ def guard_bits(bits: int) -> tuple[int, ...]:
 
 
 LEVEL_DROPPED = "a stop or target that would lie beyond zero was dropped: the position stands without it"
+SLICE_CUT = "a slice of an entry was reduced to what the equity beside the position allows"
 CHAIN_EXHAUSTED = "the follow-up chain is exhausted"
 
 

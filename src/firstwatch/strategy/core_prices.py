@@ -2,10 +2,19 @@
 
 Only int, float, bool, ``if`` and ``math``: compiled and interpreted give the same bits.
 """
+# Positions, not keywords: the compiler needs them.
+# ruff: noqa: PLR0917
 
 import math
 
-from firstwatch.strategy.core_state import AMOUNT, ATR, FRACTION, CoreSettings
+from firstwatch.strategy.core_state import (
+    AMOUNT,
+    ATR,
+    FILLS_THROUGH,
+    FILLS_TOUCHED,
+    FRACTION,
+    CoreSettings,
+)
 
 COUNT_EPSILON = 1e-9
 """Binary noise of a count of whole steps or ticks."""
@@ -59,6 +68,32 @@ def limit_is_reached(side: int, price: float, limit: float) -> int:
     It fills at the open itself, as a taker, without slippage: the limit bounds the price.
     """
     return 1 if side * price <= side * limit else 0
+
+
+def limit_steps(
+    side: int,
+    reach: float,
+    limit: float,
+    steps: int,
+    volume: float,
+    rule: int,
+    queue: float,
+    step: float,
+) -> int:
+    """Return how many of ``steps`` a bar's range fills of a resting entry limit of that side.
+
+    ``reach``: the bar's low for a buy, its high for a sell. A price beyond the limit fills all. One that
+    touches it fills nothing, all, or at most (1 - ``queue``) x ``volume``, the base coin that the bar
+    traded, in whole steps of the size ``step``.
+    """
+    if side * reach < side * limit:
+        return steps
+    if rule == FILLS_THROUGH or side * reach > side * limit:
+        return 0
+    if rule == FILLS_TOUCHED:
+        return steps
+    share = (1.0 - queue) * volume / step
+    return steps if share >= steps else math.floor(share + COUNT_EPSILON)
 
 
 def fee_of(price: float, amount: float, rate: float) -> float:

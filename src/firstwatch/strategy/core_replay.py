@@ -16,6 +16,7 @@ from firstwatch.strategy.core import (
     fee_of,
     funding_paid,
     limit_is_reached,
+    limit_steps,
     price_gross,
     stop_reason,
     taker_price,
@@ -33,6 +34,7 @@ from firstwatch.strategy.core_state import (
     NO_ORDER,
     NOTHING,
     TAKE_PROFIT,
+    TWAP_ORDER,
     CoreSettings,
     CoreState,
 )
@@ -44,15 +46,17 @@ def open_bar(state: CoreState, settings: CoreSettings, price: float) -> None:
     """Execute the last close's decisions at the open, then test the open against protection.
 
     Funding due exactly at the bar's open is booked before (``settle_funding``). A level that the entry's
-    own slippage has passed executes at this open too: the market is already beyond it.
+    own slippage has passed executes at this open too: the market is already beyond it. On a bar whose open
+    fills an entry the target waits for the range.
     """
-    was_held = state.steps > 0
+    before = state.position_steps if state.steps > 0 else 0
     if state.decision == EXIT:
         _take_exit(state, settings, price, state.decision_reason)
     elif state.decision == CANCEL_ENTRY:
         entry_ended(state)
-    elif state.entry_order == MARKET_ORDER:
-        _take_entry(state, settings, price)
+    elif state.entry_order in (MARKET_ORDER, TWAP_ORDER):
+        if state.entry_steps > 0:
+            _take_entry(state, settings, price)
     elif state.entry_order == LIMIT_ORDER and limit_is_reached(state.entry_side, price, state.entry_limit):
         fee = fee_of(price, amount_of(settings, state.entry_steps), settings.taker_fee)
         book_entry(state, settings, state.entry_side, state.entry_steps, price, fee, 1)
@@ -66,19 +70,19 @@ def open_bar(state: CoreState, settings: CoreSettings, price: float) -> None:
         if level == state.stop:
             _take_exit(state, settings, price, stop_reason(state))
         else:
-            book_exit(state, settings, state.steps, price, 0.0, LIQUIDATION, -state.margin)
-    elif was_held and state.target > 0.0 and side * price >= side * state.target:
+            _close(state, settings, price, 0.0, LIQUIDATION, -state.margin)
+    elif before == state.position_steps and state.target > 0.0 and side * price >= side * state.target:
         _take_target(state, settings)
 
 
-def range_bar(state: CoreState, settings: CoreSettings, high: float, low: float) -> None:
-    """Fill a resting entry in the bar's range, then test the whole range: the stop wins, then the target."""
+def range_bar(state: CoreState, settings: CoreSettings, high: float, low: float, volume: float) -> None:
+    """Fill a resting entry in the bar's range, then test the whole range: the stop wins, then the target.
+
+    ``volume``: what the bar traded, in base coin.
+    """
+    before = state.position_steps
     if state.entry_order == LIMIT_ORDER:
-        reach = low if state.entry_side > 0 else high
-        if state.entry_side * reach < state.entry_side * state.entry_limit:
-            fee = fee_of(state.entry_limit, amount_of(settings, state.entry_steps), settings.maker_fee)
-            book_entry(state, settings, state.entry_side, state.entry_steps, state.entry_limit, fee, 0)
-            entry_ended(state)
+        _fill_limit(state, settings, low if state.entry_side > 0 else high, volume)
     if state.steps == 0:
         return
     side = state.phase
@@ -89,14 +93,37 @@ def range_bar(state: CoreState, settings: CoreSettings, high: float, low: float)
         if level == state.stop:
             _take_exit(state, settings, level, stop_reason(state))
         else:
-            book_exit(state, settings, state.steps, level, 0.0, LIQUIDATION, -state.margin)
+            _close(state, settings, level, 0.0, LIQUIDATION, -state.margin)
     elif (
         state.target > 0.0
         and side * favour >= side * state.target
         # The target may have traded before the limit filled, so it is tested from the next bar on.
+        and before == state.position_steps
         and (state.bars_held > 0 or state.entry_at_open == 1)
     ):
         _take_target(state, settings)
+
+
+def _fill_limit(state: CoreState, settings: CoreSettings, reach: float, volume: float) -> None:
+    """Fill what a bar fills of the entry that rests; the rest of it rests on."""
+    side = state.entry_side
+    limit = state.entry_limit
+    steps = limit_steps(
+        side,
+        reach,
+        limit,
+        state.entry_steps,
+        volume,
+        settings.limit_rule,
+        settings.limit_queue,
+        settings.step_units / settings.step_scale,
+    )
+    if steps == 0:
+        return
+    fee = fee_of(limit, amount_of(settings, steps), settings.maker_fee)
+    book_entry(state, settings, side, steps, limit, fee, 0)
+    if state.entry_steps == 0:
+        entry_ended(state)
 
 
 def settle_funding(state: CoreState, settings: CoreSettings, price: float, rate: float) -> None:
@@ -207,7 +234,8 @@ def _take_entry(state: CoreState, settings: CoreSettings, price: float) -> None:
     state.slippage_paid += side * (paid - price) * amount
     fee = fee_of(paid, amount, settings.taker_fee)
     book_entry(state, settings, side, state.entry_steps, paid, fee, 1)
-    entry_ended(state)
+    if state.slices == 0:
+        entry_ended(state)
 
 
 def _take_exit(state: CoreState, settings: CoreSettings, price: float, reason: int) -> None:
@@ -227,4 +255,13 @@ def _book_flat(state: CoreState, settings: CoreSettings, price: float, fee: floa
     gross = price_gross(state, settings, state.steps, price)
     if gross < -state.margin:
         gross = -state.margin
+    _close(state, settings, price, fee, reason, gross)
+
+
+def _close(
+    state: CoreState, settings: CoreSettings, price: float, fee: float, reason: int, gross: float
+) -> None:
+    """Book the exit of the whole position; what is left of its entry is over with it."""
     book_exit(state, settings, state.steps, price, fee, reason, gross)
+    if state.entry_order != NO_ORDER:
+        entry_ended(state)

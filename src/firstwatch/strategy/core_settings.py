@@ -25,6 +25,7 @@ from firstwatch.trading.launch import (
     ResetMode,
     ResetSettings,
 )
+from firstwatch.trading.limit_fills import THROUGH, LimitFills, LimitRule
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason, StopMode
@@ -51,6 +52,11 @@ _SIZING = {
     SizingKind.EQUITY: codes.SIZE_EQUITY,
     SizingKind.RISK: codes.SIZE_RISK,
 }
+_LIMIT_RULES = {
+    LimitRule.THROUGH: codes.FILLS_THROUGH,
+    LimitRule.TOUCH: codes.FILLS_TOUCHED,
+    LimitRule.QUEUE: codes.FILLS_BY_QUEUE,
+}
 _GUARD_ACTIONS = {GuardAction.PAUSE: codes.GUARD_PAUSES, GuardAction.STOP: codes.GUARD_STOPS}
 _GUARD_LEAVES = {
     StopMode.LEAVE: codes.LEAVE_POSITION,
@@ -75,22 +81,34 @@ def fraction(bps: Decimal) -> float:
     return float(bps / _BPS)
 
 
+def limit_rule(fills: LimitFills) -> int:
+    """Return the core's code of the rule by which limits fill."""
+    return _LIMIT_RULES[fills.rule]
+
+
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What a fill costs, in basis points: fees of the notional, the rest of the price."""
+    """What a fill costs, in basis points: fees of the notional, the rest of the price; which limits fill."""
 
     taker_fee_bps: Decimal
     maker_fee_bps: Decimal
     slippage_bps: Decimal = Decimal(0)
     spread_bps: Decimal = Decimal(0)
     """Bid to ask; a taker pays half of it on top of the slippage."""
+    limit_fills: LimitFills = THROUGH
+    """When a limit entry that rests is taken to fill; live, the venue decides that."""
 
     @classmethod
     def of_market(
-        cls, market: Market, *, slippage_bps: Decimal = Decimal(0), spread_bps: Decimal = Decimal(0)
+        cls,
+        market: Market,
+        *,
+        slippage_bps: Decimal = Decimal(0),
+        spread_bps: Decimal = Decimal(0),
+        limit_fills: LimitFills = THROUGH,
     ) -> Self:
-        """Return the market's own fees with that slippage and spread."""
-        return cls(market.taker_fee_bps, market.maker_fee_bps, slippage_bps, spread_bps)
+        """Return the market's own fees with that slippage and spread, and that rule for limits."""
+        return cls(market.taker_fee_bps, market.maker_fee_bps, slippage_bps, spread_bps, limit_fills)
 
 
 def build_settings(
@@ -124,6 +142,8 @@ def build_settings(
         maker_fee=fraction(costs.maker_fee_bps),
         slippage=fraction(costs.slippage_bps),
         half_spread=fraction(costs.spread_bps / 2),
+        limit_rule=limit_rule(costs.limit_fills),
+        limit_queue=costs.limit_fills.queue,
     )
     settings.stop_kind, settings.stop_value = _level(spec.stop_loss)
     settings.stop_trails = int(spec.stop_loss is not None and spec.stop_loss.trailing)
@@ -132,6 +152,9 @@ def build_settings(
         settings.order_kind = codes.LIMIT_ORDER
         settings.order_offset = spec.order.offset_bps / _BPS
         settings.order_timeout_bars = spec.order.timeout_bars
+    elif spec.order.kind is EntryKind.TWAP:
+        settings.order_kind = codes.TWAP_ORDER
+        settings.order_bars = spec.order.bars
     if problem := follow_up_problem(chosen, spec.direction):
         raise WrongUseError(f"reset.{problem}")
     _set_reset(settings, chosen)

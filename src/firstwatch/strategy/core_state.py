@@ -21,11 +21,18 @@ ENTER = 1
 EXIT = 2
 CANCEL_ENTRY = 3
 REST_AT_MARKET = 4
+SLICE = 5
 
 # The open entry order.
 NO_ORDER = 0
 MARKET_ORDER = 1
 LIMIT_ORDER = 2
+TWAP_ORDER = 3
+
+# What a price that only touches a resting limit fills (``LimitRule``).
+FILLS_THROUGH = 0
+FILLS_TOUCHED = 1
+FILLS_BY_QUEUE = 2
 
 # Exit reasons, in the order of ExitReason.
 SIGNAL = 1
@@ -85,7 +92,8 @@ NOTE_LEVEL_DROPPED = 16
 NOTE_GUARD_PAUSE = 32
 NOTE_GUARD_STOP = 64
 NOTE_CHAIN_STOP = 128
-NOTE_KINDS = 8
+NOTE_SLICE_CUT = 256
+NOTE_KINDS = 9
 
 # What a guard that stops the run does with the position.
 LEAVE_POSITION = 1
@@ -115,6 +123,7 @@ class CoreSettings:
     order_kind: int = MARKET_ORDER
     order_offset: float = 0.0
     order_timeout_bars: int = 0
+    order_bars: int = 0
     reset_mode: int = COOLDOWN_ONLY
     cooldown_bars: int = 0
     exhausted_stops: int = 0
@@ -140,6 +149,9 @@ class CoreSettings:
     maker_fee: float = 0.00045
     slippage: float = 0.0
     half_spread: float = 0.0
+    limit_rule: int = FILLS_THROUGH
+    """Simulated fills only, as ``limit_queue``: the part of a touching bar's volume that is ahead."""
+    limit_queue: float = 0.0
     # A step or tick is units / scale, both whole: so a count of them becomes the float that is nearest
     # to the decimal, the same one that the venue's Decimal becomes.
     step_units: float = 1.0
@@ -227,10 +239,16 @@ class CoreState:
     entry_order: int = NO_ORDER
     entry_side: int = 0
     entry_steps: int = 0
-    """Steps not filled yet."""
+    """Steps not filled yet; of a TWAP entry, those of the slice that was decided last."""
     entry_limit: float = 0.0
     entry_bars: int = 0
     entry_is_link: int = 0
+    slices: int = 0
+    """Slices of a TWAP entry that are not decided yet."""
+    slice_steps: int = 0
+    """Steps of each but the last."""
+    slices_steps: int = 0
+    """Steps of all of them."""
     size_asked: float = 0.0
     """The sizing value of the last decided entry, its factor included; ``size_granted``: the part granted."""
     size_granted: float = 0.0

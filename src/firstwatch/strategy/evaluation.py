@@ -264,6 +264,10 @@ class ArrayEvaluator:
         """Return an operand's value as seen at every base close."""
         return self._arrays.seen(operand)
 
+    def truth(self, condition: Condition) -> BoolArray:
+        """Return where a condition of the algorithm holds; it does not where an operand has no value."""
+        return self._condition(condition, len(self._candles))[0]
+
     def signals(self) -> SignalArrays:
         """Return the groups' values at every close."""
         count = len(self._candles)

@@ -43,6 +43,8 @@ from firstwatch.trading.why import GroupKind
 MINIMUM_HISTORY = 1_000
 """Bars per timeframe that a live run starts with at least (rule 4 of ``firstwatch.strategy``)."""
 PERIODS_OF_HISTORY = 10
+MOST_SLICES = 1_000
+"""Most slices of an entry."""
 _SMALLEST, _LARGEST = 1e-9, 1e12
 """Bounds of an amount or a fraction."""
 
@@ -186,23 +188,39 @@ class EntryKind(StrEnum):
 
     MARKET = "market"
     LIMIT = "limit"
+    TWAP = "twap"
+    """At market in equal slices, one at the open of each of several bars: time-weighted average price."""
+
+
+_KEYS = {
+    EntryKind.MARKET: frozenset[str](),
+    EntryKind.LIMIT: frozenset({"offset_bps", "timeout_bars"}),
+    EntryKind.TWAP: frozenset({"bars"}),
+}
+"""The keys of each kind of entry order, all of which it needs."""
 
 
 class EntryOrder(_Part):
-    """The entry order. A limit rests ``offset_bps`` away for ``timeout_bars`` bars."""
+    """The entry order. A limit rests ``offset_bps`` away for ``timeout_bars`` bars; a TWAP takes ``bars``."""
 
     kind: EntryKind = EntryKind.MARKET
     offset_bps: float = Field(default=0.0, ge=0, lt=10_000)
     timeout_bars: int = Field(default=1, ge=1, le=MOST_BARS)
+    bars: int = Field(default=1, ge=1, le=MOST_SLICES)
 
     @model_validator(mode="after")
-    def _limit_is_whole(self) -> Self:
-        given = {"offset_bps", "timeout_bars"} & self.model_fields_set
-        if self.kind is EntryKind.LIMIT and len(given) < 2:
-            raise ValueError("a limit entry needs offset_bps and timeout_bars")
-        if self.kind is EntryKind.MARKET and given:
-            raise ValueError(f'{" and ".join(sorted(given))} belong to kind = "limit"')
+    def _keys_are_its_own(self) -> Self:
+        own = _KEYS[self.kind]
+        if own - self.model_fields_set:
+            raise ValueError(f"a {self.kind} entry needs {' and '.join(sorted(own))}")
+        for kind, keys in _KEYS.items():
+            if foreign := (keys - own) & self.model_fields_set:
+                raise ValueError(f'{" and ".join(sorted(foreign))} belong to kind = "{kind}"')
         return self
+
+    def document(self) -> dict[str, Any]:
+        """Return the kind and its own keys as plain values."""
+        return self.model_dump(mode="json", include={"kind", *_KEYS[self.kind]})
 
 
 class AlgorithmSpec(_Part):
@@ -331,6 +349,21 @@ class AlgorithmSpec(_Part):
         bars[self.timeframe] = max(needed, self.timeframes()[-1].ms // self.timeframe.ms)
         return bars
 
+    def warm_up_bars(self) -> int:
+        """Return after how many bars of its timeframe every operand has a value, holes and zeros apart.
+
+        A bar of a higher timeframe counts in full, and so does the incomplete one before the first.
+        """
+        bars = [0]
+        for condition in self.conditions():
+            for series in condition.series:
+                factor = (series.timeframe or self.timeframe).ms // self.timeframe.ms
+                before = _bars_before(series)
+                bars.append(before if factor == 1 else (before + 2) * factor - 2)
+                bars[-1] += condition.operator.is_cross
+        bars += [_lookback(atr(level.period)) for level in self.levels() if level.period is not None]
+        return max(bars)
+
     def warnings(self) -> tuple[str, ...]:
         """Return sentences on settings that are allowed but may surprise."""
         sentences = []
@@ -354,10 +387,7 @@ class AlgorithmSpec(_Part):
 
     def document(self) -> dict[str, Any]:
         """Return the specification as plain values in the shape of the file, defaults written out."""
-        document = self.model_dump(mode="json", exclude_none=True)
-        if self.order.kind is EntryKind.MARKET:
-            document["order"] = {"kind": "market"}
-        return document
+        return self.model_dump(mode="json", exclude_none=True) | {"order": self.order.document()}
 
     def to_toml(self) -> str:
         """Return the canonical file; reading it gives an equal specification."""

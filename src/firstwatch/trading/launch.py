@@ -2,10 +2,19 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from firstwatch.trading.numbers import MOST_BARS, BoundedDecimal
 from firstwatch.trading.orders import Side
@@ -126,7 +135,9 @@ class SessionSettings(_Frozen):
     policy: SessionPolicy = SessionPolicy.OFF
     timezone: str = "UTC"
     windows: tuple[SessionWindow, ...] = ()
-    calendar: str | None = Field(default=None, pattern=r"^[\w/+.-]{1,32}$", examples=["XNYS"])
+    calendar: str | None = Field(default=None, pattern=r"^[\w/+.][\w/+.-]{0,31}$", examples=["XNYS"])
+    hours: str | None = Field(default=None, max_length=200_000, repr=False)
+    """The calendar's trading hours, packed (``exchange_hours``); the program finds and stores them."""
     trading: Literal["inside", "outside"] = "inside"
     """Trading time is inside or outside of the windows."""
     lead_minutes: int = Field(default=0, ge=0, le=24 * 60)
@@ -146,7 +157,17 @@ class SessionSettings(_Frozen):
     def _one_calendar(self) -> Self:
         if self.policy is not SessionPolicy.OFF and bool(self.windows) == (self.calendar is not None):
             raise ValueError("a session policy needs weekly windows or a calendar, and not both")
+        if self.hours is not None and self.calendar is None:
+            raise ValueError("hours belong to a calendar, and the program finds them")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave hours out where there are none: sessions without a calendar keep the text that they have."""
+        written: dict[str, Any] = dump(self)
+        if written.get("hours") is None:
+            written.pop("hours", None)
+        return written
 
 
 class OnDiverged(StrEnum):

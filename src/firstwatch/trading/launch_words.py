@@ -86,10 +86,11 @@ def session_words(session: SessionSettings) -> str:
     """Return a session policy as text: its effect, and its times."""
     if session.policy is SessionPolicy.OFF:
         return "off"
-    windows = session.calendar or ", ".join(map(window_words, session.windows))
+    weekly = f"{', '.join(map(window_words, session.windows))} {session.timezone}"
+    windows = weekly if session.calendar is None else f"the hours of {session.calendar}"
     lead = f", {session.lead_minutes} min before" if session.lead_minutes else ""
     outside = "outside of" if session.trading == "inside" else "in"
-    return f"{POLICY_WORDS[session.policy]} {outside} {windows} {session.timezone}{lead}"
+    return f"{POLICY_WORDS[session.policy]} {outside} {windows}{lead}"
 
 
 def reset_words(reset: ResetSettings | None) -> str:

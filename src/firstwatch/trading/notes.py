@@ -12,6 +12,7 @@ class NoteCode(StrEnum):
     SIZE_CAPPED = "size_capped"
     RISK_CAPPED = "risk_capped"
     LEVEL_DROPPED = "level_dropped"
+    SLICE_CUT = "slice_cut"
     GUARD_PAUSE = "guard_pause"
     GUARD_STOP = "guard_stop"
     CHAIN_STOP = "chain_stop"

@@ -101,6 +101,18 @@ class Identity(_Frozen):
     """Equity at the venue less that of the ledger; None: not read."""
 
 
+class LimitGap(_Frozen):
+    """Share of a run's limit entries that filled at the limit or better, live and by the backtest's rule."""
+
+    rule: CleanText
+    """Which bars fill a limit in the backtest: ``touch``, ``through`` or ``queue:Q``."""
+    entries: int
+    """Limit entries since the run began."""
+    assumed_share: float
+    """Of their amount, on the bars that the run saw while they rested."""
+    live_share: float
+
+
 class HourCell(_Frozen):
     """One hour of the watch."""
 
@@ -141,6 +153,8 @@ class WatchReport(_Frozen):
     since_start: SinceStart
     mismatches: tuple[Mismatch, ...] = ()
     identity: Identity | None = None
+    limit_fills: LimitGap | None = None
+    """None: no limit entry was decided."""
     hours_strip: tuple[HourCell, ...] = ()
     fan: Fan | None = None
     next: CleanText

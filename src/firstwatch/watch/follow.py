@@ -28,14 +28,19 @@ from firstwatch.trading.events import (
     EntryDecided,
     EquityCompared,
     ExitDecided,
+    FillBooked,
     FundingBooked,
+    OrderMoved,
+    RunEvent,
     TradeClosed,
 )
+from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.trade import Trade
 from firstwatch.trading.verdicts import MismatchCause
 from firstwatch.trading.watch import Identity, Mismatch
 from firstwatch.watch.identity import Accounts, Holding, holding_of_trade, venue_residual
+from firstwatch.watch.limit_gap import LimitTally
 from firstwatch.watch.parity import Findings, ParityJudge
 from firstwatch.watch.record import BARS_AT_ONCE, LiveRecord, WatchedRun, read_record, read_watched
 from firstwatch.watch.shadow import Account, ConditionalShadow, FreeShadow, holding_of, signals_of
@@ -71,6 +76,7 @@ class FollowState:
     venue_residual: Decimal | None = None
     """The wallet's gain less the ledger's, summed from each such moment to the next (quote)."""
     has_ended: bool = False
+    limits: LimitTally = field(default_factory=LimitTally)
 
 
 _STATE: TypeAdapter[FollowState] = TypeAdapter(FollowState)
@@ -185,6 +191,7 @@ class RunFollower:
         self._judge.event(entry)
         self._shadow.take(entry, self._launch_flags)
         state.sequence = entry.sequence
+        self._limits(event)
         match event:
             case FundingBooked(paid=paid, rate=rate):
                 state.accounts.live_funding += float(paid)
@@ -204,6 +211,27 @@ class RunFollower:
             case _:
                 pass
 
+    def _limits(self, event: RunEvent) -> None:
+        """Follow the run's limit entries, to compare what filled of them with the backtest's rule."""
+        tally, market = self.state.limits, self.watched.market
+        match event:
+            case EntryDecided(limit_price=price) if price is not None:
+                bars = self.watched.settings.order_timeout_bars
+                tally.decide(event.side.sign, float(price), market.steps(event.amount), bars)
+            case FillBooked(client_order_id=order_id, amount=amount) if self._is_limit_entry(order_id):
+                tally.live += market.steps(amount)
+            case OrderMoved(client_order_id=order_id, new=new) if self._is_limit_entry(order_id):
+                if new.is_final and new is not OrderState.FILLED:
+                    tally.cancel()
+            case TradeClosed():
+                tally.close()
+            case _:
+                pass
+
+    def _is_limit_entry(self, order_id: str | None) -> bool:
+        order = self._shadow.order(order_id)
+        return order is not None and order.purpose is OrderPurpose.ENTRY and order.kind is OrderKind.LIMIT
+
     def _compare(self, now: EquityCompared) -> None:
         state = self.state
         if state.compared is not None and not now.begins:
@@ -222,6 +250,7 @@ class RunFollower:
         if is_launch:
             self._launch(bar, flags, followed_by)
             return
+        state.limits.pass_bar(bar, watched.assumed)
         self._judge.range(seen)
         decided = [
             entry

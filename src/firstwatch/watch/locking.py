@@ -18,6 +18,7 @@ from firstwatch.store.rows import row
 from firstwatch.store.runs import Run
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.trading.limit_fills import THROUGH, LimitFillsText
 from firstwatch.trading.market import Market
 from firstwatch.trading.verdicts import DAY_MS
 from firstwatch.watch.baseline import baseline_of_launch, key_of
@@ -37,8 +38,9 @@ class RunSettings(BaseModel):
     """The launch settings that the core knows, as a backtest keeps them."""
     market: Market
     slippage_bps: Decimal
-    """Slippage and spread are the baseline's; the fees are the market's."""
+    """Slippage, spread and the rule for limits are the baseline's; the fees are the market's."""
     spread_bps: Decimal
+    limit_fills: LimitFillsText = THROUGH
 
 
 def lock_at_launch(
@@ -61,6 +63,7 @@ def lock_at_launch(
         market=run.market,
         slippage_bps=costs.slippage_bps,
         spread_bps=costs.spread_bps,
+        limit_fills=costs.limit_fills,
     )
     recipe = Recipe(baseline=key, settings=settings.model_dump_json(), seed=_seed(run.id), begin_ms=begin_ms)
     lock(session, run.id, recipe, now_ms=now_ms)
@@ -123,7 +126,12 @@ def windows_of(recipe: Recipe, spec: AlgorithmSpec, home: Path) -> Windows:
     """
     mine = run_settings_of(recipe)
     kept = load_baseline_candles(home, mine.candles)
-    costs = Costs.of_market(mine.market, slippage_bps=mine.slippage_bps, spread_bps=mine.spread_bps)
+    costs = Costs.of_market(
+        mine.market,
+        slippage_bps=mine.slippage_bps,
+        spread_bps=mine.spread_bps,
+        limit_fills=mine.limit_fills,
+    )
     return Windows(Baseline(spec, kept.candles, mine.market, costs, settings_of(mine.settings), kept.funding))
 
 

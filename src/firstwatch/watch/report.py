@@ -10,7 +10,17 @@ from typing import Literal
 import numpy as np
 
 from firstwatch.trading.verdicts import Change, CheckName, MismatchCause, Verdict
-from firstwatch.trading.watch import Check, Fan, HourCell, Identity, Locked, Mismatch, SinceStart, WatchReport
+from firstwatch.trading.watch import (
+    Check,
+    Fan,
+    HourCell,
+    Identity,
+    LimitGap,
+    Locked,
+    Mismatch,
+    SinceStart,
+    WatchReport,
+)
 from firstwatch.watch.changes import OWN_CHANGES
 from firstwatch.watch.costs import CostsJudged
 from firstwatch.watch.day import LiveDay
@@ -18,6 +28,7 @@ from firstwatch.watch.edge import EdgeJudged
 from firstwatch.watch.fill_prices import FillsJudged
 from firstwatch.watch.identity import is_alarm
 from firstwatch.watch.joint import JOINT_CHECKS, Judgement, Tables, crossings, judge, observed
+from firstwatch.watch.limit_gap import gap_words
 from firstwatch.watch.windows import Looks
 
 LEAST_SHARE = 0.1
@@ -76,6 +87,8 @@ class Evidence:
     """Why signals are not compared; empty: they are."""
     identity: Identity | None
     fills: FillsJudged
+    limits: LimitGap | None
+    """Since the run began."""
     costs: CostsJudged
     edge: EdgeJudged
     since_start: SinceStart
@@ -95,7 +108,7 @@ def report_of(evidence: Evidence) -> WatchReport:
             evidence,
             now_ms,
         ),
-        fills_check(evidence.fills, day.hours / 24),
+        fills_check(evidence.fills, day.hours / 24, evidence.limits),
         *joint_checks(joint, judgement, day, evidence.no_joint),
         costs_check(evidence.costs),
         edge_check(evidence.edge),
@@ -116,6 +129,7 @@ def report_of(evidence: Evidence) -> WatchReport:
         since_start=evidence.since_start,
         mismatches=tuple(evidence.mismatches),
         identity=evidence.identity,
+        limit_fills=evidence.limits,
         hours_strip=hours_strip(joint, day, checks, evidence.mismatches),
         fan=None if joint is None else fan_of(joint),
         next=what_next(checks, is_paused=evidence.is_paused, is_over=evidence.is_over),
@@ -184,8 +198,11 @@ def _with_residuals(check: Check, evidence: Evidence, now_ms: int) -> Check:
     )
 
 
-def fills_check(judged: FillsJudged, day_share: float) -> Check:
-    """Return the check of fill prices; a green light only after a tenth of the day."""
+def fills_check(judged: FillsJudged, day_share: float, limits: LimitGap | None = None) -> Check:
+    """Return the check of fill prices; a green light only after a tenth of the day.
+
+    ``limits``: how much of the limit entries filled, which is said beside and not judged.
+    """
     verdict = judged.verdict
     if verdict is Verdict.CONSISTENT and day_share < LEAST_SHARE:
         verdict = Verdict.NOT_ENOUGH_DATA
@@ -199,7 +216,7 @@ def fills_check(judged: FillsJudged, day_share: float) -> Check:
         n=judged.n,
         e_value=judged.e_value,
         smallest_effect=judged.smallest_effect,
-        sentence=judged.sentence,
+        sentence=judged.sentence if limits is None else _sentence(judged.sentence, gap_words(limits)),
     )
 
 

@@ -35,7 +35,7 @@ from firstwatch.trading.launch import OnDiverged
 from firstwatch.trading.runs import RunState
 from firstwatch.trading.trade import Trade
 from firstwatch.trading.verdicts import DAY_MS, CheckName, MismatchCause, Verdict
-from firstwatch.trading.watch import Locked, Mismatch, SinceStart, WatchReport
+from firstwatch.trading.watch import LimitGap, Locked, Mismatch, SinceStart, WatchReport
 from firstwatch.venues.registry import is_paper
 from firstwatch.watch.calibrator import Calibrator, Derived
 from firstwatch.watch.costs import CostsJudged, judge_costs
@@ -426,9 +426,11 @@ class RunWatch:
         if not is_today and day.report is not None:
             compared = _compared(day.report)
         since_start = self._since_start(day)
+        limits = self._limits(static) if is_today or day.report is None else day.report.limit_fills
         made_of = (
             live.now_ms, live.is_waiting, live.paused_ms, id(day.tables), day.problem, day.is_asked,
             self._fills.version, len(mismatches), compared, self.has_ended, self._is_paused, since_start,
+            limits,
         )  # fmt: skip
         if made_of == day.made_of:
             return None
@@ -450,6 +452,7 @@ class RunWatch:
                 no_parity=self._no_parity,
                 identity=identity,
                 fills=judged,
+                limits=limits,
                 costs=costs,
                 edge=self._edge(static, live),
                 since_start=since_start,
@@ -487,6 +490,12 @@ class RunWatch:
         elif day.is_asked:
             paused = "time was lost: the days of the baseline are computed anew with it"
         return Joint(day.tables, live.looks(day.tables.grid_ms), paused), ""
+
+    def _limits(self, static: Static) -> LimitGap | None:
+        """Return how much of the limit entries filled, beside what the baseline assumes."""
+        if self._follower is None or static.promise is None:
+            return None
+        return self._follower.state.limits.gap(static.promise.costs.limit_fills)
 
     def _edge(self, static: Static, live: LiveDay) -> EdgeJudged:
         if static.promise is None:

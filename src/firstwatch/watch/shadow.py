@@ -284,7 +284,7 @@ def exit_in(held: CoreState, settings: CoreSettings, bar: Bar) -> ExitReason | N
     if core.bars_held > 0 or core.entry_at_open == 1:
         open_bar(core, settings, bar.open)
     if core.trades == trades:
-        range_bar(core, settings, bar.high, bar.low)
+        range_bar(core, settings, bar.high, bar.low, bar.volume)
     return exit_reason(core.closed_reason) if core.trades != trades else None
 
 
@@ -372,7 +372,7 @@ class FreeShadow:
         for rate in rates_at_open:
             settle_funding(core, settings, bar.open, rate)
         open_bar(core, settings, bar.open)
-        range_bar(core, settings, bar.high, bar.low)
+        range_bar(core, settings, bar.high, bar.low, bar.volume)
         for rate in rates_inside:
             settle_funding(core, settings, bar.close, rate)
         if core.entries != entries:

@@ -13,6 +13,7 @@ from firstwatch.engine.core.step_context import StepContext
 from firstwatch.strategy.core import close_bar, mark_equity
 from firstwatch.strategy.core_notes import (
     LEVEL_DROPPED,
+    SLICE_CUT,
     cap_sentence,
     guard_bits,
     guard_sentence,
@@ -330,6 +331,8 @@ class BarManager:
                     self._context.journal(CoreNoted(code=code, sentence=f"the entry is capped: {cap}"))
                 case NoteCode.LEVEL_DROPPED:
                     self._context.journal(CoreNoted(code=code, sentence=LEVEL_DROPPED))
+                case NoteCode.SLICE_CUT:
+                    self._context.journal(CoreNoted(code=code, sentence=SLICE_CUT))
                 case _:
                     pass
 

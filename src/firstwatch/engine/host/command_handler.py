@@ -288,7 +288,7 @@ class CommandHandler:
     ) -> runs.Run:
         """Write the run, its first journal rows, its recipe and the command's outcome in one transaction."""
         assert facts.market is not None
-        settings, now_ms = command.settings, self._clock.now_ms()
+        settings, now_ms = facts.settings, self._clock.now_ms()
         with self._store.write(self._engine.lease.epoch) as session:
             if commands.is_closing(session, settings.wallet):
                 raise RefusedError(

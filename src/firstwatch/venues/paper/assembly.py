@@ -83,6 +83,7 @@ def open_venue(name: str, settings: PaperVenueSettings, host: VenueHost) -> Pape
         spread_bps=exact(settings.spread_bps),
         latency_ms=settings.latency_ms,
         volume_share=settings.volume_share,
+        limit_fills=settings.limit_fills,
     )
     return PaperVenue(
         name,

@@ -13,6 +13,7 @@ A phase follows rules 8 to 11 of ``firstwatch.strategy``; where these are silent
 - A stop that is already beyond the last price is refused at a close. While a bar is open it executes at once
   at that price, and so does an entry limit that the open has reached. A position that the open has filled
   is tested against its liquidation price before the limits, when its protection could have been placed.
+- An open that reaches an entry limit fills it before the open is tested against stops and targets.
 - With ``volume_share`` an order fills at most that share of a bar's volume; a liquidation fills whole.
 """
 
@@ -27,13 +28,15 @@ from firstwatch.strategy.core_prices import (
     fee_of,
     funding_paid,
     limit_is_reached,
+    limit_steps,
     liquidation_price,
     payable,
     taker_price,
 )
-from firstwatch.strategy.core_settings import fraction
+from firstwatch.strategy.core_settings import fraction, limit_rule
 from firstwatch.trading.account import Balance, Funding, Position
 from firstwatch.trading.bar import Bar
+from firstwatch.trading.limit_fills import THROUGH, LimitFills
 from firstwatch.trading.market import COUNT_EPSILON, Market
 from firstwatch.trading.orders import (
     Fill,
@@ -82,6 +85,8 @@ class PaperCosts:
     latency_ms: int = 0
     volume_share: float = 0.0
     """Largest share of a bar's volume that one order may fill; 0: no bound."""
+    limit_fills: LimitFills = THROUGH
+    """What a price that touches an entry limit fills; reduce-only limits fill when touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,7 @@ class PaperExchange:
         self._costs = costs
         self._slippage = fraction(costs.slippage_bps)
         self._half_spread = fraction(costs.spread_bps / 2)
+        self._limit_rule = limit_rule(costs.limit_fills)
         self._taker_fee = fraction(market.taker_fee_bps)
         self._maker_fee = fraction(market.maker_fee_bps)
         self._maintenance = float(market.maintenance_rate)
@@ -155,13 +161,13 @@ class PaperExchange:
             return
         self._settle(funding, bar.open)
         self._execute_waiting()
+        for order in self._resting(OrderKind.LIMIT, reduce_only=False):
+            if limit_is_reached(order.side.sign, bar.open, _float(order.price)):
+                self._fill(order, bar.open, self._fillable(order), is_maker=False)
         for account in self._busy_accounts():
             if account.position.entered_bar_ms != bar.time_ms:
                 self._test_gap(account)
                 self._fill_targets(account, bar.open, bar.open)
-        for order in self._resting(OrderKind.LIMIT, reduce_only=False):
-            if limit_is_reached(order.side.sign, bar.open, _float(order.price)):
-                self._fill(order, bar.open, self._fillable(order), is_maker=False)
 
     def release_limits(self, bar: Bar, end_ms: int) -> None:
         """Fill the entry limits that the bar's range passed; ``end_ms``: its close time."""
@@ -172,8 +178,20 @@ class PaperExchange:
             self._test_gap(account)
         for order in self._resting(OrderKind.LIMIT, reduce_only=False):
             limit = _float(order.price)
-            if bar.low < limit if order.side is OrderSide.BUY else bar.high > limit:
-                self._fill(order, limit, self._fillable(order), is_maker=True)
+            reach = bar.low if order.side is OrderSide.BUY else bar.high
+            steps = self._fillable(order)
+            if steps:
+                steps = limit_steps(
+                    order.side.sign,
+                    reach,
+                    limit,
+                    steps,
+                    bar.volume,
+                    self._limit_rule,
+                    self._costs.limit_fills.queue,
+                    float(self.market.amount_step),
+                )
+            self._fill(order, limit, steps, is_maker=True)
 
     def release_range(self, bar: Bar, end_ms: int) -> None:
         """Execute stops, liquidation and then targets that the bar's range reached."""

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from firstwatch.trading.clock import parse_iso
+from firstwatch.trading.limit_fills import THROUGH, LimitFillsText
 from firstwatch.trading.setting_fields import DecimalSetting, FileText, RealSetting, WholeSetting
 from firstwatch.trading.text import quoted
 from firstwatch.trading.validation import value_text
@@ -74,6 +75,8 @@ class PaperVenueSettings(VenueSettings):
     """Delay from sending until the venue receives the order."""
     volume_share: RealSetting = Field(default=0.0, ge=0, le=1)
     """Largest share of a bar's volume that one order fills; 0: fills are never partial."""
+    limit_fills: LimitFillsText = THROUGH
+    """What a price that touches a resting entry limit fills: ``touch``, ``through`` or ``queue:Q``."""
     market: Path | None = None
     """Market file (as for ``backtest --market``); fields that it lacks are derived from the candles."""
     seed: WholeSetting = Field(default=1, ge=0, lt=2**63)

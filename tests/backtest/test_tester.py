@@ -203,7 +203,7 @@ def test_without_numba_everything_works_and_it_says_so_once(monkeypatch, caplog)
     compiler = Compiler()
     monkeypatch.setattr(tester, "COMPILER", compiler)
     candles = generated_candles(4, 800)
-    shared = on(candles)
+    shared = on(candles, tests=1)
     first = shared.run(SAMPLE)
     assert caplog.messages == []
     for _ in range(3):

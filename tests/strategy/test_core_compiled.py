@@ -67,7 +67,7 @@ def play(run, seed, convert):
             0,
             int(np.searchsorted(entry, first)),
             int(np.searchsorted(funding_bars, first)),
-            tuple(output) if convert is compiled.read_only else tuple(rows.data for rows in output),
+            tuple(rows.data for rows in output) if run is core_loop.play_bars else tuple(output),
         )
         first = end
     counts = output.counts.tolist()
@@ -93,6 +93,20 @@ def test_compiled_and_interpreted_passes_are_equal(loop):
 def test_other_columns_than_those_it_was_compiled_for_are_refused_and_not_compiled(loop):
     with pytest.raises(TypeError):
         play(loop, 1, lambda column: column.copy())
+
+
+def test_columns_of_any_layout_are_read(loop):
+    """Views into the buffer of another process, or every other number of one."""
+
+    def odd(column):
+        spaced = np.repeat(column, 2)[::2]
+        buffer = bytearray(spaced.nbytes + 1)
+        unaligned = np.frombuffer(buffer, dtype=column.dtype, count=len(column), offset=1)
+        unaligned[:] = spaced
+        assert column.dtype.itemsize == 1 or not unaligned.flags.aligned
+        return compiled.read_only(unaligned)
+
+    assert play(loop, 4, odd)[0] == play(loop, 4, compiled.read_only)[0]
 
 
 def test_every_module_that_is_compiled_or_read_by_one_counts_for_the_name():

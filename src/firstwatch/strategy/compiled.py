@@ -165,7 +165,10 @@ def _sample() -> tuple[Any, ...]:
 
 
 def read_only(column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return a view of a column that cannot be written: the type that the compiled loop reads."""
-    view = np.ascontiguousarray(column).view()
+    """Return a view of a column that cannot be written: the type that the compiled loop reads.
+
+    One that is not aligned or has gaps, as in a buffer of another process, is copied.
+    """
+    view = np.require(column, requirements=("C", "A")).view()
     view.flags.writeable = False
     return view

@@ -184,7 +184,7 @@ def lines(rounds: int, peers: str | None) -> list[Line]:
         play()
         found.append(Line("loop, the conditions' arrays ready", median_of(rounds, play), 0.013))
 
-        periods = iter(range(2, 10_000))
+        periods = iter(range(15, 10_000))
 
         def two_new(shared: Tester) -> Callable[[], object]:
             def run() -> None:

@@ -33,12 +33,11 @@ from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.market import Market
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trials import TrialState
+from tests.backtest.planted import planted_candles
 
 SEEDS = tuple(range(20))
-HOURS = 24 * 365
 SPECIFICATIONS = 500
 TRIALS = 300
-CORRELATION = -0.30
 CAPITAL = 10_000.0
 FREE = Costs(Decimal(0), Decimal(0))
 
@@ -74,24 +73,10 @@ class Shown:
     words: str
 
 
-def candles_of(seed: int, correlation: float = 0.0, bars: int = HOURS) -> CandleArrays:
-    """Return hours whose returns follow an AR(1) of that coefficient; 0: a random walk."""
-    random = np.random.default_rng(seed)
-    shocks = random.normal(0, 0.005, bars)
-    returns = shocks.copy()
-    for place in range(1, bars):
-        returns[place] = correlation * returns[place - 1] + shocks[place]
-    close = np.round(30_000 * np.exp(np.cumsum(returns)), 1)
-    opened = np.concatenate([[30_000.0], close[:-1]])
-    times = 1_672_531_200_000 + np.arange(bars, dtype=np.int64) * Timeframe.H1.ms
-    high, low = np.maximum(opened, close), np.minimum(opened, close)
-    return CandleArrays(times, opened, high, low, close, np.full(bars, 1000.0), Timeframe.H1)
-
-
-def noise(seed: int, specifications: int = SPECIFICATIONS, bars: int = HOURS) -> Shown:
+def noise(seed: int, specifications: int = SPECIFICATIONS) -> Shown:
     """Return what is said of the best of random specifications on a random walk."""
     random = np.random.default_rng([seed, 1])
-    candles = candles_of(seed, bars=bars)
+    candles = planted_candles(seed, reversion=0.0)
     search = _search(specifications)
     specs = [_random_spec(random) for _ in range(specifications)]
     outcomes = _tester(candles, FREE, specs)
@@ -99,9 +84,9 @@ def noise(seed: int, specifications: int = SPECIFICATIONS, bars: int = HOURS) ->
     return _shown(seed, search, trials)
 
 
-def edge(seed: int, trials: int = TRIALS, bars: int = HOURS) -> Shown:
+def edge(seed: int, trials: int = TRIALS) -> Shown:
     """Return what a study says of its winner where there is something to be found."""
-    candles = candles_of(seed, CORRELATION, bars)
+    candles = planted_candles(seed)
     search = _search(trials)
     costs = Costs.of_market(Market())
     return _shown(seed, search, run_study(search, lambda specs, _share: list(_tester(candles, costs, specs))))

@@ -58,7 +58,7 @@ class OptimisationRequest(BaseModel):
     @model_validator(mode="after")
     def _prunes_one(self) -> Self:
         if self.prunes and "," in self.objective:
-            raise ValueError("a study with two objectives cannot prune")
+            raise ValueError("A study with two objectives cannot prune.")
         return self
 
     def search(self) -> Search:

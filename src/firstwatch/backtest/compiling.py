@@ -19,6 +19,7 @@ from pathlib import Path
 from firstwatch.backtest.cache_folder import cache_folder
 from firstwatch.market.packed import locked
 from firstwatch.strategy.compiled import Loop, compiled_name, is_compiled, is_installed, load_loop
+from firstwatch.trading.errors import said
 
 LOADING_BARS = 1_000_000
 """Bars that are interpreted in the time of loading the loop."""
@@ -78,7 +79,8 @@ class Compiler:
         except OSError as error:
             self.slower_because = f"the compiled core cannot be kept in the cache, so that {slower}: {error}"
         except Exception as error:  # of the compiler, whatever it is: interpreted, the core does the same
-            self.slower_because = f"numba cannot compile the core, so that {slower}: {error!r}"
+            why = said(error).splitlines()[0]
+            self.slower_because = f"numba cannot compile the core, so that {slower}: {why}"
         _log.warning("%s", self.slower_because)
         return None
 

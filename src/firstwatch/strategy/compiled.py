@@ -139,7 +139,7 @@ def _sample() -> tuple[Any, ...]:
     return (
         np.zeros(1, _STATE)[0],
         np.zeros(1, _SETTINGS)[0],
-        (bars, numbers, numbers, numbers, numbers),
+        (bars, numbers, numbers, numbers, numbers, numbers),
         (flags, flags, flags, flags),
         (numbers, numbers),
         (flags, flags),
@@ -165,7 +165,10 @@ def _sample() -> tuple[Any, ...]:
 
 
 def read_only(column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return a view of a column that cannot be written: the type that the compiled loop reads."""
-    view = np.ascontiguousarray(column).view()
+    """Return a view of a column that cannot be written: the type that the compiled loop reads.
+
+    One that is not aligned or has gaps, as in a buffer of another process, is copied.
+    """
+    view = np.require(column, requirements=("C", "A")).view()
     view.flags.writeable = False
     return view

@@ -107,8 +107,9 @@ def _open_study(job: JobContext, request: OptimisationRequest, given: BacktestIn
     # Candles that have come since are no part of it, unless another end is asked for.
     end_ms = definition.end_ms if given.end_ms is None else given.end_ms
     if others := definition.differences(_define(request, given, end_ms)):
+        listed = " and ".join(filter(None, (", ".join(others[:-1]), others[-1])))
         raise WrongUseError(
-            f"The study {quoted(name)} was made with other {' and '.join(others)}; give the same, or another "
+            f"The study {quoted(name)} was made with other {listed}; give the same, or another "
             "--study to begin a new one."
         )
     return _Opened(job, request, given, known, definition)

@@ -144,7 +144,7 @@ def simulate_prepared(
     replay = prepared.replay(spec)
     first = _first_bar(spec, candles, replay.signals, start_ms, end)
     after_ms = int(candles.time_ms[end - 1]) + candles.timeframe.ms
-    if problem := calendar.unknown_between(int(candles.time_ms[first]), after_ms):
+    if problem := prepared.calendar.unknown_between(int(candles.time_ms[first]), after_ms):
         raise WrongUseError(problem)
     coverage = coverage_notes(funding, int(candles.time_ms[first]), after_ms)
     kept = NoteKeeper(core, market)

@@ -16,6 +16,7 @@ from firstwatch.cli.backtest_options import (
     FundingOption,
     GuardsOption,
     LeverageOption,
+    LimitFillsOption,
     MakerFeeOption,
     MarketOption,
     ResetOption,
@@ -74,6 +75,7 @@ def crossvalidate(
     fee_bps: FeeOption = None,
     maker_fee_bps: MakerFeeOption = None,
     slippage_bps: SlippageOption = "2",
+    limit_fills: LimitFillsOption = "through",
     trades_limit: TradesLimitOption = None,
     assume_position_now: AssumeOption = False,
     session: SessionOption = None,
@@ -90,7 +92,7 @@ def crossvalidate(
     test = backtest_request(
         BacktestOptions(
             algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
-            slippage_bps, trades_limit, assume_position_now, session, reset, guards,
+            slippage_bps, limit_fills, trades_limit, assume_position_now, session, reset, guards,
         )
     )  # fmt: skip
     if reoptimise is None and parameter:

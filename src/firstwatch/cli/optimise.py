@@ -17,6 +17,7 @@ from firstwatch.cli.backtest_options import (
     FundingOption,
     GuardsOption,
     LeverageOption,
+    LimitFillsOption,
     MakerFeeOption,
     MarketOption,
     ResetOption,
@@ -81,6 +82,7 @@ def optimise(
     fee_bps: FeeOption = None,
     maker_fee_bps: MakerFeeOption = None,
     slippage_bps: SlippageOption = "2",
+    limit_fills: LimitFillsOption = "through",
     trades_limit: TradesLimitOption = None,
     assume_position_now: AssumeOption = False,
     session: SessionOption = None,
@@ -105,7 +107,7 @@ def optimise(
     test = backtest_request(
         BacktestOptions(
             algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
-            slippage_bps, trades_limit, assume_position_now, session, reset, guards,
+            slippage_bps, limit_fills, trades_limit, assume_position_now, session, reset, guards,
         )
     )  # fmt: skip
     try:

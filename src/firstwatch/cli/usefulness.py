@@ -14,6 +14,7 @@ from firstwatch.cli.backtest_options import (
     FundingOption,
     GuardsOption,
     LeverageOption,
+    LimitFillsOption,
     MakerFeeOption,
     MarketOption,
     ResetOption,
@@ -40,6 +41,7 @@ def usefulness(
     fee_bps: FeeOption = None,
     maker_fee_bps: MakerFeeOption = None,
     slippage_bps: SlippageOption = "2",
+    limit_fills: LimitFillsOption = "through",
     trades_limit: TradesLimitOption = None,
     assume_position_now: AssumeOption = False,
     session: SessionOption = None,
@@ -56,7 +58,7 @@ def usefulness(
     test = backtest_request(
         BacktestOptions(
             algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
-            slippage_bps, trades_limit, assume_position_now, session, reset, guards,
+            slippage_bps, limit_fills, trades_limit, assume_position_now, session, reset, guards,
         )
     )  # fmt: skip
     request = UsefulnessRequest(test=test)

@@ -105,7 +105,7 @@ async def test_from_a_changed_threshold_to_a_small_run_and_to_the_next_version(h
         assert "above 1.5" in on.text()
         # It is cross-validated.
         await on.press("v")
-        assert isinstance(on.app.screen, SettingsDialog)
+        await on.until(lambda: isinstance(on.app.screen, SettingsDialog), "the question")
         await on.press("y")
         await result(on, JobKind.CROSS_VALIDATION)
         assert requests(on)[1][1]["folds"] == 6

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from firstwatch.backtest.inputs import FROM_VENUE, BacktestRequest
 from firstwatch.backtest.optimisation import parse_constraint, parse_objectives
 from firstwatch.backtest.settings import BacktestSettings
+from firstwatch.engine.jobs.cross_validation import CrossValidationRequest, Reoptimisation
 from firstwatch.engine.jobs.studies import OptimisationRequest
 from firstwatch.engine.venue_registry import reading_venue
 from firstwatch.manager.draft_document import spec_of_document, value_at
@@ -17,13 +18,14 @@ from firstwatch.manager.test_views import (
     OWN_PERIOD,
     WHOLE_PERIOD,
     DraftView,
+    FoldSettings,
     PlaceView,
     SearchSettings,
     TestSetup,
 )
 from firstwatch.market.archive import REFERENCE, find_series, read_series
 from firstwatch.settings import Settings
-from firstwatch.strategy.parameters import Place, parse_parameter, parse_parameters, places
+from firstwatch.strategy.parameters import Place, parse_parameter, parse_parameters, places, usual_parameters
 from firstwatch.trading.clock import Clock, parse_iso
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.limit_fills import THROUGH, LimitFills
@@ -69,6 +71,25 @@ def request_of(draft: DraftView, settings: Settings, clock: Clock) -> BacktestRe
     )
 
 
+def validation_of(
+    draft: DraftView, wanted: FoldSettings, settings: Settings, clock: Clock
+) -> CrossValidationRequest:
+    """Return the request for a cross-validation of the draft.
+
+    Raises:
+        WrongUseError, VenueError, FirstwatchError: as ``request_of``, or what is searched cannot be used.
+    """
+    how = Reoptimisation(trials=wanted.trials, parameters=wanted.parameters) if wanted.trials else None
+    request = CrossValidationRequest(
+        test=request_of(draft, settings, clock),
+        folds=wanted.folds,
+        is_sliding=wanted.is_sliding,
+        reoptimisation=how,
+    )
+    request.check()
+    return request
+
+
 def optimisation_of(
     draft: DraftView, wanted: SearchSettings, settings: Settings, clock: Clock
 ) -> OptimisationRequest:
@@ -94,10 +115,15 @@ def optimisation_of(
 
 def places_of(draft: DraftView) -> tuple[PlaceView, ...]:
     """Return the numbers of a valid draft that can be optimised, in the order of its file."""
-    return tuple(_place_view(draft, each) for each in places(spec_of_document(draft.document)))
+    spec = spec_of_document(draft.document)
+    try:
+        usual = {each.place.name: str(each).partition("=")[2] for each in usual_parameters(spec)}
+    except WrongUseError:
+        usual = {}
+    return tuple(_place_view(draft, each, usual.get(each.name)) for each in places(spec))
 
 
-def _place_view(draft: DraftView, place: Place) -> PlaceView:
+def _place_view(draft: DraftView, place: Place, usual: str | None) -> PlaceView:
     section, label = "other numbers", place.name.replace("_", " ").replace(".", ", ")
     found = _CONDITION.match(place.name)
     if found is not None:
@@ -112,7 +138,7 @@ def _place_view(draft: DraftView, place: Place) -> PlaceView:
         is_whole=place.is_whole,
         lowest=place.lowest,
         highest=place.highest,
-        proposal=_proposal(place),
+        proposal=usual or _proposal(place),
     )
 
 

@@ -9,6 +9,7 @@ from firstwatch.manager.test_views import (
     DRAFT_OF,
     DraftChoice,
     DraftView,
+    FoldSettings,
     PlaceView,
     SearchSettings,
     TestDetails,
@@ -202,13 +203,11 @@ class TestService:
         request = request_of(draft, self._settings, self._clock)
         return self._jobs.submit(JobKind.BACKTEST, _title(draft), request)
 
-    def validate(self, draft: DraftView, folds: int, *, is_sliding: bool) -> int:
+    def validate(self, draft: DraftView, wanted: FoldSettings) -> int:
         """Begin a cross-validation of a draft, and return the number of its job."""
-        from firstwatch.engine.jobs.cross_validation import CrossValidationRequest
-        from firstwatch.manager.test_requests import request_of
+        from firstwatch.manager.test_requests import validation_of
 
-        test = request_of(draft, self._settings, self._clock)
-        request = CrossValidationRequest(test=test, folds=folds, is_sliding=is_sliding)
+        request = validation_of(draft, wanted, self._settings, self._clock)
         return self._jobs.submit(JobKind.CROSS_VALIDATION, _title(draft), request)
 
     def usefulness(self, draft: DraftView) -> int:

@@ -238,6 +238,19 @@ class PlaceView:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldSettings:
+    """How a draft is cross-validated."""
+
+    folds: int
+    is_sliding: bool = False
+    """Each fold trains on the block before its test alone."""
+    trials: int = 0
+    """Trials of a search on the training part of each fold; 0: nothing is searched."""
+    parameters: tuple[str, ...] = ()
+    """What is searched, ``NAME=LOW..HIGH[:STEP]`` each; empty: the usual numbers."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchSettings:
     """What an optimisation looks for. ``parameters``: ``NAME=LOW..HIGH[:STEP]`` each."""
 

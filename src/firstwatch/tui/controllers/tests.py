@@ -20,9 +20,8 @@ from firstwatch.tui.modals.confirm import ConfirmDialog
 from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.modals.settings import SettingsDialog, Values
 from firstwatch.tui.modals.tests import (
-    FOLDS,
-    SLIDING,
-    YES,
+    folds_mistake,
+    folds_of,
     optimisation_settings,
     search_mistake,
     search_of,
@@ -33,6 +32,7 @@ from firstwatch.tui.state import StateApp
 _SMALL = Decimal("0.25")
 """Share of the capital that is proposed for the next version."""
 _CENT = Decimal("0.01")
+_KEPT_BACK = "the last fifth of the period is kept back"
 
 
 class TestController:
@@ -170,20 +170,20 @@ class TestController:
     def ask_validation(self) -> None:
         """Ask for the folds, then begin a cross-validation of the draft."""
         draft = self._bench.draft
-        if draft is None:
-            return
-        lines = [f"{draft.name} on {draft.setup.symbol}", "The last fifth of the period is kept back.", ""]
-        settings = validation_settings()
-        dialog = SettingsDialog("Cross-validate", lines, settings, "begin", check=lambda _: "")
+        if draft is not None:
+            self._app.in_background(self._ask_validation(draft))
+
+    async def _ask_validation(self, draft: DraftView) -> None:
+        places = await asyncio.to_thread(self._manager.tests.places, draft)
+        lines = [f"{draft.name} on {draft.setup.symbol}; {_KEPT_BACK}.", ""]
+        settings = validation_settings(draft, places)
+        dialog = SettingsDialog("Cross-validate", lines, settings, "begin", check=folds_mistake)
         self._app.push_screen(dialog, self._validate)
 
     def _validate(self, values: Values | None) -> None:
         if values is not None:
-            folds, is_sliding = int(values[FOLDS]), values[SLIDING] == YES
-            self._begin(
-                "Cross-validation",
-                lambda draft: self._manager.tests.validate(draft, folds, is_sliding=is_sliding),
-            )
+            folds = folds_of(values)
+            self._begin("Cross-validation", lambda draft: self._manager.tests.validate(draft, folds))
 
     def ask_optimisation(self) -> None:
         """Ask for the numbers and what is looked for, then begin an optimisation of the draft."""
@@ -194,7 +194,7 @@ class TestController:
     async def _ask_optimisation(self, draft: DraftView) -> None:
         places = await asyncio.to_thread(self._manager.tests.places, draft)
         lines = [
-            f"{draft.name} on {draft.setup.symbol}; the last fifth of the period is kept back.",
+            f"{draft.name} on {draft.setup.symbol}; {_KEPT_BACK}.",
             "Take a number by space, or write its range.",
             "",
         ]

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from firstwatch.manager.test_requests import range_problem, search_problem
-from firstwatch.manager.test_views import DraftView, PlaceView, SearchSettings
+from firstwatch.manager.test_views import DraftView, FoldSettings, PlaceView, SearchSettings
 from firstwatch.tui import figures
 from firstwatch.tui.launch_form import parse
 from firstwatch.tui.modals.settings import Setting, Values
 
-FOLDS, SLIDING, YES, NO = "folds", "sliding", "yes", "no"
+FOLDS, SLIDING, TRIALS = "folds", "sliding", "trials"
+YES, NO = "yes", "no"
 _PLACE = "place "
 _MOST_FOLDS, _MOST_TRIALS = 100, 10_000
 _OBJECTIVES = ("sharpe", "sortino", "calmar", "net_pnl", "profit_factor", "expectancy", "max_drawdown")
@@ -23,16 +24,50 @@ def _trials(text: str) -> int:
     return parse.count(text, least=1, most=_MOST_TRIALS)
 
 
-def validation_settings() -> tuple[Setting, ...]:
+def _trials_or_none(text: str) -> int:
+    return _trials(text) if text else 0
+
+
+def validation_settings(draft: DraftView, places: Sequence[PlaceView]) -> tuple[Setting, ...]:
     """Return what is asked before a cross-validation."""
     section = "Folds"
     return (
         Setting(FOLDS, "Folds", section, "So many blocks are tested, one after the other", "6", _folds),
         Setting(
-            SLIDING, "Training", section, "The bars before a fold on which it could be fitted", NO,
+            SLIDING, "Training", section, "The bars before a fold on which numbers are searched", NO,
             words={NO: "all blocks before", YES: "the block before alone"},
         ),
+        Setting(
+            TRIALS, "Trials in each fold", section,
+            "How many are made on the training part; the winner is tested. Empty: nothing is searched",
+            read=_trials_or_none, empty="nothing is searched", proposal="50",
+        ),
+        *(_place(draft, each) for each in places),
     )  # fmt: skip
+
+
+def folds_of(values: Values) -> FoldSettings:
+    """Return the folds of the dialog's values."""
+    return FoldSettings(
+        folds=_folds(values[FOLDS]),
+        is_sliding=values[SLIDING] == YES,
+        trials=_trials_or_none(values[TRIALS]),
+        parameters=_parameters(values),
+    )
+
+
+def folds_mistake(values: Values) -> str:
+    """Return what is wrong with the folds of the dialog's values; empty: nothing."""
+    has_numbers = bool(_parameters(values)) and not values[TRIALS]
+    return "say how many trials in each fold, or leave the numbers as they are" if has_numbers else ""
+
+
+def _parameters(values: Values) -> tuple[str, ...]:
+    return tuple(
+        f"{key.removeprefix(_PLACE)}={value}"
+        for key, value in values.items()
+        if key.startswith(_PLACE) and value
+    )
 
 
 def optimisation_settings(draft: DraftView, places: Sequence[PlaceView]) -> tuple[Setting, ...]:
@@ -50,7 +85,7 @@ def optimisation_settings(draft: DraftView, places: Sequence[PlaceView]) -> tupl
             "constraint", "Only if", search, "Like max_drawdown<0.2; several with a comma",
             empty="no constraint", proposal="max_drawdown<0.2",
         ),
-        Setting("trials", "Trials", search, "How many; each counts against the winner", "100", _trials),
+        Setting(TRIALS, "Trials", search, "How many; each counts against the winner", "100", _trials),
         Setting("study", "Study", search, "Its name: the same one later goes on with it", empty="its job's"),
     )  # fmt: skip
 
@@ -75,14 +110,10 @@ def search_of(values: Values) -> SearchSettings:
     """Return the search of the dialog's values."""
     second = values["second"]
     return SearchSettings(
-        parameters=tuple(
-            f"{key.removeprefix(_PLACE)}={value}"
-            for key, value in values.items()
-            if key.startswith(_PLACE) and value
-        ),
+        parameters=_parameters(values),
         objective=f"{values['objective']},{second}" if second else values["objective"],
         constraints=tuple(part.strip() for part in values["constraint"].split(",") if part.strip()),
-        trials=_trials(values["trials"]),
+        trials=_trials(values[TRIALS]),
         study=values["study"],
     )
 

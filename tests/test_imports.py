@@ -1,6 +1,8 @@
 """The shape of the source: which module may import which."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -94,3 +96,48 @@ def test_a_circle_is_found_wherever_the_import_is_written(tmp_path, back):
     (house / "c.py").write_text("from house import a")
     (house / "d.py").write_text("from house import a, b, c")
     assert circles(graph_of(house)) == [["house.a", "house.b", "house.c"]]
+
+
+_ALL = """
+import sys
+from importlib import import_module
+from tests.test_imports import PACKAGE, modules_in
+
+rooms = ("engine", "watch", "backtest", "manager", "tui", "venues", "wallets", "store", "market", "strategy")
+imported = [name for name in modules_in(PACKAGE) if name.split(".")[1:2] and name.split(".")[1] in rooms]
+for name in imported:
+    if "migrations" not in name and not name.endswith("__main__"):
+        import_module(name)
+assert len(imported) > 200
+print([name for name in ("numba", "llvmlite", "optuna", "dask", "pandas", "scipy") if name in sys.modules])
+"""
+
+
+def test_neither_the_engine_nor_the_screen_imports_a_compiler_or_an_optimiser():
+    """With every module of theirs imported: where one is needed, a process of a job imports it."""
+    pytest.importorskip("numba")
+    done = subprocess.run([sys.executable, "-c", _ALL], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+_LONG = """
+import sys
+import numpy as np
+from firstwatch.backtest import compiling
+from firstwatch.backtest.simulate import simulate
+from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
+from firstwatch.trading.market import DEFAULT_MARKET
+from tests.backtest.specifications import COSTS
+from tests.candles import generated_candles
+
+compiling.LOADING_BARS = compiling.COMPILING_BARS = 1
+spec = AlgorithmSpec.from_toml(sample_toml())
+result = simulate(spec, generated_candles(1, 3_000), market=DEFAULT_MARKET, costs=COSTS[0])
+print(len(result.records) > 10, "numba" in sys.modules)
+"""
+
+
+def test_one_backtest_is_interpreted_however_long_it_is():
+    done = subprocess.run([sys.executable, "-c", _LONG], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]

@@ -301,12 +301,11 @@ class Replay:
         """All columns as the compiled loop reads them."""
         candles, signals, session = self.candles, self.signals, self._bars.session
         return _Columns(
-            _read_only(candles.time_ms, candles.open, candles.high, candles.low, candles.close),
-            _read_only(signals.entry_long, signals.entry_short, signals.exit_long, signals.exit_short),
-            # A level without an ATR is one number repeated, and is not read.
             _read_only(
-                *(each if each.strides[0] else each[:1] for each in (signals.atr_stop, signals.atr_target))
+                candles.time_ms, candles.open, candles.high, candles.low, candles.close, candles.volume
             ),
+            _read_only(signals.entry_long, signals.entry_short, signals.exit_long, signals.exit_short),
+            _read_only(_if_read(signals.atr_stop), _if_read(signals.atr_target)),
             _read_only(session.may_enter.view(np.int8), session.must_flatten.view(np.int8)),
             _read_only(self._busy(signals.exit_long), self._busy(signals.exit_short)),
             _read_only(*self._bars.funding),

@@ -31,10 +31,9 @@ class Tester:
         costs: Costs,
         settings: BacktestSettings | None = None,
         funding: FundingSeries = NO_FUNDING,
-        tests: int = 1,
+        tests: int = 10,
     ) -> None:
-        """Take what the tests share. ``tests``: about how many will be run in this process, each on most of
-        the candles; it changes their speed only.
+        """Take what the tests share. ``tests``: about how many will be run; it changes their speed only.
 
         Raises:
             WrongUseError: a session setting that cannot be used.

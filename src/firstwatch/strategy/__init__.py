@@ -9,7 +9,7 @@ sentences), ``compiled`` (the core as machine code), ``outlook`` (conditions tha
 next), ``parameters`` (an algorithm's numbers by their place, to vary them).
 
 Pure: only ``trading`` may be imported, and no store, venue, thread, clock or file. ``indicators`` alone
-imports TA-Lib, and ``compiled`` alone numba, in a folder of the caller's. The modules ``core``,
+imports TA-Lib, ``compiled`` alone numba, with a folder of the caller's. The modules ``core``,
 ``core_prices``, ``core_replay`` and ``core_loop`` use only int, float, bool, ``if`` and ``math``, so that
 they can be compiled.
 

@@ -26,11 +26,14 @@ def ratios(daily):
 
 
 def deflated_by_scipy(returns, trials, count):
-    """Bailey and López de Prado 2014, equation 2, with SciPy's moments and normal distribution."""
+    """Bailey and López de Prado 2014, equation 2, with SciPy's moments and normal distribution.
+
+    The variance of the trials is at least that of one ratio of normal returns without an edge.
+    """
     luck = 0.0
     if count > 1:
         high = stats.norm.ppf([1 - 1 / count, 1 - 1 / (count * math.e)])
-        spread = math.sqrt(np.var(trials, ddof=1))
+        spread = math.sqrt(max(np.var(trials, ddof=1), 1 / (len(returns) - 1)))
         luck = spread * ((1 - np.euler_gamma) * high[0] + np.euler_gamma * high[1])
     ratio = returns.mean() / returns.std(ddof=1)
     skewness, kurtosis = stats.skew(returns), stats.kurtosis(returns, fisher=False)
@@ -91,6 +94,19 @@ def test_more_trials_deflate_more():
     assert shares[0] > shares[-1] + 0.1
 
 
+def test_trials_that_resemble_each_other_are_no_less_lucky_than_others():
+    """The best of 500 that share all of their luck is no better than the best of 500 that share none."""
+    alone = noise(12, 365, 1)
+    alike = alone + 1e-5 * noise(13, 365, 500)
+    found = ratios(alike)
+    assert found.var() < 0.01 / 364
+    winner = alike[:, int(np.argmax(found))]
+    one_of_many = np.array([1, -1]) / math.sqrt(2 * 364)
+    assert one_of_many.var(ddof=1) == pytest.approx(1 / 364)
+    expected = deflated_sharpe(winner, one_of_many, 500)
+    assert deflated_sharpe(winner, found, 500) == pytest.approx(expected)
+
+
 def test_ratios_that_are_not_known_are_left_out_and_one_alone_has_no_variance():
     daily = noise(6, 120, 8) + 0.001
     found = ratios(daily)
@@ -98,6 +114,7 @@ def test_ratios_that_are_not_known_are_left_out_and_one_alone_has_no_variance():
     with_gaps = np.concatenate([found, [math.nan, math.inf]])
     assert deflated_sharpe(winner, with_gaps, 20) == deflated_sharpe(winner, found, 20)
     assert 0 < deflated_sharpe(winner, found[:1], 20) < deflated_sharpe(winner, found[:1], 1)
+    assert deflated_sharpe(winner, found[:1], 20) == deflated_sharpe(winner, np.empty(0), 20)
 
 
 @pytest.mark.parametrize("returns", [np.full(29, 0.01) + noise(1, 29, 1)[:, 0], np.zeros(365), np.empty(0)])

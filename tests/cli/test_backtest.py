@@ -60,7 +60,15 @@ def test_the_json_has_exactly_the_promised_shape(firstwatch, algorithm, candles)
     answer = firstwatch("backtest", algorithm, "--candles", candles, "--json")
     assert answer.code == 0
     document = answer.json
-    assert list(document) == ["metrics", "about_metrics", "notes", "trades", "equity", "bars", "seconds"]
+    assert list(document) == [
+        "metrics", "about_metrics", "notes", "trades", "equity", "bars", "seconds", "review", "settings",
+    ]  # fmt: skip
+    assert list(document["review"]) == [
+        "references", "market_change", "mean_trade_p_value", "drawdowns", "months", "exits", "underwater",
+    ]  # fmt: skip
+    assert list(document["settings"]) == [
+        "algorithm", "market", "candles", "from", "to", "costs", "settings",
+    ]  # fmt: skip
     assert list(document["metrics"]) == METRICS
     assert document["trades"]
     assert all(list(trade) == TRADE for trade in document["trades"])
@@ -265,3 +273,19 @@ def test_limit_fills_say_what_a_touched_limit_fills(firstwatch, tmp_path, algori
     wrong = firstwatch("backtest", limit, "--candles", tmp_path / "coarse.csv", "--limit-fills", "queue:1")
     assert wrong.code == 2
     assert "--limit-fills: limit fills are touch, through or queue:Q" in wrong.err
+
+
+def test_figures_stand_beside_what_to_hold_them_against(firstwatch, algorithm, candles):
+    answer = firstwatch("backtest", algorithm, "--candles", candles)
+    document = firstwatch("backtest", algorithm, "--candles", candles, "--json").json
+    assert answer.code == 0
+    lines = answer.out.splitlines()
+    factor = next(line for line in lines if line.startswith("profit_factor") and "above" in line)
+    within = document["metrics"]["profit_factor"] > 1.5
+    assert factor.split()[2:] == ["above", "1.5", "within" if within else "outside"]
+    change = document["review"]["market_change"]
+    assert any(line.endswith(f"the market changed by {change * 100:,.2f} %") for line in lines)
+    chance = document["review"]["mean_trade_p_value"]
+    assert f"with a probability of {chance:.3f}" in answer.out
+    assert f"{document['review']['drawdowns'][0]['depth'] * 100:,.2f} %" in answer.out
+    assert "2024" in [line.split()[0] for line in lines if line]

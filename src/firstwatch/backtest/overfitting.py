@@ -2,7 +2,9 @@
 
 - Deflated Sharpe ratio: the probability that the winner's true ratio is above what the best of as many trials
   without an edge shows (Bailey and López de Prado 2014, "The deflated Sharpe ratio: correcting for selection
-  bias, backtest overfitting and non-normality").
+  bias, backtest overfitting and non-normality"). Their variance of the trials' ratios counts here for no less
+  than ``1/(days - 1)``, that of one estimate without an edge: trials that resemble each other have luck in
+  common, of which their variance shows nothing.
 - Probability of backtest overfitting, by combinatorially symmetric cross-validation (CSCV): days are cut into
   blocks; for each choice of half of them the trial with the best Sharpe ratio there is ranked by its ratio in
   the other half; the probability is the share of choices in which it is not above the median there (Bailey,
@@ -36,15 +38,15 @@ def deflated_sharpe(returns_daily: _Floats, trial_sharpes_daily: _Floats, count:
 
     ``returns_daily``: of the winner, fractions. ``trial_sharpes_daily``: ratios per day of the trials that
     are known, the winner's too; those that are not finite are left out. ``count``: all trials that were made,
-    at least 1; more than are known, where earlier searches count. With fewer than two known ratios their
-    variance is that of the winner's own estimate. None: fewer than 30 days, or a winner without a ratio.
+    at least 1; more than are known, where earlier searches count. None: fewer than 30 days, or a winner
+    without a ratio.
     """
     winner = Sharpe.of(returns_daily)
     if winner is None or winner.n < RATIO_DAYS:
         return None
     known = trial_sharpes_daily[np.isfinite(trial_sharpes_daily)]
-    of_one = winner.variance_of_one / (winner.n - 1)
-    variance = float(known.var(ddof=1)) if len(known) > 1 else of_one
+    of_trials = float(known.var(ddof=1)) if len(known) > 1 else 0.0
+    variance = max(of_trials, 1 / (winner.n - 1))
     return probabilistic_sharpe(winner, best_of_tries(count, variance))
 
 

@@ -111,15 +111,16 @@ def crossvalidate(
             workers=workers,
         ),
     )
-    # Before there is a job: what is wrong with the words of the command.
+    # Before there is a job: what is wrong with the options.
     request.check()
     title = f"{test.algorithm}, {counted(folds, 'fold')}"
-    with progress_bar() as show:
-        found = run_job_here(load_settings(), JobKind.CROSS_VALIDATION, title, request, show=show)
+    settings = load_settings()
     if as_json:
-        say_json(found.result)
-    else:
-        _say(found.result)
+        say_json(run_job_here(settings, JobKind.CROSS_VALIDATION, title, request).result)
+        return
+    with progress_bar() as show:
+        found = run_job_here(settings, JobKind.CROSS_VALIDATION, title, request, show=show)
+    _say(found.result)
 
 
 def _say(document: Mapping[str, Any]) -> None:

@@ -126,7 +126,7 @@ def optimise(
         )
     except ValidationError as error:
         raise WrongUseError("\n".join(validation_sentences(OptimisationRequest, error))) from error
-    # Before there is a job: what is wrong with the words of the command.
+    # Before there is a job: what the options themselves get wrong.
     request.search()
     title = f"{test.algorithm} on {candles.name}"
     settings = load_settings()

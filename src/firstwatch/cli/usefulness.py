@@ -62,12 +62,13 @@ def usefulness(
         )
     )  # fmt: skip
     request = UsefulnessRequest(test=test)
-    with progress_bar() as show:
-        found = run_job_here(load_settings(), JobKind.USEFULNESS, test.algorithm, request, show=show)
+    settings = load_settings()
     if as_json:
-        say_json(found.result)
-    else:
-        _say(found.result)
+        say_json(run_job_here(settings, JobKind.USEFULNESS, test.algorithm, request).result)
+        return
+    with progress_bar() as show:
+        found = run_job_here(settings, JobKind.USEFULNESS, test.algorithm, request, show=show)
+    _say(found.result)
 
 
 def _say(document: Mapping[str, Any]) -> None:

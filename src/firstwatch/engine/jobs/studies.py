@@ -58,7 +58,7 @@ class OptimisationRequest(BaseModel):
     @model_validator(mode="after")
     def _prunes_one(self) -> Self:
         if self.prunes and "," in self.objective:
-            raise ValueError("a study with two objectives cannot prune")
+            raise ValueError("A study with two objectives cannot prune.")
         return self
 
     def search(self) -> Search:
@@ -131,7 +131,7 @@ class StudyDefinition(BaseModel):
         return Data(self.symbol, self.timeframe, self.holdout_ms, self.end_ms)
 
     def differences(self, other: "StudyDefinition") -> list[str]:
-        """Return in an operator's words what differs, so that the other one is another study."""
+        """Return the names of what differs, so that the other one is another study."""
         mine, theirs = self._compared(), other._compared()
         return [name for name, value in mine.items() if value != theirs[name]]
 

@@ -8,8 +8,9 @@ Paths in the file are relative to the file, paths in the environment to the work
 import os
 import re
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union, get_args
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -20,6 +21,7 @@ from pydantic import (
     Tag,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticKnownError
@@ -35,7 +37,7 @@ from firstwatch.trading.agents import Confirm
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.hazards import DEFAULT_POLICY, Hazard, Policy, Response
 from firstwatch.trading.quiet_hours import QuietHours
-from firstwatch.trading.setting_fields import FileText, RealSetting, SettingsTable
+from firstwatch.trading.setting_fields import FileText, RealSetting, SettingsTable, WholeSetting
 from firstwatch.trading.text import quoted
 from firstwatch.trading.toml_file import read_toml
 from firstwatch.trading.validation import validation_sentences, value_text
@@ -91,6 +93,7 @@ else:
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _MOST_ADDRESSES = 10
 _LONGEST_ADDRESS = 2_000
+_SCHEDULER = re.compile(r"(tls|tcp)://([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):([0-9]{1,5})")
 
 
 def _addresses(value: object) -> object:
@@ -121,6 +124,7 @@ _PATH_KEYS = frozenset(
     if Path in get_args(field.annotation)
 )
 """Keys of venues that hold a path."""
+_COMPUTE_PATHS = frozenset({"ca", "certificate", "key"})
 
 
 class Limits(SettingsTable):
@@ -189,6 +193,79 @@ class AgentSettings(SettingsTable):
     """For runs with play money of the paper venue."""
 
 
+class TestSettings(SettingsTable):
+    """``[test]``: what tests are held against."""
+
+    max_drawdown: RealSetting = Field(default=0.20, gt=0, le=1)
+    """A cross-validation with a deeper drawdown in any fold does not pass; a fraction."""
+
+
+class ComputeSettings(SettingsTable):
+    """``[compute]``: where the parts of long jobs are computed."""
+
+    executor: Literal["local", "dask"] = "local"
+    """Processes of this machine, or an existing Dask cluster (extra ``cluster``)."""
+    workers: Annotated[WholeSetting, Field(ge=1, le=1_024)] | None = None
+    """Processes of this machine; without it one fewer than its processors."""
+    scheduler: str | None = None
+    """Of the cluster: ``tls://HOST:PORT``, or ``tcp://127.0.0.1:PORT``."""
+    ca: Path | None = None
+    """For ``tls``: the certificate (PEM) by which the cluster's is known."""
+    certificate: Path | None = None
+    """For ``tls``: the own certificate."""
+    key: Path | None = None
+    """For ``tls``: its key."""
+    insecure: bool = False
+    """Use plain ``tcp`` elsewhere than on this machine, with an alarm: who reaches the scheduler, or the
+    network between, can run programs here and there."""
+
+    @model_validator(mode="after")
+    def _scheduler_fits(self) -> Self:
+        if self.executor == "local":
+            return self
+        if self.scheduler is None:
+            raise ValueError('executor = "dask" needs scheduler, such as "tls://10.0.0.5:8786"')
+        parts = _scheduler_parts(self.scheduler)
+        if parts is None:
+            raise ValueError(
+                f"scheduler should be tls://HOST:PORT, or tcp://HOST:PORT, not {quoted(self.scheduler)}"
+            )
+        lacks = [name for name in ("ca", "certificate", "key") if getattr(self, name) is None]
+        if self.is_encrypted and lacks:
+            raise ValueError(f"a scheduler by tls:// needs {', '.join(lacks)}")
+        if self.is_exposed and not self.insecure:
+            raise ValueError(
+                f"{self.scheduler} carries programs without encryption beyond this machine: use tls://, or"
+                " set insecure = true if that network is yours alone"
+            )
+        return self
+
+    @property
+    def is_encrypted(self) -> bool:
+        """The scheduler is reached by TLS."""
+        return self.scheduler is not None and self.scheduler.startswith("tls://")
+
+    @property
+    def is_exposed(self) -> bool:
+        """Programs travel without encryption beyond this machine."""
+        if self.executor == "local" or self.scheduler is None or self.is_encrypted:
+            return False
+        parts = _scheduler_parts(self.scheduler)
+        host = "" if parts is None else parts[1].strip("[]")
+        try:
+            return not ip_address(host).is_loopback
+        except ValueError:
+            return host != "localhost"
+
+
+def _scheduler_parts(address: str) -> tuple[str, str, int] | None:
+    """Return protocol, host and port of a scheduler; None: it is no such address."""
+    found = _SCHEDULER.fullmatch(address)
+    if found is None or not 0 < int(found[3]) < 65_536:
+        return None
+    return found[1], found[2], int(found[3])
+
+
 class LogSettings(SettingsTable):
     """``[log]``: the log of a background engine, in the data folder."""
 
@@ -250,6 +327,10 @@ class Settings(BaseSettings):
     """Where alarms go out."""
     agents: AgentSettings = AgentSettings()
     """What agents may do."""
+    test: TestSettings = TestSettings()
+    """What tests are held against."""
+    compute: ComputeSettings = ComputeSettings()
+    """Where long jobs are computed."""
     venues: dict[str, AnyVenueSettings] = Field(default_factory=_default_venues, min_length=1)
     """Venues by name; without any, a synthetic paper venue ``paper``."""
 
@@ -333,10 +414,11 @@ def _read(path: Path) -> dict[str, Any]:
                 f"{path}: {name} cannot stand in the file; set {_PREFIX}{name.upper()} in the environment."
             )
     venues = document.get("venues")
-    for venue in venues.values() if isinstance(venues, dict) else ():
-        for key in _PATH_KEYS if isinstance(venue, dict) else ():
-            if isinstance(venue.get(key), str):
-                venue[key] = str(path.parent.absolute() / Path(venue[key]).expanduser())
+    tables = [(venue, _PATH_KEYS) for venue in venues.values()] if isinstance(venues, dict) else []
+    for table, keys in [*tables, (document.get("compute"), _COMPUTE_PATHS)]:
+        for key in keys if isinstance(table, dict) else ():
+            if isinstance(table.get(key), str):
+                table[key] = str(path.parent.absolute() / Path(table[key]).expanduser())
     return document
 
 

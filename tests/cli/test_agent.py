@@ -151,7 +151,7 @@ def test_the_log_says_what_became_of_each_act_the_newest_first(store, firstwatch
                 agents.answer_ask(session, ask, AskState.APPROVED, "", approved_by="screen", now_ms=now_ms())
                 commands.accept_command(session, number, now_ms=now_ms())
                 commands.finish_command(session, number, CommandOutcome.DONE, "it stops", now_ms=now_ms())
-        job = jobs.add_job(session, JobKind.BACKTEST, "{}", now_ms=now_ms())
+        job = jobs.add_job(session, JobKind.BACKTEST, "a test", "{}", now_ms=now_ms())
         session.exec_driver_sql("UPDATE agent_act SET job_id = ? WHERE id = ?", (job, tested))
     found = firstwatch("agent", "log", "--json").json
     assert [list(each) for each in found] == [
@@ -161,7 +161,12 @@ def test_the_log_says_what_became_of_each_act_the_newest_first(store, firstwatch
         ]
     ] * 8  # fmt: skip
     assert [(each["tool"], each["status"], each["sentence"], each["approved_by"]) for each in found] == [
-        ("run_backtest", "queued", "job 1: queued", None),
+        (
+            "run_backtest", "failed",
+            "job 1: failed, its process has ended before it was done;"
+            " firstwatch job resume 1 goes on with it",
+            None,
+        ),
         ("pause_entries", "waiting", "the engine has not answered yet", None),
         (
             "stop_run", "done", "planned → asked the operator (4) → approved at the screen → done: it stops",

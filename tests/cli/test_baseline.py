@@ -1,21 +1,18 @@
 """``firstwatch baseline``: made with a launch's settings, used again, cancelled, listed with its age."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
+from decimal import Decimal
 
 import pytest
 
 from firstwatch.backtest.baseline import settings_of
-from firstwatch.engine.baselines.making import MakingState, is_being_made, read_making, sole_maker
+from firstwatch.engine.jobs.baseline import BaselineRequest
 from firstwatch.market.files import write_candles
 from firstwatch.market.packed import BASELINE_FOLDER
 from firstwatch.store.backtests import list_backtests
 from firstwatch.store.database import open_store
-from firstwatch.trading.errors import RefusedError
+from firstwatch.trading.launch import LaunchSettings
 from tests.candles import generated_candles
+from tests.engine.jobs.processes import job_process
 
 SYMBOL = "BTC/USDC:USDC"
 MAKE = ("baseline", "make", "RSI reversion", "--wallet", "w", "--symbol", SYMBOL, "--capital", "750")
@@ -34,10 +31,11 @@ def ready(firstwatch, home, algorithm):
     return firstwatch
 
 
-@pytest.fixture(autouse=True)
-def as_nice_as_before(monkeypatch):
-    """Commands run in this process, which must not become ever nicer."""
-    monkeypatch.setattr(os, "nice", lambda _by: 0)
+def baseline_request():
+    launch = LaunchSettings(
+        algorithm="RSI reversion", version=1, wallet="w", symbol=SYMBOL, capital=Decimal(750)
+    )
+    return BaselineRequest(launch=launch, days=FEW_DAYS)
 
 
 def saved(home):
@@ -60,7 +58,6 @@ def test_a_baseline_of_the_venue_has_the_settings_of_the_launch(ready, home):
     (found,) = saved(home)
     settings = settings_of(found.settings_json)
     assert (int(settings.capital), int(settings.leverage), settings.trades_limit) == (750, 3, 9)
-    assert read_making(home).state is MakingState.DONE
     assert not (home / "archive").exists()
 
 
@@ -126,82 +123,29 @@ def test_candles_of_another_timeframe_are_refused(ready, tmp_path, home):
     assert "1h candles are needed" in answer.err
 
 
-def test_one_baseline_is_made_at_a_time(ready, home):
-    (home / BASELINE_FOLDER).mkdir(mode=0o700, exist_ok=True)
-    with sole_maker(home):
-        assert is_being_made(home)
-        answer = ready(*SHORT)
-        assert answer.code == 3
-        assert "is being made" in answer.err
-        with pytest.raises(RefusedError), sole_maker(home):
-            pass
-    assert not is_being_made(home)
-    assert ready(*SHORT).code == 0
-
-
-# --- ended half-way ----------------------------------------------------------------------------
-
-SLOW = """
-import sys, time
-from firstwatch.engine.baselines import maker, process
-made = maker.simulate
-def simulate(*rest, **more):
-    print("begun", flush=True)
-    time.sleep(60)
-    return made(*rest, **more)
-maker.simulate = simulate
-sys.exit(process.main())
-"""
-
-
-@pytest.fixture
-def slow(ready, home):
-    """A maker's process that is in the middle of its backtest."""
-    from decimal import Decimal
-
-    from firstwatch.engine.baselines.maker import BaselineRequest
-    from firstwatch.trading.launch import LaunchSettings
-
-    launch = LaunchSettings(
-        algorithm="RSI reversion", version=1, wallet="w", symbol=SYMBOL, capital=Decimal(750)
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert process.stdin is not None
-    process.stdin.write(BaselineRequest(launch=launch, days=FEW_DAYS).model_dump_json().encode())
-    process.stdin.close()
-    assert process.stdout.readline() == b"begun\n", process.stderr.read()
-    yield process
-    process.kill()
-    process.wait()
-
-
-def test_a_baseline_is_cancelled(ready, home, slow):
-    found = read_making(home)
-    assert (found.state, found.pid) == (MakingState.RUNNING, slow.pid)
-    assert 0 < found.share < 1
-    assert ready("baseline", "cancel").code == 0
-    assert slow.wait(timeout=30) == 1
-    assert read_making(home).state is MakingState.CANCELLED
-    assert saved(home) == []
+def test_a_baseline_is_a_job_that_says_how_it_ended(ready, home):
+    ready(*SHORT)
+    ready(*SHORT, "--symbol", "ETH/USDC:USDC")
+    failed, done = ready("job", "list", "--json").json
+    assert (done["kind"], done["state"], done["progress"]) == ("baseline", "done", 1.0)
+    assert (failed["state"], failed["seconds_left"]) == ("failed", None)
+    assert "no market ETH" in failed["error"]
+    shown = ready("job", "show", str(done["job"]), "--json").json
+    assert shown["title"] == f"RSI reversion@1 on {SYMBOL}"
+    assert shown["result"]["baseline"] == saved(home)[0].id
     assert ready("baseline", "cancel").code == 3
-    assert ready(*SHORT).code == 0
 
 
-def test_a_maker_that_is_killed_leaves_nothing_half_written(ready, home, slow):
-    slow.send_signal(signal.SIGKILL)
-    slow.wait(timeout=30)
-    found = read_making(home)
-    assert found.state is MakingState.FAILED
-    assert "interrupted" in found.sentence
+def test_a_baseline_is_cancelled(ready, home):
+    with job_process(home, "baseline", baseline_request()) as job:
+        job.wait_for_work()
+        assert ready("baseline", "cancel").code == 0
+        assert job.process.wait(timeout=30) == 1
+    (found,) = ready("job", "list", "--json").json
+    assert (found["state"], found["error"]) == ("cancelled", None)
     assert saved(home) == []
     assert [path.name for path in (home / BASELINE_FOLDER).glob("*.candles")] == []
-    assert ready(*SHORT).code == 0
-    assert read_making(home).state is MakingState.DONE
-
-
-def test_a_maker_is_nice(slow):
-    deadline = time.monotonic() + 30
-    while os.getpriority(os.PRIO_PROCESS, slow.pid) < 10:
-        assert time.monotonic() < deadline
+    assert ready("baseline", "cancel").code == 3
+    assert ready("job", "resume", str(found["job"])).code == 0
+    assert ready("job", "follow", str(found["job"]), "--json").json["state"] == "done"
+    assert len(saved(home)) == 1

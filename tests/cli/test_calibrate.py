@@ -100,7 +100,7 @@ def test_fewer_bars_than_the_warm_up_are_a_sentence(firstwatch, file):
 def test_bars_of_another_timeframe_are_a_sentence(firstwatch, file):
     answer = firstwatch("calibrate", FOLDER / "long_5m.toml", "--candles", file)
     assert answer.code == 2
-    assert "give candles of 5m" in answer.err
+    assert "5m candles are needed" in answer.err
 
 
 def test_it_takes_the_options_of_a_backtest(firstwatch, file, plain):

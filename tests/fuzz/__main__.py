@@ -28,8 +28,8 @@ _ESCAPED = 99
 # The count of wrong passphrases is meant to be kept.
 _MAY_COME = (
     "commands.log", "engine.lock", "firstwatch.db-wal", "firstwatch.db-shm", "wrong-tries",
-    # How far a baseline came, that of one that failed too.
-    "baselines", ".lock", ".making", "making.json",
+    # Of a baseline that failed too.
+    "baselines", ".lock", "jobs", "short.turn",
 )  # fmt: skip
 
 
@@ -187,7 +187,8 @@ def _state(home: Path, given: Input) -> object:
     if given.touches_store:
         return names, path.read_bytes() if path.exists() else None
     with closing(sqlite3.connect(path)) as connection:
-        return names, list(connection.iterdump())
+        # A job that has failed is a row as well.
+        return names, [line for line in connection.iterdump() if not line.startswith('INSERT INTO "job"')]
 
 
 if __name__ == "__main__":

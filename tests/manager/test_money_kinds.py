@@ -19,7 +19,7 @@ def read(home, venues):
     store = open_store(home, read_only=True)
     try:
         with store.read() as session:
-            return ListsReader(settings).read(session, scenes.NOW_MS, {})
+            return ListsReader(settings, 0).read(session, scenes.NOW_MS, {})
     finally:
         store.close()
 

@@ -89,9 +89,7 @@ def given_for(tool, run_id):
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
 async def test_every_tool_for_every_scope_with_either_money(stage, tool, scope, run_id, monkeypatch):
     jobs = []
-    monkeypatch.setattr(
-        "firstwatch.engine.jobs.process.start_job", lambda _settings, job: jobs.append(job) or Ended()
-    )
+    monkeypatch.setattr("firstwatch.engine.jobs.process._start", lambda _, __, job, *___: jobs.append(job))
     given = given_for(tool.name, run_id)
     if not scope.includes(tool.scope):
         with pytest.raises(MCPError) as hidden:
@@ -126,13 +124,6 @@ async def test_every_tool_for_every_scope_with_either_money(stage, tool, scope, 
             data_of(result)
             assert not kinds
     assert bool(jobs) is (tool.name == "run_backtest")
-
-
-class Ended:
-    """A process that has ended."""
-
-    def wait(self):
-        return 0
 
 
 async def _confirmed(stage, scope, tool, given, token, run_id):
@@ -249,7 +240,7 @@ async def test_a_version_is_tested_and_its_metrics_are_asked_for_by_the_job(tmp_
         backwards = {"from": times["to"], "to": times["from"]}
         assert "before to" in said(await called(manager, settings, who, "run_backtest", given | backwards))
         job = data_of(await called(manager, settings, who, "run_backtest", given | times))["job"]
-        rig.until(lambda: manager.agents.job(job).state.is_over or None, "the job to end")
+        rig.until(lambda: manager.jobs.job(job).state.is_over or None, "the job to end")
         data = data_of(await called(manager, settings, who, "get_backtest_results", {"job": job}))
         assert data["state"] == "done", data["note_text"]
         assert (data["state"], data["bars"], data["progress_fraction"]) == ("done", 300, 1.0)
@@ -257,7 +248,7 @@ async def test_a_version_is_tested_and_its_metrics_are_asked_for_by_the_job(tmp_
         assert {each["name"]: each["value"] for each in data["metrics"]}["total_trades"] > 0
         other = given | times | {"symbol": "X/Y:Y"}
         job = data_of(await called(manager, settings, who, "run_backtest", other))["job"]
-        rig.until(lambda: manager.agents.job(job).state.is_over or None, "the job to end")
+        rig.until(lambda: manager.jobs.job(job).state.is_over or None, "the job to end")
         failed = await called(manager, settings, who, "get_backtest_results", {"job": job})
         assert data_of(failed)["state"] == "failed"
         assert "no market X/Y:Y" in data_of(failed)["note_text"]

@@ -68,7 +68,8 @@ def test_ending_waits_for_a_stalled_reader_for_a_moment_only():
 
 def test_a_reader_that_takes_nothing_for_a_while_has_stalled():
     reader, writer_end = os.pipe()
-    writer = PatientWriter(writer_end, lambda: None, lambda: None)
+    has_room = threading.Event()
+    writer = PatientWriter(writer_end, has_room.set, lambda: None)
     writer.start()
     assert not writer.is_stalled
     writer.write("x" * 500_000)
@@ -76,8 +77,9 @@ def test_a_reader_that_takes_nothing_for_a_while_has_stalled():
     while not writer.is_stalled:
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
+    assert not has_room.is_set()
     deadline_s = time.monotonic() + PATIENCE_S
-    while writer.is_stalled:
+    while writer.is_stalled or not has_room.is_set():
         # The writer's thread notes what was taken when it gets its turn: on a busy machine, later.
         assert time.monotonic() < deadline_s
         if select.select([reader], [], [], 0.01)[0]:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstwatch.strategy.conditions import Condition
+from firstwatch.strategy.evaluation import evaluate_arrays
 from firstwatch.strategy.specification import (
     AlgorithmSpec,
     Direction,
@@ -24,7 +25,7 @@ from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.toml_text import toml_text
-from tests.strategy.conditions import conditions
+from tests.strategy.conditions import conditions, make_candles
 
 WHOLE = """
 name = "RSI reversion"
@@ -292,3 +293,35 @@ def test_warns_of_what_may_surprise():
     assert "entry.short: never used" in unused
     assert "stop_loss" in stopless
     assert AlgorithmSpec.from_toml(sample_toml()).warnings() == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bars"),
+    [
+        (["close > open"], 0),
+        (["rsi(14) < 30"], 14),
+        (["sma(20) > close", "rsi(14) < 30"], 19),
+        (["close crosses above sma(20)"], 20),
+        (["sma(5, source=rsi(14)) < 30"], 18),
+        (["rsi(14)@4h < 30"], (14 + 2) * 4 - 2),
+        (["close@1d crosses above open@1d"], 2 * 24 - 2 + 1),
+    ],
+)
+@pytest.mark.parametrize("first_bar", [0, 1, 3, 23])
+def test_after_the_warm_up_every_operand_has_a_value(wanted, bars, first_bar):
+    names = ", ".join(f'"{each}"' for each in wanted)
+    spec = AlgorithmSpec.from_toml(
+        f'name = "A"\ndirection = "long"\ntimeframe = "1h"\n[entry.long]\nrequired = [{names}]\n'
+        "[sizing]\nequity = 0.5\n"
+    )
+    assert spec.warm_up_bars() == bars
+    ready = evaluate_arrays(spec, make_candles(1, 200, first_bar=first_bar)).first_ready
+    assert ready <= bars
+    if first_bar == 1 or "@" not in names:
+        assert ready == bars
+
+
+def test_the_atr_of_a_level_counts_for_the_warm_up():
+    spec = AlgorithmSpec.from_toml(sample_toml())
+    slow = spec.model_copy(update={"stop_loss": Level(atr=2, period=500)})
+    assert slow.warm_up_bars() == 500 > spec.warm_up_bars()

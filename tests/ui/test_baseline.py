@@ -1,28 +1,30 @@
 """Making a baseline from the launch form: one key, a bar, a result; cancelled with another."""
 
-import os
-import subprocess
-import sys
+from decimal import Decimal
 
-from firstwatch.engine.baselines.making import Making, MakingState, read_making, sole_maker, write_making
+from firstwatch.engine.jobs.baseline import BaselineRequest
+from firstwatch.engine.jobs.locks import JobLock
+from firstwatch.store import jobs
 from firstwatch.store.backtests import list_backtests
 from firstwatch.store.database import open_store
+from firstwatch.trading.jobs import JobKind, JobState
+from firstwatch.trading.launch import LaunchSettings
 from firstwatch.tui.launch_form.draft import LaunchDraft
 from firstwatch.tui.modals.prompt import PromptDialog
+from tests.engine.jobs.processes import job_process
 from tests.ui import scenes
 from tests.ui.stage import stage
 
 SMALL = (80, 24)
 FILLED = LaunchDraft(algorithm="RSI reversion@1", wallet="demo", symbol=scenes.SYMBOL, capital="500")
+TITLE = f"RSI reversion@1 on {scenes.SYMBOL}"
+REQUEST = BaselineRequest(
+    launch=LaunchSettings(
+        algorithm="RSI reversion", version=1, wallet="demo", symbol=scenes.SYMBOL, capital=Decimal(500)
+    )
+)
 A_PROCESS = 2_400
 """Looks of 25 ms: Python starts, a market is invented."""
-
-
-def being_made(share, **changed):
-    return Making(
-        pid=os.getpid(), algorithm="RSI reversion@1", symbol=scenes.SYMBOL, state=MakingState.RUNNING,
-        share=share, sentence="backtest of 5,416 bars", started_ms=scenes.NOW_MS,
-    ).model_copy(update=changed)  # fmt: skip
 
 
 def baselines(home):
@@ -45,9 +47,8 @@ async def test_a_key_makes_the_baseline_of_the_form(home, clock, snap_step):
         snap_step(on, "asked")
         await on.press("enter")
         await on.until(lambda: on.app.snapshot.making is not None, "a baseline", looks=A_PROCESS)
-        await on.until(
-            lambda: not on.app.snapshot.making.is_running, f"its end: {read_making(home)}", looks=A_PROCESS
-        )
+        await on.until(lambda: on.app.snapshot.making.state.is_over, "its end", looks=A_PROCESS)
+        assert on.app.snapshot.making.title == TITLE
         await on.until(lambda: any("184 days" in toast for toast in on.toasts()), "its result")
     (found,) = baselines(home)
     assert '"500"' in found.settings_json
@@ -56,50 +57,42 @@ async def test_a_key_makes_the_baseline_of_the_form(home, clock, snap_step):
 
 async def test_how_far_it_is_stands_in_the_form(home, clock, snap_step):
     scenes.first_steps(home)
-    with sole_maker(home):
-        write_making(home, being_made(0.4))
-        async with stage(home, size=SMALL, clock=clock) as on:
-            await on.ready()
-            await on.press("n")
-            on.app.draft = FILLED
-            await on.until(lambda: "BASELINE" in on.text(), "the bar")
-            snap_step(on, "making")
-            # One at a time.
-            await on.press("b")
-            assert any("being made" in toast for toast in on.toasts())
-            write_making(home, being_made(1.0, state=MakingState.DONE, sentence="saved"))
-            await on.until(lambda: "BASELINE" not in on.text(), "the bar is gone")
-            assert "saved" in on.toasts()
+    store = open_store(home)
+    with store.write() as session:
+        text = REQUEST.model_dump_json()
+        number = jobs.add_job(session, JobKind.BASELINE, TITLE, text, now_ms=scenes.NOW_MS)
+        lock = JobLock.take(home, number)
+        jobs.begin_job(session, number, now_ms=scenes.NOW_MS)
+        jobs.set_progress(session, number, 0.4, "backtest of 5,416 bars", is_first=True)
+    async with stage(home, size=SMALL, clock=clock) as on:
+        await on.ready()
+        await on.press("n")
+        on.app.draft = FILLED
+        await on.until(lambda: "BASELINE" in on.text(), "the bar")
+        snap_step(on, "making")
+        # One at a time.
+        await on.press("b")
+        assert any("being made" in toast for toast in on.toasts())
+        with store.write() as session:
+            jobs.finish_job(session, number, JobState.DONE, "saved", now_ms=scenes.NOW_MS)
+        lock.release()
+        await on.until(lambda: "BASELINE" not in on.text(), "the bar is gone")
+        await on.until(lambda: "saved" in on.toasts(), "its result")
+    store.close()
 
 
 async def test_another_key_cancels_it(home, clock):
     scenes.first_steps(home)
-    held = (
-        "import sys, time\n"
-        "from pathlib import Path\n"
-        "from firstwatch.engine.baselines.making import sole_maker\n"
-        "with sole_maker(Path(sys.argv[1])):\n"
-        "    print('held', flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    process = subprocess.Popen(  # noqa: ASYNC220
-        [sys.executable, "-c", held, str(home)], stdout=subprocess.PIPE
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"held\n"
-        write_making(home, being_made(0.4, pid=process.pid))
+    with job_process(home, "baseline", REQUEST) as job:
+        job.wait_for_work()
         async with stage(home, size=SMALL, clock=clock) as on:
             await on.ready()
             await on.press("n")
             await on.until(lambda: "BASELINE" in on.text(), "the bar")
             await on.press("B")
-            await on.until(lambda: process.poll() is not None, "the process ends")
-            await on.until(lambda: any("interrupted" in toast for toast in on.toasts()), "its end")
-        assert baselines(home) == []
-    finally:
-        process.kill()
-        process.wait()
+            await on.until(lambda: job.process.poll() is not None, "the process ends")
+            await on.until(lambda: any("was cancelled" in toast for toast in on.toasts()), "its end")
+    assert baselines(home) == []
 
 
 async def test_a_form_with_a_gap_has_no_baseline(home, clock):

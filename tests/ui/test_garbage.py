@@ -7,6 +7,7 @@ import pytest
 from textual.widgets import Input, TextArea
 
 from firstwatch.store.wallets import list_wallets
+from firstwatch.trading.jobs import JobKind
 from firstwatch.tui.launch_form.draft import FIELDS, Entry
 from firstwatch.tui.modals.choice import ChoiceDialog
 from firstwatch.tui.modals.form import FormDialog
@@ -185,8 +186,9 @@ async def test_every_question_of_a_start(home, clock):
             assert on.commands() == []
 
             def is_none_being_made():
-                views = on.app.manager.baselines.view(), on.app.live.making
-                return not any(view is not None and view.is_running for view in views)
+                making = on.app.live.making
+                is_open = on.app.manager.jobs.open_of(JobKind.BASELINE)
+                return not is_open and (making is None or making.state.is_over)
 
             async def baseline():
                 await on.until(is_none_being_made, "the baseline before is over")

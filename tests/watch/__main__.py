@@ -6,16 +6,21 @@ Takes the candles of the shared folder. Some ten minutes on two cores; ``--quick
 import argparse
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from firstwatch.backtest.simulate import BacktestSettings
+from firstwatch.engine.jobs.executors import open_workers, run_all
 from firstwatch.market.assumed import market_of_candles
 from firstwatch.market.files import read_candles
 from firstwatch.market.launch_files import read_session
+from firstwatch.settings import ComputeSettings
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.trading.verdicts import JOINT_ALPHA, Change
 from firstwatch.watch.joint import JOINT_CHECKS
@@ -71,7 +76,12 @@ def rates(seed, cases):
     for name, file, days, live_days, session in cases:
         baseline = baseline_of(name, file, session)
         began = time.monotonic()
-        proved = prove(baseline, Proof(baseline_days=days, live_days=live_days, seed=seed), processes=2)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            open_workers(ComputeSettings(), Path(folder) / "shared", count=2) as workers,
+        ):
+            proof = Proof(baseline_days=days, live_days=live_days, seed=seed)
+            proved = prove(baseline, proof, run=partial(run_all, workers))
         rate = rate_of(proved.rolling, seed)
         low, high = rate.interval
         label = name if session is None else f"{name}, {session}"

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstwatch.trading.verdicts import DAY_MS, Verdict
-from firstwatch.watch.edge import (
+from firstwatch.backtest.sharpe_ratio import (
     Sharpe,
     best_of_tries,
-    judge_edge,
     minimum_track_record,
     probabilistic_sharpe,
 )
+from firstwatch.trading.verdicts import DAY_MS, Verdict
+from firstwatch.watch.edge import judge_edge
 from tests.watch.witness import returns_of, table
 
 BEGAN_MS = 1_764_288_000_000

@@ -1,7 +1,10 @@
 """The proof: which days are judged by which, what its figures mean, and that processes do not matter."""
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -113,9 +116,14 @@ def test_a_missed_decision_is_found_at_its_bar(proved):
     assert set((parity[np.isfinite(parity)] % 3_600_000).tolist()) == {0.0}
 
 
+def in_pool(pool, shared, function, arguments):
+    return pool.map(function, [shared] * len(arguments), arguments)
+
+
 def test_processes_do_not_matter(baseline, proved):
     shares = []
-    other = prove(baseline, PROOF, processes=2, progress=shares.append)
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        other = prove(baseline, PROOF, run=partial(in_pool, pool), progress=shares.append)
     for name in ("null", "rolling", "held_out"):
         one, two = getattr(proved, name), getattr(other, name)
         np.testing.assert_array_equal(one.day, two.day)
@@ -124,16 +132,6 @@ def test_processes_do_not_matter(baseline, proved):
         np.testing.assert_array_equal(proved.altered[change].first_ms, other.altered[change].first_ms)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-
-
-def ends_at_once(pipe):
-    raise SystemExit(1)
-
-
-def test_what_a_process_that_ended_has_not_proved_is_proved_here(baseline, proved, monkeypatch):
-    monkeypatch.setattr("firstwatch.watch.rolling._work", ends_at_once)
-    other = prove(baseline, PROOF, processes=2)
-    np.testing.assert_array_equal(proved.rolling.first_ms, other.rolling.first_ms)
 
 
 def test_a_rate_and_its_interval_are_of_calendar_days():

@@ -1,5 +1,6 @@
 """The signs of tuning of a run in the store: which days they are of, and against which backtest."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 
@@ -7,17 +8,20 @@ import numpy as np
 import pytest
 
 from firstwatch.backtest.baseline import settings_json, settings_of_run
-from firstwatch.store import algorithms, backtests, equity, positions, runs, trades, wallets
+from firstwatch.store import algorithms, analyses, backtests, equity, positions, runs, trades, wallets
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import open_store
+from firstwatch.trading.jobs import JobKind
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author, ExitReason, RunState
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.verdicts import DAY_MS, SignName
-from firstwatch.watch.run_tuning import Lived, RunTuning, signs_of_run
+from firstwatch.trading.verdicts import DAY_MS, CheckName, SignName, Verdict
+from firstwatch.trading.watch import Check, SinceStart, WatchReport
+from firstwatch.watch.run_tuning import Lived, RunTuning, hints_of_run, signs_of_run
+from firstwatch.watch.tuning import HINTS
 from tests.ui import scenes
 
 RUN = "abcd000000000001"
@@ -130,3 +134,54 @@ def test_the_watch_of_a_run_that_took_a_position_over_begins_after_its_exit(stor
         tuning = RunTuning(session, run)
         assert tuning.begin_ms(lived) == BEGAN_MS + 2 * HOUR_MS
         assert tuning.begin_ms(replace(lived, trades=[], opened_ms=BEGAN_MS)) is None
+
+
+def saved_usefulness(store, scores, *, result=None):
+    """Save how useful the conditions of the run's version are on its market."""
+    conditions = [
+        {"group": "entry.long.required", "condition": f"close > sma({n})", "score": score}
+        for n, score in enumerate(scores, 2)
+    ]
+    with store.write() as session:
+        analyses.add_analysis(
+            session, JobKind.USEFULNESS, job_id=None, spec_sha256=scenes.SPEC.sha256(), symbol=scenes.SYMBOL,
+            timeframe=Timeframe.H1, costs_json="{}", settings_json="{}", start_ms=0, end_ms=1,
+            result_json=json.dumps({"conditions": conditions}) if result is None else result,
+            core_version=1, now_ms=5,
+        )  # fmt: skip
+
+
+def test_the_least_useful_condition_is_named_where_an_indicator_may_be_swapped(store):
+    run = saved(store, entries_a_day=2)
+    sign = found(store, run)[SignName.FREQUENCY]
+    assert sign.hint == HINTS[CheckName.TRADE_FREQUENCY]
+    saved_usefulness(store, [70.0, 12.4, None])
+    signs = found(store, run)
+    swap = "Swap an indicator: close > sma(3) in entry.long.required is of the least use, 12 of 100."
+    assert signs[SignName.FREQUENCY].hint == f"{HINTS[CheckName.TRADE_FREQUENCY]} {swap}"
+    assert signs[SignName.DRAWDOWN].hint == HINTS[CheckName.DRAWDOWN]
+    # The newest counts.
+    saved_usefulness(store, [1.0, 12.4])
+    assert "close > sma(2) in entry.long.required" in found(store, run)[SignName.FREQUENCY].hint
+
+
+@pytest.mark.parametrize("result", ['{"conditions": []}', "damaged", '{"conditions": [{"score": 1}]}'])
+def test_a_usefulness_without_a_score_or_unreadable_leaves_the_hint_as_it_is(store, result):
+    run = saved(store, entries_a_day=2)
+    saved_usefulness(store, [], result=result)
+    assert found(store, run)[SignName.FREQUENCY].hint == HINTS[CheckName.TRADE_FREQUENCY]
+
+
+def test_a_report_s_hints_name_it_too(store):
+    saved(store)
+    saved_usefulness(store, [3.0])
+    checks = [Check(name=name, verdict=Verdict.WATCH, sentence=".") for name in CheckName]
+    report = WatchReport(
+        run=RUN, mode="paper", day=1, hours=1, verdict=Verdict.WATCH, checks=tuple(checks),
+        since_start=SinceStart(), next=".",
+    )  # fmt: skip
+    with store.read() as session:
+        hints = hints_of_run(session, report)
+    named = {name for name, hint in hints.items() if "Swap an indicator: close > sma(2)" in hint}
+    assert named == {CheckName.TRADE_FREQUENCY, CheckName.EDGE}
+    assert list(hints) == list(CheckName)

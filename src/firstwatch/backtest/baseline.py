@@ -75,7 +75,7 @@ def costs_of(text: str) -> Costs:
     """
     stored: dict[str, Any] = json.loads(text)
     rule = LimitFills.parse(str(stored.get(_LIMIT_FILLS, THROUGH)))
-    return Costs(*(Decimal(str(stored.get(name, 0))) for name in _COSTS), limit_fills=rule)
+    return Costs(**{name: Decimal(str(stored.get(name, 0))) for name in _COSTS}, limit_fills=rule)
 
 
 def settings_json(settings: BacktestSettings) -> str:

@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from firstwatch.backtest.comparison import settings_document
+from firstwatch.backtest.review import Review, review
 from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.backtest.simulate import BacktestResult, simulate
+from firstwatch.backtest.tester import Tester
 from firstwatch.market.files import CandleFile
 from firstwatch.market.funding import FundingSeries
+from firstwatch.market.packed import History, fingerprint, until
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import END_MS
@@ -23,6 +27,11 @@ from firstwatch.trading.validation import validation_sentences
 
 FROM_VENUE = "venue"
 """Candles of the venue itself: all that it offers, and those recorded earlier."""
+
+
+FROM_ANYWHERE = "any"
+"""The first venue of the settings that has the symbol; its candles, or those of the archive that cover the
+period."""
 
 
 class BacktestRequest(BaseModel):
@@ -40,7 +49,7 @@ class BacktestRequest(BaseModel):
     version_id: int | None = Field(default=None, ge=1)
     """The stored version that it is; None: a draft or a file."""
     candles: str = Field(default=FROM_VENUE, min_length=1, max_length=4_096)
-    """``venue``, ``archive:[SOURCE:]SYMBOL@TIMEFRAME``, or a candle file."""
+    """``venue``, ``any``, ``archive:[SOURCE:]SYMBOL@TIMEFRAME``, or a candle file."""
     venue: str | None = None
     """Whose market and candles; None: those of a file or of the archive."""
     symbol: str | None = Field(default=None, max_length=80)
@@ -61,6 +70,8 @@ class BacktestRequest(BaseModel):
             raise ValueError("the period ends before it begins")
         if self.candles == FROM_VENUE and (self.venue is None or self.symbol is None):
             raise ValueError("candles of a venue need the venue and the symbol")
+        if self.candles == FROM_ANYWHERE and (self.symbol is None or self.from_ms is None):
+            raise ValueError("candles of any venue need the symbol and the period")
         return self
 
     @property
@@ -116,4 +127,43 @@ class BacktestInput:
             start_ms=self.start_ms,
             end_ms=self.end_ms,
             notes=self.assumed,
+        )
+
+    def review(self, result: BacktestResult) -> Review:
+        """Return what stands beside the metrics of this input's backtest."""
+        return review(
+            result.records,
+            result.time_ms,
+            result.equity,
+            result.metrics,
+            capital=float(self.settings.capital),
+            candles=self.file.candles,
+        )
+
+    def tester(self) -> Tester:
+        """Return a tester of the same candles, market, costs and settings."""
+        return Tester(
+            self.file.candles,
+            market=self.market,
+            costs=self.costs,
+            settings=self.settings,
+            funding=self.funding,
+        )
+
+    def fingerprint(self, result: BacktestResult) -> str:
+        """Return the fingerprint of the candles that a result rests on: those up to its end."""
+        end_ms = int(result.time_ms[-1]) + self.spec.timeframe.ms
+        return fingerprint(until(History(self.file.candles, self.funding), end_ms))
+
+    def settings_document(self, result: BacktestResult) -> dict[str, Any]:
+        """Return everything that this input's backtest depends on, as ``comparison`` compares it."""
+        end_ms = int(result.time_ms[-1]) + self.spec.timeframe.ms
+        return settings_document(
+            self.spec,
+            market=self.market,
+            costs=self.costs,
+            settings=self.settings,
+            candles=self.fingerprint(result),
+            start_ms=int(result.time_ms[0]),
+            end_ms=end_ms,
         )

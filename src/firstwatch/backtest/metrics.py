@@ -179,33 +179,41 @@ def count_days(time_ms: NDArray[np.int64]) -> int:
 def daily_returns(
     time_ms: NDArray[np.int64], equity: NDArray[np.float64], capital: float
 ) -> NDArray[np.float64]:
-    """Return one return per UTC day from the first to the last; a day without a bar has 0.
+    """Return one return per UTC day from the first to the last; a day without a bar has 0. Times ascend.
 
     Equity that reaches 0 or less has no return: the series ends on that day with -1.
     """
     if not len(equity):
         return np.empty(0)
-    days = time_ms // _DAY_MS
-    last = np.append(np.flatnonzero(np.diff(days)), len(days) - 1)
+    first_day = int(time_ms[0]) // _DAY_MS
+    # The bars before the end of each day; a day without one has as many as the day before.
+    ends = np.searchsorted(time_ms, (first_day + 1 + np.arange(count_days(time_ms))) * _DAY_MS)
+    days = np.flatnonzero(np.diff(ends, prepend=0))
+    last = ends[days] - 1
     marks = np.concatenate([[capital], equity[last]])
     ruined = np.flatnonzero(marks <= 0)
     if len(ruined):
         marks = marks[: ruined[0] + 1]
         marks[-1] = 0.0
-        last = last[: ruined[0]]
-    returns = np.zeros(int(days[last[-1]] - days[0]) + 1)
-    returns[days[last] - days[0]] = marks[1:] / marks[:-1] - 1
+        days = days[: ruined[0]]
+    returns = np.zeros(int(days[-1]) + 1)
+    returns[days] = marks[1:] / marks[:-1] - 1
     return returns
 
 
 def _drawdowns(equity: NDArray[np.float64], capital: float) -> tuple[float, float, int]:
-    marks = np.concatenate([[capital], equity])
-    peaks = np.maximum.accumulate(marks)
-    fall = peaks - marks
-    # Distance between the points that are at a peak: the bars between two of them lie below.
-    at_peak = np.append(np.flatnonzero(fall == 0), len(marks))
-    longest = int(np.diff(at_peak).max()) - 1 if len(at_peak) > 1 else len(equity)
-    return float((fall / peaks).max()), float(fall.max()), longest
+    if not len(equity):
+        return 0.0, 0.0, 0
+    # In place where possible: memory of this size costs as much as the arithmetic.
+    peaks = np.maximum.accumulate(equity)
+    np.maximum(peaks, capital, out=peaks)
+    fall = peaks - equity
+    # Distance between the points that are at a peak, the capital before them all: the bars between lie below.
+    at_peak = np.concatenate(([-1], np.flatnonzero(fall == 0), [len(equity)]))
+    longest = int(np.diff(at_peak).max()) - 1
+    most = float(fall.max())
+    np.divide(fall, peaks, out=fall)
+    return float(fall.max()), most, longest
 
 
 def _sharpe(returns: NDArray[np.float64]) -> float | None:

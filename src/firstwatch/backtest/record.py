@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import NamedTuple, Self, overload
+from typing import Any, NamedTuple, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,9 @@ class TradeRecord(NamedTuple):
 
 
 _REASON = TradeRecord._fields.index("reason")
+_WHOLE = tuple(
+    map(TradeRecord._fields.index, ("side", "entry_time_ms", "exit_time_ms", "steps", "bars_held"))
+)
 
 
 class TradeTable(Sequence[TradeRecord]):
@@ -132,23 +135,11 @@ class TradeTable(Sequence[TradeRecord]):
     __hash__ = None  # type: ignore[assignment]  # its rows may be written
 
 
-def _record(row: list[float]) -> TradeRecord:
-    side, entry_ms, entry, exit_ms, exit_price, steps, gross, fees, funding, pnl, reason, held, *rest = row
-    return TradeRecord(
-        int(side),
-        int(entry_ms),
-        entry,
-        int(exit_ms),
-        exit_price,
-        int(steps),
-        gross,
-        fees,
-        funding,
-        pnl,
-        exit_reason(int(reason)),
-        int(held),
-        *rest,
-    )
+def _record(row: list[Any]) -> TradeRecord:
+    for place in _WHOLE:
+        row[place] = int(row[place])
+    row[_REASON] = exit_reason(int(row[_REASON]))
+    return TradeRecord._make(row)
 
 
 def _decimal(value: float) -> Decimal:

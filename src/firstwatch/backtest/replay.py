@@ -4,10 +4,10 @@
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,17 @@ from firstwatch.backtest.record import TradeTable
 from firstwatch.market.funding import FundingSeries
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.candles import CandleArrays
+from firstwatch.strategy.compiled import Loop, read_only
 from firstwatch.strategy.core import CoreSettings, CoreState, enter_now
 from firstwatch.strategy.core_loop import (
+    COUNT_OF_STRETCHES,
+    COUNTS,
     DOWN,
     NEVER,
     NOT_PAUSED,
     NOTE_FIELDS,
     PAUSED,
+    STRETCH_FIELDS,
     TRADE_FIELDS,
     count_notes,
     keep_stretch,
@@ -34,11 +38,10 @@ from firstwatch.strategy.core_replay import end_data
 from firstwatch.strategy.core_state import NOTE_KINDS
 from firstwatch.strategy.evaluation import SignalArrays
 
-Loop = Callable[..., None]
-"""``play_bars`` of the core, compiled: with the same arguments, its columns as arrays."""
+_Number = TypeVar("_Number", np.float64, np.int64)
 
-_STRETCH_FIELDS = 4
-_COUNTS = 4
+_SMALL_ROWS = 4_096
+"""Up to so many bars the output is kept as it is: a copy costs more than the memory."""
 
 
 @dataclass(slots=True)
@@ -69,19 +72,12 @@ class Played:
     def stretches(self) -> NDArray[np.float64]:
         """One row for each stretch of bars over which the ledger does not change: its first bar, cash, signed
         amount, entry price. Of two with the same first bar the later one holds."""
-        return _joined(self._stretches, np.empty((0, _STRETCH_FIELDS)))
+        return _joined(self._stretches, np.empty((0, STRETCH_FIELDS)))
 
     @property
     def last_entry(self) -> int | None:
         """The bar of the last entry; None: there is none yet."""
         return int(self._entries[-1][-1]) if self._entries else None
-
-    def begin(self, state: CoreState, index: int) -> None:
-        """Record the ledger at the first bar, unless the pass has begun already."""
-        if not self._stretches:
-            row = np.empty((1, _STRETCH_FIELDS))
-            keep_stretch(state, index, row, 0)
-            self._stretches.append(row)
 
     def keep(self, state: CoreState, entry_ms: int, exit_ms: int) -> None:
         """Keep the trade that was just closed."""
@@ -89,20 +85,28 @@ class Played:
         keep_trade(state, entry_ms, exit_ms, row, 0)
         self._trades.append(row)
 
-    def take(self, output: "_Output") -> None:
+    def output(self, state: CoreState, first: int, end: int, notes: NDArray[np.float64]) -> "Output":
+        """Return an output for the bars ``first`` to ``end``, with the ledger at the first bar of all."""
+        output = Output.of_bars(end - first, notes)
+        if not self._stretches:
+            keep_stretch(state, first, output.stretches, 0)
+            output.counts[COUNT_OF_STRETCHES] = 1
+        return output
+
+    def take(self, output: "Output") -> None:
         """Take what was played over further bars."""
         trades, entries, stretches, missed = output.counts.tolist()
         if trades:
-            self._trades.append(output.trades[:trades].copy())
+            self._trades.append(_first(output.trades, trades))
         if entries:
-            self._entries.append(output.entries[:entries].copy())
+            self._entries.append(_first(output.entries, entries))
         if stretches:
-            self._stretches.append(output.stretches[:stretches].copy())
+            self._stretches.append(_first(output.stretches, stretches))
         if missed:
-            self._missed.append(output.missed[:missed].copy())
+            self._missed.append(_first(output.missed, missed))
 
 
-class _Output(NamedTuple):
+class Output(NamedTuple):
     """The output of ``play_bars``."""
 
     trades: NDArray[np.float64]
@@ -113,14 +117,14 @@ class _Output(NamedTuple):
     notes: NDArray[np.float64]
 
     @classmethod
-    def of_bars(cls, bars: int, notes: NDArray[np.float64]) -> "_Output":
+    def of_bars(cls, bars: int, notes: NDArray[np.float64]) -> "Output":
         """Return an output with a row for every bar; memory that is not written is not taken."""
         return cls(
             np.empty((bars, TRADE_FIELDS)),
             np.empty(bars, dtype=np.int64),
-            np.empty((bars, _STRETCH_FIELDS)),
+            np.empty((bars + 1, STRETCH_FIELDS)),
             np.empty(bars, dtype=np.int64),
-            np.zeros(_COUNTS, dtype=np.int64),
+            np.zeros(COUNTS, dtype=np.int64),
             notes,
         )
 
@@ -137,7 +141,7 @@ class _Columns(NamedTuple):
     entry_bars: Any
 
 
-class _Bars:
+class ReplayBars:
     """Candles, session and funding of a replay, whatever the signals."""
 
     def __init__(self, candles: CandleArrays, calendar: SessionCalendar, funding: FundingSeries) -> None:
@@ -165,14 +169,8 @@ class Replay:
     A pass over ``[a, c)`` does the same as one over ``[a, b)`` and one over ``[b, c)`` with the same state.
     """
 
-    def __init__(
-        self,
-        candles: CandleArrays,
-        signals: SignalArrays,
-        calendar: SessionCalendar,
-        funding: FundingSeries,
-    ) -> None:
-        self._bars = _Bars(candles, calendar, funding)
+    def __init__(self, bars: ReplayBars, signals: SignalArrays) -> None:
+        self._bars = bars
         self.signals = signals
 
     @property
@@ -182,10 +180,7 @@ class Replay:
 
     def with_signals(self, signals: SignalArrays) -> "Replay":
         """Return a replay of the same candles with other signals."""
-        other = object.__new__(Replay)
-        other._bars = self._bars
-        other.signals = signals
-        return other
+        return Replay(self._bars, signals)
 
     def assume_position(
         self, state: CoreState, core: CoreSettings, index: int, notes: NoteKeeper | None = None
@@ -217,46 +212,52 @@ class Replay:
         is_paused: bool = False,
         is_down: bool = False,
         missed: Sequence[bool] | None = None,
+        loop: Loop | None = None,
     ) -> None:
         """Play the bars ``first`` up to, not including, ``end``; those that cannot change the core are
         passed over.
+
+        ``loop``: the compiled one; None: the bars are interpreted, with the same result.
 
         ``is_paused``: no entry is decided at these closes. ``is_down``: the same, and an exit that is decided
         waits until the open of the bar at ``end``, if the position is still open then. ``missed``: for each
         bar of the candles, whether an entry decided at its close is dropped.
         """
-        played.begin(state, first)
         if first >= end:
             return
-        columns = self._columns
-        last_entry = played.last_entry
         counted = np.zeros((NOTE_KINDS, NOTE_FIELDS)) if notes is None else notes.counted
-        output = _Output.of_bars(end - first, counted)
-        play_bars(
+        output = played.output(state, first, end, counted)
+        if loop is None:
+            run: Loop = play_bars
+            columns = self._lists
+            dropped: Any = () if missed is None else missed
+            written: tuple[Any, ...] = tuple(rows.data for rows in output)
+        else:
+            run, columns = loop, self._arrays
+            dropped = read_only(np.array([] if missed is None else missed, dtype=np.bool_))
+            written = tuple(output)
+        run(
             state,
             core,
             *columns,
-            () if missed is None else missed,
+            dropped,
             first,
             end,
             DOWN if is_down else PAUSED if is_paused else NOT_PAUSED,
-            0 if last_entry is None else int(self.candles.time_ms[last_entry]),
+            self._entry_ms(played),
             bisect_left(columns.entry_bars, first),
             bisect_left(columns.funding[0], first),
-            tuple(rows.data for rows in output),
+            written,
         )
         played.take(output)
 
     def finish(self, state: CoreState, core: CoreSettings, end: int, played: Played) -> None:
         """Close the open position after the last bar (rule 19 of ``firstwatch.strategy``)."""
-        times = self.candles.time_ms
         state.last_close = float(self.candles.close[end - 1])
         closed = state.trades
         end_data(state, core)
         if state.trades != closed:
-            entry = played.last_entry
-            assert entry is not None
-            played.keep(state, int(times[entry]), int(times[end - 1]))
+            played.keep(state, self._entry_ms(played), int(self.candles.time_ms[end - 1]))
 
     def equity(self, played: Played, end: int) -> NDArray[np.float64]:
         """Return run equity at the closes from the pass's first bar up to, not including, ``end``.
@@ -268,11 +269,18 @@ class Replay:
         first = int(starts[0])
         lengths = np.diff(starts, append=end)
         cash, amount, entry = (np.repeat(stretches[:, column], lengths) for column in (1, 2, 3))
-        equity: NDArray[np.float64] = cash + amount * (self.candles.close[first:end] - entry)
-        return equity
+        # cash + amount * (close - entry), in place.
+        np.subtract(self.candles.close[first:end], entry, out=entry)
+        np.multiply(amount, entry, out=entry)
+        return np.add(cash, entry, out=entry)
+
+    def _entry_ms(self, played: Played) -> int:
+        """Return the open time of the last entry's bar; 0: there was none."""
+        entry = played.last_entry
+        return 0 if entry is None else int(self.candles.time_ms[entry])
 
     @cached_property
-    def _columns(self) -> _Columns:
+    def _lists(self) -> _Columns:
         """All columns as the interpreter reads them fastest."""
         signals, session = self.signals, self._bars.session
         return _Columns(
@@ -288,6 +296,23 @@ class Replay:
             self._entry_bars().tolist(),
         )
 
+    @cached_property
+    def _arrays(self) -> _Columns:
+        """All columns as the compiled loop reads them."""
+        candles, signals, session = self.candles, self.signals, self._bars.session
+        return _Columns(
+            _read_only(candles.time_ms, candles.open, candles.high, candles.low, candles.close),
+            _read_only(signals.entry_long, signals.entry_short, signals.exit_long, signals.exit_short),
+            # A level without an ATR is one number repeated, and is not read.
+            _read_only(
+                *(each if each.strides[0] else each[:1] for each in (signals.atr_stop, signals.atr_target))
+            ),
+            _read_only(session.may_enter.view(np.int8), session.must_flatten.view(np.int8)),
+            _read_only(self._busy(signals.exit_long), self._busy(signals.exit_short)),
+            _read_only(*self._bars.funding),
+            read_only(self._entry_bars()),
+        )
+
     def _entry_bars(self) -> NDArray[np.int64]:
         """Return the bars with a true entry group, and ``NEVER`` after them."""
         is_entry = (self.signals.entry_long == 1) | (self.signals.entry_short == 1)
@@ -298,6 +323,19 @@ class Replay:
         busy: NDArray[np.bool_] = (exits == 1) | self._bars.session.must_flatten
         busy[self._bars.funding[0][:-1]] = True
         return busy
+
+
+def _if_read(level: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the column of a level; of one without an ATR, one number repeated and never read, only one."""
+    return level if level.strides[0] else level[:1]
+
+
+def _read_only(*columns: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    return tuple(map(read_only, columns))
+
+
+def _first(rows: NDArray[_Number], count: int) -> NDArray[_Number]:
+    return rows[:count] if len(rows) <= _SMALL_ROWS else rows[:count].copy()
 
 
 def _joined(parts: list[Any], nothing: NDArray[Any]) -> NDArray[Any]:

@@ -7,16 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.backtest.metrics import Metrics, about
+from firstwatch.backtest.review import Review, review_json
 from firstwatch.backtest.simulate import BacktestResult
 from firstwatch.trading.clock import iso
 from firstwatch.trading.notes import Note
 from firstwatch.trading.trade import Trade
 
 
-def to_json(result: BacktestResult) -> dict[str, Any]:
-    """Return metrics, what they mean or need, notes, trades, equity, bars and seconds.
+def to_json(result: BacktestResult, found: Review, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return metrics, what they mean or need, notes, trades, equity, bars, seconds, review and settings.
 
-    Times are ISO 8601 UTC, undefined ratios None.
+    ``settings``: those of ``comparison``. Times are ISO 8601 UTC, undefined ratios None.
     """
     return {
         "metrics": metrics_json(result.metrics),
@@ -26,6 +27,8 @@ def to_json(result: BacktestResult) -> dict[str, Any]:
         "equity": equity_json(result.time_ms, result.equity),
         "bars": result.bars,
         "seconds": result.seconds,
+        "review": review_json(found, result.time_ms),
+        "settings": settings,
     }
 
 

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from firstwatch.backtest.metrics import Metrics, compute_metrics
 from firstwatch.backtest.notes import NoteKeeper, coverage_notes
+from firstwatch.backtest.prepared import PreparedCandles
 from firstwatch.backtest.record import TradeRecord
-from firstwatch.backtest.replay import Played, Replay
+from firstwatch.backtest.replay import Played
 from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.market.funding import NO_FUNDING, FundingSeries
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.candles import CandleArrays
+from firstwatch.strategy.compiled import Loop
 from firstwatch.strategy.core import new_state
 from firstwatch.strategy.core_settings import Costs, build_settings
-from firstwatch.strategy.evaluation import SignalArrays, evaluate_arrays
+from firstwatch.strategy.evaluation import SignalArrays
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import Clock, SystemClock, iso
 from firstwatch.trading.errors import WrongUseError
@@ -28,7 +30,7 @@ from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note
 from firstwatch.trading.trade import Trade
 
-__all__ = ["BacktestResult", "BacktestSettings", "simulate"]
+__all__ = ["BacktestResult", "BacktestSettings", "simulate", "simulate_prepared"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,22 +78,56 @@ def simulate(
     bars are warm-up. ``end_ms`` is exclusive. With ``assume_position_now`` the bar before the start
     may decide an entry. A guard that stops the run ends its decisions: stop mode ``close`` exits,
     ``leave`` leaves the position to its levels, ``leave_unprotected`` to liquidation and the end.
-    ``notes``: the caller's assumptions, first in the result.
+    ``notes``: the caller's assumptions, first in the result. It is interpreted: ``tester`` is for many.
 
     Raises:
         WrongUseError: the candles have another timeframe, or no bar on which to start; a session or
             reset setting that cannot be used; funding rates of another time.
     """
     settings = settings or BacktestSettings()
+    end = len(candles) if end_ms is None else candles.index_at(end_ms)
+    prepared = PreparedCandles(candles.part(0, end), SessionCalendar(settings.session), funding or NO_FUNDING)
+    return simulate_prepared(
+        spec,
+        prepared,
+        market=market,
+        costs=costs,
+        settings=settings,
+        start_ms=start_ms,
+        notes=notes,
+        clock=clock,
+    )
+
+
+def simulate_prepared(
+    spec: AlgorithmSpec,
+    prepared: PreparedCandles,
+    *,
+    market: Market,
+    costs: Costs,
+    settings: BacktestSettings,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    notes: Sequence[Note] = (),
+    clock: Clock | None = None,
+    loop: Loop | None = None,
+) -> BacktestResult:
+    """Return what ``simulate`` returns, on prepared candles, whose calendar is that of ``settings.session``.
+
+    ``loop``: the compiled one; None: it is interpreted.
+
+    Raises:
+        WrongUseError: as ``simulate``.
+    """
     clock = clock or SystemClock()
     began_s = clock.elapsed_s()
+    candles, funding = prepared.candles, prepared.funding
     if candles.timeframe is not spec.timeframe:
         raise WrongUseError(
             f"the candles are of {candles.timeframe} and the algorithm {spec.name} decides on "
             f"{spec.timeframe}: give candles of {spec.timeframe}"
         )
-    calendar = SessionCalendar(settings.session)
-    if problem := calendar.problem(spec.timeframe):
+    if problem := prepared.calendar.problem(spec.timeframe):
         raise WrongUseError(problem)
     core = build_settings(
         spec,
@@ -105,20 +141,18 @@ def simulate(
         close_position_on_exit=settings.close_position_on_exit,
     )
     end = len(candles) if end_ms is None else candles.index_at(end_ms)
-    signals = evaluate_arrays(spec, candles.part(0, end))
-    first = _first_bar(spec, candles, signals, start_ms, end)
-    funding = funding or NO_FUNDING
+    replay = prepared.replay(spec)
+    first = _first_bar(spec, candles, replay.signals, start_ms, end)
     after_ms = int(candles.time_ms[end - 1]) + candles.timeframe.ms
-    if problem := calendar.unknown_between(int(candles.time_ms[first]), after_ms):
+    if problem := prepared.calendar.unknown_between(int(candles.time_ms[first]), after_ms):
         raise WrongUseError(problem)
     coverage = coverage_notes(funding, int(candles.time_ms[first]), after_ms)
     kept = NoteKeeper(core, market)
-    replay = Replay(candles.part(0, end), signals, calendar, funding)
     played = Played()
     state = new_state(core)
     if settings.assume_position_now and first > 0:
         replay.assume_position(state, core, first - 1, kept)
-    replay.play(state, core, first, end, played, notes=kept)
+    replay.play(state, core, first, end, played, notes=kept, loop=loop)
     replay.finish(state, core, end, played)
 
     time_ms = candles.time_ms[first:end]

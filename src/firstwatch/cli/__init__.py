@@ -3,9 +3,11 @@
 In reading order: ``guard`` (around every command), ``commands`` (all of them), ``screen``, ``output``,
 ``options``, ``folder``, ``files``, ``secrets``, ``names`` and ``waiting`` (shared parts), then one module per
 command: ``algorithms``, ``wallets`` and ``live_wallets``, ``runs`` with ``launch_options`` and ``run_json``,
-``backtest`` and ``calibrate`` with ``backtest_options``,
-``baseline``, ``candles``, ``report`` with ``report_text`` and ``report_html``, ``export``, ``events``,
-``engine``, ``alarms``, ``alert``, ``watchdog``, ``agent``, ``mcp`` with ``mcp_token`` and ``mcp_install``,
+``backtest``, ``crossvalidate``, ``usefulness``, ``optimise`` and ``calibrate`` with ``backtest_options`` and
+``review_text``, ``compare``,
+``baseline``, ``jobs``,
+``candles``, ``report`` with ``report_text`` and ``report_html``, ``export``, ``events``, ``engine``,
+``alarms``, ``alert``, ``watchdog``, ``agent``, ``mcp`` with ``mcp_token`` and ``mcp_install``,
 ``doctor`` with ``canary``, ``prune``, ``demo``.
 
 To add a command: a function in the module of its group, or in a module of its own that ``commands`` names.
@@ -22,9 +24,9 @@ the command that needs it, so that start-up stays fast.
    command only if one accepts it: the screen, ``demo``, ``engine``, ``status``, ``alarms``, ``wallet close``,
    ``agent approve`` and every ``run`` command that starts or changes a run. Everything else works without
    an engine and opens the store itself: ``run list``, ``show`` and ``follow``, ``report``, ``export``,
-   ``events``, ``algorithm``, ``backtest``, ``calibrate``, ``baseline``, ``candles``, ``mcp token``,
-   ``doctor``, ``prune``, the rest of ``agent``, and the rest of ``wallet``, which does its work by
-   ``wallets.custody`` as the manager does for the screen.
+   ``events``, ``algorithm``, ``backtest``, ``calibrate``, ``baseline``, ``job``, ``candles``,
+   ``mcp token``, ``doctor``, ``prune``, the rest of ``agent``, and the rest of ``wallet``, which does its
+   work by ``wallets.custody`` as the manager does for the screen.
 """
 
 import os

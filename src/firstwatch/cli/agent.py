@@ -161,12 +161,15 @@ def log(
 ) -> None:
     """Print what agents wanted done and what became of it, the newest first."""
     from firstwatch.cli.folder import open_folder
+    from firstwatch.engine.jobs.looking import write_ends
     from firstwatch.store import agents
     from firstwatch.trading.clock import SystemClock
 
-    with open_folder() as (_, store), store.read() as session:
-        now_ms = SystemClock().now_ms()
-        documents = [_act_document(session, act, now_ms) for act in agents.list_acts(session, limit)]
+    with open_folder() as (settings, store):
+        write_ends(store, settings.home, clock=SystemClock())
+        with store.read() as session:
+            now_ms = SystemClock().now_ms()
+            documents = [_act_document(session, act, now_ms) for act in agents.list_acts(session, limit)]
     if as_json:
         say_json(documents)
     elif documents:

@@ -28,6 +28,7 @@ from firstwatch.cli.backtest_options import (
 )
 from firstwatch.cli.options import JsonFlag
 from firstwatch.cli.output import say, say_json, say_table, say_to_stderr
+from firstwatch.cli.review_text import say_review
 from firstwatch.trading.text import counted
 
 
@@ -86,10 +87,13 @@ def backtest(
         say_to_stderr(f"saved as the baseline of {saved.version.label} on {given.market.symbol}")
     for hole in given.file.holes:
         say_to_stderr(f"{candles}: {hole}")
+    document = to_json(result, given.review(result), given.settings_document(result) if as_json else {})
     if as_json:
-        say_json(to_json(result))
+        say_json(document)
         return
-    say_metrics(to_json(result))
+    say_metrics(document)
+    say("")
+    say_review(document)
     say(f"{counted(result.bars, 'bar')} in {result.seconds:.3f} s")
     for note in result.notes:
         since = "" if note.first_ms is None else f" (first at {iso(note.first_ms)})"

@@ -1,4 +1,4 @@
-"""The options that ``backtest`` and ``calibrate`` share, and the input that they name."""
+"""The options that all tests share, and the input that they name."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,9 +13,12 @@ from firstwatch.trading.numbers import MOST_BARS, decimal_of
 from firstwatch.trading.text import quoted
 
 if TYPE_CHECKING:
-    from firstwatch.backtest.inputs import BacktestInput
+    from firstwatch.backtest.inputs import BacktestInput, BacktestRequest
 
 AlgorithmFile = Annotated[Path, typer.Argument(metavar="ALGORITHM.toml")]
+AlgorithmOption = Annotated[
+    Path, typer.Argument(metavar="ALGORITHM", help="A TOML file, or a stored NAME[@VERSION].")
+]
 CandlesOption = Annotated[Path, typer.Option(metavar="FILE", help="A file, or archive:SYMBOL@TIMEFRAME.")]
 FundingOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Funding rates.")]
 MarketOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Steps, fees, margin (TOML).")]
@@ -121,6 +124,58 @@ def read_input(options: BacktestOptions) -> "BacktestInput":
         NO_FUNDING if options.funding is None else read_funding(options.funding),
         moment(options.start, "--from"),
         moment(options.end, "--to"),
+    )
+
+
+def backtest_request(options: BacktestOptions) -> "BacktestRequest":
+    """Return the same as a request that a job can store; its algorithm may also be a stored version.
+
+    The candles are read by the job.
+
+    Raises:
+        WrongUseError: a file other than the candles, or a value is wrong.
+    """
+    from firstwatch.backtest.inputs import BacktestRequest
+    from firstwatch.backtest.settings import BacktestSettings
+    from firstwatch.cli.files import read_algorithm_or_version
+    from firstwatch.market.archive import REFERENCE
+    from firstwatch.market.launch_files import read_guards, read_reset, read_session
+    from firstwatch.trading.launch import Guards, SessionSettings
+
+    given = read_algorithm_or_version(options.algorithm)
+    taker = None if options.fee_bps is None else basis_points(options.fee_bps, "--fee-bps")
+    maker = taker if options.maker_fee_bps is None else basis_points(options.maker_fee_bps, "--maker-fee-bps")
+    start_ms, end_ms = moment(options.start, "--from"), moment(options.end, "--to")
+    if start_ms is not None and end_ms is not None and start_ms >= end_ms:
+        raise WrongUseError(f"--from must be before --to, not {options.start} and {options.end}.")
+    is_file = not str(options.candles).startswith(REFERENCE)
+    capital = decimal(options.capital, "--capital")
+    leverage = decimal(options.leverage, "--leverage")
+    if capital <= 0:
+        raise WrongUseError(f"--capital must be above 0, not {options.capital}.")
+    if leverage < 1:
+        raise WrongUseError(f"--leverage must be at least 1, not {options.leverage}.")
+    return BacktestRequest(
+        algorithm=given.name,
+        spec_json=given.spec.canonical_json(),
+        version_id=given.version_id,
+        candles=str(options.candles.absolute() if is_file else options.candles),
+        market=None if options.market is None else options.market.absolute(),
+        funding=None if options.funding is None else options.funding.absolute(),
+        from_ms=start_ms,
+        to_ms=end_ms,
+        taker_fee_bps=taker,
+        maker_fee_bps=maker,
+        slippage_bps=basis_points(options.slippage_bps, "--slippage-bps"),
+        settings=BacktestSettings(
+            capital=capital,
+            leverage=leverage,
+            trades_limit=options.trades_limit,
+            assume_position_now=options.assume_position_now,
+            session=SessionSettings() if options.session is None else read_session(options.session),
+            reset=None if options.reset is None else read_reset(options.reset),
+            guards=Guards() if options.guards is None else read_guards(options.guards),
+        ),
     )
 
 

@@ -47,9 +47,11 @@ def make(
     from firstwatch.cli.backtest_options import basis_points
     from firstwatch.cli.folder import open_folder
     from firstwatch.cli.launch_options import LaunchOptions
-    from firstwatch.engine.baselines.maker import request_of
-    from firstwatch.engine.baselines.process import run_making, sentence_of
-    from firstwatch.trading.clock import SystemClock
+    from firstwatch.engine.jobs.baseline import request_of
+    from firstwatch.engine.jobs.process import run_job_here
+    from firstwatch.store.algorithms import version_by_id
+    from firstwatch.store.backtests import get_backtest
+    from firstwatch.trading.jobs import JobKind
     from firstwatch.trading.launch import OnDiverged
 
     options = LaunchOptions(
@@ -75,13 +77,17 @@ def make(
         launch = options.settings(reading)
     request = request_of(launch=launch, candles=candles, funding=funding, days=days, slippage_bps=slippage)
     with progress_bar() as show:
-        made = run_making(settings, request, clock=SystemClock(), progress=show)
-    for hole in made.holes:
-        say_to_stderr(f"{candles}: {hole.bars} missing, {hole.span}")
+        title = f"{launch.name} on {launch.symbol}"
+        found = run_job_here(settings, JobKind.BASELINE, title, request, show=show)
+    for hole in found.result["holes"]:
+        say_to_stderr(f"{candles}: {hole}")
     if as_json:
-        say_json(_document(made.version, made.backtest, "") | {"is_new": made.is_new})
+        with open_folder() as (_, store), store.read() as reading:
+            backtest = get_backtest(reading, found.result["baseline"])
+            version = version_by_id(reading, backtest.version_id)
+        say_json(_document(version, backtest, "") | {"is_new": found.result["is_new"]})
     else:
-        say(sentence_of(made))
+        say(found.sentence)
 
 
 @app.command("list")
@@ -117,12 +123,21 @@ def list_(
 
 @app.command()
 def cancel(as_json: JsonFlag = False) -> None:
-    """Cancel the baseline that is being made in this data folder."""
-    from firstwatch.engine.baselines.process import cancel_making
-    from firstwatch.settings import load_settings
+    """Cancel the baselines that are being made in this data folder."""
+    from firstwatch.cli.folder import open_folder
+    from firstwatch.engine.jobs.locks import held_jobs
+    from firstwatch.engine.jobs.looking import cancel_job
+    from firstwatch.store.jobs import open_jobs
+    from firstwatch.trading.jobs import JobKind
 
-    if not cancel_making(load_settings().home):
-        raise RefusedError("No baseline is being made.")
+    with open_folder() as (settings, store):
+        held = held_jobs(settings.home)
+        with store.read() as session:
+            found = [job for job in open_jobs(session) if job.kind is JobKind.BASELINE and job.id in held]
+        if not found:
+            raise RefusedError("No baseline is being made.")
+        for job in found:
+            cancel_job(store, settings.home, job.id)
     Output(as_json).result({"cancelled": True}, "the baseline is cancelled")
 
 

@@ -1,6 +1,5 @@
 """``firstwatch calibrate``: the error rate of the first watch, proved on an operator's own candles."""
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,7 +23,7 @@ from firstwatch.cli.backtest_options import (
     SlippageOption,
     ToOption,
     TradesLimitOption,
-    read_input,
+    backtest_request,
 )
 from firstwatch.cli.options import JsonFlag
 from firstwatch.cli.output import progress_bar, say, say_json, say_table, say_to_stderr
@@ -32,9 +31,6 @@ from firstwatch.trading.text import counted
 
 if TYPE_CHECKING:
     from firstwatch.watch.claim import Calibration, PowerFacts, RateFacts, RollingFacts
-
-_FEW_BARS = 2_000
-"""With fewer bars one process is enough."""
 
 
 def calibrate(
@@ -71,38 +67,35 @@ def calibrate(
     as_json: JsonFlag = False,
 ) -> None:
     """Prove on these candles how often the first watch calls true days diverged, and altered ones."""
-    from firstwatch.trading.clock import SystemClock
-    from firstwatch.watch.claim import calibrate as prove
-    from firstwatch.watch.rolling import Proof
-    from firstwatch.watch.windows import Baseline
+    from firstwatch.engine.jobs.calibration import CalibrationRequest
+    from firstwatch.engine.jobs.process import run_job_here
+    from firstwatch.settings import load_settings
+    from firstwatch.trading.jobs import JobKind
+    from firstwatch.watch.claim import Calibration
 
-    given = read_input(
+    test = backtest_request(
         BacktestOptions(
             algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
             slippage_bps, limit_fills, trades_limit, assume_position_now, session, reset, guards,
         )
     )  # fmt: skip
-    result = given.simulate()
-    for hole in given.file.holes:
-        say_to_stderr(f"{candles}: {hole}")
-    whole = given.file.candles
-    used = whole if given.end_ms is None else whole.part(0, whole.index_at(given.end_ms))
-    baseline = Baseline(
-        given.spec, used, given.market, given.costs, given.settings, given.funding, given.start_ms
+    request = CalibrationRequest(
+        test=test,
+        baseline_days=baseline_days,
+        live_days=live_days,
+        holdout=holdout,
+        fill_noise_bps=fill_noise_bps,
+        seed=seed,
     )
     with progress_bar() as show:
-        found = prove(
-            baseline,
-            result,
-            Proof(baseline_days, live_days, holdout, fill_noise_bps, seed),
-            processes=1 if len(used) < _FEW_BARS else min(2, os.cpu_count() or 1),
-            progress=lambda share: show(share, ""),
-            elapsed_s=SystemClock().elapsed_s,
-        )
+        title = f"{test.algorithm} on {candles}"
+        found = run_job_here(load_settings(), JobKind.CALIBRATION, title, request, show=show).result
+    for hole in found["holes"]:
+        say_to_stderr(f"{candles}: {hole}")
     if as_json:
-        say_json(found.model_dump(mode="json"))
+        say_json(found["calibration"])
     else:
-        _say(found)
+        _say(Calibration.model_validate(found["calibration"]))
 
 
 def _say(found: "Calibration") -> None:

@@ -13,15 +13,20 @@ from firstwatch.cli import (
     baseline,
     calibrate,
     candles,
+    compare,
+    crossvalidate,
     demo,
     doctor,
     engine,
     events,
     export,
+    jobs,
     mcp,
+    optimise,
     prune,
     report,
     runs,
+    usefulness,
     wallets,
     watchdog,
 )
@@ -44,10 +49,15 @@ app.add_typer(engine.app, name="engine")
 app.add_typer(candles.app, name="candles")
 app.add_typer(alert.app, name="alert")
 app.add_typer(baseline.app, name="baseline")
+app.add_typer(jobs.app, name="job")
 app.add_typer(agent.app, name="agent")
 app.add_typer(mcp.app, name="mcp")
 app.command("backtest")(backtest.backtest)
+app.command("compare")(compare.compare)
+app.command("crossvalidate")(crossvalidate.crossvalidate)
+app.command("usefulness")(usefulness.usefulness)
 app.command("calibrate")(calibrate.calibrate)
+app.command("optimise")(optimise.optimise)
 app.command("report")(report.report)
 app.command("export")(export.export)
 app.command("demo")(demo.demo)

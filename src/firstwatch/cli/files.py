@@ -22,6 +22,34 @@ def read_algorithm(path: Path) -> AlgorithmSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenAlgorithm:
+    """An algorithm of a file or of the store."""
+
+    name: str
+    """What the operator calls it: the file, or ``name@version``."""
+    spec: AlgorithmSpec
+    version_id: int | None
+    """None: it is of a file."""
+
+
+def read_algorithm_or_version(given: Path) -> GivenAlgorithm:
+    """Return the algorithm of a TOML file, or where there is no such file the stored ``NAME[@VERSION]``.
+
+    Raises:
+        WrongUseError: it is neither, or the file is not a valid algorithm.
+    """
+    from firstwatch.cli.folder import open_folder
+    from firstwatch.cli.names import split_version
+    from firstwatch.store.algorithms import get_version
+
+    if given.suffix == ".toml" or given.exists():
+        return GivenAlgorithm(str(given), read_algorithm(given), None)
+    with open_folder() as (_, store), store.read() as session:
+        version = get_version(session, *split_version(str(given)))
+    return GivenAlgorithm(version.label, AlgorithmSpec.from_json(version.spec_json), version.id)
+
+
+@dataclass(frozen=True, slots=True)
 class GivenCandles:
     """Candles of a file or of the archive, and the market file that was given with them."""
 

@@ -4,6 +4,7 @@ import json
 import select
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from typing import IO, Any, TextIO
 
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.numbers import plain, tidy, tidy_decimal
-from firstwatch.trading.text import clean, clean_lines
+from firstwatch.trading.text import clean, clean_lines, duration
 
 _BAR_CELLS = 30
+_LEAST_SHARE = 0.02
+"""Share to be done before the time left is shown."""
 
 
 class OutputError(FirstwatchError):
@@ -89,17 +92,28 @@ def say_error(error: FirstwatchError) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[float, str], None]]:
-    """Yield a function that shows progress (0 to 1) and the step on standard error; removed at the end.
+    """Yield a function that shows progress (0 to 1), the step and the time left on standard error.
 
-    Only on a terminal: elsewhere nothing is shown.
+    Only on a terminal: elsewhere nothing is shown. It is removed at the end.
     """
     if not sys.stderr.isatty():
         yield lambda _share, _step: None
         return
 
+    begun: tuple[float, float] | None = None
+
     def show(share: float, step: str) -> None:
+        nonlocal begun
+        now_s = time.monotonic()
+        begun = begun or (now_s, share)
+        done = share - begun[1]
+        left = ""
+        if done >= _LEAST_SHARE and share < 1:
+            left = f", {duration((now_s - begun[0]) * (1 - share) / done)} left"
         full = round(share * _BAR_CELLS)
-        sys.stderr.write(f"\r\x1b[K[{'#' * full}{'.' * (_BAR_CELLS - full)}] {share:4.0%} {step}")
+        bar = f"[{'#' * full}{'.' * (_BAR_CELLS - full)}] {share:4.0%} {clean(step)}{left}"
+        # A line that is wrapped could not be removed.
+        sys.stderr.write(f"\r\x1b[K{bar[: shutil.get_terminal_size().columns - 1]}")
         sys.stderr.flush()
 
     try:

@@ -32,8 +32,8 @@ def report(
     from firstwatch.cli.report_text import report_lines
     from firstwatch.store.runs import get_run
     from firstwatch.store.watch import reports_of
-    from firstwatch.watch.run_tuning import signs_of_run, whole_days
-    from firstwatch.watch.tuning import LEAST_DAYS, hints
+    from firstwatch.watch.run_tuning import hints_of_run, signs_of_run, whole_days
+    from firstwatch.watch.tuning import LEAST_DAYS
 
     with open_folder() as (_, store), store.read() as reading:
         known = get_run(reading, run)
@@ -42,8 +42,9 @@ def report(
             raise RefusedError(_why_none(reading, known))
         chosen = _of_day(reports, day)
         last = whole_days(chosen)
+        hints = hints_of_run(reading, chosen)
         signs = () if last < LEAST_DAYS else signs_of_run(reading, known, first=1, last=last)
-    advice = list(dict.fromkeys([*hints(chosen).values(), *(sign.hint for sign in signs if sign.hint)]))
+    advice = list(dict.fromkeys([*hints.values(), *(sign.hint for sign in signs if sign.hint)]))
     if html is not None:
         from firstwatch.cli.report_html import report_page
         from firstwatch.manager.export_files import whole_file

@@ -5,8 +5,7 @@ Its packages and modules, in reading order:
 - ``core``: what a run does, pure. An input goes in; records to store and effects to perform come out.
 - ``launch``: the launch checks, and which position a run adopts.
 - ``worker``: the thread of a run: startup and recovery, requests to the venue, storing each step.
-- ``baselines``: computes the baseline of a launch, in its own process.
-- ``jobs``: other heavy work, each in its own process.
+- ``jobs``: heavy work such as tests and baselines, each in its own process.
 - ``alerts``: sends alarms to the addresses in the settings.
 - ``reconciliation``: what finished runs left at their venues, and closing it; rereading bars; balances and
   keys of live wallets.

@@ -7,8 +7,9 @@ when it is asked for), ``day_equity`` and ``names`` (curves and short ids of the
 ``story``, ``why``, ``run_metrics``, ``same_time``, ``operands``, ``performance`` and ``away`` (parts of the
 views), ``exports`` and ``export_files`` (a run as tables for other programs), ``engine_control`` (the engine
 of this or another process), ``wallet_service`` and ``wallet_views`` (work on live wallets),
-``baseline_service`` (making a baseline in a process of its own), ``agent_service`` and ``agent_plans`` (what
-agents want done, and the operator's answers), ``agent_reads`` (what agents read that no snapshot holds).
+``job_service`` (heavy work in processes of its own), ``baseline_service`` (baselines), ``agent_service`` and
+``agent_plans`` (what agents want done, and the operator's answers), ``agent_reads`` (what agents read that no
+snapshot holds).
 
 Imports ``engine`` and below; no Textual and no ccxt.
 

@@ -2,14 +2,13 @@
 
 import json
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from firstwatch.manager.views import AskView, EngineView, JobView
+from firstwatch.manager.views import AskView, EngineView
 from firstwatch.settings import Settings
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.agents import (
@@ -40,7 +39,7 @@ from firstwatch.trading.commands import (
 )
 from firstwatch.trading.errors import DamagedRowError, RefusedError, WrongUseError
 from firstwatch.trading.ids import new_run_id
-from firstwatch.trading.jobs import BacktestJob, JobKind, JobState
+from firstwatch.trading.jobs import BacktestJob, JobKind
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings
 from firstwatch.trading.runs import Author, StopMode
 from firstwatch.trading.text import quoted, without_markup
@@ -48,7 +47,6 @@ from firstwatch.trading.text import quoted, without_markup
 if TYPE_CHECKING:
     from firstwatch.store.commands import StoredCommand
     from firstwatch.store.database import Session, Store
-    from firstwatch.store.jobs import Job
     from firstwatch.store.runs import Run
 
 WAIT_S = 20.0
@@ -215,78 +213,65 @@ class AgentService:
 
     def test_version(self, caller: Caller, asked: BacktestJob) -> Outcome:
         """Start a test of a version in a process of its own, in one step; the outcome names the job."""
+        from firstwatch.backtest.inputs import FROM_ANYWHERE, BacktestRequest
         from firstwatch.engine.agent_check import act_problem
-        from firstwatch.engine.jobs.process import start_job
+        from firstwatch.engine.jobs.looking import write_ends
+        from firstwatch.engine.jobs.process import submit_job
         from firstwatch.store import agents, jobs
         from firstwatch.store.algorithms import get_version
 
         now_ms = self._clock.now_ms()
-        with self._store().read() as session:
-            open_jobs = jobs.open_jobs(session)
-        for job in open_jobs:
-            self._end_if_dead(job)
+        write_ends(self._store(), self._settings.home, clock=self._clock)
+
+        def save_act(session: "Session", number: int) -> None:
+            if len(jobs.open_jobs(session)) > _MOST_JOBS:
+                raise RefusedError(f"{_MOST_JOBS} jobs are queued or running; wait for one to end")
+            act = agents.add_act(
+                session,
+                caller,
+                ActTool.BACKTEST,
+                arguments_json=asked.model_dump_json(),
+                command=None,
+                run_id=None,
+                name=version.label,
+                wallet=None,
+                money=MoneyKind.PAPER,
+                closes=False,
+                notional=Decimal(0),
+                bound=None,
+                plan=(),
+                token=None,
+                now_ms=now_ms,
+                expires_at_ms=now_ms,
+                job_id=number,
+            )
+            if problem := act_problem(session, act, now_ms=now_ms):
+                raise RefusedError(problem)
+
         try:
-            with self._store().write() as session:
-                if len(jobs.open_jobs(session)) >= _MOST_JOBS:
-                    raise RefusedError(f"{_MOST_JOBS} jobs are queued or running; wait for one to end")
+            with self._store().read() as session:
                 version = get_version(session, asked.algorithm, asked.version)
-                number = jobs.add_job(session, JobKind.BACKTEST, asked.model_dump_json(), now_ms=now_ms)
-                act = agents.add_act(
-                    session,
-                    caller,
-                    ActTool.BACKTEST,
-                    arguments_json=asked.model_dump_json(),
-                    command=None,
-                    run_id=None,
-                    name=version.label,
-                    wallet=None,
-                    money=MoneyKind.PAPER,
-                    closes=False,
-                    notional=Decimal(0),
-                    bound=None,
-                    plan=(),
-                    token=None,
-                    now_ms=now_ms,
-                    expires_at_ms=now_ms,
-                    job_id=number,
-                )
-                if problem := act_problem(session, act, now_ms=now_ms):
-                    raise RefusedError(problem)
+            request = BacktestRequest(
+                algorithm=version.label,
+                spec_json=version.spec_json,
+                version_id=version.id,
+                candles=FROM_ANYWHERE,
+                symbol=asked.symbol,
+                from_ms=asked.from_ms,
+                to_ms=asked.to_ms,
+            )
+            number = submit_job(
+                self._settings,
+                self._store(),
+                JobKind.BACKTEST,
+                f"{version.label} on {asked.symbol}",
+                request,
+                clock=self._clock,
+                within=save_act,
+            )
         except (RefusedError, WrongUseError, DamagedRowError) as error:
             return _refused(str(error))
-        process = start_job(self._settings, number)
-        # Waited for on a thread: else it would be a zombie until this process ends.
-        threading.Thread(target=process.wait, name=f"job {number}", daemon=True).start()
         return Outcome(ActStatus.DONE, f"job {number} is queued; ask for its results", job_id=number)
-
-    def job(self, number: int) -> JobView:
-        """Return a job.
-
-        Raises:
-            WrongUseError: there is none of that number.
-        """
-        from firstwatch.store import jobs
-
-        with self._store().read() as session:
-            job = jobs.get_job(session, number)
-        if self._end_if_dead(job):
-            with self._store().read() as session:
-                job = jobs.get_job(session, number)
-        result = None if job.result_json is None else json.loads(job.result_json)
-        return JobView(job.id, job.kind, job.state, job.progress, job.sentence, job.created_at_ms, result)
-
-    def _end_if_dead(self, job: "Job") -> bool:
-        """Write the end of an open job whose process is gone; return whether it was."""
-        from firstwatch.engine.jobs.process import has_process
-        from firstwatch.store import jobs
-
-        now_ms = self._clock.now_ms()
-        if job.state.is_over or has_process(self._settings.home, job, now_ms=now_ms):
-            return False
-        with self._store().write() as session:
-            sentence = "its process is gone; start it again"
-            jobs.finish_job(session, job.id, JobState.FAILED, sentence, now_ms=now_ms)
-        return True
 
     # --- the operator ------------------------------------------------------------------------------
 

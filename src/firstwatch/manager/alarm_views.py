@@ -8,10 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from firstwatch.manager.views import AlarmView, RunView, WalletView
+from firstwatch.settings import ComputeSettings
 from firstwatch.store import alarms
 from firstwatch.store.alarms import Acknowledgement, ActiveAlarm
 from firstwatch.store.database import Session
-from firstwatch.trading.alarms import DAMAGED, LEFT_OVER, UNMANAGED, UNPROTECTED, AlarmAction, severity_of
+from firstwatch.trading.alarms import (
+    DAMAGED,
+    EXPOSED_CLUSTER,
+    LEFT_OVER,
+    UNMANAGED,
+    UNPROTECTED,
+    AlarmAction,
+    severity_of,
+)
 from firstwatch.trading.runs import Exposure, Protection, RunState
 
 _Stored = Mapping[tuple[str, str], ActiveAlarm]
@@ -19,9 +28,16 @@ _Stored = Mapping[tuple[str, str], ActiveAlarm]
 
 
 def alarm_views(
-    session: Session, rows: tuple[RunView, ...], wallet_views: tuple[WalletView, ...]
+    session: Session,
+    rows: tuple[RunView, ...],
+    wallet_views: tuple[WalletView, ...],
+    *,
+    compute: ComputeSettings,
+    since_ms: int,
 ) -> tuple[AlarmView, ...]:
     """Return all alarms: unprotected runs first, then exposure without a run, then the rest, oldest first.
+
+    ``since_ms``: since when the settings are in force here.
 
     Alarms that an operator has acknowledged come last.
     """
@@ -33,6 +49,7 @@ def alarm_views(
     found += _active(
         {row.run_id: row for row in rows}, stored, {(alarm.run_id, alarm.topic) for alarm in found}
     )
+    found += [] if not compute.is_exposed else [_exposed_cluster(compute, since_ms)]
     seen = alarms.acknowledgements(session) if found else {}
     views = [_acknowledged(alarm, seen.get(alarm.id)) for alarm in found]
     return tuple(sorted(views, key=lambda alarm: alarm.is_acknowledged))
@@ -110,6 +127,19 @@ def _of_run(row: RunView, topic: str, sentence: str, stored: ActiveAlarm | None)
         severity=severity_of(topic),
         actions=_UNMANAGED_ACTIONS if topic == UNMANAGED else _run_actions(row),
         state=sentence if stored is None else f"{stored.raised}",
+    )
+
+
+def _exposed_cluster(compute: ComputeSettings, since_ms: int) -> AlarmView:
+    sentence = f"jobs send programs to {compute.scheduler} without encryption (insecure in [compute])"
+    return AlarmView(
+        topic=EXPOSED_CLUSTER,
+        sentence=sentence,
+        run_id=None,
+        wallet=None,
+        since_ms=since_ms,
+        severity=severity_of(EXPOSED_CLUSTER),
+        state=sentence,
     )
 
 

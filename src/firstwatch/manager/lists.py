@@ -100,15 +100,17 @@ class _Finished:
 class ListsReader:
     """Reads the lists of one store. Used by one thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, since_ms: int) -> None:
+        """``since_ms``: since when the settings are in force here."""
         self._settings = settings
+        self._since_ms = since_ms
         self._finished = _Finished()
         self._money: dict[str, MoneyKind] = {}
         """Kind of money of each listed wallet, by its name."""
         self._unread: dict[str, str] = {}
         """Why a part of the lists cannot be read, by run id."""
         self._unread_details: Mapping[str, str] = {}
-        self._symbols = tuple(_symbols(settings))
+        self._symbols = tuple(symbols_of(settings))
         """The symbols that the venues trade, as far as the settings say."""
         self._timeframes: dict[int, Timeframe] = {}
         self._markets: dict[str, MarketOfRun] = {}
@@ -166,7 +168,9 @@ class ListsReader:
             algorithms=algorithm_views,
             symbols=tuple(symbols),
             markets=market_views(self._markets, rows),
-            alarms=alarm_views(session, rows, wallet_views),
+            alarms=alarm_views(
+                session, rows, wallet_views, compute=self._settings.compute, since_ms=self._since_ms
+            ),
             short_ids=self._named(tuple(row.run_id for row in rows)),
         )
 
@@ -313,7 +317,7 @@ class ListsReader:
         )
 
 
-def _symbols(settings: Settings) -> Iterator[str]:
+def symbols_of(settings: Settings) -> Iterator[str]:
     for name, venue in settings.venues.items():
         try:
             if symbol := venue.symbol():

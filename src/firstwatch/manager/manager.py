@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from firstwatch.manager.agent_reads import AgentReads
 from firstwatch.manager.agent_service import AgentService
 from firstwatch.manager.baseline_service import BaselineService
+from firstwatch.manager.job_service import JobService
+from firstwatch.manager.test_service import TestService
 from firstwatch.manager.views import (
     AlarmView,
     CommandView,
@@ -114,8 +116,12 @@ class RunManager:
         """When it was last noted that a screen is open; None: none is."""
         self.wallets = WalletService(settings, self._clock, lambda: self._ready()[0])
         """Work on live wallets."""
-        self.baselines = BaselineService(settings)
+        self.jobs = JobService(settings, self._clock, lambda: self._ready()[0])
+        """Heavy work in processes of its own."""
+        self.baselines = BaselineService(settings, self.jobs)
         """Making baselines."""
+        self.tests = TestService(settings, self._clock, lambda: self._ready()[0], self.jobs)
+        """Drafts of algorithms, and tests of them."""
         self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
         """Acts of agents, and the operator's answers to them."""
         self.reads = AgentReads(self._clock, lambda: self._ready()[0])
@@ -154,7 +160,11 @@ class RunManager:
         store = open_or_migrate(self._settings.home, may_migrate=self._hosts_engine)
         self._store = store
         self._readers = _Readers(
-            ListsReader(self._settings), DetailsReader(), DetailsReader(), CommandReader(), StoryReader()
+            ListsReader(self._settings, self._clock.now_ms()),
+            DetailsReader(),
+            DetailsReader(),
+            CommandReader(),
+            StoryReader(),
         )
         self._changes = ChangeSignal(store)
         self._control = EngineControl(store, self._settings, self._clock)
@@ -361,6 +371,7 @@ class RunManager:
             selected, beside, own = self._selected, self._beside, self._own
             self._sequence += 1
             sequence = self._sequence
+        held = self.jobs.held()
         with self._reading, store.read() as session:
             # The details first: the lists then mark the run whose details cannot be read.
             details = None if selected is None else readers.details.read(session, selected)
@@ -370,6 +381,7 @@ class RunManager:
             commands = tuple(readers.commands.read(session, number) for number in reversed(own))
             story = readers.story.read(session)
             asks = self.agents.waiting_asks(session)
+            jobs = self.jobs.views(session, held)
             engine = control.view(now_ms, session)
             away = None if self._away is None else self._away.read(session, engine, now_ms)
         return ManagerSnapshot(
@@ -393,7 +405,7 @@ class RunManager:
             story=story,
             short_ids=lists.short_ids,
             commands=commands,
-            making=self.baselines.view(),
+            jobs=jobs,
             away=away,
         )
 

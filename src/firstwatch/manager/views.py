@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.alarms import AlarmAction, AlarmSeverity
 from firstwatch.trading.commands import CommandOutcome
-from firstwatch.trading.jobs import JobState
+from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings, SettingDifference
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
@@ -466,31 +466,27 @@ class CommandView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job. ``progress``: 0 to 1. ``result``: metrics and what they rest on; None: it is not done."""
+    """A job: heavy work in a process of its own. ``progress``: 0 to 1."""
 
     job_id: int
-    kind: str
+    kind: JobKind
+    title: str
+    """What is worked on, as ``RSI reversion@2 on BTC/USDC:USDC``."""
     state: JobState
     progress: float
+    seconds_left: float | None
+    """None: it does not run, or has just begun."""
     sentence: str
+    """The step that is under way, or how it ended."""
+    is_cancel_wanted: bool
     created_ms: int
-    result: Mapping[str, Any] | None
+    started_ms: int | None
+    finished_ms: int | None
 
-
-@dataclass(frozen=True, slots=True)
-class MakingView:
-    """The baseline that is being made, or was made last."""
-
-    algorithm: str
-    """``name@version``"""
-    symbol: str
-    is_running: bool
-    has_failed: bool
-    share: float
-    """How much is done, 0 to 1."""
-    sentence: str
-    """The step that is under way, or the result."""
-    started_ms: int
+    @property
+    def error(self) -> str | None:
+        """Why it failed; None: it has not."""
+        return self.sentence if self.state is JobState.FAILED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -682,7 +678,8 @@ class ManagerSnapshot:
     short_ids: Mapping[str, str] = field(default_factory=dict)
     """The first four characters of each run's id, or more where two runs begin alike, by the id."""
     commands: tuple[CommandView, ...] = field(default=())
-    making: MakingView | None = None
+    jobs: tuple[JobView, ...] = ()
+    """The newest jobs, the newest first."""
     away: AwayView | None = None
     """Counts from before this screen was opened; None: not known, or no screen was open before."""
     problem: str = ""
@@ -713,6 +710,16 @@ class ManagerSnapshot:
     def active(self) -> tuple[RunView, ...]:
         """The runs that are not finished."""
         return tuple(run for run in self.runs if run.state.is_active)
+
+    @cached_property
+    def working(self) -> tuple[JobView, ...]:
+        """The jobs that are queued or running, the oldest first."""
+        return tuple(job for job in reversed(self.jobs) if not job.state.is_over)
+
+    @cached_property
+    def making(self) -> JobView | None:
+        """The baseline that is being made, or was made last; None: none was lately."""
+        return next((job for job in self.jobs if job.kind is JobKind.BASELINE), None)
 
     @property
     def watch_count(self) -> WatchCount:

@@ -6,7 +6,7 @@ from firstwatch.manager.views import WatchView
 from firstwatch.store import watch
 from firstwatch.store.database import Session
 from firstwatch.trading.errors import DamagedRowError
-from firstwatch.watch.tuning import hints
+from firstwatch.watch.run_tuning import hints_of_run
 
 
 def watch_views(
@@ -28,4 +28,4 @@ def watch_views(
 
 def _view(session: Session, mark: watch.ReportMark) -> WatchView:
     report = watch.report_of(session, mark)
-    return WatchView(report, mark.made_at_ms, hints(report))
+    return WatchView(report, mark.made_at_ms, hints_of_run(session, report))

@@ -49,6 +49,16 @@ def fingerprint(history: History) -> str:
     return _digest(*_parts(history)).hex()
 
 
+def until(history: History, end_ms: int) -> History:
+    """Return the part of the history that is known at ``end_ms``."""
+    candles, funding = history.candles, history.funding
+    rates = int(funding.time_ms.searchsorted(end_ms, side="left"))
+    return History(
+        candles.part(0, candles.index_at(end_ms)),
+        FundingSeries(funding.time_ms[:rates], funding.rate[:rates]),
+    )
+
+
 def pack(history: History) -> bytes:
     """Return the bytes of a file that ``unpack`` reads back bit for bit."""
     counts, body = _parts(history)

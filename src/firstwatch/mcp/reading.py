@@ -12,6 +12,7 @@ from firstwatch.mcp.arguments import WrongArgumentsError
 from firstwatch.mcp.backend import Backend, algorithm_of, run_of
 from firstwatch.mcp.cleaning import name_of, symbol_of, text_of
 from firstwatch.trading.clock import iso
+from firstwatch.trading.jobs import JobKind
 from firstwatch.trading.text import counted
 
 _RECENT = 10
@@ -122,14 +123,16 @@ def get_backtest_results(backend: Backend, asked: arguments.GetBacktestResults) 
         view = backend.manager.reads.backtest(asked.backtestId)
         return answers.envelope(backtest_data(view), now_ms, unknown=_undefined(view.metrics))
     assert asked.job is not None
-    job = backend.manager.agents.job(asked.job)
-    metrics = {} if job.result is None else job.result["metrics"]
-    unknown = _undefined(metrics)
-    if job.result is None:
+    job = backend.manager.jobs.job(asked.job)
+    if job.kind is not JobKind.BACKTEST:
+        raise WrongArgumentsError(f"Job {asked.job} is no backtest.")
+    result = backend.manager.jobs.result(asked.job) or {}
+    unknown = _undefined(result.get("metrics", {}))
+    if not result:
         unknown["metrics"] = f"the job is {job.state.value}" + (
             "" if job.state.is_over else "; ask again later"
         )
-    return answers.envelope(_job_data(job), now_ms, unknown=unknown)
+    return answers.envelope(_job_data(job, result), now_ms, unknown=unknown)
 
 
 def get_account_overview(backend: Backend, _asked: arguments.NoArguments) -> results.Envelope[Any]:
@@ -312,13 +315,12 @@ def _of_run(backend: Backend, text: str) -> results.Envelope[Any]:
     return answers.envelope(data, snapshot.time_ms, money=[run.money], ages_s=ages_s, unknown=unknown)
 
 
-def _job_data(job: JobView) -> results.TestData:
-    result: Mapping[str, Any] = job.result or {}
+def _job_data(job: JobView, result: Mapping[str, Any]) -> results.TestData:
     return results.TestData(
         kind="job",
         id=str(job.job_id),
         state=job.state.value,
-        is_complete=job.result is not None,
+        is_complete=bool(result),
         progress_fraction=job.progress,
         algorithm=name_of(result["algorithm"]) if result else None,
         version=result.get("version"),

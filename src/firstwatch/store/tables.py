@@ -734,8 +734,30 @@ class TrialTable(_Rows, table=True):
     start_ms: int = _ms()
     end_ms: int = _ms()
     parameters_json: str = _json()
+    first_value: float | None = Field(default=None)
     metrics_json: str | None = Field(default=None, sa_type=Text)
     daily_pnl: bytes | None = Field(default=None, sa_type=LargeBinary)
+    created_at_ms: int = _ms()
+
+
+class AnalysisTable(_Rows, table=True):
+    """What a cross-validation or a usefulness has found of an algorithm; the newest of a market counts."""
+
+    __tablename__ = "analysis"
+    __table_args__ = (Index(None, "spec_sha256", "symbol"),)
+
+    id: int | None = _number()
+    job_id: int | None = _ref("job.id", nullable=True)
+    kind: str
+    spec_sha256: str
+    symbol: str
+    timeframe: str
+    costs_json: str = _json()
+    settings_json: str = _json()
+    start_ms: int = _ms()
+    end_ms: int = _ms()
+    result_json: str = _json()
+    core_version: int
     created_at_ms: int = _ms()
 
 

@@ -5,11 +5,13 @@ line of text to a typed condition), ``functions``, ``function_table`` and ``indi
 and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions over arrays) and ``stream`` (the same bar
 by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core`` (the decisions), ``core_replay``
 (simulated fills), ``core_loop`` (a pass over candles), ``core_notes`` (what the core did not do, in
-sentences), ``outlook`` (conditions that would have to become true next).
+sentences), ``compiled`` (the core as machine code), ``outlook`` (conditions that would have to become true
+next), ``parameters`` (an algorithm's numbers by their place, to vary them).
 
 Pure: only ``trading`` may be imported, and no store, venue, thread, clock or file. ``indicators`` alone
-imports TA-Lib. The modules ``core``, ``core_prices``, ``core_replay`` and ``core_loop`` use only int, float,
-bool, ``if`` and ``math``, so that they can be compiled.
+imports TA-Lib, and ``compiled`` alone numba, in a folder of the caller's. The modules ``core``,
+``core_prices``, ``core_replay`` and ``core_loop`` use only int, float, bool, ``if`` and ``math``, so that
+they can be compiled.
 
 The rules. Times are UTC; a side is long or short, and what holds for a long holds for a short with high and
 low exchanged. E is the run's equity (rule 17). Rules 8 to 10 are the venue's part, simulated in a backtest.

@@ -1,7 +1,8 @@
 """Candles as arrays, as files, indicators and the backtest exchange them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,16 @@ class CandleArrays:
 
     def __len__(self) -> int:
         return len(self.time_ms)
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        """Take the values of another process; arrays lie where their numbers may lie, and are writable.
+
+        Libraries that carry them place their bytes anywhere, which compiled code does not take.
+        """
+        for entry, value in zip(fields(self), state, strict=True):
+            is_array = isinstance(value, np.ndarray)
+            own = np.require(value, requirements=("A", "W")) if is_array else value
+            object.__setattr__(self, entry.name, own)
 
     def bar(self, index: int) -> Bar:
         """Return one candle with plain Python numbers."""

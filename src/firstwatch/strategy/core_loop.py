@@ -8,7 +8,7 @@ What happens is written into the output, which has a row for every bar of the pa
     stretches   one row for each stretch of bars over which the ledger does not change: its first bar, cash,
                 signed amount, entry price
     dropped     the bars at whose close an entry was decided but not sent
-    counts      how many rows of these four are written
+    counts      how many rows of these four are written; the stretches may begin with one
     notes       one row per note, see ``count_notes``
 """
 # As in the core: positions, not keywords, and ``if`` instead of a call.
@@ -36,9 +36,14 @@ from firstwatch.strategy.core_state import (
 )
 
 TRADE_FIELDS = 16
-"""Columns of a closed trade, as ``_keep_trade`` writes them."""
+"""Columns of a closed trade, as ``keep_trade`` writes them."""
+STRETCH_FIELDS = 4
+"""Columns of a stretch, as ``keep_stretch`` writes them."""
 NOTE_FIELDS = 4
 """Columns of a note: how often, the first bar, and the size that was reduced most, as asked and granted."""
+COUNTS = 4
+COUNT_OF_STRETCHES = 2
+"""The place of the stretches among the counts."""
 NEVER = 2**62
 """The bar after the last of a list of bars: none is reached there."""
 NOT_PAUSED = 0
@@ -102,7 +107,7 @@ def play_bars(
     entry_ms = last_entry_ms
     trade_count = 0
     entry_count = 0
-    stretch_count = 0
+    stretch_count = counts[COUNT_OF_STRETCHES]
     dropped_count = 0
     funding_bar = funding_bars[next_funding]
 
@@ -196,7 +201,7 @@ def play_bars(
         state.expected_exit = expected_exit
     counts[0] = trade_count
     counts[1] = entry_count
-    counts[2] = stretch_count
+    counts[COUNT_OF_STRETCHES] = stretch_count
     counts[3] = dropped_count
 
 

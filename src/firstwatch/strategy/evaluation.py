@@ -1,9 +1,9 @@
 """Conditions over whole arrays: the evaluator of the backtest, and of a stream's history."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ def evaluate_arrays(
     Raises:
         ValueError: the candles have another timeframe.
     """
-    return ArrayEvaluator(spec, candles, higher or {}).signals()
+    return ArrayEvaluator(spec, candles, higher).signals()
 
 
 def field_value(bar: Bar, field: PriceField) -> float:
@@ -132,59 +132,141 @@ def _reads_volume(series: Series) -> bool:
     return any(map(_reads_volume, input_series(series.call, FUNCTIONS[series.call.function])))
 
 
-class ArrayEvaluator:
-    """Arrays of one algorithm over one history; everything is computed once."""
+class SeriesMemory(Protocol):
+    """Where arrays are kept that were computed once: see ``KeptSeries``, and ``firstwatch.backtest``."""
+
+    def outputs(
+        self, timeframe: Timeframe, call: Indicator, compute: Callable[[], tuple[FloatArray, ...]]
+    ) -> tuple[FloatArray, ...]:
+        """Return a function's outputs over the bars of a timeframe."""
+
+    def seen(self, operand: Series, compute: Callable[[], FloatArray]) -> FloatArray:
+        """Return an operand of a higher timeframe as seen at every base close."""
+
+
+class KeptSeries:
+    """Keeps every array as long as it is there itself."""
+
+    def __init__(self) -> None:
+        self._outputs: dict[tuple[Timeframe, Indicator], tuple[FloatArray, ...]] = {}
+        self._seen: dict[Series, FloatArray] = {}
+
+    def outputs(
+        self, timeframe: Timeframe, call: Indicator, compute: Callable[[], tuple[FloatArray, ...]]
+    ) -> tuple[FloatArray, ...]:
+        """Return a function's outputs over the bars of a timeframe."""
+        key = timeframe, call
+        if key not in self._outputs:
+            self._outputs[key] = compute()
+        return self._outputs[key]
+
+    def seen(self, operand: Series, compute: Callable[[], FloatArray]) -> FloatArray:
+        """Return an operand of a higher timeframe as seen at every base close."""
+        if operand not in self._seen:
+            self._seen[operand] = compute()
+        return self._seen[operand]
+
+
+class SeriesArrays:
+    """Series over one history, for any number of algorithms; everything is computed once."""
 
     def __init__(
-        self, spec: AlgorithmSpec, candles: CandleArrays, higher: Mapping[Timeframe, CandleArrays]
+        self,
+        candles: CandleArrays,
+        higher: Mapping[Timeframe, CandleArrays] | None = None,
+        memory: SeriesMemory | None = None,
     ) -> None:
-        """Make an evaluator. ``candles``, ``higher`` and errors are those of ``evaluate_arrays``."""
-        if candles.timeframe is not spec.timeframe:
-            raise ValueError(f"candles of {candles.timeframe} for an algorithm of {spec.timeframe}")
-        self._spec = spec
-        self._candles = candles
-        self._higher: dict[Timeframe, HigherBars] = {
-            timeframe: higher_bars(candles, timeframe, higher.get(timeframe))
-            for timeframe in spec.timeframes()
-            if timeframe is not spec.timeframe
-        }
-        self._computed: dict[tuple[Timeframe, Indicator], tuple[FloatArray, ...]] = {}
-        self._seen: dict[Operand, FloatArray | float] = {}
+        """Take the base candles. ``higher`` as in ``evaluate_arrays``; ``memory``: by default all is kept."""
+        self.candles = candles
+        self._given = higher or {}
+        self._higher: dict[Timeframe, HigherBars] = {}
+        self._memory = memory or KeptSeries()
 
     def higher(self, timeframe: Timeframe) -> HigherBars:
         """Return the bars of a higher timeframe."""
+        if timeframe not in self._higher:
+            self._higher[timeframe] = higher_bars(self.candles, timeframe, self._given.get(timeframe))
         return self._higher[timeframe]
 
     def bars_of(self, timeframe: Timeframe) -> CandleArrays:
         """Return the bars that an operand of that timeframe is computed on."""
-        return self._candles if timeframe is self._spec.timeframe else self._higher[timeframe].candles
+        return self.candles if timeframe is self.candles.timeframe else self.higher(timeframe).candles
 
     def series(self, series: Series, timeframe: Timeframe) -> FloatArray:
         """Return a series over its own bars, those of ``timeframe``."""
         if isinstance(series, Price):
             return _field_array(self.bars_of(timeframe), series.field)
-        key = timeframe, replace(series.call, timeframe=None)
-        if key not in self._computed:
-            inputs = input_series(series, FUNCTIONS[series.function])
-            self._computed[key] = outputs(
-                series.function,
-                series.parameters,
-                [np.ascontiguousarray(self.series(one, timeframe)) for one in inputs],
-                may_lack=any(isinstance(one, Indicator) for one in inputs),
-            )
-        return self._computed[key][series.output_index]
+        call = replace(series.call, timeframe=None)
+        found = self._memory.outputs(timeframe, call, lambda: self._outputs(call, timeframe))
+        return found[series.output_index]
 
     def seen(self, operand: Operand) -> FloatArray | float:
         """Return an operand's value as seen at every base close."""
         if isinstance(operand, Number):
             return operand.value
-        if operand not in self._seen:
-            timeframe = operand.timeframe or self._spec.timeframe
-            values = self.series(operand, timeframe)
-            if timeframe is not self._spec.timeframe:
-                values = np.concatenate([[np.nan], values])[self._higher[timeframe].closed]
-            self._seen[operand] = values
-        return self._seen[operand]
+        timeframe = operand.timeframe or self.candles.timeframe
+        if timeframe is self.candles.timeframe:
+            return self.series(operand, timeframe)
+        return self._memory.seen(operand, lambda: self._seen(operand, timeframe))
+
+    def _outputs(self, call: Indicator, timeframe: Timeframe) -> tuple[FloatArray, ...]:
+        inputs = input_series(call, FUNCTIONS[call.function])
+        return outputs(
+            call.function,
+            call.parameters,
+            [np.ascontiguousarray(self.series(one, timeframe)) for one in inputs],
+            may_lack=any(isinstance(one, Indicator) for one in inputs),
+        )
+
+    def _seen(self, operand: Series, timeframe: Timeframe) -> FloatArray:
+        values = self.series(operand, timeframe)
+        found: FloatArray = np.concatenate([[np.nan], values])[self.higher(timeframe).closed]
+        return found
+
+
+class ArrayEvaluator:
+    """Arrays of one algorithm over one history."""
+
+    def __init__(
+        self,
+        spec: AlgorithmSpec,
+        candles: CandleArrays,
+        higher: Mapping[Timeframe, CandleArrays] | None = None,
+        *,
+        arrays: SeriesArrays | None = None,
+    ) -> None:
+        """Make an evaluator. ``candles``, ``higher`` and errors are those of ``evaluate_arrays``.
+
+        ``arrays``: series over the same candles that other algorithms use too; None: its own.
+        """
+        if candles.timeframe is not spec.timeframe:
+            raise ValueError(f"candles of {candles.timeframe} for an algorithm of {spec.timeframe}")
+        self._spec = spec
+        self._candles = candles
+        self._arrays = arrays or SeriesArrays(candles, higher)
+        # Made at once, also those that no operand reads: a stream continues them.
+        for timeframe in spec.timeframes():
+            self._arrays.bars_of(timeframe)
+
+    def higher(self, timeframe: Timeframe) -> HigherBars:
+        """Return the bars of a higher timeframe."""
+        return self._arrays.higher(timeframe)
+
+    def bars_of(self, timeframe: Timeframe) -> CandleArrays:
+        """Return the bars that an operand of that timeframe is computed on."""
+        return self._arrays.bars_of(timeframe)
+
+    def series(self, series: Series, timeframe: Timeframe) -> FloatArray:
+        """Return a series over its own bars, those of ``timeframe``."""
+        return self._arrays.series(series, timeframe)
+
+    def seen(self, operand: Operand) -> FloatArray | float:
+        """Return an operand's value as seen at every base close."""
+        return self._arrays.seen(operand)
+
+    def truth(self, condition: Condition) -> BoolArray:
+        """Return where a condition of the algorithm holds; it does not where an operand has no value."""
+        return self._condition(condition, len(self._candles))[0]
 
     def signals(self) -> SignalArrays:
         """Return the groups' values at every close."""
@@ -222,7 +304,7 @@ class ArrayEvaluator:
     def _level(self, level: Level | None, count: int) -> FloatArray:
         if level is None or level.period is None:
             return np.broadcast_to(np.float64(math.nan), count)
-        return self.series(atr(level.period), self._spec.timeframe)
+        return self._arrays.series(atr(level.period), self._spec.timeframe)
 
     def _group(self, group: Group, count: int) -> tuple[FlagArray, BoolArray]:
         required = [self._condition(condition, count) for condition in group.required]
@@ -237,7 +319,7 @@ class ArrayEvaluator:
 
     def _condition(self, condition: Condition, count: int) -> tuple[BoolArray, BoolArray]:
         """Return where the condition holds, and where it has a value."""
-        left, right = self.seen(condition.left), self.seen(condition.right)
+        left, right = self._arrays.seen(condition.left), self._arrays.seen(condition.right)
         valued = np.ones(count, dtype=np.bool_)
         for side in (left, right):
             if not isinstance(side, float):

@@ -28,6 +28,9 @@ finally:
         del _modules[_name]
     _modules.update(_found)
 
+TALIB_VERSION = f"{talib.__version__} {talib.__ta_version__.decode()}"
+"""The version of the package and of the library in it."""
+
 Parameters = tuple[int | float, ...]
 FloatArray = NDArray[np.float64]
 

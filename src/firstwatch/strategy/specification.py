@@ -349,6 +349,21 @@ class AlgorithmSpec(_Part):
         bars[self.timeframe] = max(needed, self.timeframes()[-1].ms // self.timeframe.ms)
         return bars
 
+    def warm_up_bars(self) -> int:
+        """Return after how many bars of its timeframe every operand has a value, holes and zeros apart.
+
+        A bar of a higher timeframe counts in full, and so does the incomplete one before the first.
+        """
+        bars = [0]
+        for condition in self.conditions():
+            for series in condition.series:
+                factor = (series.timeframe or self.timeframe).ms // self.timeframe.ms
+                before = _bars_before(series)
+                bars.append(before if factor == 1 else (before + 2) * factor - 2)
+                bars[-1] += condition.operator.is_cross
+        bars += [_lookback(atr(level.period)) for level in self.levels() if level.period is not None]
+        return max(bars)
+
     def warnings(self) -> tuple[str, ...]:
         """Return sentences on settings that are allowed but may surprise."""
         sentences = []

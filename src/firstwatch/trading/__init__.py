@@ -5,12 +5,13 @@ In reading order: ``symbols``, ``market`` (steps, minimums, fees), ``bar`` and `
 beside the state), ``account`` (balance, position, funding), ``trade``, ``launch`` (settings that an operator
 chooses at launch) and ``launch_words`` (the same as text), ``exchange_hours``, ``limit_fills`` (when a
 resting entry fills in a simulation), ``commands`` (to the engine), ``agents`` (their scopes, limits and
-acts), ``jobs``, ``why`` (conditions with their values, and as text), ``hazards`` (what may end a run, and the
-operator's policy), ``alarms`` (meaning, severity and possible actions of each) and ``quiet_hours``,
-``events`` (the journal's rows), ``verdicts`` (of the first watch) and ``watch`` (its reports), ``exports``,
-``ids`` (client order ids), ``notes``, ``errors``, ``numbers`` and ``text`` (bounds and cleaning at the
-edges), ``fields`` (a dataclass as a dict), ``validation``, ``setting_fields``, ``toml_file`` and
-``toml_text`` (an operator's files), ``clock``, ``fault_points`` (where tests crash the program).
+acts), ``jobs``, ``trials``, ``why`` (conditions with their values, and as text),
+``hazards`` (what may end a run, and the operator's policy), ``alarms`` (meaning, severity and possible
+actions of each) and ``quiet_hours``, ``events`` (the journal's rows), ``verdicts`` (of the first watch) and
+``watch`` (its reports), ``exports``, ``ids`` (client order ids), ``notes``, ``errors``, ``numbers`` and
+``text`` (bounds and cleaning at the edges), ``fields`` (a dataclass as a dict), ``validation``,
+``setting_fields``, ``toml_file`` and ``toml_text`` (an operator's files), ``clock``, ``fault_points`` (where
+tests crash the program).
 
 Pure: no other package of the program may be imported, no thread and no library but pydantic. Only ``clock``
 reads the machine's clocks, only ``toml_file`` reads files.

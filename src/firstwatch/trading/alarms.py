@@ -39,6 +39,8 @@ LEFT_OVER = "left over"
 """Topic of the alarm of a run that ended with a position or orders still at the venue."""
 DAMAGED = "damaged"
 """Topic of the alarm of a run with a row that cannot be read."""
+EXPOSED_CLUSTER = "exposed cluster"
+"""Topic of the alarm of a cluster that is reached without encryption beyond this machine."""
 
 
 class _Nature(NamedTuple):
@@ -65,6 +67,10 @@ _NATURES = MappingProxyType(
             "What the ended run left at the venue is looked after until it is flat, but it is not closed."
         ),
         DAMAGED: _warning("A row of the store cannot be read. firstwatch doctor says which, and what to do."),
+        EXPOSED_CLUSTER: _warning(
+            "Who reaches the scheduler, or the network between, can run programs on this machine, where the"
+            " vault and the store are. Use tls:// in [compute]."
+        ),
         "failed": _critical(
             "The run has ended and does nothing any more. What it held is still at the venue."
         ),

@@ -34,7 +34,7 @@ class JobKind(StrEnum):
 
 
 class BacktestJob(BaseModel):
-    """A test of a version on candles of the archive or of a venue, with default costs and settings."""
+    """A test of a version that an agent asks for, with default costs and settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 

@@ -76,6 +76,15 @@ def counted(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
+def duration(seconds: float) -> str:
+    """Return a time for a person, in the largest unit that fits: ``40 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    if seconds < 5_400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 def clean_lines(text: str) -> str:
     """Return the text with each of its lines cleaned; lines beyond the first ``LONGEST_TEXT`` are counted."""
     if len(text) <= LONGEST_LINE and text.isprintable():

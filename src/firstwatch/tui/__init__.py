@@ -5,9 +5,9 @@ shows), ``launch_form`` (the draft of a launch), ``actions`` (what an operator c
 which key, in which pane), ``key_table`` (the same as lines, for the help and the README), ``controllers``
 (how it is done), ``messages`` (what panes report), ``panes``, ``lists``, ``screens``, ``modals`` and
 ``widgets``, ``layout`` (what fits), ``formats``, ``money_text``, ``run_text``, ``alarm_text``,
-``ask_text``, ``stream_text``, ``watch_text`` and ``away_text`` (values, money, runs, alarms, questions of
-agents, streams, watches and an absence as text), ``themes``, ``colour_filter`` and ``painting`` (the output
-to the terminal), ``app`` (which joins them) and ``driver`` (the terminal).
+``ask_text``, ``job_text``, ``stream_text``, ``watch_text`` and ``away_text`` (values, money, runs, alarms,
+questions of agents, jobs, streams, watches and an absence as text), ``themes``, ``colour_filter`` and
+``painting`` (the output to the terminal), ``app`` (which joins them) and ``driver`` (the terminal).
 
 1. The screen shows what is in the snapshot. Values unknown to the store are shown as "?" (those that a watch
    cannot know yet as "–"), never as zero.
@@ -24,3 +24,8 @@ to the terminal), ``app`` (which joins them) and ``driver`` (the terminal).
 7. A value that changes repaints only its own row (``widgets.table``); the cursor stays on its row's key.
 8. A widget reads the app's state and reports to the app in messages (``messages``); it never imports the app.
 """
+
+import os
+
+# Textual reads it when it is imported: a change is painted within 8 ms instead of 17.
+os.environ.setdefault("TEXTUAL_FPS", "120")

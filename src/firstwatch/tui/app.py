@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,7 +23,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 
 from firstwatch.manager.manager import RunManager
-from firstwatch.manager.views import AlarmView, ManagerSnapshot
+from firstwatch.manager.views import AlarmView, ManagerSnapshot, RunView
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import WrongUseError
@@ -43,8 +44,8 @@ from firstwatch.tui.colour_filter import with_muted, without_colours
 from firstwatch.tui.controllers.themes import ThemeController
 from firstwatch.tui.driver import ScreenDriver
 from firstwatch.tui.key_table import place_of
-from firstwatch.tui.keymap import acts_in, make_keymap
-from firstwatch.tui.layout import Layout
+from firstwatch.tui.keymap import acts_in, is_of_mode, make_keymap
+from firstwatch.tui.layout import Layout, Mode
 from firstwatch.tui.messages import (
     AlarmActed,
     AskAnswered,
@@ -52,18 +53,26 @@ from firstwatch.tui.messages import (
     BesideChosen,
     CheckChosen,
     CommandsSent,
+    DraftChanged,
+    DraftWanted,
     FieldChanged,
     FieldStepped,
+    JobCancelled,
+    JobResumed,
     LaunchLeft,
+    ModeChosen,
     RunChosen,
     RunOpened,
     SnapshotArrived,
     StartSent,
+    TestOpened,
+    TestsShown,
     WalletChosen,
 )
 from firstwatch.tui.modals.dialog import Dialog
 from firstwatch.tui.painting import NarrowUpdate
 from firstwatch.tui.panes.pane import Pane, PaneId
+from firstwatch.tui.screens.mode import ModeScreen
 from firstwatch.tui.screens.run import RunScreen
 from firstwatch.tui.state import READ_ONLY, StateApp
 from firstwatch.tui.themes import FALLBACK_VARIABLES
@@ -74,12 +83,16 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.asks import AskController
     from firstwatch.tui.controllers.engine import EngineController
     from firstwatch.tui.controllers.exports import ExportController
+    from firstwatch.tui.controllers.jobs import JobController
     from firstwatch.tui.controllers.launch import LaunchController
     from firstwatch.tui.controllers.lists import ListController
     from firstwatch.tui.controllers.runs import RunController
+    from firstwatch.tui.controllers.tests import TestController
     from firstwatch.tui.controllers.wallets import WalletController
     from firstwatch.tui.modals.alarms import AlarmChoice
 
+_SWITCH_S = 0.0005
+"""How long another thread keeps the interpreter while a key waits: a tenth of Python's own interval."""
 # A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one.
 # The engine has the same threshold, where it runs in this process.
 _YOUNG_PER_FULL = 100
@@ -94,6 +107,10 @@ _COMMON_ACTIONS = (
     "view.info",
     "view.metrics",
     "view.journal",
+    "view.draft",
+    "view.tests",
+    "view.result",
+    "view.mode",
     "app.commands",
     "app.help",
     "app.quit",
@@ -113,6 +130,7 @@ class FirstwatchApp(StateApp):
     ]
     TITLE = "firstwatch"
     ENABLE_COMMAND_PALETTE = True
+    DEFAULT_MODE = Mode.RUN.value
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "perform('app.quit')", show=False, priority=True)
@@ -139,6 +157,8 @@ class FirstwatchApp(StateApp):
             key_of=self._keys.named,
             is_read_only=is_read_only,
         )
+        self.add_mode(Mode.RUN, lambda: RunScreen(self.key_hints))
+        self.add_mode(Mode.TEST, self._make_test_screen)
         self._themes = ThemeController(self, settings)
         self._problems = [*self._themes.begin(), *self._keys.problems]
         # Set here, so that the style sheets are read only once (see ``refresh_css``).
@@ -147,6 +167,9 @@ class FirstwatchApp(StateApp):
         """The run to choose when it appears."""
         self._unsubscribe: Callable[[], None] | None = None
         self.is_terminal_lost = False
+        self._resting = ExitStack()
+        self._is_resting = False
+        """Nothing is arranged or painted, because the terminal is not read."""
         self._has_said_away = False
         self._rings = settings.alerts.bell
         self._rung: frozenset[tuple[str, int]] | None = None
@@ -179,6 +202,12 @@ class FirstwatchApp(StateApp):
         return ExportController(self)
 
     @cached_property
+    def jobs(self) -> "JobController":
+        from firstwatch.tui.controllers.jobs import JobController
+
+        return JobController(self)
+
+    @cached_property
     def launch(self) -> "LaunchController":
         from firstwatch.tui.controllers.launch import LaunchController
 
@@ -197,6 +226,12 @@ class FirstwatchApp(StateApp):
         return RunController(self)
 
     @cached_property
+    def tests(self) -> "TestController":
+        from firstwatch.tui.controllers.tests import TestController
+
+        return TestController(self, self.launch)
+
+    @cached_property
     def wallets(self) -> "WalletController":
         from firstwatch.tui.controllers.wallets import WalletController
 
@@ -204,8 +239,10 @@ class FirstwatchApp(StateApp):
 
     # --- life ------------------------------------------------------------------------------------
 
-    def get_default_screen(self) -> Screen[None]:
-        return RunScreen(self.key_hints)
+    def _make_test_screen(self) -> Screen[None]:
+        from firstwatch.tui.screens.test import TestScreen
+
+        return TestScreen(self.key_hints)
 
     def refresh_css(self, animate: bool = True) -> None:
         # At its start Textual reads all style sheets again, for a theme that was set in ``__init__`` already.
@@ -272,8 +309,11 @@ class FirstwatchApp(StateApp):
         self.asks.close_stale()
         self.announce_outcomes()
         self.launch.announce_baseline(before)
+        self.jobs.announce(before)
         self.launch.check_if_needed(before)
         self.engine.leave_when_stopped()
+        if self.bench.is_open:
+            self.tests.follow(before)
 
     def _say_away(self, snapshot: ManagerSnapshot) -> None:
         """Show once what happened before this screen was opened; it also stays in *What happened*."""
@@ -294,10 +334,25 @@ class FirstwatchApp(StateApp):
         is_stalled = isinstance(self._driver, ScreenDriver) and self._driver.is_stalled
         self.manager.rest(is_stalled)
         if is_stalled:
+            self._rest()
             return
+        if self._is_resting:
+            self.on_terminal_read()
         self.beat += 1
         self.asks.close_stale()
         self.run_worker(self._themes.look_for_changes(), group="themes")
+
+    def _rest(self) -> None:
+        """Arrange and paint nothing while the terminal is not read; keys act all the same."""
+        if not self._is_resting:
+            self._is_resting = True
+            self._resting.enter_context(self.batch_update())
+
+    def on_terminal_read(self) -> None:
+        """Paint the whole screen: the terminal reads again."""
+        self._is_resting = False
+        self._resting.close()
+        self.refresh(layout=True)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return FALLBACK_VARIABLES
@@ -354,6 +409,27 @@ class FirstwatchApp(StateApp):
     def on_check_chosen(self, message: CheckChosen) -> None:
         self.launch.cure(message.name)
 
+    def on_job_cancelled(self, message: JobCancelled) -> None:
+        self.jobs.cancel(message.job)
+
+    def on_job_resumed(self, message: JobResumed) -> None:
+        self.jobs.resume(message.job)
+
+    def on_mode_chosen(self, message: ModeChosen) -> None:
+        self.go_to_mode(Mode(message.mode))
+
+    def on_draft_changed(self, message: DraftChanged) -> None:
+        self.tests.take_draft(message.draft)
+
+    def on_draft_wanted(self, _message: DraftWanted) -> None:
+        self.tests.ask_draft()
+
+    def on_tests_shown(self, message: TestsShown) -> None:
+        self.tests.show(message.keys)
+
+    def on_test_opened(self, _message: TestOpened) -> None:
+        self.show_pane(PaneId.RESULT)
+
     def on_commands_sent(self, _message: CommandsSent) -> None:
         self.lists.unmark()
 
@@ -363,11 +439,14 @@ class FirstwatchApp(StateApp):
         """Perform the action of a key in the pane in front, or say where the key has one."""
         if self.is_editing or self.is_covered:
             return
-        action = self._keys.action_in(self.run_screen.front, key)
+        action = self._keys.action_in(self.mode_screen.front, key)
         if action is not None:
             self.action_perform(action.id)
             return
+        mode = self.mode_screen.MODE
         for other in self._keys.actions_of(key):
+            if not is_of_mode(other, mode):
+                continue
             pane_key = self.key_of(other.panes[0].action_id if other.panes else "view.alarms")
             self.notify(f"Go to {place_of(other)} first ({pane_key})", title=other.short, severity="warning")
 
@@ -395,7 +474,7 @@ class FirstwatchApp(StateApp):
     def _refusal(self, action: Action, situation: Situation) -> str:
         if self.is_read_only and action.severity is not Severity.VIEW:
             return READ_ONLY
-        if self.run_screen.layout_now is Layout.TINY and not action.fits_any_size:
+        if self.mode_screen.layout_now is Layout.TINY and not action.fits_any_size:
             return "The terminal is too small to start anything: 60x16 at least"
         return action.refusal(situation)
 
@@ -409,7 +488,7 @@ class FirstwatchApp(StateApp):
             hints.insert(0, KeyHint(self._keys.shown("view.freeze"), "Go on"))
         situation = self.situation
         # The action of the pane's own number comes before those of the other panes.
-        own_number = (pane.ID.action_id,) if self.run_screen.can_maximise else ()
+        own_number = (pane.ID.action_id,) if self.mode_screen.can_maximise else ()
         for action_id in dict.fromkeys((*pane.ACTIONS, *own_number, *_COMMON_ACTIONS)):
             action = ACTION_BY_ID[action_id]
             has_key = self._keys.keys[action_id] and acts_in(action, pane.ID)
@@ -421,16 +500,18 @@ class FirstwatchApp(StateApp):
         """Return an action's text in the key line: on how many runs it acts, what a pane number does."""
         if isinstance(action, RunAction) and len(situation.runs) > 1:
             return f"{action.short} {len(action.possible(situation))}"
-        screen = self.run_screen
+        screen = self.mode_screen
         if isinstance(action, ShowPaneAction) and action.pane is pane.ID and screen.can_maximise:
             return "Restore" if screen.is_maximised else "Maximise"
         return action.short
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Fill the palette from the actions; one of another pane goes there first."""
+        """Fill the palette from the mode's actions; one of another pane goes there first."""
         del screen
         for action in ACTIONS:
-            if not self._refusal(action, self._situation_in(self._pane_for(action))):
+            if is_of_mode(action, self.mode_screen.MODE) and not self._refusal(
+                action, self._situation_in(self._pane_for(action))
+            ):
                 yield SystemCommand(action.title, action.help, partial(self._perform_later, action.id))
 
     def _perform_later(self, action_id: str) -> None:
@@ -439,23 +520,23 @@ class FirstwatchApp(StateApp):
 
     def _perform_there(self, action_id: str) -> None:
         pane = self._pane_for(ACTION_BY_ID[action_id])
-        if pane.ID is not self.run_screen.front:
+        if pane.ID is not self.mode_screen.front:
             self.show_pane(pane.ID)
         self.action_perform(action_id)
 
     def _pane_for(self, action: Action) -> Pane:
         """Return the pane in front, or the one in which the action's key acts."""
-        front = self.run_screen.front
+        front = self.mode_screen.front
         is_here = acts_in(action, front) or not action.panes
-        return self.run_screen.pane(front if is_here else action.panes[0])
+        return self.mode_screen.pane(front if is_here else action.panes[0])
 
     @property
     def situation(self) -> Situation:
         """The newest snapshot and the operator's selection, by which actions are possible or not."""
-        return self._situation_in(self.run_screen.pane(self.run_screen.front))
+        return self._situation_in(self.mode_screen.pane(self.mode_screen.front))
 
     def run_ids(self) -> tuple[str, ...]:
-        pane = self.run_screen.pane(self.run_screen.front)
+        pane = self.mode_screen.pane(self.mode_screen.front)
         return pane.run_ids() if pane.is_mounted else ()
 
     def _situation_in(self, pane: Pane) -> Situation:
@@ -470,34 +551,75 @@ class FirstwatchApp(StateApp):
             self.assessment.settings is not None,
             has_list=self.lists.table is not None,
             seen=pane.seen if pane.is_mounted else "",
-            has_chart=self.run_screen.chart is not None,
+            has_chart=self.mode_screen.chart is not None,
             is_launching=self.is_launching,
             alarm=pane.alarm() if pane.is_mounted else None,
+            bench=self.bench,
         )
 
     @property
-    def run_screen(self) -> RunScreen:
-        """The screen below all dialogs."""
+    def mode_screen(self) -> ModeScreen:
+        """The screen of the mode, below all dialogs."""
         screen = self.screen_stack[0]
+        assert isinstance(screen, ModeScreen)
+        return screen
+
+    @property
+    def run_screen(self) -> RunScreen:
+        """The screen of Run mode, shown or not."""
+        screen = self.get_screen_stack(Mode.RUN)[0]
         assert isinstance(screen, RunScreen)
         return screen
 
+    def go_to_mode(self, mode: Mode) -> None:
+        """Show the screen of a mode."""
+        if mode is self.mode_screen.MODE:
+            return
+        self.mode = mode
+        self.switch_mode(mode)
+        if mode is Mode.TEST and not self.bench.is_open:
+            self.tests.open()
+
+    def choose_mode(self) -> None:
+        """Ask for the mode, in one line."""
+        from firstwatch.tui.modals.mode import ModeLine
+
+        self.push_screen(ModeLine(self.mode), self._mode_chosen)
+
+    def _mode_chosen(self, mode: str | None) -> None:
+        if mode is not None:
+            self.go_to_mode(Mode(mode))
+
     def show_pane(self, pane_id: PaneId) -> None:
         """Bring a pane to the front and give it the focus."""
-        self.run_screen.show_pane(pane_id)
+        self.go_to_mode(pane_id.mode)
+        self.mode_screen.show_pane(pane_id)
 
     def press_pane(self, pane_id: PaneId) -> None:
         """Go to a pane, or maximise it."""
-        self.run_screen.press_pane(pane_id)
+        self.mode_screen.press_pane(pane_id)
 
     def open_launcher(self) -> None:
         """Prepare a new run, on the whole screen; the draft is as it was left."""
+        self.go_to_mode(Mode.RUN)
         self.is_launching = True
         self.run_screen.maximise_pane(PaneId.CONFIGURATION)
 
+    def test_again(self, run: RunView) -> None:
+        """Open a run's version in Test mode."""
+        # Its own draft is opened, not the newest one.
+        self.bench = replace(self.bench, is_open=True)
+        self.go_to_mode(Mode.TEST)
+        self.tests.test_again(run)
+
+    def point_at_test(self, key: str, beside: str) -> None:
+        screen = self.screen_stack[0]
+        if isinstance(screen, ModeScreen) and screen.MODE is Mode.TEST:
+            self.mode_screen.point_at(key, beside)
+
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on in the pane in front."""
-        self.run_screen.step_tab(by)
+        self.mode_screen.step_tab(by)
 
     def next_window(self) -> None:
         """Show the next window of the watch."""
@@ -517,12 +639,12 @@ class FirstwatchApp(StateApp):
 
     def zoom_chart(self, by: int) -> None:
         """Zoom the chart in by ``by`` steps."""
-        if (chart := self.run_screen.chart) is not None:
+        if (chart := self.mode_screen.chart) is not None:
             chart.zoom(by)
 
     def pan_chart(self, by: int) -> None:
         """Pan the chart ``by`` steps later."""
-        if (chart := self.run_screen.chart) is not None:
+        if (chart := self.mode_screen.chart) is not None:
             chart.pan(by)
 
     def toggle_freeze(self) -> None:
@@ -581,7 +703,7 @@ class FirstwatchApp(StateApp):
         """Open the help."""
         from firstwatch.tui.modals.help import HelpDialog
 
-        self.push_screen(HelpDialog(self._keys, self.run_screen.front))
+        self.push_screen(HelpDialog(self._keys, self.mode_screen.front))
 
 
 @dataclass(frozen=True, slots=True)
@@ -610,6 +732,7 @@ def run_screen(
         raise WrongUseError(
             "The screen needs a terminal; use `firstwatch engine` without one, or `firstwatch status`."
         )
+    sys.setswitchinterval(_SWITCH_S)
     manager = RunManager(settings, hosts_engine=not is_read_only)
     manager.log_to_file()
     app = FirstwatchApp(

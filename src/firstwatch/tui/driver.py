@@ -94,8 +94,8 @@ class WholeSequences:
 class PatientWriter(threading.Thread):
     """Writes to the terminal without ever making the caller wait.
 
-    ``on_room`` is called from this thread when text was dropped and the terminal reads again,
-    ``on_lost`` when the terminal is gone.
+    ``on_room`` is called from this thread when the terminal reads again after it had stalled or text was
+    dropped, ``on_lost`` when the terminal is gone.
     """
 
     def __init__(
@@ -157,28 +157,36 @@ class PatientWriter(threading.Thread):
             if was_dropped and not is_last:
                 self._on_room()
             try:
-                self._write_all(text.encode("utf-8", "replace"))
+                had_stalled = self._write_all(text.encode("utf-8", "replace"))
             except OSError:
                 self._on_lost()
                 return
             if is_last:
                 return
+            if had_stalled:
+                self._on_room()
 
     def _forget(self) -> None:
         self._waiting.clear()
         self._characters = 0
 
-    def _write_all(self, data: bytes) -> None:
-        rest = memoryview(data)
+    def _write_all(self, data: bytes) -> bool:
+        """Write all of it; return whether the terminal had stalled meanwhile."""
+        rest, had_stalled = memoryview(data), False
         while rest:
             self._sending_s = time.monotonic()
             # In parts: a blocking write returns only when all is written, which takes long on a slow line.
             rest = rest[os.write(self._descriptor, rest[:_PART_BYTES]) :]
+            had_stalled |= self.is_stalled
             self._sending_s = None
+        return had_stalled
 
 
 class ScreenDriver(LinuxDriver):
-    """The driver of the real terminal. The app must have ``on_terminal_lost()`` and ``on_terminate()``."""
+    """The driver of the real terminal.
+
+    The app must have ``on_terminal_read()``, ``on_terminal_lost()`` and ``on_terminate()``.
+    """
 
     def __init__(
         self, app: "App[Any]", *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
@@ -216,7 +224,9 @@ class ScreenDriver(LinuxDriver):
         """
         if self._file is None:
             raise RuntimeError("the screen needs a standard error that is open")
-        self._writer = PatientWriter(self._file.fileno(), self._repaint, self._lose_terminal)
+        self._writer = PatientWriter(
+            self._file.fileno(), lambda: self._on_loop("on_terminal_read"), self._lose_terminal
+        )
         self._writer.start()
         signal.signal(signal.SIGWINCH, lambda *_: self._resized())
         try:

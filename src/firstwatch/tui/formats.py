@@ -9,6 +9,8 @@ from firstwatch.trading.numbers import decimal_of, plain, price_text
 from firstwatch.trading.text import clean
 
 UNKNOWN = "?"
+READING = "Reading the store…"
+"""Said where something is not read yet."""
 _MARKED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
 """A number with thousands separators."""
 

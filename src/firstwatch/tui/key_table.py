@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from firstwatch.tui.actions import ACTIONS, Action
-from firstwatch.tui.keymap import Keymap, make_keymap
+from firstwatch.tui.keymap import Keymap, is_of_mode, make_keymap
 from firstwatch.tui.panes.pane import PaneId
 
 BEGIN, END = "<!-- keys -->\n", "<!-- end of keys -->\n"
@@ -20,19 +20,27 @@ _NAMES = {
     PaneId.INFO: "Run Info",
     PaneId.METRICS: "Run Metrics",
     PaneId.JOURNAL: "What happened",
+    PaneId.DRAFT: "Test Setup",
+    PaneId.TESTS: "Tests",
+    PaneId.RESULT: "Test Result",
 }
 
 
 def place_of(action: Action) -> str:
-    """Return where an action's key acts: the names of its panes, everywhere, or on questions of agents."""
+    """Return where an action's key acts: its panes, a mode, everywhere, or on questions of agents."""
     if action.is_for_asks:
         return ON_ASKS
-    return ", ".join(_NAMES[pane] for pane in action.panes) or EVERYWHERE
+    if action.panes:
+        return ", ".join(_NAMES[pane] for pane in action.panes)
+    return EVERYWHERE if action.mode is None else f"{action.mode.label} mode"
 
 
 def groups(first: PaneId | None = None) -> list[tuple[str, list[Action]]]:
-    """Return the actions by where their keys act; those that act in the pane ``first`` before the others."""
-    ranked = sorted(ACTIONS, key=lambda action: (first not in action.panes, len(action.panes)))
+    """Return the actions by where their keys act; with ``first`` those of its mode, its own before them."""
+    found = [action for action in ACTIONS if first is None or is_of_mode(action, first.mode)]
+    ranked = sorted(
+        found, key=lambda action: (first not in action.panes, len(action.panes), bool(action.mode))
+    )
     by_place: dict[str, list[Action]] = {}
     for action in ranked:
         by_place.setdefault(place_of(action), []).append(action)

@@ -7,6 +7,7 @@ from textual.keys import _character_to_key, format_key
 
 from firstwatch.trading.text import quoted
 from firstwatch.tui.actions import ACTION_BY_ID, ACTIONS, Action
+from firstwatch.tui.layout import Mode
 from firstwatch.tui.panes.pane import PaneId
 
 EATEN_BY_MULTIPLEXERS = frozenset(f"ctrl+{letter}" for letter in "absqjkhlz")
@@ -42,7 +43,13 @@ class Keymap:
 
 def acts_in(action: Action, pane: PaneId) -> bool:
     """Return whether an action's key acts in that pane."""
-    return not action.is_for_asks and (not action.panes or pane in action.panes)
+    is_in_mode = action.mode is None or action.mode is pane.mode
+    return not action.is_for_asks and is_in_mode and (not action.panes or pane in action.panes)
+
+
+def is_of_mode(action: Action, mode: Mode) -> bool:
+    """Return whether an action is possible in that mode, in one of its panes or without a key."""
+    return action.is_for_asks or any(acts_in(action, pane) for pane in PaneId if pane.mode is mode)
 
 
 def make_keymap(overrides: Mapping[str, str]) -> Keymap:

@@ -1,10 +1,22 @@
-"""How much of the screen fits into a terminal."""
+"""The modes, and how much of the screen fits into a terminal."""
 
 from enum import StrEnum
 
 WIDTHS = [(0, "-tight"), (60, "-narrow"), (120, "-broad")]
 HEIGHTS = [(0, "-short"), (16, "-low"), (24, "-middle"), (36, "-high"), (56, "-tall")]
 """Classes for the style sheet, each with the columns or rows from which on the screen has it."""
+
+
+class Mode(StrEnum):
+    """The modes, in the order of the header."""
+
+    TEST = "test"
+    RUN = "run"
+
+    @property
+    def label(self) -> str:
+        """The name in the header."""
+        return self.value.capitalize()
 
 
 class Layout(StrEnum):

@@ -6,7 +6,8 @@ pressed later would be handled first.
 
 from textual.message import Message
 
-from firstwatch.manager.views import AlarmView, AskView, ManagerSnapshot
+from firstwatch.manager.test_views import DraftView
+from firstwatch.manager.views import AlarmView, AskView, JobView, ManagerSnapshot
 
 
 class SnapshotArrived(Message):
@@ -101,6 +102,22 @@ class AskAnswered(Message):
         self.ask = ask
 
 
+class _JobMessage(Message):
+    """About a job."""
+
+    def __init__(self, job: JobView) -> None:
+        super().__init__()
+        self.job = job
+
+
+class JobCancelled(_JobMessage):
+    """The operator ends a job."""
+
+
+class JobResumed(_JobMessage):
+    """The operator goes on with a job."""
+
+
 class CommandsSent(Message):
     """Commands about the chosen runs have been sent."""
 
@@ -123,3 +140,39 @@ class CheckChosen(Message):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
+
+
+class ModeChosen(Message):
+    """The operator has chosen a mode by its name in the head."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self.mode = mode
+
+
+class DraftChanged(Message):
+    """The operator has changed the draft, or the settings of its test."""
+
+    def __init__(self, draft: DraftView) -> None:
+        super().__init__()
+        self.draft = draft
+
+
+class DraftWanted(Message):
+    """The operator wants to open another version or draft."""
+
+
+class TestsShown(Message):
+    """The operator has moved the cursor to a test, or marked some: these are shown."""
+
+    __test__ = False
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        super().__init__()
+        self.keys = keys
+
+
+class TestOpened(Message):
+    """The operator has opened a test of the list."""
+
+    __test__ = False

@@ -23,8 +23,10 @@ from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.text import clean, clean_lines
 from firstwatch.tui import formats
+from firstwatch.tui.bench import Bench
 from firstwatch.tui.launch_form.assessment import Assessment, NextStep, assess, next_step
 from firstwatch.tui.launch_form.draft import LaunchDraft
+from firstwatch.tui.layout import Mode
 
 READ_ONLY = "This screen only looks (--read-only): nothing is changed from it"
 KeyOf = Callable[[str], str]
@@ -79,6 +81,10 @@ class StateApp(App[None]):
     """The newest notices, oldest first: they can be read again."""
     ask_codes: var[Mapping[int, str]] = var(dict)
     """Codes with which asks of agents can be answered at a terminal, by the ask's number."""
+    mode: var[Mode] = var(Mode.RUN)
+    """The mode that is shown."""
+    bench: var[Bench] = var(Bench)
+    """What Test mode shows."""
     busy: var[str] = var("")
     """The slow work under way, as text; empty: none."""
 
@@ -156,6 +162,9 @@ class StateApp(App[None]):
         self.selected_run = run_id
         self.manager.select(run_id)
 
+    def point_at_test(self, key: str, beside: str) -> None:
+        """Put the cursor of the tests on one; ``beside``: and mark another one, to stand beside it."""
+
     # --- what is shown, and what is true -----------------------------------------------------------
 
     @property
@@ -175,6 +184,10 @@ class StateApp(App[None]):
         shown, new = self.snapshot.beside, snapshot.beside
         if new is not None and (shown is None or shown.run_id != new.run_id):
             self.snapshot = replace(self.snapshot, beside=new)
+
+    def refuse(self) -> None:
+        """Say that this screen only looks."""
+        self.notify(READ_ONLY, severity="warning")
 
     def freeze(self, is_frozen: bool) -> None:
         """Freeze the screen, or go on with the newest snapshot."""
@@ -232,7 +245,7 @@ class StateApp(App[None]):
     def submit(self, command: Command, *, about: RunView | None = None) -> None:
         """Send a command to the engine; ``about`` is the run as the operator saw it."""
         if self.is_read_only:
-            self.notify(READ_ONLY, severity="warning")
+            self.refuse()
             return
         self.in_background(self._submit(command, about))
 

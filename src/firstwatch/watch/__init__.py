@@ -6,15 +6,15 @@ In reading order: ``baseline`` (the backtest that a run is compared with: saved,
 before the first order, and the tables made from them); ``fill_sequence`` (one confidence sequence over all
 fills), ``fill_prices`` (costs of fills against the backtest's), ``costs`` (fees and funding), ``edge`` (the
 Sharpe ratio, over weeks), ``since_start`` (all days together), ``tuning`` (signs and hints of what to
-adjust); ``record`` (a run's bars, decisions and fills, from the store), ``shadow`` (the core on the run's
-own bars), ``limit_gap`` (what filled of limit entries, beside the backtest's rule), ``parity`` (what differs
-from it, with causes), ``identity`` (where the PnL differs), ``follow``
-(these across readings and restarts); ``locking`` (a launch's recipe, and the baseline that it names),
-``promise`` (the fill prices, costs and edge of a baseline), ``day`` (a run at each close of a day, and the
-time lost), ``run_tuning`` (the signs of one run, from the store), ``report`` (verdicts, sentences, what to do
-next), ``calibrator`` (computes tables, one after the other), ``run_watch`` (one run through its days),
-``process`` (all runs, turn by turn); ``rolling`` (true and altered days judged on an operator's own candles)
-and ``claim`` (whether the promised rate of false alarms holds there).
+adjust), ``weakest`` (the condition of least use); ``record`` (a run's bars, decisions and fills, from the
+store), ``shadow`` (the core on the run's own bars), ``limit_gap`` (what filled of limit entries, beside the
+backtest's rule), ``parity`` (what differs from it, with causes), ``identity`` (where the PnL differs),
+``follow`` (these across readings and restarts); ``locking`` (a launch's recipe, and the baseline that it
+names), ``promise`` (the fill prices, costs and edge of a baseline), ``day`` (a run at each close of a day,
+and the time lost), ``run_tuning`` (the signs of one run, from the store), ``report`` (verdicts, sentences,
+what to do next), ``calibrator`` (computes tables, one after the other), ``run_watch`` (one run through its
+days), ``process`` (all runs, turn by turn); ``rolling`` (true and altered days judged on an operator's own
+candles) and ``claim`` (whether the promised rate of false alarms holds there).
 
 Imports ``backtest``, ``store``, ``market``, ``strategy`` and ``trading``. Of ``venues`` only the
 registry, and the settings. No engine; one thread, the ``calibrator``'s.

@@ -17,7 +17,7 @@ from firstwatch.backtest.baseline import (
     settings_of_run,
 )
 from firstwatch.backtest.settings import BacktestSettings
-from firstwatch.market.packed import History, has_baseline_candles, keep_history
+from firstwatch.market.packed import History, has_baseline_candles, keep_history, until
 from firstwatch.store.algorithms import AlgorithmVersion, add_version
 from firstwatch.store.backtests import Backtest, add_backtest, list_backtests
 from firstwatch.store.curves import EquityCurve
@@ -86,16 +86,6 @@ def save_baseline(
             core_version=CORE_VERSION,
         )
     return Saved(version, backtest)
-
-
-def until(history: History, end_ms: int) -> History:
-    """Return the part of the history that is known at ``end_ms``."""
-    candles, funding = history.candles, history.funding
-    rates = int(funding.time_ms.searchsorted(end_ms, side="left"))
-    return History(
-        candles.part(0, candles.index_at(end_ms)),
-        type(funding)(funding.time_ms[:rates], funding.rate[:rates]),
-    )
 
 
 def key_of(found: Backtest, spec: AlgorithmSpec) -> str | None:

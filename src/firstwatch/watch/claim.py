@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from firstwatch.backtest.simulate import BacktestResult
 from firstwatch.trading.verdicts import DAY_MS, FILLS_ALPHA, JOINT_ALPHA, Change
-from firstwatch.watch.rolling import Judged, Proof, by_origin, power_of, prove, rate_of, true_fills
+from firstwatch.watch.rolling import Judged, Proof, Run, by_origin, power_of, prove, rate_of, true_fills
 from firstwatch.watch.windows import LONGEST_BAR_MS, Baseline
 
 FEWEST_ORIGINS = 10
@@ -114,17 +114,19 @@ def calibrate(
     result: BacktestResult,
     proof: Proof,
     *,
-    processes: int = 1,
+    run: Run | None = None,
     progress: Callable[[float], None] = lambda share: None,
     elapsed_s: Callable[[], float],
 ) -> Calibration:
     """Prove the claim; ``result`` is the backtest of the baseline, ``elapsed_s`` a clock.
 
+    ``run``: as of ``prove``.
+
     Raises:
         WrongUseError: a session or reset setting that cannot be used.
     """
     began_s = elapsed_s()
-    proved = prove(baseline, proof, processes=processes, progress=progress)
+    proved = prove(baseline, proof, run=run, progress=progress)
     span_ms = int(result.time_ms[-1] - result.time_ms[0]) + baseline.spec.timeframe.ms
     days = span_ms / DAY_MS
     trades = len(result.records)

@@ -11,12 +11,8 @@ Each start hour is computed on its own, with random numbers of its own, so the n
 matter.
 """
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,23 +130,34 @@ class Span:
         return self.first + round((1 - proof.holdout) * (self.end - self.first))
 
 
+Run = Callable[
+    [tuple[Baseline, Proof], Callable[[tuple[Baseline, Proof], int], Proved], Sequence[int]], Iterable[Proved]
+]
+"""See ``prove``."""
+
+
 def prove(
     baseline: Baseline,
     proof: Proof,
     *,
-    processes: int = 1,
+    run: Run | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Proved:
     """Judge all true and altered runs; ``progress`` gets the share that is done, from 0 to 1.
 
+    ``run``: calls a function with what all calls share and one argument each, in other processes, and yields
+    the results in that order; None: all is computed here.
+
     Raises:
         WrongUseError: a session or reset setting that cannot be used.
     """
-    if processes > 1:
-        parts = _prove_in_processes(baseline, proof, processes, progress)
+    parts: list[Proved] = []
+    if run is not None:
+        for part in run((baseline, proof), _prove_hour, START_HOURS):
+            parts.append(part)
+            progress(len(parts) / len(START_HOURS))
     else:
         windows = Windows(baseline)
-        parts = []
         for number, hour in enumerate(START_HOURS):
 
             def report(share: float, done: int = number) -> None:
@@ -402,65 +409,14 @@ def _by_check(judged: Judged) -> dict[str, float]:
     }
 
 
-# --- processes --------------------------------------------------------------------------------------
+# --- elsewhere --------------------------------------------------------------------------------------
+
+_windows_of: tuple[object, Windows] | None = None
+"""The windows made last in this process, and what they were made of: a worker proves several start hours."""
 
 
-def _prove_in_processes(
-    baseline: Baseline, proof: Proof, processes: int, progress: Callable[[float], None]
-) -> list[Proved]:
-    """Share the start hours among processes; what one that ends early has not proved is proved here."""
-    context = multiprocessing.get_context("spawn")
-    count = min(processes, len(START_HOURS))
-    shares = dict.fromkeys(START_HOURS, 0.0)
-    found: dict[int, Proved] = {}
-    workers = []
-    pipes: list[Connection] = []
-    try:
-        for number in range(count):
-            ours, theirs = context.Pipe()
-            worker = context.Process(target=_work, args=(theirs,), daemon=True)
-            worker.start()
-            theirs.close()
-            workers.append(worker)
-            pipes.append(ours)
-            # Not as arguments: a process that ends before it has read them would leave this one waiting.
-            with suppress(OSError):
-                ours.send((baseline, proof, START_HOURS[number::count]))
-        while pipes and len(found) < len(START_HOURS):
-            for pipe in wait(pipes):
-                assert isinstance(pipe, Connection)
-                try:
-                    hour, content = pipe.recv()
-                except (EOFError, OSError):
-                    pipes.remove(pipe)
-                    continue
-                if isinstance(content, Proved):
-                    found[hour] = content
-                shares[hour] = 1.0 if isinstance(content, Proved) else content
-                progress(sum(shares.values()) / len(shares))
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.join()
-    missing = [hour for hour in START_HOURS if hour not in found]
-    if missing:
-        windows = Windows(baseline)
-        for hour in missing:
-            found[hour] = _StartHour(windows, proof, hour).prove(lambda share: None)
-        progress(1.0)
-    return [found[hour] for hour in START_HOURS]
-
-
-def _work(pipe: Connection) -> None:
-    """Prove the start hours that come through the pipe and send back what is found."""
-    # Ctrl-C reaches every process of a terminal; the first ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    baseline, proof, hours = pipe.recv()
-    windows = Windows(baseline)
-    for hour in hours:
-
-        def report(share: float, hour: int = hour) -> None:
-            pipe.send((hour, share))
-
-        pipe.send((hour, _StartHour(windows, proof, hour).prove(report)))
-    pipe.close()
+def _prove_hour(shared: tuple[Baseline, Proof], hour: int) -> Proved:
+    global _windows_of  # noqa: PLW0603
+    if _windows_of is None or _windows_of[0] is not shared:
+        _windows_of = shared, Windows(shared[0])
+    return _StartHour(_windows_of[1], shared[1], hour).prove(lambda share: None)

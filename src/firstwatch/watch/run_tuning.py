@@ -14,12 +14,22 @@ from firstwatch.store.runs import Run
 from firstwatch.trading.events import Transitioned
 from firstwatch.trading.runs import RunState
 from firstwatch.trading.trade import Trade
-from firstwatch.trading.verdicts import DAY_MS, Sign
+from firstwatch.trading.verdicts import DAY_MS, CheckName, Sign
 from firstwatch.trading.watch import WatchReport
 from firstwatch.watch.day import RunRecord, watch_begin_ms
 from firstwatch.watch.locking import watched_baseline
 from firstwatch.watch.record import spec_of_run
-from firstwatch.watch.tuning import LEAST_DAYS, BacktestLimits, Record, tuning_signs, unknown_signs
+from firstwatch.watch.tuning import (
+    LEAST_DAYS,
+    OF_INDICATORS,
+    BacktestLimits,
+    Record,
+    failed_checks,
+    hints,
+    tuning_signs,
+    unknown_signs,
+)
+from firstwatch.watch.weakest import weakest_of_run
 
 _TRANSITIONED = frozenset({"transitioned"})
 
@@ -87,7 +97,8 @@ class RunTuning:
         if tested is None:
             return unknown_signs("There is no backtest to compare with.")
         capital = float(self._run.settings.capital)
-        return tuning_signs(_stretch(lived, capital, begin_ms + (first - 1) * DAY_MS, days), tested)
+        weakest = weakest_of_run(session, self._run.id)
+        return tuning_signs(_stretch(lived, capital, begin_ms + (first - 1) * DAY_MS, days), tested, weakest)
 
     def _read_tested(self, session: Session) -> BacktestLimits | None:
         if not self._is_read:
@@ -95,6 +106,12 @@ class RunTuning:
             self._tested = None if found is None else BacktestLimits(_whole(session, found))
             self._is_read = True
         return self._tested
+
+
+def hints_of_run(session: Session, report: WatchReport) -> dict[CheckName, str]:
+    """Return the hint of each check of a run's report that is ``WATCH`` or ``DIVERGED``, the worst first."""
+    names_one = any(name in OF_INDICATORS for name in failed_checks(report))
+    return hints(report, weakest_of_run(session, report.run) if names_one else None)
 
 
 def whole_days(newest: WatchReport) -> int:

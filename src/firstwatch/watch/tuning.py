@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.backtest.metrics import RATIO_DAYS, daily_returns
+from firstwatch.backtest.sharpe_ratio import Sharpe, probabilistic_sharpe
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.text import counted
 from firstwatch.trading.verdicts import DAY_MS, CheckName, Sign, SignName, Verdict
 from firstwatch.trading.watch import WatchReport
-from firstwatch.watch.edge import Sharpe, probabilistic_sharpe
+from firstwatch.watch.weakest import Weakest
 from firstwatch.watch.windows import STOP_REASONS
 
 LEAST_DAYS = 7
@@ -53,6 +54,8 @@ HINTS = {
     ),
 }
 """Hints on what to look at, by check that is not ``CONSISTENT``."""
+OF_INDICATORS = (CheckName.TRADE_FREQUENCY, CheckName.EDGE)
+"""Checks whose hint names the indicator to swap, where it is known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,20 +100,33 @@ class _Limits:
     entries: int
 
 
-def hints(report: WatchReport) -> dict[CheckName, str]:
+def hints(report: WatchReport, weakest: Weakest | None = None) -> dict[CheckName, str]:
     """Return the hint of each check that is ``WATCH`` or ``DIVERGED``, the worst first."""
+    return {name: hint_of(name, weakest) for name in failed_checks(report)}
+
+
+def failed_checks(report: WatchReport) -> list[CheckName]:
+    """Return the checks that are ``WATCH`` or ``DIVERGED``, the worst first."""
     order = (Verdict.DIVERGED, Verdict.WATCH)
     failed = sorted(
         (check for check in report.checks if check.verdict in order),
         key=lambda check: order.index(check.verdict),
     )
-    return {check.name: HINTS[check.name] for check in failed}
+    return [check.name for check in failed]
 
 
-def tuning_signs(live: Record, test: BacktestLimits) -> tuple[Sign, ...]:
+def hint_of(name: CheckName, weakest: Weakest | None) -> str:
+    """Return the hint of a check; ``weakest``: of the run's algorithm, None: not known."""
+    swap = f" {weakest.hint}" if weakest is not None and name in OF_INDICATORS else ""
+    return HINTS[name] + swap
+
+
+def tuning_signs(live: Record, test: BacktestLimits, weakest: Weakest | None = None) -> tuple[Sign, ...]:
     """Return the four signs of a stretch of ``LEAST_DAYS`` or more of a run against its backtest."""
     found = (_sharpe(live, test), *_of_stretch(live, test), _stops(live, test))
-    return tuple(replace(each, hint=HINTS[each.name.check]) if each.is_present else each for each in found)
+    return tuple(
+        replace(each, hint=hint_of(each.name.check, weakest)) if each.is_present else each for each in found
+    )
 
 
 def unknown_signs(why: str) -> tuple[Sign, ...]:

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.backtest.replay import Played, Replay
+from firstwatch.backtest.replay import Played, Replay, ReplayBars
 from firstwatch.backtest.simulate import BacktestSettings
 from firstwatch.market.funding import NO_FUNDING, FundingSeries
 from firstwatch.market.sessions import SessionCalendar
@@ -221,7 +221,8 @@ class Windows:
         wanted = 0 if baseline.start_ms is None else self.candles.index_at(baseline.start_ms)
         self.first_ready = max(signals.first_ready, wanted)
         """The first bar at which a window may begin."""
-        self.replay = Replay(self.candles, signals, SessionCalendar(settings.session), baseline.funding)
+        bars = ReplayBars(self.candles, SessionCalendar(settings.session), baseline.funding)
+        self.replay = Replay(bars, signals)
 
     @property
     def signals(self) -> SignalArrays:

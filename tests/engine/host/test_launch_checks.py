@@ -9,7 +9,7 @@ import pytest
 
 from firstwatch.engine.launch.adoption import assume_position
 from firstwatch.engine.launch.checks import CHECKS
-from firstwatch.engine.launch.facts import Baseline, LaunchFacts, judge
+from firstwatch.engine.launch.facts import Baseline, CrossValidated, LaunchFacts, judge
 from firstwatch.engine.launch.gather import preview
 from firstwatch.engine.launch.outcome import differences, first_entry_steps, market_facts, next_trade
 from firstwatch.market.assumed import market_of_candles
@@ -114,6 +114,7 @@ def _facts(
             settings={"leverage": Decimal(2), "guards": Guards()},
             taker_fee_bps=Decimal("4.5"),
         ),
+        cross_validation=CrossValidated(0, 7 * _MONTH_MS, True, "4 of 6 folds.", Decimal(2)),
     )
     return replace(facts, **changed)
 
@@ -189,6 +190,7 @@ def test_nothing_known_refuses_and_raises_nothing() -> None:
         ),
         ("baseline age", {"baseline": None}, ["no backtest", "firstwatch baseline make 'RSI reversion@1'"]),
         ("sharpe", {"baseline": None}, ["no backtest"]),
+        ("cross-validation", {"cross_validation": None}, ["no cross-validation of RSI reversion@1"]),
         ("capital share", {"balance": _balance(1500)}, ["67%", "50%"]),
     ],
 )
@@ -218,6 +220,26 @@ def test_each_soft_check_names_what_differs(name: str, changed: dict[str, object
     facts = _facts(baseline=replace(baseline, **changed))
     _fails(facts, name, *words)
     assert not _result(facts, name).is_hard
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"passed": False, "rule": "1 of 6 folds."}, ["1 of 6 folds.", "a version that passes"]),
+        ({"passed": None, "rule": "No verdict."}, ["No verdict.", "with more candles"]),
+        ({"leverage": Decimal("1.5")}, ["at leverage 1.5, and the launch has 2", "--leverage 2"]),
+        ({"is_old": True}, ["when the program decided otherwise", "crossvalidate 'RSI reversion@1'"]),
+    ],
+)
+def test_the_cross_validation_must_have_passed_at_the_launch_s_leverage(
+    changed: dict[str, object], words: list[str]
+) -> None:
+    found = _facts().cross_validation
+    assert found is not None
+    facts = _facts(cross_validation=replace(found, **changed))
+    _fails(facts, "cross-validation", *words)
+    assert not _result(facts, "cross-validation").is_hard
+    assert _result(_facts(cross_validation=replace(found, leverage=Decimal(9))), "cross-validation").passed
 
 
 def test_a_reset_override_equal_to_the_versions_own_is_no_difference() -> None:

@@ -1,99 +1,121 @@
-"""A test of a version, asked for by an agent. Only the job's own row is saved: it makes no baseline."""
+"""A test of one algorithm, as ``BacktestRequest`` asks for it. Its result is a row; it makes no baseline."""
 
-from collections.abc import Callable
-from decimal import Decimal
-from pathlib import Path
-from typing import Any
+import json
 
+from firstwatch.backtest.baseline import costs_json, settings_json
+from firstwatch.backtest.inputs import BacktestInput, BacktestRequest
 from firstwatch.backtest.result_json import metrics_json, note_json
-from firstwatch.backtest.settings import BacktestSettings
-from firstwatch.backtest.simulate import simulate
-from firstwatch.engine.baselines.maker import venue_candles
-from firstwatch.engine.venue_registry import reading_venue
-from firstwatch.market.archive import list_series, read_series
-from firstwatch.market.files import CandleFile
-from firstwatch.settings import Settings
-from firstwatch.store.algorithms import get_version
-from firstwatch.store.database import Store
-from firstwatch.strategy.core_settings import Costs
-from firstwatch.strategy.specification import AlgorithmSpec
-from firstwatch.trading.clock import Clock, iso
-from firstwatch.trading.errors import FirstwatchError, WrongUseError
-from firstwatch.trading.jobs import BacktestJob
-from firstwatch.trading.market import Market
-
-Progress = Callable[[float, str], None]
-_DAY_MS = 86_400_000
-_SLIPPAGE_BPS = Decimal(2)
+from firstwatch.backtest.review import review_json
+from firstwatch.backtest.simulate import BacktestResult
+from firstwatch.engine.jobs.context import Found, JobContext, Kind
+from firstwatch.engine.jobs.inputs import read_request
+from firstwatch.store.algorithms import version_by_id
+from firstwatch.store.curves import EquityCurve
+from firstwatch.store.database import Session
+from firstwatch.store.test_results import add_result
+from firstwatch.strategy.core_settings import CORE_VERSION
+from firstwatch.trading.clock import iso
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.text import counted
 
 
-def run_backtest(
-    settings: Settings, store: Store, job: BacktestJob, *, clock: Clock, progress: Progress
-) -> dict[str, Any]:
-    """Return the metrics of a test with 10,000 of capital at leverage 1, and what they rest on.
+def run_backtest(request: BacktestRequest, job: JobContext) -> Found:
+    """Test it, save the result, and return the metrics, what they rest on, and the result's number.
 
     Raises:
-        WrongUseError, VenueError, StoreError: the version, the market or its candles are not available.
+        WrongUseError, VenueError, StoreError: the algorithm, the market or its candles cannot be used.
     """
-    with store.read() as session:
-        version = get_version(session, job.algorithm, job.version)
-    spec = AlgorithmSpec.from_json(version.spec_json)
-    progress(0.1, "reading candles")
-    market, file = _market_and_candles(settings, job, spec, clock)
-    candles, step_ms = file.candles, spec.timeframe.ms
-    warm_ms = max(bars * timeframe.ms for timeframe, bars in spec.needed_bars().items())
-    first, last = candles.index_at(job.from_ms - warm_ms), candles.index_at(job.to_ms)
-    part = candles.part(first, last)
-    if not len(part) or int(part.time_ms[-1]) < job.from_ms:
-        begin, end = iso(int(candles.time_ms[0])), iso(int(candles.time_ms[-1]) + step_ms)
-        raise WrongUseError(
-            f"there are no candles of {job.symbol} in that period; they go from {begin} to {end}"
+    job.progress(0.0, "reading candles")
+    given = read_request(job.settings, request, job.clock)
+    _check_period(given)
+    job.progress(0.4, f"backtest of {counted(len(given.file.candles), 'bar')}")
+    result = given.simulate()
+    job.progress(0.9, "saving")
+    sha256 = candles_of(given, result)
+    version = None
+    with job.store.write() as session:
+        if request.version_id is not None:
+            version = version_by_id(session, request.version_id).number
+        number = save_result(
+            session, request, given, result, candles=sha256, job_id=job.number, now_ms=job.clock.now_ms()
         )
-    progress(0.4, f"backtest of {len(part):,} bars")
-    costs = Costs.of_market(market, slippage_bps=_SLIPPAGE_BPS)
-    chosen = BacktestSettings()
-    result = simulate(spec, part, market=market, costs=costs, settings=chosen, start_ms=job.from_ms)
-    return {
-        "algorithm": version.name,
-        "version": version.number,
-        "symbol": market.symbol,
-        "timeframe": spec.timeframe.value,
+    found = {
+        "result": number,
+        "algorithm": given.spec.name,
+        "version": version,
+        "symbol": given.market.symbol,
+        "timeframe": given.spec.timeframe.value,
         "from": iso(int(result.time_ms[0])),
-        "to": iso(int(result.time_ms[-1]) + step_ms),
+        "to": iso(int(result.time_ms[-1]) + given.spec.timeframe.ms),
         "bars": result.bars,
-        "capital": float(chosen.capital),
-        "leverage": float(chosen.leverage),
+        "capital": float(given.settings.capital),
+        "leverage": float(given.settings.leverage),
         "metrics": metrics_json(result.metrics),
         "notes": [note_json(note) for note in result.notes],
     }
+    trades = len(result.records)
+    return Found(found, f"{counted(result.bars, 'bar')}, {counted(trades, 'trade')}")
 
 
-def _market_and_candles(
-    settings: Settings, job: BacktestJob, spec: AlgorithmSpec, clock: Clock
-) -> tuple[Market, CandleFile]:
-    """Return the market at the first venue that has it, and the longest candles of it that there are."""
-    problems = []
-    for name in settings.venues:
-        try:
-            with reading_venue(settings, name, clock) as venue:
-                market = venue.markets().get(job.symbol)
-                if market is None:
-                    problems.append(f"{name} has no market {job.symbol}")
-                    continue
-                kept = _archived(settings.home, job, spec)
-                days = max(1, -(-(venue.now_ms() - job.from_ms) // _DAY_MS))
-                return market, kept or venue_candles(settings.home, venue, job.symbol, spec, days)
-        except FirstwatchError as error:
-            problems.append(str(error))
-    raise WrongUseError("; ".join(problems))
+def candles_of(given: BacktestInput, result: BacktestResult) -> str:
+    """Return the fingerprint of the candles that a result rests on: those up to its end."""
+    return given.fingerprint(result)
 
 
-def _archived(home: Path, job: BacktestJob, spec: AlgorithmSpec) -> CandleFile | None:
-    """Return the candles of the archive that cover the period; None: it has none that do."""
-    for series in list_series(home):
-        if (series.symbol, series.timeframe) == (job.symbol, spec.timeframe):
-            file = read_series(home, series)
-            times = file.candles.time_ms
-            if int(times[0]) <= job.from_ms and int(times[-1]) + spec.timeframe.ms >= job.to_ms:
-                return file
-    return None
+def save_result(
+    session: Session,
+    request: BacktestRequest,
+    given: BacktestInput,
+    result: BacktestResult,
+    *,
+    candles: str,
+    job_id: int | None,
+    now_ms: int,
+) -> int:
+    """Save what a test has found with all of its inputs, and return its number."""
+    symbol = given.spec.symbol or given.market.symbol
+    return add_result(
+        session,
+        job_id=job_id,
+        title=f"{request.algorithm} on {symbol}",
+        version_id=request.version_id,
+        spec_json=request.spec_json,
+        symbol=symbol,
+        timeframe=given.spec.timeframe,
+        request_json=request.model_dump_json(),
+        market_json=given.market.model_dump_json(),
+        costs_json=costs_json(given.costs),
+        settings_json=settings_json(given.settings),
+        start_ms=int(result.time_ms[0]),
+        end_ms=int(result.time_ms[-1]) + given.spec.timeframe.ms,
+        bars=result.bars,
+        metrics_json=json.dumps(metrics_json(result.metrics)),
+        details_json=json.dumps(
+            {
+                "notes": [note_json(note) for note in result.notes],
+                "missing_bars": result.missing_bars,
+                "review": review_json(given.review(result), result.time_ms),
+            }
+        ),
+        trades=result.trades,
+        equity=EquityCurve(result.time_ms, result.equity),
+        candles=candles,
+        core_version=CORE_VERSION,
+        now_ms=now_ms,
+    )
+
+
+def _check_period(given: BacktestInput) -> None:
+    """Refuse a period of which there is no bar, with the one that there is."""
+    candles = given.file.candles
+    first = 0 if given.start_ms is None else candles.index_at(given.start_ms)
+    last = len(candles) if given.end_ms is None else candles.index_at(given.end_ms)
+    if first >= last:
+        begin = iso(int(candles.time_ms[0]))
+        end = iso(int(candles.time_ms[-1]) + candles.timeframe.ms)
+        raise WrongUseError(
+            f"there are no candles of {given.market.symbol} in that period; they go from {begin} to {end}"
+        )
+
+
+KIND = Kind(BacktestRequest, run_backtest, is_long=lambda _request: False)

@@ -2,21 +2,30 @@
 
 from pathlib import Path
 
-from firstwatch.backtest.inputs import FROM_VENUE, BacktestInput, BacktestRequest
-from firstwatch.engine.baselines.maker import venue_candles
+from firstwatch.backtest.inputs import FROM_ANYWHERE, FROM_VENUE, BacktestInput, BacktestRequest
 from firstwatch.engine.venue_registry import reading_venue
-from firstwatch.market.archive import REFERENCE, find_series, read_series
+from firstwatch.market.archive import (
+    REFERENCE,
+    Series,
+    extend,
+    find_series,
+    list_series,
+    read_series,
+    series_of,
+    sound_candles,
+)
 from firstwatch.market.assumed import market_of_candles
-from firstwatch.market.files import CandleFile, read_candles, read_funding, require_timeframe
+from firstwatch.market.files import CandleFile, holes_of, read_candles, read_funding, require_timeframe
 from firstwatch.market.funding import NO_FUNDING
 from firstwatch.market.launch_files import read_market
 from firstwatch.settings import Settings
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.errors import FirstwatchError, VenueError, WrongUseError
 from firstwatch.trading.market import Market
 from firstwatch.trading.notes import Note
+from firstwatch.venues.protocol import Venue
 
 _DAY_MS = 86_400_000
 _MOST_DAYS = 36_500
@@ -30,11 +39,18 @@ def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> 
             file are not available.
     """
     spec = request.spec
-    if request.venue is None:
+    notes: tuple[Note, ...] = ()
+    if request.candles == FROM_ANYWHERE:
+        market, file = _of_any_venue(settings, request, spec, clock)
+    elif request.venue is None:
         market, file, notes = _of_files(settings.home, request, spec)
     else:
         market, file = _of_venue(settings, request, spec, clock)
-        notes = ()
+    if request.settings.leverage > market.maximum_leverage:
+        raise WrongUseError(
+            f"{market.symbol} takes a leverage of {market.maximum_leverage} at most, not"
+            f" {request.settings.leverage}."
+        )
     taker, maker = request.taker_fee_bps, request.maker_fee_bps
     return BacktestInput(
         spec,
@@ -52,6 +68,34 @@ def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> 
         request.from_ms,
         request.to_ms,
     )
+
+
+def _of_any_venue(
+    settings: Settings, request: BacktestRequest, spec: AlgorithmSpec, clock: Clock
+) -> tuple[Market, CandleFile]:
+    """Return the market at the first venue that has it, and the longest candles of it that there are."""
+    problems = []
+    kept = _covering(settings.home, request, spec)
+    for name in settings.venues:
+        at_venue = request.model_copy(
+            update={"venue": name, "candles": FROM_VENUE if kept is None else str(kept)}
+        )
+        try:
+            return _of_venue(settings, at_venue, spec, clock)
+        except FirstwatchError as error:
+            problems.append(str(error))
+    raise WrongUseError(" ".join(problems))
+
+
+def _covering(home: Path, request: BacktestRequest, spec: AlgorithmSpec) -> Series | None:
+    """Return the series of the archive that covers the period; None: it has none that does."""
+    for series in list_series(home):
+        if (series.symbol, series.timeframe) == (request.symbol, spec.timeframe):
+            times = read_series(home, series).candles.time_ms
+            ends = request.to_ms is not None and int(times[-1]) + spec.timeframe.ms >= request.to_ms
+            if ends and request.from_ms is not None and int(times[0]) <= request.from_ms:
+                return series
+    return None
 
 
 def _of_files(
@@ -89,3 +133,30 @@ def _stored(home: Path, request: BacktestRequest, spec: AlgorithmSpec) -> Candle
         require_timeframe(Path(request.candles), series.timeframe, spec.timeframe)
         return read_series(home, series)
     return read_candles(Path(request.candles), spec.timeframe)
+
+
+def venue_candles(home: Path, venue: Venue, symbol: str, spec: AlgorithmSpec, days: int) -> CandleFile:
+    """Return the closed candles of a venue; for a live one, merged with those recorded earlier.
+
+    The market behind a paper venue's name may change, so its candles are not archived.
+
+    Raises:
+        VenueError: it has none, or returns invalid ones.
+    """
+    timeframe = spec.timeframe
+    wanted = days * _DAY_MS // timeframe.ms + max(spec.needed_bars().values())
+    bars = venue.candles(
+        symbol, timeframe, end_ms=venue.now_ms() - 1, limit=min(wanted, venue.capabilities.most_candles)
+    )
+    if not bars:
+        raise VenueError(f"{venue.name} has no candles of {symbol} at {timeframe} before its time now.")
+    try:
+        candles = sound_candles(bars, timeframe)
+    except ValueError as error:
+        raise VenueError(f"{venue.name} gives no candles that can be kept: {error}.") from error
+    if venue.capabilities.is_paper:
+        rows = candles.time_ms // timeframe.ms
+        return CandleFile(Path(venue.name), candles, tuple(holes_of(candles, rows, is_row=True)))
+    series = series_of(venue.name, symbol, timeframe)
+    extend(home, series, candles)
+    return read_series(home, series)

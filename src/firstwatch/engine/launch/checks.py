@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 from shlex import quote
 
+from firstwatch.backtest.review import LEAST_SHARPE, MOST_DRAWDOWN
 from firstwatch.engine.core.hazards import LEAST_ACTIONS, MOST_CLOCK_OFFSET_MS
 from firstwatch.engine.launch.adoption import assume_position
 from firstwatch.engine.launch.facts import Check, Finding, LaunchFacts
@@ -22,8 +23,6 @@ from firstwatch.venues.protocol import LONGEST_WAIT_S
 
 BASELINE_MONTHS = 6
 _MONTH_MS = 30 * 24 * 60 * 60 * 1000
-_MINIMUM_SHARPE = 1.0
-_MAXIMUM_DRAWDOWN = 0.20
 MOST_DATA_AGE_MS = 10_000
 _STOP_SHARE = 0.8
 """A stop must lie within this share of the way to the liquidation price."""
@@ -417,7 +416,7 @@ def _sharpe(facts: LaunchFacts) -> Finding:
         "undefined (it needs 30 days)" if sharpe is None else f"{sharpe:.2f}"
     )
     return Finding(
-        sharpe is not None and sharpe > _MINIMUM_SHARPE, found, f"it should be above {_MINIMUM_SHARPE:g}"
+        sharpe is not None and sharpe > LEAST_SHARPE, found, f"it should be above {LEAST_SHARPE:g}"
     )
 
 
@@ -427,10 +426,29 @@ def _drawdown(facts: LaunchFacts) -> Finding:
     drawdown = facts.baseline.max_drawdown
     found = "the baseline's largest drawdown is " + ("undefined" if drawdown is None else f"{drawdown:.1%}")
     return Finding(
-        drawdown is not None and drawdown < _MAXIMUM_DRAWDOWN,
+        drawdown is not None and drawdown < MOST_DRAWDOWN,
         found,
-        f"it should be below {_MAXIMUM_DRAWDOWN:.0%}",
+        f"it should be below {MOST_DRAWDOWN:.0%}",
     )
+
+
+def _cross_validation(facts: LaunchFacts) -> Finding:
+    settings, found = facts.settings, facts.cross_validation
+    make = (
+        f"cross-validate it in Test mode, or by `firstwatch crossvalidate {quote(settings.name)} --candles "
+        f"FILE --leverage {settings.leverage:f}`"
+    )
+    if found is None:
+        return Finding(False, f"no cross-validation of {settings.name} on {settings.symbol} is stored", make)
+    seen = f"cross-validated from {iso(found.start_ms)} to {iso(found.end_ms)}"
+    if found.is_old:
+        return Finding(False, f"{seen}, when the program decided otherwise", make)
+    if found.leverage < settings.leverage:
+        return Finding(
+            False, f"{seen} at leverage {found.leverage:f}, and the launch has {settings.leverage:f}", make
+        )
+    remedy = "test a version that passes" if found.passed is False else f"{make} with more candles"
+    return Finding(found.passed is True, f"{seen}: {found.rule}", remedy)
 
 
 def _same_settings(facts: LaunchFacts) -> Finding:
@@ -482,6 +500,7 @@ CHECKS: tuple[Check, ...] = (
     Check("baseline age", False, _baseline_age),
     Check("sharpe", False, _sharpe),
     Check("drawdown", False, _drawdown),
+    Check("cross-validation", False, _cross_validation),
     Check("same settings", False, _same_settings),
     Check("capital share", False, _capital_share),
 )

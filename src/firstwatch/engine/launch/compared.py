@@ -1,4 +1,4 @@
-"""Turns a stored backtest into the baseline that a launch or a run is compared with."""
+"""Turns a stored backtest or cross-validation into what a launch or a run is compared with."""
 
 import json
 from collections.abc import Mapping
@@ -7,10 +7,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from firstwatch.engine.launch.facts import COMPARED, Baseline, LaunchFacts
+from firstwatch.backtest.baseline import settings_of
+from firstwatch.engine.launch.facts import COMPARED, Baseline, CrossValidated, LaunchFacts
 from firstwatch.engine.launch.outcome import differences
+from firstwatch.store.analyses import Analysis
 from firstwatch.store.backtests import Backtest
 from firstwatch.store.rows import row
+from firstwatch.strategy.core_settings import CORE_VERSION
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.launch import LaunchSettings, SettingDifference
 from firstwatch.trading.market import Market
@@ -46,6 +49,27 @@ def baseline_of(found: Backtest) -> Baseline:
             settings=_launch_values(json.loads(found.settings_json)),
             taker_fee_bps=_decimal(costs.get("taker_fee_bps")),
             maker_fee_bps=_decimal(costs.get("maker_fee_bps")),
+        )
+
+
+def cross_validated_of(found: Analysis) -> CrossValidated:
+    """Return a stored cross-validation as the checks look at it.
+
+    Raises:
+        DamagedRowError: it cannot be read.
+    """
+    result = found.result
+    with row(f"analysis {found.id}"):
+        passed = result["passed"]
+        if passed not in (True, False, None):
+            raise ValueError("passed is no verdict")
+        return CrossValidated(
+            start_ms=found.start_ms,
+            end_ms=found.end_ms,
+            passed=passed,
+            rule=str(result["rule"]),
+            leverage=settings_of(found.settings_json).leverage,
+            is_old=found.core_version != CORE_VERSION,
         )
 
 

@@ -51,6 +51,21 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossValidated:
+    """The newest cross-validation of the version on the symbol."""
+
+    start_ms: int
+    end_ms: int
+    passed: bool | None
+    """None: no verdict."""
+    rule: str
+    leverage: Decimal
+    """The leverage that it was made at."""
+    is_old: bool = False
+    """It was made when the program decided otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchFacts:
     """Facts that a launch is judged by. None: it could not be read; the problem says why."""
 
@@ -92,6 +107,7 @@ class LaunchFacts:
     flags: GroupFlags | None = None
     """Condition groups and ATR at the last closed bar."""
     baseline: Baseline | None = None
+    cross_validation: CrossValidated | None = None
     other_baseline: int | None = None
     """Without a baseline: the newest other version that has one on the symbol."""
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from firstwatch.engine.launch.adoption import assume_position
 from firstwatch.engine.launch.checks import CHECKS
-from firstwatch.engine.launch.compared import baseline_of
+from firstwatch.engine.launch.compared import baseline_of, cross_validated_of
 from firstwatch.engine.launch.facts import LaunchFacts, judge
 from firstwatch.engine.launch.outcome import differences, market_facts, next_trade
 from firstwatch.engine.venue_registry import VenueRegistry
@@ -12,6 +12,7 @@ from firstwatch.market.exchange_hours import with_hours
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.store import algorithms, backtests, runs, wallets
 from firstwatch.store.algorithms import AlgorithmVersion
+from firstwatch.store.analyses import latest_analysis
 from firstwatch.store.database import Store
 from firstwatch.store.wallets import Wallet
 from firstwatch.strategy.candles import CandleArrays
@@ -19,6 +20,7 @@ from firstwatch.strategy.core_settings import Costs, settings_of_launch
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.strategy.stream import SignalStream
 from firstwatch.trading.errors import VenueError, WrongUseError
+from firstwatch.trading.jobs import JobKind
 from firstwatch.trading.launch import LaunchPreview, LaunchSettings
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.venues.protocol import LONGEST_WAIT_S, Venue
@@ -43,6 +45,7 @@ def gather(
     facts, version, wallet = _from_store(store, LaunchFacts(settings, capital_share, session_problem=problem))
     if version is not None:
         facts = _with_baseline(store, facts, version, now_ms, None)
+        facts = _with_cross_validation(store, facts, version)
     if wallet is None:
         return facts
     try:
@@ -173,3 +176,14 @@ def _with_baseline(
             return replace(facts, baseline=None, other_baseline=next(others, None))
     stale = stale_because(found, store.path.parent, now_ms=now_ms, market_ms=market_ms)
     return replace(facts, baseline=replace(baseline_of(found), stale=stale))
+
+
+def _with_cross_validation(store: Store, facts: LaunchFacts, version: AlgorithmVersion) -> LaunchFacts:
+    with store.read() as session:
+        found = latest_analysis(
+            session,
+            JobKind.CROSS_VALIDATION,
+            spec_sha256=version.sha256,
+            symbol=facts.settings.symbol,
+        )
+    return facts if found is None else replace(facts, cross_validation=cross_validated_of(found))

@@ -1,10 +1,11 @@
 """Operator actions, one class each: its key, its entry in the palette and the help, its rule and its effect.
 
-``action`` is what they have in common; ``runs``, ``alarms``, ``asks``, ``launch``, ``wallets``,
+``action`` is what they have in common; ``runs``, ``alarms``, ``asks``, ``launch``, ``wallets``, ``tests``,
 ``lists``, ``views`` and ``engine`` are what they act on. ``refusal`` says why an action is not possible now,
 from the snapshot and the selection alone; the same sentence is shown when its key is pressed anyway.
 
-A key belongs to the panes that show what it acts on, or to all. Wherever it is pressed it means the same.
+A key belongs to the panes that show what it acts on, or to all of its mode. Wherever it is pressed in a
+mode it means the same.
 Those of ``asks`` belong to no pane: they act in the list of alarms, on a question that is shown whole.
 
 To add an action: a class in the module of what it acts on, and a line in ``ACTIONS``.
@@ -41,6 +42,18 @@ from firstwatch.tui.actions.runs import (
     StopRunAction,
     TestAgainAction,
 )
+from firstwatch.tui.actions.tests import (
+    BacktestAction,
+    CancelTestAction,
+    DiscardDraftAction,
+    LaunchVersionAction,
+    OptimiseAction,
+    ResumeTestAction,
+    SaveVersionAction,
+    TakeWinnerAction,
+    UsefulnessAction,
+    ValidateAction,
+)
 from firstwatch.tui.actions.views import (
     ChartEarlierAction,
     ChartFartherAction,
@@ -48,6 +61,7 @@ from firstwatch.tui.actions.views import (
     ChartNearerAction,
     CommandsAction,
     FreezeAction,
+    ModeAction,
     NextTabAction,
     NextWindowAction,
     OrderChangesAction,
@@ -55,12 +69,16 @@ from firstwatch.tui.actions.views import (
     ScopeAction,
     ShowAlarmsAction,
     ShowConfigurationAction,
+    ShowDraftAction,
     ShowHistoryAction,
     ShowInfoAction,
+    ShowJobsAction,
     ShowJournalAction,
     ShowMetricsAction,
     ShowNoticesAction,
     ShowPaneAction,
+    ShowResultAction,
+    ShowTestsAction,
     ShowWalletsAction,
     ThemeAction,
 )
@@ -104,6 +122,16 @@ ACTIONS: tuple[Action, ...] = (
     TransferMoneyAction(),
     WithdrawMoneyAction(),
     ArchiveWalletAction(),
+    BacktestAction(),
+    ValidateAction(),
+    OptimiseAction(),
+    UsefulnessAction(),
+    SaveVersionAction(),
+    DiscardDraftAction(),
+    LaunchVersionAction(),
+    CancelTestAction(),
+    ResumeTestAction(),
+    TakeWinnerAction(),
     FilterAction(),
     SortAction(),
     MarkAction(),
@@ -113,6 +141,10 @@ ACTIONS: tuple[Action, ...] = (
     ShowInfoAction(),
     ShowMetricsAction(),
     ShowJournalAction(),
+    ShowDraftAction(),
+    ShowTestsAction(),
+    ShowResultAction(),
+    ModeAction(),
     ScopeAction(),
     OrderChangesAction(),
     ShowHistoryAction(),
@@ -124,6 +156,7 @@ ACTIONS: tuple[Action, ...] = (
     ChartEarlierAction(),
     ChartLaterAction(),
     ShowAlarmsAction(),
+    ShowJobsAction(),
     ShowNoticesAction(),
     FreezeAction(),
     ThemeAction(),

@@ -2,13 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from firstwatch.manager.views import AlarmView, AskView, ManagerSnapshot, RunView, WalletView
 from firstwatch.trading.alarms import UNMANAGED
+from firstwatch.tui.bench import Bench
 from firstwatch.tui.launch_form.assessment import NextStep
+from firstwatch.tui.layout import Mode
 from firstwatch.tui.panes.pane import PaneId
 
 if TYPE_CHECKING:
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.asks import AskController
     from firstwatch.tui.controllers.engine import EngineController
     from firstwatch.tui.controllers.exports import ExportController
+    from firstwatch.tui.controllers.jobs import JobController
     from firstwatch.tui.controllers.launch import LaunchController
     from firstwatch.tui.controllers.lists import ListController
     from firstwatch.tui.controllers.runs import RunController
+    from firstwatch.tui.controllers.tests import TestController
     from firstwatch.tui.controllers.wallets import WalletController
 
 
@@ -59,6 +63,8 @@ class Situation:
     """The alarm under the cursor."""
     ask: AskView | None = None
     """The question of an agent under the cursor."""
+    bench: Bench = field(default_factory=Bench)
+    """What Test mode shows."""
 
     @property
     def unmanaged(self) -> AlarmView | None:
@@ -89,9 +95,17 @@ class AppControls(Protocol):
     @property
     def lists(self) -> "ListController": ...
     @property
+    def jobs(self) -> "JobController": ...
+    @property
     def exports(self) -> "ExportController": ...
+    @property
+    def tests(self) -> "TestController": ...
 
     def press_pane(self, pane_id: PaneId) -> None: ...
+
+    def choose_mode(self) -> None: ...
+
+    def test_again(self, run: RunView) -> None: ...
 
     def open_launcher(self) -> None: ...
 
@@ -134,7 +148,9 @@ class Action(ABC):
     key: ClassVar[str] = ""
     """Default key; empty: palette only."""
     panes: ClassVar[tuple[PaneId, ...]] = ()
-    """The panes in which its key acts; empty: all."""
+    """The panes in which its key acts; empty: all of its mode."""
+    mode: ClassVar[Mode | None] = None
+    """The mode in which it is possible; None: in all, or where its panes are."""
     is_for_asks: ClassVar[bool] = False
     """Its key acts in no pane, only on a question of an agent in the list of alarms."""
     severity: ClassVar[Severity] = Severity.VIEW
@@ -171,7 +187,7 @@ def needs_engine(situation: Situation) -> str:
 def baseline_refusal(situation: Situation) -> str:
     """Return why no baseline can be made; empty: one can."""
     making = situation.snapshot.making
-    if making is not None and making.is_running:
+    if making is not None and not making.state.is_over:
         cancel, pane = (situation.key_of(name) for name in ("baseline.cancel", "view.configuration"))
-        return f"The baseline of {making.algorithm} is being made; cancel it with {cancel} ({pane})"
+        return f"The baseline of {making.title} is being made; cancel it with {cancel} ({pane})"
     return ""

@@ -9,12 +9,14 @@ from firstwatch.tui.actions.action import (
     needs_engine,
 )
 from firstwatch.tui.launch_form.assessment import Readiness
+from firstwatch.tui.layout import Mode
 from firstwatch.tui.panes.pane import PaneId
 
 
 class NewRunAction(Action):
     id, title, short, key = "run.new", "run: New", "New run", "n"
     help = "Prepare a new run, with its checks and what would happen."
+    mode = Mode.RUN
     is_for_any_size = False
 
     def perform(self, app: AppControls, situation: Situation) -> None:
@@ -73,7 +75,7 @@ class CheckLaunchAction(_FormAction):
 
 
 class MakeBaselineAction(_FormAction):
-    id, title, short, key = "baseline.make", "baseline: Make", "Baseline", "b"
+    id, title, short, key = "baseline.make", "baseline: Make", "Test", "b"
     help = "Backtest the form's version with the form's settings; the run is compared with the result."
 
     def refusal(self, situation: Situation) -> str:
@@ -91,7 +93,7 @@ class CancelBaselineAction(_FormAction):
 
     def refusal(self, situation: Situation) -> str:
         making = situation.snapshot.making
-        return "" if making is not None and making.is_running else "No baseline is being made"
+        return "" if making is not None and not making.state.is_over else "No baseline is being made"
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation

@@ -11,7 +11,6 @@ from firstwatch.tui.actions.action import (
     AppControls,
     Severity,
     Situation,
-    baseline_refusal,
     needs_engine,
     no_run,
 )
@@ -174,13 +173,10 @@ class ExportRunAction(_OneRunAction):
 
 
 class TestAgainAction(_OneRunAction):
-    id, title, short, key = "run.test", "run: Test again", "Baseline", "b"
-    help = "Backtest the run's version again with the run's settings: a new baseline for the next run."
-    severity = Severity.TRADE
-
-    def refusal(self, situation: Situation) -> str:
-        return baseline_refusal(situation) or super().refusal(situation)
+    id, title, short, key = "run.test", "run: Test again", "Test", "b"
+    help = "Open the run's version in Test mode on the recent period, and test it there beside its baseline."
+    is_for_any_size = False
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.run is not None:
-            app.launch.ask_test(situation.run)
+            app.test_again(situation.run)

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from firstwatch.tui.actions.action import Action, AppControls, Situation, no_run
+from firstwatch.tui.layout import Mode
 from firstwatch.tui.panes.pane import PaneId
 from firstwatch.tui.stream_text import late_lines
 
@@ -19,36 +20,64 @@ class ShowPaneAction(Action):
 
 class ShowWalletsAction(ShowPaneAction):
     id, title, short, key = "view.wallets", "view: Wallets", "Wallets", "1"
-    pane = PaneId.WALLETS
+    pane, mode = PaneId.WALLETS, Mode.RUN
     help = "Go to the wallets; twice: on the whole screen."
 
 
 class ShowConfigurationAction(ShowPaneAction):
     id, title, short, key = "view.configuration", "view: Configuration", "Configure", "2"
-    pane = PaneId.CONFIGURATION
+    pane, mode = PaneId.CONFIGURATION, Mode.RUN
     help = "Go to the launch settings; twice: on the whole screen."
 
 
 class ShowInfoAction(ShowPaneAction):
     id, title, short, key = "view.info", "view: Info", "Info", "3"
-    pane = PaneId.INFO
+    pane, mode = PaneId.INFO, Mode.RUN
     help = "Go to the runs, positions, orders, trades and the journal; twice: on the whole screen."
 
 
 class ShowMetricsAction(ShowPaneAction):
     id, title, short, key = "view.metrics", "view: Metrics", "Metrics", "4"
-    pane = PaneId.METRICS
+    pane, mode = PaneId.METRICS, Mode.RUN
     help = "Go to the watch, figures and charts of the run; twice: on the whole screen."
 
 
 class ShowJournalAction(ShowPaneAction):
     id, title, short, key = "view.journal", "view: What happened", "What happened", "5"
-    pane = PaneId.JOURNAL
+    pane, mode = PaneId.JOURNAL, Mode.RUN
     help = "Go to what happened; twice: on the whole screen."
+
+
+class ShowDraftAction(ShowPaneAction):
+    id, title, short, key = "view.draft", "view: Test setup", "Setup", "1"
+    pane, mode = PaneId.DRAFT, Mode.TEST
+    help = "Go to what is tested, and to what stands before a launch; twice: on the whole screen."
+
+
+class ShowTestsAction(ShowPaneAction):
+    id, title, short, key = "view.tests", "view: Tests", "Tests", "2"
+    pane, mode = PaneId.TESTS, Mode.TEST
+    help = "Go to the tests: those that run, and results; twice: on the whole screen."
+
+
+class ShowResultAction(ShowPaneAction):
+    id, title, short, key = "view.result", "view: Test result", "Result", "3"
+    pane, mode = PaneId.RESULT, Mode.TEST
+    help = "Go to the result of the test under the cursor; twice: on the whole screen."
+
+
+class ModeAction(Action):
+    id, title, short, key = "view.mode", "view: Mode", "Mode", "0"
+    help = "Choose the mode: t tests, r runs."
+
+    def perform(self, app: AppControls, situation: Situation) -> None:
+        del situation
+        app.choose_mode()
 
 
 class ScopeAction(Action):
     id, title, short, key = "view.scope", "view: This run or all", "This run or all", "e"
+    mode = Mode.RUN
     help = "Show what happened to the run in Run Info only, or to all runs."
 
     def perform(self, app: AppControls, situation: Situation) -> None:
@@ -58,6 +87,7 @@ class ScopeAction(Action):
 
 class OrderChangesAction(Action):
     id, title, short, key = "view.order_changes", "view: Order changes", "Orders", "V"
+    mode = Mode.RUN
     help = "Show the steps of orders and other machinery among what happened, or hide them."
 
     def perform(self, app: AppControls, situation: Situation) -> None:
@@ -67,6 +97,7 @@ class OrderChangesAction(Action):
 
 class ShowHistoryAction(Action):
     id, title, short, key = "view.history", "view: History", "History", "h"
+    mode = Mode.RUN
     help = "Go to the runs that have ended; again: back to the active ones."
 
     def perform(self, app: AppControls, situation: Situation) -> None:
@@ -76,7 +107,7 @@ class ShowHistoryAction(Action):
 
 class NextTabAction(Action):
     id, title, short, key = "view.next_tab", "view: Next tab", "Tab", "right_square_bracket"
-    help = "Go to the next tab of Info or Metrics."
+    help = "Go to the next tab of the pane in front."
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
@@ -85,7 +116,7 @@ class NextTabAction(Action):
 
 class PreviousTabAction(Action):
     id, title, short, key = "view.previous_tab", "view: Previous tab", "Tab back", "left_square_bracket"
-    help = "Go to the previous tab of Info or Metrics."
+    help = "Go to the previous tab of the pane in front."
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
@@ -112,7 +143,7 @@ class NextWindowAction(Action):
 class ChartAction(Action):
     """Zooms or pans the chart."""
 
-    panes = (PaneId.METRICS,)
+    panes = (PaneId.METRICS, PaneId.RESULT)
 
     def refusal(self, situation: Situation) -> str:
         back, on = situation.key_of("view.previous_tab"), situation.key_of("view.next_tab")
@@ -167,6 +198,15 @@ class ShowAlarmsAction(Action):
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
         app.show_alarms()
+
+
+class ShowJobsAction(Action):
+    id, title, short, key = "view.jobs", "view: Jobs", "Jobs", "J"
+    help = "List heavy work such as backtests: how far each is; it is cancelled and resumed there."
+
+    def perform(self, app: AppControls, situation: Situation) -> None:
+        del situation
+        app.jobs.show()
 
 
 class ShowNoticesAction(Action):

@@ -263,11 +263,12 @@ class LaunchController:
     def announce_baseline(self, before: ManagerSnapshot) -> None:
         """Show the result of a baseline that was made since, and check the draft against it."""
         making = self._app.live.making
-        if not before.is_ready or making is None or making.is_running:
+        if not before.is_ready or making is None or not making.state.is_over:
             return
-        if before.making is None or before.making.is_running or before.making.started_ms != making.started_ms:
+        known = before.making
+        if known is None or not known.state.is_over or known.job_id != making.job_id:
             self._app.notify(
-                making.sentence, title="Baseline", severity="error" if making.has_failed else "information"
+                making.sentence, title="Baseline", severity="error" if making.error else "information"
             )
             if self._app.assessment.settings is not None and self._app.live.engine.takes_commands:
                 self.check()

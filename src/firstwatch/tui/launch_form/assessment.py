@@ -20,6 +20,7 @@ from firstwatch.trading.launch import (
     SessionSettings,
 )
 from firstwatch.trading.runs import StopMode
+from firstwatch.tui.formats import READING
 from firstwatch.tui.launch_form.draft import (
     FIELD_BY_ID,
     FIELDS,
@@ -158,7 +159,7 @@ def next_step(
     """
     blocked = Readiness.BLOCKED
     if not snapshot.is_ready:
-        return NextStep(Readiness.WAITING, "Reading the store…")
+        return NextStep(Readiness.WAITING, READING)
     if not snapshot.algorithms:
         return NextStep(blocked, "Store an algorithm: firstwatch algorithm add FILE")
     if not snapshot.wallets:

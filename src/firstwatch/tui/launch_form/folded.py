@@ -18,7 +18,7 @@ def folded(
     """Return the lines for the run under the cursor; without one, how to start: ``next_step``."""
     new = f"{key_of('run.new')} new run"
     if snapshot.run(run_id) is None:
-        return f"No run is chosen.\n{next_step}\n{new}" if snapshot.is_ready else "Reading the store…"
+        return f"No run is chosen.\n{next_step}\n{new}" if snapshot.is_ready else formats.READING
     details, keys = snapshot.selected, f"{new} · {key_of('run.again')} again with changes"
     if details is None or details.run_id != run_id:
         return f"…\n…\n{keys}"

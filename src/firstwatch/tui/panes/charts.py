@@ -7,6 +7,7 @@ from textual.containers import Vertical
 
 from firstwatch.manager.views import PositionView, RunDetails, RunView
 from firstwatch.trading.orders import OrderPurpose
+from firstwatch.tui.formats import READING
 from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.candles import CandleChart, Level, Mark, draw_candles, usual_bars
 from firstwatch.tui.widgets.chart import Chart
@@ -31,6 +32,10 @@ class ChartPage(Vertical):
 
     def show(self, run: RunView | None, details: RunDetails | None) -> None:
         """Draw the run's chart; None: no run is chosen, or its details are not read yet."""
+        if run is not None and details is None and self.chart.display:
+            # In the chart's own room: a sentence in its place would arrange the screen twice for each run.
+            self.chart.say(READING)
+            return
         is_there = run is not None and details is not None and self.plot(details)
         if self.chart.display is not is_there:
             self.chart.display = is_there
@@ -39,7 +44,7 @@ class ChartPage(Vertical):
         if run is None:
             empty.set_text(app_of(self).no_run)
         else:
-            empty.set_text(self.NONE if details is not None else "Reading the store…")
+            empty.set_text(self.NONE if details is not None else READING)
 
     @abstractmethod
     def plot(self, details: RunDetails) -> bool:

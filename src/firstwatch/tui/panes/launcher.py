@@ -11,7 +11,7 @@ from textual.visual import VisualType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from firstwatch.manager.views import CommandView, MakingView, ManagerSnapshot
+from firstwatch.manager.views import CommandView, JobView, ManagerSnapshot
 from firstwatch.trading.launch import CheckResult, LaunchPreview
 from firstwatch.trading.text import clean
 from firstwatch.tui import formats
@@ -106,13 +106,14 @@ class Launcher(Container):
     def _show_fields(self, draft: LaunchDraft, assessment: Assessment) -> None:
         self.form.set_lines(list(_lines(draft, assessment)))
 
-    def _show_making(self, making: MakingView | None) -> None:
+    def _show_making(self, making: JobView | None) -> None:
         bar = self.query_one("#making", Paragraph)
-        bar.show_if(making is not None and making.is_running)
-        if making is not None and making.is_running:
-            full = round(making.share * _BAR_CELLS)
-            done = f"{'█' * full}{'·' * (_BAR_CELLS - full)} {making.share:.0%}"
-            bar.set_text(f"BASELINE {done} {making.algorithm}: {making.sentence}")
+        is_open = making is not None and not making.state.is_over
+        bar.show_if(is_open)
+        if making is not None and is_open:
+            full = round(making.progress * _BAR_CELLS)
+            done = f"{'█' * full}{'·' * (_BAR_CELLS - full)} {making.progress:.0%}"
+            bar.set_text(f"BASELINE {done} {making.title}: {making.sentence}")
 
     def _show_checks(self, check: CommandView | None) -> None:
         app, age = app_of(self), self.query_one("#check-age", Paragraph)

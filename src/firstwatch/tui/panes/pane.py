@@ -15,6 +15,7 @@ from textual.widget import Widget
 
 from firstwatch.manager.views import AlarmView, ManagerSnapshot, RunView
 from firstwatch.trading.text import clean
+from firstwatch.tui.layout import Mode
 from firstwatch.tui.money_text import money_word
 from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.lazy_pages import LazyPages
@@ -24,13 +25,21 @@ from firstwatch.tui.widgets.table import KeyedTable
 
 
 class PaneId(Enum):
-    """The panes. The value is the number of the pane and the default key that goes to it."""
+    """The panes. The value is the mode, and the number of the pane: the default key that goes to it."""
 
-    WALLETS = 1
-    CONFIGURATION = 2
-    INFO = 3
-    METRICS = 4
-    JOURNAL = 5
+    WALLETS = (Mode.RUN, 1)
+    CONFIGURATION = (Mode.RUN, 2)
+    INFO = (Mode.RUN, 3)
+    METRICS = (Mode.RUN, 4)
+    JOURNAL = (Mode.RUN, 5)
+    DRAFT = (Mode.TEST, 1)
+    TESTS = (Mode.TEST, 2)
+    RESULT = (Mode.TEST, 3)
+
+    @property
+    def mode(self) -> Mode:
+        """The mode that has the pane."""
+        return self.value[0]
 
     @property
     def action_id(self) -> str:
@@ -71,13 +80,27 @@ class Pane(Vertical):
             self.watch(app_of(self), name, self._on_state, init=False)
         self.app.call_later(self.renew)
 
+    STYLED_BY_PLACE = ""
+    """Selector of the widgets inside whose style depends on the pane's place, if there are any."""
+
+    def set_place(self, *, is_front: bool, is_alone: bool) -> None:
+        """Say whether the pane is in front, and whether it has its column for itself.
+
+        By default every widget inside would be styled anew, although only the pane's own style depends on it.
+        """
+        before = self.classes
+        self.update_classes({"-front": is_front, "-alone": is_alone}, update=False)
+        if self.is_attached and self.classes != before:
+            inside = self.query(self.STYLED_BY_PLACE) if self.STYLED_BY_PLACE else ()
+            self.app.stylesheet.update_nodes([self, *inside])
+
     def _on_state(self, _value: object) -> None:
         self.renew()
 
     def renew(self) -> None:
-        """Show the newest state. A pane below a dialog would still repaint: it waits until it is seen."""
+        """Show the newest state. A pane below a dialog or of another mode waits until it is seen."""
         app = app_of(self)
-        if self.is_mounted and not app.is_covered:
+        if self.is_mounted and self.screen is app.screen:
             self.show(app.snapshot)
 
     def show(self, snapshot: ManagerSnapshot) -> None:

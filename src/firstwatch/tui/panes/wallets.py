@@ -51,6 +51,7 @@ class WalletsPane(Pane):
         "wallet.transfer",
         "wallet.withdraw",
     )
+    STYLED_BY_PLACE = "#wallet-note"
 
     def compose(self) -> ComposeResult:
         yield Listing(_COLUMNS, empty="", id="wallets")

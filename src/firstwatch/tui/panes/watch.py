@@ -258,7 +258,7 @@ class WatchPage(Vertical):
         if run is None:
             sentence = app_of(self).no_run
         elif details is None:
-            sentence = "Reading the store…"
+            sentence = formats.READING
         elif run.state.is_final:
             sentence = "This run has no watch: it ended before the first look, or is older than the watch."
         self.query_one(".empty", Paragraph).set_text(sentence)

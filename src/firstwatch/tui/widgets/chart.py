@@ -45,6 +45,11 @@ class Chart(Drawn):
         self._total, self._usual = total, usual
         self._renew()
 
+    def say(self, sentence: str) -> None:
+        """Show a sentence instead of the drawing, until there is one again."""
+        self._subject, self._draw_part = None, None
+        self.show(sentence, lambda _width, _height, colours: Text(f"\n  {sentence}", colours["secondary"]))
+
     def zoom(self, by: int) -> None:
         """Zoom in by ``by`` steps; below zero: out."""
         self._view = self._view.zoomed(by, self._total, self._usual(self.size.width))

@@ -3,9 +3,17 @@
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.geometry import Size
+from textual.reactive import Reactive
 from textual.widgets import Input, Label
 
 from firstwatch.tui.widgets.table import KeyedTable
+
+
+class _Words(Input):
+    """What is typed; its width never follows its text, so the screen is not arranged anew for it."""
+
+    virtual_size = Reactive(Size(0, 0))
 
 
 class FilterLine(Horizontal):
@@ -20,10 +28,11 @@ class FilterLine(Horizontal):
     def __init__(self, table: KeyedTable) -> None:
         super().__init__()
         self._table = table
+        self._count_width = 0
 
     def compose(self) -> ComposeResult:
         yield Label("/")
-        yield Input(self._table.filter_text, compact=True, select_on_focus=False)
+        yield _Words(self._table.filter_text, compact=True, select_on_focus=False)
         yield Label(id="filter-count")
 
     def focus_input(self) -> None:
@@ -37,7 +46,10 @@ class FilterLine(Horizontal):
 
     def _show_counts(self, counts: tuple[int, int]) -> None:
         shown, total = counts
-        self.query_one("#filter-count", Label).update(f"{shown} of {total}")
+        # As wide for any count.
+        text = f"{shown} of {total}".rjust(len(f"{total} of {total}"))
+        self.query_one("#filter-count", Label).update(text, layout=len(text) != self._count_width)
+        self._count_width = len(text)
 
     def _follow(self, text: str) -> None:
         # The table itself has dropped the filter.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from firstwatch.tui.formats import READING
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.table import Column, KeyedTable, Line
 
@@ -54,4 +55,4 @@ class Listing(Vertical):
         sentence = self.query_one(Paragraph)
         sentence.show_if(not lines)
         if not lines:
-            sentence.set_text(empty or self._empty if is_ready else "Reading the store…")
+            sentence.set_text(empty or self._empty if is_ready else READING)

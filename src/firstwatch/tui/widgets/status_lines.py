@@ -15,6 +15,9 @@ from firstwatch.manager.views import EngineWhere, RunView
 from firstwatch.trading.text import clean
 from firstwatch.tui import formats
 from firstwatch.tui.ask_text import time_left, waiting
+from firstwatch.tui.job_text import working_text
+from firstwatch.tui.layout import Mode
+from firstwatch.tui.messages import ModeChosen
 from firstwatch.tui.money_text import money_badge, run_place, wallet_place
 from firstwatch.tui.state import StateApp, app_of
 from firstwatch.tui.stream_text import late_lines, worst_stream
@@ -28,6 +31,8 @@ _ACT_COLUMNS = 12
 """Least columns in which it is said what an agent asks for."""
 _LEVELS = 7
 """Forms of the head, from the longest to the shortest."""
+_SHORT_LEVEL = 3
+"""The form from which on the program's name is left out and modes are letters."""
 
 
 class StateLine(Widget):
@@ -35,7 +40,7 @@ class StateLine(Widget):
 
     STATES = (
         "snapshot", "beat", "busy", "notices", "selected_run", "selected_wallet", "is_at_wallets",
-        "frozen_ms",
+        "frozen_ms", "bench",
     )  # fmt: skip
 
     _painted: Text | None = None
@@ -65,11 +70,18 @@ class StateLine(Widget):
         assert self._painted is not None
         return self._painted
 
-    async def on_click(self) -> None:
-        """Open the questions of agents and the alarms, which the lines mention, and the late streams."""
+    async def on_click(self, event: events.Click) -> None:
+        """Open what the line mentions."""
+        del event
+        await self.open_mentioned()
+
+    async def open_mentioned(self) -> None:
+        """Open agents' questions, alarms and late streams; without any of them, the jobs."""
         app = app_of(self)
         if app.live.asks or app.live.alarms or late_lines(app.live, app.now_ms()):
             await self.app.run_action("app.perform('view.alarms')")
+        elif app.live.working:
+            await self.app.run_action("app.perform('view.jobs')")
 
     @abstractmethod
     def line(self) -> Text:
@@ -91,15 +103,19 @@ def changed_part(old: Text, new: Text) -> Region | None:
 
 
 class HeadLine(StateLine):
-    """Program and mode, kinds of money, the venue's clock and ours, the engine, the alarms.
+    """Program and mode, kinds of money, the venue's clock and ours, the engine, a job at work, the alarms.
 
     If there is too little room, the least important parts are shortened or left out, never money and alarms.
     """
+
+    _level = 0
+    """The form that is painted."""
 
     def line(self) -> Text:
         width = self.size.width
         alarms = self._alarms()
         for level in range(_LEVELS):
+            self._level = level
             line = self._left(level)
             if line.cell_len + alarms.cell_len + 1 <= width:
                 break
@@ -113,12 +129,11 @@ class HeadLine(StateLine):
         app = app_of(self)
         colours = app.theme_variables
         run = app.live.run(app.selected_run)
-        name, mode = (f" {app.title} ", " Run ") if level < 3 else ("", " R ")
-        line = Text.assemble(
-            (name, f"bold {colours['primary']}"),
-            (mode, f"bold {colours['background']} on {colours['primary']}"),
-            " ",
-        )
+        line = Text(f" {app.title} " if level < _SHORT_LEVEL else "", f"bold {colours['primary']}")
+        for mode, text in self._modes(level):
+            chosen = f"bold {colours['background']} on {colours['primary']}"
+            line.append(text, chosen if mode is app.mode else colours["secondary"])
+        line.append(" ")
         line.append_text(self._money())
         for badge in app.badges:
             line.append(f" {badge} ", f"bold {colours['background']} on {colours['warning']}")
@@ -137,9 +152,27 @@ class HeadLine(StateLine):
             line.append(formats.day_time(now_ms)[: 8 if level < 2 else 5])
         line.append("  ")
         line.append(*_engine(app, has_age=level < 5, has_place=level < 2))
+        if level < _LEVELS - 2 and (job := working_text(app.live.working, is_short=level > 2)):
+            line.append("  ")
+            line.append(job, f"bold {colours['primary']}")
         if level == 0 and app.title_note:
             line.append(f"  {clean(app.title_note)}", colours["secondary"])
         return line
+
+    @staticmethod
+    def _modes(level: int) -> list[tuple[Mode, str]]:
+        """Return the modes as they are written at that level."""
+        return [(mode, f" {mode.label if level < _SHORT_LEVEL else mode.label[0]} ") for mode in Mode]
+
+    async def on_click(self, event: events.Click) -> None:
+        """Go to the mode that is clicked; elsewhere do as all lines do."""
+        start = len(f" {app_of(self).title} ") if self._level < _SHORT_LEVEL else 0
+        for mode, text in self._modes(self._level):
+            if start <= event.x < start + len(text):
+                self.app.post_message(ModeChosen(mode))
+                return
+            start += len(text)
+        await self.open_mentioned()
 
     def _money(self) -> Text:
         """Return the kinds of money of the active runs; without any, of the wallets."""
@@ -239,6 +272,8 @@ class StatusLine(StateLine):
 
     def _subject(self, app: StateApp) -> str:
         """Return what keys act on: a wallet while the wallets are in front, else a run."""
+        if app.mode is Mode.TEST:
+            return "" if app.bench.draft is None else app.bench.draft.name
         if app.is_at_wallets:
             wallet = app.live.wallet(app.selected_wallet)
             return "" if wallet is None else wallet_place(wallet)

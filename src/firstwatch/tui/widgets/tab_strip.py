@@ -29,9 +29,23 @@ class TabStrip(Widget):
         self._chosen = self._tabs[0]
 
     @property
+    def tabs(self) -> tuple[str, ...]:
+        """The tabs that are shown."""
+        return self._tabs
+
+    @property
     def chosen(self) -> str:
         """The tab that is chosen."""
         return self._chosen
+
+    def set_tabs(self, tabs: Sequence[str]) -> None:
+        """Show these tabs; the chosen one stays where it is among them, otherwise the first is chosen."""
+        if tuple(tabs) == self._tabs:
+            return
+        self._tabs = tuple(tabs)
+        self.refresh()
+        if self._chosen not in self._tabs:
+            self.choose(self._tabs[0])
 
     def choose(self, tab: str) -> None:
         """Go to that tab."""

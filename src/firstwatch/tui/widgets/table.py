@@ -15,9 +15,9 @@ from textual import events
 from textual._two_way_dict import TwoWayDict
 from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.message import Message
-from textual.reactive import var
+from textual.reactive import Reactive, var
 from textual.strip import Strip
 from textual.theme import Theme
 from textual.widgets import DataTable
@@ -161,6 +161,7 @@ class KeyedTable(DataTable[Text]):
         Binding("end", "scroll_bottom", "Last", show=False, id="list.last"),
     ]
 
+    virtual_size = Reactive(Size(0, 0))
     filter_text: var[str] = var("", init=False)
     """Only rows with each of these words in one of their cells are shown; empty: all."""
     counts: var[tuple[int, int]] = var((0, 0))
@@ -309,6 +310,11 @@ class KeyedTable(DataTable[Text]):
             self._repaint_rows({key})
             self.post_message(self.MarksChanged())
 
+    def mark_only(self, key: str) -> None:
+        """Mark that row and no other; no row is marked if there is none of that key."""
+        before, self._marks = self._marks, {key} & self._lines.keys()
+        self._repaint_rows(before | self._marks)
+
     def unmark(self) -> None:
         """Remove all marks."""
         gone, self._marks = self._marks, set()
@@ -396,6 +402,12 @@ class KeyedTable(DataTable[Text]):
                 for place in places:
                     width = lefts[place + 1] - lefts[place]
                     self._refresh_region(Region(lefts[place], head + row, width, 1))
+
+    def watch_virtual_size(self, size: Size) -> None:
+        """Bring the scrollbar up to date; only one that comes or goes arranges the screen anew."""
+        self._scroll_update(size)
+        if self.styles.auto_dimensions:
+            self.refresh(layout=True)
 
     def _update_dimensions(self, new_rows: Iterable[RowKey]) -> None:
         # Columns have their widths and rows one line: no cell has to be measured.

@@ -1,4 +1,4 @@
-"""Adds what tests have found, studies with their trials, and drafts; and what a job is called."""
+"""Adds what tests have found, studies with their trials, analyses and drafts; and what a job is called."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,9 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("job", sa.Column("title", sa.String(), nullable=False, server_default=""))
-    wanted = sa.Column("is_cancel_wanted", sa.Boolean(), nullable=False, server_default=sa.text("false"))
+    wanted: sa.Column[bool] = sa.Column(
+        "is_cancel_wanted", sa.Boolean(), nullable=False, server_default=sa.text("false")
+    )
     op.add_column("job", wanted)
     op.add_column("job", sa.Column("begun_progress", sa.Float(), nullable=False, server_default="0"))
     op.create_table(
@@ -66,6 +68,7 @@ def upgrade() -> None:
         sa.Column("start_ms", sa.BigInteger(), nullable=False),
         sa.Column("end_ms", sa.BigInteger(), nullable=False),
         sa.Column("parameters_json", sa.Text(), nullable=False),
+        sa.Column("first_value", sa.Float(), nullable=True),
         sa.Column("metrics_json", sa.Text(), nullable=True),
         sa.Column("daily_pnl", sa.LargeBinary(), nullable=True),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
@@ -74,6 +77,25 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["study_id"], ["study.id"], name="fk_trial_study_id"),
     )
     op.create_index("ix_trial_symbol_timeframe", "trial", ["symbol", "timeframe"])
+    op.create_table(
+        "analysis",
+        sa.Column("id", RowNumber, nullable=False),
+        sa.Column("job_id", RowNumber, nullable=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("spec_sha256", sa.String(), nullable=False),
+        sa.Column("symbol", sa.String(), nullable=False),
+        sa.Column("timeframe", sa.String(), nullable=False),
+        sa.Column("costs_json", sa.Text(), nullable=False),
+        sa.Column("settings_json", sa.Text(), nullable=False),
+        sa.Column("start_ms", sa.BigInteger(), nullable=False),
+        sa.Column("end_ms", sa.BigInteger(), nullable=False),
+        sa.Column("result_json", sa.Text(), nullable=False),
+        sa.Column("core_version", sa.Integer(), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_analysis"),
+        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name="fk_analysis_job_id"),
+    )
+    op.create_index("ix_analysis_spec_sha256_symbol", "analysis", ["spec_sha256", "symbol"])
     op.create_table(
         "draft",
         sa.Column("id", RowNumber, nullable=False),

@@ -1,6 +1,5 @@
 """Makes the baseline of a launch: backtests its settings on candles of its market, and saves the result."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -11,28 +10,27 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from firstwatch.backtest.baseline import baseline_key, settings_of_run
 from firstwatch.backtest.inputs import FROM_VENUE
 from firstwatch.backtest.simulate import simulate
+from firstwatch.engine.jobs.context import Found, JobContext, Kind
+from firstwatch.engine.jobs.inputs import venue_candles
 from firstwatch.engine.venue_registry import reading_venue
-from firstwatch.market.archive import REFERENCE, extend, find_series, read_series, series_of, sound_candles
-from firstwatch.market.files import CandleFile, Hole, holes_of, read_candles, read_funding, require_timeframe
+from firstwatch.market.archive import REFERENCE, find_series, read_series
+from firstwatch.market.files import CandleFile, Hole, read_candles, read_funding, require_timeframe
 from firstwatch.market.funding import NO_FUNDING
-from firstwatch.market.packed import History, fingerprint
-from firstwatch.settings import Settings
+from firstwatch.market.packed import History, fingerprint, until
 from firstwatch.store.algorithms import AlgorithmVersion, get_version
 from firstwatch.store.backtests import Backtest
-from firstwatch.store.database import Store
 from firstwatch.store.wallets import get_wallet
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import CORE_VERSION, Costs
 from firstwatch.strategy.specification import AlgorithmSpec
-from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import VenueError, WrongUseError
+from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.market import Market
 from firstwatch.trading.numbers import BoundedDecimal
 from firstwatch.trading.text import counted
 from firstwatch.trading.validation import validation_sentences
 from firstwatch.venues.protocol import Venue
-from firstwatch.watch.baseline import find_by_key, save_baseline, stale_because, until
+from firstwatch.watch.baseline import find_by_key, save_baseline, stale_because
 
 BASELINE_DAYS = 184
 """Six months of any length."""
@@ -80,13 +78,22 @@ class Made:
         return (self.backtest.end_ms - self.backtest.start_ms) / _DAY_MS
 
 
-Progress = Callable[[float, str], None]
-"""Callback with the share that is done (0 to 1), and the current step."""
+def make_baseline(request: BaselineRequest, job: JobContext) -> Found:
+    """Make it; the result holds its number and whether it is new.
+
+    Raises:
+        WrongUseError, VenueError, StoreError: candles or market are not available; nothing is saved.
+    """
+    made = _made(request, job)
+    result = {
+        "baseline": made.backtest.id,
+        "is_new": made.is_new,
+        "holes": [f"{hole.bars} missing, {hole.span}" for hole in made.holes],
+    }
+    return Found(result, _sentence_of(made))
 
 
-def make_baseline(
-    settings: Settings, store: Store, request: BaselineRequest, *, clock: Clock, progress: Progress
-) -> Made:
+def _made(request: BaselineRequest, job: JobContext) -> Made:
     """Backtest the launch's version with the launch's settings on its market, and save it as its baseline.
 
     A saved one with the same key that is not stale is returned instead.
@@ -94,6 +101,7 @@ def make_baseline(
     Raises:
         WrongUseError, VenueError, StoreError: candles or market are not available; nothing is saved.
     """
+    settings, store, clock, progress = job.settings, job.store, job.clock, job.progress
     launch = request.launch
     progress(0.0, "reading the market")
     with store.read() as session:
@@ -153,31 +161,14 @@ def _candles(home: Path, venue: Venue, request: BaselineRequest, spec: Algorithm
     return venue_candles(home, venue, request.launch.symbol, spec, request.days)
 
 
-def venue_candles(home: Path, venue: Venue, symbol: str, spec: AlgorithmSpec, days: int) -> CandleFile:
-    """Return the closed candles of a venue; for a live one, merged with those recorded earlier.
-
-    The market behind a paper venue's name may change, so its candles are not archived.
-
-    Raises:
-        VenueError: it has none, or returns invalid ones.
-    """
-    timeframe = spec.timeframe
-    wanted = days * _DAY_MS // timeframe.ms + max(spec.needed_bars().values())
-    bars = venue.candles(
-        symbol, timeframe, end_ms=venue.now_ms() - 1, limit=min(wanted, venue.capabilities.most_candles)
+def _sentence_of(made: Made) -> str:
+    """Return a sentence for the operator about the finished baseline."""
+    was = "saved" if made.is_new else "saved before from just the same; it is used again"
+    trades = made.backtest.metrics.get("total_trades", 0)
+    return (
+        f"baseline of {made.version.label} on {made.backtest.symbol}: {counted(round(made.days), 'day')},"
+        f" {counted(made.backtest.bars, 'bar')}, {counted(trades, 'trade')}, {was}"
     )
-    if not bars:
-        raise VenueError(f"{venue.name} has no candles of {symbol} at {timeframe} before its time now.")
-    try:
-        candles = sound_candles(bars, timeframe)
-    except ValueError as error:
-        raise VenueError(f"{venue.name} gives no candles that can be kept: {error}.") from error
-    if venue.capabilities.is_paper:
-        rows = candles.time_ms // timeframe.ms
-        return CandleFile(Path(venue.name), candles, tuple(holes_of(candles, rows, is_row=True)))
-    series = series_of(venue.name, symbol, timeframe)
-    extend(home, series, candles)
-    return read_series(home, series)
 
 
 def _last_days(file: CandleFile, spec: AlgorithmSpec, days: int) -> tuple[CandleArrays, int]:
@@ -186,3 +177,6 @@ def _last_days(file: CandleFile, spec: AlgorithmSpec, days: int) -> tuple[Candle
     start_ms = int(candles.time_ms[-1]) + step_ms - days * _DAY_MS
     warm_ms = max(bars * timeframe.ms for timeframe, bars in spec.needed_bars().items())
     return candles.part(candles.index_at(start_ms - warm_ms), len(candles)), start_ms
+
+
+KIND = Kind(BaselineRequest, make_baseline, is_long=lambda _request: False)

@@ -1,0 +1,215 @@
+"""A draft's document: its text, its values by their places, and its mistakes by theirs.
+
+The document has the shape of an algorithm's file. A place is a path in it, such as
+``entry.long.required[0]`` or ``stop_loss.fraction``. All functions are pure, and fast enough for each key.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from firstwatch.strategy.language import ConditionError, parse_condition
+from firstwatch.strategy.specification import AlgorithmSpec, EntryKind, LevelKind, SizingKind
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.toml_file import parse_toml
+from firstwatch.trading.toml_text import toml_text
+
+Document = Mapping[str, Any]
+
+_STEP = re.compile(r"([A-Za-z_]+)|\[(\d+)\]")
+_HEAD = re.compile(r'^([a-z_][\w.\[\]]*)(?: = (?:"[^"]*"|[^:"]*))?: ')
+_WHERE = "draft"
+SECTIONS: Mapping[str, type[SizingKind] | type[LevelKind]] = {
+    "sizing": SizingKind,
+    "stop_loss": LevelKind,
+    "take_profit": LevelKind,
+}
+"""Tables with exactly one of several values."""
+
+
+def document_of(spec: AlgorithmSpec) -> Document:
+    """Return the document of a valid specification, defaults written out."""
+    return spec.document()
+
+
+def read_document(text: str) -> Document:
+    """Return the document of a draft's text.
+
+    Raises:
+        WrongUseError: it is not TOML.
+    """
+    return parse_toml(text, _WHERE)
+
+
+def write_document(document: Document) -> str:
+    """Return the text of a document."""
+    return toml_text(document)
+
+
+def spec_of_document(document: Document) -> AlgorithmSpec:
+    """Return the specification.
+
+    Raises:
+        WrongUseError: all mistakes, each with its place.
+    """
+    return AlgorithmSpec.from_json(json.dumps(document), _WHERE)
+
+
+def problems_of(document: Document) -> dict[str, str]:
+    """Return a sentence for each mistake by its place; the place of a mistake of the whole is empty."""
+    try:
+        spec_of_document(document)
+    except WrongUseError as error:
+        found: dict[str, str] = {}
+        for line in str(error).split("\n"):
+            sentence = line.removeprefix(f"{_WHERE}: ")
+            match = _HEAD.match(sentence)
+            place = "" if match is None else match[1]
+            text = sentence if match is None else sentence[match.end() :]
+            found[place] = f"{found[place]}; {text}" if place in found else text
+        return found
+    return {}
+
+
+def condition_problem(text: str, document: Document) -> str:
+    """Return what is wrong with a condition of that document, with its column; empty: nothing."""
+    base = next((each for each in Timeframe if each == document.get("timeframe")), None)
+    try:
+        parse_condition(text, base)
+    except ConditionError as error:
+        return str(error)
+    return ""
+
+
+def value_at(document: Document, place: str) -> Any:
+    """Return the value at a place; None: there is none."""
+    found: Any = document
+    for step in _steps(place):
+        if isinstance(step, str):
+            found = found.get(step) if isinstance(found, Mapping) else None
+        else:
+            is_there = isinstance(found, Sequence) and not isinstance(found, str) and step < len(found)
+            found = found[step] if is_there else None
+        if found is None:
+            return None
+    return found
+
+
+def with_value(document: Document, place: str, value: Any) -> Document:
+    """Return the document with a value at a place; None removes what is there.
+
+    A place one behind the end of a list adds to it. Tables that become empty go.
+    """
+    new = deepcopy(dict(document))
+    _put(new, _steps(place), value)
+    return new
+
+
+def _put(parent: Any, steps: Sequence[str | int], value: Any) -> None:
+    step, rest = steps[0], steps[1:]
+    if isinstance(parent, list):
+        assert isinstance(step, int)
+        if step >= len(parent):
+            if value is not None:
+                parent.append(value)
+        elif value is None:
+            del parent[step]
+        else:
+            parent[step] = value
+        return
+    if not rest:
+        if value is None:
+            parent.pop(step, None)
+        else:
+            parent[step] = value
+        return
+    child = parent.get(step)
+    if not isinstance(child, list if isinstance(rest[0], int) else dict):
+        child = parent[step] = [] if isinstance(rest[0], int) else {}
+    _put(child, rest, value)
+    if not child:
+        del parent[step]
+
+
+def _steps(place: str) -> list[str | int]:
+    return [int(index) if index else name for name, index in _STEP.findall(place)]
+
+
+# --- tables with one value of several kinds, and the entry order --------------------------------
+
+
+def kind_of(document: Document, section: str) -> str:
+    """Return which kind of value a table has; empty: none."""
+    table = document.get(section) or {}
+    return next((kind.value for kind in SECTIONS[section] if kind in table), "")
+
+
+_FIRST_VALUES: Mapping[str, float] = {
+    "sizing.fixed": 1_000.0,
+    "sizing.equity": 0.5,
+    "sizing.risk": 0.01,
+    "stop_loss.fraction": 0.05,
+    "stop_loss.amount": 100.0,
+    "stop_loss.atr": 2.0,
+    "take_profit.fraction": 0.1,
+    "take_profit.amount": 200.0,
+    "take_profit.atr": 4.0,
+}
+_ATR_PERIOD = 14
+
+
+def with_kind(document: Document, section: str, kind: str) -> Document:
+    """Return the document with another kind of value in a table, at a usual one; empty: without the table."""
+    if kind == kind_of(document, section):
+        return document
+    if not kind:
+        return with_value(document, section, None)
+    table: dict[str, Any] = {kind: _FIRST_VALUES[f"{section}.{kind}"]}
+    if kind == LevelKind.ATR:
+        table["period"] = _ATR_PERIOD
+    if section == "stop_loss":
+        table["trailing"] = bool(value_at(document, "stop_loss.trailing"))
+    return with_value(document, section, table)
+
+
+_ORDERS: Mapping[str, Mapping[str, Any]] = {
+    EntryKind.MARKET: {"kind": "market"},
+    EntryKind.LIMIT: {"kind": "limit", "offset_bps": 5.0, "timeout_bars": 3},
+}
+
+
+def order_kinds() -> tuple[str, ...]:
+    """Return the kinds of an entry order."""
+    return tuple(_ORDERS)
+
+
+def with_order(document: Document, kind: str) -> Document:
+    """Return the document with another kind of entry order, at usual values."""
+    if kind == value_at(document, "order.kind"):
+        return document
+    return with_value(document, "order", dict(_ORDERS[kind]))
+
+
+def changed_places(before: Document, after: Document) -> tuple[str, ...]:
+    """Return the places whose values differ, in the order of the document."""
+    return tuple(_differing(before, after, ""))
+
+
+def _differing(before: Any, after: Any, place: str) -> list[str]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        keys = dict.fromkeys((*before, *after))
+        return [
+            found
+            for key in keys
+            for found in _differing(before.get(key), after.get(key), f"{place}.{key}" if place else key)
+        ]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [
+            found
+            for number, (one, other) in enumerate(zip(before, after, strict=True))
+            for found in _differing(one, other, f"{place}[{number}]")
+        ]
+    return [] if before == after else [place]

@@ -123,7 +123,7 @@ def draw(seed: int) -> Scenario:
         shares=_shares(chance, seed),
         has_phases=chance.random() < 0.25,
         modifies_orders=chance.random() < 0.6,
-        slice_delay_ms=0 if seed % 3 else 3_000,
+        slice_delay_ms=0 if seed % 7 else 3_000,
     )
 
 

@@ -102,6 +102,8 @@ class SliceDecided(_Event):
     number: int
     """Which of ``slices`` it is, counted from 1, which is the entry's own."""
     slices: int
+    equity_cap: float | None = None
+    """Wallet balance that bounded it, because it was less than the run's money."""
 
 
 class SlicesCancelled(_Event):

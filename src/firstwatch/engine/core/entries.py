@@ -121,6 +121,7 @@ class EntryManager:
                 amount=market.amount(core.decision_steps),
                 number=plan.number,
                 slices=plan.number + core.slices,
+                equity_cap=core.equity_cap if core.equity_cap < core.cash else None,
             )
         )
         if why_not:

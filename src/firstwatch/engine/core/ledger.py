@@ -446,10 +446,6 @@ class Ledger:
             expected_entry_price=exact(core.closed_expected_entry) if core.closed_expected_entry else None,
             expected_exit_price=exact(core.closed_expected_exit) if core.closed_expected_exit else None,
         )
-        if left:
-            amount = self._context.setup.market.amount(left)
-            cause = DropCause.NOT_WANTED
-            self._context.journal(SlicesCancelled(side=trade.side, amount=amount, cause=cause))
         memory.exit_reason = reason
         memory.wants_balance = True
         memory.is_adopted = memory.is_undecided = False
@@ -471,6 +467,10 @@ class Ledger:
                 level=trade.expected_exit_price if reason in _AT_LEVELS and not core.expected_exit else None,
             )
         )
+        if left:
+            amount = self._context.setup.market.amount(left)
+            cause = DropCause.NOT_WANTED
+            self._context.journal(SlicesCancelled(side=trade.side, amount=amount, cause=cause))
 
     def write_off(self) -> None:
         """Book the position as closed: an external one on the other side has offset all of it."""

@@ -222,7 +222,7 @@ def test_a_restart_decides_on_what_the_run_saw_whatever_the_venue_has_by_now(
 
 
 def test_random_algorithms_and_their_shadows_are_one_through_kills() -> None:
-    seen = run_many(algorithms=10, bars=150, kills=3, chosen=1)
+    seen = run_many(algorithms=14, bars=150, kills=3, chosen=1)
     assert seen["wrong"] == 0
     assert seen["decisions"] > 40
     assert seen["kills"] > 8

@@ -154,7 +154,7 @@ def _entry(draft: DraftView) -> Iterator[FieldRow]:
     kind = _text(draft, "order.kind") or "market"
     order = "Order"
     yield FieldRow(
-        "order.kind", order, "Entry order", kind, "At market at the next open, or at a limit first",
+        "order.kind", order, "Entry order", kind, "At market at the next open, a limit first, or slices",
         Entry.CHOICE, words={each: each for each in draft_document.order_kinds()},
     )  # fmt: skip
     for name, label, meaning, read in _ORDER_FIELDS:

@@ -5,9 +5,9 @@ study's seed and the number of the round, and an in-memory study that is rebuilt
 before, in their order. So a study depends on its definition alone: not on the number of workers, on which of
 them was faster, or on where it was killed and resumed.
 
-Trial 0 is the algorithm as it is, the next ones are the starts that were given. A specification that was
-tried before in the study is not tested again. What has no value of the objective (no trade, numbers that do
-not go together) counts as worse than every trial that has one.
+Trial 0 is the algorithm as it is, as near as the ranges come to it; the next ones are the starts that were
+given. A specification that was tried before in the study is not tested again. What has no value of the
+objective (no trade, numbers that do not go together) counts as worse than every trial that has one.
 """
 
 import re

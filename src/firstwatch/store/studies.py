@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Table, and_, func, insert, or_, select, update
 
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row, sound
@@ -110,6 +110,11 @@ def add_study(session: Session, name: str, request_json: str, *, now_ms: int) ->
     values = {"name": name, "request_json": request_json, "created_at_ms": now_ms}
     study_id = session.execute(insert(_STUDY).values(**values).returning(_STUDY.c.id)).scalar_one()
     return Study(study_id, name, request_json, now_ms)
+
+
+def redefine_study(session: Session, study_id: int, request_json: str) -> None:
+    """Replace what was asked for: of a study that has no trials yet."""
+    session.execute(update(_STUDY).where(_STUDY.c.id == study_id).values(request_json=request_json))
 
 
 def add_trials(

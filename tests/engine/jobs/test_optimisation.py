@@ -326,6 +326,7 @@ def test_a_period_that_is_too_short_for_any_trial_fails_at_once(candles, home):
     with pytest.raises(WrongUseError, match=r"no bar .* has a value for every indicator"):
         _run(_asked(candles, test={"to_ms": end}))
     assert _rows(home) == []
+    assert _run(_asked(candles, trials=3))["trials"] == 3, "a study that came to nothing may be another one"
 
 
 def test_without_the_library_it_says_how_to_install_it(candles, home, monkeypatch):
@@ -387,3 +388,13 @@ def test_the_job_says_how_far_it_is_and_how_it_ended(candles, home):
     assert job.sentence == found.sentence
     assert found.sentence.startswith("24 trials, best sharpe ")
     assert found.result["study"] == "job 1"
+
+
+def test_the_library_is_loaded_by_the_work_of_an_optimisation_alone():
+    program = (
+        "import sys; import firstwatch.engine.jobs.optimisation, firstwatch.engine.jobs.studies;"
+        "import firstwatch.cli.commands, firstwatch.manager.manager;"
+        "print([name for name in ('optuna', 'numba', 'distributed', 'pandas') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -63,6 +63,9 @@ class Workers:
         self._handed = [*self._handed, (shared, place)][-_MOST_SHARED:]
         return place
 
+    def start(self, function: Callable[[], None]) -> None:
+        """Let each process begin and call a function of a module, without waiting for it."""
+
     def _place(self, shared: Any) -> Any:
         return _Here(shared)
 
@@ -211,6 +214,10 @@ class _Processes(Workers):
     def __init__(self, executor: Executor, count: int, folder: Path) -> None:
         super().__init__(executor, count)
         self._folder = folder
+
+    def start(self, function: Callable[[], None]) -> None:
+        for _ in range(self.count):
+            self.executor.submit(function)
 
     def _place(self, shared: Any) -> Any:
         buffers: list[pickle.PickleBuffer] = []

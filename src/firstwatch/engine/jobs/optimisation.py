@@ -18,9 +18,9 @@ from firstwatch.backtest.overfitting import overfitting_words
 from firstwatch.backtest.tester import Tester
 from firstwatch.backtest.trial import Outcome, Trial, tried
 from firstwatch.engine.jobs.context import Found, JobContext, Kind
-from firstwatch.engine.jobs.executors import run_all
+from firstwatch.engine.jobs.executors import Workers, run_all
 from firstwatch.engine.jobs.inputs import read_request
-from firstwatch.engine.jobs.searched import Searched, try_one
+from firstwatch.engine.jobs.searched import Searched, get_ready, try_one
 from firstwatch.engine.jobs.studies import (
     OptimisationRequest,
     StudyDefinition,
@@ -37,6 +37,7 @@ from firstwatch.store.studies import (
     count_uses,
     find_study,
     record_tried,
+    redefine_study,
 )
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import WrongUseError
@@ -60,8 +61,10 @@ def run_optimisation(request: OptimisationRequest, job: JobContext) -> Found:
     if request.save is not None:
         _renamed(request.test.spec, request.save)
     job.progress(0.0, "reading candles")
-    opened = _open_study(job, request, read_request(job.settings, request.test, job.clock))
-    trials = _make_trials(opened)
+    with job.workers(request.workers) as workers:
+        workers.start(get_ready)
+        opened = _open_study(job, request, read_request(job.settings, request.test, job.clock))
+        trials = _make_trials(opened, workers)
     job.progress(_TESTED, "comparing trials")
     return _conclude(opened, trials)
 
@@ -103,6 +106,14 @@ def _open_study(job: JobContext, request: OptimisationRequest, given: BacktestIn
         with job.store.write() as session:
             study = add_study(session, name, definition.model_dump_json(), now_ms=job.clock.now_ms())
         return _Opened(job, request, given, study, definition)
+    with job.store.read() as session:
+        is_begun = bool(known_trials(session, known.id))
+    if not is_begun:
+        # It came to nothing, perhaps for lack of candles; it is what is asked for now.
+        definition = _define(request, given, given.end_ms)
+        with job.store.write() as session:
+            redefine_study(session, known.id, definition.model_dump_json())
+        return _Opened(job, request, given, known, definition)
     definition = StudyDefinition.read(known)
     # Candles that have come since are no part of it, unless another end is asked for.
     end_ms = definition.end_ms if given.end_ms is None else given.end_ms
@@ -130,11 +141,16 @@ def _define(request: OptimisationRequest, given: BacktestInput, end_ms: int | No
     )
 
 
-def _make_trials(opened: _Opened) -> tuple[Trial, ...]:
+def _make_trials(opened: _Opened, workers: Workers) -> tuple[Trial, ...]:
     job, study, definition, search = opened.job, opened.study, opened.definition, opened.search
     with job.store.read() as session:
         known = known_trials(session, study.id)
-    shared = Searched.of(opened.given, definition.start_ms, definition.holdout_ms)
+    shared = Searched.of(
+        opened.given,
+        definition.start_ms,
+        definition.holdout_ms,
+        tests=-(-max(search.trials - len(known), 1) // workers.count),
+    )
     made = len(known)
 
     def show() -> None:
@@ -155,18 +171,16 @@ def _make_trials(opened: _Opened) -> tuple[Trial, ...]:
         made = new[-1].number + 1
         show()
 
-    with job.workers(opened.request.workers) as workers:
+    def evaluate(specs: Sequence[AlgorithmSpec], share: float) -> list[Outcome]:
+        asked = [(spec.canonical_json(), share) for spec in specs]
+        outcomes = list(run_all(workers, shared, try_one, asked))
+        if made == 0 and all(each.problem for each in outcomes):
+            # Not the numbers of these are wrong, but what all trials share.
+            raise WrongUseError(outcomes[0].problem)
+        return outcomes
 
-        def evaluate(specs: Sequence[AlgorithmSpec], share: float) -> list[Outcome]:
-            asked = [(spec.canonical_json(), share) for spec in specs]
-            outcomes = list(run_all(workers, shared, try_one, asked))
-            if made == 0 and all(each.problem for each in outcomes):
-                # Not the numbers of these are wrong, but what all trials share.
-                raise WrongUseError(outcomes[0].problem)
-            return outcomes
-
-        show()
-        return run_study(search, evaluate, known=known, keep=keep)
+    show()
+    return run_study(search, evaluate, known=known, keep=keep)
 
 
 def _conclude(opened: _Opened, trials: Sequence[Trial]) -> Found:

@@ -26,10 +26,12 @@ class Searched:
     funding: FundingSeries
     start_ms: int
     end_ms: int
+    tests: int = 1
+    """About how many each worker will run."""
     _tester: Tester | None = field(default=None, init=False)
 
     @classmethod
-    def of(cls, given: BacktestInput, start_ms: int, end_ms: int) -> "Searched":
+    def of(cls, given: BacktestInput, start_ms: int, end_ms: int, *, tests: int = 1) -> "Searched":
         """Return the part of a test's input that is searched, from ``start_ms`` up to ``end_ms``."""
         history = until(History(given.file.candles, given.funding), end_ms)
         return cls(
@@ -40,6 +42,7 @@ class Searched:
             history.funding,
             start_ms,
             end_ms,
+            tests,
         )
 
     @property
@@ -52,6 +55,7 @@ class Searched:
                 costs=self.costs,
                 settings=self.settings,
                 funding=self.funding,
+                tests=self.tests,
             )
         return self._tester
 
@@ -76,3 +80,7 @@ def try_one(shared: Searched, asked: tuple[str, float]) -> Outcome:
     spec = AlgorithmSpec.from_json(spec_json)
     capital = float(shared.settings.capital)
     return tried(shared.tester, spec, capital, shared.start_ms, shared.end_of(share))
+
+
+def get_ready() -> None:
+    """Load in a worker what ``try_one`` needs: importing this module does."""

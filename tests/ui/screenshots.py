@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_textual_snapshot import normalize_svg
 
 from firstwatch.trading.clock import ManualClock
-from tests.ui import scenes, working_day
+from tests.ui import bench_scene, scenes, working_day
 from tests.ui.live_venue import live_venue, settings_at
 from tests.ui.stage import Stage, stage
 
@@ -44,6 +44,13 @@ async def _make_account(on: Stage) -> None:
         await on.press("enter")
 
 
+async def _test(on: Stage) -> None:
+    await on.until(lambda: on.app.bench.draft is not None, "the draft")
+    await on.press("b")
+    await on.until(lambda: on.app.bench.details, "what the test has found", looks=4_000)
+    on.app.clear_notifications()
+
+
 _DIVERGED = ("down",)
 _REAL = ("down", "down", "down")
 PICTURES = (
@@ -64,6 +71,7 @@ PICTURES = (
     Picture("new-wallet", "first_steps", (80, 24), ("1", "w"), "The key is shown this once", _make_account),
     Picture("lost-reply", "lost_reply", (120, 40), ("]", "]", "]", "enter"), "UNKNOWN:"),
     Picture("alarm", "working_day", (120, 40), ("!",), "no run manages it"),
+    Picture("test-mode", "bench", (120, 40), ("0", "t"), "drawdown now", _test),
 )
 
 
@@ -73,6 +81,10 @@ async def take(picture: Picture) -> str:
     clock = ManualClock(scenes.NOW_MS)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
+        if picture.scene == "bench":
+            settings = bench_scene.make(home)
+            async with stage(home, size=picture.size, clock=clock, settings=settings) as on:
+                return await _pictured(on, picture)
         if picture.scene == "working_day":
             working_day.working_day(home)
         else:
@@ -90,7 +102,8 @@ async def take(picture: Picture) -> str:
 
 async def _pictured(on: Stage, picture: Picture) -> str:
     await on.ready()
-    await on.until(lambda: on.app.snapshot.engine.takes_commands, "the engine")
+    if picture.scene != "bench":
+        await on.until(lambda: on.app.snapshot.engine.takes_commands, "the engine")
     # What is below a dialog is no longer painted once that is open.
     await on.settle()
     for key in picture.keys:

@@ -1,15 +1,19 @@
 """Test mode by keys: drafts, tests, results, and the way to the next version and back."""
 
 import json
+from decimal import Decimal
 
 import pytest
 
 from firstwatch.store import jobs
+from firstwatch.store.algorithms import get_version
 from firstwatch.store.database import open_store
 from firstwatch.store.drafts import list_drafts
+from firstwatch.store.wallets import get_wallet
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import StartRun, StopRun
 from firstwatch.trading.jobs import JobKind, JobState
+from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.runs import RunState, StopMode
 from firstwatch.tui.layout import Mode
 from firstwatch.tui.modals.choice import ChoiceDialog
@@ -174,6 +178,60 @@ async def test_from_a_changed_threshold_to_a_small_run_and_to_the_next_version(h
         await on.press("n")
         await on.until(lambda: on.app.draft.algorithm == "RSI reversion@3", "the launcher")
         assert (on.app.draft.parent_run_id, on.app.draft.capital) == (NEW_RUN, "625")
+
+
+CHILD = "c0ffee00c0ffee00"
+
+
+async def test_a_run_stands_beside_its_parent_and_its_baseline(home, clock):
+    scenes.busy_day(home)
+    with scenes.written(home) as session:
+        version = get_version(session, "RSI reversion")
+        settings = LaunchSettings(
+            algorithm="RSI reversion", version=1, wallet="swing", symbol=scenes.SYMBOL,
+            capital=Decimal(200), leverage=Decimal(3), parent_run_id=scenes.DONE,
+        )  # fmt: skip
+        swing = get_wallet(session, "swing").id
+        scenes.begin(session, CHILD, swing, version.id, settings, scenes.NOW_MS - scenes.HOUR_MS)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            on.app.choose_run(CHILD)
+            await on.until(lambda: on.app.snapshot.selected.run_id == CHILD, "its details")
+            await on.press("3", "[")
+            await on.until(lambda: scenes.DONE[:8] in on.text(), "its parent")
+            lines = [line.replace("│", " ").split() for line in on.text().splitlines()]
+            rows = {" ".join(line[:1]): line for line in lines if line}
+            assert rows["Leverage"][1] == "3"
+            assert "same time" in on.text()
+            assert "Realised" in rows
+            # A run without a parent says so.
+            on.app.choose_run(scenes.DONE)
+            await on.until(lambda: "it has none" in on.text(), "no parent")
+
+
+@pytest.mark.slow
+async def test_a_test_is_cancelled_and_goes_on_by_keys(home, clock):
+    settings = bench_scene.make(home)
+    async with stage(home, size=MIDDLE, clock=SystemClock(), settings=settings) as on:
+        await opened(on)
+        await on.press("o")
+        await on.until(lambda: isinstance(on.app.screen, SettingsDialog), "the question")
+        await on.press("space", "end", "up", "enter")
+        await on.type("9999")
+        await on.press("enter", "y")
+
+        def state() -> JobState | None:
+            return on.app.bench.tests[0].state if on.app.bench.tests else None
+
+        await on.until(lambda: state() is JobState.RUNNING, "it works", looks=_LONG)
+        await on.press("2", "x")
+        await on.until(lambda: state() is JobState.CANCELLED, "it is cancelled", looks=_LONG)
+        assert "It was cancelled" in on.text()
+        await on.press("r")
+        await on.until(lambda: state() is JobState.RUNNING, "it works again", looks=_LONG)
+        await on.press("x")
+        await on.until(lambda: state() is JobState.CANCELLED, "it is cancelled again", looks=_LONG)
 
 
 # --- mistakes --------------------------------------------------------------------------------------

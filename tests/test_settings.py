@@ -127,6 +127,9 @@ def test_another_file_by_the_environment(home: Path, monkeypatch: pytest.MonkeyP
         load_settings()
 
 
+DASK = '[compute]\nexecutor = "dask"\nscheduler = '
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -145,6 +148,27 @@ def test_another_file_by_the_environment(home: Path, monkeypatch: pytest.MonkeyP
         ('[alerts]\nurls = ["tgram"]', r"alerts\.urls: number 1 is not an address of apprise"),
         (f"[alerts]\nurls = {['a://b'] * 11}", r"alerts\.urls: it is too long: 10 addresses at most"),
         ('[alerts]\nquiet = "22-7"', r'alerts\.quiet: "22-7" is not a part of the day: .*"22:00-07:00"'),
+        (
+            '[compute]\nexecutor = "dask"',
+            r'config\.toml: compute: executor = "dask" needs scheduler, such as',
+        ),
+        ('[compute]\nexecutor = "ray"', r'compute\.executor = "ray": it should be local or dask'),
+        ("[compute]\nworkers = 0", r"compute\.workers = 0: it should be 1 or more"),
+        ("[compute]\nworker = 2", r"unknown key compute\.worker; did you mean workers\?"),
+        (
+            DASK + '"10.0.0.5:8786"',
+            r'compute: scheduler should be tls://HOST:PORT, .* not "10\.0\.0\.5:8786"',
+        ),
+        (DASK + '"tls://10.0.0.5:99999"', r"compute: scheduler should be tls://HOST:PORT"),
+        (DASK + '"tls://a:1"\nca = "ca.pem"', r"compute: a scheduler by tls:// needs certificate, key"),
+        (
+            DASK + '"tcp://10.0.0.5:8786"',
+            r"compute: tcp://10\.0\.0\.5:8786 carries programs without encryption",
+        ),
+        (
+            DASK + '"tcp://127.0.0.1.example.org:1"',
+            r"carries programs without encryption beyond this machine",
+        ),
         ("[alerts]\nbel = true", r"unknown key alerts\.bel; did you mean bell\?"),
         ('[venues.p]\nfeed = "synthetic"', r"config\.toml: the key venues\.p\.kind is missing"),
         ('[venues.p]\nkind = "papper"', r'venues\.p\.kind: "papper" is not a kind of venue .* "paper"'),
@@ -169,6 +193,21 @@ def test_a_mistake_in_the_file_is_named_with_its_key(home: Path, text: str, sent
     write(home, text)
     with pytest.raises(WrongUseError, match=sentence):
         load_settings()
+
+
+def test_a_cluster_is_exposed_only_beyond_this_machine_and_without_encryption(home: Path) -> None:
+    write(home, DASK + '"tls://cluster:8786"\nca = "ca.pem"\ncertificate = "/own.pem"\nkey = "~/own.key"')
+    compute = load_settings().compute
+    assert (compute.ca, compute.certificate) == (home / "ca.pem", Path("/own.pem"))
+    assert compute.key == Path.home() / "own.key"
+    assert (compute.is_encrypted, compute.is_exposed) == (True, False)
+    for address in ("tcp://127.0.0.1:8786", "tcp://localhost:1", "tcp://[::1]:65535", "tcp://127.9.9.9:5"):
+        write(home, f'{DASK}"{address}"')
+        assert not load_settings().compute.is_exposed
+    write(home, DASK + '"tcp://10.0.0.5:8786"\ninsecure = true')
+    assert load_settings().compute.is_exposed
+    write(home, '[compute]\nscheduler = "tcp://10.0.0.5:8786"\ninsecure = true')
+    assert not load_settings().compute.is_exposed, "it is not used"
 
 
 def test_all_mistakes_are_reported_together(home: Path) -> None:

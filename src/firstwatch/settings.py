@@ -134,6 +134,8 @@ class Limits(SettingsTable):
     """Above this share of the wallet, capital needs a written reason at launch."""
     max_slippage_bps: RealSetting = Field(default=500.0, gt=0, lt=10_000)
     """How far beyond the mid an entry may fill; one that would fill worse is dropped."""
+    slice_delay_s: RealSetting = Field(default=30.0, ge=0, le=30)
+    """Longest random delay before a slice of an entry is sent, at most a tenth of the bar; 0: none."""
 
 
 class PolicySettings(SettingsTable):

@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from firstwatch.backtest.result_json import to_json
+from firstwatch.backtest.result_json import note_json
 from firstwatch.backtest.simulate import BacktestSettings, simulate
 from firstwatch.market.funding import FundingSeries
 from firstwatch.strategy.candles import CandleArrays
@@ -190,7 +190,7 @@ def test_funding_rates_of_another_time_are_refused(hours):
 def test_what_the_caller_assumed_stands_first_and_has_no_bar():
     assumed = Note(NoteCode.ASSUMED_MARKET, "the tick of 0.01 follows from the prices")
     result = notes_of([90, 101, 101], "[sizing]\nfixed = 7.5", notes=(assumed,))
-    assert to_json(result)["notes"] == [
+    assert [note_json(note) for note in result.notes] == [
         {"code": "assumed_market", "count": 1, "first_at": None, "sentence": assumed.sentence},
         {
             "code": "below_minimum",

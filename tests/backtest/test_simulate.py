@@ -9,7 +9,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from firstwatch.backtest.result_json import to_json, trade_json
+from firstwatch.backtest.result_json import metrics_json, to_json, trade_json
+from firstwatch.backtest.review import review
 from firstwatch.backtest.simulate import BacktestSettings, simulate
 from firstwatch.market.files import read_candles, read_funding
 from firstwatch.market.funding import FundingSeries
@@ -244,8 +245,13 @@ def test_the_seconds_come_from_the_clock():
 def test_the_json_has_the_shape_that_others_rely_on():
     candles = generated_candles(5, 1000)
     result = simulate(SAMPLE, candles, market=DEFAULT_MARKET, costs=COSTS)
-    document = json.loads(json.dumps(to_json(result), allow_nan=False))
-    assert list(document) == ["metrics", "about_metrics", "notes", "trades", "equity", "bars", "seconds"]
+    found = review(
+        result.records, result.time_ms, result.equity, result.metrics, capital=10_000.0, candles=candles
+    )
+    document = json.loads(json.dumps(to_json(result, found, {"capital": "10000"}), allow_nan=False))
+    assert list(document) == [
+        "metrics", "about_metrics", "notes", "trades", "equity", "bars", "seconds", "review", "settings",
+    ]  # fmt: skip
     assert tuple(document["metrics"]) == METRICS
     assert tuple(document["trades"][0]) == TRADE
     assert document["equity"][0] == [iso(int(result.time_ms[0])), 10_000.0]
@@ -311,7 +317,7 @@ def test_gross_loss_and_funding_together_are_never_more_than_the_margin(seed):
 
 def test_no_trade_gives_nulls():
     result = run(candles_of([90, 91, 92]))
-    metrics = to_json(result)["metrics"]
+    metrics = metrics_json(result.metrics)
     assert metrics["sharpe"] is metrics["win_rate"] is metrics["profit_factor"] is None
     assert result.equity.tolist() == [10_000.0] * 3
 

@@ -17,7 +17,7 @@ from firstwatch.market.funding import NO_FUNDING
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy import compiled
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
-from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.trading.market import DEFAULT_MARKET
 from tests.backtest.specifications import (
     COSTS,
@@ -223,6 +223,24 @@ def test_where_it_cannot_be_compiled_it_is_interpreted(loads, monkeypatch, caplo
     (message,) = caplog.messages
     assert error.args[-1] in message
     assert "ten times as long" in message
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_job_that_is_cancelled_while_it_is_compiled_ends(loads, monkeypatch, caplog, is_there):
+    if is_there:
+        Compiler().loop(COMPILING_BARS)
+
+    def cancelled(_):
+        raise FirstwatchError("The job was cancelled.")
+
+    load = compiling.load_loop
+    monkeypatch.setattr(compiling, "load_loop", cancelled)
+    compiler = Compiler()
+    with pytest.raises(FirstwatchError):
+        compiler.loop(COMPILING_BARS)
+    monkeypatch.setattr(compiling, "load_loop", load)
+    assert compiler.loop(COMPILING_BARS) is not None
+    assert caplog.messages == []
 
 
 def test_a_folder_of_another_user_is_not_used(loads, monkeypatch, caplog, tmp_path):

@@ -105,6 +105,7 @@ class History:
             self.launch,
             has_phases=self.venue.capabilities.has_phases,
             modifies_orders=self.venue.capabilities.modifies_orders,
+            slice_delay_ms=scenario.slice_delay_ms,
         )
         self._core_settings = settings_of_launch(
             scenario.spec, self.launch, market=scenario.market, costs=scenario.costs

@@ -105,6 +105,7 @@ class ScriptedRun:
         earlier_runs: frozenset[str] = frozenset(),
         timeframe: Timeframe = Timeframe.H1,
         policy: Policy = DEFAULT_POLICY,
+        slice_delay_ms: int = 0,
         **launch: object,
     ) -> None:
         self.settings = settings or CoreSettings(
@@ -128,6 +129,7 @@ class ScriptedRun:
             modifies_orders=modifies_orders,
             earlier_runs=earlier_runs,
             policy=policy,
+            slice_delay_ms=slice_delay_ms,
         )
         self.flags = Flags()
         self.core = RunCore(self.setup, self.settings, self.flags, Always())

@@ -13,7 +13,7 @@ from firstwatch.market.files import read_candles, read_funding
 from firstwatch.market.funding import FundingSeries
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
-from firstwatch.strategy.specification import AlgorithmSpec
+from firstwatch.strategy.specification import AlgorithmSpec, EntryKind
 from firstwatch.trading.events import EntryDecided, FillBooked, OrderIntended, OrderMoved, ProtectionMoved
 from firstwatch.trading.limit_fills import LimitFills
 from firstwatch.trading.market import Market
@@ -218,7 +218,7 @@ def test_random_algorithms_make_the_trades_of_their_backtests() -> None:
         *(f"exit {reason}" for reason in FEED_REASONS),
         *(f"reset {mode}" for mode in ("cooldown_only", "regular", "strict")),
         *(f"sizing {kind}" for kind in ("fixed", "equity", "risk")),
-        *(f"order {kind}" for kind in ("market", "limit")),
+        *(f"order {kind}" for kind in EntryKind),
         *(f"direction {direction}" for direction in ("long", "short", "both")),
         "follow-up",
     ):

@@ -84,6 +84,8 @@ class Desk:
             f'[venues.hl]\nkind = "hyperliquid"\nnetwork = "testnet"\n'
             f'api_url = "{self.server.url}"\nws_url = "{self.server.ws_url}"\n'
             "weight_per_minute = 100_000\n"
+            # The clock stands between two bars: what waited for a later moment would come too late.
+            "[limits]\nslice_delay_s = 0\n"
         )
         self._environment = {
             **os.environ,

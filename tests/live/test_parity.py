@@ -37,6 +37,11 @@ required = ["rsi(5) < 45"]
 [sizing]
 fixed = 500
 """
+SLICES = """
+[order]
+kind = "twap"
+bars = 3
+"""
 MARKET = Market(
     symbol=SYMBOL,
     amount_step=Decimal("0.00001"),
@@ -69,10 +74,10 @@ def chart_of(home: Path) -> list[tuple[int, float]]:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("kind", ["generated", "real"])
-def test_signal_trades_are_those_of_the_backtest(tmp_path, kind):
+@pytest.mark.parametrize(("kind", "order"), [("generated", ""), ("real", ""), ("generated", SLICES)])
+def test_signal_trades_are_those_of_the_backtest(tmp_path, kind, order):
     candles = candles_of(kind)
-    toml = SWING.format(timeframe=candles.timeframe.value)
+    toml = SWING.format(timeframe=candles.timeframe.value) + order
     desk = Desk(tmp_path / "home", candles.bars(), candles.timeframe, history=HISTORY, toml=toml)
     try:
         desk.launch("swing", "--capital", 5_000, "--leverage", 2, "--trades-limit", TRADES)
@@ -80,6 +85,7 @@ def test_signal_trades_are_those_of_the_backtest(tmp_path, kind):
         while not desk.has_ended:
             desk.play_bar()
         shown = desk.shown()
+        entries = desk.rows("select count(*) from run_order where purpose = 'entry'")[0][0]
         charted = chart_of(desk.home)
         account, audit = desk.server.account(ACCOUNT), desk.server.audit()
     finally:
@@ -93,6 +99,7 @@ def test_signal_trades_are_those_of_the_backtest(tmp_path, kind):
         start_ms=first_ms,
     )
     assert shown["state"] == "DONE"
+    assert entries > TRADES if order else entries == TRADES
     assert len(shown["trades"]) == len(promised.trades) == TRADES
     for made, expected in zip(shown["trades"], promised.trades, strict=True):
         assert (made["side"], made["reason"]) == (expected.side, "signal")

@@ -5,8 +5,17 @@ from decimal import Decimal
 import pytest
 
 from firstwatch.manager.manager import RunManager
+from firstwatch.settings import ComputeSettings
 from firstwatch.store import journal, wallet_status, wallets
-from firstwatch.trading.alarms import LEFT_OVER, UNMANAGED, UNPROTECTED, AlarmAction, AlarmSeverity
+from firstwatch.trading.alarms import (
+    EXPOSED_CLUSTER,
+    LEFT_OVER,
+    UNMANAGED,
+    UNPROTECTED,
+    AlarmAction,
+    AlarmSeverity,
+    meaning_of,
+)
 from firstwatch.trading.events import AlarmCleared, AlarmRaised
 from firstwatch.trading.orders import Side
 from tests.ui import scenes
@@ -153,3 +162,31 @@ def test_nothing_can_be_done_about_a_run_that_has_ended(home, manager):
     manager.open()
     by_topic = {alarm.topic: alarm.actions for alarm in manager.snapshot().alarms}
     assert by_topic["failed"] == (AlarmAction.ACKNOWLEDGE,)
+
+
+def test_a_cluster_without_encryption_beyond_this_machine_is_an_alarm_until_it_is_acknowledged(home, clock):
+    scenes.first_steps(home)
+    insecure = ComputeSettings(executor="dask", scheduler="tcp://10.0.0.5:8786", insecure=True)
+    settings = scenes.settings_of(home).model_copy(update={"compute": insecure})
+    manager = RunManager(settings, clock=clock, hosts_engine=False)
+    manager.open()
+    try:
+        alarm = only(manager)
+        assert (alarm.topic, alarm.severity) == (EXPOSED_CLUSTER, AlarmSeverity.WARNING)
+        assert "tcp://10.0.0.5:8786 without encryption" in alarm.sentence
+        assert alarm.actions == (AlarmAction.ACKNOWLEDGE,)
+        assert "run programs on this machine" in meaning_of(alarm.topic)
+        manager.acknowledge(alarm)
+        assert only(manager).is_acknowledged
+    finally:
+        manager.close()
+
+
+def test_a_cluster_on_this_machine_is_no_alarm(home, clock):
+    scenes.first_steps(home)
+    compute = ComputeSettings(executor="dask", scheduler="tcp://127.0.0.1:8786")
+    settings = scenes.settings_of(home).model_copy(update={"compute": compute})
+    manager = RunManager(settings, clock=clock, hosts_engine=False)
+    manager.open()
+    assert manager.snapshot().alarms == ()
+    manager.close()

@@ -271,7 +271,9 @@ class Simulation:
             leg.retry_at_ms > memory.elapsed_ms and leg.retries < 5 for leg in legs
         )
         is_closing = memory.closing is not None and memory.closing.retry_at_ms > memory.elapsed_ms
-        has_entry_work = memory.entry is not None and (memory.entry.cancels or memory.entry.was_not_sent)
+        has_entry_work = memory.entry is not None and (
+            memory.entry.cancels or memory.entry.was_not_sent or memory.entry.waiting is not None
+        )
         is_live = memory.state is not RunState.NEW
         return bool(
             wants_reading

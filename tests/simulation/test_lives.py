@@ -73,16 +73,20 @@ def result_of(store: Store) -> dict[str, Any]:
         }
 
 
-@pytest.mark.parametrize("kind", ["market", "limit"])
+_KEYS = {"market": "", "limit": "offset_bps = 5\ntimeout_bars = 1\n", "twap": "bars = 3\n"}
+
+
+@pytest.mark.parametrize("kind", list(_KEYS))
 def test_a_run_that_dies_everywhere_comes_to_the_undisturbed_result(tmp_path: Path, kind: str) -> None:
-    toml = TOML.format(kind=kind) + ("offset_bps = 5\ntimeout_bars = 1\n" if kind == "limit" else "")
-    spec = AlgorithmSpec.from_toml(toml)
+    spec = AlgorithmSpec.from_toml(TOML.format(kind=kind) + _KEYS[kind])
     candles = generated_candles(4, _BARS)
     calm = make_store(tmp_path / "calm", spec, launch)
     Life(calm, candles, _FIRST, None).live()
     expected = result_of(calm)
     assert expected["state"] is RunState.DONE
     assert len(expected["trades"]) >= 8
+    if kind == "twap":
+        assert len(expected["fills"]) > 2 * len(expected["trades"])
 
     store = make_store(tmp_path / "killed", spec, launch)
     deaths = Deaths(times=3)

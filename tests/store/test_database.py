@@ -86,6 +86,22 @@ def test_many_openers_of_an_empty_folder_share_one_store(tmp_path: Path) -> None
     }
 
 
+def test_a_store_that_is_looked_at_again_keeps_its_locks(store: Store) -> None:
+    """Another process that closes the store must not take it for its own: it would remove its log."""
+    add_wallet(store, "first")
+    open_store(store.path.parent, read_only=True).close()
+    assert files.problem_of_damage(store.path) is None
+    code = (
+        "import sys; from pathlib import Path; from firstwatch.store.database import open_store\n"
+        "from tests.store.test_database import add_wallet\n"
+        "store = open_store(Path(sys.argv[1])); add_wallet(store, 'second'); store.close()"
+    )
+    subprocess.run([sys.executable, "-c", code, str(store.path.parent)], check=True)
+    assert store.path.with_name(f"{store.path.name}-wal").exists()
+    add_wallet(store, "third")
+    assert names(store) == ["first", "second", "third"]
+
+
 def test_what_vanishes_while_the_folder_is_looked_at_is_passed_over(tmp_path: Path, monkeypatch) -> None:
     """Another process makes the same store: its draft is there when files are listed, and gone then."""
     open_store(tmp_path).close()

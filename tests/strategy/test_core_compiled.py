@@ -123,14 +123,26 @@ def test_every_module_that_is_compiled_or_read_by_one_counts_for_the_name():
 def test_the_name_changes_with_every_source_of_the_core(tmp_path):
     for path in (PACKAGE / "strategy").glob("*.py"):
         shutil.copy(path, tmp_path)
-    names = {compiled.compiled_name(tmp_path)}
-    assert names == {compiled.compiled_name()}
-    sources = sorted(tmp_path.glob(compiled.SOURCES))
-    assert len(sources) >= 6
+    found = {compiled.sources_sha256(tmp_path)}
+    assert found == {compiled.sources_sha256(PACKAGE / "strategy")}
+    sources = [*tmp_path.glob(compiled.SOURCES), tmp_path / "compiled.py"]
+    assert len(sources) >= 7
     for path in sources:
         path.write_text(path.read_text() + "\n# changed\n")
-        names.add(compiled.compiled_name(tmp_path))
-    assert len(names) == len(sources) + 1
+        found.add(compiled.sources_sha256(tmp_path))
+    assert len(found) == len(sources) + 1
+
+
+def test_the_name_changes_with_what_was_imported_and_with_what_compiles_it(monkeypatch):
+    names = {compiled.compiled_name()}
+    for library in ("numba", "llvmlite", "numpy"):
+        with monkeypatch.context() as patch:
+            versions = {"numba": "1", "llvmlite": "1", "numpy": "1"} | {library: "2"}
+            patch.setattr("importlib.metadata.version", versions.__getitem__)
+            names.add(compiled.compiled_name())
+    monkeypatch.setattr(compiled, "_SOURCES_SHA256", "of other sources")
+    names.add(compiled.compiled_name())
+    assert len(names) == 5
 
 
 _FEES = """

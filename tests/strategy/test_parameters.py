@@ -239,3 +239,11 @@ def test_without_a_number_there_is_nothing_usual_to_vary():
     )
     with pytest.raises(WrongUseError, match="A has no number to vary"):
         usual_parameters(spec)
+
+
+def test_an_entry_in_slices_can_be_varied_by_its_bars(rich):
+    order = 'kind = "limit"\noffset_bps = 5\ntimeout_bars = 3'
+    sliced = AlgorithmSpec.from_toml(_RICH.replace(order, 'kind = "twap"\nbars = 4'))
+    named = [place.name for place in places(sliced) if place.name.startswith("order.")]
+    assert named == ["order.bars"]
+    assert with_values(sliced, {find_place(sliced, "order.bars"): 6}).order.bars == 6

@@ -1,5 +1,6 @@
 import json
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -325,3 +326,41 @@ def test_the_atr_of_a_level_counts_for_the_warm_up():
     spec = AlgorithmSpec.from_toml(sample_toml())
     slow = spec.model_copy(update={"stop_loss": Level(atr=2, period=500)})
     assert slow.warm_up_bars() == 500 > spec.warm_up_bars()
+
+
+GOLDEN = json.loads(Path(__file__).with_name("canonical.json").read_text(encoding="utf-8"))
+"""Canonical texts and hashes as the version before entries in slices wrote them; runs refer to the hashes."""
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: json.loads(row["json"])["name"])
+def test_a_stored_version_keeps_its_text_and_its_hash(row: dict[str, str]) -> None:
+    spec = AlgorithmSpec.from_json(row["json"])
+    assert spec.canonical_json() == row["json"]
+    assert spec.sha256() == row["sha256"]
+    assert AlgorithmSpec.from_toml(spec.to_toml()) == spec
+
+
+def test_an_entry_in_slices_has_its_bars_and_nothing_else() -> None:
+    text = LEAST + '[order]\nkind = "twap"\nbars = 4\n'
+    spec = AlgorithmSpec.from_toml(text)
+    assert (spec.order.kind, spec.order.bars) == (EntryKind.TWAP, 4)
+    assert spec.document()["order"] == {"kind": "twap", "bars": 4}
+    assert AlgorithmSpec.from_json(spec.canonical_json()) == spec
+    assert AlgorithmSpec.from_toml(spec.to_toml()) == spec
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ('kind = "twap"', "a twap entry needs bars"),
+        ('kind = "twap"\nbars = 0', "order.bars"),
+        ('kind = "twap"\nbars = 1001', "order.bars"),
+        ('kind = "twap"\nbars = 3\noffset_bps = 5', 'offset_bps belong to kind = "limit"'),
+        ('kind = "market"\nbars = 3', 'bars belong to kind = "twap"'),
+        ('kind = "limit"\noffset_bps = 5', "a limit entry needs offset_bps and timeout_bars"),
+    ],
+)
+def test_keys_of_another_kind_of_entry_are_refused(order: str, said: str) -> None:
+    with pytest.raises(WrongUseError) as raised:
+        AlgorithmSpec.from_toml(f"{LEAST}[order]\n{order}\n")
+    assert said in str(raised.value)

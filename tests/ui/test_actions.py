@@ -12,6 +12,7 @@ from firstwatch.trading.runs import StopMode
 from firstwatch.tui.actions import ACTION_BY_ID, ACTIONS, Severity
 from firstwatch.tui.key_table import markdown, with_table
 from firstwatch.tui.keymap import acts_in, make_keymap
+from firstwatch.tui.layout import Mode
 from firstwatch.tui.modals.choice import ChoiceDialog
 from firstwatch.tui.modals.confirm import ConfirmDialog
 from firstwatch.tui.modals.help import HelpDialog
@@ -23,6 +24,7 @@ from tests.ui import scenes
 from tests.ui.stage import Stage, stage
 
 README = Path(__file__).parents[2] / "README.md"
+RUN_PANES = {pane for pane in PaneId if pane.mode is Mode.RUN}
 KEYS = sorted({action.key for action in ACTIONS if action.key})
 
 
@@ -40,9 +42,10 @@ def meanings() -> dict[str, dict[PaneId, set[str]]]:
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_key_means_one_thing_in_all_panes_that_have_it(key):
-    by_pane = meanings()[key]
-    assert len(set.union(*by_pane.values())) == 1, by_pane
+@pytest.mark.parametrize("mode", Mode)
+def test_a_key_means_one_thing_in_all_panes_of_a_mode_that_have_it(key, mode):
+    by_pane = {pane: found for pane, found in meanings()[key].items() if pane.mode is mode}
+    assert len(set.union(*by_pane.values())) < 2, by_pane
     assert all(
         len([action for action in ACTIONS if action.key == key and acts_in(action, pane)]) < 2
         for pane in PaneId
@@ -52,9 +55,9 @@ def test_a_key_means_one_thing_in_all_panes_that_have_it(key):
 def test_keys_belong_to_the_panes_that_show_what_they_act_on():
     keymap = make_keymap({})
     assert {key for key in "wifvmo" if keymap.action_in(PaneId.WALLETS, key)} == set("wifvmo")
-    for pane in set(PaneId) - {PaneId.WALLETS}:
+    for pane in RUN_PANES - {PaneId.WALLETS}:
         assert [key for key in "wifvmo" if keymap.action_in(pane, key)] == []
-    for pane in set(PaneId) - {PaneId.CONFIGURATION}:
+    for pane in RUN_PANES - {PaneId.CONFIGURATION}:
         assert [key for key in "gcB" if keymap.action_in(pane, key)] == []
     for key in "sprxda":
         assert keymap.action_in(PaneId.INFO, key) is not None
@@ -91,6 +94,7 @@ def test_only_what_changes_nothing_is_a_view():
         "run.differences",
         "run.export",
         "launch.toml",
+        "test.launch",
     }
 
 
@@ -432,21 +436,6 @@ async def test_a_read_only_screen_takes_no_engine(home, clock):
 
 
 # --- a run's settings and its charts -----------------------------------------------------------------
-
-
-async def test_a_run_is_tested_again_with_its_own_settings(home, clock, monkeypatch):
-    scenes.busy_day(home)
-    async with stage(home, clock=clock) as on:
-        await on.ready()
-        made = []
-        monkeypatch.setattr(on.manager.baselines, "sources", lambda: ["venue"])
-        monkeypatch.setattr(on.manager.baselines, "make", lambda *asked: made.append(asked))
-        await on.press("b")
-        await on.until(lambda: isinstance(on.app.screen, PromptDialog), "the question")
-        assert scenes.LIVE in on.text()
-        await on.press("enter")
-        await on.until(lambda: made, "the baseline is asked for")
-        assert made == [(on.app.snapshot.selected.settings, "venue")]
 
 
 async def test_a_chart_comes_nearer_and_goes_back_in_time_by_keys(home, clock):

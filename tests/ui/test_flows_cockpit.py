@@ -250,6 +250,19 @@ async def test_a_list_is_filtered_and_sorted_and_says_both(home, clock, snap_ste
             assert "4 of 12" in on.text()
 
 
+async def test_a_filter_that_is_asked_for_twice_at_once_is_one(home, clock):
+    scenes.many_runs(home, 12)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await on.ready()
+            await on.press("down")
+            # The second key comes before the first one's line is made.
+            on.app.lists.filter()
+            on.app.lists.filter()
+            await on.type("w12")
+            assert "1 of 12" in on.text()
+
+
 async def test_two_runs_are_laid_over_each_other_by_a_mark(home, clock, snap_step):
     scenes.busy_day(home)
     with scenes.attached(home, clock):

@@ -278,3 +278,16 @@ def test_the_next_step_goes_from_nothing_to_ready():
         algorithms=(ALGORITHM,),
     )
     assert "none runs" in step(snapshot=silent).sentence
+
+
+def test_the_hours_of_an_exchange_are_named_by_its_code_and_kept_by_a_child():
+    draft = FILLED.with_value("session_policy", "pause_entries").with_value("session_calendar", "XNYS")
+    found = assess(draft, SNAPSHOT)
+    assert found.errors == {}
+    assert (found.settings.session.calendar, found.settings.session.windows) == ("XNYS", ())
+    again = draft_of(found.settings, parent_run_id=None)
+    assert assess(again, SNAPSHOT).settings.session == found.settings.session
+    assert "like XNYS" in errors_of(session_policy="flatten", session_calendar="New York")["session_calendar"]
+    assert "add a window" in errors_of(session_policy="flatten")["session_windows"]
+    shown = [field.id for field in FIELDS if field.shown(draft) and field.id.startswith("session")]
+    assert shown == ["session_policy", "session_calendar", "session_trading", "session_lead"]

@@ -90,6 +90,21 @@ async def test_a_filter_wants_every_word_and_gives_back_the_cursor():
         assert app.table.cursor_key == "w10"
 
 
+async def test_a_table_whose_rows_change_while_it_is_hidden_shows_them_as_they_are():
+    app = TableApp()
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.table.set_lines(lines())
+        await pilot.pause()
+        app.table.display = False
+        await pilot.pause()
+        changed = [Line(line.key, (line.cells[0], Cell("77.77"), *line.cells[2:])) for line in lines()]
+        app.table.set_lines(changed)
+        app.table.display = True
+        await pilot.pause()
+        shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+        assert shown.count("77.77") == len(changed)
+
+
 async def test_hidden_columns_are_searched_too():
     app = TableApp()
     async with app.run_test(size=(30, 12)) as pilot:

@@ -183,7 +183,8 @@ def test_no_default_key_is_eaten_by_a_multiplexer_or_taken_twice():
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_says_what_it_is(action: Action):
     namespaces = {
-        "run", "wallet", "launch", "baseline", "list", "chart", "view", "alarm", "ask", "engine", "app",
+        "run", "wallet", "launch", "baseline", "test", "list", "chart", "view", "alarm", "ask", "engine",
+        "app",
     }  # fmt: skip
     assert action.title.partition(": ")[0] in namespaces
     assert action.short

@@ -30,11 +30,11 @@ CAPITAL = Decimal(10_000)
 
 
 def busy(kind: str = "market") -> AlgorithmSpec:
-    limit = "offset_bps = 5\ntimeout_bars = 2\n" if kind == "limit" else ""
-    return AlgorithmSpec.from_toml(TOML.format(kind=kind) + limit)
+    keys = {"market": "", "limit": "offset_bps = 5\ntimeout_bars = 2\n", "twap": "bars = 3\n"}
+    return AlgorithmSpec.from_toml(TOML.format(kind=kind) + keys[kind])
 
 
-@pytest.mark.parametrize("kind", ["market", "limit"])
+@pytest.mark.parametrize("kind", ["market", "limit", "twap"])
 @pytest.mark.parametrize("seed", [4, 5])
 def test_an_undisturbed_run_and_its_shadow_are_one(tmp_path: Path, kind: str, seed: int) -> None:
     store = lived(tmp_path, busy(kind), generated_candles(seed, BARS), first=FIRST)
@@ -152,7 +152,7 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-@pytest.mark.parametrize("kind", ["market", "limit"])
+@pytest.mark.parametrize("kind", ["market", "limit", "twap"])
 def test_what_an_operator_does_is_told_as_such(tmp_path: Path, name: str, kind: str) -> None:
     script, expected = SCRIPTS[name]
     store = lived(tmp_path, busy(kind), generated_candles(4, BARS), first=FIRST, script=script)
@@ -198,7 +198,7 @@ def test_a_resumed_follower_finds_what_an_uninterrupted_one_finds(tmp_path: Path
     assert parts.to_json() == whole.to_json()
 
 
-@pytest.mark.parametrize("kind", ["market", "limit"])
+@pytest.mark.parametrize("kind", ["market", "limit", "twap"])
 def test_a_restart_decides_on_what_the_run_saw_whatever_the_venue_has_by_now(
     tmp_path: Path, kind: str
 ) -> None:
@@ -222,7 +222,7 @@ def test_a_restart_decides_on_what_the_run_saw_whatever_the_venue_has_by_now(
 
 
 def test_random_algorithms_and_their_shadows_are_one_through_kills() -> None:
-    seen = run_many(algorithms=10, bars=150, kills=3, chosen=1)
+    seen = run_many(algorithms=14, bars=150, kills=3, chosen=1)
     assert seen["wrong"] == 0
     assert seen["decisions"] > 40
     assert seen["kills"] > 8

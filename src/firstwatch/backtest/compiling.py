@@ -19,7 +19,7 @@ from pathlib import Path
 from firstwatch.backtest.cache_folder import cache_folder
 from firstwatch.market.packed import locked
 from firstwatch.strategy.compiled import Loop, compiled_name, is_compiled, is_installed, load_loop
-from firstwatch.trading.errors import said
+from firstwatch.trading.errors import FirstwatchError, said
 
 LOADING_BARS = 1_000_000
 """Bars that are interpreted in the time of loading the loop."""
@@ -29,6 +29,7 @@ COMPILING_BARS = 12_000_000
 NOT_INSTALLED = (
     "numba is not installed, so that tests take about ten times as long: pip install 'firstwatch[optimise]'"
 )
+NOT_COMPILED = "the core cannot be compiled, so that tests take about ten times as long: {}"
 
 _FOLDER = "core-"
 _KEPT_S = 30 * 86_400
@@ -69,18 +70,15 @@ class Compiler:
         return True
 
     def _load(self) -> Loop | None:
-        slower = "tests take about ten times as long"
-        try:
-            if not is_installed():
-                raise ImportError
-            return _loaded(_folder())
-        except ImportError:
+        if not is_installed():
             self.slower_because = NOT_INSTALLED
-        except OSError as error:
-            self.slower_because = f"the compiled core cannot be kept in the cache, so that {slower}: {error}"
-        except Exception as error:  # of the compiler, whatever it is: interpreted, the core does the same
-            why = said(error).splitlines()[0]
-            self.slower_because = f"numba cannot compile the core, so that {slower}: {why}"
+        else:
+            try:
+                return _loaded(_folder())
+            except FirstwatchError:  # the job is cancelled meanwhile
+                raise
+            except Exception as error:  # of the disk or the compiler: interpreted, the core does the same
+                self.slower_because = NOT_COMPILED.format(said(error).splitlines()[0])
         _log.warning("%s", self.slower_because)
         return None
 
@@ -94,7 +92,7 @@ def _loaded(folder: Path) -> Loop:
     if is_compiled(folder):
         try:
             return load_loop(folder)
-        except ImportError:
+        except FirstwatchError:
             raise
         except Exception:  # whatever a damaged file makes of it
             for each in folder.glob("*/*"):

@@ -50,7 +50,9 @@ The life of a run
     without a position. What a run leaves is reconciled until it is gone, with an alarm; an order that
     protects nothing is cancelled.
 10. An entry decided on a past bar, or more than max(10 s, 5 % of the bar) of venue time after the close, is
-    dropped as ``late``. An exit always executes.
+    dropped as ``late``. An exit always executes. A slice of an entry is sent, where time passes between a
+    close and the next open, at a random moment within min(30 s, a tenth of the bar) after the close, which
+    its fill shows as delay; only then is it late.
 11. Bars that are missing are read before the next one is decided. Those that the venue lacks as well are a
     hole. A hole that cannot be confirmed is ``stale``: no entries, exits and protection go on. A bar that
     comes after its successor was decided is journalled and never counted.

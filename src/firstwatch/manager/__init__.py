@@ -1,15 +1,17 @@
 """Between screen and engine: commands go in, snapshots come out. It also runs the engine in this process.
 
 In reading order: ``manager`` (commands, snapshots, the thread), ``views`` (the snapshot), ``lists`` (its
-runs, wallets, algorithms and alarms), ``details`` (those of the selected run), ``trade_story`` (one trade,
-when it is asked for), ``day_equity`` and ``names`` (curves and short ids of the list), ``command_views``,
-``alarm_views``, ``algorithm_views``, ``market_views``, ``watch_views``, ``row_views``, ``journal_text``,
-``story``, ``why``, ``run_metrics``, ``same_time``, ``operands``, ``performance`` and ``away`` (parts of the
-views), ``exports`` and ``export_files`` (a run as tables for other programs), ``engine_control`` (the engine
-of this or another process), ``wallet_service`` and ``wallet_views`` (work on live wallets),
-``job_service`` (heavy work in processes of its own), ``baseline_service`` (baselines), ``agent_service`` and
-``agent_plans`` (what agents want done, and the operator's answers), ``agent_reads`` (what agents read that no
-snapshot holds).
+runs, wallets, algorithms and alarms), ``details`` (those of the selected run), ``trade_story`` and
+``lineage`` (one trade, and a run's parent, when they are asked for), ``day_equity`` and ``names`` (curves and
+short ids of the list), ``command_views``, ``alarm_views``, ``algorithm_views``, ``market_views``,
+``watch_views``, ``row_views``, ``journal_text``, ``story``, ``why``, ``run_metrics``, ``same_time``,
+``operands``, ``performance`` and ``away`` (parts of the views), ``exports`` and ``export_files`` (a run as
+tables for other programs), ``engine_control`` (the engine of this or another process), ``wallet_service`` and
+``wallet_views`` (work on live wallets), ``job_service`` (heavy work in processes of its own),
+``baseline_service`` (baselines), ``test_views``, ``draft_document``, ``test_requests``, ``test_reader`` and
+``test_service`` (Test mode: its views, a draft as a document, what is asked for, what was found, and the
+work), ``agent_service`` and ``agent_plans`` (what agents want done, and the operator's answers),
+``agent_reads`` (what agents read that no snapshot holds).
 
 Imports ``engine`` and below; no Textual and no ccxt.
 

@@ -178,6 +178,7 @@ def with_kind(document: Document, section: str, kind: str) -> Document:
 _ORDERS: Mapping[str, Mapping[str, Any]] = {
     EntryKind.MARKET: {"kind": "market"},
     EntryKind.LIMIT: {"kind": "limit", "offset_bps": 5.0, "timeout_bars": 3},
+    EntryKind.TWAP: {"kind": "twap", "bars": 4},
 }
 
 

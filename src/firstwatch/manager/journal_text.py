@@ -24,7 +24,14 @@ def event_text(event: RunEvent) -> str:
             limit = event.limit_price
             at = f"{event.expected_price:g}" if limit is None else f"limit {plain_price(limit)}"
             size = plain_price(event.amount)
-            return f"{event.side} {kind} of {size} decided, expected at {at}{_because(event)}"
+            parts = "" if event.slices == 1 else f" in {event.slices} slices"
+            return f"{event.side} {kind} of {size}{parts} decided, expected at {at}{_because(event)}"
+        case events.SliceDecided():
+            size = plain_price(event.amount)
+            return f"slice {event.number} of {event.slices} of the {event.side} entry decided: {size}"
+        case events.SlicesCancelled():
+            size = plain_price(event.amount)
+            return f"what is left of the {event.side} entry, {size}, is cancelled: {event.cause}"
         case events.ExitDecided():
             reason = EXIT_WORDS[event.reason]
             return f"exit decided: {reason}, expected at {event.expected_price:g}{_because(event)}"

@@ -20,6 +20,7 @@ from firstwatch.manager.views import (
     CommandView,
     EngineView,
     ManagerSnapshot,
+    ParentView,
     TradeStory,
     empty_snapshot,
 )
@@ -324,6 +325,18 @@ class RunManager:
         store, _ = self._ready()
         with store.read() as session:
             return read_story(session, run_id, number)
+
+    def parent(self, run_id: str) -> ParentView | None:
+        """Read the run of which a run is the next version; None: there is none.
+
+        Raises:
+            FirstwatchError: a part of it cannot be read.
+        """
+        from firstwatch.manager.lineage import read_parent
+
+        store, _ = self._ready()
+        with store.read() as session:
+            return read_parent(session, run_id)
 
     def export(self, run_id: str, what: What, form: Format) -> tuple[Path, int]:
         """Write a table of a run into ``exports`` in the data folder; return the new file and its rows.

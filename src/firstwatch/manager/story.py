@@ -48,6 +48,10 @@ class _Known:
     amount: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
     """Filled amount of the entry, and its cost in quote."""
+    expected: float = 0.0
+    """What it was expected to cost."""
+    slice: int = 1
+    """Which slice of the entry was decided last."""
 
 
 class Story:
@@ -89,7 +93,11 @@ class Story:
             case events.EntryDecided() as event:
                 known.entry, known.entered, known.exit = event, None, None
                 known.amount = known.cost = Decimal(0)
+                known.expected, known.slice = 0.0, 1
                 known.purposes.clear()
+                is_detail = True
+            case events.SliceDecided(number=number):
+                known.slice = number
                 is_detail = True
             case events.OrderIntended() as event:
                 known.purposes[event.client_order_id] = event.purpose
@@ -99,7 +107,7 @@ class Story:
                 is_detail = not is_entry or known.entry is None
                 if is_entry and known.entry is not None:
                     known.entry_text = _entered(known, known.entry, event)
-                    sentence = known.entry_text + _because(known.entry)
+                    sentence = known.entry_text + ("" if known.slice > 1 else _because(known.entry))
             case events.ProtectionMoved() as event:
                 self._protect(known, event)
                 is_detail = True
@@ -204,11 +212,14 @@ def _entered(known: _Known, decided: events.EntryDecided, fill: events.FillBooke
     """Return the line of an entry, whose fills are counted together."""
     known.amount += fill.amount
     known.cost += fill.amount * fill.price
+    known.expected += float(fill.amount) * (fill.mid_at_decision or decided.expected_price)
     price = known.cost / known.amount
-    expected = fill.mid_at_decision or decided.expected_price
-    worse_bps = (float(price) / expected - 1) * decided.side.sign * 10_000
+    worse_bps = (float(known.cost) / known.expected - 1) * decided.side.sign * 10_000
     word = "worse" if worse_bps >= 0 else "better"
-    return f"{decided.side} entered at {price_text(price)}, {abs(worse_bps):.1f} bps {word} than decided"
+    part = "" if decided.slices == 1 else f" by slice {known.slice} of {decided.slices}"
+    return (
+        f"{decided.side} entered{part} at {price_text(price)}, {abs(worse_bps):.1f} bps {word} than decided"
+    )
 
 
 def _closed(event: events.TradeClosed) -> str:

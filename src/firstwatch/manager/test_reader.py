@@ -17,7 +17,10 @@ from firstwatch.backtest.review import (
     underwater,
     worst_drawdowns,
 )
+from firstwatch.backtest.study_figures import map_of, slice_of
+from firstwatch.engine.jobs.studies import StudyDefinition, known_trials
 from firstwatch.manager.test_views import (
+    DRAFT_OF,
     BacktestView,
     ExitView,
     Fall,
@@ -29,6 +32,7 @@ from firstwatch.manager.views import JobView
 from firstwatch.store import algorithms, backtests, jobs, test_results
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
+from firstwatch.store.studies import find_study
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import parse_iso
 from firstwatch.trading.errors import FirstwatchError, WrongUseError
@@ -140,9 +144,53 @@ def read_details(session: Session, view: TestView) -> TestDetails:
         return TestDetails(view, settings, backtest)
     text = jobs.result_of_job(session, int(number))
     request = json.loads(jobs.request_of_job(session, int(number)))
-    asked = request.get("test", request)
     found = {} if text is None else json.loads(text)
-    return TestDetails(view, tuple(_flat(_asked(asked))), None, found)
+    if view.kind is JobKind.OPTIMISATION:
+        found |= _of_study(session, str(found.get("study", "")), found.get("importance") or {})
+    return TestDetails(view, tuple(_flat(_asked(request.get("test", request)))), None, found)
+
+
+def _of_study(session: Session, name: str, importance: Mapping[str, float]) -> dict[str, Any]:
+    """Return the slices of a study's parameters, and the map of the two that matter most."""
+    study = find_study(session, name)
+    if study is None:
+        return {}
+    search = StudyDefinition.read(study).request.search()
+    trials = known_trials(session, study.id)
+    names = [each.name for each in search.parameters]
+    order = sorted(names, key=lambda each: -importance.get(each, 0.0))
+    found: dict[str, Any] = {
+        "objectives": search.objectives,
+        "slices": {
+            each: [(point.value, point.best, point.median) for point in slice_of(search, trials, each)]
+            for each in names
+        },
+    }
+    if len(order) > 1:
+        x, y = order[:2]
+        best = map_of(search, trials, x, y)
+        found["map"] = {"x": x, "y": y, "columns": best.x, "rows": best.y, "best": best.best}
+    return found
+
+
+def read_winner(session: Session, job: int, point: int | None) -> tuple[Mapping[str, Any], str]:
+    """Return the document of a study's winner, and the version that the study began with.
+
+    ``point``: of a point of its front, counted from 0.
+
+    Raises:
+        WrongUseError: the study has no winner, or there is no such version.
+    """
+    found = json.loads(jobs.result_of_job(session, job) or "{}")
+    best = found.get("best") if point is None else found["pareto"][point]
+    study = find_study(session, str(found.get("study", "")))
+    if best is None or study is None:
+        raise WrongUseError(f"The study of job {job} has no winner.")
+    request = StudyDefinition.read(study).request
+    spec = request.search().with_values(best["parameters"])
+    if request.test.version_id is not None:
+        return spec.document(), algorithms.version_by_id(session, request.test.version_id).label
+    return spec.document(), request.test.algorithm.removeprefix(DRAFT_OF)
 
 
 def _of_baseline(session: Session, view: TestView, number: int) -> TestDetails:

@@ -5,7 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from firstwatch.manager.test_views import DraftChoice, DraftView, TestDetails, TestSetup, TestView
+from firstwatch.manager.test_views import (
+    DRAFT_OF,
+    DraftChoice,
+    DraftView,
+    FoldSettings,
+    PlaceView,
+    SearchSettings,
+    TestDetails,
+    TestSetup,
+    TestView,
+)
 from firstwatch.manager.views import JobView
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock
@@ -21,7 +31,6 @@ if TYPE_CHECKING:
     from firstwatch.strategy.specification import AlgorithmSpec
     from firstwatch.trading.launch import LaunchSettings
 
-_DRAFT_OF = "draft of"
 _RUNS = 50
 """Newest runs among which the settings of a first test are looked for."""
 
@@ -73,7 +82,7 @@ class TestService:
             if not number.isdecimal():
                 raise WrongUseError(f"There is no draft and no version {name}.")
             version = algorithms.get_version(session, algorithm, int(number))
-            draft = drafts.find_draft(session, f"{_DRAFT_OF} {version.label}")
+            draft = drafts.find_draft(session, f"{DRAFT_OF}{version.label}")
             setup = None if draft is None else _read_setup(draft.setup_json)
             return _view_of_version(version, setup or self._first_setup(session, version))
 
@@ -143,7 +152,7 @@ class TestService:
         with self._store().write() as session:
             save_draft(
                 session,
-                f"{_DRAFT_OF} {draft.base}",
+                f"{DRAFT_OF}{draft.base}",
                 base_version_id=draft.base_id,
                 text=write_document(draft.document),
                 setup_json=json.dumps(asdict(draft.setup)),
@@ -155,7 +164,7 @@ class TestService:
         from firstwatch.store import algorithms, drafts
 
         with self._store().write() as session:
-            drafts.delete_draft(session, f"{_DRAFT_OF} {draft.base}")
+            drafts.delete_draft(session, f"{DRAFT_OF}{draft.base}")
         with self._store().read() as session:
             return _view_of_version(algorithms.version_by_id(session, draft.base_id), draft.setup)
 
@@ -173,7 +182,7 @@ class TestService:
             version = algorithms.add_version(
                 session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=self._clock.now_ms()
             )
-            drafts.delete_draft(session, f"{_DRAFT_OF} {draft.base}")
+            drafts.delete_draft(session, f"{DRAFT_OF}{draft.base}")
         view = _view_of_version(version, draft.setup)
         self.keep(view)
         return view
@@ -193,6 +202,48 @@ class TestService:
 
         request = request_of(draft, self._settings, self._clock)
         return self._jobs.submit(JobKind.BACKTEST, _title(draft), request)
+
+    def validate(self, draft: DraftView, wanted: FoldSettings) -> int:
+        """Begin a cross-validation of a draft, and return the number of its job."""
+        from firstwatch.manager.test_requests import validation_of
+
+        request = validation_of(draft, wanted, self._settings, self._clock)
+        return self._jobs.submit(JobKind.CROSS_VALIDATION, _title(draft), request)
+
+    def usefulness(self, draft: DraftView) -> int:
+        """Begin to measure how useful a draft's conditions are, and return the number of the job."""
+        from firstwatch.engine.jobs.usefulness import UsefulnessRequest
+        from firstwatch.manager.test_requests import request_of
+
+        request = UsefulnessRequest(test=request_of(draft, self._settings, self._clock))
+        return self._jobs.submit(JobKind.USEFULNESS, _title(draft), request)
+
+    def places(self, draft: DraftView) -> tuple[PlaceView, ...]:
+        """Return the numbers of a draft that can be optimised."""
+        from firstwatch.manager.test_requests import places_of
+
+        return places_of(draft)
+
+    def optimise(self, draft: DraftView, wanted: SearchSettings) -> int:
+        """Begin an optimisation of a draft, and return the number of its job."""
+        from firstwatch.manager.test_requests import optimisation_of
+
+        request = optimisation_of(draft, wanted, self._settings, self._clock)
+        return self._jobs.submit(JobKind.OPTIMISATION, _title(draft), request)
+
+    def winner(self, test: TestView, point: int | None = None) -> DraftView:
+        """Return the draft with the numbers of a study's winner; ``point``: of a point of its front.
+
+        It is saved as the draft of the version that the study began with.
+        """
+        from firstwatch.manager.test_reader import read_winner
+
+        assert test.job is not None
+        with self._store().read() as session:
+            document, base = read_winner(session, test.job, point)
+        draft = edited(self.open(base), document=document)
+        self.keep(draft)
+        return draft
 
     def tests(self, found: Sequence[JobView], algorithm: str) -> tuple[TestView, ...]:
         """Return the tests among these jobs, and the baselines of an algorithm, the newest first."""
@@ -236,7 +287,7 @@ def edited(
     is_changed = bool(changes) if spec is None else spec.sha256() != draft.stored_sha256
     return replace(
         new,
-        name=f"{_DRAFT_OF} {draft.base}" if is_changed else draft.base,
+        name=f"{DRAFT_OF}{draft.base}" if is_changed else draft.base,
         document=document,
         problems=problems,
         changes=changes,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from firstwatch.trading.trade import Trade
 
+DRAFT_OF = "draft of "
+"""Begins the name of a draft, before that of the version."""
 OWN_PERIOD = "own"
 WHOLE_PERIOD = "all"
 
@@ -42,6 +44,8 @@ class TestSetup:
     taker_fee_bps: str = ""
     maker_fee_bps: str = ""
     slippage_bps: str = "2"
+    limit_fills: str = "through"
+    """When a limit entry fills: ``touch``, ``through`` or ``queue:0.3``."""
     trades_limit: str = ""
     parent_run_id: str = ""
     """The run whose next version is tested; empty: none."""
@@ -214,3 +218,45 @@ class TestDetails:
     backtest: BacktestView | None = None
     found: Mapping[str, Any] = field(default_factory=dict)
     """The result of another kind of test, in the shape of its command's JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceView:
+    """A number of a draft that can be optimised."""
+
+    name: str
+    """As ``entry.long.required[0].left.timeperiod``."""
+    section: str
+    """Its condition, ``long entry: rsi(14) < 30``, or ``other numbers``."""
+    label: str
+    value: float
+    is_whole: bool
+    lowest: float
+    highest: float
+    proposal: str
+    """A usual range around the value: ``7..21:1``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoldSettings:
+    """How a draft is cross-validated."""
+
+    folds: int
+    is_sliding: bool = False
+    """Each fold trains on the block before its test alone."""
+    trials: int = 0
+    """Trials of a search on the training part of each fold; 0: nothing is searched."""
+    parameters: tuple[str, ...] = ()
+    """What is searched, ``NAME=LOW..HIGH[:STEP]`` each; empty: the usual numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSettings:
+    """What an optimisation looks for. ``parameters``: ``NAME=LOW..HIGH[:STEP]`` each."""
+
+    parameters: tuple[str, ...]
+    objective: str = "sharpe"
+    constraints: tuple[str, ...] = ()
+    trials: int = 100
+    study: str = ""
+    """Its name, by which it is gone on with; empty: that of its job."""

@@ -602,6 +602,17 @@ class WhyView:
     """Why all this cannot be read."""
 
 
+@dataclass(frozen=True, slots=True)
+class ParentView:
+    """The run of which ``run_id`` is the next version."""
+
+    run_id: str
+    parent_id: str
+    settings: LaunchSettings
+    metrics: Mapping[str, float | None]
+    """Of its whole time, by name."""
+
+
 @dataclass(frozen=True, eq=False)
 class RunDetails:
     """Details of the selected run. Curves are float64 (in quote) over int64 times, of equal length."""

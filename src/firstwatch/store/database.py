@@ -16,7 +16,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from firstwatch.store import schema
-from firstwatch.store.files import REMEDY_OF_DAMAGE, check_folder, problem_of_damage, store_path, unusable
+from firstwatch.store.files import (
+    REMEDY_OF_DAMAGE,
+    HeldFile,
+    check_folder,
+    problem_of_damage,
+    store_path,
+    unusable,
+)
 from firstwatch.store.writer import Writer, raw_of
 from firstwatch.trading.errors import FirstwatchError, StoreError, WrongUseError
 from firstwatch.trading.fault_points import FaultPoint, no_fault
@@ -142,8 +149,16 @@ class Store:
             pool_reset_on_return=None,
         )
         event.listen(self._reading, "begin", _begin)
-        self._schema_version = self._read_schema_version()
-        self._file = path.stat()
+        try:
+            self._held: HeldFile | None = HeldFile.hold(path)
+        except OSError as error:
+            raise StoreError(f"The store {path} cannot be read: {error.strerror}.") from error
+        try:
+            self._schema_version = self._read_schema_version()
+            self._file = path.stat()
+        except BaseException:
+            self._held.release()
+            raise
 
     @contextmanager
     def write(self, epoch: int | None = None, *, goes_first: bool = False) -> Iterator[Session]:
@@ -241,6 +256,9 @@ class Store:
         self._reading.dispose()
         # The writer closes last, so that no write-ahead log is left.
         self._writer.close()
+        if self._held is not None:
+            self._held.release()
+            self._held = None
 
     def _read_schema_version(self) -> int:
         with self._explained("read"), closing(connect(self.path, read_only=True)) as connection:

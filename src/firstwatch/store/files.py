@@ -4,10 +4,12 @@ import os
 import re
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
+from typing import ClassVar
 
 from firstwatch.trading.errors import StoreError
 
@@ -120,6 +122,49 @@ def file_system_of(folder: Path, mounts: Path) -> str | None:
     return best[1]
 
 
+class HeldFile:
+    """A descriptor of a store's file, kept as long as this process has connections to it.
+
+    Whatever descriptor of a file a process closes, the kernel drops all of its POSIX locks on the file, those
+    of SQLite too: another process would take the store for its own and remove the write-ahead log. So a file
+    that is held is looked at by the descriptor that is there (``problem_of_damage``).
+    """
+
+    _held: ClassVar[dict[tuple[int, int], "HeldFile"]] = {}
+    _guard: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, descriptor: int) -> None:
+        """Use ``hold``."""
+        self.descriptor = descriptor
+        self._users = 0
+
+    @classmethod
+    def hold(cls, path: Path) -> "HeldFile":
+        """Return the file of that path, which is kept until ``release`` is called as often.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        with cls._guard:
+            found = path.stat()
+            held = cls._held.get((found.st_dev, found.st_ino))
+            if held is None:
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                found = os.fstat(descriptor)
+                held = cls._held.setdefault((found.st_dev, found.st_ino), cls(descriptor))
+            held._users += 1
+            return held
+
+    def release(self) -> None:
+        """Close the file when nothing in this process has it open any more."""
+        with self._guard:
+            self._users -= 1
+            if self._users == 0:
+                found = os.fstat(self.descriptor)
+                self._held.pop((found.st_dev, found.st_ino), None)
+                os.close(self.descriptor)
+
+
 def problem_of_damage(path: Path) -> str | None:
     """Return what is wrong with the length or header of a store's file; None: nothing.
 
@@ -127,9 +172,12 @@ def problem_of_damage(path: Path) -> str | None:
         StoreError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            header = file.read(100)
-            size = os.fstat(file.fileno()).st_size
+        held = HeldFile.hold(path)
+        try:
+            header = os.pread(held.descriptor, 100, 0)
+            size = os.fstat(held.descriptor).st_size
+        finally:
+            held.release()
     except OSError as error:
         raise StoreError(f"The store {path} cannot be read: {error.strerror}.") from error
     if len(header) < 100:

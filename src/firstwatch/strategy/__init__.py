@@ -73,6 +73,13 @@ Prices, sizes and money
     of a part that has filled is below the market's minimum. A true exit group, or a pause of entries, cancels
     it. On the bar of a fill at the limit the stop is tested against the whole range, the target is not, and
     the extreme of the entry's bar does not enter ``best``.
+    An entry in slices (``twap``) is shared among the opens of ``bars`` bars: equal whole steps, the rest in
+    the last, in fewer slices where one would lie below the minimum. Each is decided at a close and sent at
+    market. None is larger than what cash less the position's margin allows, by the formula of rule 15; what
+    is cut off, and what a slice does not fill, is dropped. An exit, a true exit group, a pause of entries
+    by whatever cause and the end of the trade or the run cancel what is left. It is one entry (rule 24),
+    expected at the average of the closes that decided its slices. Live, a slice that cannot be sent in
+    time, is refused or whose outcome is in doubt at the next close cancels what is left.
 17. E is capital + realised PnL - fees - funding + unrealised PnL. Liquidation price, s = +1 or -1, m the
     maintenance rate: ``(entry - s x margin / amount) / (1 - s x m)``, the margin less funding paid. Funding:
     ``s x amount x price x rate``, at most what the position is worth. Live, the venue liquidates and pays by

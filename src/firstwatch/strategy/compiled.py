@@ -50,23 +50,29 @@ def is_installed() -> bool:
     return find_spec("numba") is not None
 
 
-def compiled_name(folder: Path | None = None) -> str:
-    """Return a name for the compiled core: 32 hex digits of a SHA-256 of its sources and what compiles them.
+def sources_sha256(folder: Path) -> str:
+    """Return the SHA-256 (hex) of the core's sources in that folder, and of this module."""
+    found = hashlib.sha256()
+    for path in (*sorted(folder.glob(SOURCES)), folder / Path(__file__).name):
+        found.update(f"{path.name}\n".encode())
+        found.update(path.read_bytes())
+    return found.hexdigest()
 
-    ``folder``: where the sources are, this package's own by default.
+
+_SOURCES_SHA256 = sources_sha256(Path(__file__).parent)
+"""Of the sources that this process has imported, whatever the files become meanwhile."""
+
+
+def compiled_name() -> str:
+    """Return a name for the compiled core: 32 hex digits of a SHA-256 of its sources and what compiles them.
 
     Raises:
         PackageNotFoundError: numba is not installed.
     """
     from importlib.metadata import version
 
-    parts = [sys.version, *(f"{name} {version(name)}" for name in _LIBRARIES)]
-    found = hashlib.sha256("\n".join(parts).encode())
-    for path in sorted((folder or Path(__file__).parent).glob(SOURCES)):
-        found.update(f"\n{path.name}\n".encode())
-        found.update(path.read_bytes())
-    found.update(Path(__file__).read_bytes())
-    return found.hexdigest()[:32]
+    parts = [_SOURCES_SHA256, sys.version, *(f"{name} {version(name)}" for name in _LIBRARIES)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 def is_compiled(folder: Path) -> bool:

@@ -6,6 +6,7 @@ For the operator only: the core never calls this.
 from collections.abc import Callable, Iterator, Sequence
 
 from firstwatch.strategy import core_state as codes
+from firstwatch.strategy.core import amount_of
 from firstwatch.strategy.core_notes import guard_bits, guard_sentence
 from firstwatch.strategy.core_state import CoreSettings, CoreState
 from firstwatch.trading.orders import Side
@@ -44,8 +45,18 @@ def outlook_of(
             *needs_of(side, settings, conditions),
             *(level(name, side, state.last_close, at) for name, at in levels if at > 0),
         ),
-        waits=() if settings.closes_on_exit else (_LEFT_TO_OPERATOR,),
+        waits=tuple(_held_waits(state, settings)),
     )
+
+
+def _held_waits(state: CoreState, settings: CoreSettings) -> Iterator[str]:
+    """Yield sentences on what goes on beside a position."""
+    if state.slices > 0:
+        amount = amount_of(settings, state.slices_steps)
+        slices = "1 more slice" if state.slices == 1 else f"{state.slices} more slices, one each bar"
+        yield f"the entry goes on: {slices}, {amount:,.12g} in all"
+    if not settings.closes_on_exit:
+        yield _LEFT_TO_OPERATOR
 
 
 _LEFT_TO_OPERATOR = "closing is left to you: an exit signal only raises an alarm"
@@ -74,7 +85,7 @@ def _entries_wait(state: CoreState, settings: CoreSettings, *, may_enter: bool) 
     if state.entry_order == codes.LIMIT_ORDER:
         left = settings.order_timeout_bars - state.entry_bars
         yield f"an entry rests at {state.entry_limit:,.12g} for {_bars(left)}, then goes to market"
-    elif state.entry_order == codes.MARKET_ORDER:
+    elif state.entry_order in {codes.MARKET_ORDER, codes.TWAP_ORDER}:
         yield "an entry order is under way"
     elif state.phase == codes.RESET:
         yield from _reset_waits(state, settings)

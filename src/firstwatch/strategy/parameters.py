@@ -21,7 +21,7 @@ from firstwatch.strategy.conditions import Condition, Indicator, Number, Operand
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import ParameterKind
 from firstwatch.strategy.language import parse_condition
-from firstwatch.strategy.specification import AlgorithmSpec, EntryKind
+from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.numbers import decimal_of, plain, tidy_decimal
 from firstwatch.trading.orders import Side
@@ -229,8 +229,8 @@ def _places(spec: AlgorithmSpec) -> Iterator[Place]:
     for key in ("stop_loss", "take_profit", "sizing"):
         if (level := getattr(spec, key)) is not None:
             yield from _in_model(level, (key,))
-    if spec.order.kind is not EntryKind.MARKET:
-        yield from _in_model(spec.order, ("order",))
+    order = _in_model(spec.order, ("order",))
+    yield from (place for place in order if place.keys[-1] in spec.order.own_keys)
     yield from _in_model(spec.reset, ("reset",))
     for number, link in enumerate(spec.reset.follow_up):
         yield from _in_model(link, ("reset", "follow_up", number))

@@ -218,9 +218,14 @@ class EntryOrder(_Part):
                 raise ValueError(f'{" and ".join(sorted(foreign))} belong to kind = "{kind}"')
         return self
 
+    @property
+    def own_keys(self) -> frozenset[str]:
+        """The keys that its kind has."""
+        return _KEYS[self.kind]
+
     def document(self) -> dict[str, Any]:
         """Return the kind and its own keys as plain values."""
-        return self.model_dump(mode="json", include={"kind", *_KEYS[self.kind]})
+        return self.model_dump(mode="json", include={"kind", *self.own_keys})
 
 
 class AlgorithmSpec(_Part):

@@ -56,6 +56,9 @@ class DropCause(StrEnum):
     POSITION_UNKNOWN = "the position cannot be read"
     LEVERAGE_NOT_SET = "the leverage is not set yet"
     NOT_WANTED = "it is no longer wanted"
+    SLICE_IN_DOUBT = "the slice before it is in doubt"
+    SLICE_UNFILLED = "the slice before it did not fill"
+    SLICE_TOO_SMALL = "its slices would lie below the market's minimum, or beyond what the equity allows"
 
 
 REFUSED_BY_VENUE = "refused by the venue"
@@ -84,7 +87,32 @@ class EntryDecided(_Event):
     is_follow_up: bool = False
     equity_cap: float | None = None
     """Wallet balance that limited the size, because it was less than the run's equity."""
+    slices: int = Field(default=1, exclude_if=lambda slices: slices == 1)
+    """How many orders it is shared among, one at each of the next opens."""
     conditions: Conditions = None
+
+
+class SliceDecided(_Event):
+    """The core decided a further slice of an entry at the close of a bar."""
+
+    kind: Literal["slice_decided"] = "slice_decided"
+    bar_time_ms: int
+    side: Side
+    amount: Decimal
+    number: int
+    """Which of ``slices`` it is, counted from 1, which is the entry's own."""
+    slices: int
+    equity_cap: float | None = None
+    """Wallet balance that bounded it, because it was less than the run's money."""
+
+
+class SlicesCancelled(_Event):
+    """What was left of an entry, in slices that were not decided yet, is cancelled."""
+
+    kind: Literal["slices_cancelled"] = "slices_cancelled"
+    side: Side
+    amount: Decimal
+    cause: CleanText
 
 
 class ExitDecided(_Event):
@@ -304,6 +332,8 @@ RunEvent = Annotated[
     Transitioned
     | CheckWaived
     | EntryDecided
+    | SliceDecided
+    | SlicesCancelled
     | ExitDecided
     | DecisionDropped
     | OrderIntended

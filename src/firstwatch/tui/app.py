@@ -313,7 +313,7 @@ class FirstwatchApp(StateApp):
         self.launch.check_if_needed(before)
         self.engine.leave_when_stopped()
         if self.bench.is_open:
-            self.tests.follow(before)
+            self.tests.follow()
 
     def _say_away(self, snapshot: ManagerSnapshot) -> None:
         """Show once what happened before this screen was opened; it also stays in *What happened*."""
@@ -423,6 +423,10 @@ class FirstwatchApp(StateApp):
 
     def on_draft_wanted(self, _message: DraftWanted) -> None:
         self.tests.ask_draft()
+
+    def on_draft_shown(self) -> None:
+        self.mode_screen.is_maximised = False
+        self.show_pane(PaneId.DRAFT)
 
     def on_tests_shown(self, message: TestsShown) -> None:
         self.tests.show(message.keys)

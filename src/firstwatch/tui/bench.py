@@ -1,5 +1,6 @@
 """The state of Test mode: the draft, the tests, and which of them are shown."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -39,3 +40,25 @@ class Bench:
     def with_draft(self, draft: DraftView | None) -> "Bench":
         """Return the state with another draft."""
         return replace(self, draft=draft)
+
+
+_CONDITION = re.compile(r"(entry|exit)\.(long|short)\.(required|optional)\[(\d+)\]")
+_PARTS = {"required": "all of", "optional": "one of"}
+
+
+def place_words(place: str) -> str:
+    """Return a place of a draft as the form names it: ``long entry, all of 1``."""
+    found = _CONDITION.fullmatch(place)
+    if found is None:
+        return place.replace("_", " ").replace(".", ", ")
+    kind, side, part, number = found.groups()
+    return f"{side} {kind}, {_PARTS[part]} {int(number) + 1}"
+
+
+def first_mistake(draft: DraftView) -> str:
+    """Return the first mistake in a draft with its place, and how many more there are; empty: none."""
+    if not draft.problems:
+        return ""
+    place, sentence = next(iter(draft.problems.items()))
+    more = f" (+{len(draft.problems) - 1})" if len(draft.problems) > 1 else ""
+    return f"{place_words(place)}: {sentence}{more}" if place else f"{sentence}{more}"

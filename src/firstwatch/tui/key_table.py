@@ -38,9 +38,12 @@ def place_of(action: Action) -> str:
 def groups(first: PaneId | None = None) -> list[tuple[str, list[Action]]]:
     """Return the actions by where their keys act; with ``first`` those of its mode, its own before them."""
     found = [action for action in ACTIONS if first is None or is_of_mode(action, first.mode)]
-    ranked = sorted(
-        found, key=lambda action: (first not in action.panes, len(action.panes), bool(action.mode))
-    )
+
+    def rank(action: Action) -> tuple[bool, int, bool]:
+        is_everywhere = action.mode is None and not action.is_for_asks
+        return first not in action.panes, len(action.panes), not is_everywhere
+
+    ranked = sorted(found, key=rank)
     by_place: dict[str, list[Action]] = {}
     for action in ranked:
         by_place.setdefault(place_of(action), []).append(action)

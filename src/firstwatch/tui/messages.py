@@ -162,6 +162,10 @@ class DraftWanted(Message):
     """The operator wants to open another version or draft."""
 
 
+class DraftShown(Message):
+    """Another draft has been opened, to be looked at."""
+
+
 class TestsShown(Message):
     """The operator has moved the cursor to a test, or marked some: these are shown."""
 

@@ -32,6 +32,7 @@ from firstwatch.trading.events import (
     FundingBooked,
     OrderMoved,
     RunEvent,
+    SliceDecided,
     TradeClosed,
 )
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState
@@ -255,17 +256,18 @@ class RunFollower:
         decided = [
             entry
             for entry in followed_by
-            if isinstance(entry.event, EntryDecided | ExitDecided | DecisionDropped)
+            if isinstance(entry.event, EntryDecided | SliceDecided | ExitDecided | DecisionDropped)
             and entry.event.bar_time_ms == bar.time_ms
         ]
         entries = [entry.event for entry in decided if isinstance(entry.event, EntryDecided)]
+        sized = [entry.event for entry in decided if isinstance(entry.event, EntryDecided | SliceDecided)]
         would = self._shadow.close(
             bar,
             flags,
             watched,
             seen.decided,
             equity=equity,
-            equity_cap=entries[0].equity_cap if entries else None,
+            equity_cap=sized[0].equity_cap if sized else None,
         )
         if seen.decided is not Decided.NO:
             self._judge.close(seen, would, decided)

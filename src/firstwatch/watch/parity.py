@@ -29,6 +29,7 @@ from firstwatch.strategy.core_state import (
     EXIT,
     LIMIT_ORDER,
     REST_AT_MARKET,
+    SLICE,
     CoreState,
 )
 from firstwatch.trading.bar import Bar, Decided
@@ -51,6 +52,8 @@ from firstwatch.trading.events import (
     Noted,
     OrderMoved,
     ProtectionMoved,
+    SliceDecided,
+    SlicesCancelled,
     TradeClosed,
     Transitioned,
 )
@@ -81,6 +84,7 @@ _DROPPED = {
     DropCause.POSITION_UNKNOWN: _C.STALE_DATA,
     DropCause.LEVERAGE_NOT_SET: _C.LATE,
     DropCause.NOT_WANTED: _C.PAUSE,
+    DropCause.SLICE_IN_DOUBT: _C.LATE,
 }
 
 
@@ -197,6 +201,10 @@ class ParityJudge:
                 notes.entry_ms = decided.bar_time_ms
                 if notes.expects_at_launch == decided.side.sign and decided.bar_time_ms == notes.launch_ms:
                     notes.expects_at_launch = 0
+            case SliceDecided(bar_time_ms=bar_ms):
+                notes.entry_ms = bar_ms
+            case SlicesCancelled() as cancelled:
+                self._slices_cancelled(cancelled, time_ms)
             case ExitDecided():
                 notes.exit_is_decided = True
             case DecisionDropped() as dropped:
@@ -234,6 +242,25 @@ class ParityJudge:
                 self._transitioned(transitioned, entry.author, time_ms)
             case _:
                 pass
+
+    def _slices_cancelled(self, event: SlicesCancelled, time_ms: int) -> None:
+        """Look at slices of an entry that the run has cancelled and the shadow would send.
+
+        With a cause that is listed elsewhere, or that ends them for the shadow as well, nothing is added.
+        """
+        notes = self.findings
+        if self._shadow.core.slices == 0:
+            return
+        cause: MismatchCause | None = None
+        if event.cause == DropCause.RUN_IS_OVER:
+            cause = notes.stopped_by or _C.GUARD
+        elif event.cause == DropCause.PAUSED:
+            cause = notes.pauses[0] if notes.pauses else _C.PAUSE
+        elif event.cause == DropCause.SLICE_UNFILLED:
+            cause = _C.UNFILLED
+        if cause is not None:
+            what, left = "what was left of an entry was cancelled", f"{event.side} {event.amount:f}"
+            self._add(time_ms, what, cause, live=event.cause, shadow=left)
 
     def _transitioned(self, event: Transitioned, author: Author, time_ms: int) -> None:
         notes = self.findings
@@ -487,6 +514,7 @@ class ParityJudge:
         time_ms, core = seen.bar.time_ms + self._length_ms, self._shadow.core
         self._miss_launch(time_ms)
         self._compare_entry(seen, would, decided, time_ms)
+        self._compare_slice(decided, time_ms)
         exits = [entry.event for entry in decided if isinstance(entry.event, ExitDecided)]
         live = exits[0].reason if exits else None
         shadow = exit_reason(core.decision_reason) if core.decision == EXIT else None
@@ -523,6 +551,20 @@ class ParityJudge:
             said = "entries are paused" if notes.pauses else "the data was not to be relied on"
         if cause is not None:
             self._add(time_ms, "an entry was decided", cause, live=said, shadow=shadow)
+
+    def _compare_slice(self, decided: Sequence[JournalEntry], time_ms: int) -> None:
+        """Compare a further slice of an entry; where money bounds one, rounding may make a step of it."""
+        core, market = self._shadow.core, self._market
+        live = next((each.event for each in decided if isinstance(each.event, SliceDecided)), None)
+        steps = core.decision_steps if core.decision == SLICE else 0
+        if live is None and not steps:
+            return
+        self.findings.decisions += 1
+        if live is not None and steps and abs(market.steps(live.amount) - steps) <= 1:
+            return
+        own = None if live is None else f"{live.side} {live.amount:f}"
+        shadow = f"{market.amount(steps):f}" if steps else None
+        self._add(time_ms, "a slice of an entry was decided", self._defect, live=own, shadow=shadow)
 
     def _agrees(self, live: EntryDecided, would: CoreState) -> bool:
         """Return whether size and limit are the shadow's."""

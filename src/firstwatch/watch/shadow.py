@@ -23,6 +23,7 @@ from firstwatch.strategy.core import (
     book_exit,
     book_funding,
     close_bar,
+    drop_slices,
     enter_now,
     entry_ended,
     mark_equity,
@@ -38,6 +39,7 @@ from firstwatch.strategy.core_state import (
     MARKET_ORDER,
     NO_CAP,
     NO_ORDER,
+    TWAP_ORDER,
     CoreSettings,
     CoreState,
 )
@@ -52,6 +54,7 @@ from firstwatch.trading.events import (
     FundingBooked,
     OrderIntended,
     OrderMoved,
+    SlicesCancelled,
     TradeClosed,
 )
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState
@@ -149,6 +152,8 @@ class ConditionalShadow:
             case EntriesResumed() if entry.author is not Author.SYSTEM:
                 if self.core.entries_paused_by_guard:
                     resume_entries(self.core)
+            case SlicesCancelled():
+                drop_slices(self.core)
             case Adopted() as adopted if flags is not None:
                 self._adopt(adopted, flags, entry.venue_time_ms or 0)
             case _:
@@ -223,9 +228,11 @@ class ConditionalShadow:
         return self.core
 
     def end_entry(self) -> None:
-        """Note the end of the entry order, if the run has none any more."""
-        if self.core.entry_order != NO_ORDER and not self.open_entries:
-            entry_ended(self.core)
+        """Note the end of the entry order, if the run has none any more and no slice of it follows."""
+        core = self.core
+        is_sliced = core.slices > 0 and core.steps > 0
+        if core.entry_order != NO_ORDER and not self.open_entries and not is_sliced:
+            entry_ended(core)
 
     def close(
         self,
@@ -268,6 +275,11 @@ class ConditionalShadow:
         core.entry_order = MARKET_ORDER if decided.limit_price is None else LIMIT_ORDER
         core.entry_side = decided.side.sign
         core.entry_steps = round(float(decided.amount) * settings.step_scale / settings.step_units)
+        if decided.slices > 1:
+            core.entry_order = TWAP_ORDER
+            core.slices, core.slice_steps = decided.slices - 1, core.entry_steps // decided.slices
+            core.slices_steps = core.entry_steps - core.slice_steps
+            core.entry_steps = core.slice_steps
         core.entry_limit = float(decided.limit_price or 0)
         core.entry_bars = 0
         core.entry_is_link = int(decided.is_follow_up)

@@ -8,22 +8,29 @@ import pytest
 
 from firstwatch.backtest.cross_validation import cross_validate, to_json
 from firstwatch.backtest.inputs import BacktestRequest
+from firstwatch.backtest.review import review_json
 from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.engine.jobs import process
 from firstwatch.engine.jobs.cross_validation import CrossValidationRequest, Reoptimisation
 from firstwatch.engine.jobs.inputs import read_request
 from firstwatch.engine.jobs.usefulness import UsefulnessRequest
+from firstwatch.engine.launch.checks import CHECKS
 from firstwatch.engine.launch.compared import cross_validated_of
+from firstwatch.engine.launch.facts import judge
+from firstwatch.engine.launch.gather import gather
 from firstwatch.market.files import write_candles
 from firstwatch.settings import TestSettings, load_settings
+from firstwatch.store import algorithms, wallets
 from firstwatch.store.analyses import latest_analysis
 from firstwatch.store.database import open_store
 from firstwatch.store.jobs import list_jobs, result_of_job
 from firstwatch.store.studies import Data, count_tried
+from firstwatch.store.test_results import find_result
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.clock import SystemClock, iso
-from firstwatch.trading.errors import DamagedRowError, FirstwatchError, WrongUseError
+from firstwatch.trading.errors import DamagedRowError, FirstwatchError, VenueError, WrongUseError
 from firstwatch.trading.jobs import JobKind, JobState
+from firstwatch.trading.launch import LaunchSettings
 from tests.candles import generated_candles
 
 SYMBOL = "BTC/USDC:USDC"
@@ -188,5 +195,50 @@ def test_bad_input_fails_the_job_with_one_sentence(home, asked, kind, changed, s
             assert (job.kind, job.state) == (kind, JobState.FAILED)
             assert says in job.sentence
             assert result_of_job(session, job.id) is None
+    finally:
+        store.close()
+
+
+def test_a_stored_backtest_has_its_review(home, asked):
+    found = run(JobKind.BACKTEST, asked)
+    given = read_request(load_settings(), asked, SystemClock())
+    result = given.simulate()
+    store = open_store(home)
+    try:
+        with store.read() as session:
+            stored = find_result(session, found["result"])
+    finally:
+        store.close()
+    reviewed = review_json(given.review(result), result.time_ms)
+    assert stored.details["review"] == json.loads(json.dumps(reviewed))
+    assert stored.candles == given.fingerprint(result)
+    assert given.settings_document(result)["candles"] == stored.candles
+
+
+class _NoVenue:
+    """Venues of which none answers: what the store knows is enough here."""
+
+    def require_key(self, *_names, **_how):
+        raise VenueError("the venue does not answer")
+
+
+def test_a_launch_of_the_version_looks_at_its_cross_validation(home, asked):
+    found = run(JobKind.CROSS_VALIDATION, CrossValidationRequest(test=asked, folds=4))
+    store = open_store(home)
+    try:
+        with store.write() as session:
+            algorithms.add_version(session, SAMPLE.name, SAMPLE.canonical_json(), SAMPLE.sha256(), now_ms=1)
+            wallets.create_wallet(session, "one", venue="paper", kind="paper", now_ms=1)
+
+        def seen(**changed):
+            values = {"algorithm": SAMPLE.name, "version": 1, "wallet": "one", "symbol": SYMBOL}
+            settings = LaunchSettings.model_validate(values | {"capital": 1_000, "leverage": 2} | changed)
+            facts = gather(store, _NoVenue(), settings, capital_share=0.5, now_ms=1)
+            return next(each for each in judge(CHECKS, facts) if each.name == "cross-validation")
+
+        assert found["rule"] in seen().found
+        assert seen().passed is bool(found["passed"])
+        assert "at leverage 2, and the launch has 3" in seen(leverage=3).found
+        assert "no cross-validation" in seen(symbol="ETH/USDC:USDC").found
     finally:
         store.close()

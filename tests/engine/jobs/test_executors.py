@@ -119,6 +119,52 @@ def test_a_scheduler_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):
         pass
 
 
+def test_a_cluster_is_reached_by_tls_and_only_with_its_certificates(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    own, other = distributed.Security.temporary(), distributed.Security.temporary()
+    files = {}
+    for name, given in (("own", own), ("other", other)):
+        texts = {"ca": given.tls_ca_file, "certificate": given.tls_client_cert, "key": given.tls_client_key}
+        files[name] = {part: tmp_path / f"{name}-{part}.pem" for part in texts}
+        for part, text in texts.items():
+            files[name][part].write_text(text)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address=None, protocol="tls", security=own
+    ) as found:
+        address = found.scheduler_address
+        assert address.startswith("tls://")
+        known = ComputeSettings(executor="dask", scheduler=address, **files["own"])
+        with open_workers(known, tmp_path / "7") as workers:
+            assert list(run_all(workers, CANDLES, parts.mean_of_part, PARTS[:2])) == [
+                parts.mean_of_part(CANDLES, part) for part in PARTS[:2]
+            ]
+        monkeypatch.setattr(executors, "_CONNECTS_S", 1.0)
+        unknown = ComputeSettings(executor="dask", scheduler=address, **files["other"])
+        with pytest.raises(FirstwatchError, match="does not answer"), open_workers(unknown, tmp_path / "7"):
+            pass
+    missing = ComputeSettings(
+        executor="dask", scheduler=address, **files["own"] | {"key": tmp_path / "none.pem"}
+    )
+    with (
+        pytest.raises(WrongUseError, match=r"key of \[compute\] cannot be read from .*none\.pem"),
+        open_workers(missing, tmp_path / "7"),
+    ):
+        pass
+
+
+def test_workers_of_a_cluster_that_end_by_themselves_are_a_sentence(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, protocol="tcp"
+    ) as found:
+        place = compute(found.scheduler_address)
+        with (
+            pytest.raises(FirstwatchError, match=r"cluster has given up a part .*resume the job"),
+            open_workers(place, tmp_path / "7") as workers,
+        ):
+            list(run_all(workers, None, parts.dies, range(4)))
+
+
 def test_a_scheduler_without_workers_is_a_sentence(tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=0, dashboard_address=None, protocol="tcp") as found:

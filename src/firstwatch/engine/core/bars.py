@@ -29,6 +29,7 @@ from firstwatch.strategy.core_state import (
     GOES_ON,
     NO_ORDER,
     REST_AT_MARKET,
+    SLICE,
     CoreSettings,
 )
 from firstwatch.strategy.evaluation import GroupFlags
@@ -215,6 +216,7 @@ class BarManager:
         close_ms = bar.time_ms + timeframe.ms
         if memory.wallet_total is not None:
             core.equity_cap = float(memory.wallet_total)
+        left = core.slices_steps
         if decided is Decided.NO:
             mark_equity(core, bar.close)
         else:
@@ -239,12 +241,12 @@ class BarManager:
                 1 if self._sessions.must_flatten(close_ms, timeframe) else 0,
                 bar.time_ms // _DAY_MS,
             )
-            self._act(bar, self.why_no_entry(bar.time_ms, is_past=is_past))
+            self._act(bar, self.why_no_entry(bar.time_ms, is_past=is_past), left)
             self._journal_skipped(flags, may_enter)
         self._context.record(EquityRow(bar.time_ms, core.equity))
 
-    def _act(self, bar: Bar, why_no_entry: str) -> None:
-        """Pass the strategy core's decisions to entries and exits."""
+    def _act(self, bar: Bar, why_no_entry: str, left: int) -> None:
+        """Pass the strategy core's decisions to entries and exits; ``left``: of slices before the close."""
         core = self._context.memory.core
         self.journal_notes()
         if core.alert:
@@ -264,12 +266,27 @@ class BarManager:
         elif core.decision == EXIT:
             reason = exit_reason(core.decision_reason)
             self._journal_exit(bar, reason)
-            self._entries.cancel()
+            self._entries.cancel(DropCause.NOT_WANTED, left)
             self._exits.request(reason)
+        elif core.decision == SLICE:
+            self._entries.slice(why_no_entry)
         elif core.decision == CANCEL_ENTRY:
-            self._entries.cancel()
+            self._entries.cancel(self._why_cancelled(), left)
+        elif left and not core.slices_steps:
+            self._entries.cancel_slices(DropCause.SLICE_UNFILLED, left)
         elif core.decision == REST_AT_MARKET:
             self._entries.market_remainder(bar.time_ms, why_no_entry)
+
+    def _why_cancelled(self) -> str:
+        """Return why the strategy core has cancelled an entry at this close."""
+        memory = self._context.memory
+        if memory.core.stop_run != GOES_ON:
+            return DropCause.RUN_IS_OVER
+        if memory.stale:
+            return DropCause.STALE
+        if memory.pause_reasons or memory.foreign or memory.core.entries_paused_by_guard:
+            return DropCause.PAUSED
+        return DropCause.NOT_WANTED
 
     def _journal_exit(self, bar: Bar, reason: ExitReason) -> None:
         self._context.journal(
@@ -349,10 +366,11 @@ class BarManager:
             self._context.journal(EntriesResumed(why="the guard's day is over"))
         memory.guard_pauses = bits
 
-    def why_no_entry(self, bar_time_ms: int, *, is_past: bool = False) -> str:
+    def why_no_entry(self, bar_time_ms: int, *, is_past: bool = False, delay_ms: int = 0) -> str:
         """Return why an entry decided at that bar's close may not be sent now; empty: it may.
 
-        For "Assume position now", a decision on the last bar before the launch is as old as the launch.
+        ``delay_ms``: how long after the close it is to be sent. For "Assume position now", a decision on the
+        last bar before the launch is as old as the launch.
         """
         memory, length_ms = self._context.memory, self._context.setup.timeframe.ms
         if memory.state is not RunState.RUNNING or memory.core.stop_run != GOES_ON:
@@ -365,7 +383,7 @@ class BarManager:
             return DropCause.STALE
         if memory.wants_position and memory.failed_reads:
             return DropCause.POSITION_UNKNOWN
-        late_ms = memory.now_ms - max(bar_time_ms + length_ms, memory.started_ms)
+        late_ms = memory.now_ms - max(bar_time_ms + length_ms, memory.started_ms) - delay_ms
         if is_past or bar_time_ms < memory.last_bar_ms or late_ms > max(LATE_MS, LATE_FRACTION * length_ms):
             return DropCause.LATE
         return ""

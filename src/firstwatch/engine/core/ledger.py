@@ -27,7 +27,14 @@ from firstwatch.strategy.core_prices import stop_level
 from firstwatch.strategy.core_settings import exit_reason, reason_code
 from firstwatch.strategy.core_state import CoreSettings
 from firstwatch.trading.account import Funding, Position
-from firstwatch.trading.events import FillBooked, FundingBooked, Noted, TradeClosed
+from firstwatch.trading.events import (
+    DropCause,
+    FillBooked,
+    FundingBooked,
+    Noted,
+    SlicesCancelled,
+    TradeClosed,
+)
 from firstwatch.trading.orders import Fill, OrderPurpose, Side, Touch
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.trade import Trade
@@ -413,6 +420,7 @@ class Ledger:
         gross = price_gross(core, self._settings, steps, float(price))
         if source is not None and source.beyond_price:
             gross = float(exact(gross) + source.beyond_price)
+        left = core.slices_steps
         is_closed = book_exit(core, self._settings, steps, float(price), float(fee), code, gross)
         if is_closed or source is None:
             memory.position_rows.clear()
@@ -459,6 +467,10 @@ class Ledger:
                 level=trade.expected_exit_price if reason in _AT_LEVELS and not core.expected_exit else None,
             )
         )
+        if left:
+            amount = self._context.setup.market.amount(left)
+            cause = DropCause.NOT_WANTED
+            self._context.journal(SlicesCancelled(side=trade.side, amount=amount, cause=cause))
 
     def write_off(self) -> None:
         """Book the position as closed: an external one on the other side has offset all of it."""

@@ -11,7 +11,7 @@ from firstwatch.engine.core.step_context import StepContext, back_off_ms
 from firstwatch.strategy.core import mark_equity
 from firstwatch.strategy.core_notes import CHAIN_EXHAUSTED, guard_sentence
 from firstwatch.strategy.core_state import STOP_BY_CHAIN, STOP_BY_GUARD, STOP_BY_TRADES_LIMIT, CoreSettings
-from firstwatch.trading.events import Noted
+from firstwatch.trading.events import DropCause, Noted
 from firstwatch.trading.hazards import Hazard, hazard_of
 from firstwatch.trading.orders import OrderPurpose
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode, move_run
@@ -194,7 +194,7 @@ class RunLifecycle:
             self._context.journal(
                 Noted(sentence=f"the stop's mode is now {mode.replace('_', ' ')}: {why}"), author
             )
-        self._entries.cancel()
+        self._entries.cancel(DropCause.RUN_IS_OVER)
         self._orders.request_unbooked_fills()
         if mode is not StopMode.CLOSE:
             self._exits.revoke()

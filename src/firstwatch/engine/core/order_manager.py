@@ -173,8 +173,12 @@ class OrderManager:
         trigger_price: Decimal | None = None,
         reason: ExitReason | None = None,
         announces: str = "",
+        mid_at_decision: float | None = None,
     ) -> TrackedOrder:
-        """Create an order, stored in this step and sent after it. All but entries are reduce-only."""
+        """Create an order, stored in this step and sent after it. All but entries are reduce-only.
+
+        ``mid_at_decision``: the mid when it was decided; None: that of now.
+        """
         order = self._make(
             purpose=purpose,
             side=side,
@@ -184,6 +188,7 @@ class OrderManager:
             trigger_price=trigger_price,
             bar_time_ms=bar_time_ms,
             reason=reason,
+            mid_at_decision=mid_at_decision,
         )
         order.announces = announces
         self._context.request(SendOrder(order.intent.client_order_id))
@@ -248,6 +253,7 @@ class OrderManager:
         trigger_price: Decimal | None,
         bar_time_ms: int,
         reason: ExitReason | None,
+        mid_at_decision: float | None = None,
     ) -> TrackedOrder:
         memory, setup = self._context.memory, self._context.setup
         memory.order_number += 1
@@ -264,7 +270,7 @@ class OrderManager:
             price=price,
             trigger_price=trigger_price,
         )
-        mid = memory.price or None
+        mid = mid_at_decision or memory.price or None
         order = TrackedOrder(intent, memory.now_ms, bar_time_ms, reason=reason, mid_at_decision=mid)
         memory.orders[intent.client_order_id] = order
         memory.is_compared = False

@@ -36,6 +36,7 @@ class OutlookReporter:
             core.stop,
             core.target,
             core.entry_order,
+            core.slices,
             core.link,
             core.stop_run,
             core.entries_paused_by_guard,

@@ -37,6 +37,7 @@ from firstwatch.engine.core.protection import ProtectionManager
 from firstwatch.engine.core.records import Step
 from firstwatch.engine.core.recovery import RecoveryManager
 from firstwatch.engine.core.run_memory import (
+    EntryPlan,
     RunMemory,
     RunSetup,
     TrackedOrder,
@@ -51,7 +52,7 @@ from firstwatch.strategy.core_state import ENTER, CoreSettings
 from firstwatch.trading.account import Funding
 from firstwatch.trading.clock import iso
 from firstwatch.trading.commands import CancelRun, ClosePosition, PauseEntries, ResumeEntries, StopRun
-from firstwatch.trading.events import FEED_ENDED, EntriesResumed, Noted
+from firstwatch.trading.events import FEED_ENDED, DropCause, EntriesResumed, Noted
 from firstwatch.trading.orders import Fill, OrderIntent, OrderKind, OrderPurpose, OrderState, Touch
 from firstwatch.trading.runs import Author, ExitReason, RunState, StopMode
 from firstwatch.trading.verdicts import DIVERGED
@@ -305,14 +306,15 @@ class RunCore:
         self._end_feed()
         self._lifecycle.follow_core()
         if memory.pause_reasons or self._protection.is_closed_at_venue():
-            self._entries.cancel()
+            self._entries.cancel(DropCause.PAUSED if memory.pause_reasons else DropCause.NOT_WANTED)
         if memory.state is RunState.STOPPING and memory.stop_mode is StopMode.CLOSE and memory.core.steps:
             # The amount that an entry filled after the stop request is closed, too.
             self._exits.request(ExitReason.RUN_END)
         if memory.is_undecided:
             self._exits.request(memory.exit_reason or ExitReason.MANUAL)
         self._protection.settle()
-        self._entries.settle(self._bars.why_no_entry(memory.entry.bar_time_ms if memory.entry else 0))
+        plan = memory.entry or EntryPlan(0, "")
+        self._entries.settle(self._bars.why_no_entry(plan.bar_time_ms, delay_ms=plan.delay_ms))
         self._exits.settle()
         self._orders.settle()
         self._lifecycle.finish_if_done()
@@ -332,7 +334,7 @@ class RunCore:
         memory = self._memory
         if not memory.feed_ended:
             return
-        self._entries.cancel()
+        self._entries.cancel(DropCause.FEED_ENDED)
         plan = memory.closing
         if plan is not None and not plan.is_after_feed:
             order = self._orders.get(plan.order_id)

@@ -39,6 +39,8 @@ class RunSetup:
     modifies_orders: bool
     max_slippage_bps: float = 500.0
     """How far beyond the mid, in basis points, an entry at market may fill."""
+    slice_delay_ms: int = 0
+    """Longest random delay before a slice of an entry is sent."""
     policy: Policy = field(default_factory=lambda: ALARMS_ONLY)
     """The operator's policy: the response to each hazard."""
     suppresses: Callable[[int], bool] | None = None
@@ -120,6 +122,14 @@ class EntryPlan:
     """The venue never executed the request and no longer can: it may be sent again."""
     resends: int = 0
     resend_at_ms: int = 0
+    number: int = 1
+    """Which slice of the entry the order is, counted from 1."""
+    waiting: Decimal | None = None
+    """Amount of a slice that is decided and not an order yet; None: there is none."""
+    delay_ms: int = 0
+    """How long after the close that decided it a slice is sent."""
+    mid_at_decision: float | None = None
+    """The mid at that close: the delay is a part of what the fill costs."""
 
 
 @dataclass(slots=True)

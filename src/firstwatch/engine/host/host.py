@@ -453,6 +453,7 @@ class EngineHost:
                     author=author,
                     why=why,
                     max_slippage_bps=self._settings.limits.max_slippage_bps,
+                    slice_delay_ms=round(self._settings.limits.slice_delay_s * 1000),
                     policy=self._settings.policy.responses,
                 )
             except VaultLockedError as error:

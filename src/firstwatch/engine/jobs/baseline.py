@@ -14,6 +14,7 @@ from firstwatch.engine.jobs.context import Found, JobContext, Kind
 from firstwatch.engine.jobs.inputs import venue_candles
 from firstwatch.engine.venue_registry import reading_venue
 from firstwatch.market.archive import REFERENCE, find_series, read_series
+from firstwatch.market.exchange_hours import with_hours
 from firstwatch.market.files import CandleFile, Hole, read_candles, read_funding, require_timeframe
 from firstwatch.market.funding import NO_FUNDING
 from firstwatch.market.packed import History, fingerprint, until
@@ -102,7 +103,7 @@ def _made(request: BaselineRequest, job: JobContext) -> Made:
         WrongUseError, VenueError, StoreError: candles or market are not available; nothing is saved.
     """
     settings, store, clock, progress = job.settings, job.store, job.clock, job.progress
-    launch = request.launch
+    launch = request.launch.model_copy(update={"session": with_hours(request.launch.session)})
     progress(0.0, "reading the market")
     with store.read() as session:
         version = get_version(session, launch.algorithm, launch.version)

@@ -6,6 +6,7 @@ workers or on where they are: they come in the order of the arguments.
 """
 
 import hashlib
+import logging
 import mmap
 import multiprocessing
 import os
@@ -13,6 +14,7 @@ import pickle
 import signal
 import sys
 import threading
+from asyncio import CancelledError as CancelledTaskError
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
@@ -35,6 +37,7 @@ _MOST_SHARED = 4
 """Shared values that a worker keeps."""
 _CONNECTS_S = 10.0
 """How long a scheduler may take to answer, and to have a worker."""
+_GIVEN_UP = "The cluster has given up a part of the job, perhaps because workers have ended; resume the job."
 _FASTER_SWITCH_S = 0.000_5
 
 
@@ -94,8 +97,12 @@ def run_all(
             "A worker process has ended by itself, perhaps for lack of memory; resume the job, or set fewer"
             " workers in [compute]."
         ) from error
-    except CancelledError as error:
-        raise FirstwatchError("The cluster has given up a part of the job; resume it.") from error
+    except (CancelledError, CancelledTaskError) as error:
+        raise FirstwatchError(_GIVEN_UP) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] == "distributed":
+            raise FirstwatchError(_GIVEN_UP) from error
+        raise
     finally:
         for future in futures:
             future.cancel()
@@ -271,9 +278,13 @@ def _cluster(compute: ComputeSettings) -> Iterator[Workers]:
         raise WrongUseError(
             'executor = "dask" in [compute] needs the extra cluster: pip install "firstwatch[cluster]".'
         ) from error
+    # What goes wrong is an error here; to its logger belongs no terminal.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     address = str(compute.scheduler)
     security = None
     if compute.is_encrypted:
+        for name in ("ca", "certificate", "key"):
+            _check_file(name, getattr(compute, name))
         security = distributed.Security(
             tls_ca_file=str(compute.ca),
             tls_client_cert=str(compute.certificate),
@@ -297,6 +308,14 @@ def _cluster(compute: ComputeSettings) -> Iterator[Workers]:
     finally:
         with suppress(Exception):
             client.close(timeout=_CONNECTS_S)
+
+
+def _check_file(name: str, path: Path) -> None:
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise WrongUseError(f"{name} of [compute] cannot be read from {path}: {error.strerror}.") from error
 
 
 def _check_cluster(client: Any, address: str) -> None:

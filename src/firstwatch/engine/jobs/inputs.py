@@ -1,5 +1,6 @@
 """Reads what a test asks for: its market and candles, from a venue, the archive or files."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from firstwatch.backtest.inputs import FROM_ANYWHERE, FROM_VENUE, BacktestInput, BacktestRequest
@@ -15,6 +16,7 @@ from firstwatch.market.archive import (
     sound_candles,
 )
 from firstwatch.market.assumed import market_of_candles
+from firstwatch.market.exchange_hours import with_hours
 from firstwatch.market.files import CandleFile, holes_of, read_candles, read_funding, require_timeframe
 from firstwatch.market.funding import NO_FUNDING
 from firstwatch.market.launch_files import read_market
@@ -63,7 +65,7 @@ def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> 
             slippage_bps=request.slippage_bps,
             limit_fills=request.limit_fills,
         ),
-        request.settings,
+        replace(request.settings, session=with_hours(request.settings.session)),
         NO_FUNDING if request.funding is None else read_funding(request.funding),
         request.from_ms,
         request.to_ms,

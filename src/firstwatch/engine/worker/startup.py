@@ -115,6 +115,7 @@ class RunStartup:
         author: Author,
         why: str,
         max_slippage_bps: float,
+        slice_delay_ms: int = 0,
         policy: Policy = ALARMS_ONLY,
     ) -> None:
         self.stored = stored
@@ -131,6 +132,7 @@ class RunStartup:
             has_phases=venue.capabilities.has_phases,
             modifies_orders=venue.capabilities.modifies_orders,
             max_slippage_bps=max_slippage_bps,
+            slice_delay_ms=slice_delay_ms,
             policy=policy,
             suppresses=venue.capabilities.suppresses,
             earlier_runs=stored.earlier_runs,

@@ -175,6 +175,7 @@ class ExportRunAction(_OneRunAction):
 class TestAgainAction(_OneRunAction):
     id, title, short, key = "run.test", "run: Test again", "Test", "b"
     help = "Open the run's version in Test mode on the recent period, and test it there beside its baseline."
+    severity = Severity.TRADE
     is_for_any_size = False
 
     def perform(self, app: AppControls, situation: Situation) -> None:

@@ -3,6 +3,7 @@
 from firstwatch.manager.test_views import TestView
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.tui.actions.action import Action, AppControls, Severity, Situation
+from firstwatch.tui.bench import first_mistake
 from firstwatch.tui.layout import Mode
 from firstwatch.tui.panes.pane import PaneId
 
@@ -18,10 +19,7 @@ class _DraftAction(Action):
         draft = situation.bench.draft
         if draft is None:
             return "There is no algorithm yet: firstwatch algorithm add FILE"
-        if self.needs_valid and draft.problems:
-            place, sentence = next(iter(draft.problems.items()))
-            return f"{place}: {sentence}" if place else sentence
-        return ""
+        return first_mistake(draft) if self.needs_valid else ""
 
 
 class _TestAction(_DraftAction):

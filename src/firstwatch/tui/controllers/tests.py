@@ -4,25 +4,35 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
+from functools import partial
 from typing import Any
 
 from firstwatch.manager.test_views import DraftView, TestView
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.views import RunView
 from firstwatch.trading.errors import FirstwatchError
-from firstwatch.trading.jobs import JobState
-from firstwatch.tui.bench import Bench
+from firstwatch.tui.bench import Bench, place_words
 from firstwatch.tui.controllers.launch import LaunchController
 from firstwatch.tui.launch_form.draft import LaunchDraft, draft_of
-from firstwatch.tui.layout import Mode
-from firstwatch.tui.messages import LaunchOpened
+from firstwatch.tui.lists.found import parameters_text, values_text
+from firstwatch.tui.messages import DraftShown, LaunchOpened
 from firstwatch.tui.modals.choice import Choice, ChoiceDialog
 from firstwatch.tui.modals.confirm import ConfirmDialog
 from firstwatch.tui.modals.prompt import PromptDialog
+from firstwatch.tui.modals.settings import SettingsDialog, Values
+from firstwatch.tui.modals.tests import (
+    folds_mistake,
+    folds_of,
+    optimisation_settings,
+    search_mistake,
+    search_of,
+    validation_settings,
+)
 from firstwatch.tui.state import StateApp
 
 _SMALL = Decimal("0.25")
 """Share of the capital that is proposed for the next version."""
 _CENT = Decimal("0.01")
+_KEPT_BACK = "the last fifth of the period is kept back"
 
 
 class TestController:
@@ -118,7 +128,7 @@ class TestController:
             (each.version for each in self._app.live.algorithms if each.name == draft.algorithm), default=0
         )
         lines = [
-            f"{draft.name}: {', '.join(draft.changes)}",
+            f"{draft.name}: {', '.join(map(place_words, draft.changes))}",
             "",
             f"It becomes version {newest + 1} of {draft.algorithm}; another name begins another algorithm:",
         ]
@@ -140,7 +150,8 @@ class TestController:
         """Ask whether what was changed is discarded."""
         draft = self._bench.draft
         if draft is not None:
-            lines = [f"{draft.name}: {', '.join(draft.changes)}", f"{draft.base} stays as it is stored."]
+            changes = ", ".join(map(place_words, draft.changes))
+            lines = [f"{draft.name}: {changes}", f"{draft.base} stays as it is stored."]
             dialog = ConfirmDialog("Discard the draft", lines, "Discard", is_dangerous=True)
             self._app.push_screen(dialog, self._discard)
 
@@ -155,6 +166,77 @@ class TestController:
     def backtest(self) -> None:
         """Begin a backtest of the draft."""
         self._begin("Backtest", self._manager.tests.backtest)
+
+    def ask_validation(self) -> None:
+        """Ask for the folds, then begin a cross-validation of the draft."""
+        draft = self._bench.draft
+        if draft is not None:
+            self._app.in_background(self._ask_validation(draft))
+
+    async def _ask_validation(self, draft: DraftView) -> None:
+        places = await asyncio.to_thread(self._manager.tests.places, draft)
+        lines = [f"{draft.name} on {draft.setup.symbol}; {_KEPT_BACK}.", ""]
+        settings = validation_settings(draft, places)
+        dialog = SettingsDialog("Cross-validate", lines, settings, "begin", check=folds_mistake)
+        self._app.push_screen(dialog, self._validate)
+
+    def _validate(self, values: Values | None) -> None:
+        if values is not None:
+            folds = folds_of(values)
+            self._begin("Cross-validation", lambda draft: self._manager.tests.validate(draft, folds))
+
+    def ask_optimisation(self) -> None:
+        """Ask for the numbers and what is looked for, then begin an optimisation of the draft."""
+        draft = self._bench.draft
+        if draft is not None:
+            self._app.in_background(self._ask_optimisation(draft))
+
+    async def _ask_optimisation(self, draft: DraftView) -> None:
+        places = await asyncio.to_thread(self._manager.tests.places, draft)
+        lines = [
+            f"{draft.name} on {draft.setup.symbol}; {_KEPT_BACK}.",
+            "Take a number by space, or write its range.",
+            "",
+        ]
+        settings = optimisation_settings(draft, places)
+        check = partial(search_mistake, draft)
+        dialog = SettingsDialog("Optimise", lines, settings, "begin", check=check)
+        self._app.push_screen(dialog, self._optimise)
+
+    def _optimise(self, values: Values | None) -> None:
+        if values is not None:
+            search = search_of(values)
+            self._begin("Optimisation", lambda draft: self._manager.tests.optimise(draft, search))
+
+    def usefulness(self) -> None:
+        """Begin to measure how useful the draft's conditions are."""
+        self._begin("Usefulness", self._manager.tests.usefulness)
+
+    def take_winner(self, test: TestView) -> None:
+        """Make the winner of a study the draft; of a front, ask which point."""
+        details = self._bench.details.get(test.key)
+        front = [] if details is None or details.found.get("best") else details.found.get("pareto") or []
+        if not front:
+            self._app.in_background(self._open_winner(test, None))
+            return
+        choices = [
+            Choice(str(number), parameters_text(point["parameters"]), values_text(point["values"]))
+            for number, point in enumerate(front)
+        ]
+        dialog = ChoiceDialog("Which point of the front", choices, "0")
+        self._app.push_screen(dialog, partial(self._take_point, test))
+
+    def _take_point(self, test: TestView, point: str | None) -> None:
+        if point is not None:
+            self._app.in_background(self._open_winner(test, int(point)))
+
+    async def _open_winner(self, test: TestView, point: int | None) -> None:
+        await self._open_draft(lambda: self._manager.tests.winner(test, point))
+        draft = self._bench.draft
+        changes = "" if draft is None else ", ".join(map(place_words, draft.changes))
+        said = f"The winner is the draft now: {changes}" if changes else "The winner is what the draft was"
+        self._app.notify(said, title="Winner")
+        self._app.post_message(DraftShown())
 
     def _begin(self, what: str, submit: Callable[[DraftView], int]) -> None:
         draft = self._bench.draft
@@ -179,20 +261,12 @@ class TestController:
 
     # --- results ---------------------------------------------------------------------------------
 
-    def follow(self, before: ManagerSnapshot) -> None:
-        """Read the tests again if their jobs have changed; say which have ended."""
+    def follow(self) -> None:
+        """Read the tests again if their jobs have changed."""
         jobs = self._app.live.jobs
         if jobs == self._seen:
             return
         self._seen = jobs
-        was = {job.job_id: job.state for job in before.jobs}
-        for job in jobs:
-            ended = job.state.is_over and was.get(job.job_id, job.state) is not job.state
-            is_seen = self._app.mode is Mode.TEST and job.state is not JobState.FAILED
-            if ended and before.is_ready and not is_seen:
-                severity = "error" if job.state is JobState.FAILED else "information"
-                said = f"job {job.job_id} {job.state}: {job.sentence}" if job.sentence else f"{job.state}"
-                self._app.notify(said, title=job.title, severity=severity)
         self._app.in_background(self._read_tests())
 
     async def _read_tests(self) -> None:

@@ -6,6 +6,7 @@ from firstwatch.manager.test_views import Blocker, DraftView, Standing, TestView
 from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.trading.text import counted
+from firstwatch.tui.bench import first_mistake
 
 
 def saved_version(draft: DraftView, snapshot: ManagerSnapshot) -> str:
@@ -31,10 +32,8 @@ def blockers(draft: DraftView, tests: Sequence[TestView], snapshot: ManagerSnaps
 
 def _found(draft: DraftView, tests: Sequence[TestView], snapshot: ManagerSnapshot) -> Iterator[Blocker]:
     blocks, warns, fine = Standing.BLOCKS, Standing.WARNS, Standing.OK
-    if draft.problems:
-        place, sentence = next(iter(draft.problems.items()))
-        more = f" (+{len(draft.problems) - 1})" if len(draft.problems) > 1 else ""
-        yield Blocker(blocks, f"{place}: {sentence}{more}" if place else f"{sentence}{more}")
+    if mistake := first_mistake(draft):
+        yield Blocker(blocks, mistake)
         return
     if saved := saved_version(draft, snapshot):
         yield Blocker(fine, f"saved as {saved}")

@@ -12,6 +12,7 @@ from firstwatch.manager import draft_document
 from firstwatch.manager.test_views import OWN_PERIOD, WHOLE_PERIOD, DraftView
 from firstwatch.trading.launch import OnExhausted, ResetMode
 from firstwatch.trading.launch_words import EXHAUSTED_WORDS, RESET_WORDS, link_words
+from firstwatch.trading.limit_fills import LimitFills
 from firstwatch.trading.orders import Side
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.tui.draft_form import parse_test
@@ -139,6 +140,11 @@ def _setup(draft: DraftView, venues: tuple[str, ...]) -> Iterator[FieldRow]:
         f"{SETUP}slippage_bps", costs, "Slippage, bps", setup.slippage_bps,
         "How much worse than decided each fill at market is", read=parse_test.bps,
     )  # fmt: skip
+    yield FieldRow(
+        f"{SETUP}limit_fills", costs, "Limit fills", setup.limit_fills,
+        "When a limit entry fills: touch, through (a price beyond it), or queue:0.3, a share of the volume",
+        read=LimitFills.parse,
+    )  # fmt: skip
 
 
 # --- Entry, Exit ---------------------------------------------------------------------------------
@@ -154,7 +160,8 @@ def _entry(draft: DraftView) -> Iterator[FieldRow]:
     kind = _text(draft, "order.kind") or "market"
     order = "Order"
     yield FieldRow(
-        "order.kind", order, "Entry order", kind, "At market at the next open, or at a limit first",
+        "order.kind", order, "Entry order", kind,
+        "At market at the next open, at a limit first, or in slices (TWAP)",
         Entry.CHOICE, words={each: each for each in draft_document.order_kinds()},
     )  # fmt: skip
     for name, label, meaning, read in _ORDER_FIELDS:

@@ -30,6 +30,7 @@ from firstwatch.tui.launch_form.draft import (
     chosen_algorithm,
     has_reset,
     has_session,
+    has_weekly_hours,
 )
 from firstwatch.tui.launch_form.remedies import REMEDIES
 
@@ -194,13 +195,16 @@ def _after_checks(draft: LaunchDraft, preview: LaunchPreview, start: str) -> Nex
 def _session(draft: LaunchDraft, take: Take) -> SessionSettings:
     if not has_session(draft):
         return SessionSettings()
-    windows, lead, zone = take("session_windows"), take("session_lead"), take("session_timezone")
-    if windows is None or lead is None or zone is None:
+    is_weekly = has_weekly_hours(draft)
+    windows, zone = (take("session_windows"), take("session_timezone")) if is_weekly else ((), "UTC")
+    lead, exchange = take("session_lead"), take("session_calendar")
+    if windows is None or lead is None or zone is None or (exchange is None and not is_weekly):
         return SessionSettings()
     return SessionSettings(
         policy=SessionPolicy(draft.session_policy),
         timezone=zone,
         windows=windows,
+        calendar=exchange,
         trading="inside" if draft.session_trading == INSIDE else "outside",
         lead_minutes=lead,
     )

@@ -47,6 +47,7 @@ class LaunchDraft:
     without_stop_reason: str = ""
     session_policy: str = SessionPolicy.OFF.value
     session_windows: str = ""
+    session_calendar: str = ""
     session_timezone: str = "UTC"
     session_trading: str = "inside"
     session_lead: str = "0"
@@ -178,6 +179,11 @@ def has_session(draft: LaunchDraft) -> bool:
     return draft.session_policy != SessionPolicy.OFF
 
 
+def has_weekly_hours(draft: LaunchDraft) -> bool:
+    """Whether the calendar is one of weekly hours, not an exchange's."""
+    return has_session(draft) and not draft.session_calendar.strip()
+
+
 def has_reset(draft: LaunchDraft) -> bool:
     """Whether the draft overrides what the version does after a trade."""
     return draft.reset_mode != VERSIONS_OWN
@@ -236,12 +242,17 @@ FIELDS: tuple[FormField, ...] = (
     ),
     FormField(
         "session_windows", "Trading hours", Section.WHEN, "The hours of the week, in the time zone below",
-        entry=Entry.LIST, read=parse.windows, shown=has_session,
+        entry=Entry.LIST, read=parse.windows, shown=has_weekly_hours,
+    ),
+    FormField(
+        "session_calendar", "Exchange", Section.WHEN,
+        "The hours of an exchange by its code, like XNYS; empty: hours of the week instead", "none",
+        read=parse.exchange, shown=lambda draft: has_session(draft) and not draft.session_windows.strip(),
     ),
     FormField(
         "session_timezone", "Time zone", Section.WHEN,
         "The zone of these hours, like America/New_York; summer time is followed", "UTC",
-        read=parse.zone, shown=has_session,
+        read=parse.zone, shown=has_weekly_hours,
     ),
     FormField(
         "session_trading", "It trades", Section.WHEN, "In these hours, or at all other hours",
@@ -346,6 +357,7 @@ def draft_of(settings: LaunchSettings, *, parent_run_id: str | None) -> LaunchDr
         without_stop_reason=settings.without_stop_reason or "",
         session_policy=session.policy.value,
         session_windows="; ".join(parse.window_text(window) for window in session.windows),
+        session_calendar=session.calendar or "",
         session_timezone=session.timezone,
         session_trading=session.trading,
         session_lead=str(session.lead_minutes),

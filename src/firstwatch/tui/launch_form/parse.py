@@ -18,6 +18,8 @@ MOST_LEAD_MINUTES = 24 * 60
 LARGEST_FACTOR = 2
 _LONGEST_QUOTE = 40
 
+_EXCHANGE = re.compile(r"[\w/+.][\w/+.-]{0,31}")
+
 Value = TypeVar("Value")
 
 
@@ -80,6 +82,15 @@ def zone(text: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"no time zone {_quote(name)}; write one like UTC or America/New_York") from error
     return name
+
+
+def exchange(text: str) -> str | None:
+    """Return the code of an exchange calendar; empty: none. Whether there is one of it the engine says."""
+    if not text:
+        return None
+    if not _EXCHANGE.fullmatch(text):
+        raise ValueError(f"not the code of an exchange: {_quote(text)}; write one like XNYS")
+    return text
 
 
 def problem(read: Callable[[str], object], text: str) -> str:

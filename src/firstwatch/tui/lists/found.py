@@ -5,6 +5,7 @@ from typing import Any
 
 from firstwatch.manager.test_views import BacktestView, Figure, TestDetails
 from firstwatch.trading.launch_words import EXIT_WORDS
+from firstwatch.trading.text import counted
 from firstwatch.trading.trade import Trade
 from firstwatch.tui import figures, formats
 from firstwatch.tui.lists import cells
@@ -196,9 +197,9 @@ def spread_text(found: Mapping[str, Any]) -> str:
     lines = []
     for name, values in found.get("spread", {}).items():
         label, write = figures.FIGURES.get(name, (name.replace("_", " "), figures.ratio))
-        parts = [f"{what} {write(value)}" for what, value in values.items() if isinstance(value, float | int)]
-        if parts:
-            lines.append(f"{label}: {', '.join(parts)}")
+        low, middle, high = (values.get(what) for what in ("minimum", "median", "maximum"))
+        if low is not None and middle is not None and high is not None:
+            lines.append(f"{label}: median {write(middle)}, from {write(low)} to {write(high)}")
     return "\n".join(lines)
 
 
@@ -258,11 +259,10 @@ def compared_lines(found: Sequence[TestDetails]) -> list[Line]:
     shown = found[:MOST_COMPARED]
     lines = [_row("test", "", [f"{KIND_WORDS[each.view.kind]} {each.view.number}" for each in shown])]
     settings = [dict(each.settings) for each in shown]
-    names = dict.fromkeys(name for each in settings for name in each)
-    for name in names:
-        values = [each.get(name, "–") for each in settings]
-        if len(set(values)) > 1:
-            lines.append(_row(f"setting {name}", name, values))
+    for name in dict.fromkeys(name for each in settings for name in each):
+        written = [each.get(name, "–") for each in settings]
+        if len(set(written)) > 1:
+            lines.append(_row(f"setting {name}", name, written))
     known = [_by_name(each) for each in shown]
     for name, (label, write) in figures.FIGURES.items():
         values = [each.get(name) for each in known]
@@ -335,60 +335,68 @@ _WINNER = ("net_pnl", "sharpe", "max_drawdown", "total_trades")
 
 def honest_text(found: Mapping[str, Any]) -> str:
     """Return what a search leaves of its winner: luck, overfitting, length, the bars it has never seen."""
-    lines = []
-    counted = found.get("counted_trials")
-    deflated, overfitted = found.get("deflated_sharpe"), found.get("overfitting_probability")
-    if deflated is not None:
-        word = "more than luck" if deflated >= _SURE else "may be luck alone"
-        lines.append(f"deflated Sharpe {deflated:.3f} with {counted} trials counted: {word} (0.95 is sure)")
-    if overfitted is not None:
-        word = "worth nothing" if overfitted >= _LIKELY else "better below 0.2"
-        lines.append(f"probability of overfitting {overfitted:.2f}: {word}")
-    if (days := found.get("minimum_backtest_days")) is not None:
-        lines.append(f"so many trials need {days:,.0f} days of candles for such a Sharpe to mean anything")
+    lines = [str(found["words"])] if found.get("words") else []
+    parts = [
+        ("deflated Sharpe", found.get("deflated_sharpe"), "{:.3f}"),
+        ("overfitting", found.get("overfitting_probability"), "{:.2f}"),
+        ("days needed", found.get("minimum_backtest_days"), "{:,.0f}"),
+    ]
+    known = [f"{name} {form.format(value)}" for name, value, form in parts if value is not None]
+    lines.append(" · ".join([*known, f"{found.get('counted_trials', 0):,} trials counted"]))
     holdout = found.get("holdout") or {}
     if metrics := holdout.get("metrics"):
-        pnl, sharpe = metrics.get("net_pnl"), metrics.get("sharpe")
+        pnl = formats.money(metrics.get("net_pnl"), signed=True)
+        trades, used = (int(each or 0) for each in (metrics.get("total_trades"), holdout.get("used_before")))
         lines.append(
-            f"hold-out, never searched: PnL {formats.money(pnl, signed=True)}, Sharpe {_ratio(sharpe)};"
-            f" used {holdout.get('used_before', 0)} times before"
+            f"hold-out, never searched: PnL {pnl}, Sharpe {_ratio(metrics.get('sharpe'))},"
+            f" {counted(trades, 'trade')}; it was used {counted(used, 'time')} before"
         )
     return "\n".join(lines)
 
 
-_SURE, _LIKELY = 0.95, 0.5
+FRONT = (
+    Column("", 3, is_number=True),
+    Column("first", 11, is_number=True),
+    Column("second", 11, is_number=True),
+    Column("deflated", 8, rank=1, is_number=True),
+    Column("parameters", 30, grows=True),
+)
 
 
-def slice_points(found: Mapping[str, Any], name: str) -> list[tuple[float, float]]:
-    """Return the values of a parameter with that of the objective, of each trial that is done."""
+def front_lines(found: Mapping[str, Any]) -> list[Line]:
+    """Return a line for each point of the front of two objectives."""
     return [
-        (float(each["parameters"][name]), float(each["value"]))
-        for each in found.get("tried", ())
-        if each.get("value") is not None and name in each["parameters"]
+        Line(
+            str(number),
+            (
+                Cell(str(number + 1), "dim"),
+                *(Cell(f"{value:,.4g}") for value in each["values"]),
+                Cell(_ratio(each.get("deflated_sharpe"))),
+                Cell(parameters_text(each["parameters"])),
+            ),
+        )
+        for number, each in enumerate(found.get("pareto") or ())
     ]
 
 
-def map_points(found: Mapping[str, Any]) -> tuple[tuple[str, str], list[tuple[float, float, float]]]:
-    """Return the two parameters that matter most, and their values with that of the objective."""
-    importance = found.get("importance") or {}
-    names = sorted(importance, key=lambda name: -(importance[name] or 0))[:2]
-    if len(names) < 2:
-        return ("", ""), []
-    first, second = names
-    points = [
-        (float(each["parameters"][first]), float(each["parameters"][second]), float(each["value"]))
-        for each in found.get("tried", ())
-        if each.get("value") is not None and first in each["parameters"] and second in each["parameters"]
-    ]
-    return (first, second), points
+def parameters_text(parameters: Mapping[str, float]) -> str:
+    """Return parameters with their values, by the end of their names."""
+    return ", ".join(f"{name.rpartition('.')[2]} {value:g}" for name, value in parameters.items())
+
+
+def values_text(values: Sequence[float]) -> str:
+    """Return the values of two objectives."""
+    return " and ".join(f"{value:,.4g}" for value in values)
 
 
 def usefulness_text(found: Mapping[str, Any]) -> str:
     """Return the formula of the score, and the near misses of entries."""
     lines = [str(found["formula"])] if found.get("formula") else []
-    misses = found.get("near_misses")
-    if isinstance(misses, int):
-        lines.append(f"near misses, one condition short of an entry: {misses:,}")
+    lines += [
+        f"near miss: {each['count']:,} times only {each['missing']} was missing for {each['group']},"
+        f" last {each['last_at'][:16].replace('T', ' ')}"
+        for each in found.get("near_misses") or ()
+    ]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
 
 COLUMNS = (
     Column("#", 4, is_number=True),
-    Column("test", 9),
+    Column("test", 10),
     Column("of", 12, grows=True, keeps="@", least=10),
     Column("result", 15, most=24),
     Column("Sharpe", 6, rank=2, is_number=True),
@@ -25,7 +25,7 @@ KIND_WORDS: dict[JobKind, str] = {
     JobKind.CALIBRATION: "calibrate",
     JobKind.CROSS_VALIDATION: "validate",
     JobKind.OPTIMISATION: "optimise",
-    JobKind.USEFULNESS: "useful?",
+    JobKind.USEFULNESS: "usefulness",
 }
 _BAR = 6
 

@@ -11,7 +11,7 @@ from firstwatch.tui.launch_form import parse
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.widgets.field_form import FieldForm, field_line, heading
 from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine, StatusLine
-from firstwatch.tui.widgets.table import Line
+from firstwatch.tui.widgets.table import Line, Tone
 
 _MOST_ROWS = 16
 
@@ -105,7 +105,7 @@ class SettingsDialog(Dialog[Values]):
                 yield heading(section)
             value = self._values[each.id]
             shown = each.words.get(value, value) or each.empty
-            tone = "error" if self._problem(each, value) else "" if value or each.words else "dim"
+            tone: Tone = "error" if self._problem(each, value) else "" if value or each.words else "dim"
             yield field_line(each.id, each.label, shown, tone)
 
     def _problem(self, each: Setting, value: str) -> str:

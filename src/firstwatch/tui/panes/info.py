@@ -9,9 +9,9 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import DataTable
 
-from firstwatch.manager.views import ManagerSnapshot, RunDetails, RunView
+from firstwatch.manager.views import ManagerSnapshot, ParentView, RunDetails, RunView
 from firstwatch.tui.layout import layout_for
-from firstwatch.tui.lists import active, config, history, journal, orders, positions, trades
+from firstwatch.tui.lists import active, config, history, journal, lineage, orders, positions, trades
 from firstwatch.tui.messages import BesideChosen, RunChosen, RunOpened
 from firstwatch.tui.panes.pane import PaneId, TabbedPane
 from firstwatch.tui.panes.why import WhyBox
@@ -31,6 +31,7 @@ _LISTS: dict[str, tuple[Sequence[Column], str]] = {
     "Trades": (trades.COLUMNS, trades.EMPTY),
     "Details": (journal.COLUMNS, journal.EMPTY),
     "Config": (config.COLUMNS, config.EMPTY),
+    "Compare": (lineage.COLUMNS, lineage.EMPTY),
 }
 
 
@@ -55,6 +56,10 @@ class InfoPane(TabbedPane):
     )
     PAGES: ClassVar = {tab: partial(_listing, tab) for tab in _LISTS}
 
+    _parent_view: ParentView | None = None
+    """The run of which the chosen one is the next version."""
+    _parent_of: str | None = None
+    """The run whose parent it is."""
     _beside: str | None = None
     """The run that was last reported to be compared with the chosen one."""
 
@@ -128,7 +133,14 @@ class InfoPane(TabbedPane):
             "Trades": ((details.trades, len(details.trade_whys)), lambda: trades.lines(details)),
             "Details": ((details.events,), lambda: journal.lines(details)),
             "Config": ((details.settings,), lambda: config.lines(details)),
+            "Compare": (
+                (details.metrics, self._parent_view),
+                lambda: lineage.lines(run, details, self._parent_view),
+            ),
         }
+        if self.tab == "Compare" and self._parent_of != run.run_id:
+            self._parent_of, self._parent_view = run.run_id, None
+            app.in_background(self._read_parent(run.run_id))
         listing.set_made(*pages[self.tab])
 
     def run_ids(self) -> tuple[str, ...]:
@@ -186,6 +198,12 @@ class InfoPane(TabbedPane):
             app.push_screen(MessageDialog(f"Order {key}", lines))
         elif self.tab == "Details":
             app.push_screen(MessageDialog(f"Journal row {key}", journal.story(details, key)))
+
+    async def _read_parent(self, run_id: str) -> None:
+        parent = await asyncio.to_thread(app_of(self).manager.parent, run_id)
+        if self._parent_of == run_id:
+            self._parent_view = parent
+            self.renew()
 
     async def _open_trade(self, run: RunView, number: int) -> None:
         from firstwatch.tui.modals.trade import TradeDialog

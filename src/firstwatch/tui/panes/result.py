@@ -25,7 +25,7 @@ from firstwatch.tui.widgets.overlay import PnlCurve, draw_overlay
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.plot import View
 from firstwatch.tui.widgets.status_lines import KeyLine
-from firstwatch.tui.widgets.study_plots import Slice, draw_map, draw_months, draw_slice
+from firstwatch.tui.widgets.study_plots import Slice, StudyMap, draw_map, draw_months, draw_slice
 from firstwatch.tui.widgets.tab_strip import TabStrip
 from firstwatch.tui.widgets.table import Column, KeyedTable, Line
 
@@ -34,7 +34,7 @@ _TABS: Mapping[JobKind, tuple[str, ...]] = {
     JobKind.BACKTEST: _BACKTEST_TABS,
     JobKind.BASELINE: _BACKTEST_TABS,
     JobKind.CROSS_VALIDATION: ("Folds",),
-    JobKind.OPTIMISATION: ("Best", "Map"),
+    JobKind.OPTIMISATION: ("Best", "Map", "Front"),
     JobKind.USEFULNESS: ("Usefulness",),
 }
 _COMPARED_TABS = ("Compare", "Curves")
@@ -201,11 +201,12 @@ class BestPage(Page):
         details = self._shown
         if details is None or name is None:
             return
-        points = found.slice_points(details.found, name)
+        points = (details.found.get("slices") or {}).get(name)
         best = ((details.found.get("best") or {}).get("parameters") or {}).get(name)
         if points:
-            picture = partial(draw_slice, Slice(name, points, best))
-            self.query_one(Drawn).show((details.view.key, name, len(points)), picture)
+            self.query_one(Drawn).show(
+                (details.view.key, name), partial(draw_slice, Slice(name, points, best))
+            )
 
 
 class MapPage(Page):
@@ -216,13 +217,24 @@ class MapPage(Page):
         yield Paragraph(classes="empty")
 
     def show(self, shown: Sequence[TestDetails]) -> None:
-        names, points = found.map_points(shown[0].found)
+        known = shown[0].found.get("map")
         drawn, empty = self.query_one(Drawn), self.query_one(Paragraph)
-        drawn.display = bool(points)
-        empty.show_if(not points)
-        empty.set_text("A map needs two parameters and trials of both.")
-        if points:
-            drawn.show((shown[0].view.key, names, len(points)), partial(draw_map, names, points))
+        drawn.display = known is not None
+        empty.show_if(known is None)
+        empty.set_text("A map needs two parameters.")
+        if known is not None:
+            drawn.show(shown[0].view.key, partial(draw_map, StudyMap(**known)))
+
+
+class FrontPage(Page):
+    """The points of a study of two objectives that no other trial beats in both."""
+
+    def compose(self) -> ComposeResult:
+        yield Listing(found.FRONT, empty="Only a study of two goals has a front.", id="front")
+
+    def show(self, shown: Sequence[TestDetails]) -> None:
+        said = shown[0].found
+        self.query_one(Listing).set_made((shown[0].view.key,), lambda: found.front_lines(said))
 
 
 class ComparePage(Page):
@@ -294,6 +306,7 @@ class ResultPane(TabbedPane):
         "Folds": lambda: FoldsPage(id="Folds"),
         "Best": lambda: BestPage(id="Best"),
         "Map": lambda: MapPage(id="Map"),
+        "Front": lambda: FrontPage(id="Front"),
         "Usefulness": lambda: UsefulnessPage(id="Usefulness"),
         "Compare": lambda: ComparePage(id="Compare"),
         "Curves": lambda: CurvesPage(id="Curves"),

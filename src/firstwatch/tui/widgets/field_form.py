@@ -111,12 +111,13 @@ class FieldTable(KeyedTable):
 
     def _row(self, row: int, style: Style) -> list[Segment]:
         key = self._order[row]
-        if not key.startswith(f"{_HEADING}{_NOTE}"):
+        if is_field(key):
             return super()._row(row, style)
-        # A note spans all columns.
+        # A heading and a note span all columns.
         cell = self._lines[key][0]
         style += Style.from_meta({"row": row, "column": 0})
-        text = f"{' ' * _NOTE_INDENT}{clean(cell.text)}"
+        indent = _NOTE_INDENT if key.startswith(f"{_HEADING}{_NOTE}") else _GAP
+        text = f"{' ' * indent}{clean(cell.text)}"
         width = sum(width + _GAP for width in self._widths)
         return [Segment(set_cell_size(text, width), style + self._style_of(cell.tone))]
 
@@ -249,6 +250,9 @@ class FieldForm(Container):
             return
         self._written = key
         self._line.value = text
+        # A number is replaced by what is typed; of several words one is changed.
+        self._line.select_on_focus = " " not in text
+        self._line.cursor_position = len(text)
         self._line.display = True
         self._host.pointed(key)
         self._place()

@@ -36,8 +36,9 @@ class FilterLine(Horizontal):
         yield Label(id="filter-count")
 
     def focus_input(self) -> None:
-        """Go on typing."""
-        self.query_one(Input).focus()
+        """Go on typing; a line that is not there yet begins with it by itself."""
+        for line in self.query(Input):
+            line.focus()
 
     def on_mount(self) -> None:
         self.focus_input()

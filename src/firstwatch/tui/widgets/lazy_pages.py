@@ -35,3 +35,5 @@ class LazyPages(ContentSwitcher):
             page.display = False
             await self.mount(page)
         self.current = page_id(name)
+        # With the next frame: the pages' own requests come after it, so it would show the old page.
+        self.screen.refresh(repaint=False, layout=True)

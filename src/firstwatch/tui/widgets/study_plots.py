@@ -4,84 +4,90 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.color import Color
 from rich.text import Text
 
 from firstwatch.tui.widgets.plot import Grid, Scale, value_axis
 
 _AXIS = 10
-_SHADES = " ░▒▓█"
+_SHADES = "·░▒▓█"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _YEAR, _WHOLE = 5, 8
 """Columns of the year, and of its return."""
 _LEAST_CELL, _MOST_CELL = 6, 8
 """Columns of a month."""
 
-Points = Sequence[tuple[float, float]]
-"""Values of a parameter with that of the objective."""
-
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The trials of a study by the value of one parameter; at least one."""
+    """What a study has found along one parameter; at least one point."""
 
     name: str
-    points: Points
+    points: Sequence[tuple[float, float, float]]
+    """Value, the best and the median of the objective there; rising."""
     best: float | None
     """The winner's value."""
 
 
+@dataclass(frozen=True, slots=True)
+class StudyMap:
+    """The best of a study over two parameters. None: nothing was tried there."""
+
+    x: str
+    y: str
+    columns: Sequence[float]
+    """The lowest value of each column."""
+    rows: Sequence[float]
+    best: Sequence[Sequence[float | None]]
+    """By row."""
+
+
 def draw_slice(found: Slice, width: int, height: int, colours: Mapping[str, str]) -> Text:
-    """Return the picture: a point for each trial, the median of each column, the winner's value as a line."""
-    best = found.best
+    """Return the picture: best and median at each value, and the winner's value as a line."""
     grid = Grid(width, height)
-    grid.write(0, 0, f"{found.name}: • a trial, ━ the median, │ the winner", "dim")
+    grid.write(0, 0, f"{found.name}: ● best, ━ median, │ winner", "dim")
     room = max(2, width - _AXIS)
-    x, y = (np.array(values, dtype=np.float64) for values in zip(*found.points, strict=True))
-    scale = Scale.around(float(y.min()), float(y.max()), top=1, rows=max(1, height - 2))
-    low, high = float(x.min()), float(x.max())
-    span = high - low or 1.0
-    columns = np.minimum(((x - low) / span * (room - 1)).round().astype(int), room - 1)
-    if best is not None:
-        place = min(max(round((best - low) / span * (room - 1)), 0), room - 1)
+    x, best, median = (np.array(each, dtype=np.float64) for each in zip(*found.points, strict=True))
+    low, high = float(min(best.min(), median.min())), float(max(best.max(), median.max()))
+    scale = Scale.around(low, high, top=1, rows=max(1, height - 2))
+    span = float(x[-1] - x[0]) or 1.0
+    if found.best is not None:
+        place = min(max(round((found.best - float(x[0])) / span * (room - 1)), 0), room - 1)
         for row in range(1, height - 1):
             grid.put(row, place, "│", colours["secondary"])
-    for column, value in zip(columns.tolist(), y.tolist(), strict=True):
-        grid.put(scale.place(value), column, "•", colours["text-muted"])
-    for column in np.unique(columns).tolist():
-        grid.put(scale.place(float(np.median(y[columns == column]))), column, "━", colours["primary"])
+    columns = ((x - x[0]) / span * (room - 1)).round().astype(int).tolist()
+    for column, value in zip(columns, median.tolist(), strict=True):
+        grid.put(scale.place(value), column, "━", colours["text-muted"])
+    for column, value in zip(columns, best.tolist(), strict=True):
+        grid.put(scale.place(value), column, "●", colours["primary"])
     value_axis(grid, scale, room, lambda value: f"{value:.2f}")
-    _ends(grid, height - 1, room, low, high)
+    _ends(grid, height - 1, room, float(x[0]), float(x[-1]))
     return grid.text()
 
 
-def draw_map(
-    names: tuple[str, str],
-    points: Sequence[tuple[float, float, float]],
-    width: int,
-    height: int,
-    colours: Mapping[str, str],
-) -> Text:
-    """Return a map of two parameters: the darker a place, the better its best trial; ``✶``: the best."""
+def draw_map(found: StudyMap, width: int, height: int, colours: Mapping[str, str]) -> Text:
+    """Return a map of two parameters: the fuller a cell, the better its best trial; ``✶``: the best."""
     grid = Grid(width, height)
-    grid.write(0, 0, f"across {names[0]}, upwards {names[1]}: the fuller the better, ✶ the best", "dim")
-    x, y, z = (np.array(values, dtype=np.float64) for values in zip(*points, strict=True))
-    room, rows = max(2, width - _AXIS), max(2, height - 2)
-    across = _places(x, room)
-    upwards = rows - 1 - _places(y, rows)
-    low, high = float(z.min()), float(z.max())
-    best: dict[tuple[int, int], float] = {}
-    for column, row, value in zip(across.tolist(), upwards.tolist(), z.tolist(), strict=True):
-        best[row, column] = max(best.get((row, column), low), value)
-    for (row, column), value in best.items():
-        level = 1 + round((value - low) / ((high - low) or 1.0) * (len(_SHADES) - 2))
-        grid.put(row + 1, column, _SHADES[level], colours["primary"])
-    top = int(z.argmax())
-    grid.put(int(upwards[top]) + 1, int(across[top]), "✶", f"bold {colours['accent']}")
-    for value, row in ((float(y.max()), 1), (float(y.min()), rows)):
-        grid.write(row, room + 1, f"{value:g}", "dim")
-    _ends(grid, height - 1, room, float(x.min()), float(x.max()))
+    grid.write(0, 0, f"across {found.x}", "dim")
+    grid.write(1, 0, f"upwards {found.y}: the fuller the better, ✶ the best", "dim")
+    known = [value for row in found.best for value in row if value is not None]
+    if not known:
+        return grid.text()
+    low, high = min(known), max(known)
+    wide = max(2, (width - _AXIS) // len(found.columns))
+    tall = max(1, (height - 3) // len(found.rows))
+    for number, row in enumerate(found.best):
+        top = 2 + (len(found.rows) - 1 - number) * tall
+        for column, value in enumerate(row):
+            if value is None:
+                continue
+            level = round((value - low) / ((high - low) or 1.0) * (len(_SHADES) - 1))
+            for line in range(top, top + tall):
+                grid.write(line, column * wide, _SHADES[level] * (wide - 1), colours["primary"])
+            if value == high:
+                grid.put(top + tall // 2, column * wide + (wide - 1) // 2, "✶", f"bold {colours['accent']}")
+        grid.write(top, len(found.columns) * wide, f" {found.rows[number]:g}", "dim")
+    _ends(grid, 2 + len(found.rows) * tall, len(found.columns) * wide, found.columns[0], found.columns[-1])
     return grid.text()
 
 
@@ -135,11 +141,6 @@ def _mixed(colour: str, ground: str, share: float) -> str | None:
         for one, other in zip(*(each for each in found if each is not None), strict=True)
     ]
     return "#" + "".join(f"{part:02x}" for part in mixed)
-
-
-def _places(values: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    span = float(values.max() - values.min()) or 1.0
-    return ((values - values.min()) / span * (count - 1)).round().astype(np.int64)
 
 
 def _ends(grid: Grid, row: int, room: int, low: float, high: float) -> None:

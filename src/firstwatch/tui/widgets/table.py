@@ -394,6 +394,10 @@ class KeyedTable(DataTable[Text]):
         if not changed:
             return
         self._update_count += 1
+        if not self.is_on_screen:
+            # Hidden, it has no part that could be repainted, and shown again it is drawn as it was kept.
+            self.refresh()
+            return
         head = self.header_height if self.show_header else 0
         lefts = [0, *accumulate(width + len(_GAP) for width in self._widths)]
         for key, places in changed.items():

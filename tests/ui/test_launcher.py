@@ -202,7 +202,8 @@ async def test_garbage_is_refused_where_it_is_written_in_plain_words(home, clock
         reset_mode="strict", close_position_on_exit="off", without_stop_reason="hedged",
     )  # fmt: skip
     reasons = ("without_stop_reason", "accepted_warnings")
-    fields = [field.id for field in FIELDS if field.entry is Entry.TEXT and field.id not in reasons]
+    shown = [field for field in FIELDS if field.shown(draft)]
+    fields = [field.id for field in shown if field.entry is Entry.TEXT and field.id not in reasons]
     with scenes.attached(home, clock):
         async with stage(home, size=MIDDLE, clock=clock) as on:
             await launcher_with(on, home, draft)

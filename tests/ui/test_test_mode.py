@@ -137,7 +137,10 @@ async def test_from_a_changed_threshold_to_a_small_run_and_to_the_next_version(h
         await on.until(lambda: on.app.is_launching, "the launcher")
         assert on.app.draft.capital == "2500"
         assert on.app.draft.algorithm == "RSI reversion@2"
-        await on.press("enter", "enter")
+        await on.until(lambda: "▌Wallet" in on.text(), "the field that is missing")
+        await on.press("enter")
+        await on.until(lambda: isinstance(on.app.screen, ChoiceDialog), "the wallets")
+        await on.press("enter")
         await on.until(lambda: on.app.draft.wallet == "w1", "the wallet")
         await on.until(lambda: on.app.next_step.needs_reason, "the checks", looks=_LONG)
         await on.press("g")
@@ -153,9 +156,9 @@ async def test_from_a_changed_threshold_to_a_small_run_and_to_the_next_version(h
             looks=_LONG,
         )
         # It is stopped, compared, and tested again.
-        await on.press("3", "s", "c")
+        await on.press("3", "s", "l")
         await on.until(lambda: len(on.commands()) == 2, "the stop")
-        assert on.commands()[1].command == StopRun(run_id=NEW_RUN, mode=StopMode.CLOSE)
+        assert on.commands()[1].command == StopRun(run_id=NEW_RUN, mode=StopMode.LEAVE)
         await on.until(lambda: on.app.live.run(NEW_RUN).state.is_final, "it is over", looks=_LONG)
         await on.press("h", "[", "[")
         await on.until(lambda: "this run" in on.text() and "it has none" in on.text(), "the comparison")
@@ -165,7 +168,6 @@ async def test_from_a_changed_threshold_to_a_small_run_and_to_the_next_version(h
         await result(on, JobKind.BACKTEST)
         assert on.app.bench.draft.setup.capital == "2500"
         # The next version is launched as its child, with a quarter of its capital.
-        await on.press("1", "]")
         await change(on, "sizing.equity", 3, "0.25")
         await on.press("s", "enter")
         await on.until(lambda: on.app.bench.draft.base == "RSI reversion@3", "version 3")

@@ -1,7 +1,7 @@
 """The tests of a store as views: jobs with what they have found, and the baselines beside them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -45,11 +45,11 @@ KINDS = (JobKind.BACKTEST, JobKind.CROSS_VALIDATION, JobKind.OPTIMISATION, JobKi
 """Kinds of jobs that are tests."""
 _BASELINES = 20
 """Newest baselines of the draft's algorithm in the list."""
-_WORDS = {
-    "win_rate": "win rate {:.0%}",
-    "profit_factor": "profit factor {:.2f}",
-    "sharpe": "Sharpe {:.2f}",
-    "max_drawdown": "drawdown {:.1%}",
+_WORDS: Mapping[str, Callable[[float], str]] = {
+    "win_rate": lambda value: f"win rate {value * 100:.1f} %",
+    "profit_factor": lambda value: f"profit factor {value:.2f}",
+    "sharpe": lambda value: f"Sharpe {value:.2f}",
+    "max_drawdown": lambda value: f"drawdown {value * 100:.1f} %",
 }
 
 
@@ -88,6 +88,7 @@ def _of_job(session: Session, job: JobView) -> TestView:
         progress=job.progress,
         seconds_left=job.seconds_left,
         job=job.job_id,
+        is_being_cancelled=job.is_cancel_wanted and not job.state.is_over,
         spec_sha256="" if spec is None else spec.sha256(),
         verdict=result.get("passed"),
         poor=_poor(metrics) if job.kind is JobKind.BACKTEST else (),
@@ -287,7 +288,7 @@ def _poor(metrics: Mapping[str, Any]) -> tuple[str, ...]:
     if not metrics:
         return ()
     return tuple(
-        f"{_WORDS[each.name].format(each.value)}, not {each.expected.partition(' as a rule')[0]}"
+        f"{_WORDS[each.name](each.value)}, not {each.expected.partition(' as a rule')[0]}"
         for each in references_of(_metrics(metrics))
         if each.is_within is False and each.value is not None
     )

@@ -134,6 +134,7 @@ class TestView:
     progress: float = 0.0
     seconds_left: float | None = None
     job: int | None = None
+    is_being_cancelled: bool = False
     spec_sha256: str = ""
     verdict: bool | None = None
     """Of a cross-validation: passed, failed; None: no verdict."""

@@ -137,6 +137,8 @@ class CancelTestAction(_JobAction):
     help = "Cancel the test under the cursor; what it has found so far is kept."
 
     def why_not(self, test: TestView) -> str:
+        if test.is_being_cancelled:
+            return "It is being cancelled"
         return "It is over" if test.job is None or test.state.is_over else ""
 
     def perform(self, app: AppControls, situation: Situation) -> None:

@@ -61,6 +61,8 @@ def progress_text(test: TestView, width: int = _BAR) -> str:
 
 
 def _state(test: TestView) -> tuple[str, Tone]:
+    if test.is_being_cancelled:
+        return "is cancelled…", "warning"
     match test.state:
         case JobState.QUEUED:
             return "waits", "dim"

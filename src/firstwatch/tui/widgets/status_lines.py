@@ -31,8 +31,8 @@ _ACT_COLUMNS = 12
 """Least columns in which it is said what an agent asks for."""
 _LEVELS = 7
 """Forms of the head, from the longest to the shortest."""
-_SHORT_LEVEL = 3
-"""The form from which on the program's name is left out and modes are letters."""
+_NAMELESS_LEVEL, _LETTER_LEVEL = 3, 4
+"""The forms from which on the program's name is left out, and modes are letters."""
 
 
 class StateLine(Widget):
@@ -129,7 +129,7 @@ class HeadLine(StateLine):
         app = app_of(self)
         colours = app.theme_variables
         run = app.live.run(app.selected_run)
-        line = Text(f" {app.title} " if level < _SHORT_LEVEL else "", f"bold {colours['primary']}")
+        line = Text(f" {app.title} " if level < _NAMELESS_LEVEL else "", f"bold {colours['primary']}")
         for mode, text in self._modes(level):
             chosen = f"bold {colours['background']} on {colours['primary']}"
             line.append(text, chosen if mode is app.mode else colours["secondary"])
@@ -162,11 +162,11 @@ class HeadLine(StateLine):
     @staticmethod
     def _modes(level: int) -> list[tuple[Mode, str]]:
         """Return the modes as they are written at that level."""
-        return [(mode, f" {mode.label if level < _SHORT_LEVEL else mode.label[0]} ") for mode in Mode]
+        return [(mode, f" {mode.label if level < _LETTER_LEVEL else mode.label[0]} ") for mode in Mode]
 
     async def on_click(self, event: events.Click) -> None:
         """Go to the mode that is clicked; elsewhere do as all lines do."""
-        start = len(f" {app_of(self).title} ") if self._level < _SHORT_LEVEL else 0
+        start = len(f" {app_of(self).title} ") if self._level < _NAMELESS_LEVEL else 0
         for mode, text in self._modes(self._level):
             if start <= event.x < start + len(text):
                 self.app.post_message(ModeChosen(mode))

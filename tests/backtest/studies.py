@@ -9,7 +9,9 @@ in 19 of 20 walks, and the probability of overfitting between 0.4 and 0.6 on the
 
 Edge: the returns of a year of hours follow an AR(1) of -0.30, so that the next hour makes up for a part of
 a fall. A study of 300 trials varies the four numbers of a long RSI reversion, at the default costs. The
-deflated ratio is to be at least 0.95 and the probability of overfitting below 0.2 in 16 of 20.
+deflated ratio is to be at least 0.95 and the probability of overfitting below 0.2 in 16 of 20. Where one
+misses, it is by what the figures are: a ratio is deflated by the spread of the trials' ratios, which an edge
+itself makes wide; and where many trials found nearly the same, their order on other days is chance.
 """
 
 import argparse

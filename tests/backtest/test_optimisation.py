@@ -245,6 +245,24 @@ def test_two_objectives_give_the_front_that_no_trial_beats():
     assert _shape(run_study(search, Formula(), known=trials[:33])) == _shape(trials)
 
 
+def test_two_objectives_of_which_one_may_have_no_value():
+    def figures(period, limit):
+        sharpe = None if limit > 30 else _hill(period, limit)
+        return None if period > 25 else {"sharpe": sharpe, "max_drawdown": limit / 100}
+
+    search = _search(objectives=("sharpe", "max_drawdown"), trials=48)
+    trials = run_study(search, Formula(figures))
+    assert {trial.state for trial in trials} == {
+        TrialState.COMPLETE,
+        TrialState.UNDEFINED,
+        TrialState.INVALID,
+    }
+    front = pareto_front(search, trials)
+    assert front
+    assert all(trial.parameters[LIMIT] <= 30 for trial in front)
+    assert set(study_figures.importance(search, trials)) == {PERIOD, LIMIT}
+
+
 def test_a_study_that_prunes_gives_up_what_is_below_the_median_of_earlier_rounds():
     tests = Formula()
     search = _search(prunes=True, trials=64)

@@ -146,11 +146,11 @@ def _optimising(settings: Settings, store: Store, workers: int | None) -> Iterat
     def has_begun() -> bool | None:
         job = job_now(store, settings.home, number)
         assert not job.state.is_over, job.sentence
-        return _trials(store) > 0 or None
+        return _trials(store, number) > 0 or None
 
     rig.until(has_begun, "the first trials")
     try:
-        yield Trials(store)
+        yield Trials(store, number)
         assert job_now(store, settings.home, number).state is JobState.RUNNING, "it has ended too early"
     finally:
         cancel_job(store, settings.home, number)
@@ -160,20 +160,23 @@ def _optimising(settings: Settings, store: Store, workers: int | None) -> Iterat
 class Trials:
     """Counts trials from now on."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, number: int) -> None:
         self._store = store
-        self._begun = _trials(store), time.monotonic()
+        self._number = number
+        self._begun = _trials(store, number), time.monotonic()
 
     def __call__(self) -> float:
         """Return how many there were a second."""
         count, since_s = self._begun
-        return (_trials(self._store) - count) / (time.monotonic() - since_s)
+        return (_trials(self._store, self._number) - count) / (time.monotonic() - since_s)
 
 
-def _trials(store: Store) -> int:
+def _trials(store: Store, number: int) -> int:
     with store.read() as session:
-        newest = session.exec_driver_sql("SELECT max(id) FROM study").scalar_one()
-        found = session.exec_driver_sql("SELECT count(*) FROM trial WHERE study_id = ?", (newest,))
+        found = session.exec_driver_sql(
+            "SELECT count(*) FROM trial JOIN study ON study.id = trial.study_id WHERE study.name = ?",
+            (f"job {number}",),
+        )
         return int(found.scalar_one())
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from firstwatch.market.files import write_candles
+from firstwatch.store.database import open_store
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.market import Market
 from tests.backtest.specifications import coarse, random_candles
@@ -191,6 +192,20 @@ def test_an_error_is_json_too(firstwatch, algorithm, tmp_path):
 def test_a_saved_backtest_is_the_baseline_of_its_version(firstwatch, algorithm, candles):
     assert firstwatch("backtest", algorithm, "--candles", candles, "--save").code == 0
     assert firstwatch("algorithm", "list", "--json").json[0]["name"] == "RSI reversion"
+
+
+def test_a_backtest_counts_as_tried_in_a_data_folder_that_there_is(firstwatch, home, algorithm, candles):
+    firstwatch("backtest", algorithm, "--candles", candles)
+    assert not (home / "firstwatch.db").exists()
+    firstwatch("algorithm", "add", algorithm)
+    for _ in range(2):
+        firstwatch("backtest", algorithm, "--candles", candles)
+    firstwatch("backtest", algorithm, "--candles", candles, "--fee-bps", "1")
+    store = open_store(home)
+    with store.read() as session:
+        found = session.exec_driver_sql("SELECT origin, symbol FROM trial").all()
+    store.close()
+    assert [each.origin for each in found] == ["preview", "preview"]
 
 
 def test_the_command_imports_only_what_it_needs(algorithm, candles):

@@ -129,6 +129,11 @@ class BacktestInput:
             notes=self.assumed,
         )
 
+    @property
+    def symbol(self) -> str:
+        """The market of the test: the one that the algorithm is locked to, or that of its candles."""
+        return self.spec.symbol or self.market.symbol
+
     def review(self, result: BacktestResult) -> Review:
         """Return what stands beside the metrics of this input's backtest."""
         return review(

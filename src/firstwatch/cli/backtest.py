@@ -1,7 +1,7 @@
 """``firstwatch backtest``: an algorithm on a candle file."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,7 +29,12 @@ from firstwatch.cli.backtest_options import (
 from firstwatch.cli.options import JsonFlag
 from firstwatch.cli.output import say, say_json, say_table, say_to_stderr
 from firstwatch.cli.review_text import say_review
+from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.text import counted
+
+if TYPE_CHECKING:
+    from firstwatch.backtest.inputs import BacktestInput
+    from firstwatch.backtest.simulate import BacktestResult
 
 
 def backtest(
@@ -85,6 +90,8 @@ def backtest(
                 now_ms=SystemClock().now_ms(),
             )
         say_to_stderr(f"saved as the baseline of {saved.version.label} on {given.market.symbol}")
+    else:
+        _count_as_tried(given, result)
     for hole in given.file.holes:
         say_to_stderr(f"{candles}: {hole}")
     document = to_json(result, given.review(result), given.settings_document(result) if as_json else {})
@@ -98,6 +105,35 @@ def backtest(
     for note in result.notes:
         since = "" if note.first_ms is None else f" (first at {iso(note.first_ms)})"
         say(f"note: {note.sentence}{since}")
+
+
+def _count_as_tried(given: "BacktestInput", result: "BacktestResult") -> None:
+    """Enter the algorithm in the ledger of what was tried, if there is a data folder: its money is shown."""
+    from firstwatch.settings import load_settings
+    from firstwatch.store.files import STORE_FILE
+
+    if not (load_settings().home / STORE_FILE).exists():
+        return
+    from firstwatch.backtest.baseline import costs_json
+    from firstwatch.cli.folder import open_folder
+    from firstwatch.store.studies import Data, record_tried
+    from firstwatch.trading.clock import SystemClock
+    from firstwatch.trading.trials import TrialOrigin
+
+    end_ms = int(result.time_ms[-1]) + given.spec.timeframe.ms
+    data = Data(given.symbol, given.spec.timeframe, int(result.time_ms[0]), end_ms)
+    try:
+        with open_folder() as (_, store), store.write() as session:
+            record_tried(
+                session,
+                TrialOrigin.PREVIEW,
+                [given.spec.sha256()],
+                data,
+                costs_json=costs_json(given.costs),
+                now_ms=SystemClock().now_ms(),
+            )
+    except FirstwatchError as error:
+        say_to_stderr(f"not counted among what was tried on this market: {error}")
 
 
 def say_metrics(document: Mapping[str, Any]) -> None:

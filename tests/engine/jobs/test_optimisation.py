@@ -25,9 +25,10 @@ from firstwatch.store.algorithms import get_version
 from firstwatch.store.database import open_store
 from firstwatch.store.jobs import get_job, list_jobs, result_of_job
 from firstwatch.store.studies import count_tried
+from firstwatch.store.tables import TrialTable, table_of
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.clock import SystemClock
-from firstwatch.trading.errors import FirstwatchError, StoreError, WrongUseError
+from firstwatch.trading.errors import DamagedRowError, FirstwatchError, StoreError, WrongUseError
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.trading.trials import TrialState
 from tests.candles import generated_candles
@@ -388,6 +389,23 @@ def test_the_job_says_how_far_it_is_and_how_it_ended(candles, home):
     assert job.sentence == found.sentence
     assert found.sentence.startswith("24 trials, best sharpe ")
     assert found.result["study"] == "job 1"
+
+
+def test_a_study_with_a_damaged_or_missing_trial_is_not_gone_on_with(candles, home):
+    _run(_asked(candles, trials=8))
+    trial = table_of(TrialTable)
+    store = open_store(home)
+    try:
+        with store.write() as session:
+            session.execute(trial.update().where(trial.c.number == 3).values(metrics_json="{"))
+        with pytest.raises(DamagedRowError, match="trial 3 cannot be read"):
+            _run(_asked(candles, trials=16))
+        with store.write() as session:
+            session.execute(trial.delete().where(trial.c.number == 3))
+        with pytest.raises(DamagedRowError, match="Trial 3 of the study is missing"):
+            _run(_asked(candles, trials=16))
+    finally:
+        store.close()
 
 
 def test_the_library_is_loaded_by_the_work_of_an_optimisation_alone():

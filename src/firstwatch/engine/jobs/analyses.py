@@ -28,7 +28,7 @@ def save_analysis(
         kind,
         job_id=job.number,
         spec_sha256=given.spec.sha256(),
-        symbol=symbol_of(given),
+        symbol=given.symbol,
         timeframe=given.spec.timeframe,
         costs_json=costs_json(given.costs),
         settings_json=settings_json(given.settings),
@@ -38,9 +38,3 @@ def save_analysis(
         core_version=CORE_VERSION,
         now_ms=job.clock.now_ms(),
     )
-
-
-def symbol_of(given: BacktestInput) -> str:
-    """Return the market that a test is of: the one that the algorithm is locked to, or that of its
-    candles."""
-    return given.spec.symbol or given.market.symbol

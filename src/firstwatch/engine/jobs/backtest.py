@@ -73,7 +73,7 @@ def save_result(
     now_ms: int,
 ) -> int:
     """Save what a test has found with all of its inputs, and return its number."""
-    symbol = given.spec.symbol or given.market.symbol
+    symbol = given.symbol
     return add_result(
         session,
         job_id=job_id,

@@ -130,7 +130,7 @@ def _define(request: OptimisationRequest, given: BacktestInput, end_ms: int | No
     split = split_period(given.file.candles, given.start_ms, end_ms)
     return StudyDefinition(
         request=request,
-        symbol=given.spec.symbol or given.market.symbol,
+        symbol=given.symbol,
         timeframe=given.spec.timeframe,
         start_ms=split.start_ms,
         holdout_ms=split.holdout_ms,

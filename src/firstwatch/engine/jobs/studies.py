@@ -13,10 +13,11 @@ from firstwatch.backtest.inputs import BacktestRequest
 from firstwatch.backtest.optimisation import MOST_TRIALS, Search, parse_constraint, parse_objectives
 from firstwatch.backtest.trial import Trial
 from firstwatch.store.database import Session
+from firstwatch.store.rows import row
 from firstwatch.store.studies import Data, StoredTrial, Study, find_study, trials_of_study
 from firstwatch.strategy.parameters import Parameter, find_place, parse_parameters
 from firstwatch.strategy.specification import AlgorithmSpec
-from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.errors import DamagedRowError, WrongUseError
 from firstwatch.trading.text import quoted
 from firstwatch.trading.timeframe import Timeframe
 
@@ -196,9 +197,13 @@ def known_trials(session: Session, study_id: int) -> tuple[Trial, ...]:
     """Return the trials of a study by number.
 
     Raises:
-        DamagedRowError: one cannot be read.
+        DamagedRowError: one is missing, or cannot be read.
     """
-    return tuple(map(_trial, trials_of_study(session, study_id)))
+    found = trials_of_study(session, study_id)
+    for number, stored in enumerate(found):
+        if stored.number != number:
+            raise DamagedRowError(f"Trial {number} of the study is missing; begin a new study.")
+    return tuple(map(_trial, found))
 
 
 def stored_trial(trial: Trial) -> StoredTrial:
@@ -216,12 +221,13 @@ def stored_trial(trial: Trial) -> StoredTrial:
 
 def _trial(stored: StoredTrial) -> Trial:
     pnl = stored.daily_pnl
-    return Trial(
-        number=stored.number,
-        parameters=json.loads(stored.parameters_json),
-        state=stored.state,
-        spec_sha256=stored.spec_sha256,
-        first_value=stored.first_value,
-        metrics=None if stored.metrics_json is None else json.loads(stored.metrics_json),
-        daily_pnl=None if pnl is None else np.frombuffer(pnl, dtype="<f8").astype(np.float64),
-    )
+    with row(f"trial {stored.number}"):
+        return Trial(
+            number=stored.number,
+            parameters=json.loads(stored.parameters_json),
+            state=stored.state,
+            spec_sha256=stored.spec_sha256,
+            first_value=stored.first_value,
+            metrics=None if stored.metrics_json is None else json.loads(stored.metrics_json),
+            daily_pnl=None if pnl is None else np.frombuffer(pnl, dtype="<f8").astype(np.float64),
+        )

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from firstwatch.backtest.baseline import costs_json
 from firstwatch.backtest.inputs import BacktestRequest
 from firstwatch.backtest.usefulness import measure_usefulness, to_json
-from firstwatch.engine.jobs.analyses import save_analysis, symbol_of
+from firstwatch.engine.jobs.analyses import save_analysis
 from firstwatch.engine.jobs.context import Found, JobContext, Kind
 from firstwatch.engine.jobs.inputs import read_request
 from firstwatch.store.studies import Data, record_tried
@@ -42,7 +42,7 @@ def run_usefulness(request: UsefulnessRequest, job: JobContext) -> Found:
         progress=lambda share, step: job.progress(_READ + (1 - _READ) * share, step),
     )
     document = to_json(found)
-    data = Data(symbol_of(given), given.spec.timeframe, found.start_ms, found.end_ms)
+    data = Data(given.symbol, given.spec.timeframe, found.start_ms, found.end_ms)
     with job.store.write() as session:
         save_analysis(
             session,

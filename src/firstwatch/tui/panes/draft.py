@@ -235,7 +235,7 @@ class DraftPane(TabbedPane):
         app = app_of(self)
         draft, empty = app.bench.draft, self.query_one("#no-draft", Paragraph)
         empty.show_if(draft is None)
-        self._page.display = draft is not None
+        was_shown, self._page.display = self._page.display, draft is not None
         box = self.query_one(BlockerBox)
         box.display = draft is not None
         if draft is None:
@@ -247,6 +247,9 @@ class DraftPane(TabbedPane):
         found = blockers(draft, app.bench.tests, snapshot)
         box.border_title = "before a launch"
         box.show(found)
+        if (not was_shown or self._page.form.cursor_key is None) and self.has_class("-front"):
+            # The fields have come since the pane got the focus.
+            self.focus_pane()
 
     def focus_pane(self) -> None:
         self.call_after_refresh(self._page.begin)

@@ -283,9 +283,12 @@ class TestController:
             if key in known and each.view.state is known[key]
         }
         self._app.bench = replace(self._bench, tests=tests, details=details)
-        if self._wanted is not None and f"job {self._wanted}" in known:
-            self._app.point_at_test(f"job {self._wanted}", self._beside)
+        if self._wanted is not None and (key := f"job {self._wanted}") in known:
+            self.show(tuple(filter(None, (self._beside, key))))
+            self._app.point_at_test(key, self._beside)
             self._wanted, self._beside = None, ""
+        elif not self._bench.shown and tests:
+            self.show((tests[0].key,))
         self._read_shown()
 
     def show(self, keys: tuple[str, ...]) -> None:

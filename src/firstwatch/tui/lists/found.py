@@ -363,6 +363,15 @@ FRONT = (
 )
 
 
+def goals_text(found: Mapping[str, Any]) -> str:
+    """Return the two goals of a study; empty: it has one."""
+    names = found.get("objectives") or ()
+    if len(names) < 2:
+        return ""
+    first, second = (figures.FIGURES[name][0] if name in figures.FIGURES else name for name in names)
+    return f"first: {first} · second: {second}; no other trial beats a point of the front in both"
+
+
 def front_lines(found: Mapping[str, Any]) -> list[Line]:
     """Return a line for each point of the front of two objectives."""
     return [

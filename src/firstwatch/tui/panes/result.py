@@ -230,10 +230,14 @@ class FrontPage(Page):
     """The points of a study of two objectives that no other trial beats in both."""
 
     def compose(self) -> ComposeResult:
+        yield Paragraph(classes="verdict")
         yield Listing(found.FRONT, empty="Only a study of two goals has a front.", id="front")
 
     def show(self, shown: Sequence[TestDetails]) -> None:
         said = shown[0].found
+        goals = found.goals_text(said)
+        self.query_one(".verdict", Paragraph).show_if(bool(goals))
+        self.query_one(".verdict", Paragraph).set_text(goals)
         self.query_one(Listing).set_made((shown[0].view.key,), lambda: found.front_lines(said))
 
 

@@ -66,6 +66,9 @@ class TestsPane(Pane):
     def _report(self) -> None:
         """Say which results are shown: the marked ones, and the one under the cursor."""
         table = self.query_one(Listing).table
+        if not table.is_laid_out:
+            # Where one pane has the screen: the newest test is shown.
+            return
         cursor = () if table.cursor_key is None else (table.cursor_key,)
         keys = tuple(dict.fromkeys((*table.marked, *cursor)))
         if keys != self._reported:

@@ -226,6 +226,11 @@ class KeyedTable(DataTable[Text]):
         return self._cursor_key if RowKey(self._cursor_key) in self._row_locations else None
 
     @property
+    def is_laid_out(self) -> bool:
+        """It has been on the screen: before that no row is under its cursor."""
+        return bool(self._shown)
+
+    @property
     def marked(self) -> tuple[str, ...]:
         """The keys of the marked rows that are shown, from the top."""
         return tuple(key for key in self._order if key in self._marks)

@@ -208,7 +208,7 @@ def test_a_backtest_counts_as_tried_in_a_data_folder_that_there_is(firstwatch, h
     assert [each.origin for each in found] == ["preview", "preview"]
 
 
-def test_the_command_imports_only_what_it_needs(algorithm, candles):
+def test_the_command_imports_only_what_it_needs(home, algorithm, candles):
     code = (
         "import sys; sys.argv = ['firstwatch', 'backtest', sys.argv[1], '--candles', sys.argv[2], '--json']\n"
         "from firstwatch.cli import main\n"
@@ -223,7 +223,7 @@ def test_the_command_imports_only_what_it_needs(algorithm, candles):
     assert done.stderr.strip().splitlines()[-1] == "[]"
 
 
-def test_a_reader_that_goes_away_ends_the_command_quietly(algorithm, candles):
+def test_a_reader_that_goes_away_ends_the_command_quietly(home, algorithm, candles):
     command = [
         sys.executable,
         "-m",

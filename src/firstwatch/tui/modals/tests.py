@@ -14,6 +14,8 @@ _PLACE = "place "
 _MOST_FOLDS, _MOST_TRIALS = 100, 10_000
 _OBJECTIVES = ("sharpe", "sortino", "calmar", "net_pnl", "profit_factor", "expectancy", "max_drawdown")
 _NONE = ""
+_NO_BOUND = 1e12
+"""A number that may be larger may be any, for an operator."""
 
 
 def _folds(text: str) -> int:
@@ -98,9 +100,10 @@ def _place(draft: DraftView, place: PlaceView) -> Setting:
         return text
 
     kind = "whole number" if place.is_whole else "number"
+    bounds = "" if place.highest > _NO_BOUND else f" from {place.lowest:g} to {place.highest:g}"
     return Setting(
         f"{_PLACE}{place.name}", place.label, place.section,
-        f"{place.name} is {place.value:g} now; a {kind} from {place.lowest:g} to {place.highest:g}. Write"
+        f"{place.name} is {place.value:g} now; a {kind}{bounds}. Write"
         f" {place.proposal} or only its ends; empty: it stays", read=read, empty=f"{place.value:g}",
         proposal=place.proposal,
     )  # fmt: skip

@@ -73,6 +73,10 @@ async def test_every_field_of_the_launcher(home, clock):
             await launcher_with(on, home, draft)
             driven = set()
             for number, field in enumerate(FIELDS):
+                if field.id == "session_calendar":
+                    # An exchange's hours stand in place of weekly ones.
+                    on.app.draft = replace(draft, session_windows="")
+                    await on.pilot.pause()
                 if not field.shown(on.app.draft):
                     continue
                 if field.entry is Entry.TEXT:

@@ -85,7 +85,7 @@ def assert_waits_hold(outlook, outcome, candles, places):
 def test_decisions_of_random_algorithms_carry_the_true_conditions_of_their_close():
     seen = Counter()
 
-    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def holds(data):
         spec = data.draw(specifications())

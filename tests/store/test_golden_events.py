@@ -106,6 +106,11 @@ EXAMPLES: tuple[RunEvent, ...] = (
     events.BarRevised(bar_time_ms=5, seen=(60000.5, 60010.0, 59990.5, 60001.0, 12.5), read=None),
     events.EquityCompared(venue=Decimal("10012.34"), ledger=Decimal("5012.34"), begins=True),
     events.CoreNoted(code=NoteCode.SIZE_CAPPED, sentence="the entry is capped"),
+    events.EntryDecided(
+        bar_time_ms=7, side=Side.LONG, amount=Decimal("0.05"), expected_price=60000.1, slices=3
+    ),
+    events.SliceDecided(bar_time_ms=8, side=Side.LONG, amount=Decimal("0.02"), number=2, slices=3),
+    events.SlicesCancelled(side=Side.LONG, amount=Decimal("0.03"), cause="paused"),
 )
 
 

@@ -1,11 +1,12 @@
 """Properties of entries in slices, on random prices, pauses and exits."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firstwatch.strategy import core_state as codes
-from firstwatch.strategy.core import amount_of, close_bar, new_state
-from firstwatch.strategy.core_replay import open_bar, range_bar
+from firstwatch.strategy.core import amount_of, close_bar, end_slice, new_state
+from firstwatch.strategy.core_replay import end_data, open_bar, range_bar
 from firstwatch.strategy.core_state import CoreSettings
 
 HOUR_MS = 3_600_000
@@ -104,3 +105,25 @@ def test_slices_are_equal_and_the_rest_is_in_the_last(core: CoreSettings) -> Non
     more = total // (len(amounts) + 1)
     is_too_small = more < least or amount_of(core, more) * 100.0 < core.minimum_cost
     assert len(amounts) == core.order_bars or is_too_small
+
+
+@pytest.mark.parametrize("ends_data", [True, False])
+def test_a_slice_that_never_fills_does_not_count_for_what_was_expected(ends_data: bool) -> None:
+    """The candles end, or the slice is dropped, after the third one was decided at 120."""
+    core = CoreSettings(order_kind=codes.TWAP_ORDER, order_bars=3, sizing_value=0.3)
+    state = new_state(core)
+    for number, price in enumerate((100.0, 100.0, 110.0, 120.0)):
+        open_bar(state, core, price)
+        close_bar(
+            state, core, number * HOUR_MS, price, price, price, price,
+            int(number > 0), -1, 0, 0, 0.0, 0.0, 1, 0, 0,
+        )  # fmt: skip
+    assert state.decision == codes.SLICE
+    assert state.expected_entry == pytest.approx(110.0, rel=1e-6)
+    if ends_data:
+        end_data(state, core)
+        assert state.closed_expected_entry == pytest.approx(105.0, rel=1e-6)
+    else:
+        end_slice(state)
+        end_slice(state)
+        assert state.expected_entry == pytest.approx(105.0, rel=1e-6)

@@ -98,6 +98,7 @@ __all__ = [
     "close_bar",
     "drop_decision",
     "drop_slices",
+    "end_slice",
     "enter_now",
     "entry_ended",
     "fee_of",
@@ -385,7 +386,7 @@ def _slice_entry(state: CoreState, settings: CoreSettings, close: float, exit_fl
     What the slice before did not fill is dropped. The expected price of the entry is the average of the
     closes that decided its slices.
     """
-    state.entry_steps = 0
+    end_slice(state)
     if state.slices == 0:
         return
     left = state.slices_steps
@@ -400,6 +401,7 @@ def _slice_entry(state: CoreState, settings: CoreSettings, close: float, exit_fl
         state.decision = SLICE
         state.decision_steps = steps
         state.entry_steps = steps
+        state.slice_price = close
         filled = state.position_steps
         state.expected_entry = (state.expected_entry * filled + close * steps) / (filled + steps)
     state.decision_side = state.entry_side
@@ -432,6 +434,16 @@ def _plan_slices(state: CoreState, settings: CoreSettings, steps: int, slices: i
     state.slices = slices
     state.slice_steps = steps // slices
     state.slices_steps = steps
+
+
+def end_slice(state: CoreState) -> None:
+    """Drop what the slice that was decided last has not filled: it does not count for what was expected."""
+    filled = state.position_steps
+    rest = state.entry_steps
+    if state.entry_order == TWAP_ORDER and rest > 0 and filled > 0:
+        whole = state.expected_entry * (filled + rest)
+        state.expected_entry = (whole - state.slice_price * rest) / filled
+    state.entry_steps = 0
 
 
 def drop_slices(state: CoreState) -> None:
@@ -585,6 +597,7 @@ def _enter(
         if state.slices > 1:
             state.entry_order = TWAP_ORDER
             state.entry_steps = state.slice_steps
+            state.slice_price = price
             state.slices -= 1
             state.slices_steps -= state.slice_steps
         else:
@@ -761,6 +774,8 @@ def entry_ended(state: CoreState) -> None:
 
     Without a fill the core is as before the decision, armed; a link whose entry filled nothing lapses.
     """
+    if state.steps > 0:
+        end_slice(state)
     state.entry_order = NO_ORDER
     state.entry_steps = 0
     drop_slices(state)
@@ -855,6 +870,7 @@ def _note_price(state: CoreState, price: float) -> None:
 
 def _close_trade(state: CoreState, settings: CoreSettings, reason: int) -> None:
     side = state.phase
+    end_slice(state)
     pnl = state.gross - state.fees - state.funding
     state.trades += 1
     state.closed_side = side

@@ -249,6 +249,8 @@ class CoreState:
     """Steps of each but the last."""
     slices_steps: int = 0
     """Steps of all of them."""
+    slice_price: float = 0.0
+    """The close that decided the last slice: while it fills, ``expected_entry`` counts the whole of it."""
     size_asked: float = 0.0
     """The sizing value of the last decided entry, its factor included; ``size_granted``: the part granted."""
     size_granted: float = 0.0

@@ -135,7 +135,9 @@ class SessionSettings(_Frozen):
     policy: SessionPolicy = SessionPolicy.OFF
     timezone: str = "UTC"
     windows: tuple[SessionWindow, ...] = ()
-    calendar: str | None = Field(default=None, pattern=r"^[\w/+.][\w/+.-]{0,31}$", examples=["XNYS"])
+    calendar: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9_/+.][A-Za-z0-9_/+.-]{0,31}$", examples=["XNYS"]
+    )
     hours: str | None = Field(default=None, max_length=200_000, repr=False)
     """The calendar's trading hours, packed (``exchange_hours``); the program finds and stores them."""
     trading: Literal["inside", "outside"] = "inside"

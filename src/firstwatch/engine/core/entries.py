@@ -11,7 +11,7 @@ from firstwatch.engine.core.order_manager import OrderManager
 from firstwatch.engine.core.run_memory import EntryPlan, RunSetup, TrackedOrder
 from firstwatch.engine.core.signals import Signals
 from firstwatch.engine.core.step_context import StepContext, back_off_ms
-from firstwatch.strategy.core import drop_decision, drop_slices, entry_ended
+from firstwatch.strategy.core import drop_decision, drop_slices, end_slice, entry_ended
 from firstwatch.strategy.core_state import NO_ORDER, NOTHING, TWAP_ORDER
 from firstwatch.trading.events import (
     REFUSED_BY_VENUE,
@@ -126,7 +126,8 @@ class EntryManager:
         )
         if why_not:
             self._drop(self._side(), memory.last_bar_ms, why_not)
-            core.decision, core.entry_steps = NOTHING, 0
+            core.decision = NOTHING
+            end_slice(core)
             self.cancel(why_not)
         else:
             self._plan_slice(plan, core.decision_steps)

@@ -23,7 +23,7 @@ _ODD = frozenset({3, 7, 8, 12, 14, 15})
 _JUMPS = frozenset({12, 14, 15, 16, 18, 19, 21})
 
 _SLICED = frozenset({4, 6, 8, 12, 15, 19, 22, 24, 26})
-"""Divided by 29: these enter in slices. Of the seeds that have once shown a defect none is among them."""
+"""Divided by 29: these enter in slices. Of the seeds that had shown a defect before none is among them."""
 
 _LONG = ("rsi(3) < 45", "close < sma(3)", "close crosses above ema(4)", "close > open")
 _SHORT = ("rsi(3) > 55", "close > sma(5)", "close crosses below ema(4)", "close < open")

@@ -42,6 +42,7 @@ SHOWED_A_DEFECT = {
     30261: "a liquidation read after a later fill of its entry cost what the average of both came to",
     30577: "a difference that had changed was confirmed all anew, its position without a stop until then",
     9653: "a move in doubt, too small for what was entered meanwhile, held up the next one",
+    42395: "an old target that outlived the filled one in its place was neither moved nor cancelled",
     8810: "a run ended while its position was to be read once more and could not be",
 }
 

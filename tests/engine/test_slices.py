@@ -1,6 +1,7 @@
 """Entries in slices: one order at each close, stored before it is sent, and nothing after a cancel."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from firstwatch.engine.core import effects, inputs
 from firstwatch.engine.core.entries import slice_delay_ms
 from firstwatch.engine.core.records import NewOrder
 from firstwatch.engine.core.run_memory import RunSetup
-from firstwatch.strategy.core_state import FRACTION, NO_ORDER, TWAP_ORDER, CoreSettings
+from firstwatch.strategy.core_state import AMOUNT, FRACTION, NO_LEVEL, NO_ORDER, TWAP_ORDER, CoreSettings
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.events import DecisionDropped, EntryDecided, SliceDecided, SlicesCancelled
 from firstwatch.trading.launch import LaunchSettings
@@ -22,6 +23,7 @@ from tests.engine.scripted import ENTER, EXIT, HOUR_MS, RUN_ID, SYMBOL, Scripted
 from tests.engine.test_in_flight import in_doubt
 
 ENTRY, STOP, CLOSING = OrderPurpose.ENTRY, OrderPurpose.STOP, OrderPurpose.EXIT
+TARGET = OrderPurpose.TARGET
 SLICED = CoreSettings(
     stop_kind=FRACTION, stop_value=0.05, sizing_value=0.5, order_kind=TWAP_ORDER, order_bars=3
 )
@@ -306,3 +308,33 @@ def test_a_doubtful_answer_to_a_slice_never_makes_a_second_one() -> None:
     run.bar()
     run.tick(30)
     assert len(run.sent(ENTRY)) == 2
+
+
+def test_an_old_target_that_outlives_its_successor_is_the_target_again() -> None:
+    """At a venue without modify its cancel is lost, and the larger one fills beside a further slice."""
+    targeted = replace(SLICED, stop_kind=NO_LEVEL, target_kind=AMOUNT, target_value=20.0)
+    run = ScriptedRun(settings=targeted, modifies_orders=False)
+    run.launch()
+    run.bar()
+    run.bar(ENTER)
+    fill_last(run)
+    (old,) = run.orders(TARGET)
+    run.answers[effects.CancelOrder] = lambda effect: inputs.CancelAnswered(
+        effect.client_order_id, Unknown("lost"), run.now_ms
+    )
+    run.bar(close=101.0)
+    fill_last(run)
+    larger = run.orders(TARGET)[-1]
+    assert (len(run.orders(TARGET)), larger.amount) == (2, run.held)
+    run.bar(close=102.0)
+    run.answers[effects.SendOrder] = lambda effect: inputs.SendAnswered(
+        effect.client_order_id, Refused("rate_limit", "too many"), run.now_ms
+    )
+    fill_last(run)
+    run.fill(larger, price=float(larger.price or 0))
+    assert old.client_order_id in run.resting
+    run.answers.clear()
+    run.tick(40)
+    (target,) = run.orders(TARGET)
+    assert target.amount == run.held == Decimal("16.666668")
+    assert float(target.price or 0) == run.core._memory.core.target

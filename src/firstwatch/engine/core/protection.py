@@ -373,8 +373,12 @@ class ProtectionManager:
             for other in self._orders.of(purpose)
             if other is not order and not (other.is_left_over or other.state is OrderState.FILLED)
         ]
-        if any(other.replaces is not None or order is None for other in others):
+        if any(other.replaces is not None for other in others):
             return False
+        if order is None and others:
+            # One that was to be replaced has outlived its successor: it is the leg again.
+            order = others.pop()
+            leg.order_id = order.intent.client_order_id
         for other in others:
             self._orders.cancel(other)
         is_early = leg.retry_at_ms > self._context.memory.elapsed_ms

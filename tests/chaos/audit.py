@@ -150,6 +150,8 @@ class Auditor:
         memory = history.core._memory
         # What the run knows of: what is booked, without what its legs have closed as reported.
         known = max(history.scenario.market.amount(memory.core.steps) - _closed_unbooked(memory), _ZERO)
+        # Beside an exit that is not told, a slice that is not told either looks like what is booked.
+        known = min(known, max(abs(held) - self._entered_untold(), _ZERO))
         if history.has_hand or abs(held) <= known:
             self._unheard_s = 0
         else:
@@ -169,6 +171,16 @@ class Auditor:
         # What a hand has done is known once a node that is behind shows it.
         longest_s = UNPROTECTED_S + (history.scenario.shares.lag_s if history.has_hand else 0)
         assert self._unprotected_s <= longest_s, f"{held} stood without its stop for {self._unprotected_s} s"
+
+    def _entered_untold(self) -> Decimal:
+        """Return what the run's entries have filled at the venue and the run has not booked."""
+        symbol = self._history.scenario.market.symbol
+        untold = (
+            fill.amount
+            for fill in self._history.paper.fills_since(ACCOUNT, symbol, 0)
+            if fill.fill_id not in self._fill_ids and fill.client_order_id in self._decision_of
+        )
+        return sum(untold, _ZERO)
 
     def _look_at_levels(self, is_reachable: bool) -> None:
         """Give the run a while to show where its stop and its target rest at a venue that answers."""

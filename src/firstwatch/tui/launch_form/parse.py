@@ -18,7 +18,7 @@ MOST_LEAD_MINUTES = 24 * 60
 LARGEST_FACTOR = 2
 _LONGEST_QUOTE = 40
 
-_EXCHANGE = re.compile(r"[\w/+.][\w/+.-]{0,31}")
+_EXCHANGE = re.compile(r"[\w/+.][\w/+.-]{0,31}", re.ASCII)
 
 Value = TypeVar("Value")
 

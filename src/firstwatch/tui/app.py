@@ -1,5 +1,6 @@
 """The Textual app: it shows snapshots and turns keys into actions."""
 
+import asyncio
 import gc
 import os
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import rich
@@ -167,6 +169,8 @@ class FirstwatchApp(StateApp):
         """The run to choose when it appears."""
         self._unsubscribe: Callable[[], None] | None = None
         self.is_terminal_lost = False
+        self._has_test_mode = False
+        """The modules of Test mode are loaded."""
         self._resting = ExitStack()
         self._is_resting = False
         """Nothing is arranged or painted, because the terminal is not read."""
@@ -576,8 +580,11 @@ class FirstwatchApp(StateApp):
         return screen
 
     def go_to_mode(self, mode: Mode) -> None:
-        """Show the screen of a mode."""
+        """Show the screen of a mode; that of tests once its modules are loaded."""
         if mode is self.mode_screen.MODE:
+            return
+        if mode is Mode.TEST and not self._has_test_mode:
+            self.in_background(self._load_test_mode(then=lambda: self.go_to_mode(mode)))
             return
         self.mode = mode
         self.switch_mode(mode)
@@ -588,7 +595,21 @@ class FirstwatchApp(StateApp):
         """Ask for the mode, in one line."""
         from firstwatch.tui.modals.mode import ModeLine
 
+        # While the operator chooses.
+        self.in_background(self._load_test_mode())
         self.push_screen(ModeLine(self.mode), self._mode_chosen)
+
+    async def _load_test_mode(self, then: Callable[[], None] | None = None) -> None:
+        """Load the modules of Test mode on a thread, then go on, unless a dialog has come meanwhile."""
+        if not self._has_test_mode:
+            self.busy = "opening Test mode…"
+            try:
+                await asyncio.to_thread(import_test_mode)
+            finally:
+                self.busy = ""
+            self._has_test_mode = True
+        if then is not None and not self.is_covered:
+            then()
 
     def _mode_chosen(self, mode: str | None) -> None:
         if mode is not None:
@@ -611,10 +632,14 @@ class FirstwatchApp(StateApp):
 
     def test_again(self, run: RunView) -> None:
         """Open a run's version in Test mode."""
-        # Its own draft is opened, not the newest one.
-        self.bench = replace(self.bench, is_open=True)
-        self.go_to_mode(Mode.TEST)
-        self.tests.test_again(run)
+
+        def go() -> None:
+            # Its own draft is opened, not the newest one.
+            self.bench = replace(self.bench, is_open=True)
+            self.go_to_mode(Mode.TEST)
+            self.tests.test_again(run)
+
+        self.in_background(self._load_test_mode(then=go))
 
     def point_at_test(self, key: str, beside: str) -> None:
         screen = self.screen_stack[0]
@@ -759,6 +784,12 @@ def run_screen(
     finally:
         manager.close()
     return ScreenEnd(app.return_code or 0, said)
+
+
+def import_test_mode() -> None:
+    """Load what only Test mode needs; it takes most of a second."""
+    import_module("firstwatch.tui.screens.test")
+    import_module("firstwatch.tui.controllers.tests")
 
 
 def _leave_terminal() -> None:

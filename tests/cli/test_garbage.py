@@ -48,7 +48,7 @@ def good(firstwatch, home, algorithm, tmp_path):
     values = {
         "run": run, "file": algorithm, "files": few, "candles": few, "wallet": "play", "target": "other",
         "venue": "paper", "symbol": "BTC/USDC:USDC", "capital": "100", "amount": "5", "client": "codex",
-        "ask": "1",
+        "ask": "1", "job": "1", "parameter": "stop_loss.fraction=0.01..0.1", "results": "1",
     }  # fmt: skip
 
     def value(path: tuple[str, ...], name: str) -> str:

@@ -152,6 +152,7 @@ def test_a_cluster_is_reached_by_tls_and_only_with_its_certificates(tmp_path, mo
         pass
 
 
+@pytest.mark.live
 def test_workers_of_a_cluster_that_end_by_themselves_are_a_sentence(tmp_path):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(

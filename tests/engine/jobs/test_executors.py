@@ -68,6 +68,7 @@ def test_candles_travel_once_to_each_process(tmp_path):
         assert file.stat().st_size < 2_000 * 6 * 8 + 10_000
 
 
+@pytest.mark.live
 def test_candles_travel_once_to_each_worker_of_a_cluster(cluster, tmp_path):
     with open_workers(compute(cluster), tmp_path / "7") as workers:
         assert list(seen(workers).values()) == [1, 1]

@@ -1,5 +1,6 @@
 """``firstwatch backtest``: the exact shapes that others rely on, and mistakes with their place."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -262,6 +263,18 @@ def test_a_cheap_coin_is_tested_on_its_own_tick(firstwatch, algorithm, tmp_path)
     assert "BTC" not in note["sentence"]
     said = firstwatch("backtest", algorithm, "--candles", path)
     assert "note: no market file says it, so this is assumed: symbol UNKNOWN/USDC:USDC" in said.out
+
+
+@pytest.mark.parametrize("command", ["crossvalidate", "usefulness"])
+def test_a_job_has_the_rule_for_limits_that_its_command_was_given(
+    firstwatch, home, algorithm, candles, command
+):
+    firstwatch(command, algorithm, "--candles", candles, "--limit-fills", "queue:0.5", "--json")
+    store = open_store(home)
+    with store.read() as session:
+        (asked,) = session.exec_driver_sql("SELECT parameters_json FROM job").scalars()
+    store.close()
+    assert json.loads(asked)["test"]["limit_fills"] == "queue:0.5"
 
 
 def test_limit_fills_say_what_a_touched_limit_fills(firstwatch, tmp_path, algorithm):

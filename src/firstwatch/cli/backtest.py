@@ -5,27 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from firstwatch.cli.backtest_options import (
-    AlgorithmFile,
-    AssumeOption,
-    BacktestOptions,
-    CandlesOption,
-    CapitalOption,
-    FeeOption,
-    FromOption,
-    FundingOption,
-    GuardsOption,
-    LeverageOption,
-    LimitFillsOption,
-    MakerFeeOption,
-    MarketOption,
-    ResetOption,
-    SessionOption,
-    SlippageOption,
-    ToOption,
-    TradesLimitOption,
-    read_input,
-)
+from firstwatch.cli.backtest_options import AlgorithmFile, BacktestOptions, read_input, with_backtest_options
 from firstwatch.cli.options import JsonFlag
 from firstwatch.cli.output import say, say_json, say_table, say_to_stderr
 from firstwatch.cli.review_text import say_review
@@ -37,24 +17,9 @@ if TYPE_CHECKING:
     from firstwatch.backtest.simulate import BacktestResult
 
 
+@with_backtest_options(AlgorithmFile)
 def backtest(
-    algorithm: AlgorithmFile,
-    candles: CandlesOption,
-    funding: FundingOption = None,
-    market: MarketOption = None,
-    start: FromOption = None,
-    end: ToOption = None,
-    capital: CapitalOption = "10000",
-    leverage: LeverageOption = "1",
-    fee_bps: FeeOption = None,
-    maker_fee_bps: MakerFeeOption = None,
-    slippage_bps: SlippageOption = "2",
-    limit_fills: LimitFillsOption = "through",
-    trades_limit: TradesLimitOption = None,
-    assume_position_now: AssumeOption = False,
-    session: SessionOption = None,
-    reset: ResetOption = None,
-    guards: GuardsOption = None,
+    options: BacktestOptions,
     save: Annotated[
         bool, typer.Option("--save", help="Store the algorithm's version and this backtest as its baseline.")
     ] = False,
@@ -64,12 +29,7 @@ def backtest(
     from firstwatch.backtest.result_json import to_json
     from firstwatch.trading.clock import iso
 
-    given = read_input(
-        BacktestOptions(
-            algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
-            slippage_bps, limit_fills, trades_limit, assume_position_now, session, reset, guards,
-        )
-    )  # fmt: skip
+    given = read_input(options)
     result = given.simulate()
     if save:
         from firstwatch.cli.folder import open_folder
@@ -93,7 +53,7 @@ def backtest(
     else:
         _count_as_tried(given, result)
     for hole in given.file.holes:
-        say_to_stderr(f"{candles}: {hole}")
+        say_to_stderr(f"{options.candles}: {hole}")
     document = to_json(result, given.review(result), given.settings_document(result) if as_json else {})
     if as_json:
         say_json(document)

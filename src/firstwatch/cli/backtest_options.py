@@ -1,9 +1,11 @@
 """The options that all tests share, and the input that they name."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
 from decimal import Decimal
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,61 +16,85 @@ from firstwatch.trading.text import quoted
 
 if TYPE_CHECKING:
     from firstwatch.backtest.inputs import BacktestInput, BacktestRequest
+    from firstwatch.backtest.settings import BacktestSettings
 
-AlgorithmFile = Annotated[Path, typer.Argument(metavar="ALGORITHM.toml")]
-AlgorithmOption = Annotated[
+Algorithm = Annotated[
     Path, typer.Argument(metavar="ALGORITHM", help="A TOML file, or a stored NAME[@VERSION].")
 ]
-CandlesOption = Annotated[Path, typer.Option(metavar="FILE", help="A file, or archive:SYMBOL@TIMEFRAME.")]
-FundingOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Funding rates.")]
-MarketOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Steps, fees, margin (TOML).")]
-FromOption = Annotated[str | None, typer.Option("--from", metavar="T", help="First bar; UTC.")]
-ToOption = Annotated[str | None, typer.Option("--to", metavar="T", help="First bar after it; UTC.")]
-CapitalOption = Annotated[str, typer.Option(metavar="QUOTE")]
-LeverageOption = Annotated[str, typer.Option(metavar="X")]
-FeeOption = Annotated[
-    str | None, typer.Option(metavar="BPS", help="Taker fee; without it the market's, 4.5 by default.")
-]
-MakerFeeOption = Annotated[str | None, typer.Option(metavar="BPS", help="Without it the same as --fee-bps.")]
-SlippageOption = Annotated[str, typer.Option(metavar="BPS")]
-LimitFillsOption = Annotated[
-    str,
-    typer.Option(
-        metavar="RULE",
-        help="Which bars fill a limit entry that rests at their extreme: touch (all of it), through (none:"
-        " a price beyond it is needed) or queue:Q (at most 1 - Q of what the bar traded).",
-    ),
-]
-TradesLimitOption = Annotated[int | None, typer.Option(min=1, max=MOST_BARS, metavar="N")]
-AssumeOption = Annotated[
-    bool, typer.Option("--assume-position-now", help="Let the bar before the start decide an entry.")
-]
-SessionOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Session calendar (TOML).")]
-ResetOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Reset and follow-up chain.")]
-GuardsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Guards (TOML).")]
+AlgorithmFile = Annotated[Path, typer.Argument(metavar="ALGORITHM.toml")]
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestOptions:
-    """The options as they were given."""
+    """The options of a test as they were given; what is annotated and set here is what each command shows."""
 
-    algorithm: Path
-    candles: Path
-    funding: Path | None
-    market: Path | None
-    start: str | None
-    end: str | None
-    capital: str
-    leverage: str
-    fee_bps: str | None
-    maker_fee_bps: str | None
-    slippage_bps: str
-    limit_fills: str
-    trades_limit: int | None
-    assume_position_now: bool
-    session: Path | None
-    reset: Path | None
-    guards: Path | None
+    algorithm: Algorithm
+    candles: Annotated[Path, typer.Option(metavar="FILE", help="A file, or archive:SYMBOL@TIMEFRAME.")]
+    funding: Annotated[Path | None, typer.Option(metavar="FILE", help="Funding rates.")] = None
+    market: Annotated[Path | None, typer.Option(metavar="FILE", help="Steps, fees, margin (TOML).")] = None
+    start: Annotated[str | None, typer.Option("--from", metavar="T", help="First bar; UTC.")] = None
+    end: Annotated[str | None, typer.Option("--to", metavar="T", help="First bar after it; UTC.")] = None
+    capital: Annotated[str, typer.Option(metavar="QUOTE")] = "10000"
+    leverage: Annotated[str, typer.Option(metavar="X")] = "1"
+    fee_bps: Annotated[
+        str | None, typer.Option(metavar="BPS", help="Taker fee; without it the market's, 4.5 by default.")
+    ] = None
+    maker_fee_bps: Annotated[
+        str | None, typer.Option(metavar="BPS", help="Without it the same as --fee-bps.")
+    ] = None
+    slippage_bps: Annotated[str, typer.Option(metavar="BPS")] = "2"
+    limit_fills: Annotated[
+        str,
+        typer.Option(
+            metavar="RULE",
+            help="Which bars fill a limit entry that rests at their extreme: touch (all of it), through"
+            " (none: a price beyond it is needed) or queue:Q (at most 1 - Q of what the bar traded).",
+        ),
+    ] = "through"
+    trades_limit: Annotated[int | None, typer.Option(min=1, max=MOST_BARS, metavar="N")] = None
+    assume_position_now: Annotated[
+        bool, typer.Option("--assume-position-now", help="Let the bar before the start decide an entry.")
+    ] = False
+    session: Annotated[Path | None, typer.Option(metavar="FILE", help="Session calendar (TOML).")] = None
+    reset: Annotated[Path | None, typer.Option(metavar="FILE", help="Reset and follow-up chain.")] = None
+    guards: Annotated[Path | None, typer.Option(metavar="FILE", help="Guards (TOML).")] = None
+
+
+Command = Callable[..., None]
+
+
+def with_backtest_options(algorithm: Any = Algorithm) -> Callable[[Command], Command]:
+    """Give a command the options of a test: its first parameter is the ``BacktestOptions``.
+
+    ``algorithm``: how its argument is shown.
+    """
+
+    def decorate(command: Command) -> Command:
+        def run(**given: Any) -> None:
+            options = BacktestOptions(
+                **{field.name: given.pop(field.name) for field in fields(BacktestOptions)}
+            )
+            command(options, **given)
+
+        shared = [
+            Parameter(
+                field.name,
+                Parameter.KEYWORD_ONLY,
+                default=Parameter.empty if field.default is MISSING else field.default,
+                annotation=algorithm if field.name == "algorithm" else field.type,
+            )
+            for field in fields(BacktestOptions)
+        ]
+        own = [
+            each.replace(kind=Parameter.KEYWORD_ONLY)
+            for each in list(signature(command).parameters.values())[1:]
+        ]
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        # What the parser of the command line reads.
+        run.__signature__ = Signature([*shared[:2], *own, *shared[2:]])  # type: ignore[attr-defined]
+        return run
+
+    return decorate
 
 
 def read_input(options: BacktestOptions) -> "BacktestInput":
@@ -78,49 +104,28 @@ def read_input(options: BacktestOptions) -> "BacktestInput":
         WrongUseError: a file or a value is wrong.
     """
     from firstwatch.backtest.inputs import BacktestInput
-    from firstwatch.backtest.settings import BacktestSettings
     from firstwatch.cli.files import read_algorithm, read_given_candles
     from firstwatch.market.assumed import market_of_candles
     from firstwatch.market.files import read_funding
     from firstwatch.market.funding import NO_FUNDING
-    from firstwatch.market.launch_files import read_guards, read_reset, read_session
     from firstwatch.strategy.core_settings import Costs
-    from firstwatch.trading.launch import Guards, SessionSettings
 
     spec = read_algorithm(options.algorithm)
     given = read_given_candles(options.candles, options.market)
-    file = given.file
-    market, assumed = market_of_candles(options.candles, file.candles, given.market, spec)
-    taker = market.taker_fee_bps
-    maker = market.maker_fee_bps
-    if options.fee_bps is not None:
-        taker = maker = basis_points(options.fee_bps, "--fee-bps")
-    if options.maker_fee_bps is not None:
-        maker = basis_points(options.maker_fee_bps, "--maker-fee-bps")
-    slippage = basis_points(options.slippage_bps, "--slippage-bps")
-    capital = decimal(options.capital, "--capital")
-    leverage = decimal(options.leverage, "--leverage")
-    if capital <= 0:
-        raise WrongUseError(f"--capital must be above 0, not {options.capital}.")
-    if not 1 <= leverage <= market.maximum_leverage:
-        raise WrongUseError(
-            f"--leverage must lie between 1 and {market.maximum_leverage}, not {options.leverage}."
-        )
+    market, assumed = market_of_candles(options.candles, given.file.candles, given.market, spec)
+    taker, maker = _fees(options)
     return BacktestInput(
         spec,
-        file,
+        given.file,
         market,
         assumed,
-        Costs(taker, maker, slippage_bps=slippage, limit_fills=limit_rule(options.limit_fills)),
-        BacktestSettings(
-            capital=capital,
-            leverage=leverage,
-            trades_limit=options.trades_limit,
-            assume_position_now=options.assume_position_now,
-            session=SessionSettings() if options.session is None else read_session(options.session),
-            reset=None if options.reset is None else read_reset(options.reset),
-            guards=Guards() if options.guards is None else read_guards(options.guards),
+        Costs(
+            market.taker_fee_bps if taker is None else taker,
+            market.maker_fee_bps if maker is None else maker,
+            slippage_bps=basis_points(options.slippage_bps, "--slippage-bps"),
+            limit_fills=limit_rule(options.limit_fills),
         ),
+        _settings(options, market.maximum_leverage),
         NO_FUNDING if options.funding is None else read_funding(options.funding),
         moment(options.start, "--from"),
         moment(options.end, "--to"),
@@ -136,25 +141,15 @@ def backtest_request(options: BacktestOptions) -> "BacktestRequest":
         WrongUseError: a file other than the candles, or a value is wrong.
     """
     from firstwatch.backtest.inputs import BacktestRequest
-    from firstwatch.backtest.settings import BacktestSettings
     from firstwatch.cli.files import read_algorithm_or_version
     from firstwatch.market.archive import REFERENCE
-    from firstwatch.market.launch_files import read_guards, read_reset, read_session
-    from firstwatch.trading.launch import Guards, SessionSettings
 
     given = read_algorithm_or_version(options.algorithm)
-    taker = None if options.fee_bps is None else basis_points(options.fee_bps, "--fee-bps")
-    maker = taker if options.maker_fee_bps is None else basis_points(options.maker_fee_bps, "--maker-fee-bps")
+    taker, maker = _fees(options)
     start_ms, end_ms = moment(options.start, "--from"), moment(options.end, "--to")
     if start_ms is not None and end_ms is not None and start_ms >= end_ms:
         raise WrongUseError(f"--from must be before --to, not {options.start} and {options.end}.")
     is_file = not str(options.candles).startswith(REFERENCE)
-    capital = decimal(options.capital, "--capital")
-    leverage = decimal(options.leverage, "--leverage")
-    if capital <= 0:
-        raise WrongUseError(f"--capital must be above 0, not {options.capital}.")
-    if leverage < 1:
-        raise WrongUseError(f"--leverage must be at least 1, not {options.leverage}.")
     return BacktestRequest(
         algorithm=given.name,
         spec_json=given.spec.canonical_json(),
@@ -167,15 +162,40 @@ def backtest_request(options: BacktestOptions) -> "BacktestRequest":
         taker_fee_bps=taker,
         maker_fee_bps=maker,
         slippage_bps=basis_points(options.slippage_bps, "--slippage-bps"),
-        settings=BacktestSettings(
-            capital=capital,
-            leverage=leverage,
-            trades_limit=options.trades_limit,
-            assume_position_now=options.assume_position_now,
-            session=SessionSettings() if options.session is None else read_session(options.session),
-            reset=None if options.reset is None else read_reset(options.reset),
-            guards=Guards() if options.guards is None else read_guards(options.guards),
-        ),
+        limit_fills=limit_rule(options.limit_fills),
+        settings=_settings(options, None),
+    )
+
+
+def _fees(options: BacktestOptions) -> tuple[Decimal | None, Decimal | None]:
+    """Return the fees of taker and maker in basis points; None: the market's own."""
+    taker = None if options.fee_bps is None else basis_points(options.fee_bps, "--fee-bps")
+    if options.maker_fee_bps is None:
+        return taker, taker
+    return taker, basis_points(options.maker_fee_bps, "--maker-fee-bps")
+
+
+def _settings(options: BacktestOptions, most_leverage: int | None) -> "BacktestSettings":
+    """Return the settings of a test; ``most_leverage``: of the market, None where it is not known yet."""
+    from firstwatch.backtest.settings import BacktestSettings
+    from firstwatch.market.launch_files import read_guards, read_reset, read_session
+    from firstwatch.trading.launch import Guards, SessionSettings
+
+    capital = decimal(options.capital, "--capital")
+    leverage = decimal(options.leverage, "--leverage")
+    if capital <= 0:
+        raise WrongUseError(f"--capital must be above 0, not {options.capital}.")
+    if leverage < 1 or (most_leverage is not None and leverage > most_leverage):
+        bounds = "be at least 1" if most_leverage is None else f"lie between 1 and {most_leverage}"
+        raise WrongUseError(f"--leverage must {bounds}, not {options.leverage}.")
+    return BacktestSettings(
+        capital=capital,
+        leverage=leverage,
+        trades_limit=options.trades_limit,
+        assume_position_now=options.assume_position_now,
+        session=SessionSettings() if options.session is None else read_session(options.session),
+        reset=None if options.reset is None else read_reset(options.reset),
+        guards=Guards() if options.guards is None else read_guards(options.guards),
     )
 
 

@@ -6,24 +6,9 @@ import typer
 
 from firstwatch.cli.backtest_options import (
     AlgorithmFile,
-    AssumeOption,
     BacktestOptions,
-    CandlesOption,
-    CapitalOption,
-    FeeOption,
-    FromOption,
-    FundingOption,
-    GuardsOption,
-    LeverageOption,
-    LimitFillsOption,
-    MakerFeeOption,
-    MarketOption,
-    ResetOption,
-    SessionOption,
-    SlippageOption,
-    ToOption,
-    TradesLimitOption,
     backtest_request,
+    with_backtest_options,
 )
 from firstwatch.cli.options import JsonFlag
 from firstwatch.cli.output import progress_bar, say, say_json, say_table, say_to_stderr
@@ -33,24 +18,9 @@ if TYPE_CHECKING:
     from firstwatch.watch.claim import Calibration, PowerFacts, RateFacts, RollingFacts
 
 
+@with_backtest_options(AlgorithmFile)
 def calibrate(
-    algorithm: AlgorithmFile,
-    candles: CandlesOption,
-    funding: FundingOption = None,
-    market: MarketOption = None,
-    start: FromOption = None,
-    end: ToOption = None,
-    capital: CapitalOption = "10000",
-    leverage: LeverageOption = "1",
-    fee_bps: FeeOption = None,
-    maker_fee_bps: MakerFeeOption = None,
-    slippage_bps: SlippageOption = "2",
-    limit_fills: LimitFillsOption = "through",
-    trades_limit: TradesLimitOption = None,
-    assume_position_now: AssumeOption = False,
-    session: SessionOption = None,
-    reset: ResetOption = None,
-    guards: GuardsOption = None,
+    options: BacktestOptions,
     baseline_days: Annotated[
         int, typer.Option(min=10, max=3650, metavar="N", help="Days of each baseline.")
     ] = 180,
@@ -73,12 +43,7 @@ def calibrate(
     from firstwatch.trading.jobs import JobKind
     from firstwatch.watch.claim import Calibration
 
-    test = backtest_request(
-        BacktestOptions(
-            algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
-            slippage_bps, limit_fills, trades_limit, assume_position_now, session, reset, guards,
-        )
-    )  # fmt: skip
+    test = backtest_request(options)
     request = CalibrationRequest(
         test=test,
         baseline_days=baseline_days,
@@ -88,10 +53,10 @@ def calibrate(
         seed=seed,
     )
     with progress_bar() as show:
-        title = f"{test.algorithm} on {candles}"
+        title = f"{test.algorithm} on {options.candles}"
         found = run_job_here(load_settings(), JobKind.CALIBRATION, title, request, show=show).result
     for hole in found["holes"]:
-        say_to_stderr(f"{candles}: {hole}")
+        say_to_stderr(f"{options.candles}: {hole}")
     if as_json:
         say_json(found["calibration"])
     else:

@@ -5,27 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from firstwatch.cli.backtest_options import (
-    AlgorithmOption,
-    AssumeOption,
-    BacktestOptions,
-    CandlesOption,
-    CapitalOption,
-    FeeOption,
-    FromOption,
-    FundingOption,
-    GuardsOption,
-    LeverageOption,
-    LimitFillsOption,
-    MakerFeeOption,
-    MarketOption,
-    ResetOption,
-    SessionOption,
-    SlippageOption,
-    ToOption,
-    TradesLimitOption,
-    backtest_request,
-)
+from firstwatch.cli.backtest_options import BacktestOptions, backtest_request, with_backtest_options
 from firstwatch.cli.options import JsonFlag
 from firstwatch.cli.output import progress_bar, say, say_json, say_table
 from firstwatch.cli.review_text import percent
@@ -36,9 +16,9 @@ _VERDICT = {True: "passed: ", False: "not passed: ", None: ""}
 """Before the rule, which says by itself that there is no verdict."""
 
 
+@with_backtest_options()
 def crossvalidate(
-    algorithm: AlgorithmOption,
-    candles: CandlesOption,
+    options: BacktestOptions,
     folds: Annotated[
         int, typer.Option(min=1, max=100, metavar="K", help="Parts that are tested, of K + 1.")
     ] = 6,
@@ -66,21 +46,6 @@ def crossvalidate(
     workers: Annotated[
         int | None, typer.Option(min=1, max=1_000, metavar="N", help="Processes; the result is the same.")
     ] = None,
-    funding: FundingOption = None,
-    market: MarketOption = None,
-    start: FromOption = None,
-    end: ToOption = None,
-    capital: CapitalOption = "10000",
-    leverage: LeverageOption = "1",
-    fee_bps: FeeOption = None,
-    maker_fee_bps: MakerFeeOption = None,
-    slippage_bps: SlippageOption = "2",
-    limit_fills: LimitFillsOption = "through",
-    trades_limit: TradesLimitOption = None,
-    assume_position_now: AssumeOption = False,
-    session: SessionOption = None,
-    reset: ResetOption = None,
-    guards: GuardsOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Test an algorithm on consecutive parts of the candles, the last fifth left out."""
@@ -89,12 +54,7 @@ def crossvalidate(
     from firstwatch.settings import load_settings
     from firstwatch.trading.jobs import JobKind
 
-    test = backtest_request(
-        BacktestOptions(
-            algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
-            slippage_bps, limit_fills, trades_limit, assume_position_now, session, reset, guards,
-        )
-    )  # fmt: skip
+    test = backtest_request(options)
     if reoptimise is None and parameter:
         raise WrongUseError("--parameter varies numbers by --reoptimise N: add it.")
     request = CrossValidationRequest(

@@ -7,26 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from firstwatch.cli.backtest import figure
-from firstwatch.cli.backtest_options import (
-    AssumeOption,
-    BacktestOptions,
-    CandlesOption,
-    CapitalOption,
-    FeeOption,
-    FromOption,
-    FundingOption,
-    GuardsOption,
-    LeverageOption,
-    LimitFillsOption,
-    MakerFeeOption,
-    MarketOption,
-    ResetOption,
-    SessionOption,
-    SlippageOption,
-    ToOption,
-    TradesLimitOption,
-    backtest_request,
-)
+from firstwatch.cli.backtest_options import BacktestOptions, backtest_request, with_backtest_options
 from firstwatch.cli.options import JsonFlag
 from firstwatch.cli.output import progress_bar, say, say_json, say_table
 from firstwatch.trading.numbers import plain, tidy_decimal
@@ -38,9 +19,9 @@ _SHAPE = (
 _SHOWN = ("net_pnl", "sharpe", "profit_factor", "win_rate", "max_drawdown", "total_trades")
 
 
+@with_backtest_options()
 def optimise(
-    algorithm: Annotated[Path, typer.Argument(metavar="ALGORITHM", help="A TOML file, or NAME[@VERSION].")],
-    candles: CandlesOption,
+    options: BacktestOptions,
     parameter: Annotated[
         list[str],
         typer.Option(
@@ -73,21 +54,6 @@ def optimise(
     save: Annotated[
         str | None, typer.Option(metavar="NAME", help="Save the best as the next version of NAME.")
     ] = None,
-    funding: FundingOption = None,
-    market: MarketOption = None,
-    start: FromOption = None,
-    end: ToOption = None,
-    capital: CapitalOption = "10000",
-    leverage: LeverageOption = "1",
-    fee_bps: FeeOption = None,
-    maker_fee_bps: MakerFeeOption = None,
-    slippage_bps: SlippageOption = "2",
-    limit_fills: LimitFillsOption = "through",
-    trades_limit: TradesLimitOption = None,
-    assume_position_now: AssumeOption = False,
-    session: SessionOption = None,
-    reset: ResetOption = None,
-    guards: GuardsOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Search for better numbers of an algorithm, and say what the best are worth.
@@ -104,12 +70,7 @@ def optimise(
     from firstwatch.trading.jobs import JobKind
     from firstwatch.trading.validation import validation_sentences
 
-    test = backtest_request(
-        BacktestOptions(
-            algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
-            slippage_bps, limit_fills, trades_limit, assume_position_now, session, reset, guards,
-        )
-    )  # fmt: skip
+    test = backtest_request(options)
     try:
         request = OptimisationRequest(
             test=test,
@@ -128,7 +89,7 @@ def optimise(
         raise WrongUseError("\n".join(validation_sentences(OptimisationRequest, error))) from error
     # Before there is a job: what the options themselves get wrong.
     request.search()
-    title = f"{test.algorithm} on {candles.name}"
+    title = f"{test.algorithm} on {options.candles.name}"
     settings = load_settings()
     if as_json:
         found = run_job_here(settings, JobKind.OPTIMISATION, title, request)

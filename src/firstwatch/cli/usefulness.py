@@ -3,50 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from firstwatch.cli.backtest_options import (
-    AlgorithmOption,
-    AssumeOption,
-    BacktestOptions,
-    CandlesOption,
-    CapitalOption,
-    FeeOption,
-    FromOption,
-    FundingOption,
-    GuardsOption,
-    LeverageOption,
-    LimitFillsOption,
-    MakerFeeOption,
-    MarketOption,
-    ResetOption,
-    SessionOption,
-    SlippageOption,
-    ToOption,
-    TradesLimitOption,
-    backtest_request,
-)
+from firstwatch.cli.backtest_options import BacktestOptions, backtest_request, with_backtest_options
 from firstwatch.cli.options import JsonFlag
 from firstwatch.cli.output import progress_bar, say, say_json, say_table
 from firstwatch.cli.review_text import percent
 
 
+@with_backtest_options()
 def usefulness(
-    algorithm: AlgorithmOption,
-    candles: CandlesOption,
-    funding: FundingOption = None,
-    market: MarketOption = None,
-    start: FromOption = None,
-    end: ToOption = None,
-    capital: CapitalOption = "10000",
-    leverage: LeverageOption = "1",
-    fee_bps: FeeOption = None,
-    maker_fee_bps: MakerFeeOption = None,
-    slippage_bps: SlippageOption = "2",
-    limit_fills: LimitFillsOption = "through",
-    trades_limit: TradesLimitOption = None,
-    assume_position_now: AssumeOption = False,
-    session: SessionOption = None,
-    reset: ResetOption = None,
-    guards: GuardsOption = None,
+    options: BacktestOptions,
     as_json: JsonFlag = False,
 ) -> None:
     """Score each condition by what is lost without it, and list near misses; the last fifth is left out."""
@@ -55,12 +20,7 @@ def usefulness(
     from firstwatch.settings import load_settings
     from firstwatch.trading.jobs import JobKind
 
-    test = backtest_request(
-        BacktestOptions(
-            algorithm, candles, funding, market, start, end, capital, leverage, fee_bps, maker_fee_bps,
-            slippage_bps, limit_fills, trades_limit, assume_position_now, session, reset, guards,
-        )
-    )  # fmt: skip
+    test = backtest_request(options)
     request = UsefulnessRequest(test=test)
     settings = load_settings()
     if as_json:

@@ -1,5 +1,7 @@
 """Actions of Test mode: on the draft, and on the tests."""
 
+from abc import abstractmethod
+
 from firstwatch.manager.test_views import TestView
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.tui.actions.action import Action, AppControls, Severity, Situation
@@ -127,9 +129,9 @@ class _JobAction(Action):
             return f"Put the cursor on one test first ({situation.key_of('view.tests')})"
         return self.why_not(test)
 
+    @abstractmethod
     def why_not(self, test: TestView) -> str:
         """Return why it is not possible on that test; empty: it is."""
-        raise NotImplementedError
 
 
 class CancelTestAction(_JobAction):

@@ -1,5 +1,6 @@
 """Test Result: what the chosen test has found; of two or more, what differs in them."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
@@ -48,9 +49,9 @@ class EmptyResult(Paragraph, can_focus=True):
 class Page(Vertical):
     """A page of the result."""
 
+    @abstractmethod
     def show(self, shown: Sequence[TestDetails]) -> None:
         """Show what these tests have found; at least one."""
-        raise NotImplementedError
 
     def focus_page(self) -> None:
         """Focus the list, if there is one."""

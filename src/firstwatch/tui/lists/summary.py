@@ -1,10 +1,9 @@
 """The metrics of one run beside those of its baseline over the same time."""
 
-from collections.abc import Callable
-
 from firstwatch.manager.views import MetricView, RunDetails, RunView
 from firstwatch.trading.text import counted
 from firstwatch.tui import formats, watch_text
+from firstwatch.tui.figures import Write, money, ratio, signed_percent
 from firstwatch.tui.lists import cells
 from firstwatch.tui.widgets.table import Cell, Column, Line
 
@@ -20,16 +19,6 @@ _SAME_TIME = "median of as long a time"
 _SAME_TRADES = "these trades at its rates"
 _WHOLE = "of the whole test"
 
-Write = Callable[[float], str]
-
-
-def _money(value: float) -> str:
-    return formats.money(value, signed=True)
-
-
-def _percent(value: float) -> str:
-    return f"{formats.change(value)} %"
-
 
 def _plain_percent(value: float) -> str:
     return f"{value * 100:.2f} %"
@@ -39,32 +28,28 @@ def _bps(value: float) -> str:
     return f"{value:+.1f} bps"
 
 
-def _ratio(value: float) -> str:
-    return f"{value:.2f}"
-
-
 def _count(value: float) -> str:
     return f"{value:.0f}"
 
 
 _FIGURES: tuple[tuple[str, str, Write, str], ...] = (
-    ("net_pnl", "Realised PnL", _money, _SAME_TIME),
-    ("total_return", "Return, open too", _percent, _SAME_TIME),
+    ("net_pnl", "Realised PnL", money, _SAME_TIME),
+    ("total_return", "Return, open too", signed_percent, _SAME_TIME),
     ("max_drawdown", "Largest drawdown", _plain_percent, _SAME_TIME),
     ("total_trades", "Trades", _count, _SAME_TIME),
     ("win_rate", "Won", formats.percent, _WHOLE),
     ("average_trade_bps", "Average trade", _bps, _WHOLE),
     ("average_win_bps", "Average win", _bps, _WHOLE),
     ("average_loss_bps", "Average loss", _bps, _WHOLE),
-    ("profit_factor", "Profit factor", _ratio, _WHOLE),
-    ("average_bars", "Bars held", _ratio, _WHOLE),
+    ("profit_factor", "Profit factor", ratio, _WHOLE),
+    ("average_bars", "Bars held", ratio, _WHOLE),
     ("exposure", "Time in position", formats.percent, _WHOLE),
     ("fees", "Fees", formats.money, _SAME_TRADES),
     ("funding", "Funding paid", formats.money, _SAME_TRADES),
     ("slippage", "Slippage", formats.money, _SAME_TRADES),
-    ("sharpe", "Sharpe", _ratio, _WHOLE),
-    ("sortino", "Sortino", _ratio, _WHOLE),
-    ("calmar", "Calmar", _ratio, _WHOLE),
+    ("sharpe", "Sharpe", ratio, _WHOLE),
+    ("sortino", "Sortino", ratio, _WHOLE),
+    ("calmar", "Calmar", ratio, _WHOLE),
 )
 _WON_OR_LOST = frozenset({"net_pnl", "total_return"})
 

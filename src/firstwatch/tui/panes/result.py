@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -339,13 +339,13 @@ class ResultPane(TabbedPane):
 
     @property
     def _page(self) -> Page:
-        return self.query_one(f"#{page_id(self.tab)}", Page)
+        return cast("Page", self.query_one(f"#{page_id(self.tab)}"))
 
     @property
     def chart(self) -> Chart | None:
         """The chart that is shown; None: none is."""
-        page = next(iter(self.query(f"#{page_id(self.tab)}").results(Page)), None)
-        return page.chart if page is not None and page.display else None
+        page = next(iter(self.query(f"#{page_id(self.tab)}")), None)
+        return page.chart if isinstance(page, Page) and page.display else None
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         del snapshot

@@ -13,7 +13,7 @@ import pytest
 
 from firstwatch.backtest.inputs import BacktestRequest
 from firstwatch.engine.jobs import process
-from firstwatch.engine.jobs.context import Found, JobCancelledError, Kind
+from firstwatch.engine.jobs.context import Found, JobCancelledError, JobContext, Kind
 from firstwatch.engine.jobs.kinds import work_of
 from firstwatch.engine.jobs.locks import JobLock, held_jobs, is_held, own_folder, path_of, turn
 from firstwatch.engine.jobs.looking import cancel_job, job_now, write_ends
@@ -204,6 +204,28 @@ def test_ctrl_c_in_a_command_cancels_its_job(settings, store, monkeypatch):
     with pytest.raises(JobCancelledError):
         run_job_here(settings, JobKind.BACKTEST, "here", request(settings.home))
     assert signal.getsignal(signal.SIGINT) is before
+    with store.read() as session:
+        assert jobs.list_jobs(session, limit=1)[0].state is JobState.CANCELLED
+
+
+def test_a_cancel_that_is_lost_where_it_is_raised_ends_the_work_at_its_next_step(
+    settings, store, monkeypatch
+):
+    class Collected:
+        def __del__(self) -> None:
+            # The interpreter ignores an error of a callback, such as this one.
+            signal.raise_signal(signal.SIGINT)
+
+    def work(_request: BacktestRequest, job: JobContext) -> Found:
+        made = Collected()
+        del made
+        job.progress(0.5, "on it goes")
+        return Found({}, "")
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    monkeypatch.setattr(process, "work_of", lambda _kind: Kind(BacktestRequest, work))
+    with pytest.raises(JobCancelledError):
+        run_job_here(settings, JobKind.BACKTEST, "here", request(settings.home))
     with store.read() as session:
         assert jobs.list_jobs(session, limit=1)[0].state is JobState.CANCELLED
 

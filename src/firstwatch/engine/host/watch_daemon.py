@@ -28,8 +28,9 @@ _log = logging.getLogger(__name__)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
-    # Raised wherever the main thread is: a transaction that is open is rolled back.
-    sys.exit(0)
+    # At once: an error raised where the main thread is may be lost, as in a callback of the interpreter.
+    # A transaction that is open is rolled back.
+    os._exit(0)
 
 
 def _end_with_parent() -> None:

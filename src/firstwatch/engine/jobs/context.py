@@ -52,6 +52,9 @@ class JobContext:
     store: Store
     clock: Clock
     show: Callable[[float, str], None] = field(default=lambda _share, _step: None)
+    check: Callable[[], None] = field(default=lambda: None)
+    """Raises the error again if the job is to end and the work goes on: it may be lost where it was raised
+    first, as in a callback of the interpreter."""
     _written_s: float | None = None
 
     def progress(self, share: float, step: str) -> None:
@@ -60,6 +63,7 @@ class JobContext:
         Raises:
             StoreError: the store cannot be written.
         """
+        self.check()
         self.show(share, step)
         now_s = self.clock.elapsed_s()
         if self._written_s is not None and now_s - self._written_s < _WRITE_S:

@@ -148,10 +148,16 @@ class _Ending:
         self._number = number
         self._ended = threading.Event()
         self._is_cancelled = False
+        self._error: FirstwatchError | None = None
+
+    def check(self) -> None:
+        """Raise the error again if it was raised already."""
+        if self._error is not None:
+            raise self._error
 
     @contextmanager
     def armed(self) -> Iterator[None]:
-        """Let it raise in the block, at most once."""
+        """Let it raise in the block, at most once by itself."""
         if threading.current_thread() is not threading.main_thread():
             raise AssertionError("a job works in the main thread")
         before = {number: signal.signal(number, self._raise) for number in _SIGNALS}
@@ -180,8 +186,11 @@ class _Ending:
         self._ended.set()
         again = f"firstwatch job resume {self._number} goes on with it"
         if self._is_cancelled or number == signal.SIGINT:
-            raise JobCancelledError(f"The job was cancelled; {again}.")
-        raise JobInterruptedError(f"The job was ended by {signal.Signals(number).name}; {again}.")
+            self._error = JobCancelledError(f"The job was cancelled; {again}.")
+        else:
+            name = signal.Signals(number).name
+            self._error = JobInterruptedError(f"The job was ended by {name}; {again}.")
+        raise self._error
 
 
 def _do(
@@ -210,8 +219,9 @@ def _do(
     _be_nice()
     try:
         try:
-            with _Ending(store, number).armed():
-                found = _work(settings, store, number, clock, show)
+            ending = _Ending(store, number)
+            with ending.armed():
+                found = _work(settings, store, number, clock, show=show, check=ending.check)
         except JobCancelledError as error:
             end(JobState.CANCELLED, str(error))
             raise
@@ -237,7 +247,13 @@ def _do(
 
 
 def _work(
-    settings: Settings, store: Store, number: int, clock: Clock, show: Callable[[float, str], None]
+    settings: Settings,
+    store: Store,
+    number: int,
+    clock: Clock,
+    *,
+    show: Callable[[float, str], None],
+    check: Callable[[], None],
 ) -> Found:
     with store.read() as session:
         job, text = jobs.get_job(session, number), jobs.request_of_job(session, number)
@@ -252,7 +268,7 @@ def _work(
         remove_left_folders(settings.home)
         with store.write() as session:
             jobs.begin_job(session, number, now_ms=clock.now_ms())
-        return kind.work(request, JobContext(number, settings, store, clock, show))
+        return kind.work(request, JobContext(number, settings, store, clock, show, check))
 
 
 def _be_nice() -> None:

@@ -17,6 +17,7 @@ from firstwatch.tui.panes.pane import PaneId, TabbedPane
 from firstwatch.tui.panes.why import WhyBox
 from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.listing import Listing
+from firstwatch.tui.widgets.status_lines import KeyLine
 from firstwatch.tui.widgets.table import Column, KeyedTable, Line
 
 _RUN_LISTS = ("Active", "History", "Positions")
@@ -172,6 +173,8 @@ class InfoPane(TabbedPane):
 
     @on(KeyedTable.CursorMoved)
     def _choose(self, event: KeyedTable.CursorMoved) -> None:
+        # Also for the run that was chosen before: a list that was just made had no row under its cursor.
+        self.screen.query_one(KeyLine).renew()
         # A row that has gone leaves the chosen run as it is: a run is chosen by its id, not by its place.
         if self.tab in _RUN_LISTS and event.table.id == f"{self.tab}-table" and event.key is not None:
             self.app.post_message(RunChosen(event.key))

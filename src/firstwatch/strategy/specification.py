@@ -7,7 +7,8 @@ All in one place: the document, consistency checks of its parts, its requirement
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
 from typing import Annotated, Any, Self
@@ -33,11 +34,11 @@ from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import FollowUpSide, ResetSettings
 from firstwatch.trading.numbers import MOST_BARS
 from firstwatch.trading.orders import Side
-from firstwatch.trading.text import quoted
+from firstwatch.trading.text import counted, quoted
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.toml_file import parse_toml
 from firstwatch.trading.toml_text import toml_text
-from firstwatch.trading.validation import validation_sentences, value_text
+from firstwatch.trading.validation import key_of, validation_sentence, value_text
 from firstwatch.trading.why import GroupKind
 
 MINIMUM_HISTORY = 1_000
@@ -45,9 +46,13 @@ MINIMUM_HISTORY = 1_000
 PERIODS_OF_HISTORY = 10
 MOST_SLICES = 1_000
 """Most slices of an entry."""
+MOST_MISTAKES = 50
+"""Mistakes of a document that are described; the others are counted."""
 _SMALLEST, _LARGEST = 1e-9, 1e12
 """Bounds of an amount or a fraction."""
 
+_KEY = re.compile(r"([a-z_][\w.\[\]]*): ")
+"""Begins a sentence about the whole that names a key."""
 _SYMBOL = re.compile(r"[^\s/:]+/[^\s/:]+(:[^\s/:]+)?")
 
 
@@ -61,6 +66,28 @@ def _read_condition(value: object, info: ValidationInfo) -> Condition:
         return parse_condition(value, base)
     except ConditionError as error:
         raise ValueError(f"in {quoted(value, MAXIMUM_LENGTH)}, {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A mistake in an algorithm's document."""
+
+    place: str
+    """Its key, as ``entry.long.required[0]``; empty: of the whole."""
+    sentence: str
+    """With the key and what was found there."""
+    clause: str = ""
+    """What is wrong with a condition, without its text; empty: it is not of a condition."""
+    column: int = 0
+    """Where in the text of the condition, from 1."""
+
+
+class AlgorithmError(WrongUseError):
+    """An algorithm with mistakes."""
+
+    def __init__(self, mistakes: Sequence[Mistake], where: str) -> None:
+        super().__init__("\n".join(f"{where}: {mistake.sentence}" for mistake in mistakes))
+        self.mistakes = tuple(mistakes)
 
 
 ConditionText = Annotated[Condition, PlainValidator(_read_condition), PlainSerializer(str, return_type=str)]
@@ -439,7 +466,7 @@ class AlgorithmSpec(_Part):
                 json.dumps(document), strict=True, context={"timeframe": known[0] if known else None}
             )
         except ValidationError as error:
-            raise WrongUseError("\n".join(f"{where}: {line}" for line in _mistakes(error))) from error
+            raise AlgorithmError(tuple(_mistakes(error)), where) from error
 
 
 def atr(period: int) -> Indicator:
@@ -489,11 +516,21 @@ def _exactly_one(part: BaseModel, kinds: type[StrEnum]) -> None:
         raise ValueError(f"exactly one of {names} is needed, {' and '.join(given) or 'none'} given")
 
 
-def _mistakes(error: ValidationError) -> Iterator[str]:
-    """Yield a line for each mistake, not for a list that is empty because its items are wrong."""
-    paths = [mistake["loc"] for mistake in error.errors()]
-    for sentence, mistake in zip(validation_sentences(AlgorithmSpec, error), error.errors(), strict=True):
-        path = mistake["loc"]
-        has_inner = any(len(other) > len(path) and other[: len(path)] == path for other in paths)
-        if mistake["type"] != "too_short" or not has_inner:
-            yield from sentence.split("\n")
+def _mistakes(error: ValidationError) -> Iterator[Mistake]:
+    """Yield the first mistakes, but not that of a list that is empty because its items are wrong."""
+    found = error.errors(include_url=False)
+    for mistake in found[:MOST_MISTAKES]:
+        path, sentence = mistake["loc"], validation_sentence(AlgorithmSpec, mistake)
+        if mistake["type"] == "too_short" and any(
+            len(other["loc"]) > len(path) and other["loc"][: len(path)] == path for other in found
+        ):
+            continue
+        cause = getattr(mistake.get("ctx", {}).get("error"), "__cause__", None)
+        if isinstance(cause, ConditionError):
+            yield Mistake(key_of(path), sentence, cause.sentence, cause.column)
+            continue
+        for line in sentence.split("\n"):
+            named = _KEY.match(line)
+            yield Mistake(key_of(path) or (named[1] if named else ""), line)
+    if len(found) > MOST_MISTAKES:
+        yield Mistake("", f"{counted(len(found) - MOST_MISTAKES, 'mistake')} more")

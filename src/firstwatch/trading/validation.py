@@ -51,7 +51,7 @@ def validation_sentences(model: type[BaseModel], error: ValidationError, *, hidd
 
     ``hidden``: prefix of the tags of a union, which are left out of the key.
     """
-    return [_sentence(model, details, hidden) for details in error.errors(include_url=False)]
+    return [validation_sentence(model, details, hidden=hidden) for details in error.errors(include_url=False)]
 
 
 def nearest(word: str, names: Sequence[str]) -> str:
@@ -98,9 +98,10 @@ def why_wrong(details: Any) -> str:
     return f"it should be {what.format(**bounds)}"
 
 
-def _sentence(model: type[BaseModel], details: Any, hidden: str) -> str:
+def validation_sentence(model: type[BaseModel], details: Any, *, hidden: str = "") -> str:
+    """Return the sentence of one of ``ValidationError.errors``."""
     *path, last = details["loc"] or ("",)
-    key = _key(tuple(part for part in (*path, last) if not (hidden and str(part).startswith(hidden))))
+    key = key_of(tuple(part for part in (*path, last) if not (hidden and str(part).startswith(hidden))))
     kind, found = details["type"], details["input"]
     if kind == "extra_forbidden":
         known = sorted({name for owner in _models_at(model, path) for name in owner.model_fields})
@@ -120,7 +121,8 @@ def _sentence(model: type[BaseModel], details: Any, hidden: str) -> str:
     return f"{key} = {value_text(found)}: {what}{hint}"
 
 
-def _key(path: tuple[str | int, ...]) -> str:
+def key_of(path: tuple[str | int, ...]) -> str:
+    """Return a path of keys and indexes as an operator reads it: ``windows[0].start``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{clean(part, _LONGEST)}" for part in path)
     return "".join(parts).removeprefix(".")
 

@@ -16,7 +16,9 @@ from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.toml_file import LONGEST_BYTES
 
 TEXT = sample_toml()
-VIEW = TextView("draft", TEXT, base="RSI reversion@1", base_id=1, stored=AlgorithmSpec.from_toml(TEXT).to_toml())
+VIEW = TextView(
+    "draft", TEXT, base="RSI reversion@1", base_id=1, stored=AlgorithmSpec.from_toml(TEXT).to_toml()
+)
 
 
 def cursor(text):
@@ -83,7 +85,11 @@ def test_damaged_texts_have_problems_within_them(seed, damages):
     chance, text = random.Random(seed), TEXT
     for _ in range(damages):
         at = chance.randrange(len(text))
-        text = text[:at] + chance.choice(["", '"', "]", "[", "=", "\n", "é", "'''", "\\", "{", "#", "0"]) + text[at + 1 :]
+        text = (
+            text[:at]
+            + chance.choice(["", '"', "]", "[", "=", "\n", "é", "'''", "\\", "{", "#", "0"])
+            + text[at + 1 :]
+        )
     view = edited(VIEW, text)
     lines = text.split("\n")
     for problem in view.problems:
@@ -192,7 +198,7 @@ def test_what_cannot_follow_is_not_offered(text, label):
 
 
 def test_each_function_and_price_that_is_offered_is_a_right_operand():
-    offered = choices('▮'.join(['[entry.long]\nrequired = ["', ""]))
+    offered = choices("▮".join(['[entry.long]\nrequired = ["', ""]))
     start = 'required = ["'
     assert {label.partition(".")[0] for label in offered} >= {*FUNCTIONS, *PriceField}
     for written in offered.values():

@@ -148,7 +148,7 @@ def test_any_text_has_places_within_it(text):
         ('direction = "lo', Part.TEXT, "direction", '"lo'),
         ("direction = ", Part.VALUE, "direction", ""),
         ('[entry.long]\nrequired = ["a", "rsi(14', Part.TEXT, "entry.long.required[1]", '"rsi(14'),
-        ('[entry.long]\nrequired = [\n  "a",\n  # comment "\n  "rsi(14', Part.TEXT, "entry.long.required[1]", '"rsi(14'),
+        ('[a.b]\nc = [\n  "a",\n  # comment "\n  "rsi(14', Part.TEXT, "a.b.c[1]", '"rsi(14'),
         ('when = {any = ["a", {all = ["b', Part.TEXT, "when.any[1].all[0]", '"b'),
         ("when = {an", Part.KEY, "when", "an"),
         # A list without an end does not take what follows.

@@ -1,4 +1,4 @@
-"""An algorithm's text as it is typed: its mistakes where they stand, the condition at the cursor, its colours.
+"""An algorithm's text as it is typed: mistakes where they stand, the condition at the cursor, colours.
 
 Lines and columns are counted from 0, in characters. All functions are pure and fast enough for each key; a
 text that is longer than an algorithm can be is not looked at.
@@ -116,7 +116,7 @@ def _offset(text: str, line: int, column: int) -> int:
 
 
 def place_at(text: str, line: int, column: int) -> str:
-    """Return the place of the condition at the cursor, as ``entry.long.required[0]``; empty: there is none."""
+    """Return the place of the condition at the cursor, as ``entry.long.required[0]``; empty: none."""
     if len(text) > LONGEST_BYTES:
         return ""
     place = places_of(text).text_at(_offset(text, line, column))

@@ -1,4 +1,4 @@
-"""What can be written at a place of an algorithm's text: keys, tables, names of choices, parts of a condition.
+"""What can be written at a place of an algorithm's text: keys, tables, choices, parts of a condition.
 
 All of it comes from the models of the specification, the table of functions and the words of the language.
 """
@@ -272,12 +272,8 @@ class _Sentence:
     def ends_operand(self) -> bool:
         """What stands before is an operand, and can be compared."""
         before, last = self.before[0], self.before[1].lower()
-        return (
-            last == ")"
-            or before in ("@", ".")
-            or _NUMBER.fullmatch(last) is not None
-            or last in frozenset(PriceField)
-        )
+        is_value = _NUMBER.fullmatch(last) is not None or last in frozenset(PriceField)
+        return is_value or last == ")" or before in ("@", ".")
 
 
 def _in_condition(written: str, behind: str, base: Timeframe | None) -> tuple[str, list[TextChoice]]:
@@ -328,9 +324,7 @@ def _arguments(call: _Call) -> list[TextChoice]:
 def _operands(behind: str) -> list[TextChoice]:
     """Return prices and functions; where parentheses follow, functions are written without their own."""
     if behind == "(":
-        return [
-            TextChoice(each.label, each.label, each.detail) for each in _functions() if "." not in each.label
-        ]
+        return [TextChoice(each, each, each) for each in FUNCTIONS]
     return [*(TextChoice(str(each), str(each), "price") for each in PriceField), *_functions()]
 
 

@@ -1,4 +1,4 @@
-"""Where the keys and values of a TOML text stand: positions, which the standard library's parser does not give.
+"""Where the keys and values of a TOML text stand; the standard library's parser does not say it.
 
 What is TOML is decided by ``toml_file`` alone. This scanner accepts every valid text and gives its places; of
 a text that is being written it gives those that can be seen, and goes on in the next line after a mistake. A
@@ -93,7 +93,7 @@ class Places:
         return next(found, "")
 
     def offset_in(self, spot: Spot, index: int) -> int:
-        """Return the offset of a character of a text, by its index in the value; the end: the closing quote."""
+        """Return the offset of a character of a text, by its index in the value; behind it: the end."""
         written = self.text[spot.start : spot.end]
         quotes = 3 if written[:3] in ('"""', "'''") else 1
         at = spot.start + quotes

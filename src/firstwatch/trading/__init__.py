@@ -10,8 +10,8 @@ acts), ``jobs``, ``trials``, ``why`` (conditions with their values, and as text)
 actions of each) and ``quiet_hours``, ``events`` (the journal's rows), ``verdicts`` (of the first watch) and
 ``watch`` (its reports), ``exports``, ``ids`` (client order ids), ``notes``, ``errors``, ``numbers`` and
 ``text`` (bounds and cleaning at the edges), ``fields`` (a dataclass as a dict), ``validation``,
-``setting_fields``, ``toml_file``, ``toml_text`` and ``toml_places`` (an operator's files), ``clock``, ``fault_points`` (where
-tests crash the program).
+``setting_fields``, ``toml_file``, ``toml_text`` and ``toml_places`` (an operator's files), ``clock``,
+``fault_points`` (where tests crash the program).
 
 Pure: no other package of the program may be imported, no thread and no library but pydantic. Only ``clock``
 reads the machine's clocks, only ``toml_file`` reads files.

@@ -35,7 +35,7 @@ def play(run, seed, convert):
     settings = random_settings(seed)
     bars, flags = random_flags(seed, BARS)
     state = core.new_state(settings)
-    output = Output.of_bars(BARS, np.zeros((NOTE_KINDS, NOTE_FIELDS)))
+    output = Output.of_bars(BARS, np.zeros((NOTE_KINDS, NOTE_FIELDS)), has_levels=True)
     funding_bars = np.sort(random.choice(BARS, 60, replace=False))
     busy = flags[:, 2] == 1
     busy[funding_bars] = True
@@ -71,7 +71,7 @@ def play(run, seed, convert):
         )
         first = end
     counts = output.counts.tolist()
-    rows = (output.trades, output.entries, output.stretches, output.missed)
+    rows = (output.trades, output.entries, output.stretches, output.missed, output.levels)
     return state, [array[:count].tolist() for array, count in zip(rows, counts, strict=True)], output.notes
 
 

@@ -59,6 +59,17 @@ class Compiler:
                 self._played += bars
             return self._loop
 
+    def load(self) -> None:
+        """Load the loop now, compiled if it has to be, whether it pays or not."""
+        with self._guard:
+            if self._loop is None and self.slower_because is None:
+                self._loop = self._load()
+
+    @property
+    def loaded(self) -> Loop | None:
+        """The loop, if it is loaded; never waits for that."""
+        return self._loop
+
     def _pays(self, bars: int) -> bool:
         ahead = self._played + bars
         if ahead < LOADING_BARS:

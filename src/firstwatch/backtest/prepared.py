@@ -44,8 +44,11 @@ class PreparedCandles:
         if key in self._replays:
             self._replays.move_to_end(key)
         else:
-            evaluator = ArrayEvaluator(spec, self.candles, arrays=self._arrays)
-            self._replays[key] = Replay(self._bars, evaluator.signals())
+            self._replays[key] = Replay(self._bars, self.evaluator(spec).signals())
             if len(self._replays) > _KEPT:
                 self._replays.popitem(last=False)
         return self._replays[key]
+
+    def evaluator(self, spec: AlgorithmSpec) -> ArrayEvaluator:
+        """Return an evaluator of an algorithm, whose timeframe is that of the candles; series are shared."""
+        return ArrayEvaluator(spec, self.candles, arrays=self._arrays)

@@ -23,6 +23,7 @@ from firstwatch.strategy.core_loop import (
     COUNT_OF_STRETCHES,
     COUNTS,
     DOWN,
+    LEVEL_FIELDS,
     NEVER,
     NOT_PAUSED,
     NOTE_FIELDS,
@@ -52,6 +53,9 @@ class Played:
     _entries: list[NDArray[np.int64]] = field(default_factory=list)
     _missed: list[NDArray[np.int64]] = field(default_factory=list)
     _stretches: list[NDArray[np.float64]] = field(default_factory=list)
+    _levels: list[NDArray[np.float64]] = field(default_factory=list)
+    has_levels: bool = False
+    """Stop and target are kept."""
 
     @property
     def records(self) -> TradeTable:
@@ -75,6 +79,11 @@ class Played:
         return _joined(self._stretches, np.empty((0, STRETCH_FIELDS)))
 
     @property
+    def levels(self) -> NDArray[np.float64]:
+        """One row for each bar from whose close on the levels are others: bar, stop, target; 0: none."""
+        return _joined(self._levels, np.empty((0, LEVEL_FIELDS)))
+
+    @property
     def last_entry(self) -> int | None:
         """The bar of the last entry; None: there is none yet."""
         return int(self._entries[-1][-1]) if self._entries else None
@@ -87,7 +96,7 @@ class Played:
 
     def output(self, state: CoreState, first: int, end: int, notes: NDArray[np.float64]) -> "Output":
         """Return an output for the bars ``first`` to ``end``, with the ledger at the first bar of all."""
-        output = Output.of_bars(end - first, notes)
+        output = Output.of_bars(end - first, notes, has_levels=self.has_levels)
         if not self._stretches:
             keep_stretch(state, first, output.stretches, 0)
             output.counts[COUNT_OF_STRETCHES] = 1
@@ -95,7 +104,7 @@ class Played:
 
     def take(self, output: "Output") -> None:
         """Take what was played over further bars."""
-        trades, entries, stretches, missed = output.counts.tolist()
+        trades, entries, stretches, missed, levels = output.counts.tolist()
         if trades:
             self._trades.append(_first(output.trades, trades))
         if entries:
@@ -104,6 +113,8 @@ class Played:
             self._stretches.append(_first(output.stretches, stretches))
         if missed:
             self._missed.append(_first(output.missed, missed))
+        if levels:
+            self._levels.append(_first(output.levels, levels))
 
 
 class Output(NamedTuple):
@@ -113,17 +124,19 @@ class Output(NamedTuple):
     entries: NDArray[np.int64]
     stretches: NDArray[np.float64]
     missed: NDArray[np.int64]
+    levels: NDArray[np.float64]
     counts: NDArray[np.int64]
     notes: NDArray[np.float64]
 
     @classmethod
-    def of_bars(cls, bars: int, notes: NDArray[np.float64]) -> "Output":
+    def of_bars(cls, bars: int, notes: NDArray[np.float64], *, has_levels: bool = False) -> "Output":
         """Return an output with a row for every bar; memory that is not written is not taken."""
         return cls(
             np.empty((bars, TRADE_FIELDS)),
             np.empty(bars, dtype=np.int64),
             np.empty((bars + 1, STRETCH_FIELDS)),
             np.empty(bars, dtype=np.int64),
+            np.empty((bars if has_levels else 0, LEVEL_FIELDS)),
             np.zeros(COUNTS, dtype=np.int64),
             notes,
         )
@@ -273,6 +286,24 @@ class Replay:
         np.subtract(self.candles.close[first:end], entry, out=entry)
         np.multiply(amount, entry, out=entry)
         return np.add(cash, entry, out=entry)
+
+    def levels(self, played: Played, first: int, end: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the stop and the target that each bar from ``first`` up to, not including, ``end`` met.
+
+        That is the one at the close before; on the bar of an entry the one at its own close. NaN: none. The
+        pass has kept them (``Played.has_levels``).
+        """
+        rows = played.levels
+        bars = np.append(rows[:, 0].astype(np.int64), end)
+        found = []
+        for column in (1, 2):
+            at_close = np.zeros(end - first)
+            at_close[bars[0] - first :] = np.repeat(rows[:, column], np.diff(bars))
+            met = np.append(0.0, at_close[:-1])
+            met = np.where(met == 0.0, at_close, met)
+            met[met == 0.0] = np.nan
+            found.append(met)
+        return found[0], found[1]
 
     def _entry_ms(self, played: Played) -> int:
         """Return the open time of the last entry's bar; 0: there was none."""

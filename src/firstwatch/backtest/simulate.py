@@ -52,6 +52,8 @@ class BacktestResult:
     market: Market = field(repr=False)
     notes: tuple[Note, ...] = ()
     """Assumptions first, then decisions that the core did not carry out."""
+    levels: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    """The stop and the target that each bar met, NaN where there was none; None: they are not kept."""
 
     @cached_property
     def trades(self) -> tuple[Trade, ...]:
@@ -111,10 +113,11 @@ def simulate_prepared(
     notes: Sequence[Note] = (),
     clock: Clock | None = None,
     loop: Loop | None = None,
+    has_levels: bool = False,
 ) -> BacktestResult:
     """Return what ``simulate`` returns, on prepared candles, whose calendar is that of ``settings.session``.
 
-    ``loop``: the compiled one; None: it is interpreted.
+    ``loop``: the compiled one; None: it is interpreted. ``has_levels``: keep the levels of each bar.
 
     Raises:
         WrongUseError: as ``simulate``.
@@ -148,7 +151,7 @@ def simulate_prepared(
         raise WrongUseError(problem)
     coverage = coverage_notes(funding, int(candles.time_ms[first]), after_ms)
     kept = NoteKeeper(core, market)
-    played = Played()
+    played = Played(has_levels=has_levels)
     state = new_state(core)
     if settings.assume_position_now and first > 0:
         replay.assume_position(state, core, first - 1, kept)
@@ -171,6 +174,7 @@ def simulate_prepared(
         seconds=clock.elapsed_s() - began_s,
         market=market,
         notes=(*notes, *coverage, *kept.notes(state, candles.time_ms[:end])),
+        levels=replay.levels(played, first, end) if has_levels else None,
     )
 
 

@@ -1,6 +1,7 @@
 """The operands of a run's algorithm over its newest bars, as its chart shows them."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from firstwatch.store.database import Session
 from firstwatch.strategy.conditions import Indicator, Number, anchors_of, is_price
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.bar import Bar
+
+if TYPE_CHECKING:
+    from firstwatch.strategy.evaluation import ArrayEvaluator
 
 MOST_BARS = 1_500
 """Own bars of the run, the newest ones, on which operands are computed."""
@@ -53,24 +57,32 @@ class OperandReader:
         from firstwatch.strategy.candles import CandleArrays
         from firstwatch.strategy.evaluation import ArrayEvaluator
 
-        numbers: dict[Indicator, dict[float, None]] = {}
-        for condition in self.spec.conditions():
-            for side, other in ((condition.left, condition.right), (condition.right, condition.left)):
-                if isinstance(side, Indicator):
-                    beside = numbers.setdefault(side, {})
-                    if isinstance(other, Number):
-                        beside[other.value] = None
         known = [*(self._warm_up or ()), *self._own] if self._is_whole else self._own
         evaluator = ArrayEvaluator(self.spec, CandleArrays.from_bars(known, self.spec.timeframe), {})
         count = min(self.shown, len(self._own))
         return tuple(
-            OperandView(
-                str(operand),
-                is_price(operand),
-                np.asarray(evaluator.seen(operand), dtype=np.float64)[-count:],
-                tuple(beside),
-            )
-            for operand, beside in numbers.items()
+            operand_view(operand, beside, evaluator, count)
+            for operand, beside in numbers_beside(self.spec).items()
             if operand.timeframe in (None, self.spec.timeframe)
             and (self._is_whole or not anchors_of(operand))
         )
+
+
+def numbers_beside(spec: AlgorithmSpec) -> dict[Indicator, tuple[float, ...]]:
+    """Return the indicators of the conditions in the order of the file, each with what it is compared with."""
+    numbers: dict[Indicator, dict[float, None]] = {}
+    for condition in spec.conditions():
+        for side, other in ((condition.left, condition.right), (condition.right, condition.left)):
+            if isinstance(side, Indicator):
+                beside = numbers.setdefault(side, {})
+                if isinstance(other, Number):
+                    beside[other.value] = None
+    return {indicator: tuple(beside) for indicator, beside in numbers.items()}
+
+
+def operand_view(
+    operand: Indicator, numbers: tuple[float, ...], evaluator: "ArrayEvaluator", count: int
+) -> OperandView:
+    """Return an indicator at the newest ``count`` closes."""
+    values = np.asarray(evaluator.seen(operand), dtype=np.float64)[-count:]
+    return OperandView(str(operand), is_price(operand), values, numbers)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from firstwatch.manager.test_views import (
 from firstwatch.market.archive import REFERENCE, find_series, read_series
 from firstwatch.settings import Settings
 from firstwatch.strategy.parameters import Place, parse_parameter, parse_parameters, places, usual_parameters
+from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import Clock, parse_iso
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.limit_fills import THROUGH, LimitFills
@@ -41,24 +43,35 @@ def request_of(draft: DraftView, settings: Settings, clock: Clock) -> BacktestRe
         WrongUseError, VenueError: the draft or a setting is wrong, or there is no such venue or series.
     """
     spec, setup = spec_of_document(draft.document), draft.setup
+    version_id = None if draft.is_changed else draft.base_id
+    request = request_of_spec(spec, setup, algorithm=draft.name, version_id=version_id)
+    begin_ms, end_ms = period_of(setup, lambda: _end_of_candles(setup, settings, clock))
+    return request.model_copy(update={"from_ms": begin_ms, "to_ms": end_ms})
+
+
+def request_of_spec(
+    spec: AlgorithmSpec, setup: TestSetup, *, algorithm: str, version_id: int | None = None
+) -> BacktestRequest:
+    """Return the request for a test of an algorithm on all candles that a setup names.
+
+    Raises:
+        WrongUseError: the setup names no market or no candles.
+    """
     symbol = spec.symbol or setup.symbol or None
     if setup.venue and symbol is None:
         raise WrongUseError("Choose a market in the setup.")
     if not setup.venue and setup.candles == FROM_VENUE:
         raise WrongUseError("Without a venue the test needs candles: a series of the archive, or a file.")
-    begin_ms, end_ms = _period(setup, settings, clock)
     candles = setup.candles
     if candles != FROM_VENUE and not candles.startswith(REFERENCE):
         candles = str(Path(candles).expanduser().absolute())
     return BacktestRequest(
-        algorithm=draft.name,
+        algorithm=algorithm,
         spec_json=spec.canonical_json(),
-        version_id=None if draft.is_changed else draft.base_id,
+        version_id=version_id,
         candles=candles,
         venue=setup.venue or None,
         symbol=symbol,
-        from_ms=begin_ms,
-        to_ms=end_ms,
         taker_fee_bps=_decimal(setup.taker_fee_bps),
         maker_fee_bps=_decimal(setup.maker_fee_bps),
         slippage_bps=_decimal(setup.slippage_bps) or Decimal(0),
@@ -188,8 +201,8 @@ def _decimal(text: str) -> Decimal | None:
     return Decimal(text.replace(",", "")) if text else None
 
 
-def _period(setup: TestSetup, settings: Settings, clock: Clock) -> tuple[int | None, int | None]:
-    """Return begin and end of the period; None: that of the candles.
+def period_of(setup: TestSetup, end_of_candles_ms: Callable[[], int]) -> tuple[int | None, int | None]:
+    """Return begin and end of the period; None: that of the candles, whose end is asked for where it counts.
 
     Raises:
         WrongUseError: the dates exclude each other.
@@ -203,7 +216,7 @@ def _period(setup: TestSetup, settings: Settings, clock: Clock) -> tuple[int | N
         if begin_ms is not None and end_ms is not None and begin_ms >= end_ms:
             raise WrongUseError(f"The period is empty: it ends on {setup.end}, not after {setup.begin}.")
         return begin_ms, end_ms
-    return _end_of_candles(setup, settings, clock) - int(setup.period) * _DAY_MS, None
+    return end_of_candles_ms() - int(setup.period) * _DAY_MS, None
 
 
 def _end_of_candles(setup: TestSetup, settings: Settings, clock: Clock) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 from firstwatch.strategy import core, core_loop, core_prices, core_replay
 from firstwatch.strategy.core_loop import (
     COUNTS,
+    LEVEL_FIELDS,
     NEVER,
     NOT_PAUSED,
     NOTE_FIELDS,
@@ -164,6 +165,7 @@ def _sample() -> tuple[Any, ...]:
             np.empty(1, np.int64),
             np.empty((1, STRETCH_FIELDS)),
             np.empty(1, np.int64),
+            np.empty((1, LEVEL_FIELDS)),
             np.empty(COUNTS, np.int64),
             np.empty((NOTE_KINDS, NOTE_FIELDS)),
         ),

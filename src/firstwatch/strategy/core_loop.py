@@ -1,14 +1,16 @@
 """One pass of the decision core over candles, for a backtest and for every part of one.
 
 Under the restrictions of the core: interpreted, the columns are lists and memory views; compiled, arrays.
-What happens is written into the output, which has a row for every bar of the pass:
+What happens is written into the output, which has a row for every bar of the pass (``levels`` may have none):
 
     trades      one row per closed trade, in the order of ``TRADE_FIELDS``
     entries     the bar of each entry
     stretches   one row for each stretch of bars over which the ledger does not change: its first bar, cash,
                 signed amount, entry price
     dropped     the bars at whose close an entry was decided but not sent
-    counts      how many rows of these four are written; the stretches may begin with one
+    levels      where it has rows: one for each bar from whose close on stop or target are others: that bar,
+                the stop, the target; 0 where there is none
+    counts      how many rows of these five are written; the stretches may begin with one
     notes       one row per note, see ``count_notes``
 """
 # As in the core: positions, not keywords, and ``if`` instead of a call.
@@ -41,7 +43,9 @@ STRETCH_FIELDS = 4
 """Columns of a stretch, as ``keep_stretch`` writes them."""
 NOTE_FIELDS = 4
 """Columns of a note: how often, the first bar, and the size that was reduced most, as asked and granted."""
-COUNTS = 4
+LEVEL_FIELDS = 3
+"""Columns of a change of the levels."""
+COUNTS = 5
 COUNT_OF_STRETCHES = 2
 """The place of the stretches among the counts."""
 NEVER = 2**62
@@ -96,10 +100,14 @@ def play_bars(
     may_enter, must_flatten = session
     busy_long, busy_short = busy
     funding_bars, funding_at_close, funding_rates = funding
-    trades, entries, stretches, dropped, counts, notes = output
+    trades, entries, stretches, dropped, levels_at, counts, notes = output
     needs_atr_stop = settings.stop_kind == ATR
     needs_atr_target = settings.target_kind == ATR
     has_missed = len(missed) > 0
+    has_levels = len(levels_at) > 0
+    stop = 0.0
+    target = 0.0
+    level_count = 0
     atr_stop = 0.0
     atr_target = 0.0
     waiting_exit = 0
@@ -191,6 +199,16 @@ def play_bars(
         if state.cash != cash or state.steps != steps or state.entries != opened or state.trades != closed:
             keep_stretch(state, index, stretches, stretch_count)
             stretch_count += 1
+        if has_levels:
+            was_stop = stop
+            was_target = target
+            stop = state.stop if state.steps > 0 else 0.0
+            target = state.target if state.steps > 0 else 0.0
+            if stop != was_stop or target != was_target:
+                levels_at[level_count, 0] = index
+                levels_at[level_count, 1] = stop
+                levels_at[level_count, 2] = target
+                level_count += 1
         index += 1
 
     if waiting_exit != 0:
@@ -203,6 +221,7 @@ def play_bars(
     counts[1] = entry_count
     counts[COUNT_OF_STRETCHES] = stretch_count
     counts[3] = dropped_count
+    counts[4] = level_count
 
 
 def keep_trade(state: CoreState, entry_ms: int, exit_ms: int, trades: Columns, row: int) -> None:

@@ -159,7 +159,9 @@ def _candles(home: Path, venue: Venue, request: BaselineRequest, spec: Algorithm
         return read_series(home, series)
     if request.candles != FROM_VENUE:
         return read_candles(Path(request.candles).expanduser(), spec.timeframe)
-    return venue_candles(home, venue, request.launch.symbol, spec, request.days)
+    return venue_candles(
+        home, venue, request.launch.symbol, spec, request.days * _DAY_MS // spec.timeframe.ms
+    )
 
 
 def _sentence_of(made: Made) -> str:

@@ -1,6 +1,6 @@
 """Reads what a test asks for: its market and candles, from a venue, the archive or files."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firstwatch.backtest.inputs import FROM_ANYWHERE, FROM_VENUE, BacktestInput, BacktestRequest
@@ -33,6 +33,16 @@ _DAY_MS = 86_400_000
 _MOST_DAYS = 36_500
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """What a request is tested on: the market, and the candles of the whole source up to its end."""
+
+    market: Market
+    file: CandleFile
+    assumed: tuple[Note, ...] = ()
+    """The assumptions about the market."""
+
+
 def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> BacktestInput:
     """Return the input that a request names; candles are those of the whole source, up to its end.
 
@@ -40,14 +50,34 @@ def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> 
         WrongUseError, VenueError, StoreError: the algorithm is damaged, or the market, its candles or a
             file are not available.
     """
+    return input_of(request, read_source(settings, request, clock))
+
+
+def read_source(
+    settings: Settings, request: BacktestRequest, clock: Clock, *, bars: int | None = None
+) -> Source:
+    """Return the market and the candles that a request names.
+
+    ``bars``: so many newest ones of a venue are enough, besides the warm-up; None: those of the period.
+
+    Raises:
+        WrongUseError, VenueError, StoreError: as ``read_request``.
+    """
     spec = request.spec
-    notes: tuple[Note, ...] = ()
     if request.candles == FROM_ANYWHERE:
-        market, file = _of_any_venue(settings, request, spec, clock)
-    elif request.venue is None:
-        market, file, notes = _of_files(settings.home, request, spec)
-    else:
-        market, file = _of_venue(settings, request, spec, clock)
+        return _of_any_venue(settings, request, spec, clock)
+    if request.venue is None:
+        return _of_files(settings.home, request, spec)
+    return _of_venue(settings, request, spec, clock, bars)
+
+
+def input_of(request: BacktestRequest, source: Source) -> BacktestInput:
+    """Return the input of a request on its source, which other algorithms can share.
+
+    Raises:
+        WrongUseError: the market does not take the leverage, or funding cannot be read.
+    """
+    spec, market = request.spec, source.market
     if request.settings.leverage > market.maximum_leverage:
         raise WrongUseError(
             f"{market.symbol} takes a leverage of {market.maximum_leverage} at most, not"
@@ -56,9 +86,9 @@ def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> 
     taker, maker = request.taker_fee_bps, request.maker_fee_bps
     return BacktestInput(
         spec,
-        file,
+        source.file,
         market,
-        notes,
+        source.assumed,
         Costs(
             market.taker_fee_bps if taker is None else taker,
             market.maker_fee_bps if maker is None else maker,
@@ -72,9 +102,7 @@ def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> 
     )
 
 
-def _of_any_venue(
-    settings: Settings, request: BacktestRequest, spec: AlgorithmSpec, clock: Clock
-) -> tuple[Market, CandleFile]:
+def _of_any_venue(settings: Settings, request: BacktestRequest, spec: AlgorithmSpec, clock: Clock) -> Source:
     """Return the market at the first venue that has it, and the longest candles of it that there are."""
     problems = []
     kept = _covering(settings.home, request, spec)
@@ -100,9 +128,7 @@ def _covering(home: Path, request: BacktestRequest, spec: AlgorithmSpec) -> Seri
     return None
 
 
-def _of_files(
-    home: Path, request: BacktestRequest, spec: AlgorithmSpec
-) -> tuple[Market, CandleFile, tuple[Note, ...]]:
+def _of_files(home: Path, request: BacktestRequest, spec: AlgorithmSpec) -> Source:
     given = None if request.market is None else read_market(request.market)
     file = _stored(home, request, spec)
     if request.candles.startswith(REFERENCE):
@@ -110,22 +136,28 @@ def _of_files(
         known = Market(**named) if given is None else given
         given = known if "symbol" in known.model_fields_set else known.model_copy(update=named)
     market, notes = market_of_candles(Path(request.candles), file.candles, given, spec)
-    return market, file, notes
+    return Source(market, file, notes)
 
 
 def _of_venue(
-    settings: Settings, request: BacktestRequest, spec: AlgorithmSpec, clock: Clock
-) -> tuple[Market, CandleFile]:
+    settings: Settings,
+    request: BacktestRequest,
+    spec: AlgorithmSpec,
+    clock: Clock,
+    bars: int | None = None,
+) -> Source:
     assert request.venue is not None
     with reading_venue(settings, request.venue, clock) as venue:
         market = venue.markets().get(request.symbol or "")
         if market is None:
             raise WrongUseError(f"{request.venue} has no market {request.symbol}; choose one that it has.")
         if request.candles != FROM_VENUE:
-            return market, _stored(settings.home, request, spec)
-        since_ms = request.from_ms or 0
-        days = min(_MOST_DAYS, max(1, -(-(venue.now_ms() - since_ms) // _DAY_MS)))
-        return market, venue_candles(settings.home, venue, market.symbol, spec, days)
+            return Source(market, _stored(settings.home, request, spec))
+        if bars is None:
+            since_ms = request.from_ms or 0
+            days = min(_MOST_DAYS, max(1, -(-(venue.now_ms() - since_ms) // _DAY_MS)))
+            bars = days * _DAY_MS // spec.timeframe.ms
+        return Source(market, venue_candles(settings.home, venue, market.symbol, spec, bars))
 
 
 def _stored(home: Path, request: BacktestRequest, spec: AlgorithmSpec) -> CandleFile:
@@ -137,8 +169,8 @@ def _stored(home: Path, request: BacktestRequest, spec: AlgorithmSpec) -> Candle
     return read_candles(Path(request.candles), spec.timeframe)
 
 
-def venue_candles(home: Path, venue: Venue, symbol: str, spec: AlgorithmSpec, days: int) -> CandleFile:
-    """Return the closed candles of a venue; for a live one, merged with those recorded earlier.
+def venue_candles(home: Path, venue: Venue, symbol: str, spec: AlgorithmSpec, bars: int) -> CandleFile:
+    """Return so many closed candles of a venue and their warm-up; of a live one with those recorded earlier.
 
     The market behind a paper venue's name may change, so its candles are not archived.
 
@@ -146,14 +178,14 @@ def venue_candles(home: Path, venue: Venue, symbol: str, spec: AlgorithmSpec, da
         VenueError: it has none, or returns invalid ones.
     """
     timeframe = spec.timeframe
-    wanted = days * _DAY_MS // timeframe.ms + max(spec.needed_bars().values())
-    bars = venue.candles(
+    wanted = bars + max(spec.needed_bars().values())
+    found = venue.candles(
         symbol, timeframe, end_ms=venue.now_ms() - 1, limit=min(wanted, venue.capabilities.most_candles)
     )
-    if not bars:
+    if not found:
         raise VenueError(f"{venue.name} has no candles of {symbol} at {timeframe} before its time now.")
     try:
-        candles = sound_candles(bars, timeframe)
+        candles = sound_candles(found, timeframe)
     except ValueError as error:
         raise VenueError(f"{venue.name} gives no candles that can be kept: {error}.") from error
     if venue.capabilities.is_paper:

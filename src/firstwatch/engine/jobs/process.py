@@ -112,9 +112,6 @@ def _lock_of(settings: Settings, number: int) -> JobLock:
 
 
 def _start(settings: Settings, store: Store, number: int, lock: JobLock, clock: Clock) -> None:
-    environment = {**os.environ, "FIRSTWATCH_HOME": str(settings.home.absolute())}
-    if settings.config is not None:
-        environment["FIRSTWATCH_CONFIG"] = str(settings.config.absolute())
     try:
         with (settings.home / LOG_FILE).open("ab") as log:
             process = subprocess.Popen(
@@ -122,7 +119,7 @@ def _start(settings: Settings, store: Store, number: int, lock: JobLock, clock: 
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=environment_of(settings),
                 start_new_session=True,
                 pass_fds=(lock.descriptor,),
             )
@@ -135,6 +132,14 @@ def _start(settings: Settings, store: Store, number: int, lock: JobLock, clock: 
     lock.hand_over()
     # Waited for on a thread: else it would be a zombie until this process ends.
     threading.Thread(target=process.wait, name=f"job {number}", daemon=True).start()
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the environment of a process with the same settings."""
+    environment = {**os.environ, "FIRSTWATCH_HOME": str(settings.home.absolute())}
+    if settings.config is not None:
+        environment["FIRSTWATCH_CONFIG"] = str(settings.config.absolute())
+    return environment
 
 
 # --- at work ------------------------------------------------------------------------------------------
@@ -216,7 +221,7 @@ def _do(
             if state is JobState.DONE:
                 raise
 
-    _be_nice()
+    be_nice()
     try:
         try:
             ending = _Ending(store, number)
@@ -271,7 +276,7 @@ def _work(
         return kind.work(request, JobContext(number, settings, store, clock, show, check))
 
 
-def _be_nice() -> None:
+def be_nice() -> None:
     """Yield to all else on this machine, the engine above all; a process that is nicer stays so."""
     own = os.getpriority(os.PRIO_PROCESS, 0)
     if own < _NICENESS:

@@ -69,7 +69,7 @@ class OperandReader:
 
 
 def numbers_beside(spec: AlgorithmSpec) -> dict[Indicator, tuple[float, ...]]:
-    """Return the indicators of the conditions in the order of the file, each with what it is compared with."""
+    """Return the indicators of the conditions in the order of the file, with the numbers beside them."""
     numbers: dict[Indicator, dict[float, None]] = {}
     for condition in spec.conditions():
         for side, other in ((condition.left, condition.right), (condition.right, condition.left)):

@@ -46,7 +46,7 @@ def request_of(draft: DraftView, settings: Settings, clock: Clock) -> BacktestRe
     version_id = None if draft.is_changed else draft.base_id
     request = request_of_spec(spec, setup, algorithm=draft.name, version_id=version_id)
     begin_ms, end_ms = period_of(setup, lambda: _end_of_candles(setup, settings, clock))
-    return request.model_copy(update={"from_ms": begin_ms, "to_ms": end_ms})
+    return BacktestRequest.model_validate({**dict(request), "from_ms": begin_ms, "to_ms": end_ms})
 
 
 def request_of_spec(

@@ -159,9 +159,8 @@ def _candles(home: Path, venue: Venue, request: BaselineRequest, spec: Algorithm
         return read_series(home, series)
     if request.candles != FROM_VENUE:
         return read_candles(Path(request.candles).expanduser(), spec.timeframe)
-    return venue_candles(
-        home, venue, request.launch.symbol, spec, request.days * _DAY_MS // spec.timeframe.ms
-    )
+    bars = request.days * _DAY_MS // spec.timeframe.ms
+    return venue_candles(home, venue, request.launch.symbol, spec, bars)
 
 
 def _sentence_of(made: Made) -> str:

@@ -19,6 +19,19 @@ def spec_of(version: algorithms.AlgorithmVersion) -> AlgorithmSpec:
         raise DamagedRowError(f"algorithm version {version.label} cannot be read ({error})") from error
 
 
+def stored_text(version: algorithms.AlgorithmVersion) -> str:
+    """Return the canonical text of a version, under the name that its algorithm has now."""
+    return spec_of(version).model_copy(update={"name": version.name}).to_toml()
+
+
+def is_as_stored(text: str, version: algorithms.AlgorithmVersion) -> bool:
+    """Return whether a draft's text is that of its version, so that it holds only the settings of tests."""
+    try:
+        return text in (stored_text(version), spec_of(version).to_toml())
+    except DamagedRowError:
+        return False
+
+
 def algorithm_view(session: Session, version: algorithms.AlgorithmVersion) -> AlgorithmView:
     spec = spec_of(version)
     return AlgorithmView(

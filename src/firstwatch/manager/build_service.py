@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 LONGEST_NOTE = 300
 LONGEST_DRAFT = 2_000_000
 """Characters of a text that is kept, right or wrong; a version is far shorter."""
-_DIGITS = 10
-"""A version's number has fewer."""
 
 
 class ChangedMeanwhileError(WrongUseError):
@@ -51,6 +49,7 @@ class BuildService:
 
     def algorithms(self) -> tuple[AlgorithmEntry, ...]:
         """Return all algorithms by name, archived ones too, and drafts of those that have no version yet."""
+        from firstwatch.manager.algorithm_views import is_as_stored
         from firstwatch.store import algorithms, drafts, runs
 
         with self._store().read() as session:
@@ -58,8 +57,7 @@ class BuildService:
             kept = drafts.list_drafts(session)
             known = runs.ids_by_version(session)
             results = _results(session, versions)
-        labels = {version.id: version.label for version in versions}
-        texts = {version.id: version for version in versions}
+        by_id = {version.id: version for version in versions}
         by_name: dict[str, list[VersionEntry]] = {}
         newest_draft: dict[str, str] = {}
         for version in versions:
@@ -69,14 +67,14 @@ class BuildService:
                 number=version.number,
                 created_ms=version.created_at_ms,
                 note=version.note,
-                parent=labels.get(version.parent_id or 0, ""),
+                parent=by_id[version.parent_id].label if version.parent_id in by_id else "",
                 runs=known.get(version.id, ()),
                 result=results.get(version.id, ""),
             )
             by_name.setdefault(version.name, []).insert(0, entry)
         for draft in kept:
-            base = texts.get(draft.base_version_id or 0)
-            if base is None or not _is_as_stored(draft, base):
+            base = by_id.get(draft.base_version_id or 0)
+            if base is None or not is_as_stored(draft.text, base):
                 name = draft.name.removeprefix(DRAFT_OF) if base is None else base.name
                 newest_draft.setdefault(name, draft.name)
         archived = {version.name for version in versions if version.is_archived}
@@ -97,6 +95,7 @@ class BuildService:
         Raises:
             WrongUseError: one is not there, or its text is not TOML.
         """
+        from firstwatch.manager.algorithm_views import spec_of
         from firstwatch.manager.draft_document import read_document
         from firstwatch.strategy.differences import differences
 
@@ -108,7 +107,7 @@ class BuildService:
                     documents.append(_document(read_document(draft.text)))
                 else:
                     assert version is not None
-                    documents.append(_spec(version).document())
+                    documents.append(spec_of(version).document())
         return differences(*documents)
 
     # --- a text ----------------------------------------------------------------------------------
@@ -151,6 +150,7 @@ class BuildService:
         Raises:
             WrongUseError: there is no such template, or the name cannot be used or is taken.
         """
+        from firstwatch.manager.algorithm_text import edited
         from firstwatch.store import algorithms, drafts
         from firstwatch.strategy import templates
 
@@ -164,7 +164,7 @@ class BuildService:
                 f"{DRAFT_OF}{name}", text, setup=first_setup(session, self._settings, name, symbol=None)
             )
             self._keep(session, view)
-            return self._edited(view, text)
+            return edited(view, text)
 
     def keep(self, view: TextView) -> None:
         """Save the text as a draft, right or wrong, with the settings of its tests.
@@ -207,7 +207,8 @@ class BuildService:
             if saved is None:
                 newest = known[-1] if known else None
                 if newest is not None and newest.id != view.base_id and newest.label != over:
-                    since = f"not {view.base}" if view.base else "and this text began without it"
+                    base = view.base_id and algorithms.version_by_id(session, view.base_id).label
+                    since = f"not {base}" if base else "and this text began without it"
                     raise ChangedMeanwhileError(
                         f"{newest.label} is the newest version of {newest.name}, {since}: look at the "
                         f"differences, or save this as version {newest.number + 1} all the same.",
@@ -276,7 +277,7 @@ class BuildService:
         from firstwatch.store import algorithms
 
         with self._store().write() as session:
-            algorithms.set_note(session, _version(session, label).id, _note(note))
+            algorithms.set_note(session, algorithms.version_by_label(session, label).id, _note(note))
 
     def import_file(self, path: Path) -> TextView:
         """Store the algorithm of a TOML file as a version, and return it.
@@ -307,10 +308,12 @@ class BuildService:
             WrongUseError: there is no such version, or there is such a file already.
             FirstwatchError: the file cannot be written.
         """
+        from firstwatch.manager.algorithm_views import stored_text
         from firstwatch.manager.export_files import whole_file
+        from firstwatch.store.algorithms import version_by_label
 
         with self._store().read() as session:
-            text = _stored_text(_version(session, label))
+            text = stored_text(version_by_label(session, label))
         if path.exists():
             raise WrongUseError(f"{path} is there already; choose another name.")
         with whole_file(path) as file:
@@ -326,16 +329,18 @@ class BuildService:
         *,
         setup: TestSetup | None = None,
     ) -> TextView:
+        from firstwatch.manager.algorithm_text import edited
+        from firstwatch.manager.algorithm_views import spec_of, stored_text
         from firstwatch.store import algorithms
 
         if draft is not None:
             setup = read_setup(draft.setup_json)
         if version is None:
             assert draft is not None
-            return self._edited(TextView(draft.name, draft.text, setup=setup or TestSetup()), draft.text)
+            return edited(TextView(draft.name, draft.text, setup=setup or TestSetup()), draft.text)
         if setup is None:
-            setup = first_setup(session, self._settings, version.name, _spec(version).symbol)
-        stored = _stored_text(version)
+            setup = first_setup(session, self._settings, version.name, spec_of(version).symbol)
+        stored = stored_text(version)
         text = stored if draft is None else draft.text
         view = TextView(
             draft=f"{DRAFT_OF}{version.label}",
@@ -346,11 +351,6 @@ class BuildService:
             newest=algorithms.list_versions(session, version.name, damaged={})[-1].label,
             setup=setup,
         )
-        return self._edited(view, text)
-
-    def _edited(self, view: TextView, text: str) -> TextView:
-        from firstwatch.manager.algorithm_text import edited
-
         return edited(view, text)
 
     def _keep(self, session: "Session", view: TextView) -> None:
@@ -396,43 +396,17 @@ def _find(session: "Session", name: str) -> "tuple[AlgorithmVersion | None, Draf
 
     draft = drafts.find_draft(session, name)
     if draft is None:
-        return _version(session, name), None
+        return algorithms.version_by_label(session, name), None
     number = draft.base_version_id
     return None if number is None else algorithms.version_by_id(session, number), draft
 
 
-def _version(session: "Session", label: str) -> "AlgorithmVersion":
-    from firstwatch.store.algorithms import get_version
-
-    name, _, number = label.rpartition("@")
-    if not (number.isdecimal() and len(number) < _DIGITS):
-        raise WrongUseError(f"There is no draft and no version {quoted(label)}.")
-    return get_version(session, name, int(number))
-
-
-def _spec(version: "AlgorithmVersion") -> "AlgorithmSpec":
-    from firstwatch.manager.algorithm_views import spec_of
-
-    return spec_of(version)
-
-
-def _stored_text(version: "AlgorithmVersion") -> str:
-    """Return the canonical text of a version, under the name that the algorithm has now."""
-    return _spec(version).model_copy(update={"name": version.name}).to_toml()
-
-
 def _means(version: "AlgorithmVersion", spec: "AlgorithmSpec") -> bool:
     """Return whether a version says the same, whatever its algorithm was called when it was stored."""
-    try:
-        return _spec(version).model_copy(update={"name": spec.name}).sha256() == spec.sha256()
-    except DamagedRowError:
-        return False
+    from firstwatch.manager.algorithm_views import spec_of
 
-
-def _is_as_stored(draft: "Draft", version: "AlgorithmVersion") -> bool:
-    """Return whether a draft holds only the settings of tests: its text is the version's."""
     try:
-        return draft.text in (_stored_text(version), _spec(version).to_toml())
+        return spec_of(version).model_copy(update={"name": spec.name}).sha256() == spec.sha256()
     except DamagedRowError:
         return False
 

@@ -88,7 +88,9 @@ def _has_shape(document: Document, model: type[BaseModel]) -> bool:
         kinds = (field.annotation, *get_args(field.annotation))
         inner = next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
         if get_origin(field.annotation) is tuple:
-            if not isinstance(value, list) or (inner is None and not all(isinstance(each, str) for each in value)):
+            if not isinstance(value, list) or (
+                inner is None and not all(isinstance(each, str) for each in value)
+            ):
                 return False
         elif inner is not None:
             if not isinstance(value, Mapping) or not _has_shape(value, inner):

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from firstwatch.store.drafts import Draft
     from firstwatch.strategy.specification import AlgorithmSpec
     from firstwatch.trading.launch import LaunchSettings
-_DIGITS = 10
-"""A version's number has fewer."""
 
 
 class TestService:
@@ -55,24 +53,26 @@ class TestService:
     def choices(self) -> tuple[DraftChoice, ...]:
         """Return what can be opened: drafts, the one that was changed last first, then the versions.
 
-        Left out are drafts that only Build mode can show, and versions of archived algorithms.
+        Left out are drafts that no form can show, and versions of archived algorithms.
         """
+        from firstwatch.manager.algorithm_views import is_as_stored
         from firstwatch.store.algorithms import list_versions
         from firstwatch.store.drafts import list_drafts
 
         with self._store().read() as session:
             drafts, versions = list_drafts(session), list_versions(session, damaged={})
+        by_id = {version.id: version for version in versions}
+        changed = (
+            draft
+            for draft in drafts
+            if (base := by_id.get(draft.base_version_id or 0)) is not None
+            and not is_as_stored(draft.text, base)
+            and _has_form(draft)
+        )
+        offered = (version for version in reversed(versions) if not version.is_archived)
         return (
-            *(
-                DraftChoice(each.name, "changed, not saved as a version", True)
-                for each in drafts
-                if _has_form(each)
-            ),
-            *(
-                DraftChoice(each.label, f"stored version {each.number}", False)
-                for each in reversed(versions)
-                if not each.is_archived
-            ),
+            *(DraftChoice(each.name, "changed, not saved as a version", True) for each in changed),
+            *(DraftChoice(each.label, f"stored version {each.number}", False) for each in offered),
         )
 
     def open(self, name: str) -> DraftView:
@@ -81,17 +81,14 @@ class TestService:
         A version with a draft opens as it is stored, with the draft's settings of a test.
 
         Raises:
-            WrongUseError: there is neither a draft nor a version of that name, or only Build mode can show it.
+            WrongUseError: there is neither a draft nor a version of that name, or no form can show it.
         """
         from firstwatch.store import algorithms, drafts
 
         with self._store().read() as session:
             if (stored := drafts.find_draft(session, name)) is not None:
                 return self._opened(session, stored)
-            algorithm, _, number = name.rpartition("@")
-            if not (number.isdecimal() and len(number) < _DIGITS):
-                raise WrongUseError(f"There is no draft and no version {name}.")
-            version = algorithms.get_version(session, algorithm, int(number))
+            version = algorithms.version_by_label(session, name)
             draft = drafts.find_draft(session, f"{DRAFT_OF}{version.label}")
             setup = None if draft is None else read_setup(draft.setup_json)
             return _view_of_version(version, setup or self._first_setup(session, version))
@@ -131,7 +128,9 @@ class TestService:
         from firstwatch.store import algorithms
 
         if stored.base_version_id is None:
-            raise WrongUseError(f"{stored.name} is a new algorithm: save it as a version first, in Build mode.")
+            raise WrongUseError(
+                f"{stored.name} is a new algorithm: save it as a version first, in Build mode."
+            )
         if not _has_form(stored):
             raise WrongUseError(f"The text of {stored.name} fits into no form yet: correct it in Build mode.")
         version = algorithms.version_by_id(session, stored.base_version_id)

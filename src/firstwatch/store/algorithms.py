@@ -20,6 +20,9 @@ _ALGORITHM = table_of(AlgorithmTable)
 _VERSION = table_of(AlgorithmVersionTable)
 _FORMER = table_of(FormerNameTable)
 
+_DIGITS = 10
+"""A version's number has fewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class AlgorithmVersion:
@@ -117,6 +120,18 @@ def get_version(session: Session, name: str, number: int | None = None) -> Algor
             return version
     known = ", ".join(str(version.number) for version in versions)
     raise WrongUseError(f"{name} has no version {number}; there are {known}.")
+
+
+def version_by_label(session: Session, label: str) -> AlgorithmVersion:
+    """Return the version of a label ``name@number``.
+
+    Raises:
+        WrongUseError, DamagedRowError: as ``get_version``.
+    """
+    name, _, number = label.rpartition("@")
+    if not (number.isdecimal() and len(number) < _DIGITS):
+        raise WrongUseError(f"There is no draft and no version {quoted(label)}.")
+    return get_version(session, name, int(number))
 
 
 def version_by_id(session: Session, version_id: int) -> AlgorithmVersion:

@@ -382,7 +382,9 @@ def _facts_columns(facts: SideFacts) -> dict[str, Any]:
 @lru_cache(maxsize=1024)
 def _settings(text: str, algorithm: str) -> LaunchSettings:
     settings = LaunchSettings.model_validate_json(text)
-    return settings if settings.algorithm == algorithm else settings.model_copy(update={"algorithm": algorithm})
+    return (
+        settings if settings.algorithm == algorithm else settings.model_copy(update={"algorithm": algorithm})
+    )
 
 
 @lru_cache(maxsize=256)

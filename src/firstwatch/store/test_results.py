@@ -157,7 +157,9 @@ def list_results(session: Session, *, limit: int) -> list[StoredResult]:
 
 def newest_by_version(session: Session) -> dict[int, StoredResult]:
     """Return the newest result of each stored version; one that cannot be read is left out."""
-    newest = select(func.max(_RESULT.c.id)).where(_RESULT.c.version_id.is_not(None)).group_by(_RESULT.c.version_id)
+    newest = (
+        select(func.max(_RESULT.c.id)).where(_RESULT.c.version_id.is_not(None)).group_by(_RESULT.c.version_id)
+    )
     return readable(session.execute(_VIEW.where(_RESULT.c.id.in_(newest))), "version_id", _view, None)
 
 

@@ -27,7 +27,7 @@ def change_words(place: str, before: Any, after: Any) -> str:
         return f"{what}: {other} added"
     if other is None:
         return f"{what}: {one} removed"
-    if isinstance(before, list) and isinstance(after, list) and sorted(map(str, before)) == sorted(map(str, after)):
+    if _are_lists(before, after) and sorted(map(str, before)) == sorted(map(str, after)):
         return f"{what}: in another order"
     if isinstance(before, str) and isinstance(after, str):
         return f"{what}: {_narrowed(before, after)}"
@@ -99,6 +99,10 @@ def _place_words(place: str) -> str:
         return f"{side} {kind}{_LISTS.get(part, '')}"
     place = _LINK.sub(lambda link: f"follow-up {int(link[1]) + 1}", place)
     return _NAMES.get(place, place.replace("_", " ").replace(".", ", "))
+
+
+def _are_lists(*values: Any) -> bool:
+    return all(isinstance(value, list) for value in values)
 
 
 def _narrowed(before: str, after: str) -> str:

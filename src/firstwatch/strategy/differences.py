@@ -1,4 +1,4 @@
-"""What differs between two versions of an algorithm, by meaning: conditions, stop, target, size, order, reset.
+"""What differs between two versions of an algorithm, by meaning: conditions, levels, size, order, reset.
 
 Documents are compared, in the shape of the file, so that a draft which is not valid can be compared too.
 A condition is matched with the one that is most like it, wherever it stands in its list.
@@ -133,7 +133,9 @@ def _like(
 
 
 def _weights(condition: str) -> Counter[str]:
-    counts = Counter(token for token in TOKEN.findall(condition) if token not in "(),"  and not token.isspace())
+    counts = Counter(
+        token for token in TOKEN.findall(condition) if token not in "()," and not token.isspace()
+    )
     return Counter({token: count * (_NAME if token[0].isalpha() else 1) for token, count in counts.items()})
 
 

@@ -3,11 +3,11 @@
 from functools import lru_cache
 
 from firstwatch.manager.views import AlgorithmView
-from firstwatch.store import algorithms, backtests
+from firstwatch.store import algorithms, backtests, test_results
 from firstwatch.store.database import Session
-from firstwatch.strategy.specification import AlgorithmSpec, Level
+from firstwatch.strategy.difference_words import level_words
+from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
-from firstwatch.trading.launch_words import percent_words
 from firstwatch.trading.text import counted
 
 
@@ -17,6 +17,19 @@ def spec_of(version: algorithms.AlgorithmVersion) -> AlgorithmSpec:
         return AlgorithmSpec.from_json(version.spec_json)
     except WrongUseError as error:
         raise DamagedRowError(f"algorithm version {version.label} cannot be read ({error})") from error
+
+
+def stored_text(version: algorithms.AlgorithmVersion) -> str:
+    """Return the canonical text of a version, under the name that its algorithm has now."""
+    return spec_of(version).model_copy(update={"name": version.name}).to_toml()
+
+
+def is_as_stored(text: str, version: algorithms.AlgorithmVersion) -> bool:
+    """Return whether a draft's text is that of its version, so that it holds only the settings of tests."""
+    try:
+        return text in (stored_text(version), spec_of(version).to_toml())
+    except DamagedRowError:
+        return False
 
 
 def algorithm_view(session: Session, version: algorithms.AlgorithmVersion) -> AlgorithmView:
@@ -30,27 +43,21 @@ def algorithm_view(session: Session, version: algorithms.AlgorithmVersion) -> Al
         symbol=spec.symbol,
         has_stop=spec.stop_loss is not None,
         baseline=_baseline(session, version.id),
-        stop="" if spec.stop_loss is None else _stop(spec.stop_loss),
+        stop="" if spec.stop_loss is None else level_words(spec.stop_loss),
+        is_archived=version.is_archived,
     )
-
-
-def _stop(level: Level) -> str:
-    if level.fraction is not None:
-        distance = percent_words(level.fraction)
-    else:
-        distance = f"{level.amount:g}" if level.atr is None else f"{level.atr:g} × ATR({level.period})"
-    return f"{distance} trailing" if level.trailing else distance
 
 
 def _baseline(session: Session, version_id: int) -> str:
     try:
         known = backtests.list_backtests(session, version_id)
-        return _baseline_text(known[0]) if known else ""
+        return result_text(known[0]) if known else ""
     except DamagedRowError as error:
         return str(error)
 
 
-def _baseline_text(backtest: backtests.Backtest) -> str:
+def result_text(backtest: backtests.Backtest | test_results.StoredResult) -> str:
+    """Return what a backtest has found, in words."""
     days = (backtest.end_ms - backtest.start_ms) / 86_400_000
     found = backtest.metrics
     try:

@@ -8,11 +8,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, get_args, get_origin
 
+from pydantic import BaseModel, ValidationError
+
+from firstwatch.strategy.differences import ChangeKind, differences
 from firstwatch.strategy.language import ConditionError, parse_condition
 from firstwatch.strategy.specification import AlgorithmSpec, EntryKind, LevelKind, SizingKind
 from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.launch import ResetSettings
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.toml_file import parse_toml
 from firstwatch.trading.toml_text import toml_text
@@ -47,6 +51,53 @@ def read_document(text: str) -> Document:
 def write_document(document: Document) -> str:
     """Return the text of a document."""
     return toml_text(document)
+
+
+def is_text_of(text: str, document: Document) -> bool:
+    """Return whether a text says that document, whatever its comments and its order."""
+    try:
+        return read_document(text) == document
+    except WrongUseError:
+        return False
+
+
+def renamed(text: str, old: str, new: str) -> str:
+    """Return an algorithm's text under another name; the rest stays as it is written, right or wrong."""
+    line = re.compile(rf"^name[ \t]*=[ \t]*{re.escape(_named(old))}(?=[ \t]*(?:#|$))", re.MULTILINE)
+    return line.sub(lambda _: f"name = {_named(new)}", text, count=1)
+
+
+def _named(name: str) -> str:
+    return toml_text({"name": name}).removeprefix("name = ").rstrip("\n")
+
+
+def has_form(document: Document) -> bool:
+    """Return whether tables, lists and values stand where a form looks for them; values may be wrong."""
+    try:
+        ResetSettings.model_validate(document.get("reset", {}))
+    except ValidationError:
+        return False
+    return _has_shape(document, AlgorithmSpec)
+
+
+def _has_shape(document: Document, model: type[BaseModel]) -> bool:
+    for name, value in document.items():
+        field = model.model_fields.get(name)
+        if field is None:
+            continue
+        kinds = (field.annotation, *get_args(field.annotation))
+        inner = next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
+        if get_origin(field.annotation) is tuple:
+            if not isinstance(value, list) or (
+                inner is None and not all(isinstance(each, str) for each in value)
+            ):
+                return False
+        elif inner is not None:
+            if not isinstance(value, Mapping) or not _has_shape(value, inner):
+                return False
+        elif isinstance(value, Mapping | list):
+            return False
+    return True
 
 
 def spec_of_document(document: Document) -> AlgorithmSpec:
@@ -195,22 +246,9 @@ def with_order(document: Document, kind: str) -> Document:
 
 
 def changed_places(before: Document, after: Document) -> tuple[str, ...]:
-    """Return the places whose values differ, in the order of the document."""
-    return tuple(_differing(before, after, ""))
-
-
-def _differing(before: Any, after: Any, place: str) -> list[str]:
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        keys = dict.fromkeys((*before, *after))
-        return [
-            found
-            for key in keys
-            for found in _differing(before.get(key), after.get(key), f"{place}.{key}" if place else key)
-        ]
-    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        return [
-            found
-            for number, (one, other) in enumerate(zip(before, after, strict=True))
-            for found in _differing(one, other, f"{place}[{number}]")
-        ]
-    return [] if before == after else [place]
+    """Return the places whose values differ, in the order of the document; of what was removed, its list."""
+    found = (
+        change.place.rpartition("[")[0] or change.place if change.kind is ChangeKind.REMOVED else change.place
+        for change in differences(before, after)
+    )
+    return tuple(dict.fromkeys(found))

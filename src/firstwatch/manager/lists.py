@@ -195,7 +195,7 @@ class ListsReader:
         if is_same and 0 <= now_ms - known.looked_ms < _FINISHED_AGE_MS:
             return known.rows
         left_held = {run_id: position for run_id, position in held.items() if run_id not in ids}
-        left = runs.left_facts(session), left_held, dict(self._unread_details)
+        left = runs.left_facts(session), left_held, dict(self._unread_details), algorithms.names(session)
         is_same = is_same and known.left == left and 0 <= now_ms - known.read_ms < _FINISHED_REREAD_MS
         if not is_same:
             figures = live.live_statuses(session, damaged=self._unread)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from firstwatch.manager.agent_reads import AgentReads
 from firstwatch.manager.agent_service import AgentService
 from firstwatch.manager.baseline_service import BaselineService
+from firstwatch.manager.build_service import BuildService
 from firstwatch.manager.job_service import JobService
 from firstwatch.manager.test_service import TestService
 from firstwatch.manager.views import (
@@ -123,6 +124,8 @@ class RunManager:
         """Making baselines."""
         self.tests = TestService(settings, self._clock, lambda: self._ready()[0], self.jobs)
         """Drafts of algorithms, and tests of them."""
+        self.build = BuildService(settings, self._clock, lambda: self._ready()[0])
+        """Algorithms, their versions, and their texts while they are edited."""
         self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
         """Acts of agents, and the operator's answers to them."""
         self.reads = AgentReads(self._clock, lambda: self._ready()[0])

@@ -1,10 +1,10 @@
 """Test mode's work: drafts are opened, edited, saved; tests are asked for; what they found is read."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from firstwatch.manager.test_setup import first_setup, read_setup, setup_of_run, setup_text
 from firstwatch.manager.test_views import (
     DRAFT_OF,
     DraftChoice,
@@ -19,7 +19,7 @@ from firstwatch.manager.test_views import (
 from firstwatch.manager.views import JobView
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import DamagedRowError, WrongUseError
+from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.jobs import JobKind
 from firstwatch.trading.text import counted
 
@@ -27,12 +27,9 @@ if TYPE_CHECKING:
     from firstwatch.manager.job_service import JobService
     from firstwatch.store.algorithms import AlgorithmVersion
     from firstwatch.store.database import Session, Store
-    from firstwatch.store.runs import Run
+    from firstwatch.store.drafts import Draft
     from firstwatch.strategy.specification import AlgorithmSpec
     from firstwatch.trading.launch import LaunchSettings
-
-_RUNS = 50
-"""Newest runs among which the settings of a first test are looked for."""
 
 
 class TestService:
@@ -54,16 +51,29 @@ class TestService:
     # --- drafts ----------------------------------------------------------------------------------
 
     def choices(self) -> tuple[DraftChoice, ...]:
-        """Return what can be opened: drafts, the one that was changed last first, then the versions."""
+        """Return what can be opened: drafts, the one that was changed last first, then the versions.
+
+        Left out are drafts that no form can show, and versions of archived algorithms.
+        """
+        from firstwatch.manager.algorithm_views import is_as_stored
         from firstwatch.store.algorithms import list_versions
         from firstwatch.store.drafts import list_drafts
 
         with self._store().read() as session:
             drafts, versions = list_drafts(session), list_versions(session, damaged={})
-        found = [DraftChoice(each.name, "changed, not saved as a version", True) for each in drafts]
-        for version in reversed(versions):
-            found.append(DraftChoice(version.label, f"stored version {version.number}", False))
-        return tuple(found)
+        by_id = {version.id: version for version in versions}
+        changed = (
+            draft
+            for draft in drafts
+            if (base := by_id.get(draft.base_version_id or 0)) is not None
+            and not is_as_stored(draft.text, base)
+            and _has_form(draft)
+        )
+        offered = (version for version in reversed(versions) if not version.is_archived)
+        return (
+            *(DraftChoice(each.name, "changed, not saved as a version", True) for each in changed),
+            *(DraftChoice(each.label, f"stored version {each.number}", False) for each in offered),
+        )
 
     def open(self, name: str) -> DraftView:
         """Open a draft by its name, or a stored version as ``name@version``.
@@ -71,19 +81,16 @@ class TestService:
         A version with a draft opens as it is stored, with the draft's settings of a test.
 
         Raises:
-            WrongUseError: there is neither a draft nor a version of that name.
+            WrongUseError: there is neither a draft nor a version of that name, or no form can show it.
         """
         from firstwatch.store import algorithms, drafts
 
         with self._store().read() as session:
             if (stored := drafts.find_draft(session, name)) is not None:
                 return self._opened(session, stored)
-            algorithm, _, number = name.rpartition("@")
-            if not number.isdecimal():
-                raise WrongUseError(f"There is no draft and no version {name}.")
-            version = algorithms.get_version(session, algorithm, int(number))
+            version = algorithms.version_by_label(session, name)
             draft = drafts.find_draft(session, f"{DRAFT_OF}{version.label}")
-            setup = None if draft is None else _read_setup(draft.setup_json)
+            setup = None if draft is None else read_setup(draft.setup_json)
             return _view_of_version(version, setup or self._first_setup(session, version))
 
     def open_newest(self) -> DraftView | None:
@@ -95,7 +102,8 @@ class TestService:
 
         with self._store().read() as session:
             for stored in drafts.list_drafts(session):
-                return self._opened(session, stored)
+                if _has_form(stored):
+                    return self._opened(session, stored)
             newest = next(iter(runs.list_runs(session, limit=1)), None)
             if newest is not None:
                 version = algorithms.version_by_id(session, newest.version_id)
@@ -103,7 +111,7 @@ class TestService:
                 versions = algorithms.list_versions(session, damaged={})
                 if not versions:
                     return None
-                version = versions[-1]
+                version = max(versions, key=lambda each: (not each.is_archived, each.name, each.number))
             return _view_of_version(version, self._first_setup(session, version))
 
     def open_run(self, run_id: str) -> DraftView:
@@ -113,49 +121,49 @@ class TestService:
         with self._store().read() as session:
             run = runs.get_run(session, run_id)
             version = algorithms.version_by_id(session, run.version_id)
-        return _view_of_version(version, _setup_of_run(run, parent_run_id=run.id))
+        return _view_of_version(version, setup_of_run(run, parent_run_id=run.id))
 
-    def _opened(self, session: "Session", stored: Any) -> DraftView:
+    def _opened(self, session: "Session", stored: "Draft") -> DraftView:
         from firstwatch.manager.draft_document import read_document
         from firstwatch.store import algorithms
 
         if stored.base_version_id is None:
-            raise DamagedRowError(f"draft {stored.name} has no version that it began as")
+            raise WrongUseError(
+                f"{stored.name} is a new algorithm: save it as a version first, in Build mode."
+            )
+        if not _has_form(stored):
+            raise WrongUseError(f"The text of {stored.name} fits into no form yet: correct it in Build mode.")
         version = algorithms.version_by_id(session, stored.base_version_id)
-        try:
-            document = read_document(stored.text)
-        except WrongUseError as error:
-            raise DamagedRowError(f"draft {stored.name} cannot be read: {error}") from error
-        base = _view_of_version(version, _read_setup(stored.setup_json) or TestSetup())
+        base = _view_of_version(version, read_setup(stored.setup_json) or TestSetup())
+        document = read_document(stored.text)
+        if document.get("name") == version.name:
+            # The algorithm may have been renamed; its versions keep the name that they were stored with.
+            document = {**document, "name": base.document["name"]}
         return edited(base, document=document)
 
     def _first_setup(self, session: "Session", version: "AlgorithmVersion") -> TestSetup:
-        """Return the settings of a first test: those of the newest run of the algorithm, else of any run."""
         from firstwatch.manager.algorithm_views import spec_of
-        from firstwatch.manager.lists import symbols_of
-        from firstwatch.store import runs
 
-        spec, known = spec_of(version), runs.list_runs(session, limit=_RUNS)
-        run = next((run for run in known if run.settings.algorithm == version.name), None)
-        if run is not None:
-            return _setup_of_run(run)
-        venue = next(iter(self._settings.venues), "")
-        named = dict.fromkeys([*(each.settings.symbol for each in known), *symbols_of(self._settings)])
-        symbol = spec.symbol or next(iter(named), "")
-        return TestSetup(venue=known[0].venue if known else venue, symbol=symbol)
+        return first_setup(session, self._settings, version.name, spec_of(version).symbol)
 
     def keep(self, draft: DraftView) -> None:
-        """Save a draft, or the settings of a test of a version as it is stored."""
-        from firstwatch.manager.draft_document import write_document
-        from firstwatch.store.drafts import save_draft
+        """Save a draft, or the settings of a test of a version as it is stored.
 
+        A text that says the same already stays as it was written, with its comments.
+        """
+        from firstwatch.manager.draft_document import is_text_of, write_document
+        from firstwatch.store.drafts import find_draft, save_draft
+
+        name = f"{DRAFT_OF}{draft.base}"
         with self._store().write() as session:
+            known = find_draft(session, name)
+            is_same = known is not None and is_text_of(known.text, draft.document)
             save_draft(
                 session,
-                f"{DRAFT_OF}{draft.base}",
+                name,
                 base_version_id=draft.base_id,
-                text=write_document(draft.document),
-                setup_json=json.dumps(asdict(draft.setup)),
+                text=known.text if known is not None and is_same else write_document(draft.document),
+                setup_json=setup_text(draft.setup),
                 now_ms=self._clock.now_ms(),
             )
 
@@ -180,7 +188,12 @@ class TestService:
         spec = spec_of_document(with_value(draft.document, "name", algorithm))
         with self._store().write() as session:
             version = algorithms.add_version(
-                session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=self._clock.now_ms()
+                session,
+                spec.name,
+                spec.canonical_json(),
+                spec.sha256(),
+                now_ms=self._clock.now_ms(),
+                parent_id=draft.base_id,
             )
             drafts.delete_draft(session, f"{DRAFT_OF}{draft.base}")
         view = _view_of_version(version, draft.setup)
@@ -316,29 +329,14 @@ def _view_of_version(version: "AlgorithmVersion", setup: TestSetup) -> DraftView
     )
 
 
-def _read_setup(text: str) -> TestSetup | None:
-    """Return stored settings of a test; what is not known any more is left out. None: they are damaged."""
+def _has_form(draft: "Draft") -> bool:
+    """Return whether the form can show a draft: it has a version as its base, and its text has the shape."""
+    from firstwatch.manager.draft_document import has_form, read_document
+
     try:
-        values = json.loads(text)
-    except ValueError:
-        return None
-    if not isinstance(values, dict):
-        return None
-    known = {name: str(values[name]) for name in TestSetup.__dataclass_fields__ if name in values}
-    return TestSetup(**known)
-
-
-def _setup_of_run(run: "Run", *, parent_run_id: str = "") -> TestSetup:
-    settings = run.settings
-    limit = settings.trades_limit
-    return TestSetup(
-        venue=run.venue,
-        symbol=settings.symbol,
-        capital=f"{settings.capital:f}",
-        leverage=f"{settings.leverage:f}",
-        trades_limit="" if limit is None else str(limit),
-        parent_run_id=parent_run_id,
-    )
+        return draft.base_version_id is not None and has_form(read_document(draft.text))
+    except WrongUseError:
+        return False
 
 
 def change_text(draft: DraftView) -> str:

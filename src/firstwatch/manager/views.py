@@ -136,6 +136,8 @@ class AlgorithmView:
     """The latest backtest as text with figures, or why it cannot be read; empty: there is none."""
     stop: str = ""
     """Its stop in words: ``2 % trailing``; empty: it has none."""
+    is_archived: bool = False
+    """Its algorithm is no longer offered."""
 
     @property
     def title(self) -> str:
@@ -763,6 +765,11 @@ class ManagerSnapshot:
     def wallet(self, name: str | None) -> WalletView | None:
         """Return the wallet of that name; None: the snapshot does not have it."""
         return next((wallet for wallet in self.wallets if wallet.name == name), None)
+
+    @cached_property
+    def offered(self) -> tuple[AlgorithmView, ...]:
+        """The versions that can be launched: those of algorithms that are not archived."""
+        return tuple(each for each in self.algorithms if not each.is_archived)
 
     def algorithm(self, name: str, version: int) -> AlgorithmView | None:
         """Return that version; None: the snapshot does not have it."""

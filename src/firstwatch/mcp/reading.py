@@ -168,7 +168,7 @@ def get_account_overview(backend: Backend, _asked: arguments.NoArguments) -> res
 def list_algorithms(backend: Backend, asked: arguments.ListPage) -> results.Envelope[Any]:
     snapshot = backend.manager.snapshot()
     active = Counter((run.algorithm, run.version) for run in snapshot.active)
-    shown = snapshot.algorithms[asked.cursor : asked.cursor + asked.limit]
+    shown = snapshot.offered[asked.cursor : asked.cursor + asked.limit]
     rows = [
         results.AlgorithmRow(
             mode=None,
@@ -186,7 +186,7 @@ def list_algorithms(backend: Backend, asked: arguments.ListPage) -> results.Enve
         )
         for each in shown
     ]
-    page = answers.page(rows, len(snapshot.algorithms), asked.cursor)
+    page = answers.page(rows, len(snapshot.offered), asked.cursor)
     return answers.envelope(page, snapshot.time_ms)
 
 

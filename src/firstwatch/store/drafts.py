@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from firstwatch.store.database import Session
-from firstwatch.store.rows import row, sound
+from firstwatch.store.rows import readable, row, sound
 from firstwatch.store.tables import DraftTable, table_of
 
 _DRAFT = table_of(DraftTable)
@@ -60,12 +60,13 @@ def find_draft(session: Session, name: str) -> Draft | None:
 
 
 def list_drafts(session: Session) -> list[Draft]:
-    """Return all drafts, the one that was changed last first.
+    """Return all drafts that can be read, the one that was changed last first."""
+    return list(readable(session.execute(_ALL), "id", _view, None).values())
 
-    Raises:
-        DamagedRowError: one cannot be read.
-    """
-    return [_view(found) for found in session.execute(_ALL)]
+
+def rename_draft(session: Session, old: str, new: str, text: str) -> None:
+    """Give a draft another name and text; when it was changed last stays."""
+    session.execute(update(_DRAFT).where(_DRAFT.c.name == old).values(name=new, text=text))
 
 
 def delete_draft(session: Session, name: str) -> None:

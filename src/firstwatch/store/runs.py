@@ -12,7 +12,7 @@ from firstwatch.store import journal, wallets
 from firstwatch.store.database import Session
 from firstwatch.store.equity import pack_equity
 from firstwatch.store.rows import row, sound
-from firstwatch.store.tables import AlgorithmVersionTable, RunTable, WalletTable, table_of
+from firstwatch.store.tables import AlgorithmTable, AlgorithmVersionTable, RunTable, WalletTable, table_of
 from firstwatch.trading.errors import DamagedRowError, RefusedError, WrongUseError
 from firstwatch.trading.events import Transitioned
 from firstwatch.trading.hazards import Hazard
@@ -35,6 +35,7 @@ from firstwatch.trading.timeframe import Timeframe
 _RUN = table_of(RunTable)
 _WALLET = table_of(WalletTable)
 _VERSION = table_of(AlgorithmVersionTable)
+_ALGORITHM = table_of(AlgorithmTable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Run:
     sha256: str
     """Hash of the algorithm's specification."""
     settings: LaunchSettings
+    """With the name that its algorithm has now."""
     market: Market
     state: RunState
     facts: SideFacts
@@ -90,9 +92,17 @@ class DamagedRun:
 
 
 _VIEW = (
-    select(_RUN, _WALLET.c.name.label("wallet"), _WALLET.c.venue, _WALLET.c.account, _VERSION.c.sha256)
+    select(
+        _RUN,
+        _WALLET.c.name.label("wallet"),
+        _WALLET.c.venue,
+        _WALLET.c.account,
+        _VERSION.c.sha256,
+        _ALGORITHM.c.name.label("algorithm"),
+    )
     .join_from(_RUN, _WALLET)
     .join(_VERSION, _VERSION.c.id == _RUN.c.version_id)
+    .join(_ALGORITHM, _ALGORITHM.c.id == _VERSION.c.algorithm_id)
 )
 _ONE = _VIEW.where(_RUN.c.id == bindparam("run"))
 _ACTIVE = _VIEW.where(_RUN.c.state.in_(sorted(ACTIVE_STATES))).order_by(_RUN.c.created_at_ms, _RUN.c.id)
@@ -342,6 +352,15 @@ def ids_of_wallet(session: Session, wallet_id: int) -> list[str]:
     return list(session.execute(select(_RUN.c.id).where(_RUN.c.wallet_id == wallet_id)).scalars())
 
 
+def ids_by_version(session: Session) -> dict[int, tuple[str, ...]]:
+    """Return the ids of all runs by the version that they run, the newest first."""
+    found: dict[int, list[str]] = {}
+    statement = select(_RUN.c.version_id, _RUN.c.id).order_by(_RUN.c.created_at_ms.desc(), _RUN.c.id)
+    for version_id, run_id in session.execute(statement):
+        found.setdefault(version_id, []).append(run_id)
+    return {version_id: tuple(ids) for version_id, ids in found.items()}
+
+
 def _no_run(text: str) -> WrongUseError:
     return WrongUseError(f"There is no run {quoted(text)}; see them with: firstwatch run list.")
 
@@ -361,8 +380,11 @@ def _facts_columns(facts: SideFacts) -> dict[str, Any]:
 
 # Settings and market never change after launch; the screen reads fifty runs four times a second.
 @lru_cache(maxsize=1024)
-def _settings(text: str) -> LaunchSettings:
-    return LaunchSettings.model_validate_json(text)
+def _settings(text: str, algorithm: str) -> LaunchSettings:
+    settings = LaunchSettings.model_validate_json(text)
+    return (
+        settings if settings.algorithm == algorithm else settings.model_copy(update={"algorithm": algorithm})
+    )
 
 
 @lru_cache(maxsize=256)
@@ -399,7 +421,7 @@ def _readable(row: Row[Any]) -> Run:
         account=row.account,
         version_id=row.version_id,
         sha256=row.sha256,
-        settings=_settings(row.settings_json),
+        settings=_settings(row.settings_json, row.algorithm),
         market=_market(row.market_json),
         state=RunState(row.state),
         facts=SideFacts(

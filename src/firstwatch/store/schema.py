@@ -26,6 +26,7 @@ REVISIONS: Sequence[str] = (
     "0017",
     "0018",
     "0019",
+    "0020",
 )
 """All revisions in order, as the files under ``migrations/versions`` name them."""
 

@@ -96,6 +96,16 @@ class AlgorithmTable(_Rows, table=True):
     id: int | None = _number()
     name: str = Field(unique=True)
     created_at_ms: int = _ms()
+    archived_at_ms: int | None = _ms_or_none()
+
+
+class FormerNameTable(_Rows, table=True):
+    """A name that an algorithm had. It goes on meaning that algorithm, and no other one may take it."""
+
+    __tablename__ = "former_name"
+
+    name: str = Field(primary_key=True)
+    algorithm_id: int = _ref("algorithm.id")
 
 
 class AlgorithmVersionTable(_Rows, table=True):
@@ -110,6 +120,8 @@ class AlgorithmVersionTable(_Rows, table=True):
     spec_json: str = _json()
     sha256: str
     created_at_ms: int = _ms()
+    note: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    parent_id: int | None = Field(default=None, sa_type=RowNumber)
 
 
 class BacktestTable(_Rows, table=True):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, func, insert, select
 
 from firstwatch.store.curves import EquityCurve, pack_curve, pack_trades, unpack_curve, unpack_trades
 from firstwatch.store.database import Session
@@ -153,6 +153,14 @@ def list_results(session: Session, *, limit: int) -> list[StoredResult]:
     """Return the newest results, the newest first; those that cannot be read are left out."""
     statement = _VIEW.order_by(_RESULT.c.id.desc()).limit(limit)
     return list(readable(session.execute(statement), "id", _view, None).values())
+
+
+def newest_by_version(session: Session) -> dict[int, StoredResult]:
+    """Return the newest result of each stored version; one that cannot be read is left out."""
+    newest = (
+        select(func.max(_RESULT.c.id)).where(_RESULT.c.version_id.is_not(None)).group_by(_RESULT.c.version_id)
+    )
+    return readable(session.execute(_VIEW.where(_RESULT.c.id.in_(newest))), "version_id", _view, None)
 
 
 def trades_of_result(session: Session, number: int) -> list[Trade]:

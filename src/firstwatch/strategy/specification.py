@@ -44,6 +44,8 @@ from firstwatch.trading.why import GroupKind
 MINIMUM_HISTORY = 1_000
 """Bars per timeframe that a live run starts with at least (rule 4 of ``firstwatch.strategy``)."""
 PERIODS_OF_HISTORY = 10
+LONGEST_NAME = 80
+"""Characters of an algorithm's name."""
 MOST_SLICES = 1_000
 """Most slices of an entry."""
 MOST_MISTAKES = 50
@@ -258,7 +260,7 @@ class EntryOrder(_Part):
 class AlgorithmSpec(_Part):
     """One immutable version of an algorithm (rule 5 of ``firstwatch.strategy``)."""
 
-    name: str = Field(max_length=80)
+    name: str = Field(max_length=LONGEST_NAME)
     direction: Direction
     timeframe: Timeframe
     symbol: str | None = None
@@ -274,11 +276,8 @@ class AlgorithmSpec(_Part):
     @field_validator("name")
     @classmethod
     def _name_can_be_asked_for(cls, name: str) -> str:
-        if not name.strip() or name != name.strip() or "@" in name or not name.isprintable():
-            raise ValueError(
-                f"{quoted(name)} is not a name: one line, no blanks around it, no @, which stands"
-                " in name@version"
-            )
+        if problem := name_problem(name):
+            raise ValueError(problem)
         return name
 
     @field_validator("symbol")
@@ -467,6 +466,17 @@ class AlgorithmSpec(_Part):
             )
         except ValidationError as error:
             raise AlgorithmError(tuple(_mistakes(error)), where) from error
+
+
+def name_problem(name: str) -> str:
+    """Return why a text cannot be an algorithm's name; empty: it can."""
+    if not name.strip() or name != name.strip() or "@" in name or not name.isprintable():
+        return (
+            f"{quoted(name)} is not a name: one line, no blanks around it, no @, which stands in name@version"
+        )
+    if len(name) > LONGEST_NAME:
+        return f"{quoted(name)} is too long: a name has {LONGEST_NAME} characters at most"
+    return ""
 
 
 def atr(period: int) -> Indicator:

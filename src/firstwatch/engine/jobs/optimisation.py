@@ -199,7 +199,12 @@ def _conclude(opened: _Opened, trials: Sequence[Trial]) -> Found:
         spec = _renamed(search.with_values(best.parameters), opened.request.save)
         with job.store.write() as session:
             version = add_version(
-                session, spec.name, spec.canonical_json(), spec.sha256(), now_ms=job.clock.now_ms()
+                session,
+                spec.name,
+                spec.canonical_json(),
+                spec.sha256(),
+                now_ms=job.clock.now_ms(),
+                parent_id=opened.request.test.version_id,
             )
         saved = version.label
     result = {

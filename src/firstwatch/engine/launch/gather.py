@@ -107,6 +107,8 @@ def _from_store(
         try:
             version = algorithms.get_version(session, settings.algorithm, settings.version)
             facts = replace(facts, spec=AlgorithmSpec.from_json(version.spec_json))
+            if version.is_archived:
+                facts = replace(facts, algorithm_problem=f"the algorithm {version.name} is archived")
         except WrongUseError as error:
             facts = replace(facts, algorithm_problem=str(error))
         try:

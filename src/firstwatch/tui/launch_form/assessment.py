@@ -161,7 +161,7 @@ def next_step(
     blocked = Readiness.BLOCKED
     if not snapshot.is_ready:
         return NextStep(Readiness.WAITING, READING)
-    if not snapshot.algorithms:
+    if not snapshot.offered:
         return NextStep(blocked, "Store an algorithm: firstwatch algorithm add FILE")
     if not snapshot.wallets:
         pane, create = key_of("view.wallets"), key_of("wallet.create")

@@ -162,7 +162,7 @@ def _of(*values: str) -> Options:
 
 
 def _algorithms(_draft: LaunchDraft, snapshot: ManagerSnapshot) -> tuple[str, ...]:
-    return tuple(f"{each.name}@{each.version}" for each in snapshot.algorithms)
+    return tuple(f"{each.name}@{each.version}" for each in snapshot.offered)
 
 
 def _wallets(_draft: LaunchDraft, snapshot: ManagerSnapshot) -> tuple[str, ...]:

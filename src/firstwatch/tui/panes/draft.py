@@ -268,5 +268,5 @@ def _lines(draft: DraftView, found: list[FieldRow]) -> Iterator[Line]:
             section = row.section
             yield heading(section)
         tone: Tone = "error" if problem_at(draft, row) else "" if row.text in row.words or row.text else "dim"
-        mark = " *" if row.key in draft.changes else ""
+        mark = " *" if {row.key, row.key.partition(".")[0]} & set(draft.changes) else ""
         yield field_line(row.key, f"{row.label}{mark}", row.shown, tone)

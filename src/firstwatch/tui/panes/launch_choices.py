@@ -15,7 +15,7 @@ def choices_of(
     """Return the options of a field now; ``preview``: the last one, which has the venue's markets."""
     match field.id:
         case "algorithm":
-            return [_algorithm(each) for each in snapshot.algorithms]
+            return [_algorithm(each) for each in snapshot.offered]
         case "wallet":
             return [_wallet(each) for each in sorted(snapshot.wallets, key=_is_used)]
         case "symbol":

@@ -1,0 +1,443 @@
+"""Build mode's work: algorithms and their versions, and their texts while they are edited."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firstwatch.manager.build_views import AlgorithmEntry, TextView, VersionEntry
+from firstwatch.manager.test_setup import first_setup, read_setup, setup_text
+from firstwatch.manager.test_views import DRAFT_OF, TestSetup
+from firstwatch.settings import Settings
+from firstwatch.trading.clock import Clock
+from firstwatch.trading.errors import DamagedRowError, WrongUseError
+from firstwatch.trading.text import clean, counted, quoted
+
+if TYPE_CHECKING:
+    from firstwatch.store.algorithms import AlgorithmVersion
+    from firstwatch.store.database import Session, Store
+    from firstwatch.store.drafts import Draft
+    from firstwatch.strategy.differences import Change
+    from firstwatch.strategy.specification import AlgorithmSpec
+    from firstwatch.strategy.templates import Template
+
+LONGEST_NOTE = 300
+LONGEST_DRAFT = 2_000_000
+"""Characters of a text that is kept, right or wrong; a version is far shorter."""
+
+
+class ChangedMeanwhileError(WrongUseError):
+    """Another version was stored since a text was opened. Nothing was saved, and nothing is lost."""
+
+    def __init__(self, sentence: str, newest: str) -> None:
+        super().__init__(sentence)
+        self.newest = newest
+        """That version, ``name@version``: ``save(view, note, over=newest)`` saves all the same."""
+
+
+class BuildService:
+    """Algorithms of one data folder, and the drafts of their texts. Methods wait for the disk.
+
+    All raise ``FirstwatchError`` with a sentence for the operator.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, store: Callable[[], "Store"]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._store = store
+
+    # --- what there is ---------------------------------------------------------------------------
+
+    def algorithms(self) -> tuple[AlgorithmEntry, ...]:
+        """Return all algorithms by name, archived ones too, and drafts of those that have no version yet."""
+        from firstwatch.manager.algorithm_views import is_as_stored
+        from firstwatch.store import algorithms, drafts, runs
+
+        with self._store().read() as session:
+            versions = algorithms.list_versions(session, damaged={})
+            kept = drafts.list_drafts(session)
+            known = runs.ids_by_version(session)
+            results = _results(session, versions)
+        by_id = {version.id: version for version in versions}
+        by_name: dict[str, list[VersionEntry]] = {}
+        newest_draft: dict[str, str] = {}
+        for version in versions:
+            entry = VersionEntry(
+                id=version.id,
+                label=version.label,
+                number=version.number,
+                created_ms=version.created_at_ms,
+                note=version.note,
+                parent=by_id[version.parent_id].label if version.parent_id in by_id else "",
+                runs=known.get(version.id, ()),
+                result=results.get(version.id, ""),
+            )
+            by_name.setdefault(version.name, []).insert(0, entry)
+        for draft in kept:
+            base = by_id.get(draft.base_version_id or 0)
+            if base is None or not is_as_stored(draft.text, base):
+                name = draft.name.removeprefix(DRAFT_OF) if base is None else base.name
+                newest_draft.setdefault(name, draft.name)
+        archived = {version.name for version in versions if version.is_archived}
+        return tuple(
+            AlgorithmEntry(name, tuple(by_name.get(name, ())), name in archived, newest_draft.get(name, ""))
+            for name in sorted({*by_name, *newest_draft}, key=lambda each: (each.casefold(), each))
+        )
+
+    def templates(self) -> tuple["Template", ...]:
+        """Return the algorithms to begin with."""
+        from firstwatch.strategy.templates import templates
+
+        return templates()
+
+    def differences(self, before: str, after: str) -> tuple["Change", ...]:
+        """Return what differs between two of them: versions as ``name@version``, or drafts by their names.
+
+        Raises:
+            WrongUseError: one is not there, or its text is not TOML.
+        """
+        from firstwatch.manager.algorithm_views import spec_of
+        from firstwatch.manager.draft_document import read_document
+        from firstwatch.strategy.differences import differences
+
+        with self._store().read() as session:
+            documents = []
+            for name in (before, after):
+                version, draft = _find(session, name)
+                if draft is not None:
+                    documents.append(_document(read_document(draft.text)))
+                else:
+                    assert version is not None
+                    documents.append(spec_of(version).document())
+        return differences(*documents)
+
+    # --- a text ----------------------------------------------------------------------------------
+
+    def open(self, name: str) -> TextView:
+        """Open a draft by its name, or a version as ``name@version``: its draft, if it has one.
+
+        Raises:
+            WrongUseError: there is neither a draft nor a version of that name.
+        """
+        from firstwatch.store import drafts
+
+        with self._store().read() as session:
+            version, draft = _find(session, name)
+            if draft is None and version is not None:
+                draft = drafts.find_draft(session, f"{DRAFT_OF}{version.label}")
+            return self._view(session, version, draft)
+
+    def open_newest(self) -> TextView | None:
+        """Open the draft that was changed last; without one the version that was stored last.
+
+        None: no algorithm is stored.
+        """
+        from firstwatch.store import algorithms, drafts
+
+        with self._store().read() as session:
+            kept = drafts.list_drafts(session)
+            if kept:
+                version, draft = _find(session, kept[0].name)
+                return self._view(session, version, draft)
+            versions = algorithms.list_versions(session, damaged={})
+            offered = [version for version in versions if not version.is_archived] or versions
+            if not offered:
+                return None
+            return self._view(session, max(offered, key=lambda each: each.id), None)
+
+    def begin(self, template: str, name: str) -> TextView:
+        """Begin a new algorithm as a draft with a template's text; no version is stored.
+
+        Raises:
+            WrongUseError: there is no such template, or the name cannot be used or is taken.
+        """
+        from firstwatch.manager.algorithm_text import edited
+        from firstwatch.store import algorithms, drafts
+        from firstwatch.strategy import templates
+
+        text = text_of_template(templates.template(template), name)
+        with self._store().write() as session:
+            if (owner := algorithms.current_name(session, name)) is not None:
+                raise WrongUseError(f"The name {quoted(name)} leads to {quoted(owner)}; choose another name.")
+            if drafts.find_draft(session, f"{DRAFT_OF}{name}") is not None:
+                raise WrongUseError(f"There is a {DRAFT_OF}{name} already; open it, or choose another name.")
+            view = TextView(
+                f"{DRAFT_OF}{name}", text, setup=first_setup(session, self._settings, name, symbol=None)
+            )
+            self._keep(session, view)
+            return edited(view, text)
+
+    def keep(self, view: TextView) -> None:
+        """Save the text as a draft, right or wrong, with the settings of its tests.
+
+        Raises:
+            WrongUseError: it is too long.
+        """
+        with self._store().write() as session:
+            self._keep(session, view)
+
+    def discard(self, view: TextView) -> TextView | None:
+        """Remove a draft, and return the version that it began as; None: it is a new algorithm."""
+        from firstwatch.store import algorithms, drafts
+
+        with self._store().write() as session:
+            drafts.delete_draft(session, view.draft)
+            if view.base_id is None:
+                return None
+            version = algorithms.version_by_id(session, view.base_id)
+            return self._view(session, version, None, setup=view.setup)
+
+    def save(self, view: TextView, note: str = "", *, over: str = "") -> TextView:
+        """Store the text as the next version of the algorithm that it names, and return that version.
+
+        The draft is then gone, and the text canonical. A text that means the same as a stored version is that
+        one. ``over``: the newest version, if it is known that it is not the one that the text began as.
+
+        Raises:
+            WrongUseError: the text has mistakes.
+            ChangedMeanwhileError: another version is the newest.
+            StoreError: the disk is full; the draft stays.
+        """
+        from firstwatch.store import algorithms, drafts
+        from firstwatch.strategy.specification import AlgorithmSpec
+
+        spec = AlgorithmSpec.from_toml(view.text, "The text")
+        with self._store().write() as session:
+            known = algorithms.list_versions(session, spec.name, damaged={})
+            saved = next((each for each in reversed(known) if _means(each, spec)), None)
+            if saved is None:
+                newest = known[-1] if known else None
+                if newest is not None and newest.id != view.base_id and newest.label != over:
+                    base = view.base_id and algorithms.version_by_id(session, view.base_id).label
+                    since = f"not {base}" if base else "and this text began without it"
+                    raise ChangedMeanwhileError(
+                        f"{newest.label} is the newest version of {newest.name}, {since}: look at the "
+                        f"differences, or save this as version {newest.number + 1} all the same.",
+                        newest.label,
+                    )
+                saved = algorithms.add_version(
+                    session,
+                    spec.name,
+                    spec.canonical_json(),
+                    spec.sha256(),
+                    now_ms=self._clock.now_ms(),
+                    note=_note(note),
+                    parent_id=view.base_id,
+                )
+            elif note and not saved.note:
+                algorithms.set_note(session, saved.id, _note(note))
+            drafts.delete_draft(session, view.draft)
+            stored = self._view(session, saved, None, setup=view.setup)
+            if drafts.find_draft(session, stored.draft) is None:
+                self._keep(session, stored)
+            return stored
+
+    # --- algorithms and versions -----------------------------------------------------------------
+
+    def rename(self, old: str, new: str) -> None:
+        """Give an algorithm another name; its drafts go along, its versions and runs stay as they are.
+
+        Raises:
+            WrongUseError: there is no such algorithm, or the new name cannot be used or is taken.
+        """
+        from firstwatch.manager.draft_document import renamed
+        from firstwatch.store import algorithms, drafts
+        from firstwatch.strategy.specification import name_problem
+
+        if problem := name_problem(new):
+            raise WrongUseError(problem)
+        with self._store().write() as session:
+            if drafts.find_draft(session, f"{DRAFT_OF}{new}") is not None:
+                raise WrongUseError(f"There is a {DRAFT_OF}{new} already; choose another name.")
+            name = algorithms.current_name(session, old)
+            algorithms.rename(session, old, new)
+            labels = {each.id: each.label for each in algorithms.list_versions(session, new, damaged={})}
+            for draft in drafts.list_drafts(session):
+                if draft.base_version_id in labels:
+                    text = renamed(draft.text, name or old, new)
+                    label = labels[draft.base_version_id]
+                    drafts.rename_draft(session, draft.name, f"{DRAFT_OF}{label}", text)
+
+    def archive(self, name: str, *, archived: bool) -> None:
+        """Archive an algorithm, so that it is no longer offered, or offer it again. Its history stays.
+
+        Raises:
+            WrongUseError: there is no such algorithm.
+        """
+        from firstwatch.store import algorithms
+
+        with self._store().write() as session:
+            algorithms.set_archived(session, name, self._clock.now_ms() if archived else None)
+
+    def set_note(self, label: str, note: str) -> None:
+        """Write what there is to say about a version, in place of what was there.
+
+        Raises:
+            WrongUseError: there is no such version.
+        """
+        from firstwatch.store import algorithms
+
+        with self._store().write() as session:
+            algorithms.set_note(session, algorithms.version_by_label(session, label).id, _note(note))
+
+    def import_file(self, path: Path) -> TextView:
+        """Store the algorithm of a TOML file as a version, and return it.
+
+        Raises:
+            WrongUseError: the file cannot be read, or is not a valid algorithm; all mistakes are named.
+        """
+        from firstwatch.store import algorithms
+        from firstwatch.strategy.specification import AlgorithmSpec
+        from firstwatch.trading.toml_file import read_text
+
+        spec = AlgorithmSpec.from_toml(read_text(path), where=str(path))
+        with self._store().write() as session:
+            version = algorithms.add_version(
+                session,
+                spec.name,
+                spec.canonical_json(),
+                spec.sha256(),
+                now_ms=self._clock.now_ms(),
+                note=_note(f"imported from {path.name}"),
+            )
+            return self._view(session, version, None)
+
+    def export_file(self, label: str, path: Path) -> None:
+        """Write a version as a TOML file.
+
+        Raises:
+            WrongUseError: there is no such version, or there is such a file already.
+            FirstwatchError: the file cannot be written.
+        """
+        from firstwatch.manager.algorithm_views import stored_text
+        from firstwatch.manager.export_files import whole_file
+        from firstwatch.store.algorithms import version_by_label
+
+        with self._store().read() as session:
+            text = stored_text(version_by_label(session, label))
+        if path.exists():
+            raise WrongUseError(f"{path} is there already; choose another name.")
+        with whole_file(path) as file:
+            file.write(text.encode())
+
+    # --- parts -----------------------------------------------------------------------------------
+
+    def _view(
+        self,
+        session: "Session",
+        version: "AlgorithmVersion | None",
+        draft: "Draft | None",
+        *,
+        setup: TestSetup | None = None,
+    ) -> TextView:
+        from firstwatch.manager.algorithm_text import edited
+        from firstwatch.manager.algorithm_views import spec_of, stored_text
+        from firstwatch.store import algorithms
+
+        if draft is not None:
+            setup = read_setup(draft.setup_json)
+        if version is None:
+            assert draft is not None
+            return edited(TextView(draft.name, draft.text, setup=setup or TestSetup()), draft.text)
+        if setup is None:
+            setup = first_setup(session, self._settings, version.name, spec_of(version).symbol)
+        stored = stored_text(version)
+        text = stored if draft is None else draft.text
+        view = TextView(
+            draft=f"{DRAFT_OF}{version.label}",
+            text=text,
+            base=version.label,
+            base_id=version.id,
+            stored=stored,
+            newest=algorithms.list_versions(session, version.name, damaged={})[-1].label,
+            setup=setup,
+        )
+        return edited(view, text)
+
+    def _keep(self, session: "Session", view: TextView) -> None:
+        from firstwatch.store.drafts import save_draft
+
+        if len(view.text) > LONGEST_DRAFT:
+            raise WrongUseError(
+                f"The text has {counted(len(view.text), 'character')}, and at most {LONGEST_DRAFT:,} are "
+                "kept: shorten it."
+            )
+        save_draft(
+            session,
+            view.draft,
+            base_version_id=view.base_id,
+            # Half a character, as a paste may leave it, can be written nowhere.
+            text=view.text.encode(errors="replace").decode(),
+            setup_json=setup_text(view.setup),
+            now_ms=self._clock.now_ms(),
+        )
+
+
+def text_of_template(template: "Template", name: str) -> str:
+    """Return a template's text under another name.
+
+    Raises:
+        WrongUseError: it cannot be a name.
+    """
+    from firstwatch.manager.draft_document import renamed
+    from firstwatch.strategy.specification import name_problem
+
+    if problem := name_problem(name):
+        raise WrongUseError(problem)
+    return renamed(template.text, template.name, name)
+
+
+def _find(session: "Session", name: str) -> "tuple[AlgorithmVersion | None, Draft | None]":
+    """Return the version and the draft of a name; a version alone where the name is one's.
+
+    Raises:
+        WrongUseError: there is neither a draft nor a version of that name.
+    """
+    from firstwatch.store import algorithms, drafts
+
+    draft = drafts.find_draft(session, name)
+    if draft is None:
+        return algorithms.version_by_label(session, name), None
+    number = draft.base_version_id
+    return None if number is None else algorithms.version_by_id(session, number), draft
+
+
+def _means(version: "AlgorithmVersion", spec: "AlgorithmSpec") -> bool:
+    """Return whether a version says the same, whatever its algorithm was called when it was stored."""
+    from firstwatch.manager.algorithm_views import spec_of
+
+    try:
+        return spec_of(version).model_copy(update={"name": spec.name}).sha256() == spec.sha256()
+    except DamagedRowError:
+        return False
+
+
+def _document(document: "dict[str, object]") -> "dict[str, object]":
+    """Return a draft's document as a stored version has it, defaults written out, as far as it is valid."""
+    from firstwatch.manager.draft_document import spec_of_document
+
+    try:
+        return spec_of_document(document).document()
+    except WrongUseError:
+        return document
+
+
+def _results(session: "Session", versions: "list[AlgorithmVersion]") -> dict[int, str]:
+    """Return the newest backtest of each version in words: a baseline, or a test."""
+    from firstwatch.manager.algorithm_views import result_text
+    from firstwatch.store import backtests, test_results
+
+    found = {}
+    newest = test_results.newest_by_version(session)
+    for version in versions:
+        try:
+            baseline = next(iter(backtests.list_backtests(session, version.id)), None)
+            known = [each for each in (baseline, newest.get(version.id)) if each is not None]
+            if known:
+                found[version.id] = result_text(max(known, key=lambda each: each.created_at_ms))
+        except DamagedRowError as error:
+            found[version.id] = str(error)
+    return found
+
+
+def _note(text: str) -> str:
+    return clean(text.strip(), LONGEST_NOTE)

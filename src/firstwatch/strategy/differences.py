@@ -1,0 +1,169 @@
+"""What differs between two versions of an algorithm, by meaning: conditions, levels, size, order, reset.
+
+Documents are compared, in the shape of the file, so that a draft which is not valid can be compared too.
+A condition is matched with the one that is most like it, wherever it stands in its list.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from firstwatch.strategy.difference_words import TOKEN, change_words
+
+Document = Mapping[str, Any]
+
+_ALIKE = 0.5
+"""A condition that shares more than this with another one is the same one, changed."""
+_NAME = 3
+"""What a name weighs, beside a number or a sign."""
+_MOST_PAIRS = 10_000
+"""Beyond so many, conditions are not matched: all are removed and added."""
+_TABLES = ("stop_loss", "take_profit", "sizing", "order")
+"""Tables that mean one thing, which changes as a whole."""
+
+
+class ChangeKind(StrEnum):
+    """What happened to something between two versions."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference. ``before`` and ``after`` are values as the file has them; None: it was not there."""
+
+    place: str
+    """Its path in the later version, as ``entry.long.required[0]``; of what was removed, in the earlier."""
+    kind: ChangeKind
+    before: Any
+    after: Any
+
+    @property
+    def sentence(self) -> str:
+        """The change as a person would say it: ``long entry: rsi(14) < 30 → 25``."""
+        return change_words(self.place, self.before, self.after)
+
+    def document(self) -> dict[str, Any]:
+        """Return the change as plain values."""
+        return {"place": self.place, "kind": self.kind.value, "before": self.before, "after": self.after}
+
+
+def differences(before: Document, after: Document) -> tuple[Change, ...]:
+    """Return what differs, in the order of the file; nothing, if and only if both are the same.
+
+    That an empty list or table stands where there was none counts only if nothing else differs.
+    """
+    found = tuple(_table("", before, after))
+    return tuple(each for each in found if each.before or each.after or _is_value(each)) or found
+
+
+def _table(place: str, before: Document, after: Document) -> Iterator[Change]:
+    for key in dict.fromkeys((*before, *after)):
+        where = f"{place}.{key}" if place else key
+        yield from _value(where, before.get(key), after.get(key))
+
+
+def _value(place: str, before: Any, after: Any) -> Iterator[Change]:
+    if _same(before, after):
+        return
+    found: list[Change] = []
+    if place not in _TABLES:
+        if _all_are((before, after), Mapping):
+            found = list(_table(place, before or {}, after or {}))
+        elif _all_are((before, after), list):
+            found = list(_list(place, before or [], after or []))
+    # An empty table beside one that is not there, and a list in another order, differ as a whole.
+    yield from found or [_change(place, before, after)]
+
+
+def _list(place: str, before: Sequence[Any], after: Sequence[Any]) -> Iterator[Change]:
+    pairs = dict(_pairs(before, after))
+    for number, value in enumerate(after):
+        yield from _value(f"{place}[{number}]", before[pairs[number]] if number in pairs else None, value)
+    for number in sorted(set(range(len(before))) - set(pairs.values())):
+        yield _change(f"{place}[{number}]", before[number], None)
+
+
+def _pairs(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Yield which entries belong together: the place in ``after``, and the one in ``before``."""
+    equal = defaultdict(list)
+    for number, value in enumerate(before):
+        equal[repr(value)].append(number)
+    left_after = []
+    for number, value in enumerate(after):
+        if same := equal[repr(value)]:
+            yield number, same.pop(0)
+        else:
+            left_after.append(number)
+    left_before = sorted(number for numbers in equal.values() for number in numbers)
+    for is_text in (True, False):
+        ones, others = (
+            [number for number in numbers if isinstance(values[number], str) is is_text]
+            for numbers, values in ((left_before, before), (left_after, after))
+        )
+        if is_text:
+            yield from _like(before, after, ones, others)
+        else:
+            yield from zip(others, ones, strict=False)
+
+
+def _like(
+    before: Sequence[str], after: Sequence[str], ones: Sequence[int], others: Sequence[int]
+) -> Iterator[tuple[int, int]]:
+    if len(ones) * len(others) > _MOST_PAIRS:
+        return
+    weights = {(0, number): _weights(before[number]) for number in ones}
+    weights |= {(1, number): _weights(after[number]) for number in others}
+    # Equal likeness: the nearer pair first, so that both directions match the same pairs.
+    ranked = sorted(
+        (-likeness, abs(one - other), one + other, one, other)
+        for one in ones
+        for other in others
+        if (likeness := _likeness(weights[0, one], weights[1, other])) > _ALIKE
+    )
+    taken: set[tuple[int, int]] = set()
+    for *_, one, other in ranked:
+        if (0, one) not in taken and (1, other) not in taken:
+            taken |= {(0, one), (1, other)}
+            yield other, one
+
+
+def _weights(condition: str) -> Counter[str]:
+    counts = Counter(
+        token for token in TOKEN.findall(condition) if token not in "()," and not token.isspace()
+    )
+    return Counter({token: count * (_NAME if token[0].isalpha() else 1) for token, count in counts.items()})
+
+
+def _likeness(one: Counter[str], other: Counter[str]) -> float:
+    """Return the Sørensen–Dice coefficient of the weighted tokens, from 0 to 1."""
+    whole = one.total() + other.total()
+    return 2 * (one & other).total() / whole if whole else 0.0
+
+
+def _change(place: str, before: Any, after: Any) -> Change:
+    kind = ChangeKind.CHANGED
+    if before is None:
+        kind = ChangeKind.ADDED
+    elif after is None:
+        kind = ChangeKind.REMOVED
+    return Change(place, kind, before, after)
+
+
+def _is_value(change: Change) -> bool:
+    return not _all_are((change.before, change.after), Mapping | list)
+
+
+def _same(before: Any, after: Any) -> bool:
+    """Return whether two values are written alike: 0.0 and -0.0, 1 and true are not."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return before.keys() == after.keys() and all(_same(before[key], after[key]) for key in before)
+    return repr(before) == repr(after)
+
+
+def _all_are(values: Iterable[Any], kind: Any) -> bool:
+    return all(value is None or isinstance(value, kind) for value in values)

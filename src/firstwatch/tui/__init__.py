@@ -1,10 +1,11 @@
 """The terminal screen. Textual lives here and nowhere below.
 
-Imports only ``manager``, ``trading`` and the settings. In reading order: ``state`` (what every widget
-shows), ``bench`` (that of Test mode), ``launch_form`` (the draft of a launch), ``draft_form`` (that of an
-algorithm), ``actions`` (what an operator can do), ``keymap`` (with which key, in which pane), ``key_table``
-(the same as lines, for the help and the README), ``controllers`` (how it is done), ``messages`` (what panes
-report), ``panes``, ``lists``, ``screens``, ``modals`` and ``widgets``, ``layout`` (the modes, and what fits),
+Imports only ``manager``, ``trading`` and the settings. In reading order: ``key_order`` (keys, one after the
+other), ``state`` (what every widget shows), ``bench`` (that of Test mode), ``launch_form`` (the draft of a
+launch), ``draft_form`` (that of an algorithm), ``actions`` (what an operator can do), ``keymap`` (with which
+key, in which pane), ``key_table`` (the same as lines, for the help and the README), ``controllers`` (how it is
+done), ``messages`` (what panes report), ``panes``, ``lists``, ``screens``, ``modals`` and ``widgets``,
+``layout`` (the modes, and what fits),
 ``formats``, ``figures``, ``money_text``, ``run_text``, ``alarm_text``, ``ask_text``, ``job_text``,
 ``stream_text``, ``watch_text`` and ``away_text`` (values, figures of tests, money, runs, alarms, questions of
 agents, jobs, streams, watches and an absence as text), ``themes``, ``colour_filter`` and ``painting`` (the

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from textual import events, work
-from textual.app import App
 from textual.driver import Driver
 from textual.notifications import SeverityLevel
 from textual.reactive import var
@@ -24,6 +23,7 @@ from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.text import clean, clean_lines
 from firstwatch.tui import formats
 from firstwatch.tui.bench import Bench
+from firstwatch.tui.key_order import KeysInOrder
 from firstwatch.tui.launch_form.assessment import Assessment, NextStep, assess, next_step
 from firstwatch.tui.launch_form.draft import LaunchDraft
 from firstwatch.tui.layout import Mode
@@ -56,7 +56,7 @@ class LaunchCheck:
     """None: the command is not written yet."""
 
 
-class StateApp(App[None]):
+class StateApp(KeysInOrder):
     """One snapshot, one selection, one draft."""
 
     # Nothing here repaints the screen: panes watch these and repaint what changed in them.

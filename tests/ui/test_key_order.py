@@ -1,0 +1,129 @@
+"""Keys that arrive in one burst do what the same keys do one by one."""
+
+import asyncio
+from typing import ClassVar
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.keys import _character_to_key
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from firstwatch.trading.clock import SystemClock
+from firstwatch.tui.key_order import KeysInOrder
+from firstwatch.tui.widgets.field_form import FieldForm
+from tests.ui import bench_scene
+from tests.ui.stage import Stage, stage
+from tests.ui.test_test_mode import MIDDLE, go_to_field, opened
+
+_PATIENCE_S = 30.0
+_NAMED = ("backspace", "delete", "left", "right", "home", "end")
+
+
+def send(app: KeysInOrder, *keys: str) -> None:
+    """Give the app all keys at once, as a terminal does after a stall."""
+    for key in keys:
+        is_character = len(key) == 1
+        name = _character_to_key(key) if is_character else key
+        app.post_message(events.Key(name, key if is_character else None))
+
+
+def edited(keys: list[str]) -> str:
+    """Return the text that a line editor has after these keys."""
+    text, at = "", 0
+    for key in keys:
+        match key:
+            case "backspace":
+                text, at = text[: max(at - 1, 0)] + text[at:], max(at - 1, 0)
+            case "delete":
+                text = text[:at] + text[at + 1 :]
+            case "left":
+                at = max(at - 1, 0)
+            case "right":
+                at = min(at + 1, len(text))
+            case "home":
+                at = 0
+            case "end":
+                at = len(text)
+            case _:
+                text, at = text[:at] + key + text[at:], at + 1
+    return text
+
+
+class _Line(KeysInOrder):
+    def compose(self) -> ComposeResult:
+        yield Input(select_on_focus=False)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from((*_NAMED, *"ab3< ")), max_size=40))
+def test_a_burst_of_keys_edits_as_the_same_keys_one_by_one(keys):
+    async def burst() -> str:
+        app = _Line()
+        async with asyncio.timeout(_PATIENCE_S), app.run_test() as pilot:
+            send(app, *keys, "end", "!")
+            line = app.query_one(Input)
+            while not line.value.endswith("!"):
+                await pilot.pause()
+            return line.value[:-1]
+
+    assert asyncio.run(burst()) == edited(keys)
+
+
+class _Question(ModalScreen[None]):
+    def compose(self) -> ComposeResult:
+        yield Input(select_on_focus=False)
+
+
+class _Asking(KeysInOrder):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("n", "ask"), Binding("x", "count")]
+    counted = 0
+
+    def action_ask(self) -> None:
+        self.push_screen(_Question())
+
+    def action_count(self) -> None:
+        self.counted += 1
+
+
+async def test_keys_after_one_that_opens_a_dialog_are_typed_there():
+    app = _Asking()
+    async with asyncio.timeout(_PATIENCE_S), app.run_test() as pilot:
+        send(app, "x", *"nxxy", "backspace", "x")
+        while not (lines := list(app.screen.query(Input))) or len(lines[0].value) < 3:
+            await pilot.pause()
+        assert lines[0].value == "xxx"
+        assert app.counted == 1
+
+
+async def test_a_widget_that_goes_away_with_its_key_does_not_hold_the_next_ones():
+    app = _Asking()
+    async with asyncio.timeout(_PATIENCE_S), app.run_test() as pilot:
+        app.push_screen(_Question())
+        await pilot.pause()
+        app.screen.query_one(Input).remove()
+        send(app, "a", "b")
+        app.screen.dismiss()
+        send(app, "x", "x")
+        while app.counted < 2:
+            await pilot.pause()
+
+
+async def test_what_is_typed_right_behind_enter_goes_into_the_field(tmp_path):
+    settings = bench_scene.make(tmp_path)
+    async with stage(tmp_path, size=MIDDLE, clock=SystemClock(), settings=settings) as on:
+        await opened(on)
+        await on.press("right_square_bracket")
+        await go_to_field(on, "entry.long.required[0]")
+        send(on.app, "enter", *["backspace"] * 2, *"35", "enter", "down", "down")
+        await on.until(lambda: _draft_has(on, "rsi(14) < 35"), "the new threshold")
+        assert not on.app.bench.tests or all(test.job is None for test in on.app.bench.tests)
+
+
+def _draft_has(on: Stage, condition: str) -> bool:
+    draft = on.app.bench.draft
+    form = next(each for each in on.app.mode_screen.query(FieldForm) if each.is_on_screen)
+    return draft is not None and condition in str(draft.document) and form.written is None

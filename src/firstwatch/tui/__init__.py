@@ -3,7 +3,7 @@
 Imports only ``manager``, ``trading`` and the settings. In reading order: ``key_order`` (keys, one after the
 other), ``state`` (what every widget shows), ``bench`` (that of Test mode), ``launch_form`` (the draft of a
 launch), ``draft_form`` (that of an algorithm), ``actions`` (what an operator can do), ``keymap`` (with which
-key, in which pane), ``key_table`` (the same as lines, for the help and the README), ``controllers`` (how it is
+key, in which pane), ``key_table`` (the same as lines, for the help and README), ``controllers`` (how it is
 done), ``messages`` (what panes report), ``panes``, ``lists``, ``screens``, ``modals`` and ``widgets``,
 ``layout`` (the modes, and what fits),
 ``formats``, ``figures``, ``money_text``, ``run_text``, ``alarm_text``, ``ask_text``, ``job_text``,

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from firstwatch.backtest.compiling import COMPILER
 from firstwatch.backtest.inputs import FROM_VENUE, BacktestInput, BacktestRequest
 from firstwatch.backtest.prepared import PreparedCandles
-from firstwatch.backtest.record import TradeTable
 from firstwatch.backtest.series_memory import SharedSeries
 from firstwatch.backtest.simulate import BacktestResult, simulate_prepared
 from firstwatch.engine.jobs.inputs import Source, input_of, read_source
@@ -119,7 +118,7 @@ class Previewer:
         read = self._read(request, spec, warm_up)
         if read.source is None:
             raise WrongUseError(read.problem)
-        given = input_of(request, read.source)
+        given = input_of(request, spec, read.source)
         shown = self._shown_of(read, given, asked.setup, warm_up)
         if given.assumed and (problem := coarse_tick(given.market.tick, spec, shown.candles)):
             raise WrongUseError(f"The market of these candles cannot be assumed: {problem}.")
@@ -216,7 +215,7 @@ def _preview(given: BacktestInput, shown: _Shown, asked: Asked) -> Computed:
         symbol=given.symbol,
         number=shown.number,
         candles=None if asked.known == shown.number else candles,
-        trades=np.column_stack([TradeTable.of(result.records).column(name) for name in TRADE_COLUMNS]),
+        trades=np.column_stack([result.records.column(name) for name in TRADE_COLUMNS]),
         stop=stop,
         target=target,
         signals=_signals(spec, shown, count),

@@ -452,3 +452,11 @@ def _origin(location: tuple[int | str, ...], path: Path | None) -> str:
         if os.environ.get(variable):
             return variable
     return "settings" if path is None else str(path)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the environment of a process with the same settings."""
+    environment = {**os.environ, "FIRSTWATCH_HOME": str(settings.home.absolute())}
+    if settings.config is not None:
+        environment["FIRSTWATCH_CONFIG"] = str(settings.config.absolute())
+    return environment

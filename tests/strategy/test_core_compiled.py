@@ -76,7 +76,7 @@ def play(run, seed, convert):
 
 
 def test_compiled_and_interpreted_passes_are_equal(loop):
-    seen = np.zeros(4, dtype=int)
+    seen = np.zeros(5, dtype=int)
     notes = np.zeros(NOTE_KINDS)
     for seed in range(60):
         state, rows, noted = play(core_loop.play_bars, seed, lambda column: column.tolist())

@@ -13,7 +13,7 @@ from firstwatch.trading.toml_file import LONGEST_BYTES
 from firstwatch.trading.toml_places import Part, Places, places_of
 
 NAMES = st.text(string.ascii_lowercase + "_", min_size=1, max_size=6)
-TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12)
+TEXTS = st.text("ab1 \t\"'\\#[]{}=,.<é\N{SNOWMAN}\N{GRINNING FACE}", max_size=12)
 BLANKS = st.sampled_from(["", " ", "\t", "  "])
 GAPS = st.sampled_from(["", " ", "\n", "\n  # a [comment] = \"'\n", "  \n\n"])
 

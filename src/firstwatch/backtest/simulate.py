@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from firstwatch.backtest.metrics import Metrics, compute_metrics
 from firstwatch.backtest.notes import NoteKeeper, coverage_notes
 from firstwatch.backtest.prepared import PreparedCandles
-from firstwatch.backtest.record import TradeRecord
+from firstwatch.backtest.record import TradeTable
 from firstwatch.backtest.replay import Played
 from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.market.funding import NO_FUNDING, FundingSeries
@@ -41,7 +41,7 @@ class BacktestResult:
     one is after an open position was closed by ``end_of_data``.
     """
 
-    records: Sequence[TradeRecord]
+    records: TradeTable
     time_ms: NDArray[np.int64]
     equity: NDArray[np.float64]
     metrics: Metrics

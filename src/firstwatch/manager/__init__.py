@@ -11,8 +11,9 @@ tables for other programs), ``engine_control`` (the engine of this or another pr
 ``baseline_service`` (baselines), ``test_views``, ``draft_document``, ``test_requests``, ``test_reader`` and
 ``test_service`` (Test mode: its views, a draft as a document, what is asked for, what was found, and the
 work), ``build_views``, ``algorithm_text`` and ``text_completion`` (Build mode: its views, a text as it is
-typed, and how it can go on), ``agent_service`` and ``agent_plans`` (what agents want done, and the operator's
-answers), ``agent_reads`` (what agents read that no snapshot holds).
+typed, and how it can go on), ``preview_service``, ``preview_messages``, ``preview`` and ``preview_process``
+(what a text means on candles, computed in a process of its own), ``agent_service`` and ``agent_plans`` (what
+agents want done, and the operator's answers), ``agent_reads`` (what agents read that no snapshot holds).
 
 Imports ``engine`` and below; no Textual and no ccxt.
 

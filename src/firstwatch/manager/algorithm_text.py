@@ -27,7 +27,7 @@ _LONGEST_MARK = 200
 """Characters that one mistake marks."""
 _HEAD = re.compile(rf"{_WHERE}(?: is not valid TOML)?:? ")
 _PLACE = re.compile(r"([A-Za-z_][\w.\[\]-]*) (?:=|is) ")
-_WORD = re.compile(r"\w+(?:\.\d+)?|.")
+_WORD = re.compile(r"(?:\w|\\u[0-9A-Fa-f]{4})+(?:\.\d+)?|.")
 
 
 # --- mistakes ----------------------------------------------------------------------------------------
@@ -88,10 +88,16 @@ def _mistaken(places: Places, mistake: Mistake) -> TextProblem:
 
 
 def _problem(places: Places, start: int, sentence: str, end: int = 0) -> TextProblem:
-    """Return a problem in one line; without an ``end`` it is that of the word at ``start``."""
+    """Return a problem in one line; without an ``end`` it is that of the word at ``start``.
+
+    One behind the end of a line is marked at its last sign.
+    """
     text = places.text
+    begin = text.rfind("\n", 0, start) + 1
     line_end = text.find("\n", start)
-    line_end = len(text) if line_end < 0 else line_end
+    line_end = begin + len(text[begin : len(text) if line_end < 0 else line_end].rstrip())
+    if start >= line_end:
+        start = max(begin, line_end - 1)
     if end <= start:
         word = _WORD.match(text, start, line_end)
         end = start + 1 if word is None else word.end()

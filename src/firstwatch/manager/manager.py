@@ -15,6 +15,7 @@ from firstwatch.manager.agent_service import AgentService
 from firstwatch.manager.baseline_service import BaselineService
 from firstwatch.manager.build_service import BuildService
 from firstwatch.manager.job_service import JobService
+from firstwatch.manager.preview_service import PreviewService
 from firstwatch.manager.test_service import TestService
 from firstwatch.manager.views import (
     AlarmView,
@@ -126,6 +127,8 @@ class RunManager:
         """Drafts of algorithms, and tests of them."""
         self.build = BuildService(settings, self._clock, lambda: self._ready()[0])
         """Algorithms, their versions, and their texts while they are edited."""
+        self.preview = PreviewService(settings)
+        """What an algorithm's text means on candles, as it is typed."""
         self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
         """Acts of agents, and the operator's answers to them."""
         self.reads = AgentReads(self._clock, lambda: self._ready()[0])
@@ -177,6 +180,7 @@ class RunManager:
     def close(self) -> None:
         """End the thread, release the engine (its runs stay active), close the store. Idempotent."""
         self._closing.set()
+        self.preview.close()
         if self._thread is not None and threading.current_thread() is not self._thread:
             self._can_be_left.wait()
             self._opened.set()

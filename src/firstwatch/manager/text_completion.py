@@ -1,6 +1,6 @@
 """What can be written at a place of an algorithm's text: keys, tables, choices, parts of a condition.
 
-All of it comes from the models of the specification, the table of functions and the words of the language.
+All of it comes from the models of the specification, the table of functions and the operators.
 """
 
 import re

@@ -35,6 +35,7 @@ _FINDINGS: Mapping[str, str] = {
     "Unterminated string": "the quotes of a text do not end",
     "Unclosed array": "a list has no ] at its end",
     "Unclosed inline table": "a table has no } at its end",
+    "Illegal character '\\n'": "the quotes of a text do not end",
     "Illegal character": "a character that does not print",
     "Found invalid character": "a character that does not print",
     "Escaped character": "there is no such character",

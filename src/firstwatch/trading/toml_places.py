@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 _DEEPEST = 32
-"""Values within one another; what is deeper is passed over."""
+"""Values within one another, and parts of a key; what is deeper is passed over."""
 _BLANKS = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 """Between the entries of a list."""
@@ -20,7 +20,7 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _DOT = re.compile(r"[ \t]*\.[ \t]*")
 _EQUALS = re.compile(r"[ \t]*=[ \t]*")
 _SCALAR = re.compile(r"\d{4}-\d\d-\d\d \d\d:[0-9:.Zz+-]+|[^\s,\]}#]+")
-_BASIC = re.compile(r'"(?:[^"\\\n]|\\[^\n])*')
+_BASIC = re.compile(r'"(?:[^"\\\n]|\\[^\n])*\\?')
 _LITERAL = re.compile(r"'[^'\n]*")
 _LONG_BASIC = re.compile(r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*', re.DOTALL)
 _LONG_LITERAL = re.compile(r"'''(?:[^']|'{1,2}(?!'))*", re.DOTALL)
@@ -197,7 +197,7 @@ class _Scanner:
             if self._at == begin:
                 return found
             found.append((name, begin, self._at))
-            if not self._pass(_DOT):
+            if not self._pass(_DOT) or len(found) > _DEEPEST:
                 return found
 
     # --- values ----------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ class _Scanner:
             self._inline_table(place, depth)
         elif sign in ('"', "'") and sign:
             is_text = True
-            if not self._string():
+            if not self._string() and self._at >= len(text):
                 self._write(Part.TEXT, place, start)
         else:
             self._pass(_SCALAR)

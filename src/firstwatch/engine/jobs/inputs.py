@@ -50,7 +50,7 @@ def read_request(settings: Settings, request: BacktestRequest, clock: Clock) -> 
         WrongUseError, VenueError, StoreError: the algorithm is damaged, or the market, its candles or a
             file are not available.
     """
-    return input_of(request, read_source(settings, request, clock))
+    return input_of(request, request.spec, read_source(settings, request, clock))
 
 
 def read_source(
@@ -71,13 +71,13 @@ def read_source(
     return _of_venue(settings, request, spec, clock, bars)
 
 
-def input_of(request: BacktestRequest, source: Source) -> BacktestInput:
-    """Return the input of a request on its source, which other algorithms can share.
+def input_of(request: BacktestRequest, spec: AlgorithmSpec, source: Source) -> BacktestInput:
+    """Return the input of a request for its algorithm on its source, which other algorithms can share.
 
     Raises:
         WrongUseError: the market does not take the leverage, or funding cannot be read.
     """
-    spec, market = request.spec, source.market
+    market = source.market
     if request.settings.leverage > market.maximum_leverage:
         raise WrongUseError(
             f"{market.symbol} takes a leverage of {market.maximum_leverage} at most, not"

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from firstwatch.engine.jobs.context import Found, JobCancelledError, JobContext, JobInterruptedError
 from firstwatch.engine.jobs.kinds import work_of
 from firstwatch.engine.jobs.locks import JobLock, remove_left_folders, turn
-from firstwatch.settings import Settings, load_settings
+from firstwatch.settings import Settings, environment_of, load_settings
 from firstwatch.store import jobs
 from firstwatch.store.database import Session, Store, open_store
 from firstwatch.trading.clock import Clock, SystemClock
@@ -132,14 +132,6 @@ def _start(settings: Settings, store: Store, number: int, lock: JobLock, clock: 
     lock.hand_over()
     # Waited for on a thread: else it would be a zombie until this process ends.
     threading.Thread(target=process.wait, name=f"job {number}", daemon=True).start()
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the environment of a process with the same settings."""
-    environment = {**os.environ, "FIRSTWATCH_HOME": str(settings.home.absolute())}
-    if settings.config is not None:
-        environment["FIRSTWATCH_CONFIG"] = str(settings.config.absolute())
-    return environment
 
 
 # --- at work ------------------------------------------------------------------------------------------

@@ -1,0 +1,50 @@
+"""The process of previews: ``python -m firstwatch.manager.preview_process DESCRIPTOR``.
+
+It yields to all else on the machine, and ends with the process that began it.
+"""
+
+import logging
+import os
+import select
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+
+from firstwatch.backtest.compiling import COMPILER
+from firstwatch.engine.jobs.process import be_nice
+from firstwatch.manager.preview import Previewer
+from firstwatch.manager.preview_messages import Reading
+from firstwatch.settings import load_settings
+from firstwatch.strategy.compiled import is_installed
+from firstwatch.trading.clock import SystemClock
+
+
+def main() -> int:
+    """Answer what comes through the socket whose descriptor is the argument, until it is closed."""
+    os.umask(0o077)
+    be_nice()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=logging.WARNING)
+    descriptor = int(sys.argv[1])
+    connection = Connection(descriptor)
+    threading.Thread(target=_end_with_other_side, args=(descriptor,), name="end", daemon=True).start()
+    previewer = Previewer(load_settings(), SystemClock(), begin_reading=lambda: connection.send(Reading()))
+    if is_installed():
+        # Meanwhile the first texts are interpreted, with the same result.
+        threading.Thread(target=COMPILER.load, name="loop", daemon=True).start()
+    while True:
+        connection.send(previewer.answer(connection.recv()))
+
+
+def _end_with_other_side(descriptor: int) -> None:
+    """End this process at once, whatever it computes, when the one that began it has closed or is gone."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    while not any(event & (select.POLLHUP | select.POLLERR) for _, event in poll.poll()):
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

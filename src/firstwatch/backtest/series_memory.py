@@ -24,7 +24,7 @@ import numpy as np
 from firstwatch.backtest.cache_folder import cache_folder
 from firstwatch.market.packed import locked
 from firstwatch.strategy.candles import CandleArrays
-from firstwatch.strategy.conditions import Indicator, Price, PriceField, Series
+from firstwatch.strategy.conditions import Indicator, Price, PriceField, Series, series_of
 from firstwatch.strategy.evaluation import input_series
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.indicators import TALIB_VERSION, FloatArray
@@ -191,8 +191,9 @@ def _fields(series: Series) -> Iterator[PriceField]:
     if isinstance(series, Price):
         yield series.field
     else:
-        for one in input_series(series, FUNCTIONS[series.function]):
-            yield from _fields(one)
+        for operand in input_series(series, FUNCTIONS[series.function]):
+            for one in series_of(operand):
+                yield from _fields(one)
 
 
 def _size(arrays: Outputs) -> int:

@@ -7,12 +7,15 @@
    the times in position. For a condition of an entry that is the mean return per time in position of the
    trades that it let through, less that of the trades that it kept away: a condition that only trades less,
    at random, gains nothing.
-3. A required condition that was never false scores 0: it has decided nothing.
-4. A *near miss* is a stretch of closes, flat, at which an entry group of several lacked one condition only,
-   and that did not end with the group becoming true.
+3. A required condition that was never false scores 0: it has decided nothing. So does one that stands in
+   ``all`` lists only.
+4. A condition *blocks alone* where its group would be true if it were, and no other one could say so.
+5. A *near miss* is a stretch of closes, flat, at which an entry group that needs several lacked one condition
+   only, and that did not end with the group becoming true.
+6. Left out of a tree, a condition's list goes on without it: ``at_least`` is then at most what is left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +28,9 @@ from firstwatch.backtest.metrics import RATIO_DAYS, daily_returns
 from firstwatch.backtest.simulate import BacktestResult
 from firstwatch.backtest.tester import Tester
 from firstwatch.strategy.conditions import Condition
-from firstwatch.strategy.evaluation import ArrayEvaluator
-from firstwatch.strategy.specification import AlgorithmSpec, Group
+from firstwatch.strategy.evaluation import ArrayEvaluator, at_least
+from firstwatch.strategy.groups import Group, Placed
+from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import iso
 from firstwatch.trading.orders import Side
 from firstwatch.trading.why import GroupKind
@@ -37,8 +41,6 @@ FORMULA = (
     "100 x (1 - (1.96 / t)²) for t above 1.96, else 0; t: Student's, of the daily returns with the condition "
     "less those without it at equal time in position; 0 if required and never false"
 )
-
-_REQUIRED, _OPTIONAL = "required", "optional"
 
 _Bools = NDArray[np.bool_]
 _Floats = NDArray[np.float64]
@@ -60,7 +62,7 @@ class ConditionUse:
     """The use of one condition; counts are of closes."""
 
     group: str
-    """Its place in the file, as ``entry.long.required``."""
+    """Its list in the file, as ``entry.long.required`` or ``entry.long.when.any[1].all``."""
     number: int
     """Its place in that list, from 0."""
     condition: str
@@ -72,7 +74,7 @@ class ConditionUse:
     completed: int
     """How often its group became true at the close at which it did."""
     blocked_alone: int
-    """How often its group was false because of it alone. One of several optional ones never blocks alone."""
+    """How often its group was false because of it alone."""
     ablation: Ablation
 
 
@@ -83,7 +85,7 @@ class NearMiss:
     group: str
     """As ``entry.long``."""
     missing: str
-    """The condition, or the optional ones of which none was true."""
+    """The condition, or those of which any would have been enough."""
     count: int
     last_ms: int
     """The open time of the last such bar."""
@@ -125,22 +127,24 @@ def measure_usefulness(
     """
     candles = tester.candles
     period = split_period(candles, start_ms, end_ms)
-    placed = _placed(spec)
     progress(0.0, "the test itself")
     whole = tester.run(spec, start_ms=period.start_ms, end_ms=period.holdout_ms)
     first, end = candles.index_at(int(whole.time_ms[0])), candles.index_at(period.holdout_ms)
-    truths = _Truths(ArrayEvaluator(spec, candles.part(0, end), {}), first)
+    evaluator = ArrayEvaluator(spec, candles.part(0, end), {})
+    groups = list(_groups(spec, evaluator, first))
+    count = sum(len(group.placed) for group in groups)
     found, tried = [], [spec.sha256()]
-    for done, place in enumerate(placed):
-        progress((done + 1) / (len(placed) + 1), f"without {place.condition}")
-        left = _without(spec, place)
-        tried.append(left.sha256())
-        without = tester.run(left, start_ms=int(whole.time_ms[0]), end_ms=period.holdout_ms)
-        found.append(_use(place, truths, whole, without, tester.capital))
+    for group in groups:
+        for number, place in enumerate(group.placed):
+            progress((len(found) + 1) / (count + 1), f"without {place.condition}")
+            left = _without(spec, group, place)
+            tried.append(left.sha256())
+            without = tester.run(left, start_ms=int(whole.time_ms[0]), end_ms=period.holdout_ms)
+            found.append(_use(group, number, whole, without, tester.capital))
     closes = end - first
     return Usefulness(
         tuple(found),
-        _near_misses(spec, truths, whole),
+        _near_misses(groups, whole),
         int(whole.time_ms[0]),
         int(whole.time_ms[-1]) + spec.timeframe.ms,
         closes,
@@ -193,87 +197,61 @@ def to_json(found: Usefulness) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a condition stands."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """A group of the algorithm and its truth at each close; arrays are in the order of ``placed``."""
 
     kind: GroupKind
     side: Side
     group: Group
-    part: str
-    """``required`` or ``optional``."""
-    number: int
-    condition: Condition
+    placed: tuple[Placed, ...]
+    holds: list[_Bools]
+    """Where each condition holds."""
+    met: _Bools
+    """Where the group holds."""
+    enough: list[_Bools]
+    """Where the group does not hold, and would if that condition did."""
 
-    @property
-    def is_required(self) -> bool:
-        return self.part == _REQUIRED
+    is_one: _Bools
+    """Where that is so of one condition alone."""
 
     def __str__(self) -> str:
-        return f"{self.kind}.{self.side}.{self.part}"
+        return f"{self.kind}.{self.side}"
 
 
-class _Truths:
-    """Where conditions hold, over the bars of the test; each computed once."""
-
-    def __init__(self, evaluator: ArrayEvaluator, first: int) -> None:
-        self._evaluator = evaluator
-        self._first = first
-        self._known: dict[Condition, _Bools] = {}
-
-    def of(self, condition: Condition) -> _Bools:
-        if condition not in self._known:
-            self._known[condition] = self._evaluator.truth(condition)[self._first :]
-        return self._known[condition]
-
-    def group(self, group: Group, but: _Place | None = None) -> _Bools:
-        """Return where a group holds; ``but``: as if that one condition of it were true."""
-        required = {n: self.of(each) for n, each in enumerate(group.required)}
-        optional = {n: self.of(each) for n, each in enumerate(group.optional)}
-        if but is not None:
-            part = required if but.is_required else optional
-            part[but.number] = np.ones_like(part[but.number])
-        parts = list(required.values())
-        if optional:
-            parts.append(np.logical_or.reduce(list(optional.values())))
-        truth: _Bools = np.logical_and.reduce(parts)
-        return truth
+def _groups(spec: AlgorithmSpec, evaluator: ArrayEvaluator, first: int) -> Iterator[_Group]:
+    known: dict[Condition, _Bools] = {}
+    for kind in GroupKind:
+        for side in Side:
+            group = spec.group(kind, side)
+            if group is None:
+                continue
+            for condition in group.conditions:
+                if condition not in known:
+                    known[condition] = evaluator.truth(condition)[first:]
+            holds = [known[condition] for condition in group.conditions]
+            met = group.combined(holds, at_least)
+            true = np.ones_like(met)
+            enough = [
+                ~met & group.combined([*holds[:number], true, *holds[number + 1 :]], at_least)
+                for number in range(len(holds))
+            ]
+            is_one = np.sum(enough, axis=0, dtype=np.int32) == 1
+            yield _Group(kind, side, group, group.placed, holds, met, enough, is_one)
 
 
-def _placed(spec: AlgorithmSpec) -> list[_Place]:
-    return [
-        _Place(kind, side, group, part, number, condition)
-        for kind in (GroupKind.ENTRY, GroupKind.EXIT)
-        for side in Side
-        if (group := _group(spec, kind, side)) is not None
-        for part in (_REQUIRED, _OPTIONAL)
-        for number, condition in enumerate(getattr(group, part))
-    ]
-
-
-def _group(spec: AlgorithmSpec, kind: GroupKind, side: Side) -> Group | None:
-    groups = spec.entry if kind is GroupKind.ENTRY else spec.exit
-    return groups.of(side) if spec.direction.allows(side) else None
-
-
-def _without(spec: AlgorithmSpec, place: _Place) -> AlgorithmSpec:
+def _without(spec: AlgorithmSpec, group: _Group, place: Placed) -> AlgorithmSpec:
     """Return the algorithm without a condition; it may be one that no file can hold."""
-    before = getattr(place.group, place.part)
-    left = before[: place.number] + before[place.number + 1 :]
-    group = place.group.model_copy(update={place.part: left})
-    groups = spec.entry if place.kind is GroupKind.ENTRY else spec.exit
-    changed = groups.model_copy(update={place.side.value: group})
-    return spec.model_copy(update={place.kind.value: changed})
+    groups = spec.entry if group.kind is GroupKind.ENTRY else spec.exit
+    changed = groups.model_copy(update={group.side.value: group.group.without(place.keys)})
+    return spec.model_copy(update={group.kind.value: changed})
 
 
 def _use(
-    place: _Place, truths: _Truths, whole: BacktestResult, without: BacktestResult, capital: float
+    group: _Group, number: int, whole: BacktestResult, without: BacktestResult, capital: float
 ) -> ConditionUse:
-    group = place.group
-    holds, met = truths.of(place.condition), truths.group(group)
+    place, holds, met = group.placed[number], group.holds[number], group.met
     rises = met[1:] & ~met[:-1] & holds[1:] & ~holds[:-1]
-    blocks = truths.group(group, but=place) & ~met & ~holds
-    alone = place.is_required or len(group.optional) == 1
     is_idle = place.is_required and bool(holds.all())
     before, after = whole.metrics, without.metrics
     score = score_of(
@@ -281,14 +259,14 @@ def _use(
         (before.exposure or 0.0) / after.exposure if after.exposure else 0.0,
     )
     return ConditionUse(
-        str(place),
+        f"{group}.{place.group}",
         place.number,
         str(place.condition),
         0.0 if is_idle and score is not None else score,
         int(np.count_nonzero(holds[1:] != holds[:-1])),
         float(holds.mean()),
         int(np.count_nonzero(rises)),
-        int(np.count_nonzero(blocks)) if alone else 0,
+        int(np.count_nonzero(group.enough[number] & group.is_one)),
         Ablation(_change(before.net_pnl, after.net_pnl), _change(before.sharpe, after.sharpe)),
     )
 
@@ -304,30 +282,27 @@ def _change(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else after - before
 
 
-def _near_misses(spec: AlgorithmSpec, truths: _Truths, whole: BacktestResult) -> tuple[NearMiss, ...]:
+def _near_misses(groups: Iterable[_Group], whole: BacktestResult) -> tuple[NearMiss, ...]:
     found = []
-    for side in Side:
-        group = _group(spec, GroupKind.ENTRY, side)
-        if group is None:
+    for group in groups:
+        if group.kind is not GroupKind.ENTRY or group.group.fewest < 2:
             continue
-        parts = [(str(each), truths.of(each)) for each in group.required]
-        if group.optional:
-            one = np.logical_or.reduce([truths.of(each) for each in group.optional])
-            parts.append((" or ".join(map(str, group.optional)), one))
-        if len(parts) < 2:
-            continue
-        lacking = np.sum([~holds for _, holds in parts], axis=0)
-        near = np.concatenate([[False], (lacking == 1) & ~_in_position(whole), [False]])
+        near = np.concatenate([[False], np.logical_or.reduce(group.enough) & ~_in_position(whole), [False]])
         ends = np.flatnonzero(near[:-1] & ~near[1:]) - 1
         # Those that the group's becoming true has ended are no misses.
-        missed = ends[np.append(lacking[1:], 1)[ends] > 0]
-        for text, holds in parts:
-            here = missed[~holds[missed]]
-            if len(here):
-                found.append(
-                    NearMiss(f"{GroupKind.ENTRY}.{side}", text, len(here), int(whole.time_ms[here[-1]]))
-                )
-    return tuple(sorted(found, key=lambda each: -each.count))
+        missed = ends[~np.append(group.met[1:], False)[ends]]
+        if not len(missed):
+            continue
+        kinds, places = np.unique(np.array(group.enough)[:, missed], axis=1, return_inverse=True)
+        for number in reversed(range(kinds.shape[1])):
+            here = missed[places.ravel() == number]
+            lacking = [
+                str(place.condition)
+                for place, is_enough in zip(group.placed, kinds[:, number], strict=True)
+                if is_enough
+            ]
+            found.append(NearMiss(str(group), " or ".join(lacking), len(here), int(whole.time_ms[here[-1]])))
+    return tuple(sorted(found, key=lambda miss: -miss.count))
 
 
 def _in_position(whole: BacktestResult) -> _Bools:

@@ -6,13 +6,14 @@ The document has the shape of an algorithm's file. A place is a path in it, such
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from firstwatch.strategy.differences import ChangeKind, differences
+from firstwatch.strategy.groups import AT_LEAST, LISTS, WHEN
 from firstwatch.strategy.language import ConditionError, parse_condition
 from firstwatch.strategy.specification import AlgorithmSpec, EntryKind, LevelKind, SizingKind
 from firstwatch.trading.errors import WrongUseError
@@ -50,7 +51,7 @@ def read_document(text: str) -> Document:
 
 def write_document(document: Document) -> str:
     """Return the text of a document."""
-    return toml_text(document)
+    return toml_text(document, inline={WHEN})
 
 
 def is_text_of(text: str, document: Document) -> bool:
@@ -139,20 +140,14 @@ def value_at(document: Document, place: str) -> Any:
     """Return the value at a place; None: there is none."""
     found: Any = document
     for step in _steps(place):
-        if isinstance(step, str):
-            found = found.get(step) if isinstance(found, Mapping) else None
-        else:
-            is_there = isinstance(found, Sequence) and not isinstance(found, str) and step < len(found)
-            found = found[step] if is_there else None
-        if found is None:
-            return None
+        found = _get(found, step)
     return found
 
 
 def with_value(document: Document, place: str, value: Any) -> Document:
     """Return the document with a value at a place; None removes what is there.
 
-    A place one behind the end of a list adds to it. Tables that become empty go.
+    A place one behind the end of a list adds to it. Tables and lists that become empty go.
     """
     new = deepcopy(dict(document))
     _put(new, _steps(place), value)
@@ -160,33 +155,72 @@ def with_value(document: Document, place: str, value: Any) -> Document:
 
 
 def _put(parent: Any, steps: Sequence[str | int], value: Any) -> None:
-    step, rest = steps[0], steps[1:]
-    if isinstance(parent, list):
-        assert isinstance(step, int)
-        if step >= len(parent):
-            if value is not None:
-                parent.append(value)
-        elif value is None:
-            del parent[step]
-        else:
-            parent[step] = value
-        return
+    step, *rest = steps
     if not rest:
-        if value is None:
-            parent.pop(step, None)
-        else:
-            parent[step] = value
+        _set(parent, step, value)
         return
-    child = parent.get(step)
+    child = _get(parent, step)
     if not isinstance(child, list if isinstance(rest[0], int) else dict):
-        child = parent[step] = [] if isinstance(rest[0], int) else {}
+        child = [] if isinstance(rest[0], int) else {}
+        _set(parent, step, child)
     _put(child, rest, value)
-    if not child:
-        del parent[step]
+    # A tree's number is nothing without its list.
+    if not child or list(child) == [AT_LEAST]:
+        _set(parent, step, None)
+
+
+def _get(parent: Any, step: str | int) -> Any:
+    if isinstance(step, str):
+        return parent.get(step) if isinstance(parent, Mapping) else None
+    is_there = isinstance(parent, Sequence) and not isinstance(parent, str) and step < len(parent)
+    return parent[step] if is_there else None
+
+
+def _set(parent: Any, step: Any, value: Any) -> None:
+    """Put a value into a table or a list, one behind its end too; None removes what is there."""
+    is_list = isinstance(parent, list)
+    if value is None:
+        if step in (range(len(parent)) if is_list else parent):
+            del parent[step]
+    elif is_list and step >= len(parent):
+        parent.append(value)
+    else:
+        parent[step] = value
 
 
 def _steps(place: str) -> list[str | int]:
     return [int(index) if index else name for name, index in _STEP.findall(place)]
+
+
+# --- trees -----------------------------------------------------------------------------------------
+
+
+class TreeRow(NamedTuple):
+    """A line of a tree ``when``: a condition, room for one more (``text`` is empty), or its ``at_least``."""
+
+    place: str
+    key: str
+    """``any``, ``all`` or ``of``, the list that it stands in; or ``at_least``."""
+    text: str
+
+
+def tree_rows(document: Document, place: str) -> Iterator[TreeRow]:
+    """Yield the lines of the tree at a place in the order of the file; what is no tree has none."""
+    tree = value_at(document, place)
+    if not isinstance(tree, Mapping):
+        return
+    if AT_LEAST in tree:
+        yield TreeRow(f"{place}.{AT_LEAST}", AT_LEAST, str(tree[AT_LEAST]))
+    for key in LISTS:
+        items = tree.get(key)
+        if isinstance(items, list):
+            for number, item in enumerate(items):
+                at = f"{place}.{key}[{number}]"
+                if isinstance(item, Mapping):
+                    yield from tree_rows(document, at)
+                else:
+                    yield TreeRow(at, key, str(item))
+            yield TreeRow(f"{place}.{key}[{len(items)}]", key, "")
 
 
 # --- tables with one value of several kinds, and the entry order --------------------------------

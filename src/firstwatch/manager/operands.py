@@ -8,7 +8,15 @@ import numpy as np
 from firstwatch.manager.views import OperandView
 from firstwatch.store import bars
 from firstwatch.store.database import Session
-from firstwatch.strategy.conditions import Indicator, Number, anchors_of, is_price
+from firstwatch.strategy.conditions import (
+    Indicator,
+    Number,
+    Operand,
+    Price,
+    anchors_of,
+    is_price,
+    series_of,
+)
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.bar import Bar
 
@@ -34,9 +42,10 @@ class OperandReader:
     _views: tuple[OperandView, ...] = ()
 
     def read(self, session: Session) -> tuple[OperandView, ...]:
-        """Return the operands that are indicators of the algorithm's own timeframe, in the order of the file.
+        """Return the operands of the algorithm's own timeframe that are no prices, in the order of the file.
 
-        Anchored ones are left out unless all bars of the run are used: their values would be wrong.
+        Behind arithmetic come the indicators in it. Anchored ones are left out unless all bars of the run
+        are used: their values would be wrong.
 
         Raises:
             DamagedRowError: bars cannot be read.
@@ -63,26 +72,32 @@ class OperandReader:
         return tuple(
             operand_view(operand, beside, evaluator, count)
             for operand, beside in numbers_beside(self.spec).items()
-            if operand.timeframe in (None, self.spec.timeframe)
+            if all(series.timeframe in (None, self.spec.timeframe) for series in series_of(operand))
             and (self._is_whole or not anchors_of(operand))
         )
 
 
-def numbers_beside(spec: AlgorithmSpec) -> dict[Indicator, tuple[float, ...]]:
-    """Return the indicators of the conditions in the order of the file, with the numbers beside them."""
-    numbers: dict[Indicator, dict[float, None]] = {}
+def numbers_beside(spec: AlgorithmSpec) -> dict[Operand, tuple[float, ...]]:
+    """Return the operands of the conditions in the order of the file, with the numbers beside them.
+
+    Prices and numbers are left out; behind arithmetic come the indicators in it.
+    """
+    numbers: dict[Operand, dict[float, None]] = {}
     for condition in spec.conditions():
         for side, other in ((condition.left, condition.right), (condition.right, condition.left)):
-            if isinstance(side, Indicator):
+            if not isinstance(side, Number | Price):
                 beside = numbers.setdefault(side, {})
                 if isinstance(other, Number):
                     beside[other.value] = None
-    return {indicator: tuple(beside) for indicator, beside in numbers.items()}
+            for series in series_of(side):
+                if isinstance(series, Indicator):
+                    numbers.setdefault(series, {})
+    return {operand: tuple(beside) for operand, beside in numbers.items()}
 
 
 def operand_view(
-    operand: Indicator, numbers: tuple[float, ...], evaluator: "ArrayEvaluator", count: int
+    operand: Operand, numbers: tuple[float, ...], evaluator: "ArrayEvaluator", count: int
 ) -> OperandView:
-    """Return an indicator at the newest ``count`` closes."""
+    """Return an operand at the newest ``count`` closes."""
     values = np.asarray(evaluator.seen(operand), dtype=np.float64)[-count:]
     return OperandView(str(operand), is_price(operand), values, numbers)

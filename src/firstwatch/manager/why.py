@@ -30,7 +30,7 @@ from firstwatch.trading.why import (
     because,
     distance,
     level,
-    need_sentence,
+    needs_sentence,
 )
 from firstwatch.watch.record import read_watched, spec_of_run
 
@@ -333,7 +333,7 @@ def _kept(
     if conditions is not None or side is None:
         return conditions or ()
     return tuple(
-        ConditionValue(group=group, condition=str(condition)) for group, condition in spec.placed(kind, side)
+        ConditionValue(group=each.group, condition=str(each.condition)) for each in spec.placed(kind, side)
     )
 
 
@@ -350,10 +350,7 @@ def next_sentences(outlook: Outlook) -> tuple[str, ...]:
     for group, needs in groups.items():
         kind, _, side = group.partition(".")
         name = "exit" if kind == GroupKind.EXIT else f"{side} entry"
-        required = [need_sentence(need) for need in needs if not need.is_optional]
-        optional = [need_sentence(need) for need in needs if need.is_optional]
-        one_of = [("one of " if len(optional) > 1 else "") + " or ".join(optional)] if optional else []
-        found.append(f"{name} when {'; '.join([*required, *one_of])}")
+        found.append(f"{name} when {needs_sentence(needs)}")
     for need in outlook.needs:
         if need.group in (STOP, TARGET) and need.right is not None:
             name = "stop" if need.group == STOP else "target"

@@ -14,6 +14,7 @@ from firstwatch.mcp.cleaning import name_of, symbol_of, text_of
 from firstwatch.trading.clock import iso
 from firstwatch.trading.jobs import JobKind
 from firstwatch.trading.text import counted
+from firstwatch.trading.toml_text import inline_text
 
 _RECENT = 10
 """Trades and fills of a run in its answer."""
@@ -390,6 +391,8 @@ def _test_row(view: BacktestView) -> results.TestRow:
 def _conditions(specification: Mapping[str, Any]) -> dict[str, list[str]]:
     return {
         f"{kind}.{side}.{part}": list(conditions)
+        if isinstance(conditions, list)
+        else [inline_text(conditions)]
         for kind in ("entry", "exit")
         for side, group in specification.get(kind, {}).items()
         for part, conditions in group.items()

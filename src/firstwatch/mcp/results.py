@@ -294,7 +294,7 @@ class AlgorithmData(Result):
     direction: str
     symbol: str | None
     conditions: dict[str, list[str]]
-    """The conditions of each group, by its place in the file: ``entry.long.required``."""
+    """The conditions of each group, by its place in the file: ``entry.long.required``; a tree as one text."""
     parameters: dict[str, Any]
     """Stop, target, sizing, order and reset, as the file has them."""
     backtests: list[TestRow]

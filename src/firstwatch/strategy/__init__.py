@@ -1,13 +1,14 @@
 """Algorithms and their decisions, bar by bar: one set of rules for backtest, paper and live.
 
-In reading order: ``specification`` (one version of an algorithm), ``language`` and ``conditions`` (parse one
-line of text to a typed condition), ``functions``, ``function_table`` and ``indicators`` (TA-Lib), ``candles``
-and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions over arrays) and ``stream`` (the same bar
-by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core`` (the decisions), ``core_replay``
-(simulated fills), ``core_loop`` (a pass over candles), ``core_notes`` (what the core did not do, in
-sentences), ``compiled`` (the core as machine code), ``outlook`` (conditions that would have to become true
-next), ``parameters`` (an algorithm's numbers by their place, to vary them), ``templates`` (algorithms to
-begin with), ``differences`` and ``difference_words`` (what differs between two versions, by meaning).
+In reading order: ``specification`` (one version of an algorithm), ``groups`` (its conditions), ``language``
+and ``conditions`` (parse one line of text to a typed condition), ``functions``, ``function_table`` and
+``indicators`` (TA-Lib), ``candles`` and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions over
+arrays) and ``stream`` (the same bar by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core``
+(the decisions), ``core_replay`` (simulated fills), ``core_loop`` (a pass over candles), ``core_notes`` (what
+the core did not do, in sentences), ``compiled`` (the core as machine code), ``outlook`` (conditions that
+would have to become true next), ``parameters`` (an algorithm's numbers by their place, to vary them), ``templates``
+(algorithms to begin with), ``differences`` and ``difference_words`` (what differs between two versions, by
+meaning).
 
 Pure: only ``trading`` may be imported, and no store, venue, thread, clock or file. ``indicators`` alone
 imports TA-Lib, ``compiled`` alone numba, with a folder of the caller's. The modules ``core``,
@@ -26,13 +27,17 @@ Bars and conditions
     closed once a base bar ends with it or after it; an incomplete first one is not used. Nothing looks ahead.
 4.  A live run starts with max(1,000, 10 x the longest period) bars of each timeframe or more. A function
     whose value depends on where history starts (on-balance volume, a cumulative sum) is refused beside a
-    number, and allowed against a transform of itself or in a cross, with a warning.
+    number and in arithmetic, and allowed against a transform of itself or in a cross, with a warning.
 5.  A version of an algorithm is one immutable specification: direction, timeframe, entry and exit groups,
     stop, target, sizing, entry order, reset. Its canonical JSON and the SHA-256 of that are stored.
 6.  A condition compares two operands: a number, a price field, an output of a TA-Lib function, on any higher
-    timeframe. ``a crosses above b`` at close i means ``a[i-1] <= b[i-1] and a[i] > b[i]``. A group is true
-    when all of ``required`` and, if there are any, one of ``optional`` are true; it is false only when every
-    operand has a value.
+    timeframe, or arithmetic of such (``close > ema(20) + 2 * atr(14)``), each as seen at the base close. A
+    division by zero, an overflow, and what is computed of a missing value have no value.
+    ``a crosses above b`` at close i means ``a[i-1] <= b[i-1] and a[i] > b[i]``. ``not`` negates the condition
+    behind it. Without a value of an operand, in a cross at close i - 1 too, a condition is not true, negated
+    or not. A group is true when all of ``required``, if there are any one of ``optional``, and if it is there
+    ``when`` are true: a tree ``{any = [...]}``, ``{all = [...]}`` or ``{at_least = n, of = [...]}`` of
+    conditions and of such trees. It is false only when every operand has a value.
 7.  A side is armed once its entry group was false at a close, and stays armed. It is *met* when it is armed
     and its group is true. A backtest starts at the first bar at which every operand has a value.
 

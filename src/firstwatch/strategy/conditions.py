@@ -3,6 +3,9 @@
 ``language.parse_condition`` makes them from text, ``evaluation`` and ``stream`` give them values.
 """
 
+import math
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -72,8 +75,8 @@ class Indicator:
     function: str
     parameters: tuple[int | float, ...]
     output: str | None = None
-    source: "Price | Indicator | None" = None
-    periods: "Price | Indicator | None" = None
+    source: "Operand | None" = None
+    periods: "Operand | None" = None
     timeframe: Timeframe | None = None
 
     @property
@@ -105,36 +108,128 @@ class Indicator:
         return tuple(shown)
 
 
+class Operation(StrEnum):
+    """Arithmetic of two operands."""
+
+    ADD = "+"
+    SUBTRACT = "-"
+    MULTIPLY = "*"
+    DIVIDE = "/"
+
+    @property
+    def is_sum(self) -> bool:
+        """It binds less than a product does."""
+        return self in (Operation.ADD, Operation.SUBTRACT)
+
+    def of(self, left: float, right: float) -> float:
+        """Return the result at one close; NaN: it has no value.
+
+        It has none where an operand is not finite, in a division by zero, and beyond what a float holds.
+        """
+        is_undefined = not right and self is Operation.DIVIDE
+        if is_undefined or not (math.isfinite(left) and math.isfinite(right)):
+            return math.nan
+        result = _COMPUTE[self](left, right)
+        return result if math.isfinite(result) else math.nan
+
+
+_COMPUTE: Mapping[Operation, Callable[[float, float], float]] = {
+    Operation.ADD: operator.add,
+    Operation.SUBTRACT: operator.sub,
+    Operation.MULTIPLY: operator.mul,
+    Operation.DIVIDE: operator.truediv,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Two operands and what is computed of them. Of numbers alone there is none: that is a number."""
+
+    left: "Operand"
+    operation: Operation
+    right: "Operand"
+
+    def __str__(self) -> str:
+        least = _binding(self)
+        # A right side of the same rank keeps its parentheses: sums of floats depend on their order.
+        return f"{_bound(self.left, least)} {self.operation} {_bound(self.right, least + 1)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """An operand, which is no number, with the other sign."""
+
+    operand: "Operand"
+
+    def __str__(self) -> str:
+        return f"-{_bound(self.operand, _SIGN)}"
+
+
 Series = Price | Indicator
-"""An operand with a value at every bar."""
-Operand = Number | Price | Indicator
+"""An operand with a value at every bar of its timeframe."""
+Operand = Number | Series | Arithmetic | Negative
+
+_SUM, _PRODUCT, _SIGN, _ATOM = range(4)
+
+
+def _binding(operand: Operand) -> int:
+    """Return how tightly the text of an operand holds together."""
+    match operand:
+        case Arithmetic():
+            return _SUM if operand.operation.is_sum else _PRODUCT
+        case Negative():
+            return _SIGN
+    return _ATOM
+
+
+def _bound(operand: Operand, least: int) -> str:
+    return str(operand) if _binding(operand) >= least else f"({operand})"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Two operands and what must hold between them; ``str`` gives the canonical text.
+    """Two operands and what must hold between them, or must not; ``str`` gives the canonical text.
 
-    ``a crosses above b`` at close i: ``a[i-1] <= b[i-1]`` and ``a[i] > b[i]``.
+    ``a crosses above b`` at close i: ``a[i-1] <= b[i-1]`` and ``a[i] > b[i]``. Without a value of an operand
+    it has no value, negated or not.
     """
 
     left: Operand
     operator: Operator
     right: Operand
+    is_negated: bool = False
 
     @property
     def series(self) -> tuple[Series, ...]:
-        """The operands that are not numbers."""
-        return tuple(operand for operand in (self.left, self.right) if not isinstance(operand, Number))
+        """The prices and indicators in both operands, without those inside of an indicator."""
+        return series_of(self.left) + series_of(self.right)
 
     def __str__(self) -> str:
-        return f"{self.left} {self.operator} {self.right}"
+        return f"{'not ' if self.is_negated else ''}{self.left} {self.operator} {self.right}"
+
+
+def parts_of(operand: Operand) -> tuple[Operand, ...]:
+    """Return the operands of arithmetic; empty: it is none."""
+    match operand:
+        case Arithmetic():
+            return operand.left, operand.right
+        case Negative():
+            return (operand.operand,)
+    return ()
+
+
+def series_of(operand: Operand) -> tuple[Series, ...]:
+    """Return the prices and indicators that an operand is, or is computed of by arithmetic."""
+    if isinstance(operand, Price | Indicator):
+        return (operand,)
+    return tuple(series for part in parts_of(operand) for series in series_of(part))
 
 
 def indicators_of(operand: Operand) -> tuple[Indicator, ...]:
     """Return the indicators in an operand: itself and those it is computed on, inner ones first."""
     if not isinstance(operand, Indicator):
-        return ()
-    inner = (indicators_of(series) for series in (operand.source, operand.periods) if series is not None)
+        return tuple(indicator for part in parts_of(operand) for indicator in indicators_of(part))
+    inner = (indicators_of(each) for each in (operand.source, operand.periods) if each is not None)
     return (*(indicator for found in inner for indicator in found), operand)
 
 
@@ -161,14 +256,40 @@ _PRICE_FUNCTIONS = frozenset(
 _NO_PRICE_OUTPUTS = frozenset({"trend"})
 
 
+_LEAST_SHARE = 1e-9
+"""Rounding apart, a difference of prices holds no price."""
+
+
 def is_price(operand: Operand) -> bool:
-    """Return whether the operand is a price of the market, as ``ema(9)`` is and ``rsi(14)`` is not."""
-    if isinstance(operand, Number):
-        return False
-    if isinstance(operand, Price):
-        return operand.field is not PriceField.VOLUME
-    is_such = operand.function in _PRICE_FUNCTIONS and operand.output not in _NO_PRICE_OUTPUTS
-    return is_such and (operand.source is None or is_price(operand.source))
+    """Return whether the operand is a price of the market, as ``ema(9)`` is and ``rsi(14)`` is not.
+
+    Arithmetic is one if a price is left in it: a price more or less a distance (``ema(20) + 2 * atr(14)``),
+    a multiple (``close * 1.02``), a mean (``(high + low) / 2``). A difference, a product and a ratio of
+    prices are none.
+    """
+    return _prices_in(operand) > _LEAST_SHARE
+
+
+def _prices_in(operand: Operand) -> float:
+    """Return how many prices are added up in an operand: one of a price, none of a number or a distance."""
+    match operand:
+        case Price():
+            return float(operand.field is not PriceField.VOLUME)
+        case Indicator():
+            is_such = operand.function in _PRICE_FUNCTIONS and operand.output not in _NO_PRICE_OUTPUTS
+            return float(is_such and (operand.source is None or is_price(operand.source)))
+        case Negative():
+            return -_prices_in(operand.operand)
+        case Arithmetic():
+            left, right = _prices_in(operand.left), _prices_in(operand.right)
+            match operand.operation, operand.left, operand.right:
+                case ((Operation.ADD | Operation.SUBTRACT), _, _):
+                    return operand.operation.of(left, right)
+                case _, _, Number(factor):
+                    return operand.operation.of(left, factor)
+                case Operation.MULTIPLY, Number(factor), _:
+                    return factor * right
+    return 0.0
 
 
 def compares_prices(condition: Condition) -> bool:
@@ -181,12 +302,11 @@ def compares_prices(condition: Condition) -> bool:
 
 
 def anchors_of(operand: Operand) -> frozenset[Indicator]:
-    """Return the anchored functions that the operand's value depends on, in its timeframe."""
-    if not isinstance(operand, Indicator):
-        return frozenset()
+    """Return the anchored functions that the operand's value depends on, each in its timeframe."""
     return frozenset(
-        replace(indicator.call, timeframe=operand.timeframe)
-        for indicator in indicators_of(operand)
+        replace(indicator.call, timeframe=series.timeframe)
+        for series in series_of(operand)
+        for indicator in indicators_of(series)
         if FUNCTIONS[indicator.function].memory is Memory.ANCHORED
     )
 
@@ -195,24 +315,44 @@ def anchor_problem(condition: Condition) -> str | None:
     """Return why the condition is meaningless, because it depends on where history starts (rule 4).
 
     An anchored function may be compared with its own transforms, and may cross any series; beside a
-    number, or at another level than its own, its value is an accident of the first bar.
+    number, in arithmetic, or at another level than its own, its value is an accident of the first bar.
     """
     left, right = anchors_of(condition.left), anchors_of(condition.right)
     if not left and not right:
         return None
-    name = min(anchor.function for anchor in left | right)
-    starts = f"the value of {name} depends on where history starts"
+    if problem := arithmetic_problem(condition.left) or arithmetic_problem(condition.right):
+        return problem
+    starts, example = _starts(left | right)
     if isinstance(condition.left, Number) or isinstance(condition.right, Number):
         return (
             f"{starts}, so it cannot be compared with a number; "
-            f"compare it with a transform of itself, as in {_example(name)}"
+            f"compare it with a transform of itself, as in {example}"
         )
     if not condition.operator.is_cross and left != right:
         return (
             f"{starts}, so its level can only be compared with a transform of itself, "
-            f"as in {_example(name)}, or cross another series"
+            f"as in {example}, or cross another series"
         )
     return None
+
+
+def arithmetic_problem(operand: Operand) -> str | None:
+    """Return why the arithmetic in an operand is meaningless: an anchored function is in it (rule 4)."""
+    if isinstance(operand, Indicator):
+        inner = (arithmetic_problem(each) for each in (operand.source, operand.periods) if each is not None)
+        return next((problem for problem in inner if problem), None)
+    if not parts_of(operand) or not (anchors := anchors_of(operand)):
+        return None
+    starts, example = _starts(anchors)
+    return (
+        f"{starts}, so nothing can be computed of it; compare it with a transform of itself, as in {example}"
+    )
+
+
+def _starts(anchors: frozenset[Indicator]) -> tuple[str, str]:
+    """Return a clause on the value of an anchored function, and an example of its use."""
+    name = min(anchor.function for anchor in anchors)
+    return f"the value of {name} depends on where history starts", _example(name)
 
 
 def _example(name: str) -> str:

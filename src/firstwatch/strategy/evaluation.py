@@ -1,7 +1,7 @@
 """Conditions over whole arrays: the evaluator of the backtest, and of a stream's history."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -11,22 +11,28 @@ from numpy.typing import NDArray
 from firstwatch.strategy.aggregate import HigherBars, higher_bars
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.conditions import (
+    Arithmetic,
     Condition,
     Indicator,
+    Negative,
     Number,
     Operand,
+    Operation,
     Operator,
     Price,
     PriceField,
     Series,
+    series_of,
 )
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import Function
+from firstwatch.strategy.groups import Group
 from firstwatch.strategy.indicators import FloatArray, outputs
-from firstwatch.strategy.specification import AlgorithmSpec, Group, Level, atr
+from firstwatch.strategy.specification import AlgorithmSpec, Level, atr
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.orders import Side
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.trading.why import GroupKind
 
 BoolArray = NDArray[np.bool_]
 FlagArray = NDArray[np.int8]
@@ -115,8 +121,8 @@ def _field_array(candles: CandleArrays, field: PriceField) -> FloatArray:
     return array
 
 
-def input_series(indicator: Indicator, function: Function) -> tuple[Series, ...]:
-    """Return the series that feed an indicator, in the order of TA-Lib's arguments."""
+def input_series(indicator: Indicator, function: Function) -> tuple[Operand, ...]:
+    """Return the operands that feed an indicator, in the order of TA-Lib's arguments."""
     chosen = {"source": indicator.source, "periods": indicator.periods}
     return tuple(chosen.get(name) or Price(PriceField(name)) for name in function.inputs)
 
@@ -129,7 +135,8 @@ def reads_volume(spec: AlgorithmSpec) -> bool:
 def _reads_volume(series: Series) -> bool:
     if isinstance(series, Price):
         return series.field is PriceField.VOLUME
-    return any(map(_reads_volume, input_series(series.call, FUNCTIONS[series.call.function])))
+    inputs = input_series(series.call, FUNCTIONS[series.call.function])
+    return any(_reads_volume(inner) for one in inputs for inner in series_of(one))
 
 
 class SeriesMemory(Protocol):
@@ -200,28 +207,60 @@ class SeriesArrays:
         found = self._memory.outputs(timeframe, call, lambda: self._outputs(call, timeframe))
         return found[series.output_index]
 
+    def over(self, operand: Operand, timeframe: Timeframe) -> FloatArray:
+        """Return an operand without a timeframe of its own over the bars of ``timeframe``."""
+        return np.asarray(_values(operand, lambda series: self.series(series, timeframe)))
+
     def seen(self, operand: Operand) -> FloatArray | float:
-        """Return an operand's value as seen at every base close."""
-        if isinstance(operand, Number):
-            return operand.value
-        timeframe = operand.timeframe or self.candles.timeframe
+        """Return an operand's value as seen at every base close; a number has one for all."""
+        return _values(operand, self._series_seen)
+
+    def _series_seen(self, series: Series) -> FloatArray:
+        timeframe = series.timeframe or self.candles.timeframe
         if timeframe is self.candles.timeframe:
-            return self.series(operand, timeframe)
-        return self._memory.seen(operand, lambda: self._seen(operand, timeframe))
+            return self.series(series, timeframe)
+        return self._memory.seen(series, lambda: self._seen(series, timeframe))
 
     def _outputs(self, call: Indicator, timeframe: Timeframe) -> tuple[FloatArray, ...]:
         inputs = input_series(call, FUNCTIONS[call.function])
         return outputs(
             call.function,
             call.parameters,
-            [np.ascontiguousarray(self.series(one, timeframe)) for one in inputs],
-            may_lack=any(isinstance(one, Indicator) for one in inputs),
+            [np.ascontiguousarray(self.over(one, timeframe)) for one in inputs],
+            may_lack=not all(isinstance(one, Price) for one in inputs),
         )
 
     def _seen(self, operand: Series, timeframe: Timeframe) -> FloatArray:
         values = self.series(operand, timeframe)
         found: FloatArray = np.concatenate([[np.nan], values])[self.higher(timeframe).closed]
         return found
+
+
+def _values(operand: Operand, of: Callable[[Series], FloatArray]) -> FloatArray | float:
+    """Return the value of an operand by those of the series in it."""
+    match operand:
+        case Number():
+            return operand.value
+        case Negative():
+            return -_values(operand.operand, of)
+        case Arithmetic():
+            return computed(operand.operation, _values(operand.left, of), _values(operand.right, of))
+    return of(operand)
+
+
+def computed(operation: Operation, left: FloatArray | float, right: FloatArray | float) -> FloatArray:
+    """Return what ``Operation.of`` does at every bar, to the bit."""
+    with np.errstate(all="ignore"):
+        result: FloatArray = np.asarray(_COMPUTE[operation](left, right))
+    return np.where(np.isfinite(left) & np.isfinite(right) & np.isfinite(result), result, np.nan)
+
+
+_COMPUTE = {
+    Operation.ADD: np.add,
+    Operation.SUBTRACT: np.subtract,
+    Operation.MULTIPLY: np.multiply,
+    Operation.DIVIDE: np.divide,
+}
 
 
 class ArrayEvaluator:
@@ -256,9 +295,9 @@ class ArrayEvaluator:
         """Return the bars that an operand of that timeframe is computed on."""
         return self._arrays.bars_of(timeframe)
 
-    def series(self, series: Series, timeframe: Timeframe) -> FloatArray:
-        """Return a series over its own bars, those of ``timeframe``."""
-        return self._arrays.series(series, timeframe)
+    def over(self, operand: Operand, timeframe: Timeframe) -> FloatArray:
+        """Return an operand without a timeframe of its own over the bars of ``timeframe``."""
+        return self._arrays.over(operand, timeframe)
 
     def seen(self, operand: Operand) -> FloatArray | float:
         """Return an operand's value as seen at every base close."""
@@ -272,13 +311,10 @@ class ArrayEvaluator:
         """Return the groups' values at every close."""
         count = len(self._candles)
         ready = np.ones(count, dtype=np.bool_)
-        flags: dict[tuple[str, Side], FlagArray] = {}
-        for kind, groups, absent in (
-            ("entry", self._spec.entry, UNKNOWN),
-            ("exit", self._spec.exit, FALSE),
-        ):
+        flags: dict[tuple[GroupKind, Side], FlagArray] = {}
+        for kind, absent in ((GroupKind.ENTRY, UNKNOWN), (GroupKind.EXIT, FALSE)):
             for side in Side:
-                group = groups.of(side) if self._spec.direction.allows(side) else None
+                group = self._spec.group(kind, side)
                 if group is None:
                     flags[kind, side] = np.full(count, absent, dtype=np.int8)
                 else:
@@ -291,10 +327,10 @@ class ArrayEvaluator:
                 ready &= np.isfinite(levels[-1])
         first = int(np.argmax(ready)) if ready.any() else count
         return SignalArrays(
-            flags["entry", Side.LONG],
-            flags["entry", Side.SHORT],
-            flags["exit", Side.LONG],
-            flags["exit", Side.SHORT],
+            flags[GroupKind.ENTRY, Side.LONG],
+            flags[GroupKind.ENTRY, Side.SHORT],
+            flags[GroupKind.EXIT, Side.LONG],
+            flags[GroupKind.EXIT, Side.SHORT],
             levels[0],
             levels[1],
             ready,
@@ -307,13 +343,9 @@ class ArrayEvaluator:
         return self._arrays.series(atr(level.period), self._spec.timeframe)
 
     def _group(self, group: Group, count: int) -> tuple[FlagArray, BoolArray]:
-        required = [self._condition(condition, count) for condition in group.required]
-        optional = [self._condition(condition, count) for condition in group.optional]
-        truths = [truth for truth, _ in required]
-        if optional:
-            truths.append(_any(truth for truth, _ in optional))
-        truth = np.logical_and.reduce(truths)
-        valued = np.logical_and.reduce([valued for _, valued in (*required, *optional)])
+        found = [self._condition(condition, count) for condition in group.conditions]
+        truth = group.combined([truth for truth, _ in found], at_least)
+        valued: BoolArray = np.logical_and.reduce([valued for _, valued in found])
         flags = np.where(truth, np.int8(TRUE), np.where(valued, np.int8(FALSE), np.int8(UNKNOWN)))
         return flags, valued
 
@@ -325,16 +357,17 @@ class ArrayEvaluator:
             if not isinstance(side, float):
                 valued &= np.isfinite(side)
         with np.errstate(invalid="ignore"):
-            truth = _compared(left, condition.operator, right) & valued
+            truth = _compared(left, condition.operator, right)
         if not condition.operator.is_cross:
-            return truth, valued
+            return (~truth if condition.is_negated else truth) & valued, valued
         opposite = (
             Operator.AT_OR_BELOW if condition.operator is Operator.CROSSES_ABOVE else Operator.AT_OR_ABOVE
         )
         with np.errstate(invalid="ignore"):
             before = _compared(left, opposite, right)
         valued_both = valued & _shifted(valued)
-        return truth & valued_both & _shifted(before), valued_both
+        crossed = truth & _shifted(before)
+        return (~crossed if condition.is_negated else crossed) & valued_both, valued_both
 
 
 def _compared(left: FloatArray | float, operator: Operator, right: FloatArray | float) -> BoolArray:
@@ -357,6 +390,13 @@ def _shifted(flags: BoolArray) -> BoolArray:
     return shifted
 
 
-def _any(truths: Iterable[BoolArray]) -> BoolArray:
-    result: BoolArray = np.logical_or.reduce(list(truths))
-    return result
+def at_least(wanted: int, truths: Sequence[BoolArray]) -> BoolArray:
+    """Return where so many of these are true."""
+    found: BoolArray
+    if wanted == 1:
+        found = np.logical_or.reduce(truths)
+    elif wanted == len(truths):
+        found = np.logical_and.reduce(truths)
+    else:
+        found = np.sum(truths, axis=0, dtype=np.int16) >= wanted
+    return found

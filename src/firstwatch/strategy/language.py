@@ -3,22 +3,26 @@
 import math
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from firstwatch.strategy.conditions import (
+    Arithmetic,
     Condition,
     Indicator,
+    Negative,
     Number,
     Operand,
+    Operation,
     Operator,
     Price,
     PriceField,
     Series,
     anchor_problem,
     anchors_of,
+    arithmetic_problem,
     number_text,
 )
 from firstwatch.strategy.function_table import FUNCTIONS
@@ -30,6 +34,8 @@ from firstwatch.trading.validation import nearest
 
 MAXIMUM_LENGTH = 500
 """Characters of one condition: readable, and a bound on the parser's recursion."""
+MOST_OPERATIONS = 50
+"""Additions, multiplications and signs in one condition: they are nested so deep at most."""
 
 _Tree = Any
 """A lark tree: what its children are follows from the grammar, which mypy cannot read."""
@@ -76,16 +82,32 @@ def parse_condition(text: str, base: Timeframe | None = None) -> Condition:
         tree: _Tree = _parser().parse(text)
     except UnexpectedInput as error:
         raise _unexpected(text, error) from None
-    left, operator, right = tree.children
-    condition = Condition(_operand(left, base), _operator(operator), _operand(right, base))
+    _bound_operations(tree)
+    (comparison,), is_negated = tree.children, False
+    while comparison.data == "negation":
+        comparison, is_negated = comparison.children[1], not is_negated
+    left, operator, right = comparison.children
+    place = _Place(base)
+    condition = Condition(_operand(left, place), _operator(operator), _operand(right, place), is_negated)
     if len(str(condition)) > MAXIMUM_LENGTH:
         raise ConditionError(f"with all defaults written out it has over {MAXIMUM_LENGTH} characters", 1)
     if not condition.series:
         raise ConditionError("two numbers are compared; name a price or an indicator", 1)
     if problem := anchor_problem(condition):
         anchored = left if anchors_of(condition.left) else right
-        raise ConditionError(problem, _column(anchored.children[0]))
+        raise ConditionError(problem, _column(_first(anchored)))
     return condition
+
+
+class _Place(NamedTuple):
+    """Where an operand stands."""
+
+    base: Timeframe | None
+    is_inner: bool = False
+    """It is the source or the periods of an indicator, whose timeframe it has."""
+
+
+_INNER = _Place(None, is_inner=True)
 
 
 @cache
@@ -106,6 +128,8 @@ def _unexpected(text: str, error: UnexpectedInput) -> ConditionError:
         expected = set(error.accepts or error.expected)
         if error.token.type != "$END":
             column, found = _column(error.token), quoted(error.token)
+    if "NAME" in expected:
+        expected.discard("LPAR")
     if "CROSSES" in expected:
         expected = {"COMPARISON", "CROSSES"}
     words = " or ".join(word for key, word in _WORDS.items() if key in expected)
@@ -121,10 +145,32 @@ def _operator(tree: _Tree) -> Operator:
     return Operator(" ".join(str(token).lower() for token in tree.children))
 
 
-def _operand(tree: _Tree, base: Timeframe | None) -> Operand:
+def _first(tree: _Tree) -> Token:
+    """Return the first token of a part of the text."""
+    while not isinstance(tree, Token):
+        tree = tree.children[0]
+    return tree
+
+
+def _bound_operations(tree: _Tree) -> None:
+    signs = {"arithmetic": 1, "signed": 0}
+    found = sorted(
+        _column(each.children[signs[each.data]]) for each in tree.iter_subtrees() if each.data in signs
+    )
+    if len(found) > MOST_OPERATIONS:
+        raise ConditionError(
+            f"a condition has at most {MOST_OPERATIONS} signs of arithmetic", found[MOST_OPERATIONS]
+        )
+
+
+def _operand(tree: _Tree, place: _Place) -> Operand:
     if tree.data == "number":
         return Number(_number(tree.children[0]))
-    return _series(tree, base, is_inner=False)
+    if tree.data == "arithmetic":
+        return _arithmetic(*tree.children, place)
+    if tree.data == "signed":
+        return _signed(*tree.children, place)
+    return _series(tree, place)
 
 
 def _number(token: Token) -> float:
@@ -134,15 +180,45 @@ def _number(token: Token) -> float:
     return value
 
 
-def _series(tree: _Tree, base: Timeframe | None, *, is_inner: bool) -> Series:
+def _signed(sign: Token, tree: _Tree, place: _Place) -> Operand:
+    operand = _operand(tree, place)
+    if sign == Operation.ADD:
+        return operand
+    if isinstance(operand, Number):
+        # A zero has no sign: 0 and -0 are one number.
+        return Number(-operand.value + 0.0)
+    return _computed(Negative(operand), tree)
+
+
+def _arithmetic(left_tree: _Tree, sign: Token, right_tree: _Tree, place: _Place) -> Operand:
+    operation = Operation(sign)
+    left, right = _operand(left_tree, place), _operand(right_tree, place)
+    if right == Number(0.0) and operation is Operation.DIVIDE:
+        raise ConditionError("a division by zero has no value", _column(_first(right_tree)))
+    if isinstance(left, Number) and isinstance(right, Number):
+        # Numbers alone are a number, which its place in a condition may need.
+        value = operation.of(left.value, right.value)
+        if not math.isfinite(value):
+            raise ConditionError(f"{left} {operation} {right} is too large", _column(sign))
+        return Number(value + 0.0)
+    return _computed(Arithmetic(left, operation, right), left_tree if anchors_of(left) else right_tree)
+
+
+def _computed(operand: Operand, anchored: _Tree) -> Operand:
+    if problem := arithmetic_problem(operand):
+        raise ConditionError(problem, _column(_first(anchored)))
+    return operand
+
+
+def _series(tree: _Tree, place: _Place) -> Series:
     name_token, arguments, output, timeframe_token = tree.children
     name, column = str(name_token).lower(), _column(name_token)
-    if is_inner and timeframe_token is not None:
+    if place.is_inner and timeframe_token is not None:
         raise ConditionError(
             "a source has the timeframe of the indicator around it; write the timeframe behind that one",
             _column(timeframe_token) - 1,
         )
-    timeframe = _timeframe(timeframe_token, base) if timeframe_token is not None else None
+    timeframe = _timeframe(timeframe_token, place.base) if timeframe_token is not None else None
     if name in _PRICES:
         if arguments is not None or output is not None:
             raise ConditionError(f"{name} is a price: it takes no parameters and has no outputs", column)
@@ -164,22 +240,20 @@ def _indicator(
     column: int,
 ) -> Indicator:
     values: dict[str, int | float] = {}
-    series: dict[str, Series] = {}
+    series: dict[str, Operand] = {}
     last_named = ""
     for position, argument in enumerate(arg for arg in arguments.children if arg is not None):
         if argument.data == "positional":
-            token = argument.children[0]
+            (value,) = argument.children
+            at = _column(_first(value))
             if last_named:
-                raise ConditionError(
-                    f"a parameter without a name cannot follow {last_named}=", _column(token)
-                )
+                raise ConditionError(f"a parameter without a name cannot follow {last_named}=", at)
             if position >= len(function.parameters):
                 raise ConditionError(
-                    f"{function.name} takes {_count(len(function.parameters))}: write {_usage(function)}",
-                    _column(token),
+                    f"{function.name} takes {_count(len(function.parameters))}: write {_usage(function)}", at
                 )
             parameter = function.parameters[position]
-            values[parameter.name] = _parameter(function, parameter, token)
+            values[parameter.name] = _parameter(function, parameter, value)
             continue
         name_token, value = argument.children
         last_named, at = str(name_token).lower(), _column(name_token)
@@ -211,11 +285,12 @@ def _indicator(
     )
 
 
-def _inner(tree: _Tree, argument: str) -> Series:
-    if tree.data == "number":
-        token = tree.children[0]
-        raise ConditionError(f"{argument} is a price or an indicator, not the number {token}", _column(token))
-    return _series(tree, None, is_inner=True)
+def _inner(tree: _Tree, argument: str) -> Operand:
+    operand = _operand(tree, _INNER)
+    if isinstance(operand, Number):
+        sentence = f"{argument} is a price or an indicator, not the number {operand}"
+        raise ConditionError(sentence, _column(_first(tree)))
+    return operand
 
 
 def _named(function: Function, name_token: Token, value: _Tree) -> int | float:
@@ -230,21 +305,23 @@ def _named(function: Function, name_token: Token, value: _Tree) -> int | float:
             f"{function.name} has no parameter {quoted(name_token)}{nearest(name, takes)}",
             _column(name_token),
         )
-    if value.data != "number":
-        raise ConditionError(f"{name} is a number", _column(value.children[0]))
-    return _parameter(function, known[name], value.children[0])
+    return _parameter(function, known[name], value)
 
 
-def _parameter(function: Function, parameter: Parameter, token: Token) -> int | float:
-    value = _number(token)
-    where = f"{parameter.name} of {function.name}"
+def _parameter(function: Function, parameter: Parameter, tree: _Tree) -> int | float:
+    column = _column(_first(tree))
+    operand = _operand(tree, _INNER)
+    if not isinstance(operand, Number):
+        of_what = "; what it is computed on is written source=" if "source" in function.inputs else ""
+        raise ConditionError(f"{parameter.name} is a number{of_what}", column)
+    value, where = operand.value, f"{parameter.name} of {function.name}"
     if parameter.kind is not ParameterKind.REAL and value != int(value):
-        raise ConditionError(f"{where} is a whole number, not {token}", _column(token))
+        raise ConditionError(f"{where} is a whole number, not {operand}", column)
     if not parameter.minimum <= value <= parameter.maximum:
         raise ConditionError(
             f"{where} is from {number_text(parameter.minimum)} to {number_text(parameter.maximum)}, "
-            f"not {token}",
-            _column(token),
+            f"not {operand}",
+            column,
         )
     return _whole(parameter, value)
 

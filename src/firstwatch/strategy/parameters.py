@@ -1,10 +1,12 @@
 """Numbers of an algorithm by their place in its file, and the ranges in which they are varied.
 
-A place: ``GROUP[i].left|right[.source].PARAMETER`` of an indicator, as
-``entry.long.required[0].left.timeperiod``; ``GROUP[i].left|right`` of a number; else its keys in the file, as
-``stop_loss.fraction`` and ``reset.follow_up[0].wait_bars``. The name of a function may stand for its side
-where it occurs once in the condition, and ``period`` for ``timeperiod``:
-``entry.long.required[0].rsi.period``.
+A place: ``CONDITION.WAY.PARAMETER`` of an indicator, as ``entry.long.required[0].left.timeperiod``;
+``CONDITION.WAY`` of a number; else its keys in the file, as ``stop_loss.fraction`` and
+``reset.follow_up[0].wait_bars``. A condition of a tree is ``entry.long.when.any[1].all[0]``. The way is a
+side, ``left`` or ``right``, then in arithmetic ``left`` or ``right`` again, behind a sign ``operand``, inside
+of an indicator ``source`` or ``periods``: the 2 of ``close > ema(20) + 2 * atr(14)`` is ``right.right.left``.
+The name of a function may stand for its way where it occurs once in the condition, and ``period`` for
+``timeperiod``: ``entry.long.required[0].rsi.period``.
 """
 
 import json
@@ -17,9 +19,10 @@ from typing import Any
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 
-from firstwatch.strategy.conditions import Condition, Indicator, Number, Operand
+from firstwatch.strategy.conditions import Arithmetic, Condition, Indicator, Negative, Number, Operand
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import ParameterKind
+from firstwatch.strategy.groups import AT_LEAST, WHEN, Key, Tree, place_text
 from firstwatch.strategy.language import parse_condition
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import WrongUseError
@@ -27,6 +30,7 @@ from firstwatch.trading.numbers import decimal_of, plain, tidy_decimal
 from firstwatch.trading.orders import Side
 from firstwatch.trading.text import quoted
 from firstwatch.trading.validation import nearest
+from firstwatch.trading.why import GroupKind
 
 MOST_VALUES = 1_000_000
 """Values that a range may have."""
@@ -36,7 +40,10 @@ _FINE = 1_000
 _AVERAGE_KIND = "matype"
 """How the names of parameters end that say which kind of moving average is meant."""
 
-_IN_GROUP = re.compile(r"((?:entry|exit)\.(?:long|short)\.(?:required|optional)\[\d+\])\.(\w+)((?:\.\w+)*)")
+_IN_GROUP = re.compile(
+    r"((?:entry|exit)\.(?:long|short)\.(?:(?:required|optional)\[\d+\]|when(?:\.(?:any|all|of)\[\d+\])+))"
+    r"\.(\w+)((?:\.\w+)*)"
+)
 _SIDES = ("left", "right")
 
 
@@ -49,10 +56,10 @@ class Place:
     is_whole: bool
     lowest: float
     highest: float
-    keys: tuple[str | int, ...]
+    keys: tuple[Key, ...]
     """Where it stands in the document; for a number of a condition, where the condition does."""
     operand: tuple[str, ...] = ()
-    """The way from the condition to its operand: a side, then ``source`` or ``periods``."""
+    """The way from the condition to its operand: a side, then into arithmetic and indicators."""
     parameter: str | None = None
     """The parameter of the indicator that the operand is; None: a number by itself."""
 
@@ -201,7 +208,7 @@ def with_values(spec: AlgorithmSpec, values: Mapping[Place, float]) -> Algorithm
         WrongUseError: together they are no valid specification, such as a wait that outlasts its window.
     """
     document = spec.document()
-    conditions: dict[tuple[str | int, ...], Condition] = {}
+    conditions: dict[tuple[Key, ...], Condition] = {}
     for place, value in values.items():
         if place.operand:
             condition = conditions.get(place.keys) or parse_condition(_at(document, place.keys))
@@ -217,15 +224,13 @@ def with_values(spec: AlgorithmSpec, values: Mapping[Place, float]) -> Algorithm
 
 
 def _places(spec: AlgorithmSpec) -> Iterator[Place]:
-    for kind, sides in (("entry", spec.entry), ("exit", spec.exit)):
+    for kind in GroupKind:
         for side in Side:
-            group = sides.of(side) if spec.direction.allows(side) else None
-            if group is None:
-                continue
-            for part, found in (("required", group.required), ("optional", group.optional)):
-                for number, condition in enumerate(found):
-                    keys = (kind, side.value, part, number)
-                    yield from _in_condition(f"{kind}.{side}.{part}[{number}]", keys, condition)
+            for placed in spec.placed(kind, side):
+                yield from _in_condition(placed.place, placed.keys, placed.condition)
+            group = spec.group(kind, side)
+            if group is not None and group.when is not None:
+                yield from _in_tree(group.when, (kind.value, side.value, WHEN))
     for key in ("stop_loss", "take_profit", "sizing"):
         if (level := getattr(spec, key)) is not None:
             yield from _in_model(level, (key,))
@@ -236,7 +241,16 @@ def _places(spec: AlgorithmSpec) -> Iterator[Place]:
         yield from _in_model(link, ("reset", "follow_up", number))
 
 
-def _in_condition(where: str, keys: tuple[str | int, ...], condition: Condition) -> Iterator[Place]:
+def _in_tree(tree: Tree, keys: tuple[Key, ...]) -> Iterator[Place]:
+    if tree.at_least is not None:
+        at = (*keys, AT_LEAST)
+        yield Place(place_text(at), tree.at_least, True, 1, len(tree.items), at)
+    for number, item in enumerate(tree.items):
+        if isinstance(item, Tree):
+            yield from _in_tree(item, (*keys, tree.key, number))
+
+
+def _in_condition(where: str, keys: tuple[Key, ...], condition: Condition) -> Iterator[Place]:
     for way, operand in _operands(condition):
         name = f"{where}.{'.'.join(way)}"
         if isinstance(operand, Number):
@@ -263,14 +277,21 @@ def _operands(condition: Condition) -> Iterator[tuple[tuple[str, ...], Operand]]
 
 def _inside(way: tuple[str, ...], operand: Operand) -> Iterator[tuple[tuple[str, ...], Operand]]:
     yield way, operand
-    if isinstance(operand, Indicator):
-        for key in ("source", "periods"):
-            if (inner := getattr(operand, key)) is not None:
-                yield from _inside((*way, key), inner)
+    for key in _WAYS.get(type(operand), ()):
+        if (inner := getattr(operand, key)) is not None:
+            yield from _inside((*way, key), inner)
 
 
-def _in_model(model: BaseModel, keys: tuple[str | int, ...]) -> Iterator[Place]:
-    where = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)[1:]
+_WAYS: Mapping[type[Operand], tuple[str, ...]] = {
+    Indicator: ("source", "periods"),
+    Arithmetic: _SIDES,
+    Negative: ("operand",),
+}
+"""The ways into an operand."""
+
+
+def _in_model(model: BaseModel, keys: tuple[Key, ...]) -> Iterator[Place]:
+    where = place_text(keys)
     for name, field in type(model).model_fields.items():
         value = getattr(model, name)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -319,11 +340,8 @@ def _full_name(spec: AlgorithmSpec, written: str, known: Mapping[str, Place]) ->
 
 
 def _condition(spec: AlgorithmSpec, where: str) -> Condition | None:
-    kind, side, part = where.partition("[")[0].split(".")
-    group = getattr(getattr(spec, kind), side)
-    number = int(where.partition("[")[2][:-1])
-    found = () if group is None else getattr(group, part)
-    return found[number] if number < len(found) else None
+    placed = (each for kind in GroupKind for side in Side for each in spec.placed(kind, side))
+    return next((each.condition for each in placed if each.place == where), None)
 
 
 # --- other numbers ---------------------------------------------------------------------------------
@@ -347,13 +365,13 @@ def _operand(operand: Any, way: Sequence[str], place: Place, value: float) -> Op
     return replace(operand, parameters=tuple(values))
 
 
-def _at(document: Any, keys: Sequence[str | int]) -> Any:
+def _at(document: Any, keys: Sequence[Key]) -> Any:
     for key in keys:
         document = document[key]
     return document
 
 
-def _put(document: dict[str, Any], keys: Sequence[str | int], value: object) -> None:
+def _put(document: dict[str, Any], keys: Sequence[Key], value: object) -> None:
     _at(document, keys[:-1])[keys[-1]] = value
 
 

@@ -7,29 +7,28 @@ All in one place: the document, consistency checks of its parts, its requirement
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from firstwatch.strategy.conditions import (
+    Condition,
+    Indicator,
+    Operand,
+    Series,
+    anchors_of,
+    indicators_of,
+    series_of,
 )
-
-from firstwatch.strategy.conditions import Condition, Indicator, Series, anchors_of, indicators_of
 from firstwatch.strategy.core_state import MAXIMUM_LINKS
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import ParameterKind
-from firstwatch.strategy.language import MAXIMUM_LENGTH, ConditionError, parse_condition, timeframe_problem
+from firstwatch.strategy.groups import TAG, WHEN, Group, Key, Part, Placed, SideGroups
+from firstwatch.strategy.language import ConditionError, timeframe_problem
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import FollowUpSide, ResetSettings
 from firstwatch.trading.numbers import MOST_BARS
@@ -38,7 +37,7 @@ from firstwatch.trading.text import counted, quoted
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.toml_file import parse_toml
 from firstwatch.trading.toml_text import toml_text
-from firstwatch.trading.validation import key_of, validation_sentence, value_text
+from firstwatch.trading.validation import key_of, validation_sentence
 from firstwatch.trading.why import GroupKind
 
 MINIMUM_HISTORY = 1_000
@@ -56,18 +55,6 @@ _SMALLEST, _LARGEST = 1e-9, 1e12
 _KEY = re.compile(r"([a-z_][\w.\[\]]*): ")
 """Begins a sentence about the whole that names a key."""
 _SYMBOL = re.compile(r"[^\s/:]+/[^\s/:]+(:[^\s/:]+)?")
-
-
-def _read_condition(value: object, info: ValidationInfo) -> Condition:
-    if isinstance(value, Condition):
-        return value
-    if not isinstance(value, str):
-        raise ValueError(f'a condition is a text like "rsi(14) < 30", not {value_text(value)}')
-    base = info.context.get("timeframe") if isinstance(info.context, dict) else None
-    try:
-        return parse_condition(value, base)
-    except ConditionError as error:
-        raise ValueError(f"in {quoted(value, MAXIMUM_LENGTH)}, {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +79,6 @@ class AlgorithmError(WrongUseError):
         self.mistakes = tuple(mistakes)
 
 
-ConditionText = Annotated[Condition, PlainValidator(_read_condition), PlainSerializer(str, return_type=str)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 class Direction(StrEnum):
     """The sides that an algorithm may take."""
 
@@ -111,35 +91,6 @@ class Direction(StrEnum):
         return self in (Direction.BOTH, Direction(side.value))
 
 
-class Group(_Part):
-    """True when all of ``required`` and, where there are any, one of ``optional`` are true."""
-
-    required: tuple[ConditionText, ...] = ()
-    optional: tuple[ConditionText, ...] = ()
-
-    @property
-    def conditions(self) -> tuple[Condition, ...]:
-        """The required conditions, then the optional ones."""
-        return self.required + self.optional
-
-    @property
-    def is_empty(self) -> bool:
-        """The group has no condition."""
-        return not self.conditions
-
-
-class SideGroups(_Part):
-    """The entry or exit groups of both sides."""
-
-    long: Group | None = None
-    short: Group | None = None
-
-    def of(self, side: Side) -> Group | None:
-        """Return the group of that side; None where there is none or it is empty."""
-        group = self.long if side is Side.LONG else self.short
-        return None if group is None or group.is_empty else group
-
-
 class LevelKind(StrEnum):
     """Unit in which the distance of a stop or target is given."""
 
@@ -148,7 +99,7 @@ class LevelKind(StrEnum):
     ATR = "atr"
 
 
-class Level(_Part):
+class Level(Part):
     """A protective stop or target: exactly one of the three kinds."""
 
     fraction: float | None = Field(default=None, ge=_SMALLEST, le=1_000)
@@ -186,7 +137,7 @@ class SizingKind(StrEnum):
     RISK = "risk"
 
 
-class Sizing(_Part):
+class Sizing(Part):
     """Position size: exactly one of the three kinds."""
 
     fixed: float | None = Field(default=None, ge=_SMALLEST, le=_LARGEST)
@@ -229,7 +180,7 @@ _KEYS = {
 """The keys of each kind of entry order, all of which it needs."""
 
 
-class EntryOrder(_Part):
+class EntryOrder(Part):
     """The entry order. A limit rests ``offset_bps`` away for ``timeout_bars`` bars; a TWAP takes ``bars``."""
 
     kind: EntryKind = EntryKind.MARKET
@@ -257,7 +208,7 @@ class EntryOrder(_Part):
         return self.model_dump(mode="json", include={"kind", *self.own_keys})
 
 
-class AlgorithmSpec(_Part):
+class AlgorithmSpec(Part):
     """One immutable version of an algorithm (rule 5 of ``firstwatch.strategy``)."""
 
     name: str = Field(max_length=LONGEST_NAME)
@@ -323,24 +274,22 @@ class AlgorithmSpec(_Part):
     def groups(self) -> Iterator[Group]:
         """Yield the groups of the sides that the algorithm may take."""
         for side in Side:
-            if self.direction.allows(side):
-                yield from filter(None, (self.entry.of(side), self.exit.of(side)))
+            yield from filter(None, (self.group(kind, side) for kind in GroupKind))
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return the conditions of the sides that the algorithm may take."""
         return tuple(condition for group in self.groups() for condition in group.conditions)
 
-    def placed(self, kind: GroupKind, side: Side) -> tuple[tuple[str, Condition], ...]:
-        """Return the conditions of a group, each with its place in the file: ``entry.long.required``.
-
-        Empty: the group has none, or its side is never taken.
-        """
+    def group(self, kind: GroupKind, side: Side) -> Group | None:
+        """Return a group; None: there is none, it has no condition, or its side is never taken."""
         groups = self.entry if kind is GroupKind.ENTRY else self.exit
-        group = groups.of(side) if self.direction.allows(side) else None
-        if group is None:
-            return ()
-        parts = (("required", group.required), ("optional", group.optional))
-        return tuple((f"{kind}.{side}.{part}", each) for part, found in parts for each in found)
+        return groups.of(side) if self.direction.allows(side) else None
+
+    def placed(self, kind: GroupKind, side: Side) -> tuple[Placed, ...]:
+        """Return the conditions of a group, each with its place in the file: ``entry.long.required[0]``."""
+        group = self.group(kind, side)
+        placed = () if group is None else group.placed
+        return tuple(each._replace(keys=(kind.value, side.value, *each.keys)) for each in placed)
 
     def levels(self) -> tuple[Level, ...]:
         """Return the stop and the target, as far as there are any."""
@@ -422,7 +371,7 @@ class AlgorithmSpec(_Part):
 
     def to_toml(self) -> str:
         """Return the canonical file; reading it gives an equal specification."""
-        return toml_text(self.document())
+        return toml_text(self.document(), inline={WHEN})
 
     def canonical_json(self) -> str:
         """Return the one JSON text of this specification: keys sorted, no blanks, all defaults."""
@@ -505,11 +454,15 @@ def _period(indicator: Indicator) -> int:
     return max(periods) if periods else _lookback(indicator)
 
 
-def _bars_before(series: Series | None) -> int:
-    """Return how many bars pass before a series has its first value."""
-    if not isinstance(series, Indicator):
-        return 0
-    return _lookback(series) + max(_bars_before(series.source), _bars_before(series.periods))
+def _bars_before(operand: Operand | None) -> int:
+    """Return how many bars pass before an operand has its first value."""
+    series = () if operand is None else series_of(operand)
+    before = (
+        _lookback(each) + max(_bars_before(each.source), _bars_before(each.periods))
+        for each in series
+        if isinstance(each, Indicator)
+    )
+    return max(before, default=0)
 
 
 def _lookback(indicator: Indicator) -> int:
@@ -530,9 +483,9 @@ def _mistakes(error: ValidationError) -> Iterator[Mistake]:
     """Yield the first mistakes, but not that of a list that is empty because its items are wrong."""
     found = error.errors(include_url=False)
     for mistake in found[:MOST_MISTAKES]:
-        path, sentence = mistake["loc"], validation_sentence(AlgorithmSpec, mistake)
+        path, sentence = _path(mistake), validation_sentence(AlgorithmSpec, mistake, hidden=TAG)
         if mistake["type"] == "too_short" and any(
-            len(other["loc"]) > len(path) and other["loc"][: len(path)] == path for other in found
+            len(_path(other)) > len(path) and _path(other)[: len(path)] == path for other in found
         ):
             continue
         cause = getattr(mistake.get("ctx", {}).get("error"), "__cause__", None)
@@ -544,3 +497,7 @@ def _mistakes(error: ValidationError) -> Iterator[Mistake]:
             yield Mistake(key_of(path) or (named[1] if named else ""), line)
     if len(found) > MOST_MISTAKES:
         yield Mistake("", f"{counted(len(found) - MOST_MISTAKES, 'mistake')} more")
+
+
+def _path(mistake: Mapping[str, Any]) -> tuple[Key, ...]:
+    return tuple(part for part in mistake["loc"] if not str(part).startswith(TAG))

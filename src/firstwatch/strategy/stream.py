@@ -1,7 +1,7 @@
 """Conditions bar by bar: the evaluator of a live run, bit for bit equal to ``evaluation``."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -10,8 +10,10 @@ import numpy as np
 from firstwatch.strategy.aggregate import Aggregator
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.conditions import (
+    Arithmetic,
     Condition,
     Indicator,
+    Negative,
     Number,
     Operand,
     Operator,
@@ -29,8 +31,9 @@ from firstwatch.strategy.evaluation import (
     input_series,
 )
 from firstwatch.strategy.function_table import FUNCTIONS
+from firstwatch.strategy.groups import Placed
 from firstwatch.strategy.indicators import Running
-from firstwatch.strategy.specification import AlgorithmSpec, Group, Level, atr
+from firstwatch.strategy.specification import AlgorithmSpec, Level, atr
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.orders import Side
@@ -38,7 +41,7 @@ from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.why import MOST_CONDITIONS, ConditionValue, GroupKind
 
 Read = Callable[[], float]
-"""Returns a series' value at the last bar; NaN: there is none."""
+"""Returns an operand's value at the last bar; NaN: there is none."""
 
 
 @dataclass(slots=True)
@@ -85,8 +88,10 @@ class _Watched:
 
     @property
     def is_true(self) -> bool:
-        if not self.is_valued:
-            return False
+        return self.is_valued and self._holds is not self.condition.is_negated
+
+    @property
+    def _holds(self) -> bool:
         left, right = self.now
         match self.condition.operator:
             case Operator.BELOW:
@@ -103,13 +108,53 @@ class _Watched:
                 return self.before[0] >= self.before[1] and left < right
 
 
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """True when so many of its parts are."""
+
+    wanted: int
+    parts: "Sequence[_Watched | _Gate]"
+
+    @property
+    def is_true(self) -> bool:
+        spare = len(self.parts) - self.wanted
+        for part in self.parts:
+            if not part.is_true:
+                if not spare:
+                    return False
+                spare -= 1
+        return True
+
+
+class _Group(NamedTuple):
+    """A group of the algorithm: what makes it true, and its conditions, all of which make it known."""
+
+    gate: "_Watched | _Gate"
+    watched: tuple[_Watched, ...]
+
+    @property
+    def flag(self) -> int:
+        if self.gate.is_true:
+            return TRUE
+        return FALSE if all(each.is_valued for each in self.watched) else UNKNOWN
+
+
 class _Place(NamedTuple):
     """A condition and its place in the algorithm, with its texts cached because every bar needs them."""
 
+    placed: Placed
     group: str
-    condition: Condition
     text: str
     compares_prices: bool
+
+
+_FLAGS = (
+    (GroupKind.ENTRY, Side.LONG, UNKNOWN),
+    (GroupKind.ENTRY, Side.SHORT, UNKNOWN),
+    (GroupKind.EXIT, Side.LONG, FALSE),
+    (GroupKind.EXIT, Side.SHORT, FALSE),
+)
+"""The group of each flag, in the order of ``GroupFlags``, and its value where there is no group."""
 
 
 class SignalStream:
@@ -122,11 +167,12 @@ class SignalStream:
         self._spec = spec
         self._bars: dict[Timeframe, _Bars] = {}
         self._watched: dict[Condition, _Watched] = {}
+        self._groups: tuple[tuple[_Group | None, int], ...] = ()
         self._levels: dict[int, Read] = {}
         self._places = {
             (kind, side): tuple(
-                _Place(group, each, str(each), compares_prices(each))
-                for group, each in spec.placed(kind, side)[:MOST_CONDITIONS]
+                _Place(each, each.group, str(each.condition), compares_prices(each.condition))
+                for each in spec.placed(kind, side)[:MOST_CONDITIONS]
             )
             for kind in GroupKind
             for side in Side
@@ -183,12 +229,13 @@ class SignalStream:
     def conditions(self, kind: GroupKind, side: Side) -> tuple[ConditionValue, ...]:
         """Return the conditions of a group with their values at the last close; empty: it has none.
 
-        The required ones come first; of a very large group only the first ones are returned.
+        The required ones come first, those of ``when`` last; of a very large group, which has no ``when``,
+        only the first ones are returned.
         """
         return tuple(self._valued(place) for place in self._places[kind, side])
 
     def _valued(self, place: _Place) -> ConditionValue:
-        watched = self._watched[place.condition]
+        watched = self._watched[place.placed.condition]
         left, right = watched.now
         return ConditionValue(
             group=place.group,
@@ -197,6 +244,7 @@ class SignalStream:
             right=right if math.isfinite(right) else None,
             value=bool(watched.is_true) if watched.is_valued else None,
             compares_prices=place.compares_prices,
+            wanted=place.placed.wanted,
         )
 
     def _flags(self) -> GroupFlags:
@@ -204,25 +252,8 @@ class SignalStream:
         ready = all(watched.is_valued for watched in self._watched.values()) and all(
             math.isfinite(read()) for read in self._levels.values()
         )
-        spec = self._spec
-        return GroupFlags(
-            self._group(spec.entry.of(Side.LONG), Side.LONG, UNKNOWN),
-            self._group(spec.entry.of(Side.SHORT), Side.SHORT, UNKNOWN),
-            self._group(spec.exit.of(Side.LONG), Side.LONG, FALSE),
-            self._group(spec.exit.of(Side.SHORT), Side.SHORT, FALSE),
-            stop,
-            target,
-            ready,
-        )
-
-    def _group(self, group: Group | None, side: Side, absent: int) -> int:
-        if group is None or not self._spec.direction.allows(side):
-            return absent
-        if all(self._watched[condition].is_true for condition in group.required) and (
-            not group.optional or any(self._watched[condition].is_true for condition in group.optional)
-        ):
-            return TRUE
-        return FALSE if all(self._watched[one].is_valued for one in group.conditions) else UNKNOWN
+        flags = [absent if group is None else group.flag for group, absent in self._groups]
+        return GroupFlags(*flags, stop, target, ready)
 
     def _level(self, level: Level | None) -> float:
         return math.nan if level is None or level.period is None else self._levels[level.period]()
@@ -240,21 +271,40 @@ class SignalStream:
             )
         self._watched = {
             condition: _Watched(
-                condition, self._operand(condition.left, arrays), self._operand(condition.right, arrays)
+                condition,
+                self._operand(condition.left, base, arrays),
+                self._operand(condition.right, base, arrays),
             )
             for condition in self._spec.conditions()
         }
+        self._groups = tuple((self._group(kind, side), absent) for kind, side, absent in _FLAGS)
         self._levels = {
             level.period: self._series(atr(level.period), base, arrays)
             for level in self._spec.levels()
             if level.period is not None
         }
 
-    def _operand(self, operand: Operand, arrays: ArrayEvaluator) -> Read:
-        if isinstance(operand, Number):
-            value = operand.value
-            return lambda: value
-        return self._series(operand, operand.timeframe or self._spec.timeframe, arrays)
+    def _group(self, kind: GroupKind, side: Side) -> _Group | None:
+        group = self._spec.group(kind, side)
+        if group is None:
+            return None
+        watched = tuple(self._watched[condition] for condition in group.conditions)
+        return _Group(group.combined(watched, _Gate), watched)
+
+    def _operand(self, operand: Operand, within: Timeframe, arrays: ArrayEvaluator) -> Read:
+        """Return the value of an operand; ``within``: the timeframe of what names none itself."""
+        match operand:
+            case Number(value):
+                return lambda: value
+            case Negative():
+                inner = self._operand(operand.operand, within, arrays)
+                return lambda: -inner()
+            case Arithmetic():
+                left = self._operand(operand.left, within, arrays)
+                right = self._operand(operand.right, within, arrays)
+                compute = operand.operation.of
+                return lambda: compute(left(), right())
+        return self._series(operand, operand.timeframe or within, arrays)
 
     def _series(self, series: Series, timeframe: Timeframe, arrays: ArrayEvaluator) -> Read:
         bars = self._bars[timeframe]
@@ -265,8 +315,8 @@ class SignalStream:
         if call not in bars.indicators:
             feeding = input_series(call, FUNCTIONS[call.function])
             # Inner series are entered first, so they are up to date when this one reads them.
-            inputs = tuple(self._series(one, timeframe, arrays) for one in feeding)
-            history = [np.ascontiguousarray(arrays.series(one, timeframe)) for one in feeding]
+            inputs = tuple(self._operand(one, timeframe, arrays) for one in feeding)
+            history = [np.ascontiguousarray(arrays.over(one, timeframe)) for one in feeding]
             bars.indicators[call] = _Indicator(Running(call.function, call.parameters, history), inputs)
         running, index = bars.indicators[call].running, series.output_index
         return lambda: running.values[index]

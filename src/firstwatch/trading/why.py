@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +16,11 @@ MOST_CONDITIONS = 40
 STOP, TARGET = "stop_loss", "take_profit"
 """Groups of the conditions under which a level ends a position."""
 
-_OPERATION = re.compile(r"(.+?) (crosses above|crosses below|<=|>=|<|>) (.+)")
+_NOT = "not "
+_OPERATION = re.compile(rf"({_NOT})?(.+?) (crosses above|crosses below|<=|>=|<|>) (.+)")
+_NUMBER = re.compile(r"-?[0-9.]+(e[+-]?[0-9]+)?")
+_ARITHMETIC = re.compile(r"^-| [-+*/] ")
+_LIST = re.compile(r"\.(optional|any|all|of)\b")
 _WORDS = {
     "<": "below",
     "<=": "at or below",
@@ -49,16 +54,18 @@ class ConditionValue(BaseModel):
     """None: not known, because an operand has no value."""
     compares_prices: bool = Field(default=False, exclude_if=lambda compares: not compares)
     """Both sides are prices: their difference has a meaning in per cent."""
+    wanted: tuple[int, ...] = Field(default=(), exclude_if=lambda wanted: not wanted)
+    """In a tree: how many must be true in each list around it, the outermost first (``missing``)."""
 
     @property
     def is_cross(self) -> bool:
-        """The condition is a cross, which is true at one close only."""
-        return " crosses " in self.condition
+        """The condition is a cross, which is true at one close only; that there is none lasts."""
+        return " crosses " in self.condition and not self.condition.startswith(_NOT)
 
     @property
-    def is_optional(self) -> bool:
-        """The condition is optional: one such condition is enough for its group."""
-        return self.group.endswith(".optional")
+    def lasts(self) -> bool:
+        """The condition is true, and it need not happen again."""
+        return bool(self.value) and not self.is_cross
 
 
 class Outlook(BaseModel):
@@ -98,16 +105,60 @@ def level(group: str, side: Side, price: float, at: float) -> ConditionValue:
     )
 
 
+@dataclass(slots=True)
+class _Need:
+    """Some of which so many must be true; parts are in the order of the file."""
+
+    wanted: int
+    parts: "list[ConditionValue | _Need]" = field(default_factory=list)
+
+
 def missing(conditions: Iterable[ConditionValue]) -> tuple[ConditionValue, ...]:
     """Return the conditions of one group that have to become true, or happen again, as each cross must.
 
-    No optional one is missing if one of them is true and is not a cross.
+    Of a list of which enough are true, and need not happen again, none is missing. ``wanted`` of those that
+    are returned: how many of the ones that are missing in each list around it would be enough.
     """
-    found = tuple(conditions)
-    settled = any(each.is_optional and each.value and not each.is_cross for each in found)
-    return tuple(
-        each for each in found if (not each.value or each.is_cross) and not (each.is_optional and settled)
-    )
+    lacking = _lacking(_need_of(conditions))
+    return () if lacking is None else tuple(_flat(lacking))
+
+
+def _need_of(conditions: Iterable[ConditionValue]) -> _Need:
+    """Return the conditions of one group in its lists, all of which must be true."""
+    whole = _Need(0)
+    lists: dict[str, _Need] = {}
+    for each in conditions:
+        around = whole
+        for found, wanted in zip(_LIST.finditer(each.group), each.wanted or (1,), strict=False):
+            place = each.group[: found.end()]
+            if place not in lists:
+                lists[place] = _Need(wanted)
+                around.parts.append(lists[place])
+            around = lists[place]
+        around.parts.append(each)
+    whole.wanted = len(whole.parts)
+    return whole
+
+
+def _lacking(need: _Need) -> _Need | None:
+    """Return what is missing of it; None: nothing."""
+    parts: list[ConditionValue | _Need] = []
+    for part in need.parts:
+        if isinstance(part, _Need):
+            if (inner := _lacking(part)) is not None:
+                parts.append(inner)
+        elif not part.lasts:
+            parts.append(part)
+    wanted = need.wanted - (len(need.parts) - len(parts))
+    return _Need(wanted, parts) if wanted > 0 else None
+
+
+def _flat(need: _Need, around: tuple[int, ...] = ()) -> Iterator[ConditionValue]:
+    for part in need.parts:
+        if isinstance(part, _Need):
+            yield from _flat(part, (*around, part.wanted))
+        else:
+            yield part.model_copy(update={"wanted": around}) if part.wanted else part
 
 
 # --- words -----------------------------------------------------------------------------------------
@@ -123,15 +174,16 @@ def condition_sentence(found: ConditionValue) -> str:
     parts = _OPERATION.fullmatch(found.condition)
     if parts is None or found.left is None or found.right is None or found.value is None:
         return f"{found.condition}: not known"
-    left, operator, right = parts.groups()
+    negated, left, operator, right = parts.groups()
     left_text, right_text = figures(found.left, found.right)
     left = _named(left, left_text)
     right = _named(right, right_text)
     word = _WORDS[operator]
+    holds = found.value is not bool(negated)
     if operator.startswith("crosses"):
-        verb = word.replace("cross", "crossed") if found.value else f"did not {word}"
+        verb = word.replace("cross", "crossed") if holds else f"did not {word}"
     else:
-        verb = f"is {word}" if found.value else f"is not {word}"
+        verb = f"is {word}" if holds else f"is not {word}"
     return f"{left} {verb} {right}"
 
 
@@ -141,8 +193,28 @@ def need_sentence(need: ConditionValue) -> str:
     if parts is None or need.left is None or need.right is None:
         return f"{need.condition}: not known yet"
     left, right = figures(need.left, need.right)
-    now = left if _is_number(parts[3]) else right if _is_number(parts[1]) else f"{left} / {right}"
+    now = left if _is_number(parts[4]) else right if _is_number(parts[2]) else f"{left} / {right}"
     return f"{need.condition}: {now}, {distance(need)} away"
+
+
+def needs_sentence(needs: Sequence[ConditionValue]) -> str:
+    """Return the missing conditions of one group as text, where one of several is enough as ``one of``."""
+    return "; ".join(map(_need_text, _need_of(needs).parts))
+
+
+def _need_text(part: ConditionValue | _Need) -> str:
+    if not isinstance(part, _Need):
+        return need_sentence(part)
+    found = list(map(_need_text, part.parts))
+    if len(found) == 1:
+        return found[0]
+    found = [
+        f"({each})" if isinstance(inner, _Need) and len(inner.parts) > 1 else each
+        for inner, each in zip(part.parts, found, strict=True)
+    ]
+    if part.wanted >= len(found):
+        return " and ".join(found)
+    return f"{'one' if part.wanted == 1 else part.wanted} of {' or '.join(found)}"
 
 
 def distance(need: ConditionValue) -> str:
@@ -178,8 +250,10 @@ def figure(value: float, more: int = 0) -> str:
 
 def _named(operand: str, value: str) -> str:
     """Return an operand with its value; a number is its own value."""
-    return value if _is_number(operand) else f"{operand} {value}"
+    if _is_number(operand):
+        return value
+    return f"{operand} = {value}" if _ARITHMETIC.search(operand) else f"{operand} {value}"
 
 
 def _is_number(operand: str) -> bool:
-    return operand[0] in "+-.0123456789"
+    return _NUMBER.fullmatch(operand) is not None

@@ -42,17 +42,31 @@ class Bench:
         return replace(self, draft=draft)
 
 
-_CONDITION = re.compile(r"(entry|exit)\.(long|short)\.(required|optional)\[(\d+)\]")
-_PARTS = {"required": "all of", "optional": "one of"}
+_GROUP = re.compile(r"(entry|exit)\.(long|short)\.((?:required|optional)\[\d+\]|when\..+)")
+_NUMBER = re.compile(r"\[(\d+)\]")
+_PARTS = {"required": "all of", "optional": "one of", "at_least": "at least"}
 
 
 def place_words(place: str) -> str:
     """Return a place of a draft as the form names it: ``long entry, all of 1``."""
-    found = _CONDITION.fullmatch(place)
+    found = _GROUP.fullmatch(place)
     if found is None:
         return place.replace("_", " ").replace(".", ", ")
-    kind, side, part, number = found.groups()
-    return f"{side} {kind}, {_PARTS[part]} {int(number) + 1}"
+    kind, side, condition = found.groups()
+    return f"{side} {kind}, {condition_words(condition)}"
+
+
+def condition_words(place: str, *, is_new: bool = False) -> str:
+    """Return the place of a condition as the form names it; ``is_new``: it is still to be written.
+
+    Of a tree it is the list and the numbers that lead to it: ``any 1``, or ``all 2.1`` in the second item.
+    """
+    numbers = [str(int(number) + 1) for number in _NUMBER.findall(place)]
+    part = _NUMBER.sub("", place).rpartition(".")[2]
+    if is_new:
+        numbers[-1] = "+"
+    words = _PARTS.get(part, part) + (", in" if part == "at_least" and numbers else "")
+    return f"{words} {'.'.join(numbers)}".rstrip()
 
 
 def first_mistake(draft: DraftView) -> str:

@@ -27,8 +27,8 @@ def problem_at(draft: DraftView, row: FieldRow) -> str:
         return draft_document.condition_problem(row.text, draft.document) if row.text else ""
     if row.key.startswith(SETUP):
         return parse.problem(row.read, row.text)
-    table, _, name = row.key.partition(".")
-    places = (row.key, table) if name == "kind" else (row.key,)
+    table, _, name = row.key.rpartition(".")
+    places = (row.key, table) if name in ("kind", "at_least") else (row.key,)
     return next((draft.problems[place] for place in places if place in draft.problems), "")
 
 

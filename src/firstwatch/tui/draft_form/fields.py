@@ -15,6 +15,7 @@ from firstwatch.trading.launch_words import EXHAUSTED_WORDS, RESET_WORDS, link_w
 from firstwatch.trading.limit_fills import LimitFills
 from firstwatch.trading.orders import Side
 from firstwatch.trading.timeframe import Timeframe
+from firstwatch.tui.bench import condition_words
 from firstwatch.tui.draft_form import parse_test
 from firstwatch.tui.launch_form import parse
 from firstwatch.tui.launch_form.draft import Entry
@@ -211,18 +212,37 @@ def _sides(draft: DraftView) -> tuple[Side, ...]:
 
 
 def _group(draft: DraftView, kind: str, side: Side) -> Iterator[FieldRow]:
-    section = f"{side.value.capitalize()} {kind}"
-    for part, label, meaning in (
-        ("required", "all of", "All of these must be true; an empty text removes one"),
-        ("optional", "one of", "If there are any, one of these must be true too; an empty text removes one"),
-    ):
-        place = f"{kind}.{side.value}.{part}"
+    section, group = f"{side.value.capitalize()} {kind}", f"{kind}.{side.value}"
+    for part in ("required", "optional"):
+        place = f"{group}.{part}"
         found = draft_document.value_at(draft.document, place) or []
         for number, text in enumerate((*found, "")):
+            yield _condition(f"{place}[{number}]", section, text, part)
+    for row in draft_document.tree_rows(draft.document, f"{group}.when"):
+        if row.key in _MEANINGS:
+            yield _condition(row.place, section, row.text, row.key)
+        else:
             yield FieldRow(
-                f"{place}[{number}]", section, f"{label} {number + 1}" if text else f"{label} +", text,
-                meaning, empty="add a condition…", is_condition=True,
+                row.place, section, condition_words(row.place), row.text,
+                "So many of the following must be true", read=parse_test.whole,
             )  # fmt: skip
+
+
+_MEANINGS = {
+    "required": "All of these must be true",
+    "optional": "If there are any, one of these must be true too",
+    "any": "One of these must be true",
+    "all": "All of these must be true",
+    "of": "At least so many of these must be true",
+}
+"""The meaning of the lists of conditions."""
+
+
+def _condition(place: str, section: str, text: str, part: str) -> FieldRow:
+    return FieldRow(
+        place, section, condition_words(place, is_new=not text), text,
+        f"{_MEANINGS[part]}; an empty text removes one", empty="add a condition…", is_condition=True,
+    )  # fmt: skip
 
 
 def _kinds(

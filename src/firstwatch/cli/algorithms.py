@@ -11,7 +11,7 @@ import typer
 
 from firstwatch.cli.options import JsonFlag
 from firstwatch.cli.output import Output, say, say_json, say_table, say_to_stderr
-from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.trading.text import clean, counted
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def edit(
     A text with mistakes, or one that the editor has left when it failed, is kept as a draft, and the next
     edit goes on with it.
     """
-    from firstwatch.manager.external_editor import EditorError, edit_text
+    from firstwatch.cli.editor import edit_text
 
     with _build() as build:
         view = build.open(name)
@@ -155,7 +155,7 @@ def edit(
             with edit_text(view.text) as left:
                 view = _kept(build, view, left.text)
             if left.problem:
-                raise EditorError(f"{left.problem} {_where(view)}")
+                raise FirstwatchError(f"{left.problem} {_where(view)}")
             if view.is_valid:
                 break
             mistakes = "\n".join(
@@ -178,9 +178,11 @@ def _kept(build: "BuildService", view: "TextView", text: str) -> "TextView":
 
 def _where(view: "TextView") -> str:
     """Return where an edited text is, as a sentence."""
+    from firstwatch.manager.test_views import DRAFT_OF
+
     if view.base and view.text == view.stored:
         return "Nothing was changed."
-    name = view.base or view.draft.removeprefix("draft of ")
+    name = view.draft.removeprefix(DRAFT_OF)
     return f"The text is kept as a draft: firstwatch algorithm edit {json.dumps(name)} goes on with it."
 
 
@@ -343,9 +345,8 @@ def note(
     with _build() as build:
         label = build.version(name).label
         build.set_note(label, text)
-    Output(as_json).result(
-        {"version": label, "note": text}, f"{label}: {text}" if text else f"{label}: no note"
-    )
+        written = build.version(label).note
+    Output(as_json).result({"version": label, "note": written}, f"{label}: {written or 'no note'}")
 
 
 def _say_version(build: "BuildService", view: "TextView", *, as_json: bool) -> None:

@@ -170,8 +170,7 @@ class BuildService:
 
         text = text_of_template(templates.template(template), name)
         with self._store().write() as session:
-            if (owner := algorithms.current_name(session, name)) is not None:
-                raise WrongUseError(f"The name {quoted(name)} leads to {quoted(owner)}; choose another name.")
+            algorithms.check_free(session, name)
             if drafts.find_draft(session, f"{DRAFT_OF}{name}") is not None:
                 raise WrongUseError(f"There is a {DRAFT_OF}{name} already; open it, or choose another name.")
             view = TextView(

@@ -1,110 +1,56 @@
-"""The operator's own editor, on a text in a temporary file."""
+"""The operator's own editor: which program it is, and a text on its way there and back."""
 
 import os
 import shlex
-import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
-from firstwatch.trading.errors import FirstwatchError
-from firstwatch.trading.text import quoted
+from firstwatch.trading.errors import WrongUseError
+from firstwatch.trading.text import clean, counted
 
-_USUAL = ("sensible-editor", "nano", "vi")
-_LONGEST_BYTES = 10_000_000
-
-
-class EditorError(FirstwatchError):
-    """The editor cannot be used. No text was changed."""
+LONGEST_BYTES = 1_000_000
+"""Of a text that is read back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What an editor has left."""
-
-    text: str
-    problem: str = ""
-    """How it failed, as a sentence; empty: it ended well."""
-
-
-@contextmanager
-def edit_text(text: str, *, suffix: str = ".toml") -> Iterator[Left]:
-    """Open a text in ``$VISUAL`` or ``$EDITOR``, wait for its end, and yield the text as it was left.
-
-    The block keeps the text somewhere else, also where the editor has failed. Then the file is removed; if
-    the block fails, it stays, and the error says where it is.
+def editor_command(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return the program that $VISUAL or $EDITOR names, with its arguments.
 
     Raises:
-        EditorError: there is no editor, it could not be started, or what it left is no text.
+        WrongUseError: none is named, or it cannot be read as a command.
     """
-    words = _command()
+    named = environment.get("VISUAL") or environment.get("EDITOR") or ""
     try:
-        descriptor, name = tempfile.mkstemp(prefix="firstwatch-", suffix=suffix)
-        with open(descriptor, "wb") as file:
-            file.write(text.encode(errors="replace"))
-    except OSError as error:
-        raise EditorError(f"There is no room to edit in: {error.strerror}.") from error
-    try:
-        with _interrupts_are_the_editors():
-            code = subprocess.run([*words, name], check=False).returncode
-    except (OSError, ValueError) as error:
-        Path(name).unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or error
-        raise EditorError(f"The editor {quoted(words[0])} cannot be started: {reason}.") from error
-    problem = ""
-    if code != 0:
-        how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-        problem = f"The editor {quoted(words[0])} {how}."
-    try:
-        yield Left(_read(Path(name)), problem)
-    except FirstwatchError as error:
-        raise EditorError(f"{error} The text is in {name}.") from error
-    Path(name).unlink(missing_ok=True)
+        command = tuple(shlex.split(named))
+    except ValueError as error:
+        raise WrongUseError(f"$VISUAL or $EDITOR is no command: {clean(named, 60)} ({error}).") from error
+    if not command:
+        raise WrongUseError("No editor is named: set $VISUAL or $EDITOR, as in EDITOR=nano.")
+    return command
 
 
-def _command() -> list[str]:
-    for name in ("VISUAL", "EDITOR"):
-        try:
-            if words := shlex.split(os.environ.get(name, "")):
-                return words
-        except ValueError as error:
-            raise EditorError(f"${name} cannot be understood: a quote in it does not end.") from error
-    usual = next(filter(shutil.which, _USUAL), None) if sys.stdin is not None and sys.stdin.isatty() else None
-    if usual is None:
-        raise EditorError("There is no editor: name one in $VISUAL or $EDITOR.")
-    return [usual]
+def write_text(text: str) -> Path:
+    """Write a text to a file of its own, which only its owner can read, and return its path."""
+    descriptor, name = tempfile.mkstemp(prefix="firstwatch-", suffix=".toml")
+    with open(descriptor, "w", encoding="utf-8", errors="replace", newline="") as file:
+        file.write(text)
+    return Path(name)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of the file as the editor has left it.
+
+    Raises:
+        WrongUseError: it is gone, too long, or not UTF-8.
+    """
     try:
         with path.open("rb") as file:
-            content = file.read(_LONGEST_BYTES + 1)
-        if len(content) > _LONGEST_BYTES:
-            raise EditorError(f"The editor has left more than {_LONGEST_BYTES:,} bytes.")
-        return content.decode().replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise EditorError(
-            f"What the editor has left is not text: byte {error.start} is not UTF-8."
-        ) from error
+            content = file.read(LONGEST_BYTES + 1)
     except OSError as error:
-        raise EditorError(f"What the editor has left cannot be read: {error.strerror}.") from error
-
-
-@contextmanager
-def _interrupts_are_the_editors() -> Iterator[None]:
-    """Leave Ctrl+C to the editor: this program waits for it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    # A handler, because a program that is started inherits what is ignored.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+        raise WrongUseError(f"The editor has left no text: {error.strerror or error}.") from error
+    if len(content) > LONGEST_BYTES:
+        raise WrongUseError(f"The text is longer than {counted(LONGEST_BYTES, 'byte')}: nothing was taken.")
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise WrongUseError(f"The text is not UTF-8 at byte {error.start + 1}: nothing was taken.") from error

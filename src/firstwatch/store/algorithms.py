@@ -203,6 +203,18 @@ def current_name(session: Session, name: str) -> str | None:
     return None if found is None else str(found)
 
 
+def check_free(session: Session, name: str) -> None:
+    """Check that no algorithm has, or had, a name.
+
+    Raises:
+        WrongUseError: one has, or had it.
+    """
+    owner = current_name(session, name)
+    if owner is not None:
+        taken = "is taken" if owner == name else f"was that of {quoted(owner)}, and still leads to it"
+        raise WrongUseError(f"The name {quoted(name)} {taken}; choose another name.")
+
+
 def names(session: Session) -> tuple[str, ...]:
     """Return the names of all algorithms, in their order."""
     return tuple(session.execute(select(_ALGORITHM.c.name).order_by(_ALGORITHM.c.name)).scalars())
@@ -216,11 +228,8 @@ def rename(session: Session, old: str, new: str) -> None:
     """
     algorithm_id = _existing(session, old)
     name = current_name(session, old)
-    owner = _algorithm_id(session, new)
-    if owner not in (None, algorithm_id):
-        now = current_name(session, new)
-        taken = "is taken" if now == new else f"was the name of {quoted(str(now))}, and still leads to it"
-        raise WrongUseError(f"The name {quoted(new)} {taken}; choose another name.")
+    if _algorithm_id(session, new) != algorithm_id:
+        check_free(session, new)
     if new == name:
         return
     session.execute(delete(_FORMER).where(_FORMER.c.name == new))

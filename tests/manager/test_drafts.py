@@ -62,7 +62,7 @@ def test_each_mistake_stands_at_its_place(place, value, where, said):
 
 def test_a_condition_is_added_behind_the_others_and_removed_by_an_empty_text():
     more = documents.with_value(DOCUMENT, "entry.long.optional[0]", "close > ema(200)@4h")
-    assert documents.changed_places(DOCUMENT, more) == ("entry.long.optional",)
+    assert documents.changed_places(DOCUMENT, more) == ("entry.long.optional[0]",)
     assert documents.problems_of(more) == {}
     fewer = documents.with_value(more, CONDITION, None)
     assert documents.value_at(fewer, "entry.long.required") is None

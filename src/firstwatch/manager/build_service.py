@@ -10,7 +10,7 @@ from firstwatch.manager.test_views import DRAFT_OF, TestSetup
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
-from firstwatch.trading.text import clean, counted, quoted
+from firstwatch.trading.text import clean, counted
 
 if TYPE_CHECKING:
     from firstwatch.store.algorithms import AlgorithmVersion

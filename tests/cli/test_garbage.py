@@ -34,8 +34,9 @@ def takes_value(parameter: Any) -> bool:
 
 
 @pytest.fixture
-def good(firstwatch, home, algorithm, tmp_path):
+def good(firstwatch, home, algorithm, tmp_path, monkeypatch):
     """Return a right value for each argument and each option that a command must have."""
+    monkeypatch.setenv("VISUAL", "true")
     firstwatch("algorithm", "add", algorithm)
     firstwatch("wallet", "create", "play", "--venue", "paper")
     firstwatch("wallet", "create", "other", "--venue", "paper")
@@ -49,11 +50,16 @@ def good(firstwatch, home, algorithm, tmp_path):
         "run": run, "file": algorithm, "files": few, "candles": few, "wallet": "play", "target": "other",
         "venue": "paper", "symbol": "BTC/USDC:USDC", "capital": "100", "amount": "5", "client": "codex",
         "ask": "1", "job": "1", "parameter": "stop_loss.fraction=0.01..0.1", "results": "1",
+        "old": "RSI reversion", "new": "Dips", "before": NAME, "after": NAME, "text": "a note",
     }  # fmt: skip
 
     def value(path: tuple[str, ...], name: str) -> str:
         if name == "algorithm":
             return NAME if path[0] in ("run", "baseline") else str(algorithm)
+        if path[0] == "algorithm" and path[-1] in ("new", "template"):
+            return "supertrend"
+        if path == ("algorithm", "export") and name == "file":
+            return str(few.parent / "exported.toml")
         if name == "name":
             return NAME if path[0] == "algorithm" else "play"
         return str(values[name])

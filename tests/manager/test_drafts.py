@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from firstwatch.manager import draft_document as documents
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.test_requests import places_of, range_problem, request_of, search_problem
 from firstwatch.manager.test_service import edited
-from firstwatch.manager.test_views import SearchSettings
+from firstwatch.manager.test_views import DraftView, SearchSettings, TestSetup
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import WrongUseError
@@ -19,6 +22,16 @@ from tests.ui import bench_scene
 SPEC = AlgorithmSpec.from_toml(sample_toml())
 DOCUMENT = documents.document_of(SPEC)
 CONDITION = "entry.long.required[0]"
+VIEW = DraftView(
+    name="RSI reversion@1",
+    algorithm="RSI reversion",
+    base="RSI reversion@1",
+    base_id=1,
+    document=DOCUMENT,
+    stored=DOCUMENT,
+    stored_sha256=SPEC.sha256(),
+    setup=TestSetup(),
+)
 
 
 @pytest.fixture
@@ -62,7 +75,7 @@ def test_each_mistake_stands_at_its_place(place, value, where, said):
 
 def test_a_condition_is_added_behind_the_others_and_removed_by_an_empty_text():
     more = documents.with_value(DOCUMENT, "entry.long.optional[0]", "close > ema(200)@4h")
-    assert documents.changed_places(DOCUMENT, more) == ("entry.long.optional",)
+    assert documents.changed_places(DOCUMENT, more) == ("entry.long.optional[0]",)
     assert documents.problems_of(more) == {}
     fewer = documents.with_value(more, CONDITION, None)
     assert documents.value_at(fewer, "entry.long.required") is None
@@ -112,6 +125,31 @@ def test_a_draft_back_at_its_version_is_no_longer_changed(manager):
     same = changed(other, row_of(other, Tab.ENTRY, CONDITION), "rsi( 14 )<30")
     assert not same.is_changed
     assert same.sha256 == draft.sha256
+
+
+KEYS = st.sampled_from([
+    "name", "direction", "timeframe", "entry", "exit", "long", "short", "required", "optional", "reset", "mode",
+    "follow_up", "after", "within_bars", "stop_loss", "fraction", "trailing", "period", "sizing", "equity",
+    "order", "kind", "bars", "symbol", "x",
+])  # fmt: skip
+VALUES = st.recursive(
+    st.sampled_from(["both", "rsi(14) < 30", "signal", 3, 0.5, True, "", -1]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings_of_hypothesis(max_examples=300, deadline=None)
+@given(st.dictionaries(KEYS, VALUES, max_size=5))
+def test_a_document_either_has_the_form_and_can_be_shown_or_is_known_not_to(changes):
+    document = {**DOCUMENT, **changes}
+    empty = {key: value for key, value in changes.items() if key != "x"}
+    for each in (document, empty):
+        if documents.has_form(each):
+            draft = edited(VIEW, document=each)
+            for tab in Tab:
+                for row in rows(draft, tab, ("steady",)):
+                    assert isinstance(row.shown, str)
 
 
 # --- kept and saved --------------------------------------------------------------------------------

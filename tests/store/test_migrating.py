@@ -15,7 +15,18 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 import firstwatch.store
-from firstwatch.store import alarms, fills, journal, migrating, orders, runs, schema, wallet_status, wallets
+from firstwatch.store import (
+    alarms,
+    algorithms,
+    fills,
+    journal,
+    migrating,
+    orders,
+    runs,
+    schema,
+    wallet_status,
+    wallets,
+)
 from firstwatch.store.database import open_store
 from firstwatch.store.migrating import migrate
 from firstwatch.store.packing import pack
@@ -371,6 +382,23 @@ def test_entries_of_all_journals_are_numbered_in_the_order_in_which_they_were_wr
     assert [(number, entry.sequence, entry.event) for number, entry in found] == [
         (number, number, Noted(sentence=sentence)) for number, sentence in enumerate("abcdef", 1)
     ]
+
+
+def test_algorithms_of_an_older_store_are_as_they_were_and_can_be_renamed(tmp_path: Path) -> None:
+    path = make_old(tmp_path, "0019")
+    fill_first_shape(path)
+    with closing(sqlite3.connect(path)) as connection:
+        before = connection.execute("SELECT spec_json, sha256, number FROM algorithm_version").fetchall()
+    migrate(tmp_path)
+    store = open_store(tmp_path)
+    with store.write() as session:
+        (version,) = algorithms.list_versions(session)
+        assert [(version.spec_json, version.sha256, version.number)] == before
+        assert (version.note, version.parent_id, version.is_archived) == ("", None, False)
+        algorithms.rename(session, "RSI", "Dips")
+        assert algorithms.get_version(session, "RSI", 1).label == "Dips@1"
+        assert runs.get_run(session, RUN).settings.algorithm == "Dips"
+    store.close()
 
 
 def test_paper_wallets_have_their_money_where_the_books_of_their_venue_say_it(tmp_path: Path) -> None:

@@ -1,14 +1,13 @@
 """The command line: the composition root. Each command imports what it needs when it is called.
 
 In reading order: ``guard`` (around every command), ``commands`` (all of them), ``screen``, ``output``,
-``options``, ``folder``, ``files``, ``secrets``, ``names`` and ``waiting`` (shared parts), then one module per
-command: ``algorithms``, ``wallets`` and ``live_wallets``, ``runs`` with ``launch_options`` and ``run_json``,
-``backtest``, ``crossvalidate``, ``usefulness``, ``optimise`` and ``calibrate`` with ``backtest_options`` and
-``review_text``, ``compare``,
-``baseline``, ``jobs``,
-``candles``, ``report`` with ``report_text`` and ``report_html``, ``export``, ``events``, ``engine``,
-``alarms``, ``alert``, ``watchdog``, ``agent``, ``mcp`` with ``mcp_token`` and ``mcp_install``,
-``doctor`` with ``canary``, ``prune``, ``demo``.
+``options``, ``folder``, ``files``, ``secrets``, ``names``, ``editor`` and ``waiting`` (shared parts), then
+one module per command: ``algorithms``, ``wallets`` and ``live_wallets``, ``runs`` with ``launch_options``
+and ``run_json``, ``backtest``, ``crossvalidate``, ``usefulness``, ``optimise`` and ``calibrate`` with
+``backtest_options`` and ``review_text``, ``compare``, ``baseline``, ``jobs``, ``candles``, ``report`` with
+``report_text`` and ``report_html``, ``export``, ``events``, ``engine``, ``alarms``, ``alert``,
+``watchdog``, ``agent``, ``mcp`` with ``mcp_token`` and ``mcp_install``, ``doctor`` with ``canary``,
+``prune``, ``demo``.
 
 To add a command: a function in the module of its group, or in a module of its own that ``commands`` names.
 What the engine is to do for it is a class in ``trading.commands``.

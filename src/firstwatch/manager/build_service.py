@@ -10,14 +10,13 @@ from firstwatch.manager.test_views import DRAFT_OF, TestSetup
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
-from firstwatch.trading.text import clean, counted, quoted
+from firstwatch.trading.text import clean, counted
 
 if TYPE_CHECKING:
     from firstwatch.store.algorithms import AlgorithmVersion
     from firstwatch.store.database import Session, Store
     from firstwatch.store.drafts import Draft
     from firstwatch.strategy.differences import Change
-    from firstwatch.strategy.specification import AlgorithmSpec
     from firstwatch.strategy.templates import Template
 
 LONGEST_NOTE = 300
@@ -90,7 +89,7 @@ class BuildService:
         return templates()
 
     def differences(self, before: str, after: str) -> tuple["Change", ...]:
-        """Return what differs between two of them: versions as ``name@version``, or drafts by their names.
+        """Return what differs between two of them, each named as for ``open``; a version as it is stored.
 
         Raises:
             WrongUseError: one is not there, or its text is not TOML.
@@ -110,10 +109,25 @@ class BuildService:
                     documents.append(spec_of(version).document())
         return differences(*documents)
 
+    def version(self, name: str) -> "AlgorithmVersion":
+        """Return a stored version: ``name@version``, or the newest of an algorithm.
+
+        Raises:
+            WrongUseError: there is no such version.
+        """
+        from firstwatch.store import algorithms
+
+        with self._store().read() as session:
+            if "@" in name:
+                return algorithms.version_by_label(session, name)
+            return algorithms.get_version(session, name)
+
     # --- a text ----------------------------------------------------------------------------------
 
     def open(self, name: str) -> TextView:
         """Open a draft by its name, or a version as ``name@version``: its draft, if it has one.
+
+        A name alone is the algorithm's newest version.
 
         Raises:
             WrongUseError: there is neither a draft nor a version of that name.
@@ -156,8 +170,7 @@ class BuildService:
 
         text = text_of_template(templates.template(template), name)
         with self._store().write() as session:
-            if (owner := algorithms.current_name(session, name)) is not None:
-                raise WrongUseError(f"The name {quoted(name)} leads to {quoted(owner)}; choose another name.")
+            algorithms.check_free(session, name)
             if drafts.find_draft(session, f"{DRAFT_OF}{name}") is not None:
                 raise WrongUseError(f"There is a {DRAFT_OF}{name} already; open it, or choose another name.")
             view = TextView(
@@ -202,10 +215,10 @@ class BuildService:
 
         spec = AlgorithmSpec.from_toml(view.text, "The text")
         with self._store().write() as session:
-            known = algorithms.list_versions(session, spec.name, damaged={})
-            saved = next((each for each in reversed(known) if _means(each, spec)), None)
+            spec_json, sha256 = spec.canonical_json(), spec.sha256()
+            saved = algorithms.find_same(session, spec.name, spec_json, sha256)
             if saved is None:
-                newest = known[-1] if known else None
+                newest = next(reversed(algorithms.list_versions(session, spec.name, damaged={})), None)
                 if newest is not None and newest.id != view.base_id and newest.label != over:
                     base = view.base_id and algorithms.version_by_id(session, view.base_id).label
                     since = f"not {base}" if base else "and this text began without it"
@@ -217,8 +230,8 @@ class BuildService:
                 saved = algorithms.add_version(
                     session,
                     spec.name,
-                    spec.canonical_json(),
-                    spec.sha256(),
+                    spec_json,
+                    sha256,
                     now_ms=self._clock.now_ms(),
                     note=_note(note),
                     parent_id=view.base_id,
@@ -279,7 +292,7 @@ class BuildService:
         with self._store().write() as session:
             algorithms.set_note(session, algorithms.version_by_label(session, label).id, _note(note))
 
-    def import_file(self, path: Path) -> TextView:
+    def import_file(self, path: Path, note: str = "") -> TextView:
         """Store the algorithm of a TOML file as a version, and return it.
 
         Raises:
@@ -297,7 +310,7 @@ class BuildService:
                 spec.canonical_json(),
                 spec.sha256(),
                 now_ms=self._clock.now_ms(),
-                note=_note(f"imported from {path.name}"),
+                note=_note(note),
             )
             return self._view(session, version, None)
 
@@ -395,20 +408,14 @@ def _find(session: "Session", name: str) -> "tuple[AlgorithmVersion | None, Draf
     from firstwatch.store import algorithms, drafts
 
     draft = drafts.find_draft(session, name)
+    if draft is None and "@" not in name:
+        draft = drafts.find_draft(session, f"{DRAFT_OF}{name}")
+        if draft is None:
+            return algorithms.get_version(session, name), None
     if draft is None:
         return algorithms.version_by_label(session, name), None
     number = draft.base_version_id
     return None if number is None else algorithms.version_by_id(session, number), draft
-
-
-def _means(version: "AlgorithmVersion", spec: "AlgorithmSpec") -> bool:
-    """Return whether a version says the same, whatever its algorithm was called when it was stored."""
-    from firstwatch.manager.algorithm_views import spec_of
-
-    try:
-        return spec_of(version).model_copy(update={"name": spec.name}).sha256() == spec.sha256()
-    except DamagedRowError:
-        return False
 
 
 def _document(document: "dict[str, object]") -> "dict[str, object]":

@@ -4,6 +4,7 @@ A name means one algorithm for ever: after it was renamed, its former names stil
 algorithm may take them. A launch that waits, a job and a file that name it go on meaning the same one.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,16 +78,16 @@ def add_version(
 
     ``parent_id``: the version that it was edited from.
     """
+    if (known := find_same(session, name, spec_json, sha256)) is not None:
+        return known
     algorithm_id = _algorithm_id(session, name)
     if algorithm_id is None:
         algorithm_id = session.execute(
             insert(_ALGORITHM).values(name=name, created_at_ms=now_ms).returning(_ALGORITHM.c.id)
         ).scalar_one()
-    mine = _VERSION.c.algorithm_id == algorithm_id
-    known = session.execute(_VIEW.where(mine, _VERSION.c.sha256 == sha256)).one_or_none()
-    if known is not None:
-        return _view(known)
-    last = session.execute(select(func.max(_VERSION.c.number)).where(mine)).scalar()
+    last = session.execute(
+        select(func.max(_VERSION.c.number)).where(_VERSION.c.algorithm_id == algorithm_id)
+    ).scalar()
     version_id: int = session.execute(
         insert(_VERSION)
         .values(
@@ -101,6 +102,33 @@ def add_version(
         .returning(_VERSION.c.id)
     ).scalar_one()
     return version_by_id(session, version_id)
+
+
+def find_same(session: Session, name: str, spec_json: str, sha256: str) -> AlgorithmVersion | None:
+    """Return the version of ``name`` that is this specification; None: there is none.
+
+    After the algorithm was renamed, a specification under another of its names is the same one.
+    """
+    algorithm_id = _algorithm_id(session, name)
+    mine = _VIEW.where(_ALGORITHM.c.id == algorithm_id)
+    found = session.execute(mine.where(_VERSION.c.sha256 == sha256)).one_or_none()
+    if found is not None:
+        return _view(found)
+    former = select(_FORMER.c.name).where(_FORMER.c.algorithm_id == algorithm_id)
+    if session.execute(former).first() is None:
+        return None
+    wanted = _without_name(spec_json)
+    versions = session.execute(mine.order_by(_VERSION.c.number)).all()
+    return next((_view(each) for each in versions if _without_name(each.spec_json) == wanted), None)
+
+
+def _without_name(spec_json: str) -> str:
+    """Return a canonical JSON without the algorithm's name; the text itself where it is damaged."""
+    try:
+        document = json.loads(spec_json)
+        return json.dumps({**document, "name": None})
+    except (ValueError, TypeError):
+        return spec_json
 
 
 def get_version(session: Session, name: str, number: int | None = None) -> AlgorithmVersion:
@@ -175,6 +203,18 @@ def current_name(session: Session, name: str) -> str | None:
     return None if found is None else str(found)
 
 
+def check_free(session: Session, name: str) -> None:
+    """Check that no algorithm has, or had, a name.
+
+    Raises:
+        WrongUseError: one has, or had it.
+    """
+    owner = current_name(session, name)
+    if owner is not None:
+        taken = "is taken" if owner == name else f"was that of {quoted(owner)}, and still leads to it"
+        raise WrongUseError(f"The name {quoted(name)} {taken}; choose another name.")
+
+
 def names(session: Session) -> tuple[str, ...]:
     """Return the names of all algorithms, in their order."""
     return tuple(session.execute(select(_ALGORITHM.c.name).order_by(_ALGORITHM.c.name)).scalars())
@@ -188,11 +228,8 @@ def rename(session: Session, old: str, new: str) -> None:
     """
     algorithm_id = _existing(session, old)
     name = current_name(session, old)
-    owner = _algorithm_id(session, new)
-    if owner not in (None, algorithm_id):
-        now = current_name(session, new)
-        taken = "is taken" if now == new else f"was the name of {quoted(str(now))}, and still leads to it"
-        raise WrongUseError(f"The name {quoted(new)} {taken}; choose another name.")
+    if _algorithm_id(session, new) != algorithm_id:
+        check_free(session, new)
     if new == name:
         return
     session.execute(delete(_FORMER).where(_FORMER.c.name == new))

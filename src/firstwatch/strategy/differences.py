@@ -4,6 +4,7 @@ Documents are compared, in the shape of the file, so that a draft which is not v
 A condition is matched with the one that is most like it, wherever it stands in its list.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ def _table(place: str, before: Document, after: Document) -> Iterator[Change]:
 
 
 def _value(place: str, before: Any, after: Any) -> Iterator[Change]:
-    if _same(before, after):
+    if _written(before) == _written(after):
         return
     found: list[Change] = []
     if place not in _TABLES:
@@ -83,7 +84,11 @@ def _value(place: str, before: Any, after: Any) -> Iterator[Change]:
 def _list(place: str, before: Sequence[Any], after: Sequence[Any]) -> Iterator[Change]:
     pairs = dict(_pairs(before, after))
     for number, value in enumerate(after):
-        yield from _value(f"{place}[{number}]", before[pairs[number]] if number in pairs else None, value)
+        where = f"{place}[{number}]"
+        if number in pairs:
+            yield from _value(where, before[pairs[number]], value)
+        else:
+            yield _change(where, None, value)
     for number in sorted(set(range(len(before))) - set(pairs.values())):
         yield _change(f"{place}[{number}]", before[number], None)
 
@@ -92,10 +97,10 @@ def _pairs(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[int, i
     """Yield which entries belong together: the place in ``after``, and the one in ``before``."""
     equal = defaultdict(list)
     for number, value in enumerate(before):
-        equal[repr(value)].append(number)
+        equal[_written(value)].append(number)
     left_after = []
     for number, value in enumerate(after):
-        if same := equal[repr(value)]:
+        if same := equal[_written(value)]:
             yield number, same.pop(0)
         else:
             left_after.append(number)
@@ -158,11 +163,9 @@ def _is_value(change: Change) -> bool:
     return not _all_are((change.before, change.after), Mapping | list)
 
 
-def _same(before: Any, after: Any) -> bool:
-    """Return whether two values are written alike: 0.0 and -0.0, 1 and true are not."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        return before.keys() == after.keys() and all(_same(before[key], after[key]) for key in before)
-    return repr(before) == repr(after)
+def _written(value: Any) -> str:
+    """Return a text that equal values share: 0.0 and -0.0, 1 and true have different ones."""
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _all_are(values: Iterable[Any], kind: Any) -> bool:

@@ -22,6 +22,7 @@ from firstwatch.market.files import read_candles
 from firstwatch.settings import Settings
 from firstwatch.store import (
     alarms,
+    algorithms,
     commands,
     hosts,
     journal,
@@ -465,6 +466,41 @@ def test_the_engine_stops_by_command_and_the_next_one_goes_on(make, expected: di
     engine.host()
     assert rig.ended(engine.store, RUN).state is RunState.DONE
     assert rig.result_of(engine.store, RUN) == expected
+
+
+def test_a_run_of_an_algorithm_that_is_renamed_and_archived_goes_on_and_is_recovered(
+    make, expected: dict[str, object]
+) -> None:
+    engine = make(bars=BARS, speed=200_000)
+    host = engine.host()
+    rig.start_run(engine.store, RUN)
+    _exposed(engine)
+    with engine.store.write() as session:
+        algorithms.rename(session, "Active", "Renamed")
+        algorithms.set_archived(session, "Renamed", 1)
+    rig.answered(engine.store, rig.submit(engine.store, StopEngine()))
+    assert host.wait(rig.LIMIT_S)
+    engine.host()
+    run = rig.ended(engine.store, RUN)
+    assert (run.state, run.settings.name) == (RunState.DONE, "Renamed@1")
+    assert rig.result_of(engine.store, RUN) == expected
+
+
+def test_a_launch_by_a_former_name_starts_that_algorithm_and_an_archived_one_is_refused(make) -> None:
+    engine = make(bars=1020)
+    engine.host()
+    with engine.store.write() as session:
+        before = algorithms.get_version(session, "Active")
+        algorithms.rename(session, "Active", "Renamed")
+        algorithms.set_archived(session, "Renamed", 1)
+    refused = rig.start_run(engine.store, RUN)
+    assert refused.outcome is CommandOutcome.REFUSED
+    assert "the algorithm Renamed is archived" in refused.sentence
+    with engine.store.write() as session:
+        algorithms.set_archived(session, "Renamed", None)
+    assert rig.start_run(engine.store, RUN).outcome is CommandOutcome.DONE
+    run = rig.run_of(engine.store, RUN)
+    assert (run.version_id, run.settings.name) == (before.id, "Renamed@1")
 
 
 def test_a_suspended_machine_recovers_before_it_sends(make, expected: dict[str, object]) -> None:

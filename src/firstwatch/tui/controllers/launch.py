@@ -13,7 +13,7 @@ from firstwatch.trading.launch import CheckResult, LaunchPreview, LaunchSettings
 from firstwatch.tui import formats
 from firstwatch.tui.controllers.wallets import WalletController
 from firstwatch.tui.launch_form.draft import FIELD_BY_ID, YES, LaunchDraft, chosen_algorithm, draft_of
-from firstwatch.tui.launch_form.outcome import outcome
+from firstwatch.tui.launch_form.outcome import by_reason, names_of, outcome
 from firstwatch.tui.launch_form.remedies import REMEDIES, Cure
 from firstwatch.tui.launch_form.toml_form import launch_toml, read_launch_toml
 from firstwatch.tui.messages import LaunchOpened, StartSent
@@ -282,7 +282,10 @@ class LaunchController:
             dialog = PromptDialog(
                 "Start despite warnings",
                 [
-                    *(f"{each.name}: {each.found}; {each.remedy}" for each in preview.warnings),
+                    *(
+                        f"{names_of(checks)}: {checks[0].found}; {checks[0].remedy}"
+                        for checks in by_reason(preview.warnings)
+                    ),
                     "",
                     "Why (for the journal):",
                 ],

@@ -32,6 +32,7 @@ from firstwatch.tui.launch_form.draft import (
     has_session,
     has_weekly_hours,
 )
+from firstwatch.tui.launch_form.outcome import names_of
 from firstwatch.tui.launch_form.remedies import REMEDIES
 
 Take = Callable[[str], Any]
@@ -186,8 +187,7 @@ def _after_checks(draft: LaunchDraft, preview: LaunchPreview, start: str) -> Nex
         sentence = f"{first.name}: {first.remedy or first.found}{here}"
         return NextStep(Readiness.BLOCKED, sentence, check=first.name)
     if preview.warnings and not draft.accepted_warnings.strip():
-        names = ", ".join(check.name for check in preview.warnings)
-        sentence = f"Press {start} and write why you start despite: {names}"
+        sentence = f"Press {start} and write why you start despite: {names_of(preview.warnings)}"
         return NextStep(Readiness.BLOCKED, sentence, needs_reason=True, check=preview.warnings[0].name)
     return NextStep(Readiness.READY, f"All hard checks passed: press {start} to start")
 

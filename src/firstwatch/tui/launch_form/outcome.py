@@ -1,10 +1,17 @@
 """The preview of a launch, in lines: its market, its next trade and the loss that this risks, its start."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from firstwatch.manager.views import MarketView
-from firstwatch.trading.launch import LaunchPreview, LaunchSettings, MarketFacts, NextTrade, SettingDifference
+from firstwatch.trading.launch import (
+    CheckResult,
+    LaunchPreview,
+    LaunchSettings,
+    MarketFacts,
+    NextTrade,
+    SettingDifference,
+)
 from firstwatch.trading.symbols import base_of, quote_of
 from firstwatch.tui import formats
 
@@ -61,6 +68,19 @@ def _trade(trade: NextTrade, settings: LaunchSettings) -> Iterator[Fact]:
 
 def _percent(share: float) -> str:
     return f"{share * 100:.2f} %"
+
+
+def by_reason(checks: Iterable[CheckResult]) -> tuple[tuple[CheckResult, ...], ...]:
+    """Return failed checks together that failed for the same reason: without a baseline several do."""
+    found: dict[tuple[str, str], list[CheckResult]] = {}
+    for check in checks:
+        found.setdefault((check.found, check.remedy), []).append(check)
+    return tuple(map(tuple, found.values()))
+
+
+def names_of(checks: Iterable[CheckResult]) -> str:
+    """Return the names of checks."""
+    return ", ".join(check.name for check in checks)
 
 
 def difference_rows(differences: Sequence[SettingDifference]) -> tuple[tuple[str, str, str], ...]:

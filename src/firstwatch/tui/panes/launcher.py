@@ -1,6 +1,6 @@
 """The launcher: the fields of a new run, what would happen, the checks, and the next step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -18,7 +18,7 @@ from firstwatch.tui import formats
 from firstwatch.tui.launch_form import parse
 from firstwatch.tui.launch_form.assessment import Assessment, Readiness, assess, problem_with
 from firstwatch.tui.launch_form.draft import FIELD_BY_ID, FIELDS, Entry, FormField, LaunchDraft
-from firstwatch.tui.launch_form.outcome import difference_rows, outcome
+from firstwatch.tui.launch_form.outcome import by_reason, difference_rows, names_of, outcome
 from firstwatch.tui.launch_form.remedies import REMEDIES, Cure
 from firstwatch.tui.messages import CheckChosen, FieldChanged, FieldStepped
 from firstwatch.tui.modals.choice import ChoiceDialog
@@ -129,9 +129,9 @@ class Launcher(Container):
 
     def _entries(self, preview: LaunchPreview) -> Iterator[tuple[str, str, VisualType]]:
         settings, colours = app_of(self).assessment.settings, self.app.theme_variables
-        for check in sorted(preview.checks, key=_urgency):
-            if not check.passed:
-                yield _check_entry(check, colours)
+        failed = sorted((check for check in preview.checks if not check.passed), key=_urgency)
+        for checks in by_reason(failed):
+            yield _check_entry(checks, colours)
         if settings is not None and app_of(self).is_check_current:
             facts = [(fact.label, fact.text) for fact in outcome(preview, settings)]
             yield "", f"{facts}", _facts(facts)
@@ -141,7 +141,7 @@ class Launcher(Container):
         for check in preview.checks:
             # The position's result is shown already, as what happens at the start.
             if check.passed and check.found != preview.assume_position:
-                yield _check_entry(check, colours)
+                yield _check_entry((check,), colours)
 
     # --- the fields (``FieldHost``) --------------------------------------------------------------
 
@@ -271,11 +271,15 @@ def _urgency(check: CheckResult) -> int:
     return 0 if check.is_hard else 1
 
 
-def _check_entry(check: CheckResult, colours: Mapping[str, str]) -> tuple[str, str, VisualType]:
-    """Return a whole check: its verdict, what was found, what to do, and what Enter does."""
+def _check_entry(checks: Sequence[CheckResult], colours: Mapping[str, str]) -> tuple[str, str, VisualType]:
+    """Return a whole check: its verdict, what was found, what to do, and what Enter does.
+
+    Several checks: they failed for the same reason.
+    """
+    check = checks[0]
     word, colour = _verdict(check)
     remedy = None if check.passed else REMEDIES.get(check.name)
-    lines = [Text.assemble((check.name, "bold"), f"  {clean(check.found)}")]
+    lines = [Text.assemble((names_of(checks), "bold"), f"  {clean(check.found)}")]
     if not check.passed and check.remedy:
         lines.append(Text(f"→ {clean(check.remedy)}"))
     if remedy is not None:

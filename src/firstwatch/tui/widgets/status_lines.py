@@ -128,7 +128,7 @@ class HeadLine(StateLine):
         """Return all but the alarms; the higher the level, the shorter."""
         app = app_of(self)
         colours = app.theme_variables
-        run = app.live.run(app.selected_run)
+        run = self._clock_run()
         line = Text(f" {app.title} " if level < _NAMELESS_LEVEL else "", f"bold {colours['primary']}")
         for mode, text in self._modes(level):
             chosen = f"bold {colours['background']} on {colours['primary']}"
@@ -158,6 +158,15 @@ class HeadLine(StateLine):
         if level == 0 and app.title_note:
             line.append(f"  {clean(app.title_note)}", colours["secondary"])
         return line
+
+    def _clock_run(self) -> RunView | None:
+        """Return the run whose venue's clock is shown: the chosen one, or any while that one has ended.
+
+        An ended run has no streams: their age would grow as if they were late.
+        """
+        live = app_of(self).live
+        chosen = live.run(app_of(self).selected_run)
+        return chosen if chosen in live.active else next(iter(live.active), None)
 
     @staticmethod
     def _modes(level: int) -> list[tuple[Mode, str]]:

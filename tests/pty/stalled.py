@@ -209,11 +209,11 @@ def press_until_full(on: Terminal) -> None:
         time.sleep(_KEY_EVERY_S / 10)
 
 
-def orders_sent(store: Store) -> list[Sent]:
-    """Return the market orders that were filled, with the bar at whose open they were."""
+def orders_sent(store: Store, run_id: str = rig.RUN) -> list[Sent]:
+    """Return the market orders of a run that were filled, with the bar at whose open they were."""
     with store.read() as session:
-        stored = orders.orders_of(session, rig.RUN)
-        bar_ms = {each.fill.client_order_id: each.fill.time_ms for each in fills.fills_of(session, rig.RUN)}
+        stored = orders.orders_of(session, run_id)
+        bar_ms = {each.fill.client_order_id: each.fill.time_ms for each in fills.fills_of(session, run_id)}
     found = []
     for order in stored:
         moves = {move.state: move.time_ms for move in reversed(order.history)}
@@ -224,9 +224,9 @@ def orders_sent(store: Store) -> list[Sent]:
     return sorted(found, key=lambda order: (order.bar_ms, order.written_ms))
 
 
-def lateness_ms(sent: list[Sent]) -> list[float]:
+def lateness_ms(sent: list[Sent], speed: float = SPEED) -> list[float]:
     """Return how long after its bar was due each order was acknowledged, counted from the promptest."""
-    offsets = [order.acknowledged_ms - order.bar_ms / SPEED for order in sent]
+    offsets = [order.acknowledged_ms - order.bar_ms / speed for order in sent]
     late: list[float] = []
     anchor: float | None = None
     for place, offset in enumerate(offsets):

@@ -62,6 +62,11 @@ def request_of_spec(
         raise WrongUseError("Choose a market in the setup.")
     if not setup.venue and setup.candles == FROM_VENUE:
         raise WrongUseError("Without a venue the test needs candles: a series of the archive, or a file.")
+    usual = BacktestSettings()
+    capital = _decimal(setup.capital) or usual.capital
+    leverage = _decimal(setup.leverage) or usual.leverage
+    if capital <= 0 or leverage <= 0:
+        raise WrongUseError("Capital and leverage are above 0; correct the settings of the test.")
     candles = setup.candles
     if candles != FROM_VENUE and not candles.startswith(REFERENCE):
         candles = str(Path(candles).expanduser().absolute())
@@ -77,8 +82,8 @@ def request_of_spec(
         slippage_bps=_decimal(setup.slippage_bps) or Decimal(0),
         limit_fills=LimitFills.parse(setup.limit_fills or str(THROUGH)),
         settings=BacktestSettings(
-            capital=_decimal(setup.capital) or BacktestSettings().capital,
-            leverage=_decimal(setup.leverage) or BacktestSettings().leverage,
+            capital=capital,
+            leverage=leverage,
             trades_limit=int(setup.trades_limit) if setup.trades_limit else None,
         ),
     )

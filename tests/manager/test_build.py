@@ -297,6 +297,8 @@ def test_a_renamed_algorithm_takes_its_drafts_along(build, manager):
     draft = manager.tests.open("draft of Dips@1")
     assert (draft.base, draft.changes) == ("Dips@1", ("entry.long.required[0]",))
     assert not manager.tests.open("Dips@1").is_changed
+    manager.tests.keep(draft)
+    assert build.open("Dips@1").text == moved.text
     assert build.save(moved).base == "Dips@2"
     assert [each.sentence for each in build.differences("Dips@1", "Dips@2")] == [
         "renamed: RSI reversion → Dips",
@@ -304,8 +306,9 @@ def test_a_renamed_algorithm_takes_its_drafts_along(build, manager):
     ]
 
 
-def test_an_algorithm_that_was_only_renamed_is_not_changed(build):
+def test_an_algorithm_that_was_only_renamed_is_not_changed(build, manager):
     build.rename("RSI reversion", "Dips")
+    manager.tests.keep(manager.tests.open("Dips@1"))
     view = build.open("Dips@1")
     assert not view.is_changed
     assert build.save(view).base == "Dips@1"

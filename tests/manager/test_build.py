@@ -102,6 +102,19 @@ def test_a_draft_is_kept_right_or_wrong_and_test_mode_explains_it_or_leaves_it_o
     assert build.open(STORED).problems == ()
 
 
+def test_a_draft_with_a_tree_of_conditions_opens_in_test_mode_as_it_is(build, manager):
+    view = build.open(STORED)
+    tree = 'when = {any = ["close > ema(200)", {all = ["adx(14) > 25", "volume > 5"]}]}\n\n[exit.long]'
+    build.keep(edited(view, view.text.replace("[exit.long]", tree)))
+    draft = manager.tests.open(DRAFT)
+    assert draft.is_valid
+    assert draft.changes == ("entry.long.when.any[0]", "entry.long.when.any[1]")
+    manager.tests.keep(form_edited(draft, document={**draft.document, "timeframe": "4h"}))
+    sentences = [each.sentence for each in build.differences(STORED, DRAFT)]
+    assert sentences[0] == "timeframe: 1h → 4h"
+    assert "long entry, when: close > ema(200) added" in sentences
+
+
 def test_a_new_algorithms_draft_is_explained_by_test_mode(build, manager):
     view = build.begin("supertrend", "My trend")
     assert view.draft not in [each.value for each in manager.tests.choices()]
@@ -297,6 +310,8 @@ def test_a_renamed_algorithm_takes_its_drafts_along(build, manager):
     draft = manager.tests.open("draft of Dips@1")
     assert (draft.base, draft.changes) == ("Dips@1", ("entry.long.required[0]",))
     assert not manager.tests.open("Dips@1").is_changed
+    manager.tests.keep(draft)
+    assert build.open("Dips@1").text == moved.text
     assert build.save(moved).base == "Dips@2"
     assert [each.sentence for each in build.differences("Dips@1", "Dips@2")] == [
         "renamed: RSI reversion → Dips",
@@ -304,8 +319,9 @@ def test_a_renamed_algorithm_takes_its_drafts_along(build, manager):
     ]
 
 
-def test_an_algorithm_that_was_only_renamed_is_not_changed(build):
+def test_an_algorithm_that_was_only_renamed_is_not_changed(build, manager):
     build.rename("RSI reversion", "Dips")
+    manager.tests.keep(manager.tests.open("Dips@1"))
     view = build.open("Dips@1")
     assert not view.is_changed
     assert build.save(view).base == "Dips@1"

@@ -128,9 +128,9 @@ def test_a_draft_back_at_its_version_is_no_longer_changed(manager):
 
 
 KEYS = st.sampled_from([
-    "name", "direction", "timeframe", "entry", "exit", "long", "short", "required", "optional", "reset", "mode",
-    "follow_up", "after", "within_bars", "stop_loss", "fraction", "trailing", "period", "sizing", "equity",
-    "order", "kind", "bars", "symbol", "x",
+    "name", "direction", "timeframe", "entry", "exit", "long", "short", "required", "optional", "reset",
+    "mode", "follow_up", "after", "within_bars", "stop_loss", "fraction", "trailing", "period",
+    "sizing", "equity", "order", "kind", "bars", "symbol", "x", "when", "any", "all", "of", "at_least",
 ])  # fmt: skip
 VALUES = st.recursive(
     st.sampled_from(["both", "rsi(14) < 30", "signal", 3, 0.5, True, "", -1]),

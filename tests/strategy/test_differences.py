@@ -160,6 +160,9 @@ def test_a_tree_of_conditions_is_compared_leaf_by_leaf():
         ("entry.long.when.any[2]", ADDED),
     ]
     assert found[0].sentence == "long entry, when: adx(14) > 25 → 20"
+    counted = {"at_least": 2, "of": ["close > ema(200)", "adx(14) > 25"]}
+    (number,) = differences(*({"entry": {"long": {"when": {**counted, "at_least": n}}}} for n in (2, 1)))
+    assert number.sentence == "long entry, when, at least: 2 → 1"
     (whole,) = differences({"when": "rsi(14) < 30"}, {"when": {"any": ["rsi(14) < 30"]}})
     assert (whole.place, whole.kind) == ("when", CHANGED)
 

@@ -1,8 +1,8 @@
 """Build mode's work: algorithms and their versions, and their texts while they are edited."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from firstwatch.manager.build_views import AlgorithmEntry, TextView, VersionEntry
 from firstwatch.manager.test_setup import first_setup, read_setup, setup_text
@@ -418,7 +418,7 @@ def _find(session: "Session", name: str) -> "tuple[AlgorithmVersion | None, Draf
     return None if number is None else algorithms.version_by_id(session, number), draft
 
 
-def _document(document: "dict[str, object]") -> "dict[str, object]":
+def _document(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a draft's document as a stored version has it, defaults written out, as far as it is valid."""
     from firstwatch.manager.draft_document import spec_of_document
 

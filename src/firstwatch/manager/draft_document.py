@@ -94,7 +94,8 @@ def _has_shape(document: Document, model: type[BaseModel]) -> bool:
             ):
                 return False
         elif inner is not None:
-            if not isinstance(value, Mapping) or not _has_shape(value, inner):
+            # ``tree_rows`` takes a tree of any shape.
+            if not isinstance(value, Mapping) or not (name == WHEN or _has_shape(value, inner)):
                 return False
         elif isinstance(value, Mapping | list):
             return False

@@ -154,15 +154,18 @@ class TestService:
         from firstwatch.manager.draft_document import is_text_of, write_document
         from firstwatch.store.drafts import find_draft, save_draft
 
-        name = f"{DRAFT_OF}{draft.base}"
+        name, document = f"{DRAFT_OF}{draft.base}", draft.document
+        if document.get("name") == draft.stored["name"]:
+            # The name that the algorithm has now, as in ``_opened``.
+            document = {**document, "name": draft.algorithm}
         with self._store().write() as session:
             known = find_draft(session, name)
-            is_same = known is not None and is_text_of(known.text, draft.document)
+            is_same = known is not None and is_text_of(known.text, document)
             save_draft(
                 session,
                 name,
                 base_version_id=draft.base_id,
-                text=known.text if known is not None and is_same else write_document(draft.document),
+                text=known.text if known is not None and is_same else write_document(document),
                 setup_json=setup_text(draft.setup),
                 now_ms=self._clock.now_ms(),
             )

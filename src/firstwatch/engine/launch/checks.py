@@ -30,7 +30,7 @@ _STOP_SHARE = 0.8
 
 def _algorithm(facts: LaunchFacts) -> Finding:
     name = facts.settings.name
-    if facts.spec is None:
+    if facts.spec is None or facts.algorithm_problem:
         return Finding(False, facts.algorithm_problem, "choose one that `firstwatch algorithm list` shows")
     if facts.settings_problem:
         return Finding(

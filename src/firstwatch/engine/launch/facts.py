@@ -74,6 +74,7 @@ class LaunchFacts:
     """Share of the wallet above which the capital needs a written reason."""
     spec: AlgorithmSpec | None = None
     algorithm_problem: str = ""
+    """Why the algorithm cannot be used: it does not exist, or is archived."""
     wallet_problem: str = ""
     """Why the wallet cannot be used: it does not exist, or is archived."""
     used_by: str | None = None
